@@ -67,6 +67,7 @@ TRIED: Final[dict[tuple[str, str], str]] = {
     ("docs/plugins.md", "yaml"): HERE,
     ("docs/providers.md", "yaml"): HERE,
     ("docs/proxies.md", "ini"): HERE,
+    ("docs/python.md", "python"): "tests/acceptance/test_python_page.py",
     ("docs/testing.md", "console"): "tests/acceptance/test_testing_page.py",
     ("docs/testing.md", "sh"): "tests/acceptance/test_testing_page.py",
     ("docs/testing.md", "yaml"): "tests/acceptance/test_testing_page.py",

@@ -1,3 +1,31 @@
-"""Runs workflows written in the Dify DSL and serves Dify's workflow Service API."""
+"""Runs workflows written in the Dify DSL and serves Dify's workflow Service API.
+
+The public names, which docs/python.md shows, are imported when they are first used: ``import jikko`` costs nothing.
+``__init__.pyi`` has them for type checkers.
+"""
 
 __version__ = "0.1.1"
+
+_MODULES = {
+    "AsyncClient": "client.async_client",
+    "ChatReply": "client.answers",
+    "Client": "client.client",
+    "FlowRun": "client.answers",
+    "JikkoError": "errors",
+    "RunEvent": "client.answers",
+    "RunUnsuccessful": "client.errors",
+    "ServiceError": "client.errors",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    found: object = getattr(import_module(f"jikko.{_MODULES[name]}"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return ["__version__", *_MODULES]

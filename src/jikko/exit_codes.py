@@ -46,6 +46,7 @@ class ExitCode(IntEnum):
 
 
 _OF_STATUS: dict[int, ExitCode] = {
+    0: ExitCode.UNAVAILABLE,
     400: ExitCode.WRONG_INPUT,
     401: ExitCode.REFUSED,
     403: ExitCode.REFUSED,
@@ -81,7 +82,7 @@ def of_error(error: Exception) -> ExitCode:
 
 
 def of_answer(status: int) -> ExitCode:
-    """The code of a command whose server answered with an error status."""
+    """The code of a command whose server answered with an error status; 0: with nothing."""
     return _OF_STATUS.get(status, ExitCode.FAILED)
 
 

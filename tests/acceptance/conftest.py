@@ -9,7 +9,7 @@ import pytest
 from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import Command, Server
-from tests.acceptance.workflows import ASKS, ECHO, app, end, fetch, if_contains, python, start, template
+from tests.acceptance.workflows import ASKS, ECHO, Node, app, end, fetch, if_contains, node, python, start, template
 from tests.cluster.nats_server import NatsServer
 from tests.files.buckets import CREDENTIALS, Buckets
 from tests.store.postgres_server import PostgresServer
@@ -97,8 +97,14 @@ def apps_of(echo: EchoServer) -> dict[str, str]:
             "start>bad bad>end",
         ),
         "asks": ASKS,
+        "file": app("File", [_start_of_file("document"), end(same="start.document")], "start>end"),
         "chat": app("Chat", [start("q"), node_answer()], "start>answer", mode="advanced-chat"),
     }
+
+
+def _start_of_file(name: str) -> Node:
+    methods = {"allowed_file_types": ["document"], "allowed_file_upload_methods": ["local_file"]}
+    return node("start", "start", variables=[{"variable": name, "label": name, "type": "file", **methods}])
 
 
 def node_answer() -> dict[str, object]:

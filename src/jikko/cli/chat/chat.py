@@ -14,19 +14,18 @@ from jikko.apps.dsl_file import read_dsl_file
 from jikko.apps.versions import check
 from jikko.assemble.assembly import Assembly
 from jikko.cli.apps.environment import env_of, env_options, require_names
-from jikko.cli.chat.loop_thread import LoopThread
 from jikko.cli.chat.opening import inputs_of, sent
 from jikko.cli.chat.repl import Talk
-from jikko.cli.chat.service import ChatService
-from jikko.cli.chat.transport import AppTransport, HttpTransport
-from jikko.cli.chat.turn import ChatSession
+from jikko.cli.chat.turn import ChatSession, refusal
 from jikko.cli.checking.examples import as_word
 from jikko.cli.completion import complete_app
 from jikko.cli.failure import Failure
-from jikko.cli.options import assembled, existing, failure, home_option, json_option, providers_option, settings_of
+from jikko.cli.options import assembled, existing, home_option, json_option, providers_option, settings_of
 from jikko.cli.running.given_inputs import document_of, inputs_options, pairs_of
 from jikko.cli.running.mock_options import trial_options, trial_settings
 from jikko.cli.runs.remote import open_folder
+from jikko.client.async_client import AsyncClient
+from jikko.concurrency.loop_thread import LoopThread
 from jikko.errors import JikkoError
 from jikko.http.app import create_app
 from jikko.nodes.registry import BY_TYPE
@@ -57,7 +56,7 @@ class ChatTarget:
 
 
 @asynccontextmanager
-async def opened(place: ChatTarget) -> AsyncIterator[ChatService]:
+async def opened(place: ChatTarget) -> AsyncIterator[AsyncClient]:
     """The app, ready to be asked.
 
     Raises:
@@ -71,24 +70,18 @@ async def opened(place: ChatTarget) -> AsyncIterator[ChatService]:
             service = await _in_memory(place, place.file, stack)
         else:
             service = await _in_folder(place, stack)
-        mode = await service.mode()
+        mode = (await service.info()).get("mode")
         if mode not in ("advanced-chat", "chat", "agent-chat"):
             hint = "Run it with: jikko run" if mode == "workflow" else ""
             raise Failure(f"the app is no chat app (its mode is {mode})", code="not_chat_app", hint=hint)
         yield service
 
 
-async def _on_server(url: str, key: str, user: str, stack: AsyncExitStack) -> ChatService:
-    import aiohttp
-
-    timeout = aiohttp.ClientTimeout(total=None, connect=10)
-    # A connection for each request: one that was kept while the user thought may be closed by the server.
-    connector = aiohttp.TCPConnector(force_close=True)
-    session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector, timeout=timeout))
-    return ChatService(HttpTransport(session, url), key, user)
+async def _on_server(url: str, key: str, user: str, stack: AsyncExitStack) -> AsyncClient:
+    return await stack.enter_async_context(AsyncClient(url, key, user=user))
 
 
-async def _in_memory(place: ChatTarget, file: Path, stack: AsyncExitStack) -> ChatService:
+async def _in_memory(place: ChatTarget, file: Path, stack: AsyncExitStack) -> AsyncClient:
 
     try:
         text = read_dsl_file(file)
@@ -104,7 +97,7 @@ async def _in_memory(place: ChatTarget, file: Path, stack: AsyncExitStack) -> Ch
     return await _here(assembly, await assembly.app_keys.issue(app.id), place.user, stack)
 
 
-async def _in_folder(place: ChatTarget, stack: AsyncExitStack) -> ChatService:
+async def _in_folder(place: ChatTarget, stack: AsyncExitStack) -> AsyncClient:
 
     existing(place.settings)
     assembly, address = await open_folder(place.settings, stack, doing="jikko chat")
@@ -113,10 +106,10 @@ async def _in_folder(place: ChatTarget, stack: AsyncExitStack) -> ChatService:
     return await (_on_server(address, key, place.user, stack) if address else _here(assembly, key, place.user, stack))
 
 
-async def _here(assembly: Assembly, key: str, user: str, stack: AsyncExitStack) -> ChatService:
+async def _here(assembly: Assembly, key: str, user: str, stack: AsyncExitStack) -> AsyncClient:
 
     stack.push_async_callback(assembly.runs.close, 0)
-    return ChatService(AppTransport(create_app(assembly)), key, user)
+    return AsyncClient(app=create_app(assembly), key=key, user=user)
 
 
 @click.command()
@@ -201,7 +194,7 @@ def _talk(
             finally:
                 loop.run(stack.aclose())
     except JikkoError as error:
-        raise failure(error) from None
+        raise refusal(error) from None
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

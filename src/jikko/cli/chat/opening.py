@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from jikko.cli.chat.service import ChatService
 from jikko.cli.failure import Failure
 from jikko.cli.running.given_inputs import accept, reader
+from jikko.client.async_client import AsyncClient
 from jikko.dsl.fields import Fields
 from jikko.dsl.start_variables import read_start_variables
 from jikko.inputs.given import Upload, described, given_inputs
@@ -41,7 +41,7 @@ def inputs_of(
     return accept(given, to=to)
 
 
-async def sent(service: ChatService, value: Any) -> Any:
+async def sent(service: AsyncClient, value: Any) -> Any:
     """An input as a request has it: files of this machine are uploaded.
 
     Raises:

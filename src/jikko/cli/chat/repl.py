@@ -9,14 +9,15 @@ from typing import IO, Any
 
 import click
 
-from jikko.cli.chat.loop_thread import LoopThread, interrupts
 from jikko.cli.chat.opening import say_opening
 from jikko.cli.chat.questions import TypedQuestion, paths_like, question_of
-from jikko.cli.chat.service import ChatService
-from jikko.cli.chat.turn import ChatSession, TurnOutcome
+from jikko.cli.chat.turn import ChatSession, TurnOutcome, refusal
 from jikko.cli.failure import Failure
 from jikko.cli.running.form_questions import ask
 from jikko.cli.terminal import columns, cut, is_live
+from jikko.client.async_client import AsyncClient
+from jikko.concurrency.loop_thread import LoopThread, interrupts
+from jikko.errors import JikkoError
 from jikko.exit_codes import ExitCode
 from jikko.inputs.form_inputs import form_variables
 from jikko.terminal_text import printable, shown
@@ -35,7 +36,7 @@ class Talk:
     def __init__(
         self,
         loop: LoopThread,
-        service: ChatService,
+        service: AsyncClient,
         conversation: ChatSession,
         parameters: Mapping[str, Any],
         *,
@@ -106,10 +107,11 @@ class Talk:
             interrupted = self._interruptible(self._conversation.ask(turn, question.text, files), turn)
             while turn.forms and may_ask and not interrupted:
                 interrupted = self._answer_form(turn)
-        except Failure as failure:
-            turn.status, turn.error = "failed", failure.format_message()
+        except (Failure, JikkoError) as error:
+            failed = error if isinstance(error, Failure) else refusal(error)
+            turn.status, turn.error = "failed", failed.format_message()
             self._end(turn, question)
-            return ExitCode(failure.exit_code), interrupted
+            return ExitCode(failed.exit_code), interrupted
         self._end(turn, question)
         if turn.has_failed:
             return ExitCode.FAILED, interrupted

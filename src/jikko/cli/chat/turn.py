@@ -4,8 +4,13 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jikko.cli.chat.service import ChatService
 from jikko.cli.failure import Failure
+from jikko.cli.options import failure
+from jikko.client.answers import RunEvent
+from jikko.client.async_client import AsyncClient
+from jikko.client.errors import ServiceError
+from jikko.errors import JikkoError
+from jikko.exit_codes import of_answer
 
 
 @dataclass
@@ -36,11 +41,11 @@ class TurnOutcome:
         """Whether there is no answer."""
         return bool(self.error) and self.status != "stopped"
 
-    async def follow(self, events: AsyncIterator[dict[str, Any]]) -> None:
+    async def follow(self, events: AsyncIterator[RunEvent]) -> None:
         """Take in the events of a stream, to its end."""
         self.status, self.forms = "", []
         async for event in events:
-            self._take(event)
+            self._take(event.data)
 
     def _take(self, event: Mapping[str, Any]) -> None:
         for name in ("conversation_id", "message_id", "task_id"):
@@ -91,10 +96,18 @@ class TurnOutcome:
         self._show(text)
 
 
+def refusal(error: JikkoError) -> Failure:
+    """How an error of the app, or of its server, ends the command."""
+    if not isinstance(error, ServiceError):
+        return failure(error)
+    hint = "" if error.status else "Say where it is with --url or JIKKO_URL."
+    return Failure(str(error), exit_code=of_answer(error.status), code=error.code, hint=hint)
+
+
 class ChatSession:
     """Turns, one after the other, with one app."""
 
-    def __init__(self, service: ChatService, inputs: Mapping[str, Any], conversation_id: str = "") -> None:
+    def __init__(self, service: AsyncClient, inputs: Mapping[str, Any], conversation_id: str = "") -> None:
         self._service = service
         self._inputs = inputs
         self.id = conversation_id
@@ -102,19 +115,21 @@ class ChatSession:
     async def ask(self, turn: TurnOutcome, query: str, files: list[dict[str, Any]]) -> None:
         """Ask a question, and show the answer as it comes. A failure is told in the turn."""
         try:
-            await turn.follow(self._service.ask(query, self._inputs, files, self.id))
-        except Failure as failure:
-            turn.status, turn.error = "failed", failure.format_message()
+            await turn.follow(
+                self._service.chat_stream(query, conversation_id=self.id, inputs=self._inputs, files=files)
+            )
+        except JikkoError as error:
+            turn.status, turn.error = "failed", str(error)
             raise
         finally:
             self.id = turn.conversation_id or self.id
 
     async def answer_form(self, turn: TurnOutcome, token: str, inputs: Mapping[str, Any], action: str) -> None:
         """Hand in a form, and show how the answer goes on."""
-        await self._service.submit(token, inputs, action)
-        await turn.follow(self._service.rejoined(turn.run_id))
+        await self._service.submit_form(token, inputs, action)
+        await turn.follow(self._service.rejoin(turn.run_id))
 
     async def stop(self, turn: TurnOutcome) -> None:
         """Stop an answer that is under way."""
         if turn.task_id:
-            await self._service.stop(turn.task_id)
+            await self._service.stop_chat(turn.task_id)

@@ -1,13 +1,19 @@
-"""How a command speaks the Service API: to a server, or to the same application in its own process."""
+"""How a client speaks the Service API: to a server, or to an application in its own process."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
 
-from jikko.cli.failure import Failure
-from jikko.exit_codes import ExitCode
+from jikko.client.errors import ServiceError
+
+_CONNECT_SECONDS = 10.0
+_IDLE_SECONDS = 45.0
+"""Without a byte for so long, not even a ping, a stream is dead: Dify's and Jikko's come every ten seconds."""
+_KEPT_SECONDS = 1.5
+"""For which a connection is used again: less than any server keeps one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,52 +22,67 @@ class ResponseHead:
 
     status: int
     pieces: AsyncIterator[bytes]
+    media_type: str = ""
 
 
 class Transport(Protocol):
     """Sends requests."""
 
     def send(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, idle: bool = False
     ) -> AbstractAsyncContextManager[ResponseHead]:
         """Send a request; its answer is read in the block. Leaving the block ends it.
 
         Args:
-            path: With its query.
+            path: With its query; or a whole address, of another server too.
+            idle: Whether the answer is a stream with pings, and is dead without them.
 
         Raises:
-            Failure: There is no answer.
+            ServiceError: There is no answer, or it breaks off.
         """
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
         ...
 
 
 class HttpTransport:
     """To a server."""
 
-    def __init__(self, session: Any, url: str) -> None:
+    def __init__(self, url: str) -> None:
         """Args:
-        session: Of aiohttp.
+        url: Of the server, with or without ``/v1`` at the end.
         """
-        self._session = session
-        self._url = url.rstrip("/")
+        self._url = url.rstrip("/").removesuffix("/v1")
+        self._session: Any = None
 
     @asynccontextmanager
     async def send(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, idle: bool = False
     ) -> AsyncIterator[ResponseHead]:
         """See ``Transport.send``."""
         import aiohttp
 
+        if self._session is None:
+            connector = aiohttp.TCPConnector(keepalive_timeout=_KEPT_SECONDS)
+            self._session = aiohttp.ClientSession(connector=connector)
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=_CONNECT_SECONDS, sock_read=_IDLE_SECONDS if idle else None
+        )
         try:
-            async with self._session.request(method, self._url + path, headers=headers, data=body) as response:
-                yield ResponseHead(response.status, response.content.iter_any())
+            async with self._session.request(
+                method, path if "://" in path else self._url + path, headers=headers, data=body, timeout=timeout
+            ) as response:
+                yield ResponseHead(response.status, response.content.iter_any(), response.content_type)
         except (aiohttp.ClientError, OSError) as error:
-            raise Failure(
-                f"{self._url}: the server does not answer: {error or type(error).__name__}",
-                exit_code=ExitCode.UNAVAILABLE,
-                code="no_server",
-                hint="Say where it is with --url or JIKKO_URL.",
-            ) from None
+            why = str(error) or type(error).__name__
+            raise ServiceError(f"{self._url}: the server does not answer: {why}", 0, "no_server") from None
+
+    async def close(self) -> None:
+        """See ``Transport.close``."""
+        if self._session is not None:
+            await self._session.close()
 
 
 class AppTransport:
@@ -72,10 +93,11 @@ class AppTransport:
 
     @asynccontextmanager
     async def send(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, idle: bool = False
     ) -> AsyncIterator[ResponseHead]:
         """See ``Transport.send``."""
-        path, _, query = path.partition("?")
+        parts = urlsplit(path)
+        path, query = unquote(parts.path), parts.query
         raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
         scope = {
             "type": "http",
@@ -84,7 +106,7 @@ class AppTransport:
             "method": method,
             "scheme": "http",
             "path": path,
-            "raw_path": path.encode(),
+            "raw_path": parts.path.encode(),
             "query_string": query.encode(),
             "root_path": "",
             "headers": [(b"host", b"localhost"), *raw],
@@ -111,12 +133,16 @@ class AppTransport:
             start = await sent.get()
             if start is None:
                 await task
-                raise Failure("The application gave no answer.")
-            yield ResponseHead(start["status"], _pieces(sent))
+                raise ServiceError("the application gives no answer", 0, "no_server")
+            kind = dict(start.get("headers") or ()).get(b"content-type", b"")
+            yield ResponseHead(start["status"], _pieces(sent), kind.decode("latin-1"))
         finally:
             left.set()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    async def close(self) -> None:
+        """See ``Transport.close``. There is nothing to close."""
 
 
 async def _pieces(sent: "asyncio.Queue[dict[str, Any] | None]") -> AsyncIterator[bytes]:

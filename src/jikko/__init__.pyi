@@ -1,0 +1,10 @@
+from jikko.client.answers import ChatReply as ChatReply
+from jikko.client.answers import FlowRun as FlowRun
+from jikko.client.answers import RunEvent as RunEvent
+from jikko.client.async_client import AsyncClient as AsyncClient
+from jikko.client.client import Client as Client
+from jikko.client.errors import RunUnsuccessful as RunUnsuccessful
+from jikko.client.errors import ServiceError as ServiceError
+from jikko.errors import JikkoError as JikkoError
+
+__version__: str

@@ -1,0 +1,113 @@
+"""Attempts, and the answers of servers: refusals become errors, bodies are read to a limit."""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from jikko.client.answers import RunEvent
+from jikko.client.errors import ServiceError
+from jikko.client.event_stream import decoded
+from jikko.client.transport import ResponseHead
+
+_MAX_BYTES: Final = 134_217_728
+"""Bytes of an answer that is not a stream."""
+_PATIENCE: Final = 60.0
+"""Seconds for which a server may be away before a stream, or a start, is given up."""
+_FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0
+"""Seconds between two attempts: each wait is twice as long as the one before it."""
+
+
+class Attempts:
+    """The waits between attempts, until patience ends."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """The server is there."""
+        self._next, self._waited = _FIRST_WAIT, 0.0
+
+    async def next(self, error: ServiceError) -> None:
+        """Wait for the next attempt.
+
+        Raises:
+            ServiceError: No further one is worth it.
+        """
+        if not error.is_passing or self._waited > _PATIENCE:
+            raise error
+        wait = self._next * random.uniform(0.5, 1.0)
+        self._waited += wait
+        self._next = min(2 * self._next, _LONGEST_WAIT)
+        await asyncio.sleep(wait)
+
+
+async def accept(answer: ResponseHead) -> None:
+    """Take an answer that is not a refusal.
+
+    Raises:
+        ServiceError: It is one.
+    """
+    if answer.status < 400:
+        return
+    body = decoded(await whole(answer))
+    if isinstance(body, dict) and "message" in body:
+        raise ServiceError(str(body["message"]), answer.status, str(body.get("code") or "failed"))
+    raise ServiceError(f"the server answers {answer.status}", answer.status)
+
+
+async def whole(answer: ResponseHead) -> bytes:
+    """The body of an answer.
+
+    Raises:
+        ServiceError: It is too long.
+    """
+    pieces, size = [], 0
+    async for piece in answer.pieces:
+        pieces.append(piece)
+        size += len(piece)
+        if size > _MAX_BYTES:
+            raise ServiceError(f"the answer has more than {_MAX_BYTES} bytes", 502, "no_server")
+    return b"".join(pieces)
+
+
+def as_object(found: Any) -> dict[str, Any]:
+    """The value, which has to be an object.
+
+    Raises:
+        ServiceError: It is not.
+    """
+    if not isinstance(found, dict):
+        raise ServiceError("the answer is not one of the Service API", 502, "no_server")
+    return found
+
+
+def entries(body: Mapping[str, Any], name: str = "data") -> list[dict[str, Any]]:
+    """The entries of a list."""
+    return [entry for entry in body.get(name) or [] if isinstance(entry, dict)]
+
+
+def error_in(event: RunEvent) -> ServiceError:
+    """An error that ends a stream."""
+    data = event.data
+    return ServiceError(
+        str(data.get("message") or "the stream failed"),
+        int(data.get("status") or 500),
+        str(data.get("code") or "failed"),
+    )
+
+
+def is_unknown(error: ServiceError) -> bool:
+    """Whether the server knows no such operation: it says so on a page for people."""
+    return error.status in (404, 405) and error.code == "failed"
+
+
+def only_jikko(what: str) -> ServiceError:
+    """The error for what another server does not have."""
+    return ServiceError(f"`{what}` is of Jikko only, and this server is not one", 501, "not_jikko")
+
+
+def with_query(path: str, query: Mapping[str, Any]) -> str:
+    """The path with a query."""
+    return f"{path}?{urlencode(query)}" if query else path

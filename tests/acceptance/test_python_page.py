@@ -1,0 +1,44 @@
+"""docs/python.md: each program runs as it stands there."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.processes import Command, Server, environment
+from tests.page_blocks import ROOT, Block, blocks
+
+BLOCKS = blocks("docs/python.md", "python")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with the files that the page names, and a server with the apps."""
+    folder = tmp_path_factory.mktemp("page")
+    (folder / "flows").mkdir()
+    for file in (ROOT / "examples").iterdir():
+        (folder / "flows" / file.name).write_bytes(file.read_bytes())
+    (folder / "note.txt").write_text("note")
+    command = Command(folder / "home")
+    flows = [folder / "flows" / name for name in ("support-triage.yml", "shopping-list.yml")]
+    keys = {Path(entry["file"]).stem: entry["api_key"] for entry in command.json("apps", "import", *flows)}
+    server = Server(command.home)
+    (folder / "names").write_text(f"{server.url}\n{keys['support-triage']}\n{keys['shopping-list']}")
+    yield folder
+    server.close()
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"line {block.line}")
+def test_a_program_that_is_shown_runs(block: Block, folder: Path, tmp_path: Path) -> None:
+    url, key, chat_key = (folder / "names").read_text().splitlines()
+    text = block.text.replace("http://localhost:8000", url).replace("app-chat-…", chat_key).replace("app-…", key)
+    variables = {**environment(tmp_path / "home"), "PYTHONWARNINGS": "error"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", text], cwd=folder, env=variables, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
