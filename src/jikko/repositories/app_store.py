@@ -15,6 +15,7 @@ from jikko.repositories import row_reader
 from jikko.repositories.annotation_store import forget_app
 from jikko.repositories.delivery_store import forget_deliveries
 from jikko.repositories.identifiers import id_text
+from jikko.repositories.record_table import RecordTable
 from jikko.repositories.sql import Count, Many, Operation, Record, Row, Rows, SqlDatabase
 from jikko.values import Json
 
@@ -73,10 +74,8 @@ SELECT {_VERSION_COLUMNS}, source FROM workflows WHERE app_id = :app_id AND work
 _VERSIONS: Final = f"SELECT {_VERSION_COLUMNS} FROM workflows WHERE app_id = :app_id ORDER BY number DESC"
 
 _HAS_KEY: Final = "SELECT 1 FROM api_keys WHERE app_id = :app_id LIMIT 1"
-_ADD_KEY: Final = """
-INSERT INTO api_keys (key_id, app_id, digest, hint, created_at) VALUES (:id, :app_id, :digest, :hint, :created_at)
-ON CONFLICT DO NOTHING
-"""
+_KEYS: Final = RecordTable("api_keys", ApiKey, columns={"id": "key_id"})
+_ADD_KEY: Final = f"{_KEYS.insert} ON CONFLICT DO NOTHING"
 # Of a node that has one, it stays as it is, but for what it is; an address is never taken away.
 _KEEP_TRIGGER: Final = """
 INSERT INTO app_triggers (trigger_id, app_id, node, kind, address, enabled, created_at)
@@ -92,10 +91,7 @@ WHERE app_id = :app_id AND node = :node AND kind = 'schedule'
 ON CONFLICT (trigger_id) DO UPDATE SET changed_at = excluded.changed_at, wake = 0
 """
 _TRIGGERS: Final = "SELECT trigger_id FROM app_triggers WHERE app_id = :app_id"
-_KEYS: Final = """
-SELECT key_id, app_id, digest, hint, created_at, used_at FROM api_keys WHERE app_id = :app_id
-ORDER BY created_at, [sqlite: rowid][postgres: key]
-"""
+_KEYS_OF: Final = _KEYS.select("WHERE app_id = :app_id ORDER BY created_at, [sqlite: rowid][postgres: key]")
 _NOTE_USE: Final = "UPDATE api_keys SET used_at = :at WHERE digest = :digest"
 _DELETE_KEY: Final = "DELETE FROM api_keys WHERE app_id = :app_id AND key_id = :id"
 
@@ -221,17 +217,7 @@ class AppStore:
 
     async def keys(self, app_id: str) -> list[ApiKey]:
         """The keys of an app, oldest first."""
-        return [
-            ApiKey(
-                id=id_text(row[0]),
-                app_id=id_text(row[1]),
-                digest=row[2],
-                hint=row[3],
-                created_at=row[4],
-                used_at=row[5],
-            )
-            for row in await self._sql.rows(_KEYS, app_id=app_id)
-        ]
+        return _KEYS.records(await self._sql.rows(_KEYS_OF, app_id=app_id))
 
     async def note_uses(self, used: Mapping[bytes, float]) -> None:
         """Keep when keys were used last, by their digests. Those that are gone are passed over."""
@@ -319,7 +305,6 @@ def _add_key(key: ApiKey, only_first: bool) -> Operation[bool]:
         raise Conflict(f"There is no app {key.app_id} to add a key to.")
     if only_first and (yield Row(_HAS_KEY, app_id=key.app_id)) is not None:
         return False
-    values = {"id": key.id, "app_id": key.app_id, "digest": key.digest, "hint": key.hint, "created_at": key.created_at}
-    if (yield Count(_ADD_KEY, **values)) == 0:
+    if (yield Count(_ADD_KEY, **_KEYS.values(key))) == 0:
         raise Conflict(f"The API key {key.hint} exists already.")
     return True

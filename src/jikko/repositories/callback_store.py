@@ -6,11 +6,11 @@ import math
 from typing import Any, Final
 
 from jikko.ports.stores.callback_store import Callback
-from jikko.repositories import row_reader
-from jikko.repositories.callback_states import DELIVERED, NUMBERS, PENDING, RUN_GOES_ON
+from jikko.repositories.callback_states import DELIVERED, NUMBERS, PENDING, RUN_GOES_ON, STATES
+from jikko.repositories.record_table import RecordTable
 from jikko.repositories.sql import Operation, Row, SqlDatabase
 
-_COLUMNS: Final = "run_id, app_id, url, created_at, state, attempts, first_at, next_at, finished_at, error"
+_TABLE: Final = RecordTable("callbacks", Callback, codecs={"state": (NUMBERS.__getitem__, STATES.__getitem__)})
 # From receiver to receiver, and of each only a few: what waits behind them costs nothing, however much it is. A
 # smallest value is found in an index by either database in a way of its own.
 _RECEIVERS: Final = f"""
@@ -30,9 +30,9 @@ ORDER BY next_at, run_id LIMIT :each
 """
 _DUE: Final = f"""
 {_RECEIVERS}
-SELECT {_COLUMNS} FROM receivers
+SELECT {_TABLE.columns} FROM receivers
 [sqlite: CROSS JOIN callbacks ON run_id IN (SELECT run_id {_OF_RECEIVER})]
-[postgres: , LATERAL (SELECT {_COLUMNS} {_OF_RECEIVER}) c]
+[postgres: , LATERAL (SELECT * {_OF_RECEIVER}) callbacks]
 ORDER BY next_at, run_id LIMIT :limit
 """
 _NEXT_DUE: Final = f"""
@@ -49,9 +49,9 @@ WHERE run_id = :run_id
   AND NOT (state = {DELIVERED} AND :state::int2 <> {DELIVERED} AND :first_at::float8 IS NOT NULL)
 """
 _PENDING: Final = f"SELECT count(*), min(first_at) FROM callbacks WHERE state = {PENDING}"
-_FIND: Final = f"SELECT {_COLUMNS} FROM callbacks WHERE run_id = :run_id"
+_FIND: Final = _TABLE.select("WHERE run_id = :run_id")
 _UNDELIVERED: Final = f"""
-SELECT {_COLUMNS} FROM callbacks INDEXED BY callbacks_undelivered
+SELECT {_TABLE.columns} FROM callbacks INDEXED BY callbacks_undelivered
 WHERE state IN (0, 2) AND (created_at, run_id) > (:at, :run_id) AND (:app_id::bytea IS NULL OR app_id = :app_id)
 ORDER BY created_at, run_id LIMIT :limit
 """
@@ -93,21 +93,11 @@ class CallbackStore:
         An attempt that failed changes nothing of a call-back that was delivered meanwhile: of two processes that try,
         one may have stood still for long. One without ``first_at``, which is to be delivered again, does.
         """
-        await self._sql.count(
-            _SAVE,
-            state=NUMBERS[callback.state],
-            attempts=callback.attempts,
-            first_at=callback.first_at,
-            next_at=callback.next_at,
-            finished_at=callback.finished_at,
-            error=callback.error,
-            run_id=callback.run_id,
-        )
+        await self._sql.count(_SAVE, **_TABLE.values(callback))
 
     async def find(self, run_id: str) -> Callback | None:
         """The call-back of a run. ``run_id`` in any case."""
-        row = await self._sql.row(_FIND, run_id=run_id.lower())
-        return None if row is None else row_reader.callback(row)
+        return _TABLE.found(await self._sql.row(_FIND, run_id=run_id.lower()))
 
     async def undelivered(
         self, *, app_id: str | None = None, after: Callback | None = None, limit: int = 1000
@@ -137,4 +127,4 @@ class CallbackStore:
         await self._sql.count(_SET_SECRET, app_id=app_id, secret=new)
 
     async def _callbacks(self, sql: str, **values: Any) -> list[Callback]:
-        return [row_reader.callback(row) for row in await self._sql.rows(sql, **values)]
+        return _TABLE.records(await self._sql.rows(sql, **values))

@@ -7,28 +7,33 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from jikko.ports.stores.delivery_store import Delivery, Place
-from jikko.repositories.identifiers import StoredId, id_text, stored_id
-from jikko.repositories.sql import Count, Operation, Record, SqlDatabase
+from jikko.repositories.identifiers import StoredId, stored_id
+from jikko.repositories.record_table import RecordTable
+from jikko.repositories.sql import Count, Operation, SqlDatabase
 
-COLUMNS: Final = (
-    "delivery_id, app_id, trigger_id, received_at, verdict, reason, sender, method, size, run_id, discarded_at"
+_TABLE: Final = RecordTable(
+    "deliveries",
+    Delivery,
+    columns={"id": "delivery_id", "sender_id": "sender"},
+    texts=["sender_id"],
+    blanks=["run_id"],
 )
-_SELECT: Final = f"SELECT {COLUMNS} FROM deliveries"
 # As the condition of the index, which is not used otherwise.
 _NOT_ACCEPTED: Final = "trigger_id = :trigger_id AND verdict = :verdict AND verdict <> 'accepted'"
 FORGET: Final = f"DELETE FROM deliveries WHERE {_NOT_ACCEPTED} AND received_at < :since"
 ADD: Final = f"""
-INSERT INTO deliveries ({COLUMNS})
+INSERT INTO deliveries (
+  delivery_id, app_id, trigger_id, received_at, verdict, reason, sender, method, size, run_id, discarded_at)
 SELECT :id::bytea, :app_id::bytea, :trigger_id::bytea, :received_at::float8, :verdict::text, :reason::text,
-  :sender::text, :method::text, :size::int8, :run_id::bytea, :discarded_at::float8
+  :sender_id::text, :method::text, :size::int8, :run_id::bytea, :discarded_at::float8
 WHERE (SELECT count(*) FROM deliveries WHERE {_NOT_ACCEPTED}) < :most
 """
-_FIND: Final = f"{_SELECT} WHERE delivery_id = :id"
-_NEWEST: Final = f"""
-{_SELECT} WHERE trigger_id IN :ids AND received_at >= :since
+_FIND: Final = _TABLE.select("WHERE delivery_id = :id")
+_NEWEST: Final = _TABLE.select("""
+WHERE trigger_id IN :ids AND received_at >= :since
   AND (received_at, delivery_id) < (:at, :before_id)
 ORDER BY received_at DESC, delivery_id DESC LIMIT :limit
-"""
+""")
 COUNT: Final = f"SELECT count(*) FROM deliveries WHERE {_NOT_ACCEPTED} AND received_at >= :since"
 _FORGET_ALL: Final = "DELETE FROM deliveries WHERE trigger_id = :trigger"
 _DISCARD: Final = "UPDATE deliveries SET discarded_at = :at WHERE delivery_id = :id"
@@ -57,14 +62,13 @@ class DeliveryStore:
 
         def add() -> Operation[None]:
             yield Count(FORGET, trigger_id=delivery.trigger_id, verdict=delivery.verdict, since=since)
-            yield Count(ADD, most=most, **_values(delivery))
+            yield Count(ADD, most=most, **_TABLE.values(delivery))
 
         await self._sql.write(add)
 
     async def find(self, delivery_id: str) -> Delivery | None:
         """One delivery. ``delivery_id`` in any case."""
-        row = await self._sql.row(_FIND, id=delivery_id.lower())
-        return None if row is None else _delivery(row)
+        return _TABLE.found(await self._sql.row(_FIND, id=delivery_id.lower()))
 
     async def newest(
         self, trigger_ids: Sequence[str], *, since: float = 0.0, before: Place | None = None, limit: int = 100
@@ -77,7 +81,7 @@ class DeliveryStore:
         """
         at, last = before or (math.inf, _LAST)
         given: dict[str, Any] = {"ids": list(trigger_ids), "since": since, "at": at, "before_id": last}
-        return [_delivery(row) for row in await self._sql.rows(_NEWEST, limit=limit, **given)]
+        return _TABLE.records(await self._sql.rows(_NEWEST, limit=limit, **given))
 
     async def refused(self, trigger_id: str, *, since: float) -> int:
         """How many of a trigger were refused since a moment, of those that are kept."""
@@ -107,35 +111,3 @@ def forget_deliveries(trigger_id: StoredId) -> Operation[None]:
         trigger_id: As ``app_triggers`` has it, in SQLite as a text.
     """
     yield Count(_FORGET_ALL, trigger=stored_id(trigger_id) if isinstance(trigger_id, str) else trigger_id)
-
-
-def _values(delivery: Delivery) -> dict[str, Any]:
-    return {
-        "id": delivery.id,
-        "app_id": delivery.app_id,
-        "trigger_id": delivery.trigger_id,
-        "received_at": delivery.received_at,
-        "verdict": delivery.verdict,
-        "reason": delivery.reason,
-        "sender": delivery.sender_id,
-        "method": delivery.method,
-        "size": delivery.size,
-        "run_id": delivery.run_id or None,
-        "discarded_at": delivery.discarded_at,
-    }
-
-
-def _delivery(row: Record) -> Delivery:
-    return Delivery(
-        id=id_text(row[0]),
-        app_id=id_text(row[1]),
-        trigger_id=id_text(row[2]),
-        received_at=row[3],
-        verdict=row[4],
-        reason=row[5],
-        sender_id=row[6],
-        method=row[7],
-        size=row[8],
-        run_id="" if row[9] is None else id_text(row[9]),
-        discarded_at=row[10],
-    )

@@ -7,22 +7,22 @@ from collections.abc import Sequence
 from typing import Final
 
 from jikko.errors import Conflict
-from jikko.ports.stores.file_index import NOTHING_KEPT, Expired, FileTotals, Kept, StoredFile
-from jikko.repositories import row_reader
+from jikko.ports.stores.file_index import NOTHING_KEPT, Expired, FileTotals, Kept, Origin, StoredFile
 from jikko.repositories.identifiers import id_text
-from jikko.repositories.row_reader import ORIGINS
+from jikko.repositories.record_table import RecordTable
 from jikko.repositories.sql import Operation, Rows, SqlDatabase
 
-_COLUMNS: Final = "file_id, app_id, end_user_id, name, size, extension, mime_type, digest, created_at, origin"
-_ADD: Final = f"""
-INSERT INTO files ({_COLUMNS}) VALUES (
-  :id, :app_id, :end_user_id, :name, :size, :extension, :mime_type, :digest, :created_at, :origin)
-ON CONFLICT DO NOTHING
-"""
-_FIND: Final = f"SELECT {_COLUMNS} FROM files WHERE file_id = :id"
-_LISTED: Final = (
-    f"SELECT {_COLUMNS} FROM files WHERE app_id = :app_id ORDER BY created_at DESC, file_id DESC LIMIT :limit"
+_ORIGINS: Final[tuple[Origin, ...]] = ("upload", "node")
+"""What the numbers in ``files.origin`` mean."""
+_TABLE: Final = RecordTable(
+    "files",
+    StoredFile,
+    columns={"id": "file_id"},
+    codecs={"digest": (bytes.fromhex, bytes.hex), "origin": (_ORIGINS.index, _ORIGINS.__getitem__)},
 )
+_ADD: Final = f"{_TABLE.insert} ON CONFLICT DO NOTHING"
+_FIND: Final = _TABLE.select("WHERE file_id = :id")
+_LISTED: Final = _TABLE.select("WHERE app_id = :app_id ORDER BY created_at DESC, file_id DESC LIMIT :limit")
 _USED: Final = "UPDATE files SET used_at = :at WHERE file_id = :id"
 _OLD: Final = """
 SELECT file_id, app_id, end_user_id, created_at FROM files
@@ -56,30 +56,16 @@ class FileIndex:
             Conflict: There is a file with that id.
             StoreUnavailable: It could not be written.
         """
-        added = await self._sql.count(
-            _ADD,
-            id=file.id,
-            app_id=file.app_id,
-            end_user_id=file.end_user_id,
-            name=file.name,
-            size=file.size,
-            extension=file.extension,
-            mime_type=file.mime_type,
-            digest=bytes.fromhex(file.digest),
-            created_at=file.created_at,
-            origin=ORIGINS.index(file.origin),
-        )
-        if added == 0:
+        if await self._sql.count(_ADD, **_TABLE.values(file)) == 0:
             raise Conflict(f"There is a file {file.id} already.")
 
     async def find(self, file_id: str) -> StoredFile | None:
         """A file of any app. ``file_id`` in any case."""
-        row = await self._sql.row(_FIND, id=file_id.lower())
-        return None if row is None else row_reader.file(row)
+        return _TABLE.found(await self._sql.row(_FIND, id=file_id.lower()))
 
     async def listed(self, app_id: str, *, limit: int = 100) -> list[StoredFile]:
         """Files of an app, newest first."""
-        return [row_reader.file(row) for row in await self._sql.rows(_LISTED, app_id=app_id, limit=limit)]
+        return _TABLE.records(await self._sql.rows(_LISTED, app_id=app_id, limit=limit))
 
     async def used(self, file_id: str, at: float) -> None:
         # At worst the file is removed as if it had not been used again.

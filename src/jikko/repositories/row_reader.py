@@ -6,18 +6,12 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from jikko.ports.stores.app_store import App
-from jikko.ports.stores.callback_store import Callback
-from jikko.ports.stores.file_index import Origin, StoredFile
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message
 from jikko.repositories.answers import answer_of
-from jikko.repositories.callback_states import STATES
 from jikko.repositories.identifiers import id_text
 
 Columns: TypeAlias = Sequence[Any]
 """A row: values by position."""
-
-ORIGINS: Final[tuple[Origin, ...]] = ("upload", "node")
-"""What the numbers in ``files.origin`` mean."""
 
 _decode: Final = msgspec.json.Decoder().decode
 
@@ -36,38 +30,6 @@ def app(row: Columns) -> App:
         created_at=row[8],
         workflow_id=id_text(row[9]),
         environment=row[10],
-    )
-
-
-def callback(row: Columns) -> Callback:
-    """A call-back."""
-    return Callback(
-        run_id=id_text(row[0]),
-        app_id=id_text(row[1]),
-        url=row[2],
-        created_at=row[3],
-        state=STATES[row[4]],
-        attempts=row[5],
-        first_at=row[6],
-        next_at=row[7],
-        finished_at=row[8],
-        error=row[9],
-    )
-
-
-def file(row: Columns) -> StoredFile:
-    """What is known of a file."""
-    return StoredFile(
-        id=id_text(row[0]),
-        app_id=id_text(row[1]),
-        end_user_id=id_text(row[2]),
-        name=row[3],
-        size=row[4],
-        extension=row[5],
-        mime_type=row[6],
-        digest=row[7].hex(),
-        created_at=row[8],
-        origin=ORIGINS[row[9]],
     )
 
 

@@ -3,25 +3,25 @@
 from __future__ import annotations  # operations are functions that are made for each call
 
 from collections.abc import Collection, Sequence
-from typing import Any, Final
+from typing import Final
 
 from jikko.ports.stores.schedule_store import DueState, DueTime, ScheduleState
-from jikko.repositories.identifiers import id_text
-from jikko.repositories.sql import Count, Operation, Record, SqlDatabase
+from jikko.repositories.record_table import RecordTable
+from jikko.repositories.sql import Count, Operation, SqlDatabase
 
-_STATE: Final = "SELECT trigger_id, plan, changed_at, handled, wake, paused, paused_until FROM schedules"
-_TIME: Final = "SELECT trigger_id, due, last, count, state, at, run_id, why FROM due_times"
+_STATES: Final = RecordTable("schedules", ScheduleState)
+_TIMES: Final = RecordTable("due_times", DueTime, blanks=["run_id"])
 _NEXT_WAKE: Final = "SELECT min(wake) FROM schedules WHERE wake IS NOT NULL"
-_DUE: Final = f"{_STATE} WHERE wake <= :now ORDER BY wake, trigger_id LIMIT :limit"
-_OF_TRIGGERS: Final = f"{_STATE} WHERE trigger_id IN :ids"
+_DUE: Final = _STATES.select("WHERE wake <= :now ORDER BY wake, trigger_id LIMIT :limit")
+_OF_TRIGGERS: Final = _STATES.select("WHERE trigger_id IN :ids")
 _SAVE: Final = """
 UPDATE schedules SET plan = :plan, handled = :handled, wake = :wake, paused = :paused, paused_until = :paused_until
-WHERE trigger_id = :id AND changed_at = :changed_at
+WHERE trigger_id = :trigger_id AND changed_at = :changed_at
 """
 _PUT_TIME: Final = """
 INSERT INTO due_times (trigger_id, due, last, count, state, at, run_id, why)
 SELECT trigger_id, :due::float8, :last::float8, :count::int4, :state::text, :at::float8, :run_id::bytea, :why::text
-FROM app_triggers WHERE trigger_id = :id
+FROM app_triggers WHERE trigger_id = :trigger_id
 ON CONFLICT (trigger_id, due) DO UPDATE SET
   last = excluded.last, count = excluded.count, state = excluded.state, at = excluded.at, run_id = excluded.run_id,
   why = excluded.why
@@ -40,8 +40,8 @@ _DROP: Final = """
 UPDATE due_times SET state = 'skipped', why = 'dropped', at = :at
 WHERE trigger_id = :id AND state = 'waiting' AND why IN :why
 """
-TIMES: Final = f"{_TIME} WHERE trigger_id = :id AND state IN :states ORDER BY at DESC, due DESC LIMIT :limit"
-_WAITING: Final = f"{_TIME} WHERE trigger_id = :id AND state = 'waiting' ORDER BY due"
+TIMES: Final = _TIMES.select("WHERE trigger_id = :id AND state IN :states ORDER BY at DESC, due DESC LIMIT :limit")
+_WAITING: Final = _TIMES.select("WHERE trigger_id = :id AND state = 'waiting' ORDER BY due")
 
 
 class ScheduleStore:
@@ -57,11 +57,11 @@ class ScheduleStore:
 
     async def due(self, now: float, limit: int = 100) -> list[ScheduleState]:
         """Those to be looked at by now, the longest overdue first."""
-        return [_state(row) for row in await self._sql.rows(_DUE, now=now, limit=limit)]
+        return _STATES.records(await self._sql.rows(_DUE, now=now, limit=limit))
 
     async def states(self, trigger_ids: Collection[str]) -> list[ScheduleState]:
         """Those of some triggers that are schedules, in no order."""
-        return [_state(row) for row in await self._sql.rows(_OF_TRIGGERS, ids=list(trigger_ids))]
+        return _STATES.records(await self._sql.rows(_OF_TRIGGERS, ids=list(trigger_ids)))
 
     async def save(self, state: ScheduleState, times: Sequence[DueTime] = (), *, forget_before: float = 0.0) -> bool:
         """Keep how far a schedule is, and what became of due times, together. Durable when it returns.
@@ -76,16 +76,7 @@ class ScheduleStore:
         """
 
         def save() -> Operation[bool]:
-            kept: int = yield Count(
-                _SAVE,
-                id=state.trigger_id,
-                plan=state.plan,
-                changed_at=state.changed_at,
-                handled=state.handled,
-                wake=state.wake,
-                paused=state.paused,
-                paused_until=state.paused_until,
-            )
+            kept: int = yield Count(_SAVE, **_STATES.values(state))
             yield from _put(times)
             if forget_before:
                 yield Count(FORGET, id=state.trigger_id, before=forget_before)
@@ -132,50 +123,15 @@ class ScheduleStore:
         self, trigger_id: str, *, states: Collection[DueState] = ("waiting", "started", "skipped"), limit: int = 100
     ) -> list[DueTime]:
         """Due times of a schedule, what became of one last first; of those at the same moment the later one first."""
-        return [_time(row) for row in await self._sql.rows(TIMES, id=trigger_id, states=list(states), limit=limit)]
+        return _TIMES.records(await self._sql.rows(TIMES, id=trigger_id, states=list(states), limit=limit))
 
     async def waiting(self, trigger_id: str) -> list[DueTime]:
         """The due times of a schedule that wait, oldest first."""
-        return [_time(row) for row in await self._sql.rows(_WAITING, id=trigger_id)]
+        return _TIMES.records(await self._sql.rows(_WAITING, id=trigger_id))
 
 
 def _put(times: Sequence[DueTime]) -> Operation[int]:
     changed = 0
     for time in times:
-        values: dict[str, Any] = {
-            "id": time.trigger_id,
-            "due": time.due,
-            "last": time.last,
-            "count": time.count,
-            "state": time.state,
-            "at": time.at,
-            "run_id": time.run_id or None,
-            "why": time.why,
-        }
-        changed += yield Count(_PUT_TIME, **values)
+        changed += yield Count(_PUT_TIME, **_TIMES.values(time))
     return changed
-
-
-def _state(row: Record) -> ScheduleState:
-    return ScheduleState(
-        trigger_id=id_text(row[0]),
-        plan=row[1],
-        changed_at=row[2],
-        handled=row[3],
-        wake=row[4],
-        paused=row[5],
-        paused_until=row[6],
-    )
-
-
-def _time(row: Record) -> DueTime:
-    return DueTime(
-        trigger_id=id_text(row[0]),
-        due=row[1],
-        last=row[2],
-        count=row[3],
-        state=row[4],
-        at=row[5],
-        run_id=id_text(row[6]) if row[6] else "",
-        why=row[7],
-    )

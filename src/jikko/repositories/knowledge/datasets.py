@@ -14,10 +14,10 @@ from jikko.repositories.knowledge.tables import (
     IN_TURN,
     KEYS,
     TAGS,
-    RecordTable,
     contains,
     sought,
 )
+from jikko.repositories.record_table import RecordTable
 from jikko.repositories.sql import Count, Operation, Record, Row, SqlDatabase
 
 _COUNTS: Final = """
