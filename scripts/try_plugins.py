@@ -46,7 +46,7 @@ def _plugins(sources: list[Path]) -> Iterator[Path]:
 
 async def _try(sources: list[Path], home: Path, calls: list[list[str]]) -> int:
     failed = 0
-    print("| plugin | version | tools, strategies | packages | installed and started in | result |")
+    print("| plugin | version | tools, strategies, models | packages | installed and started in | result |")
     print("| --- | --- | --- | --- | --- | --- |")
     async with plugin_packages(Settings(home=home)) as tools:
         for source in sources:
@@ -59,7 +59,7 @@ async def _try(sources: list[Path], home: Path, calls: list[list[str]]) -> int:
                 message = " ".join(str(error).split())[-200:].replace("|", "/")
                 print(f"| {source.name} | | | | | FAILED: {message} |", flush=True)
                 continue
-            count = sum(len(provider.actions) for provider in plugin.providers)
+            count = sum(len(provider.offers) for provider in plugin.providers)
             took = f"{time.monotonic() - began:.1f} s"
             print(f"| {plugin.id} | {plugin.version} | {count} | {done.packages} | {took} | starts |", flush=True)
         print(f"\n{len(sources) - failed} of {len(sources)} start.")

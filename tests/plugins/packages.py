@@ -94,6 +94,48 @@ def files(*, credentials: Mapping[str, Any] | None = None, **changes: Any) -> di
     return {**written, "main.py": STAND_IN.read_bytes(), "requirements.txt": b"# nothing\n"}
 
 
+def model_files(name: str = "models") -> dict[str, bytes]:
+    """The files of a package of the stand-in that has models."""
+    provider = {
+        "provider": name,
+        "label": {"en_US": "Models"},
+        "provider_credential_schema": {
+            "credential_form_schemas": [
+                {"variable": "key", "type": "secret-input", "required": True, "label": {"en_US": "Key"}},
+                {"variable": "region", "type": "text-input", "default": "東京"},
+                {
+                    "variable": "size",
+                    "type": "text-input",
+                    "required": True,
+                    "show_on": [{"variable": "__model_type", "value": "rerank"}],
+                },
+            ]
+        },
+        "models": {kind: {"predefined": [f"models/{kind}/*.yaml"]} for kind in ("llm", "tts")},
+    }
+    able = {
+        "model": "able",
+        "model_type": "llm",
+        "features": ["vision", "multi-tool-call", "document"],
+        "model_properties": {"mode": "chat", "context_size": 32000},
+        "pricing": {"input": "0.5", "output": "1.5", "unit": "0.000001", "currency": "EUR"},
+    }
+    made: dict[str, Any] = {
+        "manifest.yaml": manifest(name=name, plugins={"models": ["provider/models.yaml"]}),
+        "provider/models.yaml": provider,
+        "models/llm/able.yaml": able,
+        "models/llm/plain.yaml": {"model": "plain", "model_type": "llm", "model_properties": {"mode": "chat"}},
+        "models/llm/_position.yaml": ["able"],
+        "models/tts/voice.yaml": {
+            "model": "voice",
+            "model_type": "tts",
+            "model_properties": {"default_voice": "桜"},
+        },
+    }
+    written = {path: yaml.safe_dump(value, allow_unicode=True).encode() for path, value in made.items()}
+    return {**written, "main.py": STAND_IN.read_bytes(), "requirements.txt": b"# nothing\n"}
+
+
 def packed(content: Mapping[str, bytes], comment: bytes = b"") -> bytes:
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:

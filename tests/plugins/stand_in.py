@@ -140,6 +140,33 @@ def act(session: str, tool: str, given: dict[str, Any], data: dict[str, Any], wh
     say(session, "end")
 
 
+def model(session: str, data: dict[str, Any]) -> None:
+    """Does what the name of the model says; what is streamed otherwise is the credential ``said``."""
+    match data.get("model", "trial"):
+        case "trial":
+            if data["credentials"]["key"] != "right-key-0123456789":
+                wrong = f"{data['credentials']['key']} is no key"
+                say(session, "error", {"error_type": "CredentialsValidateFailedError", "message": wrong, "args": {}})
+            say(session, "stream", {"result": True})
+        case "echo":
+            for number, word in enumerate((json.dumps(data, ensure_ascii=False), " 完 ", "🎉")):
+                delta = {"index": number, "message": {"role": "assistant", "content": word, "tool_calls": []}}
+                say(session, "stream", {"model": "echo", "delta": delta})
+        case "silent":
+            delta = {"index": 0, "message": {"role": "assistant", "content": "初め"}}
+            say(session, "stream", {"model": "silent", "delta": delta})
+            return
+        case "exit":
+            os._exit(3)
+        case "fail":
+            kind, words = data["credentials"]["said"]
+            say(session, "error", {"error_type": kind, "message": words, "args": {}})
+        case _:
+            for said in data["credentials"]["said"]:
+                say(session, "stream", said)
+    say(session, "end")
+
+
 def beat(often: float) -> None:
     while True:
         line({"event": "heartbeat", "session_id": None, "data": {}})
@@ -178,6 +205,9 @@ def main() -> None:
                     done["error"] = data["message"]
                 case _:
                     done["over"].set()
+            continue
+        if data.get("type") == "model":
+            threading.Thread(target=model, args=(session, data), daemon=True).start()
             continue
         if data.get("action") == "validate_tool_credentials":
             if data["credentials"].get("key") == "right":

@@ -14,7 +14,7 @@ from jikko.plugins.package.names import identifier, is_plugin_name, provider_nam
 from jikko.plugins.package.read import read_package
 from jikko.plugins.package.refused import PackageRefused
 from jikko.plugins.package.signature import BadKey, read_key, read_keys
-from tests.plugins.packages import SIGNER, files, folder, manifest, packed
+from tests.plugins.packages import SIGNER, files, folder, manifest, model_files, packed
 
 
 def test_a_package_is_what_its_files_declare() -> None:
@@ -223,11 +223,43 @@ def test_a_manifest_whose_aliases_multiply_is_refused() -> None:
         read_package(packed({**files(), "manifest.yaml": bomb.encode()}))
 
 
-def test_a_package_of_models_alone_is_read_and_says_what_is_not_run() -> None:
-    content = {"manifest.yaml": yaml.safe_dump(manifest(plugins={"models": ["m.yaml"]})).encode(), "main.py": b""}
+def test_a_package_of_endpoints_alone_is_read_and_says_what_is_not_run() -> None:
+    content = {"manifest.yaml": yaml.safe_dump(manifest(plugins={"endpoints": ["m.yaml"]})).encode(), "main.py": b""}
     plugin, _ = read_package(packed(content))
-    assert plugin.unused == ("models",)
+    assert plugin.unused == ("endpoints",)
     assert plugin.providers == ()
+
+
+def test_a_package_says_its_models_and_what_they_need_and_can() -> None:
+    plugin, _ = read_package(packed(model_files()))
+    [provider] = plugin.providers
+    assert (provider.kind, provider.name) == ("models", "models")
+    assert [(each.name, each.required, each.models) for each in provider.credentials] == [
+        ("key", True, ()),
+        ("region", False, ()),
+        ("size", True, ("rerank",)),
+    ]
+    able, plain, voice = provider.models
+    assert (able.name, able.kind, able.mode, able.context_size) == ("able", "llm", "chat", 32000)
+    assert able.features == ("vision", "multi-tool-call", "document")
+    assert able.prices is not None
+    assert [*map(float, able.prices[:2]), able.prices[2]] == [0.5, 1.5, "EUR"]
+    assert (plain.name, plain.prices, plain.context_size) == ("plain", None, 0)
+    assert (voice.name, voice.kind, voice.voice) == ("voice", "tts", "桜")
+
+
+@pytest.mark.parametrize("prices", [{"input": "dear"}, "free", None, {"input": "1", "unit": "x"}])
+def test_prices_that_are_none_are_left_out(prices: Any) -> None:
+    content = model_files()
+    content["models/llm/plain.yaml"] = yaml.safe_dump({"model": "plain", "pricing": prices}).encode()
+    plugin, _ = read_package(packed(content))
+    assert [model.prices for model in plugin.providers[0].models if model.name == "plain"] == [None]
+
+
+def test_a_model_without_a_name_refuses_the_package() -> None:
+    content = {**model_files(), "models/llm/plain.yaml": b"model_type: llm"}
+    with pytest.raises(PackageRefused, match=r"models/llm/plain.yaml.model: is missing"):
+        read_package(packed(content))
 
 
 # Names.

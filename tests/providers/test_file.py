@@ -143,6 +143,8 @@ def test_all_problems_are_told_at_once() -> None:
               localai: {base_url: "http://x.test:port"}
               xinference: {base_url: "http:///v1"}
               openllm: {models: {m: {batch: 2049}}}
+              cerebras: {plugin: cerebras, api_key: k}
+              groq: {type: plugin, credentials: none}
               x: 3
             more: 1
             defaults: {llm: {provider: openai}, embeding: {}, rerank: x}
@@ -164,6 +166,10 @@ def test_all_problems_are_told_at_once() -> None:
         "base_url: is 'http://[::1'",
         "base_url: is 'http://x.test:port'",
         "base_url: is 'http:///v1'",
+        "cerebras.plugin: is no name of a plugin (expected author/name)",
+        "cerebras.api_key: is not read: the plugin cerebras is told its credentials (write it under 'credentials:'",
+        "groq.plugin: is no name of a plugin",
+        "groq.credentials: is 'none', not a mapping",
         "x: is 3, not a mapping",
         "more: is not known",
         "batch: is 2049 (expected 2048 texts at most)",
@@ -203,6 +209,16 @@ def test_a_broken_file_does_not_show_its_lines() -> None:
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings, match="cannot be read"):
         read_providers(tmp_path / "none.yml", {})
+
+
+def test_a_provider_may_be_a_plugin_with_credentials_of_its_own() -> None:
+    config = parse('providers: {groq: {plugin: a/b, credentials: {key: "${K}", n: 1}}}', K="s3cret").find("groq")
+    assert config is not None
+    assert (config.type, config.plugin, config.credentials) == ("plugin", "a/b", {"key": "s3cret", "n": 1})
+    assert "s3cret" not in repr(config)
+    unset = parse('providers: {groq: {plugin: a/b/c, credentials: {key: "${K}"}}}').find("groq")
+    assert unset is not None
+    assert unset.unset == ("K",)
 
 
 def test_keys_are_not_in_representations() -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from jikko.assemble.assembling import assemble
     from jikko.assemble.assembly import Assembly
     from jikko.assemble.configuration import key_files
-    from jikko.assemble.models import make_embedder, make_models, providers_of
+    from jikko.assemble.models import make_embedder, models_alone, providers_of
     from jikko.assemble.node_ports import mocks_of
     from jikko.assemble.sandboxes import make_sandbox, sandbox_limits, try_sandbox
     from jikko.assemble.stores import sqlite_suffices, stored_values

@@ -9,7 +9,7 @@ from jikko.apps.environment import Outside
 from jikko.assemble import lazy
 from jikko.assemble.node_ports import mocks_of
 from jikko.assemble.stores import stored_values
-from jikko.assemble.tools import known_strategies, known_tools
+from jikko.assemble.tools import known_strategies, known_tools, require_plugin
 from jikko.errors import JikkoError
 from jikko.forecast.installation import Installation, installation
 from jikko.settings import Settings
@@ -36,6 +36,7 @@ def installation_of(settings: Settings, environment: Mapping[str, str] = os.envi
         tools=partial(known_tools, settings, environment),
         datasets=_datasets(settings),
         strategies=partial(known_strategies, settings, environment),
+        require_plugin=partial(require_plugin, settings, environment),
     )
 
 

@@ -4,9 +4,12 @@ All but the first are made with the first text or recording, over the connection
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 from jikko.assemble import lazy
+from jikko.assemble.plugins import Plugins
 from jikko.concurrency.lazy_proxy import lazy_proxy
 from jikko.ports.default_models import PURPOSES, DefaultModels, ModelName, ModelPurpose
 from jikko.ports.embeddings import Embedder
@@ -18,6 +21,9 @@ from jikko.providers.config import Providers
 from jikko.providers.connections import ProviderBackends
 from jikko.providers.models import ProviderModels
 from jikko.settings import Settings
+
+if TYPE_CHECKING:
+    from jikko.providers.plugin import PluginProviders
 
 
 def providers_of(settings: Settings, environment: Mapping[str, str] = os.environ) -> Providers:
@@ -61,9 +67,34 @@ class _Defaults(Mapping[ModelPurpose, ModelName]):
         return len(self._now())
 
 
-def make_models(providers: Providers, *, app_share: float = 1.0) -> ProviderModels:
-    """The models of these providers. Connects to nothing yet."""
-    return ProviderModels(providers, BACKENDS, app_share=app_share)
+def make_models(
+    providers: Providers, *, app_share: float = 1.0, plugins: "Callable[[], PluginProviders] | None" = None
+) -> ProviderModels:
+    """The models of these providers. Connects to nothing yet.
+
+    Args:
+        plugins: Providers that are plugins; asked for with the first of them.
+    """
+    return ProviderModels(providers, BACKENDS, app_share=app_share, plugins=plugins)
+
+
+@asynccontextmanager
+async def models_alone(
+    settings: Settings, environment: Mapping[str, str] = os.environ
+) -> AsyncIterator[ProviderModels]:
+    """The models of the providers file, without a server; what is started for them ends with the block.
+
+    Raises:
+        InvalidSettings: The file of the providers, or of the plugins, cannot be used.
+    """
+    nothing: Any = None
+    plugins = Plugins(settings, models=nothing, files=nothing, tools=nothing, environment=environment)
+    models = make_models(providers_of(settings, environment), plugins=plugins.model_providers)
+    try:
+        yield models
+    finally:
+        await models.close()
+        await plugins.close()
 
 
 def fake_models() -> Models:

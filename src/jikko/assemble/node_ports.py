@@ -71,7 +71,9 @@ def build_nodes(
     )
     documents = DocumentProcesses(document_limits.for_worker(workers))
     stack.step("processes of documents", documents.close)
-    models = fake_models() if settings.fake_models else make_models(providers, app_share=settings.app_share)
+    models = fake_models()
+    if not settings.fake_models:
+        models = make_models(providers, app_share=settings.app_share, plugins=lambda: plugins.model_providers())
     stack.step("models", models.close)
     retrieval = later_retrieval(datasets, http, models, stack)
     plugins = Plugins(settings, models=models, files=files, tools=lambda: tools, environment=context.environment)

@@ -24,6 +24,7 @@ from jikko.plugins.host.backwards import Caller
 from jikko.plugins.install.installed import Entry
 from jikko.plugins.install.installer import PluginInstaller
 from jikko.plugins.install.sources import PluginSources, download
+from jikko.plugins.models import ModelsOfPlugins
 from jikko.plugins.package.archive import MAX_PACKED, Archive, pack
 from jikko.plugins.package.declaration import Kind, Plugin
 from jikko.plugins.package.names import Identifier, identifier, provider_name
@@ -37,6 +38,7 @@ from jikko.ports.agents import StrategyName
 from jikko.ports.models import Models
 from jikko.ports.tools import BlobMessage, ToolCall, ToolFailure, ToolMessage, ToolName, ToolNotFound
 from jikko.providers.fake import FakeModels
+from jikko.providers.plugin import PluginProviders
 from jikko.settings import Settings
 from jikko.strategies.function_calling import is_meant
 from jikko.values import Json
@@ -140,7 +142,10 @@ class PluginPackages:
     def lacking(self, entry: Entry) -> list[str]:
         """What is to be set up before a plugin's providers can be called; of each a text."""
         found = []
+        # What models need is in the providers file, of which a plugin may have several entries, or none.
         for provider in entry.plugin.providers:
+            if provider.kind == "models":
+                continue
             try:
                 self.runtime.credentials(entry, provider)
             except ToolNotFound as lack:
@@ -173,7 +178,7 @@ class PluginPackages:
 
         try:
             for provider in entry.plugin.providers:
-                credentials = self.runtime.credentials(entry, provider)
+                credentials = {} if provider.kind == "models" else self.runtime.credentials(entry, provider)
                 if provider.kind != "tools" or not self.runtime.config.of(entry.plugin.id).credentials:
                     async with self.runtime.pool.process(entry):
                         continue
@@ -269,7 +274,10 @@ async def plugin_packages(
             await process.kill()
 
         confine = settings.plugins_confine == "require"
-        models = FakeModels() if settings.fake_models else make_models(providers_of(settings, environment))
+        models: Models = FakeModels()
+        if not settings.fake_models:
+            of_plugins = PluginProviders(ModelsOfPlugins(runtime))
+            models = make_models(providers_of(settings, environment), plugins=lambda: of_plugins)
         installer = PluginInstaller(runtime.installed, try_start, confine=confine, environment=environment)
         stack.step("the plugins", runtime.close)
         stack.step("the models", models.close)

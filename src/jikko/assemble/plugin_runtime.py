@@ -11,6 +11,7 @@ from jikko.outbound.tunnel import Tunnels
 from jikko.plugins.file import read_plugins_file
 from jikko.plugins.host.gate import CONNECTING
 from jikko.plugins.install.installed import InstalledPlugins
+from jikko.plugins.models import ModelsOfPlugins
 from jikko.plugins.process.pool import PoolLimits
 from jikko.plugins.process.usage import FolderQuota
 from jikko.plugins.runtime import PluginRuntime, RuntimeLimits
@@ -19,6 +20,7 @@ from jikko.plugins.tools import PluginTools
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.models import Models
 from jikko.ports.tools import Tools
+from jikko.providers.plugin import PluginProviders
 from jikko.repositories.plugin_storage import PluginStorage
 from jikko.settings import Settings
 from jikko.store.sqlite.plugin_file import PluginFile
@@ -30,6 +32,7 @@ class MadePlugins(NamedTuple):
     runtime: PluginRuntime
     tools: PluginTools
     strategies: PluginStrategies
+    providers: PluginProviders
 
 
 def make_plugins(
@@ -49,7 +52,12 @@ def make_plugins(
         InvalidSettings: The plugins file, or a setting, cannot be used.
     """
     runtime = make_runtime(settings, files=files, environment=environment)
-    return MadePlugins(runtime, PluginTools(runtime, models=models, tools=tools), PluginStrategies(runtime))
+    return MadePlugins(
+        runtime,
+        PluginTools(runtime, models=models, tools=tools),
+        PluginStrategies(runtime),
+        PluginProviders(ModelsOfPlugins(runtime)),
+    )
 
 
 def make_runtime(settings: Settings, *, files: FileStore, environment: Mapping[str, str] = os.environ) -> PluginRuntime:

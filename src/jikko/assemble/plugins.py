@@ -28,6 +28,7 @@ from jikko.values import Json
 if TYPE_CHECKING:
     from jikko.assemble.plugin_runtime import MadePlugins
     from jikko.plugins.tools import PluginTools
+    from jikko.providers.plugin import PluginProviders
 
 
 def are_installed(settings: Settings) -> bool:
@@ -75,6 +76,10 @@ class Plugins:
                 self._settings, self._models, self._files, self._all_tools, environment=self._environment
             )
         return self._made
+
+    def model_providers(self) -> "PluginProviders":
+        """The providers of models that are plugins."""
+        return self.made().providers
 
     def read_again(self) -> Callable[[], None]:
         """Read the plugins file. Returns what has calls from now on see it.

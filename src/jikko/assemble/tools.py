@@ -15,6 +15,7 @@ from jikko.concurrency.shutdown import Shutdown
 from jikko.nodes.registry import modules_of, types_in
 from jikko.ports.agents import Strategies
 from jikko.ports.tools import Tools
+from jikko.providers.config import ProviderConfig
 from jikko.repositories.app_store import AppStore
 from jikko.settings import Settings
 
@@ -52,6 +53,15 @@ def known_strategies(settings: Settings, environment: Mapping[str, str] = os.env
     nothing: Any = None
     plugins = Plugins(settings, models=nothing, files=nothing, tools=nothing, environment=environment)
     return later_strategies(plugins)
+
+
+def require_plugin(settings: Settings, environment: Mapping[str, str], config: ProviderConfig) -> None:
+    """Raises:
+    ToolNotFound: The plugin of a provider is not installed, or not told all that it needs.
+    """
+    nothing: Any = None
+    plugins = Plugins(settings, models=nothing, files=nothing, tools=nothing, environment=environment)
+    plugins.model_providers().require(config)
 
 
 def later_strategies(plugins: Plugins) -> Strategies:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from jikko.apps.model_needs import Need, needs_of
-from jikko.assemble import make_embedder, make_models, providers_of
+from jikko.assemble import make_embedder, models_alone, providers_of
 from jikko.cli.checking.dsl_sources import checked_sources
 from jikko.cli.options import (
     assembled,
@@ -52,7 +52,8 @@ async def list_(settings: Settings, files: tuple[str, ...], as_json: bool) -> in
             "provider": config.id,
             "type": config.type,
             "base_url": config.base_url,
-            "has_key": bool(config.api_key),
+            "plugin": config.plugin,
+            "has_key": bool(config.api_key or config.credentials),
             "unset": list(config.unset),
             "max_concurrent": config.max_concurrent,
             "requests_per_minute": config.requests_per_minute,
@@ -60,9 +61,9 @@ async def list_(settings: Settings, files: tuple[str, ...], as_json: bool) -> in
         if as_json:
             click.echo(json.dumps(entry, ensure_ascii=False))
             continue
-        key = "key set" if config.api_key else "no key"
+        key = "key set" if config.api_key or config.credentials else "no key"
         key = f"environment variable {', '.join(config.unset)} is not set" if config.unset else key
-        where = config.base_url or Path(str(config.options.get("path", ""))).name
+        where = config.base_url or config.plugin or Path(str(config.options.get("path", ""))).name
         about = ", ".join(filter(None, (f"{config.type} {where}".strip(), "" if config.type == "llama_cpp" else key)))
         click.echo(f"{config.id}  ({about})")
     if not as_json:
@@ -140,6 +141,7 @@ async def _workflows(files: tuple[str, ...], settings: Settings) -> AsyncIterato
 @click.option("--model", help="Also ask this model for one word; it costs a few tokens.")
 @click.option("--embedding", metavar="MODEL", help="Also ask this model for the vector of one word.")
 @providers_option
+@home_option
 @json_option
 @with_settings
 async def test(
@@ -149,10 +151,9 @@ async def test(
 
     The exit code is 0 if all answered.
     """
-    found = providers_of(settings)
-    models = make_models(found)
     failed = 0
-    try:
+    async with models_alone(settings) as models:
+        found = models.connections.providers
         for name in names or tuple(found.entries):
             entry: dict[str, Any] = {"provider": name, "ok": True, "error": None}
             try:
@@ -172,8 +173,6 @@ async def test(
                 entry |= {"ok": False, "error": str(failure), "kind": failure.kind}
                 failed += 1
             _show(entry, as_json)
-    finally:
-        await models.close()
     if not found.entries and not names:
         click.echo("No providers are set up. Set JIKKO_PROVIDERS to the path of a providers file.", err=True)
     return 1 if failed else 0

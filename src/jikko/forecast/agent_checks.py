@@ -39,7 +39,7 @@ def diagnose_agent(node: AgentNode, entry: NodeEntry, installation: Installation
             yield replace(missing, severity="warning") if is_app else missing
     yield from diagnose_speech(entry.data, installation, at_tools)
     for name, need in () if installation.fake_models else needs_of_agent(entry.id, entry.data):
-        found = diagnose_model(need, installation.providers, installation.missing_library, f"{where}.{name}")
+        found = diagnose_model(need, installation, f"{where}.{name}")
         if found is not None:
             yield found
     for parameter in () if strategy is None else strategy.parameters:

@@ -11,7 +11,7 @@ from jikko.forecast.model_checks import missing_library
 from jikko.outbound.policy import Network, parse_allow
 from jikko.ports.agents import NoStrategies, Strategies
 from jikko.ports.tools import NoTools, Tools
-from jikko.providers.config import Providers
+from jikko.providers.config import ProviderConfig, Providers
 from jikko.sandbox.languages.stdlib import offers
 from jikko.sandbox.packages.installed import PackageFolder, Unreadable
 from jikko.sandbox.packages.loadable import loadable
@@ -35,6 +35,8 @@ class Installation(Struct, frozen=True, kw_only=True):
     """Whether Python programs can import a top-level module."""
     missing_library: Callable[[str], str | None] = missing_library
     """The package that a provider of a type needs, if it is not installed."""
+    require_plugin: Callable[[ProviderConfig], None] = lambda config: None
+    """Raises ``ToolNotFound`` if the plugin of a provider is not installed, or not told all that it needs."""
     fake_models: bool = False
     """Whether models are faked, so that none needs a provider."""
     mocks: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
@@ -59,6 +61,7 @@ def installation(
     tools: Callable[[], Tools] = NoTools,
     datasets: Container[str] = frozenset(),
     strategies: Callable[[], Strategies] = NoStrategies,
+    require_plugin: Callable[[ProviderConfig], None] = lambda config: None,
 ) -> Installation:
     """This installation, with settings. Reads the providers file; starts and calls nothing.
 
@@ -71,6 +74,7 @@ def installation(
         tools: Looks tools up.
         datasets: See ``Installation``.
         strategies: Looks strategies of agents up.
+        require_plugin: See ``Installation``.
     """
     found, no_start = Providers(), ""
     known: Tools = NoTools()
@@ -96,6 +100,7 @@ def installation(
         tools=known,
         datasets=datasets,
         strategies=agents,
+        require_plugin=require_plugin,
         has_module=_modules(packages),
     )
 

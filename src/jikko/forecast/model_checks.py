@@ -1,6 +1,6 @@
 """Why a model that a workflow needs cannot be called here, as far as is known before a run."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jikko.apps.model_needs import Need, speech_model, speech_tools
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.ports.default_models import ModelPurpose
-from jikko.providers.config import Providers
+from jikko.ports.tools import ToolNotFound
 
 if TYPE_CHECKING:
     from jikko.forecast.installation import Installation
@@ -23,14 +23,9 @@ _LIBRARIES: Final = {
 """What the extras ``anthropic``, ``local`` and ``wordllama`` install, by the type of the provider."""
 
 
-def diagnose_model(
-    need: Need, providers: Providers, missing: Callable[[str], str | None], where: str
-) -> Diagnostic | None:
-    """Why a call of a model would fail before anything is sent; ``None`` if it would not.
-
-    Args:
-        missing: As ``missing_library``.
-    """
+def diagnose_model(need: Need, installation: "Installation", where: str) -> Diagnostic | None:
+    """Why a call of a model would fail before anything is sent; ``None`` if it would not."""
+    providers = installation.providers
     config = providers.find(need.provider)
     if config is None:
         place = providers.source or Phrase("part.providers_file")
@@ -44,7 +39,12 @@ def diagnose_model(
     if file and not Path(file).is_file():
         remedy = Phrase("remedy.model_path", {"entry": repr(config.id), "file": providers.source})
         return _fails("model.no_file", {"file": file}, where, remedy)
-    package = missing(config.type)
+    if config.type == "plugin":
+        try:
+            installation.require_plugin(config)
+        except ToolNotFound as failure:
+            return _fails(failure.what.code, failure.what.params, where, failure.remedy)
+    package = installation.missing_library(config.type)
     if package is not None:
         remedy = Phrase("remedy.install", {"package": package})
         return _fails("model.library", {"type": repr(config.type)}, where, remedy)
@@ -64,7 +64,7 @@ def diagnose_speech(data: Mapping[str, Any], installation: "Installation", where
                 params = {"so": Phrase("so.no_speech" if purpose == "text_to_speech" else "so.no_recordings")}
                 yield _fails("model.default", params, where, default_model(purpose))
             continue
-        found = diagnose_model(Need(*model, ""), installation.providers, installation.missing_library, where)
+        found = diagnose_model(Need(*model, ""), installation, where)
         if found is not None:
             yield found
 
@@ -74,7 +74,7 @@ def default_model(purpose: ModelPurpose) -> Phrase:
     return Phrase("remedy.default_model", {"line": f"defaults: {{{purpose}: {{provider: …, model: …}}}}"})
 
 
-def _fails(code: str, params: Mapping[str, object], where: str, remedy: Phrase) -> Diagnostic:
+def _fails(code: str, params: Mapping[str, object], where: str, remedy: Phrase | None) -> Diagnostic:
     return Diagnostic(code, params, where=where, severity="will_fail", remedy=remedy)
 
 

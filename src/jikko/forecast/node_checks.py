@@ -191,7 +191,7 @@ def _of_model(
         yield Diagnostic("model.not_chosen", where=where, severity="will_fail", remedy=remedy)
         return
     for need in () if installation.fake_models else needs_of([(entry.id, entry.data)]):
-        found = diagnose_model(need, installation.providers, installation.missing_library, where)
+        found = diagnose_model(need, installation, where)
         if found is not None:
             yield found
 

@@ -14,7 +14,7 @@ from jikko.providers.catalogue import short_name, well_known
 from jikko.values import Json
 
 ProviderType: TypeAlias = Literal[
-    "openai", "azure", "anthropic", "bedrock", "vertex", "llama_cpp", "jina", "cohere", "wordllama"
+    "openai", "azure", "anthropic", "bedrock", "vertex", "llama_cpp", "jina", "cohere", "wordllama", "plugin"
 ]
 TYPES: Final[tuple[ProviderType, ...]] = get_args(ProviderType)
 FALLBACK: Final = "*"
@@ -66,6 +66,10 @@ class ProviderConfig:
     api_key: str = field(default="", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Sent along with every request."""
+    plugin: str = ""
+    """Of the type ``plugin``: ``author/name``, or ``author/name/provider``."""
+    credentials: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    """What it is told."""
     models: Mapping[str, ModelTraits] = field(default_factory=dict)
     """By the name that workflows use."""
     traits: ModelTraits = field(default_factory=ModelTraits)

@@ -6,7 +6,7 @@ import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -17,6 +17,9 @@ from jikko.ports.models import ModelFailure
 from jikko.providers.backend import Backend
 from jikko.providers.config import ProviderConfig, Providers
 from jikko.providers.prices import Prices
+
+if TYPE_CHECKING:
+    from jikko.providers.plugin import PluginProviders
 
 _MAX_HOLD: Final = 60.0
 """Seconds that a ``Retry-After`` is kept at most."""
@@ -186,15 +189,22 @@ class ProviderBackends:
     """Finds the entry of a provider, and keeps its backend and its limits."""
 
     def __init__(
-        self, providers: Providers, backends: Mapping[str, MakeBackend], *, app_share: float = APP_SHARE
+        self,
+        providers: Providers,
+        backends: Mapping[str, MakeBackend],
+        *,
+        app_share: float = APP_SHARE,
+        plugins: "Callable[[], PluginProviders] | None" = None,
     ) -> None:
         """Args:
         backends: How to make the backend of each ``type``. One is made for each provider, when it is first called.
         app_share: Of the requests that a provider takes at once, the part that one app may have.
+        plugins: Those that are plugins; asked for with the first of them.
         """
         self._app_share = app_share
         self.providers = providers
         self._make = backends
+        self._plugins = plugins
         self._reached: dict[str, _Reached] = {}
         self._replaced: list[_Reached] = []
         """By entries as they were before the file was read again; closed once nothing is under way."""
@@ -218,7 +228,7 @@ class ProviderBackends:
                 f"'providers:' in {file}:\n{self.providers.line_to_add(provider)}",
                 kind="ModelNotExistError",
             )
-        return config
+        return config if config.type != "plugin" else self._of_plugins().completed(config)
 
     def ready(self, provider: str, model: str) -> ProviderConfig:
         """The entry for a provider, if all that it needs is set.
@@ -243,7 +253,8 @@ class ProviderBackends:
         """
         reached = self._reached_by(config)
         if reached.backend is None:
-            reached.backend = self._make[config.type](config)
+            make = self._of_plugins().backend if config.type == "plugin" else self._make[config.type]
+            reached.backend = make(config)
         return reached.backend
 
     def limiter(self, config: ProviderConfig) -> Limiter:
@@ -261,6 +272,11 @@ class ProviderBackends:
         self.prices.close()
         all_reached, self._reached, self._replaced = [*self._reached.values(), *self._replaced], {}, []
         await asyncio.gather(*self._closing, *(reached.close() for reached in all_reached))
+
+    def _of_plugins(self) -> "PluginProviders":
+        if self._plugins is None:
+            raise ModelFailure("Models of plugins cannot be called from here.", kind="ModelNotExistError")
+        return self._plugins()
 
     def _reached_by(self, config: ProviderConfig) -> "_Reached":
         reached = self._reached.get(config.id)

@@ -24,7 +24,10 @@ _POOLING: Final = ("mean", "cls", "last")
 _WHOLE: Final = ("context", "parallel")
 """Options that are whole numbers."""
 _LIMITS: Final = ("max_concurrent", "requests_per_minute", "timeout", "connect_timeout", "max_answer")
-_KEYS: Final = ("type", "base_url", "api_key", "headers", "models", *_TRAITS, *_OPTIONS, *_LIMITS)
+_KEYS: Final = (
+    "type", "base_url", "api_key", "headers", "plugin", "credentials", "models", *_TRAITS, *_OPTIONS, *_LIMITS
+)  # fmt: skip
+_NOT_OF_PLUGINS: Final = ("base_url", "api_key", "headers")
 _BASE_URLS: Final = {"jina": "https://api.jina.ai/v1", "cohere": "https://api.cohere.com/v2"}
 """Of the types that one vendor has, whatever the provider is called."""
 _OTHER: Final = ("batch", "dimensions", "query_prefix", "document_prefix", "voice")
@@ -102,11 +105,14 @@ def _provider(id_: str, fields: Fields, environment: Mapping[str, str], folder: 
     fields = filled_in(fields, environment, unset)
     fields.check_names(_KEYS)
     known = well_known(id_)
-    default: ProviderType = cast(ProviderType, known.type) if known else "openai"
+    plugin = fields.text("plugin")
+    default: ProviderType = "plugin" if plugin else cast(ProviderType, known.type) if known else "openai"
     type_ = cast(ProviderType, fields.choice("type", TYPES, default))
     base_url = fields.text("base_url", known.base_url if known and known.type == type_ else _BASE_URLS.get(type_, ""))
     if not set(named) & set(unset):
         _check_url(fields, base_url, required=type_ in ("openai", "azure"))
+    if type_ == "plugin":
+        _check_plugin(fields, plugin)
     if type_ == "llama_cpp" and not fields.raw.get("path"):
         fields.problem("path", Phrase("document.missing"), "the path of a GGUF file")
     if fields.raw.get("pooling") is not None:
@@ -121,6 +127,8 @@ def _provider(id_: str, fields: Fields, environment: Mapping[str, str], folder: 
         base_url=base_url,
         api_key=fields.text("api_key"),
         headers={str(name): headers.text(name) for name in headers.raw},
+        plugin=plugin,
+        credentials=dict(fields.mapping("credentials").raw),
         models={str(name): _model(models, name) for name in models.raw},
         traits=_traits(fields),
         max_concurrent=fields.integer("max_concurrent", 0, minimum=0),
@@ -131,6 +139,17 @@ def _provider(id_: str, fields: Fields, environment: Mapping[str, str], folder: 
         options={name: _option(fields, name, folder) for name in _OPTIONS if fields.raw.get(name) is not None},
         unset=tuple(dict.fromkeys(unset)),
     )
+
+
+def _check_plugin(fields: Fields, plugin: str) -> None:
+    if not 2 <= len(list(filter(None, plugin.split("/")))) <= 3:
+        fields.problem(
+            "plugin", Phrase("document.no_plugin_name"), Phrase("remedy.expected", {"wanted": "author/name"})
+        )
+    for name in _NOT_OF_PLUGINS:
+        if fields.raw.get(name):
+            what = Phrase("document.not_of_plugin", {"plugin": plugin})
+            fields.problem(name, what, Phrase("remedy.plugin_credentials"))
 
 
 def _check_url(fields: Fields, url: str, *, required: bool, name: str = "base_url") -> None:

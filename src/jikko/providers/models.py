@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
@@ -16,6 +16,9 @@ from jikko.providers.config import ProviderConfig, Providers, abilities
 from jikko.providers.connections import MakeBackend, ProviderBackends, explained
 from jikko.providers.prices import amount
 from jikko.providers.progress import AnswerCollector
+
+if TYPE_CHECKING:
+    from jikko.providers.plugin import PluginProviders
 
 _BUSY_REQUESTS: Final = 64
 """Requests under way from which on texts that came together become one event."""
@@ -31,13 +34,14 @@ class ProviderModels:
         *,
         app_share: float = APP_SHARE,
         share: Scheduler | None = None,
+        plugins: "Callable[[], PluginProviders] | None" = None,
     ) -> None:
         """See ``ProviderBackends``.
 
         Args:
             share: Of the event loop, among answers that come faster than they are taken in.
         """
-        self.connections = ProviderBackends(providers, backends, app_share=app_share)
+        self.connections = ProviderBackends(providers, backends, app_share=app_share, plugins=plugins)
         """Other kinds of models are reached by the same."""
         self._share = share or Scheduler()
         self.measures = ModelMeasures()

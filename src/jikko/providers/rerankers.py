@@ -44,7 +44,7 @@ class ProviderRerankers:
         if not isinstance(backend, Ranking):
             raise ModelFailure(
                 f"The provider {config.id!r} is of type {config.type}, which ranks nothing: use one of type jina, "
-                "cohere or openai.",
+                "cohere, openai or plugin.",
                 kind="ModelNotExistError",
             )
         return backend

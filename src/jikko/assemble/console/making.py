@@ -19,7 +19,7 @@ from jikko.apps.environment import Outside
 from jikko.assemble.console.watch import ConsoleWatch
 from jikko.assemble.health import configured, installed, machine
 from jikko.assemble.installation import installation_of
-from jikko.assemble.models import make_models, providers_of
+from jikko.assemble.models import models_alone, providers_of
 from jikko.assemble.sandboxes import try_sandbox
 from jikko.assemble.stores import Stores
 from jikko.concurrency.ttl_cache import TtlCache
@@ -129,11 +129,8 @@ async def _offered(settings: Settings, environment: Mapping[str, str], provider:
     """Raises:
     ModelFailure: It does not answer.
     """
-    models = make_models(providers_of(settings, environment))
-    try:
+    async with models_alone(settings, environment) as models:
         return await models.offered(provider)
-    finally:
-        await models.close()
 
 
 def _plugins(settings: Settings) -> Sequence[InstalledPlugin]:
@@ -145,7 +142,7 @@ def _plugins(settings: Settings) -> Sequence[InstalledPlugin]:
             entry.plugin.version,
             entry.plugin.trust,
             list(entry.plugin.permissions),
-            [f"{provider.name}/{action.name}" for provider in entry.plugin.providers for action in provider.actions],
+            [f"{provider.name}/{name}" for provider in entry.plugin.providers for name in provider.offers],
         )
         for entry in InstalledPlugins(settings.plugin_folder).entries()
     ]

@@ -22,7 +22,7 @@ from jikko.terminal_text import shown
 async def list_(settings: Settings, files: tuple[str, ...], as_json: bool) -> int:
     """List the plugins that are installed; or, of DSL FILES and folders, what each needs of plugins, has, and lacks.
 
-    The tools of installed plugins have the names that `jikko plugins call` takes.
+    The tools and models of installed plugins are listed; tools have the names that `jikko plugins call` takes.
 
     The exit code is 1 if a file lacks something, or cannot be read.
     """
@@ -34,7 +34,7 @@ async def list_(settings: Settings, files: tuple[str, ...], as_json: bool) -> in
             show_nothing("no plugins are installed; `jikko plugins install` adds one", as_json=as_json)
         for entry in installed:
             plugin = entry.plugin
-            listed = [f"{plugin.id}/{p.name}/{action.name}" for p in plugin.providers for action in p.actions]
+            listed = [f"{plugin.id}/{each.name}/{name}" for each in plugin.providers for name in each.offers]
             described = {
                 "plugin": plugin.id,
                 "version": plugin.version,

@@ -22,6 +22,7 @@ from jikko.ports.models import (
     Role,
     plain,
 )
+from jikko.ports.plugin_models import AnswerPiece
 from jikko.values import Json
 
 _MEDIA: Final[Mapping[str, MediaKind]] = {
@@ -38,12 +39,12 @@ class BadPrompt(ValueError):
 
 
 class _Function(msgspec.Struct):
-    name: str = ""
-    arguments: str = ""
+    name: str | None = ""
+    arguments: str | None = ""
 
 
 class _Call(msgspec.Struct):
-    id: str = ""
+    id: str | None = ""
     function: _Function = msgspec.field(default_factory=_Function)
 
 
@@ -89,7 +90,7 @@ def request_of(asked: Mapping[str, Any], *, app_id: str, run_id: str, key: str) 
         provider=wanted.provider,
         model=wanted.model,
         mode=cast(Mode, wanted.mode if wanted.mode in ("chat", "completion") else "chat"),
-        messages=tuple(_message(message) for message in wanted.prompt_messages),
+        messages=tuple(map(_message, wanted.prompt_messages)),
         parameters=parameters,
         tools=tuple(FunctionTool(tool.name, tool.description, tool.parameters) for tool in wanted.tools or ()),
         tool_choice="auto",
@@ -108,7 +109,8 @@ def _message(message: _Message) -> PromptMessage:
     else:
         parts = (message.content,) if message.content else ()
     calls = tuple(
-        FunctionCall(call.id, call.function.name, call.function.arguments) for call in message.tool_calls or ()
+        FunctionCall(call.id or "", call.function.name or "", call.function.arguments or "")
+        for call in message.tool_calls or ()
     )
     return PromptMessage(cast(Role, message.role), parts, calls, message.tool_call_id or "")
 
@@ -134,8 +136,39 @@ def _part(part: Mapping[str, Any]) -> str | Media:
     return Media(_MEDIA[kind], mime_type, data=data, filename=name, detail=detail)
 
 
+class _Delta(msgspec.Struct):
+    message: _Message
+    usage: dict[str, Any] | None = None
+    finish_reason: str | None = None
+
+
+class _Chunk(msgspec.Struct):
+    delta: _Delta
+
+
+def piece_of(said: Any) -> AnswerPiece:
+    """A piece of an answer of a plugin's model.
+
+    Raises:
+        ValueError: It has the wrong shape.
+    """
+    delta = msgspec.convert(said, _Chunk).delta
+    message, tokens = _message(delta.message), None
+    if delta.usage is not None:
+        counted = [delta.usage.get(f"{part}_tokens") for part in ("prompt", "completion")]
+        prompt, completion = (each if isinstance(each, (int, float)) else 0 for each in counted)
+        tokens = (prompt, completion) if prompt or completion else None
+    return AnswerPiece(
+        text=message.text,
+        calls=message.tool_calls,
+        media=tuple(part for part in message.parts if isinstance(part, Media)),
+        finish_reason=delta.finish_reason,
+        tokens=tokens,
+    )
+
+
 def messages_json(messages: tuple[PromptMessage, ...]) -> list[dict[str, Any]]:
-    """Messages in the SDK's shape: the conversation so far, for a strategy."""
+    """Messages in the SDK's shape: a prompt, or the conversation so far for a strategy."""
     return [
         {
             "role": message.role,
@@ -143,8 +176,17 @@ def messages_json(messages: tuple[PromptMessage, ...]) -> list[dict[str, Any]]:
             if all(isinstance(part, str) for part in message.parts)
             else [_part_json(part) for part in message.parts],
             "name": None,
+            **({"tool_calls": _calls_json(message.tool_calls)} if message.tool_calls else {}),
+            **({"tool_call_id": message.tool_call_id} if message.role == "tool" else {}),
         }
         for message in messages
+    ]
+
+
+def _calls_json(calls: tuple[FunctionCall, ...]) -> list[dict[str, Any]]:
+    return [
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        for call in calls
     ]
 
 
@@ -172,11 +214,7 @@ def chunk(
     finish_reason: str | None = None,
 ) -> dict[str, Any]:
     """A piece of an answer, in the SDK's shape. Calls come whole, in one piece: strategies read each by itself."""
-    listed = [
-        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-        for call in calls
-    ]
-    message = {"role": "assistant", "content": text, "name": None, "tool_calls": listed}
+    message = {"role": "assistant", "content": text, "name": None, "tool_calls": _calls_json(calls)}
     return {
         "model": model,
         "prompt_messages": [],

@@ -98,7 +98,10 @@ class PluginInstaller:
             for number, (plugin, _) in enumerate(packages):
                 if not plugin.providers:
                     only = ", ".join(plugin.unused)
-                    note(number, PackageRefused(f"{plugin.id} has only {only}; Jikko runs tools and agent strategies."))
+                    note(
+                        number,
+                        PackageRefused(f"{plugin.id} has only {only}; Jikko runs tools, agent strategies and models."),
+                    )
                 elif not again and plugin.identifier in there:
                     entry = there[plugin.identifier]
                     note(number, InstallResult(entry, True, _packages(installed.environment(entry))))

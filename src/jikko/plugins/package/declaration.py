@@ -1,4 +1,4 @@
-"""What a plugin says of itself: its manifest, providers, tools and strategies, from YAML to frozen structs."""
+"""What a plugin says of itself: its manifest, providers, tools, strategies and models, from YAML to frozen structs."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -10,15 +10,16 @@ from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.fields import Fields, problem_at
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.plugins.package.archive import Archive
+from jikko.plugins.package.models import ModelDeclaration, credential_fields, listed_models
 from jikko.plugins.package.names import is_plugin_name
 from jikko.plugins.package.refused import PackageRefused
 from jikko.values import Json
 
 T = TypeVar("T")
-Kind: TypeAlias = Literal["tools", "agent_strategies"]
+Kind: TypeAlias = Literal["tools", "agent_strategies", "models"]
 """What a provider has."""
 
-KINDS: Final[Mapping[Kind, str]] = {"tools": "tools", "agent_strategies": "strategies"}
+KINDS: Final[Mapping[Kind, str]] = {"tools": "tools", "agent_strategies": "strategies", "models": "models"}
 """Kinds that are run, each with the key that its provider lists them under."""
 _LIMITS: Final = LoadLimits(max_bytes=1 << 20, max_depth=40, max_values=200_000)
 _LANGUAGE: Final = "en_US"
@@ -39,6 +40,13 @@ class ParameterDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defau
     max: float | None = None
     input_schema: dict[str, Any] | None = None
     """JSON Schema, of an object or array."""
+    models: tuple[str, ...] = ()
+    """Of a credential: the kinds of models that need it; none: all."""
+
+    @property
+    def is_secret(self) -> bool:
+        """Of a credential: whether it is never shown."""
+        return self.type == "secret-input"
 
 
 class ActionDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -58,7 +66,7 @@ class ActionDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
 
 
 class ProviderDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A provider of tools or strategies."""
+    """A provider of tools, strategies or models."""
 
     kind: Kind
     name: str
@@ -68,6 +76,12 @@ class ProviderDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaul
     credentials: tuple[ParameterDeclaration, ...] = ()
     has_oauth: bool = False
     actions: tuple[ActionDeclaration, ...] = ()
+    models: tuple[ModelDeclaration, ...] = ()
+
+    @property
+    def offers(self) -> tuple[str, ...]:
+        """The names of its tools, strategies or models."""
+        return (*(action.name for action in self.actions), *(model.name for model in self.models))
 
     def action(self, name: str) -> ActionDeclaration | None:
         """The tool or strategy of that name."""
@@ -98,7 +112,7 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
     trust: str = "unsigned"
     providers: tuple[ProviderDeclaration, ...] = ()
     unused: tuple[str, ...] = ()
-    """What else it has, and Jikko does not run: ``models``, ``endpoints``, …"""
+    """What else it has, and Jikko does not run: ``endpoints``, ``triggers``, …"""
 
     @property
     def id(self) -> str:
@@ -156,7 +170,7 @@ def read_plugin(archive: Archive, *, trust: str, signed_at: int | None) -> Plugi
     )
     unused = tuple(str(key) for key, value in listed.raw.items() if value and key not in KINDS)
     if not providers and not unused:
-        manifest.problem("plugins", "lists nothing", "expected tools or agent_strategies")
+        manifest.problem("plugins", "lists nothing", "expected tools, agent_strategies or models")
     fatal = [problem for problem in problems if not problem.ok]
     if fatal:
         raise PackageRefused("The package cannot be used:\n  " + "\n  ".join(map(str, fatal[:20])))
@@ -181,6 +195,14 @@ def read_plugin(archive: Archive, *, trust: str, signed_at: int | None) -> Plugi
 
 def _provider(kind: Kind, files: Mapping[str, bytes], path: str, problems: list[Diagnostic]) -> ProviderDeclaration:
     fields = _fields(files, path, problems)
+    if kind == "models":
+        return ProviderDeclaration(
+            kind=kind,
+            name=fields.text("provider", required=True),
+            label=_label(fields.get("label")),
+            credentials=tuple(_parameter(entry, models) for entry, models in credential_fields(fields)),
+            models=tuple(listed_models(fields, files, lambda each: _fields(files, each, problems))),
+        )
     identity = fields.mapping("identity")
     credentials = fields.get("credentials_for_provider")
     schema = fields.get("credentials_schema")
@@ -217,7 +239,7 @@ def _action(files: Mapping[str, bytes], path: str, problems: list[Diagnostic]) -
     )
 
 
-def _parameter(fields: Fields) -> ParameterDeclaration:
+def _parameter(fields: Fields, models: tuple[str, ...] = ()) -> ParameterDeclaration:
     return ParameterDeclaration(
         name=fields.text("name", required=True),
         type=fields.text("type", "string"),
@@ -233,6 +255,7 @@ def _parameter(fields: Fields) -> ParameterDeclaration:
         min=_number(fields.get("min")),
         max=_number(fields.get("max")),
         input_schema=schema if isinstance(schema := fields.get("input_schema"), dict) else None,
+        models=models,
     )
 
 

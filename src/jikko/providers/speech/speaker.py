@@ -66,7 +66,8 @@ class ProviderSpeech:
     async def speak(self, script: Script, emit: Callable[[bytes], None]) -> None:
         """See ``Speech.speak``."""
         config, backend = self._reached(script.provider, script.model)
-        voice = script.voice or config.models.get(script.model, ModelTraits()).voice or _VOICE
+        usual = "" if config.type == "plugin" else _VOICE
+        voice = script.voice or config.models.get(script.model, ModelTraits()).voice or usual
         for text in pieces_of(script.text, _MAX_LENGTH):
             async with self._connections.limiter(config).slot(script.app_id, ""):
                 try:
