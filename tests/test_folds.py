@@ -19,7 +19,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "engine/state.py": "AgentLogged ReasoningChunk RunRetried UnknownEvent",
     "engine/retry_log.py": "AgentLogged FormClosed FormRequested RunBegan RunFinished RunParked RunPaused RunRecovered "
     "RunResumed StepRecorded TextReplaced UnknownEvent",
-    "runs/memory/held_values.py": "AgentLogged NodeAttempted ReasoningChunk RunBegan RunFinished RunParked RunPaused "
+    "runs/memory/run_memory.py": "AgentLogged NodeAttempted ReasoningChunk RunBegan RunFinished RunParked RunPaused "
     "RunRecovered RunResumed RunRetried UnknownEvent",
     "runs/turn_fold.py": "ContainerStarted NodeStarted ReasoningChunk RoundFinished RoundStarted RunBegan RunParked "
     "RunRecovered StepRecorded UnknownEvent",

@@ -16,7 +16,7 @@ from jikko.files.signing_keys import SigningKeys
 from jikko.knowledge.child_chunks import ChildChunks
 from jikko.knowledge.dataset_names import DatasetNames
 from jikko.knowledge.datasets import Datasets, DatasetWishes
-from jikko.knowledge.documents import Documents
+from jikko.knowledge.documents import Documents, text_source
 from jikko.knowledge.external_apis import ExternalApis
 from jikko.knowledge.files import DocumentFiles
 from jikko.knowledge.imports import Imports
@@ -30,7 +30,6 @@ from jikko.knowledge.retrieval.retrieval import Retrieval
 from jikko.knowledge.segment_index import SegmentIndex
 from jikko.knowledge.segments import Segments
 from jikko.knowledge.service import Knowledge
-from jikko.knowledge.sources import text_source
 from jikko.knowledge.tags import Tags
 from jikko.ports.default_models import DefaultModels, ModelName
 from jikko.ports.embeddings import EmbeddingRequest, Embeddings, Vector

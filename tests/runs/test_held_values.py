@@ -14,7 +14,7 @@ from jikko.events import (
     StepRecorded,
     Update,
 )
-from jikko.runs.memory.held_values import HeldValues
+from jikko.runs.memory.run_memory import HeldValues
 from tests.contract.runs import started
 
 Sized: TypeAlias = tuple[Event, int]

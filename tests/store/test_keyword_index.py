@@ -12,8 +12,8 @@ import pytest
 from jikko.events import RunResumed
 from jikko.ports.stores.run_store import Append, LogQuery, RunStore
 from jikko.store.sqlite import Database, SqliteRunStore
-from jikko.store.sqlite.keywords.blocks import candidates
 from jikko.store.sqlite.keywords.index import BLOCK
+from jikko.store.sqlite.keywords.match import candidates
 from tests.contract.runs import APP, OTHER_APP, Draft, finished, paused, started
 from tests.store.in_memory import RunsInMemory
 

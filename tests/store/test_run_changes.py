@@ -12,7 +12,7 @@ from jikko.ports.stores.run_store import Change, RunStore
 from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
-from jikko.store.sqlite.runs.run_scan import MOVED
+from jikko.store.sqlite.runs.run_store import MOVED
 from tests.contract.runs import Draft, finished, node, paused, started
 from tests.runs.damage import damage, flipped
 from tests.store.explained import Explained

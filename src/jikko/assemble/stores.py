@@ -26,7 +26,7 @@ from jikko.repositories.end_user_store import EndUserStore
 from jikko.repositories.file_index import FileIndex
 from jikko.settings import Settings
 from jikko.store.sqlite.connection import OLDEST_SQLITE
-from jikko.store.sqlite.stored_environments import stored_environments
+from jikko.store.sqlite.peek import stored_environments
 from jikko.values import Json
 
 if TYPE_CHECKING:

@@ -1,5 +1,10 @@
-"""Documents: adding, changing and deleting them. Source: docs/dify-behaviour.md, “Knowledge API”."""
+"""Documents, and what they are made of: adding, changing and deleting them.
 
+Source: docs/dify-behaviour.md, “Knowledge API”.
+"""
+
+import hashlib
+import posixpath
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -10,12 +15,51 @@ from jikko.ids import new_id
 from jikko.knowledge.datasets import Datasets, DatasetWishes
 from jikko.knowledge.metadata import with_built_in
 from jikko.knowledge.notify import Wake
-from jikko.knowledge.sources import NewSource, file_of
 from jikko.knowledge.texts.rules import AUTOMATIC, checked_rule
 from jikko.ports.clock import Clock
-from jikko.ports.stores.knowledge.records import Dataset, Document, Job, JsonObject
+from jikko.ports.stores.knowledge.records import Dataset, Document, Job, JsonObject, SourceFile
 from jikko.repositories.knowledge.documents import SegmentCounts
 from jikko.repositories.knowledge.stores import OpenKnowledge
+
+
+class NewSource(NamedTuple):
+    """What a document is to be made of."""
+
+    name: str
+    content: bytes
+    mime_type: str = "text/plain"
+    extension: str = "txt"
+    size: int | None = None
+    """The size that is reported, if not that in bytes."""
+
+
+def text_source(name: str, text: str) -> NewSource:
+    """A text as a source. As at Dify, its characters are told as its size."""
+    return NewSource(name, text.encode("utf-8", "replace"), size=len(text))
+
+
+def source_of(name: str, content: bytes, mime_type: str) -> NewSource:
+    """A file as a source."""
+    extension = posixpath.splitext(name)[1].lstrip(".").lower()
+    return NewSource(name, content, mime_type or "application/octet-stream", extension)
+
+
+def fingerprint(content: bytes) -> str:
+    """What tells one source from another."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def file_of(source: NewSource, now: float) -> SourceFile:
+    """What is kept of a source beside its content."""
+    return SourceFile(
+        id=new_id(),
+        name=source.name,
+        size=len(source.content) if source.size is None else source.size,
+        extension=source.extension,
+        mime_type=source.mime_type,
+        created_at=now,
+    )
+
 
 FORMS: Final = ("text_model", "hierarchical_model", "qa_model")
 ACTIONS: Final = ("enable", "disable", "archive", "un_archive")

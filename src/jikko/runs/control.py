@@ -47,9 +47,8 @@ from jikko.runs.queued_run import QueuedRun
 from jikko.runs.recovery import Recovery, TakenOver
 from jikko.runs.run_log import RunLog
 from jikko.runs.sharing.commands import asked_newer, done_here, for_older, stop_here, submit_here
-from jikko.runs.sharing.offer_queue import OfferQueue
+from jikko.runs.sharing.offer_queue import OfferQueue, WorkStealing
 from jikko.runs.sharing.run_hints import RunHints
-from jikko.runs.sharing.work_stealing import WorkStealing
 
 _MOVING_SECONDS = 10.0
 """For how long a run may be nowhere: its holder has died, and another process is about to take it over."""

@@ -10,9 +10,16 @@ import pytest
 
 from jikko.errors import InvalidParam
 from jikko.knowledge.indexing.cutting_stage import hash_of
-from jikko.knowledge.texts.cutting import automatic_chunks, custom_chunks
 from jikko.knowledge.texts.rules import AUTOMATIC, CuttingError, Segmentation, checked_rule, rule_of
-from jikko.knowledge.texts.segments import MAX_CHARACTERS, MAX_CHUNKS, DraftSegment, cleaned, drafts
+from jikko.knowledge.texts.segments import (
+    MAX_CHARACTERS,
+    MAX_CHUNKS,
+    DraftSegment,
+    automatic_chunks,
+    cleaned,
+    custom_chunks,
+    drafts,
+)
 from tests.effort import growth
 
 RECORDED = Path(__file__).parents[2] / "compat" / "knowledge" / "cases"

@@ -10,7 +10,7 @@ from jikko.store.known_datasets import KnownIds
 from jikko.store.postgres.app_store import PostgresAppStore
 from jikko.store.postgres.archive.run_archive import count_objects
 from jikko.store.postgres.database import Postgres
-from jikko.store.postgres.knowledge.names import known_ids
+from jikko.store.postgres.knowledge.opening import known_ids
 from jikko.store.postgres.migrate import is_there
 from jikko.store.postgres.sharing import read_owner as read_owner_of
 from jikko.values import Json

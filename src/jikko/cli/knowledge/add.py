@@ -18,8 +18,8 @@ from jikko.cli.options import (
 )
 from jikko.errors import NotFound
 from jikko.knowledge.datasets import DatasetWishes
+from jikko.knowledge.documents import source_of
 from jikko.knowledge.readable import EXTENSIONS, is_readable
-from jikko.knowledge.sources import source_of
 from jikko.settings import Settings
 from jikko.terminal_text import harmless
 

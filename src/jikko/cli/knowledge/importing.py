@@ -14,9 +14,9 @@ from jikko.cli.knowledge.waiting import finish
 from jikko.cli.options import assembled, home_option, json_option, providers_option, with_settings
 from jikko.errors import InvalidParam, JikkoError
 from jikko.knowledge.datasets import DatasetWishes
+from jikko.knowledge.documents import NewSource
 from jikko.knowledge.imports import GivenChild, GivenDocument, GivenField, GivenSegment, GivenValue
 from jikko.knowledge.retrieval.model import checked_retrieval_model
-from jikko.knowledge.sources import NewSource
 from jikko.ports.stores.knowledge.records import UNDER_WAY
 from jikko.settings import Settings
 from jikko.terminal_text import harmless

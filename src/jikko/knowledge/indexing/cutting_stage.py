@@ -2,19 +2,44 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from jikko.ids import new_id
 from jikko.knowledge.indexing.nodes import estimated_tokens
-from jikko.knowledge.texts.questions import instructions, pairs
 from jikko.knowledge.texts.rules import ProcessRule
 from jikko.knowledge.texts.segments import DraftSegment, drafts
 from jikko.ports.default_models import DefaultModels
 from jikko.ports.files.documents import DocumentReader
 from jikko.ports.models import ModelFailure, ModelRequest, Models, PromptMessage
 from jikko.ports.stores.knowledge.records import ChildChunk, Dataset, Document, Job, Segment
+
+_PAIR: Final = re.compile(r"Q\d+:\s*(.*?)\s*A\d+:\s*(.*?)\s*(?=Q\d+:|\Z)", re.DOTALL)
+_INDENT: Final = re.compile(r"\n\s*")
+
+
+def instructions(language: str) -> str:
+    """What the model is told before the text.
+
+    Args:
+        language: Of questions and answers, in English.
+    """
+    return (
+        "You write questions that a reader of the text of the user might ask, and answer each of them from the text "
+        "alone. Think of who will search for it: ask about every fact that matters, one fact a question, and let each "
+        "question and answer be understood without the text. Write in "
+        f"{language}. Write nothing but pairs, each in the form:\nQ1: the question\nA1: the answer\nQ2: …\nA2: …"
+    )
+
+
+def pairs(answer: str) -> Iterator[tuple[str, str]]:
+    """Questions and their answers in what a model said, in order."""
+    for question, text in _PAIR.findall(answer):
+        if question and text:
+            yield question, _INDENT.sub("\n", text.strip())
+
 
 _QUESTIONS_AT_ONCE = 4
 """Chunks of one document whose questions are asked for at a time."""

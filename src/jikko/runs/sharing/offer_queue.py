@@ -1,15 +1,20 @@
-"""Offering runs that wait here to processes that have room.
+"""Offering runs that wait here to processes that have room, and taking in those of others while there is room here.
 
 Of each app only the first few are offered, and only once they have waited for a while: most begin here before. What has
 begun here meanwhile, or was taken, is withdrawn. A process that ends offers all that waits, in the same small parts.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
+from jikko.errors import JikkoError
 from jikko.ports.clock import Clock
-from jikko.ports.cluster import WaitingRun, WaitingRuns
+from jikko.ports.cluster import Cluster, LetGo, WaitingRun, WaitingRuns
+from jikko.runs.admission import Admission
 from jikko.runs.executor import Executor
+from jikko.runs.recovery import Recovery
+from jikko.runs.run_log import RunLog
 
 _PATIENCE_SECONDS: Final = 0.5
 """For which a run waits before it is offered."""
@@ -82,3 +87,49 @@ class OfferQueue:
     def _is_within(self, seconds: float, since: float | None) -> bool:
         """Whether less than that has passed since a time. One that is yet to come tells that the clock was set back."""
         return since is not None and 0 <= self._clock() - since < seconds
+
+
+class WorkStealing:
+    """The slots of this process that no run of its own waits for."""
+
+    def __init__(
+        self, admission: Admission, recovery: Recovery, cluster: Cluster, on_taken: Callable[[RunLog], None]
+    ) -> None:
+        """Args:
+        on_taken: Called with the log of each run that is taken in, once it is this process's.
+        """
+        self._admission = admission
+        self._recovery = recovery
+        self._cluster = cluster
+        self._on_taken = on_taken
+        self._taking = 0
+        """Runs that have no slot yet, but will."""
+        self._changed = asyncio.Event()
+        admission.on_room = self._changed.set
+
+    async def wait(self) -> None:
+        """Wait until there is room for one more."""
+        while self._admission.free <= self._taking:
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def take(self, run: WaitingRun) -> bool:
+        """Take a run in, if it still waits. ``False``: not here, or not now."""
+        if run.holder == self._cluster.name or not self._admission.may_begin(run.app_id):
+            return False
+        self._taking += 1
+        try:
+            log = await self._recovery.take_waiting(run)
+        finally:
+            self._taking -= 1
+            self._changed.set()
+        if log is None:
+            return True
+        try:
+            await log.committed(log.begin + 1)
+        except JikkoError:
+            # It has begun there meanwhile, or another was quicker.
+            return True
+        self._on_taken(log)
+        await self._cluster.request(run.holder, LetGo(run_id=run.run_id, epoch=log.record.epoch))
+        return True

@@ -1,16 +1,112 @@
-"""Apps in PostgreSQL, as several servers use them: which app a key opens is remembered (``KnownKeys``)."""
+"""Apps in PostgreSQL, as several servers use them: the app that a key opens is remembered, so that a run asks for none.
 
+Only while this process hears what changes: a connection of its own listens, and the database tells of every change of
+apps and keys (by triggers, so any that is made), at which all is forgotten. A connection that has died without a word
+is the reason for the bound: after ``SECONDS`` a key is asked for again in any case.
+"""
+
+import asyncio
 import json
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeVar
 
+from jikko.errors import JikkoError
 from jikko.ports.stores.app_store import App
 from jikko.repositories.app_store import APP_COLUMNS, AppStore
 from jikko.repositories.sql import Operation
-from jikko.store.postgres.database import Postgres
-from jikko.store.postgres.known_keys import KnownKeys
+from jikko.store.postgres.database import Connection, Postgres
 from jikko.store.postgres.runs.query_batcher import QueryBatcher
 from jikko.values import Json
+
+SECONDS: Final = 5.0
+"""After which a key that was revoked opens nothing, whatever was received."""
+_CHANNEL: Final = "jikko_apps"
+_MAX_KEYS: Final = 10_000
+_TRY_AGAIN_SECONDS: Final = 1.0
+
+
+class KnownKeys:
+    """The apps of keys, as one process knows them."""
+
+    def __init__(self, database: Postgres, ask: Callable[[bytes], Awaitable[App | None]]) -> None:
+        """Args:
+        ask: Gives the app of a key as the database has it now.
+        """
+        self._database = database
+        self._ask = ask
+        self._apps: dict[bytes, tuple[App, float]] = {}
+        """With the time until which they are believed."""
+        self._changes = 0
+        self._hears = False
+        self._connection: Connection | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._not_before = 0.0
+        self._closed = False
+
+    async def app(self, digest: bytes) -> App | None:
+        """The app that a key opens.
+
+        Raises:
+            StoreUnavailable: It is not known, and the database cannot be asked.
+        """
+        known = self._apps.get(digest)
+        if known is not None and time.monotonic() < known[1]:
+            return known[0]
+        self._listen()
+        hears, changes = self._hears, self._changes
+        app = await self._database.patiently(self._ask(digest))
+        # What was read before a change must not be kept behind it.
+        if app is not None and hears and self._hears and changes == self._changes:
+            if len(self._apps) >= _MAX_KEYS:
+                self._apps.clear()
+            self._apps[digest] = app, time.monotonic() + SECONDS
+        return app
+
+    def forget(self) -> None:
+        """Something has changed."""
+        self._changes += 1
+        self._apps.clear()
+
+    async def close(self) -> None:
+        """Listen no more."""
+        self._closed = True
+        if self._connecting is not None:
+            await asyncio.gather(self._connecting, return_exceptions=True)
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.remove_termination_listener(self._lost)
+            try:
+                await connection.close(timeout=1)
+            except Exception:
+                connection.terminate()
+
+    def _listen(self) -> None:
+        is_due = self._connection is None and self._connecting is None and time.monotonic() >= self._not_before
+        if is_due and not self._closed:
+            self._connecting = asyncio.get_running_loop().create_task(self._connect())
+
+    async def _connect(self) -> None:
+        connection: Connection | None = None
+        try:
+            connection = await self._database.connect()
+            connection.add_termination_listener(self._lost)
+            await connection.add_listener(_CHANNEL, lambda *_: self.forget())
+            self._connection, self._hears = connection, True
+        except Exception as error:
+            self._not_before = time.monotonic() + _TRY_AGAIN_SECONDS
+            if connection is not None:
+                connection.terminate()
+            if not isinstance(error, (JikkoError, OSError)) and not self._database.is_its_error(error):
+                raise
+        finally:
+            self._connecting = None
+
+    def _lost(self, connection: Connection) -> None:
+        self._connection, self._hears = None, False
+        self._not_before = time.monotonic() + _TRY_AGAIN_SECONDS
+        self.forget()
+
 
 T = TypeVar("T")
 

@@ -1,12 +1,179 @@
-"""Conversations in PostgreSQL."""
+"""Conversations in PostgreSQL, and what runs change of them within the transaction of their appends.
 
-from collections.abc import Sequence
+Each kind of change is one statement, however many runs it is of.
+"""
 
-from jikko.ports.stores.messages import Conversation, ConversationVariable, Message
-from jikko.ports.stores.projections import TurnBegan
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from jikko.ports.stores.messages import Conversation, ConversationVariable, Message, MessageAnswer
+from jikko.ports.stores.projections import TurnBegan, TurnRepeated, VariablesAssigned
+from jikko.repositories.answers import STATUSES, details_of, file_ids, json_text
 from jikko.repositories.conversation_store import ConversationStore
-from jikko.store.postgres.database import Postgres
-from jikko.store.postgres.runs.turn_writes import turns_began
+from jikko.store.postgres.columns import id_column, optional_text, text
+from jikko.store.postgres.database import Connection, Postgres
+
+
+def _given(first: int, columns: str) -> str:
+    """Rows that are given as arrays, one a column, and their numbers: ``name type, …``."""
+    pairs = [column.split() for column in columns.split(",")]
+    arrays = ", ".join(f"${number}::{kind}[]" for number, (_, kind) in enumerate(pairs, first))
+    return f"unnest({arrays}) WITH ORDINALITY AS u ({', '.join(name for name, _ in pairs)}, number)"
+
+
+_CONVERSATION: Final = (
+    "conversation_id bytea, app_id bytea, end_user_id bytea, session text, title_due bool, created_at float8, "
+    "updated_at float8, name text, introduction text, inputs text"
+)
+_ADD_CONVERSATIONS: Final = f"""
+INSERT INTO conversations (
+  conversation_id, app_id, end_user_id, session, turns, title_due, created_at, updated_at, name, introduction, inputs)
+SELECT conversation_id, app_id, end_user_id, session, 1, title_due, created_at, updated_at, name, introduction, inputs
+FROM {_given(1, _CONVERSATION)} ORDER BY number ON CONFLICT DO NOTHING RETURNING conversation_id
+"""
+_MESSAGE: Final = (
+    "message_id bytea, conversation_id bytea, counts bool, run_id bytea, status int2, created_at float8, query text, "
+    "answer text, error text, inputs text, files text, details text"
+)
+_VARIABLE: Final = (
+    "message_id bytea, variable_id bytea, created_at float8, updated_at float8, name text, value_type text, "
+    "description text, value text"
+)
+# A conversation that is being deleted is gone, or its messages will be. In the order of the ids, so that two writers
+# do not wait for each other.
+_ADD_MESSAGES: Final = f"""
+WITH given AS MATERIALIZED (SELECT * FROM {_given(1, _MESSAGE)}), found AS MATERIALIZED (
+  SELECT key, conversation_id FROM conversations WHERE conversation_id IN (SELECT conversation_id FROM given)
+  ORDER BY conversation_id FOR UPDATE), added AS (
+  INSERT INTO messages (
+    message_id, conversation, run_id, status, created_at, query, answer, error, inputs, files, details)
+  SELECT message_id, found.key, run_id, status, created_at, query, answer, error, inputs, files, details
+  FROM given JOIN found USING (conversation_id) ORDER BY number
+  ON CONFLICT DO NOTHING RETURNING key, message_id, conversation), counted AS (
+  UPDATE conversations c SET turns = c.turns + n.turns, updated_at = greatest(c.updated_at, n.at) FROM (
+    SELECT conversation, count(*) AS turns, max(created_at) AS at FROM added JOIN given USING (message_id)
+    WHERE counts GROUP BY conversation) n
+  WHERE c.key = n.conversation), filed AS (
+  INSERT INTO message_files (message, file_id)
+  SELECT key, file_id FROM {_given(13, "message_id bytea, file_id bytea")} JOIN added USING (message_id)
+  ON CONFLICT DO NOTHING)
+INSERT INTO conversation_variables (
+  conversation, variable_id, created_at, updated_at, name, value_type, description, value)
+SELECT conversation, variable_id, created_at, updated_at, name, value_type, description, value
+FROM {_given(15, _VARIABLE)} JOIN added USING (message_id) ORDER BY number ON CONFLICT DO NOTHING
+"""
+_REPEAT: Final = f"""
+UPDATE messages m SET run_id = latest.run_id FROM (
+  SELECT DISTINCT ON (message_id) message_id, run_id FROM {_given(1, "message_id bytea, run_id bytea")}
+  ORDER BY message_id, number DESC) latest
+WHERE m.message_id = latest.message_id
+"""
+_ANSWER: Final = "run_id bytea, status int2, answer text, error text, details text"
+_VALUE: Final = "run_id bytea, name text, value text, at float8"
+_CHANGE: Final = f"""
+WITH changed AS (
+  UPDATE messages m SET status = u.status, answer = u.answer, error = u.error, details = u.details
+  FROM {_given(1, _ANSWER)} WHERE m.run_id = u.run_id RETURNING m.key, m.run_id), filed AS (
+  INSERT INTO message_files (message, file_id)
+  SELECT key, file_id FROM {_given(6, "run_id bytea, file_id bytea")} JOIN changed USING (run_id)
+  ON CONFLICT DO NOTHING)
+UPDATE conversation_variables v SET value = latest.value, updated_at = latest.at FROM (
+  SELECT DISTINCT ON (m.conversation, u.name) m.conversation, u.name, u.value, u.at
+  FROM {_given(8, _VALUE)} JOIN messages m ON m.run_id = u.run_id
+  ORDER BY m.conversation, u.name, number DESC) latest
+WHERE v.conversation = latest.conversation AND v.name = latest.name
+"""
+
+
+async def turns_began(connection: Connection, turns: Sequence[TurnBegan]) -> None:
+    """Keep turns, in their order. See ``TurnBegan``."""
+    created: set[bytes] = set()
+    if first := [_conversation(turn.new, turn.message.created_at) for turn in turns if turn.new is not None]:
+        created = {row[0] for row in await connection.fetch(_ADD_CONVERSATIONS, *_columns(first, 10))}
+    messages, files, variables = [], [], []
+    for turn in turns:
+        message = turn.message
+        message_id, conversation_id = id_column(message.id), id_column(message.conversation_id)
+        # A conversation is made with its first turn counted.
+        counts = conversation_id not in created
+        created.discard(conversation_id)
+        messages.append((message_id, conversation_id, counts, *_message(message)))
+        files += [(message_id, id_column(file_id)) for file_id in file_ids([*message.files, *message.answer.files])]
+        variables += [_variable(message_id, variable) for variable in turn.variables]
+    await connection.execute(_ADD_MESSAGES, *_columns(messages, 12), *_columns(files, 2), *_columns(variables, 8))
+
+
+async def turns_repeated(connection: Connection, repeated: Sequence[tuple[bytes, TurnRepeated]]) -> None:
+    """See ``TurnRepeated``; each with the id of its run."""
+    rows = [(id_column(turn.message_id), run_id) for run_id, turn in repeated]
+    await connection.execute(_REPEAT, *_columns(rows, 2))
+
+
+async def turns_changed(
+    connection: Connection, answers: Mapping[bytes, MessageAnswer], assigned: Sequence[tuple[bytes, VariablesAssigned]]
+) -> None:
+    """See ``TurnChanged`` and ``VariablesAssigned``, of which the latest counts; each with the id of its run."""
+    rows = [(run_id, *_answer(answer)) for run_id, answer in answers.items()]
+    files = [(run_id, id_column(file_id)) for run_id, answer in answers.items() for file_id in file_ids(answer.files)]
+    values = [
+        (run_id, text(name), json_text(value), changed.at)
+        for run_id, changed in assigned
+        for name, value in changed.values.items()
+    ]
+    await connection.execute(_CHANGE, *_columns(rows, 5), *_columns(files, 2), *_columns(values, 4))
+
+
+def _conversation(new: Conversation, at: float) -> tuple[Any, ...]:
+    return (
+        id_column(new.id),
+        id_column(new.app_id),
+        id_column(new.end_user_id),
+        text(new.user),
+        new.title_due,
+        new.created_at,
+        max(new.updated_at, at),
+        text(new.name),
+        text(new.introduction),
+        json_text(new.inputs),
+    )
+
+
+def _message(message: Message) -> tuple[Any, ...]:
+    status, answer, error, details = _answer(message.answer)
+    return (
+        None if message.run_id is None else id_column(message.run_id),
+        status,
+        message.created_at,
+        text(message.query),
+        answer,
+        error,
+        json_text(message.inputs),
+        json_text(message.files) if message.files else "",
+        details,
+    )
+
+
+def _variable(message_id: bytes, variable: ConversationVariable) -> tuple[Any, ...]:
+    return (
+        message_id,
+        id_column(variable.id),
+        variable.created_at,
+        variable.updated_at,
+        text(variable.name),
+        variable.value_type,
+        text(variable.description),
+        json_text(variable.value),
+    )
+
+
+def _answer(answer: MessageAnswer) -> tuple[int, str, str | None, str]:
+    """``status, answer, error, details``."""
+    return STATUSES.index(answer.status), text(answer.text), optional_text(answer.error), text(details_of(answer))
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], count: int) -> list[list[Any]]:
+    """Rows of N values as N arrays."""
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(count)]
 
 
 class PostgresConversationStore(ConversationStore):

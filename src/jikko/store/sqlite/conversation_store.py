@@ -1,11 +1,171 @@
-"""Conversations in SQLite."""
+"""Conversations in SQLite, and what runs change of them within transactions of the writer."""
 
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
-from jikko.ports.stores.messages import Conversation, ConversationVariable, Message
+from jikko.ports.stores.messages import Conversation, ConversationVariable, Message, MessageAnswer
+from jikko.ports.stores.projections import TurnBegan, TurnChanged, TurnRepeated, VariablesAssigned
+from jikko.repositories.answers import STATUSES, details_of, file_ids, json_text
 from jikko.repositories.conversation_store import ConversationStore
+from jikko.repositories.identifiers import StoredId, storable, stored_id
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.runs.turn_writes import add_turn
+from jikko.store.sqlite.runs.run_rows import end_users, names
+
+_ADD_CONVERSATION: Final = """
+INSERT INTO conversations (
+  conversation_id, app, end_user, turns, title_due, created_at, updated_at, name, introduction, inputs
+) VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+"""
+# The run is there by then: its row knows the numbers of app and end user.
+_ADD_CONVERSATION_OF_RUN: Final = """
+INSERT INTO conversations (
+  conversation_id, app, end_user, turns, title_due, created_at, updated_at, name, introduction, inputs
+) SELECT ?, app, end_user, 1, ?, ?, ?, ?, ?, ? FROM runs WHERE run_id = ? ON CONFLICT DO NOTHING
+"""
+_FIND_CONVERSATION: Final = "SELECT key FROM conversations WHERE conversation_id = ?"
+_ADD_MESSAGE: Final = """
+INSERT INTO messages (
+  message_id, conversation, run_id, status, created_at, query, answer, error, inputs, files, details
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+"""
+_COUNT: Final = "UPDATE conversations SET turns = turns + 1, updated_at = max(updated_at, ?) WHERE key = ?"
+_ADD_FILE: Final = "INSERT INTO message_files (message, file_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
+_ADD_FILE_OF_RUN: Final = """
+INSERT INTO message_files (message, file_id)
+SELECT key, ? FROM messages INDEXED BY messages_of_run WHERE run_id = ? ON CONFLICT DO NOTHING
+"""
+_ADD_VARIABLE: Final = """
+INSERT INTO conversation_variables (
+  conversation, variable_id, created_at, updated_at, name, value_type, description, value
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+"""
+_REPEAT: Final = "UPDATE messages SET run_id = ? WHERE message_id = ?"
+_CHANGE: Final = (
+    "UPDATE messages INDEXED BY messages_of_run SET status = ?, answer = ?, error = ?, details = ? WHERE run_id = ?"
+)
+_ASSIGN: Final = """
+UPDATE conversation_variables SET value = ?, updated_at = ?
+WHERE name = ? AND conversation = (SELECT conversation FROM messages INDEXED BY messages_of_run WHERE run_id = ?)
+"""
+
+
+def add_turn(
+    message: Message,
+    new: Conversation | None,
+    variables: Iterable[ConversationVariable],
+    connection: sqlite3.Connection,
+    *,
+    run_id: StoredId | None = None,
+) -> None:
+    """Keep a turn. See ``TurnBegan``.
+
+    Args:
+        run_id: The run that answers it, if that has a row by now.
+    """
+    conversation = None if new is None else _add_conversation(new, message.created_at, run_id, connection)
+    is_new = conversation is not None
+    if conversation is None:
+        found = connection.execute(_FIND_CONVERSATION, (stored_id(message.conversation_id),)).fetchone()
+        if found is None:
+            return
+        conversation = found[0]
+    status, answer, error, details = _answer(message.answer)
+    values: Sequence[Any] = (
+        stored_id(message.id),
+        conversation,
+        run_id or (None if message.run_id is None else stored_id(message.run_id)),
+        status,
+        message.created_at,
+        storable(message.query),
+        answer,
+        error,
+        json_text(message.inputs),
+        json_text(message.files) if message.files else "",
+        details,
+    )
+    cursor = connection.execute(_ADD_MESSAGE, values)
+    if cursor.rowcount == 0:
+        return
+    if not is_new:
+        connection.execute(_COUNT, (message.created_at, conversation))
+    files = file_ids([*message.files, *message.answer.files])
+    if files:
+        connection.executemany(_ADD_FILE, [(cursor.lastrowid, stored_id(file_id)) for file_id in files])
+    for variable in variables:
+        _add_variable(conversation, variable, connection)
+
+
+def _add_conversation(
+    new: Conversation, at: float, run_id: StoredId | None, connection: sqlite3.Connection
+) -> int | None:
+    """Add a conversation with its first turn. Returns its number; ``None`` if it was there."""
+    values = (
+        new.title_due,
+        new.created_at,
+        max(new.updated_at, at),
+        storable(new.name),
+        storable(new.introduction),
+        json_text(new.inputs),
+    )
+    if run_id is not None:
+        cursor = connection.execute(_ADD_CONVERSATION_OF_RUN, (stored_id(new.id), *values, run_id))
+    else:
+        app = names().key(connection, (storable(new.app_id),))
+        end_user = end_users().key(connection, (app, storable(new.user), stored_id(new.end_user_id)))
+        cursor = connection.execute(_ADD_CONVERSATION, (stored_id(new.id), app, end_user, *values))
+    return cursor.lastrowid if cursor.rowcount else None
+
+
+def _add_variable(conversation: int, variable: ConversationVariable, connection: sqlite3.Connection) -> None:
+    connection.execute(
+        _ADD_VARIABLE,
+        (
+            conversation,
+            stored_id(variable.id),
+            variable.created_at,
+            variable.updated_at,
+            storable(variable.name),
+            variable.value_type,
+            storable(variable.description),
+            json_text(variable.value),
+        ),
+    )
+
+
+def turn_began(began: TurnBegan, run_id: StoredId, connection: sqlite3.Connection) -> None:
+    """See ``TurnBegan``."""
+    add_turn(began.message, began.new, began.variables, connection, run_id=run_id)
+
+
+def turn_repeated(repeated: TurnRepeated, run_id: StoredId, connection: sqlite3.Connection) -> None:
+    """See ``TurnRepeated``."""
+    connection.execute(_REPEAT, (run_id, stored_id(repeated.message_id)))
+
+
+def turn_changed(changed: TurnChanged, run_id: StoredId, connection: sqlite3.Connection) -> None:
+    """See ``TurnChanged``."""
+    connection.execute(_CHANGE, (*_answer(changed.answer), run_id))
+    if changed.answer.files:
+        files = file_ids(changed.answer.files)
+        connection.executemany(_ADD_FILE_OF_RUN, [(stored_id(file_id), run_id) for file_id in files])
+
+
+def variables_assigned(assigned: VariablesAssigned, run_id: StoredId, connection: sqlite3.Connection) -> None:
+    """See ``VariablesAssigned``."""
+    connection.executemany(
+        _ASSIGN, [(json_text(value), assigned.at, storable(name), run_id) for name, value in assigned.values.items()]
+    )
+
+
+def _answer(answer: MessageAnswer) -> tuple[int, str, str | None, str]:
+    """``status, answer, error, details``."""
+    return (
+        STATUSES.index(answer.status),
+        storable(answer.text),
+        None if answer.error is None else storable(answer.error),
+        details_of(answer),
+    )
 
 
 class SqliteConversationStore(ConversationStore):

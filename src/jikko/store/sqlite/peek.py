@@ -1,17 +1,22 @@
 """Peeking into a database file read-only: nothing is written, and no server waits for it."""
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from jikko.errors import StoreUnavailable
 from jikko.store.sqlite.connection import unavailable
+from jikko.values import Json
 
 _TIMEOUT_SECONDS: Final = 2.0
 """Seconds to wait for another process that opens or closes the file just now."""
 _TABLES: Final = "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('apps', 'runs')"
+_HAS_VALUES: Final = "SELECT 1 FROM pragma_table_info('apps') WHERE name = 'environment'"
+_VALUES: Final = "SELECT name, environment FROM apps WHERE environment <> ''"
 
 
 @contextmanager
@@ -43,3 +48,23 @@ def has_record(path: Path) -> bool:
     with looking_into(path) as connection:
         tables = [row[0] for row in connection.execute(_TABLES)]
         return any(connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in tables)
+
+
+def stored_environments(path: Path) -> dict[str, Mapping[str, Json]]:
+    """The values that ``jikko apps env`` has set, by app and variable; none if there is no such file.
+
+    Nothing is written and no lock is held that a server would wait for, and a database of an earlier schema stays one.
+
+    Raises:
+        StoreUnavailable: It cannot be read.
+    """
+    if not path.is_file():
+        return {}
+    with looking_into(path) as connection:
+        if connection.execute(_HAS_VALUES).fetchone() is None:
+            return {}
+        rows = connection.execute(_VALUES).fetchall()
+    try:
+        return {name: json.loads(values) for name, values in rows}
+    except ValueError:
+        raise StoreUnavailable(f"The database {path} is damaged: it has values that are no JSON.") from None

@@ -24,7 +24,7 @@ from jikko.http.routes.knowledge.forms import sent_file
 from jikko.http.routes.knowledge.pages import Paged, default_page
 from jikko.knowledge.archive import MAX_ZIPPED_BYTES, zipped
 from jikko.knowledge.datasets import DatasetWishes
-from jikko.knowledge.sources import NewSource, text_source
+from jikko.knowledge.documents import NewSource, text_source
 from jikko.ports.stores.knowledge.records import Document
 from jikko.values import Json
 

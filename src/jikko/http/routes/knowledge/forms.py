@@ -7,8 +7,8 @@ from jikko.concurrency.json_in_pieces import TooManyElements, decode_json
 from jikko.errors import InvalidParam, PayloadTooLarge, UnsupportedMediaType, UploadRefused
 from jikko.http.bodies.forms import files_of, form_of, is_form
 from jikko.http.requests import Request
+from jikko.knowledge.documents import NewSource, source_of
 from jikko.knowledge.readable import is_readable
-from jikko.knowledge.sources import NewSource, source_of
 from jikko.values import is_too_deep
 
 if TYPE_CHECKING:

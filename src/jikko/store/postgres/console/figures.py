@@ -33,89 +33,82 @@ SELECT app_id, elapsed FROM {_OF_EACH} AND created_at >= $2 AND status > 1 {NEWE
 """
 
 
-async def counts_of(database: Postgres, wanted: RunFilter) -> RunCounts:
-    """See ``RunPages.counts``."""
-    plan = await plan_of(database, wanted, with_statuses=False)
-    if plan is None:
-        return RunCounts()
-    counts: Counter[int] = Counter()
-    left = (_MAX_COUNTED if plan.rest.text == "TRUE" else _MAX_LOOKED_UP) + 1
-    for driver in plan.drivers:
-        within = driver.within & plan.within
-        looked_at = (
-            f"SELECT status, {plan.rest.text} AS passes FROM {driver.table} WHERE {within.text} "
-            f"{NEWEST_FIRST} LIMIT {left}"
-        )
-        sql = numbered(f"SELECT status, passes, count(*) FROM ({looked_at}) AS looked_at GROUP BY 1, 2")
-        for status, passes, runs in await database.fetch(sql, *plan.rest.values, *within.values):
-            counts[status] += runs if passes else 0
-            left -= runs
-        if left <= 0:
-            break
-    return RunCounts(_named(counts), capped=left <= 0)
+class PostgresRunFigures:
+    """The part of ``RunPages`` that counts, in PostgreSQL."""
 
+    def __init__(self, database: Postgres) -> None:
+        self._database = database
+        self._hours = HourCounts(database)
 
-async def histogram_of(
-    database: Postgres, hours: HourCounts, wanted: RunFilter, first: float, step: float, buckets: int
-) -> list[Bucket]:
-    """See ``RunPages.histogram``. Of whole hours without another filter by the hour; else of the newest
-    runs, as many as may be looked at."""
-    found: list[Counter[int]] = [Counter() for _ in range(buckets)]
-    last = first + step * buckets
-    others = (wanted.user, wanted.keyword, wanted.min_elapsed, wanted.workflow_id, wanted.conversation_id)
-    if step % HOUR == 0 and first % HOUR == 0 and all(other is None for other in others):
-        apps = None if wanted.app_id is None else [id_column(wanted.app_id)]
-        for count in await hours.runs(apps, int(first // HOUR)):
-            if count.hour * HOUR < last:
-                found[int((count.hour * HOUR - first) // step)][count.status or 0] += count.runs
-    elif (plan := await plan_of(database, wanted, with_statuses=False)) is not None:
-        span = SqlCondition("created_at >= {} AND created_at <= {}", (first, last))
-        most = _MAX_BARRED if plan.rest.text == "TRUE" else _MAX_LOOKED_UP
+    async def counts(self, wanted: RunFilter) -> RunCounts:
+        plan = await plan_of(self._database, wanted, with_statuses=False)
+        if plan is None:
+            return RunCounts()
+        counts: Counter[int] = Counter()
+        left = (_MAX_COUNTED if plan.rest.text == "TRUE" else _MAX_LOOKED_UP) + 1
         for driver in plan.drivers:
-            within = driver.within & span & plan.within
-            sql = (
-                f"SELECT floor((created_at - {{}}) / {{}})::int4, status, count(*) FROM (SELECT created_at, status, "
-                f"{plan.rest.text} AS passes FROM {driver.table} WHERE {within.text} {NEWEST_FIRST} "
-                f"LIMIT {max(most // len(plan.drivers), 1)}) AS looked_at WHERE passes GROUP BY 1, 2"
+            within = driver.within & plan.within
+            looked_at = (
+                f"SELECT status, {plan.rest.text} AS passes FROM {driver.table} WHERE {within.text} "
+                f"{NEWEST_FIRST} LIMIT {left}"
             )
-            values = (first, step, *plan.rest.values, *within.values)
-            for bucket, status, runs in await database.fetch(numbered(sql), *values):
-                found[min(max(bucket, 0), buckets - 1)][status] += runs
-    return [Bucket(first + step * at, _named(counts)) for at, counts in enumerate(found)]
+            sql = numbered(f"SELECT status, passes, count(*) FROM ({looked_at}) AS looked_at GROUP BY 1, 2")
+            for status, passes, runs in await self._database.fetch(sql, *plan.rest.values, *within.values):
+                counts[status] += runs if passes else 0
+                left -= runs
+            if left <= 0:
+                break
+        return RunCounts(_named(counts), capped=left <= 0)
 
+    async def histogram(self, wanted: RunFilter, *, first: float, step: float, buckets: int) -> list[Bucket]:
+        """Of whole hours without another filter by the hour; else of the newest runs, as many as may be looked at."""
+        found: list[Counter[int]] = [Counter() for _ in range(buckets)]
+        last = first + step * buckets
+        others = (wanted.user, wanted.keyword, wanted.min_elapsed, wanted.workflow_id, wanted.conversation_id)
+        if step % HOUR == 0 and first % HOUR == 0 and all(other is None for other in others):
+            apps = None if wanted.app_id is None else [id_column(wanted.app_id)]
+            for count in await self._hours.runs(apps, int(first // HOUR)):
+                if count.hour * HOUR < last:
+                    found[int((count.hour * HOUR - first) // step)][count.status or 0] += count.runs
+        elif (plan := await plan_of(self._database, wanted, with_statuses=False)) is not None:
+            span = SqlCondition("created_at >= {} AND created_at <= {}", (first, last))
+            most = _MAX_BARRED if plan.rest.text == "TRUE" else _MAX_LOOKED_UP
+            each = max(most // len(plan.drivers), 1)
+            for driver in plan.drivers:
+                within = driver.within & span & plan.within
+                sql = (
+                    "SELECT floor((created_at - {}) / {})::int4, status, count(*) FROM ("
+                    f"SELECT created_at, status, {plan.rest.text} AS passes FROM {driver.table} "
+                    f"WHERE {within.text} {NEWEST_FIRST} LIMIT {each}) AS looked_at WHERE passes GROUP BY 1, 2"
+                )
+                values = (first, step, *plan.rest.values, *within.values)
+                for bucket, status, runs in await self._database.fetch(numbered(sql), *values):
+                    found[min(max(bucket, 0), buckets - 1)][status] += runs
+        return [Bucket(first + step * at, _named(counts)) for at, counts in enumerate(found)]
 
-async def open_counts(database: Postgres) -> Mapping[RunStatus, int]:
-    """See ``RunPages.open_counts``."""
-    return _named(dict(await database.fetch(_OPEN)))
+    async def open_counts(self) -> Mapping[RunStatus, int]:
+        return _named(dict(await self._database.fetch(_OPEN)))
 
+    async def total(self) -> int:
+        return sum(count.runs for count in await self._hours.runs(None, 0))
 
-async def total(hours: HourCounts) -> int:
-    """See ``RunPages.total``."""
-    return sum(count.runs for count in await hours.runs(None, 0))
+    async def since(self, at: float) -> tuple[Mapping[RunStatus, int], Mapping[str, float]]:
+        first = int(at // HOUR)
+        counts: Counter[int] = Counter()
+        for count in await self._hours.runs(None, first):
+            counts[count.status or 0] += count.runs
+        return _named(counts), await self._hours.costs(first)
 
-
-async def since(hours: HourCounts, at: float) -> tuple[Mapping[RunStatus, int], Mapping[str, float]]:
-    """See ``RunPages.since``."""
-    first = int(at // HOUR)
-    counts: Counter[int] = Counter()
-    for count in await hours.runs(None, first):
-        counts[count.status or 0] += count.runs
-    return _named(counts), await hours.costs(first)
-
-
-async def app_days(
-    database: Postgres, hours: HourCounts, app_ids: Sequence[str], at: float, last: int
-) -> dict[str, AppDay]:
-    """See ``RunPages.app_days``."""
-    apps = [id_column(app_id) for app_id in app_ids]
-    newest: dict[str, list[RunRecord]] = defaultdict(list)
-    for record in map(record_of, await database.fetch(_LAST, apps, last)):
-        newest[record.identity.app_id].append(record)
-    counts: dict[bytes | str | None, Counter[int]] = defaultdict(Counter)
-    for count in await hours.runs(apps, int(at // HOUR)):
-        counts[count.of][count.status or 0] += count.runs
-    took = _by_app(await database.fetch(_TOOK, apps, at, _SAMPLED))
-    return {app: AppDay(records, _named(counts[id_column(app)]), took.get(app, ())) for app, records in newest.items()}
+    async def app_days(self, app_ids: Sequence[str], *, since: float, last: int) -> dict[str, AppDay]:
+        apps = [id_column(app_id) for app_id in app_ids]
+        newest: dict[str, list[RunRecord]] = defaultdict(list)
+        for record in map(record_of, await self._database.fetch(_LAST, apps, last)):
+            newest[record.identity.app_id].append(record)
+        counts: dict[bytes | str | None, Counter[int]] = defaultdict(Counter)
+        for count in await self._hours.runs(apps, int(since // HOUR)):
+            counts[count.of][count.status or 0] += count.runs
+        took = _by_app(await self._database.fetch(_TOOK, apps, since, _SAMPLED))
+        return {app: AppDay(runs, _named(counts[id_column(app)]), took.get(app, ())) for app, runs in newest.items()}
 
 
 def _by_app(rows: Sequence[Row]) -> dict[str, list[float]]:

@@ -1,18 +1,15 @@
 """Lists of runs of all apps, in PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from jikko.events import RunStatus
-from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunCursor, RunFilter, RunPage
+from jikko.ports.stores.run_pages import RunCursor, RunFilter, RunPage
 from jikko.record import RunRecord
 from jikko.repositories.identifiers import id_text
 from jikko.store.condition import SqlCondition, numbered
 from jikko.store.postgres.columns import id_column
-from jikko.store.postgres.console import figures
 from jikko.store.postgres.console.drivers import Driver, Plan, behind, plan_of
-from jikko.store.postgres.database import Postgres
-from jikko.store.postgres.runs.hour_counts import HourCounts
+from jikko.store.postgres.console.figures import PostgresRunFigures
 from jikko.store.postgres.runs.run_list import NEWEST_FIRST
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of
 
@@ -42,12 +39,8 @@ class _Found(NamedTuple):
     """Behind it its driver was not looked through."""
 
 
-class PostgresRunPages:
+class PostgresRunPages(PostgresRunFigures):
     """``RunPages`` in PostgreSQL. A keyword is looked for in the rows themselves: there is no index for it."""
-
-    def __init__(self, database: Postgres) -> None:
-        self._database = database
-        self._hours = HourCounts(database)
 
     async def page(self, wanted: RunFilter, *, behind: RunCursor | None = None, limit: int = 50) -> RunPage:
         plan = await plan_of(self._database, wanted, with_keyword=True)
@@ -69,12 +62,6 @@ class PostgresRunPages:
         at = shown[-1][:2] if more else reached
         records = await self._database.fetch(_RECORDS, [row.run_id for row in shown])
         return RunPage([record_of(row) for row in records], None if at is None else RunCursor(*at))
-
-    async def counts(self, wanted: RunFilter) -> RunCounts:
-        return await figures.counts_of(self._database, wanted)
-
-    async def histogram(self, wanted: RunFilter, *, first: float, step: float, buckets: int) -> list[Bucket]:
-        return await figures.histogram_of(self._database, self._hours, wanted, first, step, buckets)
 
     async def newest(self) -> RunCursor | None:
         row = await self._database.row(_NEWEST)
@@ -114,18 +101,6 @@ class PostgresRunPages:
         where = asked & any_driver & plan.within & plan.rest
         sql = numbered(f"SELECT {COLUMNS} FROM {ALL_RUNS} WHERE {where.text} {NEWEST_FIRST}")
         return [record_of(row) for row in await self._database.fetch(sql, *where.values)]
-
-    async def total(self) -> int:
-        return await figures.total(self._hours)
-
-    async def open_counts(self) -> Mapping[RunStatus, int]:
-        return await figures.open_counts(self._database)
-
-    async def since(self, at: float) -> tuple[Mapping[RunStatus, int], Mapping[str, float]]:
-        return await figures.since(self._hours, at)
-
-    async def app_days(self, app_ids: Sequence[str], *, since: float, last: int) -> dict[str, AppDay]:
-        return await figures.app_days(self._database, self._hours, app_ids, since, last)
 
     async def conversations(self, run_ids: Sequence[str]) -> dict[str, str]:
         rows = await self._database.fetch(_CONVERSATIONS, [id_column(run_id) for run_id in run_ids])

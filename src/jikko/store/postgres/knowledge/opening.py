@@ -5,10 +5,12 @@ from typing import Final
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.repositories.identifiers import id_text
 from jikko.repositories.knowledge.datasets import DatasetStore
 from jikko.repositories.knowledge.documents import DocumentStore
 from jikko.repositories.knowledge.jobs import JobStore
 from jikko.repositories.knowledge.stores import KnowledgeStores
+from jikko.store.known_datasets import KnownIds
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.knowledge.search import PostgresSegmentStore
 from jikko.store.postgres.migrate import Schema
@@ -83,3 +85,22 @@ class PostgresKnowledge:
             if "vec" in str(error.__cause__):
                 raise InvalidSettings(_NEEDED.text()) from None
             raise
+
+
+async def known_ids(database: Postgres) -> KnownIds:
+    """What workflow files can call the datasets.
+
+    Raises:
+        StoreUnavailable: The database cannot be reached.
+    """
+    if not await is_there(database):
+        return KnownIds()
+    ids = await database.fetch("SELECT id FROM knowledge.dataset")
+    texts = await database.fetch(
+        "SELECT text FROM knowledge.alias WHERE dataset_id IN (SELECT id FROM knowledge.dataset)"
+    )
+    workspaces = await database.fetch("SELECT id FROM knowledge.workspace")
+    return KnownIds(
+        frozenset([*(id_text(row[0]) for row in ids), *(row[0] for row in texts)]),
+        tuple(id_text(row[0]) for row in workspaces),
+    )

@@ -31,15 +31,14 @@ _REMOVE: Final = (
 _FREE_KEYS: Final = "DELETE FROM idempotency_keys WHERE app_id = $1 AND run_id = ANY($2::bytea[])"
 
 
-class RunRetention:
-    """See ``RunStore.prune`` and what is beside it."""
+class PostgresRunRetention:
+    """The part of ``RunStore`` that removes runs, in PostgreSQL."""
 
     def __init__(self, database: Postgres, archive: RunArchive) -> None:
         self._database = database
         self._archive = archive
 
-    async def prunable(self, before: float, app_id: str | None) -> int:
-        """How many runs ``prune`` would remove in all."""
+    async def prunable(self, before: float, *, app_id: str | None = None) -> int:
         if app_id is None:
             [row] = await self._database.search(_COUNT, before)
         else:
@@ -47,9 +46,7 @@ class RunRetention:
         count: int = row[0]
         return count + await self._archive.prunable(before, app_id)
 
-    async def prune(self, before: float, limit: int, app_id: str | None) -> int:
-        """Remove at most ``limit`` runs that finished before a time. Returns how many."""
-
+    async def prune(self, before: float, *, limit: int = 500, app_id: str | None = None) -> int:
         async def remove(connection: Connection) -> int:
             if app_id is None:
                 rows = await connection.fetch(_SOME, before, limit)
@@ -65,8 +62,6 @@ class RunRetention:
         return removed
 
     async def remove(self, run_id: str) -> bool:
-        """Remove a run that has ended. Returns whether there was one."""
-
         async def remove(connection: Connection) -> bool:
             found = [row[0] for row in await connection.fetch(_ONE, id_column(run_id.lower()))]
             await _remove(connection, found)
@@ -75,12 +70,10 @@ class RunRetention:
         return await self._database.transact(remove) or await self._archive.remove(run_id.lower())
 
     async def open_of_user(self, app_id: str, end_user_id: str) -> list[str]:
-        """The ids of the open and paused runs of an end user."""
         rows = await self._database.fetch(_OPEN_OF_USER, id_column(end_user_id.lower()), id_column(app_id))
         return [id_text(row[0]) for row in rows]
 
-    async def remove_of_user(self, app_id: str, end_user_id: str, limit: int) -> int:
-        """Remove at most ``limit`` runs of an end user that have ended. Returns how many."""
+    async def remove_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> int:
         app, user = id_column(app_id), id_column(end_user_id.lower())
 
         async def remove(connection: Connection) -> int:

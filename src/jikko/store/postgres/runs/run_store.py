@@ -20,7 +20,7 @@ from jikko.store.postgres.runs.frames import FRAMES, events_of
 from jikko.store.postgres.runs.hour_counts import HourCounts
 from jikko.store.postgres.runs.key_claims import OWNER_OF_KEY, owner_of
 from jikko.store.postgres.runs.query_batcher import QueryBatcher
-from jikko.store.postgres.runs.retention import RunRetention
+from jikko.store.postgres.runs.retention import PostgresRunRetention
 from jikko.store.postgres.runs.run_list import list_runs
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of, write_of
 from jikko.store.postgres.runs.run_writer import Rehearsal, RunWriter
@@ -140,7 +140,7 @@ _RETRIES: Final = (
 )
 
 
-class PostgresRunStore:
+class PostgresRunStore(PostgresRunRetention):
     """A ``RunStore`` in PostgreSQL. The database is closed by its opener."""
 
     def __init__(self, database: Postgres, archive: RunArchive | None = None) -> None:
@@ -148,12 +148,10 @@ class PostgresRunStore:
         archive: Of runs that are no longer in the database; they are found by their ids.
         """
         self.goes_back = True  # a standby that takes over may lack what was committed
-        self._database = database
-        self._archive = archive or RunArchive(database, None)
+        super().__init__(database, archive or RunArchive(database, None))
         self._writer = RunWriter(database)
         self._details = QueryBatcher(database, DETAILS, one=DETAIL)
         self._hours = HourCounts(database)
-        self._retention = RunRetention(database, self._archive)
 
     @property
     def on_gone_back(self) -> Callable[[], None]:
@@ -289,21 +287,6 @@ class PostgresRunStore:
 
     async def scan(self, *, app_id: str | None = None, after: str = "", limit: int = 100) -> list[RunRecord]:
         return [record_of(row) for row in await scan(self._database, app_id, after, limit)]
-
-    async def prunable(self, before: float, *, app_id: str | None = None) -> int:
-        return await self._retention.prunable(before, app_id)
-
-    async def prune(self, before: float, *, limit: int = 500, app_id: str | None = None) -> int:
-        return await self._retention.prune(before, limit, app_id)
-
-    async def remove(self, run_id: str) -> bool:
-        return await self._retention.remove(run_id)
-
-    async def open_of_user(self, app_id: str, end_user_id: str) -> list[str]:
-        return await self._retention.open_of_user(app_id, end_user_id)
-
-    async def remove_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> int:
-        return await self._retention.remove_of_user(app_id, end_user_id, limit)
 
     async def index(self, *, limit: int) -> int:
         # Keywords are looked for in the runs themselves.

@@ -22,7 +22,7 @@ from jikko.ports.stores.projections import (
 )
 from jikko.repositories.callback_states import PENDING, RUN_GOES_ON
 from jikko.repositories.identifiers import StoredId, id_text, storable, stored_id
-from jikko.store.sqlite.runs.turn_writes import turn_began, turn_changed, turn_repeated, variables_assigned
+from jikko.store.sqlite.conversation_store import turn_began, turn_changed, turn_repeated, variables_assigned
 
 # A key whose run was removed is free again.
 _FIND_KEY: Final = """
