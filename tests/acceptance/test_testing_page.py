@@ -47,7 +47,7 @@ def test_the_commands_that_save_a_run_do_so(jikko: Command, tmp_path: Path) -> N
     flow = ROOT / "examples" / "support-triage.yml"
     assert jikko("run", flow, "-i", "message=down!", "-i", "plan=pro", "--keep").code == 0
     run_id = json.loads(jikko("runs", "list", "--json").out)["workflow_run_id"]
-    [block] = blocks("docs/testing.md", "sh")
+    block, _ = blocks("docs/testing.md", "sh")
     for number, (command, _) in enumerate(block.commands()):
         text = command.replace("01a217f8-9c3e", run_id).replace("flows/support.yml", str(flow))
         words = shlex.split(text.replace("tests/", f"{tmp_path}/{number}/"))
@@ -55,3 +55,16 @@ def test_the_commands_that_save_a_run_do_so(jikko: Command, tmp_path: Path) -> N
         assert saved.code == 0, saved.err
         assert "may hold data of people in input message, input plan" in saved.err
         assert jikko("test", tmp_path / str(number)).code == 0
+
+
+def test_the_commands_that_replay_runs_do_so(jikko: Command, tmp_path: Path) -> None:
+    flow = ROOT / "examples" / "support-triage.yml"
+    assert jikko("run", flow, "-i", "message=down!", "-i", "plan=pro", "--keep").code == 0
+    run_id = json.loads(jikko("runs", "list", "--json").out)["workflow_run_id"]
+    assert jikko("runs", "export", tmp_path / "runs.jsonl").code == 0
+    _, block = blocks("docs/testing.md", "sh")
+    for command, _ in block.commands():
+        text = command.partition("#")[0].replace("01a217f8-9c3e", run_id).replace("Support", "'Support triage'")
+        text = text.replace("runs.jsonl", str(tmp_path / "runs.jsonl"))
+        replayed = jikko(*shlex.split(re.sub(r"\b(new|old)\.yml", str(flow), text))[1:])
+        assert (replayed.code, replayed.out.split()[:2]) == (0, ["1", "same"]), replayed

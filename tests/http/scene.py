@@ -121,6 +121,7 @@ def api_of(
         configuration=unused,
         cluster=process.cluster,
         store=world.store,
+        ports=unused,
         retention=unused,
         archiving=unused,
         scheduled_backups=[],

@@ -203,11 +203,26 @@ class Workflows:
         older = next((each for each in await self._apps.versions(app.id) if each.version <= then), None)
         return current if older is None else await self.get(app, older.id)
 
+    def of_file(self, app: App, text: bytes, *, source: str) -> Workflow:
+        """A file that was never published, with the values that environment variables of an app have now.
+
+        Raises:
+            InvalidDocument: It cannot be imported.
+            InvalidEnvironment: See ``get``.
+        """
+        return self._ready(app, check(text, source=source, node_classes=self._classes), "", "")
+
     def _checked(self, app: App, version: WorkflowVersion) -> CheckedFile:
         source = f"{app.name}, version {version.number}"
         return check(version.source, source=source, node_classes=self._classes)
 
     def _made(self, app: App, version: WorkflowVersion, wanted: _Wanted, checked: CheckedFile) -> Workflow:
+        made = self._compiled[wanted] = self._ready(app, checked, version.id, version.version)
+        if len(self._compiled) > self._keep:
+            self._compiled.popitem(last=False)
+        return made
+
+    def _ready(self, app: App, checked: CheckedFile, id_: str, version: str) -> Workflow:
         document, graph = checked.require()
         variables = with_values(document.environment, app, self._environment)
         document = replace(document, environment=variables)
@@ -216,7 +231,4 @@ class Workflows:
         graph = with_mocks(graph, self._mocks)
         if self._stand_ins is not None:
             graph = self._stand_ins(app, graph)
-        made = self._compiled[wanted] = Workflow(version.id, version.version, document, graph, inputs)
-        if len(self._compiled) > self._keep:
-            self._compiled.popitem(last=False)
-        return made
+        return Workflow(id_, version, document, graph, inputs)

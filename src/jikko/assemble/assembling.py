@@ -304,6 +304,7 @@ def _assembly(
         app_keys=apps.keys,
         workflows=workflows,
         runs=runs.runs,
+        ports=ports,
         store=stores.runs,
         starts=runs.starts,
         turns=chat.turns,

@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
     from jikko.ports.cluster import Cluster
     from jikko.ports.default_models import DefaultModels
     from jikko.ports.embeddings import Embedder
+    from jikko.ports.node_ports import NodePorts
     from jikko.ports.stores.run_store import RunStore
     from jikko.repositories.conversation_store import ConversationStore
     from jikko.repositories.knowledge.stores import OpenKnowledge
@@ -63,6 +64,8 @@ class Assembly(Struct, frozen=True, kw_only=True):
     app_keys: AppKeys
     workflows: Workflows
     runs: Runs
+    ports: NodePorts
+    """Of the nodes of runs."""
     store: RunStore
     starts: IdempotentStarts
     turns: Turns

@@ -19,6 +19,7 @@ _COMMANDS: Final = {
     "chat": ("jikko.cli.chat.chat", "Talk with a chat app in the terminal."),
     "check": ("jikko.cli.checking.check", "Say what will happen to workflow files."),
     "test": ("jikko.cli.testing.test", "Run the cases of test files."),
+    "replay": ("jikko.cli.testing.replay", "Run recorded runs on a changed workflow."),
     "schema": ("jikko.cli.testing.schema", "Print the JSON Schema of a kind of file."),
     "show": ("jikko.cli.checking.show", "Show what workflow files take and give."),
     "apps": ("jikko.cli.groups", "Manage apps, their versions and keys."),

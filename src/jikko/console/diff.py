@@ -1,14 +1,13 @@
 """What is different in two versions of a workflow."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, Literal, TypeAlias
+from collections.abc import Iterator
+from typing import Final
 
 from msgspec import Struct
 
 from jikko.dsl.document import DslDocument, EdgeEntry, NodeEntry, Variable
+from jikko.runs.reading.field_changes import Change, FieldChange, field_changes
 from jikko.values import Json
-
-Change: TypeAlias = Literal["added", "removed", "changed"]
 
 _PLACE: Final = frozenset({"selected", "width", "height"})
 """Entries of a node's data that say how it is drawn."""
@@ -16,16 +15,6 @@ _SECRET: Final = "secret"
 _MASK: Final = "***"
 _MAX_FIELDS: Final = 500
 """Fields of one node."""
-
-
-class FieldChange(Struct, frozen=True):
-    """A value that is another one."""
-
-    path: str
-    """Its place (JSON Pointer)."""
-    before: Json
-    """``None`` also if there was none."""
-    after: Json
 
 
 class NodeChange(Struct, frozen=True):
@@ -110,27 +99,3 @@ def _variables(variables: tuple[Variable, ...]) -> dict[str, Json]:
         }
         for variable in variables
     }
-
-
-def field_changes(path: str, old: Json, new: Json) -> Iterator[FieldChange]:
-    """The values of JSON that are others.
-
-    Args:
-        path: The place of both (JSON Pointer).
-    """
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for name in [*old, *(name for name in new if name not in old)]:
-            yield from field_changes(f"{path}/{_escaped(str(name))}", old.get(name), new.get(name))
-    elif isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)) and len(old) == len(new):
-        for index, (one, other) in enumerate(zip(old, new, strict=True)):
-            yield from field_changes(f"{path}/{index}", one, other)
-    elif not _same(old, new):
-        yield FieldChange(path, old, new)
-
-
-def _same(old: Any, new: Any) -> bool:
-    return type(old) is type(new) and bool(old == new)
-
-
-def _escaped(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")

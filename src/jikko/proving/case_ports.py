@@ -183,12 +183,7 @@ class CaseTools:
     def _stand_in(self, name: ToolName) -> Tool | None:
         if self._script.outside == "live" and not self._script.knows_tool(name):
             return None
-        node = self._node.node
-        if not isinstance(node, ToolNode):
-            return Tool(name=name)
-        parameters = [ToolParameter(name=given.name, type="any") for given in node.given.parameters]
-        settings = [ToolParameter(name=setting, type="any", form="form") for setting in node.given.settings]
-        return Tool(name=name, parameters=(*parameters, *settings))
+        return made_up_tool(self._node, name)
 
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
         """See ``Tools``."""
@@ -214,6 +209,16 @@ class CaseTools:
 
     async def close(self) -> None:
         """See ``Tools``."""
+
+
+def made_up_tool(node: CompiledNode, name: ToolName) -> Tool:
+    """A tool that takes whatever the node gives it."""
+    if not isinstance(node.node, ToolNode):
+        return Tool(name=name)
+    given = node.node.given
+    parameters = [ToolParameter(name=each.name, type="any") for each in given.parameters]
+    settings = [ToolParameter(name=setting, type="any", form="form") for setting in given.settings]
+    return Tool(name=name, parameters=(*parameters, *settings))
 
 
 class CaseKnowledge:

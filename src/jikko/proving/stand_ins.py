@@ -23,18 +23,32 @@ def with_stand_ins(
         mocked: Ids and titles of all nodes that any case mocks.
         script_of: The script of a run; ``None``: it is no case's.
     """
-    # Nodes that never wait reach nothing.
-    chosen = {
-        node.id
-        for node in graph.nodes.values()
-        if node.id in mocked or node.title in mocked or not (node.node.immediate or node.body)
-    }
+
+    def stand_in(node: CompiledNode) -> StandIn | None:
+        is_mocked = node.id in mocked or node.title in mocked
+        return StandIn(node, script_of) if is_mocked or waits(node) else None
+
+    return substituted(graph, stand_in)
+
+
+def waits(node: CompiledNode) -> bool:
+    """Whether the node itself may wait, and so reach something: others never do."""
+    return not (node.node.immediate or node.body)
+
+
+def substituted(graph: CompiledGraph, stand_in: Callable[[CompiledNode], Any]) -> CompiledGraph:
+    """The graph with other nodes in the place of some.
+
+    Args:
+        stand_in: What takes the place of a node; ``None``: it stays.
+    """
 
     def changed(node: CompiledNode) -> CompiledNode:
         body = None if node.body is None else inside(node.body)
-        if node.id not in chosen:
+        made = stand_in(node)
+        if made is None:
             return replace(node, body=body)
-        return replace(node, node=StandIn(node, script_of), body=body, has_icon=False, retry_wait=0.0)
+        return replace(node, node=made, body=body, has_icon=False, retry_wait=0.0)
 
     def inside(body: Subgraph) -> Subgraph:
         return replace(body, nodes=tuple(map(changed, body.nodes)))

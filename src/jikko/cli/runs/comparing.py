@@ -10,10 +10,10 @@ import msgspec
 from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_run
 from jikko.cli.options import home_option, json_option, with_assembly
-from jikko.console.diff import FieldChange
-from jikko.console.run_diff import ExecutionChange, RunDifference, run_difference
 from jikko.exit_codes import ExitCode
+from jikko.proving.run_difference import ExecutionChange, RunDifference, run_difference
 from jikko.record import RunRecord
+from jikko.runs.reading.field_changes import FieldChange
 from jikko.runs.reading.node_executions import NodeExecution, node_executions
 from jikko.runs.reading.short_ids import run_of
 from jikko.terminal_text import printable, shown

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct, field
 
 from jikko.apps.versions import check_aside
 from jikko.concurrency.off_the_loop import off_the_loop
-from jikko.console.diff import FieldChange, difference
+from jikko.console.diff import difference
 from jikko.dify.events import encode
 from jikko.dsl.document import DslDocument
 from jikko.errors import InvalidDocument
@@ -19,6 +19,7 @@ from jikko.http.queries import queried
 from jikko.http.responses import Response, SendableResponse, json_response
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.stores.app_store import App
+from jikko.runs.reading.field_changes import FieldChange
 from jikko.values import Json
 
 

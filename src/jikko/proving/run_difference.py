@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
-from jikko.console.diff import Change, FieldChange, field_changes
+from jikko.runs.reading.field_changes import Change, FieldChange, field_changes
 from jikko.runs.reading.node_executions import NodeExecution
 from jikko.values import is_file
 
@@ -69,7 +69,7 @@ def run_difference(
     changes += [(each.index, _change(each, "removed")) for key, each in first.items() if key not in second]
     changes.sort(key=lambda one: one[0])
     same = sum(key in first for key in second) - sum(change.change == "changed" for _, change in changes)
-    fields = tuple(field_changes("", _steady(before), _steady(after)))
+    fields = tuple(field_changes("", steady(before), steady(after)))
     return RunDifference(fields, tuple(change for _, change in changes), same)
 
 
@@ -83,13 +83,14 @@ def _by_key(executions: Iterable[NodeExecution]) -> dict[_Key, NodeExecution]:
     return found
 
 
-def _steady(value: Any) -> Any:
+def steady(value: Any) -> Any:
+    """A value without what is another one in each run."""
     if isinstance(value, list):
-        return [_steady(each) for each in value]
+        return [steady(each) for each in value]
     if not isinstance(value, Mapping):
         return value
     out = _OF_FILES if is_file(value) else _OF_CALLS if "total_tokens" in value else frozenset[str]()
-    return {name: _steady(each) for name, each in value.items() if name not in _VOLATILE and name not in out}
+    return {name: steady(each) for name, each in value.items() if name not in _VOLATILE and name not in out}
 
 
 def _compared(execution: NodeExecution) -> dict[str, Any]:
@@ -97,8 +98,8 @@ def _compared(execution: NodeExecution) -> dict[str, Any]:
     return {
         "status": execution.status,
         "error": execution.error,
-        "inputs": _steady(execution.inputs),
-        "outputs": _steady(execution.outputs),
+        "inputs": steady(execution.inputs),
+        "outputs": steady(execution.outputs),
         "attempts": len(execution.attempts),
         "total_tokens": metadata.get("total_tokens"),
     }

@@ -1,0 +1,105 @@
+"""Where `jikko replay` has recorded runs from: the record of a data folder with its archive, or an export."""
+
+import math
+from collections.abc import AsyncIterator, Iterator, Sequence
+from heapq import heappush, heappushpop
+from pathlib import Path
+
+from jikko.apps.versions import Workflow
+from jikko.assemble.assembly import Assembly
+from jikko.cli.failure import Failure
+from jikko.errors import InvalidDocument, LogDamaged, NotFound
+from jikko.exit_codes import ExitCode
+from jikko.maintenance.exported_run import MAX_LINE, BadLine, read_run
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.run_store import LogQuery
+from jikko.proving.recording import Recording
+from jikko.record import RunIdentity, RunRecord
+from jikko.runs.reading.short_ids import run_of
+
+_PAGE = 500
+
+
+class RecordedRuns:
+    """The runs of one app in a data folder, newest first."""
+
+    def __init__(self, assembly: Assembly, app: App) -> None:
+        self._assembly = assembly
+        self.app = app
+        self._versions: dict[str, Workflow | None] = {}
+        self.unread: list[str] = []
+        """Parts of the archive that cannot be read."""
+
+    async def named(self, ids: Sequence[str]) -> AsyncIterator[Recording]:
+        """Those of these ids, or beginnings of ids.
+
+        Raises:
+            NotFound: One of them is not there.
+        """
+        for given in ids:
+            record = await run_of(self._assembly.store, given)
+            if record.identity.app_id != self.app.id:
+                what = f"run {record.identity.run_id} is of another app than the first"
+                raise Failure(what, exit_code=ExitCode.USAGE, code="usage")
+            yield await self._recording(record.identity)
+
+    async def newest(self, most: int, since: float) -> AsyncIterator[Recording]:
+        """The newest that have ended, those of the archive last.
+
+        Args:
+            since: Only those that were created then or later, in seconds since the Unix epoch.
+        """
+        page, left = 0, most
+        while left:
+            page += 1
+            query = LogQuery(app_id=self.app.id, page=page, limit=_PAGE, created_after=since or None)
+            found: list[RunRecord] = (await self._assembly.store.list_runs(query)).records
+            for record in [record for record in found if not record.is_open][:left]:
+                yield await self._recording(record.identity)
+                left -= 1
+            if len(found) < _PAGE:
+                break
+        if not left or await self._assembly.store.archived_until() is None:
+            return
+        archived = self._assembly.store.archived(
+            app_id=self.app.id, since=since, until=math.inf, trouble=lambda error: self.unread.append(str(error))
+        )
+        newest: list[tuple[float, str, Recording]] = []
+        async for record, events in archived:
+            one = record.created_at, record.identity.run_id, Recording(record.identity, events)
+            (heappushpop if len(newest) == left else heappush)(newest, one)
+        for _, _, recording in sorted(newest, key=lambda one: one[:2], reverse=True):
+            yield recording
+
+    async def version_of(self, identity: RunIdentity) -> Workflow | None:
+        """The version that a run was of; ``None`` if it is not there, or cannot be run any more."""
+        id_ = identity.workflow_id
+        if id_ not in self._versions:
+            try:
+                self._versions[id_] = await self._assembly.workflows.get(self.app, id_)
+            except (NotFound, InvalidDocument):
+                self._versions[id_] = None
+        return self._versions[id_]
+
+    async def _recording(self, identity: RunIdentity) -> Recording:
+        try:
+            return Recording(identity, await self._assembly.store.events(identity.run_id))
+        except LogDamaged:
+            return Recording(identity, [])
+
+
+def exported(path: Path, app_id: str | None) -> Iterator[Recording | BadLine]:
+    """The runs of a file that `jikko runs export` wrote, and what of it is none.
+
+    Args:
+        app_id: Only those of that app.
+    """
+    with path.open("rb") as source:
+        for number, line in enumerate(iter(lambda: source.readline(MAX_LINE + 1), b""), 1):
+            try:
+                read = read_run(number, line)
+            except BadLine as error:
+                yield error
+            else:
+                if app_id in (None, read.record.identity.app_id):
+                    yield Recording(read.record.identity, read.events)

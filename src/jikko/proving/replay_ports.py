@@ -1,0 +1,237 @@
+"""The outside as a node of a replayed run sees it: nothing is reached, but it is noted that something was asked for.
+
+The node is run once so that it makes its request, which is then compared with the recorded one. What it makes of these
+answers counts for nothing.
+"""
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final, get_args
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from jikko.errors import JikkoError
+from jikko.events import Usage
+from jikko.graph.compiled import CompiledNode
+from jikko.nodes.contract import NodeFailure
+from jikko.ports.agents import AgentHost, Strategies, Strategy, StrategyCall, StrategyName
+from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
+from jikko.ports.knowledge import Hit, SearchedDataset, SearchFailure, SearchRequest, SearchResult
+from jikko.ports.models import (
+    Abilities,
+    Chunk,
+    Completion,
+    FailureKind,
+    ModelFailure,
+    ModelRequest,
+    Models,
+    ModelUsage,
+)
+from jikko.ports.node_ports import NodePorts
+from jikko.ports.sandbox import Sandbox, SandboxFailure, SendForProgram
+from jikko.ports.stores.blob_store import FileMissing
+from jikko.ports.tools import Emit, Tool, ToolCall, ToolFailure, ToolMessage, ToolName, ToolNotFound, Tools
+from jikko.proving.case_ports import CaseContext, made_up_tool
+from jikko.proving.recording import Try
+from jikko.values import Json
+
+_NOT_ASKED: Final = "a replay asks nothing"
+
+
+class Asking(Struct):
+    """What a node asks for, while it makes its request."""
+
+    node: CompiledNode
+    recorded: Try | None
+    """What came of it in the recorded run."""
+    asked: bool = False
+    """Whether the outside was asked."""
+
+
+class AskingContext(CaseContext):
+    """The context of a node that only makes its request: it shows nothing."""
+
+    steps: Sequence[Any] = ()
+
+    def say(self, name: str, text: str, *, soon: bool = False) -> None:
+        """See ``Context``."""
+
+    def think(self, text: str, *, final: bool = False) -> None:
+        """See ``Context``."""
+
+    def log(self, entry: Any) -> None:
+        """See ``Context``."""
+
+    def record_step(self, kind: str, request: str, answer: Json, *, usage: Usage | None = None) -> None:
+        """See ``AgentContext``."""
+
+
+def asking_ports(ports: NodePorts, asking: Asking) -> NodePorts:
+    """The ports of a node that only makes its request."""
+    return replace(
+        ports,
+        models=_Models(ports.models, asking),
+        http=_Http(asking),
+        tools=_Tools(ports.tools, asking),
+        knowledge=_Knowledge(asking),
+        strategies=_Strategies(ports.strategies, asking),
+        sandbox=_Sandbox(ports.sandbox, asking),
+        files=_Files(ports.files, asking),
+    )
+
+
+class _Models:
+    def __init__(self, real: Models, asking: Asking) -> None:
+        self._real, self._asking = real, asking
+
+    def abilities(self, provider: str, model: str) -> Abilities:
+        try:
+            return self._real.abilities(provider, model)
+        except ModelFailure:  # of a provider that is not set up here
+            return Abilities(media=frozenset({"image", "document", "audio", "video"}))
+
+    async def context_size(self, provider: str, model: str) -> int | None:
+        return await self._real.context_size(provider, model)
+
+    async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
+        self._asking.asked = True
+        recorded = self._asking.recorded
+        if recorded is None or recorded.error is not None:
+            kind = recorded.error_type if recorded is not None else ""
+            kinds = [each for each in get_args(FailureKind) if each == kind]
+            raise ModelFailure(_NOT_ASKED, kind=kinds[0] if kinds else "InvokeServerUnavailableError")
+        return Completion(text=_answer(recorded.outputs), usage=ModelUsage())
+
+    async def close(self) -> None: ...
+
+
+def _answer(outputs: Mapping[str, Json]) -> str:
+    """A text of which the node makes a result, so that it tells its whole request."""
+    if "class_id" in outputs:
+        return json.dumps({"category_id": outputs["class_id"], "category_name": outputs.get("class_name")})
+    structured = outputs.get("structured_output")
+    return str(outputs.get("text") or "") if structured is None else json.dumps(structured)
+
+
+class _Http:
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+
+    async def send(self, request: OutgoingRequest) -> HttpResponse:
+        self._asking.asked = True
+        raise HttpFailure(_NOT_ASKED, kind="connect")
+
+    async def close(self) -> None: ...
+
+
+class _Tools:
+    def __init__(self, real: Tools, asking: Asking) -> None:
+        self._real, self._asking = real, asking
+
+    def icon(self, name: ToolName) -> Json | None:
+        return self._real.icon(name)
+
+    def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
+        try:
+            return self._real.known(name, app_id=app_id) or made_up_tool(self._asking.node, name)
+        except ToolNotFound:
+            return made_up_tool(self._asking.node, name)
+
+    async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
+        return self.known(name, app_id=app_id) or made_up_tool(self._asking.node, name)
+
+    async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
+        self._asking.asked = True
+        raise ToolFailure(_NOT_ASKED)
+
+    async def close(self) -> None: ...
+
+
+class _Knowledge:
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+
+    async def usable(self, ids: Sequence[str]) -> list[SearchedDataset]:
+        self._asking.asked = True
+        return [SearchedDataset(id_, id_, "", "high_quality") for id_ in ids]
+
+    async def missing(self, ids: Collection[str]) -> list[str]:
+        return []
+
+    async def field_names(self, dataset_ids: Sequence[str]) -> list[str]:
+        return []
+
+    async def search(self, request: SearchRequest) -> SearchResult:
+        raise SearchFailure(_NOT_ASKED, kind="SearchFailure")
+
+    def count_hits(self, hits: Sequence[Hit]) -> None: ...
+
+
+class _Strategies:
+    def __init__(self, real: Strategies, asking: Asking) -> None:
+        self._real, self._asking = real, asking
+
+    def icon(self, name: StrategyName) -> Json | None:
+        return self._real.icon(name)
+
+    def find(self, name: StrategyName) -> Strategy:
+        try:
+            return self._real.find(name)
+        except ToolNotFound:  # of a plugin that is not here
+            return Strategy(name=name)
+
+    async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
+        self._asking.asked = True
+        raise ToolFailure(_NOT_ASKED)
+
+    async def close(self) -> None: ...
+
+
+class _Sandbox:
+    """Programs run; but not those that may make requests, which cannot be foreseen."""
+
+    def __init__(self, real: Sandbox, asking: Asking) -> None:
+        self._real, self._asking = real, asking
+
+    async def run_code(
+        self,
+        language: str,
+        code: str,
+        arguments: Mapping[str, Json],
+        *,
+        app_id: str = "",
+        send: SendForProgram | None = None,
+        files: Collection[str] = (),
+    ) -> dict[str, Json]:
+        if send is not None or files:
+            self._asking.asked = True
+            raise SandboxFailure(_NOT_ASKED)
+        return await self._real.run_code(language, code, arguments, app_id=app_id)
+
+    async def render(self, template: str, variables: Mapping[str, Json], *, app_id: str = "") -> str:
+        return await self._real.render(template, variables, app_id=app_id)
+
+    async def close(self) -> None: ...
+
+
+class _Files:
+    """Files are read, as far as they are still there, and none is made."""
+
+    def __init__(self, real: Any, asking: Asking) -> None:
+        self._real, self._asking = real, asking
+
+    async def read(self, file_id: str, *, app_id: str, end_user_id: str) -> bytes:
+        try:
+            content: bytes = await self._real.read(file_id, app_id=app_id, end_user_id=end_user_id)
+        except (FileMissing, JikkoError):
+            self._asking.asked = True
+            raise NodeFailure(_NOT_ASKED) from None
+        return content
+
+    async def make(self, content: bytes, **about: Any) -> dict[str, Json]:
+        self._asking.asked = True
+        raise NodeFailure(_NOT_ASKED)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)

@@ -1,0 +1,151 @@
+"""What a replay came to, against the recorded run. Pure functions."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, Final, Literal, TypeAlias
+
+from msgspec import Struct
+
+from jikko.events import Event, NodeFinished, RunFinished
+from jikko.proving.recording import Recording, place_of
+from jikko.proving.replayed_run import Divergence, ReplayedRun
+from jikko.proving.run_difference import steady
+from jikko.runs.reading.field_changes import FieldChange, field_changes
+
+ReplayOutcome: TypeAlias = Literal["same", "same_result", "other_result", "fails_now", "works_now", "unknown"]
+WORDS: Final[dict[ReplayOutcome, str]] = {
+    "same": "same",
+    "same_result": "same result by another way",
+    "other_result": "other result",
+    "fails_now": "fails now",
+    "works_now": "was failing, works now",
+    "unknown": "unknown",
+}
+"""In the order of reports."""
+_MAX_NODES: Final = 20
+"""Nodes that are told of a run."""
+
+
+class ReplayedResult(Struct, frozen=True, kw_only=True):
+    """What became of one run."""
+
+    run: str
+    outcome: ReplayOutcome
+    assumed: int = 0
+    """Answers to requests that were others then."""
+    asked: int = 0
+    """Calls that were really made."""
+    where: tuple[str, ...] = ()
+    """Ids of the nodes that do otherwise, the first of them first."""
+    difference: FieldChange | None = None
+    """The first: of the result; else of a request, or of a node's outputs."""
+    reason: str = ""
+    """Why it is unknown."""
+    tokens: tuple[int, int] = (0, 0)
+    """Then and now."""
+    price: tuple[Decimal, Decimal] = (Decimal(0), Decimal(0))
+
+
+def unknown(run_id: str, reason: str) -> ReplayedResult:
+    """A run that cannot be replayed."""
+    return ReplayedResult(run=run_id, outcome="unknown", reason=reason)
+
+
+def result_of(replayed: ReplayedRun) -> ReplayedResult:
+    """What became of a run that was replayed."""
+    recording, stopped = replayed.recording, replayed.stopped
+    before = recording.end
+    after = next((event for event in reversed(replayed.events) if isinstance(event, RunFinished)), None)
+    ways = list(_other_ways(recording, replayed.events))
+    nodes = [divergence.node for divergence in replayed.assumed] + [way.node for way in ways]
+    if stopped is not None:
+        nodes = [*nodes[: nodes.index(stopped.node)], stopped.node] if stopped.node in nodes else [stopped.node]
+    change: FieldChange | None
+    if stopped is not None:
+        outcome: ReplayOutcome = "unknown" if stopped.reason else _failing(before)
+        change = None if stopped.reason else stopped.change
+    else:
+        assert after is not None
+        change = next(_changes(before, after), None)
+        if change is not None:
+            outcome = _other(before, after)
+        elif found := [*replayed.assumed, *ways]:
+            outcome, change = "same_result", found[0].change
+        else:
+            outcome = "same"
+    return ReplayedResult(
+        run=recording.identity.run_id,
+        outcome=outcome,
+        assumed=len(replayed.assumed),
+        asked=replayed.asked,
+        where=tuple(dict.fromkeys(node for node in nodes if node))[:_MAX_NODES],
+        difference=change,
+        reason="" if stopped is None else stopped.reason,
+        tokens=(before.total_tokens, before.total_tokens if after is None else after.total_tokens),
+        price=(_price(before), _price(before if after is None else after)),
+    )
+
+
+def _failing(before: RunFinished) -> ReplayOutcome:
+    return "fails_now" if _is_well(before) else "other_result"
+
+
+def _other(before: RunFinished, after: RunFinished) -> ReplayOutcome:
+    if _is_well(before) == _is_well(after):
+        return "other_result"
+    return "works_now" if _is_well(after) else "fails_now"
+
+
+def _is_well(end: RunFinished) -> bool:
+    return end.status in ("succeeded", "partial-succeeded")
+
+
+def _changes(before: RunFinished, after: RunFinished) -> Iterator[FieldChange]:
+    told = ("status", "error", "outputs")
+    if all(getattr(before, name) == getattr(after, name) for name in told):
+        return iter(())
+    old, new = ({name: getattr(end, name) for name in told} for end in (before, after))
+    return field_changes("", steady(old), steady(new))
+
+
+def _other_ways(recording: Recording, events: list[Event]) -> Iterator[Divergence]:
+    """The node executions that are others, in the order in which they ended."""
+    seen = set()
+    for event in events:
+        if not isinstance(event, NodeFinished):
+            continue
+        place = place_of(event)
+        seen.add(place)
+        execution = recording.executions.get(place)
+        before = None if execution is None else execution.finished
+        if before is None:
+            yield Divergence(event.node_id, FieldChange("/ran", False, True))
+        elif not _is_same(before, event):
+            change = next(iter(field_changes("", _told(before), _told(event))), None)
+            if change is not None:
+                yield Divergence(event.node_id, change)
+    for place, execution in recording.executions.items():
+        if place not in seen and execution.finished is not None:
+            yield Divergence(execution.finished.node_id, FieldChange("/ran", True, False))
+
+
+def _is_same(before: NodeFinished, after: NodeFinished) -> bool:
+    return (
+        before.outputs == after.outputs
+        and before.handle == after.handle
+        and before.status == after.status
+        and before.error == after.error
+    )
+
+
+def _told(event: NodeFinished) -> Any:
+    return {
+        "status": event.status,
+        "error": event.error,
+        "branch": event.handle,
+        "outputs": steady(event.outputs),
+    }
+
+
+def _price(end: RunFinished) -> Decimal:
+    return Decimal(end.price or 0)

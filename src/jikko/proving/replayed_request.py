@@ -1,0 +1,86 @@
+"""Whether a node of a replayed run asks the outside what it asked then. Pure functions."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from jikko.apps.versions import Workflow
+from jikko.dsl.document import DslDocument
+from jikko.graph.compiled import CompiledNode
+from jikko.nodes.contract import NodeFailure, Result
+from jikko.proving.recording import Try
+from jikko.proving.run_difference import steady
+from jikko.runs.reading.field_changes import FieldChange, field_changes
+
+_OF_REQUEST: Final = ("prompts", "request", "function", "documents", "model_mode", "model_provider", "model_name")
+"""Entries of the process data that tell a request; others tell its answer."""
+_BOUNDARY: Final = re.compile(r"(?<=----FormBoundary)[0-9a-f]{32}")
+"""Of the parts of a form: drawn anew for each request."""
+_RENDERED: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
+    "code": (("variables",), ""),
+    "document-extractor": (("selector",), "documents"),
+    "http-request": (("url", "headers", "params", "body"), "request"),
+    "knowledge-retrieval": (("query",), ""),
+    "llm": (("prompt", "context"), "prompts"),
+    "parameter-extractor": (("query", "instruction"), "prompts"),
+    "question-classifier": (("query", "instruction"), "prompts"),
+    "template-transform": (("variables",), ""),
+}
+"""By the type of a node what of its settings is seen in its request as it is recorded: in the inputs, or in that entry
+of the process data. If the request is the same, these may be others."""
+_LOOKS: Final = frozenset({"title", "desc", "selected", "width", "height"})
+
+
+def request_changes(recorded: Try, made: Result | NodeFailure) -> list[FieldChange]:
+    """What is different in the request of a node, as far as logs tell it."""
+    before, after = recorded.process_data, made.process_data
+    told = [name for name in _OF_REQUEST if name in before or name in after]
+    if recorded.inputs == made.inputs and all(before.get(name) == after.get(name) for name in told):
+        return []
+    old = {"inputs": recorded.inputs} | {name: before.get(name) for name in told}
+    new = {"inputs": dict(made.inputs)} | {name: after.get(name) for name in told}
+    return list(field_changes("", _steady(old), _steady(new)))
+
+
+def _steady(request: dict[str, Any]) -> Any:
+    if isinstance(text := request.get("request"), str):
+        request["request"] = _BOUNDARY.sub("", text)
+    return steady(request)
+
+
+class SettingsComparison:
+    """The settings of the nodes of two versions: what logs do not tell of a request."""
+
+    def __init__(self, was: Workflow, now: Workflow) -> None:
+        self._was, self._now = was, now
+        self._known: dict[tuple[str, bool], bool] = {}
+
+    def are_same(self, node: CompiledNode, recorded: Try) -> bool:
+        """Whether a node that makes the same request, as far as logs tell, makes the very same."""
+        rendered, told = _RENDERED.get(node.type, ((), ""))
+        # Of a failure the request is not always told.
+        is_told = bool(rendered) and (not told or told in recorded.process_data)
+        key = node.id, is_told
+        if key not in self._known:
+            old = self._was.graph.nodes.get(node.id)
+            self._known[key] = old is not None and _are_same(old.node, node.node, rendered if is_told else ())
+        return self._known[key]
+
+    def changes(self, node_id: str) -> Iterator[FieldChange]:
+        """What is different in the file."""
+        old, new = (_settings(version.document, node_id) for version in (self._was, self._now))
+        yield from field_changes("/settings", old, new)
+        yield FieldChange("/settings", None, None)
+
+
+def _are_same(old: Any, new: Any, rendered: tuple[str, ...]) -> bool:
+    if type(old) is not type(new):
+        return False
+    return bool(replace(old, **{name: getattr(new, name) for name in rendered}) == new)
+
+
+def _settings(document: DslDocument, node_id: str) -> dict[str, Any]:
+    data = next((entry.data for entry in document.nodes if entry.id == node_id), {})
+    return {str(name): value for name, value in data.items() if name not in _LOOKS}

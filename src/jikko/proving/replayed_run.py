@@ -1,0 +1,362 @@
+"""A recorded run, run again by the engine on a changed workflow, with the recorded answers of the outside."""
+
+import asyncio
+from collections import Counter
+from decimal import Decimal
+from typing import Any, Final, Literal, NoReturn, TypeAlias
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from jikko.apps.versions import Workflow
+from jikko.concurrency.scheduler import Scheduler
+from jikko.engine.limits import RunLimits
+from jikko.engine.runner import Runner
+from jikko.engine.state import RunState
+from jikko.errors import InvalidParam
+from jikko.events import Event, FormClosed, NodeFinished, RunPaused, RunResumed, RunStarted
+from jikko.graph.compiled import CompiledGraph, CompiledNode
+from jikko.inputs.variables import prepare
+from jikko.nodes.contract import NodeFailure, Result
+from jikko.ports.node_ports import NodePorts
+from jikko.proving.recorded_order import RecordedOrder
+from jikko.proving.recording import NEVER, RecordedExecution, Recording, Try, place_in
+from jikko.proving.replay_ports import Asking, AskingContext, asking_ports
+from jikko.proving.replayed_request import SettingsComparison, request_changes
+from jikko.proving.run_difference import steady
+from jikko.proving.stand_ins import substituted, waits
+from jikko.runs.reading.field_changes import FieldChange, field_changes
+
+ReplayMode: TypeAlias = Literal["strict", "nearest", "live"]
+_OF_FORM: Final = ("form_content", "inputs", "actions", "resolved_default_values")
+_NO_LIMIT: Final = 1e9
+"""Seconds. The clock of a replay is that of the log, in which years may pass."""
+
+
+class Price(Struct):
+    """What models may cost that are asked anew. One is asked at a time, so that no more than its call is above it."""
+
+    limit: Decimal
+    spent: Decimal = Decimal(0)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Divergence(Struct, frozen=True):
+    """Where a replay leaves the recorded run."""
+
+    node: str
+    """Its id; ``""`` for the run itself."""
+    change: FieldChange
+    reason: str = ""
+
+
+class Replayer:
+    """Replays runs of one app on one version."""
+
+    def __init__(
+        self, now: Workflow, ports: NodePorts, limits: RunLimits, mode: ReplayMode, price: Price | None = None
+    ) -> None:
+        self.now = now
+        self.ports = ports
+        self.limits = replace(limits, max_seconds=_NO_LIMIT)
+        self.mode = mode
+        self.price = price or Price(Decimal(0))
+        self.share = Scheduler()
+        self._runs: dict[str, ReplayedRun] = {}
+        self._settings: dict[str, SettingsComparison] = {}
+        self.graph: CompiledGraph = substituted(
+            now.graph, lambda node: _ReplayedNode(node, self._runs) if waits(node) else None
+        )
+
+    def settings(self, was: Workflow) -> SettingsComparison:
+        """The settings of the nodes of a version beside those of now."""
+        return self._settings.setdefault(was.id, SettingsComparison(was, self.now))
+
+    async def replay(self, recording: Recording, was: Workflow | None, seconds: float) -> "ReplayedRun":
+        """Replay a run.
+
+        Args:
+            recording: Without a ``problem``.
+            was: The version that it was of; ``None`` if that is not known.
+            seconds: The longest that it may take.
+        """
+        run = ReplayedRun(self, recording, was)
+        self._runs[recording.identity.run_id] = run
+        try:
+            async with asyncio.timeout(seconds):
+                await run.play()
+        except TimeoutError:
+            run.give_up("", f"it takes longer than {seconds:g} s")
+        finally:
+            del self._runs[recording.identity.run_id]
+        return run
+
+
+class _ReplayedNode:
+    """The node itself, but for what it asks the outside."""
+
+    def __init__(self, node: CompiledNode, runs: "dict[str, ReplayedRun]") -> None:
+        self.type = node.node.type
+        self.branching = node.node.branching
+        self.immediate = False
+        self._node = node
+        self._runs = runs
+
+    async def run(self, ctx: Any) -> Result:
+        """See ``Node.run``."""
+        return await self._runs[ctx.run.run_id].run_node(self._node, ctx)
+
+
+class ReplayedRun:
+    """One run, while and after it is replayed. It is its own ``Journal``."""
+
+    is_behind = False
+
+    def __init__(self, replayer: Replayer, recording: Recording, was: Workflow | None) -> None:
+        self.recording = recording
+        self.events: list[Event] = []
+        self.assumed: list[Divergence] = []
+        """Requests that are others than those whose answers they got."""
+        self.stopped: Divergence | None = None
+        """Where nothing more can be known; in mode ``strict``, where a request is another."""
+        self.asked = 0
+        """Calls that were really made."""
+        self.unrepeatable: set[str] = set()
+        """Nodes whose program gives something else each time: of those the recorded outputs were taken."""
+        self._replayer = replayer
+        self._settings = None if was is None else replayer.settings(was)
+        self._was = was
+        self._now = recording.started.at
+        self._tries: Counter[str] = Counter()
+        self._forms: Counter[str] = Counter()
+        self._order = RecordedOrder(recording, lambda: self._runner.state, self._stuck)
+        self._runner = self._new_runner()
+
+    # The journal, and the clock.
+
+    def append(self, events: list[Event]) -> None:
+        """See ``Journal``."""
+        self.events += events
+        self._order.moved()
+
+    async def durability_barrier(self) -> None:
+        """See ``Journal``."""
+
+    def __call__(self) -> float:
+        return self._now
+
+    # The run.
+
+    async def play(self) -> None:
+        """Run it to its end, or to where nothing more can be known."""
+        try:
+            first = replace(self.recording.started, inputs=await self._inputs(self.recording.started))
+        except InvalidParam as error:
+            change = FieldChange("/inputs", None, str(error))
+            self.stopped = Divergence("", change)
+            return
+        last = await self._runner.run([first])
+        while isinstance(last, RunPaused) and self.stopped is None:
+            answers = self._answers(self._runner.state)
+            if not answers:
+                node = next(iter(self._runner.state.forms.open.values())).node_id
+                self.give_up(node, self.stopped.reason if self.stopped else "its form was never submitted")
+                return
+            self._now = max([self._now, *(answer.at for answer in answers)])
+            self._runner = self._new_runner()
+            last = await self._runner.run([RunResumed(at=self._now)], answers)
+
+    def give_up(self, node: str, reason: str) -> None:
+        """Nothing more can be known from a node on."""
+        self._end(Divergence(node, FieldChange("", None, None), reason))
+
+    def _end(self, where: Divergence) -> None:
+        if self.stopped is None:
+            self.stopped = where
+        asyncio.get_running_loop().call_soon(self._runner.stop, where.reason)
+
+    def _new_runner(self) -> Runner:
+        state = RunState(self._replayer.graph)
+        state.replay(self.events)
+        return Runner(
+            state,
+            self,
+            info=self.recording.identity,
+            ports=self._replayer.ports,
+            limits=self._replayer.limits,
+            clock=self,
+            share=self._replayer.share,
+        )
+
+    async def _inputs(self, started: RunStarted) -> dict[str, Any]:
+        """The inputs as the version of now takes them.
+
+        Raises:
+            InvalidParam: It refuses them.
+        """
+        variables = self._replayer.now.inputs
+        if started.entry or (self._was is not None and self._was.inputs == variables):
+            return started.inputs
+
+        async def as_it_was(value: Any, variable: Any) -> Any:
+            return value
+
+        return await prepare(variables, started.inputs, as_it_was, as_it_was)
+
+    def _stuck(self) -> None:
+        how = "was stopped" if self.recording.end.status == "stopped" else "ended"
+        waiting = next(iter(self._runner.state.starts.values()), None)
+        self.give_up("" if waiting is None else waiting.node_id, f"it was under way when the recorded run {how}")
+
+    # Forms.
+
+    def _answers(self, state: RunState) -> list[FormClosed]:
+        """What people submitted to the forms that are open, as far as they did and it fits."""
+        found = []
+        for execution_id, requested in state.forms.open.items():
+            place = place_in(state.starts[execution_id].rounds, requested.node_id)
+            recorded = self.recording.executions.get(place, RecordedExecution(""))
+            number = self._forms[place]
+            if number >= len(recorded.closed):
+                continue
+            self._forms[place] += 1
+            closed, before = recorded.closed[number], recorded.requested[number].form
+            if closed.action_id is not None and closed.action_id not in [
+                action["id"] for action in requested.form["actions"]
+            ]:
+                self.stopped = Divergence(
+                    requested.node_id,
+                    FieldChange("/form/actions", closed.action_id, None),
+                    f"its form no longer has the button {closed.action_id}",
+                )
+                return []
+            old, new = ({name: form.get(name) for name in _OF_FORM} for form in (before, requested.form))
+            if changes := list(field_changes("/form", steady(old), steady(new))):
+                where = Divergence(requested.node_id, changes[0])
+                if self._replayer.mode == "strict":
+                    self.stopped = where
+                    return []
+                self.assumed.append(where)
+            found.append(replace(closed, execution_id=execution_id, form_id=requested.form_id, at=self._now))
+        return found
+
+    # Nodes.
+
+    async def run_node(self, node: CompiledNode, ctx: Any) -> Result:
+        """Run a node that may ask the outside: what it asked then is answered as it was then.
+
+        Raises:
+            NodeFailure: It fails, or failed then.
+        """
+        place = ctx.idempotency_key.removeprefix(ctx.run.run_id)
+        number = self._tries[ctx.execution_id]
+        self._tries[ctx.execution_id] += 1
+        execution = self.recording.executions.get(place)
+        if execution is not None and execution.node_type != node.type:
+            execution = None
+        position, recorded = (
+            execution.tries[number] if execution is not None and number < len(execution.tries) else (NEVER, None)
+        )
+        asking = Asking(node, recorded)
+        made: Result | NodeFailure
+        try:
+            made = await node.node.run(AskingContext(ctx, asking_ports(ctx.ports, asking)))
+        except NodeFailure as failure:
+            made = failure
+        if asking.asked:
+            if execution is not None and not execution.tries:
+                await self._order.turn(place, NEVER)
+            if recorded is None:
+                if self._replayer.mode == "live":
+                    return await self._live(node, ctx)
+                reason = "nothing like it was asked" if number == 0 else "it was not asked once more"
+                await self._leave(Divergence(node.id, FieldChange("", None, None), reason))
+            elif (where := self._divergence(node, recorded, made)) is not None:
+                if self._replayer.mode == "live":
+                    return await self._live(node, ctx)
+                if self._replayer.mode == "strict":
+                    await self._leave(where)
+                self.assumed.append(where)
+        if recorded is not None:
+            await self._order.turn(place, position)
+            self._now = max(self._now, recorded.at)
+            if asking.asked or self._is_unrepeatable(node, recorded, made):
+                return _result(recorded, made)
+        if isinstance(made, NodeFailure):
+            raise made
+        return made
+
+    def _divergence(self, node: CompiledNode, recorded: Try, made: Result | NodeFailure) -> Divergence | None:
+        changes = request_changes(recorded, made)
+        if changes:
+            return Divergence(node.id, changes[0])
+        if self._settings is None or self._settings.are_same(node, recorded):
+            return None
+        return Divergence(node.id, next(self._settings.changes(node.id)))
+
+    def _is_unrepeatable(self, node: CompiledNode, recorded: Try, made: Result | NodeFailure) -> bool:
+        """Whether the same program made something else of the same values: of the clock, or of chance."""
+        if (
+            recorded.error is not None
+            or isinstance(made, NodeFailure)
+            or recorded.outputs == made.outputs
+            or recorded.inputs != made.inputs
+            or self._settings is None
+            or not self._settings.are_same(node, recorded)
+        ):
+            return False
+        self.unrepeatable.add(node.id)
+        return True
+
+    async def _leave(self, where: Divergence) -> NoReturn:
+        self._end(where)
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError  # the run has ended, and cancels its nodes
+
+    async def _live(self, node: CompiledNode, ctx: Any) -> Result:
+        price = self._replayer.price
+        async with price.lock:
+            if price.spent >= price.limit:
+                reason = f"the limit of {price.limit} for models is reached"
+                await self._leave(Divergence(node.id, FieldChange("", None, None), reason))
+            self.asked += 1
+            usage = None
+            try:
+                result = await node.node.run(ctx)
+                usage = result.usage
+                return result
+            except NodeFailure as failure:
+                usage = failure.usage
+                raise
+            finally:
+                if usage is not None:
+                    price.spent += Decimal(usage.total_price)
+
+
+def _result(recorded: Try, made: Result | NodeFailure) -> Result:
+    """What came of it then, for the request of now.
+
+    Raises:
+        NodeFailure: That.
+    """
+    if isinstance(recorded, NodeFinished) and recorded.error is None:
+        return Result(
+            outputs=recorded.outputs,
+            inputs=made.inputs,
+            process_data=recorded.process_data,
+            handle=recorded.handle,
+            updates=recorded.updates,
+            usage=recorded.usage,
+            metadata=recorded.metadata,
+            resources=recorded.resources,
+        )
+    is_handled = isinstance(recorded, NodeFinished) and recorded.status == "exception"
+    raise NodeFailure(
+        recorded.error or "",
+        kind=recorded.error_type,
+        inputs=made.inputs,
+        process_data=recorded.process_data,
+        outputs={} if is_handled else recorded.outputs,
+        usage=recorded.usage,
+        metadata=recorded.metadata,
+    )

@@ -1,0 +1,44 @@
+"""The values that are others in two texts of JSON."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
+
+from jikko.values import Json
+
+Change: TypeAlias = Literal["added", "removed", "changed"]
+
+
+class FieldChange(Struct, frozen=True):
+    """A value that is another one."""
+
+    path: str
+    """Its place (JSON Pointer)."""
+    before: Json
+    """``None`` also if there was none."""
+    after: Json
+
+
+def field_changes(path: str, old: Json, new: Json) -> Iterator[FieldChange]:
+    """The values of JSON that are others.
+
+    Args:
+        path: The place of both (JSON Pointer).
+    """
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for name in [*old, *(name for name in new if name not in old)]:
+            yield from field_changes(f"{path}/{_escaped(str(name))}", old.get(name), new.get(name))
+    elif isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)) and len(old) == len(new):
+        for index, (one, other) in enumerate(zip(old, new, strict=True)):
+            yield from field_changes(f"{path}/{index}", one, other)
+    elif not _same(old, new):
+        yield FieldChange(path, old, new)
+
+
+def _same(old: Any, new: Any) -> bool:
+    return type(old) is type(new) and bool(old == new)
+
+
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
