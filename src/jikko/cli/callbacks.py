@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from jikko.assemble.assembly import Assembly
-from jikko.cli.options import assembled, existing, home_option, json_option, with_assembly, with_settings
+from jikko.cli.options import assembled, existing, with_assembly, with_settings
+from jikko.cli.shown import show_entry
 from jikko.errors import NotFound
 from jikko.exit_codes import of_error
 from jikko.ids import is_uuid
@@ -23,8 +24,6 @@ def callbacks() -> None:
 
 @callbacks.command("list", short_help="List call-backs that were not delivered.")
 @click.option("--app", help="Only those of this app (name or id).")
-@home_option
-@json_option
 @with_assembly
 async def list_(assembly: Assembly, app: str | None, as_json: bool) -> None:
     """List call-backs of ended runs that are still tried or were given up, oldest first."""
@@ -47,8 +46,6 @@ async def list_(assembly: Assembly, app: str | None, as_json: bool) -> None:
 @callbacks.command(short_help="Have call-backs delivered again.")
 @click.argument("run_ids", nargs=-1, metavar="RUN_ID...")
 @click.option("--all", "everything", is_flag=True, help="All that were not delivered.")
-@home_option
-@json_option
 @with_settings
 async def resend(settings: Settings, run_ids: tuple[str, ...], everything: bool, as_json: bool) -> int:
     """Have call-backs delivered again, also delivered ones; the server does it within seconds."""
@@ -65,22 +62,20 @@ async def resend(settings: Settings, run_ids: tuple[str, ...], everything: bool,
                 ended = of_error(error)
                 click.echo(str(error), err=True)
                 continue
-            click.echo(json.dumps(_entry(entry)) if as_json else f"{entry.run_id}  {entry.url}")
+            show_entry(_entry(entry), f"{entry.run_id}  {entry.url}", as_json=as_json)
     return ended
 
 
 @click.command("webhook-secret")
 @click.argument("app")
 @click.option("--new", is_flag=True, help="Replace the secret.")
-@home_option
-@json_option
 @with_assembly
 async def webhook_secret(assembly: Assembly, app: str, new: bool, as_json: bool) -> None:
     """Show the secret that the call-backs of an APP (name or id) are signed with."""
     found = await assembly.apps.find(app)
     known = assembly.callbacks
     secret = await (known.new_secret(found.id) if new else known.secret(found.id))
-    click.echo(json.dumps({"app_id": found.id, "webhook_secret": secret}) if as_json else secret)
+    show_entry({"app_id": found.id, "webhook_secret": secret}, secret, as_json=as_json)
 
 
 def _entry(entry: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from jikko.cli.options import (
     to_option,
     with_settings,
 )
-from jikko.cli.shown import show_nothing
+from jikko.cli.shown import show_entry, show_nothing
 from jikko.cluster.data_folder_lock import owner_of
 from jikko.server.serving import link
 from jikko.settings import Settings
@@ -51,7 +51,7 @@ async def _link(settings: Settings, role: Any, opens: bool, as_json: bool) -> No
     async with assembled(settings, console=True) as assembly:
         ticket = await _console_of(assembly).access.ticket(role)
     address = link(settings, base, ticket)
-    click.echo(json.dumps({"url": address, "role": role}) if as_json else address)
+    show_entry({"url": address, "role": role}, address, as_json=as_json)
     if owner is None:
         click.echo("No server has this data folder: start `jikko serve`, then open the link.", err=True)
     if opens and not webbrowser.open(address):
@@ -67,8 +67,6 @@ def tokens() -> None:
 @click.argument("name")
 @click.option("--viewer", is_flag=True, help="It may look, and change nothing.")
 @to_option("Write it into FILE, which only its owner can read, and show nothing of it.")
-@home_option
-@json_option
 @with_settings
 async def new(settings: Settings, name: str, viewer: bool, file: Path | None, as_json: bool) -> None:
     """Make a token called NAME, which the log of the server has for what is done with it. It is shown only now."""
@@ -92,8 +90,6 @@ async def new(settings: Settings, name: str, viewer: bool, file: Path | None, as
 
 
 @tokens.command("list", short_help="List tokens.")
-@home_option
-@json_option
 @with_settings
 async def list_(settings: Settings, as_json: bool) -> None:
     """List all tokens, oldest first."""
@@ -113,8 +109,6 @@ async def list_(settings: Settings, as_json: bool) -> None:
 
 @tokens.command(short_help="Revoke a token.")
 @click.argument("token_id")
-@home_option
-@json_option
 @with_settings
 async def revoke(settings: Settings, token_id: str, as_json: bool) -> None:
     """Remove a token by its id. Browsers that signed in with it are out at once."""

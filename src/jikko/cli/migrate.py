@@ -3,15 +3,13 @@
 import click
 
 from jikko.assemble.upgrade import bring_up_to_date
-from jikko.cli.options import home_option, json_option, with_settings
+from jikko.cli.options import with_settings
 from jikko.cli.shown import show_entry
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.settings import Settings
 
 
 @click.command()
-@home_option
-@json_option
 @with_settings
 async def migrate(settings: Settings, as_json: bool) -> None:
     """Bring the database up to date for this version, before a server of it starts.

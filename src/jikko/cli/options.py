@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -91,38 +91,47 @@ def settings_of(**given: Any) -> Settings:
         raise click.UsageError(str(error)) from None
 
 
-def with_settings(work: Callable[Concatenate[Settings, P], Coroutine[Any, Any, T]]) -> Callable[..., T]:
-    """A command of a coroutine function, which gets the settings in place of the options that are settings.
+def taking_settings(work: Callable[Concatenate[Settings, P], Any]) -> Callable[..., Any]:
+    """A command, of a function or coroutine function, that gets the settings in place of its options that are settings.
 
-    What it returns is the command's exit code, if it is a number. An error of ours ends it as ``run_async`` says.
+    What it returns is the command's exit code, if it is a number. An error of ours ends it as ``ending_with_errors``.
     """
 
     @wraps(work)
-    def command(*arguments: P.args, **given: P.kwargs) -> T:
+    def command(*arguments: P.args, **given: P.kwargs) -> Any:
         settings = settings_of(**{name: given.pop(name) for name in _SETTINGS if name in given})
-        return run_async(work(settings, *arguments, **given))
+        with ending_with_errors():
+            done = work(settings, *arguments, **given)
+            return asyncio.run(done) if asyncio.iscoroutine(done) else done
 
     return command
 
 
-def with_assembly(work: Callable[Concatenate[Assembly, P], Coroutine[Any, Any, T]]) -> Callable[..., T]:
+def with_settings(work: Callable[Concatenate[Settings, P], Any]) -> Callable[..., Any]:
+    """The same with the option ``--home`` and, if the function takes ``as_json``, ``--json``."""
+    command = taking_settings(work)
+    return home_option(json_option(command) if "as_json" in work.__annotations__ else command)
+
+
+def with_assembly(work: Callable[Concatenate[Assembly, P], Coroutine[Any, Any, T]]) -> Callable[..., Any]:
     """A command as by ``with_settings`` that gets the services of an existing record, and closes them at its end."""
     return _opened(work, existing)
 
 
-def with_new_assembly(work: Callable[Concatenate[Assembly, P], Coroutine[Any, Any, T]]) -> Callable[..., T]:
+def with_new_assembly(work: Callable[Concatenate[Assembly, P], Coroutine[Any, Any, T]]) -> Callable[..., Any]:
     """The same; a missing record is created."""
     return _opened(work, lambda settings: settings)
 
 
 def _opened(
     work: Callable[Concatenate[Assembly, P], Coroutine[Any, Any, T]], usable: Callable[[Settings], Settings]
-) -> Callable[..., T]:
+) -> Callable[..., Any]:
+    @wraps(work)
     async def opened(settings: Settings, /, *arguments: P.args, **given: P.kwargs) -> T:
         async with assembled(usable(settings)) as assembly:
             return await work(assembly, *arguments, **given)
 
-    return wraps(work)(with_settings(opened))
+    return with_settings(opened)
 
 
 def existing(settings: Settings) -> Settings:
@@ -168,16 +177,23 @@ def assembled(
     return assemble(settings, brief=True, in_memory=in_memory, owned=owned, console=console, **more)
 
 
-def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's work to its end; an error of ours ends the command with its text, and the code of its kind.
+@contextmanager
+def ending_with_errors() -> Iterator[None]:
+    """Have an error of ours end the command with its text, and the code of its kind.
 
     Raises:
         Failure: So.
     """
     try:
-        return asyncio.run(work)
+        yield
     except JikkoError as error:
         raise failure(error) from None
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's work to its end. Raises as ``ending_with_errors``."""
+    with ending_with_errors():
+        return asyncio.run(work)
 
 
 def failure(error: Exception, *, hint: str = "") -> Failure:

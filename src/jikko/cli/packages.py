@@ -8,7 +8,8 @@ import click
 
 from jikko.assemble.packages import PackagesRefused, install_packages, installed_packages, remove_packages
 from jikko.cli.failure import Failure
-from jikko.cli.options import home_option, json_option, run_async, settings_of
+from jikko.cli.options import run_async, with_settings
+from jikko.settings import Settings
 
 
 @click.group()
@@ -29,9 +30,8 @@ def packages() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A file with one requirement a line. Can be given more than once.",
 )
-@home_option
-@json_option
-def install(requirements: tuple[str, ...], files: tuple[Path, ...], home: Path | None, as_json: bool) -> None:
+@with_settings
+def install(settings: Settings, requirements: tuple[str, ...], files: tuple[Path, ...], as_json: bool) -> None:
     """Install libraries beside those that are there, by pip or uv, and try them in a locked process.
 
     REQUIREMENTS are what pip takes: numpy, 'pandas>=3', a wheel, NAME @ ADDRESS. Without any, all are installed anew:
@@ -41,27 +41,24 @@ def install(requirements: tuple[str, ...], files: tuple[Path, ...], home: Path |
     changes. A server that runs has them without a restart, from the next code node on that starts a moment later.
     """
 
-    settings = settings_of(home=home)
     _show(_changed(install_packages(settings, requirements, files, _reporter(as_json))), as_json)
 
 
 @packages.command("list", short_help="Say what is installed.")
-@home_option
-@json_option
-def list_(home: Path | None, as_json: bool) -> None:
+@with_settings
+def list_(settings: Settings, as_json: bool) -> None:
     """List what is installed: first what was asked for by name, then what that needs."""
 
-    _show(installed_packages(settings_of(home=home)), as_json)
+    _show(installed_packages(settings), as_json)
 
 
 @packages.command(short_help="Remove libraries.")
 @click.argument("names", nargs=-1, required=True)
-@home_option
-@json_option
-def remove(names: tuple[str, ...], home: Path | None, as_json: bool) -> None:
+@with_settings
+def remove(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
     """Remove libraries that were installed by name, and what only they need."""
 
-    _show(_changed(remove_packages(settings_of(home=home), names, _reporter(as_json))), as_json)
+    _show(_changed(remove_packages(settings, names, _reporter(as_json))), as_json)
 
 
 def _changed(work: Any) -> Any:

@@ -15,8 +15,6 @@ from jikko.assemble import make_embedder, models_alone, providers_of
 from jikko.cli.checking.dsl_sources import checked_sources
 from jikko.cli.options import (
     assembled,
-    home_option,
-    json_option,
     providers_option,
     record_exists,
     with_settings,
@@ -36,8 +34,6 @@ def providers() -> None:
 @providers.command("list", short_help="Say which workflow needs which.")
 @click.argument("files", nargs=-1, type=click.Path())
 @providers_option
-@home_option
-@json_option
 @with_settings
 async def list_(settings: Settings, files: tuple[str, ...], as_json: bool) -> int:
     """List the providers that are set up, and which workflow needs which.
@@ -96,7 +92,6 @@ async def list_(settings: Settings, files: tuple[str, ...], as_json: bool) -> in
 
 @providers.command(short_help="Print a providers file for workflows.")
 @click.argument("files", nargs=-1, type=click.Path())
-@home_option
 @with_settings
 async def init(settings: Settings, files: tuple[str, ...]) -> int:
     """Print the providers file that workflows need: jikko providers init FILES > providers.yml
@@ -141,8 +136,6 @@ async def _workflows(files: tuple[str, ...], settings: Settings) -> AsyncIterato
 @click.option("--model", help="Also ask this model for one word; it costs a few tokens.")
 @click.option("--embedding", metavar="MODEL", help="Also ask this model for the vector of one word.")
 @providers_option
-@home_option
-@json_option
 @with_settings
 async def test(
     settings: Settings, names: tuple[str, ...], model: str | None, embedding: str | None, as_json: bool

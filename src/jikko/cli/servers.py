@@ -1,6 +1,5 @@
 """``jikko servers``: which servers share the work, and having one end."""
 
-import json
 import time
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
@@ -9,12 +8,11 @@ import click
 
 from jikko.assemble.cluster import access_of
 from jikko.cli.failure import Failure
-from jikko.cli.options import home_option, json_option, with_settings
+from jikko.cli.options import with_settings
 from jikko.cli.runs.entries import ago
-from jikko.cli.shown import show_nothing, show_table
+from jikko.cli.shown import show_entry, show_nothing, show_table
 from jikko.exit_codes import ExitCode
 from jikko.settings import Settings
-from jikko.terminal_text import shown
 
 if TYPE_CHECKING:
     from jikko.assemble.servers import SeenServer, SeenServers
@@ -28,8 +26,6 @@ def servers() -> None:
 
 
 @servers.command("list", short_help="List the servers that share the work.")
-@home_option
-@json_option
 @with_settings
 async def list_(settings: Settings, as_json: bool) -> None:
     """List the servers that were heard of lately: by name, with how many runs each executes, whether it is ready, and
@@ -44,8 +40,6 @@ async def list_(settings: Settings, as_json: bool) -> None:
 
 @servers.command(short_help="Have a server end in good order.")
 @click.argument("name")
-@home_option
-@json_option
 @with_settings
 async def drain(settings: Settings, name: str, as_json: bool) -> None:
     """Have the server NAME end in good order, as SIGTERM does: it is not ready, its runs end or go on at others.
@@ -69,10 +63,11 @@ async def drain(settings: Settings, name: str, as_json: bool) -> None:
         if not await seen.end(server):
             message = f"{server.name} did not take it: it does not answer, or is of an earlier version"
             raise Failure(message, exit_code=ExitCode.UNAVAILABLE, code="service_unavailable")
-    if as_json:
-        click.echo(json.dumps({"name": server.name, "ends": True}, ensure_ascii=False))
-    else:
-        click.echo(shown(f"{server.name} ends; {server.runs} runs end there or go on at others"))
+    show_entry(
+        {"name": server.name, "ends": True},
+        f"{server.name} ends; {server.runs} runs end there or go on at others",
+        as_json=as_json,
+    )
 
 
 def _seen(settings: Settings) -> "AbstractAsyncContextManager[SeenServers]":

@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from jikko.cli.terminal import padded, width
-from jikko.terminal_text import printable
+from jikko.terminal_text import printable, shown
 
 
 def show_entry(entry: Mapping[str, Any], text: str, *, as_json: bool) -> None:
     """Print one thing: as a line of JSON, or as a text."""
-    click.echo(json.dumps(entry, ensure_ascii=False) if as_json else text)
+    click.echo(shown(json.dumps(entry, ensure_ascii=False) if as_json else text))
 
 
 def show_table(head: Sequence[str], rows: Iterable[tuple[Mapping[str, Any], Sequence[str]]], *, as_json: bool) -> None:

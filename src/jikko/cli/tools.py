@@ -12,12 +12,11 @@ from jikko.cli.checking.dsl_sources import checked_sources
 from jikko.cli.failure import Failure
 from jikko.cli.options import (
     assembled,
-    home_option,
-    json_option,
     record_exists,
     tools_option,
     with_settings,
 )
+from jikko.cli.shown import show_entry
 from jikko.dsl.fields import did_you_mean
 from jikko.errors import JikkoError, NotFound
 from jikko.nodes.tools.conversion import NotConvertible, converted
@@ -36,8 +35,6 @@ def tools() -> None:
 @click.argument("files", nargs=-1, type=click.Path())
 @click.option("--ask", is_flag=True, help="Ask MCP servers for their tools.")
 @tools_option
-@home_option
-@json_option
 @with_settings
 async def list_(settings: Settings, files: tuple[str, ...], ask: bool, as_json: bool) -> int:
     """List the tools that are set up, and which workflow needs which.
@@ -49,22 +46,28 @@ async def list_(settings: Settings, files: tuple[str, ...], ask: bool, as_json: 
     async with assembled(settings, in_memory=bool(files) or not record_exists(settings)) as assembly:
         for provider in assembly.tools.providers():
             if provider.provider_type == "mcp" and not ask:
-                _say({**_entry(provider), "tools": None}, f"{_label(provider)}  (--ask asks for its tools)", as_json)
+                show_entry(
+                    {**_entry(provider), "tools": None},
+                    f"{_label(provider)}  (--ask asks for its tools)",
+                    as_json=as_json,
+                )
                 continue
             try:
                 found = await assembly.tools.offered(provider)
             except ToolNotFound as failure:
-                _say({**_entry(provider), "error": str(failure)}, f"{_label(provider)}  {failure}", as_json)
+                show_entry(
+                    {**_entry(provider), "error": str(failure)}, f"{_label(provider)}  {failure}", as_json=as_json
+                )
                 continue
             for tool in found:
                 takes = [{"name": one.name, "type": one.type, "required": one.required} for one in tool.parameters]
                 entry = {**_entry(provider), "tool": tool.name.tool, "description": tool.description, "takes": takes}
-                _say(entry, f"{_label(provider)}/{tool.name.tool}  {tool.description}".rstrip(), as_json)
+                show_entry(entry, f"{_label(provider)}/{tool.name.tool}  {tool.description}".rstrip(), as_json=as_json)
         for served in assembly.served_apps.all_served():
             address = f"/mcp/server/{served.code}/mcp"
             entry = {"type": "mcp_server", "app": served.app, "address": address, "active": served.active}
             line = f"{served.app}  is an MCP server at {address}{'' if served.active else ', which is not active'}"
-            _say(entry, line, as_json)
+            show_entry(entry, line, as_json=as_json)
         async for workflow, nodes in _workflows(files, assembly):
             if nodes is None:
                 missing += 1
@@ -74,7 +77,9 @@ async def list_(settings: Settings, files: tuple[str, ...], ask: bool, as_json: 
                 entry = {"workflow": workflow, "node": title, "tool": str(name), "ok": not what}
                 entry |= {"problem": what, "hint": hint} if what else {}
                 line = f"{'MISSING' if what else 'ok     '}  {workflow}: {title}: {name}"
-                _say(entry, line + (f"\n         {what}\n         {hint}".rstrip() if what else ""), as_json)
+                show_entry(
+                    entry, line + (f"\n         {what}\n         {hint}".rstrip() if what else ""), as_json=as_json
+                )
     return 1 if missing else 0
 
 
@@ -113,8 +118,6 @@ def _tool_nodes(graph: Any) -> Iterator[tuple[str, Any]]:
 @tools.command(short_help="Ask each provider what tools it has.")
 @click.argument("names", nargs=-1)
 @tools_option
-@home_option
-@json_option
 @with_settings
 async def test(settings: Settings, names: tuple[str, ...], as_json: bool) -> int:
     """Try each provider of the tools file (or those with these NAMES): its keys are set, its document can be read, its
@@ -139,7 +142,7 @@ async def _tried(assembly: Assembly, names: tuple[str, ...], as_json: bool) -> i
             entry |= {"ok": False, "error": str(failure)}
             line = f"FAILED  {_label(provider)}: {failure}"
             failed += 1
-        _say(entry, line, as_json)
+        show_entry(entry, line, as_json=as_json)
     served = [] if names else assembly.served_apps.all_served()
     for one in served:
         entry = {"type": "mcp_server", "app": one.app, "ok": True, "error": None}
@@ -150,7 +153,7 @@ async def _tried(assembly: Assembly, names: tuple[str, ...], as_json: bool) -> i
             entry |= {"ok": False, "error": str(failure)}
             line = f"FAILED  {one.app}: {failure}"
             failed += 1
-        _say(entry, line, as_json)
+        show_entry(entry, line, as_json=as_json)
     if not chosen and not served:
         click.echo("No tools are set up. Set JIKKO_TOOLS to the path of a tools file.", err=True)
     return 1 if failed else 0
@@ -161,8 +164,6 @@ async def _tried(assembly: Assembly, names: tuple[str, ...], as_json: bool) -> i
 @click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--app", help="Call it with the credentials of this app.")
 @tools_option
-@home_option
-@json_option
 @with_settings
 async def call(settings: Settings, tool: str, values: tuple[str, ...], app: str | None, as_json: bool) -> int:
     """Call a tool as a node would, and print each message that it says.
@@ -228,10 +229,6 @@ def _entry(provider: Any) -> dict[str, Any]:
 def _label(provider: Any) -> str:
     name = provider.provider_name or provider.provider
     return name if name == provider.provider else f"{name} ({provider.provider})"
-
-
-def _say(entry: dict[str, Any], line: str, as_json: bool) -> None:
-    click.echo(json.dumps(entry, ensure_ascii=False) if as_json else line)
 
 
 def _some(names: Sequence[str]) -> Iterator[str]:

@@ -8,7 +8,7 @@ import click
 from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_app
 from jikko.cli.failure import Failure
-from jikko.cli.options import existing, home_option, json_option, with_settings
+from jikko.cli.options import existing, with_settings
 from jikko.cli.runs.remote import Server, open_folder
 from jikko.cli.terminal import confirmed, is_conversation
 from jikko.exit_codes import ExitCode
@@ -24,8 +24,6 @@ def users() -> None:
 @click.argument("app", shell_complete=complete_app)
 @click.argument("user")
 @click.option("--yes", is_flag=True, help="Do not ask. Without a terminal there is no question.")
-@home_option
-@json_option
 @with_settings
 async def delete(settings: Settings, app: str, user: str, yes: bool, as_json: bool) -> None:
     """Remove the end user USER of APP (name or id) with all data.

@@ -8,7 +8,7 @@ import click
 from jikko.apps.key_files import forget_key
 from jikko.assemble.assembly import Assembly
 from jikko.cli.failure import Failure
-from jikko.cli.options import home_option, json_option, to_option, with_assembly
+from jikko.cli.options import to_option, with_assembly
 from jikko.cli.shown import show_entry, show_nothing, show_table
 from jikko.cli.terminal import confirmed
 from jikko.cli.whole_file import whole_file
@@ -17,8 +17,6 @@ from jikko.terminal_text import harmless, printable
 
 
 @click.command("list")
-@home_option
-@json_option
 @with_assembly
 async def list_(assembly: Assembly, as_json: bool) -> None:
     """List the apps."""
@@ -37,8 +35,6 @@ async def list_(assembly: Assembly, as_json: bool) -> None:
 
 @click.command()
 @click.argument("app")
-@home_option
-@json_option
 @with_assembly
 async def show(assembly: Assembly, app: str, as_json: bool) -> None:
     """Show an APP (name or id): its versions and keys."""
@@ -71,7 +67,6 @@ async def show(assembly: Assembly, app: str, as_json: bool) -> None:
 @click.argument("app")
 @click.option("--version", "which", default="", metavar="VERSION", help="Its number or id.  [default: the current one]")
 @to_option("The file to write.  [default: standard output]")
-@home_option
 @with_assembly
 async def export(assembly: Assembly, app: str, which: str, file: Path | None) -> None:
     """Print a version of an APP (name or id) as the DSL file that it was published from, byte by byte.
@@ -92,8 +87,6 @@ async def export(assembly: Assembly, app: str, which: str, file: Path | None) ->
 @click.command()
 @click.argument("app")
 @click.argument("which", metavar="VERSION")
-@home_option
-@json_option
 @with_assembly
 async def use(assembly: Assembly, app: str, which: str, as_json: bool) -> None:
     """Make a VERSION (number or id) of an APP (name or id) the current one, such as the one before.
@@ -111,8 +104,6 @@ async def use(assembly: Assembly, app: str, which: str, as_json: bool) -> None:
 @click.command()
 @click.argument("app")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@home_option
-@json_option
 @with_assembly
 async def delete(assembly: Assembly, app: str, yes: bool, as_json: bool) -> None:
     """Remove an APP (name or id), its versions, keys and values. Its runs stay.
@@ -137,10 +128,11 @@ async def delete(assembly: Assembly, app: str, yes: bool, as_json: bool) -> None
     await assembly.apps.delete(found)
     for key in keys:
         forget_key(assembly.settings.home, key.id)
-    if as_json:
-        click.echo(json.dumps({"app_id": found.id, "name": found.name, **counts}, ensure_ascii=False))
-    else:
-        click.echo(harmless(f"{found.name} was removed, with {what}.{f' {stay}' if counts['runs'] else ''}"))
+    show_entry(
+        {"app_id": found.id, "name": found.name, **counts},
+        harmless(f"{found.name} was removed, with {what}.{f' {stay}' if counts['runs'] else ''}"),
+        as_json=as_json,
+    )
 
 
 def _count(number: int, noun: str) -> str:

@@ -10,7 +10,7 @@ import click
 
 from jikko.apps.environment import OPTION, overruled_by, parse_env_file, parse_pairs, unused, with_places
 from jikko.assemble.assembly import Assembly
-from jikko.cli.options import assembled, existing, home_option, json_option, with_settings
+from jikko.cli.options import assembled, existing, with_settings
 from jikko.engine.masked import mask
 from jikko.errors import InvalidParam
 from jikko.settings import Settings
@@ -80,8 +80,6 @@ def _text(file: Path) -> str:
 @click.option(
     "--from-file", "file", type=_FILE, metavar="FILE", help="Values as NAME=VALUE lines; - for standard input."
 )
-@home_option
-@json_option
 @with_settings
 async def env(
     settings: Settings, app: str, pairs: tuple[str, ...], unset: tuple[str, ...], file: Path | None, as_json: bool

@@ -13,12 +13,13 @@ from jikko.assemble.assembly import Assembly
 from jikko.cli.apps.environment import env_of, env_options
 from jikko.cli.apps.keys import issue_key
 from jikko.cli.failure import Failure
-from jikko.cli.options import assembled, home_option, json_option, record_exists, with_settings
+from jikko.cli.options import assembled, record_exists, with_settings
+from jikko.cli.shown import show_entry
 from jikko.dsl.document import BASIC_MODES
 from jikko.errors import Conflict, InvalidDocument, InvalidEnvironment, JikkoError, NotFound
 from jikko.exit_codes import ExitCode, of_error
 from jikko.settings import Settings
-from jikko.terminal_text import harmless, printable, shown
+from jikko.terminal_text import harmless, printable
 
 
 @click.command("import")
@@ -31,8 +32,6 @@ from jikko.terminal_text import harmless, printable, shown
 )
 @click.option("--name", help="The name of the app, instead of the one in the file. For one file.")
 @env_options
-@home_option
-@json_option
 @with_settings
 async def import_(
     settings: Settings,
@@ -66,8 +65,6 @@ async def import_(
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--prune", is_flag=True, help="Remove apps that no file of FOLDER is of, as `jikko apps delete` does.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
-@home_option
-@json_option
 @with_settings
 async def sync(settings: Settings, folder: Path, prune: bool, dry_run: bool, as_json: bool) -> int:
     """Publish the DSL files of FOLDER and the folders below it: new ones as apps, changed ones as versions.
@@ -205,7 +202,7 @@ class _Import:
         self._show(entry, "\n".join(lines))
 
     def _show(self, entry: dict[str, Any], text: str) -> None:
-        click.echo(shown(json.dumps(entry, ensure_ascii=False)) if self._as_json else harmless(text))
+        show_entry(entry, harmless(text), as_json=self._as_json)
 
     def _failed(self, file: Path, error: Exception, code: ExitCode) -> None:
         self.failures.append(code)

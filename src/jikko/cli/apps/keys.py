@@ -1,6 +1,5 @@
 """``jikko apps keys``, and how a new key is handed over."""
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -10,9 +9,9 @@ import click
 from jikko.apps.key_files import forget_key, keep_key, write_key
 from jikko.apps.keys import checked_key, new_key
 from jikko.assemble.assembly import Assembly
-from jikko.cli.options import assembled, existing, home_option, json_option, to_option, with_settings
+from jikko.cli.options import assembled, existing, to_option, with_settings
 from jikko.cli.runs.entries import ago
-from jikko.cli.shown import show_table
+from jikko.cli.shown import show_entry, show_table
 from jikko.errors import InvalidParam
 from jikko.settings import Settings
 
@@ -58,8 +57,6 @@ async def issue_key(
     help="Have keys open the app that clients have already: one a line; - for standard input.",
 )
 @click.option("--revoke", metavar="KEY_ID", help="Remove a key.")
-@home_option
-@json_option
 @with_settings
 async def keys(
     settings: Settings, app: str, new: bool, file: Path | None, source: Path | None, revoke: str | None, as_json: bool
@@ -79,7 +76,7 @@ async def keys(
         if new:
             key, line = await issue_key(assembly, found.id, settings.home, as_json=as_json, file=file)
             answer = {"app_id": found.id, "api_key": key if file is None else None, "file": file and str(file)}
-            click.echo(json.dumps(answer) if as_json else line)
+            show_entry(answer, line, as_json=as_json)
         added = [await assembly.app_keys.add(found.id, key) for key in brought]
         rows = [
             (

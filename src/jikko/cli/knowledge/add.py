@@ -11,8 +11,6 @@ import click
 from jikko.cli.knowledge.waiting import finish
 from jikko.cli.options import (
     assembled,
-    home_option,
-    json_option,
     providers_option,
     with_settings,
 )
@@ -80,9 +78,7 @@ def _below(folder: Path) -> Iterator[Path]:
 @click.option("--separator", help="Where texts are cut; \\n for a line break. By default they are cut automatically.")
 @click.option("--size", type=click.IntRange(50, 4000), help="Characters of a chunk, with --separator.  [default: 500]")
 @click.option("--sync", is_flag=True, help="Remove documents of the dataset that are not among the files.")
-@home_option
 @providers_option
-@json_option
 @with_settings
 async def add(
     settings: Settings,

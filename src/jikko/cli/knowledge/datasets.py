@@ -6,7 +6,7 @@ import click
 from msgspec.structs import replace
 
 from jikko.assemble.assembly import Assembly
-from jikko.cli.options import home_option, json_option, providers_option, with_assembly
+from jikko.cli.options import providers_option, with_assembly
 from jikko.cli.shown import show_entry, show_nothing
 from jikko.cli.terminal import confirmed
 from jikko.knowledge.retrieval.model import retrieval_model_of
@@ -14,8 +14,6 @@ from jikko.ports.knowledge import SearchFailure
 
 
 @click.command("list")
-@home_option
-@json_option
 @with_assembly
 async def list_(assembly: Assembly, as_json: bool) -> None:
     """List datasets, the newest first: id, technique, documents, characters, name."""
@@ -33,8 +31,6 @@ async def list_(assembly: Assembly, as_json: bool) -> None:
 
 @click.command()
 @click.argument("dataset")
-@home_option
-@json_option
 @with_assembly
 async def show(assembly: Assembly, dataset: str, as_json: bool) -> None:
     """Show the documents of DATASET (name or id), each with its status, and why it is in error."""
@@ -60,9 +56,7 @@ async def show(assembly: Assembly, dataset: str, as_json: bool) -> None:
 @click.argument("dataset")
 @click.argument("query")
 @click.option("--top", type=click.IntRange(1, 100), default=5, help="How many texts to show.")
-@home_option
 @providers_option
-@json_option
 @with_assembly
 async def search(assembly: Assembly, dataset: str, query: str, top: int, as_json: bool) -> None:
     """Search DATASET (name or id) for QUERY, by its own settings."""
@@ -83,8 +77,6 @@ async def search(assembly: Assembly, dataset: str, query: str, top: int, as_json
 @click.argument("dataset")
 @click.argument("documents", nargs=-1)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@home_option
-@json_option
 @with_assembly
 async def remove(assembly: Assembly, dataset: str, documents: tuple[str, ...], yes: bool, as_json: bool) -> None:
     """Remove DOCUMENTS (names or ids) of DATASET; without any, the whole dataset with all that is in it."""

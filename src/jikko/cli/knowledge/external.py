@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from jikko.assemble.assembly import Assembly
-from jikko.cli.options import home_option, json_option, with_assembly, with_new_assembly
+from jikko.cli.options import with_assembly, with_new_assembly
 from jikko.cli.shown import show_entry, show_nothing
 
 
@@ -19,8 +19,6 @@ def external() -> None:
 @click.argument("name")
 @click.option("--endpoint", required=True, metavar="URL", help="Its address, without /retrieval at the end.")
 @click.option("--api-key", metavar="KEY", help="Its key; - to read it from standard input.", required=True)
-@home_option
-@json_option
 @with_new_assembly
 async def add(assembly: Assembly, name: str, endpoint: str, api_key: str, as_json: bool) -> None:
     """Note where the API NAME is. Nothing is asked of it.
@@ -37,8 +35,6 @@ def _show(api: Any, as_json: bool) -> None:
 
 
 @external.command("list", short_help="List APIs.")
-@home_option
-@json_option
 @with_assembly
 async def list_(assembly: Assembly, as_json: bool) -> None:
     """List external knowledge APIs. Their keys are not shown."""
@@ -51,8 +47,6 @@ async def list_(assembly: Assembly, as_json: bool) -> None:
 
 @external.command(short_help="Forget an API.")
 @click.argument("name")
-@home_option
-@json_option
 @with_assembly
 async def remove(assembly: Assembly, name: str, as_json: bool) -> None:
     """Forget the API NAME (or id). Datasets that are searched there find nothing from then on."""

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from jikko.cli.failure import Failure
 from jikko.cli.knowledge.dify_service import DifyKnowledge
 from jikko.cli.knowledge.waiting import finish
-from jikko.cli.options import assembled, home_option, json_option, providers_option, with_settings
+from jikko.cli.options import assembled, providers_option, with_settings
 from jikko.errors import InvalidParam, JikkoError
 from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.documents import NewSource
@@ -34,9 +34,7 @@ from jikko.terminal_text import harmless
     help="A key of its knowledge API, which begins with dataset-; - to read it from standard input.",
 )
 @click.option("--model", metavar="PROVIDER/MODEL", help="Embed by this model here, instead of those that it has there.")
-@home_option
 @providers_option
-@json_option
 @with_settings
 async def import_(
     settings: Settings,

@@ -7,7 +7,7 @@ import click
 
 from jikko.apps.key_files import write_key
 from jikko.assemble.assembly import Assembly
-from jikko.cli.options import assembled, home_option, json_option, to_option, with_assembly, with_settings
+from jikko.cli.options import assembled, to_option, with_assembly, with_settings
 from jikko.cli.runs.entries import ago
 from jikko.cli.shown import show_entry, show_nothing, show_table
 from jikko.settings import Settings
@@ -20,8 +20,6 @@ def keys() -> None:
 
 @keys.command(short_help="Make a key.")
 @to_option("Write the key into FILE, which only its owner reads, and show nothing of it.")
-@home_option
-@json_option
 @with_settings
 async def create(settings: Settings, file: Path | None, as_json: bool) -> None:
     """Make a key. It is shown only now: on a terminal and with --json. Elsewhere name a file for it."""
@@ -40,8 +38,6 @@ async def create(settings: Settings, file: Path | None, as_json: bool) -> None:
 
 
 @keys.command("list", short_help="List keys.")
-@home_option
-@json_option
 @with_assembly
 async def list_(assembly: Assembly, as_json: bool) -> None:
     """List keys, the oldest first. Of each only its beginning is known."""
@@ -57,8 +53,6 @@ async def list_(assembly: Assembly, as_json: bool) -> None:
 
 @keys.command(short_help="Remove a key.")
 @click.argument("key_id")
-@home_option
-@json_option
 @with_assembly
 async def revoke(assembly: Assembly, key_id: str, as_json: bool) -> None:
     """Remove the key with this KEY_ID (see `list`). It opens nothing from then on."""

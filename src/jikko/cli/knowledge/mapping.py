@@ -1,10 +1,9 @@
 """``jikko knowledge map``: what workflow files of other servers mean."""
 
-import json
-
 import click
 
-from jikko.cli.options import assembled, existing, home_option, json_option, with_settings
+from jikko.cli.options import assembled, existing, with_settings
+from jikko.cli.shown import show_entry
 from jikko.settings import Settings
 
 
@@ -17,8 +16,6 @@ from jikko.settings import Settings
     help="Understand ids that this workspace of a Dify has encrypted; datasets with the plain ids are meant by them.",
 )
 @click.option("--forget", is_flag=True, help="Forget what TEXT means, or the workspace.")
-@home_option
-@json_option
 @with_settings
 async def map_(
     settings: Settings, text: str | None, dataset: str | None, workspace: str | None, forget: bool, as_json: bool
@@ -43,10 +40,6 @@ async def map_(
             raise click.ClickException(f"Encrypted ids of a workspace {workspace!r} are not understood.")
         for known, target in (await names.mapped()).items():
             fields = {"text": known, "dataset_id": target.id, "name": target.name}
-            _show(fields, f"{known}  ->  {target.name} ({target.id})", as_json)
+            show_entry(fields, f"{known}  ->  {target.name} ({target.id})", as_json=as_json)
         for known in await names.workspaces():
-            _show({"workspace_id": known}, f"encrypted by workspace {known}  ->  the plain id", as_json)
-
-
-def _show(fields: dict[str, str], line: str, as_json: bool) -> None:
-    click.echo(json.dumps(fields, ensure_ascii=False) if as_json else line)
+            show_entry({"workspace_id": known}, f"encrypted by workspace {known}  ->  the plain id", as_json=as_json)

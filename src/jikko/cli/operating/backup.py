@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from jikko.assemble.backup import archive_left_out, is_bucket, make_backups, make_bucket_backups
-from jikko.cli.options import FolderOrBucket, home_option, json_option, settings_of
+from jikko.cli.options import FolderOrBucket, with_settings
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.maintenance.backup_target import NotABackup
 from jikko.settings import Settings
@@ -15,9 +15,8 @@ from jikko.settings import Settings
 
 @click.command()
 @click.argument("folder", type=FolderOrBucket(), metavar="FOLDER|s3://BUCKET/…")
-@home_option
-@json_option
-def backup(folder: str, home: Path | None, as_json: bool) -> None:
+@with_settings
+def backup(settings: Settings, folder: str, as_json: bool) -> None:
     """Copy the data folder to FOLDER, as it is at one moment. Works while the server is running.
 
     The copy is a data folder of its own: apps, runs, conversations, datasets, uploaded files, keys, plugins, packages
@@ -34,7 +33,6 @@ def backup(folder: str, home: Path | None, as_json: bool) -> None:
     is not: the line for pg_dump is told. Call that first, then this: so each file that the record knows is there.
     """
 
-    settings = settings_of(home=home)
     if not settings.has_database:
         raise click.ClickException(f"There is no database {settings.database}.")
     try:

@@ -1,8 +1,6 @@
 """``jikko keys``: the keys that links to files are signed with."""
 
-import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -10,7 +8,8 @@ import click
 from jikko.assemble import key_files
 from jikko.assemble.postgres.signing_keys import change_keys
 from jikko.cli.operating.reload import reloaded
-from jikko.cli.options import home_option, json_option, settings_of
+from jikko.cli.options import with_settings
+from jikko.cli.shown import show_entry
 from jikko.errors import InvalidSettings, JikkoError
 from jikko.settings import Settings
 
@@ -21,14 +20,12 @@ def keys() -> None:
 
 
 @keys.command(short_help="Sign with a new key from now on.")
-@home_option
-@json_option
-def rotate(home: Path | None, as_json: bool) -> None:
+@with_settings
+def rotate(settings: Settings, as_json: bool) -> None:
     """Make a new key, which signs links from now on. Works with the server running, which is told.
 
     Links that were signed with older keys are accepted until `jikko keys forget`.
     """
-    settings = settings_of(home=home)
     if settings.nats_url:
         _tell_rotated(_of_servers(settings, forget=False), as_json)
         return
@@ -46,15 +43,13 @@ def rotate(home: Path | None, as_json: bool) -> None:
 
 
 @keys.command(short_help="Accept no links of older keys.")
-@home_option
-@json_option
-def forget(home: Path | None, as_json: bool) -> None:
+@with_settings
+def forget(settings: Settings, as_json: bool) -> None:
     """Remove all keys but the newest: links that were signed with them are refused from now on.
 
     Links are valid for JIKKO_LINK_SECONDS anyway; but links in records of runs are renewed when they are read, and
     only those whose key is there.
     """
-    settings = settings_of(home=home)
     if settings.nats_url:
         _tell_forgotten(_of_servers(settings, forget=True), as_json)
         return
@@ -67,17 +62,15 @@ def forget(home: Path | None, as_json: bool) -> None:
 
 
 def _tell_rotated(count: int, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps({"older_keys": count}))
-        return
-    click.echo(f"A new key signs links from now on; links of {count} older {_keys(count)} are accepted.")
+    show_entry(
+        {"older_keys": count},
+        f"A new key signs links from now on; links of {count} older {_keys(count)} are accepted.",
+        as_json=as_json,
+    )
 
 
 def _tell_forgotten(count: int, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps({"removed": count}))
-        return
-    click.echo(f"{count} older {_keys(count)} removed.")
+    show_entry({"removed": count}, f"{count} older {_keys(count)} removed.", as_json=as_json)
 
 
 def _of_servers(settings: Settings, *, forget: bool) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from jikko.assemble.postgres.moving import move_to_postgres
-from jikko.cli.options import json_option, with_settings
+from jikko.cli.options import json_option, taking_settings
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.settings import Settings
 
@@ -38,7 +38,7 @@ _SHOWN = ("apps", "runs", "conversations", "files")
     help="A bucket for the files, as JIKKO_FILES_URL.  [default: what files_url says; without one they stay]",
 )
 @json_option
-@with_settings
+@taking_settings
 async def move(settings: Settings, url: str | None, files_url: str | None, as_json: bool) -> None:
     """Move the record of a data folder that is not served to a PostgreSQL database, and compare what arrived.
 

@@ -1,6 +1,5 @@
 """``jikko reload``: a server reads the files of its operator again."""
 
-import json
 import os
 import signal
 import time
@@ -11,7 +10,8 @@ from typing import Final
 import click
 
 from jikko.cli.failure import Failure
-from jikko.cli.options import home_option, json_option, settings_of
+from jikko.cli.options import with_settings
+from jikko.cli.shown import show_entry
 from jikko.cluster.data_folder_lock import owner_of
 from jikko.exit_codes import ExitCode
 from jikko.settings import Settings
@@ -21,22 +21,17 @@ _LOOK_AGAIN: Final = 0.02
 
 
 @click.command()
-@home_option
-@json_option
-def reload(home: Path | None, as_json: bool) -> None:
+@with_settings
+def reload(settings: Settings, as_json: bool) -> None:
     """Have the server that holds the data folder read the files of providers, tools and plugins again.
 
     What begins from now on sees them; what is under way ends as it began. If one is wrong, all that is wrong is told,
     and what they said before goes on to hold. Other settings need a restart, and so do the environment variables that
     the files name.
     """
-    settings = settings_of(home=home)
     if not reloaded(settings):
         raise Failure(f"No server holds {settings.home}.", exit_code=ExitCode.UNAVAILABLE, code="no_server")
-    if as_json:
-        click.echo(json.dumps({"reloaded": True}))
-    else:
-        click.echo("The files of providers, tools and plugins were read again.")
+    show_entry({"reloaded": True}, "The files of providers, tools and plugins were read again.", as_json=as_json)
 
 
 def reloaded(settings: Settings) -> bool:

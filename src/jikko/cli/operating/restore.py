@@ -2,23 +2,22 @@
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 
 from jikko.assemble.backup import backup_source, is_bucket, line_that_restores, make_restores
-from jikko.cli.options import FolderOrBucket, home_option, json_option, settings_of
+from jikko.cli.options import FolderOrBucket, with_settings
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.maintenance.restore import NotRestored
+from jikko.settings import Settings
 
 
 @click.command()
 @click.argument("source", type=FolderOrBucket(), metavar="FOLDER|s3://BUCKET/…")
 @click.option("--at", default="", metavar="NAME", help="Of a bucket: which backup, not the newest.")
 @click.option("--check", "only_look", is_flag=True, help="Read all of the backup, and write nothing.")
-@home_option
-@json_option
-def restore(source: str, at: str, only_look: bool, home: Path | None, as_json: bool) -> None:
+@with_settings
+def restore(settings: Settings, source: str, at: str, only_look: bool, as_json: bool) -> None:
     """Bring a backup back to the data folder, which has to be new or empty: nothing is overwritten.
 
     FOLDER is what `jikko backup` made, or a folder of backups that the server made, of which the newest is taken; so it
@@ -32,7 +31,6 @@ def restore(source: str, at: str, only_look: bool, home: Path | None, as_json: b
 
     if at and not is_bucket(source):
         raise click.UsageError("--at is for a bucket: of a folder of backups, name the one that is meant.")
-    settings = settings_of(home=home)
     restores = make_restores(settings)
     try:
         found = backup_source(source, at)

@@ -1,6 +1,5 @@
 """``jikko plugins install`` and ``remove``."""
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,10 +10,11 @@ import click
 from jikko.apps.plugin_needs import PluginNeed, plugin_needs
 from jikko.assemble.plugin_packages import PluginPackages, plugin_packages
 from jikko.cli.checking.dsl_sources import checked_sources
-from jikko.cli.options import home_option, json_option, with_settings
+from jikko.cli.options import with_settings
+from jikko.cli.shown import show_entry
 from jikko.errors import InvalidParam, JikkoError
 from jikko.settings import Settings
-from jikko.terminal_text import printable, shown
+from jikko.terminal_text import printable
 
 _UNCHECKED: Final = "signed, by whom was not checked (JIKKO_PLUGINS_KEYS names no keys)"
 
@@ -31,8 +31,6 @@ _UNCHECKED: Final = "signed, by whom was not checked (JIKKO_PLUGINS_KEYS names n
 )
 @click.option("--again", is_flag=True, help="Install anew what is there already.")
 @click.option("--unsigned", is_flag=True, help="Install also what none of the keys in JIKKO_PLUGINS_KEYS has signed.")
-@home_option
-@json_option
 @with_settings
 async def install(
     settings: Settings, sources: tuple[str, ...], needed: tuple[str, ...], again: bool, unsigned: bool, as_json: bool
@@ -56,10 +54,10 @@ async def install(
             try:
                 found = await asked
                 if found is None:
-                    _echo(
+                    show_entry(
                         {"source": source, "ok": True, "was_there": True},
                         f"ok      {source} (was there already)",
-                        as_json,
+                        as_json=as_json,
                     )
                     continue
                 if settings.plugins_keys is not None and not unsigned:
@@ -108,7 +106,7 @@ def _meant(
 
 
 def _failed(source: str, error: Exception, as_json: bool) -> None:
-    _echo({"source": source, "ok": False, "error": str(error)}, f"FAILED  {source}: {error}", as_json)
+    show_entry({"source": source, "ok": False, "error": str(error)}, f"FAILED  {source}: {error}", as_json=as_json)
 
 
 def _installed(source: str, done: Any, settings: Settings, as_json: bool) -> None:
@@ -132,7 +130,7 @@ def _installed(source: str, done: Any, settings: Settings, as_json: bool) -> Non
     there = " (was there already)" if done.was_there else ""
     trust = _UNCHECKED if plugin.trust != "unsigned" and settings.plugins_keys is None else plugin.trust
     text = f"ok      {plugin.id} {plugin.version}{instead}{there}: {trust}, {done.packages} packages"
-    _echo(entry, f"{text}{allowed}{unused}", as_json)
+    show_entry(entry, f"{text}{allowed}{unused}", as_json=as_json)
 
 
 def _require_signature(trust: str, keys: Path) -> None:
@@ -147,8 +145,6 @@ def _require_signature(trust: str, keys: Path) -> None:
 
 @click.command()
 @click.argument("names", nargs=-1, required=True, metavar="AUTHOR/NAME[:VERSION]...")
-@home_option
-@json_option
 @with_settings
 async def remove(settings: Settings, names: tuple[str, ...], as_json: bool) -> int:
     """Remove plugins, or one version of them. Calls that are under way in a server go on to their end.
@@ -162,12 +158,13 @@ async def remove(settings: Settings, names: tuple[str, ...], as_json: bool) -> i
             missing += not gone
             for entry in gone:
                 plugin = entry.plugin
-                _echo({"ok": True, "identifier": plugin.identifier}, f"removed {plugin.id} {plugin.version}", as_json)
+                show_entry(
+                    {"ok": True, "identifier": plugin.identifier},
+                    f"removed {plugin.id} {plugin.version}",
+                    as_json=as_json,
+                )
             if not gone:
-                _echo({"ok": False, "error": f"{name} is not installed"}, f"{name} is not installed", as_json)
+                show_entry(
+                    {"ok": False, "error": f"{name} is not installed"}, f"{name} is not installed", as_json=as_json
+                )
     return 1 if missing else 0
-
-
-def _echo(entry: dict[str, Any], text: str, as_json: bool) -> None:
-
-    click.echo(json.dumps(entry, ensure_ascii=False) if as_json else shown(text))

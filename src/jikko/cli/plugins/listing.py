@@ -8,7 +8,7 @@ import click
 from jikko.apps.plugin_needs import plugin_needs
 from jikko.assemble.plugin_packages import plugin_packages
 from jikko.cli.checking.dsl_sources import checked_sources
-from jikko.cli.options import home_option, json_option, with_settings
+from jikko.cli.options import with_settings
 from jikko.cli.shown import show_nothing
 from jikko.settings import Settings
 from jikko.terminal_text import shown
@@ -16,8 +16,6 @@ from jikko.terminal_text import shown
 
 @click.command("list")
 @click.argument("files", nargs=-1, type=click.Path())
-@home_option
-@json_option
 @with_settings
 async def list_(settings: Settings, files: tuple[str, ...], as_json: bool) -> int:
     """List the plugins that are installed; or, of DSL FILES and folders, what each needs of plugins, has, and lacks.

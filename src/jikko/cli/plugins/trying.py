@@ -6,15 +6,13 @@ from typing import Any
 import click
 
 from jikko.assemble.plugin_packages import plugin_packages
-from jikko.cli.options import home_option, json_option, providers_option, with_settings
+from jikko.cli.options import providers_option, with_settings
 from jikko.settings import Settings
 from jikko.terminal_text import shown
 
 
 @click.command()
 @click.argument("names", nargs=-1)
-@home_option
-@json_option
 @with_settings
 async def test(settings: Settings, names: tuple[str, ...], as_json: bool) -> int:
     """Start each plugin (or those with these NAMES), and have it try its credentials.
@@ -38,8 +36,6 @@ async def test(settings: Settings, names: tuple[str, ...], as_json: bool) -> int
 @click.argument("tool", metavar="PROVIDER/TOOL")
 @click.argument("values", nargs=-1, metavar="KEY=VALUE...")
 @providers_option
-@home_option
-@json_option
 @with_settings
 async def call(settings: Settings, tool: str, values: tuple[str, ...], as_json: bool) -> int:
     """Call one tool of a plugin, and show its messages as they come, one a line.

@@ -1,7 +1,6 @@
 """``jikko runs follow|stop|retry``."""
 
 import asyncio
-import json
 from typing import Any
 
 import click
@@ -9,11 +8,12 @@ import click
 from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_run
 from jikko.cli.failure import Failure
-from jikko.cli.options import assembled, existing, failure, home_option, json_option, with_settings
+from jikko.cli.options import assembled, existing, failure, with_settings
 from jikko.cli.running.ending import Ending
 from jikko.cli.running.following import Watch
 from jikko.cli.running.progress import ProgressReporter
 from jikko.cli.runs.remote import Server, acting, reached
+from jikko.cli.shown import show_entry
 from jikko.errors import InvalidParam
 from jikko.exit_codes import ExitCode, of_run
 from jikko.runs.left_runs import stop_left
@@ -27,8 +27,6 @@ _BY_CURRENT = "That was by the version of the run; --current repeats it by the a
 
 @click.command()
 @click.argument("run_id", metavar="RUN", shell_complete=complete_run)
-@home_option
-@json_option
 @with_settings
 async def follow(settings: Settings, run_id: str, as_json: bool) -> int:
     """Show the events of a RUN, from its first to its end, also while it goes on. Ctrl-C leaves the run alone."""
@@ -51,7 +49,6 @@ async def follow(settings: Settings, run_id: str, as_json: bool) -> int:
 
 @click.command()
 @acting
-@json_option
 @with_settings
 async def stop(settings: Settings, run_id: str, url: str | None, key: str | None, user: str, as_json: bool) -> None:
     """Stop a RUN, through the server that executes it; without a server, a run that was left or waits for a form.
@@ -67,7 +64,7 @@ async def stop(settings: Settings, run_id: str, url: str | None, key: str | None
             exit_code=ExitCode.CONFLICT,
             code="conflict",
         )
-    click.echo(json.dumps({"result": "success", "stopped": True}) if as_json else "stopped")
+    show_entry({"result": "success", "stopped": True}, "stopped", as_json=as_json)
 
 
 async def stop_run(run_id: str, url: str | None, key: str | None, user: str, settings: Settings) -> tuple[bool, str]:
@@ -86,7 +83,6 @@ async def stop_run(run_id: str, url: str | None, key: str | None, user: str, set
 @click.option("--from", "from_node", metavar="NODE_ID", help="The node that runs again.  [default: those that failed]")
 @click.option("--current", is_flag=True, help="By the current version of the app; nodes that it changes run again.")
 @click.option("--wait", is_flag=True, help="Wait for the end of the new run; the exit code is that of the run.")
-@json_option
 @with_settings
 async def retry(
     settings: Settings,
@@ -129,7 +125,7 @@ async def retry(
             new_run, status, error = answer["workflow_run_id"], answer["data"]["status"], answer["data"].get("error")
         except (KeyError, TypeError, AttributeError):
             raise where.stranger() from None
-    click.echo(json.dumps(answer) if as_json else f"{new_run}  {status}")
+    show_entry(answer, f"{new_run}  {status}", as_json=as_json)
     if wait and status in ("failed", "stopped"):
         click.echo(f"{error or status}; jikko runs show {new_run}", err=True)
         if not current:

@@ -9,14 +9,15 @@ import msgspec
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_run
-from jikko.cli.options import home_option, json_option, with_assembly
+from jikko.cli.options import with_assembly
+from jikko.cli.shown import show_entry
 from jikko.exit_codes import ExitCode
 from jikko.proving.run_difference import ExecutionChange, RunDifference, run_difference
 from jikko.record import RunRecord
 from jikko.runs.reading.field_changes import FieldChange
 from jikko.runs.reading.node_executions import NodeExecution, node_executions
 from jikko.runs.reading.short_ids import run_of
-from jikko.terminal_text import printable, shown
+from jikko.terminal_text import printable
 
 _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 _MAX_SHOWN = 200
@@ -26,8 +27,6 @@ _MAX_SHOWN = 200
 @click.command()
 @click.argument("first", metavar="RUN", shell_complete=complete_run)
 @click.argument("second", metavar="RUN", shell_complete=complete_run)
-@home_option
-@json_option
 @with_assembly
 async def diff(assembly: Assembly, first: str, second: str, as_json: bool) -> int:
     """Show what the second RUN did otherwise than the first: status, inputs, outputs, answers and tokens, of both and
@@ -38,7 +37,7 @@ async def diff(assembly: Assembly, first: str, second: str, as_json: bool) -> in
     """
     (before, old), (after, new) = await _read(assembly, first), await _read(assembly, second)
     found = run_difference(before, after, old, new)
-    click.echo(shown(json.dumps(msgspec.to_builtins(found), ensure_ascii=False)) if as_json else _text(found))
+    show_entry(msgspec.to_builtins(found), _text(found), as_json=as_json)
     return ExitCode.FAILED if found.fields or found.nodes else ExitCode.OK
 
 

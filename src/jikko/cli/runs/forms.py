@@ -1,6 +1,5 @@
 """``jikko runs forms|submit``: what runs wait for, and answering it."""
 
-import json
 import shlex
 import sys
 import time
@@ -12,12 +11,13 @@ import click
 from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_run
 from jikko.cli.failure import Failure
-from jikko.cli.options import assembled, existing, home_option, json_option, with_assembly, with_settings
+from jikko.cli.options import assembled, existing, with_assembly, with_settings
 from jikko.cli.running.form_questions import action_of, content_of, entry_of, how_to_go_on
 from jikko.cli.running.given_inputs import accept, document_of, inputs_options, pairs_of, reader
 from jikko.cli.runs.commands import executed_here
 from jikko.cli.runs.entries import took
 from jikko.cli.runs.remote import Server, reached
+from jikko.cli.shown import show_entry
 from jikko.exit_codes import ExitCode
 from jikko.inputs.form_inputs import form_variables
 from jikko.inputs.given import described, given_inputs
@@ -29,8 +29,6 @@ from jikko.terminal_text import printable, shown
 
 @click.command()
 @click.argument("run_id", metavar="RUN", shell_complete=complete_run)
-@home_option
-@json_option
 @with_assembly
 async def forms(assembly: Assembly, run_id: str, as_json: bool) -> None:
     """Show the forms that a RUN waits for, and how to submit each."""
@@ -61,8 +59,6 @@ async def forms(assembly: Assembly, run_id: str, as_json: bool) -> None:
 @click.option("--action", metavar="ID", help="The action to take.  [default: the only one that there is]")
 @inputs_options
 @click.option("--user", default="cli", help="Who does it.")
-@home_option
-@json_option
 @with_settings
 async def submit(
     settings: Settings,
@@ -95,7 +91,7 @@ async def submit(
             raise Failure(message, exit_code=ExitCode.CONFLICT, code="conflict", hint="Stop the server first.")
         await where.post(f"/v1/form/human_input/{token}", {"inputs": inputs, "action": chosen})
     entry = {"workflow_run_id": run, "form_id": form.requested.form_id, "action": chosen}
-    click.echo(json.dumps(entry) if as_json else f"submitted; jikko runs follow {run}")
+    show_entry(entry, f"submitted; jikko runs follow {run}", as_json=as_json)
     return 0
 
 

@@ -12,7 +12,7 @@ from jikko.apps.end_users import TRIGGER_USERS, trigger_user, triggered_from
 from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_app, complete_run
 from jikko.cli.durations import duration
-from jikko.cli.options import assembled, existing, home_option, json_option, with_assembly, with_settings
+from jikko.cli.options import assembled, existing, with_assembly, with_settings
 from jikko.cli.runs.entries import ago, at_work, entry, status_of, took
 from jikko.cli.terminal import columns, cut, padded, width
 from jikko.errors import LogDamaged
@@ -37,8 +37,6 @@ _MAX_OPEN_RUNS = 1000
 @click.option("--trigger", metavar="KIND|APP/NODE", help="Only runs that triggers started: of a kind, or this one.")
 @click.option("--since", type=duration, metavar="AGE", help="Only runs that began so lately, such as 2h or 7d.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, help="How many, newest first.")
-@home_option
-@json_option
 @with_settings
 async def list_(
     settings: Settings,
@@ -139,8 +137,6 @@ def _table(rows: list[tuple[str, Any, Any]], now: float) -> None:
 
 @click.command()
 @click.argument("run_id", metavar="RUN", shell_complete=complete_run)
-@home_option
-@json_option
 @with_assembly
 async def show(assembly: Assembly, run_id: str, as_json: bool) -> None:
     """Show a RUN (its id, or the beginning of it) with all its nodes; of one that goes on, as it is now."""

@@ -1,6 +1,5 @@
 """``jikko runs prune``: removing old runs."""
 
-import json
 import time
 
 import click
@@ -8,7 +7,8 @@ import click
 from jikko.cli.completion import complete_app
 from jikko.cli.durations import duration
 from jikko.cli.failure import Failure
-from jikko.cli.options import assembled, existing, home_option, json_option, with_settings
+from jikko.cli.options import assembled, existing, with_settings
+from jikko.cli.shown import show_entry
 from jikko.cli.terminal import confirmed, is_conversation
 from jikko.settings import Settings
 
@@ -20,8 +20,6 @@ from jikko.settings import Settings
 )
 @click.option("--dry-run", is_flag=True, help="Say how many there are, and remove nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask. Without a terminal there is no question.")
-@home_option
-@json_option
 @with_settings
 async def prune(
     settings: Settings, older_than: float, app: str | None, dry_run: bool, yes: bool, as_json: bool
@@ -39,16 +37,17 @@ async def prune(
         if dry_run or asks:
             count = sum([await assembly.retention.prunable(before, app_id=app_id) for app_id in apps])
             if dry_run:
-                click.echo(json.dumps({"runs": count}) if as_json else f"{_runs(count)} would be removed.")
+                show_entry({"runs": count}, f"{_runs(count)} would be removed.", as_json=as_json)
                 return
             if not confirmed(f"Remove {_runs(count)}?"):
                 raise Failure("nothing was removed", code="declined")
         pruned = [await assembly.retention.prune(before, app_id=app_id) for app_id in apps]
     runs, files = sum(each.runs for each in pruned), sum(each.files for each in pruned)
-    if as_json:
-        click.echo(json.dumps({"runs": runs, "files": files}))
-    else:
-        click.echo(f"{_runs(runs)} and {'1 file' if files == 1 else f'{files} files'} were removed.")
+    show_entry(
+        {"runs": runs, "files": files},
+        f"{_runs(runs)} and {'1 file' if files == 1 else f'{files} files'} were removed.",
+        as_json=as_json,
+    )
 
 
 def _runs(count: int) -> str:

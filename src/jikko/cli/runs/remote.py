@@ -11,7 +11,7 @@ import click
 from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_run
 from jikko.cli.failure import Failure
-from jikko.cli.options import assembled, home_option
+from jikko.cli.options import assembled
 from jikko.cluster.data_folder_lock import owner_of, sole_owner
 from jikko.exit_codes import ExitCode, of_answer
 from jikko.runs.reading.short_ids import run_of
@@ -21,9 +21,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def acting(command: F) -> F:
-    """What a command that acts on a run is given: ``run_id``, ``url``, ``key``, ``user``, ``home``."""
+    """What a command that acts on a run is given: ``run_id``, ``url``, ``key``, ``user``."""
     for option in (
-        home_option,
         click.option("--user", default="cli", help="Who does it."),
         click.option("--key", envvar="JIKKO_KEY", show_envvar=True, help="The API key of the app; only with --url."),
         click.option(

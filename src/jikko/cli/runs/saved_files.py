@@ -12,7 +12,8 @@ import click
 from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_run
 from jikko.cli.failure import Failure
-from jikko.cli.options import failure, home_option, json_option, with_assembly
+from jikko.cli.options import failure, with_assembly
+from jikko.cli.shown import show_entry
 from jikko.errors import JikkoError, NotFound
 from jikko.exit_codes import ExitCode
 from jikko.runs.reading.node_executions import node_executions
@@ -26,8 +27,6 @@ from jikko.values import Json, is_file
 @click.option(
     "--to", "folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Save them in DIR."
 )
-@home_option
-@json_option
 @with_assembly
 async def files(assembly: Assembly, run_id: str, folder: Path | None, as_json: bool) -> None:
     """List the files that a RUN made or returned, or save them with --to DIR. Existing files are never overwritten."""
@@ -42,7 +41,7 @@ async def files(assembly: Assembly, run_id: str, folder: Path | None, as_json: b
         entry = {"id": file_id, "filename": file.get("filename"), "mime_type": file.get("mime_type")}
         entry |= {"size": file.get("size"), "path": saved.get(file_id)}
         line = saved.get(file_id) or f"{file_id}  {file.get('size'):>12,} bytes  {file.get('filename')}"
-        click.echo(json.dumps(entry, ensure_ascii=False) if as_json else printable(line))
+        show_entry(entry, printable(line), as_json=as_json)
     if unsaved is not None:
         raise unsaved
 

@@ -12,7 +12,7 @@ from jikko.assemble.assembly import Assembly
 from jikko.cli.checking.examples import as_word
 from jikko.cli.completion import complete_run
 from jikko.cli.failure import Failure
-from jikko.cli.options import home_option, with_assembly
+from jikko.cli.options import with_assembly
 from jikko.cli.runs.saved_files import make_target, save, stored_files
 from jikko.dsl.load import LoadLimits, decoded
 from jikko.dsl.text.yaml_text import parse
@@ -46,7 +46,6 @@ _NEVER_ENDS: Final = {
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The workflow file that is to be tested.  [default: the version that was run, saved as NAME.yml]",
 )
-@home_option
 @with_assembly
 async def save_runs(assembly: Assembly, runs: tuple[str, ...], file: Path, workflow: Path | None) -> None:
     """Make a test file of RUNs of one app: ids, or their beginnings.

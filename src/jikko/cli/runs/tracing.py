@@ -6,7 +6,7 @@ import os
 import click
 
 from jikko.cli.completion import complete_run
-from jikko.cli.options import assembled, existing, home_option, json_option, with_settings
+from jikko.cli.options import assembled, existing, with_settings
 from jikko.observing.traces import run_traces
 from jikko.observing.traces.export import ENDPOINTS, SpanExport, is_wanted
 from jikko.observing.traces.spans import spans_of
@@ -16,8 +16,6 @@ from jikko.settings import Settings
 
 @click.command()
 @click.argument("run_id", metavar="RUN", shell_complete=complete_run)
-@home_option
-@json_option
 @with_settings
 async def trace(settings: Settings, run_id: str, as_json: bool) -> None:
     """Send the spans of a RUN (its id, or the beginning of it) to OTEL_EXPORTER_OTLP_ENDPOINT, whenever it was.

@@ -1,6 +1,5 @@
 """``jikko runs export|import``: carrying runs from one data folder to another."""
 
-import json
 import math
 import sys
 import time
@@ -13,7 +12,8 @@ import click
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.durations import duration
-from jikko.cli.options import assembled, existing, home_option, json_option, with_new_assembly, with_settings
+from jikko.cli.options import assembled, existing, with_new_assembly, with_settings
+from jikko.cli.shown import show_entry
 from jikko.cli.whole_file import whole_file
 from jikko.maintenance.exported_run import MAX_LINE, BadLine
 from jikko.maintenance.transfer import export_lines, export_named, import_lines
@@ -27,7 +27,6 @@ from jikko.settings import Settings
 @click.option("--run", "named", multiple=True, metavar="ID", help="Only this run; may be given several times.")
 @click.option("--since", type=duration, metavar="AGE", help="Only runs that began so lately, such as 2h or 7d.")
 @click.option("--until", type=duration, metavar="AGE", help="Only runs that began before that, such as 30d.")
-@home_option
 @with_settings
 async def export_runs(
     settings: Settings, file: Path, app: str | None, named: Sequence[str], since: float | None, until: float | None
@@ -77,8 +76,6 @@ def _target(file: Path) -> AbstractContextManager[BinaryIO]:
 @click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--app", help="Whose runs they become (name or id).  [default: that of the app that they were of]")
-@home_option
-@json_option
 @with_new_assembly
 async def import_runs(assembly: Assembly, file: Path, app: str | None, as_json: bool) -> None:
     """Read runs that `jikko runs export` wrote. Runs that are there already are left as they are.
@@ -101,7 +98,8 @@ async def import_runs(assembly: Assembly, file: Path, app: str | None, as_json: 
             "`jikko runs list`. To have runs become those of an app that is here, say --app when they are first read.",
             err=True,
         )
-    if as_json:
-        click.echo(json.dumps({"added": imported.added, "known": imported.known}))
-    else:
-        click.echo(f"{imported.added} runs were read, {imported.known} were there already.")
+    show_entry(
+        {"added": imported.added, "known": imported.known},
+        f"{imported.added} runs were read, {imported.known} were there already.",
+        as_json=as_json,
+    )

@@ -14,15 +14,16 @@ import click
 from msgspec import to_builtins
 
 from jikko.cli.failure import Failure
-from jikko.cli.options import assembled, existing, home_option, json_option, with_settings
+from jikko.cli.options import assembled, existing, with_settings
 from jikko.cli.runs.remote import local_address
+from jikko.cli.shown import show_entry
 from jikko.cli.triggers.switching import entry_of_view, words_of
 from jikko.cluster.data_folder_lock import owner_of
 from jikko.errors import NotFound
 from jikko.exit_codes import ExitCode, of_answer
 from jikko.ids import new_id
 from jikko.settings import Settings
-from jikko.terminal_text import harmless, printable, shown
+from jikko.terminal_text import harmless, printable
 from jikko.triggers.dry_run import foresee
 from jikko.triggers.verification import PRESETS, Verification, signed_headers, with_secrets
 
@@ -39,8 +40,6 @@ _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 @click.option("--query", default="", metavar="A=1&B=2", help="What stands behind the address.")
 @click.option("--url", help="The server.  [default: the one of the data folder]")
 @click.option("--dry", is_flag=True, help="Say what would happen, and start nothing.")
-@home_option
-@json_option
 @with_settings
 async def fire(
     settings: Settings,
@@ -69,7 +68,7 @@ async def fire(
         if found.kind == "schedule" and dry:
             entry = entry_of_view(await assembly.schedules.control.view(found))
             told = f"It would run once more, now.  {'  '.join(words_of(entry))}".rstrip()
-            click.echo(shown(json.dumps({"id": found.id, **entry}, ensure_ascii=False)) if as_json else printable(told))
+            show_entry({"id": found.id, **entry}, printable(told), as_json=as_json)
             return 0 if "error" not in entry else ExitCode.FAILED
         if found.kind == "schedule":
             due = await assembly.schedules.control.fire(found)
@@ -89,14 +88,15 @@ async def fire(
             checks = assembly.webhooks.verification(found, webhook.app.name)
             would = await foresee(assembly.webhooks, webhook, checks, given, _quoted(query), sent, time.time)
             told = f"{would.verdict}: {would.status}  {would.reason or would.run_id}".rstrip()
-            click.echo(shown(json.dumps(to_builtins(would), ensure_ascii=False)) if as_json else harmless(told))
+            show_entry(to_builtins(would), harmless(told), as_json=as_json)
             return 0 if would.verdict != "refused" else of_answer(would.status)
     path = f"/triggers/webhook/{found.address}{'?' if query else ''}{_quoted(query)}"
     status, answer = await asyncio.to_thread(_call, webhook.config.method, base, path, given, sent)
-    if as_json:
-        click.echo(shown(json.dumps({"status": status, "answer": _json(answer)}, ensure_ascii=False)))
-    else:
-        click.echo(harmless(f"{status}  {answer.decode(errors='replace')}".rstrip()))
+    show_entry(
+        {"status": status, "answer": _json(answer)},
+        harmless(f"{status}  {answer.decode(errors='replace')}".rstrip()),
+        as_json=as_json,
+    )
     return 0 if status < 400 or status == webhook.config.status else of_answer(status)
 
 

@@ -9,10 +9,11 @@ import click
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.durations import duration
-from jikko.cli.options import assembled, existing, home_option, json_option, with_assembly, with_settings
+from jikko.cli.options import assembled, existing, with_assembly, with_settings
 from jikko.cli.runs.commands import executed_here, stop_run
 from jikko.cli.runs.entries import ago
 from jikko.cli.runs.remote import Server, reached
+from jikko.cli.shown import show_entry
 from jikko.settings import Settings
 from jikko.terminal_text import harmless, printable, shown
 from jikko.triggers.deliveries import DeliveryState, DeliveryView
@@ -23,8 +24,6 @@ from jikko.triggers.deliveries import DeliveryState, DeliveryView
 @click.option("--state", "states", multiple=True, type=click.Choice(get_args(DeliveryState)), help="Only those.")
 @click.option("--since", type=duration, metavar="AGE", help="Only those received so lately, such as 2h or 7d.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, help="How many, newest first.")
-@home_option
-@json_option
 @with_assembly
 async def list_(
     assembly: Assembly, trigger: str | None, states: tuple[Any, ...], since: float | None, limit: int, as_json: bool
@@ -51,8 +50,6 @@ async def list_(
 
 @click.command()
 @click.argument("delivery")
-@home_option
-@json_option
 @with_assembly
 async def show(assembly: Assembly, delivery: str, as_json: bool) -> None:
     """Show a DELIVERY, with the headers, parameters and body that it brought."""
@@ -71,8 +68,6 @@ async def show(assembly: Assembly, delivery: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("delivery")
-@home_option
-@json_option
 @with_settings
 async def replay(settings: Settings, delivery: str, as_json: bool) -> int:
     """Run a DELIVERY again, by the current version of its app: through the server, or here if there is none."""
@@ -89,14 +84,12 @@ async def replay(settings: Settings, delivery: str, as_json: bool) -> int:
     if not isinstance(run_id, str):
         raise where.stranger()
     entry = {"delivery_id": delivery, "run_id": run_id}
-    click.echo(json.dumps(entry) if as_json else f"{run_id}  running")
+    show_entry(entry, f"{run_id}  running", as_json=as_json)
     return 0
 
 
 @click.command()
 @click.argument("delivery")
-@home_option
-@json_option
 @with_settings
 async def discard(settings: Settings, delivery: str, as_json: bool) -> None:
     """Set a DELIVERY aside: one that waits is not run any more, one that failed has been seen to."""
@@ -107,7 +100,7 @@ async def discard(settings: Settings, delivery: str, as_json: bool) -> None:
     async with assembled(settings) as assembly:
         view = await assembly.deliveries.discard(delivery)
         entry = entry_of(view, await _name(assembly, view))
-    click.echo(shown(json.dumps(entry, ensure_ascii=False)) if as_json else f"{view.delivery.id}  {view.state}")
+    show_entry(entry, f"{view.delivery.id}  {view.state}", as_json=as_json)
 
 
 async def _name(assembly: Assembly, view: DeliveryView) -> str:

@@ -12,8 +12,9 @@ import click
 from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_app
 from jikko.cli.durations import duration
-from jikko.cli.options import home_option, json_option, with_assembly
+from jikko.cli.options import with_assembly
 from jikko.cli.runs.entries import ago
+from jikko.cli.shown import show_entry
 from jikko.ports.stores.trigger_store import KINDS, Trigger
 from jikko.terminal_text import printable, shown
 from jikko.triggers.planning import Overlap
@@ -24,8 +25,6 @@ from jikko.triggers.schedule_options import OVERLAPS
 @click.command("list")
 @click.option("--app", help="Only triggers of this app (name or id).", shell_complete=complete_app)
 @click.option("--kind", type=click.Choice(KINDS), help="Only triggers of this kind.")
-@home_option
-@json_option
 @with_assembly
 async def list_(assembly: Assembly, app: str | None, kind: Any, as_json: bool) -> None:
     """List triggers: of webhooks with their addresses, whether their calls are verified, and how many were refused
@@ -63,8 +62,6 @@ async def list_(assembly: Assembly, app: str | None, kind: Any, as_json: bool) -
 
 @click.command(short_help="Switch a trigger on.")
 @click.argument("trigger")
-@home_option
-@json_option
 @with_assembly
 async def enable(assembly: Assembly, trigger: str, as_json: bool) -> None:
     """Switch a TRIGGER on (its id, or APP/NODE). Works with the server running or not.
@@ -76,8 +73,6 @@ async def enable(assembly: Assembly, trigger: str, as_json: bool) -> None:
 
 @click.command(short_help="Switch a trigger off.")
 @click.argument("trigger")
-@home_option
-@json_option
 @with_assembly
 async def disable(assembly: Assembly, trigger: str, as_json: bool) -> None:
     """Switch a TRIGGER off: calls of its address get 404, a schedule starts nothing. Runs under way go on."""
@@ -92,7 +87,7 @@ async def _switch(assembly: Assembly, which: str, enabled: bool, as_json: bool) 
     app = await assembly.apps.find(trigger.app_id)
     entry = {**entry_of(trigger, app.name), "enabled": enabled}
     words = f"{app.name}/{trigger.node_id}: {'on' if enabled else 'off'}"
-    click.echo(shown(json.dumps(entry, ensure_ascii=False)) if as_json else printable(words))
+    show_entry(entry, printable(words), as_json=as_json)
 
 
 def entry_of(trigger: Trigger, app_name: str) -> dict[str, Any]:
@@ -123,8 +118,6 @@ def _moment(text: str) -> float:
 @click.argument("trigger")
 @click.option("--for", "seconds", type=duration, metavar="TIME", help="For how long: 30m, 2h, 3d.  [default: for good]")
 @click.option("--reason", default="paused by hand", help="Why, for those who look at the list.")
-@home_option
-@json_option
 @with_assembly
 async def pause(assembly: Assembly, trigger: str, seconds: float | None, reason: str, as_json: bool) -> None:
     """Have a schedule TRIGGER (its id, or APP/NODE) start nothing for a time. `jikko triggers enable` ends the pause.
@@ -136,7 +129,7 @@ async def pause(assembly: Assembly, trigger: str, seconds: float | None, reason:
     await assembly.schedules.control.pause(found, reason, until)
     entry = {"id": found.id, "paused": reason, "until": None if until is None else _iso(until)}
     words = f"{trigger}: paused{'' if until is None else f' until {ago(until)}'}"
-    click.echo(shown(json.dumps(entry, ensure_ascii=False)) if as_json else printable(words))
+    show_entry(entry, printable(words), as_json=as_json)
 
 
 @click.command(short_help="Run past due times of a schedule.")
@@ -145,8 +138,6 @@ async def pause(assembly: Assembly, trigger: str, seconds: float | None, reason:
 @click.option("--to", "until", type=_moment, metavar="TIME", help="The last due time.")
 @click.option("--overlap", type=click.Choice(OVERLAPS), default="queue_all", help="How their runs go with others.")
 @click.option("--drop", is_flag=True, help="Drop the due times of earlier backfills that wait still.")
-@home_option
-@json_option
 @with_assembly
 async def backfill(
     assembly: Assembly,
@@ -168,11 +159,11 @@ async def backfill(
     if since is None or until is None:
         count = await assembly.schedules.control.drop_backfill(found)
         words = f"{trigger}: {count} due times dropped"
-        click.echo(json.dumps({"id": found.id, "dropped": count}) if as_json else printable(words))
+        show_entry({"id": found.id, "dropped": count}, printable(words), as_json=as_json)
         return
     count = await assembly.schedules.control.backfill(found, since, until, overlap)
     words = f"{trigger}: {count} due times wait for their runs"
-    click.echo(json.dumps({"id": found.id, "added": count}) if as_json else printable(words))
+    show_entry({"id": found.id, "added": count}, printable(words), as_json=as_json)
 
 
 def entry_of_view(view: ScheduleView) -> dict[str, Any]:
