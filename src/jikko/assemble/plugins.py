@@ -100,27 +100,21 @@ class Plugins:
         return self._made is not None or are_installed(self._settings)
 
     def icon(self, name: ToolName) -> Json | None:
-        """See ``Tools.icon``."""
         return self.made().tools.icon(name) if self.are_there() else None
 
     def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
-        """See ``Tools.known``."""
         return self._tools(name).known(name, app_id=app_id)
 
     def providers(self) -> list[ToolName]:
-        """See ``ToolService.providers``."""
         return self.made().tools.providers() if self.are_there() else []
 
     async def offered(self, provider: ToolName) -> list[Tool]:
-        """See ``ToolService.offered``."""
         return await self._tools(provider).offered(provider)
 
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
-        """See ``Tools.find``."""
         return await self._tools(name).find(name, app_id=app_id)
 
     async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
-        """See ``Tools.call``."""
         try:
             tools = self._tools(call.tool.name)
         except ToolNotFound as failure:
@@ -128,7 +122,6 @@ class Plugins:
         return await tools.call(call, emit)
 
     async def close(self) -> None:
-        """See ``Tools.close``."""
         self._closed = True
         if self._made is not None:
             await self._made.runtime.close()
@@ -146,17 +139,14 @@ class _Strategies:
         self._plugins = plugins
 
     def icon(self, name: StrategyName) -> Json | None:
-        """See ``Strategies.icon``."""
         return None
 
     def find(self, name: StrategyName) -> Strategy:
-        """See ``Strategies.find``."""
         if not self._plugins.are_there():
             raise missing(Phrase("tool.the_strategy", {"name": name.strategy}), name.provider, name.plugin)
         return self._plugins.made().strategies.find(name)
 
     async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
-        """See ``Strategies.invoke``."""
         await self._plugins.made().strategies.invoke(call, host, emit)
 
     async def close(self) -> None:

@@ -48,7 +48,7 @@ class Transport(Protocol):
 
 
 class HttpTransport:
-    """To a server."""
+    """To a server. Implements ``Transport``."""
 
     def __init__(self, url: str) -> None:
         """Args:
@@ -61,7 +61,6 @@ class HttpTransport:
     async def send(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, idle: bool = False
     ) -> AsyncIterator[ResponseHead]:
-        """See ``Transport.send``."""
         import aiohttp
 
         if self._session is None:
@@ -86,7 +85,7 @@ class HttpTransport:
 
 
 class AppTransport:
-    """To an ASGI application in this process, on its event loop: nothing is listened on."""
+    """To an ASGI application in this process, on its event loop: nothing is listened on. Implements ``Transport``."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -95,7 +94,6 @@ class AppTransport:
     async def send(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, idle: bool = False
     ) -> AsyncIterator[ResponseHead]:
-        """See ``Transport.send``."""
         parts = urlsplit(path)
         path, query = unquote(parts.path), parts.query
         raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]

@@ -97,7 +97,7 @@ class Scheduler:
 
 
 class TimeSlice:
-    """The slices of one task, one after the other."""
+    """The slices of one task, one after the other. Implements ``Scheduler``."""
 
     __slots__ = ("_ends", "_key", "_share", "_turn_ends", "waits")
 
@@ -126,7 +126,6 @@ class TimeSlice:
         return self._share.clock() > self._ends
 
     def later(self, work: Work) -> None:
-        """See ``Scheduler.later``."""
         first = self._turn_ends is not None and self._share.clock() < self._turn_ends
         if not first:
             self._turn_ends = None
@@ -134,7 +133,6 @@ class TimeSlice:
         self._share.later(self._key, work, first=first)
 
     def in_time(self, work: Work) -> None:
-        """See ``Scheduler.in_time``."""
         self._share.in_time(work)
 
     async def give_way(self) -> None:

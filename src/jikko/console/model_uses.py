@@ -48,7 +48,6 @@ class ModelUses(RunObserver):
         self._errors: dict[str, str] = {}
 
     def node_ended(self, run: RunIdentity, event: NodeFinished) -> None:
-        """See ``RunObserver``."""
         if event.node_type not in _CALLERS:
             return
         # Of one that failed the inputs tell it.

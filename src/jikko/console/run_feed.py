@@ -31,7 +31,6 @@ class RunFeed(RunObserver):
         """How many hints have come: what was read before the last one may be old."""
 
     def appended(self, run: RunIdentity, at: int, events: Sequence[Event]) -> None:
-        """See ``RunObserver``."""
         # All that a list shows of a run changes with the first or the last event of what is written together.
         if (
             at == 0

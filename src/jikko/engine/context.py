@@ -233,7 +233,6 @@ class Rounds:
         variables: Mapping[str, Json] | None,
         hides_failed_rounds: bool,
     ) -> Mapping[str, Json]:
-        """See ``ContainerContext.begin``."""
         container = self._loop.state.containers[execution_id]
         if container.started is None:
             self._loop.events.emit(
@@ -249,12 +248,10 @@ class Rounds:
         return container.started.inputs
 
     def has_begun(self, execution_id: str) -> bool:
-        """See ``ContainerContext.has_rounds``."""
         state = self._loop.state
         return bool(state.containers[execution_id].finished) or (execution_id, 0) in state.frames
 
     def announce(self, execution_id: str, index: int, variables: Mapping[str, Json] | None) -> None:
-        """See ``ContainerContext.announce_round``."""
         container = self._loop.state.containers[execution_id]
         if index not in container.finished and (execution_id, index) not in self._loop.state.frames:
             started = self._loop.state.starts[execution_id]
@@ -281,7 +278,6 @@ class Rounds:
         collect: Callable[[Values], Mapping[str, Json]],
         is_last: Callable[[Values, bool], bool] | None,
     ) -> RoundOutcome:
-        """See ``ContainerContext.run_round``."""
         container = self._loop.state.containers[execution_id]
         known = container.finished.get(index)
         if known is not None:

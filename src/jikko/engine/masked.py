@@ -26,7 +26,6 @@ class MaskedVariables:
         self._secrets = secrets
 
     def get(self, selector: Selector) -> Json | Unset:
-        """See ``Variables.get``."""
         value = self._variables.get(selector)
         if value is UNSET or selector[0] != "env" or selector[1] not in self._secrets:
             return value
@@ -34,7 +33,6 @@ class MaskedVariables:
         return mask(value) if isinstance(value, str) else value
 
     def declared_type(self, selector: Selector) -> str | None:
-        """See ``Variables.declared_type``."""
         return self._variables.declared_type(selector)
 
 

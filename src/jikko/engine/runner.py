@@ -154,7 +154,6 @@ class Runner(NodeRuns):
             self._finish(None)
 
     def resume(self, frame: SubgraphRun) -> None:
-        """See ``RunLoop.resume``."""
         for execution_id, position in list(frame.open.items()):
             if execution_id in self.state.forms.open and execution_id not in self._answers:
                 continue
@@ -162,17 +161,14 @@ class Runner(NodeRuns):
         self._ready.take_due(frame)
 
     def pause_soon(self) -> None:
-        """See ``RunLoop.pause_soon``."""
         if self.state.forms.open:
             asyncio.get_running_loop().call_soon(self.burst)
 
     def burst(self) -> None:
-        """See ``NodeRuns.burst``."""
         self.slice.begin()
         self.go_on()
 
     def go_on(self, *, soon: bool = False) -> None:
-        """See ``RunLoop.go_on``."""
         if self.events.holds or self._ended:
             return  # A node that never waits ended inside a burst, which goes on with what it made ready.
         if self._pausing and self.state.forms.open.keys() <= self._answers.keys():

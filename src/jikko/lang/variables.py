@@ -33,7 +33,7 @@ class TextTooLong(Exception):
 
 
 class TextBudget:
-    """How much text may still be made of variables."""
+    """How much text may still be made of variables. Implements ``Readable``."""
 
     __slots__ = ("_left", "_limit")
 
@@ -44,7 +44,6 @@ class TextBudget:
         self._limit = self._left = limit
 
     def spend(self, characters: int) -> None:
-        """See ``Readable.spend``."""
         self._left -= characters
         if self._left < 0:
             raise TextTooLong(self._limit)

@@ -49,7 +49,6 @@ class MockedBranch(Mocked, frozen=True):
     branching: ClassVar[bool] = True
 
     def handle(self) -> str:
-        """See ``Mocked.handle``."""
         named: Any = next((self.outputs[name] for name in _BRANCH if name in self.outputs), None)
         if named is None and isinstance(self.outputs.get("result"), bool):
             named = "true" if self.outputs["result"] else "false"

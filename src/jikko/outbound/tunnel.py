@@ -39,7 +39,6 @@ class Tunnels:
         self._threads = threads
 
     async def open(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """See ``Connections.open``."""
         try:
             async with asyncio.timeout(_SECONDS):
                 return await (self._directly(host, port) if self._proxy is None else self._by_proxy(host, port))

@@ -34,11 +34,9 @@ class PluginStrategies:
         self._runtime = runtime
 
     def icon(self, name: StrategyName) -> Json | None:
-        """See ``Strategies.icon``."""
         return None
 
     def find(self, name: StrategyName) -> Strategy:
-        """See ``Strategies.find``."""
         entry, _, action = self._found(name)
         return Strategy(
             name=name,
@@ -48,7 +46,6 @@ class PluginStrategies:
         )
 
     async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
-        """See ``Strategies.invoke``."""
         try:
             entry, provider, action = self._found(call.strategy.name)
         except ToolNotFound as failure:

@@ -37,7 +37,6 @@ class PluginTools:
         return None
 
     def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
-        """See ``Tools.known``."""
         entry, provider, action = self._found(name)
         self._runtime.credentials(entry, provider, name.credential_id)
         return Tool(
@@ -64,13 +63,11 @@ class PluginTools:
         return [await self.find(replace(provider, tool=action.name)) for action in declared.actions]
 
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
-        """See ``Tools.find``."""
         found = self.known(name, app_id=app_id)
         assert found is not None
         return found
 
     async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
-        """See ``Tools.call``."""
         name = call.tool.name
         try:
             entry, provider, action = self._found(name)
@@ -98,7 +95,6 @@ class PluginTools:
         return _sum(usages)
 
     async def close(self) -> None:
-        """See ``Tools.close``."""
         await self._runtime.close()
 
     def _found(self, name: ToolName) -> tuple[Entry, ProviderDeclaration, ActionDeclaration]:

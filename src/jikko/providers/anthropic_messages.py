@@ -27,7 +27,7 @@ _FINISHED: Final = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "
 
 
 class AnthropicMessages:
-    """One provider. The SDK is imported when the first request is sent."""
+    """One provider. The SDK is imported when the first request is sent. Implements ``Backend``."""
 
     def __init__(self, config: ProviderConfig, make_client: MakeClient | None = None) -> None:
         """Raises:
@@ -42,7 +42,6 @@ class AnthropicMessages:
         self._client = SdkClient(make_client or _client, config)
 
     async def complete(self, request: ModelRequest, progress: AnswerCollector) -> None:
-        """See ``Backend.complete``."""
         client = await self._connected()
         progress.sent()
         try:
@@ -62,7 +61,6 @@ class AnthropicMessages:
             raise ModelFailure("The provider's answer stopped in the middle.", kind="InvokeConnectionError")
 
     async def models(self) -> list[str]:
-        """See ``Backend.models``."""
         client = await self._connected()
         try:
             page = await client.models.list()
@@ -71,7 +69,6 @@ class AnthropicMessages:
             raise failure_of(error) from None
 
     async def close(self) -> None:
-        """See ``Backend.close``."""
         await self._client.close()
 
     async def _connected(self) -> Any:

@@ -25,7 +25,7 @@ _BUSY_REQUESTS: Final = 64
 
 
 class ProviderModels:
-    """Finds the provider of a request, waits for its limits, calls it, and counts what it cost."""
+    """Finds the provider of a request, waits for its limits, calls it, and counts what it cost. Implements ``Models``."""
 
     def __init__(
         self,
@@ -48,7 +48,6 @@ class ProviderModels:
         self._unable: set[tuple[str, str, str]] = set()
 
     def abilities(self, provider: str, model: str) -> Abilities:
-        """See ``Models.abilities``."""
         config = self.connections.config(provider, model)
         able = abilities(config, provider, model)
         unable = {name for id_, of, name in self._unable if (id_, of) == (config.id, model)}
@@ -66,7 +65,6 @@ class ProviderModels:
         return own or await self.connections.prices.context_size(config, provider, model)
 
     async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
-        """See ``Models.complete``."""
         config = self.connections.ready(request.provider, request.model)
         backend = self.connections.backend(config)
         limiter = self.connections.limiter(config)
@@ -115,7 +113,6 @@ class ProviderModels:
             raise explained(failure, config) from None
 
     async def close(self) -> None:
-        """See ``Models.close``."""
         await self.connections.close()
 
     def _count(self, labels: Labels, usage: ModelUsage) -> None:

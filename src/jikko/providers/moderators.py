@@ -14,7 +14,6 @@ class FakeModerator:
     """A ``Moderator`` that flags what asks for it."""
 
     async def flags(self, request: ModerationRequest) -> bool:
-        """See ``Moderator.flags``."""
         return FLAGGED in request.text
 
 
@@ -28,13 +27,12 @@ class Moderating(Protocol):
 
 
 class ProviderModerators:
-    """Finds the provider of a request, waits for its limits, and calls it."""
+    """Finds the provider of a request, waits for its limits, and calls it. Implements ``Moderator``."""
 
     def __init__(self, connections: ProviderBackends) -> None:
         self._connections = connections
 
     async def flags(self, request: ModerationRequest) -> bool:
-        """See ``Moderator.flags``."""
         if not request.text.strip():
             return False
         config = self._connections.ready(request.provider, request.model)

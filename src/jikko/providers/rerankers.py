@@ -18,19 +18,17 @@ class Ranking(Protocol):
 
 
 class ProviderRerankers:
-    """Finds the provider of a request, waits for its limits, and calls it."""
+    """Finds the provider of a request, waits for its limits, and calls it. Implements ``Reranker``."""
 
     def __init__(self, connections: ProviderBackends) -> None:
         self._connections = connections
 
     def is_ready(self, provider: str) -> bool:
-        """See ``Reranker.is_ready``."""
         config = self._connections.config(provider, "*")
         self._backend(config)
         return not config.unset
 
     async def rerank(self, request: RerankRequest) -> list[Ranked]:
-        """See ``Reranker.rerank``."""
         config = self._connections.ready(request.provider, request.model)
         backend = self._backend(config)
         async with self._connections.limiter(config).slot(request.app_id, request.run_id):

@@ -27,7 +27,7 @@ MODEL: Final = "l2_supercat_256"
 
 
 class Wordllama:
-    """One model, read when it is first called."""
+    """One model, read when it is first called. Implements ``Backend``."""
 
     def __init__(self, config: ProviderConfig) -> None:
         """Raises:
@@ -57,7 +57,6 @@ class Wordllama:
         return await asyncio.to_thread(self._embed, texts, dimensions)
 
     async def models(self) -> list[str]:
-        """See ``Backend.models``."""
         return [MODEL]
 
     async def close(self) -> None:

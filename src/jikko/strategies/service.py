@@ -18,17 +18,15 @@ from jikko.values import Json
 
 
 class StrategyService:
-    """Those of plugins; where the plugin is not installed, Jikko's own function calling."""
+    """Those of plugins; where the plugin is not installed, Jikko's own function calling. Implements ``Strategies``."""
 
     def __init__(self, plugins: Strategies) -> None:
         self._plugins = plugins
 
     def icon(self, name: StrategyName) -> Json | None:
-        """See ``Strategies.icon``."""
         return self._plugins.icon(name)
 
     def find(self, name: StrategyName) -> Strategy:
-        """See ``Strategies.find``."""
         if name.provider == app_agent.PROVIDER:
             return app_agent.strategy(name)
         try:
@@ -42,7 +40,6 @@ class StrategyService:
             raise
 
     async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
-        """See ``Strategies.invoke``."""
         if call.strategy.of_app:
             # A model that can call functions does, whatever the file says.
             by_calls = call.models["model"].abilities.tools or call.strategy.name.strategy != app_agent.REACT
@@ -53,7 +50,6 @@ class StrategyService:
             await self._plugins.invoke(call, host, emit)
 
     async def close(self) -> None:
-        """See ``Strategies.close``."""
         await self._plugins.close()
 
 

@@ -32,7 +32,6 @@ class DatasetTools:
         self._knowledge = knowledge
 
     def icon(self, name: ToolName) -> Json | None:
-        """See ``Tools.icon``."""
         return None
 
     def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
@@ -40,7 +39,6 @@ class DatasetTools:
         return None
 
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
-        """See ``Tools.find``."""
         dataset = await self._dataset(name)
         about = dataset.description or f"Finds texts in the dataset {dataset.name!r}."
         named = ToolName(provider_type=name.provider_type, provider=name.provider, tool=dataset_tool(dataset.id))

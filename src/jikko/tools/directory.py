@@ -23,7 +23,7 @@ _State: TypeAlias = tuple[int, int, int] | None
 
 
 class ToolsDirectory:
-    """Looks entries of the tools file up.
+    """Looks entries of the tools file up. Implements ``ServedApps``.
 
     Whether the file has changed is looked at with every look-up; it is then read in a thread. A file that cannot be
     read any more is told in the log, and what it said before goes on to hold.
@@ -75,13 +75,11 @@ class ToolsDirectory:
         ]
 
     async def served(self, code: str) -> ServedApp | None:
-        """See ``ServedApps.served``."""
         await self.refresh()
         found = self.file.servers.get(code)
         return found if found is not None and found.active else None
 
     def all_served(self) -> list[ServedApp]:
-        """See ``ServedApps.all_served``."""
         return list(self.file.servers.values())
 
     def icon(self, name: ToolName) -> Json | None:

@@ -19,19 +19,15 @@ _LIMITED: Final = frozenset({"workflow", "api"})
 
 @runtime_checkable
 class ToolListing(Protocol):
-    """Tools that can be listed."""
+    """Tools that can be listed: see ``ToolService``."""
 
-    def providers(self) -> list[ToolName]:
-        """See ``ToolService.providers``."""
-        ...
+    def providers(self) -> list[ToolName]: ...
 
-    async def offered(self, provider: ToolName) -> list[Tool]:
-        """See ``ToolService.offered``."""
-        ...
+    async def offered(self, provider: ToolName) -> list[Tool]: ...
 
 
 class ToolService:
-    """Hands each call on to the tools of its kind."""
+    """Hands each call on to the tools of its kind. Implements ``Tools``."""
 
     def __init__(
         self, kinds: Mapping[str, Tools], *, builtin: Tools, builtin_names: frozenset[str], seconds: float = 600.0
@@ -49,22 +45,18 @@ class ToolService:
         self._seconds = seconds
 
     def icon(self, name: ToolName) -> Json | None:
-        """See ``Tools.icon``."""
         kind = self._kind(name)
         return None if kind is None else kind.icon(name)
 
     def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
-        """See ``Tools.known``."""
         return self._require(name).known(name, app_id=app_id)
 
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
-        """See ``Tools.find``."""
         kind = self._require(name)
         async with self._deadline_of_asking(name):
             return await kind.find(name, app_id=app_id)
 
     async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
-        """See ``Tools.call``."""
         kind = self._require(call.tool.name)
         try:
             if call.tool.name.provider_type in _LIMITED:
@@ -98,7 +90,6 @@ class ToolService:
             return await kind.offered(provider) if isinstance(kind, ToolListing) else []
 
     async def close(self) -> None:
-        """See ``Tools.close``."""
         await asyncio.gather(self._builtin.close(), *(kind.close() for kind in self._kinds.values()))
 
     @asynccontextmanager

@@ -56,25 +56,22 @@ _ID_NAMES: Final = {"local_file": "upload_file_id", "remote_url": "upload_file_i
 
 
 class WorkflowTools:
-    """``Tools`` of provider type ``workflow``."""
+    """``Tools`` of provider type ``workflow``. Implements ``Offering``."""
 
     def __init__(self, directory: ToolsDirectory, workflows: InnerWorkflows) -> None:
         self._directory = directory
         self._workflows = workflows
 
     def icon(self, name: ToolName) -> Json | None:
-        """See ``Tools.icon``."""
         return self._directory.icon(name)
 
     def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
-        """See ``Tools.known``."""
         if self._directory.is_current():
             self._directory.provider(name, WorkflowProvider)
         # What it takes is known to the app.
         return None
 
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
-        """See ``Tools.find``."""
         await self._directory.refresh()
         provider = self._directory.provider(name, WorkflowProvider)
         await self._directory.credentials(provider, app_id)
@@ -86,7 +83,6 @@ class WorkflowTools:
         return Tool(name=name, parameters=parameters, description=provider.description)
 
     async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
-        """See ``Tools.call``."""
         provider = self._directory.provider(call.tool.name, WorkflowProvider)
         if call.depth >= MAX_DEPTH:
             raise ToolFailure(f"workflows may call each other {MAX_DEPTH} levels deep, and not deeper")
@@ -121,11 +117,9 @@ class WorkflowTools:
         """See ``Tools.close``."""
 
     def providers(self) -> list[ToolName]:
-        """See ``Offering.providers``."""
         return self._directory.named(WorkflowProvider, "workflow")
 
     async def offered(self, provider: ToolName) -> list[Tool]:
-        """See ``Offering.offered``."""
         await self._directory.refresh()
         found = self._directory.provider(provider, WorkflowProvider)
         return [await self.find(replace(provider, tool=found.name))]

@@ -40,7 +40,7 @@ class CaseReport(Protocol):
 
 
 class TextReport:
-    """For people: the cases of each file together, and of those that did not pass what differs."""
+    """For people: the cases of each file together, and of those that did not pass what differs. Implements ``CaseReport``."""
 
     def __init__(self, *, annotate: bool = False) -> None:
         """Args:
@@ -51,7 +51,6 @@ class TextReport:
         self._file = ""
 
     def add(self, result: CaseResult, plan: CasePlan) -> None:
-        """See ``CaseReport``."""
         if result.file != self._file:
             self._file = result.file
             click.echo(printable(result.file))
@@ -73,7 +72,6 @@ class TextReport:
                 click.echo(shown(annotation("error", result.file, text, title="jikko test", line=result.line)))
 
     def cover(self, coverage: Coverage) -> None:
-        """See ``CaseReport``."""
         for kind, found in _covered(coverage).items():
             taken = sum(bool(each.times or each.mocked) for each in found)
             click.echo(f"{printable(coverage.workflow)}: {taken} of {len(found)} {kind}")
@@ -84,20 +82,18 @@ class TextReport:
                     click.echo(f"  {printable(coverage.workflow)}:{each.line}: {printable(way)}: {what}")
 
     def close(self, seconds: float) -> None:
-        """See ``CaseReport``."""
         parts = [f"{count} {_plural(outcome, count)}" for outcome in _SIGNS if (count := self._counts[outcome])]
         color = "red" if self._counts["failed"] or self._counts["error"] else "green"
         click.echo(click.style(", ".join(parts), fg=color) + f" in {seconds:.2f} s")
 
 
 class JsonReport:
-    """For programs: one object a line and case, and one for all."""
+    """For programs: one object a line and case, and one for all. Implements ``CaseReport``."""
 
     def __init__(self) -> None:
         self._counts: Counter[Outcome] = Counter()
 
     def add(self, result: CaseResult, plan: CasePlan) -> None:
-        """See ``CaseReport``."""
         self._counts[result.outcome] += 1
         one = {
             "file": result.file,
@@ -112,25 +108,22 @@ class JsonReport:
         click.echo(shown(json.dumps(one, ensure_ascii=False)))
 
     def cover(self, coverage: Coverage) -> None:
-        """See ``CaseReport``."""
         one = {kind: [each._asdict() for each in found] for kind, found in _covered(coverage).items()}
         click.echo(shown(json.dumps({"coverage": {"workflow": coverage.workflow, **one}}, ensure_ascii=False)))
 
     def close(self, seconds: float) -> None:
-        """See ``CaseReport``."""
         counts = {outcome: self._counts[outcome] for outcome in _SIGNS}
         click.echo(json.dumps({"summary": {**counts, "seconds": round(seconds, 6)}}))
 
 
 class JunitReport:
-    """A file in the format of JUnit, as CI systems read it."""
+    """A file in the format of JUnit, as CI systems read it. Implements ``CaseReport``."""
 
     def __init__(self, write: Callable[[bytes], object]) -> None:
         self._write = write
         self._suites: dict[str, ElementTree.Element] = {}
 
     def add(self, result: CaseResult, plan: CasePlan) -> None:
-        """See ``CaseReport``."""
         suite = self._suites.setdefault(result.file, ElementTree.Element("testsuite", name=printable(result.file)))
         case = ElementTree.SubElement(
             suite,
@@ -152,7 +145,6 @@ class JunitReport:
         """See ``CaseReport``. The format has no place for it."""
 
     def close(self, seconds: float) -> None:
-        """See ``CaseReport``."""
         root = ElementTree.Element("testsuites", name="jikko test", time=f"{seconds:.6f}")
         for suite in self._suites.values():
             for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):

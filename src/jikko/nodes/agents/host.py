@@ -129,7 +129,6 @@ class NodeHost:
         """What all answers of this execution used."""
 
     async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
-        """See ``AgentHost.complete``."""
         digest = model_digest(request)
         kept = self._taken(digest)
         if kept is not None:
@@ -151,7 +150,6 @@ class NodeHost:
         return completion
 
     async def call_tool(self, name: ToolName, parameters: Mapping[str, Json], emit: Emit) -> None:
-        """See ``AgentHost.call_tool``."""
         digest = tool_digest(name, parameters)
         kept = self._taken(digest)
         if kept is None:

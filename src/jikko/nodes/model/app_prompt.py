@@ -42,7 +42,7 @@ _SAID: Final = """The conversation so far stands between <histories> and </histo
 
 
 class AppPrompt(Struct, frozen=True):
-    """What the model of an app is asked."""
+    """What the model of an app is asked. Implements ``Prompt``."""
 
     advanced: bool
     is_chat: bool
@@ -88,7 +88,6 @@ class AppPrompt(Struct, frozen=True):
     async def drafts(
         self, ctx: Context, context: MaskedText, files: list[Json], vision: Vision, model: ModelConfig
     ) -> list[DraftMessage]:
-        """See ``Prompt.drafts``."""
         found = ctx.variables.get(self.query)
         query = "" if found is UNSET or found is None else to_text(found)
         if self.is_chat:

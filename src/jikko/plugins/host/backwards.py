@@ -94,7 +94,6 @@ class HostCalls:
         return self._linked.get(str(received.meta.get("tool_file_id")))
 
     def __call__(self, kind: str, request: dict[str, Any]) -> AsyncIterator[Any]:
-        """See ``Backwards``."""
         needed = _NEEDS.get(kind)
         if needed is None:
             raise PermissionError(f"Jikko does not offer {kind[:60]!r} to plugins.")
@@ -299,11 +298,9 @@ class DirectHost:
         self._call_tool = call_tool
 
     async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Any:
-        """See ``AgentHost.complete``."""
         return await self._complete(request, emit)
 
     async def call_tool(
         self, name: ToolName, parameters: Mapping[str, Any], emit: Callable[[ToolMessage], None]
     ) -> None:
-        """See ``AgentHost.call_tool``."""
         await self._call_tool(name, parameters, emit)

@@ -15,7 +15,7 @@ from jikko.providers.vectors.backend import EmbeddedBatch
 
 
 class LlamaCpp:
-    """One model file. A server starts with the first request, and ends with this process.
+    """A ``Backend`` and ``EmbeddingBackend`` of one model file. A server starts with the first request, and ends with this process.
 
     llama.cpp serves answers or vectors, not both: who asks the same file for both has two servers.
     """
@@ -33,21 +33,17 @@ class LlamaCpp:
         self._vectors = LlamaServer(config, embedding=True)
 
     async def complete(self, request: ModelRequest, progress: AnswerCollector) -> None:
-        """See ``Backend.complete``."""
         client = await self._answers.client()
         await client.complete(request, progress)
 
     async def embed(self, model: str, texts: tuple[str, ...], dimensions: int) -> EmbeddedBatch:
-        """See ``EmbeddingBackend.embed``."""
         client = await self._vectors.client()
         return await client.embed(model, texts, dimensions)
 
     async def models(self) -> list[str]:
-        """See ``Backend.models``."""
         client = await (self._vectors if self._vectors.is_up else self._answers).client()
         return await client.models()
 
     async def close(self) -> None:
-        """See ``Backend.close``."""
         await self._answers.close()
         await self._vectors.close()

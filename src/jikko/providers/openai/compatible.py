@@ -30,7 +30,10 @@ _REFUSAL: Final = re.compile(
 
 
 class OpenAICompatible:
-    """One provider. The SDK is imported, and connections are opened, when the first request is sent."""
+    """One provider. The SDK is imported, and connections are opened, when the first request is sent.
+
+    Implements ``Backend``, ``EmbeddingBackend``, ``SpeechBackend``, ``Moderating`` and ``Reranker``.
+    """
 
     def __init__(self, config: ProviderConfig, make_client: MakeClient | None = None) -> None:
         self._config = config
@@ -38,7 +41,6 @@ class OpenAICompatible:
         self._parameters = CompletionParameters(config.id)
 
     async def complete(self, request: ModelRequest, progress: AnswerCollector) -> None:
-        """See ``Backend.complete``."""
         client = await self._client.get()
         parameters = self._parameters.fields(request.model, request.parameters)
         if request.mode == "completion":
@@ -68,7 +70,6 @@ class OpenAICompatible:
         raise ModelFailure("The provider refuses one parameter after the other.", kind="InvokeBadRequestError")
 
     async def embed(self, model: str, texts: tuple[str, ...], dimensions: int) -> EmbeddedBatch:
-        """See ``EmbeddingBackend.embed``."""
         client = await self._client.get()
         body = embedding_body(model, texts, dimensions)
         try:
@@ -83,7 +84,6 @@ class OpenAICompatible:
         return await embedded(answer, len(texts))
 
     async def transcribe(self, model: str, data: bytes, filename: str, mime_type: str) -> str:
-        """See ``SpeechBackend.transcribe``."""
         client = await self._client.get()
         files = [("file", (filename, data, mime_type))]
         try:
@@ -99,7 +99,6 @@ class OpenAICompatible:
         return transcript(answer)
 
     async def speak(self, model: str, text: str, voice: str, emit: Callable[[bytes], None]) -> None:
-        """See ``SpeechBackend.speak``."""
         client = await self._client.get()
         left = MAX_AUDIO_BYTES
         try:
@@ -118,7 +117,6 @@ class OpenAICompatible:
             raise failure_of(error) from None
 
     async def flags(self, model: str, text: str) -> bool:
-        """See ``Moderating.flags``."""
         client = await self._client.get()
         try:
             async with self._answer(client, "/moderations", moderation_body(model, text)) as response:
@@ -133,7 +131,6 @@ class OpenAICompatible:
         return is_flagged(answer)
 
     async def models(self) -> list[str]:
-        """See ``Backend.models``."""
         client = await self._client.get()
         try:
             page = await client.models.list()
@@ -142,11 +139,9 @@ class OpenAICompatible:
             raise failure_of(error) from None
 
     async def rerank(self, request: RerankRequest) -> list[Ranked]:
-        """See ``Reranker.rerank``."""
         return await rerank(await self._client.get(), request, self._config.model_name(request.model))
 
     async def close(self) -> None:
-        """See ``Backend.close``."""
         await self._client.close()
 
     async def _send(

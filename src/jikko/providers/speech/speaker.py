@@ -44,7 +44,7 @@ _END: Final = re.compile(r"(?<=[.!?;])\s+|(?<=[。！？；\n])")
 
 
 class ProviderSpeech:
-    """Finds the provider of a request, waits for its limits, and sends it."""
+    """Finds the provider of a request, waits for its limits, and sends it. Implements ``Speech``."""
 
     def __init__(self, connections: ProviderBackends) -> None:
         """Args:
@@ -53,7 +53,6 @@ class ProviderSpeech:
         self._connections = connections
 
     async def transcribe(self, recording: Recording) -> str:
-        """See ``Speech.transcribe``."""
         config, backend = self._reached(recording.provider, recording.model)
         async with self._connections.limiter(config).slot(recording.app_id, ""):
             try:
@@ -64,7 +63,6 @@ class ProviderSpeech:
                 raise explained(failure, config) from None
 
     async def speak(self, script: Script, emit: Callable[[bytes], None]) -> None:
-        """See ``Speech.speak``."""
         config, backend = self._reached(script.provider, script.model)
         usual = "" if config.type == "plugin" else _VOICE
         voice = script.voice or config.models.get(script.model, ModelTraits()).voice or usual
@@ -122,7 +120,6 @@ class FakeSpeech:
     """A ``Speech`` for which every model is set up. It says nothing, and says what it was given to hear."""
 
     async def transcribe(self, recording: Recording) -> str:
-        """See ``Speech.transcribe``."""
         return f"[fake transcript of {recording.filename}, {len(recording.data)} bytes of {recording.mime_type}]"
 
     async def speak(self, script: Script, emit: Callable[[bytes], None]) -> None:

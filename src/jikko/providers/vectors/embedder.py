@@ -27,7 +27,7 @@ Source: docs/dify-behaviour.md, “Datasets and documents”.
 
 
 class ProviderEmbedder:
-    """Finds the provider of a request, waits for its limits, sends batches, and counts what they cost."""
+    """An ``Embedder``: finds the provider of a request, waits for its limits, sends batches, and counts their cost."""
 
     def __init__(self, connections: ProviderBackends) -> None:
         """Args:
@@ -36,11 +36,9 @@ class ProviderEmbedder:
         self._connections = connections
 
     def batch_size(self, provider: str, model: str) -> int:
-        """See ``Embedder.batch_size``."""
         return _traits(self._connections.config(provider, model), model).batch or BATCH
 
     async def embed(self, request: EmbeddingRequest) -> Embeddings:
-        """See ``Embedder.embed``."""
         config = self._connections.ready(request.provider, request.model)
         backend = self._connections.backend(config)
         if not isinstance(backend, EmbeddingBackend):
@@ -122,11 +120,9 @@ class FakeEmbedder:
     """
 
     def batch_size(self, provider: str, model: str) -> int:
-        """See ``Embedder.batch_size``."""
         return 32
 
     async def embed(self, request: EmbeddingRequest) -> Embeddings:
-        """See ``Embedder.embed``."""
         tokens = sum(map(estimated, request.texts))
         return Embeddings(
             vectors=tuple(map(_vector, request.texts)), usage=ModelUsage(prompt_tokens=tokens, total_tokens=tokens)

@@ -26,7 +26,7 @@ _SVG: Final = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><text
 
 
 class BuiltinTools:
-    """``Tools`` of the providers ``audio``, ``code``, ``time`` and ``webscraper``.
+    """``Tools`` of the providers ``audio``, ``code``, ``time`` and ``webscraper``. Implements ``Offering``.
 
     Source: docs/dify-behaviour.md, “Built-in tools”.
     """
@@ -43,11 +43,9 @@ class BuiltinTools:
         self._icons = {name: _address(symbol) for name, symbol in _SYMBOLS.items()}
 
     def icon(self, name: ToolName) -> Json | None:
-        """See ``Tools.icon``."""
         return self._icons.get(name.provider)
 
     def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
-        """See ``Tools.known``."""
         found = self._providers.get(name.provider, {}).get(name.tool)
         if found is None:
             has = {"provider": name.provider, "known": ", ".join(self._providers.get(name.provider, ()))}
@@ -60,13 +58,11 @@ class BuiltinTools:
         )
 
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
-        """See ``Tools.find``."""
         tool = self.known(name)
         assert tool is not None
         return tool
 
     async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
-        """See ``Tools.call``."""
         name = call.tool.name
         await self._providers[name.provider][name.tool].act(call.parameters, call, emit)
         return None
@@ -75,11 +71,9 @@ class BuiltinTools:
         """See ``Tools.close``."""
 
     def providers(self) -> list[ToolName]:
-        """See ``Offering.providers``."""
         return [ToolName(provider_type="builtin", provider=name, tool="") for name in self._providers]
 
     async def offered(self, provider: ToolName) -> list[Tool]:
-        """See ``Offering.offered``."""
         names = self._providers.get(provider.provider, ())
         return [await self.find(replace(provider, tool=name)) for name in names]
 

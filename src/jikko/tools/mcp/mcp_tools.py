@@ -48,7 +48,7 @@ _ASK_AGAIN: Final = 60.0
 
 
 class McpTools:
-    """``Tools`` of provider type ``mcp``. Each call is a connection of its own."""
+    """``Tools`` of provider type ``mcp``. Each call is a connection of its own. Implements ``Offering``."""
 
     def __init__(
         self,
@@ -79,11 +79,9 @@ class McpTools:
         self._library: Any = None
 
     def icon(self, name: ToolName) -> Json | None:
-        """See ``Tools.icon``."""
         return self._directory.icon(name)
 
     def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
-        """See ``Tools.known``."""
         if not self._directory.is_current():
             return None
         provider = self._directory.provider(name, McpProvider)
@@ -93,7 +91,6 @@ class McpTools:
         return _tool(name, provider.known_tools)
 
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
-        """See ``Tools.find``."""
         await self._directory.refresh()
         provider = self._directory.provider(name, McpProvider)
         _require_library()
@@ -104,7 +101,6 @@ class McpTools:
             raise _silent(provider, failure) from None
 
     async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
-        """See ``Tools.call``."""
         name = call.tool.name
         provider = self._directory.provider(name, McpProvider)
         auth = await self._directory.credentials(provider, call.app_id)
@@ -125,11 +121,9 @@ class McpTools:
         """See ``Tools.close``."""
 
     def providers(self) -> list[ToolName]:
-        """See ``Offering.providers``."""
         return self._directory.named(McpProvider, "mcp")
 
     async def offered(self, provider: ToolName) -> list[Tool]:
-        """See ``Offering.offered``."""
         await self._directory.refresh()
         found = self._directory.provider(provider, McpProvider)
         _require_library()

@@ -35,7 +35,6 @@ class PolicyTransport(httpx2.AsyncBaseTransport):
         self._requests = requests
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """See ``httpx2.AsyncBaseTransport``."""
         if request.method == "GET":
             return httpx2.Response(405)
         content = await request.aread()

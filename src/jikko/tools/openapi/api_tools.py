@@ -39,7 +39,7 @@ _MAX_KNOWN = 1_000
 
 
 class ApiTools:
-    """``Tools`` of provider type ``api``."""
+    """``Tools`` of provider type ``api``. Implements ``Offering``."""
 
     def __init__(
         self, directory: ToolsDirectory, http: HttpClient, files: FileStore, *, max_bytes: int, seconds: float
@@ -57,11 +57,9 @@ class ApiTools:
         self._files = GivenFiles(files, http, self._timeouts)
 
     def icon(self, name: ToolName) -> Json | None:
-        """See ``Tools.icon``."""
         return self._directory.icon(name)
 
     def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
-        """See ``Tools.known``."""
         if not self._directory.is_current():
             return None
         provider = self._directory.provider(name, ApiProvider)
@@ -69,14 +67,12 @@ class ApiTools:
         return None if provider.apps else self._tool(provider, name)
 
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
-        """See ``Tools.find``."""
         await self._directory.refresh()
         provider = self._directory.provider(name, ApiProvider)
         await self._directory.credentials(provider, app_id)
         return self._tool(provider, name)
 
     async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
-        """See ``Tools.call``."""
         name = call.tool.name
         provider = self._directory.provider(name, ApiProvider)
         auth = await self._directory.credentials(provider, call.app_id)
@@ -109,11 +105,9 @@ class ApiTools:
         """See ``Tools.close``."""
 
     def providers(self) -> list[ToolName]:
-        """See ``Offering.providers``."""
         return self._directory.named(ApiProvider, "api")
 
     async def offered(self, provider: ToolName) -> list[Tool]:
-        """See ``Offering.offered``."""
         await self._directory.refresh()
         found = self._directory.provider(provider, ApiProvider)
         return [self._tool(found, replace(provider, tool=name)) for name in found.operations]
