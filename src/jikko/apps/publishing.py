@@ -40,12 +40,7 @@ class Published(Struct, frozen=True):
 class AppCatalog:
     """Apps and their versions."""
 
-    def __init__(
-        self,
-        store: AppStore,
-        node_classes: Mapping[str, Any],
-        clock: Clock = time.time,
-    ) -> None:
+    def __init__(self, store: AppStore, node_classes: Mapping[str, Any], clock: Clock = time.time) -> None:
         self._store = store
         self._classes = node_classes
         self._clock = clock

@@ -223,12 +223,7 @@ async def _ground(context: BuildContext, providers: Providers, cluster: Cluster 
 
 
 def _assembly(
-    context: BuildContext,
-    ground: _Ground,
-    *,
-    with_console: bool,
-    observer: RunObserver | None,
-    look_seconds: float,
+    context: BuildContext, ground: _Ground, *, with_console: bool, observer: RunObserver | None, look_seconds: float
 ) -> Assembly:
     """Build the rooms: each is given those that come before it."""
     providers, stores, admission, cluster, cluster_measures, directory, files, datasets, workflows, defaults, rate = (

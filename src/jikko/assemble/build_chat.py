@@ -60,18 +60,11 @@ def build_hooks(
     titles = Titles(stores.conversations, ports.models, defaults, context.clock)
     context.stack.step("titles", titles.close)
     calls = ExtensionCalls(providers.extensions, ports.http)
-    moderation = Moderation(
-        ModerationExtension(calls),
-        ModerationModel(make_moderator(ports.models), defaults),
-    )
+    moderation = Moderation(ModerationExtension(calls), ModerationModel(make_moderator(ports.models), defaults))
     annotations = AnnotationReplies(stores.annotations, embedder)
     hooks = Hooks(
         replies=annotations.state,
-        policies=(
-            moderation,
-            annotations,
-            lazy_proxy(partial(_external_data, calls)),
-        ),
+        policies=(moderation, annotations, lazy_proxy(partial(_external_data, calls))),
         guard=moderation.guard,
         first_turn=titles.first_turn,
         title=titles.title,

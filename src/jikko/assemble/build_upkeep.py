@@ -84,11 +84,7 @@ def build_upkeep(
         callbacks=callbacks,
         tally=PeriodicCounters(stores.runs, stores.callbacks, cluster, clock),
         retention=Retention(
-            stores.runs,
-            files,
-            clock,
-            conversations=stores.conversations,
-            deliveries=stores.deliveries,
+            stores.runs, files, clock, conversations=stores.conversations, deliveries=stores.deliveries
         ),
         archiving=None
         if stores.archiving is None

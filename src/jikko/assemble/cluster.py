@@ -35,11 +35,7 @@ def access_of(settings: Settings) -> "NatsAccess":
 
 
 async def build_cluster(
-    context: BuildContext,
-    cluster: str,
-    name: str,
-    on_members: Callable[[int], None],
-    measures: ClusterMeasures | None,
+    context: BuildContext, cluster: str, name: str, on_members: Callable[[int], None], measures: ClusterMeasures | None
 ) -> Cluster:
     """The ``Cluster`` of this process.
 

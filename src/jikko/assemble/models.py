@@ -104,19 +104,16 @@ def fake_models() -> Models:
 
 def make_embedder(models: Models) -> Embedder:
     """What makes vectors beside these language models; without a model, if they are fake."""
-
     return lazy_proxy(lambda: lazy.embedder_over(_connections(models)))
 
 
 def make_speech(models: Models) -> Speech:
     """What hears and speaks beside these language models; no model, if they are fake."""
-
     return lazy_proxy(lambda: lazy.speech_over(_connections(models)))
 
 
 def make_moderator(models: Models) -> Moderator:
     """What looks at texts beside these language models; no model, if they are fake."""
-
     return lazy_proxy(lambda: lazy.moderator_over(_connections(models)))
 
 

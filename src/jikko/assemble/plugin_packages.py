@@ -60,7 +60,6 @@ class PluginPackages:
             PackageRefused: It cannot be used, or not be had.
             OSError: It cannot be read.
         """
-
         keys = believed_keys(self._settings)
         local = await asyncio.to_thread(_local, Path(source))
         if local is not None:
@@ -117,7 +116,6 @@ class PluginPackages:
         return await self.read(f"{text}@{wanted.checksum}" if wanted.checksum else text)
 
     async def _downloaded(self, wanted: Identifier) -> tuple[bytes, Identifier]:
-
         if not self._settings.plugins_market:
             raise PackageRefused(
                 f"{wanted.plugin} is no file here, and nothing is downloaded: set JIKKO_PLUGINS_MARKET to the address "
@@ -154,7 +152,6 @@ class PluginPackages:
 
     def lacks(self, need: PluginNeed) -> str:
         """What a workflow lacks for one of its needs; ``""`` if nothing."""
-
         if need.kind == "strategy" and is_meant(StrategyName(provider=need.provider, strategy=need.name)):
             return ""  # Jikko has it itself
         kind: Kind = "tools" if need.kind == "tool" else "agent_strategies"
@@ -175,7 +172,6 @@ class PluginPackages:
         Returns:
             What is wrong; ``None``: nothing.
         """
-
         try:
             for provider in entry.plugin.providers:
                 credentials = {} if provider.kind == "models" else self.runtime.credentials(entry, provider)
@@ -242,7 +238,6 @@ def _local(path: Path) -> bytes | None:
         PackageRefused: The folder is none of a plugin.
         OSError: It cannot be read.
     """
-
     if path.is_dir():
         return pack(path)
     if not path.is_file():
@@ -260,7 +255,6 @@ async def plugin_packages(
     Raises:
         InvalidSettings: A setting cannot be used.
     """
-
     async with Shutdown() as stack:
         stores = stores_in_memory(stack)
         signer = UrlSigner(keys=stores.signing_keys, base_url="http://127.0.0.1", validity=settings.link_seconds)
@@ -290,7 +284,6 @@ def believed_keys(settings: Settings) -> tuple[PublicKey, ...]:
     Raises:
         InvalidSettings: The file of keys cannot be read.
     """
-
     if settings.plugins_keys is None:
         return ()
     try:

@@ -81,11 +81,7 @@ def make_runtime(settings: Settings, *, files: FileStore, environment: Mapping[s
         memory=settings.plugin_memory,
         room=FolderQuota(settings.plugin_disk),
         confine=settings.plugins_confine == "require",
-        pool=PoolLimits(
-            processes=processes,
-            idle_seconds=settings.plugin_idle_seconds,
-            app_share=settings.app_share,
-        ),
+        pool=PoolLimits(processes=processes, idle_seconds=settings.plugin_idle_seconds, app_share=settings.app_share),
     )
     return PluginRuntime(
         InstalledPlugins(settings.plugin_folder),

@@ -66,7 +66,6 @@ def require_plugin(settings: Settings, environment: Mapping[str, str], config: P
 
 def later_strategies(plugins: Plugins) -> Strategies:
     """The strategies of agents, made with the first that is looked up."""
-
     return lazy_proxy(lambda: lazy.StrategyService(plugins.strategies))
 
 

@@ -45,7 +45,6 @@ def console(context: click.Context, viewer: bool, opens: bool, home: Path | None
 
 
 async def _link(settings: Settings, role: Any, opens: bool, as_json: bool) -> None:
-
     owner = owner_of(settings.home)
     base = owner.address if owner is not None and owner.address else settings.address()
     async with assembled(settings, console=True) as assembly:

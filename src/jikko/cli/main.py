@@ -58,9 +58,7 @@ def _show_version(context: click.Context, parameter: click.Parameter, wanted: bo
 
 
 @click.group(
-    cls=LazyGroup,
-    listed=_COMMANDS,
-    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+    cls=LazyGroup, listed=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help=_VERSION_HELP)
 @click.pass_context

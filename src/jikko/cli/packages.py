@@ -40,7 +40,6 @@ def install(settings: Settings, requirements: tuple[str, ...], files: tuple[Path
     One that cannot be used in a locked process (it starts threads, say) is refused with the reason, and nothing
     changes. A server that runs has them without a restart, from the next code node on that starts a moment later.
     """
-
     _show(_changed(install_packages(settings, requirements, files, _reporter(as_json))), as_json)
 
 
@@ -48,7 +47,6 @@ def install(settings: Settings, requirements: tuple[str, ...], files: tuple[Path
 @with_settings
 def list_(settings: Settings, as_json: bool) -> None:
     """List what is installed: first what was asked for by name, then what that needs."""
-
     _show(installed_packages(settings), as_json)
 
 
@@ -57,12 +55,10 @@ def list_(settings: Settings, as_json: bool) -> None:
 @with_settings
 def remove(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
     """Remove libraries that were installed by name, and what only they need."""
-
     _show(_changed(remove_packages(settings, names, _reporter(as_json))), as_json)
 
 
 def _changed(work: Any) -> Any:
-
     try:
         return run_async(work)
     except PackagesRefused as error:

@@ -13,12 +13,7 @@ import click
 from jikko.apps.model_needs import Need, needs_of
 from jikko.assemble import make_embedder, models_alone, providers_of
 from jikko.cli.checking.dsl_sources import checked_sources
-from jikko.cli.options import (
-    assembled,
-    providers_option,
-    record_exists,
-    with_settings,
-)
+from jikko.cli.options import assembled, providers_option, record_exists, with_settings
 from jikko.errors import InvalidDocument
 from jikko.ports.embeddings import EmbeddingRequest
 from jikko.ports.models import ModelFailure, ModelRequest, PromptMessage
@@ -114,7 +109,6 @@ async def init(settings: Settings, files: tuple[str, ...]) -> int:
 
 async def _workflows(files: tuple[str, ...], settings: Settings) -> AsyncIterator[tuple[str, Any]]:
     """Names of workflows and what they need; ``None`` for one that cannot be read, after that was printed."""
-
     if files:
         for file, checked in checked_sources(files):
             nodes = () if checked is None else checked.document.nodes

@@ -39,9 +39,7 @@ from jikko.server.serving import holding, prepare_process
     help="The address under which clients reach the server, for links to files.  [default: that of each request]",
 )
 @click.option(
-    "--reload",
-    is_flag=True,
-    help="Publish FILES again whenever they change; for development, with one worker.",
+    "--reload", is_flag=True, help="Publish FILES again whenever they change; for development, with one worker."
 )
 @env_options
 @providers_option

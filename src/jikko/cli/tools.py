@@ -10,12 +10,7 @@ from msgspec.structs import replace
 from jikko.assemble.assembly import Assembly
 from jikko.cli.checking.dsl_sources import checked_sources
 from jikko.cli.failure import Failure
-from jikko.cli.options import (
-    assembled,
-    record_exists,
-    tools_option,
-    with_settings,
-)
+from jikko.cli.options import assembled, record_exists, tools_option, with_settings
 from jikko.cli.shown import show_entry
 from jikko.dsl.fields import did_you_mean
 from jikko.errors import JikkoError, NotFound
@@ -85,7 +80,6 @@ async def list_(settings: Settings, files: tuple[str, ...], ask: bool, as_json: 
 
 def _lack(tools: Any, name: Any) -> tuple[str, str]:
     """Why a tool cannot be called, as far as is known without asking, and what to do; nothing if it can."""
-
     try:
         tools.known(name)
     except ToolNotFound as failure:
@@ -95,7 +89,6 @@ def _lack(tools: Any, name: Any) -> tuple[str, str]:
 
 async def _workflows(files: Sequence[str], assembly: Assembly) -> AsyncIterator[tuple[str, Any]]:
     """Names of workflows, with the titles of their tool nodes and the tools; ``None`` for one that cannot be read."""
-
     for file, checked in checked_sources(files):
         yield file, None if checked is None else list(_tool_nodes(checked.graph))
     for app in () if files else await assembly.apps.all():
@@ -109,7 +102,6 @@ async def _workflows(files: Sequence[str], assembly: Assembly) -> AsyncIterator[
 
 
 def _tool_nodes(graph: Any) -> Iterator[tuple[str, Any]]:
-
     for node in graph.nodes.values():
         if isinstance(node.node, ToolNode):
             yield node.title or node.id, node.node.name
@@ -201,7 +193,6 @@ async def call(settings: Settings, tool: str, values: tuple[str, ...], app: str 
 
 def _chosen(name: str, providers: Sequence[Any]) -> Any:
     """The provider of that key or name."""
-
     for provider in (*(one for one in providers if one.provider == name), *providers):
         if name in (provider.provider, provider.provider_name):
             return provider

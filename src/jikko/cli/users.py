@@ -61,7 +61,6 @@ async def _stop(assembly: Assembly, app_id: str, user: str, address: str) -> Non
     Args:
         address: Of the server that has them; ``""``: this process.
     """
-
     open_runs = await assembly.user_removal.open_runs(app_id, user)
     if not address:
         for run_id in open_runs:

@@ -1,7 +1,7 @@
 """Runs and their nodes as bodies of answers. Source: docs/dify-behaviour.md, “Records”, “Service API”."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
@@ -16,9 +16,19 @@ from jikko.record import RunRecord
 from jikko.runs.reading.node_executions import NodeExecution
 from jikko.values import FILE_IDENTITY, Json, Seconds, Uuid
 
+T = TypeVar("T", bound=Struct)
+
 _FILE_IDENTITY = FILE_IDENTITY.encode()
 _IS_LARGE = slice(1 << 18, (1 << 18) + 1)
 """Of outputs that are not encoded once more."""
+
+
+def body_from(source: object, kind: type[T], **others: Any) -> T:
+    """A body with the fields of ``source`` by their names, but for ``others``; what neither has keeps its default."""
+    own = {
+        name: getattr(source, name) for name in kind.__struct_fields__ if name not in others and hasattr(source, name)
+    }
+    return kind(**own, **others)
 
 
 class RunResult(RunSummary):

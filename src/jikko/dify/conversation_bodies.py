@@ -13,14 +13,7 @@ from msgspec import Meta, Struct
 from jikko.dify.app_events import thought_fields
 from jikko.dify.events import form_requested
 from jikko.dify.messages import HumanInputRequired
-from jikko.ports.stores.messages import (
-    Conversation,
-    ConversationVariable,
-    Feedback,
-    Message,
-    Thought,
-    TurnForm,
-)
+from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message, Thought, TurnForm
 from jikko.runs.turn_fold import file_id
 from jikko.values import Json, Seconds, Uuid
 
@@ -261,12 +254,7 @@ def _form(form: TurnForm, run_id: str) -> ExtraContent:
     submission = None
     if closed is not None and closed.action_id is not None:
         submission = SubmittedForm(
-            closed.node_id,
-            closed.title,
-            closed.rendered_content,
-            closed.action_id,
-            closed.action_text,
-            closed.data,
+            closed.node_id, closed.title, closed.rendered_content, closed.action_id, closed.action_text, closed.data
         )
     return ExtraContent(run_id, submission is not None, definition, submission)
 

@@ -150,10 +150,7 @@ def replied_messages(message: Message, task_id: str) -> list[Struct]:
     """The stream of a question that took no run."""
     place = MessageEnvelope(message.conversation_id, message.id, int(message.created_at), task_id)
     metadata = answer_metadata(message.answer.metadata)
-    return [
-        AnswerChunk(*place, message.id, message.answer.text, ()),
-        MessageEnd(*place, message.id, metadata, []),
-    ]
+    return [AnswerChunk(*place, message.id, message.answer.text, ()), MessageEnd(*place, message.id, metadata, [])]
 
 
 def paused_turn_body(record: RunRecord, fold: TurnFold, forms: list[FormRequested]) -> ChatPaused:

@@ -158,12 +158,7 @@ class NodeContext:
             return
         self._loop.events.emit_durable(
             StepRecorded(
-                at=self.now(),
-                execution_id=self.execution_id,
-                kind=kind,
-                request=request,
-                answer=answer,
-                usage=usage,
+                at=self.now(), execution_id=self.execution_id, kind=kind, request=request, answer=answer, usage=usage
             )
         )
         self._loop.events.flush()

@@ -64,11 +64,7 @@ def diagnose_node(
 
 
 def _of_type(
-    node: Any,
-    entry: NodeEntry,
-    document: DslDocument,
-    known: KnownVariables,
-    installation: Installation,
+    node: Any, entry: NodeEntry, document: DslDocument, known: KnownVariables, installation: Installation
 ) -> Iterator[Diagnostic]:
     """By the names of types: a file has few of them, and what others need is not imported for it."""
     match node.type:

@@ -61,11 +61,7 @@ class _Application:
     """The one way of every request: it is matched, shown to the observers, let in, handled and answered."""
 
     def __init__(
-        self,
-        api: Assembly,
-        observers: Iterable[RequestObserver],
-        front: Front,
-        console: Sequence[Operation | Section],
+        self, api: Assembly, observers: Iterable[RequestObserver], front: Front, console: Sequence[Operation | Section]
     ) -> None:
         self._api = api
         self._front = front

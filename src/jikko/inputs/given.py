@@ -18,10 +18,7 @@ from jikko.values import MAX_DEPTH, Json, is_too_deep
 
 _TEXTS: Final = ("text-input", "paragraph", "external_data_tool")
 _FILES: Final = ("file", "file-list")
-_WORDS: Final = {
-    **dict.fromkeys(("true", "yes", "on", "1"), True),
-    **dict.fromkeys(("false", "no", "off", "0"), False),
-}
+_WORDS: Final = {**dict.fromkeys(("true", "yes", "on", "1"), True), **dict.fromkeys(("false", "no", "off", "0"), False)}
 _WHOLE: Final = re.compile(r"[+-]?\d+")
 _KINDS: Final = {"text-input": "text", "paragraph": "text", "external_data_tool": "text", "file-list": "files"}
 _SAMPLES: Final = {"number": "1", "checkbox": "true", "json_object": "'{}'", "file": "@PATH", "file-list": "@PATH"}

@@ -9,9 +9,7 @@ from jikko.diagnostics.diagnostic import Phrase
 from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure
 
-_INSTEAD: Final[Mapping[str, str]] = {
-    "agent": "part.agent",
-}
+_INSTEAD: Final[Mapping[str, str]] = {"agent": "part.agent"}
 _MAX_TOOLS: Final = 5
 """How many tools of an agent a message names."""
 

@@ -89,9 +89,7 @@ WELL_KNOWN: Final[dict[str, WellKnown]] = {
     _plugin("deepinfra"): WellKnown(base_url="https://api.deepinfra.com/v1/openai"),
     _plugin("huggingface_hub"): WellKnown(base_url="https://router.huggingface.co/v1"),
     _plugin("jina"): WellKnown(
-        type="jina",
-        base_url="https://api.jina.ai/v1",
-        defaults=(("rerank", "jina-reranker-v2-base-multilingual"),),
+        type="jina", base_url="https://api.jina.ai/v1", defaults=(("rerank", "jina-reranker-v2-base-multilingual"),)
     ),
     _plugin("ollama"): WellKnown(base_url="http://localhost:11434/v1", structured=_ALL, needs_key=False),
     _plugin("vllm"): WellKnown(base_url="http://localhost:8000/v1", structured=_ALL, needs_key=False),

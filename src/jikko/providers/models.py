@@ -25,7 +25,7 @@ _BUSY_REQUESTS: Final = 64
 
 
 class ProviderModels:
-    """Finds the provider of a request, waits for its limits, calls it, and counts what it cost. Implements ``Models``."""
+    """Finds the provider of a request, waits for its limits, calls it, and counts its cost. Implements ``Models``."""
 
     def __init__(
         self,

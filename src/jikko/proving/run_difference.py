@@ -47,10 +47,7 @@ class RunDifference(Struct, frozen=True):
 
 
 def run_difference(
-    before: Mapping[str, Any],
-    after: Mapping[str, Any],
-    old: Iterable[NodeExecution],
-    new: Iterable[NodeExecution],
+    before: Mapping[str, Any], after: Mapping[str, Any], old: Iterable[NodeExecution], new: Iterable[NodeExecution]
 ) -> RunDifference:
     """What the second run did otherwise than the first.
 

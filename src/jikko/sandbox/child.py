@@ -234,8 +234,7 @@ def parse_request(text: bytes, body: bytes) -> OutgoingRequest:
         headers=asked.headers,
         body=body or None,
         timeouts=Timeouts(
-            connect=min(asked.connect or usual.connect, usual.connect),
-            read=min(asked.read or usual.read, usual.read),
+            connect=min(asked.connect or usual.connect, usual.connect), read=min(asked.read or usual.read, usual.read)
         ),
         ssl_verify=asked.verify,
         # The program follows redirects itself, so that it sees them, and each is made under the same rules.

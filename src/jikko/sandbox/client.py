@@ -110,20 +110,14 @@ class ForkServerSandbox:
             await self._running.servers.close()
 
     async def _run(
-        self,
-        job: dict[str, Any],
-        app_id: str,
-        *,
-        key: "TemplateKey | None" = None,
-        send: SendForProgram | None = None,
+        self, job: dict[str, Any], app_id: str, *, key: "TemplateKey | None" = None, send: SendForProgram | None = None
     ) -> Any:
         """What a program returned."""
         limit = self._limits.queued_runs
         if not self._places.is_free_for(app_id) and self._places.waiting(app_id) >= limit:
             self.measures.refused.add()
             raise SandboxFailure(
-                f"The sandbox is busy: its queue limit of {limit} waiting runs of one app is reached",
-                kind=LIMIT_ERROR,
+                f"The sandbox is busy: its queue limit of {limit} waiting runs of one app is reached", kind=LIMIT_ERROR
             )
         async with self._places.place(app_id):
             began = time.monotonic()

@@ -41,7 +41,6 @@ async def serve(settings: Settings, files: Sequence[Path], hold: Hold, *, reload
     Raises:
         InvalidSettings: A setting cannot be used, or the port is taken.
     """
-
     inherited = handed_over()
     try:
         # Before runs are taken over, which a run bears only so often.

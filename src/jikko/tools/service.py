@@ -22,7 +22,6 @@ class ToolListing(Protocol):
     """Tools that can be listed: see ``ToolService``."""
 
     def providers(self) -> list[ToolName]: ...
-
     async def offered(self, provider: ToolName) -> list[Tool]: ...
 
 

@@ -45,7 +45,6 @@ def env_options(command: F) -> F:
 
 def env_of(pairs: tuple[str, ...], file: Path | None) -> dict[str, str]:
     """What ``env_options`` give, by name. What is wrong with it ends the command with code 2."""
-
     try:
         values = {} if file is None else parse_env_file(_text(file), str(file))
         return values | parse_pairs(pairs)
@@ -55,7 +54,6 @@ def env_of(pairs: tuple[str, ...], file: Path | None) -> dict[str, str]:
 
 async def require_names(assembly: Assembly, app: Any) -> None:
     """Have ``--env`` name nothing but environment variables of an app; else the command ends with code 2."""
-
     variables = (await assembly.workflows.get(app)).document.environment
     for layer in assembly.settings.env:
         for name, hint in unused(layer, [(app, variables)]) if layer.place == OPTION else ():

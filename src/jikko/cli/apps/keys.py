@@ -27,7 +27,6 @@ async def issue_key(
     Returns:
         The key, and what to say of it in words; ``None``, and nothing, if none was made.
     """
-
     key = new_key()
     entry = await (assembly.app_keys.add_first if only_first else assembly.app_keys.add)(app_id, key)
     if entry is None:
@@ -89,7 +88,6 @@ async def keys(
 
 
 def _brought(source: Path) -> list[str]:
-
     try:
         text = sys.stdin.read() if str(source) == "-" else source.read_text(encoding="utf-8")
         keys = [checked_key(line) for line in text.splitlines() if line.strip()]

@@ -82,7 +82,6 @@ async def _on_server(url: str, key: str, user: str, stack: AsyncExitStack) -> As
 
 
 async def _in_memory(place: ChatTarget, file: Path, stack: AsyncExitStack) -> AsyncClient:
-
     try:
         text = read_dsl_file(file)
     except OSError as error:
@@ -98,7 +97,6 @@ async def _in_memory(place: ChatTarget, file: Path, stack: AsyncExitStack) -> As
 
 
 async def _in_folder(place: ChatTarget, stack: AsyncExitStack) -> AsyncClient:
-
     existing(place.settings)
     assembly, address = await open_folder(place.settings, stack, doing="jikko chat")
     app = await assembly.apps.find(place.app)
@@ -107,7 +105,6 @@ async def _in_folder(place: ChatTarget, stack: AsyncExitStack) -> AsyncClient:
 
 
 async def _here(assembly: Assembly, key: str, user: str, stack: AsyncExitStack) -> AsyncClient:
-
     stack.push_async_callback(assembly.runs.close, 0)
     return AsyncClient(app=create_app(assembly), key=key, user=user)
 

@@ -27,7 +27,6 @@ def inputs_of(
     Raises:
         Failure: Some are missing or wrong: all of them.
     """
-
     entries = [entry for item in parameters.get("user_input_form") or [] for entry in item.values()]
     variables = read_start_variables(Fields("", {"variables": entries}, []))
     read = reader(taken=("the questions",))
@@ -47,7 +46,6 @@ async def sent(service: AsyncClient, value: Any) -> Any:
     Raises:
         Failure: A file cannot be read or uploaded.
     """
-
     if isinstance(value, list):
         return [await sent(service, item) for item in value]
     if not isinstance(value, Upload):

@@ -146,7 +146,6 @@ class Talk:
         return bool(came)
 
     def _answer_form(self, turn: TurnOutcome) -> bool:
-
         form = turn.forms[0]
         if not form.get("form_token"):
             raise Failure("the answer waits for another person, by mail or on another page", exit_code=ExitCode.PAUSED)

@@ -89,7 +89,6 @@ def check(
 
     The exit code is 1 if a file will fail or cannot be imported, else 0; --fail-on says what else counts.
     """
-
     settings = settings_of(env=env_of(env, env_file), **given, **trial_settings(fake_models, mocks))
     try:
         here = installation_of(settings)
@@ -131,7 +130,6 @@ def check(
 
 def _checked(source: DslSource) -> Any:
     """The file, compiled; ``None`` if it cannot be read."""
-
     return None if source.error else check_file(source.text, source=source.name, node_classes=BY_TYPE)
 
 
@@ -143,7 +141,6 @@ def report_of(source: DslSource, checked: Any, here: Any, outside: Any, language
         here: The ``Installation``.
         outside: Values for environment variables from outside, as ``forecast`` takes them.
     """
-
     if checked is None:
         assert source.error is not None
         found = Forecast("cannot_be_imported", (Diagnostic(source.error.code, source.error.params),))

@@ -74,5 +74,4 @@ def _unreadable(error: OSError) -> Phrase:
 
 
 def _read_standard_input() -> DslSource:
-
     return DslSource("-", sys.stdin.buffer.read(LoadLimits().max_bytes + 1))

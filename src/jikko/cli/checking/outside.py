@@ -14,7 +14,6 @@ from jikko.settings import Settings
 
 def outside_of(settings: Settings) -> Any:
     """The values for environment variables, an ``Outside``. One that cannot be read is left out, with a warning."""
-
     try:
         return known(settings)
     except (InvalidSettings, StoreUnavailable) as error:
@@ -25,7 +24,6 @@ def outside_of(settings: Settings) -> Any:
 def base_of(settings: Settings) -> str:
     """The address of the server: the public one, else where the one of the data folder serves now, else where one would
     with these settings."""
-
     if settings.public_url:
         return str(settings.public_url).rstrip("/")
     owner = owner_of(settings.home)

@@ -40,7 +40,6 @@ _MAX_APPS: Final = 5
 
 def port(settings: Settings) -> Diagnostic:
     """Whether a server could listen where the settings say; by now the one of this data folder may."""
-
     try:
         [listening] = listen(settings.host, settings.port)
     except OSError as error:
@@ -119,7 +118,6 @@ def _mark(finding: Diagnostic) -> str:
 
 
 async def _of_servers(command: click.Command, home: Path | None) -> AsyncIterator[Diagnostic]:
-
     settings, found = _settings(os.environ, home, command)
     for finding in found:
         yield finding
@@ -137,7 +135,6 @@ async def _of_servers(command: click.Command, home: Path | None) -> AsyncIterato
 
 def _usable(settings: Settings, found: list[Diagnostic]) -> Any:
     """Settings with which all that is kept can be opened: without what cannot be read, which has lines of its own."""
-
     usable = replace(settings, files_url=settings.files_url if settings.nats_url else "", console=True)
     if not all(finding.ok for finding in found):
         usable = replace(usable, mocks="", http_allow=())
@@ -218,7 +215,6 @@ def _settings(
         home: The option.
         command: The whole command, whose options name variables, too.
     """
-
     found: list[Diagnostic] = []
     try:
         read = read_settings(environment, home=home)
@@ -242,7 +238,6 @@ def _wrong(text: str) -> Diagnostic:
 
 def _unusable(read: Any) -> Iterator[str]:
     """What is no good though it is of the right type: a server with it would not start."""
-
     for check, value in (
         (mocks_of, read.mocks),
         (allowed_networks, read.http_allow),

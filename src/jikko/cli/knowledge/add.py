@@ -9,11 +9,7 @@ from typing import Any, NamedTuple
 import click
 
 from jikko.cli.knowledge.waiting import finish
-from jikko.cli.options import (
-    assembled,
-    providers_option,
-    with_settings,
-)
+from jikko.cli.options import assembled, providers_option, with_settings
 from jikko.errors import NotFound
 from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.documents import source_of
@@ -37,7 +33,6 @@ def files_below(paths: Sequence[Path]) -> tuple[list[LocalSource], list[Path]]:
     Raises:
         click.UsageError: A file that is named by itself cannot be a document, or two have one name.
     """
-
     found: list[LocalSource] = []
     passed: list[Path] = []
     for path in paths:

@@ -37,12 +37,7 @@ from jikko.terminal_text import harmless
 @providers_option
 @with_settings
 async def import_(
-    settings: Settings,
-    datasets: tuple[str, ...],
-    url: str,
-    key: str,
-    model: str | None,
-    as_json: bool,
+    settings: Settings, datasets: tuple[str, ...], url: str, key: str, model: str | None, as_json: bool
 ) -> int:
     """Copy DATASETS (names or ids; by default all) with documents, segments, metadata and tags, over the API of a Dify.
 
@@ -80,7 +75,6 @@ async def import_(
 
 async def _one(knowledge: Any, service: Any, there: Any, model: tuple[str, str] | None, as_json: bool) -> int:
     """Copy one dataset. Returns how many of its documents are in error, or could not be taken."""
-
     fields, built_in = await fields_of(service, there.id)
     dataset = await knowledge.imports.dataset(there.wishes(model), [tag.name for tag in there.tags], fields)
     own = {each.name: each for each in await knowledge.documents.all(dataset.id)}

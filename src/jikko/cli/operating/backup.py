@@ -32,7 +32,6 @@ def backup(settings: Settings, folder: str, as_json: bool) -> None:
     Contents of files are copied from the bucket of JIKKO_FILES_URL, too. A record in PostgreSQL (JIKKO_DATABASE_URL)
     is not: the line for pg_dump is told. Call that first, then this: so each file that the record knows is there.
     """
-
     if not settings.has_database:
         raise click.ClickException(f"There is no database {settings.database}.")
     try:
@@ -62,7 +61,6 @@ def backup(settings: Settings, folder: str, as_json: bool) -> None:
 
 def _to_folder(name: str, settings: Settings) -> tuple[dict[str, Any], str]:
     """Make one. Returns what came of it, and the same as text."""
-
     folder = Path(name)
     if folder.exists() and folder.samefile(settings.home):
         raise click.ClickException(f"{folder} is the data folder itself.")
@@ -74,7 +72,6 @@ def _to_folder(name: str, settings: Settings) -> tuple[dict[str, Any], str]:
 
 
 def _to_bucket(url: str, settings: Settings) -> tuple[dict[str, Any], str]:
-
     backups = make_bucket_backups(settings, url)
     made = backups.make()
     report = {"bucket": backups.where, "name": made.name, "database_bytes": made.database_bytes}

@@ -75,7 +75,6 @@ def _tell_forgotten(count: int, as_json: bool) -> None:
 
 def _of_servers(settings: Settings, *, forget: bool) -> int:
     """Change the keys that several servers have in their database, and wait until all have heard of it."""
-
     if sys.stderr.isatty():
         click.echo("Waiting until all servers have heard of it …", err=True)
     try:
@@ -85,7 +84,6 @@ def _of_servers(settings: Settings, *, forget: bool) -> int:
 
 
 def _files(settings: Settings) -> Any:
-
     files = key_files(settings)
     try:
         files.load_or_create()

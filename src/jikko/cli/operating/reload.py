@@ -40,7 +40,6 @@ def reloaded(settings: Settings) -> bool:
     Raises:
         Failure: A file is wrong, or the server does not answer.
     """
-
     before = owner_of(settings.home)
     if before is None or before.doing != "jikko serve":
         return False

@@ -28,7 +28,6 @@ def restore(settings: Settings, source: str, at: str, only_look: bool, as_json: 
     With JIKKO_FILES_URL, contents of files go into that bucket. A record in PostgreSQL is restored by pg_restore; the
     line for that is told.
     """
-
     if at and not is_bucket(source):
         raise click.UsageError("--at is for a bucket: of a folder of backups, name the one that is meant.")
     restores = make_restores(settings)

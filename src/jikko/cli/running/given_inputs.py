@@ -45,7 +45,6 @@ def pairs_of(pairs: Sequence[str]) -> list[tuple[str, str]]:
 
 def document_of(given: str | None) -> dict[str, Any]:
     """The JSON object that ``--inputs`` names: ``-`` is standard input; what begins with ``{`` is the object itself."""
-
     if not given:
         return {}
     import json

@@ -107,7 +107,6 @@ def run(
     each event is a line there instead, and an error is JSON on standard error. On a terminal, forms are asked for;
     elsewhere the command ends at a form. Exit codes are in docs/exit-codes.md: 0 if the run succeeded, 1 if it failed.
     """
-
     home: Path | None = given["home"]
     from_input = str(file) == "-"
     if [str(file), document, str(env_file)].count("-") > 1:
@@ -143,7 +142,6 @@ def run(
 
 
 async def _run(wanted: _Wanted, settings: Settings) -> int:
-
     ending = Ending()
     if wanted.save_to is not None:
         make_target(wanted.save_to)
@@ -216,7 +214,6 @@ async def _saved(assembly: Assembly, run_id: str, wanted: _Wanted) -> tuple[dict
 
 async def _started(assembly: Assembly, app: Any, values: Mapping[str, Any], wanted: _Wanted) -> Any:
     """The run; or the message that has its answer, if a question took none."""
-
     if wanted.question is None:
         return await assembly.runs.start(app, StartRequest(inputs=values, user=wanted.user))
     question = question_of(wanted.question)
@@ -228,12 +225,7 @@ async def _started(assembly: Assembly, app: Any, values: Mapping[str, Any], want
     begun = await assembly.turns.begin(
         app,
         TurnRequest(
-            query=question.text,
-            inputs=values,
-            user=wanted.user,
-            files=sent["files"],
-            name_wanted=False,
-            streamed=True,
+            query=question.text, inputs=values, user=wanted.user, files=sent["files"], name_wanted=False, streamed=True
         ),
     )
     return begun.run if isinstance(begun, StartOutcome) else begun
@@ -246,7 +238,6 @@ async def _published(assembly: Assembly, wanted: _Wanted) -> tuple[Any, Any]:
         InvalidDocument: The file cannot be imported; it is named as it was given.
         Failure: It is an app of a kind that does not run.
     """
-
     checked = check(wanted.text, source=wanted.file, node_classes=BY_TYPE)
     document, graph = checked.require()
     if document.mode in CHAT_MODES and wanted.question is None:
@@ -267,7 +258,6 @@ async def _published(assembly: Assembly, wanted: _Wanted) -> tuple[Any, Any]:
 
 
 async def _values(assembly: Assembly, app: Any, workflow: Any, wanted: _Wanted) -> Mapping[str, Any]:
-
     read = reader(taken=("the workflow, --inputs or --env-file",) if wanted.input_is_taken else ())
     given = given_inputs(workflow.inputs, wanted.pairs, wanted.document, read)
     file = "-" if wanted.file == "standard input" else wanted.file
@@ -280,7 +270,6 @@ async def _stop(assembly: Assembly, app: Any, run_id: str, user: str) -> None:
 
 
 def _can_ask(wanted: _Wanted) -> bool:
-
     return is_conversation() and not wanted.as_json and not wanted.input_is_taken
 
 
@@ -290,7 +279,6 @@ async def _answer(assembly: Assembly, app: Any, watch: Any, wanted: _Wanted, run
     Raises:
         click.Abort: Ctrl-C, while nothing runs.
     """
-
     record = await assembly.runs.records.any_record(run_id)
     for entry in await assembly.forms.open_forms(record):
         requested = entry.requested
@@ -313,7 +301,6 @@ async def _answer(assembly: Assembly, app: Any, watch: Any, wanted: _Wanted, run
 
 
 def _say(text: str) -> None:
-
     click.echo(shown(text))
 
 
@@ -324,7 +311,6 @@ def _report(watch: Any, wanted: _Wanted, ending: Any, run_id: str, answer: str |
         answer: Printed instead of the outputs, of a chat.
         paths: Of saved files, by their ids.
     """
-
     end = watch.end
     if not isinstance(end, RunFinished):
         forms = list(watch.forms.open.values())

@@ -135,7 +135,6 @@ async def retry(
 
 async def executed_here(assembly: Assembly, record: Any, as_json: bool) -> int:
     """Watch a run that this process executes, to its end or pause. Returns the exit code."""
-
     ending = Ending()
     identity = record.identity
     stopping: list[asyncio.Future[bool]] = []

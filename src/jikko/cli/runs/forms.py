@@ -103,7 +103,6 @@ async def _filled(
     Raises:
         Failure: It is not clear, or what is given does not fit.
     """
-
     form = _meant(await assembly.forms.open_forms(record), which, record)
     chosen = action_of(form.requested.form, action)
     variables = form_variables(form.requested.form)

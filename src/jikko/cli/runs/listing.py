@@ -103,7 +103,6 @@ def entry_of(log: Sequence[Event]) -> str:
 
 async def _readable(assembly: Assembly, record: Any) -> Any:
     """The log of a run, as far as it can be read: a damaged one keeps no list from being shown."""
-
     try:
         return await assembly.runs.records.events(record)
     except LogDamaged as damage:
@@ -111,7 +110,6 @@ async def _readable(assembly: Assembly, record: Any) -> Any:
 
 
 def _table(rows: list[tuple[str, Any, Any]], now: float) -> None:
-
     on_terminal = sys.stdout.isatty()
     ids = [record.identity.run_id for _, record, _ in rows]
     short = short_ids(ids) if on_terminal else {run_id: run_id for run_id in ids}

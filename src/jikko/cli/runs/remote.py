@@ -51,7 +51,6 @@ class Server:
 
     async def status_of(self, run_id: str) -> str:
         """The status of a run as it is now; empty if that is not known here."""
-
         return "" if self._store is None else str((await run_of(self._store, run_id)).status)
 
     async def act_on(
@@ -89,7 +88,6 @@ async def reached(
         JikkoError: There is no such run, or another process is in the way.
         Failure: A server is about to start or end.
     """
-
     if url is not None:
         if not key:
             raise click.UsageError("A server elsewhere wants the API key of the app: --key, or JIKKO_KEY.")

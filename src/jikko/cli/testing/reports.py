@@ -40,7 +40,7 @@ class CaseReport(Protocol):
 
 
 class TextReport:
-    """For people: the cases of each file together, and of those that did not pass what differs. Implements ``CaseReport``."""
+    """For people: the cases of each file, and of those that did not pass what differs. Implements ``CaseReport``."""
 
     def __init__(self, *, annotate: bool = False) -> None:
         """Args:
@@ -175,10 +175,7 @@ def places(result: CaseResult, plan: CasePlan) -> list[str]:
 
 def _covered(coverage: Coverage) -> dict[str, list[CoveredBranch]]:
     found = list(coverage.branches())
-    kinds = {
-        "nodes": [each for each in found if not each.handle],
-        "branches": [each for each in found if each.handle],
-    }
+    kinds = {"nodes": [each for each in found if not each.handle], "branches": [each for each in found if each.handle]}
     return {kind: each for kind, each in kinds.items() if each}
 
 

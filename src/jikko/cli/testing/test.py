@@ -107,7 +107,6 @@ def test(
     Exit codes: 0 all cases passed, 1 some did not, 2 a test file is wrong or there is none, 8 a workflow cannot be
     imported.
     """
-
     output = "json" if as_json else output
     language = lang or ("en" if output == "json" else language_of(os.environ))
     written = [path for path in (junit, lcov) if path is not None]

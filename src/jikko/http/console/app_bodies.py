@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from jikko.console.canvas import Picture
 from jikko.console.forecast_cache import AppForecast
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
+from jikko.dify.bodies import body_from
 from jikko.dsl.document import AppMode
 from jikko.dsl.start_variables import StartVariable
 from jikko.events import RunStatus
@@ -196,44 +197,16 @@ def graph_of(picture: Picture) -> Graph:
     """A graph."""
     return Graph(
         [
-            GraphNode(
-                node.id,
-                node.type,
-                node.title,
-                node.x,
-                node.y,
-                node.width,
-                node.height,
-                node.detail,
-                UNSET if node.note is None else node.note,
-                node.parent or UNSET,
-            )
+            body_from(node, GraphNode, note=UNSET if node.note is None else node.note, parent=node.parent or UNSET)
             for node in picture.nodes
         ],
-        [GraphEdge(edge.id, edge.source, edge.handle, edge.target) for edge in picture.edges],
+        [body_from(edge, GraphEdge) for edge in picture.edges],
     )
 
 
 def form_of(variables: tuple[StartVariable, ...]) -> list[FormVariable]:
     """The inputs of a workflow."""
-    return [
-        FormVariable(
-            name=variable.name,
-            label=variable.label,
-            type=variable.type,
-            required=variable.required,
-            hide=variable.hide,
-            default=variable.default,
-            description=variable.description,
-            max_length=variable.max_length,
-            options=list(variable.options),
-            allowed_file_types=list(variable.allowed_file_types),
-            allowed_file_extensions=list(variable.allowed_file_extensions),
-            allowed_file_upload_methods=list(variable.allowed_file_upload_methods),
-            json_schema=None if variable.json_schema is None else dict(variable.json_schema),
-        )
-        for variable in variables
-    ]
+    return [body_from(variable, FormVariable) for variable in variables]
 
 
 def models_of(forecast: AppForecast) -> list[ModelUse]:

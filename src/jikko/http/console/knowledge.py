@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from jikko.diagnostics.diagnostic import Phrase
+from jikko.dify.bodies import body_from
 from jikko.errors import InvalidParam
 from jikko.http.console.app_bodies import PhraseBody
 from jikko.http.console.gate import ConsoleRequest, VisitorRoute
@@ -147,18 +148,7 @@ async def list_datasets(call: ConsoleRequest) -> SendableResponse:
     for view in await call.request.api.knowledge.datasets.all_views():
         one, counts = view.dataset, view.counts
         found.append(
-            KnowledgeSet(
-                one.id,
-                one.name,
-                one.description,
-                one.provider,
-                one.technique,
-                one.embedding_model,
-                counts.documents,
-                counts.available,
-                counts.words,
-                one.updated_at,
-            )
+            body_from(one, KnowledgeSet, documents=counts.documents, available=counts.available, words=counts.words)
         )
     return json_response(KnowledgeSets(found))
 
@@ -171,32 +161,20 @@ async def list_documents(call: ConsoleRequest) -> SendableResponse:
     documents = call.request.api.knowledge.documents
     asked = queried(call.request.query, KnowledgeFilter)
     _, found, total = await documents.page(
-        id_in(call, "dataset_id", "dataset"),
-        keyword=asked.keyword,
-        status="",
-        page=asked.page,
-        limit=asked.limit,
+        id_in(call, "dataset_id", "dataset"), keyword=asked.keyword, status="", page=asked.page, limit=asked.limit
     )
     counts = await documents.counts(found)
     shown = []
     for one in found:
         segments = counts[one.id]
         shown.append(
-            KnowledgeDocument(
-                one.id,
-                one.name,
-                one.status,
-                one.error,
-                _message(one),
-                one.enabled,
-                one.archived,
-                one.words,
-                one.tokens,
-                segments.total,
-                segments.completed,
-                segments.hits,
-                one.created_at,
-                one.completed_at,
+            body_from(
+                one,
+                KnowledgeDocument,
+                error_message=_message(one),
+                segments=segments.total,
+                segments_done=segments.completed,
+                hits=segments.hits,
             )
         )
     return json_response(KnowledgeDocuments(shown, total))
@@ -253,26 +231,8 @@ async def list_segments(call: ConsoleRequest) -> SendableResponse:
         number=asked.page,
         limit=asked.limit,
     )
-    return json_response(
-        KnowledgeSegments(
-            [
-                KnowledgeSegment(
-                    one.id,
-                    one.position,
-                    one.content,
-                    one.answer,
-                    one.words,
-                    one.tokens,
-                    one.keywords or [],
-                    one.enabled,
-                    one.status,
-                    one.hits,
-                )
-                for one in found
-            ],
-            total,
-        )
-    )
+    shown = [body_from(one, KnowledgeSegment, keywords=one.keywords or []) for one in found]
+    return json_response(KnowledgeSegments(shown, total))
 
 
 @VisitorRoute(
@@ -290,20 +250,4 @@ async def search_dataset(call: ConsoleRequest) -> SendableResponse:
         hits = await knowledge.retrieval.retrieve(dataset, body.query, model, conditions_of(model.conditions))
     except SearchFailure as failure:
         raise InvalidParam(str(failure)) from None
-    return json_response(
-        KnowledgeHits(
-            [
-                KnowledgeHit(
-                    hit.score,
-                    hit.content,
-                    hit.answer,
-                    hit.document_id,
-                    hit.document_name,
-                    hit.segment_id,
-                    hit.position,
-                    hit.metadata,
-                )
-                for hit in hits
-            ]
-        )
-    )
+    return json_response(KnowledgeHits([body_from(hit, KnowledgeHit) for hit in hits]))

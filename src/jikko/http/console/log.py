@@ -23,10 +23,7 @@ _TEXT: Final = b"text/plain; charset=utf-8"
 
 LogEvent: TypeAlias = Annotated[
     dict[str, Json],
-    Meta(
-        description="An event of the log, with `cut` where values were too long.",
-        extra_json_schema=ANY_EVENT,
-    ),
+    Meta(description="An event of the log, with `cut` where values were too long.", extra_json_schema=ANY_EVENT),
 ]
 
 

@@ -71,8 +71,7 @@ class RunsFilter(Struct):
     )
     user: Annotated[str, Meta(description="The user of the requests, exactly.")] = ""
     keyword: Annotated[
-        str,
-        Meta(description="A part of inputs, outputs or user, of which the first 30 characters count; or a run id."),
+        str, Meta(description="A part of inputs, outputs or user, of which the first 30 characters count; or a run id.")
     ] = ""
     after: Annotated[_Since, Meta(description="Created then or later: seconds since the Unix epoch.")] | None = None
     before: Annotated[_Since, Meta(description="Created then or earlier.")] | None = None

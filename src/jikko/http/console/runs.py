@@ -188,12 +188,7 @@ async def start_run(call: ConsoleRequest) -> SendableResponse:
     if app.mode != "workflow":
         raise InvalidParam("The app is a chat: it is asked by POST apps/{app_id}/messages.")
     user = user_named(asked.user) or f"console:{call.visitor.name}"
-    start = StartRequest(
-        inputs=asked.inputs,
-        user=user,
-        workflow_id=asked.workflow_id,
-        base_url=request.base_url,
-    )
+    start = StartRequest(inputs=asked.inputs, user=user, workflow_id=asked.workflow_id, base_url=request.base_url)
     options = start_options_of(request, "console run", {**body, "callback_url": None})
     started = await api.starts.start(app, options, partial(api.runs.start, app, start))
     return await accepted(call, "started run", started)

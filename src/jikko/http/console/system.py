@@ -10,6 +10,7 @@ from jikko import __version__
 from jikko.console.issues import Issue
 from jikko.console.system import LoadName
 from jikko.diagnostics.diagnostic import Diagnostic
+from jikko.dify.bodies import body_from
 from jikko.errors import NotFound
 from jikko.events import RunStatus
 from jikko.http.console.app_bodies import PARAMS, PhraseBody, phrase_body
@@ -250,17 +251,13 @@ async def system(call: ConsoleRequest) -> SendableResponse:
             report.at,
             ServerInfo(__version__, api.clock(), call.console.public_url),
             ProcessInfo(process.python, process.pid, process.workers, process.memory, process.began),
-            StoreInfo(
-                store.engine,
-                store.path,
-                store.bytes,
-                store.wal,
-                store.free,
-                store.commit,
-                report.runs,
-                report.oldest,
-                report.files.files,
-                report.files.bytes,
+            body_from(
+                store,
+                StoreInfo,
+                runs=report.runs,
+                oldest_at=report.oldest,
+                files=report.files.files,
+                file_bytes=report.files.bytes,
             ),
             [
                 *(LoadInfo(load.name, load.used, load.limit) for load in report.load),

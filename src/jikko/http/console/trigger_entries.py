@@ -214,12 +214,7 @@ async def _entry(call: ConsoleRequest, trigger: Trigger, app: App) -> TriggerEnt
     except JikkoError:
         title = trigger.node_id  # the version cannot be read, which the page of its app tells
     entry = TriggerEntry(
-        trigger.id,
-        RunApp(app.id, app.name, icon_of(app)),
-        trigger.node_id,
-        title,
-        trigger.kind,
-        trigger.enabled,
+        trigger.id, RunApp(app.id, app.name, icon_of(app)), trigger.node_id, title, trigger.kind, trigger.enabled
     )
     if trigger.kind == "webhook":
         if call.visitor.is_operator:

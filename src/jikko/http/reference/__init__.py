@@ -95,12 +95,7 @@ def _operation(method: str, path: str, operation: dict[str, Any], schemas: dict[
 def _fields(schema: Schema) -> list[dict[str, Any]]:
     required = schema.get("required", [])
     return [
-        {
-            "name": name,
-            "type": _type(field),
-            "required": name in required,
-            "description": field.get("description", ""),
-        }
+        {"name": name, "type": _type(field), "required": name in required, "description": field.get("description", "")}
         for name, field in schema.get("properties", {}).items()
     ]
 

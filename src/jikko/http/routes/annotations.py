@@ -59,8 +59,7 @@ class ReplyRequest(Struct):
     """How annotations are found."""
 
     score_threshold: Annotated[
-        float,
-        Meta(description="The least likeness, from 0 to 1.", extra=must("must be a number")),
+        float, Meta(description="The least likeness, from 0 to 1.", extra=must("must be a number"))
     ]
     embedding_provider_name: Annotated[str, Meta(extra=must("must be a string"))]
     embedding_model_name: Annotated[str, Meta(extra=must("must be a string"))]

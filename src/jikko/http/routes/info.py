@@ -30,12 +30,7 @@ _SILENT = {"enabled": False, "voice": "", "language": ""}
 _FILES_PER_RUN = 10
 """What Dify tells editors; runs are not held to it. Source: docs/dify-behaviour.md, “Size limits”."""
 _NO_UPLOAD = {
-    "image": {
-        "enabled": False,
-        "number_limits": 3,
-        "detail": "high",
-        "transfer_methods": ["remote_url", "local_file"],
-    }
+    "image": {"enabled": False, "number_limits": 3, "detail": "high", "transfer_methods": ["remote_url", "local_file"]}
 }
 
 

@@ -65,8 +65,7 @@ class LogFilter(Struct):
     page: Annotated[int, Meta(ge=1, le=99999, description="Default 1.")] = 1
     limit: Annotated[int, Meta(ge=1, le=100, description="Default 20.")] = 20
     keyword: Annotated[
-        str,
-        Meta(description="A part of inputs, outputs or user, of which the first 30 characters count; or a run id."),
+        str, Meta(description="A part of inputs, outputs or user, of which the first 30 characters count; or a run id.")
     ] = ""
     status: Annotated[
         Literal["succeeded", "failed", "stopped"] | None,

@@ -52,11 +52,7 @@ ANY_EVENT: Final[dict[str, Json]] = {
 }
 """The schema of an event of a log."""
 NumberedEvent: TypeAlias = Annotated[
-    dict[str, Json],
-    Meta(
-        description="An event of the run's log.",
-        extra_json_schema=ANY_EVENT,
-    ),
+    dict[str, Json], Meta(description="An event of the run's log.", extra_json_schema=ANY_EVENT)
 ]
 
 

@@ -140,11 +140,7 @@ async def _run(request: Request, workflow_id: str | None) -> SendableResponse:
     asked = checked(body, RunRequest)
     mode = asked.response_mode or "blocking"
     start = StartRequest(
-        inputs=asked.inputs,
-        user=user,
-        files=asked.files,
-        workflow_id=workflow_id,
-        base_url=request.base_url,
+        inputs=asked.inputs, user=user, files=asked.files, workflow_id=workflow_id, base_url=request.base_url
     )
     options = start_options_of(request, "run" if workflow_id is None else f"run {workflow_id.lower()}", body)
 

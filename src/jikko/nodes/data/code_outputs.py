@@ -16,16 +16,7 @@ from jikko.nodes.contract import NodeFailure
 from jikko.ports.node_ports import ValueLimits
 from jikko.values import Json
 
-TYPES = (
-    "string",
-    "number",
-    "boolean",
-    "object",
-    "array[string]",
-    "array[number]",
-    "array[object]",
-    "array[boolean]",
-)
+TYPES = ("string", "number", "boolean", "object", "array[string]", "array[number]", "array[object]", "array[boolean]")
 _ELEMENTS_PER_SLICE: Final = 500
 """Elements, which take about a millisecond."""
 _SCIENTIFIC = re.compile(r"[+-]?\d+(\.\d+)?[eE][+-]\d+")

@@ -334,11 +334,7 @@ async def _stored(ctx: Context, url: str, response: HttpResponse) -> dict[str, J
     name, mime_type = file_identity(response, url)
     try:
         return await ctx.ports.files.make(
-            response.body,
-            app_id=ctx.run.app_id,
-            end_user_id=ctx.run.end_user_id,
-            name=name,
-            mime_type=mime_type,
+            response.body, app_id=ctx.run.app_id, end_user_id=ctx.run.end_user_id, name=name, mime_type=mime_type
         )
     except FileTooLarge as error:
         raise NodeFailure(str(error), kind="ResponseSizeError") from None

@@ -62,11 +62,7 @@ class Filtering(Struct, frozen=True):
             return None
         return MetadataFilter(
             tuple(
-                {
-                    "name": each.name,
-                    "comparison_operator": each.operator,
-                    "value": _resolved(each.value, variables),
-                }
+                {"name": each.name, "comparison_operator": each.operator, "value": _resolved(each.value, variables)}
                 for each in self.conditions
             ),
             self.any_of_them,

@@ -12,15 +12,7 @@ from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
 from jikko.values import Json
 
-_TYPES: Final = (
-    "string",
-    "number",
-    "boolean",
-    "array[string]",
-    "array[number]",
-    "array[object]",
-    "array[boolean]",
-)
+_TYPES: Final = ("string", "number", "boolean", "array[string]", "array[number]", "array[object]", "array[boolean]")
 _FORBIDDEN: Final = ("__reason", "__is_success")
 _ZERO: Final[dict[str, Json]] = {"string": "", "number": 0, "boolean": False}
 

@@ -163,8 +163,7 @@ class QuestionClassifier(Struct, frozen=True):
         answer = fenced_object(without_reasoning(completion.text))
         if answer is None:
             raise NodeFailure(
-                f"The model's answer holds no JSON object: {completion.text[:200]!r}",
-                usage=completion.usage.as_usage(),
+                f"The model's answer holds no JSON object: {completion.text[:200]!r}", usage=completion.usage.as_usage()
             )
         chosen = answer.get("category_id")
         if isinstance(chosen, int) and not isinstance(chosen, bool):

@@ -81,12 +81,7 @@ class ToolOutputs:
             self._ctx.say(name, text, soon=True)
         for name, pieces in self._streamed.items():
             self._variables[name] = "".join(pieces)
-        return {
-            "text": "".join(self._texts),
-            "files": files,
-            "json": self._json or [{"data": []}],
-            **self._variables,
-        }
+        return {"text": "".join(self._texts), "files": files, "json": self._json or [{"data": []}], **self._variables}
 
     def close(self) -> None:
         """Show nothing more by itself."""

@@ -25,12 +25,7 @@ from jikko.ports.models import (
 from jikko.ports.plugin_models import AnswerPiece
 from jikko.values import Json
 
-_MEDIA: Final[Mapping[str, MediaKind]] = {
-    "image": "image",
-    "audio": "audio",
-    "video": "video",
-    "document": "document",
-}
+_MEDIA: Final[Mapping[str, MediaKind]] = {"image": "image", "audio": "audio", "video": "video", "document": "document"}
 _ROLES: Final = ("system", "user", "assistant", "tool")
 
 

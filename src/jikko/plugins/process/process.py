@@ -108,12 +108,7 @@ class PluginProcess:
         payer = Payer(budget)
         try:
             started = await spawn(
-                command,
-                folder=folder,
-                environment=environment,
-                descriptors=descriptors,
-                limit=_PIECE * 4,
-                payer=payer,
+                command, folder=folder, environment=environment, descriptors=descriptors, limit=_PIECE * 4, payer=payer
             )
         except OSError as error:
             if group is not None:

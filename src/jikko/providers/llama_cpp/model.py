@@ -15,9 +15,10 @@ from jikko.providers.vectors.backend import EmbeddedBatch
 
 
 class LlamaCpp:
-    """A ``Backend`` and ``EmbeddingBackend`` of one model file. A server starts with the first request, and ends with this process.
+    """One model file: a ``Backend`` and ``EmbeddingBackend``.
 
-    llama.cpp serves answers or vectors, not both: who asks the same file for both has two servers.
+    A server starts with the first request, and ends with this process. llama.cpp serves answers
+    or vectors, not both: who asks the same file for both has two servers.
     """
 
     def __init__(self, config: ProviderConfig) -> None:

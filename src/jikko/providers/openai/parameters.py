@@ -126,11 +126,7 @@ def chat_body(request: ModelRequest, parameters: dict[str, Any]) -> dict[str, An
         body["tools"] = [
             {
                 "type": "function",
-                "function": {
-                    "name": tool.name,
-                    "description": tool.description,
-                    "parameters": dict(tool.parameters),
-                },
+                "function": {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)},
             }
             for tool in request.tools
         ]

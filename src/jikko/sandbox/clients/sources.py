@@ -12,11 +12,7 @@ from jikko.sandbox.languages.memory import MemoryImporter, Source, modules_below
 _HERE: Final = "jikko.sandbox.clients"
 _LEFT_OUT: Final = ("__pycache__", "__main__.py", "_main.py", "cli", "cli.py", "emscripten", "pyopenssl.py")
 """Commands, and ways to connect."""
-_COMPLETED: Final = {
-    "urllib3": f"{_HERE}.connections",
-    "requests": f"{_HERE}.adapter",
-    "httpx": f"{_HERE}.transport",
-}
+_COMPLETED: Final = {"urllib3": f"{_HERE}.connections", "requests": f"{_HERE}.adapter", "httpx": f"{_HERE}.transport"}
 _CERTIFICATES: Final = b'def where():\n    return "/no/certificates/here"\n'
 """In the place of ``certifi``: the server checks certificates, and programs have no files."""
 

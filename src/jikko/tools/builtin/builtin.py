@@ -51,10 +51,7 @@ class BuiltinTools:
             has = {"provider": name.provider, "known": ", ".join(self._providers.get(name.provider, ()))}
             raise ToolNotFound(Phrase("tool.no_builtin", {"name": name.tool}), Phrase("remedy.provider_has", has))
         return Tool(
-            name=name,
-            parameters=found.parameters,
-            description=found.description,
-            open_settings=found.open_settings,
+            name=name, parameters=found.parameters, description=found.description, open_settings=found.open_settings
         )
 
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:

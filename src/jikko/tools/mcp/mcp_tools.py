@@ -173,13 +173,7 @@ class McpTools:
             if provider.transport == "sse":
                 await stack.enter_async_context(self._streams.place(app_id))
             connecting = library.connected(
-                provider,
-                auth,
-                self._http,
-                self._tokens,
-                app_id=app_id,
-                max_bytes=max_bytes,
-                seconds=self._seconds,
+                provider, auth, self._http, self._tokens, app_id=app_id, max_bytes=max_bytes, seconds=self._seconds
             )
             yield await stack.enter_async_context(connecting)
 

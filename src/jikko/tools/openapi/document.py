@@ -224,11 +224,7 @@ def _parameter(
     name: str, schema: Mapping[str, Any], *, required: bool, default: Json, description: str
 ) -> ToolParameter:
     return ToolParameter(
-        name=name,
-        type=_type(schema),
-        required=required,
-        default=default,
-        description=description[:_MAX_DESCRIPTION],
+        name=name, type=_type(schema), required=required, default=default, description=description[:_MAX_DESCRIPTION]
     )
 
 

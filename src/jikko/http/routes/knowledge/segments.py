@@ -157,10 +157,7 @@ async def list_child_chunks(request: Request) -> SendableResponse:
     """List child chunks, by position."""
     number, limit = strict_page(request.query)
     found, total = await knowledge_of(request).child_chunks.page(
-        *request.path_params.values(),
-        keyword=request.query.get("keyword", ""),
-        number=number,
-        limit=limit,
+        *request.path_params.values(), keyword=request.query.get("keyword", ""), number=number, limit=limit
     )
     return json_response(ChildPage([child_body(each) for each in found], total, -(-total // limit), number, limit))
 
