@@ -7,14 +7,19 @@ The public names, which docs/python.md shows, are imported when they are first u
 __version__ = "0.1.1"
 
 _MODULES = {
+    "App": "embedded.app",
     "AsyncClient": "client.async_client",
     "ChatReply": "client.answers",
     "Client": "client.client",
+    "Flow": "embedded.flow",
     "FlowRun": "client.answers",
     "JikkoError": "errors",
+    "InvalidDocument": "errors",
+    "InvalidParam": "errors",
     "RunEvent": "client.answers",
     "RunUnsuccessful": "client.errors",
     "ServiceError": "client.errors",
+    "load": "embedded.flow",
 }
 
 

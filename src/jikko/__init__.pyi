@@ -5,6 +5,11 @@ from jikko.client.async_client import AsyncClient as AsyncClient
 from jikko.client.client import Client as Client
 from jikko.client.errors import RunUnsuccessful as RunUnsuccessful
 from jikko.client.errors import ServiceError as ServiceError
+from jikko.embedded.app import App as App
+from jikko.embedded.flow import Flow as Flow
+from jikko.embedded.flow import load as load
+from jikko.errors import InvalidDocument as InvalidDocument
+from jikko.errors import InvalidParam as InvalidParam
 from jikko.errors import JikkoError as JikkoError
 
 __version__: str

@@ -11,6 +11,21 @@ from tests.acceptance.processes import Command, Server, environment
 from tests.page_blocks import ROOT, Block, blocks
 
 BLOCKS = blocks("docs/python.md", "python")
+MOUNTED = """
+import asyncio
+from jikko import AsyncClient
+
+
+async def ask():
+    async with flows, AsyncClient(app=application) as client:
+        print(await client.request("GET", "/flows/health"))
+        if "/triage" in str(getattr(application, "openapi", dict)()):
+            print(await client.request("GET", "/triage?message=down!"))
+
+
+asyncio.run(ask())
+"""
+"""Asks the application of a program that makes one."""
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +36,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for file in (ROOT / "examples").iterdir():
         (folder / "flows" / file.name).write_bytes(file.read_bytes())
     (folder / "note.txt").write_text("note")
+    (folder / "mysite").mkdir()
+    (folder / "mysite" / "settings.py").write_text(
+        "SECRET_KEY = 'x'\nROOT_URLCONF = 'mysite.settings'\nurlpatterns = []\n"
+    )
     command = Command(folder / "home")
     flows = [folder / "flows" / name for name in ("support-triage.yml", "shopping-list.yml")]
     keys = {Path(entry["file"]).stem: entry["api_key"] for entry in command.json("apps", "import", *flows)}
@@ -33,7 +52,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"line {block.line}")
 def test_a_program_that_is_shown_runs(block: Block, folder: Path, tmp_path: Path) -> None:
     url, key, chat_key = (folder / "names").read_text().splitlines()
-    text = block.text.replace("http://localhost:8000", url).replace("app-chat-…", chat_key).replace("app-…", key)
+    text = block.text + (MOUNTED if "application" in block.text else "")
+    text = text.replace("http://localhost:8000", url).replace("app-chat-…", chat_key).replace("app-…", key)
     variables = {**environment(tmp_path / "home"), "PYTHONWARNINGS": "error"}
 
     done = subprocess.run(

@@ -81,7 +81,15 @@ def read_plan(path: Path, against: Path | None = None) -> ReadPlan:
     Raises:
         OSError: The test file cannot be read.
     """
-    text = read_dsl_file(path)
+    return plan_of(read_dsl_file(path), path, against)
+
+
+def plan_of(text: bytes, path: Path, against: Path | None = None) -> ReadPlan:
+    """The same of the text of a test file.
+
+    Args:
+        path: Where it is, or would be: paths in it begin at its folder.
+    """
     read = read_case_file(text, path.parent)
     positions = Positions(text)
     if read.file is None:

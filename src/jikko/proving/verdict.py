@@ -17,6 +17,7 @@ class ObservedRun(Struct, frozen=True, kw_only=True):
     """A run that a case made."""
 
     events: list[Event]
+    run_id: str = ""
     answer: str | None = None
     """Of a chat."""
     model_calls: int = 0

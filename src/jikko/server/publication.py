@@ -12,6 +12,7 @@ from jikko.apps.dsl_file import read_dsl_file, readable
 from jikko.apps.environment import empty_secrets, how_to_fill, unused
 from jikko.apps.key_files import keep_key
 from jikko.apps.keys import is_list_of_keys, new_key, parse_keys
+from jikko.apps.publishing import Published
 from jikko.apps.versions import Workflow
 from jikko.assemble import mocks_of
 from jikko.assemble.assembly import Assembly
@@ -82,16 +83,25 @@ async def publish_one(assembly: Assembly, file: Path) -> App:
         InvalidDocument, Conflict: It cannot be published.
         InvalidEnvironment: A value that was set for one of its environment variables is of another type.
     """
-    try:
-        published = await assembly.apps.publish_if_changed(_text(file), source=file.stem)
-    except InvalidDocument as error:
-        raise InvalidDocument(str(file), error.problems, error.places) from None
+    published = await published_file(assembly, file)
     for problem in published.warnings:
         click.echo(harmless(f"{file}: warning: {problem}"), err=True)
     click.echo(f"{printable(published.app.name)}: version {published.version.number} ({published.version.id})")
     await assembly.workflows.get(published.app)
     app: App = published.app
     return app
+
+
+async def published_file(assembly: Assembly, file: Path) -> Published:
+    """Publish a file if it is new or changed.
+
+    Raises:
+        InvalidDocument, Conflict, InvalidSettings: It cannot be published; the file is named.
+    """
+    try:
+        return await assembly.apps.publish_if_changed(_text(file), source=file.stem)
+    except InvalidDocument as error:
+        raise InvalidDocument(str(file), error.problems, error.places) from None
 
 
 async def bring_keys(assembly: Assembly, setting: str) -> None:

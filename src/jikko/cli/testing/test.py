@@ -13,10 +13,10 @@ import msgspec
 
 from jikko.cli.failure import Failure
 from jikko.cli.options import lang_option, providers_option, run_async, settings_of, tools_option
-from jikko.cli.testing.case_runs import CaseRunner, groups
 from jikko.cli.testing.plans import changed_at, named_files, plans_of
 from jikko.cli.testing.reports import CaseReport, JsonReport, JunitReport, TextReport
 from jikko.diagnostics.translations import Language, language_of
+from jikko.embedded.case_runs import results_of
 from jikko.exit_codes import ExitCode
 from jikko.proving.case_plan import CasePlan
 from jikko.proving.coverage import Coverage
@@ -151,14 +151,12 @@ def test(
 async def _run(settings: Settings, plans: Sequence[CasePlan], wanted: _Wanted) -> int:
     by_path = {str(plan.path): plan for plan in plans}
     words = wanted.words.casefold()
-    found = groups(plans, lambda plan, case: words in f"{plan.path}: {case.name}".casefold())
-    if not found:
-        raise Failure(f"no case has {wanted.words!r} in its name", exit_code=ExitCode.USAGE, code="no_cases")
     snapshots = {path: _snapshots(plan, update=wanted.update) for path, plan in by_path.items()}
     began = time.perf_counter()
-    results: list[CaseResult] = []
-    for group, cases in found.items():
-        results += [result async for result in CaseRunner(settings, group, cases).results()]
+    chosen = results_of(settings, plans, lambda plan, case: words in f"{plan.path}: {case.name}".casefold())
+    results = [result async for result in chosen]
+    if not results:
+        raise Failure(f"no case has {wanted.words!r} in its name", exit_code=ExitCode.USAGE, code="no_cases")
     seconds = time.perf_counter() - began
     order = [(str(plan.path), case.name) for plan in plans for case in plan.file.cases]
     places = {each: place for place, each in enumerate(order)}

@@ -3,17 +3,17 @@
 import asyncio
 import dataclasses
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 from msgspec import Struct
 
+from jikko.assemble import assemble
 from jikko.assemble.assembly import Assembly
-from jikko.cli.options import assembled
-from jikko.cli.running.given_inputs import reader
 from jikko.conversations.turns import TurnRequest
 from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidParam, JikkoError
@@ -83,33 +83,50 @@ def groups(
     return found
 
 
-class CaseRunner:
-    """Runs the cases of a group."""
-
-    def __init__(self, settings: Settings, group: CaseGroup, cases: Sequence[tuple[CasePlan, FlowCase]]) -> None:
-        self._settings = settings if group.live else dataclasses.replace(settings, fake_models=True)
-        self._group = group
-        self._clock = CaseClock(group.clock)
-        self._cases = cases
-        self._apps: dict[Path, App] = {}
-        self._plans: dict[str, CasePlan] = {}
-        """By the name of the app."""
-        self._scripts: dict[tuple[str, str], CaseScript] = {}
-        """By the ids of apps, and the names of cases: each is a user of its own."""
-
-    async def results(self) -> AsyncIterator[CaseResult]:
-        """What becomes of the cases, as it becomes known."""
-        http = None if self._group.live else NoHttp()
-        services = assembled(self._settings, in_memory=True, clock=self._clock, http=http, stand_ins=self._stand_ins)
-        async with services as assembly:
-            places = asyncio.Semaphore(_AT_ONCE)
-            waiting = [asyncio.ensure_future(self._result(assembly, places, *each)) for each in self._cases]
+async def results_of(
+    settings: Settings, plans: Sequence[CasePlan], chosen: Callable[[CasePlan, FlowCase], bool]
+) -> AsyncIterator[CaseResult]:
+    """What becomes of the chosen cases, as it becomes known: those of a group run side by side."""
+    for group, cases in groups(plans, chosen).items():
+        places = asyncio.Semaphore(_AT_ONCE)
+        async with CaseRunner(settings, group).opened() as runner:
+            waiting = [asyncio.ensure_future(_placed(places, runner.result(*each))) for each in cases]
             try:
                 for task in asyncio.as_completed(waiting):
                     yield await task
             finally:
                 for each in waiting:
                     each.cancel()
+
+
+async def _placed(places: asyncio.Semaphore, work: Awaitable[CaseResult]) -> CaseResult:
+    async with places:
+        return await work
+
+
+class CaseRunner:
+    """Runs the cases of a group."""
+
+    def __init__(self, settings: Settings, group: CaseGroup) -> None:
+        self._settings = settings if group.live else dataclasses.replace(settings, fake_models=True)
+        self._group = group
+        self._clock = CaseClock(group.clock)
+        self._apps: dict[tuple[Path, str], asyncio.Task[App]] = {}
+        """By the paths of plans, and what they change in graphs."""
+        self._plans: dict[str, CasePlan] = {}
+        """By the name of the app."""
+        self._scripts: dict[tuple[str, str], CaseScript] = {}
+        """By the ids of apps, and the names of cases: each is a user of its own."""
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Self]:
+        """Within the block, cases can be run."""
+        http = None if self._group.live else NoHttp()
+        services = assemble(
+            self._settings, in_memory=True, brief=True, clock=self._clock, http=http, stand_ins=self._stand_ins
+        )
+        async with services as self._assembly:
+            yield self
 
     def _stand_ins(self, app: App, graph: CompiledGraph) -> CompiledGraph:
         plan = self._plans[app.name]
@@ -118,37 +135,43 @@ class CaseRunner:
     def _script_of(self, run: RunInfo) -> CaseScript | None:
         return self._scripts.get((run.app_id, run.user))
 
-    async def _app(self, assembly: Assembly, plan: CasePlan) -> App:
-        if plan.path not in self._apps:
-            name = str(plan.path)
+    async def _app(self, plan: CasePlan) -> App:
+        key = (plan.path, repr((sorted(plan.mocked), plan.file.env)))
+        if key not in self._apps:
+            name = f"{plan.path}#{len(self._apps)}"
             self._plans[name] = plan
-            published = await assembly.apps.publish(
-                plan.text, source=str(plan.workflow), name=name, environment=plan.file.env
-            )
-            self._apps[plan.path] = published.app
-        return self._apps[plan.path]
+            self._apps[key] = asyncio.ensure_future(self._published(plan, name))
+        return await asyncio.shield(self._apps[key])
 
-    async def _result(
-        self, assembly: Assembly, places: asyncio.Semaphore, plan: CasePlan, case: FlowCase
+    async def _published(self, plan: CasePlan, name: str) -> App:
+        apps = self._assembly.apps
+        return (await apps.publish(plan.text, source=str(plan.workflow), name=name, environment=plan.file.env)).app
+
+    async def result(
+        self, plan: CasePlan, case: FlowCase, watch: Callable[[int, Event], object] | None = None
     ) -> CaseResult:
+        """Run a case of the group. What becomes of it is in the result, never raised.
+
+        Args:
+            watch: Told each event of its runs, with its position in the log.
+        """
         result = CaseResult(file=str(plan.path), name=case.name, line=plan.lines.get(case.name, 0))
         if case.skip:
             result.outcome, result.reason = "skipped", case.skip
             return result
-        async with places:
-            began = time.perf_counter()
-            try:
-                app = await self._app(assembly, plan)
-                script = self._scripts[app.id, case.name] = CaseScript(case, plan.file)
-                run = CaseRun(assembly, plan, case, app, script, self._clock)
-                await run.play(result)
-            except JikkoError as error:
-                result.outcome = "error"
-                result.problems.append(CaseProblem("", str(error)))
-            else:
-                result.problems[:0] = [CaseProblem("outside", text) for text in script.refused]
-                result.outcome = "error" if script.refused else "failed" if result.problems else "passed"
-            result.seconds = time.perf_counter() - began
+        began = time.perf_counter()
+        try:
+            app = await self._app(plan)
+            script = self._scripts[app.id, case.name] = CaseScript(case, plan.file)
+            run = CaseRun(self._assembly, plan, case, app, script, self._clock, watch)
+            await run.play(result)
+        except JikkoError as error:
+            result.outcome = "error"
+            result.problems.append(CaseProblem("", str(error)))
+        else:
+            result.problems[:0] = [CaseProblem("outside", text) for text in script.refused]
+            result.outcome = "error" if script.refused else "failed" if result.problems else "passed"
+        result.seconds = time.perf_counter() - began
         return result
 
 
@@ -156,7 +179,14 @@ class CaseRun:
     """One case, while it runs."""
 
     def __init__(
-        self, assembly: Assembly, plan: CasePlan, case: FlowCase, app: App, script: CaseScript, clock: CaseClock
+        self,
+        assembly: Assembly,
+        plan: CasePlan,
+        case: FlowCase,
+        app: App,
+        script: CaseScript,
+        clock: CaseClock,
+        watch: Callable[[int, Event], object] | None = None,
     ) -> None:
         self._assembly = assembly
         self._plan = plan
@@ -164,6 +194,7 @@ class CaseRun:
         self._app = app
         self._script = script
         self._clock = clock
+        self._watch = watch
 
     async def play(self, result: CaseResult) -> None:
         """Run the case, and note in the result what is not as expected.
@@ -237,12 +268,17 @@ class CaseRun:
         while True:
             async for batch in self._assembly.runs.control.reader(record).follow(len(events) - 1):
                 events += [event for _, event in batch]
+                if self._watch is not None:
+                    for position, event in batch:
+                        self._watch(position, event)
             if not events or not isinstance(events[-1], RunPaused):
                 break
             waits_for = await self._fill_in(record.identity.run_id)
             if waits_for:
                 break
-        return ObservedRun(events=events, model_calls=self._script.model_calls, waits_for=waits_for)
+        return ObservedRun(
+            run_id=record.identity.run_id, events=events, model_calls=self._script.model_calls, waits_for=waits_for
+        )
 
     async def _fill_in(self, run_id: str) -> tuple[str, ...]:
         """Answer the forms that a run waits for. Returns the nodes of those that have no answer, if none has."""
@@ -285,10 +321,14 @@ class CaseRun:
                 pairs += [(name, self._path(text)) for text in texts]
             else:
                 document[name] = value
-        given = given_inputs(variables, pairs, document, reader())
+        given = given_inputs(variables, pairs, document, _read)
         if found := [*given.problems, *given.unknown]:
             raise InvalidParam("; ".join(found))
         return await uploaded(given.values, variables, self._assembly.files, app_id=self._app.id, user=self._case.name)
 
     def _path(self, text: str) -> str:
         return text if text.startswith("@@") else f"@{self._plan.path.parent / text[1:]}"
+
+
+def _read(path: str) -> str:
+    return Path(path).read_bytes().decode("utf-8-sig")
