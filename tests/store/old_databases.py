@@ -22,6 +22,7 @@ from jikko.ports.stores.annotation_store import Annotation
 from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersion
 from jikko.ports.stores.callback_store import Callback
 from jikko.ports.stores.console_store import ConsoleToken
+from jikko.ports.stores.delivery_store import Delivery
 from jikko.ports.stores.file_index import StoredFile
 from jikko.ports.stores.messages import (
     AnnotationReply,
@@ -32,15 +33,20 @@ from jikko.ports.stores.messages import (
     MessageMetadata,
     TurnForm,
 )
-from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection
+from jikko.ports.stores.projections import CallbackRequest, DeliveryReceived, KeyClaim, Projection
 from jikko.ports.stores.run_store import Append
+from jikko.ports.stores.schedule_store import DueTime
+from jikko.ports.stores.trigger_store import Trigger
 from jikko.record import RunRecord
 from jikko.repositories.annotation_store import AnnotationStore
 from jikko.repositories.app_store import AppStore
 from jikko.repositories.callback_store import CallbackStore
 from jikko.repositories.console_store import ConsoleStore
+from jikko.repositories.delivery_store import DeliveryStore
 from jikko.repositories.end_user_store import EndUser, EndUserStore
 from jikko.repositories.file_index import FileIndex
+from jikko.repositories.schedule_store import ScheduleStore
+from jikko.repositories.trigger_store import TriggerStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.connection import connect
 from jikko.store.sqlite.conversation_store import SqliteConversationStore
@@ -106,6 +112,12 @@ class Contents(msgspec.Struct, kw_only=True):
     tokens: list[ConsoleToken] = []
     """Since version 11, as a run that has told what it cost and bore, and one with large inputs that goes on.
     Since version 13 there is one with inputs that are kept in pieces."""
+    triggers: list[Trigger] = []
+    """Oldest first. Since version 14."""
+    deliveries: list[Delivery] = []
+    """Newest first. Since version 14."""
+    due_times: list[DueTime] = []
+    """Of the schedule among the triggers, newest first. Since version 14."""
 
 
 class Stores:
@@ -121,6 +133,9 @@ class Stores:
         self.conversations = SqliteConversationStore(database)
         self.annotations = AnnotationStore(database)
         self.console = ConsoleStore(database)
+        self.triggers = TriggerStore(database)
+        self.deliveries = DeliveryStore(database)
+        self.schedules = ScheduleStore(database)
 
 
 def versions() -> list[int]:
@@ -270,6 +285,8 @@ async def write(path: Path, version: int) -> Contents:
         )
         await stores.console.add_token(token)
         contents.tokens = await stores.console.tokens()
+    if version >= 14:
+        await trigger(stores, contents)
     if version >= 3:
         contents.secret = await stores.callbacks.secret(APP, "whsec_秘密")
     while version >= 4 and await stores.runs.index(limit=8) >= 8:
@@ -332,6 +349,46 @@ async def annotate(stores: Stores, contents: Contents) -> None:
         await stores.annotations.add(known)
     await stores.annotations.hit(APP, known.id)
     contents.annotations, _ = await stores.annotations.page(APP)
+
+
+async def trigger(stores: Stores, contents: Contents) -> None:
+    """A webhook with deliveries of each verdict, and a schedule with due times of each state."""
+    hook = Trigger(id=new_id(), app_id=APP, node_id="受信", kind="webhook", address="A" * 24, created_at=BEGIN)
+    clock = Trigger(id=new_id(), app_id=APP, node_id="時計 ⏱", kind="schedule", created_at=BEGIN + 1)
+    await stores.apps.keep_triggers([hook, clock])
+    await stores.triggers.enable(hook.id, False)
+    run = Draft(user="送信元")
+    run.step(started(BEGIN + 90), finished(BEGIN + 91, "failed"))
+    accepted = Delivery(id=new_id(), app_id=APP, trigger_id=hook.id, received_at=BEGIN + 90, size=3, run_id=run.id)
+    projection = DeliveryReceived(delivery=accepted)
+    await stores.runs.append(Append(run.id, 0, run.events, run.record, (projection,)))
+    contents.runs["delivered"] = Run(run.record, run.events)
+    user = run.record.identity
+    contents.end_users.append(EndUser(id=user.end_user_id, app_id=APP, user=user.user, created_at=BEGIN + 90))
+    refused = Delivery(
+        id=new_id(),
+        app_id=APP,
+        trigger_id=hook.id,
+        received_at=BEGIN + 92,
+        verdict="refused",
+        reason="署名が違います 🙅",
+        sender_id="送信 1",
+        method="POST",
+        size=9,
+    )
+    await stores.deliveries.add(refused, since=0.0, most=100)
+    await stores.deliveries.discard(accepted.id, BEGIN + 93)
+    times = [
+        DueTime(trigger_id=clock.id, due=BEGIN, last=BEGIN, state="started", at=BEGIN + 1, run_id=run.id),
+        DueTime(
+            trigger_id=clock.id, due=BEGIN + 60, last=BEGIN + 120, count=2, state="skipped", at=BEGIN + 2, why="missed"
+        ),
+        DueTime(trigger_id=clock.id, due=BEGIN + 180, last=BEGIN + 180, state="waiting", at=BEGIN + 3, why="queue_all"),
+    ]
+    await stores.schedules.add_waiting(times)
+    contents.triggers = await stores.triggers.all()
+    contents.deliveries = await stores.deliveries.newest([hook.id])
+    contents.due_times = await stores.schedules.times(clock.id)
 
 
 async def append(stores: Stores, run: Draft, projections: tuple[Projection, ...]) -> None:

@@ -117,6 +117,11 @@ async def test_what_later_versions_brought_is_as_it_was(old: Upgraded) -> None:
     assert (await stores.annotations.page(APP))[0] == expected.annotations
     assert bool(expected.tokens) == (old.version >= 11)
     assert await stores.console.tokens() == expected.tokens
+    assert bool(expected.triggers) == bool(expected.deliveries) == bool(expected.due_times) == (old.version >= 14)
+    assert await stores.triggers.all() == expected.triggers
+    assert await stores.deliveries.newest([each.id for each in expected.triggers]) == expected.deliveries
+    for time in expected.due_times:
+        assert time in await stores.schedules.times(time.trigger_id)
 
 
 async def test_runs_are_listed_by_their_version_as_by_none(old: Upgraded) -> None:

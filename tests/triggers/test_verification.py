@@ -14,7 +14,7 @@ from jikko.triggers.verification import (
     signed_headers,
     with_secrets,
 )
-from jikko.triggers.verifications_file import parse_verifications
+from jikko.triggers.webhook_options import parse_webhook_options
 
 NOW = 1_700_000_000.0
 BODY = '{"名": "🙂"}'.encode()
@@ -183,7 +183,7 @@ def test_a_body_without_signature_or_timestamp_is_not_read(headers: dict[str, st
 
 
 def test_a_template_covers_other_senders() -> None:
-    found = parse_verifications(
+    found = parse_webhook_options(
         """
 triggers:
   注文/hook:
@@ -196,11 +196,13 @@ triggers:
         {"NEW": "neu", "OLD": "alt"},
     )
 
-    how = found["注文/hook"]
+    how, unset = (found[name].verification for name in ("注文/hook", "b/hook"))
+    assert how is not None
+    assert unset is not None
     assert (how.secrets, how.id_header, how.tolerance) == (("neu", "alt"), "x-id", 10.0)
     assert is_let_in(how, signed(with_secrets(how, ["alt"])), now=NOW + 10)
     assert not is_let_in(how, signed(how), now=NOW + 11)
-    assert not is_let_in(found["b/hook"], signed(of("github", "")))
+    assert not is_let_in(unset, signed(of("github", "")))
 
 
 @pytest.mark.parametrize(
@@ -211,6 +213,13 @@ triggers:
         ("{verify: 5, secret: x}", "verify"),
         ("{verify: github, secrets: [a, b, c]}", "secrets"),
         ("{verify: github, secret: x, other: 1}", "other"),
+        ("{secret: x}", "verify"),
+        ("{once: body}", "needs verify"),
+        ("{address: short}", "expected 24 to 64"),
+        ("{retries: 101}", "is more than 100"),
+        ("{retries: -1}", "retries"),
+        ("{wait: result, wait_within: soon}", "'soon' is not a length of time"),
+        ("{retries: 1, overlap: skip}", "overlap"),
         ("{verify: bearer, secret: sécret}", "secrets"),
         ('{verify: github, secret: "a\\tb"}', "secrets"),
         ("{verify: {header: X, signed: x}, secret: x}", "signed"),
@@ -221,7 +230,7 @@ triggers:
 )
 def test_what_is_wrong_with_a_file_is_told_with_its_place(entry: str, problem: str) -> None:
     with pytest.raises(InvalidSettings, match=f"line 2.*{problem}"):
-        parse_verifications(f"triggers:\n  a/hook: {entry}\n", {})
+        parse_webhook_options(f"triggers:\n  a/hook: {entry}\n", {})
 
 
 def test_questions_for_a_proof_of_the_address_are_answered() -> None:

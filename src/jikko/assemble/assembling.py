@@ -257,17 +257,21 @@ def _assembly(
     built = None
     if watch is not None:
         built = watch.console(context, stores, nodes, runs.forms, upkeep.callbacks, cluster, admission)
-    triggers = lazy_proxy(lambda: lazy.Triggers(stores.triggers(), stores.apps, runs.runs), lambda: lazy.Triggers)
+    settings = context.settings
+    webhook_options = (
+        {} if settings.triggers is None else lazy.read_webhook_options(settings.triggers, context.environment)
+    )
+    triggers = lazy_proxy(
+        lambda: lazy.Triggers(stores.triggers(), stores.apps, runs.runs, webhook_options), lambda: lazy.Triggers
+    )
     deliveries = lazy_proxy(
         lambda: lazy.Deliveries(stores.deliveries(), stores.runs, runs.retries, apps.apps, context.clock),
         lambda: lazy.Deliveries,
     )
-    settings = context.settings
-    verifications = {} if settings.triggers is None else lazy.read_verifications(settings.triggers, context.environment)
     webhooks = lazy_proxy(
         lambda: lazy.Webhooks(
             triggers,
-            verifications,
+            webhook_options,
             runs.starts,
             stores.deliveries(),
             stores.apps,
@@ -277,8 +281,11 @@ def _assembly(
         ),
         lambda: lazy.Webhooks,
     )
+    delivery_retries = lazy_proxy(
+        lambda: lazy.DeliveryRetries(stores.deliveries(), deliveries, runs.retries, apps.apps, context.clock)
+    )
     schedules = build_schedules(
-        context.settings, stores, workflows, runs.runs, triggers, measures.schedules, context.clock
+        settings, stores, workflows, runs.runs, triggers, delivery_retries, measures.schedules, context.clock
     )
     return Assembly(
         settings=context.settings,
@@ -287,7 +294,7 @@ def _assembly(
             providers=providers,
             directory=directory,
             plugins=nodes.plugins,
-            verifications=verifications,
+            webhooks=webhook_options,
             schedules=schedules,
             triggers=triggers,
             signing_keys=stores.signing_keys,

@@ -16,6 +16,7 @@ from jikko.settings import Settings
 from jikko.triggers.schedule_watch import ScheduleWatch
 
 if TYPE_CHECKING:
+    from jikko.triggers.delivery_retries import DeliveryRetries
     from jikko.triggers.schedule import ScheduleReader
     from jikko.triggers.schedule_control import ScheduleControl
     from jikko.triggers.schedule_options import ScheduleOptions
@@ -44,6 +45,7 @@ def build_schedules(
     workflows: Workflows,
     runs: Runs,
     triggers: "Triggers",
+    retries: "DeliveryRetries",
     measures: ScheduleMeasures,
     clock: Clock,
 ) -> ScheduleServices:
@@ -62,7 +64,15 @@ def build_schedules(
         return lazy.make_schedules(stores, store, reader(), runs, triggers, clock=clock, alarm=alarm, measures=measures)
 
     return ScheduleServices(
-        ScheduleWatch(store, lazy_proxy(schedules), clock, alarm, has_options=bool(options)),
+        ScheduleWatch(
+            store,
+            lazy_proxy(schedules),
+            lazy_proxy(stores.deliveries),
+            retries,
+            clock,
+            alarm,
+            has_options=bool(options),
+        ),
         lazy_proxy(
             lambda: lazy.ScheduleControl(store, reader(), clock), lambda: (lazy.ScheduleControl, lazy.schedule_reader)
         ),

@@ -82,7 +82,7 @@ def build_upkeep(
     )
     return UpkeepServices(
         callbacks=callbacks,
-        tally=PeriodicCounters(stores.runs, stores.callbacks, cluster, clock),
+        tally=PeriodicCounters(stores.runs, stores.callbacks, stores.deliveries, cluster, clock),
         retention=Retention(
             stores.runs, files, clock, conversations=stores.conversations, deliveries=stores.deliveries
         ),

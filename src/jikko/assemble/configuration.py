@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jikko.assemble.build_schedules import ScheduleServices
     from jikko.tools.directory import ToolsDirectory
     from jikko.triggers.triggers import Triggers
-    from jikko.triggers.verification import Verification
+    from jikko.triggers.webhook_options import WebhookOptions
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Configuration:
         providers: Providers,
         directory: "ToolsDirectory",
         plugins: Plugins,
-        verifications: dict[str, "Verification"],
+        webhooks: dict[str, "WebhookOptions"],
         schedules: "ScheduleServices",
         signing_keys: SigningKeys,
         workers: int,
@@ -57,7 +57,7 @@ class Configuration:
         self._providers = providers
         self._directory = directory
         self._plugins = plugins
-        self._verifications = verifications
+        self._webhooks = webhooks
         self._schedules = schedules
         self._signing_keys = signing_keys
         self._workers = workers
@@ -87,7 +87,7 @@ class Configuration:
 
     async def unmatched(self) -> list[Diagnostic]:
         """Return a warning for each entry of the triggers file that matches no trigger."""
-        webhooks, schedules = self._verifications, self._schedules.options
+        webhooks, schedules = self._webhooks, self._schedules.options
         return [
             Diagnostic(
                 "triggers.unmatched",
@@ -98,9 +98,9 @@ class Configuration:
             for name in (await self._triggers.unmatched(webhooks, schedules) if webhooks or schedules else [])
         ]
 
-    def _verify_by(self, read: "dict[str, Verification]") -> None:
-        self._verifications.clear()
-        self._verifications.update(read)
+    def _go_by(self, read: "dict[str, WebhookOptions]") -> None:
+        self._webhooks.clear()
+        self._webhooks.update(read)
 
     def _read(self) -> list[Callable[[], None]]:
         """What is to be done with what was read."""
@@ -121,7 +121,7 @@ class Configuration:
 
         def triggers() -> None:
             if settings.triggers is not None:
-                found.append(partial(self._verify_by, lazy.read_verifications(settings.triggers, environment)))
+                found.append(partial(self._go_by, lazy.read_webhook_options(settings.triggers, environment)))
                 found.append(partial(self._schedules.go_by, lazy.read_triggers_file(settings.triggers)))
 
         def keys() -> None:

@@ -41,11 +41,12 @@ if TYPE_CHECKING:
     from jikko.tools.directory import ToolsDirectory
     from jikko.tools.file import read_tools_file
     from jikko.triggers.deliveries import Deliveries
+    from jikko.triggers.delivery_retries import DeliveryRetries
     from jikko.triggers.file import read_triggers_file
     from jikko.triggers.receiving import Webhooks
     from jikko.triggers.schedule_control import ScheduleControl
     from jikko.triggers.triggers import Triggers
-    from jikko.triggers.verifications_file import read_verifications
+    from jikko.triggers.webhook_options import read_webhook_options
 
 _MODULES: Final = {
     "Assembly": "assemble.assembly",
@@ -66,6 +67,7 @@ _MODULES: Final = {
     "StrategyService": "strategies.service",
     "ToolsDirectory": "tools.directory",
     "Deliveries": "triggers.deliveries",
+    "DeliveryRetries": "triggers.delivery_retries",
     "Triggers": "triggers.triggers",
     "Webhooks": "triggers.receiving",
     "assemble": "assemble.assembling",
@@ -96,7 +98,7 @@ _MODULES: Final = {
     "read_providers": "providers.file",
     "read_triggers_file": "triggers.file",
     "read_tools_file": "tools.file",
-    "read_verifications": "triggers.verifications_file",
+    "read_webhook_options": "triggers.webhook_options",
     "sandbox_limits": "assemble.sandboxes",
     "schedule_reader": "assemble.schedules",
     "self_test": "sandbox.selftest",

@@ -15,7 +15,7 @@ from jikko.triggers.schedule import ScheduleReader
 from jikko.triggers.schedule_options import ScheduleOptions
 from jikko.triggers.schedule_runs import ScheduleRuns
 from jikko.triggers.schedules import Schedules
-from jikko.triggers.triggers import Triggers, names_of
+from jikko.triggers.triggers import Triggers, options_of
 
 
 def schedule_reader(apps: AppStore, workflows: Workflows, options: Mapping[str, ScheduleOptions]) -> ScheduleReader:
@@ -26,8 +26,7 @@ def schedule_reader(apps: AppStore, workflows: Workflows, options: Mapping[str, 
     """
 
     def of(trigger: Trigger, app_name: str) -> ScheduleOptions:
-        found = (options.get(name) for name in names_of(trigger, app_name))
-        return next((each for each in found if each is not None), ScheduleOptions())
+        return options_of(options, trigger, app_name) or ScheduleOptions()
 
     return ScheduleReader(apps, workflows, of)
 

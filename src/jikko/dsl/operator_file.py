@@ -12,6 +12,7 @@ from jikko.dsl.load import LoadLimits, decoded
 from jikko.dsl.text.positions import Positions
 from jikko.dsl.text.yaml_text import YamlProblem, parse
 from jikko.errors import InvalidFile, InvalidSettings
+from jikko.lang.durations import seconds_of
 
 _LIMITS: Final = LoadLimits(max_bytes=16 << 20)
 _MAX_SHOWN: Final = 100
@@ -89,6 +90,18 @@ def filled_in(fields: Fields, environment: Mapping[str, str], unset: list[str], 
     """
     values = {name: value if name == but else expanded(value, environment, unset) for name, value in fields.raw.items()}
     return Fields(fields.where, values, fields.problems, fields.raw)
+
+
+def duration_of(fields: Fields, name: str, default: float) -> float:
+    """Read a length of time such as ``30s``, in seconds; what is wrong is noted in ``fields``."""
+    text = fields.text(name)
+    if not text:
+        return default
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        fields.problem(name, str(error))
+        return default
 
 
 def _in_line(problem: Diagnostic, positions: Positions) -> Phrase:

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from jikko.errors import JikkoError
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster
 from jikko.ports.stores.run_store import RunStore
 from jikko.repositories.callback_store import CallbackStore
+from jikko.repositories.delivery_store import DeliveryStore
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +23,7 @@ class PeriodicCounters:
         self,
         runs: RunStore,
         callbacks: CallbackStore,
+        deliveries: Callable[[], DeliveryStore],
         cluster: Cluster,
         clock: Clock,
         *,
@@ -28,12 +31,13 @@ class PeriodicCounters:
     ) -> None:
         self._runs = runs
         self._callbacks = callbacks
+        self._deliveries = deliveries
         self._cluster = cluster
         self._clock = clock
         self._look_seconds = look_seconds
         self.counts: dict[str, float] = {}
-        """``paused``, ``orphans``, ``callbacks``, and ``oldest``: seconds for which the oldest of these has been tried.
-        Empty before the first look, and in processes that do not look."""
+        """``paused``, ``orphans``, ``callbacks``, ``dead`` (deliveries), and ``oldest``: seconds for which the oldest
+        of the call-backs has been tried. Empty before the first look, and in processes that do not look."""
 
     async def watch(self) -> None:
         """Look again and again, until cancelled."""
@@ -60,5 +64,6 @@ class PeriodicCounters:
             "paused": await self._runs.paused(),
             "orphans": sum(orphans),
             "callbacks": pending,
+            "dead": await self._deliveries().dead(),
             "oldest": 0.0 if since is None else max(0.0, self._clock() - since),
         }

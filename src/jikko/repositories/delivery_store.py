@@ -23,9 +23,11 @@ _NOT_ACCEPTED: Final = "trigger_id = :trigger_id AND verdict = :verdict AND verd
 FORGET: Final = f"DELETE FROM deliveries WHERE {_NOT_ACCEPTED} AND received_at < :since"
 ADD: Final = f"""
 INSERT INTO deliveries (
-  delivery_id, app_id, trigger_id, received_at, verdict, reason, sender, method, size, run_id, discarded_at)
+  delivery_id, app_id, trigger_id, received_at, verdict, reason, sender, method, size, run_id, discarded_at,
+  retries, look_at, dead_at)
 SELECT :id::bytea, :app_id::bytea, :trigger_id::bytea, :received_at::float8, :verdict::text, :reason::text,
-  :sender_id::text, :method::text, :size::int8, :run_id::bytea, :discarded_at::float8
+  :sender_id::text, :method::text, :size::int8, :run_id::bytea, :discarded_at::float8,
+  :retries::int4, :look_at::float8, :dead_at::float8
 WHERE (SELECT count(*) FROM deliveries WHERE {_NOT_ACCEPTED}) < :most
 """
 _FIND: Final = _TABLE.select("WHERE delivery_id = :id")
@@ -36,7 +38,22 @@ ORDER BY received_at DESC, delivery_id DESC LIMIT :limit
 """)
 COUNT: Final = f"SELECT count(*) FROM deliveries WHERE {_NOT_ACCEPTED} AND received_at >= :since"
 _FORGET_ALL: Final = "DELETE FROM deliveries WHERE trigger_id = :trigger"
-_DISCARD: Final = "UPDATE deliveries SET discarded_at = :at WHERE delivery_id = :id"
+_DISCARD: Final = """
+UPDATE deliveries SET discarded_at = :at, look_at = NULL, dead_at = NULL WHERE delivery_id = :id
+"""
+_NEXT_LOOK: Final = "SELECT min(look_at) FROM deliveries WHERE look_at IS NOT NULL"
+# Nearly all of them. 2 and 5: they succeeded, also if partially (store/run_statuses.py).
+_SUCCEEDED: Final = """
+UPDATE deliveries SET look_at = NULL WHERE delivery_id IN (
+  SELECT d.delivery_id FROM deliveries d JOIN runs r ON r.run_id = d.run_id
+  WHERE d.look_at <= :now AND d.dead_at IS NULL
+    AND r.status IN (2, 5) LIMIT :limit)
+"""
+_DUE: Final = _TABLE.select("WHERE look_at <= :now ORDER BY look_at, delivery_id LIMIT :limit")
+_LOOK: Final = """
+UPDATE deliveries SET look_at = :look_at, dead_at = :dead_at::float8 WHERE delivery_id = :id AND look_at IS NOT NULL
+"""
+_DEAD: Final = "SELECT count(*) FROM deliveries WHERE dead_at IS NOT NULL"
 _PRUNE: Final = """
 DELETE FROM deliveries WHERE delivery_id IN (
   SELECT d.delivery_id FROM deliveries d WHERE d.received_at < :before
@@ -91,6 +108,25 @@ class DeliveryStore:
     async def discard(self, delivery_id: str, at: float) -> bool:
         """Note that a delivery is set aside. Durable when it returns. Returns whether there is one."""
         return bool(await self._sql.count(_DISCARD, id=delivery_id.lower(), at=at))
+
+    async def next_look(self) -> float | None:
+        """When the next one is to be looked at; ``None``: none is."""
+        row = await self._sql.row(_NEXT_LOOK)
+        return None if row is None else row[0]
+
+    async def due(self, now: float, limit: int = 100) -> list[Delivery]:
+        """Those to be looked at by now, but for those whose first run succeeded, which need no look any more."""
+        while await self._sql.count(_SUCCEEDED, now=now, limit=1_000) == 1_000:
+            pass
+        return _TABLE.records(await self._sql.rows(_DUE, now=now, limit=limit))
+
+    async def looked(self, delivery_id: str, look_at: float | None, dead_at: float | None) -> None:
+        """Keep when to look at one next, and since when it is dead; unless it was set aside meanwhile."""
+        await self._sql.count(_LOOK, id=delivery_id, look_at=look_at, dead_at=dead_at)
+
+    async def dead(self) -> int:
+        """How many are dead."""
+        return int((await self._sql.rows(_DEAD))[0][0])
 
     async def prune(self, before: float, *, limit: int = 500) -> int:
         """Remove those received before a moment whose run is gone, or that have none.

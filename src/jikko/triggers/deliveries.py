@@ -19,7 +19,7 @@ from jikko.runs.retry import Retries
 from jikko.runs.run_log import RunLog
 
 DeliveryState: TypeAlias = Literal[
-    "waiting", "running", "done", "failed", "discarded", "duplicate", "refused", "expired"
+    "waiting", "running", "done", "failed", "dead", "discarded", "duplicate", "refused", "expired"
 ]
 _ENDED: Final[dict[str, DeliveryState]] = {"succeeded": "done", "partial-succeeded": "done"}
 _SLICE: Final = 200
@@ -98,6 +98,19 @@ class Deliveries:
         """The run that a delivery started, whose inputs are what the call brought; ``None`` if it is gone."""
         return await self._run_store.record(view.runs[0]) if view.runs else None
 
+    async def runs_of(self, delivery: Delivery) -> list[str]:
+        """Return the run that a delivery started, and those that repeat it or one of these, oldest first."""
+        found, created_at = [delivery.run_id], {delivery.run_id: 0.0}
+        for run_id in found:
+            repeats = await self._run_store.retries(run_id)
+            created_at |= {each.run_id: each.created_at for each in repeats}
+            found += [each.run_id for each in repeats]
+        return sorted(found, key=lambda run_id: (created_at[run_id], run_id))
+
+    async def newest_record(self, runs: Sequence[str]) -> RunRecord | None:
+        """Return the last of some runs; ``None`` if it was removed."""
+        return await self._run_store.record(runs[-1])
+
     async def first_run(self, delivery_id: str) -> tuple[RunRecord, str | None]:
         """The run that a delivery started, and the node from which it is repeated as a whole; ``None`` if none has run.
 
@@ -137,7 +150,7 @@ class Deliveries:
             Conflict: It did not fail.
         """
         view = await self.find(delivery_id)
-        if view.state != "failed":
+        if view.state not in ("failed", "dead"):
             under_way = view.state in ("waiting", "running")
             remedy = f"stop its run first: `jikko runs stop {view.runs[-1]}`" if under_way else "it did not fail"
             raise Conflict(f"Delivery {delivery_id} is {view.state} and cannot be discarded: {remedy}.")
@@ -147,13 +160,12 @@ class Deliveries:
     async def _view(self, delivery: Delivery) -> DeliveryView:
         if delivery.verdict != "accepted":
             return DeliveryView(delivery, delivery.verdict, [delivery.run_id] if delivery.run_id else [])
-        repeated = [each.run_id for each in await self._run_store.retries(delivery.run_id)]
-        runs = [delivery.run_id, *repeated]
-        record = await self._run_store.record(runs[-1])
+        runs = await self.runs_of(delivery)
+        record = await self.newest_record(runs)
         if record is None:
             return DeliveryView(delivery, "discarded" if delivery.discarded_at else "expired")
         if not record.is_open:
-            state = _ENDED.get(record.status, "failed")
+            state = _ENDED.get(record.status, "failed" if delivery.dead_at is None else "dead")
             if state == "failed" and (delivery.discarded_at or 0.0) >= record.created_at:
                 state = "discarded"
             return DeliveryView(delivery, state, runs, record.error)

@@ -1,5 +1,6 @@
 """What would become of a call of a webhook: nothing is written, and nothing starts."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Literal
 
@@ -10,7 +11,7 @@ from jikko.dsl.webhook import JSON, MULTIPART, media_type
 from jikko.errors import BadRequest, Unauthorized
 from jikko.ports.clock import Clock
 from jikko.triggers.receiving import Arrival, Webhook, Webhooks, sender_id_of
-from jikko.triggers.verification import Verification, require_verified
+from jikko.triggers.verification import require_verified
 from jikko.triggers.webhook_call import MAX_BODY, WebhookCall, body_of, checked, headers_of, query_of
 
 
@@ -31,7 +32,6 @@ class Foreseen(Struct, frozen=True, kw_only=True):
 async def foresee(
     webhooks: Webhooks,
     webhook: Webhook,
-    how: Verification | None,
     headers: Mapping[str, str],
     query: str,
     body: bytes,
@@ -42,6 +42,8 @@ async def foresee(
     Args:
         headers: By names in lower case.
     """
+    options = webhooks.options(webhook.trigger, webhook.app.name)
+    how = options.verification
     if len(body) > MAX_BODY:
         return Foreseen(verdict="refused", status=413, reason=f"The body has more than {MAX_BODY} bytes.")
     try:
@@ -53,6 +55,8 @@ async def foresee(
         return Foreseen(verdict="refused", status=400, reason=str(error))
     if how is not None and isinstance(known := call.body.get(how.id_field), str) and known:
         call_id = known
+    if options.by_body and not call_id:
+        call_id = hashlib.sha256(body).hexdigest()
     remembered = 0.0 if how is None else how.remembered
     arrival = Arrival(method=call.method, size=len(body), sender_id=sender_id_of(call_id), remembered=remembered)
     run_id = await webhooks.known(webhook, arrival)

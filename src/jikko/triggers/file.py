@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jikko.dsl.operator_file import OperatorFile, read_operator_file
 from jikko.triggers.schedule_options import OPTIONS, ScheduleOptions, read_schedule_options
+from jikko.triggers.webhook_options import is_of_webhook
 
 
 def read_triggers_file(file: Path) -> Mapping[str, ScheduleOptions]:
@@ -21,7 +22,7 @@ def parse_triggers_file(text: bytes, *, source: str = "triggers file") -> Mappin
     file = OperatorFile(text, "triggers", source, ("triggers",))
     found: dict[str, ScheduleOptions] = {}
     for name, fields in file.root.mapping("triggers").entries():
-        if "verify" in fields.raw:  # a webhook
+        if is_of_webhook(fields):
             continue
         fields.check_names(OPTIONS)
         found[name] = read_schedule_options(fields)

@@ -27,9 +27,10 @@ from jikko.repositories.delivery_store import DeliveryStore
 from jikko.runs.idempotency import IdempotentStarts, StartOutcome
 from jikko.runs.start_options import StartOptions
 from jikko.triggers.content_types import detected_type
-from jikko.triggers.triggers import Triggers, names_of
+from jikko.triggers.triggers import Triggers, options_of
 from jikko.triggers.verification import Verification
 from jikko.triggers.webhook_call import WebhookCall
+from jikko.triggers.webhook_options import WebhookOptions
 from jikko.values import Json
 
 _MAX_ID: Final = 200
@@ -40,6 +41,8 @@ _DUPLICATE_SECONDS: Final = 86_400.0
 _MAX_KEPT: Final = 500
 """Refused calls of a webhook that are kept at a time, and duplicates."""
 _MAX_REASON: Final = 500
+_FIRST_LOOK_SECONDS: Final = 1.0
+"""Until the first look at a delivery for whether its run has failed."""
 
 
 class Webhook(Struct, frozen=True):
@@ -74,7 +77,7 @@ class Webhooks:
     def __init__(
         self,
         triggers: Triggers,
-        verifications: Mapping[str, Verification],
+        options: Mapping[str, WebhookOptions],
         starts: IdempotentStarts,
         deliveries: DeliveryStore,
         apps: AppStore,
@@ -83,7 +86,7 @@ class Webhooks:
         clock: Clock,
     ) -> None:
         self._triggers = triggers
-        self._verifications = verifications
+        self._options = options
         self._starts = starts
         self._deliveries = deliveries
         self._clock = clock
@@ -107,10 +110,13 @@ class Webhooks:
             raise NotFound("There is no webhook at this address.")
         return Webhook(trigger, app, node.node.webhook)
 
+    def options(self, trigger: Trigger, app_name: str) -> WebhookOptions:
+        """What the operator sets for a webhook."""
+        return options_of(self._options, trigger, app_name) or WebhookOptions()
+
     def verification(self, trigger: Trigger, app_name: str) -> Verification | None:
         """How the callers of a webhook prove who they are; ``None``: by the address alone."""
-        names = names_of(trigger, app_name)
-        return next((found for name in names if (found := self._verifications.get(name)) is not None), None)
+        return self.options(trigger, app_name).verification
 
     async def file(self, webhook: Webhook, content: bytes, *, name: str = "", mime_type: str = "") -> Json:
         """Store a file of a call. Dify does not keep its name. [QUIRK]
@@ -139,6 +145,8 @@ class Webhooks:
             NotFound, StartRefused, TooManyRequests, ServerStopping: See ``Triggers.start``.
         """
         delivery = self._delivery(webhook, arrival)
+        if retries := self.options(webhook.trigger, webhook.app.name).retries:
+            delivery = replace(delivery, retries=retries, look_at=delivery.received_at + _FIRST_LOOK_SECONDS)
         options = StartOptions(claim=_claim(delivery, arrival), delivery=delivery)
         begin = partial(self._triggers.start, webhook.trigger, call.inputs, base_url=base_url, app=webhook.app)
         outcome = await self._starts.start(webhook.app, options, begin)

@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
+from jikko.dsl.operator_file import duration_of
 from jikko.lang.cron import Every, zone_of
-from jikko.lang.durations import seconds_of
 from jikko.nodes.flow.schedule import recurrence_of, timezone_of
 from jikko.triggers.due_times import DueTimes
 from jikko.triggers.planning import Missed, Overlap, SchedulePolicy
@@ -79,25 +79,14 @@ def read_schedule_options(fields: Fields) -> ScheduleOptions:
         policy=SchedulePolicy(
             overlap=cast(Overlap, fields.choice("overlap", OVERLAPS, usual.overlap)),
             missed=cast(Missed, fields.choice("missed", get_args(Missed), usual.missed)),
-            missed_within=_duration(fields, "missed_within", usual.missed_within),
-            jitter=_duration(fields, "jitter", usual.jitter),
+            missed_within=duration_of(fields, "missed_within", usual.missed_within),
+            jitter=duration_of(fields, "jitter", usual.jitter),
             pause_after_failures=fields.integer("pause_after_failures", usual.pause_after_failures, minimum=0),
         ),
         start=start,
         end=end,
         exclude=tuple(_days(fields)),
     )
-
-
-def _duration(fields: Fields, name: str, default: float) -> float:
-    text = fields.text(name)
-    if not text:
-        return default
-    try:
-        return seconds_of(text)
-    except ValueError as error:
-        fields.problem(name, str(error))
-        return default
 
 
 def _moment(fields: Fields, name: str) -> datetime | None:

@@ -1,6 +1,7 @@
-"""Waiting until a schedule is due: all that a server without schedules has of them."""
+"""Waiting until a schedule is due, or a delivery to be looked at: all that a server without them has of them."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from jikko.concurrency.alarm import Alarm
@@ -9,7 +10,9 @@ from jikko.errors import JikkoError
 from jikko.ports.clock import Clock
 
 if TYPE_CHECKING:
+    from jikko.repositories.delivery_store import DeliveryStore
     from jikko.repositories.schedule_store import ScheduleStore
+    from jikko.triggers.delivery_retries import DeliveryRetries
     from jikko.triggers.schedules import Schedules
 
 log = logging.getLogger(__name__)
@@ -21,10 +24,18 @@ _TRY_AGAIN_SECONDS: Final = 5.0
 
 
 class ScheduleWatch:
-    """Wakes the schedules of the leader when one is due."""
+    """Wakes the schedules of the leader when one is due, and the retries of deliveries."""
 
     def __init__(
-        self, store: "ScheduleStore", schedules: "Schedules", clock: Clock, alarm: Alarm, *, has_options: bool
+        self,
+        store: "ScheduleStore",
+        schedules: "Schedules",
+        deliveries: "DeliveryStore",
+        retries: "DeliveryRetries",
+        clock: Clock,
+        alarm: Alarm,
+        *,
+        has_options: bool,
     ) -> None:
         """Args:
         schedules: Made, with what they import, when the first one is due.
@@ -33,6 +44,8 @@ class ScheduleWatch:
         self._has_options = has_options
         self._store = store
         self._schedules = schedules
+        self._deliveries = deliveries
+        self._retries = retries
         self._clock = clock
         self._alarm = alarm
 
@@ -45,12 +58,9 @@ class ScheduleWatch:
         """Deal with what is due when it is, until cancelled."""
         try:
             while True:
-                try:
-                    next_at = await self._next()
-                except JikkoError as error:
-                    log.error("schedules cannot be read, trying again: %s", error)
-                    next_at = self._clock() + _TRY_AGAIN_SECONDS
-                await self._alarm.wait(next_at)
+                due = [await self._next("schedules", self._of_schedules)]
+                due.append(await self._next("deliveries", self._of_deliveries))
+                await self._alarm.wait(min((at for at in due if at is not None), default=None))
         finally:
             if is_made(self._schedules):
                 await self._schedules.close()
@@ -60,8 +70,22 @@ class ScheduleWatch:
         self._has_options = True
         self._alarm.set(self._clock())
 
-    async def _next(self) -> float | None:
+    async def _next(self, what: str, look: Callable[[], Awaitable[float | None]]) -> float | None:
         """Deal with what is due, and return when the next is."""
+        try:
+            return await look()
+        except JikkoError as error:
+            log.error("%s cannot be read, trying again: %s", what, error)
+            return self._clock() + _TRY_AGAIN_SECONDS
+
+    async def _of_deliveries(self) -> float | None:
+        next_at = await self._deliveries.next_look()
+        if next_at is None or next_at > self._clock():
+            return next_at
+        await self._retries.look()
+        return await self._deliveries.next_look()
+
+    async def _of_schedules(self) -> float | None:
         if self._has_options:
             await self._store.rouse_all()
             self._has_options = False

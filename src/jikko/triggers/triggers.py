@@ -1,6 +1,9 @@
 """The triggers of apps, and how one starts a run."""
 
 from collections.abc import Collection, Mapping
+from typing import TypeVar
+
+from msgspec.structs import replace
 
 from jikko.apps.end_users import TRIGGER_USERS, trigger_user
 from jikko.errors import NotFound
@@ -12,7 +15,10 @@ from jikko.repositories.trigger_store import TriggerStore
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs, StartRequest
 from jikko.runs.start_options import StartOptions
+from jikko.triggers.webhook_options import WebhookOptions
 from jikko.values import Json
+
+T = TypeVar("T")
 
 
 def names_of(trigger: Trigger, app_name: str) -> tuple[str, ...]:
@@ -20,21 +26,32 @@ def names_of(trigger: Trigger, app_name: str) -> tuple[str, ...]:
     return (trigger.id, f"{app_name}/{trigger.node_id}", f"{trigger.app_id}/{trigger.node_id}")
 
 
+def options_of(options: Mapping[str, T], trigger: Trigger, app_name: str) -> T | None:
+    """What the triggers file sets for a trigger."""
+    return next((options[name] for name in names_of(trigger, app_name) if name in options), None)
+
+
 class Triggers:
     """The use cases about triggers."""
 
-    def __init__(self, store: TriggerStore, apps: AppStore, runs: Runs) -> None:
+    def __init__(
+        self, store: TriggerStore, apps: AppStore, runs: Runs, options: Mapping[str, WebhookOptions] | None = None
+    ) -> None:
+        """Args:
+        options: Those of webhooks, by ``APP/NODE`` or the ids of triggers: some have addresses.
+        """
         self._store = store
         self._apps = apps
         self._runs = runs
+        self._options = {} if options is None else options
 
     async def of(self, app: App) -> list[Trigger]:
         """The triggers of an app, also of nodes that its current version has no more; oldest first."""
-        return await self._store.of_app(app.id)
+        return await self._addressed(await self._store.of_app(app.id))
 
     async def all(self, kind: TriggerKind | None = None) -> list[Trigger]:
         """The triggers of all apps, oldest first."""
-        return await self._store.all(kind)
+        return await self._addressed(await self._store.all(kind))
 
     async def unmatched(self, webhooks: Collection[str], schedules: Collection[str]) -> list[str]:
         """Return the entries of the triggers file that match no trigger of their kind: misspelt, or of a renamed app.
@@ -61,7 +78,7 @@ class Triggers:
         trigger = await self._store.find(which) if is_uuid(which) else await self._named(which)
         if trigger is None:
             raise NotFound(f"There is no trigger {which!r}; `jikko triggers list` shows those that there are.")
-        return trigger
+        return (await self._addressed([trigger]))[0]
 
     async def _named(self, which: str) -> Trigger | None:
         name, _, node_id = which.rpartition("/")
@@ -70,8 +87,29 @@ class Triggers:
         return next((trigger for trigger in found if trigger.node_id == node_id), None)
 
     async def at(self, address: str) -> Trigger | None:
-        """The webhook of an address."""
-        return await self._store.at(address)
+        """The webhook of an address: that of the triggers file, if it sets one for the webhook."""
+        for name, options in self._options.items():
+            if options.address == address:
+                try:
+                    trigger = await self.find(name)
+                except NotFound:
+                    return None
+                return trigger if trigger.address == address else None
+        found = await self._store.at(address)
+        return None if found is None or (await self._addressed([found]))[0].address != address else found
+
+    async def _addressed(self, triggers: list[Trigger]) -> list[Trigger]:
+        """Triggers with the addresses that the triggers file sets."""
+        if not any(options.address for options in self._options.values()):
+            return triggers
+        apps = {app.id: app.name for app in await self._apps.apps()}
+
+        def addressed(trigger: Trigger) -> Trigger:
+            options = options_of(self._options, trigger, apps.get(trigger.app_id, ""))
+            is_fixed = options is not None and options.address and trigger.kind == "webhook"
+            return replace(trigger, address=options.address) if options is not None and is_fixed else trigger
+
+        return [addressed(trigger) for trigger in triggers]
 
     async def enable(self, trigger: Trigger, enabled: bool) -> None:
         """Switch a trigger on or off. Durable when it returns.

@@ -85,8 +85,7 @@ async def fire(
         given = {"content-type": webhook.config.content_type}
         given |= {name.lower(): value for name, value in (*signed.items(), *map(_header, headers))}
         if dry:
-            checks = assembly.webhooks.verification(found, webhook.app.name)
-            would = await foresee(assembly.webhooks, webhook, checks, given, _quoted(query), sent, time.time)
+            would = await foresee(assembly.webhooks, webhook, given, _quoted(query), sent, time.time)
             told = f"{would.verdict}: {would.status}  {would.reason or would.run_id}".rstrip()
             show_entry(to_builtins(would), harmless(told), as_json=as_json)
             return 0 if would.verdict != "refused" else of_answer(would.status)

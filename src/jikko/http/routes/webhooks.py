@@ -1,5 +1,8 @@
 """Webhooks: calls that start runs. Source: docs/dify-behaviour.md, “Trigger nodes”."""
 
+import asyncio
+import hashlib
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -9,16 +12,19 @@ from msgspec.structs import replace
 from starlette.types import Message
 
 from jikko.concurrency.json_in_pieces import LARGE_BYTES, TooManyElements, decode_json, decode_strictly
+from jikko.dify import bodies
 from jikko.dsl.webhook import BYTES, JSON, MULTIPART, media_type
-from jikko.errors import BadRequest, NotFound, PayloadTooLarge, Unauthorized
+from jikko.errors import BadRequest, NotFound, PayloadTooLarge, RunLeft, Unauthorized
+from jikko.events import RunFinished
 from jikko.http.bodies.forms import files_of, parsed_form
 from jikko.http.bodies.reading import read_body
 from jikko.http.errors import no_page, too_large_page
 from jikko.http.operation import Operation, Route
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, json_response
-from jikko.http.routes.answers import promised
+from jikko.http.routes.answers import answer, promised
 from jikko.http.start_options import REPEATED
+from jikko.runs.idempotency import StartOutcome
 from jikko.triggers.receiving import Arrival, Webhook, sender_id_of
 from jikko.triggers.verification import Verification, challenge_of, require_verified
 from jikko.triggers.webhook_call import (
@@ -68,7 +74,14 @@ class WebhookRefusal(Struct):
 @Route(
     "POST",
     "/triggers/webhook/{address}",
-    {200: WebhookAnswer, 400: WebhookRefusal, 401: WebhookRefusal, 404: "text/html", 413: "text/html"},
+    {
+        200: WebhookAnswer,
+        202: bodies.RunAnswer,
+        400: WebhookRefusal,
+        401: WebhookRefusal,
+        404: "text/html",
+        413: "text/html",
+    },
     (429, 503),
     tag="Triggers",
     headers=_SENDER_ID,
@@ -79,7 +92,9 @@ async def call_webhook(request: Request) -> SendableResponse:
     """Call a webhook, which starts a run.
 
     By the method, with the headers, parameters and body that its node declares; the answer comes at once, with the
-    status that the node says. `jikko apps import` prints the address.
+    status that the node says. `jikko apps import` prints the address. Where the operator has set `wait: result`, the
+    answer is that of a blocking run, or 202 as of an asynchronous one if the run takes longer. `Prefer: respond-async`
+    asks for the usual answer.
     """
     api = request.api
     try:
@@ -90,18 +105,19 @@ async def call_webhook(request: Request) -> SendableResponse:
         body = await read_body(request, MAX_BODY)
     except PayloadTooLarge as error:
         return too_large_page(error)
-    how = api.webhooks.verification(webhook.trigger, webhook.app.name)
+    options = api.webhooks.options(webhook.trigger, webhook.app.name)
+    how = options.verification
     arrival = Arrival(method=request.scope["method"], size=len(body))
     if how is None:
         arrival = replace(arrival, sender_id=sender_id_of(request.header(b"idempotency-key")))
     else:
         try:
-            answer, call_id = _verified(request, how, body)
+            challenge, call_id = _verified(request, how, body)
         except Unauthorized as error:
             await api.webhooks.refused(webhook, arrival, str(error))
             return json_response(WebhookRefusal("Unauthorized", str(error)), 401)
-        if answer is not None:
-            return answer
+        if challenge is not None:
+            return challenge
         arrival = replace(arrival, sender_id=sender_id_of(call_id), remembered=how.remembered)
     try:
         call = await _read(request, webhook, body)
@@ -113,9 +129,13 @@ async def call_webhook(request: Request) -> SendableResponse:
         return too_large_page(error)
     if how is not None and isinstance(known := call.body.get(how.id_field), str) and known:
         arrival = replace(arrival, sender_id=sender_id_of(known))
+    if options.by_body and not arrival.sender_id:
+        arrival = replace(arrival, sender_id=hashlib.sha256(body).hexdigest())
     call = replace(call, headers=without_secrets(webhook.config, call.headers, "" if how is None else how.header))
     outcome = await api.webhooks.start(webhook, call, arrival, base_url=request.base_url)
     await promised(request, outcome.run)
+    if options.wait_within and not _hurries(request):
+        return await _result(request, outcome, options.wait_within)
     response = _answer(request, webhook)
     if outcome.repeated:
         response.headers.append((REPEATED.lower().encode(), b"true"))
@@ -223,6 +243,21 @@ async def _read_form(request: Request, webhook: Webhook, call: WebhookCall, raw:
                 given: dict[str, Any] = {"name": part.filename or "", "mime_type": part.content_type or ""}
                 files[name] = await request.api.webhooks.file(webhook, await part.read(), **given)
         return replace(call, files=files)
+
+
+def _hurries(request: Request) -> bool:
+    """Whether the caller asks not to wait (RFC 7240)."""
+    wishes = (request.header(b"prefer") or "").split(",")
+    return any(wish.strip().lower() == "respond-async" for wish in wishes)
+
+
+async def _result(request: Request, outcome: StartOutcome, seconds: float) -> SendableResponse:
+    """The outcome of the run if it ends in time, else that it has begun: forms are not for who calls webhooks."""
+    end = None
+    with suppress(TimeoutError, RunLeft):
+        async with asyncio.timeout(seconds):
+            end = await outcome.run.ended()
+    return await answer(request, outcome, "blocking" if isinstance(end, RunFinished) else "async")
 
 
 def _answer(request: Request, webhook: Webhook) -> SendableResponse:

@@ -97,6 +97,7 @@ def _of_all(tally: dict[str, float]) -> Snapshot:
         ("jikko_orphans", (), [tally["orphans"]]),
         ("jikko_callbacks_pending", (), [tally["callbacks"]]),
         ("jikko_callbacks_oldest_seconds", (), [tally["oldest"]]),
+        ("jikko_deliveries_dead", (), [tally["dead"]]),
     ]
 
 

@@ -84,6 +84,7 @@ FAMILIES: Final[dict[str, Family]] = {
         "How much later than due runs of schedules were durable.", bounds=LATENESS
     ),
     "jikko_schedule_missed_total": _counter("Due times of schedules that did not run since no server looked in time."),
+    "jikko_deliveries_dead": _gauge("Deliveries of webhooks whose runs failed, the last retry too."),
     "jikko_loop_lag_seconds": _seconds("How late the event loop is.", bounds=BRIEF_SECONDS),
     "jikko_app_runs_finished_total": _counter("Runs that ended, by app.", "app", "status"),
     "jikko_app_tokens_total": _counter("Tokens of runs that ended, by app.", "app"),

@@ -30,3 +30,9 @@ class Delivery(Struct, frozen=True, kw_only=True):
     """The run that it started; empty: none. Runs that repeat it are found by it."""
     discarded_at: float | None = None
     """When it was set aside."""
+    retries: int = 0
+    """How often its run is retried if it fails, as its trigger asks for it."""
+    look_at: float | None = None
+    """When it is to be looked at whether its run has failed; ``None``: never."""
+    dead_at: float | None = None
+    """When its last retry had failed."""

@@ -174,7 +174,7 @@ TABLES: Final = (
         "delivery_id",
         ids="delivery_id app_id trigger_id run_id",
         texts="verdict reason sender method",
-        same="received_at size discarded_at",
+        same="received_at size discarded_at retries look_at dead_at",
     ),
     _table("deleted_apps", "rowid", ids="app_id", texts="name", same="deleted_at"),
     _table("idempotency_keys", "app_id, key", ids="app_id run_id", texts="key", same="fingerprint expires_at"),

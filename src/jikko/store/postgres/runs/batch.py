@@ -49,9 +49,10 @@ INSERT INTO callbacks (run_id, app_id, url, receiver, created_at, state, attempt
 SELECT *, 0, 0 FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::text[], $5::float8[], $6::int2[])
 """
 _ADD_DELIVERIES: Final = """
-INSERT INTO deliveries (delivery_id, app_id, trigger_id, received_at, verdict, reason, sender, method, size, run_id)
+INSERT INTO deliveries (
+  delivery_id, app_id, trigger_id, received_at, verdict, reason, sender, method, size, run_id, retries, look_at)
 SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::float8[], $5::text[], $6::text[], $7::text[],
-  $8::text[], $9::int8[], $10::bytea[]) ON CONFLICT DO NOTHING
+  $8::text[], $9::int8[], $10::bytea[], $11::int4[], $12::float8[]) ON CONFLICT DO NOTHING
 """
 
 
@@ -80,7 +81,8 @@ class _Changes:
                 case DeliveryReceived(delivery=given):
                     ids = id_column(given.id), write.app_id, id_column(given.trigger_id)
                     texts = map(text, (given.verdict, given.reason, given.sender_id, given.method))
-                    self.deliveries.append((*ids, given.received_at, *texts, given.size, write.run_id))
+                    rest = given.size, write.run_id, given.retries, given.look_at
+                    self.deliveries.append((*ids, given.received_at, *texts, *rest))
                 case TurnBegan():
                     self.began.append(projection)
                     begins = True

@@ -43,8 +43,8 @@ VALUES (?, ?, ?, ?, ?, ?, 0, 0)
 """
 _ADD_DELIVERY: Final = """
 INSERT OR IGNORE INTO deliveries (
-  delivery_id, app_id, trigger_id, received_at, verdict, reason, sender, method, size, run_id
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  delivery_id, app_id, trigger_id, received_at, verdict, reason, sender, method, size, run_id, retries, look_at
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _RELEASE_CALLBACK: Final = f"UPDATE callbacks SET state = {PENDING} WHERE run_id = ? AND state = {RUN_GOES_ON}"
 _REMOVE_CALLBACK: Final = "DELETE FROM callbacks WHERE run_id = ?"
@@ -138,7 +138,8 @@ class ReceivedDeliveries:
         given = received.delivery
         ids = stored_id(given.id), target.app_id, stored_id(given.trigger_id)
         texts = storable(given.verdict), storable(given.reason), storable(given.sender_id), storable(given.method)
-        connection.execute(_ADD_DELIVERY, (*ids, given.received_at, *texts, given.size, target.run_id))
+        rest = given.size, target.run_id, given.retries, given.look_at
+        connection.execute(_ADD_DELIVERY, (*ids, given.received_at, *texts, *rest))
 
 
 class DueCallbacks:

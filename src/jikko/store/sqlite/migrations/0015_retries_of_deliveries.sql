@@ -1,0 +1,8 @@
+-- Deliveries whose runs are retried if they fail ------------------------------------------------------------------------
+ALTER TABLE deliveries ADD COLUMN retries INTEGER NOT NULL DEFAULT 0; -- as its trigger asked for them
+ALTER TABLE deliveries ADD COLUMN look_at REAL; -- when to look at it next; NULL: never
+ALTER TABLE deliveries ADD COLUMN dead_at REAL; -- when its last retry had failed
+
+CREATE INDEX deliveries_by_look ON deliveries (look_at) WHERE look_at IS NOT NULL;
+
+CREATE INDEX deliveries_dead ON deliveries (dead_at) WHERE dead_at IS NOT NULL;

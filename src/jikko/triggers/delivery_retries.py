@@ -1,0 +1,123 @@
+"""Retries of deliveries whose runs failed, and the end of them. The process that leads does so."""
+
+import logging
+from typing import Final, NamedTuple
+
+from jikko.apps.publishing import AppCatalog
+from jikko.errors import InvalidParam, JikkoError, KeyTaken, LogDamaged, NotFound, StoreUnavailable
+from jikko.ports.clock import Clock
+from jikko.ports.stores.delivery_store import Delivery
+from jikko.ports.stores.projections import KeyClaim
+from jikko.record import RunRecord
+from jikko.repositories.delivery_store import DeliveryStore
+from jikko.runs.retry import Retries
+from jikko.runs.start_options import StartOptions
+from jikko.triggers.deliveries import Deliveries
+from jikko.triggers.due_times import jitter_of
+
+log = logging.getLogger(__name__)
+
+_TRY_AGAIN_SECONDS: Final = 5.0
+_FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 5.0, 3600.0
+"""Seconds from the end of a failed run to the first retry, and at most to a later one."""
+_JITTER: Final = 0.2
+"""By this share of a wait, retries of several deliveries that failed together are spread."""
+_CLAIMED_SECONDS: Final = 30 * 86_400.0
+"""For which a retry is known to have been started."""
+
+
+class Decision(NamedTuple):
+    """What is to be done with a delivery."""
+
+    look_at: float | None
+    """When to look at it next; ``None``: never."""
+    is_dead: bool = False
+    retry: bool = False
+    """Whether its run is repeated now."""
+
+
+def decide(delivery: Delivery, record: RunRecord | None, repeated: int, now: float) -> Decision:
+    """Decide what becomes of a delivery.
+
+    Args:
+        record: The newest of its runs; ``None``: it was removed.
+        repeated: How many runs have repeated its first one.
+    """
+    if record is None or record.status in ("succeeded", "partial-succeeded", "stopped"):
+        return Decision(None)
+    if record.is_open:
+        # Less often the longer it goes on.
+        return Decision(now + min(300.0, max(1.0, 0.1 * (now - record.created_at))), delivery.dead_at is not None)
+    if repeated >= delivery.retries or delivery.dead_at is not None:
+        # Looked at all the same: somebody may repeat it by hand.
+        return Decision(now + max(60.0, 0.1 * (now - (delivery.dead_at or now))), is_dead=True)
+    wait = min(_FIRST_WAIT_SECONDS * 2.0 ** min(repeated, 20), _MAX_WAIT_SECONDS)
+    due = (record.finished_at or now) + wait + jitter_of(f"{delivery.id} {repeated}", _JITTER * wait)
+    return Decision(due, retry=now >= due)
+
+
+class DeliveryRetries:
+    """Repeats the runs of deliveries that failed, as often as their triggers ask for it."""
+
+    def __init__(
+        self, store: DeliveryStore, deliveries: Deliveries, retries: Retries, apps: AppCatalog, clock: Clock
+    ) -> None:
+        self._store = store
+        self._deliveries = deliveries
+        self._retries = retries
+        self._apps = apps
+        self._clock = clock
+
+    async def look(self) -> None:
+        """Deal with some of what is due now.
+
+        Raises:
+            StoreUnavailable: The record cannot be used. What was not dealt with is due still.
+        """
+        for delivery in await self._store.due(self._clock()):
+            await self._handle(delivery)
+
+    async def _handle(self, delivery: Delivery) -> None:
+        """Deal with one delivery. What goes wrong with it does not hold up the others.
+
+        Raises:
+            StoreUnavailable: The record cannot be used.
+        """
+        try:
+            await self._advance(delivery)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            unexpected = None if isinstance(error, JikkoError) else error
+            log.error("delivery %s cannot be dealt with, trying again: %s", delivery.id, error, exc_info=unexpected)
+            await self._store.looked(delivery.id, self._clock() + _TRY_AGAIN_SECONDS, delivery.dead_at)
+
+    async def _advance(self, delivery: Delivery) -> None:
+        runs = await self._deliveries.runs_of(delivery)
+        record = await self._deliveries.newest_record(runs)
+        now = self._clock()
+        decision = decide(delivery, record, len(runs) - 1, now)
+        if decision.retry and record is not None:
+            decision = await self._retry(delivery, record, len(runs))
+        if decision.is_dead and delivery.dead_at is None:
+            log.warning("delivery %s is dead: its last run %s failed", delivery.id, runs[-1])
+        await self._store.looked(delivery.id, decision.look_at, (delivery.dead_at or now) if decision.is_dead else None)
+
+    async def _retry(self, delivery: Delivery, record: RunRecord, number: int) -> Decision:
+        """Repeat a run from the nodes that failed, once: the number of the retry is claimed with the new run."""
+        now = self._clock()
+        # No client can send a key that begins with a blank.
+        claim = KeyClaim(key=f" delivery {delivery.id} {number}", fingerprint=b"", at=now, lifetime=_CLAIMED_SECONDS)
+        try:
+            app = await self._apps.find(record.identity.app_id)
+            run = await self._retries.retry(app, record.identity.run_id, StartOptions(claim=claim))
+            await run.committed()
+        except KeyTaken:
+            pass
+        except (NotFound, InvalidParam, LogDamaged) as error:
+            log.warning("delivery %s cannot be retried: %s", delivery.id, error)
+            return Decision(now + 60.0, is_dead=True)
+        except JikkoError as error:
+            log.warning("delivery %s cannot be retried now, trying again: %s", delivery.id, error)
+            return Decision(now + _TRY_AGAIN_SECONDS)
+        return Decision(now + 1.0)

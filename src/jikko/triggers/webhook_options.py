@@ -1,0 +1,157 @@
+"""What the operator sets for a webhook, beside what its workflow says: entries of the triggers file."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from jikko.diagnostics.diagnostic import Phrase
+from jikko.dsl.fields import Fields
+from jikko.dsl.operator_file import OperatorFile, duration_of, filled_in, read_operator_file
+from jikko.triggers.verification import ALGORITHMS, ENCODINGS, PRESETS, Verification
+
+_VERIFYING: Final = ("verify", "secret", "secrets", "id_header", "remembered", "tolerance")
+OPTIONS: Final = (
+    *_VERIFYING,
+    *("address", "once", "retries", "wait", "wait_within"),
+)
+"""The names of all options. An entry that has one of them is of a webhook."""
+_TEMPLATE: Final = (
+    "header",
+    "signed",
+    "algorithm",
+    "encoding",
+    "prefix",
+    "separator",
+    "timestamp_header",
+    "timestamp_prefix",
+    "id_header",
+)
+_MAX_SECRETS: Final = 2
+_ADDRESS: Final = re.compile(r"[A-Za-z0-9_-]{24,64}")
+_ADDRESSES: Final = "expected 24 to 64 of A-Z a-z 0-9 - _: without verify it is all that lets callers in"
+_MAX_RETRIES: Final = 100
+_WAIT_SECONDS: Final = 30.0
+
+
+class WebhookOptions(Struct, frozen=True, kw_only=True):
+    """The options of one webhook."""
+
+    verification: Verification | None = None
+    """How callers prove who they are; ``None``: by the address alone."""
+    address: str = ""
+    """The last part of its address in the place of the one that it was given; empty: that one."""
+    by_body: bool = False
+    """Whether a call without an id of its sender is known again by its body."""
+    retries: int = 0
+    """How often a run that failed is repeated."""
+    wait_within: float = 0.0
+    """Seconds for which the answer waits for the result of the run; 0: it does not."""
+
+
+def read_webhook_options(file: Path | None, environment: Mapping[str, str]) -> dict[str, WebhookOptions]:
+    """Return the options of webhooks, by ``APP/NODE`` or the ids of triggers; nothing if there is no file.
+
+    Args:
+        environment: What ``${NAME}`` in the file stands for. Where a name is not set, every call is refused.
+
+    Raises:
+        InvalidSettings: The file cannot be read. Carries every problem found.
+    """
+    if file is None:
+        return {}
+    return parse_webhook_options(read_operator_file(file, "triggers"), environment, source=str(file))
+
+
+def parse_webhook_options(
+    text: bytes | str, environment: Mapping[str, str], *, source: str = "triggers file"
+) -> dict[str, WebhookOptions]:
+    """Return what a text says. See ``read_webhook_options``."""
+    file = OperatorFile(text, "triggers", source, ("triggers",))
+    entries = file.root.mapping("triggers").entries()
+    found = {name: _entry(fields, environment) for name, fields in entries if is_of_webhook(fields)}
+    addresses = [options.address for options in found.values() if options.address]
+    for name, fields in entries:
+        if name in found and addresses.count(found[name].address) > 1:
+            fields.problem("address", "is that of two webhooks", "expected another one")
+    file.require_no_problems()
+    return found
+
+
+def is_of_webhook(fields: Fields) -> bool:
+    """Whether an entry of the triggers file is of a webhook; otherwise of a schedule."""
+    return any(name in fields.raw for name in OPTIONS)
+
+
+def _entry(fields: Fields, environment: Mapping[str, str]) -> WebhookOptions:
+    unset: list[str] = []
+    fields = filled_in(fields, environment, unset)
+    fields.check_names(OPTIONS)
+    verification = _verification(fields, unset) if any(name in fields.raw for name in _VERIFYING) else None
+    address = fields.text("address")
+    if "address" in fields.raw and not _ADDRESS.fullmatch(address):
+        fields.problem("address", Phrase("document.value", {"value": fields.shown("address")}), _ADDRESSES)
+    by_body = fields.choice("once", ("id", "body"), "id") == "body"
+    if by_body and verification is None:
+        fields.problem("once", "needs verify", "only the body of a caller who is known says that a call is the same")
+    waits = fields.choice("wait", ("accepted", "result"), "accepted") == "result"
+    retries = fields.integer("retries", 0, minimum=0)
+    if retries > _MAX_RETRIES:
+        fields.problem("retries", f"is more than {_MAX_RETRIES}")
+    return WebhookOptions(
+        verification=verification,
+        address=address,
+        by_body=by_body,
+        retries=retries,
+        wait_within=duration_of(fields, "wait_within", _WAIT_SECONDS) if waits else 0.0,
+    )
+
+
+def _verification(fields: Fields, unset: list[str]) -> Verification:
+    how = _template(fields.mapping("verify")) if isinstance(fields.get("verify"), dict) else _preset(fields)
+    secrets = fields.items("secrets") or [fields.get("secret")]
+    texts = tuple(secret for secret in secrets if isinstance(secret, str) and secret)
+    if (not unset and len(texts) != len(secrets)) or len(texts) > _MAX_SECRETS:
+        fields.problem(
+            "secrets", Phrase("document.missing"), Phrase("remedy.expected", {"wanted": "secrets: [${NAME}]"})
+        )
+    if not all(secret.isascii() and secret.isprintable() for secret in texts):
+        # No header has others, and what is not UTF-8 has no bytes.
+        wanted = Phrase("remedy.expected", {"wanted": "ASCII"})
+        fields.problem("secrets", Phrase("document.missing"), wanted)
+    more: dict[str, Any] = {"remembered": float(fields.integer("remembered", int(how.remembered), minimum=1))}
+    more["tolerance"] = float(fields.integer("tolerance", int(how.tolerance), minimum=1))
+    if id_header := fields.text("id_header"):
+        more["id_header"] = id_header.lower()
+    # Nothing fits an empty list: a secret that is not set lets nobody in.
+    return replace(how, secrets=() if unset else texts, **more)
+
+
+def _preset(fields: Fields) -> Verification:
+    fields.text("verify", required=True)
+    return PRESETS[fields.choice("verify", tuple(PRESETS), "standard-webhooks")]
+
+
+def _template(fields: Fields) -> Verification:
+    fields.check_names(_TEMPLATE)
+    given: Any = {name: fields.text(name) for name in _TEMPLATE if name in fields.raw}
+    for name in ("header", "timestamp_header", "id_header"):
+        if name in given:
+            given[name] = given[name].lower()
+    fields.text("header", required=True)
+    if "algorithm" in given:
+        given["algorithm"] = fields.choice("algorithm", ALGORITHMS, "sha256")
+    if "encoding" in given:
+        given["encoding"] = fields.choice("encoding", ENCODINGS, "hex")
+    how = Verification(**given)
+    if how.signed.count("{body}") != 1:
+        fields.problem(
+            "signed", Phrase("document.missing"), Phrase("remedy.expected", {"wanted": "{timestamp}.{body}"})
+        )
+    if "{timestamp}" in how.signed and not (how.timestamp_header or how.timestamp_prefix):
+        wanted = Phrase("remedy.expected", {"wanted": "timestamp_header"})
+        fields.problem("timestamp_header", Phrase("document.missing"), wanted)
+    return how
