@@ -5,6 +5,7 @@ import { language, t } from './words.ts'
 /** By the `code` of an error of the API. `tests/http/console/test_codes.py` holds this against the server's. */
 export const CODES: Readonly<Record<string, string>> = {
   ambiguous_id: 'ID が一意に決まりません',
+  answer_changed: '障害の後、回答が表示済みのものから変わりました',
   app_unavailable: 'このアプリは利用できません',
   archived_document_immutable: 'アーカイブ済みのドキュメントは変更できません',
   audio_too_large: '音声ファイルが大きすぎます',
@@ -12,6 +13,7 @@ export const CODES: Readonly<Record<string, string>> = {
   bad_request_key_error: 'フォームのフィールドがありません',
   completion_request_error: 'モデルへの問い合わせに失敗しました',
   conflict: '以前の操作と矛盾します',
+  conversation_not_found: '会話が見つかりません',
   dataset_name_duplicate: '同じ名前のデータセットがあります',
   end_user_not_found: 'そのユーザーはいません',
   file_access_denied: 'このファイルにはアクセスできません',
@@ -31,6 +33,7 @@ export const CODES: Readonly<Record<string, string>> = {
   invalid_param: '入力が正しくありません',
   invalid_settings: '設定が正しくありません',
   method_not_allowed: 'この操作はできません',
+  model_not_found: 'モデルが見つかりません',
   no_audio_uploaded: '音声ファイルがありません',
   no_file_uploaded: 'ファイルがありません',
   not_chat_app: 'チャットフローではありません',
@@ -43,6 +46,7 @@ export const CODES: Readonly<Record<string, string>> = {
   rate_limit_error: '利用制限に達しました',
   request_entity_too_large: '送信された内容が大きすぎます',
   request_timeout: '送信が遅すぎます。もう一度お試しください',
+  run_failed: '実行は失敗しました',
   service_unavailable: '今は利用できません。しばらくしてからもう一度お試しください',
   speech_to_text_disabled: '音声認識は無効です',
   too_many_files: 'ファイルが多すぎます',

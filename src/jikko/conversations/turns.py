@@ -7,12 +7,10 @@ See docs/decisions/0024-concurrent-turns-of-one-conversation.md.
 
 import asyncio
 import logging
-import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Final
-from uuid import NAMESPACE_OID, uuid5
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,14 +18,14 @@ from msgspec.structs import replace
 from jikko.apps.end_users import end_user
 from jikko.apps.versions import Workflow, Workflows
 from jikko.conversations.hooks import HookReply, Hooks, UserQuery
-from jikko.dsl.document import BASIC_MODES, Variable
+from jikko.conversations.new_conversations import new_conversation, new_variable
+from jikko.dsl.document import BASIC_MODES
 from jikko.errors import InvalidParam, JikkoError, ModelNotReady, NotFound
 from jikko.events import RunStarted, Turn
-from jikko.ids import is_uuid, new_id
+from jikko.ids import new_id
 from jikko.inputs.file_inputs import FileInputs
 from jikko.inputs.file_rules import upload_settings
 from jikko.inputs.variables import prepare
-from jikko.lang.render import to_text
 from jikko.log_context import log_context
 from jikko.ports.clock import Clock
 from jikko.ports.models import ModelFailure, Models
@@ -35,7 +33,6 @@ from jikko.ports.stores.annotation_store import ReplyState
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import (
     Conversation,
-    ConversationVariable,
     Message,
     MessageAnswer,
     MessageMetadata,
@@ -53,8 +50,12 @@ from jikko.values import Json
 
 log = logging.getLogger(__name__)
 
-_NAME_LENGTH: Final = 20
-"""Characters of the first question that a conversation is called by until it has a name."""
+
+class EarlierTurn(Struct, frozen=True):
+    """What was said before a conversation began here, as its client tells it."""
+
+    query: str
+    answer: str = ""
 
 
 class TurnRequest(Struct, frozen=True, kw_only=True):
@@ -74,6 +75,8 @@ class TurnRequest(Struct, frozen=True, kw_only=True):
     """Whether the client wants a stream."""
     base_url: str = ""
     """The address under which the client reached the server, for links to files."""
+    earlier: Sequence[EarlierTurn] = ()
+    """What a new conversation begins with, oldest first; one that is there has its own."""
 
 
 class Turns:
@@ -239,14 +242,15 @@ class Turns:
             end_user_id=asked.end_user_id,
             user=asked.user,
         )
-        began = self._turn_began(shown, opened, request, identity.run_id)
+        opening = self._opening(shown, opened, request, identity.run_id)
+        began, new = opening[-1], opening[0].new
         message = began.message
         known = () if opened is None else opened.variables
         system: dict[str, Json] = {
             "query": asked.query,
             "files": asked.files,
             "user_id": asked.user,
-            "dialogue_count": 1 if opened is None else opened.conversation.turns + 1,
+            "dialogue_count": _dialogue_count(opened, request),
             "app_id": app.id,
             "workflow_id": workflow.id,
             "workflow_run_id": identity.run_id,
@@ -261,9 +265,9 @@ class Turns:
         )
         trace = log_context.get().trace
         started = RunStarted(at=message.created_at, inputs=dict(asked.inputs), system=system, turn=turn, trace=trace)
-        run = await self._runs.begin(identity, workflow, started, options=options, opening=(began,))
-        if began.new is not None and began.new.title_due:
-            self._later(run.committed(1), app, began.new, message)
+        run = await self._runs.begin(identity, workflow, started, options=options, opening=opening)
+        if new is not None and new.title_due:
+            self._later(run.committed(1), app, new, message)
         return run
 
     async def _answered(
@@ -277,28 +281,43 @@ class Turns:
             )
         else:
             answer = MessageAnswer(status="error", error=str(reply))
-        began = self._turn_began(asked, opened, request, None, answer)
-        await self._store.add_turn(began.message, began.new, began.variables)
-        if began.new is not None and began.new.title_due:
-            self._hooks.first_turn(asked.app, began.new, began.message)
-        return began.message
+        opening = self._opening(asked, opened, request, None, answer)
+        for began in opening:
+            await self._store.add_turn(began.message, began.new, began.variables)
+        message, new = opening[-1].message, opening[0].new
+        if new is not None and new.title_due:
+            self._hooks.first_turn(asked.app, new, message)
+        return message
 
-    def _turn_began(
+    def _opening(
         self,
         asked: UserQuery,
         opened: Opened | None,
         request: TurnRequest,
         run_id: str | None,
         answer: MessageAnswer | None = None,
-    ) -> TurnBegan:
-        """The message, with what the conversation gets by it."""
+    ) -> list[TurnBegan]:
+        """The message, with what the conversation gets by it, behind those that a new one begins with."""
         now = self._clock()
-        new = None if opened is not None else _conversation(asked, request, now)
+        new = None if opened is not None else new_conversation(asked, title_due=request.name_wanted, now=now)
         conversation_id = new_id() if new is None else new.id
         known: set[str] = set()
         if opened is not None:
             conversation_id = opened.conversation.id
             known = {variable.name for variable in opened.variables}
+        said = [
+            Message(
+                id=new_id(),
+                conversation_id=conversation_id,
+                app_id=asked.app.id,
+                end_user_id=asked.end_user_id,
+                run_id=None,
+                query=turn.query,
+                created_at=now,
+                answer=MessageAnswer(text=turn.answer),
+            )
+            for turn in (() if new is None else request.earlier)
+        ]
         message = Message(
             id=new_id(),
             conversation_id=conversation_id,
@@ -312,8 +331,9 @@ class Turns:
             answer=answer or MessageAnswer(),
         )
         declared = asked.workflow.document.conversation
-        variables = [_variable(asked.app, one, now) for one in declared if one.name not in known]
-        return TurnBegan(message=message, new=new, variables=variables)
+        variables = [new_variable(asked.app, one, now) for one in declared if one.name not in known]
+        first = TurnBegan(message=(*said, message)[0], new=new, variables=variables)
+        return [first, *(TurnBegan(message=one) for one in (*said, message)[1:])]
 
     def _later(self, durable: Any, app: App, conversation: Conversation, message: Message) -> None:
         """Tell of a first turn once it is durable."""
@@ -338,6 +358,13 @@ class _Answered(Exception):
         self.message = message
 
 
+def _dialogue_count(opened: Opened | None, request: TurnRequest) -> int:
+    """How many questions the conversation has with this one; what was never answered, such as instructions, is none."""
+    if opened is not None:
+        return opened.conversation.turns + 1
+    return 1 + sum(bool(turn.answer) for turn in request.earlier)
+
+
 def _of(asked: UserQuery, opened: Opened | None, replies: ReplyState | None) -> UserQuery:
     return replace(asked, conversation=opened and opened.conversation, replies=replies)
 
@@ -345,56 +372,3 @@ def _of(asked: UserQuery, opened: Opened | None, replies: ReplyState | None) -> 
 def _is_on(workflow: Workflow, feature: str) -> bool:
     settings = workflow.document.features.get(feature)
     return isinstance(settings, Mapping) and settings.get("enabled") is True
-
-
-def _conversation(asked: UserQuery, request: TurnRequest, now: float) -> Conversation:
-    query = asked.query
-    return Conversation(
-        id=new_id(),
-        app_id=asked.app.id,
-        end_user_id=asked.end_user_id,
-        user=asked.user,
-        name=query if len(query) <= _NAME_LENGTH else f"{query[:_NAME_LENGTH]}…",
-        inputs=dict(asked.inputs),
-        introduction=introduction(asked.workflow, asked.inputs),
-        created_at=now,
-        updated_at=now,
-        title_due=request.name_wanted,
-    )
-
-
-def _variable(app: App, declared: Variable, now: float) -> ConversationVariable:
-    # The id is the same in all conversations, also of a file that gives none.
-    id_ = declared.id.lower() if is_uuid(declared.id) else str(uuid5(NAMESPACE_OID, f"{app.id}/{declared.name}"))
-    return ConversationVariable(
-        id=id_,
-        name=declared.name,
-        value_type=declared.value_type,
-        value=declared.value,
-        description=declared.description,
-        created_at=now,
-        updated_at=now,
-    )
-
-
-# How an app opens a conversation.
-
-_PLACE: Final = re.compile(r"{{\s*([a-zA-Z_][a-zA-Z0-9_]{0,29})\s*}}")
-
-
-def introduction(workflow: Workflow, inputs: Mapping[str, Json]) -> str:
-    """The opening statement with inputs in the places that name them; places that name none stay.
-
-    Source: docs/dify-behaviour.md, “Conversations and messages” (``introduction``).
-    """
-    statement = workflow.document.features.get("opening_statement")
-    if not statement:
-        return ""
-
-    def filled(place: re.Match[str]) -> str:
-        name = place[1]
-        if name not in inputs:
-            return place[0]
-        return "" if inputs[name] is None else to_text(inputs[name])
-
-    return _PLACE.sub(filled, statement)

@@ -9,8 +9,7 @@ import msgspec
 
 from jikko.dify import events as dify_events
 from jikko.dify.messages import NodeFinishedBefore, NodeStartedBefore
-from jikko.dify.turn_events import TurnEvents
-from jikko.dsl.document import BASIC_MODES
+from jikko.dify.turn_events import TurnEvents, events_of
 from jikko.events import Event, FormRequested, NodeFinished, RunStarted
 from jikko.record import RunForms, RunRecord
 from jikko.runs.reading.node_executions import NodeExecution, node_executions
@@ -38,17 +37,11 @@ def snapshot(record: RunRecord, log: list[Event]) -> list[msgspec.Struct]:
         messages.append(("workflow_paused", dify_events.run_paused(record, forms)))
     if began is None or began.turn is None:
         return [dify_events.message(identity, name, data) for name, data in messages]
-    if began.turn.mode in BASIC_MODES:
-        # Few apps have no workflow.
-        from jikko.dify.app_events import AppEvents
-
-        answer = AppEvents(identity, began)
-        for event in log:
-            answer.note(event)
-        return [answer.replaced()]
-    turn = TurnEvents(identity, began)
+    turn = events_of(identity, began)
     for event in log:
         turn.note(event)
+    if not isinstance(turn, TurnEvents):
+        return [turn.replaced()]
     if record.status == "paused":
         messages[-1][1].outputs = _gathered(log)  # type: ignore[attr-defined]  # of the pause
     shown: list[msgspec.Struct] = [turn.run_message(name, data) for name, data in messages]

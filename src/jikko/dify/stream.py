@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from jikko.dify import events as dify_events
-from jikko.dify.turn_events import TurnEvents
-from jikko.dsl.document import BASIC_MODES
+from jikko.dify.turn_events import TurnEvents, events_of
 from jikko.errors import JikkoError
 from jikko.events import (
     ContainerStarted,
@@ -84,13 +83,7 @@ class StreamEncoder:
         if isinstance(event, RunStarted):
             self._started = event
             if event.turn is not None:
-                if event.turn.mode in BASIC_MODES:
-                    # Few apps have no workflow.
-                    from jikko.dify.app_events import AppEvents
-
-                    self._turn = AppEvents(self._identity, event)
-                else:
-                    self._turn = TurnEvents(self._identity, event)
+                self._turn = events_of(self._identity, event)
         elif type(event) in OF_FORMS:
             self._forms.apply(event)
 

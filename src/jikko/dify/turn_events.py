@@ -3,7 +3,7 @@
 Source: docs/dify-behaviour.md, “Messages of a chat stream”.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
@@ -23,6 +23,7 @@ from jikko.dify.chat_messages import (
 )
 from jikko.dify.events import event_message, pause_reason
 from jikko.dify.run_fields import totals
+from jikko.dsl.document import BASIC_MODES
 from jikko.events import (
     Event,
     FormRequested,
@@ -36,6 +37,9 @@ from jikko.events import (
 from jikko.ports.stores.messages import Message
 from jikko.record import RunIdentity, RunRecord
 from jikko.runs.turn_fold import TurnFold
+
+if TYPE_CHECKING:
+    from jikko.dify.app_events import AppEvents
 
 _WHOLE = ("succeeded", "partial-succeeded")
 """Ends of a run whose answer is whole."""
@@ -114,6 +118,17 @@ class TurnEvents:
             for file in new
             if file.get("transfer_method") == "tool_file"
         ]
+
+
+def events_of(identity: RunIdentity, began: RunStarted) -> "TurnEvents | AppEvents":
+    """The events of the turn that a run answers, as its app tells them."""
+    assert began.turn is not None
+    if began.turn.mode not in BASIC_MODES:
+        return TurnEvents(identity, began)
+    # Few apps have no workflow.
+    from jikko.dify.app_events import AppEvents
+
+    return AppEvents(identity, began)
 
 
 def answer_body(record: RunRecord, fold: TurnFold) -> ChatAnswer:

@@ -109,7 +109,7 @@ class _Application:
                             await authenticated(request)
                         answer = await handle(request)
             except JikkoError as error:
-                answer = error_response(error)
+                answer = (error_response if operation is None else operation.refused.response)(error)
             except asyncio.CancelledError:
                 # The server ends, and has waited long enough for the rest of the body.
                 answer = server_ended()

@@ -1,7 +1,7 @@
 """Errors as clients see them. Source: docs/dify-behaviour.md, “Users and errors”."""
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -41,6 +41,16 @@ class Error(Struct):
 def error_response(error: JikkoError) -> Response:
     """An error that was raised on purpose."""
     return refusal(Error(error.code, str(error), error.status), error.headers)
+
+
+class Refusals(Struct, frozen=True):
+    """How the refusals of an operation are told."""
+
+    body: type[Struct]
+    response: Callable[[JikkoError], Response]
+
+
+REFUSALS: Final = Refusals(Error, error_response)
 
 
 def refusal(error: Error, headers: Mapping[str, str] | None = None) -> Response:

@@ -17,6 +17,7 @@ from msgspec.structs import asdict, replace
 from jikko.assemble.assembly import Assembly
 from jikko.concurrency.import_aside import import_aside
 from jikko.concurrency.lazy_proxy import import_for
+from jikko.http.errors import REFUSALS, Refusals
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse
 
@@ -60,6 +61,7 @@ class Endpoint(Struct, frozen=True):
     """Older names of the path, which are served and not described."""
     described: bool = True
     """Whether the description of the API has it."""
+    refused: Refusals = REFUSALS
 
 
 class Operation(Endpoint, frozen=True, kw_only=True):

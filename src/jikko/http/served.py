@@ -32,6 +32,12 @@ def _mcp() -> Iterator[Operation]:
     return operations_in(mcp_server)
 
 
+def _openai() -> Iterator[Operation]:
+    from jikko.http.openai import chat, responses
+
+    return operations_in(chat, responses)
+
+
 def _webhooks() -> Iterator[Operation]:
     from jikko.http.routes import webhooks
 
@@ -50,6 +56,7 @@ API: Final[tuple[Operation | Section, ...]] = (
     Section(("/v1/apps/", "/v1/audio-to-text", "/v1/text-to-audio", "/v1/completion-messages"), _around_chats),
     Section(("/v1/datasets", "/v1/workspaces/"), _knowledge, services=lambda api: (api.knowledge,)),
     Section(("/mcp/",), _mcp, services=lambda api: (api.served_apps,)),
+    Section(("/v1/models", "/v1/chat/", "/v1/responses"), _openai),
     Section(("/triggers/",), _webhooks, services=lambda api: (api.triggers, api.webhooks)),
 )
 """Those that are described."""

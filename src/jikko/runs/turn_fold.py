@@ -66,7 +66,8 @@ class TurnFold:
         self._thoughts: dict[str, Thought] = {}
         self._final_text: str | None = None
         """What is kept of an agent's answer, in the place of all that it said."""
-        self._is_moderated = False
+        self.is_moderated = False
+        """Whether moderation has put something in the place of all that was said."""
         self.failed_by = ""
         """The ``error_type`` of the node that failed last."""
         self.asked_files: list[Json] = list(began.system.get("files") or ())
@@ -200,7 +201,7 @@ class TurnFold:
     def _replaced(self, event: TextReplaced) -> None:
         self._text = [event.text]
         self._final_text = None
-        self._is_moderated = bool(event.reason)
+        self.is_moderated = bool(event.reason)
         self._shown(event.at)
 
     def _shown(self, at: float) -> None:
@@ -237,7 +238,7 @@ class TurnFold:
         if event.node_type == "agent" and self.turn.mode == "agent-chat":
             answer = event.outputs.get("answer")
             # What moderation has put in the place of an answer stays.
-            self._final_text = answer if isinstance(answer, str) and not self._is_moderated else None
+            self._final_text = answer if isinstance(answer, str) and not self.is_moderated else None
             return
         if event.node_type not in _ANSWERING:
             return

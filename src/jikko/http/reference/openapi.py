@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from jikko.concurrency.off_the_loop import giving_way
 from jikko.events import Event
-from jikko.http.errors import Error
 from jikko.http.operation import Operation, Schema
 from jikko.http.operations import OPERATIONS
 from jikko.http.routes.run_events import event_schema
@@ -163,7 +162,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
             continue
         responses[str(status)] = {"description": "Done." if status < 300 else _WHAT[status], "content": content}
     for status in operation.refusals:
-        content = {"application/json": {"schema": _ref(Error)}}
+        content = {"application/json": {"schema": _ref(operation.refused.body)}}
         if status == 404 and operation.ids:
             content["text/html"] = {}
         responses[str(status)] = {"description": _WHAT[status], "content": content}
@@ -177,7 +176,7 @@ def _schemas(operations: Iterable[Operation]) -> dict[str, Schema]:
     operations = list(operations)
     sent = {operation.body for operation in operations if operation.body is not None}
     got = {answer for operation in operations for answer in operation.answers.values() if not isinstance(answer, str)}
-    schemas = _components({*got, Error})
+    schemas = _components({*got, *(operation.refused.body for operation in operations)})
     for schema in schemas.values():
         # What has a default is there all the same: only what is unset is left out, and that has none.
         parts = schema["properties"]

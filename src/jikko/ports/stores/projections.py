@@ -35,7 +35,8 @@ class CallbackRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TurnBegan(msgspec.Struct, frozen=True, kw_only=True):
-    """A message, which the run answers. It is the newest of its conversation, and its time that of the last update.
+    """A message, which the run answers if it names it. It is the newest of its conversation, and its time that of the
+    last update.
 
     If the conversation is not there (it was deleted meanwhile), nothing is written.
     """

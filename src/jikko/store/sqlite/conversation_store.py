@@ -135,7 +135,8 @@ def _add_variable(conversation: int, variable: ConversationVariable, connection:
 
 def turn_began(began: TurnBegan, run_id: StoredId, connection: sqlite3.Connection) -> None:
     """See ``TurnBegan``."""
-    add_turn(began.message, began.new, began.variables, connection, run_id=run_id)
+    of = None if began.message.run_id is None else run_id
+    add_turn(began.message, began.new, began.variables, connection, run_id=of)
 
 
 def turn_repeated(repeated: TurnRepeated, run_id: StoredId, connection: sqlite3.Connection) -> None:

@@ -1,0 +1,149 @@
+"""Who asks which app by OpenAI's wire, and how the run that answers begins."""
+
+import io
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from starlette.datastructures import Headers, UploadFile
+
+from jikko.apps.end_users import end_user
+from jikko.conversations.turns import TurnRequest
+from jikko.errors import Conflict, InvalidParam, NotFound
+from jikko.http.auth import api_key, authenticated
+from jikko.http.fields import user_named
+from jikko.http.openai.question import FilePart, Question, inputs_of, is_named, model_id
+from jikko.http.requests import Request
+from jikko.http.start_options import start_options_of
+from jikko.ids import is_uuid
+from jikko.inputs.file_rules import upload_settings
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.messages import Message
+from jikko.runs.idempotency import StartOutcome
+from jikko.runs.runs import StartRequest
+from jikko.values import Json
+
+WITH_FORMS: Final = ("workflow", "completion")
+"""Modes of apps whose inputs are what is asked."""
+
+
+class Asker(Struct, frozen=True):
+    """Who asks which app."""
+
+    app: App
+    user: str
+    conversation_id: str = ""
+    inputs: Mapping[str, Json] | None = None
+
+
+async def asking(request: Request, body: Mapping[str, Any]) -> Asker:
+    """Who asks which app: by the key, ``model``, ``user``, ``conversation_id`` and ``inputs``.
+
+    Raises:
+        Unauthorized, TooManyRequests: See ``authenticated``.
+        InvalidParam: A field is wrong.
+        NotFound: The key opens no app of that name.
+    """
+    app = await authenticated(request)
+    model = body.get("model")
+    if not isinstance(model, str) or not model:
+        raise InvalidParam(f"model: is required: {model_id(app)!r}")
+    if not is_named(app, model):
+        raise NotFound(f"The API key opens no model {model[:200]!r}, but {model_id(app)!r}.", code="model_not_found")
+    metadata = body.get("metadata")
+    if metadata is not None and not isinstance(metadata, dict):
+        raise InvalidParam("metadata: must be an object")
+    inputs = _inputs(body.get("inputs", (metadata or {}).get("inputs")))
+    named = request.header(b"x-conversation-id")
+    conversation = body.get("conversation_id") or (metadata or {}).get("conversation_id") or named or ""
+    if conversation and not (isinstance(conversation, str) and is_uuid(conversation)):
+        raise InvalidParam("conversation_id: must be a valid UUID")
+    if conversation and app.mode in WITH_FORMS:
+        raise InvalidParam("conversation_id: the app keeps no conversations")
+    # Without a user: one for all that the key is used for.
+    user = user_named(body.get("user")) or f"openai-{api_key(request).hex()[:16]}"
+    return Asker(app, user, conversation.lower(), inputs)
+
+
+def _inputs(given: Any) -> Mapping[str, Json] | None:
+    """Inputs as an object, or as its JSON text, the only form that OpenAI's ``metadata`` allow."""
+    if isinstance(given, str):
+        try:
+            given = msgspec.json.decode(given)
+        except msgspec.DecodeError:
+            given = ()
+    if given is not None and not isinstance(given, dict):
+        raise InvalidParam("inputs: must be an object")
+    return given
+
+
+async def begin(
+    request: Request, asked: Asker, question: Question, body: dict[str, Any], *, streamed: bool
+) -> StartOutcome | Message:
+    """Have the app answer a question.
+
+    Raises:
+        InvalidParam: Question, inputs or files are wrong.
+        NotFound: The end user has no such conversation.
+        Conflict: The conversation waits for a form; or see ``IdempotentStarts.start``.
+        JikkoError: See ``Turns.begin`` and ``Runs.start``.
+    """
+    api, app = request.api, asked.app
+    if asked.conversation_id:
+        await _require_free(request, asked)
+    options = start_options_of(request, "openai", body)
+    inputs: Mapping[str, Json] = asked.inputs or {}
+    if app.mode in WITH_FORMS or question.files:
+        workflow = await api.workflows.get(app)
+        if app.mode in WITH_FORMS:
+            inputs = inputs_of(workflow.inputs, asked.inputs, question.query)
+        if question.files and upload_settings(workflow.document.features) is None:
+            raise InvalidParam("messages: the app takes no files")
+    files = [await _file(request, asked, part) for part in question.files] or None
+    if app.mode == "workflow":
+        start = StartRequest(inputs=dict(inputs), user=asked.user, files=files, base_url=request.base_url)
+        return await api.starts.start(app, options, partial(api.runs.start, app, start))
+    turn = TurnRequest(
+        query=question.query,
+        inputs=inputs,
+        user=asked.user,
+        conversation_id=asked.conversation_id,
+        files=files,
+        streamed=streamed or app.mode == "agent-chat",
+        base_url=request.base_url,
+        earlier=question.earlier,
+        name_wanted=app.mode != "completion",
+    )
+    return await api.turns.begin(app, turn, options)
+
+
+async def _require_free(request: Request, asked: Asker) -> None:
+    """Raises:
+    NotFound, Conflict: See ``begin``.
+    """
+    latest = await request.api.conversations.messages(asked.conversation_id, limit=1)
+    owner = end_user(asked.app.id, asked.user)
+    if not latest or latest[0].app_id != asked.app.id or latest[0].end_user_id != owner:
+        raise NotFound("The user has no such conversation.", code="conversation_not_found")
+    if any(form.closed is None for form in latest[0].answer.forms):
+        raise Conflict(f"The conversation waits for a form (run {latest[0].run_id}). AnswerText it, then ask again.")
+
+
+async def _file(request: Request, asked: Asker, part: FilePart) -> dict[str, Json]:
+    """A file as requests name files; one that came with its bytes is uploaded."""
+    api = request.api
+    if part.url:
+        return {"type": part.kind or "document", "transfer_method": "remote_url", "url": part.url}
+    upload_id, kind = part.upload_id, part.kind
+    if not upload_id:
+        owner = await api.end_users.known(asked.app.id, asked.user)
+        upload = UploadFile(
+            io.BytesIO(part.data), filename=part.name, headers=Headers({"content-type": part.media_type})
+        )
+        stored = await api.files.upload([("file", upload)], app_id=asked.app.id, end_user_id=owner)
+        upload_id = stored.id
+        family = part.media_type.partition("/")[0]
+        kind = kind or (family if family in ("image", "audio", "video") else "document")
+    return {"type": kind or "document", "transfer_method": "local_file", "upload_file_id": upload_id}
