@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from scripts.house import figures, inner_imports, modules, shared_classes
+from scripts.house import Module, figures, inner_imports, modules, shared_classes
 
 import jikko
 from jikko.extras import Extra
@@ -36,6 +36,12 @@ def project() -> dict[str, Any]:
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
+@pytest.fixture(scope="module")
+def source() -> list[Module]:
+    """All modules; their trees take two seconds."""
+    return modules()
+
+
 @pytest.mark.parametrize("folder", LIMITS)
 def test_no_file_is_too_long(folder: str) -> None:
     files = {path.relative_to(ROOT).as_posix(): path for path in (ROOT / folder).rglob("*.py")}
@@ -43,20 +49,20 @@ def test_no_file_is_too_long(folder: str) -> None:
     assert {name: n for name, n in lines.items() if n > ONE_NOUN.get(name, LIMITS[folder])} == {}
 
 
-def test_nothing_gets_harder_to_find() -> None:
-    found = dict(figures())
+def test_nothing_gets_harder_to_find(source: list[Module]) -> None:
+    found = dict(figures(source))
     assert {name: found[name] for name, most in MOST.items() if found[name] > most} == {}
 
 
-def test_few_public_classes_share_their_name() -> None:
+def test_few_public_classes_share_their_name(source: list[Module]) -> None:
     # Nine are those of requests and httpx, and a noun may stand both in a store and in a description of the API.
-    shared = shared_classes(modules())
+    shared = shared_classes(source)
     assert len(shared) <= 20, shared
 
 
-def test_few_modules_import_ours_inside_functions() -> None:
+def test_few_modules_import_ours_inside_functions(source: list[Module]) -> None:
     # See docs/decisions/0214: what few processes of a room need is in one table.
-    inner = [f"{module.path.relative_to(ROOT)}:{line}" for module in modules() for line in inner_imports(module)]
+    inner = [f"{module.path.relative_to(ROOT)}:{line}" for module in source for line in inner_imports(module)]
     assert len(inner) <= 60, inner
 
 

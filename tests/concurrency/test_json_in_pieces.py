@@ -30,7 +30,7 @@ def value_of(chosen: random.Random, depth: int = 0) -> Any:
     if depth < 7 and kind < 0.6:
         return {text_of(chosen, 3): value_of(chosen, depth + 1) for _ in range(chosen.randrange(6))}
     if kind < 0.62:
-        return text_of(chosen, 100_000)
+        return text_of(chosen, 25_000)
     return chosen.choice([None, True, 0, -1.5e-7, 1 << 63, text_of(chosen, 6)])
 
 

@@ -187,6 +187,10 @@ ITEMS: Final[list[Json]] = [
     {"variable_selector": ["conversation", "text"], "operation": "over-write", "input_type": "variable", "value": KEY},
     {"variable_selector": ["conversation", "texts"], "operation": "append", "input_type": "variable", "value": KEY},
 ]
+FAILED_PROGRAMS: Final[list[tuple[str, dict[str, Json]]]] = [
+    ("code", {"code": "fail", "variables": NAMED, "outputs": {}}),
+    ("code", {"code": "main", "variables": NAMED, "outputs": {"other": {"type": "string"}}}),
+]
 CASES: Final[list[tuple[str, dict[str, Json]]]] = [
     ("answer", {"answer": f"It is {REFERENCE}."}),
     ("assigner", {"version": "2", "items": ITEMS}),
@@ -196,8 +200,7 @@ CASES: Final[list[tuple[str, dict[str, Json]]]] = [
         {"version": "2", "items": [{**ITEMS[0], "variable_selector": ["n", "list"]}]},
     ),
     ("code", {"code": "main", "variables": NAMED, "outputs": {"key": {"type": "string"}}}),
-    ("code", {"code": "fail", "variables": NAMED, "outputs": {}}),
-    ("code", {"code": "main", "variables": NAMED, "outputs": {"other": {"type": "string"}}}),
+    *FAILED_PROGRAMS,
     ("document-extractor", {"variable_selector": KEY}),
     ("end", {"outputs": NAMED}),
     ("http-request", http(url=f"https://api.test/{REFERENCE}?k={REFERENCE}", params=f"q{REFERENCE}: {REFERENCE}")),
@@ -287,7 +290,8 @@ async def assert_rule(kind: str, data: Mapping[str, Json], secret: str) -> None:
 async def test_the_record_has_the_mask_and_the_work_is_done_with_the_secret(
     kind: str, data: dict[str, Json], secret: str
 ) -> None:
-    await assert_rule(kind, data, secret)
+    # What is told of a failed program is searched for all forms of a secret, which is dear by its length.
+    await assert_rule(kind, data, secret[:3_000] if (kind, data) in FAILED_PROGRAMS else secret)
 
 
 @pytest.mark.parametrize(("kind", "data"), CASES)
