@@ -69,6 +69,7 @@ TRIED: Final[dict[tuple[str, str], str]] = {
     ("docs/proxies.md", "ini"): HERE,
     ("docs/python.md", "python"): "tests/acceptance/test_python_page.py",
     ("docs/testing.md", "console"): "tests/acceptance/test_testing_page.py",
+    ("docs/testing.md", "python"): "tests/embedded/test_pytest_plugin.py",
     ("docs/testing.md", "sh"): "tests/acceptance/test_testing_page.py",
     ("docs/testing.md", "yaml"): "tests/acceptance/test_testing_page.py",
     ("docs/settings.md", "ini"): HERE,

@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -173,6 +173,26 @@ class CaseRunner:
             result.outcome = "error" if script.refused else "failed" if result.problems else "passed"
         result.seconds = time.perf_counter() - began
         return result
+
+
+class OpenRunners:
+    """Runners that stay open, one for each group, for cases that come one after the other."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stack = AsyncExitStack()
+        self._opened: dict[CaseGroup, asyncio.Task[CaseRunner]] = {}
+
+    async def of(self, group: CaseGroup) -> CaseRunner:
+        """The runner of a group."""
+        if group not in self._opened:
+            opening = self._stack.enter_async_context(CaseRunner(self._settings, group).opened())
+            self._opened[group] = asyncio.ensure_future(opening)
+        return await asyncio.shield(self._opened[group])
+
+    async def close(self) -> None:
+        """Close all of them."""
+        await self._stack.aclose()
 
 
 class CaseRun:

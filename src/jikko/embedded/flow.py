@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from contextlib import AsyncExitStack
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -15,7 +14,7 @@ from jikko.apps.versions import check
 from jikko.client.answers import FlowRun, RunEvent
 from jikko.concurrency.loop_thread import LoopThread
 from jikko.diagnostics.diagnostic import Diagnostic
-from jikko.embedded.case_runs import CaseGroup, CaseRunner, groups
+from jikko.embedded.case_runs import CaseRunner, OpenRunners, groups
 from jikko.errors import InvalidParam
 from jikko.events import Event, NodeFinished, RunFinished
 from jikko.ids import new_id
@@ -52,18 +51,17 @@ class Flow:
         self.mode = mode
         """``workflow``, ``advanced-chat``, …"""
         self._settings = settings
-        self._open: AsyncExitStack | None = None
-        self._runners: dict[CaseGroup, asyncio.Task[CaseRunner]] = {}
+        self._open: OpenRunners | None = None
         self._loop: LoopThread | None = None
 
     async def __aenter__(self) -> Self:
-        self._open = AsyncExitStack()
+        self._open = OpenRunners(self._settings)
         return self
 
     async def __aexit__(self, *ended: object) -> None:
-        stack, self._open, self._runners = self._open, None, {}
-        if stack is not None:
-            await stack.aclose()
+        runners, self._open = self._open, None
+        if runners is not None:
+            await runners.close()
 
     def __enter__(self) -> Self:
         self._loop = LoopThread().__enter__()
@@ -129,25 +127,16 @@ class Flow:
             raise _refused(self.path, map(str, read.problems))
         [(group, [(plan, entry)])] = groups([read.plan], lambda plan, case: True).items()
         watch = None if on_event is None else (lambda position, event: on_event(_event(position, event)))
-        async with AsyncExitStack() as brief:
-            if self._open is None:
-                runner = await brief.enter_async_context(CaseRunner(self._settings, group).opened())
-            else:
-                runner = await self._runner(group)
-            result = await runner.result(plan, entry, watch)
+        if self._open is not None:
+            result = await (await self._open.of(group)).result(plan, entry, watch)
+        else:
+            async with CaseRunner(self._settings, group).opened() as runner:
+                result = await runner.result(plan, entry, watch)
         if result.outcome == "error":
             raise _refused(self.path, (each.text for each in result.problems))
         return _run_of(result)
 
     run = _waiting(run_async)
-
-    async def _runner(self, group: CaseGroup) -> CaseRunner:
-        """Of an open flow, the one for runs with the same clock and outside."""
-        assert self._open is not None
-        if group not in self._runners:
-            opened = self._open.enter_async_context(CaseRunner(self._settings, group).opened())
-            self._runners[group] = asyncio.ensure_future(opened)
-        return await asyncio.shield(self._runners[group])
 
 
 def load(

@@ -1,0 +1,110 @@
+"""Test files of workflows as pytest has them: a file, and an item for each case."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from jikko.concurrency.loop_thread import LoopThread
+from jikko.embedded.case_runs import OpenRunners, groups
+from jikko.proving.case_file import FlowCase
+from jikko.proving.case_plan import CasePlan, read_plan
+from jikko.proving.snapshots import Snapshots
+from jikko.proving.verdict import CaseResult
+from jikko.setting_sources import read_settings
+
+_MAX_SECONDS: Final = 60.0
+"""That a run may take, as for ``jikko test``."""
+
+
+class OpenServices:
+    """What runs the cases of a session, until its end."""
+
+    def __init__(self) -> None:
+        self._loop = LoopThread().__enter__()
+        self._runners = OpenRunners(read_settings(os.environ, max_seconds=_MAX_SECONDS))
+
+    def result(self, plan: CasePlan, case: FlowCase) -> CaseResult:
+        """Run a case, and compare it with its snapshot."""
+        [group] = groups([plan], lambda _, each: each is case)
+
+        async def run() -> CaseResult:
+            return await (await self._runners.of(group)).result(plan, case)
+
+        result = self._loop.run(run())
+        if result.outcome == "passed" and (problems := Snapshots(plan, update=False).compare(result)):
+            result.outcome, result.problems = "failed", problems
+        return result
+
+    def close(self) -> None:
+        """End it."""
+        try:
+            self._loop.run(self._runners.close())
+        finally:
+            self._loop.__exit__(None, None, None)
+
+
+_SERVICES: Final = pytest.StashKey[OpenServices]()
+
+
+class NotAsExpected(Exception):
+    """A case that did not pass; the text says why."""
+
+
+class FlowTestFile(pytest.File):
+    """A test file."""
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """Its cases. Each problem of the file is told with its line."""
+        read = read_plan(self.path)
+        if read.plan is None:
+            raise self.CollectError(
+                "\n".join(f"{self.path}:{each.line}:{each.column}: {each}" for each in read.problems)
+            )
+        for case in read.plan.file.cases:
+            yield FlowTestCase.from_parent(self, name=case.name, plan=read.plan, case=case)
+
+
+class FlowTestCase(pytest.Item):
+    """A case. It runs in the set-up: where it cannot be said whether the workflow is right, pytest has an error."""
+
+    def __init__(self, *, plan: CasePlan, case: FlowCase, **given: Any) -> None:
+        super().__init__(**given)
+        self._plan = plan
+        self._case = case
+        self._result: CaseResult | None = None
+
+    def setup(self) -> None:
+        """Run it."""
+        if self._case.skip:
+            pytest.skip(self._case.skip)
+        stash = self.config.stash
+        if _SERVICES not in stash:
+            stash[_SERVICES] = OpenServices()
+            self.config.add_cleanup(stash[_SERVICES].close)
+        self._result = stash[_SERVICES].result(self._plan, self._case)
+        if self._result.outcome == "error":
+            raise NotAsExpected(_told(self._result))
+
+    def runtest(self) -> None:
+        """Say what is not as expected."""
+        assert self._result is not None
+        if self._result.outcome == "failed":
+            raise NotAsExpected(_told(self._result))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """What differs, without a traceback."""
+        if isinstance(excinfo.value, NotAsExpected):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Where the case stands."""
+        return self.path, max(0, self._plan.lines.get(self._case.name, 1) - 1), self.name
+
+
+def _told(result: CaseResult) -> str:
+    lines = [f"{each.where}: {each.text}" if each.where else each.text for each in result.problems]
+    return "\n".join([*lines, *([f"path: {' → '.join(result.path)}"] if result.path else [])])
