@@ -197,8 +197,11 @@ async def test_every_table_is_moved_or_named_as_one_that_is_not(database: Postgr
     assert {row[0] for row in rows} - moved == NOT_MOVED
 
 
-async def test_every_column_is_moved(database: Postgres) -> None:
-    for table in TABLES:
+async def test_every_column_is_moved(database: Postgres, tmp_path: Path) -> None:
+    await fill(tmp_path / "jikko.db")
+    with closing(sqlite3.connect(tmp_path / "jikko.db")) as source:
+        tables = [rule.in_file(source) for rule in TABLES]
+    for table in tables:
         rows = await database.fetch(
             "SELECT column_name FROM information_schema.columns WHERE table_name = $1", table.name
         )

@@ -24,9 +24,7 @@ from jikko.store.moving.tables import (
     TABLES,
     Column,
     Table,
-    as_flag,
-    as_id,
-    as_text,
+    convert_of,
 )
 from jikko.store.postgres.database import TOO_LONG, Connection, Postgres
 from jikko.store.postgres.knowledge.nodes import ADD_NODE, keyword_of, node_values
@@ -34,7 +32,6 @@ from jikko.store.postgres.runs.frames import FRAMES, frame_of
 from jikko.store.postgres.sql import perform
 from jikko.store.sqlite.runs.large_values import whole
 
-_FLAGS: Final = frozenset({"built_in_fields", "enabled", "archived"})
 _LEFT_OUT: Final = frozenset({"removals", "changes"})
 """Columns that only SQLite's caches go by."""
 _NUMBERED: Final = frozenset({"dataset", "document", "segment", "child", "field", "tag", "external_api", "api_key"})
@@ -62,7 +59,11 @@ def dataset_tables(connection: sqlite3.Connection) -> Iterator[Table]:
     """All but nodes. Jobs begin anew: no worker has them any more."""
     for name, order in _ORDERED_BY.items():
         columns = [row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (name,))]
-        own = tuple(Column(each, _source(name, each), _convert(each)) for each in columns if each not in _LEFT_OUT)
+        own = tuple(
+            Column(each, _source(name, each), keyword_of if each == "keyword" else convert_of(each))
+            for each in columns
+            if each not in _LEFT_OUT
+        )
         target = f"knowledge.{name}"
         sequence = f"pg_get_serial_sequence('{target}', 'key')" if name in _NUMBERED else ""
         # Of two long keywords of a segment, one may be left.
@@ -88,16 +89,6 @@ def _source(table: str, column: str) -> str:
     if table == "job" and column in ("lease_until", "worker"):
         return "0.0" if column == "lease_until" else "''"
     return f'"{column}"'
-
-
-def _convert(column: str) -> Any:
-    if column == "id" or (column.endswith("_id") and column != "external_knowledge_id"):
-        return as_id
-    if column == "keyword":
-        return keyword_of
-    if column in _FLAGS:
-        return as_flag
-    return lambda value: as_text(value) if isinstance(value, str) else value
 
 
 Progress = Callable[[str, int], None]
@@ -170,8 +161,8 @@ async def move(
                 f"The database {database.address} has apps or runs: what is moved needs an empty one."
             )
         with _opened(file) as source:
-            for table in TABLES:
-                moved[table.name] = await _copied(connection, table, source, report)
+            for rule in TABLES:
+                moved[rule.name] = await _copied(connection, rule.in_file(source), source, report)
             moved["open_runs"] = await _copied(connection, OPEN_RUNS, source, report)
             moved["open_log"] = await _sent(connection, "open_log", OPEN_LOG, open_log(source), report)
             logs: Counter[str] = Counter()
@@ -188,7 +179,7 @@ async def move(
                 moved["knowledge.node"] = await move_nodes(connection, source)
         if plugin_storage is not None:
             with _opened(plugin_storage) as kept:
-                moved[PLUGIN_STORAGE.name] = await _copied(connection, PLUGIN_STORAGE, kept, report)
+                moved[PLUGIN_STORAGE.name] = await _copied(connection, PLUGIN_STORAGE.in_file(kept), kept, report)
         await connection.execute(_NOTE, _MARK, mark.encode())
 
     try:

@@ -4,6 +4,7 @@ Totals, the index for keywords and names are made of other tables, and not taken
 the console, with which nobody would notice but who has to sign in once more.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import Any, Final, NamedTuple
@@ -13,6 +14,11 @@ from jikko.store.postgres.columns import id_column, text
 from jikko.store.sqlite.runs.run_rows import inputs_of
 
 Convert = Callable[[Any], Any]
+
+_FLAGS: Final = frozenset({"use_icon_as_answer_icon", "enabled", "title_due", "liked", "built_in_fields", "archived"})
+"""Columns that are 0 or 1 in SQLite."""
+_NUMBERS: Final = frozenset({"app", "end_user", "space"})
+"""Columns that are numbers of ``names`` or ``end_users``, which PostgreSQL does not have."""
 
 
 class Column(NamedTuple):
@@ -71,9 +77,8 @@ def as_text(value: str | None) -> str | None:
     return None if value is None else text(value)
 
 
-def as_flag(value: int) -> bool:
-    """What is 0 or 1 in SQLite."""
-    return bool(value)
+def _plain(value: Any) -> Any:
+    return text(value) if isinstance(value, str) else value
 
 
 def _columns(convert: Convert, names: str, prefix: str = "") -> list[Column]:
@@ -82,31 +87,40 @@ def _columns(convert: Convert, names: str, prefix: str = "") -> list[Column]:
     return [Column(name, source or f"{prefix}{name}", convert) for name, _, source in given]
 
 
-def _table(
-    name: str,
-    order: str,
-    source: str = "",
-    *,
-    ids: str = "",
-    texts: str = "",
-    flags: str = "",
-    same: str = "",
-    keyed: bool = False,
-) -> Table:
-    """A table whose columns are called in SQLite as in PostgreSQL, but for those that say otherwise.
+def convert_of(column: str) -> Convert:
+    """What a column of SQLite becomes, by its name."""
+    if column == "id" or (column.endswith("_id") and column != "external_knowledge_id"):
+        return as_id
+    return bool if column in _FLAGS else _plain
 
-    Args:
-        order: Begins with the short name of the table in ``source``, if that has one.
-        source: By default the table of that name.
-        keyed: Whether its key is taken along.
-    """
-    prefix = f"{order.partition('.')[0]}." if "." in order else ""
-    kinds = ((as_id, ids), (as_text, texts), (as_flag, flags), (_same, same))
-    columns = [column for convert, names in kinds for column in _columns(convert, names, prefix)]
-    if not keyed:
-        return Table(name, source or name, tuple(columns), order)
-    key = Column("key", f"{prefix}key", _same)
-    return Table(name, source or name, (key, *columns), order, f"pg_get_serial_sequence('{name}', 'key')")
+
+class TableRule(NamedTuple):
+    """How a table is moved whose columns are called in SQLite as in PostgreSQL, but for apps and the like."""
+
+    name: str
+    order: str
+    """By which its rows are read. Begins with the short name of the table in ``source``, if that has one."""
+    source: str = ""
+    """In SQLite: what stands behind FROM; by default the table of that name."""
+    others: str = ""
+    """Columns that are numbers of another table in SQLite: each as ``name=source``."""
+    keyed: bool = False
+    """Whether its numbers are taken along."""
+
+    def in_file(self, connection: sqlite3.Connection) -> Table:
+        """The table with the columns that a SQLite file has."""
+        source = self.source or self.name
+        prefix = f"{self.order.partition('.')[0]}." if "." in self.order else ""
+        columns = [
+            Column(name, f"{prefix}{name}", convert_of(name))
+            for name, kind in connection.execute("SELECT name, type FROM pragma_table_info(?)", (source.split()[0],))
+            if name not in _NUMBERS and (self.keyed or (name, kind) != ("key", "INTEGER"))
+        ]
+        for other in self.others.split():
+            name, _, expression = other.partition("=")
+            columns.append(Column(name, expression, convert_of(name)))
+        sequence = f"pg_get_serial_sequence('{self.name}', 'key')" if self.keyed else ""
+        return Table(self.name, source, tuple(columns), self.order, sequence)
 
 
 def _name(of: str, key: str) -> str:
@@ -135,146 +149,44 @@ ENDED_RUNS: Final = Table(
 )
 
 TABLES: Final = (
-    _table(
-        "apps",
-        "key",
-        ids="app_id workflow_id",
-        texts="name mode description icon_type icon icon_background environment",
-        flags="use_icon_as_answer_icon",
-        same="created_at",
-        keyed=True,
-    ),
-    _table("workflows", "key", ids="app_id workflow_id", texts="version", same="number source created_at"),
-    _table("api_keys", "rowid", ids="key_id app_id", texts="hint", same="digest created_at used_at"),
-    _table(
-        "app_triggers",
-        "key",
-        ids="trigger_id app_id",
-        texts="node kind address",
-        flags="enabled",
-        same="created_at",
-        keyed=True,
-    ),
-    _table(
-        "schedules",
-        "trigger_id",
-        ids="trigger_id",
-        texts="plan paused",
-        same="changed_at handled wake paused_until",
-    ),
-    _table(
-        "due_times",
-        "trigger_id, due",
-        ids="trigger_id run_id",
-        texts="state why",
-        same="due last count at",
-    ),
-    _table(
-        "deliveries",
-        "delivery_id",
-        ids="delivery_id app_id trigger_id run_id",
-        texts="verdict reason sender method",
-        same="received_at size discarded_at retries look_at dead_at",
-    ),
-    _table("deleted_apps", "rowid", ids="app_id", texts="name", same="deleted_at"),
-    _table("idempotency_keys", "app_id, key", ids="app_id run_id", texts="key", same="fingerprint expires_at"),
-    _table(
-        "callbacks",
-        "run_id",
-        ids="run_id app_id",
-        texts="url receiver error",
-        same="created_at state attempts first_at next_at finished_at",
-    ),
-    _table("webhook_secrets", "app_id", ids="app_id", texts="secret"),
-    _table(
-        "files",
-        "key",
-        ids="file_id app_id end_user_id",
-        texts="name extension mime_type",
-        same="size digest created_at origin used_at",
-    ),
-    _table(
-        "end_users", "e.key", f"end_users e {_name('app', 'e.app')}", ids="app_id=app.text end_user_id", texts="session"
-    ),
-    _table(
+    TableRule("apps", "key", keyed=True),
+    TableRule("workflows", "key"),
+    TableRule("api_keys", "rowid"),
+    TableRule("app_triggers", "key", keyed=True),
+    TableRule("schedules", "trigger_id"),
+    TableRule("due_times", "trigger_id, due"),
+    TableRule("deliveries", "delivery_id"),
+    TableRule("deleted_apps", "rowid"),
+    TableRule("idempotency_keys", "app_id, key"),
+    TableRule("callbacks", "run_id"),
+    TableRule("webhook_secrets", "app_id"),
+    TableRule("files", "key"),
+    TableRule("end_users", "e.key", f"end_users e {_name('app', 'e.app')}", "app_id=app.text"),
+    TableRule(
         "conversations",
         "c.key",
         f"conversations c {_name('app', 'c.app')} JOIN end_users e ON e.key = c.end_user",
-        ids="conversation_id app_id=app.text end_user_id=e.end_user_id",
-        texts="session=e.session name introduction inputs",
-        flags="title_due",
-        same="turns created_at updated_at",
+        "app_id=app.text end_user_id=e.end_user_id session=e.session",
         keyed=True,
     ),
-    _table(
-        "messages",
-        "key",
-        ids="message_id run_id",
-        texts="query answer error inputs files details",
-        same="conversation status created_at",
-        keyed=True,
-    ),
-    _table("message_files", "message, file_id", ids="file_id", same="message"),
-    _table(
-        "feedbacks",
-        "f.key",
-        f"feedbacks f {_name('app', 'f.app')}",
-        ids="feedback_id app_id=app.text",
-        texts="content",
-        flags="liked",
-        same="message created_at updated_at",
-        keyed=True,
-    ),
-    _table(
-        "conversation_variables",
-        "key",
-        ids="variable_id",
-        texts="name value_type description value",
-        same="conversation created_at updated_at",
-        keyed=True,
-    ),
-    _table(
-        "annotations",
-        "a.key",
-        f"annotations a {_name('app', 'a.app')}",
-        ids="annotation_id app_id=app.text",
-        texts="question answer",
-        same="hits created_at",
-        keyed=True,
-    ),
-    _table(
+    TableRule("messages", "key", keyed=True),
+    TableRule("message_files", "message, file_id"),
+    TableRule("feedbacks", "f.key", f"feedbacks f {_name('app', 'f.app')}", "app_id=app.text", keyed=True),
+    TableRule("conversation_variables", "key", keyed=True),
+    TableRule("annotations", "a.key", f"annotations a {_name('app', 'a.app')}", "app_id=app.text", keyed=True),
+    TableRule(
         "annotation_vectors",
         "v.annotation, v.space",
         f"annotation_vectors v {_name('space', 'v.space')}",
         # A name of a space is provider and model, a line each.
-        texts="provider=substr(space.text,1,instr(space.text,char(10))-1) "
+        "provider=substr(space.text,1,instr(space.text,char(10))-1) "
         "model=substr(space.text,instr(space.text,char(10))+1)",
-        same="annotation vector",
     ),
-    _table(
-        "annotation_replies",
-        "r.app",
-        f"annotation_replies r {_name('app', 'r.app')}",
-        ids="app_id=app.text",
-        texts="provider model",
-        same="version threshold",
-    ),
-    _table(
-        "annotation_jobs",
-        "j.key",
-        f"annotation_jobs j {_name('app', 'j.app')}",
-        ids="job_id app_id=app.text",
-        texts="provider model error",
-        same="status created_at threshold",
-        keyed=True,
-    ),
-    _table(
-        "console_tokens", "created_at, rowid", ids="token_id", texts="name role hint", same="digest created_at used_at"
-    ),
+    TableRule("annotation_replies", "r.app", f"annotation_replies r {_name('app', 'r.app')}", "app_id=app.text"),
+    TableRule("annotation_jobs", "j.key", f"annotation_jobs j {_name('app', 'j.app')}", "app_id=app.text", keyed=True),
+    TableRule("console_tokens", "created_at, rowid"),
 )
 """All but runs. Those that others refer to come first."""
 
-PLUGIN_STORAGE: Final = _table(
-    "plugin_storage", "plugin, app_id, key", "kept", ids="app_id", texts="plugin key", same="value"
-)
+PLUGIN_STORAGE: Final = TableRule("plugin_storage", "plugin, app_id, key", "kept")
 """What plugins keep, which has a file of its own."""
