@@ -59,11 +59,7 @@ class TurnPolicy(Protocol):
     """Decides what becomes of a question before a run begins."""
 
     async def consider(self, asked: UserQuery) -> UserQuery | HookReply:
-        """Hand the question on, or answer it.
-
-        Raises:
-            JikkoError: The turn is refused; nothing was written.
-        """
+        """Hand the question on, or answer it. Raises ``JikkoError``: the turn is refused; nothing was written."""
         ...
 
 

@@ -54,11 +54,7 @@ def raw_system_call(number: int, *arguments: int | bytes | None) -> int:
 
 
 def prctl(option: int, value: int, *, what: str) -> None:
-    """Set an attribute of this process.
-
-    Raises:
-        LockFailed: Refused.
-    """
+    """Set an attribute of this process. Raises ``LockFailed``: refused."""
     try:
         system_call("prctl", option, value, 0, 0, 0)
     except OSError as error:

@@ -51,11 +51,7 @@ def is_inside(path: str) -> bool:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Have a folder say so, in one step.
-
-    Raises:
-        OSError: It cannot be written.
-    """
+    """Have a folder say so, in one step. Raises ``OSError``: it cannot be written."""
     part = folder / f"{MARK}.part"
     make_file(part)
     with open(part, "wb") as file:

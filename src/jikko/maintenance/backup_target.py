@@ -61,11 +61,7 @@ def require_apart(folder: Path, home: Path, copied: Collection[str]) -> None:
 
 
 def mark(folder: Path, source_id: str) -> None:
-    """Say that a folder is a backup, also if it is not finished.
-
-    Raises:
-        OSError: It cannot be written.
-    """
+    """Say that a folder is a backup, also if it is not finished. Raises ``OSError``: it cannot be written."""
     write_manifest(folder, Manifest(backup_of=source_id))
 
 

@@ -228,11 +228,7 @@ def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def checked_url(url: object) -> str:
-    """A call-back's address as a client sent it.
-
-    Raises:
-        InvalidParam: It is no address of a web server.
-    """
+    """A call-back's address as a client sent it. Raises ``InvalidParam``: it is no address of a web server."""
     try:
         parts = urlsplit(url) if isinstance(url, str) else None
         host = "" if parts is None else parts.hostname or ""

@@ -52,11 +52,7 @@ class PeriodicCounters:
             self.counts = {}
 
     async def look(self) -> None:
-        """Count now.
-
-        Raises:
-            StoreUnavailable: The record cannot be read.
-        """
+        """Count now. Raises ``StoreUnavailable``: the record cannot be read."""
         pending, since = await self._callbacks.pending()
         missing = (await self._runs.holders()).difference(self._cluster.members())
         orphans = [len(await self._runs.open_runs(holder)) for holder in missing]

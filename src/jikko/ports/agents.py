@@ -179,11 +179,7 @@ class Strategies(Protocol):
         ...
 
     def find(self, name: StrategyName) -> Strategy:
-        """A strategy.
-
-        Raises:
-            ToolNotFound: There is none here; the message says what to do.
-        """
+        """A strategy. Raises ``ToolNotFound``: there is none here; the message says what to do."""
         ...
 
     async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:

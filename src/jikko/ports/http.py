@@ -145,9 +145,5 @@ class Resolve(Protocol):
     """Finds the addresses of a host name."""
 
     async def __call__(self, host: str, port: int) -> Sequence[str]:
-        """The addresses, best first.
-
-        Raises:
-            OSError: There are none, or the name service does not answer.
-        """
+        """The addresses, best first. Raises ``OSError``: there are none, or the name service does not answer."""
         ...

@@ -221,11 +221,7 @@ class Models(Protocol):
     """Calls models. What an implementation must do is in ``tests/providers``."""
 
     def abilities(self, provider: str, model: str) -> Abilities:
-        """What a model can do, as far as is known.
-
-        Raises:
-            ModelFailure: Nothing says how to reach the provider.
-        """
+        """What a model can do, as far as is known. Raises ``ModelFailure``: nothing says how to reach the provider."""
         ...
 
     async def context_size(self, provider: str, model: str) -> int | None:

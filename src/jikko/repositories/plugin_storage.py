@@ -57,11 +57,7 @@ class PluginStorage:
         self._sql = database.sql
 
     async def get(self, app_id: str, plugin: str, key: str) -> bytes | None:
-        """A value; ``None`` if there is none.
-
-        Raises:
-            StoreUnavailable: It cannot be read.
-        """
+        """A value; ``None`` if there is none. Raises ``StoreUnavailable``: it cannot be read."""
         row = await self._sql.row(_GET, plugin=plugin, app_id=app_id, key=key)
         return None if row is None else bytes(row[0])
 
@@ -87,11 +83,7 @@ class PluginStorage:
         await self._sql.write(keep)
 
     async def delete(self, app_id: str, plugin: str, key: str) -> bool:
-        """Remove a value, and say whether there was one.
-
-        Raises:
-            StoreUnavailable: It cannot be written.
-        """
+        """Remove a value, and say whether there was one. Raises ``StoreUnavailable``: it cannot be written."""
         return await self._sql.count(_DELETE, plugin=plugin, app_id=app_id, key=key) > 0
 
     async def close(self) -> None:

@@ -41,11 +41,7 @@ def unwritable(error: BaseException) -> LogUnwritable:
 
 
 def replayed(workflow: Workflow, events: list[Event], run_id: str) -> RunState:
-    """The state of a run as its log has left it.
-
-    Raises:
-        LogDamaged: Its events do not follow from one another.
-    """
+    """The state of a run as its log has left it. Raises ``LogDamaged``: its events do not follow from one another."""
     state = RunState(workflow.graph)
     try:
         state.replay(events)

@@ -85,11 +85,7 @@ def fingerprint(operation: str, body: Json) -> bytes:
 
 
 def checked_key(key: str) -> str:
-    """An idempotency key as a client sent it.
-
-    Raises:
-        InvalidParam: It is empty or too long.
-    """
+    """An idempotency key as a client sent it. Raises ``InvalidParam``: it is empty or too long."""
     key = key.strip()
     if not key or len(key) > _KEY_LENGTH:
         raise InvalidParam(f"Idempotency-Key must have 1 to {_KEY_LENGTH} characters.")

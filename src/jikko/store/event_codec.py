@@ -176,11 +176,7 @@ def _decoded_in_parts(log: bytes) -> list[Event] | None:
 
 
 def _decoded_part(log: bytes, begin: int) -> tuple[list[Event], int]:
-    """The events that begin at a byte, and at which byte others do.
-
-    Raises:
-        DamagedLog: They are none.
-    """
+    """The events that begin at a byte, and at which byte others do. Raises ``DamagedLog``: they are none."""
     end = len(log) - 1
     look = begin + _PART
     while True:

@@ -39,11 +39,7 @@ class Annotations:
         return new
 
     async def change(self, app_id: str, annotation_id: str, question: str, answer: str) -> Annotation:
-        """Give an annotation another question and answer.
-
-        Raises:
-            NotFound: The app has no such one.
-        """
+        """Give an annotation another question and answer. Raises ``NotFound``: the app has no such one."""
         changed = await self._store.change(app_id, annotation_id, _kept(question), _kept(answer))
         if changed is None:
             raise _not_found()
@@ -51,11 +47,7 @@ class Annotations:
         return changed
 
     async def delete(self, app_id: str, annotation_id: str) -> None:
-        """Remove an annotation.
-
-        Raises:
-            NotFound: The app has no such one.
-        """
+        """Remove an annotation. Raises ``NotFound``: the app has no such one."""
         if not await self._store.delete(app_id, annotation_id):
             raise _not_found()
 

@@ -37,11 +37,7 @@ class ModerationExtension:
         self._calls = calls
 
     async def of_input(self, id_: str, app_id: str, inputs: Mapping[str, Json], query: str) -> ExtensionVerdict:
-        """What the extension with this id thinks of a question.
-
-        Raises:
-            InvalidParam: See ``ExtensionCalls.ask``.
-        """
+        """What the extension with this id thinks of a question. Raises ``InvalidParam``: see ``ExtensionCalls.ask``."""
         params = {"app_id": app_id, "inputs": dict(inputs), "query": query}
         return await self._asked(id_, app_id, "app.moderation.input", params)
 

@@ -61,11 +61,7 @@ class Cutter:
         self._defaults = defaults
 
     async def texts(self, document: Document, content: bytes) -> list[str]:
-        """The texts of the source.
-
-        Raises:
-            DocumentFailure: It cannot be read.
-        """
+        """The texts of the source. Raises ``DocumentFailure``: it cannot be read."""
         file = document.file
         if file.extension == "txt":
             try:

@@ -64,11 +64,7 @@ def packed(vector: Vector) -> bytes:
 
 
 async def embedded(embedder: Embedder, model: Model, texts: Sequence[str]) -> tuple[list[bytes], list[int]]:
-    """Vectors of texts as they are kept, and the tokens of each.
-
-    Raises:
-        ModelFailure: There are none.
-    """
+    """Vectors of texts as they are kept, and the tokens of each. Raises ``ModelFailure``: there are none."""
     if not texts:
         return [], []
     answer = await embedder.embed(EmbeddingRequest(provider=model.provider, model=model.model, texts=tuple(texts)))

@@ -29,11 +29,7 @@ class ExternalKnowledge:
     async def search(
         self, api: ExternalApi, dataset: Dataset, query: str, conditions: MetadataFilter | None, app_id: str
     ) -> list[Candidate]:
-        """What the API has, best first.
-
-        Raises:
-            SearchFailure: It did not answer, or not by the contract.
-        """
+        """What the API has, best first. Raises ``SearchFailure``: it did not answer, or not by the contract."""
         setting = dataset.external_retrieval_model or {}
         threshold = setting.get("score_threshold") if setting.get("score_threshold_enabled") else None
         asked = {

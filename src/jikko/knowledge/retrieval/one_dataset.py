@@ -52,11 +52,7 @@ class DatasetSearch:
         model: RetrievalModel,
         conditions: MetadataFilter | None,
     ) -> list[Candidate]:
-        """What a dataset has, best first.
-
-        Raises:
-            SearchFailure: Something that is needed failed.
-        """
+        """What a dataset has, best first. Raises ``SearchFailure``: something that is needed failed."""
         try:
             return await self._search(stores, dataset, query, model, conditions)
         except ModelFailure as failure:
@@ -133,11 +129,7 @@ class DatasetSearch:
         top_n: int,
         threshold: float | None,
     ) -> list[Candidate]:
-        """The candidates as a model ranks them, at most ``top_n``.
-
-        Raises:
-            ModelFailure: It does not.
-        """
+        """The candidates as a model ranks them, at most ``top_n``. Raises ``ModelFailure``: it does not."""
         if not found or top_n <= 0 or not self._reranker.is_ready(provider):
             return list(found)
         shown = found[:_MAX_RANKED]

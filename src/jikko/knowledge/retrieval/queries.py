@@ -19,11 +19,7 @@ class Query:
         """What the models used that made its vectors."""
 
     async def vector(self, made_by: str) -> bytes:
-        """Its vector by a model (``embedder_name``): 32-bit floats.
-
-        Raises:
-            ModelFailure: There is none.
-        """
+        """Its vector by a model (``embedder_name``): 32-bit floats. Raises ``ModelFailure``: there is none."""
         task = self._vectors.get(made_by)
         if task is None:
             task = self._vectors[made_by] = asyncio.create_task(self._embed(made_by))

@@ -61,11 +61,7 @@ class ProcessRule(Struct, frozen=True):
 
 
 def rule_of(kept: dict[str, Any]) -> ProcessRule:
-    """A rule that was kept: as ``checked_rule`` gives it.
-
-    Raises:
-        CuttingError: It cannot be followed.
-    """
+    """A rule that was kept: as ``checked_rule`` gives it. Raises ``CuttingError``: it cannot be followed."""
     rules = kept.get("rules") or {}
     cleaning = frozenset(each["id"] for each in rules.get("pre_processing_rules") or () if each.get("enabled"))
     if kept["mode"] == "automatic":

@@ -113,11 +113,7 @@ class ChunkBudget:
         self._characters = self._limit = max(MAX_CHARACTERS, _REPEATED * sum(map(len, texts)))
 
     def of(self, chunks: Iterable[str]) -> Iterator[str]:
-        """The chunks, as long as there is room.
-
-        Raises:
-            CuttingError: There is none for the next one.
-        """
+        """The chunks, as long as there is room. Raises ``CuttingError``: there is none for the next one."""
         for chunk in chunks:
             self._chunks -= 1
             self._characters -= len(chunk)
@@ -163,11 +159,7 @@ def plain_chunks(text: str, rule: ProcessRule, room: ChunkBudget) -> Iterator[tu
 
 
 def children_of(parent: str, by: Segmentation, room: ChunkBudget) -> Iterator[str]:
-    """The child chunks of a parent.
-
-    Raises:
-        CuttingError: There are too many.
-    """
+    """The child chunks of a parent. Raises ``CuttingError``: there are too many."""
     return _without_stops(room.of(custom_chunks(parent, by)))
 
 

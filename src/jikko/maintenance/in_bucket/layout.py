@@ -76,11 +76,7 @@ def digest_of(block: bytes) -> str:
 
 
 def names(objects: ObjectStore) -> list[str]:
-    """The backups in a bucket, the oldest first.
-
-    Raises:
-        StoreUnavailable: They cannot be listed.
-    """
+    """The backups in a bucket, the oldest first. Raises ``StoreUnavailable``: they cannot be listed."""
     return sorted(found[1] for path in objects.listed(LISTS) if (found := _NAME.fullmatch(path)))
 
 
@@ -97,11 +93,7 @@ def read_backup(objects: ObjectStore, name: str) -> StoredBackup | None:
 
 
 def newest(objects: ObjectStore) -> tuple[str, StoredBackup] | None:
-    """The newest backup that can be read, and its name.
-
-    Raises:
-        StoreUnavailable: The bucket cannot be read.
-    """
+    """The newest backup that can be read, and its name. Raises ``StoreUnavailable``: the bucket cannot be read."""
     for name in reversed(names(objects)):
         found = read_backup(objects, name)
         if found is not None:

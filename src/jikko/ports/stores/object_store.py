@@ -12,11 +12,7 @@ class ObjectStore(Protocol):
         ...
 
     def put(self, path: str, content: bytes) -> None:
-        """Write an object, or replace it, in one step.
-
-        Raises:
-            StoreUnavailable: It cannot be written.
-        """
+        """Write an object, or replace it, in one step. Raises ``StoreUnavailable``: it cannot be written."""
         ...
 
     def get(self, path: str) -> bytes:
@@ -37,9 +33,5 @@ class ObjectStore(Protocol):
         ...
 
     def delete(self, path: str) -> None:
-        """Remove an object, if it is there.
-
-        Raises:
-            StoreUnavailable: It cannot be removed.
-        """
+        """Remove an object, if it is there. Raises ``StoreUnavailable``: it cannot be removed."""
         ...

@@ -28,11 +28,7 @@ class History:
         self._store = store
 
     async def record(self, app_id: str, run_id: str) -> RunRecord:
-        """The record of a run of an app.
-
-        Raises:
-            NotFound: There is no such run, or it is another app's.
-        """
+        """The record of a run of an app. Raises ``NotFound``: there is no such run, or it is another app's."""
         record = await self._store.record(run_id, app_id) if is_uuid(run_id) else None
         if record is None:
             raise NotFound("Workflow run not found.")
@@ -61,11 +57,7 @@ class History:
         return record
 
     async def events(self, record: RunRecord, after: int = -1) -> list[Event]:
-        """The durable log of a run behind a position.
-
-        Raises:
-            LogDamaged: It cannot be read.
-        """
+        """The durable log of a run behind a position. Raises ``LogDamaged``: it cannot be read."""
         return await self._store.events(record.identity.run_id, after=after)
 
     async def node_executions(self, record: RunRecord) -> list[NodeExecution]:

@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -38,6 +39,11 @@ _SCHEMA: Final = pa.schema(
     },
     {"jikko": "archive 1"},
 )
+_AS_THEY_ARE: Final = (
+    *("status", "created_at", "finished_at", "inputs", "error", "elapsed", "epoch"),
+    *("total_tokens", "total_steps", "exceptions_count"),
+)
+"""Fields of a record that are columns of the same name."""
 
 
 def encode(runs: Sequence[ArchivedRun]) -> bytes:
@@ -87,11 +93,7 @@ class ArchiveFile:
         return next((run for run in self._group(number) if run.record.identity.run_id == run_id), None)
 
     def runs(self) -> Iterator[ArchivedRun]:
-        """All of them.
-
-        Raises:
-            DamagedArchive: They are not as they were written.
-        """
+        """All of them. Raises ``DamagedArchive``: they are not as they were written."""
         for number in range(len(self._last)):
             yield from self._group(number)
 
@@ -121,35 +123,19 @@ def _groups(runs: Sequence[ArchivedRun]) -> Iterator[list[ArchivedRun]]:
 
 
 def _row(run: ArchivedRun) -> dict[str, Any]:
-    record, identity = run.record, run.record.identity
+    record = run.record
     price, failed_node, exceptions = verdict(record)
     try:
         outputs, log = record.outputs.decode(), run.log.decode()
     except UnicodeDecodeError as error:
         raise DamagedArchive(str(error)) from error
     return {
-        "run_id": identity.run_id,
-        "task_id": identity.task_id,
-        "app_id": identity.app_id,
-        "workflow_id": identity.workflow_id,
-        "version": identity.version,
-        "end_user_id": identity.end_user_id,
-        "user": identity.user,
-        "retry_of": identity.retry_of,
-        "status": record.status,
-        "created_at": record.created_at,
-        "finished_at": record.finished_at,
-        "inputs": record.inputs,
+        **msgspec.structs.asdict(record.identity),
+        **{name: getattr(record, name) for name in _AS_THEY_ARE},
         "outputs": outputs,
-        "error": record.error,
-        "elapsed": record.elapsed,
-        "total_tokens": record.total_tokens,
-        "total_steps": record.total_steps,
-        "exceptions_count": record.exceptions_count,
         "price": price,
         "failed_node": failed_node,
         "exceptions": exceptions,
-        "epoch": record.epoch,
         "log_end": run.log_end,
         "log": log,
     }
@@ -159,33 +145,11 @@ def _run(row: dict[str, Any]) -> ArchivedRun:
     ended = verdict_of(row["price"], row["failed_node"], row["exceptions"])
     if row["status"] not in STATUSES:
         raise DamagedArchive(f"the status {row['status']!r} is not known")
-    identity = RunIdentity(
-        run_id=row["run_id"],
-        task_id=row["task_id"],
-        app_id=row["app_id"],
-        workflow_id=row["workflow_id"],
-        version=row["version"],
-        end_user_id=row["end_user_id"],
-        user=row["user"],
-        retry_of=row["retry_of"],
-    )
     record = RunRecord(
-        identity=identity,
-        created_at=row["created_at"],
-        inputs=row["inputs"],
-        status=row["status"],
-        epoch=row["epoch"],
+        identity=RunIdentity(**{name: row[name] for name in RunIdentity.__struct_fields__}),
         outputs=row["outputs"].encode(),
-        error=row["error"],
-        elapsed=row["elapsed"],
-        total_tokens=row["total_tokens"],
-        total_steps=row["total_steps"],
-        exceptions_count=row["exceptions_count"],
-        finished_at=row["finished_at"],
-        price=ended.price,
-        currency=ended.currency,
-        failed_node=ended.failed_node,
-        exceptions=ended.exceptions,
+        **{name: row[name] for name in _AS_THEY_ARE},
+        **ended._asdict(),
     )
     return ArchivedRun(record, row["log"].encode(), row["log_end"])
 

@@ -45,11 +45,7 @@ class KnownKeys:
         self._closed = False
 
     async def app(self, digest: bytes) -> App | None:
-        """The app that a key opens.
-
-        Raises:
-            StoreUnavailable: It is not known, and the database cannot be asked.
-        """
+        """The app that a key opens. Raises ``StoreUnavailable``: it is not known, and the database cannot be asked."""
         known = self._apps.get(digest)
         if known is not None and time.monotonic() < known[1]:
             return known[0]

@@ -30,20 +30,12 @@ async def add_key(database: Postgres) -> bytes:
 
 
 async def make_newest(database: Postgres, key: bytes) -> int:
-    """Have a key sign. Returns how many others are accepted.
-
-    Raises:
-        StoreUnavailable: As ``add_key``.
-    """
+    """Have a key sign. Returns how many others are accepted. Raises ``StoreUnavailable``: as ``add_key``."""
     return len(await _change(database, lambda keys: [key, *(each for each in keys if each != key)])) - 1
 
 
 async def forget_older(database: Postgres) -> int:
-    """Accept nothing but the key that signs. Returns how many are gone.
-
-    Raises:
-        StoreUnavailable: As ``add_key``.
-    """
+    """Accept nothing but the key that signs. Returns how many are gone. Raises ``StoreUnavailable``: as ``add_key``."""
     before = (await read_owner(database))[1]
     return len(before) - len(await _change(database, lambda keys: keys[:1]))
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Message, MessageAnswer
-from jikko.ports.stores.projections import TurnBegan, TurnChanged, TurnRepeated, VariablesAssigned
+from jikko.ports.stores.projections import TurnChanged, TurnRepeated, VariablesAssigned
 from jikko.repositories.answers import STATUSES, details_of, file_ids, json_text
 from jikko.repositories.conversation_store import ConversationStore
 from jikko.repositories.identifiers import StoredId, storable, stored_id
@@ -131,12 +131,6 @@ def _add_variable(conversation: int, variable: ConversationVariable, connection:
             json_text(variable.value),
         ),
     )
-
-
-def turn_began(began: TurnBegan, run_id: StoredId, connection: sqlite3.Connection) -> None:
-    """See ``TurnBegan``."""
-    of = None if began.message.run_id is None else run_id
-    add_turn(began.message, began.new, began.variables, connection, run_id=of)
 
 
 def turn_repeated(repeated: TurnRepeated, run_id: StoredId, connection: sqlite3.Connection) -> None:

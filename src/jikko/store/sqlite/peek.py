@@ -38,11 +38,7 @@ def looking_into(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def has_record(path: Path) -> bool:
-    """Whether a file is there, and has apps or runs.
-
-    Raises:
-        StoreUnavailable: It cannot be read.
-    """
+    """Whether a file is there, and has apps or runs. Raises ``StoreUnavailable``: it cannot be read."""
     if not path.is_file():
         return False
     with looking_into(path) as connection:

@@ -70,11 +70,7 @@ class ArchiveObjects:
         return await self._read(each, lambda file: list(file.runs()))
 
     async def delete(self, path: str) -> None:
-        """Remove an object that nothing names any more.
-
-        Raises:
-            StoreUnavailable: It cannot be removed.
-        """
+        """Remove an object that nothing names any more. Raises ``StoreUnavailable``: it cannot be removed."""
         await asyncio.to_thread(self._bucket.delete, path)
 
     async def written(self) -> dict[str, float]:

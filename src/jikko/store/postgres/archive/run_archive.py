@@ -44,11 +44,7 @@ _ABANDONED_SECONDS: Final = 24 * 3600.0
 
 
 async def count_objects(database: Postgres) -> int:
-    """How many objects the archive has. Changes nothing.
-
-    Raises:
-        StoreUnavailable: The database cannot be read.
-    """
+    """How many objects the archive has. Changes nothing. Raises ``StoreUnavailable``: the database cannot be read."""
     if not await database.value("SELECT to_regclass('archives') IS NOT NULL"):
         return 0
     return int(await database.value("SELECT count(*) FROM archives"))
@@ -72,11 +68,7 @@ class RunArchive:
 
     @property
     def objects(self) -> ArchiveObjects:
-        """What the bucket has.
-
-        Raises:
-            StoreUnavailable: No bucket is set.
-        """
+        """What the bucket has. Raises ``StoreUnavailable``: no bucket is set."""
         if self._objects is None:
             raise StoreUnavailable("The run is in the archive, in a bucket: set files_url to the one that it is in.")
         return self._objects

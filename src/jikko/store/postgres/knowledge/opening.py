@@ -88,11 +88,7 @@ class PostgresKnowledge:
 
 
 async def known_ids(database: Postgres) -> KnownIds:
-    """What workflow files can call the datasets.
-
-    Raises:
-        StoreUnavailable: The database cannot be reached.
-    """
+    """What workflow files can call the datasets. Raises ``StoreUnavailable``: the database cannot be reached."""
     if not await is_there(database):
         return KnownIds()
     ids = await database.fetch("SELECT id FROM knowledge.dataset")

@@ -105,11 +105,7 @@ async def give_back(connection: Connection, writes: Sequence[RunWrite]) -> None:
 
 
 async def claim_keys(connection: Connection, write: RunWrite) -> None:
-    """Take the keys of one append.
-
-    Raises:
-        KeyTaken: One belongs to another run.
-    """
+    """Take the keys of one append. Raises ``KeyTaken``: one belongs to another run."""
     for claim in claims_of(write):
         values = _columns([(write, claim)])
         while not await connection.fetch(_CLAIM, *values):

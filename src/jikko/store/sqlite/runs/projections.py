@@ -1,12 +1,12 @@
 """What is written of a run besides its row and log, in the same transaction.
 
-Kinds of ``ports/stores/projections.py`` come with an append; for each there is a class here. Others follow from every
+Kinds of ``ports/stores/projections.py`` come with an append. Others follow from every
 run by itself: they see each run that is created, changes its status, or is removed.
 """
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Final, NamedTuple, Protocol
 
 from jikko.errors import KeyTaken
 from jikko.ports.stores.callback_store import receiver_of
@@ -22,7 +22,7 @@ from jikko.ports.stores.projections import (
 )
 from jikko.repositories.callback_states import PENDING, RUN_GOES_ON
 from jikko.repositories.identifiers import StoredId, id_text, storable, stored_id
-from jikko.store.sqlite.conversation_store import turn_began, turn_changed, turn_repeated, variables_assigned
+from jikko.store.sqlite.conversation_store import add_turn, turn_changed, turn_repeated, variables_assigned
 
 # A key whose run was removed is free again.
 _FIND_KEY: Final = """
@@ -76,18 +76,6 @@ class RunChange(NamedTuple):
     """Of a run that is created: the number of its version."""
 
 
-class ProjectionWriter(Protocol):
-    """How one kind of projection is written."""
-
-    def check(self, projection: Any, target: Target, connection: sqlite3.Connection) -> None:
-        """Refuse it by raising a ``JikkoError``. Nothing was changed yet, unless the same append was done before."""
-        ...
-
-    def write(self, projection: Any, target: Target, connection: sqlite3.Connection) -> None:
-        """Write it. The run is there as it is behind the append."""
-        ...
-
-
 class StandingProjection(Protocol):
     """What follows from every run. A ``Participant`` of the writer, on whose thread it is called."""
 
@@ -98,48 +86,6 @@ class StandingProjection(Protocol):
     def before_commit(self, connection: sqlite3.Connection) -> None: ...
 
     def rolled_back(self) -> None: ...
-
-
-class IdempotencyKeys:
-    """``KeyClaim``."""
-
-    def check(self, claim: KeyClaim, target: Target, connection: sqlite3.Connection) -> None:
-        first = _run_of_key(target.app_id, claim.key, claim.at, connection)
-        # By the run itself: it was written before, and the answer was lost.
-        if first is not None and first[0] != id_text(target.run_id):
-            raise KeyTaken(*first)
-
-    def write(self, claim: KeyClaim, target: Target, connection: sqlite3.Connection) -> None:
-        connection.execute(_FORGET, (claim.at,))
-        expires_at = claim.at + claim.lifetime
-        connection.execute(_CLAIM, (target.app_id, storable(claim.key), target.run_id, claim.fingerprint, expires_at))
-
-
-class CallbackRequests:
-    """``CallbackRequest``."""
-
-    def check(self, request: CallbackRequest, target: Target, connection: sqlite3.Connection) -> None:
-        pass
-
-    def write(self, request: CallbackRequest, target: Target, connection: sqlite3.Connection) -> None:
-        url, state = storable(request.url), RUN_GOES_ON if target.is_open else PENDING
-        connection.execute(
-            _ADD_CALLBACK, (target.run_id, target.app_id, url, receiver_of(url), target.created_at, state)
-        )
-
-
-class ReceivedDeliveries:
-    """``DeliveryReceived``."""
-
-    def check(self, received: DeliveryReceived, target: Target, connection: sqlite3.Connection) -> None:
-        pass
-
-    def write(self, received: DeliveryReceived, target: Target, connection: sqlite3.Connection) -> None:
-        given = received.delivery
-        ids = stored_id(given.id), target.app_id, stored_id(given.trigger_id)
-        texts = storable(given.verdict), storable(given.reason), storable(given.sender_id), storable(given.method)
-        rest = given.size, target.run_id, given.retries, given.look_at
-        connection.execute(_ADD_DELIVERY, (*ids, given.received_at, *texts, *rest))
 
 
 class DueCallbacks:
@@ -158,47 +104,31 @@ class DueCallbacks:
         pass
 
 
-class OfTurns:
-    """What follows for a conversation. Nothing of it is refused."""
-
-    def __init__(self, write: Callable[[Any, StoredId, sqlite3.Connection], None]) -> None:
-        self._write = write
-
-    def check(self, projection: Any, target: Target, connection: sqlite3.Connection) -> None:
-        pass
-
-    def write(self, projection: Any, target: Target, connection: sqlite3.Connection) -> None:
-        self._write(projection, target.run_id, connection)
-
-
-KINDS: Final[Mapping[type, ProjectionWriter]] = {
-    KeyClaim: IdempotencyKeys(),
-    CallbackRequest: CallbackRequests(),
-    DeliveryReceived: ReceivedDeliveries(),
-    TurnBegan: OfTurns(turn_began),
-    TurnRepeated: OfTurns(turn_repeated),
-    TurnChanged: OfTurns(turn_changed),
-    VariablesAssigned: OfTurns(variables_assigned),
-}
-
-
 class Projections:
     """All that is written of runs besides rows and logs. A ``Participant`` of the writer."""
 
     def __init__(self, standing: Sequence[StandingProjection]) -> None:
         self._standing = standing
 
-    def check(self, wanted: Sequence[Projection], target: Target, connection: sqlite3.Connection) -> None:
-        """Raises:
-        JikkoError: One of them is refused. Nothing was changed.
+    @staticmethod
+    def check(wanted: Sequence[Projection], target: Target, connection: sqlite3.Connection) -> None:
+        """Refuse what may not be written. Nothing was changed yet, unless the same append was done before.
+
+        Raises:
+            KeyTaken: An idempotency key has another run.
         """
         for projection in wanted:
-            KINDS[type(projection)].check(projection, target, connection)
+            if isinstance(projection, KeyClaim):
+                first = _run_of_key(target.app_id, projection.key, projection.at, connection)
+                # By the run itself: it was written before, and the answer was lost.
+                if first is not None and first[0] != id_text(target.run_id):
+                    raise KeyTaken(*first)
 
-    def write(self, wanted: Sequence[Projection], target: Target, connection: sqlite3.Connection) -> None:
+    @staticmethod
+    def write(wanted: Sequence[Projection], target: Target, connection: sqlite3.Connection) -> None:
         """Write what came with an append, behind it."""
         for projection in wanted:
-            KINDS[type(projection)].write(projection, target, connection)
+            _write(projection, target, connection)
 
     def changed(self, change: RunChange, connection: sqlite3.Connection) -> None:
         """See ``StandingProjection``."""
@@ -214,6 +144,31 @@ class Projections:
         """See ``Participant``."""
         for standing in self._standing:
             standing.rolled_back()
+
+
+def _write(projection: Projection, target: Target, connection: sqlite3.Connection) -> None:
+    match projection:
+        case KeyClaim(key=key, fingerprint=fingerprint, at=at, lifetime=lifetime):
+            connection.execute(_FORGET, (at,))
+            connection.execute(_CLAIM, (target.app_id, storable(key), target.run_id, fingerprint, at + lifetime))
+        case CallbackRequest():
+            url, state = storable(projection.url), RUN_GOES_ON if target.is_open else PENDING
+            values = (target.run_id, target.app_id, url, receiver_of(url), target.created_at, state)
+            connection.execute(_ADD_CALLBACK, values)
+        case DeliveryReceived(delivery=given):
+            ids = stored_id(given.id), target.app_id, stored_id(given.trigger_id)
+            texts = map(storable, (given.verdict, given.reason, given.sender_id, given.method))
+            rest = given.size, target.run_id, given.retries, given.look_at
+            connection.execute(_ADD_DELIVERY, (*ids, given.received_at, *texts, *rest))
+        case TurnBegan(message=message, new=new, variables=variables):
+            run_id = None if message.run_id is None else target.run_id
+            add_turn(message, new, variables, connection, run_id=run_id)
+        case TurnRepeated():
+            turn_repeated(projection, target.run_id, connection)
+        case TurnChanged():
+            turn_changed(projection, target.run_id, connection)
+        case VariablesAssigned():
+            variables_assigned(projection, target.run_id, connection)
 
 
 def run_of_key(app_id: str, key: str, now: float, connection: sqlite3.Connection) -> tuple[str, bytes] | None:

@@ -228,11 +228,7 @@ class RunWrites:
 
 
 def _short_log(key: int, connection: sqlite3.Connection) -> list[bytes]:
-    """The arrays of a log.
-
-    Raises:
-        LongLog: It is a long one.
-    """
+    """The arrays of a log. Raises ``LongLog``: it is a long one."""
     arrays, size = [], 0
     for (events,) in connection.execute(_READ_LOG, (key,)):
         arrays.append(whole(connection, events))
