@@ -32,6 +32,7 @@ BENCHMARKS = (
     "server_start",
     "workers",
     "growth",
+    "replays",
     "stored_runs",
     "console_runs",
     "console_load",

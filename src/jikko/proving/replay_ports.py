@@ -48,6 +48,11 @@ class Asking(Struct):
     asked: bool = False
     """Whether the outside was asked."""
 
+    @property
+    def failed_early(self) -> bool:
+        """Whether the node failed then before it had anything to ask with."""
+        return self.recorded is not None and self.recorded.error is not None and not self.recorded.inputs
+
 
 class AskingContext(CaseContext):
     """The context of a node that only makes its request: it shows nothing."""
@@ -132,14 +137,17 @@ class _Tools:
     def icon(self, name: ToolName) -> Json | None:
         return self._real.icon(name)
 
-    def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
+    def known(self, name: ToolName, *, app_id: str = "") -> Tool:
         try:
-            return self._real.known(name, app_id=app_id) or made_up_tool(self._asking.node, name)
+            known = self._real.known(name, app_id=app_id)
         except ToolNotFound:
-            return made_up_tool(self._asking.node, name)
+            if self._asking.failed_early:
+                raise  # it was not there then, either
+            known = None
+        return known or made_up_tool(self._asking.node, name)
 
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
-        return self.known(name, app_id=app_id) or made_up_tool(self._asking.node, name)
+        return self.known(name, app_id=app_id)
 
     async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
         self._asking.asked = True
@@ -178,7 +186,9 @@ class _Strategies:
     def find(self, name: StrategyName) -> Strategy:
         try:
             return self._real.find(name)
-        except ToolNotFound:  # of a plugin that is not here
+        except ToolNotFound:
+            if self._asking.failed_early:
+                raise  # it was not there then, either
             return Strategy(name=name)
 
     async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:

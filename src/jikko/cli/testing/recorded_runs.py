@@ -30,7 +30,7 @@ class RecordedRuns:
         self.unread: list[str] = []
         """Parts of the archive that cannot be read."""
 
-    async def named(self, ids: Sequence[str]) -> AsyncIterator[Recording]:
+    async def named(self, ids: Sequence[str]) -> AsyncIterator[RunIdentity]:
         """Those of these ids, or beginnings of ids.
 
         Raises:
@@ -41,9 +41,9 @@ class RecordedRuns:
             if record.identity.app_id != self.app.id:
                 what = f"run {record.identity.run_id} is of another app than the first"
                 raise Failure(what, exit_code=ExitCode.USAGE, code="usage")
-            yield await self._recording(record.identity)
+            yield record.identity
 
-    async def newest(self, most: int, since: float) -> AsyncIterator[Recording]:
+    async def newest(self, most: int, since: float) -> AsyncIterator[RunIdentity | Recording]:
         """The newest that have ended, those of the archive last.
 
         Args:
@@ -55,7 +55,7 @@ class RecordedRuns:
             query = LogQuery(app_id=self.app.id, page=page, limit=_PAGE, created_after=since or None)
             found: list[RunRecord] = (await self._assembly.store.list_runs(query)).records
             for record in [record for record in found if not record.is_open][:left]:
-                yield await self._recording(record.identity)
+                yield record.identity
                 left -= 1
             if len(found) < _PAGE:
                 break
@@ -81,7 +81,8 @@ class RecordedRuns:
                 self._versions[id_] = None
         return self._versions[id_]
 
-    async def _recording(self, identity: RunIdentity) -> Recording:
+    async def recording(self, identity: RunIdentity) -> Recording:
+        """The run, without events if its log cannot be read."""
         try:
             return Recording(identity, await self._assembly.store.events(identity.run_id))
         except LogDamaged:

@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -33,6 +32,7 @@ from jikko.ports.stores.app_store import App
 from jikko.proving.recording import Recording
 from jikko.proving.replay_verdict import ReplayedResult, result_of, unknown
 from jikko.proving.replayed_run import Price, Replayer, ReplayMode
+from jikko.record import RunIdentity
 from jikko.runs.reading.short_ids import run_of
 from jikko.settings import Settings
 from jikko.terminal_text import printable
@@ -133,6 +133,7 @@ async def replay(
         titles = {node.id: node.title for node in now.graph.nodes.values()}
         report: ReplayReport = JsonReplayReport() if as_json else TextReplayReport(titles)
         began = time.perf_counter()
+        source: AsyncIterator[RunIdentity | Recording | BadLine]
         if recorded is None:
             assert export is not None
             source = _of_file(export, app)
@@ -157,7 +158,7 @@ async def _version(assembly: Assembly, app: App, path: Path | None) -> Workflow:
     return assembly.workflows.of_file(app, read_dsl_file(path), source=str(path))
 
 
-async def _of_file(path: Path, app_id: str | None) -> AsyncIterator[Recording | BadLine]:
+async def _of_file(path: Path, app_id: str | None) -> AsyncIterator[RunIdentity | Recording | BadLine]:
     for each in exported(path, app_id):
         yield each
 
@@ -175,7 +176,9 @@ class Replays:
         self._was = was
         self._seconds = seconds
 
-    async def results(self, source: AsyncIterator[Any]) -> AsyncIterator[tuple[ReplayedResult, bool]]:
+    async def results(
+        self, source: AsyncIterator[RunIdentity | Recording | BadLine]
+    ) -> AsyncIterator[tuple[ReplayedResult, bool]]:
         """What becomes of each, and whether the version is known that it was of."""
         under_way: set[asyncio.Task[tuple[ReplayedResult, bool]]] = set()
         try:
@@ -191,9 +194,13 @@ class Replays:
             for task in under_way:
                 task.cancel()
 
-    async def _result(self, recording: Recording | BadLine) -> tuple[ReplayedResult, bool]:
-        if isinstance(recording, BadLine):
-            return unknown("", str(recording)), False
+    async def _result(self, given: RunIdentity | Recording | BadLine) -> tuple[ReplayedResult, bool]:
+        if isinstance(given, BadLine):
+            return unknown("", str(given)), False
+        recording = given
+        if isinstance(recording, RunIdentity):
+            assert self._recorded is not None
+            recording = await self._recorded.recording(recording)
         run_id, nodes = recording.identity.run_id, self._replayer.now.graph.nodes
         if problem := recording.problem:
             return unknown(run_id, problem), False
