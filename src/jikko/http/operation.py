@@ -6,6 +6,7 @@ imported with the first request for one.
         ...
 """
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from inspect import cleandoc
 from types import ModuleType
@@ -97,6 +98,21 @@ class Route(Endpoint, frozen=True):
     def __call__(self, handler: Handler) -> Operation:
         """The operation."""
         return Operation(handler=handler, **asdict(self))
+
+
+class RouteOfIds(Route, frozen=True):
+    """A route of which there is no such address, unless each part of its path that is called an id is a UUID."""
+
+    def __call__(self, handler: Handler) -> Operation:
+        """The operation. The id of a task may be any text."""
+        ids = tuple(name for name in re.findall(r"{(\w+_id)}", self.path) if name != "task_id")
+        return replace(super().__call__(handler), ids=ids)
+
+
+class ChatRoute(RouteOfIds, frozen=True):
+    """A route of chat apps."""
+
+    tag: str = "Chat apps"
 
 
 def operations_in(*modules: ModuleType) -> Iterator[Operation]:

@@ -17,8 +17,6 @@ from jikko.cli.failure import Failure
 from jikko.cli.options import (
     assembled,
     existing,
-    home_option,
-    json_option,
     providers_option,
     tools_option,
     with_settings,
@@ -78,10 +76,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="SECONDS",
     help="The longest that a run may take here.",
 )
-@home_option
 @providers_option
 @tools_option
-@json_option
 @with_settings
 async def replay(
     settings: Settings,

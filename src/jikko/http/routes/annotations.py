@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from jikko.errors import InvalidParam, WrongAppMode
 from jikko.http.auth import authenticated
 from jikko.http.fields import checked, must
-from jikko.http.operation import Route
+from jikko.http.operation import Route, RouteOfIds
 from jikko.http.queries import queried
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response, no_content
@@ -103,14 +103,13 @@ async def create_annotation(request: Request) -> SendableResponse:
     return json_response(_item(await request.api.annotations.create(app.id, body.question, body.answer)), 201)
 
 
-@Route(
+@RouteOfIds(
     "PUT",
     "/v1/apps/annotations/{annotation_id}",
     {200: AnnotationItem},
     (404, 503),
     tag="Annotations",
     body=AnnotationRequest,
-    ids=("annotation_id",),
 )
 async def change_annotation(request: Request) -> SendableResponse:
     """Change a question and its answer."""
@@ -120,13 +119,8 @@ async def change_annotation(request: Request) -> SendableResponse:
     return json_response(_item(await request.api.annotations.change(app.id, id_, body.question, body.answer)))
 
 
-@Route(
-    "DELETE",
-    "/v1/apps/annotations/{annotation_id}",
-    {204: "application/json"},
-    (400, 404, 503),
-    tag="Annotations",
-    ids=("annotation_id",),
+@RouteOfIds(
+    "DELETE", "/v1/apps/annotations/{annotation_id}", {204: "application/json"}, (400, 404, 503), tag="Annotations"
 )
 async def delete_annotation(request: Request) -> SendableResponse:
     """Remove an annotation."""
@@ -159,13 +153,8 @@ async def reply(request: Request) -> SendableResponse:
     return json_response(ReplyBegun(job.id, job.status))
 
 
-@Route(
-    "GET",
-    "/v1/apps/annotation-reply/{action}/status/{job_id}",
-    {200: ReplyStatus},
-    (400, 404),
-    tag="Annotations",
-    ids=("job_id",),
+@RouteOfIds(
+    "GET", "/v1/apps/annotation-reply/{action}/status/{job_id}", {200: ReplyStatus}, (400, 404), tag="Annotations"
 )
 async def reply_status(request: Request) -> SendableResponse:
     """How far the begin or end of answers by annotations is."""

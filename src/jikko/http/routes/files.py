@@ -8,7 +8,7 @@ from jikko.apps.end_users import ANONYMOUS
 from jikko.errors import Forbidden, NotFound, PayloadTooLarge, UploadRefused
 from jikko.http.auth import authenticated
 from jikko.http.bodies.forms import read_form
-from jikko.http.operation import Route
+from jikko.http.operation import Route, RouteOfIds
 from jikko.http.queries import is_on, queried
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, StreamResponse, encoded, json_response
@@ -61,9 +61,7 @@ async def upload(request: Request) -> SendableResponse:
     return json_response(api.files.described(stored, base_url=request.base_url), 201)
 
 
-@Route(
-    "GET", "/v1/files/{file_id}/preview", {200: _ANYTHING}, (403, 404), tag="Files", query=Attachment, ids=("file_id",)
-)
+@RouteOfIds("GET", "/v1/files/{file_id}/preview", {200: _ANYTHING}, (403, 404), tag="Files", query=Attachment)
 async def preview(request: Request) -> SendableResponse:
     """Fetch a file of a chat message of the app."""
     api, app = request.api, await authenticated(request)

@@ -14,7 +14,7 @@ from jikko.assemble.assembly import Assembly
 from jikko.dsl.document import BASIC_MODES
 from jikko.errors import InvalidDocument, NotFound, WrongAppMode
 from jikko.http.auth import authenticated
-from jikko.http.operation import Route
+from jikko.http.operation import Route, RouteOfIds
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
 from jikko.inputs.uploads import WORKSPACE_ID
@@ -240,7 +240,7 @@ async def site(request: Request) -> SendableResponse:
     return json_response(found)
 
 
-@Route("GET", "/v1/end-users/{end_user_id}", {200: EndUser}, (404,), tag="End Users", ids=("end_user_id",))
+@RouteOfIds("GET", "/v1/end-users/{end_user_id}", {200: EndUser}, (404,), tag="End Users")
 async def end_user(request: Request) -> SendableResponse:
     """Read an end user: who started a run or uploaded a file."""
     app = await authenticated(request)

@@ -9,7 +9,7 @@ from jikko.apps.end_users import end_user
 from jikko.dify.conversation_bodies import ConversationBody, ConversationPage, Fresh, conversation_body
 from jikko.errors import InvalidParam, NotFound
 from jikko.http.fields import AnyUser, checked, must
-from jikko.http.operation import Route
+from jikko.http.operation import ChatRoute
 from jikko.http.queries import Id, queried
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, json_response
@@ -47,7 +47,7 @@ class OptionalUser(Struct):
     user: Annotated[AnyUser, Meta(description="By default that of requests without a user.")] = None
 
 
-@Route("GET", "/v1/conversations", {200: ConversationPage}, (400, 404), tag="Chat apps", query=ConversationFilter)
+@ChatRoute("GET", "/v1/conversations", {200: ConversationPage}, (400, 404), query=ConversationFilter)
 async def conversations(request: Request) -> SendableResponse:
     """List conversations of an end user."""
     app, user = await asked_in_query(request, anonymous=True)
@@ -68,15 +68,7 @@ async def conversations(request: Request) -> SendableResponse:
     return json_response(ConversationPage(asked.limit, len(found) > asked.limit, page))
 
 
-@Route(
-    "DELETE",
-    "/v1/conversations/{conversation_id}",
-    {204: "application/json"},
-    (404, 503),
-    tag="Chat apps",
-    body=OptionalUser,
-    ids=("conversation_id",),
-)
+@ChatRoute("DELETE", "/v1/conversations/{conversation_id}", {204: "application/json"}, (404, 503), body=OptionalUser)
 async def delete_conversation(request: Request) -> SendableResponse:
     """Delete a conversation, with its messages and variables.
 
@@ -89,15 +81,7 @@ async def delete_conversation(request: Request) -> SendableResponse:
     return Response(b"", 204)
 
 
-@Route(
-    "POST",
-    "/v1/conversations/{conversation_id}/name",
-    {200: ConversationBody},
-    (404, 503),
-    tag="Chat apps",
-    body=NameRequest,
-    ids=("conversation_id",),
-)
+@ChatRoute("POST", "/v1/conversations/{conversation_id}/name", {200: ConversationBody}, (404, 503), body=NameRequest)
 async def rename_conversation(request: Request) -> SendableResponse:
     """Name a conversation, or have a model make a name."""
     api = request.api

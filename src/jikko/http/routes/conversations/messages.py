@@ -9,7 +9,7 @@ from jikko.dify.conversation_bodies import FeedbackPage, MessagePage, feedback_b
 from jikko.errors import InvalidParam, NotFound
 from jikko.http.auth import authenticated
 from jikko.http.fields import checked, must, user_of
-from jikko.http.operation import Route
+from jikko.http.operation import ChatRoute
 from jikko.http.queries import Id, queried
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
@@ -44,7 +44,7 @@ class FeedbackRequest(Struct):
     content: Annotated[str | None, Meta(extra=must("must be a string"))] = None
 
 
-@Route("GET", "/v1/messages", {200: MessagePage}, (400, 404), tag="Chat apps", query=MessageFilter)
+@ChatRoute("GET", "/v1/messages", {200: MessagePage}, (400, 404), query=MessageFilter)
 async def messages(request: Request) -> SendableResponse:
     """List messages of a conversation, oldest first.
 
@@ -62,15 +62,7 @@ async def messages(request: Request) -> SendableResponse:
     return json_response(MessagePage(limit, len(found) > limit, page))
 
 
-@Route(
-    "POST",
-    "/v1/messages/{message_id}/feedbacks",
-    {200: Stopped},
-    (404, 503),
-    tag="Chat apps",
-    body=FeedbackRequest,
-    ids=("message_id",),
-)
+@ChatRoute("POST", "/v1/messages/{message_id}/feedbacks", {200: Stopped}, (404, 503), body=FeedbackRequest)
 async def give_feedback(request: Request) -> SendableResponse:
     """Rate an answer, or take the rating back.
 
@@ -104,7 +96,7 @@ async def give_feedback(request: Request) -> SendableResponse:
     return json_response(Stopped())
 
 
-@Route("GET", "/v1/app/feedbacks", {200: FeedbackPage}, (400,), tag="Chat apps", query=FeedbackFilter)
+@ChatRoute("GET", "/v1/app/feedbacks", {200: FeedbackPage}, (400,), query=FeedbackFilter)
 async def list_feedbacks(request: Request) -> SendableResponse:
     """List ratings of answers of the app, newest first."""
     app = await authenticated(request)

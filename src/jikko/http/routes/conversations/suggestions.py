@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from jikko.apps.end_users import end_user
-from jikko.http.operation import Route
+from jikko.http.operation import ChatRoute
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.conversations.asking import asked_in_query
@@ -24,15 +24,7 @@ class Asker(Struct):
     user: Annotated[str, Meta(description="Whose message it is.", extra_json_schema={"minLength": 1, "maxLength": 255})]
 
 
-@Route(
-    "GET",
-    "/v1/messages/{message_id}/suggested",
-    {200: SuggestedQuestions},
-    (400, 404),
-    tag="Chat apps",
-    query=Asker,
-    ids=("message_id",),
-)
+@ChatRoute("GET", "/v1/messages/{message_id}/suggested", {200: SuggestedQuestions}, (400, 404), query=Asker)
 async def suggested_questions(request: Request) -> SendableResponse:
     """Questions that may follow.
 

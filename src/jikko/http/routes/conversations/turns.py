@@ -26,7 +26,7 @@ from jikko.http.fields import (
     checked,
     must,
 )
-from jikko.http.operation import Route
+from jikko.http.operation import ChatRoute
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, json_response
 from jikko.http.routes.answers import answer, refused_in_stream, whole_stream
@@ -80,12 +80,11 @@ class ChatRequest(Struct):
     trace_session_id: TraceSession = None
 
 
-@Route(
+@ChatRoute(
     "POST",
     "/v1/chat-messages",
     {200: ChatAnswer, 202: ChatAccepted},
     START_ERRORS,
-    tag="Chat apps",
     body=ChatRequest,
     query=TraceQuery,
     headers=START_HEADERS,
@@ -132,7 +131,7 @@ async def chat(request: Request) -> SendableResponse:
     return await refused_in_stream(request, app, mode, begun, version=turn.workflow_id, inputs=asked.inputs)
 
 
-@Route("POST", "/v1/chat-messages/{task_id}/stop", {200: Stopped}, (503,), tag="Chat apps", body=UserRequest)
+@ChatRoute("POST", "/v1/chat-messages/{task_id}/stop", {200: Stopped}, (503,), body=UserRequest)
 async def stop_chat(request: Request) -> SendableResponse:
     """Stop an answer.
 

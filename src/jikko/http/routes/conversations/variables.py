@@ -11,7 +11,7 @@ from jikko.dify.variable_pages import page_of
 from jikko.dsl.variables import fits
 from jikko.errors import BadRequest, InvalidParam, NotFound
 from jikko.http.fields import AnyUser, checked
-from jikko.http.operation import Route
+from jikko.http.operation import ChatRoute
 from jikko.http.queries import Id, queried
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
@@ -39,14 +39,8 @@ class VariableRequest(Struct):
     user: Annotated[AnyUser, Meta(description="Whose conversation it is.")] = None
 
 
-@Route(
-    "GET",
-    "/v1/conversations/{conversation_id}/variables",
-    {200: VariablePage},
-    (400, 404),
-    tag="Chat apps",
-    query=VariableFilter,
-    ids=("conversation_id",),
+@ChatRoute(
+    "GET", "/v1/conversations/{conversation_id}/variables", {200: VariablePage}, (400, 404), query=VariableFilter
 )
 async def conversation_variables(request: Request) -> SendableResponse:
     """List the variables of a conversation, in the order of the workflow."""
@@ -64,14 +58,12 @@ async def conversation_variables(request: Request) -> SendableResponse:
     return json_response(VariablePage(limit, has_more, [variable_body(variable) for variable in page]))
 
 
-@Route(
+@ChatRoute(
     "PUT",
     "/v1/conversations/{conversation_id}/variables/{variable_id}",
     {200: VariableBody},
     (404, 503),
-    tag="Chat apps",
     body=VariableRequest,
-    ids=("conversation_id", "variable_id"),
 )
 async def set_conversation_variable(request: Request) -> SendableResponse:
     """Set a variable of a conversation.

@@ -1,32 +1,25 @@
 """Who may use the knowledge API: clients with a key of datasets."""
 
-import re
 from functools import wraps
-from typing import Final, Literal
-
-from msgspec.structs import replace
+from typing import Literal
 
 from jikko.errors import Unauthorized
 from jikko.http.auth import api_key
-from jikko.http.operation import Handler, Operation, Route
+from jikko.http.operation import Handler, Operation, RouteOfIds
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse
 from jikko.knowledge.service import Knowledge
 
-_ANY_TEXT: Final = ("action", "batch", "model_type")
-"""Parts of paths that are no ids."""
 
-
-class DatasetRoute(Route, frozen=True):
+class DatasetRoute(RouteOfIds, frozen=True):
     """A route that takes a key of datasets (``dataset-…``)."""
 
     tag: str = "Knowledge"
     key: Literal["app", "dataset", "console"] = "dataset"
 
     def __call__(self, handler: Handler) -> Operation:
-        """The operation; without an id in its path that is one, there is no such address."""
-        ids = tuple(name for name in re.findall(r"{(\w+)}", self.path) if name not in _ANY_TEXT)
-        return replace(super().__call__(_guarded(handler)), ids=ids)
+        """The operation, for those who have such a key."""
+        return super().__call__(_guarded(handler))
 
 
 def _guarded(handler: Handler) -> Handler:
