@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from jikko.server.local_cluster.nats import nats_program
 from jikko.server.local_cluster.service import LocalService, listens
+from jikko.server.local_cluster.services import nats_program
 from tests.free_ports import free_port
 
 

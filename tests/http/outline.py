@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from jikko.http.console.table import console_description, console_operations
-from jikko.http.reference.examples import example_of
+from jikko.http.reference import example_of
 from jikko.http.reference.openapi import openapi
 
 HERE: Final = Path(__file__).parent

@@ -17,9 +17,8 @@ from jikko.concurrency import off_the_loop
 from jikko.events import Event
 from jikko.http import reference
 from jikko.http.operations import OPERATIONS
+from jikko.http.reference import example_of, operations, reference_page
 from jikko.http.reference import openapi as openapi_module
-from jikko.http.reference import operations, reference_page
-from jikko.http.reference.examples import example_of
 from jikko.http.reference.openapi import openapi
 from tests.http.scene import RUN, body
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jikko.server.local_cluster.postgres import LocalPostgres, postgres_program
+from jikko.server.local_cluster.services import LocalPostgres, postgres_program
 from jikko.store.postgres.database import Connection, Postgres
 from jikko.store.postgres.migrate import migrate
 from tests.effort import PATIENCE

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from jikko.strategies.react_text import ReActAction, ReactReader
+from jikko.strategies.react import ReActAction, ReactReader
 from tests.effort import cpu_seconds, growth
 
 SAY = json.dumps({"action": "say", "action_input": {"text": '{海} "quoted" \\ 🗓'}}, ensure_ascii=False)

@@ -9,9 +9,9 @@ from jikko.http.welcome import WELCOME_OPERATIONS
 
 
 def _chats() -> Iterator[Operation]:
-    from jikko.http.routes.conversations import conversations, messages, suggestions, turns, variables
+    from jikko.http.routes.conversations import conversations, messages, turns, variables
 
-    return operations_in(turns, messages, conversations, variables, suggestions)
+    return operations_in(turns, messages, conversations, variables)
 
 
 def _around_chats() -> Iterator[Operation]:

@@ -1,20 +1,22 @@
 """Running programs in children of fork servers. Imported with the first program."""
 
+import asyncio
 import logging
+import signal
 import time
 from typing import Final
 
-from jikko.ports.sandbox import SendForProgram
-from jikko.sandbox.child import ChildFailed, ChildReply
+from jikko.ports.sandbox import SandboxFailure, SendForProgram
+from jikko.sandbox.child import Child, ChildFailed, ChildReply, Ended
 from jikko.sandbox.clients import MODULES
 from jikko.sandbox.compiled_templates import CompiledTemplates, TemplateKey
-from jikko.sandbox.fork_server_client import ForkServerGone
+from jikko.sandbox.fork_server_client import ForkServerClient, ForkServerGone
 from jikko.sandbox.fork_servers import ForkServers
+from jikko.sandbox.languages.failure import LIMIT_ERROR
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.packages.installed import PackageFolder
-from jikko.sandbox.supervision import supervised
 from jikko.sandbox.unavailable import unavailable
-from jikko.sandbox.wire import pack
+from jikko.sandbox.wire import BadReply, pack
 
 _log = logging.getLogger(__name__)
 
@@ -72,3 +74,98 @@ class Programs:
         if key and reply.block:
             self._compiled.put(version, key, reply.block)
         return reply
+
+
+_READ_SECONDS: Final = 1.0
+"""To read an answer that was there when the time was up."""
+_STOOD_STILL_SECONDS: Final = 0.5
+"""How late a timer is that says nothing of the program, but that this process was stopped."""
+_SHORT_SECONDS: Final = 0.1
+"""After which a program lets those that began later go first."""
+_LOOK_SECONDS: Final = 0.1
+"""How often it is looked at whether the request of a program is over, at most."""
+
+
+async def supervised(
+    servers: ForkServers, server: ForkServerClient, child: Child, kind: str, job: bytes, send: SendForProgram | None
+) -> ChildReply:
+    """Have a child do a job, and hand it back. Returns what it replied.
+
+    Raises:
+        SandboxFailure: It broke a limit, or ended without a reply.
+        ChildFailed: The child failed, and not the program.
+        ForkServerGone: The fork server ended.
+    """
+    limits = servers.limits
+    done = False
+    exchange = asyncio.ensure_future(child.exchange(job, output_bytes=limits.output_bytes, send=send))
+    # No caller may be left to ask how it ended.
+    exchange.add_done_callback(lambda exchange: exchange.cancelled() or exchange.exception())
+    lowering = asyncio.get_running_loop().call_later(_SHORT_SECONDS, server.lower, child)
+    try:
+        await _wait(limits, exchange, child)
+        if not exchange.done() and child.has_answered:
+            await asyncio.wait((exchange,), timeout=_READ_SECONDS)
+        if not exchange.done():
+            limit = f"wall time limit of {limits.wall_seconds:g} s"
+            raise SandboxFailure(f"The run broke the {limit}", kind=LIMIT_ERROR)
+        reply = exchange.result()
+        done = True
+        return reply
+    except BadReply as error:
+        raise SandboxFailure(f"The program {error}") from None
+    except EOFError:
+        if servers.is_closed:
+            raise unavailable("it is closed") from None
+        ended = await child.wait_ended()
+        if ended is None and server.gone:
+            raise ForkServerGone from None
+        raise _explained(limits, ended) from None
+    finally:
+        lowering.cancel()
+        exchange.cancel()
+        server.release(child, kind, done=done)
+
+
+async def _wait(limits: SandboxLimits, exchange: "asyncio.Future[ChildReply]", child: Child) -> None:
+    """Wait for a reply for as long as the limit says.
+
+    Neither the time in which this process stood still counts, nor that in which a request was under way.
+    """
+    started = time.monotonic()
+    allowed = limits.wall_seconds
+    while not exchange.done():
+        now = time.monotonic()
+        under_way = 0.0 if child.asking_since is None else now - child.asking_since
+        deadline = started + allowed + child.seconds_asking + under_way
+        # While a request is under way, the deadline moves on: this looks again and again.
+        least = 0.0 if child.asking_since is None else _LOOK_SECONDS
+        await asyncio.wait((exchange,), timeout=max(least, deadline - now))
+        now = time.monotonic()
+        if child.asking_since is not None or now < started + allowed + child.seconds_asking:
+            continue
+        late = now - started - allowed - child.seconds_asking
+        if late < _STOOD_STILL_SECONDS:
+            return
+        allowed += late + min(late, limits.wall_seconds)
+
+
+def _explained(limits: SandboxLimits, ended: Ended | None) -> SandboxFailure:
+    """Why a program did not reply."""
+    if ended is None:
+        return SandboxFailure("The program closed the connection that its result goes through")
+    cpu_limit = limits.effective_cpu_seconds
+    # The kernel counts ticks for the limit and time for its report, and the two drift apart on a busy machine.
+    if ended.signal in (signal.SIGKILL, signal.SIGXCPU) and ended.cpu_seconds >= cpu_limit / 2:
+        return SandboxFailure(f"The run broke the CPU time limit of {cpu_limit} s", kind=LIMIT_ERROR)
+    if ended.signal == signal.SIGKILL:
+        return SandboxFailure("The program was killed, most likely because the machine ran out of memory")
+    if ended.signal == signal.SIGSYS:
+        return SandboxFailure("The program was killed: it called the kernel in a way that is never allowed")
+    if ended.signal and ended.memory_bytes > 0.8 * limits.memory_bytes:
+        # Runtimes do not all survive that there is no more memory.
+        return SandboxFailure(f"The run broke the memory limit of {limits.memory_bytes >> 20} MiB", kind=LIMIT_ERROR)
+    if ended.signal:
+        name = signal.Signals(ended.signal).name
+        return SandboxFailure(f"The program crashed ({name}), as it does when it recurses without end in native code")
+    return SandboxFailure(f"The program ended its process (exit code {ended.code}) before main returned")

@@ -2,11 +2,11 @@
 
 import platform
 import sys
-from collections.abc import Collection, Mapping
+from typing import Any
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.locks.numbers import MACHINES
-from jikko.ports.sandbox import SandboxFailure, SendForProgram
+from jikko.ports.sandbox import SandboxFailure
 from jikko.values import Json
 
 
@@ -35,21 +35,10 @@ class UnavailableSandbox:
         """
         self._reason = reason
 
-    async def run_code(
-        self,
-        language: str,
-        code: str,
-        arguments: Mapping[str, Json],
-        *,
-        app_id: str = "",
-        send: SendForProgram | None = None,
-        files: Collection[str] = (),
-    ) -> dict[str, Json]:
-        """Refuse."""
+    async def run_code(self, *job: Any, **options: Any) -> dict[str, Json]:
         raise unavailable(self._reason)
 
-    async def render(self, template: str, variables: Mapping[str, Json], *, app_id: str = "") -> str:
-        """Refuse."""
+    async def render(self, *job: Any, **options: Any) -> str:
         raise unavailable(self._reason)
 
     async def close(self) -> None:

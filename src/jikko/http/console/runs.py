@@ -3,7 +3,7 @@
 import json
 import math
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from msgspec import UNSET, Meta, Struct
 
@@ -23,8 +23,8 @@ from jikko.http.console.run_bodies import (
     run_fields,
 )
 from jikko.http.fields import checked, must, user_named
-from jikko.http.queries import queried
-from jikko.http.responses import SendableResponse, json_response, no_content
+from jikko.http.queries import is_on, queried
+from jikko.http.responses import SendableResponse, StreamResponse, encoded, json_response, no_content
 from jikko.http.routes.answers import promised
 from jikko.http.routes.files import UploadForm
 from jikko.http.routes.runs import RunStopped
@@ -343,3 +343,19 @@ async def accepted(call: ConsoleRequest, did: str, started: StartOutcome) -> Sen
     if started.repeated:
         answer.headers.append((REPEATED.lower().encode(), b"true"))
     return answer
+
+
+class FileAttachment(Struct):
+    """How a file is sent."""
+
+    as_attachment: Annotated[
+        Any, Meta(description="true: to keep it, not to show it.", extra_json_schema={"type": "boolean"})
+    ] = ""
+
+
+@VisitorRoute("GET", "files/{file_id}", {200: "*/*"}, (404, 503), query=FileAttachment)
+async def read_file(call: ConsoleRequest) -> SendableResponse:
+    """A file of a run, as ``/v1/files/{file_id}/preview`` answers it."""
+    as_attachment = is_on(queried(call.request.query, FileAttachment).as_attachment)
+    found = await call.request.api.files.preview(id_in(call, "file_id", "file"), as_attachment=as_attachment)
+    return StreamResponse(found.chunks, encoded(found.headers.items()))

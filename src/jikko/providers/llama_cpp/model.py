@@ -4,14 +4,115 @@ Needs the extra ``local``. A process of its own, because a broken model file or 
 nothing else with it.
 """
 
+import asyncio
 import importlib.util
+import json
+import logging
+import os
+import secrets
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
 
 from jikko.extras import how_to_install
 from jikko.ports.models import ModelFailure, ModelRequest
 from jikko.providers.config import ProviderConfig
-from jikko.providers.llama_cpp.process import LlamaServer
+from jikko.providers.openai.compatible import OpenAICompatible
 from jikko.providers.progress import AnswerCollector
 from jikko.providers.vectors.backend import EmbeddedBatch
+
+log = logging.getLogger(__name__)
+
+_START_SECONDS: Final = 120.0
+"""For the model to be read; large ones come from slow disks."""
+
+
+class LlamaServer:
+    """One process. It starts when it is needed, and again if it has died."""
+
+    def __init__(self, config: ProviderConfig, *, embedding: bool = False) -> None:
+        """Args:
+        embedding: Whether it makes vectors, and no answers.
+        """
+        self._config = config
+        self._embedding = embedding
+        self._path = Path(str(config.options["path"]))
+        self._process: asyncio.subprocess.Process | None = None
+        self._client: OpenAICompatible | None = None
+        self._starting = asyncio.Lock()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and self._process.returncode is None
+
+    async def client(self) -> OpenAICompatible:
+        """The client of the process, which is started if it is not there.
+
+        Raises:
+            ModelFailure: The model cannot be served.
+        """
+        async with self._starting:
+            if self._client is None or not self.is_up:
+                await self.close()
+                self._client = await self._start()
+            return self._client
+
+    async def close(self) -> None:
+        """End the process. May be called twice."""
+        client, self._client = self._client, None
+        process, self._process = self._process, None
+        if client is not None:
+            await client.close()
+        if process is not None:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+    async def _start(self) -> OpenAICompatible:
+        if not self._path.is_file():
+            log.error("There is no model file %s.", self._path)
+            raise ModelFailure(
+                f"There is no model file {self._path.name} where the providers file (JIKKO_PROVIDERS) says.",
+                kind="ModelNotExistError",
+            )
+        key = secrets.token_urlsafe(24)
+        options = {
+            "path": str(self._path),
+            "key": key,
+            "context": int(self._config.options.get("context") or 0),
+            "parallel": int(self._config.options.get("parallel") or 4),
+            "embedding": self._embedding,
+            "pooling": str(self._config.options.get("pooling") or ""),
+        }
+        process = self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "jikko.providers.llama_cpp.server",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        # By pipe: arguments and environment of a process can be read by others. It stays open as a sign of life.
+        process.stdin.write(json.dumps(options).encode() + b"\n")
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                address = (await process.stdout.readline()).decode().strip()
+        except TimeoutError:
+            address = ""
+        except BaseException:
+            process.kill()
+            raise
+        if not address.startswith("http"):
+            await self.close()
+            raise ModelFailure(
+                f"The model file {self._path.name} cannot be served: {address}", kind="InvokeServerUnavailableError"
+            )
+        return OpenAICompatible(replace(self._config, type="openai", base_url=f"{address}/v1", api_key=key))
 
 
 class LlamaCpp:

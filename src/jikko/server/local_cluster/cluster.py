@@ -15,10 +15,8 @@ from typing import Final, NamedTuple
 from jikko.apps.key_files import as_file_name, write_key
 from jikko.errors import StoreUnavailable
 from jikko.private import make_folder, opener
-from jikko.server.local_cluster.bucket import LocalBucket
-from jikko.server.local_cluster.nats import LocalNats
-from jikko.server.local_cluster.postgres import LocalPostgres
 from jikko.server.local_cluster.service import LocalService
+from jikko.server.local_cluster.services import LocalBucket, LocalNats, LocalPostgres
 
 SAMPLE: Final = Path(__file__).with_name("count-slowly.yml")
 """A workflow of twenty steps of a second each."""

@@ -103,3 +103,28 @@ async def list_feedbacks(request: Request) -> SendableResponse:
     asked = queried(request.query, FeedbackFilter)
     found = await request.api.conversations.feedbacks(app.id, page=asked.page, limit=asked.limit)
     return json_response(FeedbackPage([feedback_body(feedback) for feedback in found]))
+
+
+class SuggestedQuestions(Struct):
+    """Questions, as a model thinks of them."""
+
+    data: list[str]
+    result: Literal["success"] = "success"
+
+
+class Asker(Struct):
+    """An end user who asks."""
+
+    user: Annotated[str, Meta(description="Whose message it is.", extra_json_schema={"minLength": 1, "maxLength": 255})]
+
+
+@ChatRoute("GET", "/v1/messages/{message_id}/suggested", {200: SuggestedQuestions}, (400, 404), query=Asker)
+async def suggested_questions(request: Request) -> SendableResponse:
+    """Questions that may follow.
+
+    A model makes them when they are asked for.
+    """
+    app, user = await asked_in_query(request)
+    message_id = request.path_params["message_id"]
+    found = await request.api.suggestions.after(app, end_user(app.id, user), message_id)
+    return json_response(SuggestedQuestions(found))

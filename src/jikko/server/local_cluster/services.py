@@ -1,13 +1,17 @@
-"""A PostgreSQL server of this machine's packages, in a folder of its own."""
+"""PostgreSQL, NATS and a server for buckets (rclone), of packages or of this machine, in folders of their own."""
 
+import os
+import secrets
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from jikko.errors import InvalidSettings, StoreUnavailable
-from jikko.server.local_cluster.service import LocalService, as_plain_user, plain_user
+from jikko.extras import how_to_install
+from jikko.private import make_folder, opener
+from jikko.server.local_cluster.service import LocalService, as_plain_user, beside_python, listens, plain_user
 
 _PACKAGED: Final = Path("/usr/lib/postgresql")
 """Where Debian and Ubuntu have their versions: ``17/bin/postgres``."""
@@ -97,3 +101,99 @@ def postgres_program(name: str) -> str:
 def _hint() -> str:
     user = plain_user()
     return f"\nRoot runs PostgreSQL as {user.pw_name}, who has to reach this folder." if user else ""
+
+
+class LocalNats(LocalService):
+    """One server with JetStream, on a port of this machine, which lets in whoever has the password."""
+
+    title = "NATS"
+
+    def __init__(self, folder: Path, port: int) -> None:
+        """Args:
+        folder: An existing folder of its own, for what it keeps.
+        """
+        self.folder = folder
+        self.port = port
+        self._password = secrets.token_hex(16)
+        super().__init__(folder / "log")
+
+    @property
+    def url(self) -> str:
+        return f"nats://jikko:{self._password}@127.0.0.1:{self.port}"
+
+    def begin(self) -> None:
+        """Start it, with a password of its own in a file: arguments are seen by all users."""
+        with open(self.folder / "nats.conf", "w", encoding="utf-8", opener=opener) as file:
+            file.write(
+                f'listen: "127.0.0.1:{self.port}"\njetstream {{ store_dir: "{self.folder}/store" }}\n'
+                f'authorization {{ user: "jikko", password: "{self._password}" }}\n'
+            )
+        super().begin()
+
+    def command(self) -> Sequence[str | Path]:
+        """Program and arguments."""
+        return [nats_program(), "-c", self.folder / "nats.conf"]
+
+    def is_ready(self) -> bool:
+        """Whether it accepts connections."""
+        return listens(self.port)
+
+
+def nats_program() -> Path:
+    """The path of the program.
+
+    Raises:
+        InvalidSettings: There is none.
+    """
+    if program := beside_python("nats-server"):
+        return program
+    raise InvalidSettings(
+        f"NATS is not installed: no nats-server beside this Python or on the PATH. {how_to_install('cluster-try')}."
+    )
+
+
+_BUCKET: Final = "jikko"
+
+
+class LocalBucket(LocalService):
+    """One bucket on a port of this machine, each object a file."""
+
+    title = "The bucket"
+
+    def __init__(self, folder: Path, port: int) -> None:
+        """Args:
+        folder: An existing folder of its own.
+        """
+        self.folder = folder
+        self.port = port
+        self._key, self._secret = secrets.token_hex(8), secrets.token_hex(16)
+        # Quotes: it takes the value for a list.
+        own = {"RCLONE_AUTH_KEY": f'"{self._key},{self._secret}"', "RCLONE_CONFIG": os.devnull}
+        super().__init__(folder / "log", env={**os.environ, **own})
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """What opens the bucket, as a server takes it."""
+        return {
+            "JIKKO_FILES_URL": f"s3://{_BUCKET}?endpoint=http://127.0.0.1:{self.port}&region=us-east-1",
+            "AWS_ACCESS_KEY_ID": self._key,
+            "AWS_SECRET_ACCESS_KEY": self._secret,
+        }
+
+    def begin(self) -> None:
+        """Start it, with the bucket in it."""
+        make_folder(self.folder / "buckets" / _BUCKET)
+        super().begin()
+
+    def command(self) -> Sequence[str | Path]:
+        """Program and arguments."""
+        if program := beside_python("rclone"):
+            return [program, "serve", "s3", self.folder / "buckets", "--addr", f"127.0.0.1:{self.port}"]
+        raise InvalidSettings(
+            "No server for buckets is installed: no rclone beside this Python or on the PATH. "
+            f"{how_to_install('cluster-try')}."
+        )
+
+    def is_ready(self) -> bool:
+        """Whether it accepts connections."""
+        return listens(self.port)
