@@ -133,10 +133,6 @@ class AppKeys:
         return await self._store.keys(app.id)
 
     async def revoke(self, app: App, key_id: str) -> None:
-        """Remove a key, which opens nothing from now on.
-
-        Raises:
-            NotFound: The app has no such key.
-        """
+        """Remove a key, which opens nothing from now on. Raises ``NotFound``: the app has no such key."""
         if not await self._store.delete_key(app.id, key_id):
             raise NotFound(f"App {app.name!r} has no key {key_id!r}.")

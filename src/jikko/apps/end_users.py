@@ -37,11 +37,7 @@ class EndUsers:
         return await self._store.has(app_id, end_user(app_id, user))
 
     async def find(self, app_id: str, end_user_id: str) -> EndUser:
-        """An end user of the app.
-
-        Raises:
-            NotFound: There is none with that id.
-        """
+        """An end user of the app. Raises ``NotFound``: there is none with that id."""
         found = await self._store.find(app_id, end_user_id)
         if found is None:
             raise NotFound("End user not found.", code="end_user_not_found")

@@ -141,11 +141,7 @@ def how_to_fill(app_name: str, name: str) -> Phrase:
 
 
 def declared(variables: Iterable[Variable], name: str, app_name: str) -> Variable:
-    """The variable with exactly that name.
-
-    Raises:
-        NotFound: The file has none.
-    """
+    """The variable with exactly that name. Raises ``NotFound``: the file has none."""
     known = {variable.name: variable for variable in variables}
     if name not in known:
         hint = did_you_mean(name, list(known))

@@ -159,11 +159,7 @@ class AppCatalog:
         return name, Published(app, version, checked.problems, version.source == text, has_triggers)
 
     async def find(self, name_or_id: str) -> App:
-        """An app by its id or its exact name.
-
-        Raises:
-            NotFound: There is none.
-        """
+        """An app by its id or its exact name. Raises ``NotFound``: there is none."""
         app = await self._store.app(name_or_id.lower()) if is_uuid(name_or_id) else None
         app = app or await self._store.app_named(name_or_id)
         if app is None:
@@ -177,11 +173,7 @@ class AppCatalog:
         return await self._store.versions(app.id)
 
     async def version(self, app: App, which: str) -> WorkflowVersion:
-        """A version of an app by its number or id; ``""`` for the current one.
-
-        Raises:
-            NotFound: There is none.
-        """
+        """A version of an app by its number or id; ``""`` for the current one. Raises ``NotFound``: there is none."""
         versions = await self._store.versions(app.id)
         numbers = {str(version.number): version.id for version in versions}
         found = await self._store.version(app.id, numbers.get(which, which or app.workflow_id))

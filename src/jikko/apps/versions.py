@@ -64,11 +64,7 @@ class CheckedFile(Struct, frozen=True):
     """Where in the text the paths of fatal problems lead."""
 
     def require(self) -> tuple[DslDocument, CompiledGraph]:
-        """The workflow.
-
-        Raises:
-            InvalidDocument: The file cannot be imported. Carries the fatal problems.
-        """
+        """The workflow. Raises ``InvalidDocument``: the file cannot be imported. Carries the fatal problems."""
         if self.document is None or self.graph is None:
             fatal = [problem for problem in self.problems if not problem.ok]
             raise InvalidDocument(self.source, fatal, self.places)
@@ -107,9 +103,7 @@ async def check_aside(text: bytes, *, source: str, node_classes: Mapping[str, An
 
 
 def require_trigger(workflow: Workflow, node_id: str) -> None:
-    """Raises:
-    NotFound: The version has no trigger node of that id at its top level.
-    """
+    """Raises ``NotFound``: the version has no trigger node of that id at its top level."""
     if node_id not in workflow.graph.top or not workflow.graph.nodes[node_id].type.startswith("trigger-"):
         raise NotFound(f"The current version of the app has no trigger node {node_id!r}; publish one that has it.")
 

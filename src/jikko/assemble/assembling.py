@@ -89,11 +89,7 @@ class AppServices(Struct, frozen=True):
 
 
 def build_workflows(context: BuildContext, stores: Stores) -> Workflows:
-    """What compiles versions of apps.
-
-    Raises:
-        InvalidSettings: The setting ``mocks`` cannot be used.
-    """
+    """What compiles versions of apps. Raises ``InvalidSettings``: the setting ``mocks`` cannot be used."""
     settings = context.settings
     return Workflows(
         stores.apps,

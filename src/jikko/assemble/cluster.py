@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 
 
 def access_of(settings: Settings) -> "NatsAccess":
-    """What this server needs to get into NATS.
-
-    Raises:
-        InvalidSettings: The library for that is missing.
-    """
+    """What this server needs to get into NATS. Raises ``InvalidSettings``: the library for that is missing."""
     try:
         from jikko.cluster.nats.access import NatsAccess
     except ModuleNotFoundError:

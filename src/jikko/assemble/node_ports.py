@@ -139,11 +139,7 @@ def http_client(settings: Settings) -> AiohttpClient:
 
 
 def allowed_networks(given: Iterable[str]) -> tuple[str, ...]:
-    """The networks of the setting ``http_allow``.
-
-    Raises:
-        InvalidSettings: One is none.
-    """
+    """The networks of the setting ``http_allow``. Raises ``InvalidSettings``: one is none."""
     networks = tuple(given)
     try:
         parse_allow(networks)

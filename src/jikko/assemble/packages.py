@@ -20,11 +20,7 @@ class PackagesRefused(Exception):
 
 
 def installed_packages(settings: Settings) -> InstalledPackages | None:
-    """What is installed; ``None`` for nothing.
-
-    Raises:
-        InvalidSettings: The folder's file cannot be read.
-    """
+    """What is installed; ``None`` for nothing. Raises ``InvalidSettings``: the folder's file cannot be read."""
     try:
         return package_folder(settings).current()
     except Unreadable as error:

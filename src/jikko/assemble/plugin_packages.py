@@ -279,11 +279,7 @@ async def plugin_packages(
 
 
 def believed_keys(settings: Settings) -> tuple[PublicKey, ...]:
-    """Whose signatures are believed.
-
-    Raises:
-        InvalidSettings: The file of keys cannot be read.
-    """
+    """Whose signatures are believed. Raises ``InvalidSettings``: the file of keys cannot be read."""
     if settings.plugins_keys is None:
         return ()
     try:

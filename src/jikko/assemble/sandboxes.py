@@ -33,11 +33,7 @@ def package_folder(settings: Settings) -> PackageFolder:
 
 
 def sandbox_limits(settings: Settings) -> SandboxLimits:
-    """What one run of a user's program may use.
-
-    Raises:
-        InvalidSettings: A limit is out of its range.
-    """
+    """What one run of a user's program may use. Raises ``InvalidSettings``: a limit is out of its range."""
     try:
         limits = SandboxLimits(
             wall_seconds=settings.code_seconds,

@@ -48,11 +48,7 @@ class SeenServers:
         self._link = link
 
     async def all(self) -> list[SeenServer]:
-        """All servers that were heard of lately, by name.
-
-        Raises:
-            StoreUnavailable: NATS does not answer.
-        """
+        """All servers that were heard of lately, by name. Raises ``StoreUnavailable``: NATS does not answer."""
         if self._link is None:
             return []
         try:

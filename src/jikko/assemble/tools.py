@@ -45,20 +45,14 @@ def make_directory(settings: Settings, apps: AppStore, environment: Mapping[str,
 
 
 def known_strategies(settings: Settings, environment: Mapping[str, str] = os.environ) -> Strategies:
-    """The strategies of agents, only to be looked up.
-
-    Raises:
-        InvalidSettings: The plugins file cannot be used.
-    """
+    """The strategies of agents, only to be looked up. Raises ``InvalidSettings``: the plugins file cannot be used."""
     nothing: Any = None
     plugins = Plugins(settings, models=nothing, files=nothing, tools=nothing, environment=environment)
     return later_strategies(plugins)
 
 
 def require_plugin(settings: Settings, environment: Mapping[str, str], config: ProviderConfig) -> None:
-    """Raises:
-    ToolNotFound: The plugin of a provider is not installed, or not told all that it needs.
-    """
+    """Raises ``ToolNotFound``: the plugin of a provider is not installed, or not told all that it needs."""
     nothing: Any = None
     plugins = Plugins(settings, models=nothing, files=nothing, tools=nothing, environment=environment)
     plugins.model_providers().require(config)
@@ -70,11 +64,7 @@ def later_strategies(plugins: Plugins) -> Strategies:
 
 
 def tools_file(settings: Settings, environment: Mapping[str, str] = os.environ) -> "ToolsFile":
-    """What the tools file says.
-
-    Raises:
-        InvalidSettings: It cannot be used.
-    """
+    """What the tools file says. Raises ``InvalidSettings``: it cannot be used."""
     return lazy.read_tools_file(settings.tools, environment)
 
 

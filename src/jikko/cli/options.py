@@ -179,11 +179,7 @@ def assembled(
 
 @contextmanager
 def ending_with_errors() -> Iterator[None]:
-    """Have an error of ours end the command with its text, and the code of its kind.
-
-    Raises:
-        Failure: So.
-    """
+    """Have an error of ours end the command with its text, and the code of its kind. Raises ``Failure``: so."""
     try:
         yield
     except JikkoError as error:

@@ -49,11 +49,7 @@ class Patience:
         self._leaving: asyncio.Future[None] | None = None
 
     async def wait(self, reading: Awaitable[T]) -> T:
-        """Read the record.
-
-        Raises:
-            TimeoutError: The request has no time left.
-        """
+        """Read the record. Raises ``TimeoutError``: the request has no time left."""
         if self.left == math.inf:
             return await reading
         began = time.monotonic()

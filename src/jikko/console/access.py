@@ -117,11 +117,7 @@ class Access:
         return Visitor(session.name, session.role, min(session.created_at + SESSION_SECONDS, now + IDLE_SECONDS))
 
     async def by_token(self, token: str) -> Visitor:
-        """Who a script is that sends a token with each request.
-
-        Raises:
-            Unauthorized: There is no such token.
-        """
+        """Who a script is that sends a token with each request. Raises ``Unauthorized``: there is no such token."""
         if self._is_setting(token):
             return Visitor(SETTING_NAME, "operator", 0.0)
         known = await self._known(token)
@@ -156,11 +152,7 @@ class Access:
         return entry, token
 
     async def revoke(self, token_id: str) -> None:
-        """Remove a token; sessions that it began are over.
-
-        Raises:
-            NotFound: There is no such token.
-        """
+        """Remove a token; sessions that it began are over. Raises ``NotFound``: there is no such token."""
         if not is_uuid(token_id) or not await self._store.delete_token(token_id.lower()):
             raise NotFound(f"There is no token {token_id!r} of the console.")
 

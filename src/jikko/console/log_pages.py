@@ -65,11 +65,7 @@ class LogPages:
         return EventSlice(await off_the_loop(encode, numbered, queue="records"), end, closed)
 
     async def event(self, record: RunRecord, position: int) -> Event | None:
-        """The event at a position; ``None`` if the log has none.
-
-        Raises:
-            LogDamaged: It cannot be read.
-        """
+        """The event at a position; ``None`` if the log has none. Raises ``LogDamaged``: it cannot be read."""
         if not record.is_open:
             log = await self._closed_log(record.identity.run_id)
             return log[position] if position < len(log) else None

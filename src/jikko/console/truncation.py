@@ -46,11 +46,7 @@ def plain_event(event: Event, *, reveals: bool = True) -> dict[str, Any]:
 
 
 def value_at(value: Json, path: str) -> Json:
-    """What stands at a path (JSON Pointer) of a value.
-
-    Raises:
-        LookupError: Nothing does.
-    """
+    """What stands at a path (JSON Pointer) of a value. Raises ``LookupError``: nothing does."""
     if not path:
         return value
     if not path.startswith("/"):

@@ -62,11 +62,7 @@ class Loaded(Struct, frozen=True):
         return self.document is not None and not any(not problem.ok for problem in self.problems)
 
     def require(self) -> DslDocument:
-        """The document.
-
-        Raises:
-            InvalidDocument: A problem is fatal. Carries the fatal ones.
-        """
+        """The document. Raises ``InvalidDocument``: a problem is fatal. Carries the fatal ones."""
         if self.document is None or not self.ok:
             raise InvalidDocument(self.source, [problem for problem in self.problems if not problem.ok])
         return self.document

@@ -49,9 +49,7 @@ class OperatorFile:
         self.root.check_names(keys)
 
     def require_no_problems(self) -> None:
-        """Raises:
-        InvalidFile: With all problems of its fields, each with its line.
-        """
+        """Raises ``InvalidFile``: with all problems of its fields, each with its line."""
         problems = self.root.problems
         if not problems:
             return
@@ -66,11 +64,7 @@ class OperatorFile:
 
 
 def read_operator_file(file: Path, kind: str) -> bytes:
-    """The whole content of such a file.
-
-    Raises:
-        InvalidSettings: It cannot be read, or is too large.
-    """
+    """The whole content of such a file. Raises ``InvalidSettings``: it cannot be read, or is too large."""
     try:
         with file.open("rb") as opened:
             text = opened.read(_LIMITS.max_bytes + 1)

@@ -135,11 +135,7 @@ class RunState:
         return self.top if not rounds else self.frames[rounds[-1].execution_id, rounds[-1].index]
 
     def apply(self, event: Event) -> Texts:
-        """Fold one event.
-
-        Returns:
-            The texts to show. They are in the log already when it is folded again.
-        """
+        """Fold one event. Returns the texts to show. They are in the log already when it is folded again."""
         often = _OFTEN.get(type(event))
         if often is not None:
             return often(self, event) or _NO_TEXTS

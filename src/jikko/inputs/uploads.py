@@ -169,11 +169,7 @@ class FileService:
         return Download(headers, await self._begun(file))
 
     async def preview(self, file_id: str, *, as_attachment: bool) -> Download:
-        """A file whose user has put it into a conversation.
-
-        Raises:
-            NotFound: It is gone.
-        """
+        """A file whose user has put it into a conversation. Raises ``NotFound``: it is gone."""
         file = await self._store.any_file(file_id)
         if file is None:
             raise NotFound("File not found in message context", code="file_not_found")

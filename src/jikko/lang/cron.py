@@ -30,9 +30,7 @@ class Cron:
     """
 
     def __init__(self, expression: str, timezone: str = "UTC") -> None:
-        """Raises:
-        InvalidSchedule: The expression or the name of the time zone is wrong, or it is never due.
-        """
+        """Raises ``InvalidSchedule``: the expression or the name of the time zone is wrong, or it is never due."""
         self._zone = zone_of(timezone)
         self._moments = _parsed(expression, self._zone)
 
@@ -64,11 +62,7 @@ class Every(Struct, frozen=True):
 
 
 def zone_of(name: str) -> ZoneInfo:
-    """Return a time zone of the IANA database.
-
-    Raises:
-        InvalidSchedule: There is none of that name.
-    """
+    """Return a time zone of the IANA database. Raises ``InvalidSchedule``: there is none of that name."""
     try:
         return ZoneInfo(name)
     except (LookupError, ValueError, OSError):

@@ -71,19 +71,11 @@ class Template(Struct, frozen=True):
                 yield text if value is UNSET else value
 
     def to_text(self, variables: Readable) -> str:
-        """The text, with values in their plain rendering.
-
-        Raises:
-            TextTooLong: See ``Readable.spend``.
-        """
+        """The text, with values in their plain rendering. Raises ``TextTooLong``: see ``Readable.spend``."""
         return self.source if self._is_fixed else self._rendered(variables, to_text)
 
     def to_markdown(self, variables: Readable) -> str:
-        """The text, with values in their Markdown rendering.
-
-        Raises:
-            TextTooLong: See ``Readable.spend``.
-        """
+        """The text, with values in their Markdown rendering. Raises ``TextTooLong``: see ``Readable.spend``."""
         return self.source if self._is_fixed else self._rendered(variables, to_markdown)
 
     def _rendered(self, variables: Readable, render: Callable[[Json], str]) -> str:

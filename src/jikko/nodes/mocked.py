@@ -35,11 +35,7 @@ class Mocked(Struct, frozen=True):
         return str(self.outputs["error"]) if set(self.outputs) == {"error"} else None
 
     def handle(self) -> str:
-        """The handle that runs leave by.
-
-        Raises:
-            NodeFailure: It is a branch, and the outputs do not say which.
-        """
+        """The handle that runs leave by. Raises ``NodeFailure``: it is a branch, and the outputs do not say which."""
         return "source"
 
 

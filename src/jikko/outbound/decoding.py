@@ -66,11 +66,7 @@ class BodyCollector:
             yield
 
     def content(self) -> bytes:
-        """The whole body, at its end.
-
-        Raises:
-            HttpFailure: The compressed data has no end.
-        """
+        """The whole body, at its end. Raises ``HttpFailure``: the compressed data has no end."""
         if self._inflater is not None and self._received and not self._inflater.complete:
             raise HttpFailure("The answer breaks off: its compressed data is not complete.", kind="protocol")
         return bytes(self._content)

@@ -71,11 +71,7 @@ class Chain:
 
 
 async def exchange(session: aiohttp.ClientSession, hop: Hop, conditions: RequestSettings, chain: Chain) -> HttpResponse:
-    """Send one request and read its answer.
-
-    Raises:
-        HttpFailure: There was no answer that can be used.
-    """
+    """Send one request and read its answer. Raises ``HttpFailure``: there was no answer that can be used."""
     timeouts = conditions.timeouts
     url = URL(str(hop.url), encoded=True)
     headers = _headers(hop, conditions.user_agent)

@@ -27,11 +27,7 @@ class Guard:
         self._allow = tuple(allow)
 
     def check(self, host: str, address: Address) -> None:
-        """Let an address pass, or not.
-
-        Raises:
-            AddressRefused: It may not be reached.
-        """
+        """Let an address pass, or not. Raises ``AddressRefused``: it may not be reached."""
         why = refusal(address, self._allow)
         if why is not None:
             raise AddressRefused(refusal_text(host, address, why))

@@ -42,11 +42,7 @@ class _Log(msgspec.Struct):
 
 
 def message_of(sent: InvocationMessage) -> ToolMessage | None:
-    """A message of a plugin; ``None`` if it says nothing to nodes.
-
-    Raises:
-        PluginFailure: It has the wrong shape.
-    """
+    """A message of a plugin; ``None`` if it says nothing to nodes. Raises ``PluginFailure``: it has the wrong shape."""
     try:
         return _message(sent.type, sent.message, sent.meta or {})
     except msgspec.ValidationError as error:

@@ -196,9 +196,7 @@ class ModelsOfPlugins:
             ) from None
 
     def _found(self, plugin: str) -> tuple[Entry, ProviderDeclaration]:
-        """Raises:
-        ToolNotFound: It is not installed, or has no models.
-        """
+        """Raises ``ToolNotFound``: it is not installed, or has no models."""
         return self._runtime.find("models", plugin, "", Phrase("tool.the_models", {"name": plugin}))
 
 

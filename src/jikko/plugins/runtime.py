@@ -135,11 +135,7 @@ class PluginRuntime:
         return given
 
     async def start(self, entry: Entry) -> PluginProcess:
-        """Start a process of a plugin.
-
-        Raises:
-            PluginFailure: It does not start.
-        """
+        """Start a process of a plugin. Raises ``PluginFailure``: it does not start."""
         direct = self.config.of(entry.plugin.id).network == "direct"
         outlet = self._outlet(entry)
         # Also one that connects by itself has a gate: its files are there.

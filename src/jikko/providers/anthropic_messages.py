@@ -30,9 +30,7 @@ class AnthropicMessages:
     """One provider. The SDK is imported when the first request is sent. Implements ``Backend``."""
 
     def __init__(self, config: ProviderConfig, make_client: MakeClient | None = None) -> None:
-        """Raises:
-        ModelFailure: The SDK is not installed.
-        """
+        """Raises ``ModelFailure``: the SDK is not installed."""
         if make_client is None and importlib.util.find_spec("anthropic") is None:
             raise ModelFailure(
                 f"The provider type {config.type!r} needs another library: {how_to_install('anthropic')}",

@@ -246,11 +246,7 @@ class ProviderBackends:
         return config
 
     def backend(self, config: ProviderConfig) -> Backend:
-        """The backend of an entry; made at the first call.
-
-        Raises:
-            ModelFailure: Its library is not installed.
-        """
+        """The backend of an entry; made at the first call. Raises ``ModelFailure``: its library is not installed."""
         reached = self._reached_by(config)
         if reached.backend is None:
             make = self._of_plugins().backend if config.type == "plugin" else self._make[config.type]

@@ -111,9 +111,7 @@ class PluginProviders:
         return completed
 
     def require(self, config: ProviderConfig) -> None:
-        """Raises:
-        ToolNotFound: The plugin is not installed, has no models, or a credential is missing.
-        """
+        """Raises ``ToolNotFound``: the plugin is not installed, has no models, or a credential is missing."""
         self._models.require(PluginModel(plugin=config.plugin, credentials=config.credentials, seconds=config.timeout))
 
     def backend(self, config: ProviderConfig) -> PluginBackend:

@@ -117,11 +117,7 @@ class AnswerCollector:
         return bool(self._text or self._reasoning or self._calls or self.media) or self.total_tokens is not None
 
     def add(self, text: str, reasoning: str = "") -> None:
-        """Take the next piece.
-
-        Raises:
-            ModelFailure: The answer is too large.
-        """
+        """Take the next piece. Raises ``ModelFailure``: the answer is too large."""
         if text:
             if self.first_text is None:
                 self.first_text = time.perf_counter()
@@ -173,11 +169,7 @@ class AnswerCollector:
             self._take(len(arguments))
 
     def add_media(self, media: Sequence[Media]) -> None:
-        """Take pictures.
-
-        Raises:
-            ModelFailure: The answer is too large.
-        """
+        """Take pictures. Raises ``ModelFailure``: the answer is too large."""
         self._room_for_media -= sum(len(item.data) + len(item.url) for item in media)
         if self._room_for_media < 0:
             raise too_large(f"{BYTES_PER_CHARACTER * self._max} bytes of pictures")

@@ -30,9 +30,7 @@ class Wordllama:
     """One model, read when it is first called. Implements ``Backend``."""
 
     def __init__(self, config: ProviderConfig) -> None:
-        """Raises:
-        ModelFailure: The library is not installed.
-        """
+        """Raises ``ModelFailure``: the library is not installed."""
         found = find_spec("wordllama")
         if found is None or found.origin is None:
             raise ModelFailure(
@@ -45,9 +43,7 @@ class Wordllama:
         self._rows: NDArray[Any] | None = None
 
     async def complete(self, request: ModelRequest, progress: AnswerCollector) -> None:
-        """Raises:
-        ModelFailure: Always.
-        """
+        """Raises ``ModelFailure``: always."""
         raise ModelFailure(
             "Providers of type 'wordllama' make vectors, and write no answers.", kind="InvokeBadRequestError"
         )

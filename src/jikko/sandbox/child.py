@@ -212,11 +212,7 @@ async def answered(text: bytes, body: bytes, send: SendForProgram | None) -> byt
 
 
 def parse_request(text: bytes, body: bytes) -> OutgoingRequest:
-    """A request of a program.
-
-    Raises:
-        HttpFailure: It is none, or cannot be sent as it is.
-    """
+    """A request of a program. Raises ``HttpFailure``: it is none, or cannot be sent as it is."""
     try:
         asked = _decode(text).http
     except (DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -182,9 +182,7 @@ class Supervisor:
             await asyncio.wait_for(self._stop_requested.wait(), _TRY_AGAIN)
 
     async def _start(self, slot: int) -> WorkerProcess:
-        """Raises:
-        OSError: The system has no room for another process.
-        """
+        """Raises ``OSError``: the system has no room for another process."""
         name = f"{self._server}/{self._names}"
         self._names += 1
         child = await WorkerProcess.start(name, self._sockets[slot], self._settings, self._hold.fileno())

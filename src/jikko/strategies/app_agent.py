@@ -69,11 +69,7 @@ PARAMETERS: Final = (
 
 
 def strategy(name: StrategyName) -> Strategy:
-    """What is known of it.
-
-    Raises:
-        ToolNotFound: The file of the app names none.
-    """
+    """What is known of it. Raises ``ToolNotFound``: the file of the app names none."""
     if name.strategy not in (FUNCTION_CALLING, REACT):
         raise ToolNotFound(Phrase("tool.no_app_strategy"), Phrase("remedy.agent_strategy"))
     return Strategy(name=name, parameters=PARAMETERS, takes_history=True, of_app=True)
@@ -149,11 +145,7 @@ class AppAgent:
         tools: tuple[Function, ...] = (),
         stop: Sequence[str] = (),
     ) -> Completion:
-        """Ask the model.
-
-        Raises:
-            AgentFailure: It gives no answer.
-        """
+        """Ask the model. Raises ``AgentFailure``: it gives no answer."""
         model, parameters = self.model, dict(self.model.parameters)
         if stop:
             given = parameters.get("stop")

@@ -320,9 +320,7 @@ def _with(prompt: str, known: dict[str, str]) -> str:
 
 
 def _check(action: ReActAction) -> None:
-    """Raises:
-    AgentFailure: The input is neither an object nor a text. [QUIRK]
-    """
+    """Raises ``AgentFailure``: the input is neither an object nor a text. [QUIRK]"""
     if not isinstance(action.input, (str, dict)):
         raise AgentFailure(
             f"The model gave {action.name!r} an input that is neither an object nor a text", kind="ValueError"

@@ -125,11 +125,7 @@ class AppFunctionCalling(AppAgent):
 
 
 async def _arguments(call: FunctionCall) -> dict[str, Json]:
-    """The arguments of a call.
-
-    Raises:
-        AgentFailure: They are no JSON object. [QUIRK]
-    """
+    """The arguments of a call. Raises ``AgentFailure``: they are no JSON object. [QUIRK]"""
     given = await arguments_of(call)
     if given is None:
         raise AgentFailure(f"The model called {call.name!r} with arguments that are no JSON object", kind="ValueError")

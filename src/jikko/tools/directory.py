@@ -30,11 +30,7 @@ class ToolsDirectory:
     """
 
     def __init__(self, file: Path | None, environment: Mapping[str, str], apps: AppStore) -> None:
-        """Read the file.
-
-        Raises:
-            InvalidSettings: It cannot be read.
-        """
+        """Read the file. Raises ``InvalidSettings``: it cannot be read."""
         self._file = file
         self._path = None if file is None else str(file)
         self._environment = environment
@@ -88,11 +84,7 @@ class ToolsDirectory:
         return None if provider is None else provider.icon
 
     def provider(self, name: ToolName, kind: type[P]) -> P:
-        """The entry of a provider.
-
-        Raises:
-            ToolNotFound: There is none of that kind, or a value in it is not set.
-        """
+        """The entry of a provider. Raises ``ToolNotFound``: there is none of that kind, or a value in it is not set."""
         found = self.file.providers.get(name.provider)
         if not isinstance(found, kind):
             params = {"kind": name.provider_type, "provider": name.provider, "tool": str(name)}
@@ -104,11 +96,7 @@ class ToolsDirectory:
         return found
 
     async def credentials(self, provider: ToolProvider, app_id: str) -> Auth:
-        """What an app has to show to a provider.
-
-        Raises:
-            ToolNotFound: The provider is for other apps only.
-        """
+        """What an app has to show to a provider. Raises ``ToolNotFound``: the provider is for other apps only."""
         if provider.apps and app_id:
             app = await self._apps.app(app_id)
             own = provider.apps.get(app.name) if app is not None else None

@@ -126,9 +126,7 @@ def make_console(
 
 
 async def _offered(settings: Settings, environment: Mapping[str, str], provider: str) -> Sequence[str]:
-    """Raises:
-    ModelFailure: It does not answer.
-    """
+    """Raises ``ModelFailure``: it does not answer."""
     async with models_alone(settings, environment) as models:
         return await models.offered(provider)
 

@@ -73,10 +73,6 @@ class ConsoleWatch(NamedTuple):
 
 
 def build_watch(context: BuildContext, store: ConsoleStore, cluster: Cluster) -> ConsoleWatch:
-    """That of one process.
-
-    Raises:
-        InvalidSettings: The token of the settings cannot be used.
-    """
+    """That of one process. Raises ``InvalidSettings``: the token of the settings cannot be used."""
     clock = context.clock
     return ConsoleWatch(RunFeed(cluster.hint), ModelUses(clock), Access(store, clock, context.settings.console_token))

@@ -29,9 +29,5 @@ def folder_id_of(home: Path) -> str:
 
 
 def known_folder_id(home: Path) -> str:
-    """What it is; empty if it is not made yet.
-
-    Raises:
-        InvalidSettings: As for ``folder_id_of``.
-    """
+    """What it is; empty if it is not made yet. Raises ``InvalidSettings``: as for ``folder_id_of``."""
     return folder_id_of(home) if (home / FOLDER_ID).exists() else ""

@@ -114,9 +114,7 @@ async def stores_in_postgres(settings: Settings, stack: Shutdown, owned: bool, c
 
 
 def _archive(settings: Settings, database: Postgres) -> RunArchive:
-    """Raises:
-    InvalidSettings: Runs are to be archived, and the library for that is missing.
-    """
+    """Raises ``InvalidSettings``: runs are to be archived, and the library for that is missing."""
     if settings.archive_after_days and find_spec("pyarrow") is None:
         raise InvalidSettings(f"archive_after_days needs another library: {how_to_install('archive')}")
     bucket = BucketObjects(settings.files_url, "files_url") if settings.files_url else None

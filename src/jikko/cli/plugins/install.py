@@ -134,9 +134,7 @@ def _installed(source: str, done: Any, settings: Settings, as_json: bool) -> Non
 
 
 def _require_signature(trust: str, keys: Path) -> None:
-    """Raises:
-    InvalidParam: None of the keys has signed it as it is.
-    """
+    """Raises ``InvalidParam``: none of the keys has signed it as it is."""
     why = {"unsigned": "it is not signed", "unknown signer": "another key has signed it, or it was changed since"}
     if trust in why:
         raise InvalidParam(f"{why[trust]}, and {keys} has the keys that are believed (--unsigned installs it anyway)")

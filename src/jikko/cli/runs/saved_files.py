@@ -58,11 +58,7 @@ async def files_of(assembly: Assembly, record: Any) -> dict[str, dict[str, Json]
 
 
 def make_target(folder: Path) -> None:
-    """Make the folder that files will be saved in, if it is missing.
-
-    Raises:
-        Failure: It cannot be written.
-    """
+    """Make the folder that files will be saved in, if it is missing. Raises ``Failure``: it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):

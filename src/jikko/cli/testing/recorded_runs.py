@@ -31,11 +31,7 @@ class RecordedRuns:
         """Parts of the archive that cannot be read."""
 
     async def named(self, ids: Sequence[str]) -> AsyncIterator[RunIdentity]:
-        """Those of these ids, or beginnings of ids.
-
-        Raises:
-            NotFound: One of them is not there.
-        """
+        """Those of these ids, or beginnings of ids. Raises ``NotFound``: one of them is not there."""
         for given in ids:
             record = await run_of(self._assembly.store, given)
             if record.identity.app_id != self.app.id:

@@ -46,11 +46,7 @@ class Bodies:
         self.decoding = FairSemaphore(_AT_ONCE, app_share)
 
     async def enter(self, app_id: str, size: int) -> Reservation | None:
-        """Wait for room; ``None`` where there is no limit.
-
-        Raises:
-            NoRoom: There was none for too long.
-        """
+        """Wait for room; ``None`` where there is no limit. Raises ``NoRoom``: there was none for too long."""
         if self.room is None:
             return None
         stay = await self.room.enter(app_id, size)

@@ -139,11 +139,7 @@ async def delete_app(call: ConsoleRequest) -> SendableResponse:
 
 
 async def version_of(call: ConsoleRequest, app: App, which: str) -> WorkflowVersion:
-    """A version of an app, by its id or number; ``""`` for the current one.
-
-    Raises:
-        NotFound: There is none.
-    """
+    """A version of an app, by its id or number; ``""`` for the current one. Raises ``NotFound``: there is none."""
     return await call.request.api.apps.version(app, which.lower())
 
 

@@ -34,9 +34,7 @@ class DeliveryCursor:
 
     @classmethod
     def parse(cls, text: str) -> "DeliveryCursor":
-        """Raises:
-        ValueError: It is none.
-        """
+        """Raises ``ValueError``: it is none."""
         at, _, delivery_id = text.partition("_")
         try:
             received_at = float(at)

@@ -1,4 +1,4 @@
-"""The log of a run: page by page, live, and the values that were cut."""
+"""The log of a run: page by page, live, and the values that were cut; and the files that it took or made."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final, TypeAlias
@@ -10,9 +10,11 @@ from jikko.dify.events import encode
 from jikko.errors import JikkoError, LogUnwritable, NotFound, RunLeft
 from jikko.events import Event
 from jikko.http.console.gate import STREAM, ConsoleRequest, VisitorRoute
+from jikko.http.console.queries import id_in
 from jikko.http.console.runs import record_of
 from jikko.http.queries import is_on, queried
-from jikko.http.responses import Response, SendableResponse
+from jikko.http.responses import Response, SendableResponse, StreamResponse
+from jikko.http.responses import encoded as encoded_headers
 from jikko.http.routes.run_events import ANY_EVENT
 from jikko.http.sse import PING, RETRY, EventStream
 from jikko.record import RunRecord
@@ -133,3 +135,19 @@ def _line(position: int, event: Event, reveals: bool) -> bytes:
     for end in ("\u2028", "\u2029", "\x85"):
         line = line.replace(end.encode(), b"\\u%04x" % ord(end))
     return line
+
+
+class FileAttachment(Struct):
+    """How a file is sent."""
+
+    as_attachment: Annotated[
+        Any, Meta(description="true: to keep it, not to show it.", extra_json_schema={"type": "boolean"})
+    ] = ""
+
+
+@VisitorRoute("GET", "files/{file_id}", {200: "*/*"}, (404, 503), query=FileAttachment)
+async def read_file(call: ConsoleRequest) -> SendableResponse:
+    """A file of a run, as ``/v1/files/{file_id}/preview`` answers it."""
+    as_attachment = is_on(queried(call.request.query, FileAttachment).as_attachment)
+    found = await call.request.api.files.preview(id_in(call, "file_id", "file"), as_attachment=as_attachment)
+    return StreamResponse(found.chunks, encoded_headers(found.headers.items()))

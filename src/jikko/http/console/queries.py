@@ -30,9 +30,7 @@ class Statuses(tuple[RunStatus, ...]):
 
     @classmethod
     def parse(cls, text: str) -> "Statuses":
-        """Raises:
-        ValueError: Some is none. Says which.
-        """
+        """Raises ``ValueError``: some is none. Says which."""
         statuses = dict.fromkeys(part for part in text.split(",") if part)
         if wrong := [status for status in statuses if status not in _STATUSES]:
             raise ValueError(f"must be of {', '.join(_STATUSES)}, and {wrong[0]!r} is not")
@@ -47,9 +45,7 @@ class Cursor:
 
     @classmethod
     def parse(cls, text: str) -> "Cursor":
-        """Raises:
-        ValueError: It is not one that ``cursor_of`` has made.
-        """
+        """Raises ``ValueError``: it is not one that ``cursor_of`` has made."""
         try:
             created_at, key = _PLACE.unpack(base64.b64decode(text, b"-_", validate=True))
         except (ValueError, binascii.Error, struct.error):
@@ -114,11 +110,7 @@ def cursor_of(place: RunCursor | None) -> str | None:
 
 
 def id_in(call: ConsoleRequest, name: str, what: str) -> str:
-    """An id in the path, in lower case.
-
-    Raises:
-        NotFound: It is none.
-    """
+    """An id in the path, in lower case. Raises ``NotFound``: it is none."""
     text = call.request.path_params[name]
     if not is_uuid(text):
         raise NotFound(f"There is no {what} {text[:100]!r}.")

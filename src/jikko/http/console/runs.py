@@ -3,7 +3,7 @@
 import json
 import math
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Struct
 
@@ -23,8 +23,8 @@ from jikko.http.console.run_bodies import (
     run_fields,
 )
 from jikko.http.fields import checked, must, user_named
-from jikko.http.queries import is_on, queried
-from jikko.http.responses import SendableResponse, StreamResponse, encoded, json_response, no_content
+from jikko.http.queries import queried
+from jikko.http.responses import SendableResponse, json_response, no_content
 from jikko.http.routes.answers import promised
 from jikko.http.routes.files import UploadForm
 from jikko.http.routes.runs import RunStopped
@@ -284,20 +284,12 @@ async def upload_file(call: ConsoleRequest) -> SendableResponse:
 
 
 async def record_of(call: ConsoleRequest) -> RunRecord:
-    """The record of the run that the path names.
-
-    Raises:
-        NotFound: There is no such run.
-    """
+    """The record of the run that the path names. Raises ``NotFound``: there is no such run."""
     return await call.request.api.runs.records.any_record(id_in(call, "run_id", "run"))
 
 
 async def app_of(call: ConsoleRequest) -> App:
-    """The app that the path names.
-
-    Raises:
-        NotFound: There is no such app.
-    """
+    """The app that the path names. Raises ``NotFound``: there is no such app."""
     return await _app(call, id_in(call, "app_id", "app"))
 
 
@@ -343,19 +335,3 @@ async def accepted(call: ConsoleRequest, did: str, started: StartOutcome) -> Sen
     if started.repeated:
         answer.headers.append((REPEATED.lower().encode(), b"true"))
     return answer
-
-
-class FileAttachment(Struct):
-    """How a file is sent."""
-
-    as_attachment: Annotated[
-        Any, Meta(description="true: to keep it, not to show it.", extra_json_schema={"type": "boolean"})
-    ] = ""
-
-
-@VisitorRoute("GET", "files/{file_id}", {200: "*/*"}, (404, 503), query=FileAttachment)
-async def read_file(call: ConsoleRequest) -> SendableResponse:
-    """A file of a run, as ``/v1/files/{file_id}/preview`` answers it."""
-    as_attachment = is_on(queried(call.request.query, FileAttachment).as_attachment)
-    found = await call.request.api.files.preview(id_in(call, "file_id", "file"), as_attachment=as_attachment)
-    return StreamResponse(found.chunks, encoded(found.headers.items()))

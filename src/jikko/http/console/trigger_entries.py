@@ -191,11 +191,7 @@ async def backfill_trigger(call: ConsoleRequest) -> SendableResponse:
 
 
 async def _trigger_of(call: ConsoleRequest) -> Trigger:
-    """The trigger that the path names.
-
-    Raises:
-        NotFound: There is none.
-    """
+    """The trigger that the path names. Raises ``NotFound``: there is none."""
     return await call.request.api.triggers.find(id_in(call, "trigger_id", "trigger"))
 
 

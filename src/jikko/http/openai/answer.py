@@ -149,9 +149,7 @@ class AnswerText:
         return None
 
     def require_success(self) -> None:
-        """Raises:
-        RunFailed: The run failed.
-        """
+        """Raises ``RunFailed``: the run failed."""
         if self.error is not None:
             raise RunFailed(self.error)
 

@@ -210,9 +210,7 @@ def _model(app: App) -> Model:
 
 
 def _require_possible(given: ChatCompletionRequest) -> None:
-    """Raises:
-    InvalidParam: The answer would be another than the one asked for.
-    """
+    """Raises ``InvalidParam``: the answer would be another than the one asked for."""
     if (given.n or 1) != 1:
         raise InvalidParam("n: an app gives one answer")
     if given.logprobs:

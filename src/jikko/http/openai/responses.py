@@ -169,9 +169,7 @@ async def cancel_response(request: Request) -> SendableResponse:
 
 
 def _run_id(request: Request) -> str:
-    """Raises:
-    NotFound: The address has no id of a response.
-    """
+    """Raises ``NotFound``: the address has no id of a response."""
     given = request.path_params["response_id"]
     run_id = given.removeprefix(_PREFIX)
     if not is_uuid(run_id):
@@ -218,9 +216,7 @@ def _messages(items: list[dict[str, Json]]) -> list[dict[str, Json]]:
 
 
 def _require_possible(given: ResponseRequest) -> None:
-    """Raises:
-    InvalidParam: The answer would be another than the one asked for.
-    """
+    """Raises ``InvalidParam``: the answer would be another than the one asked for."""
     if given.tool_choice not in (None, "auto", "none"):
         raise InvalidParam("tool_choice: an app calls its own tools; leave it out, or 'auto'")
     form = (given.text or {}).get("format")

@@ -159,11 +159,7 @@ async def _asked(request: Request, app: App, user: str, arguments: dict[str, Jso
 
 
 def _finished(end: RunFinished | RunPaused) -> RunFinished:
-    """The end of a run that did its work, be it in part.
-
-    Raises:
-        _Failed: It did not.
-    """
+    """The end of a run that did its work, be it in part. Raises ``_Failed``: it did not."""
     if isinstance(end, RunPaused):
         raise _Failed("The workflow waits for a form that a human fills in.")
     if end.status in ("failed", "stopped"):

@@ -155,11 +155,7 @@ class AgentNode(Struct, frozen=True):
         return tuple(found)
 
     def _recorded(self, ctx: AgentContext, metadata: Mapping[str, Json]) -> dict[str, Json]:
-        """What is recorded of the parameters.
-
-        Raises:
-            NodeFailure: A variable does not exist.
-        """
+        """What is recorded of the parameters. Raises ``NodeFailure``: a variable does not exist."""
         try:
             return {parameter.name: parameter.value(ctx.recorded) for parameter in self.parameters}
         except Missing as missing:

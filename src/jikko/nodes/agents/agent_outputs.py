@@ -56,11 +56,7 @@ class AgentOutputs:
         self.usage: ReportedUsage | None = None
 
     def take(self, message: ToolMessage) -> None:
-        """Take one message.
-
-        Raises:
-            ToolFailure: The agent says more than it may.
-        """
+        """Take one message. Raises ``ToolFailure``: the agent says more than it may."""
         match message:
             case LogMessage():
                 self._log(message)

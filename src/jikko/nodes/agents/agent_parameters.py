@@ -76,11 +76,7 @@ class AgentParameter(Struct, frozen=True):
         return () if template is None else template.selectors
 
     def value(self, variables: Variables) -> Json:
-        """What is given.
-
-        Raises:
-            Missing: The variable does not exist.
-        """
+        """What is given. Raises ``Missing``: the variable does not exist."""
         if self.selector is not None:
             found = variables.get(self.selector)
             if found is UNSET:
@@ -119,11 +115,7 @@ class _Escaped:
 
 
 def model_of(value: Json, models: Models) -> AgentModel:
-    """The model that a parameter chooses.
-
-    Raises:
-        NodeFailure: It chooses none, or nothing says how to reach it.
-    """
+    """The model that a parameter chooses. Raises ``NodeFailure``: it chooses none, or nothing says how to reach it."""
     chosen: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
     provider, name = str(chosen.get("provider") or ""), str(chosen.get("model") or chosen.get("name") or "")
     if not provider or not name:

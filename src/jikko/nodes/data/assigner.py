@@ -186,11 +186,7 @@ def _assign(pool: _Pool, assignment: Assignment, *, max_number: int) -> None:
 
 
 def _assign_unchecked(pool: _Pool, assignment: Assignment) -> Json:
-    """Make the change of version 1, which checks no types.
-
-    Returns:
-        The value that is recorded.
-    """
+    """Make the change of version 1, which checks no types. Returns the value that is recorded."""
     try:
         current, kind = pool.target(assignment.target)
     except AssignmentRefused:

@@ -143,11 +143,7 @@ def _applied(operation: str, kind: str, current: Json, value: Json) -> Json:
 
 
 def zero_value(kind: str) -> Json:
-    """The empty value of a type.
-
-    Raises:
-        AssignmentRefused: It has none.
-    """
+    """The empty value of a type. Raises ``AssignmentRefused``: it has none."""
     make = _ZEROS.get(kind)
     if make is None:
         raise AssignmentRefused(f"A variable of type {kind} cannot be cleared", unexpected=True)

@@ -198,11 +198,7 @@ class ProgramRequests:
         return masked_forms(str(failure), self._secrets)
 
     async def send(self, request: OutgoingRequest) -> HttpResponse:
-        """Make one request.
-
-        Raises:
-            HttpFailure: There was no answer that the program may have.
-        """
+        """Make one request. Raises ``HttpFailure``: there was no answer that the program may have."""
         limits = self._ctx.ports.limits
         if limits.max_code_requests == 0:
             raise HttpFailure(

@@ -9,11 +9,7 @@ from jikko.values import FILE_IDENTITY, Json
 
 
 async def keep_media(ctx: Context, media: Iterable[Media]) -> tuple[list[Json], str]:
-    """Store what a model made.
-
-    Returns:
-        The file mappings, and the Markdown that shows them.
-    """
+    """Store what a model made. Returns the file mappings, and the Markdown that shows them."""
     files: list[Json] = []
     links: list[str] = []
     for number, made in enumerate(media, 1):

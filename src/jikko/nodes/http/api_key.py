@@ -34,11 +34,7 @@ class Authorization(Struct, frozen=True):
         )
 
     def value(self, variables: Variables) -> str:
-        """The value of the header.
-
-        Raises:
-            NodeFailure: The key is blank, or cannot be encoded.
-        """
+        """The value of the header. Raises ``NodeFailure``: the key is blank, or cannot be encoded."""
         key = self.key.to_text(variables)
         if not key.strip():
             raise NodeFailure(

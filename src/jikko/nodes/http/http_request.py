@@ -199,11 +199,7 @@ class HttpRequest(Struct, frozen=True):
         return tuple(headers.items())
 
     def _record(self, sent: _Head, headers: Pairs, recorded: _Head, body: PreparedBody) -> str:
-        """What is recorded of the request.
-
-        Raises:
-            NodeFailure: It cannot be sent.
-        """
+        """What is recorded of the request. Raises ``NodeFailure``: it cannot be sent."""
         try:
             text = self._text(sent, headers, body)
         except UnicodeEncodeError:

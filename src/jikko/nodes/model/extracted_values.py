@@ -76,11 +76,7 @@ class ExtractedParameter(Struct, frozen=True):
         return [] if self.element is not None else _ZERO[self.type]
 
     def check(self, value: Json) -> None:
-        """Make sure that a value fits as it is.
-
-        Raises:
-            InvalidExtraction: It does not.
-        """
+        """Make sure that a value fits as it is. Raises ``InvalidExtraction``: it does not."""
         element = self.element
         if element is None:
             fits = _is(self.type, value)
@@ -118,11 +114,7 @@ def schema_of(parameters: Sequence[ExtractedParameter]) -> dict[str, Any]:
 
 
 def check_values(parameters: Sequence[ExtractedParameter], found: dict[str, Json]) -> None:
-    """Make sure that exactly the parameters were found.
-
-    Raises:
-        InvalidExtraction: They were not.
-    """
+    """Make sure that exactly the parameters were found. Raises ``InvalidExtraction``: they were not."""
     if len(found) != len(parameters):
         raise InvalidExtraction("Invalid number of parameters")
     for parameter in parameters:

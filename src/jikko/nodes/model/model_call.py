@@ -12,11 +12,7 @@ from jikko.values import Json
 
 
 def abilities(ctx: Context, model: ModelConfig) -> Abilities:
-    """What a node's model can do.
-
-    Raises:
-        NodeFailure: Nothing says how to reach its provider.
-    """
+    """What a node's model can do. Raises ``NodeFailure``: nothing says how to reach its provider."""
     try:
         return ctx.ports.models.abilities(model.provider, model.name)
     except ModelFailure as failure:

@@ -59,11 +59,7 @@ class ModelConfig(Struct, frozen=True):
         return model if "completion_params" in value else replace(model, parameters=self.parameters)
 
     def checked_mode(self) -> Mode:
-        """The mode, if the model can be called.
-
-        Raises:
-            NodeFailure: No model is chosen, or its mode is none.
-        """
+        """The mode, if the model can be called. Raises ``NodeFailure``: no model is chosen, or its mode is none."""
         if not self.provider or not self.name:
             raise NodeFailure("No model is chosen in this node.", kind="ModelNotExistError")
         match self.mode:

@@ -110,11 +110,7 @@ class Prompt(Struct, frozen=True):
         )
 
     def check_variables(self, variables: Variables) -> None:
-        """Make sure that everything the prompt refers to exists.
-
-        Raises:
-            NodeFailure: Something does not.
-        """
+        """Make sure that everything the prompt refers to exists. Raises ``NodeFailure``: something does not."""
         texts = [selector for text in self.texts for selector in text.selectors]
         for selector in (*texts, *self.query.selectors):
             if variables.get(selector) is UNSET:

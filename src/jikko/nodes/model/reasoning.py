@@ -72,11 +72,7 @@ class ReasoningFilter:
         self._thinking = False
 
     def feed(self, text: str) -> list[Piece]:
-        """Take the next piece.
-
-        Returns:
-            What is certain by now. Tags are left out.
-        """
+        """Take the next piece. Returns what is certain by now. Tags are left out."""
         if not self._held and "<" not in text:
             return [Piece(text, self._thinking)] if text else []
         text, self._held = self._held + text, ""

@@ -68,11 +68,7 @@ class StructuredOutput(Struct, frozen=True):
         return (PromptMessage("system", (instructions,)), *messages)
 
     async def value_of(self, text: str) -> dict[str, Json]:
-        """The object that an answer is.
-
-        Raises:
-            NodeFailure: It is none, or does not fit the schema.
-        """
+        """The object that an answer is. Raises ``NodeFailure``: it is none, or does not fit the schema."""
         parsed = await _parsed(without_reasoning(text).strip())
         if isinstance(parsed, list):
             # Source: docs/dify-behaviour.md, “LLM”.

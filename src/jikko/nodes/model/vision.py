@@ -36,11 +36,7 @@ class Vision(Struct, frozen=True):
         )
 
     def files(self, variables: Variables) -> list[Json]:
-        """The file mappings; none if vision is off.
-
-        Raises:
-            NodeFailure: The variable holds no files.
-        """
+        """The file mappings; none if vision is off. Raises ``NodeFailure``: the variable holds no files."""
         if not self.enabled:
             return []
         value = variables.get(self.selector)

@@ -43,11 +43,7 @@ class ToolOutputs:
         self._showing: asyncio.Handle | None = None
 
     def take(self, message: ToolMessage) -> None:
-        """Take one message.
-
-        Raises:
-            ToolFailure: The tool says more than it may.
-        """
+        """Take one message. Raises ``ToolFailure``: the tool says more than it may."""
         self._bounds.take(message)
         match message:
             case TextMessage(text):
@@ -149,11 +145,7 @@ class ToolOutputs:
 
 
 async def stored_blob(ctx: Context, message: BlobMessage) -> dict[str, Json]:
-    """Store a file of a tool.
-
-    Raises:
-        ToolFailure: It is too large.
-    """
+    """Store a file of a tool. Raises ``ToolFailure``: it is too large."""
     try:
         return await ctx.ports.files.make(
             message.content,

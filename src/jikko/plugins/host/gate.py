@@ -82,11 +82,7 @@ class NetworkGate:
         return self._listener.port
 
     def listen(self) -> str:
-        """Its address as a proxy, with what lets the plugin in.
-
-        Raises:
-            OSError: There is no port.
-        """
+        """Its address as a proxy, with what lets the plugin in. Raises ``OSError``: there is no port."""
         self._listener.listen()
         return f"http://{_USER}:{self._secret}@127.0.0.1:{self.port}"
 

@@ -40,11 +40,7 @@ class Listener:
         """0 until it listens."""
 
     def listen(self) -> None:
-        """Begin. May be called again.
-
-        Raises:
-            OSError: There is no port.
-        """
+        """Begin. May be called again. Raises ``OSError``: there is no port."""
         if self._socket is None:
             self._socket = socket.create_server(("127.0.0.1", 0))
             self._socket.setblocking(False)

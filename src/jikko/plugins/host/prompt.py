@@ -69,11 +69,7 @@ class _Asked(msgspec.Struct):
 
 
 def request_of(asked: Mapping[str, Any], *, app_id: str, run_id: str, key: str) -> ModelRequest:
-    """The call of a model that a plugin asks for.
-
-    Raises:
-        BadPrompt: It cannot be understood.
-    """
+    """The call of a model that a plugin asks for. Raises ``BadPrompt``: it cannot be understood."""
     try:
         wanted = msgspec.convert(asked, _Asked)
     except msgspec.ValidationError as error:
@@ -142,11 +138,7 @@ class _Chunk(msgspec.Struct):
 
 
 def piece_of(said: Any) -> AnswerPiece:
-    """A piece of an answer of a plugin's model.
-
-    Raises:
-        ValueError: It has the wrong shape.
-    """
+    """A piece of an answer of a plugin's model. Raises ``ValueError``: it has the wrong shape."""
     delta = msgspec.convert(said, _Chunk).delta
     message, tokens = _message(delta.message), None
     if delta.usage is not None:

@@ -75,11 +75,7 @@ class InstalledPlugins:
         return self.root / "state" / f"{entry.plugin.author}-{entry.plugin.name}"
 
     def entries(self) -> tuple[Entry, ...]:
-        """All plugins, the newest installation last.
-
-        Raises:
-            InvalidSettings: The list cannot be read.
-        """
+        """All plugins, the newest installation last. Raises ``InvalidSettings``: the list cannot be read."""
         path = self.root / LIST
         try:
             found = path.stat()

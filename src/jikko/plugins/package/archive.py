@@ -144,11 +144,7 @@ def pack(folder: Path) -> bytes:
 
 
 def unpack(archive: Archive, folder: Path) -> None:
-    """Write the files into an empty folder.
-
-    Raises:
-        OSError: They cannot be written.
-    """
+    """Write the files into an empty folder. Raises ``OSError``: they cannot be written."""
     for name, content in archive.files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -143,11 +143,7 @@ class _Offer:
             fcntl.ioctl(self._listener, _ANSWER, bytearray(_ANSWERED.pack(number, value, -error, flags)))
 
     def _given(self, number: int, thread: int, kind: int, protocol: int) -> tuple[int, int]:
-        """Make a socket and put it into the process.
-
-        Returns:
-            What the call answers, the descriptor there, and flags.
-        """
+        """Make a socket and put it into the process. Returns what the call answers, the descriptor there, and flags."""
         flags = kind & (socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM | flags & socket.SOCK_NONBLOCK, protocol) as made:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, _DEVICE)

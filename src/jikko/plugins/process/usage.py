@@ -69,11 +69,7 @@ class Size:
 
 
 def size_of(folder: Path, room: FolderQuota) -> Size:
-    """What a folder holds. Blocks.
-
-    Raises:
-        OSError: It cannot be read.
-    """
+    """What a folder holds. Blocks. Raises ``OSError``: it cannot be read."""
     size = Size(room)
     with open_folder(folder) as opened:
         size.count(opened)

@@ -123,9 +123,7 @@ class LlamaCpp:
     """
 
     def __init__(self, config: ProviderConfig) -> None:
-        """Raises:
-        ModelFailure: The library is not installed.
-        """
+        """Raises ``ModelFailure``: the library is not installed."""
         if importlib.util.find_spec("xllamacpp") is None:
             raise ModelFailure(
                 f"The provider type 'llama_cpp' needs another library: {how_to_install('local')}",

@@ -284,11 +284,7 @@ def speech_body(model: str, text: str, voice: str) -> dict[str, Any]:
 
 
 def transcript(body: bytes) -> str:
-    """The text of an answer.
-
-    Raises:
-        ModelFailure: It is no answer of the protocol.
-    """
+    """The text of an answer. Raises ``ModelFailure``: it is no answer of the protocol."""
     try:
         return _decode(body).text
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -37,11 +37,7 @@ def moderation_body(model: str, text: str) -> dict[str, Any]:
 
 
 def is_flagged(body: bytes) -> bool:
-    """Whether an answer flags any of the pieces.
-
-    Raises:
-        ModelFailure: It is no answer of the protocol.
-    """
+    """Whether an answer flags any of the pieces. Raises ``ModelFailure``: it is no answer of the protocol."""
     try:
         results = _decode(body).results
     except (msgspec.DecodeError, UnicodeDecodeError):

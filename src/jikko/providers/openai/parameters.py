@@ -60,11 +60,7 @@ class CompletionParameters:
         self._refused: dict[str, set[str]] = {}
 
     def fields(self, model: str, parameters: Mapping[str, Json]) -> dict[str, Any]:
-        """The fields of the body, refused ones too.
-
-        Raises:
-            ModelFailure: ``json_schema`` is no JSON.
-        """
+        """The fields of the body, refused ones too. Raises ``ModelFailure``: ``json_schema`` is no JSON."""
         body: dict[str, Any] = {}
         for name, value in parameters.items():
             if value is None or name in _OURS or name == "json_schema":

@@ -22,11 +22,7 @@ class SseParser:
         """Bytes of the event that is not complete yet."""
 
     def feed(self, received: bytes) -> list[bytes]:
-        """Take the next bytes.
-
-        Returns:
-            The data of the events that they complete.
-        """
+        """Take the next bytes. Returns the data of the events that they complete."""
         if b"\n" not in received:
             self._rest += received
             self.pending += len(received)

@@ -97,11 +97,7 @@ class MemoryImporter(Loader):
             importlib.import_module(self._completed[name]).complete()
 
     def get_data(self, path: str) -> bytes:
-        """The content of a file, as ``pkgutil.get_data`` wants it.
-
-        Raises:
-            OSError: There is none.
-        """
+        """The content of a file, as ``pkgutil.get_data`` wants it. Raises ``OSError``: there is none."""
         with open(path, "rb") as file:
             content: bytes = file.read()
         return content

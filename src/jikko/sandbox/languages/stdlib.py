@@ -78,11 +78,7 @@ def take_into_memory() -> None:
 
 
 def take_time_zones_into_memory() -> None:
-    """Serve ``zoneinfo`` from the ``tzdata`` package, read now.
-
-    Raises:
-        ImportError: ``tzdata`` is not installed.
-    """
+    """Serve ``zoneinfo`` from the ``tzdata`` package, read now. Raises ``ImportError``: ``tzdata`` is not installed."""
     import zoneinfo
     from zoneinfo import _common
 

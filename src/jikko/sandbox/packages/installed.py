@@ -72,11 +72,7 @@ class PackageFolder:
         return status.st_mtime_ns, status.st_ino
 
     def current(self) -> InstalledPackages | None:
-        """What is installed; ``None`` for nothing.
-
-        Raises:
-            Unreadable: So.
-        """
+        """What is installed; ``None`` for nothing. Raises ``Unreadable``: so."""
         stamp = self.stamp
         if stamp != self._seen:
             self._installed = None if stamp is None else read_installed(self.path)
@@ -93,11 +89,7 @@ class PackageFolder:
 
 
 def read_installed(folder: Path) -> InstalledPackages | None:
-    """What is installed in a folder; ``None`` for nothing.
-
-    Raises:
-        Unreadable: So.
-    """
+    """What is installed in a folder; ``None`` for nothing. Raises ``Unreadable``: so."""
     file = folder / MANIFEST
     try:
         return msgspec.json.decode(file.read_bytes(), type=InstalledPackages)

@@ -48,11 +48,7 @@ class PackageLoader:
         """Why modules could not be imported, by their full names."""
 
     def load(self) -> None:
-        """Import.
-
-        Raises:
-            LockFailed: A package does what cannot be locked.
-        """
+        """Import. Raises ``LockFailed``: a package does what cannot be locked."""
         before = dict(os.environ)
         with _writable(self._state) as state:
             self._load_all(state)

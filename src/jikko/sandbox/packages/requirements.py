@@ -51,11 +51,7 @@ def parse_file(file: Path) -> dict[str, str]:
 
 
 def without(requested: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
-    """Requirements without those of some packages.
-
-    Raises:
-        BadRequirement: A package was not asked for.
-    """
+    """Requirements without those of some packages. Raises ``BadRequirement``: a package was not asked for."""
     left = dict(requested)
     for name in names:
         if left.pop(normalized(name), None) is None:

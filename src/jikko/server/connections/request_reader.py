@@ -86,11 +86,7 @@ class RequestReader(ABC):
         """The last request is whole."""
 
     def feed(self, data: bytes) -> None:
-        """Read what came.
-
-        Raises:
-            Refused: It is no request, or too large. Nothing more can be read then.
-        """
+        """Read what came. Raises ``Refused``: it is no request, or too large. Nothing more can be read then."""
         most = self._limits.bytes
         while data:
             room = most - self._unfinished

@@ -67,11 +67,7 @@ class LocalService(ABC):
             self._process = subprocess.Popen(self.command(), stdout=log, stderr=log, **options)
 
     def wait_until_ready(self) -> None:
-        """Return once it is ready.
-
-        Raises:
-            StoreUnavailable: It ended, or is not ready after ``START_SECONDS``.
-        """
+        """Return once it is ready. Raises ``StoreUnavailable``: it ended, or is not ready after ``START_SECONDS``."""
         deadline = time.monotonic() + START_SECONDS
         while not self.is_ready():
             if (code := self.exit_code) is not None:

@@ -50,11 +50,7 @@ class LocalPostgres(LocalService):
         self.run([*command, "--locale=C.UTF-8"])
 
     def run(self, command: Sequence[str]) -> None:
-        """Run a command of the server's, as its user.
-
-        Raises:
-            StoreUnavailable: It fails; with its last words.
-        """
+        """Run a command of the server's, as its user. Raises ``StoreUnavailable``: it fails; with its last words."""
         options = {name: value for name, value in self.options.items() if name != "process_group"}
         try:
             done = subprocess.run(command, check=False, capture_output=True, text=True, **options)
@@ -84,11 +80,7 @@ class LocalPostgres(LocalService):
 
 
 def postgres_program(name: str) -> str:
-    """The path of a program of the newest PostgreSQL.
-
-    Raises:
-        InvalidSettings: There is none.
-    """
+    """The path of a program of the newest PostgreSQL. Raises ``InvalidSettings``: there is none."""
     found = [path for path in _PACKAGED.glob(f"*/bin/{name}") if path.parts[-3].isdecimal()]
     if not found:
         raise InvalidSettings(
@@ -140,11 +132,7 @@ class LocalNats(LocalService):
 
 
 def nats_program() -> Path:
-    """The path of the program.
-
-    Raises:
-        InvalidSettings: There is none.
-    """
+    """The path of the program. Raises ``InvalidSettings``: there is none."""
     if program := beside_python("nats-server"):
         return program
     raise InvalidSettings(

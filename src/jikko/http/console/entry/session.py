@@ -75,9 +75,7 @@ class SignInRate:
         """What this process has let through: it holds also while the others cannot be reached."""
 
     async def take(self, address: str) -> None:
-        """Raises:
-        TooManyRequests: It has tried too often in the last minute.
-        """
+        """Raises ``TooManyRequests``: it has tried too often in the last minute."""
         key = b"sign-in " + address.encode("utf-8", "replace")
         if wait := await self._count(key, _PER_MINUTE) or self._here.count(key):
             raise TooManyRequests(

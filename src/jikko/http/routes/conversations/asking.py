@@ -50,11 +50,7 @@ def _user(app: App, given: Mapping[str, Any], *, anonymous: bool) -> str:
 
 
 async def own_conversation(request: Request, app: App, user: str, conversation_id: str) -> Conversation:
-    """A conversation of who asks.
-
-    Raises:
-        NotFound: There is no such one.
-    """
+    """A conversation of who asks. Raises ``NotFound``: there is no such one."""
     found = await request.api.conversations.conversation(app.id, end_user(app.id, user), conversation_id)
     if found is None:
         raise NotFound("Conversation Not Exists.")

@@ -169,11 +169,7 @@ async def turn_answer(request: Request, app: App, begun: StartOutcome | Message,
 
 
 def flag(value: Json, name: str, *, default: bool) -> bool:
-    """A boolean, or a word for one.
-
-    Raises:
-        InvalidParam: It is neither.
-    """
+    """A boolean, or a word for one. Raises ``InvalidParam``: it is neither."""
     if value is None:
         return default
     if isinstance(value, bool):
