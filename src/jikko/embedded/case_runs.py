@@ -23,6 +23,7 @@ from jikko.inputs.form_inputs import form_variables
 from jikko.inputs.given import Upload, given_inputs
 from jikko.inputs.local_files import uploaded
 from jikko.nodes.contract import RunInfo
+from jikko.ports.node_ports import NodePorts
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
 from jikko.proving.case_file import CaseTurn, FlowCase, MockForm
@@ -117,6 +118,11 @@ class CaseRunner:
         """By the name of the app."""
         self._scripts: dict[tuple[str, str], CaseScript] = {}
         """By the ids of apps, and the names of cases: each is a user of its own."""
+
+    @property
+    def ports(self) -> NodePorts:
+        """What its nodes reach the outside by."""
+        return self._assembly.ports
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Self]:

@@ -193,6 +193,40 @@ class FlowCase(Mocks, frozen=True, kw_only=True):
     expect: Expectation = field(default_factory=Expectation)
 
 
+class ScoreRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"not_": "not"}):
+    """How good what came of a row is, from 0 to 1: by a matcher, a judge, a program, or the least of these."""
+
+    of: str = ""
+    """The output that is looked at; by default the answer of a chat, the only output, or all of them."""
+    judge: str = ""
+    """The file of a prompt, from the folder of the test file; ``$value`` and ``$row.NAME`` stand for values."""
+    model: str = ""
+    """Of the judge: ``PROVIDER/MODEL``."""
+    python: str = ""
+    """The file of a program: ``def main(value, row)`` returns ``{"score": …}``. It runs as code nodes do."""
+    equals: Any = UNSET
+    contains: Any = UNSET
+    matches: Any = UNSET
+    schema: Any = UNSET
+    near: Any = UNSET
+    within: Any = UNSET
+    one_of: Any = UNSET
+    not_: Any = UNSET
+    length: Any = UNSET
+    any_order: Any = UNSET
+
+
+class Evaluation(FlowCase, frozen=True, kw_only=True):
+    """One case for many rows, each of which is scored."""
+
+    name: str = "row"
+    repeat: Annotated[int, Meta(ge=1, le=100)] = 1
+    """How often each row runs."""
+    score: dict[str, ScoreRule] = {}
+    gate: list[str] = []
+    """What has to hold: ``mean(SCORE) >= 0.9``, ``p95(seconds) < 4``, ``no worse than FILE``."""
+
+
 class Defaults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What holds for all cases that do not say otherwise."""
 
@@ -209,7 +243,8 @@ class CaseFile(Mocks, frozen=True, kw_only=True):
     defaults: Defaults = field(default_factory=Defaults)
     env: dict[str, Any] = {}
     """Values for environment variables of the workflow."""
-    cases: list[FlowCase]
+    cases: list[FlowCase] = []
+    evaluate: Evaluation | None = None
 
 
 def is_given(value: Any) -> bool:

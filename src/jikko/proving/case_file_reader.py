@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import msgspec
 from msgspec import Struct, inspect
@@ -15,9 +15,11 @@ from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.fields import meant, problem_at, shown
 from jikko.dsl.load import LoadLimits, decoded
 from jikko.dsl.text.yaml_text import YamlProblem, parse
-from jikko.proving.case_file import CaseFile, FlowCase
+from jikko.proving.case_file import CaseFile, Evaluation, FlowCase, ScoreRule
+from jikko.proving.evaluation import OWN, Bound, gate_of, matcher_of
 from jikko.proving.matching import is_matcher
 
+C = TypeVar("C", bound=FlowCase)
 _WRONG: Final = object()
 _ROW: Final = re.compile(r"\$row\.(\w+)")
 _WORDS: Final[tuple[tuple[Any, str], ...]] = (
@@ -48,6 +50,7 @@ _OF_EXPECTATION: Final[_Shape] = {"outputs": None, "answer": None, "error": None
 _MATCHED: Final[_Shape] = {
     **_OF_RULES,
     "cases": {**_OF_RULES, "expect": _OF_EXPECTATION, "turns": {"expect": _OF_EXPECTATION}},
+    "evaluate": {**_OF_RULES, "expect": _OF_EXPECTATION, "score": {"*": None}},
 }
 """Where matchers may stand in a file: at the ``None``; ``*`` is any name."""
 _FIRST, _END = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
@@ -62,6 +65,8 @@ class ReadFile(Struct, frozen=True):
     problems: list[Diagnostic]
     places: list[str] = []
     """The path of each case in the file: rows have one together."""
+    evaluation: list[Evaluation] = []
+    """The rows of the evaluation, each as often as it is to run."""
 
 
 def schema() -> dict[str, Any]:
@@ -86,8 +91,8 @@ def read_case_file(text: bytes, folder: Path) -> ReadFile:
     if root is _WRONG:
         return ReadFile(None, problems)
     file = msgspec.convert(root, CaseFile)
-    if not file.cases and not problems:
-        problems.append(problem_at("cases", Phrase("document.empty")))
+    if not (file.cases or file.evaluate or problems):
+        problems.append(problem_at("cases", Phrase("document.empty" if "cases" in root else "document.missing")))
     _check_clock(file.defaults.clock, "defaults.clock", problems)
     cases: list[FlowCase] = []
     places: list[str] = []
@@ -101,8 +106,54 @@ def read_case_file(text: bytes, folder: Path) -> ReadFile:
             seen.add(each.name)
             cases.append(each)
         places += [where] * (len(cases) - len(places))
+    rows = [] if file.evaluate is None else list(_rows_of_evaluation(file.evaluate, folder, problems))
     _check_matchers(root, "", problems, _MATCHED)
-    return ReadFile(msgspec.structs.replace(file, cases=cases), problems, places)
+    return ReadFile(msgspec.structs.replace(file, cases=cases), problems, places, rows)
+
+
+def _rows_of_evaluation(case: Evaluation, folder: Path, problems: list[Diagnostic]) -> Iterator[Evaluation]:
+    _check_clock(case.clock, "evaluate.clock", problems)
+    if not case.rows:
+        problems.append(problem_at("evaluate.rows", Phrase("document.missing")))
+        return
+    for name, rule in case.score.items():
+        _check_score(name, rule, folder, problems)
+    for index, text in enumerate(case.gate):
+        gate = gate_of(text)
+        known = [*case.score, *OWN]
+        if gate is None or (isinstance(gate, Bound) and gate.measure not in known):
+            hint = None if gate is None else meant(gate.measure, known)
+            hint = hint or Phrase(
+                "remedy.expected", {"wanted": f"mean({known[0]}) >= 0.9, no worse than baseline.json"}
+            )
+            problems.append(
+                problem_at(f"evaluate.gate[{index}]", Phrase("document.value", {"value": shown(text)}), hint)
+            )
+    for each in _with_rows(case, folder, "evaluate", problems):
+        for number in range(1, case.repeat + 1):
+            yield msgspec.structs.replace(each, name=f"{each.name} #{number}") if case.repeat > 1 else each
+
+
+def _check_score(name: str, rule: ScoreRule, folder: Path, problems: list[Diagnostic]) -> None:
+    where = f"evaluate.score.{name}"
+    if name in OWN:
+        problems.append(problem_at(where, Phrase("test.name_twice", {"name": repr(name)})))
+    if not (matcher_of(rule) or rule.judge or rule.python):
+        problems.append(
+            problem_at(
+                where, Phrase("document.empty"), Phrase("remedy.expected", {"wanted": "equals, …, judge, python"})
+            )
+        )
+    if rule.judge and not all(rule.model.partition("/")):
+        hint = Phrase("remedy.expected", {"wanted": "PROVIDER/MODEL"})
+        problems.append(problem_at(f"{where}.model", Phrase("document.value", {"value": shown(rule.model)}), hint))
+    for field, path in (("judge", rule.judge), ("python", rule.python)):
+        try:
+            if path:
+                (folder / path).read_bytes().decode()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            problems.append(problem_at(f"{where}.{field}", Phrase("document.unreadable", {"reason": reason})))
 
 
 def _checked(value: Any, kind: inspect.Type, where: str, problems: list[Diagnostic]) -> Any:
@@ -244,7 +295,7 @@ def _check_pattern(pattern: str, where: str, problems: list[Diagnostic]) -> None
         problems.append(problem_at(where, what))
 
 
-def _with_rows(case: FlowCase, folder: Path, where: str, problems: list[Diagnostic]) -> Iterator[FlowCase]:
+def _with_rows(case: C, folder: Path, where: str, problems: list[Diagnostic]) -> Iterator[C]:
     if isinstance(case.rows, str):
         try:
             rows = _rows_of(folder / case.rows)
@@ -261,7 +312,7 @@ def _with_rows(case: FlowCase, folder: Path, where: str, problems: list[Diagnost
             problems.append(problem_at(f"{where}.rows", Phrase("document.empty")))
         yield case
         return
-    kind = inspect.type_info(FlowCase)
+    kind = inspect.type_info(type(case))
     plain = msgspec.to_builtins(msgspec.structs.replace(case, rows=[]))
     for number, row in enumerate(rows, start=1):
         lacking: set[str] = set()
@@ -270,10 +321,12 @@ def _with_rows(case: FlowCase, folder: Path, where: str, problems: list[Diagnost
             hint = meant(name, list(row)) or Phrase("remedy.expected", {"wanted": ", ".join(row)})
             what = Phrase("test.no_column", {"name": repr(name), "row": number})
             problems.append(problem_at(f"{where}.rows", what, hint))
-        name = filled["name"] if filled["name"] != case.name else f"{case.name} [{number}]"
+        name = filled.get("name", case.name)
+        name = name if name != case.name else f"{case.name} [{number}]"
         # A value of a row may be of another type than the place where it stands.
         checked = _checked({**filled, "name": str(name)}, kind, where, problems)
-        yield msgspec.convert(checked, FlowCase)
+        made = msgspec.convert(checked, type(case))
+        yield msgspec.structs.replace(made, rows=[row]) if isinstance(case, Evaluation) else made
 
 
 def _rows_of(path: Path) -> list[dict[str, Any]]:

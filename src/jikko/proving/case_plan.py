@@ -15,7 +15,7 @@ from jikko.dsl.fields import meant, problem_at
 from jikko.dsl.handles import handles_of
 from jikko.dsl.text.positions import Positions
 from jikko.nodes.registry import BY_TYPE
-from jikko.proving.case_file import CaseFile, Expectation, FlowCase, NodeMock
+from jikko.proving.case_file import CaseFile, Evaluation, Expectation, FlowCase, NodeMock
 from jikko.proving.case_file_reader import read_case_file
 from jikko.proving.script import node_names
 from jikko.proving.verdict import NodeNames
@@ -34,6 +34,8 @@ class CasePlan(Struct, frozen=True, kw_only=True):
     """Of the workflow."""
     document: DslDocument
     names: NodeNames
+    evaluation: list[Evaluation] = []
+    """The rows of its evaluation."""
     lines: dict[str, int]
     """Of the cases in the test file, by their names; counted from 1."""
 
@@ -114,6 +116,8 @@ def plan_of(text: bytes, path: Path, against: Path | None = None) -> ReadPlan:
     if problems:
         return ReadPlan(None, _placed(problems, positions))
     places = {case.name: positions.at(where) for case, where in zip(read.file.cases, read.places, strict=True)}
+    if read.file.evaluate is not None:
+        places["evaluate"] = positions.at("evaluate")
     return ReadPlan(
         CasePlan(
             path=path,
@@ -122,6 +126,7 @@ def plan_of(text: bytes, path: Path, against: Path | None = None) -> ReadPlan:
             text=source,
             document=checked.document,
             names=names,
+            evaluation=read.evaluation,
             lines={name: place.line if place else 0 for name, place in places.items()},
         ),
         [],
@@ -142,7 +147,8 @@ def _problems(
     file: CaseFile, places: Iterable[str], names: NodeNames, handles: Handles, *, is_chat: bool
 ) -> Iterator[Diagnostic]:
     yield from _of_mocks(file, "", names, handles)
-    for case, where in zip(file.cases, places, strict=True):
+    evaluated = [] if file.evaluate is None else [(file.evaluate, "evaluate")]
+    for case, where in [*zip(file.cases, places, strict=True), *evaluated]:
         yield from _of_mocks(case, f"{where}.", names, handles)
         yield from _of_expectation(case.expect, f"{where}.expect", names)
         for index, turn in enumerate(case.turns):

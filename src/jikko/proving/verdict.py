@@ -49,6 +49,18 @@ class CaseResult(Struct, kw_only=True):
     runs: list[ObservedRun] = field(default_factory=list)
     reason: str = ""
     """Why it was skipped."""
+    rows: list["ScoredRow"] = field(default_factory=list)
+    """Of an evaluation."""
+
+
+class ScoredRow(Struct, kw_only=True):
+    """A row of an evaluation, once it ran."""
+
+    name: str
+    measures: dict[str, float] = {}
+    """Scores from 0 to 1, and what the run used, by name."""
+    error: str = ""
+    """Why it cannot be said how good it is; then there are no measures."""
 
 
 class NodeNames:

@@ -73,7 +73,8 @@ def named_files(paths: Iterable[Path]) -> set[Path]:
         with suppress(OSError):
             file = read_case_file(read_dsl_file(path), path.parent).file
             if file is not None:
-                rows = [path.parent / case.rows for case in file.cases if isinstance(case.rows, str)]
+                cases = [*file.cases, *([file.evaluate] if file.evaluate else [])]
+                rows = [path.parent / case.rows for case in cases if isinstance(case.rows, str)]
                 found |= {workflow_of(path, file), *rows}
     return found
 

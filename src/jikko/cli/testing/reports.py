@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 from xml.etree import ElementTree
 
@@ -12,6 +12,7 @@ from jikko.cli.checking.annotations import annotation
 from jikko.dsl.text.positions import Positions
 from jikko.proving.case_plan import CasePlan
 from jikko.proving.coverage import Coverage, CoveredBranch
+from jikko.proving.evaluation import summary_of
 from jikko.proving.verdict import CaseProblem, CaseResult, Outcome
 from jikko.terminal_text import printable, shown
 
@@ -60,6 +61,8 @@ class TextReport:
         click.echo(
             f"  {click.style(sign, fg=color)} {printable(result.name)}  {click.style(printable(took), dim=True)}"
         )
+        for name, each in summary_of(result.rows).items():
+            click.echo(f"      {printable(name)}: {_of_measure(name, each)}")
         for problem in result.problems:
             click.echo(f"      {printable(sentence(problem))}")
         if result.problems:
@@ -95,6 +98,9 @@ class JsonReport:
 
     def add(self, result: CaseResult, plan: CasePlan) -> None:
         self._counts[result.outcome] += 1
+        for row in result.rows:
+            scored = {"file": result.file, "row": row.name, "measures": row.measures, "error": row.error}
+            click.echo(shown(json.dumps(scored, ensure_ascii=False)))
         one = {
             "file": result.file,
             "line": result.line,
@@ -104,6 +110,7 @@ class JsonReport:
             "problems": [{"where": each.where, "text": each.text, "node": each.node} for each in result.problems],
             "path": result.path,
             "reason": result.reason,
+            **({"measures": summary_of(result.rows)} if result.rows else {}),
         }
         click.echo(shown(json.dumps(one, ensure_ascii=False)))
 
@@ -153,6 +160,16 @@ class JunitReport:
             root.append(suite)
         ElementTree.indent(root)
         self._write(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
+
+
+def _of_measure(name: str, found: Mapping[str, float]) -> str:
+    match name:
+        case "tokens" | "price" | "model_calls" | "nodes":
+            return f"{found['sum']:g} in all, {found['mean']:g} a row"
+        case "seconds":
+            return f"{found['p50']:.3f} in the median, {found['p95']:.3f} at p95"
+        case _:
+            return f"{found['mean']:.3f} in the mean, {found['min']:g} to {found['max']:g}"
 
 
 def sentence(problem: CaseProblem) -> str:

@@ -13,6 +13,7 @@ import msgspec
 
 from jikko.cli.failure import Failure
 from jikko.cli.options import lang_option, providers_option, run_async, settings_of, tools_option
+from jikko.cli.testing.evaluation import evaluated
 from jikko.cli.testing.plans import changed_at, named_files, plans_of
 from jikko.cli.testing.reports import CaseReport, JsonReport, JunitReport, TextReport
 from jikko.diagnostics.translations import Language, language_of
@@ -155,10 +156,18 @@ async def _run(settings: Settings, plans: Sequence[CasePlan], wanted: _Wanted) -
     began = time.perf_counter()
     chosen = results_of(settings, plans, lambda plan, case: words in f"{plan.path}: {case.name}".casefold())
     results = [result async for result in chosen]
-    if not results:
+    by_gates = [plan for plan in plans if plan.evaluation and words in f"{plan.path}: evaluate".casefold()]
+    if not (results or by_gates):
         raise Failure(f"no case has {wanted.words!r} in its name", exit_code=ExitCode.USAGE, code="no_cases")
+    for plan in by_gates:
+        try:
+            results.append(await evaluated(settings, plan, update=wanted.update))
+        except OSError as error:
+            raise _unwritten(plan.path, error) from None
     seconds = time.perf_counter() - began
-    order = [(str(plan.path), case.name) for plan in plans for case in plan.file.cases]
+    order = [
+        (str(plan.path), name) for plan in plans for name in [*(case.name for case in plan.file.cases), "evaluate"]
+    ]
     places = {each: place for place, each in enumerate(order)}
     covered: dict[str, Coverage] = {}
     for result in sorted(results, key=lambda result: places[result.file, result.name]):

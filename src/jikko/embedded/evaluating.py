@@ -1,0 +1,182 @@
+"""Runs the rows of an evaluation, and scores them; goes on where an evaluation was killed."""
+
+import asyncio
+import hashlib
+import math
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import Any, Final, Self
+
+import msgspec
+from msgspec.structs import replace
+
+from jikko.assemble.models import models_alone
+from jikko.embedded.case_runs import CaseRunner, groups
+from jikko.ports.models import ModelFailure, ModelRequest, Models, PromptMessage
+from jikko.ports.sandbox import Sandbox, SandboxFailure
+from jikko.proving.case_file import Evaluation, ScoreRule
+from jikko.proving.case_plan import CasePlan, stem_of
+from jikko.proving.evaluation import judged, matched, matcher_of, measures_of, value_of
+from jikko.proving.verdict import CaseResult, ScoredRow
+from jikko.settings import Settings
+
+_AT_ONCE: Final = 16
+"""Rows that run side by side."""
+_ATTEMPTS: Final = 3
+"""Of a judge that is too busy."""
+_FIRST_WAIT: Final = 1.0
+_PASSING: Final = ("InvokeRateLimitError", "InvokeServerUnavailableError", "InvokeConnectionError")
+_ASKED: Final = '\n\nAnswer with one JSON object: {"score": a number from 0 to 1, "reason": "one sentence"}.'
+_PLACE: Final = re.compile(r"\$(?:row\.(\w+)|value\b)")
+
+
+async def scored_rows(settings: Settings, plan: CasePlan, rows: Sequence[Evaluation]) -> AsyncIterator[ScoredRow]:
+    """Run rows of the evaluation of a plan, and score them, as it becomes known."""
+    staged = replace(plan, file=replace(plan.file, cases=list(rows)))
+    for group, cases in groups([staged], lambda _, case: True).items():
+        async with AsyncExitStack() as stack:
+            runner = await stack.enter_async_context(CaseRunner(settings, group).opened())
+            # One set of limits for the workflow and its judges, if the workflow reaches the same models.
+            models = runner.ports.models if group.live else await stack.enter_async_context(models_alone(settings))
+            scoring = Scoring(plan.path.parent, models, runner.ports.sandbox)
+            places = asyncio.Semaphore(_AT_ONCE)
+
+            async def scored(
+                case: Any, runner: CaseRunner = runner, scoring: Scoring = scoring, places: asyncio.Semaphore = places
+            ) -> ScoredRow:
+                async with places:
+                    return await scoring.of(case, await runner.result(staged, case))
+
+            waiting = [asyncio.ensure_future(scored(case)) for _, case in cases]
+            try:
+                for task in asyncio.as_completed(waiting):
+                    yield await task
+            finally:
+                for each in waiting:
+                    each.cancel()
+
+
+class Scoring:
+    """Scores runs."""
+
+    def __init__(self, folder: Path, models: Models, sandbox: Sandbox) -> None:
+        """Args:
+        folder: Where paths of judges and programs begin.
+        models: Those of judges.
+        """
+        self._folder = folder
+        self._models = models
+        self._sandbox = sandbox
+
+    async def of(self, row: Evaluation, result: CaseResult) -> ScoredRow:
+        """Score what became of a row. A scorer that fails is an error of the row."""
+        if result.outcome == "error":
+            return ScoredRow(name=row.name, error="; ".join(each.text for each in result.problems))
+        measures = measures_of(result)
+        [columns] = [each for each in row.rows if isinstance(each, dict)]
+        for name, rule in row.score.items():
+            try:
+                value = value_of(result.runs[-1], rule.of)
+            except KeyError:
+                measures[name] = 0.0  # the run came to no such output
+                continue
+            try:
+                measures[name] = await self._score(rule, value, columns)
+            except (ModelFailure, SandboxFailure, ValueError, OSError) as error:
+                return ScoredRow(name=row.name, error=f"score.{name}: {error}")
+        return ScoredRow(name=row.name, measures=measures)
+
+    async def _score(self, rule: ScoreRule, value: Any, row: Mapping[str, Any]) -> float:
+        scores = [matched(rule, value)] if matcher_of(rule) else []
+        if rule.judge:
+            scores.append(await self._judge(rule, value, row))
+        if rule.python:
+            scores.append(await self._program(rule, value, row))
+        return min(scores)
+
+    async def _judge(self, rule: ScoreRule, value: Any, row: Mapping[str, Any]) -> float:
+        prompt = (self._folder / rule.judge).read_text(encoding="utf-8")
+        answer = _text(value)
+        asked = _PLACE.sub(lambda place: _text(row.get(place[1], "")) if place[1] else answer, prompt)
+        if "$value" not in prompt:
+            asked += f"\n\n{answer}"
+        provider, _, model = rule.model.partition("/")
+        message = PromptMessage("user", (asked + _ASKED,))
+        request = ModelRequest(provider=provider, model=model, messages=(message,), stream=False)
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return judged((await self._models.complete(request)).text)[0]
+            except ModelFailure as failure:
+                if attempt == _ATTEMPTS or failure.kind not in _PASSING:
+                    raise
+                await asyncio.sleep(failure.retry_after or _FIRST_WAIT * 2 ** (attempt - 1))
+        raise AssertionError("unreachable")
+
+    async def _program(self, rule: ScoreRule, value: Any, row: Mapping[str, Any]) -> float:
+        code = (self._folder / rule.python).read_text(encoding="utf-8")
+        found = (await self._sandbox.run_code("python3", code, {"value": value, "row": dict(row)})).get("score")
+        if not isinstance(found, (bool, int, float)) or not math.isfinite(found) or not 0 <= found <= 1:
+            raise ValueError(f"{rule.python} has to return {{'score': a number from 0 to 1}}, not {found!r}")
+        return float(found)
+
+
+class RowJournal:
+    """The rows of an evaluation that are done, kept beside its test file until all are: ``.NAME.evaluation.jsonl``.
+
+    One that is about other files, or other rows, counts for nothing.
+    """
+
+    def __init__(self, plan: CasePlan, rows: Sequence[Evaluation]) -> None:
+        self.path = plan.path.with_name(f".{stem_of(plan.path)}.evaluation.jsonl")
+        self._head = msgspec.json.encode({"of": _digest(plan, rows)})
+        self.done = self._read()
+
+    def __enter__(self) -> Self:
+        fresh = not self.done
+        self._file = self.path.open("wb" if fresh else "ab")
+        # Behind a line that was cut off, the next one begins on its own.
+        self._file.write(self._head + b"\n" if fresh else b"\n")
+        return self
+
+    def __exit__(self, *ended: object) -> None:
+        self._file.close()
+
+    def add(self, row: ScoredRow) -> None:
+        """Keep a row that is done. One with an error is tried again."""
+        if not row.error:
+            self._file.write(msgspec.json.encode(row) + b"\n")
+            self._file.flush()
+
+    def remove(self) -> None:
+        """All rows are done."""
+        self.path.unlink(missing_ok=True)
+
+    def _read(self) -> dict[str, ScoredRow]:
+        try:
+            head, *lines = self.path.read_bytes().split(b"\n")
+        except OSError:
+            return {}
+        if head != self._head:
+            return {}
+        found = []
+        for line in lines:
+            with suppress(msgspec.DecodeError):
+                found.append(msgspec.json.decode(line, type=ScoredRow))
+        return {row.name: row for row in found}
+
+
+def _digest(plan: CasePlan, rows: Sequence[Evaluation]) -> str:
+    """Of all that decides what a row comes to, but for the world outside."""
+    found = hashlib.sha256(plan.text + msgspec.json.encode((plan.file, list(rows))))
+    for name in sorted(
+        {name for row in rows for rule in row.score.values() for name in (rule.judge, rule.python) if name}
+    ):
+        with suppress(OSError):
+            found.update((plan.path.parent / name).read_bytes())
+    return found.hexdigest()
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
