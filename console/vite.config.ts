@@ -29,5 +29,11 @@ export default defineConfig(({ command }) => ({
     proxy: { '/console/api': proxied, '/v1': proxied, '/files': proxied },
   },
   // What takes so long hangs; how busy the machine is decides nothing.
-  test: { environment: 'node', include: ['src/**/*.test.{ts,tsx}'], testTimeout: 120_000, hookTimeout: 120_000 },
+  test: {
+    environment: 'node',
+    setupFiles: ['src/words/both.ts'],
+    include: ['src/**/*.test.{ts,tsx}'],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
 }))

@@ -159,3 +159,25 @@ ASKS = app(
 
 ECHO = app("Echo", [start("q"), end(q="start.q")], "start>end")
 """Puts out its input ``q``."""
+
+
+def triggered(
+    name: str = "注文 🧾",
+    *,
+    code: str = "def main(n):\n    return {'n': 6 // n}",
+    node_id: str = "hook",
+    cron: str = "0 * * * *",
+) -> str:
+    """An app that a webhook starts, whose run divides 6 by the number ``n`` of the body, and a schedule."""
+    number = [{"name": "n", "type": "number", "required": True}]
+    kind = [{"name": "X-Kind", "type": "string", "required": False}]
+    nodes = [
+        node(node_id, "trigger-webhook", method="post", body=number, headers=kind),
+        python("code", code, {"n": "number"}, n=f"{node_id}.n"),
+        end(n="code.n"),
+        node("clock", "trigger-schedule", mode="cron", cron_expression=cron),
+        python("tick", "def main():\n    return {'n': 1}", {"n": "number"}),
+    ]
+    for each, title in ((nodes[0], "Order \ue000"), (nodes[3], "毎時")):
+        each["data"]["title"] = title
+    return app(name, nodes, f"{node_id}>code>end clock>tick")

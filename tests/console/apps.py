@@ -14,6 +14,7 @@ from tests.acceptance.workflows import (
     python,
     start,
     template,
+    triggered,
 )
 
 ICONS = {"Fails": "🚨", "Rounds": "🔁", "Asks": "💶", "Talks": "🍓", "Waits": "⏳", "Greets": "👋", "Hostile": "🦠"}
@@ -115,6 +116,8 @@ def console_apps(echo: str) -> dict[str, str]:
             "start>judge>reply>end",
         ),
         "asks": ASKS,
+        # Due in leap years alone, so that no run comes by itself.
+        "orders": triggered("Orders", cron="0 9 29 2 *"),
         "rounds": app(
             "Rounds",
             [start("q"), python("split", _ITEMS % ROUNDS, {"items": "array[string]"}), *each, end(got="each.output")],

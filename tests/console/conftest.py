@@ -100,6 +100,15 @@ class Site:
         self.wait(run, until)
         return run
 
+    def call(self, **body: Any) -> dict[str, Any]:
+        """Call the webhook. Returns the delivery, once its run has ended."""
+        [hook] = self.api("GET", "triggers", params={"kind": "webhook"}).json()["data"]
+        httpx.post(f"{self.server.url}{hook['path']}", json=body, timeout=PATIENCE)
+        delivery = self.api("GET", "deliveries", params={"limit": 1}).json()["data"][0]
+        for run in delivery["runs"]:
+            self.wait(run)
+        return dict(self.api("GET", f"deliveries/{delivery['id']}").json())
+
     def wait(self, run: str, until: Iterable[str] = ENDS) -> dict[str, Any]:
         """Wait until a run has one of these statuses. Returns it."""
         deadline = time.monotonic() + PATIENCE

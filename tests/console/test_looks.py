@@ -34,6 +34,8 @@ def places(site: Site, handbook: str) -> Iterator[dict[str, str]]:
     site.echo.wait_for_calls("/hold/looked-at/1")
     talk = site.api("POST", f"apps/{apps['Talks']}/messages", json={"query": "hello", "inputs": {}}).json()
     site.wait(talk["run_id"])
+    triggers = {each["kind"]: each["id"] for each in site.api("GET", "triggers").json()["data"]}
+    delivery = site.call(n=0)
     box = next(
         event["execution_id"]
         for event in site.api("GET", f"runs/{rounds}/log").json()["data"]
@@ -52,6 +54,9 @@ def places(site: Site, handbook: str) -> Iterator[dict[str, str]]:
         "chat": f"/chat/{apps['Talks']}/{talk['conversation_id']}",
         "knowledge": "/knowledge",
         "dataset": f"/knowledge/{handbook}",
+        "triggers": "/triggers",
+        "trigger": f"/triggers?trigger={triggers['schedule']}",
+        "delivery": f"/triggers?delivery={delivery['id']}",
         "system": "/system",
     }
     site.echo.release("/hold/looked-at/1")

@@ -22,6 +22,8 @@ ASKED = {
     "conversations": "apps/{chat}/conversations*",
     "datasets": "datasets",
     "documents": "datasets/{handbook}/documents*",
+    "triggers": "triggers",
+    "deliveries": "deliveries",
     "system": "system",
     "tools": "tools",
     "tokens": "tokens",
@@ -38,6 +40,8 @@ WHERE = {
     "conversations": "/chat/{chat}",
     "datasets": "/knowledge",
     "documents": "/knowledge/{handbook}",
+    "triggers": "/triggers",
+    "deliveries": "/triggers",
     "system": "/system",
     "tools": "/system",
     "tokens": "/system",
@@ -108,7 +112,9 @@ def test_a_fault_of_the_server_and_an_answer_that_is_none_are_told_in_words(
     expect(page.get_by_role("alert")).not_to_contain_text("<h1>")
 
 
-@pytest.mark.parametrize("name", ["workflows", "workflow", "runs", "chat", "datasets", "documents", "system"])
+@pytest.mark.parametrize(
+    "name", ["workflows", "workflow", "runs", "chat", "datasets", "documents", "triggers", "deliveries", "system"]
+)
 def test_a_page_shows_that_it_loads_and_then_what_it_has(
     site: Site, visit: Visit, names: dict[str, str], name: str
 ) -> None:
@@ -207,6 +213,9 @@ def test_a_step_that_a_stop_cut_off_took_no_longer_than_its_run(site: Site, visi
         ("/runs?t=all&status=failed", "No run is like that"),
         ("/chat", "There is no chatflow on this server"),
         ("/knowledge", "No dataset yet"),
+        ("/triggers", "No trigger. Workflows with a webhook or schedule node have one."),
+        ("/triggers", "No call of a webhook yet"),
+        ("/triggers?state=failed", "No delivery is like that"),
         ("/system", "No provider of models is set up"),
     ],
 )
@@ -289,7 +298,7 @@ def test_a_viewer_sees_no_button_that_is_not_for_viewers(site: Site, visit: Visi
     asked: list[str] = []
     page = visit("/enter", token=site.viewer)
     page.on("request", lambda request: asked.append(request.method))
-    for name in ("workflows", "workflow", "runs", "run", "chat", "documents", "system"):
+    for name in ("workflows", "workflow", "runs", "run", "chat", "documents", "triggers", "system"):
         page.goto(f"{site.url}{WHERE[name].format(**names)}")
         expect(page.locator("main")).to_be_visible()
         expect(page.get_by_text("viewer", exact=True).first).to_be_visible()

@@ -33,8 +33,8 @@ export const queryClient = (): QueryClient =>
 const list = <T>(path: string, query?: Record<string, string | undefined>) =>
   get<{ data: T[] }>(path, query).then(page => page.data)
 
-export const useSession = () =>
-  useQuery({ queryKey: ['session'], queryFn: () => get<Session>('session'), staleTime: 60_000 })
+export const session = { queryKey: ['session'], queryFn: () => get<Session>('session'), staleTime: 60_000 }
+export const useSession = () => useQuery(session)
 export const useOverview = () =>
   useQuery({ queryKey: ['overview'], queryFn: () => get<Overview>('overview'), refetchInterval: 5000 })
 export const useApps = () => useQuery({ queryKey: ['apps'], queryFn: () => list<App>('apps'), refetchInterval: 10_000 })

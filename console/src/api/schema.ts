@@ -736,6 +736,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/console/api/triggers/{trigger_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["read_trigger"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/console/api/triggers/{trigger_id}/enable": {
         parameters: {
             query?: never;
@@ -810,7 +826,7 @@ export interface paths {
         get?: never;
         put?: never;
         post: operations["backfill_trigger"];
-        delete?: never;
+        delete: operations["drop_backfill"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1066,7 +1082,7 @@ export interface components {
             size: number;
             verdict: "accepted" | "duplicate" | "refused";
             reason: string;
-            state: "discarded" | "done" | "duplicate" | "expired" | "failed" | "refused" | "running" | "waiting";
+            state: "dead" | "discarded" | "done" | "duplicate" | "expired" | "failed" | "refused" | "running" | "waiting";
             sender_id: string;
             runs: string[];
             error: string | null;
@@ -1086,7 +1102,7 @@ export interface components {
             size: number;
             verdict: "accepted" | "duplicate" | "refused";
             reason: string;
-            state: "discarded" | "done" | "duplicate" | "expired" | "failed" | "refused" | "running" | "waiting";
+            state: "dead" | "discarded" | "done" | "duplicate" | "expired" | "failed" | "refused" | "running" | "waiting";
             sender_id: string;
             runs: string[];
             error: string | null;
@@ -1132,6 +1148,9 @@ export interface components {
         };
         DueTimesAdded: {
             added: number;
+        };
+        DueTimesDropped: {
+            dropped: number;
         };
         Environment: {
             data: components["schemas"]["EnvironmentVariable"][];
@@ -5636,6 +5655,68 @@ export interface operations {
             };
         };
     };
+    read_trigger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trigger_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerEntry"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            503: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     enable_trigger: {
         parameters: {
             query?: never;
@@ -6002,12 +6083,74 @@ export interface operations {
             };
         };
     };
+    drop_backfill: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trigger_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DueTimesDropped"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            503: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     list_deliveries: {
         parameters: {
             query?: {
                 app?: string;
                 trigger?: string;
-                state?: "discarded" | "done" | "duplicate" | "expired" | "failed" | "refused" | "running" | "waiting";
+                state?: "dead" | "discarded" | "done" | "duplicate" | "expired" | "failed" | "refused" | "running" | "waiting";
                 after?: number;
                 before?: number;
                 cursor?: string;

@@ -18,6 +18,7 @@ const WorkflowPage = lazy(() => import('../pages/workflow/WorkflowPage.tsx').cat
 const RunPage = lazy(() => import('../pages/run/RunPage.tsx').catch(missing))
 const SystemPage = lazy(() => import('../pages/system/SystemPage.tsx').catch(missing))
 const KnowledgePage = lazy(() => import('../pages/knowledge/KnowledgePage.tsx').catch(missing))
+const TriggersPage = lazy(() => import('../pages/triggers/TriggersPage.tsx').catch(missing))
 const ChatPage = lazy(() => import('../pages/chat/ChatPage.tsx').catch(missing))
 
 export function App() {
@@ -70,6 +71,7 @@ function SignedIn() {
             <Route path="/runs" component={RunsPage} />
             <Route path="/runs/:id">{({ id }) => <RunPage key={id} id={id} />}</Route>
             <Route path="/system" component={SystemPage} />
+            <Route path="/triggers" component={TriggersPage} />
             <Route path="/knowledge/:dataset?">{({ dataset }) => <KnowledgePage dataset={dataset ?? ''} />}</Route>
             {session.data.features.chat && (
               <Route path="/chat/:app?/:conversation?">

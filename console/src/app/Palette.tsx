@@ -22,6 +22,8 @@ const PAGES: readonly [string, Word, string][] = [
   ['/runs', 'page.runs', 'runs'],
   ['/runs?status=paused', 'runs.that_wait', 'paused'],
   ['/runs?status=failed', 'runs.that_failed', 'failed'],
+  ['/triggers', 'page.triggers', 'bolt'],
+  ['/triggers?state=failed', 'delivery.that_failed', 'failed'],
   ['/chat', 'page.chat', 'chat'],
   ['/knowledge', 'page.knowledge', 'book'],
   ['/system', 'page.system', 'system'],

@@ -20,6 +20,7 @@ export const useMay = (): boolean => useWho().role === 'operator'
 const PAGES: readonly { id: string; to: string; word: Word; icon: string }[] = [
   { id: 'workflows', to: '/', word: 'page.workflows', icon: 'flows' },
   { id: 'runs', to: '/runs', word: 'page.runs', icon: 'runs' },
+  { id: 'triggers', to: '/triggers', word: 'page.triggers', icon: 'bolt' },
   { id: 'chat', to: '/chat', word: 'page.chat', icon: 'chat' },
   { id: 'knowledge', to: '/knowledge', word: 'page.knowledge', icon: 'book' },
   { id: 'system', to: '/system', word: 'page.system', icon: 'system' },

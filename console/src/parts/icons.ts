@@ -172,5 +172,11 @@ export const ICONS: Readonly<Record<string, readonly Shape[]>> = {
     ['circle', { cx: '8', cy: '8', r: '6' }],
     ['path', { d: 'M2 8h12M8 2c2 1.8 2.6 4 2.6 6S10 12.2 8 14c-2-1.8-2.6-4-2.6-6S6 3.8 8 2' }],
   ],
+  bolt: [['path', { d: 'M9 1.800 3.500 9H8l-1 5.200L12.500 7H8z' }]],
+  'trigger-webhook': [['path', { d: 'M9 1.800 3.500 9H8l-1 5.200L12.500 7H8z' }]],
+  'trigger-schedule': [
+    ['circle', { cx: '8', cy: '8', r: '6.250' }],
+    ['path', { d: 'M8 4.500V8l2.300 1.700' }],
+  ],
   check: [['path', { d: 'm3 8.500 3.300 3.300L13 4.500' }]],
 }

@@ -1,6 +1,8 @@
 import { afterEach, expect, test } from 'vitest'
 import { detailOf } from '../graph/detail.ts'
 import { CODES, ending, kindName, told } from './codes.ts'
+import { en } from './en.ts'
+import { ja } from './ja.ts'
 import { checkName, problemText, worded } from './messages.ts'
 import {
   bytes,
@@ -12,11 +14,12 @@ import {
   percent,
   setLanguage,
   t,
-  tables,
   tn,
   type Word,
   when,
 } from './words.ts'
+
+const tables = { en, ja }
 
 afterEach(() => setLanguage('en'))
 

@@ -1,13 +1,31 @@
-// Every word of the page, in the language that is chosen. The tables have the same keys: `en.ts` says which.
+// Every word of the page, in the language that is chosen: no other is loaded. The tables have the same keys: `en.ts` says
+// which.
 import { useSyncExternalStore } from 'react'
-import { en } from './en.ts'
-import { ja } from './ja.ts'
+import type { en } from './en.ts'
 
 export type Word = keyof typeof en
 export type Language = 'en' | 'ja'
-export const tables: Record<Language, Record<Word, string>> = { en, ja }
+type Words = {
+  readonly page: Readonly<Record<Word, string>>
+  /** Of the server's messages, by their codes, if they are not as the server tells them. */
+  readonly messages: Readonly<Record<string, string | undefined>>
+}
 /** Words that depend on a number have a form for one, `….one`. */
 export type Counted = { [K in Word]: K extends `${infer Name}.one` ? Name : never }[Word]
+
+const LOADS: Readonly<Record<Language, () => Promise<Words>>> = {
+  en: async () => ({ page: (await import('./en.ts')).en, messages: {} }),
+  ja: async () => {
+    // The texts of messages are the server's own catalogue.
+    const [words, messages] = await Promise.all([import('./ja.ts'), import('../../../src/jikko/diagnostics/ja.json')])
+    return { page: words.ja, messages: messages.default }
+  },
+}
+const loaded: Partial<Record<Language, Words>> = {}
+/** Loads the words of a language, which must be there before any is asked for. */
+export async function load(to: Language): Promise<void> {
+  loaded[to] ??= await LOADS[to]()
+}
 
 const KEPT = 'jikko.language'
 let chosen: Language | undefined
@@ -24,7 +42,15 @@ export function language(): Language {
   return chosen
 }
 
+/** Chooses a language, once its words are there. */
 export function setLanguage(to: Language): void {
+  if (!loaded[to]) {
+    void load(to).then(
+      () => setLanguage(to),
+      () => undefined,
+    )
+    return
+  }
   chosen = to
   globalThis.localStorage?.setItem(KEPT, to)
   for (const listener of [...listeners]) listener()
@@ -38,9 +64,12 @@ export const useLanguage = (): Language =>
 
 /** The text for a key, with `{name}` replaced by the value of that name. */
 export function t(word: Word, values: Record<string, string | number> = {}): string {
-  const text = tables[language()][word] ?? word
+  const text = loaded[language()]?.page[word] ?? word
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
 }
+
+/** The text for a code of the server's messages; undefined where the server's own is meant. */
+export const messageText = (code: string): string | undefined => loaded[language()]?.messages[code]
 
 /** The text for a number: `{n}` is the number as it is written in the language. */
 export function tn(word: Counted, n: number, values: Record<string, string | number> = {}): string {

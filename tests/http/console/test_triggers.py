@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from jikko.ports.stores.app_store import App
-from tests.acceptance.workflows import app, end, node
+from tests.acceptance.workflows import triggered
 from tests.effort import PATIENCE
 from tests.http.console.scene import API, Scene, decoded
 from tests.http.console.test_runs import ended_or_paused
@@ -16,42 +16,6 @@ from tests.http.console.test_runs import ended_or_paused
 pytestmark = pytest.mark.anyio
 
 HOUR = 3600.0
-
-
-def hooked(code: str = "def main(n):\n    return {'n': 6 // n}", *, node_id: str = "hook") -> str:
-    """An app that a webhook starts, and a schedule every hour."""
-    return app(
-        "注文 🧾",
-        [
-            node(
-                node_id,
-                "trigger-webhook",
-                title="Order \ue000",
-                method="post",
-                body=[{"name": "n", "type": "number", "required": True}],
-                headers=[{"name": "X-Kind", "type": "string", "required": False}],
-            ),
-            node(
-                "code",
-                "code",
-                code_language="python3",
-                code=code,
-                variables=[{"variable": "n", "value_selector": [node_id, "n"]}],
-                outputs={"n": {"type": "number"}},
-            ),
-            end(n="code.n"),
-            node("clock", "trigger-schedule", title="毎時", mode="cron", cron_expression="0 * * * *"),
-            node(
-                "tick",
-                "code",
-                code_language="python3",
-                code="def main():\n    return {'n': 1}",
-                variables=[],
-                outputs={"n": {"type": "number"}},
-            ),
-        ],
-        f"{node_id}>code>end clock>tick",
-    )
 
 
 async def triggers(client: httpx.AsyncClient, **query: Any) -> dict[str, Any]:
@@ -84,7 +48,7 @@ async def settled(client: httpx.AsyncClient, delivery_id: str) -> dict[str, Any]
 @pytest.fixture
 async def flow(scene: Scene) -> App:
     """An app with a webhook and a schedule."""
-    return await scene.publish(hooked())
+    return await scene.publish(triggered())
 
 
 async def test_triggers_are_listed_with_what_is_known_of_each_kind(
@@ -107,7 +71,7 @@ async def test_triggers_are_listed_with_what_is_known_of_each_kind(
 async def test_triggers_are_listed_by_app_and_kind_page_after_page(
     scene: Scene, operator: httpx.AsyncClient, flow: App
 ) -> None:
-    other = await scene.publish(hooked().replace("注文 🧾", "Other"))
+    other = await scene.publish(triggered("Other"))
     assert set(await triggers(operator, app=other.id, kind="schedule")) == {"clock"}
     assert await triggers(operator, app=flow.id[:-4] + "0000") == {}
     seen: list[str] = []
@@ -122,7 +86,7 @@ async def test_triggers_are_listed_by_app_and_kind_page_after_page(
 async def test_a_node_that_the_current_version_has_no_more_is_listed_without_a_title(
     scene: Scene, operator: httpx.AsyncClient, flow: App
 ) -> None:
-    await scene.publish(hooked(node_id="hook2"))
+    await scene.publish(triggered(node_id="hook2"))
     found = await triggers(operator)
     assert (found["hook"]["title"], found["hook2"]["title"]) == (None, "Order \ue000")
 
@@ -162,6 +126,10 @@ async def test_a_schedule_runs_by_hand_and_past_due_times_are_made_up_for(
     waiting = (await triggers(operator))["clock"]["schedule"]["recent"]
     assert [(time["state"], time["run_id"], time["why"]) for time in waiting] == [("waiting", None, "")] * 4
 
+    assert decoded(await operator.delete(f"{path}/backfill")) == {"dropped": 3}
+    left = decoded(await operator.get(path))["schedule"]["recent"]
+    assert sorted((time["state"], time["why"]) for time in left) == [("skipped", "dropped")] * 3 + [("waiting", "")]
+
 
 @pytest.mark.parametrize(
     "body",
@@ -198,6 +166,7 @@ async def test_only_schedules_are_paused_fired_and_backfilled(operator: httpx.As
 async def test_what_is_not_there_is_not_found(operator: httpx.AsyncClient, flow: App) -> None:
     for missing in ("x", flow.id, "注文 🧾%2Fhook"):
         assert (await operator.get(f"{API}/deliveries/{missing}")).status_code == 404
+        assert (await operator.get(f"{API}/triggers/{missing}")).status_code == 404
         for what in ("deliveries/{}/replay", "deliveries/{}/discard", "triggers/{}/enable", "triggers/{}/fire"):
             assert (await operator.post(f"{API}/{what.format(missing)}")).status_code == 404
 
@@ -223,7 +192,7 @@ async def test_a_delivery_is_shown_with_what_it_brought_and_its_runs(
 async def test_deliveries_are_listed_by_app_trigger_state_and_time(
     scene: Scene, operator: httpx.AsyncClient, flow: App
 ) -> None:
-    other = await scene.publish(hooked().replace("注文 🧾", "Other"))
+    other = await scene.publish(triggered("Other"))
     first = scene.clock.now
     for n in (3, 0, "3"):
         await called(scene, operator, {"n": n})
@@ -272,7 +241,7 @@ async def test_a_failed_delivery_is_replayed_by_the_current_version(
     [entry] = await deliveries(operator)
     failed = await settled(operator, entry["id"])
     assert (failed["state"], bool(failed["error"])) == ("failed", True)
-    await scene.publish(hooked("def main(n):\n    return {'n': 7}"))
+    await scene.publish(triggered(code="def main(n):\n    return {'n': 7}"))
 
     path = f"{API}/deliveries/{entry['id']}/replay"
     run_id = decoded(await operator.post(path, headers={"Idempotency-Key": "once"}), 202)["run_id"]

@@ -21,6 +21,7 @@ import { Ticks } from '../../parts/Ticks.tsx'
 import { ago, moment, t, tn } from '../../words/words.ts'
 import { RunRow } from '../runs/RunRow.tsx'
 import { useRuns } from '../runs/useRuns.ts'
+import { TriggerTable } from '../triggers/TriggerTable.tsx'
 import { CallIt } from './CallIt.tsx'
 import { Environment } from './Environment.tsx'
 import { Keys } from './Keys.tsx'
@@ -128,6 +129,11 @@ function Workflow({
             </ul>
           </section>
           <Recent app={app} />
+          {app.graph.nodes.some(node => node.type.startsWith('trigger-')) && (
+            <Panel title={t('page.triggers')} plain>
+              <TriggerTable app={app.id} withApp={false} />
+            </Panel>
+          )}
           <Panel
             title={t('problems.title')}
             plain

@@ -31,7 +31,7 @@ class DueTimeEntry(Struct):
     state: DueState
     at: Annotated[Moment, Meta(description="When that became of it.")]
     run_id: Uuid | None
-    why: Annotated[str, Meta(description="Why it was skipped: missed, paused or overlap.")]
+    why: Annotated[str, Meta(description="Why it was skipped: missed, paused, overlap or dropped.")]
 
 
 class ScheduleEntry(Struct):
@@ -104,6 +104,12 @@ class DueTimesAdded(Struct):
     added: int
 
 
+class DueTimesDropped(Struct):
+    """How many due times do not wait any more."""
+
+    dropped: int
+
+
 class ScheduleFired(Struct):
     """The run that was asked for."""
 
@@ -125,6 +131,12 @@ async def list_triggers(call: ConsoleRequest) -> SendableResponse:
     following = page[-1].id if begin + asked.limit < len(found) else None
     entries = [await _entry(call, trigger, app) for trigger in page if (app := apps.get(trigger.app_id)) is not None]
     return json_response(TriggerList(entries, following))
+
+
+@VisitorRoute("GET", "triggers/{trigger_id}", {200: TriggerEntry}, (404, 503))
+async def read_trigger(call: ConsoleRequest) -> SendableResponse:
+    """A trigger."""
+    return json_response(await _entry_of(call, await _trigger_of(call)))
 
 
 @VisitorRoute("POST", "triggers/{trigger_id}/enable", {200: TriggerEntry}, (404, 503), operators=True)
@@ -190,6 +202,15 @@ async def backfill_trigger(call: ConsoleRequest) -> SendableResponse:
     return json_response(DueTimesAdded(added), 202)
 
 
+@VisitorRoute("DELETE", "triggers/{trigger_id}/backfill", {200: DueTimesDropped}, (404, 503), operators=True)
+async def drop_backfill(call: ConsoleRequest) -> SendableResponse:
+    """Have those due times of a schedule's backfills not run that wait still."""
+    trigger = await _trigger_of(call)
+    dropped = await call.request.api.schedules.control.drop_backfill(trigger)
+    call.note("dropped backfill of trigger", f"{trigger.id}: {dropped} due times")
+    return json_response(DueTimesDropped(dropped))
+
+
 async def _trigger_of(call: ConsoleRequest) -> Trigger:
     """The trigger that the path names. Raises ``NotFound``: there is none."""
     return await call.request.api.triggers.find(id_in(call, "trigger_id", "trigger"))
@@ -198,8 +219,11 @@ async def _trigger_of(call: ConsoleRequest) -> Trigger:
 async def _changed(call: ConsoleRequest, did: str, trigger: Trigger) -> SendableResponse:
     """The trigger as it is now."""
     call.note(f"{did} trigger", trigger.id)
-    api = call.request.api
-    return json_response(await _entry(call, await api.triggers.find(trigger.id), await api.apps.find(trigger.app_id)))
+    return json_response(await _entry_of(call, await _trigger_of(call)))
+
+
+async def _entry_of(call: ConsoleRequest, trigger: Trigger) -> TriggerEntry:
+    return await _entry(call, trigger, await call.request.api.apps.find(trigger.app_id))
 
 
 async def _entry(call: ConsoleRequest, trigger: Trigger, app: App) -> TriggerEntry:
