@@ -20,9 +20,7 @@ class AppKeys:
     def __init__(
         self, store: AppStore, clock: Clock = time.time, *, rate: Rate | None = None, uses: KeyUses | None = None
     ) -> None:
-        """Args:
-        uses: Notes when keys are used; ``None``: that is of no interest.
-        """
+        """``uses``: notes when keys are used; ``None``: that is of no interest."""
         self._store = store
         self._clock = clock
         self._rate = rate if rate is not None and rate.is_limited else None

@@ -32,11 +32,7 @@ class KeyUses:
         self._writing: set[asyncio.Task[None]] = set()
 
     def note(self, key: bytes) -> None:
-        """A key is used now.
-
-        Args:
-            key: Its digest.
-        """
+        """A key is used now. ``key``: its digest."""
         if key in self._used:
             return
         self._used.add(key)

@@ -22,9 +22,7 @@ class Narration:
     """Takes the text of one answer as it comes, and has its sentences spoken, one request after the other."""
 
     def __init__(self, speech: Speech, script: Callable[[str], Script]) -> None:
-        """Args:
-        script: Makes what a model is given to say.
-        """
+        """``script``: makes what a model is given to say."""
         self._speech = speech
         self._script = script
         self._text = ""

@@ -33,9 +33,7 @@ class AppSpeech:
     """The use cases about speech. Of each feature the current version of the app decides."""
 
     def __init__(self, workflows: Workflows, speech: Speech, defaults: DefaultModels) -> None:
-        """Args:
-        defaults: Its ``speech_to_text`` and ``text_to_speech`` are called.
-        """
+        """``defaults``: its ``speech_to_text`` and ``text_to_speech`` are called."""
         self._workflows = workflows
         self._speech = speech
         self._defaults = defaults

@@ -19,11 +19,7 @@ from jikko.triggers.triggers import Triggers, options_of
 
 
 def schedule_reader(apps: AppStore, workflows: Workflows, options: Mapping[str, ScheduleOptions]) -> ScheduleReader:
-    """Make what reads schedules.
-
-    Args:
-        options: By ``APP/NODE``, or the id of a trigger.
-    """
+    """Make what reads schedules. ``options``: by ``APP/NODE``, or the id of a trigger."""
 
     def of(trigger: Trigger, app_name: str) -> ScheduleOptions:
         return options_of(options, trigger, app_name) or ScheduleOptions()

@@ -47,11 +47,7 @@ def stores_on_disk(settings: Settings, stack: Shutdown, owned: bool, *, shared: 
 
 
 def stores_in_memory(stack: Shutdown) -> Stores:
-    """Open stores that are gone with the process.
-
-    Args:
-        stack: Closes the database.
-    """
+    """Open stores that are gone with the process. ``stack``: closes the database."""
     stores = _stores_in(lazy.MemoryDatabase(), stack, lazy.MemoryBlobs(), SigningKeys(secrets.token_bytes(32)))
     stack.step("the record", stores.runs.close)
     return stores

@@ -56,11 +56,7 @@ async def delete(settings: Settings, app: str, user: str, yes: bool, as_json: bo
 
 
 async def _stop(assembly: Assembly, app_id: str, user: str, address: str) -> None:
-    """Stop the runs that go on, where they are.
-
-    Args:
-        address: Of the server that has them; ``""``: this process.
-    """
+    """Stop the runs that go on, where they are. ``address``: of the server that has them; ``""``: this process."""
     open_runs = await assembly.user_removal.open_runs(app_id, user)
     if not address:
         for run_id in open_runs:

@@ -11,9 +11,7 @@ class AsyncLazy(Generic[T]):
     """Makes something in a thread, once, however many wait for it. If that fails, who asks next has it tried again."""
 
     def __init__(self, make: Callable[[], T]) -> None:
-        """Args:
-        make: Called in a thread. Never gives ``None``.
-        """
+        """``make``: called in a thread. Never gives ``None``."""
         self._make = make
         self._making: asyncio.Task[None] | None = None
         self._made: T | None = None

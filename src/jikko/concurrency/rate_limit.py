@@ -75,9 +75,7 @@ class RequestRates:
     """Counts for any number of rates, each by itself."""
 
     def __init__(self, *, timer: Callable[[], float] = time.monotonic) -> None:
-        """Args:
-        timer: See ``RequestRate``.
-        """
+        """``timer``: see ``RequestRate``."""
         self._timer = timer
         self._rates: dict[int, RequestRate] = {}
 

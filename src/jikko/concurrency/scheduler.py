@@ -29,9 +29,7 @@ class Scheduler:
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        """Args:
-        clock: Seconds from any beginning. Tests count its readings instead.
-        """
+        """``clock``: seconds from any beginning. Tests count its readings instead."""
         self.clock = clock
         self._turns: FairQueue[Work] = FairQueue()
         self._goes_round = False
@@ -102,9 +100,7 @@ class TimeSlice:
     __slots__ = ("_ends", "_key", "_share", "_turn_ends", "waits")
 
     def __init__(self, share: Scheduler, key: str) -> None:
-        """Args:
-        key: For whom it works: an app, or a connection.
-        """
+        """``key``: for whom it works: an app, or a connection."""
         self._share = share
         self._key = key
         self._ends = 0.0

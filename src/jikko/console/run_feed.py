@@ -19,9 +19,7 @@ class RunFeed(RunObserver):
     """Collects what has moved in this process, and tells all; and those who look here what any process has reported."""
 
     def __init__(self, tell: Callable[[RunsMoved], None]) -> None:
-        """Args:
-        tell: Tells all processes, this one among them.
-        """
+        """``tell``: tells all processes, this one among them."""
         self._tell = tell
         self._moved: dict[str, None] = {}
         self._telling: asyncio.TimerHandle | None = None

@@ -255,11 +255,7 @@ def failure_of(kind: str) -> tuple[str, int]:
 
 
 def thought_fields(message_id: str, thought: Thought, files: list[Json]) -> dict[str, Json]:
-    """What is told of a round of an agent.
-
-    Args:
-        files: All files of the answer.
-    """
+    """What is told of a round of an agent. ``files``: all files of the answer."""
     own = [each.get("related_id") for each in thought.files]
     return {
         "position": thought.position,

@@ -203,11 +203,7 @@ def cycles(nodes: Sequence[str], edges: Iterable[_Edge]) -> list[list[str]]:
 
 
 def reached(starts: Iterable[str], edges: Iterable[_Edge], bodies: Mapping[str, str]) -> set[str]:
-    """The nodes that can be reached from ``starts``.
-
-    Args:
-        bodies: The first node of the body of each container.
-    """
+    """The nodes that can be reached from ``starts``. ``bodies``: the first node of the body of each container."""
     after: dict[str, list[str]] = {}
     for source, target in (*edges, *bodies.items()):
         after.setdefault(source, []).append(target)

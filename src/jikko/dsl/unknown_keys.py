@@ -94,11 +94,7 @@ def is_newer(version: str) -> bool:
 
 
 def check_keys(root: Mapping[str, Any], nodes: Sequence[NodeEntry], problems: list[Diagnostic]) -> None:
-    """Note the keys of a newer file that nothing here reads.
-
-    Args:
-        root: The whole file.
-    """
+    """Note the keys of a newer file that nothing here reads. ``root``: the whole file."""
     places = [
         ("", root, _OF_FILE),
         ("app.", root.get("app"), _OF_APP),

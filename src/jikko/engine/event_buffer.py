@@ -55,9 +55,7 @@ class EventBuffer:
     )
 
     def __init__(self, state: RunState, journal: Journal, clock: Clock, share: TimeSlice) -> None:
-        """Args:
-        share: The run's part of the event loop's time.
-        """
+        """``share``: the run's part of the event loop's time."""
         self._state = state
         self._slice = share
         self._journal = journal

@@ -43,9 +43,7 @@ class Runner(NodeRuns):
         share: Scheduler | None = None,
         guard: TextGuard | None = None,
     ) -> None:
-        """Args:
-        guard: Looks at the text that is shown.
-        """
+        """``guard``: looks at the text that is shown."""
         mine = TimeSlice(share or Scheduler(), info.app_id)
         super().__init__(state, EventBuffer(state, journal, clock, mine), info, ports, clock, mine)
         self._limits = limits

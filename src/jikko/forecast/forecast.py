@@ -127,11 +127,7 @@ def _idle(document: DslDocument, graph: CompiledGraph) -> Iterator[str]:
 
 
 def app_name(document: DslDocument, source: str) -> str:
-    """The name of the app that a file becomes.
-
-    Args:
-        source: The path of the file.
-    """
+    """The name of the app that a file becomes. ``source``: the path of the file."""
     return document.name or PurePath(source).stem
 
 

@@ -45,9 +45,7 @@ class KnownVariables:
     """The variables of one document."""
 
     def __init__(self, document: DslDocument, nodes: Mapping[str, Node]) -> None:
-        """Args:
-        nodes: Compiled nodes, by their ids. Of mocked ones and of those that are left out nothing is known.
-        """
+        """``nodes``: compiled nodes, by their ids. Of mocked ones and of those that are left out nothing is known."""
         entries = {entry.id: entry for entry in document.nodes}
         self._ids = entries.keys()
         self._system = SYSTEM.get(document.mode, SYSTEM["advanced-chat"])

@@ -52,11 +52,7 @@ def diagnose_model(need: Need, installation: "Installation", where: str) -> Diag
 
 
 def diagnose_speech(data: Mapping[str, Any], installation: "Installation", where: str) -> Iterator[Diagnostic]:
-    """Why the built-in tools of a node cannot speak or hear.
-
-    Args:
-        data: Of a tool node, or of an agent.
-    """
+    """Why the built-in tools of a node cannot speak or hear. ``data``: of a tool node, or of an agent."""
     for purpose, tool in () if installation.fake_models else speech_tools(data):
         model = speech_model(tool)
         if model is None:

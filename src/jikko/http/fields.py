@@ -106,11 +106,7 @@ def problems(
     words: Callable[[str, Any], tuple[str, str]] = worded,
     parsed: Callable[[Any, Any], Any] | None = None,
 ) -> Iterator[str]:
-    """What is wrong with values that are no such struct, field by field.
-
-    Args:
-        parsed: See ``dec_hook`` of msgspec.
-    """
+    """What is wrong with values that are no such struct, field by field. ``parsed``: see ``dec_hook`` of msgspec."""
     for field in msgspec.structs.fields(into):
         value = body.get(field.encode_name)
         if not field.required and field.encode_name not in body:

@@ -24,10 +24,6 @@ class Front(Struct, frozen=True, kw_only=True):
 
 
 def front_of(settings: Settings, lag: LoopLag | None = None) -> Front:
-    """The front of a process with these settings.
-
-    Args:
-        lag: How late its event loop is, if that is measured.
-    """
+    """The front of a process with these settings. ``lag``: how late its event loop is, if that is measured."""
     bodies = Bodies(settings.body_memory, settings.app_share, settings.body_seconds)
     return Front(bodies=bodies, lag=lag or LoopLag())

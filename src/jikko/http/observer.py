@@ -31,11 +31,7 @@ class RequestObserver:
         """
 
     def responding(self, request: Request, status: int, headers: Headers) -> None:
-        """The head of the answer is about to be sent.
-
-        Args:
-            headers: Those of the answer, which may be added to.
-        """
+        """The head of the answer is about to be sent. ``headers``: those of the answer, which may be added to."""
 
     def ended(self, request: Request, status: int | None, size: int, seconds: float) -> None:
         """The answer was sent, or its client went away.

@@ -28,9 +28,7 @@ class EventStream(StreamResponse):
     """How many this process sends now."""
 
     def __init__(self, pieces: AsyncIterator[bytes], headers: Mapping[str, str] | None = None) -> None:
-        """Args:
-        pieces: Each one or more whole frames, never empty.
-        """
+        """``pieces``: each one or more whole frames, never empty."""
         super().__init__(pieces, [*_HEADERS, *encoded((headers or {}).items())])
 
     async def __call__(self, receive: Receive, send: Send) -> None:

@@ -40,11 +40,7 @@ def _is_large(value: Json) -> bool:
 
 
 async def inputs_in_slices(started: RunStarted, share: TimeSlice) -> str:
-    """What ``stored_inputs`` makes.
-
-    Args:
-        share: Of the event loop.
-    """
+    """What ``stored_inputs`` makes. ``share``: of the event loop."""
     share.begin()
     parts: list[str] = []
     for part in _parts(all_inputs(started)):

@@ -38,9 +38,7 @@ class TextBudget:
     __slots__ = ("_left", "_limit")
 
     def __init__(self, limit: int) -> None:
-        """Args:
-        limit: Characters.
-        """
+        """``limit``: characters."""
         self._limit = self._left = limit
 
     def spend(self, characters: int) -> None:

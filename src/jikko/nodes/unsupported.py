@@ -28,9 +28,7 @@ class Unsupported(Struct, frozen=True):
 
     @classmethod
     def of(cls, node_type: str, data: Mapping[str, Any]) -> "Unsupported":
-        """Args:
-        data: The configuration of the node, whatever is in it.
-        """
+        """``data``: the configuration of the node, whatever is in it."""
         replacement = _INSTEAD.get(node_type, "part.nodes")
         return cls(
             subject=_subject(node_type, data),

@@ -38,9 +38,7 @@ class Handler(ResponseHandler):
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, share: Scheduler) -> None:
-        """Args:
-        share: Of the event loop, for all connections together.
-        """
+        """``share``: of the event loop, for all connections together."""
         super().__init__(loop)
         self._slice = TimeSlice(share, str(id(self)))
         self._rest, self._begin = b"", 0

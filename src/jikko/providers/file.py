@@ -55,11 +55,7 @@ def read_providers(file: Path | None, environment: Mapping[str, str]) -> Provide
 def parse_providers(
     text: bytes | str, environment: Mapping[str, str], *, source: str = "providers file", folder: Path = Path()
 ) -> Providers:
-    """The providers that a text describes. See ``read_providers``.
-
-    Args:
-        folder: Where relative paths begin.
-    """
+    """The providers that a text describes. See ``read_providers``. ``folder``: where relative paths begin."""
     written = OperatorFile(text, "providers", source, ("providers", "defaults", "extensions"))
     root, entries = written.root, dict[str, ProviderConfig]()
     if not isinstance(root.get("providers"), dict):

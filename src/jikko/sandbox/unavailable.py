@@ -28,11 +28,7 @@ class UnavailableSandbox:
     """A sandbox that refuses every run. Implements ``jikko.ports.sandbox.Sandbox``."""
 
     def __init__(self, reason: str) -> None:
-        """Make one.
-
-        Args:
-            reason: What is missing and how to get it; goes into every error.
-        """
+        """Make one. ``reason``: what is missing and how to get it; goes into every error."""
         self._reason = reason
 
     async def run_code(self, *job: Any, **options: Any) -> dict[str, Json]:

@@ -37,9 +37,7 @@ class _Server(uvicorn.Server):
     """Signals are handled around the server, since runs must be parked before connections close."""
 
     def __init__(self, config: uvicorn.Config, end_requested: asyncio.Event) -> None:
-        """Args:
-        end_requested: Set when there is no time to close connections in order.
-        """
+        """``end_requested``: set when there is no time to close connections in order."""
         super().__init__(config)
         self.has_started = asyncio.Event()
         self._end_requested = end_requested

@@ -87,11 +87,7 @@ def base_of(settings: Settings, listening: socket) -> str:
 
 
 def say_stopping(settings: Settings, at_once: bool, under_way: int | None = None) -> None:
-    """Print how long stopping takes.
-
-    Args:
-        under_way: How many runs there are; ``None`` if that is not known here.
-    """
+    """Print how long stopping takes. ``under_way``: how many runs there are; ``None`` if that is not known here."""
     if at_once:
         click.echo("Stopping at once …")
     elif under_way == 0:

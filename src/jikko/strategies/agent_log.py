@@ -18,9 +18,7 @@ class AgentLog:
     """The log of one invocation."""
 
     def __init__(self, key: str, emit: Callable[[ToolMessage], None]) -> None:
-        """Args:
-        key: Of the node's execution.
-        """
+        """``key``: of the node's execution."""
         self._key = key
         self._emit = emit
         self._entries = 0

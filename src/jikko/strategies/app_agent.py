@@ -83,11 +83,7 @@ class AgentRound:
         self.thought = Thought(id=str(uuid5(_IDS, f"{key}/{number}")), position=number, created_at=0.0)
 
     def tell(self, *, is_over: bool = False, is_told: bool = True, **known: Json) -> None:
-        """Tell of the round.
-
-        Args:
-            known: What is known of it since it was told last: fields of ``Thought``.
-        """
+        """Tell of the round. ``known``: what is known of it since it was told last: fields of ``Thought``."""
         self.thought = thought = replace(self.thought, **known)
         data: dict[str, Json] = {name: each for name, each in asdict(thought).items() if name not in _OF_ENTRY}
         status: Literal["start", "success"] = "success" if is_over else "start"
@@ -129,11 +125,7 @@ class AppAgent:
             self._emit(TextMessage(text))
 
     def end(self, answer: str) -> None:
-        """The agent is done.
-
-        Args:
-            answer: What is kept of all that it said.
-        """
+        """The agent is done. ``answer``: what is kept of all that it said."""
         self._emit(VariableMessage(CITATIONS, self._citations))
         self._emit(VariableMessage(ANSWER, answer))
 
@@ -168,11 +160,7 @@ class AppAgent:
             raise AgentFailure(str(failure), kind=failure.kind) from None
 
     async def called(self, name: str, given: Mapping[str, Json], files: list[Json]) -> str:
-        """What the model is told of a tool's answer.
-
-        Args:
-            files: Takes the file mappings of files that it makes.
-        """
+        """What the model is told of a tool's answer. ``files``: takes the file mappings of files that it makes."""
         tool = self.tools.get(name)
         if tool is None:
             return f"there is not a tool named {name}"

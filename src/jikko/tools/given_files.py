@@ -27,9 +27,7 @@ class GivenFiles:
     """Reads stored files of the caller, and fetches others through the address policy."""
 
     def __init__(self, files: FileStore, http: HttpClient, timeouts: Timeouts) -> None:
-        """Args:
-        timeouts: For each file that is fetched.
-        """
+        """``timeouts``: for each file that is fetched."""
         self._files = files
         self._http = http
         self._timeouts = timeouts

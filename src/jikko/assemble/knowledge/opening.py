@@ -50,11 +50,7 @@ def knowledge_stores(settings: Settings, stack: Shutdown, owned: bool, *, shared
 
 
 def later_retrieval(stores: "OpenKnowledge", http: "HttpClient", models: "Models", stack: Shutdown) -> "Retrieval":
-    """What searches datasets; made with the first search.
-
-    Args:
-        stack: Closes it.
-    """
+    """What searches datasets; made with the first search. ``stack``: closes it."""
 
     def made() -> "Retrieval":
         return lazy.make_retrieval(stores, http, models)

@@ -42,9 +42,7 @@ class Talk:
         *,
         as_json: bool,
     ) -> None:
-        """Args:
-        as_json: Whether each turn is shown as a line of JSON, and not as it comes.
-        """
+        """``as_json``: whether each turn is shown as a line of JSON, and not as it comes."""
         self._loop = loop
         self._service = service
         self._conversation = conversation

@@ -251,11 +251,7 @@ class ThereDataset(Struct):
     tags: list[ThereTag] = field(default_factory=list)
 
     def wishes(self, model: tuple[str, str] | None) -> DatasetWishes:
-        """What it is to be here.
-
-        Args:
-            model: Provider and embedding model to take instead.
-        """
+        """What it is to be here. ``model``: provider and embedding model to take instead."""
         provider, name = model or (self.embedding_model_provider, self.embedding_model)
         by_vectors = self.indexing_technique == "high_quality"
         try:

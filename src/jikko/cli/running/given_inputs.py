@@ -83,11 +83,7 @@ def read_text(path: str) -> str:
 
 
 def reader(*, taken: Sequence[str] = ()) -> Callable[[str], str]:
-    """Reads files for inputs.
-
-    Args:
-        taken: What has standard input already, in words.
-    """
+    """Reads files for inputs. ``taken``: what has standard input already, in words."""
     users = list(taken)
 
     def read(path: str) -> str:

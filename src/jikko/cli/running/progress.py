@@ -74,9 +74,7 @@ class ProgressReporter:
     """
 
     def __init__(self, *, as_json: bool, stopped_by: Any = None) -> None:
-        """Args:
-        stopped_by: Called when the run was stopped: by what, if this command did it, such as ``Ctrl-C``.
-        """
+        """``stopped_by``: called when the run was stopped: by what, if this command did it, such as ``Ctrl-C``."""
         self._as_json = as_json
         self._stopped_by = stopped_by or (lambda: "")
         self._line = LiveLine() if is_live(os.environ) and not as_json else None

@@ -41,9 +41,7 @@ class Server:
     """A server that is asked."""
 
     def __init__(self, url: str, key: str, user: str, store: Any = None) -> None:
-        """Args:
-        store: The runs of its data folder, if that is here.
-        """
+        """``store``: the runs of its data folder, if that is here."""
         self._url = url.rstrip("/")
         self._store = store
         self._key = key

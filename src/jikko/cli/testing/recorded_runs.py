@@ -86,11 +86,7 @@ class RecordedRuns:
 
 
 def exported(path: Path, app_id: str | None) -> Iterator[Recording | BadLine]:
-    """The runs of a file that `jikko runs export` wrote, and what of it is none.
-
-    Args:
-        app_id: Only those of that app.
-    """
+    """The runs of a file that `jikko runs export` wrote, and what of it is none. ``app_id``: only those of that app."""
     with path.open("rb") as source:
         for number, line in enumerate(iter(lambda: source.readline(MAX_LINE + 1), b""), 1):
             try:

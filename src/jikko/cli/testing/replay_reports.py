@@ -88,9 +88,7 @@ class TextReplayReport:
     """How many runs there are of each outcome, each with the example that differs least."""
 
     def __init__(self, titles: dict[str, str]) -> None:
-        """Args:
-        titles: Of nodes, by their ids.
-        """
+        """``titles``: of nodes, by their ids."""
         self._titles = titles
         self._examples: dict[tuple[ReplayOutcome, str], ReplayedResult] = {}
         """Of those that are unknown, one for each reason."""

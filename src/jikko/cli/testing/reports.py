@@ -44,9 +44,7 @@ class TextReport:
     """For people: the cases of each file, and of those that did not pass what differs. Implements ``CaseReport``."""
 
     def __init__(self, *, annotate: bool = False) -> None:
-        """Args:
-        annotate: Whether to write annotations of GitHub Actions as well.
-        """
+        """``annotate``: whether to write annotations of GitHub Actions as well."""
         self._counts: Counter[Outcome] = Counter()
         self._annotate = annotate
         self._file = ""

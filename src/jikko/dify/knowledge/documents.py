@@ -195,11 +195,7 @@ def document_body(document: Document, hits: int, fields: Sequence[MetadataField]
 def document_detail(
     document: Document, counts: SegmentCounts, fields: Sequence[MetadataField], which: str
 ) -> DocumentDetail:
-    """All that is told of a document.
-
-    Args:
-        which: Of its metadata: ``all``, ``only`` or ``without``.
-    """
+    """All that is told of a document. ``which``: of its metadata: ``all``, ``only`` or ``without``."""
     values: list[Value] | None = values_of(document, fields) or None
     if which == "only":
         return DocumentDetail(document.id, doc_type=None, doc_metadata=values)

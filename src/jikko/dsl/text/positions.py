@@ -41,9 +41,7 @@ class Positions:
     """The positions of one file, by the paths that problems have: ``workflow.graph.nodes[3].data.code``."""
 
     def __init__(self, text: bytes | str) -> None:
-        """Args:
-        text: As ``load`` takes it. What cannot be read has no positions.
-        """
+        """``text``: as ``load`` takes it. What cannot be read has no positions."""
         try:
             self._root = _read(as_yaml(decoded(text)))
         except (yaml.YAMLError, YamlProblem, ValueError):

@@ -83,11 +83,7 @@ async def form_of(
 
 @asynccontextmanager
 async def parsed_form(request: Request, receive: Receive, field_bytes: int | None) -> AsyncIterator["FormData"]:
-    """The form of a body, closed behind its use.
-
-    Args:
-        field_bytes: Bytes that a field may have; by default 8,192.
-    """
+    """The form of a body, closed behind its use. ``field_bytes``: bytes that a field may have; by default 8,192."""
     await imported("jikko.http.bodies.form_parser")
     from jikko.http.bodies.form_parser import MAX_FIELD_BYTES, parsed
 

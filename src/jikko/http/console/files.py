@@ -54,11 +54,7 @@ class PageFiles:
     """The files of the page."""
 
     def __init__(self, folder: Traversable | None = None) -> None:
-        """Read them.
-
-        Args:
-            folder: Where the build is, if not in the package.
-        """
+        """Read them. ``folder``: where the build is, if not in the package."""
         root = folder or files("jikko.http") / "static"
         contents = dict(_contents(root, "")) if root.is_dir() else {}
         self._files = {

@@ -83,11 +83,7 @@ class VisitorGate:
         self.console = console
 
     def for_visitors(self, handler: ConsoleHandler, *, operators: bool) -> Handler:
-        """A handler that only sees requests of those who have signed in.
-
-        Args:
-            operators: Whether viewers are refused.
-        """
+        """A handler that only sees requests of those who have signed in. ``operators``: whether viewers are refused."""
 
         @wraps(handler)
         async def handle(request: Request) -> SendableResponse:

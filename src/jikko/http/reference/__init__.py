@@ -33,11 +33,7 @@ def reference_file(name: str) -> bytes:
 
 
 def reference_page(description: dict[str, Any]) -> str:
-    """The page, in HTML. To be made off the event loop.
-
-    Args:
-        description: As ``openapi`` makes it.
-    """
+    """The page, in HTML. To be made off the event loop. ``description``: as ``openapi`` makes it."""
     # Loaded by few servers, and only at the first look.
     from jinja2 import Environment, StrictUndefined
 

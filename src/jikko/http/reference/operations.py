@@ -43,11 +43,7 @@ async def docs_file(request: Request) -> SendableResponse:
 
 @lru_cache(maxsize=1)
 def _description(of: tuple[str, str]) -> bytes:
-    """The description in JSON.
-
-    Args:
-        of: The version of the server, and the path below which clients reach it.
-    """
+    """The description in JSON. ``of``: the version of the server, and the path below which clients reach it."""
     return encode(_described(*of))
 
 

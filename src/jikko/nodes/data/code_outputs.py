@@ -45,11 +45,7 @@ class OutputSpec(Struct, frozen=True):
 
 
 def read_outputs(data: Fields, name: str, more: Collection[str] = ()) -> dict[str, OutputSpec]:
-    """The declared outputs of a code node, by name.
-
-    Args:
-        more: Types that they may have besides ``TYPES``.
-    """
+    """The declared outputs of a code node, by name. ``more``: types that they may have besides ``TYPES``."""
     outputs = data.mapping(name)
     return {str(key): OutputSpec.read(outputs.mapping(key), more) for key in outputs.raw}
 
@@ -80,9 +76,7 @@ class OutputCheck:
     """
 
     def __init__(self, limits: ValueLimits, pause: Callable[[], None] = lambda: None) -> None:
-        """Args:
-        pause: Called every few hundred elements.
-        """
+        """``pause``: called every few hundred elements."""
         self._limits = limits
         self._pause = pause
         self._seen = 0

@@ -68,9 +68,7 @@ class Memory(Struct, frozen=True):
 
     @classmethod
     def from_dsl(cls, data: Fields, *, always_by_size: bool = False) -> Self:
-        """Args:
-        always_by_size: Whether the size of the window counts even where the window is off. [QUIRK]
-        """
+        """``always_by_size``: whether the size of the window counts even where the window is off. [QUIRK]"""
         memory = data.mapping("memory")
         window, prefixes = memory.mapping("window"), memory.mapping("role_prefix")
         size = window.integer("size") or 0

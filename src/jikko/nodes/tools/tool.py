@@ -50,11 +50,7 @@ class ToolArgument(Struct, frozen=True):
 
     @classmethod
     def read(cls, fields: Fields, name: str, value: Json) -> Self | None:
-        """An entry; ``None`` if it gives nothing.
-
-        Args:
-            fields: The mapping that it stands in.
-        """
+        """An entry; ``None`` if it gives nothing. ``fields``: the mapping that it stands in."""
         if value is None:
             return None
         if not is_entry(value):

@@ -66,9 +66,7 @@ class PluginSources:
     """The packages of several places."""
 
     def __init__(self, places: Iterable[Path], keys: Sequence[PublicKey]) -> None:
-        """Args:
-        keys: Whose signatures are believed.
-        """
+        """``keys``: whose signatures are believed."""
         self.unread: list[str] = []
         """What in the places cannot be read, each with its path and the reason."""
         self._offered = [offered for place in places for offered in offered_in(place, self.unread)]

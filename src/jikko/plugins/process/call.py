@@ -42,9 +42,7 @@ class Blobs:
     """The files of one call. Pieces come in order, each file once."""
 
     def __init__(self, longest: int) -> None:
-        """Args:
-        longest: Bytes that a file may have.
-        """
+        """``longest``: bytes that a file may have."""
         self._longest = longest
         self._open: dict[str, _Blob] = {}
         self._done: set[str] = set()

@@ -34,9 +34,7 @@ class ProcessSession:
     """A ``ProcessGroup`` by its session, which the filter lets no process leave."""
 
     def __init__(self, leader: int, memory: int) -> None:
-        """Args:
-        memory: Bytes that all of it may have.
-        """
+        """``memory``: bytes that all of it may have."""
         self._leader = leader
         self._memory = memory
 

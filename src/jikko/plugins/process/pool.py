@@ -56,9 +56,7 @@ class ProcessPool(Generic[K]):
     """Processes by plugin. Nothing is started before the first call."""
 
     def __init__(self, start: Callable[[K], Awaitable[PluginProcess]], limits: PoolLimits | None = None) -> None:
-        """Args:
-        start: Starts a process of a plugin; raises ``PluginFailure`` if it does not start.
-        """
+        """``start``: starts a process of a plugin; raises ``PluginFailure`` if it does not start."""
         self._start = start
         self._limits = limits or PoolLimits()
         self._slots: dict[K, _Slot] = {}

@@ -32,9 +32,7 @@ class LlamaServer:
     """One process. It starts when it is needed, and again if it has died."""
 
     def __init__(self, config: ProviderConfig, *, embedding: bool = False) -> None:
-        """Args:
-        embedding: Whether it makes vectors, and no answers.
-        """
+        """``embedding``: whether it makes vectors, and no answers."""
         self._config = config
         self._embedding = embedding
         self._path = Path(str(config.options["path"]))

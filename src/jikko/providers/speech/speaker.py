@@ -47,9 +47,7 @@ class ProviderSpeech:
     """Finds the provider of a request, waits for its limits, and sends it. Implements ``Speech``."""
 
     def __init__(self, connections: ProviderBackends) -> None:
-        """Args:
-        connections: Those of the language models. They are closed with these.
-        """
+        """``connections``: those of the language models. They are closed with these."""
         self._connections = connections
 
     async def transcribe(self, recording: Recording) -> str:

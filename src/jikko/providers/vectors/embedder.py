@@ -30,9 +30,7 @@ class ProviderEmbedder:
     """An ``Embedder``: finds the provider of a request, waits for its limits, sends batches, and counts their cost."""
 
     def __init__(self, connections: ProviderBackends) -> None:
-        """Args:
-        connections: Those of the language models. They are closed with these.
-        """
+        """``connections``: those of the language models. They are closed with these."""
         self._connections = connections
 
     def batch_size(self, provider: str, model: str) -> int:

@@ -54,9 +54,7 @@ class PackageFolder:
     """The folder of installed packages. Looking costs one system call while nothing changes."""
 
     def __init__(self, path: Path, *, load: tuple[str, ...] = ()) -> None:
-        """Args:
-        load: Modules to import ahead besides those that are known to be used often.
-        """
+        """``load``: modules to import ahead besides those that are known to be used often."""
         self.path = path
         self.load = load
         self._seen: tuple[int, int] | None = None

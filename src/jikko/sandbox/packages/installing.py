@@ -54,9 +54,7 @@ class PackageInstaller:
     """Changes what is installed in a folder. Blocks; only ``try_out`` needs an event loop."""
 
     def __init__(self, folder: PackageFolder, report: Callable[[str], None] = lambda text: None) -> None:
-        """Args:
-        report: Told what is done, a line each.
-        """
+        """``report``: told what is done, a line each."""
         self._folder = folder
         self._report = report
 

@@ -85,11 +85,7 @@ class PackageLoader:
             self._check("what JIKKO_PACKAGES_LOAD names", known)
 
     def take_into_memory(self, hidden: tuple[str, ...]) -> MemoryImporter:
-        """Read what can still be imported or opened.
-
-        Args:
-            hidden: Top-level modules that programs get from elsewhere.
-        """
+        """Read what can still be imported or opened. ``hidden``: top-level modules that programs get from elsewhere."""
         for name in [name for name in sys.modules if name.partition(".")[0] in hidden]:
             # A library may have imported the real one.
             del sys.modules[name]

@@ -79,9 +79,7 @@ class Exchange:
     )
 
     def __init__(self, connection: Connection, scope: Scope, *, keep_alive: bool, expects_continue: bool) -> None:
-        """Args:
-        expects_continue: Whether its client sends the body once it is asked for it.
-        """
+        """``expects_continue``: whether its client sends the body once it is asked for it."""
         self._connection = connection
         self.scope = scope
         self.keep_alive = keep_alive
@@ -161,11 +159,7 @@ class Exchange:
     # The answer.
 
     async def run(self, application: ASGIApp, running: "set[asyncio.Task[None]]") -> None:
-        """Have it answered.
-
-        Args:
-            running: All tasks that answer; ``task`` leaves them.
-        """
+        """Have it answered. ``running``: all tasks that answer; ``task`` leaves them."""
         try:
             try:
                 await application(self.scope, self.receive, self.send)

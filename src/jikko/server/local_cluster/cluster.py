@@ -183,9 +183,7 @@ class LocalServer(LocalService):
     """One server."""
 
     def __init__(self, number: int, home: Path, port: int, settings: Mapping[str, str]) -> None:
-        """Args:
-        settings: The whole environment, but for its data folder.
-        """
+        """``settings``: the whole environment, but for its data folder."""
         self.title = f"Server {number}"
         self._port = port
         super().__init__(home.with_suffix(".log"), env={**settings, "JIKKO_HOME": str(home)})

@@ -101,9 +101,7 @@ class LocalNats(LocalService):
     title = "NATS"
 
     def __init__(self, folder: Path, port: int) -> None:
-        """Args:
-        folder: An existing folder of its own, for what it keeps.
-        """
+        """``folder``: an existing folder of its own, for what it keeps."""
         self.folder = folder
         self.port = port
         self._password = secrets.token_hex(16)
@@ -149,9 +147,7 @@ class LocalBucket(LocalService):
     title = "The bucket"
 
     def __init__(self, folder: Path, port: int) -> None:
-        """Args:
-        folder: An existing folder of its own.
-        """
+        """``folder``: an existing folder of its own."""
         self.folder = folder
         self.port = port
         self._key, self._secret = secrets.token_hex(8), secrets.token_hex(16)

@@ -22,9 +22,7 @@ class Audio:
     """Speaks and hears by the models of the providers file."""
 
     def __init__(self, speech: Speech, defaults: DefaultModels, files: GivenFiles) -> None:
-        """Args:
-        defaults: Its ``text_to_speech`` and ``speech_to_text`` are called where a node chooses no model.
-        """
+        """``defaults``: its ``text_to_speech`` and ``speech_to_text`` are called where a node chooses no model."""
         self._speech = speech
         self._defaults = defaults
         self._files = files

@@ -105,9 +105,7 @@ _PROGRAMS: Final = {"python3": _PYTHON, "javascript": _JAVASCRIPT}
 
 
 def code_tools(sandbox: Sandbox) -> Mapping[str, BuiltinTool]:
-    """Args:
-    sandbox: Where programs run.
-    """
+    """``sandbox``: where programs run."""
 
     async def act(values: Mapping[str, Json], call: ToolCall, emit: Emit) -> None:
         language = values.get("language")

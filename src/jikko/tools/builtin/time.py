@@ -33,9 +33,7 @@ _Values = Mapping[str, Json]
 
 
 def time_tools(clock: Clock) -> Mapping[str, BuiltinTool]:
-    """Args:
-    clock: What time it is.
-    """
+    """``clock``: what time it is."""
     return {
         "current_time": BuiltinTool(
             (setting("format", default=_FORMAT), setting("timezone", "select", default="UTC", options=_ZONES)),

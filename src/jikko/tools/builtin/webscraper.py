@@ -40,9 +40,7 @@ class Webscraper:
     """Reads pages and documents over HTTP, through the address policy."""
 
     def __init__(self, http: HttpClient, documents: DocumentReader, *, waits: tuple[float, ...] = _WAITS) -> None:
-        """Args:
-        waits: Seconds before each further try of a request that failed.
-        """
+        """``waits``: seconds before each further try of a request that failed."""
         self._http = http
         self._documents = documents
         self._waits = waits

@@ -31,9 +31,7 @@ class TokenCache:
     """The tokens of one process. Each is asked for once, and again shortly before it ends."""
 
     def __init__(self, http: HttpClient, clock: Callable[[], float]) -> None:
-        """Args:
-        clock: Seconds since any moment.
-        """
+        """``clock``: seconds since any moment."""
         self._http = http
         self._clock = clock
         self._held: dict[tuple[OAuthClient, str], _Token] = {}

@@ -106,9 +106,7 @@ class PingReplies:
     """Sends replies while an answer is read. Only pings are answered: nobody here has a model or a user to ask."""
 
     def __init__(self, requests: McpRequests, url: str, headers: Pairs) -> None:
-        """Args:
-        headers: Those of the request that is being answered.
-        """
+        """``headers``: those of the request that is being answered."""
         self._requests = requests
         self._url = url
         self._headers = tuple((name, value) for name, value in headers if name.lower() in _SENT)

@@ -67,9 +67,7 @@ class SignInRate:
     """How often an address may try to sign in, at all processes that serve together."""
 
     def __init__(self, count: Callable[[bytes, int], Awaitable[int]]) -> None:
-        """Args:
-        count: See ``Cluster.count``.
-        """
+        """``count``: see ``Cluster.count``."""
         self._count = count
         self._here = RequestRate(_PER_MINUTE)
         """What this process has let through: it holds also while the others cannot be reached."""
