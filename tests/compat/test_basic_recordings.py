@@ -12,6 +12,7 @@ from tests.compat.replay.jikko import Target, started
 from tests.compat.replay.judge import judge
 from tests.compat.replay.levels import Level
 from tests.compat.replay.transport import HttpTransport
+from tests.compat.replayed import otherwise
 from tests.compat.sampled import sampled
 
 pytestmark = pytest.mark.once
@@ -51,3 +52,7 @@ def test_answers_are_as_recorded(case: Case, target: Target, transport: HttpTran
         if finding.level.value < Level.TEXT.value and not (case.name in NAMED_BY_ID and "tool_labels" in finding.path)
     ]
     assert shown == []
+
+
+def test_the_runs_of_all_cases_do_the_same_when_they_are_replayed(target: Target) -> None:
+    assert otherwise(target.folder) == []

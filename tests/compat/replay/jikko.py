@@ -36,6 +36,8 @@ class Target:
     base_url: str
     echo_url: str
     keys: dict[str, AppKey]
+    folder: Path
+    """Its data folder is in it, as ``home``, beside its providers and tools."""
     knowledge: Knowledge | None = None
 
 
@@ -64,11 +66,11 @@ def started(suite: Suite, command: str, workdir: Path | None = None) -> Iterator
             external, key = _knowledge(wanted, shlex.split(command), env, echo_url)
             knowledge = fill(wanted, base_url, key, external, echo_url)
             keys = _import(suite, shlex.split(command), home, env, echo_url, knowledge)
-            yield Target(base_url, echo_url, keys, knowledge)
+            yield Target(base_url, echo_url, keys, home, knowledge)
             return
         keys = _import(suite, shlex.split(command), home, env, echo_url)
         stack.enter_context(running(serve, f"{base_url}/health", home / "jikko.log", env))
-        yield Target(base_url, echo_url, keys)
+        yield Target(base_url, echo_url, keys, home)
 
 
 def _tools(suite: Suite, home: Path, echo_url: str, stack: ExitStack) -> Path:

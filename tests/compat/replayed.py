@@ -1,0 +1,41 @@
+"""Replays of the runs that a suite has made: each has to do what it did, by its log alone."""
+
+import asyncio
+import os
+from pathlib import Path
+
+from jikko.cli.options import assembled
+from jikko.cli.testing.recorded_runs import RecordedRuns
+from jikko.cli.testing.replay import Replays
+from jikko.engine.limits import RunLimits
+from jikko.proving.replayed_run import Replayer
+from jikko.setting_sources import read_settings
+from tests.effort import PATIENCE
+
+
+def otherwise(folder: Path) -> list[str]:
+    """The runs that do otherwise when they are replayed on the current version, with what is different.
+
+    Args:
+        folder: Of the server that made them.
+    """
+    return asyncio.run(_otherwise(folder))
+
+
+async def _otherwise(folder: Path) -> list[str]:
+    files = {"JIKKO_PROVIDERS": folder / "providers.yaml", "JIKKO_TOOLS": folder / "tools.yaml"}
+    given = {name: str(path) for name, path in files.items() if path.exists()}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("JIKKO_")}
+    settings = read_settings({**kept, **given, "JIKKO_HOME": str(folder / "home")})
+    found, count = [], 0
+    async with assembled(settings) as assembly:
+        for app in await assembly.apps.all():
+            recorded = RecordedRuns(assembly, app)
+            replayer = Replayer(await assembly.workflows.get(app), assembly.ports, RunLimits(max_steps=500), "nearest")
+            replays = Replays(replayer, recorded, None, PATIENCE)
+            async for result, _ in replays.results(recorded.newest(1000, 0.0)):
+                count += 1
+                if result.outcome != "same" and not result.reason.endswith("was stopped"):
+                    found.append(f"{app.name}: {result.outcome}: {result.where} {result.difference} {result.reason}")
+    assert count, "there are no runs: the other tests of the file make them"
+    return found
