@@ -18,12 +18,12 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from tests.files.memory_objects import MemoryObjects
 from tests.store.postgres_server import PostgresServer
 
 from benchmarks.load import figure
 from benchmarks.sizes import sized
 from benchmarks.store import at_once, finished_run
-from jikko.files.memory import MemoryObjects
 from jikko.ports.stores.run_store import Append
 from jikko.store.postgres.archive.archiving import PostgresArchiving
 from jikko.store.postgres.archive.objects import ArchiveObjects

@@ -6,10 +6,10 @@ import pytest
 
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.files.bucket_objects import BucketObjects
-from jikko.files.memory import MemoryObjects
 from jikko.ports.stores.blob_store import FileMissing
 from jikko.ports.stores.object_store import ObjectStore
 from tests.files.buckets import Buckets
+from tests.files.memory_objects import MemoryObjects
 from tests.files.radosgw import RADOS
 
 

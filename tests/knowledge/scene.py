@@ -13,9 +13,7 @@ from typing import Any
 
 from jikko.files.signing import UrlSigner
 from jikko.files.signing_keys import SigningKeys
-from jikko.knowledge.child_chunks import ChildChunks
-from jikko.knowledge.dataset_names import DatasetNames
-from jikko.knowledge.datasets import Datasets, DatasetWishes
+from jikko.knowledge.datasets import DatasetNames, Datasets, DatasetWishes
 from jikko.knowledge.documents import Documents, text_source
 from jikko.knowledge.external_apis import ExternalApis
 from jikko.knowledge.files import DocumentFiles
@@ -27,8 +25,7 @@ from jikko.knowledge.metadata import Metadata
 from jikko.knowledge.retrieval.external import ExternalKnowledge
 from jikko.knowledge.retrieval.one_dataset import DatasetSearch
 from jikko.knowledge.retrieval.retrieval import Retrieval
-from jikko.knowledge.segment_index import SegmentIndex
-from jikko.knowledge.segments import Segments
+from jikko.knowledge.segments import ChildChunks, SegmentIndex, Segments
 from jikko.knowledge.service import Knowledge
 from jikko.knowledge.tags import Tags
 from jikko.ports.default_models import DefaultModels, ModelName

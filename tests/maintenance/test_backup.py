@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from jikko.assemble.backup import make_backups, make_restores
 from jikko.files.disk import DiskBlobs
-from jikko.files.memory import MemoryObjects
 from jikko.files.signing import UrlSigner
 from jikko.files.signing_keys import SigningKeys
 from jikko.files.store import Files
@@ -23,6 +22,7 @@ from jikko.settings import Settings
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.copies import SqliteCopies
 from tests.contract.runs import APP
+from tests.files.memory_objects import MemoryObjects
 
 CONTENT = "届いた 🙂".encode()
 

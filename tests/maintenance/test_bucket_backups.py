@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from jikko.assemble.backup import make_backups, make_restores
 from jikko.errors import StoreUnavailable
-from jikko.files.memory import MemoryObjects
 from jikko.maintenance.backup_target import NotABackup
 from jikko.maintenance.in_bucket.layout import BLOCK, StoredBackup, name_at, names, path_of
 from jikko.maintenance.in_bucket.making import BucketBackups
@@ -22,6 +21,7 @@ from jikko.maintenance.in_bucket.source import InBucket
 from jikko.maintenance.restore import NotRestored
 from jikko.settings import Settings
 from jikko.store.sqlite.database import Database
+from tests.files.memory_objects import MemoryObjects
 
 DAY = 24 * 3600.0
 CONTENTS = [b"", b"x", "請求書 🧾".encode(), random.Random(1).randbytes(2 * BLOCK + 17)]

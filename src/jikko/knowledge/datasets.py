@@ -1,14 +1,17 @@
-"""Datasets: making, changing and deleting them. Source: docs/dify-behaviour.md, “Knowledge API”."""
+"""Datasets: making, changing and deleting them; what workflow files call them.
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+Source: docs/dify-behaviour.md, “Knowledge API”.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from jikko.dsl.encrypted_ids import check_decryption
 from jikko.errors import InvalidParam, NotFound
 from jikko.ids import is_uuid, new_id
-from jikko.knowledge.notify import Wake
 from jikko.knowledge.retrieval.model import checked_retrieval_model
 from jikko.ports.clock import Clock
 from jikko.ports.default_models import DefaultModels
@@ -17,6 +20,10 @@ from jikko.ports.models import ModelFailure
 from jikko.ports.stores.knowledge.records import Dataset, DatasetCounts, ExternalApi, JsonObject, MetadataField, Tag
 from jikko.repositories.knowledge.datasets import DatasetNameTaken
 from jikko.repositories.knowledge.stores import KnowledgeStores, OpenKnowledge
+
+Wake: TypeAlias = Callable[[], None]
+"""Has the indexing process look for jobs now, whichever it is."""
+
 
 PERMISSIONS = ("only_me", "all_team_members", "partial_members")
 
@@ -293,3 +300,45 @@ def _checked_external(given: Any) -> JsonObject:
         "score_threshold": threshold,
         "score_threshold_enabled": bool(given.get("score_threshold_enabled")),
     }
+
+
+class DatasetNames:
+    """The use cases about what files call datasets."""
+
+    def __init__(self, knowledge: OpenKnowledge) -> None:
+        self._knowledge = knowledge
+
+    async def map(self, text: str, dataset: Dataset | None) -> None:
+        """Have what workflow files call a dataset of another server mean one of here; ``None``: none any more."""
+        await (await self._knowledge.made()).datasets.set_alias(text, None if dataset is None else dataset.id)
+
+    async def understand(self, workspace_id: str) -> None:
+        """Have encrypted ids of a workspace of Dify mean what is behind them, from now on.
+
+        Raises:
+            InvalidParam: It is no id of a workspace.
+            DecryptionUnavailable: The library for it is not installed.
+        """
+        if not is_uuid(workspace_id):
+            raise InvalidParam(f"{workspace_id!r} is no id of a workspace: it must be a UUID.")
+        check_decryption()
+        await (await self._knowledge.made()).datasets.add_workspace(workspace_id.lower())
+
+    async def forget_workspace(self, workspace_id: str) -> bool:
+        """Understand encrypted ids of a workspace no more. Returns whether they were understood."""
+        stores = await self._knowledge.existing()
+        return stores is not None and await stores.datasets.delete_workspace(workspace_id.lower())
+
+    async def workspaces(self) -> list[str]:
+        """The workspaces whose encrypted ids are understood."""
+        stores = await self._knowledge.existing()
+        return [] if stores is None else await stores.datasets.workspaces()
+
+    async def mapped(self) -> dict[str, Dataset]:
+        """What texts of workflow files mean."""
+        stores = await self._knowledge.existing()
+        if stores is None:
+            return {}
+        aliases = await stores.datasets.aliases()
+        targets = await stores.datasets.datasets(set(aliases.values()))
+        return {text: targets[target] for text, target in aliases.items() if target in targets}

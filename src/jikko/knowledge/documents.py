@@ -12,9 +12,8 @@ from msgspec.structs import replace
 
 from jikko.errors import Forbidden, InvalidParam, NotFound, UploadRefused
 from jikko.ids import new_id
-from jikko.knowledge.datasets import Datasets, DatasetWishes
+from jikko.knowledge.datasets import Datasets, DatasetWishes, Wake
 from jikko.knowledge.metadata import with_built_in
-from jikko.knowledge.notify import Wake
 from jikko.knowledge.texts.rules import AUTOMATIC, checked_rule
 from jikko.ports.clock import Clock
 from jikko.ports.stores.knowledge.records import Dataset, Document, Job, JsonObject, SourceFile

@@ -7,12 +7,11 @@ from msgspec.structs import replace
 
 from jikko.errors import InvalidParam
 from jikko.ids import is_uuid, new_id
-from jikko.knowledge.datasets import Datasets, DatasetWishes
+from jikko.knowledge.datasets import Datasets, DatasetWishes, Wake
 from jikko.knowledge.documents import NewSource, checked_name, file_of, instead_of, new_batch, text_source, with_job
 from jikko.knowledge.indexing.cutting_stage import child_of, hash_of
 from jikko.knowledge.indexing.nodes import estimated_tokens
 from jikko.knowledge.metadata import BUILT_IN, Metadata
-from jikko.knowledge.notify import Wake
 from jikko.knowledge.tags import Tags
 from jikko.knowledge.texts.rules import AUTOMATIC, checked_rule
 from jikko.ports.clock import Clock

@@ -1,23 +1,71 @@
-"""Segments and child chunks: adding, changing and deleting them. Source: docs/dify-behaviour.md, “Knowledge API”."""
+"""Segments and child chunks: adding, changing and deleting them, with the nodes by which they are found.
+
+Source: docs/dify-behaviour.md, “Knowledge API”.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from jikko.errors import InvalidParam, NotFound
+from jikko.errors import InvalidParam, NotFound, ServiceFailed
 from jikko.ids import new_id
 from jikko.knowledge.documents import Documents
 from jikko.knowledge.indexing.cutting_stage import child_of, hash_of
-from jikko.knowledge.indexing.nodes import estimated_tokens
-from jikko.knowledge.segment_index import SegmentIndex, SegmentPosition
+from jikko.knowledge.indexing.nodes import Model, digest_of, embedded, estimated_tokens, node_of
 from jikko.knowledge.texts.rules import CuttingError, rule_of
 from jikko.knowledge.texts.segments import ChunkBudget, children_of
 from jikko.knowledge.texts.words import cutter, keywords
 from jikko.ports.clock import Clock
-from jikko.ports.stores.knowledge.records import ChildChunk, Document, IndexEntry, Segment
+from jikko.ports.embeddings import Embedder
+from jikko.ports.models import ModelFailure
+from jikko.ports.stores.knowledge.records import ChildChunk, Dataset, Document, IndexEntry, Segment
 from jikko.repositories.knowledge.stores import OpenKnowledge
+
+
+class SegmentPosition(NamedTuple):
+    """Where a segment is."""
+
+    dataset: Dataset
+    document: Document
+    model: Model | None
+    """What makes the vectors of the document; ``None``: it has none."""
+
+
+class SegmentIndex:
+    """Makes the nodes of texts that clients add or change."""
+
+    def __init__(self, documents: Documents, embedder: Embedder) -> None:
+        self._documents = documents
+        self._embedder = embedder
+
+    async def place(self, dataset_id: str, document_id: str) -> SegmentPosition:
+        """Where the segments of a document are. Raises ``NotFound``."""
+        dataset, document = await self._documents.get(dataset_id, document_id)
+        made_by = document.embedded_by
+        if made_by:
+            provider, _, name = made_by.partition("|")
+            return SegmentPosition(dataset, document, Model(provider, name))
+        return SegmentPosition(dataset, document, None)
+
+    async def nodes(
+        self, place: SegmentPosition, texts: Sequence[tuple[str, str | None, str]]
+    ) -> tuple[list[IndexEntry], list[int]]:
+        """Nodes of texts (segment, child, text), and their tokens. Raises ``ServiceFailed``."""
+        if place.model is None:
+            return [IndexEntry(segment, child, b"", b"", "") for segment, child, _ in texts], [0] * len(texts)
+        try:
+            vectors, tokens = await embedded(self._embedder, place.model, [text for _, _, text in texts])
+        except ModelFailure as failure:
+            raise ServiceFailed(str(failure)) from None
+        nodes = [
+            node_of(segment, child, text, digest_of(place.model, text), vector)
+            for (segment, child, text), vector in zip(texts, vectors, strict=True)
+        ]
+        return nodes, tokens
+
 
 MAX_SEGMENTS_AT_ONCE = 2_000
 """Segments of one request."""
@@ -278,3 +326,64 @@ def _there(segment: Segment | None) -> Segment:
     if segment is None:
         raise NotFound("Segment not found.")
     return segment
+
+
+class ChildChunks:
+    """The use cases about child chunks."""
+
+    def __init__(self, knowledge: OpenKnowledge, segments: Segments, index: SegmentIndex, clock: Clock) -> None:
+        self._knowledge = knowledge
+        self._segments = segments
+        self._index = index
+        self._clock = clock
+
+    async def page(
+        self, dataset_id: str, document_id: str, segment_id: str, *, keyword: str, number: int, limit: int
+    ) -> tuple[list[ChildChunk], int]:
+        """Some child chunks of a segment, by position, and how many fit in all. Raises ``NotFound``."""
+        _, segment = await self._segments.get(dataset_id, document_id, segment_id)
+        stores = await self._knowledge.made()
+        return await stores.segments.list_children(
+            segment.id, keyword=keyword, offset=(number - 1) * limit, limit=limit
+        )
+
+    async def add(self, dataset_id: str, document_id: str, segment_id: str, content: str) -> ChildChunk:
+        """Add a child chunk behind the others. Raises ``NotFound``, ``InvalidParam`` or ``ServiceFailed``."""
+        check_length("content", content)
+        place = await self._index.place(dataset_id, document_id)
+        _, segment = await self._segments.get(dataset_id, document_id, segment_id)
+        stores = await self._knowledge.made()
+        now = self._clock()
+        # Its id is made before its place is known.
+        draft = child_of(segment, 0, content, now, type="customized")
+        nodes, _ = await self._index.nodes(place, [(segment.id, draft.id, content)])
+        added = await stores.segments.add_child(
+            segment.id, lambda position: replace(draft, position=position), (lambda _: nodes[0]) if nodes else None
+        )
+        if added is None:
+            raise NotFound("Segment not found.")
+        return added
+
+    async def change(
+        self, dataset_id: str, document_id: str, segment_id: str, child_id: str, content: str
+    ) -> ChildChunk:
+        """Change the text of a child chunk. Raises ``NotFound``, ``InvalidParam`` or ``ServiceFailed``."""
+        check_length("content", content)
+        place = await self._index.place(dataset_id, document_id)
+        child = await self._child(dataset_id, document_id, segment_id, child_id)
+        nodes, _ = await self._index.nodes(place, [(child.segment_id, child.id, content)])
+        changed = replace(child, content=content, words=len(content), type="customized", updated_at=self._clock())
+        await (await self._knowledge.made()).segments.change_child(changed, nodes[0] if nodes else None)
+        return changed
+
+    async def delete(self, dataset_id: str, document_id: str, segment_id: str, child_id: str) -> None:
+        """Delete a child chunk. Raises ``NotFound``."""
+        child = await self._child(dataset_id, document_id, segment_id, child_id)
+        await (await self._knowledge.made()).segments.delete_child(child)
+
+    async def _child(self, dataset_id: str, document_id: str, segment_id: str, child_id: str) -> ChildChunk:
+        _, segment = await self._segments.get(dataset_id, document_id, segment_id)
+        child = await (await self._knowledge.made()).segments.child(segment.dataset_id, child_id.lower())
+        if child is None or child.segment_id != segment.id:
+            raise NotFound("Child chunk not found.")
+        return child

@@ -156,15 +156,12 @@ class NoStrategies:
     """``Strategies`` of a place where there are none."""
 
     def icon(self, name: StrategyName) -> Json | None:
-        """See ``Strategies.icon``."""
         return None
 
     def find(self, name: StrategyName) -> Strategy:
-        """See ``Strategies.find``."""
         raise ToolNotFound(Phrase("tool.no_strategies", {"name": str(name)}))
 
     async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
-        """See ``Strategies.invoke``."""
         raise ToolFailure("there are no agent strategies here", reported=False)
 
     async def close(self) -> None:

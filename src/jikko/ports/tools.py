@@ -287,19 +287,15 @@ class NoTools:
     """``Tools`` of a place where there are none."""
 
     def icon(self, name: ToolName) -> Json | None:
-        """See ``Tools.icon``."""
         return None
 
     def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
-        """See ``Tools.known``."""
         raise _nothing(name)
 
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
-        """See ``Tools.find``."""
         raise _nothing(name)
 
     async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
-        """See ``Tools.call``."""
         raise ToolFailure("there are no tools here", reported=False)
 
     async def close(self) -> None:

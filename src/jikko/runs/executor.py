@@ -231,7 +231,6 @@ class Executor:
         return sum(not runner.has_ended for _, runner in self._held.values())
 
     async def close(self, grace: float, drain: float) -> int:
-        """See ``Runs.close``."""
         self._closing = True
         self.admission.close()
         # Those that were launched in this turn begin.

@@ -47,14 +47,12 @@ class InnerRuns:
         self._stopping: set[asyncio.Task[bool]] = set()
 
     async def find(self, name: str) -> InnerApp | None:
-        """See ``InnerWorkflows.find``."""
         app = await self._apps.app_named(name)
         if app is None or app.mode != _MODE:
             return None
         return _described(app, await self._workflow(app))
 
     async def run(self, call: InnerCall) -> InnerOutcome:
-        """See ``InnerWorkflows.run``."""
         app = await self._apps.app(call.app.id)
         if app is None:
             raise InnerRefused(f"the app {call.app.name!r} is gone")

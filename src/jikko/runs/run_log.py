@@ -238,7 +238,6 @@ class RunLog:
 
     @property
     def is_behind(self) -> bool:
-        """See ``Journal``."""
         return self.memory.is_behind
 
     async def durability_barrier(self) -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from jikko.errors import JikkoError, StoreUnavailable
 from jikko.files.bucket_objects import BucketObjects
-from jikko.files.memory import MemoryObjects
 from jikko.maintenance.archiving import Archiving
 from jikko.maintenance.exported_run import run_line
 from jikko.maintenance.transfer import export_lines, export_named, import_lines
@@ -26,6 +25,7 @@ from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from tests.contract.runs import APP, OTHER_APP, Draft, node, paused, started
 from tests.files.buckets import Buckets
+from tests.files.memory_objects import MemoryObjects
 from tests.files.radosgw import RADOS
 from tests.store.postgres_server import new_database
 

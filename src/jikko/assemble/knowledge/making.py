@@ -8,9 +8,7 @@ from jikko.assemble.models import default_models, make_embedder
 from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.rate_limit import Rate
 from jikko.files.signing import UrlSigner
-from jikko.knowledge.child_chunks import ChildChunks
-from jikko.knowledge.dataset_names import DatasetNames
-from jikko.knowledge.datasets import Datasets
+from jikko.knowledge.datasets import DatasetNames, Datasets
 from jikko.knowledge.documents import Documents
 from jikko.knowledge.external_apis import ExternalApis
 from jikko.knowledge.files import DocumentFiles
@@ -22,8 +20,7 @@ from jikko.knowledge.metadata import Metadata
 from jikko.knowledge.retrieval.external import ExternalKnowledge
 from jikko.knowledge.retrieval.one_dataset import DatasetSearch
 from jikko.knowledge.retrieval.retrieval import Retrieval
-from jikko.knowledge.segment_index import SegmentIndex
-from jikko.knowledge.segments import Segments
+from jikko.knowledge.segments import ChildChunks, SegmentIndex, Segments
 from jikko.knowledge.service import Knowledge
 from jikko.knowledge.tags import Tags
 from jikko.ports.clock import Clock

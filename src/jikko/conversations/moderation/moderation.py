@@ -133,7 +133,6 @@ class KeywordGuard:
         self._instead = instead
 
     async def look(self, text: str, *, final: bool) -> str | None:
-        """See ``TextGuard.look``."""
         return self._instead if _has_one(text, self._keywords) else None
 
 
@@ -148,7 +147,6 @@ class ModelGuard:
         self._instead = instead
 
     async def look(self, text: str, *, final: bool) -> str | None:
-        """See ``TextGuard.look``."""
         return self._instead if await self._model.refuses(text, self._app_id) else None
 
 

@@ -13,7 +13,7 @@ import logging
 import sqlite3
 from typing import Final
 
-from jikko.store.sqlite.runs.projections import RunChange
+from jikko.store.sqlite.runs.projections import RunChange, StandingProjection
 from jikko.store.sqlite.runs.run_rows import inputs_of
 
 _LOG = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def indexed_text(inputs: str, outputs: bytes, user: str) -> str:
     return text.lower().replace(b"\0", b"\n").decode("utf-8", "replace")
 
 
-class KeywordIndex:
+class KeywordIndex(StandingProjection):
     """Fills the index within transactions of the writer, on its thread.
 
     Args:
@@ -187,18 +187,16 @@ class KeywordIndex:
         connection.execute(_ADD.format(part=part), (block, text))
 
     def changed(self, change: RunChange, connection: sqlite3.Connection) -> None:
-        """See ``StandingProjection``: of runs that are added, ``fill`` takes care."""
+        """Of runs that are added, ``fill`` takes care."""
         if change.after is None:
             self._removed.append(change.key)
 
     def before_commit(self, connection: sqlite3.Connection) -> None:
-        """See ``Participant``."""
         runs, self._removed = self._removed, []
         if runs:
             self._forget(runs, connection)
 
     def rolled_back(self) -> None:
-        """See ``Participant``."""
         self._removed.clear()
 
     def _forget(self, runs: list[int], connection: sqlite3.Connection) -> None:

@@ -6,7 +6,7 @@ run by itself: they see each run that is created, changes its status, or is remo
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from jikko.errors import KeyTaken
 from jikko.ports.stores.callback_store import receiver_of
@@ -76,19 +76,21 @@ class RunChange(NamedTuple):
     """Of a run that is created: the number of its version."""
 
 
-class StandingProjection(Protocol):
+class StandingProjection:
     """What follows from every run. A ``Participant`` of the writer, on whose thread it is called."""
 
     def changed(self, change: RunChange, connection: sqlite3.Connection) -> None:
         """A run was created, changed its status, or was removed."""
-        ...
+        raise NotImplementedError
 
-    def before_commit(self, connection: sqlite3.Connection) -> None: ...
+    def before_commit(self, connection: sqlite3.Connection) -> None:
+        """Write what was noted, if anything is."""
 
-    def rolled_back(self) -> None: ...
+    def rolled_back(self) -> None:
+        """Forget what was noted."""
 
 
-class DueCallbacks:
+class DueCallbacks(StandingProjection):
     """The call-back of a run is due once the run has ended, and goes with it."""
 
     def changed(self, change: RunChange, connection: sqlite3.Connection) -> None:
@@ -97,14 +99,8 @@ class DueCallbacks:
         elif change.after > 1 and change.before is not None:
             connection.execute(_RELEASE_CALLBACK, (change.run_id,))
 
-    def before_commit(self, connection: sqlite3.Connection) -> None:
-        pass
 
-    def rolled_back(self) -> None:
-        pass
-
-
-class Projections:
+class Projections(StandingProjection):
     """All that is written of runs besides rows and logs. A ``Participant`` of the writer."""
 
     def __init__(self, standing: Sequence[StandingProjection]) -> None:
@@ -131,17 +127,14 @@ class Projections:
             _write(projection, target, connection)
 
     def changed(self, change: RunChange, connection: sqlite3.Connection) -> None:
-        """See ``StandingProjection``."""
         for standing in self._standing:
             standing.changed(change, connection)
 
     def before_commit(self, connection: sqlite3.Connection) -> None:
-        """See ``Participant``."""
         for standing in self._standing:
             standing.before_commit(connection)
 
     def rolled_back(self) -> None:
-        """See ``Participant``."""
         for standing in self._standing:
             standing.rolled_back()
 

@@ -4,7 +4,7 @@ search them."""
 import sqlite3
 from typing import Any, Final
 
-from jikko.store.sqlite.runs.projections import RunChange
+from jikko.store.sqlite.runs.projections import RunChange, StandingProjection
 
 HOUR: Final = 3600.0
 """Seconds."""
@@ -30,14 +30,13 @@ RETURNING first, last
 _MAX_KNOWN_VERSIONS: Final = 20_000
 
 
-class Totals:
-    """A ``StandingProjection``: collects the changes of one transaction, and writes them as few rows at its end."""
+class Totals(StandingProjection):
+    """Collects the changes of one transaction, and writes them as few rows at its end."""
 
     def __init__(self) -> None:
         self._changes: dict[tuple[int, int, int], int] = {}
 
     def changed(self, change: RunChange, connection: sqlite3.Connection) -> None:
-        """See ``StandingProjection``."""
         hour = int(change.created_at // HOUR)
         for status, by in ((change.before, -1), (change.after, 1)):
             if status is not None:
@@ -60,32 +59,24 @@ class Totals:
         self._changes.clear()
 
 
-class Costs:
-    """A ``StandingProjection``: adds up what runs cost. What was spent stays spent when a run is removed."""
+class Costs(StandingProjection):
+    """Adds up what runs cost. What was spent stays spent when a run is removed."""
 
     def changed(self, change: RunChange, connection: sqlite3.Connection) -> None:
-        """See ``StandingProjection``."""
         if change.price is None or change.after is None or change.after < 2:
             return
         cost, _, currency = change.price.partition(" ")
         connection.execute(_ADD_COST, (change.app, int(change.created_at // HOUR), currency, float(cost)))
 
-    def before_commit(self, connection: sqlite3.Connection) -> None:
-        pass
 
-    def rolled_back(self) -> None:
-        pass
-
-
-class VersionHours:
-    """A ``StandingProjection``: keeps between which hours runs of a version were created."""
+class VersionHours(StandingProjection):
+    """Keeps between which hours runs of a version were created."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, int], tuple[int, int]] = {}
         """First and last hour by version and app. What is stored may reach further: other processes write, too."""
 
     def changed(self, change: RunChange, connection: sqlite3.Connection) -> None:
-        """See ``StandingProjection``."""
         if change.before is not None or change.after is None:
             return
         hour, version = int(change.created_at // HOUR), (change.workflow, change.app)
@@ -95,9 +86,6 @@ class VersionHours:
         if len(self._known) >= _MAX_KNOWN_VERSIONS:
             self._known.clear()
         [self._known[version]] = connection.execute(_WIDEN, (*version, hour, hour)).fetchall()
-
-    def before_commit(self, connection: sqlite3.Connection) -> None:
-        pass
 
     def rolled_back(self) -> None:
         """Forget what was known: it may not be there."""
