@@ -246,11 +246,15 @@ class Turns:
         began, new = opening[-1], opening[0].new
         message = began.message
         known = () if opened is None else opened.variables
+        questions = 1 if opened is None else opened.conversation.turns + 1
+        if opened is None and request.earlier:
+            # What was never answered, such as instructions, is no question.
+            questions += sum(bool(turn.answer) for turn in request.earlier)
         system: dict[str, Json] = {
             "query": asked.query,
             "files": asked.files,
             "user_id": asked.user,
-            "dialogue_count": _dialogue_count(opened, request),
+            "dialogue_count": questions,
             "app_id": app.id,
             "workflow_id": workflow.id,
             "workflow_run_id": identity.run_id,
@@ -305,19 +309,21 @@ class Turns:
         if opened is not None:
             conversation_id = opened.conversation.id
             known = {variable.name for variable in opened.variables}
-        said = [
-            Message(
-                id=new_id(),
-                conversation_id=conversation_id,
-                app_id=asked.app.id,
-                end_user_id=asked.end_user_id,
-                run_id=None,
-                query=turn.query,
-                created_at=now,
-                answer=MessageAnswer(text=turn.answer),
-            )
-            for turn in (() if new is None else request.earlier)
-        ]
+        said: list[Message] = []
+        if new is not None and request.earlier:
+            said = [
+                Message(
+                    id=new_id(),
+                    conversation_id=conversation_id,
+                    app_id=asked.app.id,
+                    end_user_id=asked.end_user_id,
+                    run_id=None,
+                    query=turn.query,
+                    created_at=now,
+                    answer=MessageAnswer(text=turn.answer),
+                )
+                for turn in request.earlier
+            ]
         message = Message(
             id=new_id(),
             conversation_id=conversation_id,
@@ -332,8 +338,10 @@ class Turns:
         )
         declared = asked.workflow.document.conversation
         variables = [new_variable(asked.app, one, now) for one in declared if one.name not in known]
-        first = TurnBegan(message=(*said, message)[0], new=new, variables=variables)
-        return [first, *(TurnBegan(message=one) for one in (*said, message)[1:])]
+        if not said:
+            return [TurnBegan(message=message, new=new, variables=variables)]
+        first = TurnBegan(message=said[0], new=new, variables=variables)
+        return [first, *(TurnBegan(message=one) for one in (*said[1:], message))]
 
     def _later(self, durable: Any, app: App, conversation: Conversation, message: Message) -> None:
         """Tell of a first turn once it is durable."""
@@ -356,13 +364,6 @@ class _Answered(Exception):
     def __init__(self, message: Message) -> None:
         super().__init__()
         self.message = message
-
-
-def _dialogue_count(opened: Opened | None, request: TurnRequest) -> int:
-    """How many questions the conversation has with this one; what was never answered, such as instructions, is none."""
-    if opened is not None:
-        return opened.conversation.turns + 1
-    return 1 + sum(bool(turn.answer) for turn in request.earlier)
 
 
 def _of(asked: UserQuery, opened: Opened | None, replies: ReplyState | None) -> UserQuery:
