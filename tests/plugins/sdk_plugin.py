@@ -203,3 +203,172 @@ def strategy_files(requirement: str = "dify_plugin>=0.7.4,<0.8") -> dict[str, by
     )
     kept = {name: base[name] for name in ("main.py", "requirements.txt", "_assets/icon.svg")}
     return {**kept, **written, "provider/asker.py": provider_code, "strategies/ask.py": ASK.encode()}
+
+
+MODEL_PROVIDER = """
+from dify_plugin import ModelProvider
+from dify_plugin.errors.model import CredentialsValidateFailedError
+
+
+class Provider(ModelProvider):
+    def validate_provider_credentials(self, credentials):
+        if credentials.get("key") != "right":
+            raise CredentialsValidateFailedError("the key is wrong")
+"""
+LLM = """
+import json
+from dify_plugin import LargeLanguageModel
+from dify_plugin.entities.model.llm import LLMResult, LLMResultChunk, LLMResultChunkDelta
+from dify_plugin.entities.model.message import AssistantPromptMessage
+from dify_plugin.errors.model import InvokeServerUnavailableError
+
+
+class Model(LargeLanguageModel):
+    def _invoke(self, model, credentials, prompt_messages, model_parameters, tools, stop, stream, user):
+        if credentials["key"] != "right":
+            raise PermissionError("the key is " + credentials["key"])
+        last = prompt_messages[-1]
+        if tools and last.role.value != "tool":
+            function = AssistantPromptMessage.ToolCall.ToolCallFunction
+            call = AssistantPromptMessage.ToolCall(
+                id="c1", type="function", function=function(name=tools[0].name, arguments=json.dumps({"year": 2024}))
+            )
+            answer = AssistantPromptMessage(content="", tool_calls=[call])
+            words = [answer]
+        else:
+            said = f"{last.get_text_content()} {model_parameters.get('temperature')} {stop}"
+            words = [AssistantPromptMessage(content=word) for word in (said, " 完")]
+        usage = self._calc_response_usage(model, credentials, 100, 50)
+        if not stream:
+            message = AssistantPromptMessage(
+                content="".join(word.content for word in words), tool_calls=words[0].tool_calls
+            )
+            return LLMResult(model=model, prompt_messages=prompt_messages, message=message, usage=usage)
+        return self._streamed(model, words, usage)
+
+    def _streamed(self, model, words, usage):
+        for index, word in enumerate(words):
+            yield LLMResultChunk(model=model, delta=LLMResultChunkDelta(index=index, message=word))
+        end = LLMResultChunkDelta(
+            index=len(words), message=AssistantPromptMessage(content=""), usage=usage, finish_reason="stop"
+        )
+        yield LLMResultChunk(model=model, delta=end)
+
+    def get_num_tokens(self, model, credentials, prompt_messages, tools=None):
+        return 1
+
+    def validate_credentials(self, model, credentials):
+        pass
+
+    @property
+    def _invoke_error_mapping(self):
+        return {InvokeServerUnavailableError: [PermissionError]}
+"""
+OTHERS = {
+    "text_embedding": """
+from dify_plugin import TextEmbeddingModel
+from dify_plugin.entities.model.text_embedding import EmbeddingUsage, TextEmbeddingResult
+
+
+class Model(TextEmbeddingModel):
+    def _invoke(self, model, credentials, texts, user=None, input_type=None):
+        usage = EmbeddingUsage(
+            tokens=7, total_tokens=7, unit_price=0, price_unit=0, total_price=0, currency="USD", latency=0
+        )
+        return TextEmbeddingResult(model=model, embeddings=[[float(len(text)), 0.0] for text in texts], usage=usage)
+
+    def get_num_tokens(self, model, credentials, texts):
+        return [1 for _ in texts]
+""",
+    "rerank": """
+from dify_plugin import RerankModel
+from dify_plugin.entities.model.rerank import RerankDocument, RerankResult
+
+
+class Model(RerankModel):
+    def _invoke(self, model, credentials, query, docs, score_threshold=None, top_n=None, user=None):
+        found = [RerankDocument(index=at, text=text, score=float(len(text))) for at, text in enumerate(docs)]
+        return RerankResult(model=model, docs=found)
+""",
+    "tts": """
+from dify_plugin import TTSModel
+
+
+class Model(TTSModel):
+    def _invoke(self, model, tenant_id, credentials, content_text, voice, user=None):
+        yield content_text.encode()
+        yield voice.encode()
+""",
+    "speech2text": """
+from dify_plugin.interfaces.model.speech2text_model import Speech2TextModel
+
+
+class Model(Speech2TextModel):
+    def _invoke(self, model, credentials, file, user=None):
+        return file.read().decode()
+""",
+}
+_COMMON = """
+    def validate_credentials(self, model, credentials):
+        pass
+
+    @property
+    def _invoke_error_mapping(self):
+        return {}
+"""
+
+
+def model_files(requirement: str = "dify_plugin>=0.7.4,<0.8") -> dict[str, bytes]:
+    """The files of a package with models of all kinds that are called."""
+    base = files(requirement)
+    manifest = yaml.safe_load(base["manifest.yaml"])
+    manifest |= {"name": "thinker", "plugins": {"models": ["provider/thinker.yaml"]}}
+    code = {"llm": LLM, **{kind: text.rstrip() + "\n" + _COMMON for kind, text in OTHERS.items()}}
+    types = {"text_embedding": "text-embedding"}
+    key = {"variable": "key", "type": "secret-input", "required": True, "label": label("Key")}
+    provider = {
+        "provider": "thinker",
+        "label": label("Thinker"),
+        "supported_model_types": [types.get(kind, kind) for kind in code],
+        "configurate_methods": ["predefined-model"],
+        "provider_credential_schema": {"credential_form_schemas": [key]},
+        "models": {kind: {"predefined": [f"models/{kind}/*.yaml"]} for kind in code},
+        "extra": {
+            "python": {
+                "provider_source": "provider/thinker.py",
+                "model_sources": [f"models/{kind}/{kind}.py" for kind in code],
+            }
+        },
+    }
+    properties: dict[str, dict[str, Any]] = {
+        "llm": {"mode": "chat", "context_size": 4096},
+        "text_embedding": {"context_size": 512, "max_chunks": 1},
+        "rerank": {"context_size": 512},
+        "tts": {
+            "default_voice": "桜",
+            "voices": [{"mode": "桜", "name": "桜", "language": ["ja-JP"]}],
+            "word_limit": 100,
+            "audio_type": "mp3",
+            "max_workers": 1,
+        },
+        "speech2text": {"file_upload_limit": 1, "supported_file_extensions": "mp3"},
+    }
+    listed = {
+        f"models/{kind}/own.yaml": {
+            "model": "own",
+            "label": label("Own"),
+            "model_type": types.get(kind, kind),
+            "features": ["tool-call", "multi-tool-call"] if kind == "llm" else [],
+            "model_properties": properties[kind],
+            "parameter_rules": [{"name": "temperature", "use_template": "temperature"}] if kind == "llm" else [],
+            "pricing": {"input": "1", "output": "2", "unit": "0.000001", "currency": "USD"},
+        }
+        for kind in code
+    }
+    declared = {"manifest.yaml": manifest, "provider/thinker.yaml": provider, **listed}
+    written = {
+        name: yaml.safe_dump(value, sort_keys=False, allow_unicode=True).encode() for name, value in declared.items()
+    }
+    kept = {name: base[name] for name in ("main.py", "requirements.txt", "_assets/icon.svg")}
+    sources = {f"models/{kind}/{kind}.py": text.encode() for kind, text in code.items()}
+    return {**kept, **written, **sources, "provider/thinker.py": MODEL_PROVIDER.encode()}
