@@ -34,7 +34,7 @@ define pytest
 endef
 
 .PHONY: help run console console-dev console-if-newer test test-all test-tools test-other other-venv test-brief quick durations check lint lint-types lint-rest format bench house
-.PHONY: test-newest test-oldest test-fast faults mutants lock wheel clean
+.PHONY: files test-newest test-oldest test-fast faults mutants lock wheel clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -125,6 +125,9 @@ format: $(VENV)/.development ## Format the code, and repair what can be repaired
 
 bench: $(VENV)/.development ## Measure; prints a table, writes build/benchmarks.json
 	@$(BIN)/python scripts/bench.py
+
+files: $(VENV)/.development ## Try workflow files of FOLDERS="…" (with ARGS=--tools-answer): what check says, how a run ends
+	@$(BIN)/python -m scripts.published_files $(FOLDERS) $(ARGS)
 
 house: $(BIN)/python ## Count lines, modules, names that stand for two things, and imports inside functions
 	@$(BIN)/python -m scripts.house

@@ -251,6 +251,12 @@ FAILING: dict[str, Case] = {
         "secret",
         ("API key is required for authorization but was empty",),
     ),
+    "a key of an author who left a hint in its place": Case(
+        one(with_key(fetch("get", "https://example.com/"), "你的key-{{#start.q#}}")),
+        "get",
+        "header",
+        ("header 'Authorization' cannot be sent: names and values of headers must be ASCII",),
+    ),
     "a selection without options": Case(
         app("Select", [node("start", "start", variables=[_SELECTION]), end()], "start>end"),
         "",

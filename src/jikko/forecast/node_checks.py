@@ -203,10 +203,27 @@ def _of_request(
             remedy = Phrase("remedy.give_value", {"name": names[0]}) if names else Phrase("remedy.enter_in_node")
             where = f"{entry.where}.authorization.config.api_key"
             yield Diagnostic("secret.api_key", where=where, severity="will_fail", remedy=remedy)
+    if header := _unsendable(node):
+        remedy = Phrase("remedy.ascii_header")
+        yield Diagnostic(
+            "header.not_ascii", {"header": repr(header)}, where=entry.where, severity="will_fail", remedy=remedy
+        )
     secrets = {variable.name: mask(str(variable.value)) for variable in variables if variable.value_type == "secret"}
     found = diagnose_url(node.url, environment, environment | secrets, f"{entry.where}.url", installation)
     if found is not None:
         yield found
+
+
+def _unsendable(node: "HttpRequest") -> str:
+    """The name, as the file has it, of a header that no run can send: what stands in the file is not ASCII."""
+    listed = [(line.name.source, (line.name, line.value)) for line in node.headers]
+    if node.api_key is not None and node.api_key.type != "basic":
+        listed.append((node.api_key.header, (node.api_key.key, None)))
+    for name, templates in listed:
+        parts = [part for template in templates if template is not None for part in template.parts]
+        if not name.isascii() or not all(part.isascii() for part in parts if isinstance(part, str)):
+            return name
+    return ""
 
 
 def _of_form(node: "HumanInput", entry: NodeEntry) -> Iterator[Diagnostic]:
