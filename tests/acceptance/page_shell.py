@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.acceptance.processes import environment
+from tests.acceptance.warm_commands import warm
 from tests.effort import PATIENCE
 from tests.page_blocks import Block
 
@@ -21,7 +22,8 @@ class Shell:
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        # A fork of what has imported Jikko comes before the installed script, and the other programs behind it.
+        path = os.pathsep.join([str(warm().program.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
         (folder / ".curlrc").write_text("silent\nshow-error\n")  # as on a terminal: no figures of the transfer
         own = {"PATH": path, "JIKKO_PORT": "0", "CURL_HOME": str(folder)}
         self.environment = {**environment(folder / "home", **own), **settings}

@@ -1,9 +1,10 @@
 """A process that has imported all of Jikko, and forks into commands: that takes a sixth of the half second of a
 processor in which a Python starts and imports the command.
 
-It is started as a script, with the number of a Unix socket. Each byte there asks for a command, with five descriptors:
-a file with JSON (``arguments``, ``environment``, ``folder``), standard input, output and error, and a pipe that gets a
-line with the process id and, once the command has ended, a line with its exit code. It ends with the socket.
+It is started as a script, with the numbers of two Unix sockets: a stream, with which it ends, and one of datagrams, to
+which others may write (``warm_program.py``). Each byte there asks for a command, with five descriptors: a file with
+JSON (``arguments``, ``environment``, ``folder``), standard input, output and error, and a pipe that gets a line with
+the process id and, once the command has ended, a line with its exit code.
 """
 
 import atexit
@@ -12,6 +13,7 @@ import importlib
 import json
 import os
 import pkgutil
+import select
 import signal
 import socket
 import sys
@@ -44,17 +46,19 @@ def load() -> None:
     gc.freeze()
 
 
-def next_command(number: int) -> list[int]:
+def next_command(*numbers: int) -> list[int]:
     """The descriptors of a command, in the process that is to become it; none when no more can come."""
     # Watchers end by themselves, and nobody waits for them.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    requests = socket.socket(fileno=number)
+    sockets = [socket.socket(fileno=number) for number in numbers]
     while True:
-        asked, descriptors, _, _ = socket.recv_fds(requests, 1, 5)
+        readable, _, _ = select.select(sockets, [], [])
+        asked, descriptors, _, _ = socket.recv_fds(readable[0], 1, 5)
         if not asked:
             return []
         if os.fork() == 0:
-            requests.close()
+            for each in sockets:
+                each.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             if (process_id := os.fork()) == 0:
                 return descriptors
@@ -101,7 +105,7 @@ if __name__ == "__main__":
     # The first to be registered is the last that is called.
     atexit.register(leave, ended)
     load()
-    if command := next_command(int(sys.argv[1])):
+    if command := next_command(*map(int, sys.argv[1:])):
         try:
             become(command)
         except SystemExit as end:

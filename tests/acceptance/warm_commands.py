@@ -5,6 +5,8 @@ import functools
 import json
 import os
 import select
+import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,10 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from tests.acceptance.warm_program import at_start
 from tests.effort import PATIENCE
-
-READ_AT_START = ("PYTHON", "LC_", "LANG", "TZ", "LD_")
-"""How names of variables begin that a Python reads as it starts."""
 
 
 class Warm:
@@ -27,18 +27,34 @@ class Warm:
         self._socket, theirs = socket.socketpair()
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("JIKKO_")}
         self._environment["PYTHONWARNINGS"] = "ignore"
-        self._process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("warm.py"), str(theirs.fileno())],
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-        )
+        self._folder = Path(tempfile.mkdtemp(prefix="jikko-warm-"))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as named:
+            named.bind(str(self._folder / "socket"))
+            numbers = [theirs.fileno(), named.fileno()]
+            self._process = subprocess.Popen(
+                [sys.executable, Path(__file__).with_name("warm.py"), *map(str, numbers)],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=numbers,
+            )
         theirs.close()
+
+    @functools.cached_property
+    def program(self) -> Path:
+        """What stands for the installed script in a shell: ``jikko`` in a folder of its own."""
+        (self._folder / "environment").write_text(json.dumps(at_start(self._environment)), "utf-8")
+        words = [sys.executable, "-I", "-S", str(Path(__file__).with_name("warm_program.py"))]
+        words += [str(self._folder), str(Path(sys.executable).parent / "jikko")]
+        program = self._folder / "bin" / "jikko"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', "utf-8")
+        program.chmod(0o755)
+        return program
 
     def can_be(self, environment: dict[str, str]) -> bool:
         """Whether a Python that starts with this environment would be as this one is."""
-        return _at_start(environment) == _at_start(self._environment)
+        return at_start(environment) == at_start(self._environment)
 
     def start(self, arguments: Sequence[str], environment: dict[str, str], *standard: IO[bytes] | int) -> "WarmCommand":
         """Begin a command in this folder, with its standard input, output and error."""
@@ -55,6 +71,7 @@ class Warm:
     def close(self) -> None:
         self._socket.close()
         self._process.wait()
+        shutil.rmtree(self._folder)
 
 
 class WarmCommand:
@@ -96,10 +113,6 @@ class WarmCommand:
             self._lines += read
         line, _, self._lines = self._lines.partition(b"\n")
         return line
-
-
-def _at_start(environment: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name.startswith(READ_AT_START)}
 
 
 @functools.cache
