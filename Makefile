@@ -134,7 +134,7 @@ house: $(BIN)/python ## Count lines, modules, names that stand for two things, a
 
 faults: $(VENV)/.development test-tools ## Try the faults of several servers, or FAULTS=20, and write what was seen into docs/reliability.md (25 minutes)
 	rm -rf build/faults
-	@code=0; export JIKKO_KEEP_FAULTS=1 $(if $(FAULTS),JIKKO_FAULTS='$(FAULTS)'); \
+	@code=0; export TEST_KEEP_FAULTS=1 $(if $(FAULTS),TEST_FAULTS='$(FAULTS)'); \
 	$(BIN)/python -W error -m pytest -v tests/faults || code=1; \
 	$(BIN)/python -m tests.faults.table || code=1; exit $$code
 

@@ -28,6 +28,7 @@ BENCHMARKS = (
     "plugins",
     "idle_streams",
     "tools",
+    "deliveries",
     "footprint",
     "server_start",
     "workers",

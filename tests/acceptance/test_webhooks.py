@@ -3,11 +3,14 @@
 import hashlib
 import hmac
 import json
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -15,6 +18,7 @@ import pytest
 from tests.acceptance.faults import until
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import app, end, form, node
+from tests.effort import PATIENCE
 
 FLOW = """
 app: {name: 注文, mode: workflow}
@@ -389,3 +393,62 @@ def test_what_attackers_send_is_refused_and_starts_nothing(jikko: Command, serve
     assert jikko.json("runs", "list") == []
     assert {each["state"] for each in deliveries(jikko)} == {"refused"}
     assert "Traceback" not in server.output
+
+
+def test_a_body_that_comes_too_slowly_is_no_delivery_and_holds_up_no_other(jikko: Command, path: str) -> None:
+    server = Server(jikko.home, settings={"JIKKO_BODY_SECONDS": "1"})
+    address = urlsplit(server.url)
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
+    try:
+        with ExitStack() as open_ones:
+            slow = [
+                open_ones.enter_context(socket.create_connection((address.hostname or "", address.port or 0), PATIENCE))
+                for _ in range(20)
+            ]
+            for each in slow:
+                each.sendall(head.encode() + b'{"n":')
+            assert httpx.post(server.url + path, json={"n": 3}).status_code == 200
+            answers = [each.recv(12) for each in slow]
+        assert answers == [b"HTTP/1.1 408"] * 20
+        until(lambda: states(jikko) == {"done": 1}, "the other call is the only delivery")
+    finally:
+        server.close()
+
+
+def test_an_address_that_is_switched_off_cannot_be_told_from_one_that_never_was(
+    jikko: Command, server: Server, path: str
+) -> None:
+    assert jikko("triggers", "disable", "注文/hook").code == 0
+    off, guessed = (
+        httpx.post(server.url + at, json={"n": 1}) for at in (path, path[:-1] + ("A" if path[-1] != "A" else "B"))
+    )
+
+    def seen(answer: httpx.Response) -> tuple[int, bytes, list[str]]:
+        return answer.status_code, answer.content, sorted(answer.headers)
+
+    assert seen(off) == seen(guessed)
+    assert off.status_code == 404
+    assert deliveries(jikko) == []
+
+
+def test_an_old_signature_and_a_time_outside_the_tolerance_start_nothing(
+    jikko: Command, path: str, tmp_path: Path
+) -> None:
+    rules = tmp_path / "triggers.yml"
+    rules.write_text("triggers: {注文/hook: {verify: stripe, secret: neu, tolerance: 60}}", encoding="utf-8")
+    server = Server(jikko.home, settings={"JIKKO_TRIGGERS": str(rules)})
+
+    def call(age: float, body: bytes = b'{"n": 3}', signed: bytes = b'{"n": 3}', also: str = "") -> int:
+        stamp = str(int(time.time() - age))
+        right = hmac.new(b"neu", f"{stamp}.".encode() + signed, hashlib.sha256).hexdigest()
+        headers = {"Stripe-Signature": f"t={stamp},{also}v1={right}", "Content-Type": "application/json"}
+        return httpx.post(server.url + path, content=body, headers=headers).status_code
+
+    try:
+        assert call(0) == 200
+        assert [call(600), call(-600)] == [401, 401]
+        assert call(0, body=b'{"n": 4}') == 401
+        assert call(0, also=f"v1={'0' * 64},") == 200  # one of two signatures fits, as while a secret is changed
+        assert Counter(each["verdict"] for each in deliveries(jikko))["refused"] == 3
+    finally:
+        server.close()

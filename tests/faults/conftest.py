@@ -23,7 +23,7 @@ Keep = Callable[[Seen], None]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if "JIKKO_FAULTS" in os.environ:
+    if "TEST_FAULTS" in os.environ:
         others = [item for item in items if fault_of(item) not in {None, *chosen()}]
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if item not in others]
@@ -49,7 +49,7 @@ def seen(request: pytest.FixtureRequest) -> Keep:
 
     def keep_it(what: Seen) -> None:
         print(f"\n{number}: {what}")
-        if os.environ.get("JIKKO_KEEP_FAULTS"):
+        if os.environ.get("TEST_KEEP_FAULTS"):
             keep(number, what)
 
     return keep_it

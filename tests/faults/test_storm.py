@@ -31,8 +31,8 @@ from tests.faults.test_database import socket_of
 from tests.store.postgres_server import PostgresServer, Standby, postgres_running
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
-SECONDS = float(os.environ.get("JIKKO_STORM_SECONDS", "600"))
-RATE = float(os.environ.get("JIKKO_STORM_RATE", "200"))
+SECONDS = float(os.environ.get("TEST_STORM_SECONDS", "600"))
+RATE = float(os.environ.get("TEST_STORM_RATE", "200"))
 EVERY = 10.0
 APPS = 50
 FLOOD = "flood"
@@ -40,7 +40,7 @@ _ENDED = """
 SELECT encode(run_id, 'hex') || ' ' ||
   CASE WHEN error LIKE 'The process died 3 times%' THEN 'unlucky' ELSE status::text END FROM runs
 """
-SEED = int(os.environ.get("JIKKO_STORM_SEED", "20"))
+SEED = int(os.environ.get("TEST_STORM_SEED", "20"))
 
 
 class Machine:

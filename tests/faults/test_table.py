@@ -32,7 +32,7 @@ def test_a_row_is_made_of_what_was_seen_and_those_that_were_not_tried_stay(
 ) -> None:
     monkeypatch.setattr(table, "KEPT", tmp_path)
     last = max(FAULTS)
-    monkeypatch.setenv("JIKKO_FAULTS", f"2, {last}")
+    monkeypatch.setenv("TEST_FAULTS", f"2, {last}")
     table.keep(last, Seen(1234, 0, 5, 2.34, "as wanted"))
     before = table.documented(PAGE.read_text(encoding="utf-8"))
 
@@ -46,5 +46,5 @@ def test_a_row_is_made_of_what_was_seen_and_those_that_were_not_tried_stay(
 
 
 def test_all_are_tried_unless_some_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("JIKKO_FAULTS", raising=False)
+    monkeypatch.delenv("TEST_FAULTS", raising=False)
     assert table.chosen() == set(FAULTS)

@@ -186,7 +186,8 @@ class Runs:
         options: StartOptions | None = None,
         opening: Sequence[Projection] = (),
     ) -> RunLog:
-        """Begin a run: at once if there is a slot and nothing is promised with it, else when it is its turn.
+        """Begin a run: at once if there is a slot and a delivery is all that is promised with it, else when it is its
+        turn.
 
         Args:
             opening: What is written with the first event.
@@ -201,7 +202,7 @@ class Runs:
         if started.depth:
             self._executor.admission.take_back(identity.app_id)
             self._executor.launch(run_log, workflow, RunState(workflow.graph), started)
-        elif options is None and self._executor.admission.take(identity.app_id):
+        elif (options is None or options.is_delivery_alone) and self._executor.admission.take(identity.app_id):
             self._executor.launch(run_log, workflow, RunState(workflow.graph), started)
         else:
             await self._executor.accept(run_log, workflow, opening_of(workflow.graph, started))

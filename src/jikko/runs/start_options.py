@@ -16,6 +16,11 @@ class StartOptions(Struct, frozen=True, kw_only=True):
     """Where the run is reported to once it has ended."""
 
     @property
+    def is_delivery_alone(self) -> bool:
+        """Whether nothing is promised but that the call of a webhook is kept, which cannot be refused."""
+        return self.delivery is not None and self.claim is None and self.callback_url is None
+
+    @property
     def projections(self) -> tuple[Projection, ...]:
         """What a store writes of it."""
         found: list[Projection] = [] if self.claim is None else [self.claim]

@@ -87,6 +87,7 @@ class WebhookRefusal(Struct):
     headers=_SENDER_ID,
     open=True,
     starts=True,
+    hot=True,
 )
 async def call_webhook(request: Request) -> SendableResponse:
     """Call a webhook, which starts a run.
