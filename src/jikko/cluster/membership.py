@@ -35,9 +35,7 @@ class Membership:
     """The workers of one server that can get messages, oldest first."""
 
     def __init__(self, workers: int) -> None:
-        """Args:
-        workers: How many there are to be.
-        """
+        """``workers``: how many there are to be."""
         self._size = workers
         self._workers: dict[str, _Worker] = {}
         self._leader: str | None = None

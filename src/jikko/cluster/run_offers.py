@@ -21,9 +21,7 @@ class RunOffers:
     """What one worker offers, and takes in."""
 
     def __init__(self, channel: Channel, ask: Callable[[OfferWaiting], Awaitable[object]], member: Member) -> None:
-        """Args:
-        ask: Asks the supervisor; its answer is 1 if a run is offered from now on.
-        """
+        """``ask``: asks the supervisor; its answer is 1 if a run is offered from now on."""
         self._channel = channel
         self._ask = ask
         self._member = member

@@ -40,9 +40,7 @@ class Suggestions:
     """Makes suggestions when a client asks for them; they are not kept."""
 
     def __init__(self, store: ConversationStore, workflows: Workflows, models: Models, defaults: DefaultModels) -> None:
-        """Args:
-        defaults: Its ``llm`` makes them; without one there are none.
-        """
+        """``defaults``: its ``llm`` makes them; without one there are none."""
         self._store = store
         self._workflows = workflows
         self._models = models

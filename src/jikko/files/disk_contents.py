@@ -22,9 +22,7 @@ class DiskContents:
     """``FolderContents`` of what ``DiskBlobs`` keeps; a backup in a folder has them in the same way. It all blocks."""
 
     def __init__(self, root: Path) -> None:
-        """Args:
-        root: The folder; there are no contents while it is missing.
-        """
+        """``root``: the folder; there are no contents while it is missing."""
         self._root = root
 
     def digests(self) -> Iterator[str]:

@@ -109,9 +109,7 @@ class Files:
         max_made: int = _MAX_MADE,
         clock: Clock = time.time,
     ) -> None:
-        """Args:
-        max_made: Bytes of a file that a node makes. Source: docs/dify-behaviour.md, “File uploads”.
-        """
+        """``max_made``: bytes of a file that a node makes. Source: docs/dify-behaviour.md, “File uploads”."""
         self._index = index
         self._blobs = blobs
         self._signer = signer

@@ -13,9 +13,7 @@ class AwaitedIndexing:
     """Does jobs of datasets once there are any."""
 
     def __init__(self, stores: "OpenKnowledge", knowledge: "Knowledge", alarm: Alarm) -> None:
-        """Args:
-        knowledge: Need not be made yet: see ``concurrency.later``. Its indexing is woken by the same alarm.
-        """
+        """``knowledge``: need not be made yet: see ``concurrency.later``. Its indexing is woken by the same alarm."""
         self._stores = stores
         self._knowledge = knowledge
         self.alarm = alarm

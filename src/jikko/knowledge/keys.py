@@ -22,9 +22,7 @@ class DatasetKeys:
     """Makes keys, and says whether one is one."""
 
     def __init__(self, knowledge: OpenKnowledge, clock: Clock, rate: Rate | None = None) -> None:
-        """Args:
-        rate: How often a key may be used.
-        """
+        """``rate``: how often a key may be used."""
         self._knowledge = knowledge
         self._rate = rate
         self._clock = clock

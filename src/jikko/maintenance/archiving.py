@@ -19,9 +19,7 @@ class Archiving:
     """Moves runs by the clock."""
 
     def __init__(self, runs: RunArchiving, clock: Clock, *, days: float) -> None:
-        """Args:
-        days: After how many days, more than 0.
-        """
+        """``days``: after how many days, more than 0."""
         self._runs = runs
         self._clock = clock
         self._days = days

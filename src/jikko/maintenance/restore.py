@@ -136,9 +136,7 @@ class InFolder:
     """A ``BackupSource`` in a folder."""
 
     def __init__(self, source: Path, contents: Callable[[Path], FolderContents]) -> None:
-        """Args:
-        source: It, or a folder of several, of which the newest is meant.
-        """
+        """``source``: it, or a folder of several, of which the newest is meant."""
         self._source = source
         self._contents = contents
         self._known: tuple[Path, Manifest] | None = None

@@ -53,9 +53,7 @@ class ScheduledBackups:
     """Makes backups in one place by the clock."""
 
     def __init__(self, place: BackupPlace, *, every: float, clock: Clock) -> None:
-        """Args:
-        every: Seconds between two, more than 0.
-        """
+        """``every``: seconds between two, more than 0."""
         self._place = place
         self._every = every
         self._clock = clock

@@ -26,9 +26,7 @@ class RequestLines(RequestObserver):
     """
 
     def __init__(self, which: str) -> None:
-        """Args:
-        which: One of ``CHOICES``.
-        """
+        """``which``: one of ``CHOICES``."""
         self._which = which
         self._failing: set[str] = set()
         """Probes whose last answer was 503."""

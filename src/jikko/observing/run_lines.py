@@ -20,9 +20,7 @@ class RunLines(RunObserver):
     """
 
     def __init__(self, *, each: bool) -> None:
-        """Args:
-        each: Whether to tell of every end; otherwise only of runs that failed.
-        """
+        """``each``: whether to tell of every end; otherwise only of runs that failed."""
         self._each = each
         self._failed: dict[str, NodeFinished] = {}
         """The last node that failed, by run."""

@@ -34,11 +34,7 @@ class Connections(Protocol):
 
 
 def why_untrusted(error: ssl.SSLCertVerificationError, authority: str) -> str:
-    """What is wrong with a certificate, and what to do.
-
-    Args:
-        authority: What to do where its authority is not known.
-    """
+    """What is wrong with a certificate, and what to do. ``authority``: what to do where its authority is not known."""
     if error.verify_code in _UNKNOWN:
         return f"{error.verify_message}; {authority}"
     if error.verify_code not in _STRICT:

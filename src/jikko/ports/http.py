@@ -37,9 +37,7 @@ class HttpFailure(Exception):
     """A request got no answer that can be used. The message is for the user to read and holds no secret."""
 
     def __init__(self, message: str | Phrase, *, kind: FailureKind) -> None:
-        """Args:
-        message: A sentence; or a phrase, of which it is made.
-        """
+        """``message``: a sentence; or a phrase, of which it is made."""
         self.kind = kind
         self.phrase = message if isinstance(message, Phrase) else None
         super().__init__(f"{message.text()}." if isinstance(message, Phrase) else message)

@@ -200,9 +200,7 @@ class ToolNotFound(Exception):
     """There is no such tool here, or it is not set up. The message holds no secret."""
 
     def __init__(self, what: Phrase, remedy: Phrase | None = None) -> None:
-        """Args:
-        remedy: The line to add, the command to run.
-        """
+        """``remedy``: the line to add, the command to run."""
         super().__init__(joined("en", what.text(), "" if remedy is None else remedy.text()))
         self.what: Final = what
         self.remedy: Final = remedy

@@ -268,11 +268,7 @@ class AnnotationStore:
         return [] if setting is None else await self._sql.read(lambda: self._unindexed(job.app_id, setting, limit))
 
     async def next_unindexed(self, limit: int, *, skip: Collection[str] = ()) -> Unindexed | None:
-        """Annotations without a vector, of one app that answers by them.
-
-        Args:
-            skip: Apps that are not looked at.
-        """
+        """Annotations without a vector, of one app that answers by them. ``skip``: apps that are not looked at."""
 
         def find() -> Operation[Unindexed | None]:
             for row in (yield Rows(_SETTINGS)):

@@ -47,11 +47,7 @@ class ChatPages:
     async def conversations(
         self, app_id: str, *, user: str | None, behind: tuple[float, int] | None, limit: int
     ) -> ConversationSlice:
-        """Conversations of an app, the last updated first.
-
-        Args:
-            user: Only those of end users of that name.
-        """
+        """Conversations of an app, the last updated first. ``user``: only those of end users of that name."""
         at, key = behind or _LAST
         sql = _PAGE if user is None else _PAGE_OF_USER
         found = await self._sql.rows(sql, app_id=app_id, user=user, at=at, key=key, limit=limit + 1)

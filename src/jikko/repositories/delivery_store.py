@@ -141,9 +141,5 @@ class DeliveryStore:
 
 
 def forget_deliveries(trigger_id: StoredId) -> Operation[None]:
-    """Remove those of a trigger.
-
-    Args:
-        trigger_id: As ``app_triggers`` has it, in SQLite as a text.
-    """
+    """Remove those of a trigger. ``trigger_id``: as ``app_triggers`` has it, in SQLite as a text."""
     yield Count(_FORGET_ALL, trigger=stored_id(trigger_id) if isinstance(trigger_id, str) else trigger_id)

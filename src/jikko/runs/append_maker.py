@@ -185,11 +185,7 @@ class AppendMaker:
         return arrays[0] if len(arrays) == 1 else b"[%b]" % b",".join(array[1:-1] for array in arrays), sizes
 
     def nothing(self, at: int, record: RunRecord) -> Append:
-        """No events: whether the log ends at a position.
-
-        Args:
-            record: As it is there.
-        """
+        """No events: whether the log ends at a position. ``record``: as it is there."""
         record = msgspec.structs.replace(record)
         return Append(record.identity.run_id, at, (), record, mark=new_mark(), holder=record.holder)
 

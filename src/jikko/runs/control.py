@@ -72,9 +72,7 @@ class Control:
         clock: Clock,
         look_seconds: float = QUIET_SECONDS,
     ) -> None:
-        """Args:
-        look_seconds: See ``RunTails``.
-        """
+        """``look_seconds``: see ``RunTails``."""
         self._store = store
         self._executor = executor
         self._cluster = cluster
@@ -174,11 +172,7 @@ class Control:
         return submitted or (asked and closed in await self._store.events(run_id))
 
     def reader(self, record: RunRecord) -> RunReader:
-        """A run to be followed, wherever it is. See ``RunReader.follow``.
-
-        Args:
-            record: The run's, read lately.
-        """
+        """A run to be followed, wherever it is. See ``RunReader.follow``. ``record``: the run's, read lately."""
         return RunReader(record, self._store, self._log, self._tails, self._paused.give_up, share=self._executor.share)
 
     def followed(self, log: RunLog) -> RunLog | RunReader:

@@ -36,9 +36,7 @@ class InnerRuns:
     def __init__(
         self, runs: Callable[[], Runs], *, store: RunStore, apps: AppStore, workflows: Workflows, clock: Clock
     ) -> None:
-        """Args:
-        runs: All runs; they know the nodes that call this, so that they are made later.
-        """
+        """``runs``: all runs; they know the nodes that call this, so that they are made later."""
         self._runs = runs
         self._store = store
         self._apps = apps

@@ -281,11 +281,7 @@ class Recovery:
 
 
 def is_among(record: RunRecord, orphans: OrphanedRuns, name: str) -> bool:
-    """Whether an open run is one of some orphaned runs.
-
-    Args:
-        name: The member that asks.
-    """
+    """Whether an open run is one of some orphaned runs. ``name``: the member that asks."""
     if orphans.holder:
         if record.holder != orphans.holder:
             return False

@@ -69,9 +69,7 @@ class RefusedStarts:
     """Sees to it that nothing is left of starts that were refused. Belongs to one event loop."""
 
     def __init__(self, store: RunStore, clock: Clock, refusals: Refusals | None = None) -> None:
-        """Args:
-        refusals: Where the next process finds them.
-        """
+        """``refusals``: where the next process finds them."""
         self._store = store
         self._clock = clock
         self._refusals = refusals

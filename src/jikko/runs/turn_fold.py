@@ -47,9 +47,7 @@ class TurnFold:
     """What is known of the answer at a position of the log."""
 
     def __init__(self, began: RunStarted, turn: Turn, *, is_retry: bool = False) -> None:
-        """Args:
-        is_retry: Whether the log begins with what another run did.
-        """
+        """``is_retry``: whether the log begins with what another run did."""
         self.turn = turn
         self.count = 0
         """How many events were folded."""
@@ -169,11 +167,7 @@ class TurnFold:
         return MessageAnswer(forms=forms)
 
     def metadata(self, *, is_whole: bool = True) -> MessageMetadata:
-        """What comes with the answer.
-
-        Args:
-            is_whole: Whether the run has ended, so that its usage is known.
-        """
+        """What comes with the answer. ``is_whole``: whether the run has ended, so that its usage is known."""
         return MessageMetadata(
             usage=self._usage_of_models() if is_whole else None,
             retriever_resources=self._cited() if self.turn.cites else [],
@@ -317,9 +311,7 @@ class TurnWrites:
     """What is written with the appends to one log because its run answers a message; nothing if it answers none."""
 
     def __init__(self, opening: Sequence[Projection] = ()) -> None:
-        """Args:
-        opening: What is written with the first event of the log; the last may be the ``TurnBegan``.
-        """
+        """``opening``: what is written with the first event of the log; the last may be the ``TurnBegan``."""
         self._opening = opening
         self.fold: TurnFold | None = None
         """The answer, as far as events were written."""

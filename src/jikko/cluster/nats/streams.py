@@ -63,9 +63,7 @@ class Names(Struct, frozen=True):
         return f"jk.{self.cluster}.wait.{app}"
 
     def rate(self, key: str, per_minute: int | None = None) -> str:
-        """Args:
-        per_minute: How many requests the key may make; ``None``: as many as an API key.
-        """
+        """``per_minute``: how many requests the key may make; ``None``: as many as an API key."""
         return f"jk.{self.cluster}.rate{'' if per_minute is None else per_minute}.{key}"
 
     def stream(self, of: str) -> str:

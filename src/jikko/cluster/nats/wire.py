@@ -56,11 +56,7 @@ _answer: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
 
 
 def to_parts(command: Command, largest: int) -> list[bytes]:
-    """A request.
-
-    Args:
-        largest: Bytes that NATS takes in one message.
-    """
+    """A request. ``largest``: bytes that NATS takes in one message."""
     body, name = msgspec.json.encode(command), secrets.token_bytes(_ID)
     size = max(1024, largest - _ROOM)
     pieces = [body[begin : begin + size] for begin in range(0, len(body), size)]

@@ -22,9 +22,7 @@ class Annotations:
     """Keeps annotations, and begins and ends replies by them."""
 
     def __init__(self, store: AnnotationStore, clock: Clock, say_due: Callable[[], None]) -> None:
-        """Args:
-        say_due: Called when there are vectors to be made.
-        """
+        """``say_due``: called when there are vectors to be made."""
         self._store = store
         self._clock = clock
         self._say_due = say_due

@@ -21,11 +21,7 @@ _INDENT: Final = re.compile(r"\n\s*")
 
 
 def instructions(language: str) -> str:
-    """What the model is told before the text.
-
-    Args:
-        language: Of questions and answers, in English.
-    """
+    """What the model is told before the text. ``language``: of questions and answers, in English."""
     return (
         "You write questions that a reader of the text of the user might ask, and answer each of them from the text "
         "alone. Think of who will search for it: ask about every fact that matters, one fact a question, and let each "

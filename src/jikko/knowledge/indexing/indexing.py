@@ -104,11 +104,7 @@ class Indexing:
             pass
 
     async def catch_up(self, done: Callable[[], None] = lambda: None) -> None:
-        """Do all jobs that are due, and those that come due meanwhile.
-
-        Args:
-            done: Called after each job.
-        """
+        """Do all jobs that are due, and those that come due meanwhile. ``done``: called after each job."""
         stores = await self._knowledge.made()
         running: set[asyncio.Task[None]] = set()
         try:

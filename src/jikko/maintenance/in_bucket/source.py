@@ -22,9 +22,7 @@ class InBucket:
     """A ``BackupSource`` in a bucket."""
 
     def __init__(self, objects: ObjectStore, name: str = "") -> None:
-        """Args:
-        name: Which backup; empty: the newest.
-        """
+        """``name``: which backup; empty: the newest."""
         self._objects = objects
         self._name = name
         self._stored: StoredBackup | None = None

@@ -25,9 +25,7 @@ class ProcessMetrics:
     """Gathers what the parts of a process have counted."""
 
     def __init__(self, *, by_app: bool) -> None:
-        """Args:
-        by_app: See ``RunMetrics``.
-        """
+        """``by_app``: see ``RunMetrics``."""
         self.runs = RunMetrics(by_app=by_app)
         self.requests = RequestMetrics()
         self._lag = Histogram(BRIEF_SECONDS)
@@ -112,9 +110,7 @@ class RunMetrics(RunObserver):
     """Counts runs and nodes, as their events become durable."""
 
     def __init__(self, *, by_app: bool) -> None:
-        """Args:
-        by_app: Whether to count by app, too.
-        """
+        """``by_app``: whether to count by app, too."""
         self._by_app = by_app
         self._started = Counter()
         self._triggered = Counter()

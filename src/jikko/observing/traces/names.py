@@ -39,11 +39,7 @@ def run_span_name(app_name: str) -> str:
 
 
 def node_span_name(node_type: str, model: str) -> str:
-    """Of the span of an execution.
-
-    Args:
-        model: Empty for a node that calls none.
-    """
+    """Of the span of an execution. ``model``: empty for a node that calls none."""
     return f"{CHAT} {model}" if model else f"node {node_type}"
 
 

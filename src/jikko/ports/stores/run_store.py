@@ -178,11 +178,7 @@ class RunStore(Protocol):
         ...
 
     async def open_runs(self, holder: str | None = None) -> list[RunRecord]:
-        """The runs with status ``running``, oldest first.
-
-        Args:
-            holder: Only those whose record names this one.
-        """
+        """The runs with status ``running``, oldest first. ``holder``: only those whose record names this one."""
         ...
 
     async def paused(self) -> int:

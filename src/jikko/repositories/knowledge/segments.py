@@ -182,11 +182,7 @@ class SegmentStore(ABC):
     async def add_child(
         self, segment_id: str, make: Callable[[int], ChildChunk], node: Callable[[ChildChunk], IndexEntry] | None
     ) -> ChildChunk | None:
-        """Add a child chunk behind the others.
-
-        Args:
-            make: Makes it of its position.
-        """
+        """Add a child chunk behind the others. ``make``: makes it of its position."""
 
         def add() -> Operation[ChildChunk | None]:
             found, owner = yield from _with_owner(segment_id)

@@ -23,9 +23,7 @@ class CommitTimes:
     """When the newest events of a log became durable, from the moment on at which it is followed elsewhere."""
 
     def __init__(self, clock: Clock, count: int) -> None:
-        """Args:
-        count: How many events are durable already: of them it is not known.
-        """
+        """``count``: how many events are durable already: of them it is not known."""
         self._clock = clock
         self._first = count
         self._commits: deque[tuple[int, float]] = deque(maxlen=_KEPT)

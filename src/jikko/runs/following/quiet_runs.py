@@ -37,11 +37,7 @@ class WaitingTail(Protocol):
         ...
 
     def changed(self, known: int, change: Change) -> None:
-        """Take what was read.
-
-        Args:
-            known: How many events were known when it was asked for.
-        """
+        """Take what was read. ``known``: how many events were known when it was asked for."""
         ...
 
 

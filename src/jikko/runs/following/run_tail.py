@@ -266,11 +266,7 @@ class RunTail:
                 await self._woken.wait()
 
     async def _take_from_holder(self, first: int, events: list[Event]) -> bool:
-        """Append events that the holder has sent. Returns whether any was new.
-
-        Args:
-            first: The position of the first.
-        """
+        """Append events that the holder has sent. Returns whether any was new. ``first``: the position of the first."""
         async with self._looking:
             del events[: self.end - first]
             if self._is_stale or self.record is None or not events:
@@ -283,11 +279,7 @@ class RunTail:
             return True
 
     def _add(self, events: Sequence[Event], record: RunRecord) -> None:
-        """Append events that were not known, and have followers look at them.
-
-        Args:
-            record: As it is behind them.
-        """
+        """Append events that were not known, and have followers look at them. ``record``: as it is behind them."""
         self.record = record
         self._missing_since = math.inf
         self._newest = [*self._newest, *events][-max(_KEPT_EVENTS, len(events)) :]

@@ -21,11 +21,7 @@ class FieldChange(Struct, frozen=True):
 
 
 def field_changes(path: str, old: Json, new: Json) -> Iterator[FieldChange]:
-    """The values of JSON that are others.
-
-    Args:
-        path: The place of both (JSON Pointer).
-    """
+    """The values of JSON that are others. ``path``: the place of both (JSON Pointer)."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for name in [*old, *(name for name in new if name not in old)]:
             yield from field_changes(f"{path}/{_escaped(str(name))}", old.get(name), new.get(name))

@@ -32,9 +32,7 @@ class OfferQueue:
     """The runs of this process that are offered to others."""
 
     def __init__(self, executor: Executor, holder: str, clock: Clock) -> None:
-        """Args:
-        holder: What this process is called.
-        """
+        """``holder``: what this process is called."""
         self._executor = executor
         self._holder = holder
         self._clock = clock
@@ -95,9 +93,7 @@ class WorkStealing:
     def __init__(
         self, admission: Admission, recovery: Recovery, cluster: Cluster, on_taken: Callable[[RunLog], None]
     ) -> None:
-        """Args:
-        on_taken: Called with the log of each run that is taken in, once it is this process's.
-        """
+        """``on_taken``: called with the log of each run that is taken in, once it is this process's."""
         self._admission = admission
         self._recovery = recovery
         self._cluster = cluster

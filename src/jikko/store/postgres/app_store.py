@@ -30,9 +30,7 @@ class KnownKeys:
     """The apps of keys, as one process knows them."""
 
     def __init__(self, database: Postgres, ask: Callable[[bytes], Awaitable[App | None]]) -> None:
-        """Args:
-        ask: Gives the app of a key as the database has it now.
-        """
+        """``ask``: gives the app of a key as the database has it now."""
         self._database = database
         self._ask = ask
         self._apps: dict[bytes, tuple[App, float]] = {}

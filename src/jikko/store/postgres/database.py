@@ -285,11 +285,7 @@ class Postgres:
                 await asyncio.sleep(_AGAIN_SECONDS)
 
     def _made(self, size: int, settings: str) -> Any:
-        """A pool.
-
-        Args:
-            settings: Statements for each of its connections.
-        """
+        """A pool. ``settings``: statements for each of its connections."""
 
         async def init(connection: Connection) -> None:
             await connection.execute(settings + presence())

@@ -30,11 +30,7 @@ class _Database(Protocol):
 
 
 async def perform(operation: Operation[T], connection: Any, seconds: float | None = None) -> T:
-    """Do an operation by a connection.
-
-    Args:
-        seconds: For each statement.
-    """
+    """Do an operation by a connection. ``seconds``: for each statement."""
     answer = None
     try:
         while True:

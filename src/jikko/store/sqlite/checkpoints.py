@@ -61,11 +61,7 @@ class Checkpoints:
         return time.thread_time() - self._looked >= _LOOK_SECONDS
 
     def look(self, log: DatabaseFileGuard) -> None:
-        """Have brought over what is due.
-
-        Args:
-            log: As the last transaction left it.
-        """
+        """Have brought over what is due. ``log``: as the last transaction left it."""
         self._looked = time.thread_time()
         if log.salt != self._salt:
             self._salt, self._due = log.salt, DUE_PAGES

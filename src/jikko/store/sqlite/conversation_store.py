@@ -58,11 +58,7 @@ def add_turn(
     *,
     run_id: StoredId | None = None,
 ) -> None:
-    """Keep a turn. See ``TurnBegan``.
-
-    Args:
-        run_id: The run that answers it, if that has a row by now.
-    """
+    """Keep a turn. See ``TurnBegan``. ``run_id``: the run that answers it, if that has a row by now."""
     conversation = None if new is None else _add_conversation(new, message.created_at, run_id, connection)
     is_new = conversation is not None
     if conversation is None:

@@ -35,9 +35,7 @@ class OpenFiles:
     """The files of an open database, by what the file system knows them by. For any thread."""
 
     def __init__(self, path: Path) -> None:
-        """Args:
-        path: Of a database that is open.
-        """
+        """``path``: of a database that is open."""
         files = [Path(f"{path}{ending}") for ending in _ENDINGS]
         self._known = {file: found for file in files if (found := _identity(file)) is not None}
 

@@ -31,9 +31,7 @@ class MemoryDatabase(Database):
     """A ``Database`` that is gone with its one connection. All is done at once, on the thread that asks for it."""
 
     def __init__(self, connection: sqlite3.Connection | None = None) -> None:
-        """Args:
-        connection: As ``new_connection`` makes it, which it does by default.
-        """
+        """``connection``: as ``new_connection`` makes it, which it does by default."""
         self.path = _PATH
         self.sql = SqliteSql(self)
         self._connection = connection or new_connection()

@@ -60,9 +60,7 @@ class RunArchive:
     """The runs of one database that are in a bucket."""
 
     def __init__(self, database: Postgres, objects: ArchiveObjects | None) -> None:
-        """Args:
-        objects: ``None``: there is no bucket. Then nothing is archived, and what is cannot be read.
-        """
+        """``objects``: ``None``: there is no bucket. Then nothing is archived, and what is cannot be read."""
         self._database = database
         self._objects = objects
 

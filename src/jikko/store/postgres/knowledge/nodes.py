@@ -35,11 +35,7 @@ def node_values(
     vector: bytes,
     words: str,
 ) -> dict[str, Any]:
-    """The values of ``ADD_NODE``.
-
-    Args:
-        vector: As ``IndexEntry.vector`` has it; so ``words``.
-    """
+    """The values of ``ADD_NODE``. ``vector``: as ``IndexEntry.vector`` has it; so ``words``."""
     return {
         "dataset_id": dataset_id,
         "document_id": document_id,

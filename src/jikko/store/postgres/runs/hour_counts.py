@@ -67,9 +67,7 @@ class HourCounts:
     def __init__(
         self, database: Postgres, clock: Clock = time.time, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """Args:
-        monotonic: By which ten minutes are measured: the clock may be set back.
-        """
+        """``monotonic``: by which ten minutes are measured: the clock may be set back."""
         self._database = database
         self._clock = clock
         self._monotonic = monotonic

@@ -144,9 +144,7 @@ class PostgresRunStore(PostgresRunRetention):
     """A ``RunStore`` in PostgreSQL. The database is closed by its opener."""
 
     def __init__(self, database: Postgres, archive: RunArchive | None = None) -> None:
-        """Args:
-        archive: Of runs that are no longer in the database; they are found by their ids.
-        """
+        """``archive``: of runs that are no longer in the database; they are found by their ids."""
         self.goes_back = True  # a standby that takes over may lack what was committed
         super().__init__(database, archive or RunArchive(database, None))
         self._writer = RunWriter(database)

@@ -161,9 +161,7 @@ class RunWriter:
         return taken
 
     async def _write(self, batch: list[_Offered], *, in_doubt: bool = False) -> None:
-        """Args:
-        in_doubt: Whether the batch may have been written before.
-        """
+        """``in_doubt``: whether the batch may have been written before."""
         end = time.monotonic() + _RETRY_SECONDS
         while True:
             began = time.perf_counter()

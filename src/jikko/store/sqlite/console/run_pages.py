@@ -52,9 +52,7 @@ class SqliteRunPages:
     """``RunPages`` in a SQLite file."""
 
     def __init__(self, database: Database, *, scan_up_to: int = 10_000) -> None:
-        """Args:
-        scan_up_to: See ``SqliteRunStore``.
-        """
+        """``scan_up_to``: see ``SqliteRunStore``."""
         self._database = database
         self._rows = RunRows()
         self._scan_up_to = scan_up_to

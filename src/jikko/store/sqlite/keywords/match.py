@@ -113,11 +113,7 @@ _BEHIND: Final = "runs NOT INDEXED"
 
 
 class KeywordMatch:
-    """A keyword, looked for in the runs of an app.
-
-    Args:
-        app: A number of ``names``.
-    """
+    """A keyword, looked for in the runs of an app. ``app``: a number of ``names``."""
 
     def __init__(self, app: int, keyword: str) -> None:
         self._text = storable(keyword[:30])

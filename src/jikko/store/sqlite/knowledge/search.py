@@ -48,9 +48,7 @@ class VisibleDocuments:
     """The visible documents of the datasets that were searched last, as the database has them. For several threads."""
 
     def __init__(self, most: int = _MAX_DOCUMENTS) -> None:
-        """Args:
-        most: How many documents are kept; those of the search at hand are in any case.
-        """
+        """``most``: how many documents are kept; those of the search at hand are in any case."""
         self._most = most
         self._known: OrderedDict[StoredId, tuple[int, list[Document]]] = OrderedDict()
 
@@ -149,9 +147,7 @@ class _Places:
     """Where documents stand among those that are searched, by what rows say of theirs."""
 
     def __init__(self, documents: Iterable[tuple[str, int]]) -> None:
-        """Args:
-        documents: Their ids, and the version of each that is searched.
-        """
+        """``documents``: their ids, and the version of each that is searched."""
         self._places = {document_id: (place, version) for place, (document_id, version) in enumerate(documents)}
 
     def of(self, document_id: StoredId, version: int) -> int | None:

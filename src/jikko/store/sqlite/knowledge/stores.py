@@ -10,11 +10,7 @@ from jikko.store.sqlite.knowledge.vectors import VectorCache
 
 
 def knowledge_stores(database: Database, memory: int) -> KnowledgeStores:
-    """All of them.
-
-    Args:
-        memory: Bytes for vectors of datasets that were searched.
-    """
+    """All of them. ``memory``: bytes for vectors of datasets that were searched."""
     segments = SqliteSegmentStore(database, VectorCache(memory))
     return KnowledgeStores(
         DatasetStore(database), DocumentStore(database), segments, JobStore(database, segments.add_nodes)

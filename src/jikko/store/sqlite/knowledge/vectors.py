@@ -67,9 +67,7 @@ class VectorCache:
     """The matrices of the datasets that were searched last. Used by one thread at a time."""
 
     def __init__(self, budget: int) -> None:
-        """Args:
-        budget: Bytes that all matrices together may have; that of the search at hand stays in any case.
-        """
+        """``budget``: bytes that all matrices together may have; that of the search at hand stays in any case."""
         self._budget = budget
         self._matrices: OrderedDict[tuple[StoredId, int], _Matrix] = OrderedDict()
 

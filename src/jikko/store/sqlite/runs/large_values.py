@@ -116,11 +116,7 @@ def whole(connection: sqlite3.Connection, blob: bytes) -> bytes:
 
 
 def text_of(value: str) -> str:
-    """The text of a value as an expression of SQL.
-
-    Args:
-        value: Its number, as an expression.
-    """
+    """The text of a value as an expression of SQL. ``value``: its number, as an expression."""
     pieces = f"SELECT bytes FROM large_pieces WHERE large_pieces.value = {value} ORDER BY number"
     return f"(SELECT group_concat(CAST(bytes AS TEXT), '') FROM ({pieces}))"
 
@@ -148,11 +144,7 @@ def drop(connection: sqlite3.Connection, values: Sequence[int]) -> None:
 
 
 def drop_of_run(connection: sqlite3.Connection, run: int) -> None:
-    """Remove the values of a run.
-
-    Args:
-        run: Its key.
-    """
+    """Remove the values of a run. ``run``: its key."""
     drop(connection, [value for (value,) in connection.execute(_OF_RUN, (run,)).fetchall()])
 
 

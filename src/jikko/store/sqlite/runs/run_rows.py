@@ -68,11 +68,7 @@ _MAX_KNOWN: Final = 5_000
 
 
 def inputs_of(runs: str) -> str:
-    """The inputs of a run, wherever they lie, as an expression of SQL.
-
-    Args:
-        runs: What the statement calls ``runs``.
-    """
+    """The inputs of a run, wherever they lie, as an expression of SQL. ``runs``: what the statement calls ``runs``."""
     beside = f"SELECT iif(value IS NULL, text, {text_of('run_inputs.value')}) FROM run_inputs WHERE run = {runs}.key"
     return f"iif({runs}.inputs = '', ({beside}), {runs}.inputs)"
 
