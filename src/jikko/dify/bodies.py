@@ -31,6 +31,18 @@ def body_from(source: object, kind: type[T], **others: Any) -> T:
     return kind(**own, **others)
 
 
+def timed_body_from(source: object, kind: type[T], **others: Any) -> T:
+    """The same, with moments (``…_at``) in whole seconds."""
+    names = [name for name in kind.__struct_fields__ if name.endswith("_at") and name not in others]
+    moments = {name: whole_seconds(getattr(source, name)) for name in names if hasattr(source, name)}
+    return body_from(source, kind, **moments, **others)
+
+
+def whole_seconds(moment: float | None) -> int | None:
+    """A moment as clients get it; ``None`` stays."""
+    return None if moment is None else int(moment)
+
+
 class RunResult(RunSummary):
     """A run as it ended, paused or was accepted."""
 

@@ -147,6 +147,13 @@ class Node(Protocol):
         ...
 
 
+class NodeConfig(msgspec.Struct, frozen=True):
+    """The base of nodes that are structs: neither ``immediate`` nor ``branching`` unless they say so."""
+
+    immediate: ClassVar[bool] = False
+    branching: ClassVar[bool] = False
+
+
 @runtime_checkable
 class Container(Protocol):
     """A node that runs a body."""

@@ -3,22 +3,19 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from msgspec import Struct
-
 from jikko.nodes.context import Context
-from jikko.nodes.contract import NodeFailure, Result
+from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.values import Json
 
 _BRANCH: Final = ("class_id", "selected_case_id", "__action_id")
 """The outputs of branching nodes that name the branch: of a classifier, an if-else, a form."""
 
 
-class Mocked(Struct, frozen=True):
+class Mocked(NodeConfig, frozen=True):
     """Stands in the place of a node."""
 
     type: ClassVar[str] = "mocked"
     immediate: ClassVar[bool] = True
-    branching: ClassVar[bool] = False
 
     outputs: Mapping[str, Json]
     """As given. ``{"error": text}`` alone fails the node."""

@@ -3,23 +3,20 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final, NoReturn
 
-from msgspec import Struct
-
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.nodes.context import Context
-from jikko.nodes.contract import NodeFailure
+from jikko.nodes.contract import NodeConfig, NodeFailure
 
 _INSTEAD: Final[Mapping[str, str]] = {"agent": "part.agent"}
 _MAX_TOOLS: Final = 5
 """How many tools of an agent a message names."""
 
 
-class Unsupported(Struct, frozen=True):
+class Unsupported(NodeConfig, frozen=True):
     """Fails when it runs, as Dify does when a plugin is missing; the rest of the workflow is as good as any."""
 
     type: ClassVar[str] = "unsupported"
     immediate: ClassVar[bool] = True
-    branching: ClassVar[bool] = False
 
     subject: str
     """What it would be: ``tool google_translate/translate``."""

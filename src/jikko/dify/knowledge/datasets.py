@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from msgspec import UNSET, Struct, UnsetType
 
+from jikko.dify.bodies import timed_body_from
 from jikko.knowledge.datasets import DatasetView
 from jikko.knowledge.retrieval.model import SHOWN_DEFAULT
 from jikko.ports.stores.knowledge.records import MetadataField, Tag
@@ -141,12 +142,9 @@ def dataset_body(
         shown |= dataset.external_retrieval_model
     if detail and dataset.technique != "high_quality":
         shown |= {"search_method": "keyword_search"}
-    return DatasetBody(
-        id=dataset.id,
-        name=dataset.name,
-        description=dataset.description,
-        provider=dataset.provider,
-        permission=dataset.permission,
+    return timed_body_from(
+        dataset,
+        DatasetBody,
         data_source_type="upload_file" if counts.documents else None,
         indexing_technique=dataset.technique,
         app_count=0,
@@ -154,16 +152,12 @@ def dataset_body(
         word_count=counts.words,
         created_by=ACCOUNT_ID,
         author_name=AUTHOR,
-        created_at=int(dataset.created_at),
         updated_by=ACCOUNT_ID,
-        updated_at=int(dataset.updated_at),
-        embedding_model=dataset.embedding_model,
         embedding_model_provider=dataset.embedding_provider,
         embedding_available=embedding_available,
         retrieval_model_dict=shown,
         summary_index_setting=SummarySetting(),
         tags=[TagOfDataset(tag.id, tag.name) for tag in view.tags],
-        doc_form=dataset.doc_form,
         external_knowledge_info=_external_info(view),
         external_retrieval_model=_external_retrieval(own, dataset.external_retrieval_model),
         doc_metadata=[field_name(field) for field in view.fields],

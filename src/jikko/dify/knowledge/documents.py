@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from jikko.dify.bodies import timed_body_from, whole_seconds
 from jikko.dify.knowledge.datasets import ACCOUNT_ID
 from jikko.knowledge.documents import IndexingStatus
 from jikko.knowledge.metadata import BUILT_IN, built_in_values
@@ -166,24 +167,16 @@ def values_of(document: Document, fields: Sequence[MetadataField]) -> list[Value
 
 def document_body(document: Document, hits: int, fields: Sequence[MetadataField]) -> DocumentBody:
     """A document, as lists show it."""
-    return DocumentBody(
-        id=document.id,
-        position=document.position,
+    return timed_body_from(
+        document,
+        DocumentBody,
         data_source_type="upload_file",
         data_source_info={"upload_file_id": document.file.id},
         data_source_detail_dict={"upload_file": _file(document)},
         dataset_process_rule_id=document.rule_id,
-        name=document.name,
-        created_from=document.created_from,
         created_by=ACCOUNT_ID,
-        created_at=int(document.created_at),
-        tokens=document.tokens,
         indexing_status=document.status,
-        error=document.error,
-        enabled=document.enabled,
-        disabled_at=_seconds(document.disabled_at),
         disabled_by=None if document.disabled_at is None else ACCOUNT_ID,
-        archived=document.archived,
         display_status=display_status(document),
         word_count=document.words,
         hit_count=hits,
@@ -201,28 +194,18 @@ def document_detail(
         return DocumentDetail(document.id, doc_type=None, doc_metadata=values)
     rule: dict[str, Any] = {"mode": document.rule["mode"], "rules": document.rule["rules"]}
     began, ended = document.started_at, document.completed_at
-    return DocumentDetail(
-        id=document.id,
-        position=document.position,
+    return timed_body_from(
+        document,
+        DocumentDetail,
         data_source_type="upload_file",
         data_source_info={"upload_file": _file(document)},
         dataset_process_rule_id=document.rule_id,
         dataset_process_rule=rule,
         document_process_rule={"id": document.rule_id, "dataset_id": document.dataset_id, **rule},
-        name=document.name,
-        created_from=document.created_from,
         created_by=ACCOUNT_ID,
-        created_at=int(document.created_at),
-        tokens=document.tokens,
         indexing_status=document.status,
-        completed_at=_seconds(ended),
-        updated_at=_seconds(document.updated_at),
         indexing_latency=None if began is None or ended is None else max(0.0, ended - began),
-        error=document.error,
-        enabled=document.enabled,
-        disabled_at=_seconds(document.disabled_at),
         disabled_by=None if document.disabled_at is None else ACCOUNT_ID,
-        archived=document.archived,
         doc_type=UNSET if which == "without" else None,
         doc_metadata=UNSET if which == "without" else values,
         segment_count=counts.total,
@@ -240,17 +223,16 @@ def status_body(status: IndexingStatus) -> StatusBody:
     """How far a document is."""
     document = status.document
     is_over = document.status not in UNDER_WAY
-    return StatusBody(
-        id=document.id,
+    return timed_body_from(
+        document,
+        StatusBody,
         indexing_status=document.status,
-        processing_started_at=_seconds(document.started_at),
-        parsing_completed_at=_seconds(document.parsed_at),
-        cleaning_completed_at=_seconds(document.cleaned_at),
-        splitting_completed_at=_seconds(document.split_at),
-        completed_at=_seconds(document.completed_at) if is_over else None,
+        processing_started_at=whole_seconds(document.started_at),
+        parsing_completed_at=whole_seconds(document.parsed_at),
+        cleaning_completed_at=whole_seconds(document.cleaned_at),
+        splitting_completed_at=whole_seconds(document.split_at),
+        completed_at=whole_seconds(document.completed_at) if is_over else None,
         paused_at=None,
-        error=document.error,
-        stopped_at=_seconds(document.stopped_at),
         completed_segments=status.completed,
         total_segments=status.total,
     )
@@ -259,7 +241,3 @@ def status_body(status: IndexingStatus) -> StatusBody:
 def _file(document: Document) -> FileInfo:
     file = document.file
     return FileInfo(file.id, file.name, file.size, file.extension, file.mime_type, ACCOUNT_ID, file.created_at)
-
-
-def _seconds(moment: float | None) -> int | None:
-    return None if moment is None else int(moment)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from jikko.dify.bodies import timed_body_from
 from jikko.dify.knowledge.datasets import ACCOUNT_ID
 from jikko.ports.knowledge import Hit
 from jikko.ports.stores.knowledge.records import ChildChunk, Document, Segment
@@ -178,31 +179,17 @@ class Retrieved(Struct):
 
 def segment_body(segment: Segment, children: Sequence[ChildChunk]) -> SegmentBody:
     """A segment."""
-    return SegmentBody(
-        id=segment.id,
-        position=segment.position,
-        document_id=segment.document_id,
-        content=segment.content,
+    return timed_body_from(
+        segment,
+        SegmentBody,
         sign_content=segment.content,
-        answer=segment.answer,
         word_count=segment.words,
-        tokens=segment.tokens,
-        keywords=segment.keywords,
         index_node_id=segment.node_id,
         index_node_hash=segment.hash,
         hit_count=segment.hits,
-        enabled=segment.enabled,
-        disabled_at=_seconds(segment.disabled_at),
         disabled_by=None if segment.disabled_at is None else ACCOUNT_ID,
-        status=segment.status,
         created_by=ACCOUNT_ID,
-        created_at=int(segment.created_at),
-        updated_at=int(segment.updated_at),
         updated_by=ACCOUNT_ID,
-        indexing_at=_seconds(segment.indexing_at),
-        completed_at=_seconds(segment.completed_at),
-        error=segment.error,
-        stopped_at=_seconds(segment.stopped_at),
         child_chunks=[child_body(child) for child in children],
         attachments=[],
     )
@@ -218,16 +205,7 @@ def segment_bodies(
 
 def child_body(child: ChildChunk) -> ChildBody:
     """A child chunk."""
-    return ChildBody(
-        id=child.id,
-        segment_id=child.segment_id,
-        content=child.content,
-        position=child.position,
-        word_count=child.words,
-        type=child.type,
-        created_at=int(child.created_at),
-        updated_at=int(child.updated_at),
-    )
+    return timed_body_from(child, ChildBody, word_count=child.words)
 
 
 def record_body(hit: Hit, segment: Segment) -> RetrievedRecord:
@@ -244,7 +222,3 @@ def record_body(hit: Hit, segment: Segment) -> RetrievedRecord:
 def external_record(hit: Hit) -> ExternalRecord:
     """What an external knowledge API found."""
     return ExternalRecord(hit.content, hit.document_name, hit.score, hit.metadata)
-
-
-def _seconds(moment: float | None) -> int | None:
-    return None if moment is None else int(moment)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from jikko.diagnostics.translations import worded
@@ -14,7 +13,7 @@ from jikko.nodes.agents.app_history import message_as_text, messages_with_calls
 from jikko.nodes.agents.host import NodeHost
 from jikko.nodes.agents.masks import Masks
 from jikko.nodes.context import AgentContext
-from jikko.nodes.contract import NodeFailure, Result
+from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.model.memory import Memory, MemoryText, prompt_messages
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.vision import Vision, all_media, files_in
@@ -35,7 +34,7 @@ from jikko.ports.tools import CITATIONS, ToolFailure, ToolName, ToolNotFound
 from jikko.values import Json
 
 
-class AgentNode(Struct, frozen=True):
+class AgentNode(NodeConfig, frozen=True):
     """Let a strategy work on a question.
 
     Outputs:
@@ -45,8 +44,6 @@ class AgentNode(Struct, frozen=True):
     """
 
     type: ClassVar[str] = "agent"
-    immediate: ClassVar[bool] = False
-    branching: ClassVar[bool] = False
     has_effects: ClassVar[bool] = True
 
     name: StrategyName

@@ -12,7 +12,7 @@ from jikko.dsl.fields import Fields, as_selector
 from jikko.events import Update
 from jikko.lang.variables import follow
 from jikko.nodes.context import Context, Variables
-from jikko.nodes.contract import NodeFailure, Result
+from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.data.assigner_operations import (
     OPERATIONS,
     WITHOUT_INPUT,
@@ -103,7 +103,7 @@ class _Pool:
         return self._variables.declared_type(selector) or type_of(value)
 
 
-class Assigner(Struct, frozen=True):
+class Assigner(NodeConfig, frozen=True):
     """Change variables, in order; all of them or, if one change is refused, none.
 
     Outputs:
@@ -114,7 +114,6 @@ class Assigner(Struct, frozen=True):
 
     type: ClassVar[str] = "assigner"
     immediate: ClassVar[bool] = True
-    branching: ClassVar[bool] = False
 
     assignments: tuple[Assignment, ...]
     recorded: Mapping[str, Json] | None

@@ -5,7 +5,6 @@ import binascii
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, Final, Self
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from jikko.concurrency.off_the_loop import let_the_loop_go_on, off_the_loop
@@ -13,7 +12,7 @@ from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
 from jikko.masking import masked_forms
 from jikko.nodes.context import Context
-from jikko.nodes.contract import NodeFailure, Result
+from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.data.code_outputs import OutputCheck, OutputSpec, read_outputs
 from jikko.nodes.http.http_record import request_text
 from jikko.nodes.http.http_response import is_file, readable_size
@@ -30,7 +29,7 @@ _MAX_INLINE_ELEMENTS: Final = 1000
 """Elements of a result that are checked on the event loop; it takes a millisecond or two."""
 
 
-class Code(Struct, frozen=True):
+class Code(NodeConfig, frozen=True):
     """Call the program's ``main`` with some variables, and check what it returns.
 
     A variable that does not exist is null, and so is an empty list of files. Requests of the program, which Dify's make
@@ -40,8 +39,6 @@ class Code(Struct, frozen=True):
     """
 
     type: ClassVar[str] = "code"
-    immediate: ClassVar[bool] = False
-    branching: ClassVar[bool] = False
 
     language: str
     code: str

@@ -12,7 +12,7 @@ from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
 from jikko.nodes.context import Context, Variables
-from jikko.nodes.contract import NodeFailure, Result
+from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.values import UNSET, Json, Selector, type_of
 
 OPERATORS: Final = (
@@ -163,7 +163,7 @@ TYPES: Final = ("array[string]", "array[number]", "array[boolean]", "array[file]
 """The lists that can be worked on."""
 
 
-class ListOperator(Struct, frozen=True):
+class ListOperator(NodeConfig, frozen=True):
     """Work on a list, in this order: filter, pick one, sort, shorten.
 
     Outputs:
@@ -174,7 +174,6 @@ class ListOperator(Struct, frozen=True):
 
     type: ClassVar[str] = "list-operator"
     immediate: ClassVar[bool] = True
-    branching: ClassVar[bool] = False
 
     selector: Selector
     conditions: tuple[ElementCondition, ...]

@@ -2,17 +2,15 @@
 
 from typing import ClassVar, Self
 
-from msgspec import Struct
-
 from jikko.dsl.fields import Fields
 from jikko.nodes.context import Context
-from jikko.nodes.contract import NodeFailure, Result
+from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.named_variables import NamedVariables, read_named, values_of
 from jikko.ports.sandbox import SandboxFailure
 from jikko.values import is_file
 
 
-class TemplateTransform(Struct, frozen=True):
+class TemplateTransform(NodeConfig, frozen=True):
     """Render a template with some variables; one that does not exist is null.
 
     Outputs:
@@ -22,8 +20,6 @@ class TemplateTransform(Struct, frozen=True):
     """
 
     type: ClassVar[str] = "template-transform"
-    immediate: ClassVar[bool] = False
-    branching: ClassVar[bool] = False
 
     template: str
     variables: NamedVariables

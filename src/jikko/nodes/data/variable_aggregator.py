@@ -2,17 +2,15 @@
 
 from typing import ClassVar, Self
 
-from msgspec import Struct
-
 from jikko.dsl.fields import Fields
 from jikko.events import Update
 from jikko.nodes.context import Context
-from jikko.nodes.contract import Result
+from jikko.nodes.contract import NodeConfig, Result
 from jikko.nodes.data.groups import described, described_name
 from jikko.values import UNSET, Json, Selector
 
 
-class VariableAggregator(Struct, frozen=True):
+class VariableAggregator(NodeConfig, frozen=True):
     """Hand on the first of several variables that exists. Null counts as existing.
 
     A branch that was not taken writes nothing, so listing one variable per branch joins the branches again.
@@ -25,7 +23,6 @@ class VariableAggregator(Struct, frozen=True):
 
     type: ClassVar[str] = "variable-aggregator"
     immediate: ClassVar[bool] = True
-    branching: ClassVar[bool] = False
 
     candidates: tuple[Selector, ...]
     groups: tuple[tuple[str, tuple[Selector, ...]], ...] | None

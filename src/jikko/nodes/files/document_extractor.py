@@ -2,17 +2,15 @@
 
 from typing import ClassVar, Self
 
-from msgspec import Struct
-
 from jikko.dsl.fields import Fields
 from jikko.nodes.context import Context
-from jikko.nodes.contract import NodeFailure, Result
+from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.files.file_content import read_content
 from jikko.ports.files.documents import DocumentFailure
 from jikko.values import UNSET, Json, Selector, is_file
 
 
-class DocumentExtractor(Struct, frozen=True):
+class DocumentExtractor(NodeConfig, frozen=True):
     """Read documents.
 
     Outputs:
@@ -22,8 +20,6 @@ class DocumentExtractor(Struct, frozen=True):
     """
 
     type: ClassVar[str] = "document-extractor"
-    immediate: ClassVar[bool] = False
-    branching: ClassVar[bool] = False
 
     selector: Selector
 

@@ -2,16 +2,14 @@
 
 from typing import ClassVar, Self
 
-from msgspec import Struct
-
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
 from jikko.nodes.context import Context
-from jikko.nodes.contract import Result
+from jikko.nodes.contract import NodeConfig, Result
 from jikko.values import Json, Selector, is_file
 
 
-class Answer(Struct, frozen=True):
+class Answer(NodeConfig, frozen=True):
     """Write a text with references.
 
     Outputs:
@@ -22,7 +20,6 @@ class Answer(Struct, frozen=True):
 
     type: ClassVar[str] = "answer"
     immediate: ClassVar[bool] = True
-    branching: ClassVar[bool] = False
 
     template: Template
 

@@ -2,17 +2,15 @@
 
 from typing import ClassVar, Self
 
-from msgspec import Struct
-
 from jikko.dsl.fields import Fields
 from jikko.nodes.context import Context
-from jikko.nodes.contract import Result
+from jikko.nodes.contract import NodeConfig, Result
 from jikko.nodes.data.groups import described_name
 from jikko.nodes.named_variables import NamedVariables, read_named, values_of
 from jikko.values import UNSET, Json, Selector
 
 
-class End(Struct, frozen=True):
+class End(NodeConfig, frozen=True):
     """Collect variables as outputs of the run. Several may run; their outputs are merged.
 
     Outputs:
@@ -23,7 +21,6 @@ class End(Struct, frozen=True):
 
     type: ClassVar[str] = "end"
     immediate: ClassVar[bool] = True
-    branching: ClassVar[bool] = False
 
     outputs: NamedVariables
 

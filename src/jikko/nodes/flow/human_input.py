@@ -16,7 +16,7 @@ from jikko.events import FormClosed
 from jikko.lang.render import to_text
 from jikko.lang.templates import Template
 from jikko.nodes.context import Context, Variables
-from jikko.nodes.contract import NodePaused, Result
+from jikko.nodes.contract import NodeConfig, NodePaused, Result
 from jikko.values import UNSET, Json, Selector, is_file
 
 INPUT_TYPES: Final = ("paragraph", "select", "file", "file-list")
@@ -112,7 +112,7 @@ _OUTPUT = re.compile(r"\{\{#\$output\.([^{}]+)#\}\}")
 _NO_UUID = uuid.UUID(int=0)
 
 
-class HumanInput(Struct, frozen=True):
+class HumanInput(NodeConfig, frozen=True):
     """Show a form, wait until it is submitted or its time is up, and take the branch of the action.
 
     Outputs:

@@ -2,20 +2,18 @@
 
 from typing import ClassVar, Self
 
-from msgspec import Struct
-
 from jikko.dsl.conditions import read_cases
 from jikko.dsl.fields import Fields
 from jikko.lang.conditions import Case, ConditionError, evaluate_case
 from jikko.nodes.context import Context
-from jikko.nodes.contract import NodeFailure, Result
+from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.values import Json
 
 ELSE = "false"
 """The handle that is taken if no case holds."""
 
 
-class IfElse(Struct, frozen=True):
+class IfElse(NodeConfig, frozen=True):
     """Look at cases in their order.
 
     Outputs:

@@ -4,12 +4,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import ClassVar, Final, Self
 
-from msgspec import Struct
-
 from jikko.dsl.fields import Fields
 from jikko.events import Usage
 from jikko.nodes.context import ContainerContext
-from jikko.nodes.contract import NodeFailure, Result, RoundOutcome, Values
+from jikko.nodes.contract import NodeConfig, NodeFailure, Result, RoundOutcome, Values
 from jikko.nodes.flow.usage import container_metadata, total
 from jikko.values import UNSET, Json, Selector
 
@@ -21,7 +19,7 @@ Dify announces all, and has hardly more than that: by default its code node retu
 ERROR_MODES = ("terminated", "continue-on-error", "remove-abnormal-output")
 
 
-class Iteration(Struct, frozen=True):
+class Iteration(NodeConfig, frozen=True):
     """Run the body for each element, one after the other or several at once, and collect one value of each round.
 
     Outputs:
@@ -31,8 +29,6 @@ class Iteration(Struct, frozen=True):
     """
 
     type: ClassVar[str] = "iteration"
-    immediate: ClassVar[bool] = False
-    branching: ClassVar[bool] = False
     isolated: ClassVar[bool] = True
 
     start_node_id: str

@@ -12,7 +12,7 @@ from jikko.dsl.fields import Fields, as_selector
 from jikko.events import Usage
 from jikko.lang.conditions import Case, ConditionError, VariableNotFound, evaluate_case
 from jikko.nodes.context import ContainerContext
-from jikko.nodes.contract import NodeFailure, Result, RoundOutcome, Values
+from jikko.nodes.contract import NodeConfig, NodeFailure, Result, RoundOutcome, Values
 from jikko.nodes.flow.usage import container_metadata, total
 from jikko.values import UNSET, Json, Selector
 
@@ -69,7 +69,7 @@ class LoopVariable(Struct, frozen=True):
         return all(isinstance(item, element) for item in self.constant)
 
 
-class Loop(Struct, frozen=True):
+class Loop(NodeConfig, frozen=True):
     """Run the body up to ``count`` times, with variables that its nodes can change.
 
     Outputs:
@@ -79,8 +79,6 @@ class Loop(Struct, frozen=True):
     """
 
     type: ClassVar[str] = "loop"
-    immediate: ClassVar[bool] = False
-    branching: ClassVar[bool] = False
     isolated: ClassVar[bool] = False
 
     start_node_id: str

@@ -3,11 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final, Self
 
-from msgspec import Struct
-
 from jikko.dsl.webhook import BYTES, MULTIPART, TEXT, WebhookConfig
 from jikko.nodes.context import Context
-from jikko.nodes.contract import Result
+from jikko.nodes.contract import NodeConfig, Result
 from jikko.values import UNSET, Json
 
 _WEBHOOK: Final = "trigger-webhook"
@@ -15,7 +13,7 @@ _INPUTS: Final = ("webhook_data", "webhook_headers", "webhook_query_params", "we
 _SYSTEM: Final = ("files", "user_id", "app_id", "timestamp", "workflow_id", "workflow_run_id")
 
 
-class Trigger(Struct, frozen=True):
+class Trigger(NodeConfig, frozen=True):
     """Hand on what came to the trigger.
 
     Outputs:
@@ -28,7 +26,6 @@ class Trigger(Struct, frozen=True):
 
     type: ClassVar[str] = "trigger"
     immediate: ClassVar[bool] = True
-    branching: ClassVar[bool] = False
 
     webhook: WebhookConfig | None = None
 

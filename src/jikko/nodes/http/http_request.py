@@ -12,7 +12,7 @@ from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
 from jikko.lang.variables import Readable
 from jikko.nodes.context import Context, Variables
-from jikko.nodes.contract import NodeFailure, Result
+from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.http.api_key import Authorization
 from jikko.nodes.http.http_body import BodyTemplate, PreparedBody
 from jikko.nodes.http.http_record import request_text
@@ -100,7 +100,7 @@ class _Head(Struct, frozen=True):
         return _END_OF_HOST.split(self.url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
 
 
-class HttpRequest(Struct, frozen=True):
+class HttpRequest(NodeConfig, frozen=True):
     """Send a request and hand on the answer.
 
     A status other than 2xx is a failure only if the node has an error strategy or retries.
@@ -112,8 +112,6 @@ class HttpRequest(Struct, frozen=True):
     """
 
     type: ClassVar[str] = "http-request"
-    immediate: ClassVar[bool] = False
-    branching: ClassVar[bool] = False
     has_effects: ClassVar[bool] = True
 
     method: str

@@ -14,7 +14,7 @@ from jikko.lang.render import to_text
 from jikko.lang.templates import Template
 from jikko.lang.variables import Readable
 from jikko.nodes.context import Context
-from jikko.nodes.contract import NodeFailure, Result
+from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.knowledge.asking import called_dataset, chosen_dataset, implied_conditions
 from jikko.nodes.model.model_call import abilities
 from jikko.nodes.model.model_config import ModelConfig
@@ -100,7 +100,7 @@ def _one(template: Template, variables: Readable) -> Json:
     return template.to_text(variables)
 
 
-class KnowledgeRetrieval(Struct, frozen=True):
+class KnowledgeRetrieval(NodeConfig, frozen=True):
     """Find the texts of datasets that fit a query best.
 
     Outputs:
@@ -110,8 +110,6 @@ class KnowledgeRetrieval(Struct, frozen=True):
     """
 
     type: ClassVar[str] = "knowledge-retrieval"
-    immediate: ClassVar[bool] = False
-    branching: ClassVar[bool] = False
 
     query: Selector
     attachments: Selector

@@ -2,13 +2,12 @@
 
 from typing import ClassVar, Self
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from jikko.dsl.fields import Fields
 from jikko.dsl.shared_models import model_selector
 from jikko.nodes.context import Context
-from jikko.nodes.contract import NodeFailure, Result
+from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.files.generated_files import keep_media
 from jikko.nodes.masked_text import NOTHING, MaskedText
 from jikko.nodes.model.app_prompt import AppPrompt
@@ -105,7 +104,7 @@ class TextStream:
 FORMATS = ("tagged", "separated")
 
 
-class Llm(Struct, frozen=True):
+class Llm(NodeConfig, frozen=True):
     """Ask a model, and show its answer while it comes.
 
     Outputs:
@@ -116,8 +115,6 @@ class Llm(Struct, frozen=True):
     """
 
     type: ClassVar[str] = "llm"
-    immediate: ClassVar[bool] = False
-    branching: ClassVar[bool] = False
     has_effects: ClassVar[bool] = True
 
     model: ModelConfig

@@ -4,14 +4,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Self
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
 from jikko.lang.tokens import estimated
 from jikko.nodes.context import Context
-from jikko.nodes.contract import NodeFailure, Result
+from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.masked_text import MaskedText
 from jikko.nodes.model.extracted_values import ExtractedParameter, InvalidExtraction, check_values, schema_of
 from jikko.nodes.model.json_in_text import first_object
@@ -37,7 +36,7 @@ _PROMPT_TOKENS = 400
 _NOTHING_FOUND = "Failed to extract result from function call or text response, using empty result."
 
 
-class ParameterExtractor(Struct, frozen=True):
+class ParameterExtractor(NodeConfig, frozen=True):
     """Ask a model for values, by a function call where it can, and bring them to their types.
 
     Succeeds whatever the model found; only a failed call fails the node.
@@ -49,8 +48,6 @@ class ParameterExtractor(Struct, frozen=True):
     """
 
     type: ClassVar[str] = "parameter-extractor"
-    immediate: ClassVar[bool] = False
-    branching: ClassVar[bool] = False
     has_effects: ClassVar[bool] = True
 
     query: Selector

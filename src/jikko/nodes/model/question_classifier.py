@@ -13,7 +13,7 @@ from jikko.lang.render import to_text
 from jikko.lang.templates import Template
 from jikko.lang.tokens import estimated
 from jikko.nodes.context import Context, Variables
-from jikko.nodes.contract import NodeFailure, Result
+from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.model.json_in_text import fenced_object
 from jikko.nodes.model.memory import Memory
 from jikko.nodes.model.model_call import abilities, call, recorded_prompts, recorded_source, without_unsupported
@@ -33,7 +33,7 @@ class Category(Struct, frozen=True):
     label: str
 
 
-class QuestionClassifier(Struct, frozen=True):
+class QuestionClassifier(NodeConfig, frozen=True):
     """Ask a model which class a text belongs to; the first one, if it names none that there is.
 
     Outputs:
@@ -43,7 +43,6 @@ class QuestionClassifier(Struct, frozen=True):
     """
 
     type: ClassVar[str] = "question-classifier"
-    immediate: ClassVar[bool] = False
     branching: ClassVar[bool] = True
     has_effects: ClassVar[bool] = True
 

@@ -13,7 +13,7 @@ from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields, as_selector, shown
 from jikko.lang.templates import Template
 from jikko.nodes.context import Context, Variables
-from jikko.nodes.contract import NodeFailure, Result
+from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.secret_scan import SECRET_MESSAGE, contains_secret
 from jikko.nodes.tools.conversion import NotConvertible, converted
 from jikko.nodes.tools.tool_outputs import ToolOutputs
@@ -131,7 +131,7 @@ _OF_FILE: Final = frozenset({"api", "workflow", "mcp"})
 """Types of providers that the tools file describes."""
 
 
-class ToolNode(Struct, frozen=True):
+class ToolNode(NodeConfig, frozen=True):
     """Call a tool with some values.
 
     Outputs:
@@ -141,8 +141,6 @@ class ToolNode(Struct, frozen=True):
     """
 
     type: ClassVar[str] = "tool"
-    immediate: ClassVar[bool] = False
-    branching: ClassVar[bool] = False
 
     name: ToolName
     given: GivenValues
