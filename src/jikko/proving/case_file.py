@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-Outside: TypeAlias = Literal["refuse", "fake", "live"]
-"""What answers a call that no mock answers: nothing, and the case has an error; fake models; the real world."""
+Outside: TypeAlias = Literal["refuse", "replay", "fake", "live"]
+"""What answers a call that no mock answers: nothing, and the case has an error; what ``jikko test --record`` kept; fake
+models; the real world."""
 Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=600)]
 
 

@@ -17,6 +17,7 @@ from jikko.dsl.text.positions import Positions
 from jikko.nodes.registry import BY_TYPE
 from jikko.proving.case_file import CaseFile, Evaluation, Expectation, FlowCase, NodeMock
 from jikko.proving.case_file_reader import read_case_file
+from jikko.proving.recorded_answers import with_answers
 from jikko.proving.script import node_names
 from jikko.proving.verdict import NodeNames
 
@@ -74,25 +75,29 @@ def stem_of(path: Path) -> str:
     return path.name[: -len(next(end for end in TEST_ENDINGS if path.name.lower().endswith(end)))]
 
 
-def read_plan(path: Path, against: Path | None = None) -> ReadPlan:
+def read_plan(path: Path, against: Path | None = None, *, record: bool = False) -> ReadPlan:
     """Read a test file and its workflow. Never raises for what is in them.
 
     Args:
         against: The workflow in place of that which the file is about.
+        record: Whether answers are about to be recorded, and are not needed.
 
     Raises:
         OSError: The test file cannot be read.
     """
-    return plan_of(read_dsl_file(path), path, against)
+    return plan_of(read_dsl_file(path), path, against, record=record)
 
 
-def plan_of(text: bytes, path: Path, against: Path | None = None) -> ReadPlan:
+def plan_of(text: bytes, path: Path, against: Path | None = None, *, record: bool = False) -> ReadPlan:
     """The same of the text of a test file.
 
     Args:
         path: Where it is, or would be: paths in it begin at its folder.
     """
     read = read_case_file(text, path.parent)
+    if read.file is not None and not (record or read.problems):
+        file, unanswered = with_answers(path, read.file, read.places)
+        read = replace(read, file=file, problems=unanswered)
     positions = Positions(text)
     if read.file is None:
         return ReadPlan(None, _placed(read.problems, positions))

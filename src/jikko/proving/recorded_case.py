@@ -36,7 +36,7 @@ def recorded_case(
     if first is not None:
         case["clock"] = datetime.fromtimestamp(first.at, UTC).isoformat(timespec="seconds")
         case["inputs"] = {key: _given(value, files) for key, value in first.inputs.items() if value is not None}
-    if mocks := _mocks(events, names):
+    if mocks := recorded_mocks(events, names):
         case["mocks"] = mocks
     if forms := _forms(events, names, files):
         case["forms"] = forms
@@ -60,7 +60,8 @@ def what_it_holds(case: Mapping[str, Any]) -> list[str]:
     return held + ["question and answer"] * ("turns" in case)
 
 
-def _mocks(events: Iterable[Event], names: NodeNames) -> dict[str, list[dict[str, Any]]]:
+def recorded_mocks(events: Iterable[Event], names: NodeNames) -> dict[str, list[dict[str, Any]]]:
+    """What the outside answered in a run, as mocks by node, in the order of calls."""
     found: dict[str, list[tuple[int, dict[str, Any]]]] = {}
     for event in events:
         if not isinstance(event, (NodeAttempted, NodeFinished)) or event.node_type not in OUTSIDE:

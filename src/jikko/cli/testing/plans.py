@@ -18,7 +18,9 @@ from jikko.proving.case_plan import CasePlan, read_plan, workflow_of
 from jikko.terminal_text import printable, shown
 
 
-def plans_of(paths: Sequence[Path], output: str, language: Language, against: Path | None = None) -> list[CasePlan]:
+def plans_of(
+    paths: Sequence[Path], output: str, language: Language, against: Path | None = None, *, record: bool = False
+) -> list[CasePlan]:
     """The test files, read; all problems of all of them are printed.
 
     Raises:
@@ -28,7 +30,7 @@ def plans_of(paths: Sequence[Path], output: str, language: Language, against: Pa
     wrong, workflows = 0, set()
     for path in test_files(paths):
         try:
-            read = read_plan(path, against)
+            read = read_plan(path, against, record=record)
         except OSError as error:
             raise click.UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
         if read.plan is not None:

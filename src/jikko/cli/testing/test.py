@@ -21,9 +21,11 @@ from jikko.embedded.case_runs import results_of
 from jikko.exit_codes import ExitCode
 from jikko.proving.case_plan import CasePlan
 from jikko.proving.coverage import Coverage
+from jikko.proving.recorded_answers import is_replayed, keep_answers, recordings_beside
 from jikko.proving.snapshots import Snapshots, snapshots_beside
 from jikko.proving.verdict import CaseResult
 from jikko.settings import Settings
+from jikko.terminal_text import printable
 
 _LOOK: Final = 0.3
 """Seconds between looks at files that are watched."""
@@ -37,6 +39,7 @@ class _Wanted(NamedTuple):
     words: str
     reports: Sequence[CaseReport]
     update: bool
+    record: bool
     covers: bool
     lcov: Path | None
 
@@ -60,6 +63,11 @@ class _Wanted(NamedTuple):
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="WORKFLOW",
     help="Run the cases against this workflow file, in place of the one that they are about.",
+)
+@click.option(
+    "--record",
+    is_flag=True,
+    help="Run cases with `outside: replay` in the real world, and keep what it answers to their nodes.",
 )
 @click.option("--update", is_flag=True, help="Keep what cases with a snapshot do now.")
 @click.option("--coverage", "covers", is_flag=True, help="Show which nodes and branches no case came to.")
@@ -90,6 +98,7 @@ def test(
     as_json: bool,
     junit: Path | None,
     against: Path | None,
+    record: bool,
     update: bool,
     covers: bool,
     lcov: Path | None,
@@ -117,11 +126,11 @@ def test(
     settings = settings_of(max_seconds=timeout, providers=providers, tools=tools)
 
     def once() -> int:
-        plans = plans_of(paths or (Path(),), output, language, against)
+        plans = plans_of(paths or (Path(),), output, language, against, record=record)
         reports: list[CaseReport] = [JsonReport() if output == "json" else TextReport(annotate=output == "github")]
         if junit is not None:
             reports.append(JunitReport(partial(_write, junit)))
-        wanted = _Wanted(words, reports, update, covers, lcov)
+        wanted = _Wanted(words, reports, update, record, covers, lcov)
         return run_async(_run(settings, [_live(plan) if live else plan for plan in plans], wanted))
 
     if not watch:
@@ -154,9 +163,12 @@ async def _run(settings: Settings, plans: Sequence[CasePlan], wanted: _Wanted) -
     words = wanted.words.casefold()
     snapshots = {path: _snapshots(plan, update=wanted.update) for path, plan in by_path.items()}
     began = time.perf_counter()
-    chosen = results_of(settings, plans, lambda plan, case: words in f"{plan.path}: {case.name}".casefold())
+    running = [_recording(plan) for plan in plans] if wanted.record else plans
+    chosen = results_of(settings, running, lambda plan, case: words in f"{plan.path}: {case.name}".casefold())
     results = [result async for result in chosen]
-    by_gates = [plan for plan in plans if plan.evaluation and words in f"{plan.path}: evaluate".casefold()]
+    by_gates = [
+        plan for plan in plans if plan.evaluation and not wanted.record and words in f"{plan.path}: evaluate".casefold()
+    ]
     if not (results or by_gates):
         raise Failure(f"no case has {wanted.words!r} in its name", exit_code=ExitCode.USAGE, code="no_cases")
     for plan in by_gates:
@@ -183,6 +195,8 @@ async def _run(settings: Settings, plans: Sequence[CasePlan], wanted: _Wanted) -
             each.close()
         except OSError as error:
             raise _unwritten(each.path, error) from None
+    for plan in plans if wanted.record else ():
+        _keep_answers(plan, results)
     if wanted.lcov is not None:
         _write(wanted.lcov, "".join(each.lcov() for each in covered.values()).encode())
     for report in wanted.reports:
@@ -218,6 +232,29 @@ def _compare(result: CaseResult, snapshots: Snapshots) -> None:
     if result.outcome == "passed" and (problems := snapshots.compare(result)):
         result.outcome = "failed"
         result.problems += problems
+
+
+def _keep_answers(plan: CasePlan, results: Sequence[CaseResult]) -> None:
+    if not any(is_replayed(case, plan.file) for case in plan.file.cases):
+        return
+    file = recordings_beside(plan.path)
+    try:
+        own = [result for result in results if result.file == str(plan.path)]
+        count = keep_answers(plan.path, plan.file, plan.names, own)
+    except OSError as error:
+        raise _unwritten(file, error) from None
+    click.echo(
+        printable(f"{file}: answers to {count} case{'s' * (count != 1)}; they may hold data of people"), err=True
+    )
+
+
+def _recording(plan: CasePlan) -> CasePlan:
+    """The plan with cases that reach the real world where a recording would answer."""
+    cases = [
+        msgspec.structs.replace(case, outside="live") if is_replayed(case, plan.file) else case
+        for case in plan.file.cases
+    ]
+    return msgspec.structs.replace(plan, file=msgspec.structs.replace(plan.file, cases=cases))
 
 
 def _live(plan: CasePlan) -> CasePlan:

@@ -1,0 +1,82 @@
+"""Answers of the outside that ``jikko test --record`` keeps beside a test file: ``NAME.recorded.json``."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec.structs import replace
+
+from jikko.diagnostics.diagnostic import Diagnostic, Phrase
+from jikko.dsl.fields import problem_at
+from jikko.proving.case_file import CaseFile, FlowCase, NodeMock
+from jikko.proving.recorded_case import recorded_mocks
+from jikko.proving.verdict import CaseResult, NodeNames
+
+RecordedAnswers: TypeAlias = dict[str, dict[str, list[NodeMock]]]
+"""By case, and by node."""
+
+
+def recordings_beside(path: Path) -> Path:
+    """The file of the answers of a test file."""
+    name = path.name.removesuffix(".yml").removesuffix(".yaml").removesuffix(".test")
+    return path.with_name(f"{name}.recorded.json")
+
+
+def is_replayed(case: FlowCase, file: CaseFile) -> bool:
+    """Whether answers of a recording stand for the outside."""
+    return (case.outside or file.defaults.outside) == "replay"
+
+
+def with_answers(path: Path, file: CaseFile, places: Iterable[str]) -> tuple[CaseFile, list[Diagnostic]]:
+    """The file with the answers that were recorded as mocks, and which cases have none.
+
+    Args:
+        path: Of the test file.
+        places: The paths of its cases.
+    """
+    kept, problems, cases = recorded(path), list[Diagnostic](), list[FlowCase]()
+    for case, where in zip(file.cases, places, strict=True):
+        if not is_replayed(case, file):
+            cases.append(case)
+            continue
+        if kept is None or case.name not in kept:
+            what = Phrase("test.no_recording", {"name": repr(case.name), "file": recordings_beside(path).name})
+            problems.append(
+                problem_at(where, what, Phrase("remedy.record", {"command": f"jikko test --record {path}"}))
+            )
+            continue
+        cases.append(replace(case, outside="refuse", mocks={**kept[case.name], **case.mocks}))
+    return file if problems else replace(file, cases=cases), problems
+
+
+def recorded(path: Path) -> RecordedAnswers | None:
+    """The answers of a test file; ``None`` if there are none that can be read."""
+    try:
+        return msgspec.json.decode(recordings_beside(path).read_bytes(), type=RecordedAnswers)
+    except (OSError, msgspec.MsgspecError, RecursionError):
+        return None
+
+
+def keep_answers(path: Path, file: CaseFile, names: NodeNames, results: Iterable[CaseResult]) -> int:
+    """Keep what the outside answered to the cases that are replayed; of others that are still there what was kept.
+
+    Returns:
+        How many cases there are now.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    wanted = {case.name for case in file.cases if is_replayed(case, file)}
+    kept: dict[str, Any] = {name: each for name, each in (recorded(path) or {}).items() if name in wanted}
+    for result in results:
+        if result.name in wanted and result.outcome != "error":
+            found: dict[str, list[Mapping[str, Any]]] = {}
+            for run in result.runs:
+                for node, mocks in recorded_mocks(run.events, names).items():
+                    found.setdefault(node, []).extend(mocks)
+            kept[result.name] = found
+    text = json.dumps(msgspec.to_builtins(kept), ensure_ascii=False, indent=2, sort_keys=True)
+    recordings_beside(path).write_text(text + "\n", "utf-8")
+    return len(kept)

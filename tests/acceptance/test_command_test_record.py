@@ -1,0 +1,88 @@
+"""Cases whose answers from outside are recorded once: `jikko test --record`, and `outside: replay`."""
+
+import json
+from pathlib import Path
+
+from tests.acceptance.echo import EchoServer
+from tests.acceptance.processes import Command
+from tests.acceptance.workflows import app, end, fetch, start, template
+
+CASES = """\
+defaults: {outside: replay}
+cases:
+- name: 京都
+  inputs: {q: kyoto}
+  expect: {outputs: {said: {contains: "!"}}}
+- name: by itself
+  outside: refuse
+  inputs: {q: nara}
+  mocks: {get: {outputs: {body: mocked}}}
+"""
+
+
+def written(folder: Path, echo: EchoServer) -> Path:
+    nodes = [
+        start("q"),
+        fetch("get", f"{echo.url}/record/{{{{#start.q#}}}}"),
+        template("loud", "{{ body }}!", body="get.body"),
+        end(said="loud.output"),
+    ]
+    (folder / "flow.yml").write_text(app("Flow", nodes, "start>get>loud>end"), encoding="utf-8")
+    path = folder / "flow.test.yml"
+    path.write_text(CASES, encoding="utf-8")
+    return path
+
+
+def test_what_was_recorded_answers_in_the_place_of_the_world(jikko: Command, tmp_path: Path, echo: EchoServer) -> None:
+    path = written(tmp_path, echo)
+    recorded = jikko("test", "--record", path)
+    assert recorded.code == 0, recorded.out + recorded.err
+    assert "flow.recorded.json: answers to 1 case; they may hold data of people" in recorded.err
+    calls = len(echo.calls("/record/kyoto"))
+    assert calls == 1
+    assert list(json.loads((tmp_path / "flow.recorded.json").read_text())) == ["京都"]
+
+    replayed = jikko("test", path)
+
+    assert replayed.code == 0, replayed.out
+    assert len(echo.calls("/record/kyoto")) == calls
+    # What is changed in the workflow really runs.
+    (tmp_path / "flow.yml").write_text((tmp_path / "flow.yml").read_text().replace("{{ body }}!", "{{ body }}?"))
+    assert jikko("test", path).code == 1
+
+
+def test_a_case_that_was_never_recorded_says_how_to(jikko: Command, tmp_path: Path, echo: EchoServer) -> None:
+    path = written(tmp_path, echo)
+    for spoilt in (None, "{", '{"京都": {"get": [{"output": {}}]}}'):
+        if spoilt is not None:
+            (tmp_path / "flow.recorded.json").write_text(spoilt, encoding="utf-8")
+
+        outcome = jikko("test", path)
+
+        assert outcome.code == 2
+        assert "flow.test.yml:3:3: cases[0]: nothing is recorded of the case '京都'" in outcome.err
+        assert f"record it: `jikko test --record {path}`" in outcome.err
+
+
+def test_a_case_with_an_error_is_not_recorded(jikko: Command, tmp_path: Path, echo: EchoServer) -> None:
+    path = written(tmp_path, echo)
+    path.write_text(CASES.replace("{q: kyoto}", "{p: kyoto}"), encoding="utf-8")
+
+    outcome = jikko("test", "--record", path)
+
+    assert outcome.code == 1
+    assert json.loads((tmp_path / "flow.recorded.json").read_text()) == {}
+
+
+def test_a_recording_of_a_node_that_is_no_longer_there_is_told(
+    jikko: Command, tmp_path: Path, echo: EchoServer
+) -> None:
+    path = written(tmp_path, echo)
+    assert jikko("test", "--record", path).code == 0
+    kept = tmp_path / "flow.recorded.json"
+    kept.write_text(kept.read_text().replace('"get"', '"got"'))
+
+    outcome = jikko("test", path)
+
+    assert outcome.code == 2
+    assert "no node has the id or title 'got' (did you mean 'get'?)" in outcome.err
