@@ -1,6 +1,7 @@
 """``jikko replay``: recorded runs on a changed workflow."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -299,3 +300,19 @@ def test_a_workflow_that_does_not_end_is_unknown(jikko: Command, tmp_path: Path)
     results, _ = replayed(jikko, run, "--against", changed, "--timeout", "0.5")
 
     assert (results[run]["outcome"], results[run]["reason"]) == ("unknown", "it takes longer than 0.5 s")
+
+
+def test_coverage_tells_what_no_run_came_to(jikko: Command, tmp_path: Path) -> None:
+    flow = kept(tmp_path, GREETING)
+    ran(jikko, flow, "円")
+
+    text = jikko("replay", "--app", "Greets", "--against", flow, "--coverage").out
+    current = jikko("replay", "--app", "Greets", "--coverage", "--json").lines
+
+    place = re.search(r"flow\.yml:(\d+): loud: never ran", text)
+    assert place is not None, text
+    assert '"loud"' in "".join(GREETING.splitlines()[int(place[1]) - 2 : int(place[1]) + 2])
+    assert "route → true: never taken" in text
+    assert "calm" not in text
+    branches = {each["handle"]: each["times"] for each in current[1]["coverage"]["branches"]}
+    assert (branches, list(current[2])) == ({"true": 0, "false": 1}, ["summary"])

@@ -1,13 +1,13 @@
-"""Which nodes and branches of a workflow the cases of its test files came to."""
+"""Which nodes and branches of a workflow the cases of its test files came to, or the runs that are replayed on it."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from jikko.dsl.document import DslDocument
 from jikko.dsl.handles import handles_of
 from jikko.dsl.text.positions import Positions
 from jikko.events import Event, NodeFinished
-from jikko.proving.case_plan import CasePlan
 
 
 class CoveredBranch(NamedTuple):
@@ -27,9 +27,13 @@ class CoveredBranch(NamedTuple):
 class Coverage:
     """What was run of one workflow."""
 
-    def __init__(self, plan: CasePlan) -> None:
-        self.workflow = str(plan.workflow)
-        self._plan = plan
+    def __init__(self, workflow: str, text: bytes, document: DslDocument, titles: Mapping[str, str]) -> None:
+        """Args:
+        workflow: What its file is called.
+        titles: Of the nodes that can run, by their ids.
+        """
+        self.workflow = workflow
+        self._text, self._document, self._titles = text, document, titles
         self._ran: Counter[str] = Counter()
         self._mocked: Counter[str] = Counter()
         self._taken: Counter[tuple[str, str]] = Counter()
@@ -43,12 +47,12 @@ class Coverage:
 
     def branches(self) -> Iterator[CoveredBranch]:
         """Each node, and behind it each of its ways out if it has several; in the order of the file."""
-        positions = Positions(self._plan.text)
-        for entry in self._plan.document.nodes:
-            if entry.id not in self._plan.names.titles or entry.type in ("iteration-start", "loop-start"):
+        positions = Positions(self._text)
+        for entry in self._document.nodes:
+            if entry.id not in self._titles or entry.type in ("iteration-start", "loop-start"):
                 continue
             place = positions.at(entry.where)
-            line, title = (place.line if place else 0), self._plan.names.title(entry.id)
+            line, title = (place.line if place else 0), (self._titles[entry.id] or entry.id)
             yield CoveredBranch(entry.id, title, "", line, self._ran[entry.id], self._mocked[entry.id])
             for handle in handles_of(entry) or ():
                 yield CoveredBranch(entry.id, title, handle, line, self._taken[entry.id, handle])

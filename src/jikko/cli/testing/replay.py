@@ -23,10 +23,12 @@ from jikko.cli.options import (
 )
 from jikko.cli.testing.recorded_runs import RecordedRuns, exported
 from jikko.cli.testing.replay_reports import JsonReplayReport, ReplayReport, ReplaySums, TextReplayReport
+from jikko.cli.testing.reports import JsonReport, TextReport
 from jikko.engine.limits import RunLimits
 from jikko.exit_codes import ExitCode
 from jikko.maintenance.exported_run import BadLine
 from jikko.ports.stores.app_store import App
+from jikko.proving.coverage import Coverage
 from jikko.proving.recording import Recording
 from jikko.proving.replay_verdict import ReplayedResult, result_of, unknown
 from jikko.proving.replayed_run import Price, Replayer, ReplayMode
@@ -67,6 +69,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     show_default=True,
     help="With --mode live: what models may cost.",
 )
+@click.option("--coverage", "covers", is_flag=True, help="Show which nodes and branches no run came to.")
 @click.option(
     "--timeout",
     "seconds",
@@ -90,6 +93,7 @@ async def replay(
     before: Path | None,
     mode: ReplayMode,
     price: float,
+    covers: bool,
     seconds: float,
     as_json: bool,
 ) -> int:
@@ -120,6 +124,7 @@ async def replay(
             assert against is not None
             published = await assembly.apps.publish(read_dsl_file(against), source=str(against))
             of_app = published.app
+        text = read_dsl_file(against) if against else (await assembly.apps.version(of_app, "")).source
         now = await _version(assembly, of_app, against)
         was = None if before is None else await _version(assembly, of_app, before)
         replays = Replays(
@@ -127,6 +132,7 @@ async def replay(
         )
         sums = ReplaySums()
         titles = {node.id: node.title for node in now.graph.nodes.values()}
+        replays.coverage = Coverage(str(against or of_app.name), text, now.document, titles) if covers else None
         report: ReplayReport = JsonReplayReport() if as_json else TextReplayReport(titles)
         began = time.perf_counter()
         source: AsyncIterator[RunIdentity | Recording | BadLine]
@@ -142,6 +148,8 @@ async def replay(
             report.add(result)
         if not sums.outcomes:
             raise Failure("there are no such runs", exit_code=ExitCode.NOT_FOUND, code="not_found")
+        if replays.coverage is not None:
+            (JsonReport() if as_json else TextReport()).cover(replays.coverage)
         report.close(sums, time.perf_counter() - began)
         for trouble in recorded.unread if recorded is not None else ():
             click.echo(printable(f"left out: {trouble}"), err=True)
@@ -171,6 +179,7 @@ class Replays:
         self._recorded = recorded
         self._was = was
         self._seconds = seconds
+        self.coverage: Coverage | None = None
 
     async def results(
         self, source: AsyncIterator[RunIdentity | Recording | BadLine]
@@ -204,4 +213,7 @@ class Replays:
         if own and not any(place.rpartition("/")[2] in nodes for place in own):
             return unknown(run_id, "it is a run of another workflow: none of its nodes is in this one"), False
         was = self._was if self._recorded is None else await self._recorded.version_of(recording.identity)
-        return result_of(await self._replayer.replay(recording, was, self._seconds)), was is not None
+        replayed = await self._replayer.replay(recording, was, self._seconds)
+        if self.coverage is not None:
+            self.coverage.add(replayed.events)
+        return result_of(replayed), was is not None

@@ -185,7 +185,9 @@ async def _run(settings: Settings, plans: Sequence[CasePlan], wanted: _Wanted) -
     for result in sorted(results, key=lambda result: places[result.file, result.name]):
         plan = by_path[result.file]
         _compare(result, snapshots[result.file])
-        coverage = covered.setdefault(str(plan.workflow), Coverage(plan))
+        coverage = covered.setdefault(
+            str(plan.workflow), Coverage(str(plan.workflow), plan.text, plan.document, plan.names.titles)
+        )
         for run in result.runs:
             coverage.add(run.events)
         for report in wanted.reports:
