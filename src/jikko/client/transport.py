@@ -40,11 +40,9 @@ class Transport(Protocol):
         Raises:
             ServiceError: There is no answer, or it breaks off.
         """
-        ...
 
     async def close(self) -> None:
         """Close all connections."""
-        ...
 
 
 class HttpTransport:

@@ -19,7 +19,6 @@ class Rate(Protocol):
     @property
     def is_limited(self) -> bool:
         """Whether any request can be refused."""
-        ...
 
     async def take(self, key: bytes) -> None:
         """Let a request through.
@@ -27,7 +26,6 @@ class Rate(Protocol):
         Raises:
             TooManyRequests: There were as many as may be. Tells when the next one may come.
         """
-        ...
 
 
 class RequestRate:

@@ -38,11 +38,9 @@ class ToolProviders(Protocol):
 
     def providers(self) -> list[ToolName]:
         """The providers that are known by name: a name of each without that of a tool."""
-        ...
 
     async def offered(self, provider: ToolName) -> list[Tool]:
         """All tools of a provider. Raises ``ToolNotFound``."""
-        ...
 
 
 class Console(Struct, frozen=True, kw_only=True):

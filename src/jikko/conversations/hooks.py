@@ -60,7 +60,6 @@ class TurnPolicy(Protocol):
 
     async def consider(self, asked: UserQuery) -> UserQuery | HookReply:
         """Hand the question on, or answer it. Raises ``JikkoError``: the turn is refused; nothing was written."""
-        ...
 
 
 def _no_guard(app_id: str, workflow: Workflow) -> TextGuard | None:

@@ -11,11 +11,9 @@ class Journal(Protocol):
     @property
     def is_behind(self) -> bool:
         """Whether so much waits to be written that the run should not go further on, as memory is not endless."""
-        ...
 
     def append(self, events: list[Event]) -> None:
         """Take the next events. Must neither wait nor raise; those that go together are handed in together."""
-        ...
 
     async def durability_barrier(self) -> None:
         """Wait until everything that was handed in is durable.
@@ -23,4 +21,3 @@ class Journal(Protocol):
         Raises:
             JikkoError: It will never be: another process has taken the run over, or this one is ending.
         """
-        ...

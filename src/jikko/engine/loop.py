@@ -50,15 +50,12 @@ class RunLoop(Protocol):
     @property
     def has_ended(self) -> bool:
         """Whether the run is over for this loop: ended, stopped or parked."""
-        ...
 
     def resume(self, frame: SubgraphRun) -> None:
         """Queue what is under way (after a crash) and what is due in a frame."""
-        ...
 
     def pause_soon(self) -> None:
         """Pause, if that is all there is to do once the containers that are about to go on have done so."""
-        ...
 
     def go_on(self, *, soon: bool = False) -> None:
         """Start what is queued, and what becomes ready by it, until nothing is left that can start now.
@@ -66,4 +63,3 @@ class RunLoop(Protocol):
         Args:
             soon: Whether the caller goes on by itself, so that events leave when the turn of the event loop is over.
         """
-        ...

@@ -20,7 +20,6 @@ class SendableResponse(Protocol):
 
     async def __call__(self, receive: Receive, send: Send) -> None:
         """Send it: the message that starts a response of ASGI, then its body."""
-        ...
 
 
 class Response:

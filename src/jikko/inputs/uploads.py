@@ -45,7 +45,6 @@ class UploadedPart(Protocol):
 
     async def read(self, size: int = -1) -> bytes:
         """The next bytes, at most ``size``; ``b""`` at the end."""
-        ...
 
 
 class Download(Struct, frozen=True):

@@ -14,11 +14,9 @@ class Signer(Protocol):
 
     def document_url(self, file_id: str, base_url: str = "") -> str:
         """A fresh address."""
-        ...
 
     def accepts(self, file_id: str, *, timestamp: str, nonce: str, sign: str) -> bool:
         """Whether a signature is ours and has not expired."""
-        ...
 
 
 class DocumentFiles:

@@ -52,7 +52,6 @@ class Readable(Protocol):
 
     def get(self, selector: Selector) -> Json | Unset:
         """The value a selector points at, or ``UNSET`` if there is none. Never to be changed in place."""
-        ...
 
     def spend(self, characters: int) -> None:
         """Count what a text takes that is made of them, before it is made: a value of some megabytes that is named a
@@ -61,7 +60,6 @@ class Readable(Protocol):
         Raises:
             TextTooLong: It is more than may be.
         """
-        ...
 
 
 def attribute(file: Json, name: str) -> Json | Unset:

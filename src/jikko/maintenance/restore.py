@@ -31,7 +31,6 @@ class BackupSource(Protocol):
     @property
     def where(self) -> str:
         """The backup, as people name it: the one that was asked for, or the newest of several."""
-        ...
 
     def manifest(self) -> Manifest:
         """What it says of itself.
@@ -40,7 +39,6 @@ class BackupSource(Protocol):
             NotRestored: There is none, or it is not finished.
             StoreUnavailable, OSError: It cannot be read.
         """
-        ...
 
     def problems(self) -> list[str]:
         """What in it is damaged or missing, of each a text. Reads all of it.
@@ -48,7 +46,6 @@ class BackupSource(Protocol):
         Raises:
             StoreUnavailable, OSError: It cannot be read.
         """
-        ...
 
     def copy_to(self, home: Path) -> None:
         """Copy all but what it says of itself to a folder that is there and empty.
@@ -56,7 +53,6 @@ class BackupSource(Protocol):
         Raises:
             FileMissing, StoreUnavailable, OSError: Something cannot be read or written.
         """
-        ...
 
 
 class Restored(Struct, frozen=True):

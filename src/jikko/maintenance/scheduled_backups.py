@@ -30,7 +30,6 @@ class BackupPlace(Protocol):
     @property
     def where(self) -> str:
         """It, as people name it."""
-        ...
 
     def newest_time(self) -> float:
         """When the newest was made, in seconds since the Unix epoch; 0: there is none.
@@ -38,7 +37,6 @@ class BackupPlace(Protocol):
         Raises:
             JikkoError, OSError: It cannot be told.
         """
-        ...
 
     def add(self) -> str:
         """Make one now, and remove those that are too many. Returns what came of it.
@@ -46,7 +44,6 @@ class BackupPlace(Protocol):
         Raises:
             NotABackup, JikkoError, OSError: There is no new one; those before it are as they were.
         """
-        ...
 
 
 class ScheduledBackups:

@@ -15,7 +15,6 @@ class Variables(Values, Protocol):
 
     def spend(self, characters: int) -> None:
         """See ``Readable.spend``. All that one node makes counts together; of a container, what it makes each round."""
-        ...
 
 
 class AgentCounts(Protocol):
@@ -28,7 +27,6 @@ class AgentCounts(Protocol):
     @property
     def usage(self) -> Usage | None:
         """What the answers of models, and of models behind tools, used."""
-        ...
 
 
 class Context(Protocol):
@@ -44,12 +42,10 @@ class Context(Protocol):
         What a node records of its configuration, it renders from these; what it does, and hands on, from
         ``variables``. The same object where the workflow has no secrets.
         """
-        ...
 
     @property
     def secrets(self) -> Collection[str]:
         """The values of the secret environment variables that are texts; without empty ones."""
-        ...
 
     @property
     def run(self) -> RunInfo: ...
@@ -58,12 +54,10 @@ class Context(Protocol):
     @property
     def execution_id(self) -> str:
         """Stays the same when the node is retried or runs again after a crash."""
-        ...
 
     @property
     def idempotency_key(self) -> str:
         """Names this execution towards other systems: the same in every attempt. Of run, node and round."""
-        ...
 
     @property
     def ports(self) -> NodePorts: ...
@@ -71,21 +65,17 @@ class Context(Protocol):
     @property
     def form(self) -> FormClosed | None:
         """What became of the form that this execution paused for; ``None`` before it is closed."""
-        ...
 
     @property
     def turn(self) -> Turn | None:
         """The message that the run answers; ``None`` if it answers none."""
-        ...
 
     @property
     def depth(self) -> int:
         """How many workflows that were called as tools the run is within; 0 for a run that a client started."""
-        ...
 
     def now(self) -> float:
         """Seconds since the Unix epoch."""
-        ...
 
     def say(self, name: str, text: str, *, soon: bool = False) -> None:
         """Stream a piece of the output variable ``name`` before the node ends.
@@ -93,11 +83,9 @@ class Context(Protocol):
         Args:
             soon: Whether it may be shown with what comes next: for a node that ends, or says more, before it waits.
         """
-        ...
 
     def think(self, text: str, *, final: bool = False) -> None:
         """Stream a piece of a model's reasoning."""
-        ...
 
 
 class AgentContext(Context, Protocol):
@@ -105,23 +93,19 @@ class AgentContext(Context, Protocol):
 
     def log(self, entry: LogMessage) -> None:
         """Show what an agent does, while it does it."""
-        ...
 
     @property
     def steps(self) -> Sequence[StepRecorded]:
         """What models and tools answered this execution before it was broken off; empty unless it runs again."""
-        ...
 
     @property
     def agents(self) -> AgentCounts:
         """What all agents of the run asked for so far."""
-        ...
 
     def record_step(
         self, kind: Literal["model", "tool"], request: str, answer: Json, *, usage: Usage | None = None
     ) -> None:
         """Keep what a model or a tool answered, for when the execution runs again."""
-        ...
 
     async def durability_barrier(self) -> None:
         """Wait until all that was kept is durable. To be called before anything else is done to the world outside.
@@ -129,7 +113,6 @@ class AgentContext(Context, Protocol):
         Raises:
             JikkoError: It never will be: the run is another process's.
         """
-        ...
 
 
 class ContainerContext(Context, Protocol):
@@ -153,21 +136,17 @@ class ContainerContext(Context, Protocol):
         Returns:
             The inputs that the container began with: ``inputs``, or those in the log.
         """
-        ...
 
     @property
     def has_rounds(self) -> bool:
         """Whether a round has begun already: before a crash, if asked before the first ``run_round``."""
-        ...
 
     def announce_round(self, index: int, variables: Mapping[str, Json] | None = None) -> None:
         """Announce a round ahead of its run, which else announces it as it begins. At most once each."""
-        ...
 
     async def give_way(self) -> None:
         """Let others have the event loop if this run has had it for a while, and wait if much of its log is not
         written. To be called before each round: rounds may all be over without ever waiting."""
-        ...
 
     async def run_round(
         self,
@@ -188,4 +167,3 @@ class ContainerContext(Context, Protocol):
         Returns:
             How it ended. A failing body is an outcome, not an exception.
         """
-        ...

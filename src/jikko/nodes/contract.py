@@ -85,11 +85,9 @@ class Values(Protocol):
 
     def get(self, selector: Selector) -> Json | Unset:
         """The value a selector points at, or ``UNSET`` if there is none. Never to be changed in place."""
-        ...
 
     def declared_type(self, selector: Selector) -> str | None:
         """The type that the variable was declared with (loop and conversation variables), if it was."""
-        ...
 
 
 class RunInfo(Protocol):
@@ -144,7 +142,6 @@ class Node(Protocol):
         Raises:
             NodeFailure: The node failed.
         """
-        ...
 
 
 class NodeConfig(msgspec.Struct, frozen=True):
@@ -164,7 +161,6 @@ class Container(Protocol):
 
     def declared(self, node_id: str) -> Mapping[Selector, str]:
         """Types of the variables that it declares, by selector."""
-        ...
 
 
 @runtime_checkable
@@ -173,7 +169,6 @@ class Illustrated(Protocol):
 
     def icon(self, ports: NodePorts) -> Json | None:
         """See ``NodeStarted.icon``. Must not wait, nor raise."""
-        ...
 
 
 @runtime_checkable
@@ -182,7 +177,6 @@ class Responder(Protocol):
 
     def parts(self) -> tuple[str | Selector, ...]:
         """Texts and references, in the order in which they are shown."""
-        ...
 
 
 @runtime_checkable
@@ -191,4 +185,3 @@ class VariableWriter(Protocol):
 
     def writes(self) -> tuple[Selector, ...]:
         """The variables that it may change."""
-        ...

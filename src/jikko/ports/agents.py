@@ -139,7 +139,6 @@ class AgentHost(Protocol):
             ModelFailure: There is no usable answer.
             LimitReached: The agent may not go on.
         """
-        ...
 
     async def call_tool(self, name: ToolName, parameters: Mapping[str, Json], emit: Emit) -> None:
         """Call a tool; see ``Tools.call``. Likewise.
@@ -149,7 +148,6 @@ class AgentHost(Protocol):
             ToolFailure: It failed.
             LimitReached: The agent may not go on.
         """
-        ...
 
 
 class NoStrategies:
@@ -173,11 +171,9 @@ class Strategies(Protocol):
 
     def icon(self, name: StrategyName) -> Json | None:
         """What ``node_started`` shows; ``None`` if there is no icon or no such strategy. Never an error."""
-        ...
 
     def find(self, name: StrategyName) -> Strategy:
         """A strategy. Raises ``ToolNotFound``: there is none here; the message says what to do."""
-        ...
 
     async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
         """Run a strategy to its end. Cancelling ends it at once, with what it asked for.
@@ -189,8 +185,6 @@ class Strategies(Protocol):
             ToolFailure: It failed.
             LimitReached: As it was raised by the host, where the strategy hands it on.
         """
-        ...
 
     async def close(self) -> None:
         """End processes. May be called twice."""
-        ...

@@ -156,11 +156,9 @@ class Refusals(Protocol):
 
     async def add(self, run_id: str) -> None:
         """Keep one, durably if that is possible."""
-        ...
 
     async def read(self) -> Set[str]:
         """All that were kept lately."""
-        ...
 
 
 class WaitingRuns(Protocol):
@@ -169,11 +167,9 @@ class WaitingRuns(Protocol):
 
     async def offer(self, run: WaitingRun) -> bool:
         """Offer a run. ``False``: N of its app are offered already, or nobody can be reached."""
-        ...
 
     async def withdraw(self, run_id: str) -> None:
         """Offer a run no more: it has begun, or ended, or is another's."""
-        ...
 
 
 class Takeover(Protocol):
@@ -182,11 +178,9 @@ class Takeover(Protocol):
     @property
     def is_whole(self) -> bool:
         """Whether none was left to a process of a newer version, which alone can read it."""
-        ...
 
     async def durable(self) -> None:
         """Wait until their records name this process as the holder."""
-        ...
 
 
 class Member(Protocol):
@@ -194,31 +188,24 @@ class Member(Protocol):
 
     async def handle_command(self, command: Command) -> Answer:
         """Do what another member asks for. ``None``: the run is not here."""
-        ...
 
     def on_hint(self, hint: Hint) -> None:
         """Take note of a hint; those of this member itself come too."""
-        ...
 
     async def take_over(self, orphans: OrphanedRuns) -> Takeover:
         """Take over runs. Those that this process has already stay as they are."""
-        ...
 
     def state(self) -> ServerState:
         """Return what the others may know of this process. A heartbeat waits for it, so it waits for nothing."""
-        ...
 
     async def room(self) -> None:
         """Wait until this process has a slot that no run of its own waits for."""
-        ...
 
     async def take_waiting(self, run: WaitingRun) -> bool:
         """Execute a run that waits at another member, if it still does. ``False``: not here, or not now."""
-        ...
 
     async def offer_waiting(self, waiting: WaitingRuns) -> None:
         """Offer runs that wait here for long, until cancelled."""
-        ...
 
     async def read_again(self) -> None:
         """Read the files of the operator again.
@@ -226,11 +213,9 @@ class Member(Protocol):
         Raises:
             InvalidSettings: One is wrong; all go on to hold as they were.
         """
-        ...
 
     async def lead(self) -> None:
         """Do what one process does for all, until cancelled: the member does not lead any more."""
-        ...
 
 
 class Cluster(Protocol):
@@ -242,23 +227,18 @@ class Cluster(Protocol):
 
         No process is ever called as another one was.
         """
-        ...
 
     def members(self) -> Collection[str]:
         """The processes that are known to live, this one among them. A process that is not among them may be gone."""
-        ...
 
     def is_late(self, name: str) -> bool:
         """Return whether messages of a process may not arrive now: its heartbeat is late, or it is not a member."""
-        ...
 
     def trouble(self) -> str:
         """Return why this process cannot hear the others that are there; an empty string if it can."""
-        ...
 
     async def join(self, member: Member) -> None:
         """Begin to get messages. Returns once the member has begun to take over what it is to start with."""
-        ...
 
     async def attend(self) -> None:
         """Be known to the others as one that lives, and take part in nothing, until ``close``: for a command that
@@ -267,15 +247,12 @@ class Cluster(Protocol):
         Raises:
             StoreUnavailable: The others cannot be told.
         """
-        ...
 
     def leave(self) -> None:
         """Lead no more and take over nothing more. The member still gets requests and hints until ``close``."""
-        ...
 
     async def close(self) -> None:
         """Get no more messages. May be called twice."""
-        ...
 
     async def request(self, holder: str, command: Command) -> Answer:
         """Have the holder of a run do something.
@@ -284,11 +261,9 @@ class Cluster(Protocol):
             Its answer. ``None``: there is no member of that name, or it does not have the run, or it did not answer in
             time and may or may not have done it. Look at the record again.
         """
-        ...
 
     def offer(self, orphans: OrphanedRuns) -> None:
         """Have some member take runs over, this one perhaps."""
-        ...
 
     async def count(self, key: bytes, per_minute: int) -> int:
         """Count a request by a key, for all members together.
@@ -301,11 +276,9 @@ class Cluster(Protocol):
         Returns:
             0, or the seconds to wait if it is refused. A request that no process counts is let through.
         """
-        ...
 
     def hint(self, hint: Hint) -> None:
         """Tell all members, this one included. Returns at once."""
-        ...
 
 
 def server_of(name: str) -> str:

@@ -30,7 +30,6 @@ class Connections(Protocol):
         Raises:
             HttpFailure: The address may not be reached (``address``), or there is no connection (``connect``).
         """
-        ...
 
 
 def why_untrusted(error: ssl.SSLCertVerificationError, authority: str) -> str:

@@ -53,7 +53,6 @@ class Embedder(Protocol):
         Raises:
             ModelFailure: Nothing says how to reach the provider.
         """
-        ...
 
     async def embed(self, request: EmbeddingRequest) -> Embeddings:
         """The vectors of texts. Cancelling ends the request at the provider at once.
@@ -62,4 +61,3 @@ class Embedder(Protocol):
             ModelFailure: There is no usable answer: kinds and ``retry_after`` as of ``Models.complete``. Of several
                 requests, those before the one that failed are lost.
         """
-        ...

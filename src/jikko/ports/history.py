@@ -12,7 +12,6 @@ class EarlierTurns(Protocol):
         self, conversation_id: str, *, before: str | None = None, limit: int = 20
     ) -> list[Message] | None:
         """See ``ConversationStore.messages``."""
-        ...
 
 
 class NoEarlierTurns:

@@ -132,11 +132,9 @@ class HttpClient(Protocol):
         Raises:
             HttpFailure: There was no answer, or none that can be used.
         """
-        ...
 
     async def close(self) -> None:
         """Close all connections. May be called twice."""
-        ...
 
 
 class Resolve(Protocol):
@@ -144,4 +142,3 @@ class Resolve(Protocol):
 
     async def __call__(self, host: str, port: int) -> Sequence[str]:
         """The addresses, best first. Raises ``OSError``: there are none, or the name service does not answer."""
-        ...

@@ -119,15 +119,12 @@ class KnowledgeSearch(Protocol):
         Raises:
             SearchFailure: Encrypted ids cannot be decrypted here.
         """
-        ...
 
     async def missing(self, ids: Collection[str]) -> list[str]:
         """Those of some ids that neither are datasets nor mapped to one."""
-        ...
 
     async def field_names(self, dataset_ids: Sequence[str]) -> list[str]:
         """The names of all metadata fields of some datasets."""
-        ...
 
     async def search(self, request: SearchRequest) -> SearchResult:
         """What fits best.
@@ -135,11 +132,9 @@ class KnowledgeSearch(Protocol):
         Raises:
             SearchFailure: Something that it needs failed. Nothing found is no failure.
         """
-        ...
 
     def count_hits(self, hits: Sequence[Hit]) -> None:
         """Note that segments were found. Written later, in the background."""
-        ...
 
 
 class NoKnowledge:

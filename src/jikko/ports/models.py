@@ -222,11 +222,9 @@ class Models(Protocol):
 
     def abilities(self, provider: str, model: str) -> Abilities:
         """What a model can do, as far as is known. Raises ``ModelFailure``: nothing says how to reach the provider."""
-        ...
 
     async def context_size(self, provider: str, model: str) -> int | None:
         """How many tokens prompt and answer of a model may have together; ``None`` if it is not known."""
-        ...
 
     async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
         """Call a model and wait for its whole answer. Cancelling ends the request at the provider at once.
@@ -239,11 +237,9 @@ class Models(Protocol):
         Raises:
             ModelFailure: There is no usable answer.
         """
-        ...
 
     async def close(self) -> None:
         """Close all connections and stop local models. May be called twice."""
-        ...
 
 
 def plain(number: Decimal) -> str:

@@ -26,4 +26,3 @@ class Moderator(Protocol):
         Raises:
             ModelFailure: There is no usable answer.
         """
-        ...

@@ -67,34 +67,26 @@ class PluginModels(Protocol):
         Raises:
             ModelFailure: It is not installed, or has no models.
         """
-        ...
 
     def require(self, model: PluginModel) -> None:
         """Raises:
         ToolNotFound: The plugin is not installed, or a credential is missing. Starts nothing.
         """
-        ...
 
     async def check(self, model: PluginModel) -> None:
         """Have the plugin try its credentials."""
-        ...
 
     async def complete(self, model: PluginModel, request: ModelRequest, take: Callable[[AnswerPiece], None]) -> None:
         """Have a prompt answered. Returns when all of the answer was told; what ``take`` raises ends the call."""
-        ...
 
     async def embed(self, model: PluginModel, texts: Sequence[str]) -> tuple[list[Vector], int | None]:
         """The vectors of texts in their order, as long as the model made them, and the tokens that it counted."""
-        ...
 
     async def rerank(self, model: PluginModel, query: str, texts: Sequence[str], top_n: int) -> list[Ranked]:
         """The texts that fit best, best first; each at most once."""
-        ...
 
     async def transcribe(self, model: PluginModel, data: bytes) -> str:
         """What is said in a recording."""
-        ...
 
     async def speak(self, model: PluginModel, text: str, voice: str, emit: Callable[[bytes], None]) -> None:
         """Have a text spoken, and tell the sound as it comes."""
-        ...

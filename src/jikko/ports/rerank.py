@@ -39,7 +39,6 @@ class Reranker(Protocol):
         Raises:
             ModelFailure: Nothing says how to reach it (``ModelNotExistError``), or it ranks nothing.
         """
-        ...
 
     async def rerank(self, request: RerankRequest) -> list[Ranked]:
         """The texts that fit best, best first; each at most once.
@@ -47,4 +46,3 @@ class Reranker(Protocol):
         Raises:
             ModelFailure: There is no usable answer.
         """
-        ...

@@ -62,7 +62,6 @@ class Sandbox(Protocol):
         Raises:
             SandboxFailure: The program failed, broke a limit or could not be run.
         """
-        ...
 
     async def render(self, template: str, variables: Mapping[str, Json], *, app_id: str = "") -> str:
         """Render a Jinja2 template as ``jinja2.Template`` does.
@@ -73,8 +72,6 @@ class Sandbox(Protocol):
         Raises:
             SandboxFailure: The template is wrong, broke a limit or could not be run.
         """
-        ...
 
     async def close(self) -> None:
         """Kill what still runs. May be called twice."""
-        ...

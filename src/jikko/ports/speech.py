@@ -44,7 +44,6 @@ class Speech(Protocol):
         Raises:
             ModelFailure: There is no usable answer.
         """
-        ...
 
     async def speak(self, script: Script, emit: Callable[[bytes], None]) -> None:
         """Have a text spoken. Returns when all of it was told. Cancelling as for ``transcribe``.
@@ -56,4 +55,3 @@ class Speech(Protocol):
         Raises:
             ModelFailure: The audio is not whole; what was told is its beginning.
         """
-        ...

@@ -9,7 +9,6 @@ class TextGuard(Protocol):
     @property
     def every(self) -> int:
         """After how many characters it wants to look again, besides once at the end."""
-        ...
 
     async def look(self, text: str, *, final: bool) -> str | None:
         """Look at all the text that was shown so far. The run goes on meanwhile, and waits for this only at its end.
@@ -22,4 +21,3 @@ class TextGuard(Protocol):
         Returns:
             What is shown instead of it; nothing of the run is shown behind that. ``None``: it may stay.
         """
-        ...

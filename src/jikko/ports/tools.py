@@ -239,7 +239,6 @@ class Tools(Protocol):
     def icon(self, name: ToolName) -> Json | None:
         """What ``node_started`` shows of the provider: ``{"content", "background"}`` or an address; ``None`` if it has
         no icon or is not known. Answered at once, and never an error."""
-        ...
 
     def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
         """A tool, as far as that is known without asking anybody; ``None`` if only its server can tell.
@@ -250,7 +249,6 @@ class Tools(Protocol):
         Raises:
             ToolNotFound: There is no such tool, or something of it is not set up.
         """
-        ...
 
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
         """A tool, asking its server if need be.
@@ -258,7 +256,6 @@ class Tools(Protocol):
         Raises:
             ToolNotFound: There is no such tool, it is not set up, or its server does not answer.
         """
-        ...
 
     async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
         """Call a tool, and wait until it has said everything. Ends by itself: each kind has a deadline of its own.
@@ -274,11 +271,9 @@ class Tools(Protocol):
         Raises:
             ToolFailure: The tool said that it failed, or there is no usable answer.
         """
-        ...
 
     async def close(self) -> None:
         """Close connections and end processes. May be called twice."""
-        ...
 
 
 class NoTools:

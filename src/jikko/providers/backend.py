@@ -21,7 +21,6 @@ class Backend(Protocol):
         Raises:
             ModelFailure: There is no usable answer. ``progress`` holds what came.
         """
-        ...
 
     async def models(self) -> list[str]:
         """The names of the models that the provider offers: the cheapest way to try a key.
@@ -29,8 +28,6 @@ class Backend(Protocol):
         Raises:
             ModelFailure: It did not answer.
         """
-        ...
 
     async def close(self) -> None:
         """Close its connections. May be called twice."""
-        ...

@@ -23,7 +23,6 @@ class Moderating(Protocol):
 
     async def flags(self, model: str, text: str) -> bool:
         """See ``Moderator.flags``; ``model`` is what the provider calls it."""
-        ...
 
 
 class ProviderModerators:

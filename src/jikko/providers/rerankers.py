@@ -14,7 +14,6 @@ class Ranking(Protocol):
 
     async def rerank(self, request: RerankRequest) -> list[Ranked]:
         """See ``Reranker.rerank``; ``model`` is what the provider calls it."""
-        ...
 
 
 class ProviderRerankers:

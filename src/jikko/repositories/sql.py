@@ -230,47 +230,36 @@ class Sql(Protocol):
 
     def with_text_ids(self) -> "Sql":
         """See ``Dialect.with_text_ids``."""
-        ...
 
     async def row(self, sql: str, /, **values: Any) -> Record | None:
         """The first row, found by a key: in SQLite here and now, on the event loop."""
-        ...
 
     def rows(self, sql: str, /, **values: Any) -> Awaitable[list[Record]]:
         """All rows."""
-        ...
 
     def count(self, sql: str, /, **values: Any) -> Awaitable[int]:
         """Change rows by one statement, durably. Returns how many."""
-        ...
 
     def later(self, sql: str, /, **values: Any) -> None:
         """Change rows, durably, without waiting for it: if it fails, that is forgotten."""
-        ...
 
     async def settled(self) -> None:
         """Wait for what ``later`` began, where something else may come before it."""
-        ...
 
     def write(self, operation: Callable[[], Operation[T]]) -> Awaitable[T]:
         """Do an operation in one transaction, durably. What it raises is raised, and nothing was changed."""
-        ...
 
     def quick(self, operation: Callable[[], Operation[T]]) -> Awaitable[T]:
         """Read a few rows by their keys: in SQLite here and now, on the event loop."""
-        ...
 
     def once(self, name: Hashable, operation: Callable[[], Operation[T]]) -> Awaitable[T]:
         """``quick``, for what many ask in the same turn of the event loop: see ``Database.quick_once``."""
-        ...
 
     def read(self, operation: Callable[[], Operation[T]]) -> Awaitable[T]:
         """Read several rows: in SQLite on a thread, as they are at one moment."""
-        ...
 
     def search(self, operation: Callable[[], Operation[T]]) -> Awaitable[T]:
         """``read`` for what may look at very many rows: few at once."""
-        ...
 
 
 class SqlDatabase(Protocol):
@@ -279,4 +268,3 @@ class SqlDatabase(Protocol):
     @property
     def sql(self) -> Sql:
         """Takes their statements."""
-        ...

@@ -17,7 +17,6 @@ class Recurrence(Protocol):
 
     def after(self, moment: float) -> float | None:
         """Return the first due time behind a moment; ``None`` if there are no more."""
-        ...
 
 
 _NO_LATER: Final = datetime(9999, 12, 30, tzinfo=UTC).timestamp()

@@ -44,11 +44,9 @@ class ReplayReport(Protocol):
 
     def add(self, result: ReplayedResult) -> None:
         """Take a run."""
-        ...
 
     def close(self, sums: ReplaySums, seconds: float) -> None:
         """All was taken."""
-        ...
 
 
 class JsonReplayReport:

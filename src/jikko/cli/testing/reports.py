@@ -29,15 +29,12 @@ class CaseReport(Protocol):
 
     def add(self, result: CaseResult, plan: CasePlan) -> None:
         """Take a case."""
-        ...
 
     def cover(self, coverage: Coverage) -> None:
         """Take what was run of a workflow."""
-        ...
 
     def close(self, seconds: float) -> None:
         """All was taken; the cases took so long together."""
-        ...
 
 
 class TextReport:

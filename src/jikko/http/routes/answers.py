@@ -32,15 +32,12 @@ class RunBodies(Protocol):
 
     async def accepted(self, request: Request, run: Started) -> bytes:
         """The run has begun."""
-        ...
 
     async def ended(self, request: Request, run: Started, end: RunFinished) -> Response:
         """The run has ended."""
-        ...
 
     async def paused(self, request: Request, run: Started, waiting: list[FormRequested]) -> bytes:
         """The run waits for forms."""
-        ...
 
 
 class _WorkflowBodies:

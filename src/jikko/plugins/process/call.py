@@ -95,7 +95,6 @@ class Backwards(Protocol):
 
     def __call__(self, kind: str, request: dict[str, Any]) -> AsyncIterator[Any]:
         """The parts of the answer. What it raises is the plugin's to read."""
-        ...
 
 
 class Invocation:

@@ -19,15 +19,12 @@ class ProcessGroup(Protocol):
 
     def processes(self) -> list[int]:
         """Those that are there. Blocks."""
-        ...
 
     def excess(self) -> str:
         """What it uses too much of, or was ended for by the kernel; ``""``: nothing. Blocks."""
-        ...
 
     def kill(self) -> None:
         """End all of it, and wait until nothing is left. Blocks."""
-        ...
 
 
 class ProcessSession:

@@ -69,7 +69,6 @@ class InnerWorkflows(Protocol):
         Raises:
             InnerRefused: It cannot be used.
         """
-        ...
 
     async def run(self, call: InnerCall) -> InnerOutcome:
         """Run an app to its end. It has a record and a log of its own, and waits for no slot: its caller has one.
@@ -78,4 +77,3 @@ class InnerWorkflows(Protocol):
         Raises:
             InnerRefused: It did not begin.
         """
-        ...

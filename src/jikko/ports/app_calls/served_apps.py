@@ -25,8 +25,6 @@ class ServedApps(Protocol):
 
     async def served(self, code: str) -> ServedApp | None:
         """The app of a code; ``None`` if there is none, or it is not active."""
-        ...
 
     def all_served(self) -> list[ServedApp]:
         """Every one that is known, active or not."""
-        ...

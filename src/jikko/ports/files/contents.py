@@ -14,7 +14,6 @@ class Contents(Protocol):
 
     def digests(self) -> Iterator[str]:
         """What there is, in order."""
-        ...
 
     def pieces(self, digest: str, size: int) -> Iterator[bytes]:
         """One of them, in pieces of ``size`` bytes, of which the last may be shorter; none if it is empty.
@@ -22,7 +21,6 @@ class Contents(Protocol):
         Raises:
             FileMissing: It is gone.
         """
-        ...
 
 
 class FolderContents(Contents, Protocol):
@@ -40,8 +38,6 @@ class FolderContents(Contents, Protocol):
         Raises:
             OSError: One reads otherwise than it was written.
         """
-        ...
 
     def look_through(self) -> tuple[int, list[str]]:
         """Read all. Returns how many there are, and the names of those that are damaged."""
-        ...

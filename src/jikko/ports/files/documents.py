@@ -26,15 +26,12 @@ class DocumentReader(Protocol):
         Raises:
             DocumentFailure: The format is not known, or the document is broken, encrypted or too much to read.
         """
-        ...
 
     async def pieces(self, content: bytes, *, filename: str, mime_type: str, app_id: str = "") -> list[str]:
         """The texts of a document that is to be cut into chunks: one for each page, row or heading, where it has them.
 
         As ``extract`` otherwise.
         """
-        ...
 
     async def close(self) -> None:
         """Stop what still runs. May be called twice."""
-        ...

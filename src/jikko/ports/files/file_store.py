@@ -46,7 +46,6 @@ class FileStore(Protocol):
             FileTooLarge: It is larger than ``max_size`` bytes.
             StoreUnavailable: It cannot be written.
         """
-        ...
 
     async def make(
         self, content: bytes, *, app_id: str, end_user_id: str, name: str, mime_type: str, type: str = ""
@@ -64,7 +63,6 @@ class FileStore(Protocol):
             FileTooLarge: It is larger than files of nodes may be.
             StoreUnavailable: It cannot be written.
         """
-        ...
 
     async def find(self, file_id: str, *, app_id: str, end_user_id: str) -> StoredFile | None:
         """A file of this end user; ``None`` for every other. ``file_id`` in any case.
@@ -72,11 +70,9 @@ class FileStore(Protocol):
         The id of an end user belongs to one app (``apps.end_users``): so that is the user of this app, or of one that
         called this app as a tool.
         """
-        ...
 
     async def use(self, file_id: str, *, app_id: str, end_user_id: str) -> StoredFile | None:
         """As ``find``, for the input of a run: the file is kept for as long as if it was stored now."""
-        ...
 
     async def signed(self, file_id: str, *, timestamp: str, nonce: str, sign: str) -> StoredFile | None:
         """A file of any user, for a client that has its signed url.
@@ -87,7 +83,6 @@ class FileStore(Protocol):
         Returns:
             ``None``: the signature is not ours or has expired, or there is no such file.
         """
-        ...
 
     async def read(self, file_id: str, *, app_id: str, end_user_id: str) -> bytes:
         """The content of a file of this end user of this app.
@@ -96,7 +91,6 @@ class FileStore(Protocol):
             FileMissing: There is no such file for them, or its content is gone.
             StoreUnavailable: It cannot be read.
         """
-        ...
 
     def stream(self, file: StoredFile) -> AsyncIterator[bytes]:
         """The content in pieces.
@@ -105,7 +99,6 @@ class FileStore(Protocol):
             FileMissing: The content is gone.
             StoreUnavailable: It cannot be read.
         """
-        ...
 
     def mapping(
         self, file: StoredFile, *, type: str = "", transfer_method: str = "", id: Json = None, base_url: str = ""
@@ -117,11 +110,9 @@ class FileStore(Protocol):
             transfer_method: ``""`` for ``local_file`` or ``tool_file``, by the file's origin.
             base_url: What the client at hand reached this server under; ``""`` for the one that is set.
         """
-        ...
 
     def url(self, file: StoredFile, *, base_url: str = "") -> str:
         """A fresh signed url under which the file can be fetched without a key."""
-        ...
 
     def renewed(self, value: Json, *, base_url: str = "") -> Json:
         """The value with fresh signed urls in all mappings of stored files. What has none is handed back itself.
@@ -131,15 +122,12 @@ class FileStore(Protocol):
         Args:
             base_url: As of ``mapping``.
         """
-        ...
 
     async def any_file(self, file_id: str) -> StoredFile | None:
         """A file of whichever end user; for those who know that it may be shown."""
-        ...
 
     def renewed_text(self, text: str, *, base_url: str = "") -> str:
         """The text with fresh urls in the place of all that were signed here."""
-        ...
 
 
 class OldFiles(Protocol):
@@ -158,7 +146,6 @@ class OldFiles(Protocol):
         Raises:
             StoreUnavailable: They cannot be removed.
         """
-        ...
 
     async def remove_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> int:
         """Remove files of an end user, at most ``limit`` at a time, with content that no other file has.
@@ -168,7 +155,6 @@ class OldFiles(Protocol):
         Returns:
             As ``expire`` does.
         """
-        ...
 
     async def sweep(self, after: str = "", *, limit: int = 1000) -> str:
         """Remove content that no file has and that is older than an hour: a crash, or ``expire``, left it behind.
@@ -183,4 +169,3 @@ class OldFiles(Protocol):
         Raises:
             StoreUnavailable: It cannot be looked through, or not be removed.
         """
-        ...

@@ -40,7 +40,6 @@ class BlobStore(Protocol):
         Raises:
             StoreUnavailable: It cannot. The message says why, to who runs the server.
         """
-        ...
 
     async def put(self, chunks: AsyncIterator[bytes], *, max_size: int | None = None) -> Blob:
         """Keep content. It is complete and durable when this returns, and not to be seen before.
@@ -52,7 +51,6 @@ class BlobStore(Protocol):
             FileTooLarge: It is larger than ``max_size``.
             StoreUnavailable: It cannot be written.
         """
-        ...
 
     async def get(self, digest: str) -> bytes:
         """The whole content.
@@ -61,11 +59,9 @@ class BlobStore(Protocol):
             FileMissing: There is none with that digest.
             StoreUnavailable: It cannot be read.
         """
-        ...
 
     def stream(self, digest: str) -> AsyncIterator[bytes]:
         """The content in pieces. Raises as ``get`` does, at the first piece."""
-        ...
 
     async def digests(self, *, after: str = "", limit: int = 1000) -> list[str]:
         """What there is, in order: the first ``limit`` behind a digest.
@@ -73,7 +69,6 @@ class BlobStore(Protocol):
         Raises:
             StoreUnavailable: It cannot be read.
         """
-        ...
 
     async def delete(self, digests: Sequence[str], *, before: float) -> None:
         """Remove content; what is not there is skipped.
@@ -82,4 +77,3 @@ class BlobStore(Protocol):
             before: Content that was put after this moment stays: a file that refers to it may be about to be stored.
                 Seconds since the Unix epoch.
         """
-        ...

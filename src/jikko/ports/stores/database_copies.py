@@ -14,11 +14,9 @@ class DatabaseCopies(Protocol):
         Raises:
             StoreUnavailable: It cannot be read.
         """
-        ...
 
     def folder_id_of_copy(self, copy: Path) -> str:
         """The same of a database that may be anything, and is not written to; empty if it does not say."""
-        ...
 
     def copy(self, targets: Mapping[Path, Path]) -> None:
         """Copy databases as they are at one moment, which is the same for all of them.
@@ -30,4 +28,3 @@ class DatabaseCopies(Protocol):
             StoreUnavailable: A database is damaged, or is written to without a moment's rest.
             OSError: A target cannot be written.
         """
-        ...

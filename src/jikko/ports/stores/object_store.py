@@ -9,11 +9,9 @@ class ObjectStore(Protocol):
     @property
     def name(self) -> str:
         """The bucket and the folder, as people write them."""
-        ...
 
     def put(self, path: str, content: bytes) -> None:
         """Write an object, or replace it, in one step. Raises ``StoreUnavailable``: it cannot be written."""
-        ...
 
     def get(self, path: str) -> bytes:
         """The content of an object.
@@ -22,7 +20,6 @@ class ObjectStore(Protocol):
             FileMissing: There is none.
             StoreUnavailable: It cannot be read.
         """
-        ...
 
     def listed(self, folder: str) -> dict[str, tuple[int, float]]:
         """Objects below a folder, by path: bytes, and when it was written, in seconds since the Unix epoch.
@@ -30,8 +27,6 @@ class ObjectStore(Protocol):
         Raises:
             StoreUnavailable: They cannot be listed.
         """
-        ...
 
     def delete(self, path: str) -> None:
         """Remove an object, if it is there. Raises ``StoreUnavailable``: it cannot be removed."""
-        ...

@@ -12,7 +12,6 @@ class Record(Protocol):
     @property
     def measures(self) -> RecordMeasures:
         """What is counted of its transactions."""
-        ...
 
     def try_to_write(self) -> "asyncio.Future[None]":
         """Write as every append is written, and change nothing. The future is done once that is durable.
@@ -20,4 +19,3 @@ class Record(Protocol):
         The future raises:
             StoreUnavailable: Nothing can be written now; why.
         """
-        ...

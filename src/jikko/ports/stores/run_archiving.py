@@ -18,7 +18,6 @@ class RunArchiving(Protocol):
         Raises:
             StoreUnavailable: Database or bucket cannot be used. What was moved until then is in the archive.
         """
-        ...
 
     async def sweep(self, now: float) -> int:
         """Remove objects of the bucket that do not count, and that are older than a day. Returns how many.
@@ -29,4 +28,3 @@ class RunArchiving(Protocol):
         Raises:
             StoreUnavailable: Database or bucket cannot be used.
         """
-        ...

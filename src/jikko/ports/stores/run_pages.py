@@ -80,7 +80,6 @@ class RunPages(Protocol):
 
     async def page(self, wanted: RunFilter, *, behind: RunCursor | None = None, limit: int = 50) -> RunPage:
         """One page, newest first."""
-        ...
 
     async def counts(self, wanted: RunFilter) -> RunCounts: ...
 
@@ -91,46 +90,35 @@ class RunPages(Protocol):
             first: Where the first begins, in seconds since the Unix epoch.
             step: Seconds.
         """
-        ...
 
     async def newest(self) -> RunCursor | None:
         """The place of the newest run."""
-        ...
 
     async def place(self, run_id: str) -> RunCursor | None:
         """The place of a run; ``None`` if there is no such run."""
-        ...
 
     async def newer(self, wanted: RunFilter, than: RunCursor | None) -> int:
         """How many runs are newer than a place, 10,001 at most. Of these the newest 10,001 may be all that is looked
         at: those that pass the filter behind them are not counted then."""
-        ...
 
     async def those(self, wanted: RunFilter, run_ids: Sequence[str]) -> list[RunRecord]:
         """Those of some runs that pass a filter."""
-        ...
 
     async def conversations(self, run_ids: Sequence[str]) -> dict[str, str]:
         """The conversations to which some runs belong, by run; those that answer no message are left out."""
-        ...
 
     async def total(self) -> int:
         """How many runs there are."""
-        ...
 
     async def open_counts(self) -> Mapping[RunStatus, int]:
         """How many runs go on, and how many are paused."""
-        ...
 
     async def since(self, at: float) -> tuple[Mapping[RunStatus, int], Mapping[str, float]]:
         """How many runs were created since a moment, by status, and what they cost, by currency. The moment counts
         to the hour."""
-        ...
 
     async def app_days(self, app_ids: Sequence[str], *, since: float, last: int) -> dict[str, AppDay]:
         """Of some apps: their newest runs, and how many they had since a moment, which counts to the hour."""
-        ...
 
     async def earliest(self) -> float | None:
         """When the oldest run was created."""
-        ...

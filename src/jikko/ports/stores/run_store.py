@@ -123,21 +123,17 @@ class RunStore(Protocol):
             StoreUnavailable: The database could not be written, or (``in_doubt``) did not say whether it was. Offer the
                 same append again; another one at that position is refused if this one is there.
         """
-        ...
 
     def pack(self, events: Sequence[Event]) -> tuple[bytes, Sequence[int]]:
         """As many of the first events as one append should have, so that others write between, as ``append`` takes
         them (a JSON array), and the bytes of each: about a megabyte, or up to a single event that is larger. A store
         that writes no bytes gives none back, and takes all events."""
-        ...
 
     async def claimed(self, app_id: str, key: str, *, now: float) -> tuple[str, bytes] | None:
         """The run that an idempotency key of an app belongs to at a moment, and the fingerprint of its request."""
-        ...
 
     async def record(self, run_id: str, app_id: str | None = None) -> RunRecord | None:
         """The record of a run; ``None`` if there is no such run, or not in that app. ``run_id`` in any case."""
-        ...
 
     async def detail(self, run_id: str, key: bytes) -> DetailRecord | None:
         """What run detail shows of a run, if an API key opens the run's app; ``None`` if not, or there is no such run.
@@ -147,7 +143,6 @@ class RunStore(Protocol):
         Args:
             key: The key's digest.
         """
-        ...
 
     async def events(self, run_id: str, *, after: int = -1, most: int = 0) -> list[Event]:
         """The durable events of a run behind position ``after``. Empty if the run is unknown.
@@ -158,7 +153,6 @@ class RunStore(Protocol):
         Raises:
             LogDamaged: They are not as they were written.
         """
-        ...
 
     async def changes(self, known: Mapping[str, int]) -> dict[str, Change]:
         """Return what has come of runs, by run id: of those that have more events than are known, or were removed.
@@ -171,23 +165,18 @@ class RunStore(Protocol):
         Returns:
             ``MAX_CHANGES`` at most; the caller asks again without these. Ids that are not UUIDs are left out.
         """
-        ...
 
     async def log_end(self, run_id: str) -> int:
         """How many events the log of a run has, be they readable or not: where the next append goes. 0: no such run."""
-        ...
 
     async def open_runs(self, holder: str | None = None) -> list[RunRecord]:
         """The runs with status ``running``, oldest first. ``holder``: only those whose record names this one."""
-        ...
 
     async def paused(self) -> int:
         """How many runs are paused."""
-        ...
 
     async def holders(self) -> set[str]:
         """Which holders the records of runs with status ``running`` name. Empty ones are left out."""
-        ...
 
     async def due_runs(self, now: float, *, after: RunRecord | None = None, limit: int = 100) -> list[RunRecord]:
         """Paused runs that go on by themselves at ``now`` or earlier, the longest overdue first.
@@ -195,29 +184,23 @@ class RunStore(Protocol):
         Args:
             after: Only those behind this one.
         """
-        ...
 
     async def next_wake(self, after: float) -> float | None:
         """When, behind a moment, the next paused run goes on by itself; ``None`` if none does."""
-        ...
 
     async def find_task(self, app_id: str, task_id: str) -> RunRecord | None:
         """The open run with that task id."""
-        ...
 
     async def retries(self, run_id: str) -> list[RetryRecord]:
         """The runs that repeat a run, oldest first, those of the archive too. ``run_id`` in any case."""
-        ...
 
     async def list_runs(self, query: LogQuery) -> RunSlice:
         """One page of an app's runs. A page behind the last is empty."""
-        ...
 
     async def archived_until(self) -> float | None:
         """When the newest of the runs was created that are in the archive: they are found by their ids, and are in no
         list. ``None``: there are none.
         """
-        ...
 
     def archived(
         self, *, app_id: str | None, since: float, until: float, trouble: Callable[[StoreUnavailable], None]
@@ -232,11 +215,9 @@ class RunStore(Protocol):
             until: The first moment behind it.
             trouble: Called with what cannot be read, which is left out.
         """
-        ...
 
     async def created_before(self, before: float) -> list[str]:
         """The ids of all runs that were created before a time, in no order."""
-        ...
 
     async def scan(self, *, app_id: str | None = None, after: str = "", limit: int = 100) -> list[RunRecord]:
         """Some runs in the order of their ids, those that have not ended too.
@@ -245,11 +226,9 @@ class RunStore(Protocol):
             app_id: Only runs of this app.
             after: Begin behind this id.
         """
-        ...
 
     async def prunable(self, before: float, *, app_id: str | None = None) -> int:
         """How many runs ``prune`` would remove in all."""
-        ...
 
     async def prune(self, before: float, *, limit: int = 500, app_id: str | None = None) -> int:
         """Remove runs that finished before a time, with their logs. Open and paused runs stay.
@@ -263,7 +242,6 @@ class RunStore(Protocol):
         Returns:
             How many were removed. Fewer than ``limit``: there are no more.
         """
-        ...
 
     async def remove(self, run_id: str) -> bool:
         """Remove a run that has ended, with its log and its call-back. Durable when it returns.
@@ -274,11 +252,9 @@ class RunStore(Protocol):
         Returns:
             Whether there was one that has ended.
         """
-        ...
 
     async def open_of_user(self, app_id: str, end_user_id: str) -> list[str]:
         """The ids of the open and paused runs of an end user."""
-        ...
 
     async def remove_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> int:
         """Remove runs of an end user that have ended, with their logs, call-backs and idempotency keys.
@@ -289,7 +265,6 @@ class RunStore(Protocol):
         Returns:
             As ``prune`` does.
         """
-        ...
 
     async def index(self, *, limit: int) -> int:
         """Prepare some runs for being found by keyword. Searches find the same with and without it, only not as fast.
@@ -301,8 +276,6 @@ class RunStore(Protocol):
         Returns:
             About how many are left.
         """
-        ...
 
     async def close(self) -> None:
         """Finish what was appended, then release everything. May be called twice."""
-        ...

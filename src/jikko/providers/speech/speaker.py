@@ -26,7 +26,6 @@ class SpeechBackend(Protocol):
         Raises:
             ModelFailure: There is no usable answer.
         """
-        ...
 
     async def speak(self, model: str, text: str, voice: str, emit: Callable[[bytes], None]) -> None:
         """Send one text and tell the MP3 as it comes.
@@ -34,7 +33,6 @@ class SpeechBackend(Protocol):
         Raises:
             ModelFailure: There is no usable answer, or not all of it.
         """
-        ...
 
 
 _VOICE: Final = "alloy"

@@ -30,4 +30,3 @@ class EmbeddingBackend(Protocol):
         Raises:
             ModelFailure: There is no usable answer.
         """
-        ...

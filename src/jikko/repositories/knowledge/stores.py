@@ -28,8 +28,6 @@ class OpenKnowledge(Protocol):
 
     async def existing(self) -> KnowledgeStores | None:
         """The stores, if there are any."""
-        ...
 
     async def made(self) -> KnowledgeStores:
         """The stores, which are made if there are none."""
-        ...

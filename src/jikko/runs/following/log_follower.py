@@ -40,16 +40,13 @@ class FollowedLog(Protocol):
     @property
     def is_over(self) -> bool:
         """Whether nothing follows in this part of the run."""
-        ...
 
     @property
     def trouble(self) -> JikkoError | None:
         """Why nothing more of the run is told here."""
-        ...
 
     async def change(self, seconds: float | None = None) -> bool:
         """Wait until there may be more. ``False``: the seconds have passed without."""
-        ...
 
 
 class LogFollower:

@@ -29,16 +29,13 @@ class WaitingTail(Protocol):
     @property
     def end(self) -> int:
         """How many of its events are known."""
-        ...
 
     @property
     def source(self) -> str:
         """The process that sends its news; empty if none does."""
-        ...
 
     def changed(self, known: int, change: Change) -> None:
         """Take what was read. ``known``: how many events were known when it was asked for."""
-        ...
 
 
 class QuietRuns:

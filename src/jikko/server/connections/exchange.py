@@ -47,11 +47,9 @@ class Connection(Protocol):
     @property
     def default_headers(self) -> Headers:
         """Those that every answer has."""
-        ...
 
     def answered(self) -> None:
         """The answer is whole; the connection is closed unless it is kept alive."""
-        ...
 
 
 class Exchange:

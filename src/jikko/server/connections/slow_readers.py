@@ -44,15 +44,12 @@ class ClientConnection(Protocol):
 
     def get_write_buffer_size(self) -> int:
         """Bytes that the system has not taken."""
-        ...
 
     def get_extra_info(self, name: str) -> Any:
         """By ``socket``: its socket, if it has one."""
-        ...
 
     def abort(self) -> None:
         """Close it, and forget what was not taken."""
-        ...
 
 
 class SlowReaders:

@@ -110,11 +110,9 @@ class Participant(Protocol):
 
     def before_commit(self, connection: sqlite3.Connection) -> None:
         """Write what was put off to the end of the transaction."""
-        ...
 
     def rolled_back(self) -> None:
         """Forget everything since the last commit."""
-        ...
 
 
 _Request: TypeAlias = "tuple[Operation, asyncio.Future[Any]]"
