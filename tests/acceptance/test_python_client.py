@@ -3,7 +3,9 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -206,6 +208,31 @@ def test_no_server_is_told_with_its_address(use: Callable[[Client], object]) -> 
         use(client)
 
     assert (failed.value.status, failed.value.code, failed.value.is_passing) == (0, "no_server", True)
+
+
+def test_a_server_of_something_else_is_told_at_once() -> None:
+    class Page(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write("<h1>ようこそ</h1>".encode())
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Page)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        with Client(f"http://127.0.0.1:{server.server_port}", "app-x") as client:
+            with pytest.raises(ServiceError, match="is this the address of a Jikko or Dify") as failed:
+                client.start({})
+            assert (failed.value.code, failed.value.is_passing) == ("not_service", False)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def test_an_answer_that_takes_too_long_is_not_waited_for(scene: Scene, echo: EchoServer) -> None:

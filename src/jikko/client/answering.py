@@ -79,7 +79,7 @@ def as_object(found: Any) -> dict[str, Any]:
         ServiceError: It is not.
     """
     if not isinstance(found, dict):
-        raise ServiceError("the answer is not one of the Service API", 502, "no_server")
+        raise ServiceError("the answer is not one of the Service API", 502, "not_service")
     return found
 
 

@@ -88,7 +88,7 @@ class AsyncClient:
             return None
         found = decoded(content)
         if found is None:
-            raise ServiceError("the answer is not JSON: is this the address of a Jikko or Dify?", 502, "no_server")
+            raise ServiceError("the answer is not JSON: is this the address of a Jikko or Dify?", 502, "not_service")
         return found
 
     async def parameters(self) -> dict[str, Any]:

@@ -9,6 +9,8 @@ class ServiceError(JikkoError):
     def __init__(self, message: str, status: int, code: str = "failed") -> None:
         """Args:
         status: Of HTTP; 0 if there was no answer.
+        code: The server's word for it; ``no_server``: none answers; ``not_service``: it answers, and has no such API;
+            ``not_jikko``: it is not Jikko's.
         """
         self.status = status
         self.code = code
@@ -17,7 +19,7 @@ class ServiceError(JikkoError):
     @property
     def is_passing(self) -> bool:
         """Whether the same request may be answered later."""
-        return self.status in (0, 408, 429, 502, 503, 504)
+        return self.status in (0, 408, 429, 502, 503, 504) and self.code != "not_service"
 
 
 class RunUnsuccessful(JikkoError):

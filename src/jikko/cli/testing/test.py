@@ -175,7 +175,7 @@ async def _run(settings: Settings, plans: Sequence[CasePlan], wanted: _Wanted) -
         try:
             results.append(await evaluated(settings, plan, update=wanted.update))
         except OSError as error:
-            raise _unwritten(plan.path, error) from None
+            raise _unwritten(error.filename or plan.path, error) from None
     seconds = time.perf_counter() - began
     order = [
         (str(plan.path), name) for plan in plans for name in [*(case.name for case in plan.file.cases), "evaluate"]
@@ -225,7 +225,7 @@ def _write(path: Path, content: bytes) -> None:
         raise _unwritten(path, error) from None
 
 
-def _unwritten(path: Path, error: OSError) -> Failure:
+def _unwritten(path: Path | str, error: OSError) -> Failure:
     return Failure(f"{path} cannot be written: {error.strerror or error}")
 
 
