@@ -1,5 +1,6 @@
 """The HTTP Request node: asks another server."""
 
+import base64
 import re
 from collections.abc import Mapping
 from typing import ClassVar, Final, Self
@@ -13,13 +14,60 @@ from jikko.lang.templates import Template
 from jikko.lang.variables import Readable
 from jikko.nodes.context import Context, Variables
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
-from jikko.nodes.http.api_key import Authorization
 from jikko.nodes.http.http_body import BodyTemplate, PreparedBody
 from jikko.nodes.http.http_record import request_text
 from jikko.nodes.http.http_response import file_identity, headers_of, is_file, readable_size, text_of
 from jikko.ports.http import FAILED, FailureKind, HttpFailure, HttpResponse, OutgoingRequest, Pairs, Timeouts
 from jikko.ports.stores.blob_store import FileTooLarge
 from jikko.values import Json
+
+
+class Authorization(Struct, frozen=True):
+    """How the node proves who it is."""
+
+    type: str
+    """``bearer``, ``basic`` or ``custom``."""
+    key: Template
+    header: str
+
+    @classmethod
+    def read(cls, data: Fields) -> Self | None:
+        if data.choice("type", ("no-auth", "api-key"), "no-auth") == "no-auth":
+            return None
+        config = data.mapping("config")
+        if not config.raw:
+            data.problem("config", Phrase("document.missing"), Phrase("remedy.api_key"))
+        return cls(
+            type=config.choice("type", ("bearer", "basic", "custom"), "bearer"),
+            key=Template.parse(config.text("api_key")),
+            header=config.text("header").strip() or "Authorization",
+        )
+
+    def value(self, variables: Variables) -> str:
+        """The value of the header. Raises ``NodeFailure``: the key is blank, or cannot be encoded."""
+        key = self.key.to_text(variables)
+        if not key.strip():
+            raise NodeFailure(
+                "API key is required for authorization but was empty. Please provide a valid API key.",
+                kind="AuthorizationConfigError",
+            )
+        match self.type:
+            case "bearer":
+                return f"Bearer {key}"
+            case "basic":
+                return f"Basic {_encoded(key) if ':' in key else key}"
+            case _:
+                return key
+
+
+def _encoded(key: str) -> str:
+    try:
+        return base64.b64encode(key.encode()).decode()
+    except UnicodeEncodeError:
+        raise NodeFailure(
+            "The API key holds characters that cannot be sent.", kind="AuthorizationConfigError"
+        ) from None
+
 
 # The headers of an HTTP Request node: lines ``Name: value`` with references in them.
 

@@ -1,5 +1,6 @@
 """The LLM node: calls a language model with a prompt."""
 
+from collections.abc import Iterable
 from typing import ClassVar, Self
 
 from msgspec.structs import replace
@@ -8,7 +9,6 @@ from jikko.dsl.fields import Fields
 from jikko.dsl.shared_models import model_selector
 from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
-from jikko.nodes.files.generated_files import keep_media
 from jikko.nodes.masked_text import NOTHING, MaskedText
 from jikko.nodes.model.app_prompt import AppPrompt
 from jikko.nodes.model.model_call import abilities, call, recorded_prompts, recorded_source, without_unsupported
@@ -17,8 +17,9 @@ from jikko.nodes.model.prompt import Prompt
 from jikko.nodes.model.reasoning import Piece, ReasoningFilter, split_reasoning
 from jikko.nodes.model.structured_output import StructuredOutput
 from jikko.nodes.model.vision import Vision
-from jikko.ports.models import Abilities, Chunk, Completion, ModelFailure, ModelRequest, PromptMessage
-from jikko.values import UNSET, Json, Selector, Unset
+from jikko.ports.files.file_types import extension_for
+from jikko.ports.models import Abilities, Chunk, Completion, Media, ModelFailure, ModelRequest, PromptMessage
+from jikko.values import FILE_IDENTITY, UNSET, Json, Selector, Unset
 
 _OPEN = "<think>\n"
 _CLOSE = "\n</think>"
@@ -327,4 +328,44 @@ def _resource(element: dict[str, Json]) -> dict[str, Json]:
         "title": source.get("title"),
         "files": element.get("files"),
         "summary": element.get("summary"),
+    }
+
+
+async def keep_media(ctx: Context, media: Iterable[Media]) -> tuple[list[Json], str]:
+    """Store what a model made. Returns the file mappings, and the Markdown that shows them."""
+    files: list[Json] = []
+    links: list[str] = []
+    for number, made in enumerate(media, 1):
+        extension = extension_for(made.mime_type, made.filename)
+        name = made.filename or f"{made.kind}-{number}{extension}"
+        if made.url:
+            file: dict[str, Json] = _elsewhere(made, name, extension)
+        else:
+            file = await ctx.ports.files.make(
+                made.data,
+                app_id=ctx.run.app_id,
+                end_user_id=ctx.run.end_user_id,
+                name=name,
+                mime_type=made.mime_type,
+                type=made.kind,
+            )
+        files.append(file)
+        links.append(f"\n![{name}]({file['url']})")
+    return files, "".join(links)
+
+
+def _elsewhere(made: Media, name: str, extension: str) -> dict[str, Json]:
+    return {
+        "dify_model_identity": FILE_IDENTITY,
+        "id": None,
+        "type": made.kind,
+        "transfer_method": "remote_url",
+        "remote_url": made.url,
+        "reference": None,
+        "filename": name,
+        "extension": extension,
+        "mime_type": made.mime_type,
+        "size": -1,
+        "related_id": None,
+        "url": made.url,
     }
