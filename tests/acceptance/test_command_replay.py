@@ -120,6 +120,8 @@ def test_a_request_that_is_another_one_now_is_assumed_or_fails_or_is_made(
     live, summary = replayed(jikko, run, "--against", changed, "--mode", "live")
     assert (live[run]["outcome"], live[run]["asked"], summary["asked"]) == ("same_result", 1, 1)
     assert len(echo.calls("/v2/a")) == 1
+    limited, _ = replayed(jikko, run, "--against", changed, "--mode", "live", "--price", "0")
+    assert (limited[run]["outcome"], limited[run]["reason"]) == ("unknown", "the limit of 0.0 for models is reached")
 
 
 def test_what_was_never_asked_is_unknown_from_there(jikko: Command, tmp_path: Path, echo: EchoServer) -> None:
@@ -133,6 +135,8 @@ def test_what_was_never_asked_is_unknown_from_there(jikko: Command, tmp_path: Pa
     assert outcome.code == 1
     assert "ask: nothing like it was asked" in outcome.out
     assert (results[run]["outcome"], results[run]["where"][-1]) == ("unknown", "ask")
+    strict, _ = replayed(jikko, run, "--against", changed, "--mode", "strict")
+    assert (strict[run]["outcome"], strict[run]["difference"]["path"]) == ("fails_now", "/request")
 
 
 def test_forms_retries_and_rounds_side_by_side_are_as_they_were_with_all_the_outside_gone(

@@ -269,8 +269,9 @@ class ReplayedRun:
             if recorded is None:
                 if self._replayer.mode == "live":
                     return await self._live(node, ctx)
+                new = FieldChange("/request", None, dict(made.inputs) | dict(made.process_data))
                 reason = "nothing like it was asked" if number == 0 else "it was not asked once more"
-                await self._leave(Divergence(node.id, FieldChange("", None, None), reason))
+                await self._leave(Divergence(node.id, new, "" if self._replayer.mode == "strict" else reason))
             elif (where := self._divergence(node, recorded, made)) is not None:
                 if self._replayer.mode == "live":
                     return await self._live(node, ctx)

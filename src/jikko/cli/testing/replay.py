@@ -67,7 +67,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.FloatRange(min=0),
     default=1.0,
     show_default=True,
-    help="With --mode live: what models may cost.",
+    help="With --mode live: what models may cost; 0 asks nothing.",
 )
 @click.option("--coverage", "covers", is_flag=True, help="Show which nodes and branches no run came to.")
 @click.option(
