@@ -22,9 +22,7 @@ class MoveMark:
         return self._path.read_text(encoding="ascii") if self._path.exists() else ""
 
     def make(self, mark: str) -> None:
-        """Raises:
-        OSError: It cannot be written.
-        """
+        """Raises ``OSError``: it cannot be written."""
         make_whole_file(self._path, mark.encode())
 
     def remove(self) -> None:
@@ -32,9 +30,7 @@ class MoveMark:
         self._path.unlink(missing_ok=True)
 
     def require_none(self) -> None:
-        """Raises:
-        InvalidSettings: A move was broken off.
-        """
+        """Raises ``InvalidSettings``: a move was broken off."""
         if self._path.exists():
             raise InvalidSettings(
                 f"`jikko move` of {self._path.parent} was broken off. Call it again, with the same database; or remove "

@@ -180,9 +180,7 @@ class Turns:
         return await self._workflows.get(app, request.workflow_id)
 
     async def _asked(self, app: App, workflow: Workflow, request: TurnRequest) -> UserQuery:
-        """Raises:
-        InvalidParam: See ``begin``.
-        """
+        """Raises ``InvalidParam``: see ``begin``."""
         query = request.query.replace("\x00", "")
         if not query and app.mode != "completion":
             raise InvalidParam("query is required")

@@ -69,9 +69,7 @@ class PluginModels(Protocol):
         """
 
     def require(self, model: PluginModel) -> None:
-        """Raises:
-        ToolNotFound: The plugin is not installed, or a credential is missing. Starts nothing.
-        """
+        """Raises ``ToolNotFound``: the plugin is not installed, or a credential is missing. Starts nothing."""
 
     async def check(self, model: PluginModel) -> None:
         """Have the plugin try its credentials."""

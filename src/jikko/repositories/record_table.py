@@ -118,6 +118,11 @@ class RecordTable(Generic[T]):
         """All records of a query."""
         return self.records((yield Rows(self.select(rest), **values)))
 
+    def page(self, where: str, order: str, /, **values: Any) -> Operation[tuple[list[T], int]]:
+        """Some records in an order, and how many there are in all. ``offset`` and ``limit`` are among the values."""
+        total: int = (yield Row(f"SELECT count(*) FROM {self.name} {where}", **values))[0]
+        return (yield from self.all(f"{where} ORDER BY {order} LIMIT :limit OFFSET :offset", **values)), total
+
     def add(self, records: Iterable[T]) -> Operation[None]:
         """Insert rows."""
         yield Many(self.insert, [self.values(each) for each in records])

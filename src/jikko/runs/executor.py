@@ -141,9 +141,7 @@ class Executor:
         return self._closing
 
     def require_open(self) -> None:
-        """Raises:
-        ServerStopping: The process is about to end.
-        """
+        """Raises ``ServerStopping``: the process is about to end."""
         if self._closing:
             raise ServerStopping
 

@@ -117,9 +117,7 @@ class PausedRuns:
                 self._hints.ended(run_id)
 
     async def _log(self, record: RunRecord) -> RunLog:
-        """Raises:
-        LogConflict: The run has gone on since its record was read.
-        """
+        """Raises ``LogConflict``: the run has gone on since its record was read."""
         events = await self._store.events(record.identity.run_id)
         sizes = await sizes_of(events, self._store, TimeSlice(self._executor.share, record.identity.app_id))
         # Behind the events: what is newer than these is refused by their position.

@@ -128,9 +128,7 @@ class Recovery:
         return taken
 
     async def _take_batch(self, records: Sequence[RunRecord], taken: TakenOver) -> None:
-        """Raises:
-        ServerStopping: This process ends.
-        """
+        """Raises ``ServerStopping``: this process ends."""
         places = asyncio.Semaphore(_AT_ONCE)
         lines: list[list[Callable[[], None]]] = [[] for _ in records]
 
@@ -150,9 +148,7 @@ class Recovery:
                 begin()
 
     async def _take_one(self, record: RunRecord, line_up: list[Callable[[], None]], taken: TakenOver) -> None:
-        """Raises:
-        ServerStopping: This process ends.
-        """
+        """Raises ``ServerStopping``: this process ends."""
         try:
             if (log := self._known(record) or await self._take_over(record, line_up)) is None:
                 return

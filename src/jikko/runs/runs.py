@@ -172,9 +172,7 @@ class Runs:
         return await self.begin(identity, workflow, started, options=options)
 
     def require_open(self) -> None:
-        """Raises:
-        ServerStopping: The process is about to end.
-        """
+        """Raises ``ServerStopping``: the process is about to end."""
         self._executor.require_open()
 
     async def begin(

@@ -65,9 +65,7 @@ async def foresee(
 
 
 def _read(webhook: Webhook, headers: Mapping[str, str], query: str, body: bytes) -> WebhookCall:
-    """Raises:
-    BadRequest: The call cannot be read, or does not fit.
-    """
+    """Raises ``BadRequest``: the call cannot be read, or does not fit."""
     kind = media_type(headers.get("content-type", ""))
     try:
         decoded = decode_strictly(body) if kind == JSON and body.strip() else None

@@ -137,9 +137,7 @@ def body_of(content_type: str, raw: bytes | bytearray, decoded: Json = None) -> 
 
 
 def require_kind(config: WebhookConfig, method: str, content_type: str) -> None:
-    """Raises:
-    BadRequest: Method or content type are not those of the webhook.
-    """
+    """Raises ``BadRequest``: method or content type are not those of the webhook."""
     if method != config.method:
         raise BadRequest(f"HTTP method mismatch. Expected {config.method}, got {method}")
     if content_type != config.content_type:

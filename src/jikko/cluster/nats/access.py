@@ -58,9 +58,7 @@ class NatsAccess(Struct, frozen=True):
         return made
 
     def made_encryption(self) -> ssl.SSLContext:
-        """Raises:
-        InvalidSettings: A file cannot be used.
-        """
+        """Raises ``InvalidSettings``: a file cannot be used."""
         made = _trusting(self.authorities)
         if self.certificate is None:
             return made
@@ -88,9 +86,7 @@ class Encryption:
         """Of each file, what differs once it was replaced."""
 
     def context(self) -> ssl.SSLContext:
-        """Raises:
-        InvalidSettings: A file cannot be used.
-        """
+        """Raises ``InvalidSettings``: a file cannot be used."""
         access = self._access
         found = [_mark_of(path) for path in (access.authorities, access.certificate, access.certificate_key) if path]
         if self._context is None or found != self._read:
@@ -150,9 +146,7 @@ class Credentials(Struct, frozen=True):
 
     @classmethod
     def read(cls, path: Path) -> "Credentials":
-        """Raises:
-        InvalidSettings: The file cannot be read, or is none of these.
-        """
+        """Raises ``InvalidSettings``: the file cannot be read, or is none of these."""
         try:
             text = path.read_text(encoding="ascii")
         except (OSError, UnicodeDecodeError) as error:
@@ -184,9 +178,7 @@ class Credentials(Struct, frozen=True):
 
 
 def _again(path: Path) -> Credentials:
-    """Raises:
-    Error: Of the library, which tries again.
-    """
+    """Raises ``Error``: of the library, which tries again."""
     try:
         return Credentials.read(path)
     except InvalidSettings as error:

@@ -266,9 +266,7 @@ class NatsLink:
         await try_to(asyncio.wait_for(self.client.close(), _ANSWER_SECONDS))
 
     def _require_room(self, account: AccountInfo) -> None:
-        """Raises:
-        InvalidSettings: The account may keep less than a cluster needs.
-        """
+        """Raises ``InvalidSettings``: the account may keep less than a cluster needs."""
         limits = account.limits
         # With tiers, each kind of stream has limits of its own.
         if account.tiers is None and (lacking := what_account_lacks(limits)):

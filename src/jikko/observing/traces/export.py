@@ -25,9 +25,7 @@ class SpanExport:
     """Sends spans from a thread of its own, some hundreds at a time."""
 
     def __init__(self) -> None:
-        """Raises:
-        InvalidSettings: The libraries are not installed.
-        """
+        """Raises ``InvalidSettings``: the libraries are not installed."""
         try:
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
             from opentelemetry.sdk.resources import Resource

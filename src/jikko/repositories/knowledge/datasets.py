@@ -122,14 +122,8 @@ class DatasetStore:
         wanted = [contains("name")] * bool(keyword) + [_HAS_TAGS] * bool(tag_ids)
         where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
         tags = set(tag_ids)
-        values = {**sought(keyword), "tag_ids": tags, "tags": len(tags)}
-
-        def read() -> Operation[tuple[list[Dataset], int]]:
-            total: int = (yield Row(f"SELECT count(*) FROM {DATASETS.name} {where}", **values))[0]
-            page = f"{where} ORDER BY key DESC LIMIT :limit OFFSET :offset"
-            return (yield from DATASETS.all(page, limit=limit, offset=offset, **values)), total
-
-        return await self._sql.read(read)
+        values = {**sought(keyword), "tag_ids": tags, "tags": len(tags), "offset": offset, "limit": limit}
+        return await self._sql.read(lambda: DATASETS.page(where, "key DESC", **values))
 
     async def change_dataset(self, dataset_id: str, change: Callable[[Dataset], Dataset]) -> Dataset | None:
         """Change a dataset as it is at that moment. Returns it as it is then, or ``None`` if it is not there.

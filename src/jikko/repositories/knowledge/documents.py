@@ -186,14 +186,9 @@ class DocumentStore:
         wanted = ["dataset_id = :dataset_id"] + [contains("name")] * bool(keyword)
         if condition := _BY_DISPLAY_STATUS.get(status):
             wanted.append(condition)
-        where, values = f"WHERE {' AND '.join(wanted)}", {"dataset_id": dataset_id, **sought(keyword)}
-
-        def read() -> Operation[tuple[list[Document], int]]:
-            total: int = (yield Row(f"SELECT count(*) FROM {DOCUMENTS.name} {where}", **values))[0]
-            page = f"{where} ORDER BY document.position DESC LIMIT :limit OFFSET :offset"
-            return (yield from DOCUMENTS.all(page, limit=limit, offset=offset, **values)), total
-
-        return await self._sql.read(read)
+        where = f"WHERE {' AND '.join(wanted)}"
+        values = {"dataset_id": dataset_id, **sought(keyword), "offset": offset, "limit": limit}
+        return await self._sql.read(lambda: DOCUMENTS.page(where, "document.position DESC", **values))
 
     async def batch(self, dataset_id: str, batch: str) -> list[Document]:
         """The documents of a batch, by position."""

@@ -62,14 +62,9 @@ class SegmentStore(ABC):
         """Some of the segments that a document shows, by position, and how many fit in all."""
         wanted = [_SHOWN] + [contains("content")] * bool(keyword) + ["status IN :statuses"] * bool(statuses)
         where = f"WHERE {' AND '.join(wanted)}"
-        values = {"id": document.id, "version": document.version, "statuses": statuses, **sought(keyword)}
-
-        def read() -> Operation[tuple[list[Segment], int]]:
-            total: int = (yield Row(f"SELECT count(*) FROM {SEGMENTS.name} {where}", **values))[0]
-            page = f"{where} ORDER BY segment.position LIMIT :limit OFFSET :offset"
-            return (yield from SEGMENTS.all(page, limit=limit, offset=offset, **values)), total
-
-        return await self._sql.read(read)
+        own = {"id": document.id, "version": document.version, "statuses": statuses}
+        values = {**own, **sought(keyword), "offset": offset, "limit": limit}
+        return await self._sql.read(lambda: SEGMENTS.page(where, "segment.position", **values))
 
     async def add_segments(
         self,
@@ -170,14 +165,8 @@ class SegmentStore(ABC):
     ) -> tuple[list[ChildChunk], int]:
         """Some of the child chunks of a segment, by position, and how many fit in all."""
         where = " AND ".join(["WHERE segment_id = :id"] + [contains("content")] * bool(keyword))
-        values = {"id": segment_id, **sought(keyword)}
-
-        def read() -> Operation[tuple[list[ChildChunk], int]]:
-            total: int = (yield Row(f"SELECT count(*) FROM {CHILDREN.name} {where}", **values))[0]
-            page = f"{where} ORDER BY child.position LIMIT :limit OFFSET :offset"
-            return (yield from CHILDREN.all(page, limit=limit, offset=offset, **values)), total
-
-        return await self._sql.read(read)
+        values = {"id": segment_id, **sought(keyword), "offset": offset, "limit": limit}
+        return await self._sql.read(lambda: CHILDREN.page(where, "child.position", **values))
 
     async def add_child(
         self, segment_id: str, make: Callable[[int], ChildChunk], node: Callable[[ChildChunk], IndexEntry] | None

@@ -302,9 +302,7 @@ class Postgres:
 
     @staticmethod
     async def _connected(connecting: Awaitable[Connection]) -> Connection:
-        """Raises:
-        InvalidSettings: The address has parts that mean nothing.
-        """
+        """Raises ``InvalidSettings``: the address has parts that mean nothing."""
         try:
             return await connecting
         except ValueError as error:

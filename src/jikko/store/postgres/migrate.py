@@ -97,9 +97,7 @@ class Schema(NamedTuple):
             raise _not_opened(database, error) from error.__cause__
 
     async def _require_no_older(self, database: Postgres, connection: Connection, oldest: int) -> None:
-        """Raises:
-        InvalidSettings: Programs that do not know a step are connected.
-        """
+        """Raises ``InvalidSettings``: programs that do not know a step are connected."""
         if users := await users_before(connection, self.group, oldest):
             raise InvalidSettings(
                 f"The database {database.address} is used by an older version of Jikko ({users}), which could not go "
@@ -211,9 +209,7 @@ async def is_free(database: Postgres, folder_id: str) -> bool:
 
 
 def refuse_stranger(database: Postgres, owner: str, folder_id: str, *, shared: bool) -> None:
-    """Raises:
-    InvalidSettings: A database of this owner is for others.
-    """
+    """Raises ``InvalidSettings``: a database of this owner is for others."""
     if owner == folder_id or (shared and owner.startswith(SHARED)):
         return
     if shared:

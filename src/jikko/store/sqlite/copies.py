@@ -110,9 +110,7 @@ def _check(database: Path, copied: Path) -> None:
 
 @contextmanager
 def _telling(database: Path) -> "Iterator[None]":
-    """Raises:
-    StoreUnavailable: In place of an error of SQLite's.
-    """
+    """Raises ``StoreUnavailable``: in place of an error of SQLite's."""
     try:
         yield
     except sqlite3.Error as error:

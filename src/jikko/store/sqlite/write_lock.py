@@ -17,9 +17,7 @@ class WriteLock:
     """The right to write, which one process has at a time. One that dies has it no more."""
 
     def __init__(self, database: Path) -> None:
-        """Raises:
-        OSError: The file of the lock, beside the database, cannot be made.
-        """
+        """Raises ``OSError``: the file of the lock, beside the database, cannot be made."""
         self._file = open(database.with_name(f"{database.name}-turn"), "ab", opener=opener)  # noqa: SIM115
 
     def try_to_acquire(self) -> bool:

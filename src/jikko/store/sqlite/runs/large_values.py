@@ -122,9 +122,7 @@ def text_of(value: str) -> str:
 
 
 def require_begun(connection: sqlite3.Connection, values: Sequence[int]) -> None:
-    """Raises:
-    StoreUnavailable: One was taken to be left behind. It has to be written again.
-    """
+    """Raises ``StoreUnavailable``: one was taken to be left behind. It has to be written again."""
     for value in values:
         if connection.execute(_IS_BEGUN, (value,)).fetchone() is None:
             raise StoreUnavailable("A large value took too long to be written.")

@@ -213,9 +213,7 @@ class RunWrites:
         return True
 
     def _require_own(self, write: LogWrite, found: Sequence[Any]) -> None:
-        """Raises:
-        LogConflict: What the log ends with is not this very append.
-        """
+        """Raises ``LogConflict``: what the log ends with is not this very append."""
         run_id = id_text(write.run_id)
         _, _, status, log_end, epoch, _, mark = found
         if mark is not None and (epoch, log_end, mark) == (*write.columns[1:3], write.columns[-1]):
