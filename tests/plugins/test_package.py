@@ -3,6 +3,7 @@
 import io
 import os
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from jikko.plugins.package.names import identifier, is_plugin_name, provider_nam
 from jikko.plugins.package.read import read_package
 from jikko.plugins.package.refused import PackageRefused
 from jikko.plugins.package.signature import BadKey, read_key, read_keys
+from jikko.ports.models import Abilities
 from tests.plugins.packages import SIGNER, files, folder, manifest, model_files, packed
 
 
@@ -241,19 +243,19 @@ def test_a_package_says_its_models_and_what_they_need_and_can() -> None:
     ]
     able, plain, voice = provider.models
     assert (able.name, able.kind, able.mode, able.context_size) == ("able", "llm", "chat", 32000)
-    assert able.features == ("vision", "multi-tool-call", "document")
-    assert able.prices is not None
-    assert [*map(float, able.prices[:2]), able.prices[2]] == [0.5, 1.5, "EUR"]
-    assert (plain.name, plain.prices, plain.context_size) == ("plain", None, 0)
+    assert able.abilities == Abilities(media=frozenset({"image", "document"}))
+    assert able.price == (Decimal("0.5"), Decimal("1.5"), "EUR")
+    assert (plain.name, plain.price, plain.context_size) == ("plain", None, 0)
+    assert not plain.abilities.tools
     assert (voice.name, voice.kind, voice.voice) == ("voice", "tts", "桜")
 
 
-@pytest.mark.parametrize("prices", [{"input": "dear"}, "free", None, {"input": "1", "unit": "x"}])
+@pytest.mark.parametrize("prices", [{"input": "dear"}, {"input": "nan"}, "free", None, {"input": "1", "unit": "x"}])
 def test_prices_that_are_none_are_left_out(prices: Any) -> None:
     content = model_files()
     content["models/llm/plain.yaml"] = yaml.safe_dump({"model": "plain", "pricing": prices}).encode()
     plugin, _ = read_package(packed(content))
-    assert [model.prices for model in plugin.providers[0].models if model.name == "plain"] == [None]
+    assert [model.price for model in plugin.providers[0].models if model.name == "plain"] == [None]
 
 
 def test_a_model_without_a_name_refuses_the_package() -> None:

@@ -4,8 +4,7 @@ import asyncio
 import json
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
-from typing import Any, Final, Literal, TypeVar, cast, get_args
+from typing import Any, Final, Literal, TypeVar, get_args
 
 import msgspec
 
@@ -15,11 +14,10 @@ from jikko.plugins.host.backwards import Caller
 from jikko.plugins.host.prompt import messages_json, piece_of
 from jikko.plugins.install.installed import Entry
 from jikko.plugins.package.declaration import ProviderDeclaration
-from jikko.plugins.package.models import ModelDeclaration
 from jikko.plugins.process.wire import PluginFailure
 from jikko.plugins.runtime import PluginRuntime
 from jikko.ports.embeddings import Vector
-from jikko.ports.models import Abilities, FailureKind, MediaKind, Mode, ModelFailure, ModelRequest
+from jikko.ports.models import FailureKind, ModelFailure, ModelRequest
 from jikko.ports.plugin_models import AnswerPiece, KnownModel, PluginModel, PluginModelKind
 from jikko.ports.rerank import Ranked
 from jikko.ports.tools import ToolNotFound
@@ -34,7 +32,6 @@ _KINDS: Final[Mapping[str, FailureKind]] = {
     "PluginTimeout": "InvokeConnectionError",
 }
 """By the class of a plugin's exception, or the way in which it failed; all others are ``InvokeBadRequestError``."""
-_MEDIA: Final[Mapping[MediaKind, str]] = {"image": "vision", "audio": "audio", "video": "video", "document": "document"}
 
 
 class _Embedded(msgspec.Struct):
@@ -60,19 +57,13 @@ class ModelsOfPlugins:
 
     def __init__(self, runtime: PluginRuntime) -> None:
         self._runtime = runtime
-        self._known: dict[str, tuple[ProviderDeclaration, tuple[KnownModel, ...]]] = {}
 
     def known(self, plugin: str) -> tuple[KnownModel, ...]:
         """See ``PluginModels.known``."""
         try:
-            _, provider = self._found(plugin)
+            return self._found(plugin)[1].models
         except ToolNotFound as failure:
             raise ModelFailure(str(failure), kind="ModelNotExistError") from None
-        made_of, known = self._known.get(plugin, (None, ()))
-        if made_of is not provider:
-            known = tuple(map(_known, provider.models))
-            self._known[plugin] = provider, known
-        return known
 
     def require(self, model: PluginModel) -> None:
         """See ``PluginModels.require``."""
@@ -217,23 +208,6 @@ def _credentials(model: PluginModel, provider: ProviderDeclaration, kind: str) -
         what = Phrase("tool.plugin_needs", {"plugin": model.plugin, "names": missing})
         raise ToolNotFound(what, Phrase("remedy.plugin_credentials"))
     return given
-
-
-def _known(model: ModelDeclaration) -> KnownModel:
-    features, prices = set(model.features), model.prices
-    return KnownModel(
-        name=model.name,
-        kind=model.kind,
-        mode=cast(Mode, model.mode) if model.mode in get_args(Mode) else None,
-        abilities=Abilities(
-            tools=not features.isdisjoint(("tool-call", "multi-tool-call")),
-            structured_output="structured-output" in features,
-            media=frozenset(kind for kind, feature in _MEDIA.items() if feature in features),
-        ),
-        context_size=model.context_size,
-        price=None if prices is None else (Decimal(prices[0]), Decimal(prices[1]), prices[2]),
-        voice=model.voice,
-    )
 
 
 def _wrong(what: str) -> ModelFailure:

@@ -30,7 +30,7 @@ class PluginModel(Struct, frozen=True, kw_only=True):
     key: str = ""
 
 
-class KnownModel(Struct, frozen=True, kw_only=True):
+class KnownModel(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A model that a package lists."""
 
     name: str
@@ -62,7 +62,7 @@ class PluginModels(Protocol):
     """Calls models of plugins. Failures are ``ModelFailure``, whose text has no secret credential."""
 
     def known(self, plugin: str) -> tuple[KnownModel, ...]:
-        """What the package of a plugin lists: the same object until another version is installed. Starts nothing.
+        """What the package of a plugin lists: the same object until plugins are installed. Starts nothing.
 
         Raises:
             ModelFailure: It is not installed, or has no models.

@@ -10,9 +10,10 @@ from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.fields import Fields, problem_at
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.plugins.package.archive import Archive
-from jikko.plugins.package.models import ModelDeclaration, credential_fields, listed_models
+from jikko.plugins.package.models import credential_fields, listed_models
 from jikko.plugins.package.names import is_plugin_name
 from jikko.plugins.package.refused import PackageRefused
+from jikko.ports.plugin_models import KnownModel
 from jikko.values import Json
 
 T = TypeVar("T")
@@ -76,7 +77,7 @@ class ProviderDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaul
     credentials: tuple[ParameterDeclaration, ...] = ()
     has_oauth: bool = False
     actions: tuple[ActionDeclaration, ...] = ()
-    models: tuple[ModelDeclaration, ...] = ()
+    models: tuple[KnownModel, ...] = ()
 
     @property
     def offers(self) -> tuple[str, ...]:

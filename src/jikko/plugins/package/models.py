@@ -1,35 +1,19 @@
 """The models that a package lists, and what their provider must be told to reach them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import PurePosixPath
-from typing import Any, Final
-
-import msgspec
+from typing import Any, Final, cast, get_args
 
 from jikko.dsl.fields import Fields
+from jikko.ports.models import Abilities, MediaKind, Mode
+from jikko.ports.plugin_models import KnownModel
 
 _PER_TOKEN: Final = "0.000001"
+_MEDIA: Final[Mapping[MediaKind, str]] = {"image": "vision", "audio": "audio", "video": "video", "document": "document"}
 
 
-class ModelDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A model that a package lists."""
-
-    name: str
-    kind: str
-    """``llm``, ``text-embedding``, ``rerank``, ``speech2text``, ``tts`` or ``moderation``."""
-    mode: str = ""
-    features: tuple[str, ...] = ()
-    context_size: int = 0
-    """Tokens; 0 where it says nothing."""
-    prices: tuple[str, str, str] | None = None
-    """What a million tokens of prompt and completion cost, and in what currency."""
-    voice: str = ""
-
-
-def listed_models(
-    provider: Fields, paths: Iterable[str], opened: Callable[[str], Fields]
-) -> Iterator[ModelDeclaration]:
+def listed_models(provider: Fields, paths: Iterable[str], opened: Callable[[str], Fields]) -> Iterator[KnownModel]:
     """The models of a provider, in the order of their files' names.
 
     Args:
@@ -45,21 +29,25 @@ def listed_models(
                 yield _model(opened(path))
 
 
-def _model(fields: Fields) -> ModelDeclaration:
-    properties = fields.mapping("model_properties")
-    size = properties.get("context_size")
-    return ModelDeclaration(
+def _model(fields: Fields) -> KnownModel:
+    properties, features = fields.mapping("model_properties"), set(map(str, fields.items("features")))
+    mode, size = properties.get("mode"), properties.get("context_size")
+    return KnownModel(
         name=fields.text("model", required=True),
         kind=fields.text("model_type", "llm"),
-        mode=str(properties.get("mode") or ""),
-        features=tuple(str(feature) for feature in fields.items("features")),
+        mode=cast(Mode, mode) if mode in get_args(Mode) else None,
+        abilities=Abilities(
+            tools=not features.isdisjoint(("tool-call", "multi-tool-call")),
+            structured_output="structured-output" in features,
+            media=frozenset(kind for kind, feature in _MEDIA.items() if feature in features),
+        ),
         context_size=size if isinstance(size, int) and size > 0 else 0,
-        prices=_prices(fields.get("pricing")),
+        price=_price(fields.get("pricing")),
         voice=str(properties.get("default_voice") or ""),
     )
 
 
-def _prices(pricing: Any) -> tuple[str, str, str] | None:
+def _price(pricing: Any) -> tuple[Decimal, Decimal, str] | None:
     if not isinstance(pricing, dict):
         return None
     try:
@@ -67,7 +55,9 @@ def _prices(pricing: Any) -> tuple[str, str, str] | None:
         prompt, completion = (Decimal(str(pricing.get(name) or 0)) * unit for name in ("input", "output"))
     except InvalidOperation:
         return None
-    return str(prompt), str(completion), str(pricing.get("currency") or "USD")
+    if not (prompt.is_finite() and completion.is_finite()):
+        return None
+    return prompt, completion, str(pricing.get("currency") or "USD")
 
 
 def credential_fields(provider: Fields) -> Iterator[tuple[Fields, tuple[str, ...]]]:
