@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from jikko.triggers.verification import PRESETS
 from tests.acceptance.faults import until
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import app, end, form, node
@@ -189,6 +190,21 @@ def test_a_dry_call_says_what_would_become_of_it_without_a_server(jikko: Command
         assert (again["verdict"], [again["run_id"]]) == ("duplicate", first["runs"])
     finally:
         server.close()
+
+
+@pytest.mark.parametrize("sender", sorted(PRESETS))
+def test_what_is_signed_as_a_sender_is_what_the_server_expects_of_it(
+    sender: str, jikko: Command, path: str, tmp_path: Path
+) -> None:
+    rules = tmp_path / "triggers.yml"
+    rules.write_text(f"triggers: {{注文/hook: {{verify: {sender}, secret: 'user:neu'}}}}", encoding="utf-8")
+    fire = ("triggers", "fire", "注文/hook", "--dry", "--body", '{"n": 3, "id": "evt_1"}')
+
+    right = jikko(*fire, JIKKO_TRIGGERS=str(rules))
+    wrong = jikko(*fire, "--secret", "user:alt", JIKKO_TRIGGERS=str(rules))
+
+    assert (right.code, right.out) == (0, "accepted: 200\n")
+    assert wrong.out.startswith("refused: 401")
 
 
 def test_the_operator_has_a_webhook_wait_for_results_know_bodies_and_retry(

@@ -54,7 +54,7 @@ def _names_an_open_place(node: ast.expr) -> bool:
 SHOWN = {
     "cli/runs/entries.py",
     "cli/runs/listing.py",
-    "cli/triggers/schedules.py",  # of a schedule
+    "cli/triggers/switching.py",  # of a schedule
     "console/runs.py",
     "dify/bodies.py",
     "dify/knowledge/documents.py",  # of a document
