@@ -129,7 +129,10 @@ class AppStore:
         await self._sql.write(lambda: _keep(triggers))
 
     async def app(self, app_id: str) -> App | None:
-        return self._app(await self._sql.row(_APP, app_id=app_id))
+        def find() -> Operation[App | None]:
+            return self._app((yield Row(_APP, app_id=app_id)))
+
+        return await self._sql.once(("app", app_id), find)
 
     async def app_named(self, name: str) -> App | None:
         """The app with exactly that name."""

@@ -1,10 +1,12 @@
 """Triggers of apps. Who publishes an app adds them: see ``app_store``."""
 
+from __future__ import annotations  # operations are functions that are made for each call
+
 from typing import Final
 
 from jikko.ports.stores.trigger_store import Trigger, TriggerKind
 from jikko.repositories.record_table import RecordTable
-from jikko.repositories.sql import SqlDatabase
+from jikko.repositories.sql import Operation, Row, SqlDatabase
 
 _TABLE: Final = RecordTable(
     "app_triggers",
@@ -42,8 +44,12 @@ class TriggerStore:
         return _TABLE.found(await self._sql.row(_FIND, id=trigger_id.lower()))
 
     async def at(self, address: str) -> Trigger | None:
-        """The webhook of an address."""
-        return _TABLE.found(await self._sql.row(_AT, address=address))
+        """The webhook of an address. On the path of every call."""
+
+        def find() -> Operation[Trigger | None]:
+            return _TABLE.found((yield Row(_AT, address=address)))
+
+        return await self._sql.once(("webhook", address), find)
 
     async def enable(self, trigger_id: str, enabled: bool) -> bool:
         """Switch a trigger on or off. Durable when it returns. Returns whether there is one."""
