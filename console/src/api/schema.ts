@@ -544,6 +544,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/console/api/runs/{run_id}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["compare_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/console/api/forms": {
         parameters: {
             query?: never;
@@ -1378,6 +1394,27 @@ export interface components {
         RunAccepted: {
             run_id: string;
         };
+        RunDifferences: {
+            before: components["schemas"]["Run"];
+            after: components["schemas"]["Run"];
+            fields: components["schemas"]["ChangedField"][];
+            nodes: components["schemas"]["ExecutionDifference"][];
+            more_nodes: number;
+            same: number;
+        };
+        ChangedField: {
+            path: string;
+            before: unknown;
+            after: unknown;
+        };
+        ExecutionDifference: {
+            node_id: string;
+            title: string;
+            rounds: number[];
+            change: "added" | "changed" | "removed";
+            fields: components["schemas"]["ChangedField"][];
+            seconds: number[];
+        };
         RunFull: {
             id: string;
             app: components["schemas"]["RunApp"];
@@ -1587,11 +1624,6 @@ export interface components {
             type: string;
             change: "added" | "changed" | "removed";
             fields: components["schemas"]["ChangedField"][];
-        };
-        ChangedField: {
-            path: string;
-            before: unknown;
-            after: unknown;
         };
         ChangedEdge: {
             source: string;
@@ -4670,6 +4702,86 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            503: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    compare_run: {
+        parameters: {
+            query?: {
+                to?: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunDifferences"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -26,6 +26,7 @@ export type Imported = Schemas['ImportedFile']
 
 export type Run = Schemas['Run']
 export type RunDetail = Schemas['RunFull']
+export type RunDifferences = Schemas['RunDifferences']
 export type RunPage = Schemas['RunList']
 export type RetryChoice = Schemas['RetryChoice']
 export type Tick = { counts: Counts; capped: boolean; new: number; changed: Run[] }

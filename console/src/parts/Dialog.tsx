@@ -21,7 +21,6 @@ export function Dialog(props: {
     }
   }, [])
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes a dialog by itself
     <dialog
       ref={dialog}
       className={`top ${props.className ?? ''}`}
@@ -31,6 +30,8 @@ export function Dialog(props: {
         props.close()
       }}
       onClick={event => event.target === dialog.current && props.close()}
+      // Keys of the page below would keep Escape from closing it.
+      onKeyDown={event => event.stopPropagation()}
     >
       {props.heading !== undefined && (
         <header className="row dialoghead">

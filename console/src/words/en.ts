@@ -667,4 +667,13 @@ export const en = {
   'delivery.replayed': 'A new run by the current version has begun.',
   'delivery.discard': 'Set aside',
   'delivery.discard.text': 'A delivery that waits does not run any more; one that failed counts as seen to.',
+  'compare.runs': 'Compare runs',
+  'compare.runs_same': 'They did the same.',
+  'compare.more.one': '{n} step more differs.',
+  'compare.more.other': '{n} steps more differ.',
+  'compare.steps_same.one': '{n} step did the same.',
+  'compare.steps_same.other': '{n} steps did the same.',
+  'compare.related': 'Compare with its retry or origin',
+  'compare.success': 'Compare with the last success',
+  'compare.no_success': 'No earlier run of this workflow succeeded.',
 } as const

@@ -667,4 +667,13 @@ export const ja: Record<keyof typeof en, string> = {
   'delivery.replayed': '現在のバージョンで新しい実行が始まりました。',
   'delivery.discard': '対応済みにする',
   'delivery.discard.text': '待機中の配信は実行されなくなり、失敗した配信は対応済みになります。',
+  'compare.runs': '実行を比較',
+  'compare.runs_same': '違いはありません。',
+  'compare.more.one': 'ほかに {n} ステップが異なります。',
+  'compare.more.other': 'ほかに {n} ステップが異なります。',
+  'compare.steps_same.one': '{n} ステップは同じです。',
+  'compare.steps_same.other': '{n} ステップは同じです。',
+  'compare.related': '再試行・元の実行と比較',
+  'compare.success': '直近の成功と比較',
+  'compare.no_success': 'このワークフローで先に成功した実行はありません。',
 }

@@ -18,11 +18,13 @@ type Props = {
   choices: readonly RetryChoice[]
   again: () => void
   retry: (node?: string, version?: number) => void
+  /** With another run; by default with the last one that succeeded. */
+  compare: (other?: string) => void
   to: (path: string) => void
   fail: (error: unknown) => void
 }
 
-export function RunHead({ view, run, choices, again, retry, to, fail }: Props) {
+export function RunHead({ view, run, choices, again, retry, compare, to, fail }: Props) {
   const may = useMay()
   const [asking, setAsking] = useState(false)
   const state = view.run
@@ -44,6 +46,7 @@ export function RunHead({ view, run, choices, again, retry, to, fail }: Props) {
   ]
   const act = (what: Promise<unknown>) => void what.catch(fail)
   const first = proposed(choices)
+  const related = run.lineage?.retry_of ?? run.lineage?.retries.at(-1)
   const entries: Entry[] = [
     ...(may && over && failed
       ? otherChoices(choices).map(one => ({
@@ -53,6 +56,9 @@ export function RunHead({ view, run, choices, again, retry, to, fail }: Props) {
         }))
       : []),
     ...(may && over ? [{ label: t('run.again'), icon: 'again', act: again }] : []),
+    ...(over
+      ? [{ label: t(related ? 'compare.related' : 'compare.success'), icon: 'diff', act: () => compare(related) }]
+      : []),
     { label: t('run.workflow'), icon: 'flows', act: () => to(`/w/${run.app.id}`) },
     { label: t('run.same_user'), icon: 'runs', act: () => to(`/runs?user=${encodeURIComponent(run.user)}`) },
     ...(may && over ? [{ label: t('run.delete'), icon: 'trash', bad: true, act: () => setAsking(true) }] : []),
@@ -74,6 +80,14 @@ export function RunHead({ view, run, choices, again, retry, to, fail }: Props) {
           <span className="mono cut only-large">{run.id}</span>
           <span className="only-large cut">· {t('version', { n: run.version })}</span>
           <Lineage run={run} />
+          {over && related && (
+            <span className="only-large">
+              {'· '}
+              <button type="button" className="link" onClick={() => compare(related)}>
+                {t('compare')}
+              </button>
+            </span>
+          )}
         </div>
       </div>
       <span className="only-large">
@@ -165,7 +179,7 @@ function Lineage({ run }: { run: RunDetail }) {
 /** The filter of the list that this page was opened from, without what is this page's own. */
 export function listSearch(): string {
   const params = new URLSearchParams(location.search)
-  for (const name of ['node', 'round', 'tab', 'view', 'at', 'failed']) params.delete(name)
+  for (const name of ['node', 'round', 'tab', 'view', 'at', 'failed', 'compare']) params.delete(name)
   const text = params.toString()
   return text ? `?${text}` : ''
 }

@@ -1,5 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { type KeyboardEvent, useEffect, useRef, useState } from 'react'
+import { type KeyboardEvent, lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { useLocation } from 'wouter'
 import { ApiError, post } from '../../api/client.ts'
 import { useRetries, useRun } from '../../api/queries.ts'
@@ -8,12 +8,13 @@ import { pressed } from '../../app/keys.ts'
 import { Lost, useMay } from '../../app/Shell.tsx'
 import { useTitle } from '../../app/title.ts'
 import { Icon } from '../../parts/Icon.tsx'
-import { errorText, Failure, Gone, Skeleton } from '../../parts/Panel.tsx'
+import { Boundary, errorText, Failure, Gone, Skeleton } from '../../parts/Panel.tsx'
 import { Scrubber } from '../../parts/Scrubber.tsx'
 import { isOver, shown } from '../../run/selectors.ts'
 import type { Execution } from '../../run/state.ts'
 import { t } from '../../words/words.ts'
 import { runAgain } from './again.ts'
+import { lastSuccess, pairOf } from './comparing.ts'
 import { End } from './End.tsx'
 import { Inspector, tabsOf } from './Inspector.tsx'
 import { neighbour } from './neighbour.ts'
@@ -27,6 +28,8 @@ import { type RunView, useRunView } from './useRunView.ts'
 import { useSaying } from './useSaying.ts'
 import { ViewTabs } from './ViewTabs.tsx'
 import '../../../styles/run.css'
+
+const CompareRuns = lazy(() => import('./CompareRuns.tsx'))
 
 export default function RunPage({ id }: { id: string }) {
   const query = useRun(id)
@@ -109,7 +112,22 @@ export default function RunPage({ id }: { id: string }) {
   return (
     <main id="main" className="runpage" onKeyDown={keys} data-path={path}>
       {run ? (
-        <RunHead view={view} run={run} choices={choices} again={again} retry={retry} to={to} fail={fail} />
+        <RunHead
+          view={view}
+          run={run}
+          choices={choices}
+          again={again}
+          retry={retry}
+          compare={async other => {
+            try {
+              change({ compare: other ?? (await lastSuccess(run)) }, true)
+            } catch (error) {
+              fail(error)
+            }
+          }}
+          to={to}
+          fail={fail}
+        />
       ) : query.error ? (
         <Failure error={query.error} again={() => void query.refetch()} />
       ) : (
@@ -159,6 +177,13 @@ export default function RunPage({ id }: { id: string }) {
       >
         <End view={view} />
       </Scrubber>
+      {run && read('compare') && (
+        <Boundary>
+          <Suspense>
+            <CompareRuns pair={pairOf(run, read('compare'))} close={() => change({ compare: undefined })} />
+          </Suspense>
+        </Boundary>
+      )}
     </main>
   )
 }

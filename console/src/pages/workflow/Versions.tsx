@@ -1,13 +1,12 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { post } from '../../api/client.ts'
-import { written } from '../../api/json.ts'
 import { useDiff } from '../../api/queries.ts'
-import type { AppDetail, Diff, Field, Version } from '../../api/types.ts'
+import type { AppDetail, Diff, Version } from '../../api/types.ts'
 import { useMay } from '../../app/Shell.tsx'
+import { ChangedRow, Sign } from '../../parts/Changes.tsx'
 import { Dialog } from '../../parts/Dialog.tsx'
 import { Empty, errorText, Loaded, Panel } from '../../parts/Panel.tsx'
-import { visible } from '../../words/visible.ts'
 import { t, tn, when } from '../../words/words.ts'
 
 /** All versions, the newest first. An older one can be compared, and be made the current one again. */
@@ -122,7 +121,6 @@ export function Compare(props: {
   )
 }
 
-const SIGN = { added: '+', removed: '−', changed: '~' } as const
 const ORDER = ['added', 'removed', 'changed'] as const
 
 function Changes({ diff }: { diff: Diff }) {
@@ -140,48 +138,17 @@ function Changes({ diff }: { diff: Diff }) {
         </span>
       </p>
       {ORDER.flatMap(change => diff.nodes.filter(node => node.change === change)).map(node => (
-        <div key={node.id} className={`diffrow ${node.change}`}>
-          <span className="sg">
-            <span aria-hidden="true">{SIGN[node.change]}</span>
-            <span className="sr">{t(`change.${node.change}`)}</span>
-          </span>
-          <div>
-            <b>{visible(node.title)}</b> <span className="dim">{node.type}</span>
-            {node.fields.map(field => (
-              <FieldChange key={field.path} field={field} />
-            ))}
-          </div>
-        </div>
+        <ChangedRow key={node.id} one={{ ...node, beside: node.type }} />
       ))}
       {diff.edges.map(edge => (
         <div key={`${edge.source} ${edge.handle} ${edge.target} ${edge.change}`} className={`diffrow ${edge.change}`}>
-          <span className="sg">
-            <span aria-hidden="true">{SIGN[edge.change]}</span>
-            <span className="sr">{t(`change.${edge.change}`)}</span>
-          </span>
+          <Sign change={edge.change} />
           <div className="mono">{`${edge.source} → ${edge.target}${edge.handle && edge.handle !== 'source' ? ` (${edge.handle})` : ''}`}</div>
         </div>
       ))}
       {diff.features.map(field => (
-        <div key={field.path} className="diffrow changed">
-          <span className="sg">~</span>
-          <div>
-            <FieldChange field={field} />
-          </div>
-        </div>
+        <ChangedRow key={field.path} one={{ title: '', beside: '', change: 'changed', fields: [field] }} />
       ))}
     </>
   )
 }
-
-const text = (value: unknown): string => visible(typeof value === 'string' ? value : written(value, 1)).slice(0, 4000)
-
-const FieldChange = ({ field }: { field: Field }) => (
-  <div>
-    <span className="dim">{field.path}</span>
-    <div className="mono values">
-      {field.before !== undefined && field.before !== null && <del>{text(field.before)}</del>}{' '}
-      {field.after !== undefined && field.after !== null && <ins>{text(field.after)}</ins>}
-    </div>
-  </div>
-)

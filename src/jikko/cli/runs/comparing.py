@@ -1,7 +1,6 @@
 """``jikko runs diff``: what two runs did differently."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -12,10 +11,9 @@ from jikko.cli.completion import complete_run
 from jikko.cli.options import with_assembly
 from jikko.cli.shown import show_entry
 from jikko.exit_codes import ExitCode
-from jikko.proving.run_difference import ExecutionChange, RunDifference, run_difference
-from jikko.record import RunRecord
+from jikko.proving.run_comparison import compare_runs
+from jikko.proving.run_difference import ExecutionChange, RunDifference
 from jikko.runs.reading.field_changes import FieldChange
-from jikko.runs.reading.node_executions import NodeExecution, node_executions
 from jikko.runs.reading.short_ids import run_of
 from jikko.terminal_text import printable
 
@@ -35,26 +33,10 @@ async def diff(assembly: Assembly, first: str, second: str, as_json: bool) -> in
     Nodes go by their ids and rounds. Ids, times and how long it took are no difference. The exit code is 1 if there is
     a difference, else 0.
     """
-    (before, old), (after, new) = await _read(assembly, first), await _read(assembly, second)
-    found = run_difference(before, after, old, new)
+    runs = await run_of(assembly.store, first), await run_of(assembly.store, second)
+    found = await compare_runs(assembly.store, assembly.conversations, *runs)
     show_entry(msgspec.to_builtins(found), _text(found), as_json=as_json)
     return ExitCode.FAILED if found.fields or found.nodes else ExitCode.OK
-
-
-async def _read(assembly: Assembly, run_id: str) -> tuple[Mapping[str, Any], list[NodeExecution]]:
-    record: RunRecord = await run_of(assembly.store, run_id)
-    events = await assembly.store.events(record.identity.run_id)
-    message = await assembly.conversations.message_of_run(record.identity.run_id)
-    compared = {
-        "status": record.status,
-        "error": record.error,
-        "inputs": json.loads(record.inputs),
-        "outputs": json.loads(record.outputs),
-        "answer": None if message is None else message.answer.text,
-        "total_tokens": record.total_tokens,
-        "total_steps": record.total_steps,
-    }
-    return compared, node_executions(events, status=record.status, error=record.error)
 
 
 def _text(found: RunDifference) -> str:

@@ -95,9 +95,9 @@ def _apps() -> Iterable[ModuleType]:
 
 
 def _runs() -> Iterable[ModuleType]:
-    from jikko.http.console import forms, log, run_stream, runs
+    from jikko.http.console import forms, log, run_changes, run_stream, runs
 
-    return runs, run_stream, log, forms
+    return runs, run_stream, log, run_changes, forms
 
 
 def _chat() -> Iterable[ModuleType]:

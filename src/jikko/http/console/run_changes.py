@@ -1,0 +1,91 @@
+"""What a run did otherwise than another one."""
+
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+from jikko.console.truncation import MAX_WHOLE_BYTES
+from jikko.errors import InvalidParam
+from jikko.http.console.gate import ConsoleRequest, VisitorRoute
+from jikko.http.console.run_bodies import Run, run_body
+from jikko.http.console.runs import record_of
+from jikko.http.console.versions import ChangedField
+from jikko.http.queries import Id, queried
+from jikko.http.responses import SendableResponse, json_response
+from jikko.proving.run_comparison import compare_runs
+from jikko.runs.reading.field_changes import Change, FieldChange
+from jikko.values import Json, encode_json
+
+_MAX_NODES: Final = 500
+_MAX_FIELDS: Final = 50
+_KEPT: Final = 1000
+"""Characters of a value that is cut."""
+
+
+class ExecutionDifference(Struct):
+    """A node that ran in one of the runs only, or otherwise."""
+
+    node_id: str
+    title: str
+    rounds: Annotated[list[int], Meta(description="Of the containers around it, outermost first, from 0.")]
+    change: Change
+    fields: Annotated[list[ChangedField], Meta(description="The first 50.")]
+    seconds: Annotated[list[float], Meta(description="How long it took before and after, if it ran in both.")]
+
+
+class RunDifferences(Struct):
+    """What a run did otherwise than another. Ids, times and how long it took are no difference.
+
+    Of values above 4 kB the first 1,000 characters are told.
+    """
+
+    before: Run
+    after: Run
+    fields: Annotated[list[ChangedField], Meta(description="Status, error, inputs, outputs, answer, tokens, steps.")]
+    nodes: Annotated[list[ExecutionDifference], Meta(description="In the order in which they began; the first 500.")]
+    more_nodes: Annotated[int, Meta(description="How many differ besides.")]
+    same: Annotated[int, Meta(description="Node executions that did the same.")]
+
+
+class ComparedTo(Struct):
+    """With which run a run is compared."""
+
+    to: Annotated[Id | None, Meta(description="An earlier run; by default the one that this one repeats.")] = None
+
+
+@VisitorRoute("GET", "runs/{run_id}/diff", {200: RunDifferences}, (400, 404, 409, 503), query=ComparedTo)
+async def compare_run(call: ConsoleRequest) -> SendableResponse:
+    """What a run did otherwise than an earlier one, as `jikko runs diff` tells it."""
+    api, record = call.request.api, await record_of(call)
+    to = queried(call.request.query, ComparedTo).to or record.identity.retry_of
+    if not to:
+        raise InvalidParam("to: name the run to compare with; this one repeats none")
+    earlier = await api.runs.records.any_record(to)
+    found = await compare_runs(call.console.run_store, api.conversations, earlier, record)
+    shown = await call.console.runs.shown([earlier, record])
+    now = api.clock()
+    before, after = (run_body(run, now) for run in shown)
+    nodes = [
+        ExecutionDifference(
+            node.node,
+            node.title,
+            list(node.rounds),
+            node.change,
+            [_cut(field) for field in node.fields[:_MAX_FIELDS]],
+            list(node.seconds) if node.change == "changed" else [],
+        )
+        for node in found.nodes[:_MAX_NODES]
+    ]
+    fields = [_cut(field) for field in found.fields[:_MAX_FIELDS]]
+    return json_response(RunDifferences(before, after, fields, nodes, len(found.nodes) - len(nodes), found.same))
+
+
+def _cut(field: FieldChange) -> ChangedField:
+    return ChangedField(field.path, _short(field.before), _short(field.after))
+
+
+def _short(value: Json) -> Json:
+    whole = encode_json(value)
+    if len(whole) <= MAX_WHOLE_BYTES:
+        return value
+    return f"{(value if isinstance(value, str) else whole[: 4 * _KEPT].decode(errors='ignore'))[:_KEPT]}…"

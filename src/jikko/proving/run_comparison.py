@@ -1,0 +1,43 @@
+"""Two recorded runs, read and compared."""
+
+import json
+from typing import Any
+
+from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.ports.stores.run_store import RunStore
+from jikko.proving.run_difference import RunDifference, run_difference
+from jikko.record import RunRecord
+from jikko.repositories.conversation_store import ConversationStore
+from jikko.runs.reading.node_executions import NodeExecution, node_executions
+
+
+async def compare_runs(
+    store: RunStore, conversations: ConversationStore, first: RunRecord, second: RunRecord
+) -> RunDifference:
+    """What the second run did otherwise than the first, as far as they have come.
+
+    Raises:
+        LogDamaged, StoreUnavailable: The log of one cannot be read.
+    """
+    (before, old), (after, new) = await _read(store, conversations, first), await _read(store, conversations, second)
+    return await off_the_loop(lambda _: run_difference(before, after, old, new), None, queue="records")
+
+
+async def _read(
+    store: RunStore, conversations: ConversationStore, record: RunRecord
+) -> tuple[dict[str, Any], list[NodeExecution]]:
+    events = await store.events(record.identity.run_id)
+    message = await conversations.message_of_run(record.identity.run_id)
+    compared = {
+        "status": record.status,
+        "error": record.error,
+        "inputs": json.loads(record.inputs),
+        "outputs": json.loads(record.outputs),
+        "answer": None if message is None else message.answer.text,
+        "total_tokens": record.total_tokens,
+        "total_steps": record.total_steps,
+    }
+    executions = await off_the_loop(
+        lambda _: node_executions(events, status=record.status, error=record.error), None, queue="records"
+    )
+    return compared, executions

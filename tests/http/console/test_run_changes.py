@@ -1,0 +1,63 @@
+"""What a run did otherwise than an earlier one, as the console tells it."""
+
+import httpx
+import pytest
+
+from tests.acceptance.workflows import app, end, python, start, template
+from tests.http.console.scene import API, Scene, decoded
+from tests.http.console.test_runs import ended_or_paused, ran
+
+pytestmark = pytest.mark.anyio
+
+GONE = "019acd4e-0000-7000-8000-000000000000"
+
+
+def divides(by: str) -> str:
+    """A workflow that fails by 0."""
+    nodes = [
+        start("q"),
+        template("greets", "やあ {{ q }} 🙂", q="start.q"),
+        python("divides", f"def main():\n    return {{'n': str(6 // {by})}}", {"n": "string"}),
+        end(n="divides.n", said="greets.output"),
+    ]
+    return app("Divides", nodes, "start>greets>divides>end")
+
+
+async def test_a_retry_is_compared_with_the_run_that_it_repeats(scene: Scene, operator: httpx.AsyncClient) -> None:
+    failed = await ran(operator, await scene.publish(divides("0")), q="x")
+    await scene.publish(divides("2"))
+    retry = decoded(await operator.post(f"{API}/runs/{failed['id']}/retry", json={"version": 2}), 202)["run_id"]
+    await ended_or_paused(operator, retry)
+
+    found = decoded(await operator.get(f"{API}/runs/{retry}/diff"))
+
+    assert (found["before"]["id"], found["after"]["id"]) == (failed["id"], retry)
+    fields = {field["path"]: (field["before"], field["after"]) for field in found["fields"]}
+    assert fields["/status"] == ("failed", "succeeded")
+    assert fields["/outputs/n"] == (None, "3")
+    changes = {node["node_id"]: node["change"] for node in found["nodes"]}
+    assert changes == {"divides": "changed", "end": "added"}
+    assert (found["same"], found["more_nodes"]) == (2, 0)
+
+
+async def test_any_two_runs_are_compared_and_long_values_are_cut(
+    scene: Scene, operator: httpx.AsyncClient, viewer: httpx.AsyncClient
+) -> None:
+    flow = await scene.publish(divides("2"))
+    one, other = await ran(operator, flow, q="短い"), await ran(operator, flow, q="長" * 100_000)
+
+    found = decoded(await viewer.get(f"{API}/runs/{other['id']}/diff", params={"to": one["id"]}))
+
+    said = next(field for field in found["fields"] if field["path"] == "/outputs/said")
+    assert said["before"] == "やあ 短い 🙂"
+    assert said["after"] == f"やあ {'長' * 997}…"
+    assert {node["node_id"] for node in found["nodes"]} == {"start", "greets", "end"}
+
+
+@pytest.mark.parametrize(("query", "status"), [("", 400), ("?to=x", 400), (f"?to={GONE}", 404)])
+async def test_without_another_run_there_is_nothing_to_compare(
+    scene: Scene, operator: httpx.AsyncClient, query: str, status: int
+) -> None:
+    run = await ran(operator, await scene.publish(divides("2")), q="x")
+    assert (await operator.get(f"{API}/runs/{run['id']}/diff{query}")).status_code == status
+    assert (await operator.get(f"{API}/runs/x/diff{query}")).status_code == 404
