@@ -67,6 +67,7 @@ TRIED: Final[dict[tuple[str, str], str]] = {
     ("docs/plugins.md", "yaml"): HERE,
     ("docs/providers.md", "yaml"): HERE,
     ("docs/proxies.md", "ini"): HERE,
+    ("docs/openai.md", "python"): "tests/acceptance/test_python_page.py",
     ("docs/python.md", "python"): "tests/acceptance/test_python_page.py",
     ("docs/testing.md", "console"): "tests/acceptance/test_testing_page.py",
     ("docs/testing.md", "python"): "tests/embedded/test_pytest_plugin.py",

@@ -1,4 +1,4 @@
-"""docs/python.md: each program runs as it stands there."""
+"""docs/python.md and docs/openai.md: each program runs as it stands there."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import pytest
 from tests.acceptance.processes import Command, Server, environment
 from tests.page_blocks import ROOT, Block, blocks
 
-BLOCKS = blocks("docs/python.md", "python")
+BLOCKS = [*blocks("docs/python.md", "python"), *blocks("docs/openai.md", "python")]
 MOUNTED = """
 import asyncio
 from jikko import AsyncClient
@@ -49,9 +49,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     server.close()
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"line {block.line}")
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{block.page}, line {block.line}")
 def test_a_program_that_is_shown_runs(block: Block, folder: Path, tmp_path: Path) -> None:
     url, key, chat_key = (folder / "names").read_text().splitlines()
+    key = chat_key if block.page == "docs/openai.md" else key
     text = block.text + (MOUNTED if "application" in block.text else "")
     text = text.replace("http://localhost:8000", url).replace("app-chat-…", chat_key).replace("app-…", key)
     variables = {**environment(tmp_path / "home"), "PYTHONWARNINGS": "error"}
