@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp.client.session import ClientSession
-from mcp.client.streamable_http import streamable_http_client
 
 from tests.acceptance.client import Client
 from tests.acceptance.processes import Command, Server
@@ -46,6 +44,10 @@ def served(jikko: Command, tmp_path: Path) -> Iterator[tuple[str, str]]:
 
 async def results(url: str, code: str, calls: int = 1, **arguments: Any) -> list[str]:
     """What an app says to the official client."""
+    # They take half a second, which every process of tests would spend.
+    from mcp.client.session import ClientSession
+    from mcp.client.streamable_http import streamable_http_client
+
     async with streamable_http_client(f"{url}/mcp/server/{code}/mcp") as streams, ClientSession(*streams) as session:
         await session.initialize()
         [one] = (await session.list_tools()).tools

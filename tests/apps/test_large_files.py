@@ -1,6 +1,7 @@
 """Large files of workflows are read beside the event loop, by whatever way they are asked for."""
 
 import asyncio
+import functools
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,15 +19,13 @@ from tests.http.console.scene import API, Scene, console_on, decoded
 pytestmark = pytest.mark.anyio
 
 
+@functools.cache
 def large(mark: str) -> bytes:
-    """The text of a workflow that takes a while to read."""
+    """The text of a workflow that takes a while to read; made where it is asked for, not by all that collect tests."""
     content = json.loads(ECHO)
     for node in content["workflow"]["graph"]["nodes"]:
         node["data"]["more"] = [{"key": f"{mark} 日本", "value": number} for number in range(30_000)]
     return json.dumps(content, ensure_ascii=False).encode()
-
-
-FIRST, SECOND = large("first"), large("second")
 
 
 @pytest.fixture
@@ -37,19 +36,20 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 
 async def share(work: Callable[[], Awaitable[object]]) -> float:
     """The CPU time that the loop spends, as a part of that which it takes to read the file once."""
-    whole = cpu_seconds(lambda: check(FIRST, source="x", node_classes=BY_TYPE))
+    first = large("first")
+    whole = cpu_seconds(lambda: check(first, source="x", node_classes=BY_TYPE))
     began = time.thread_time()
     await work()
     return (time.thread_time() - began) / whole
 
 
 async def published(scene: Scene) -> App:
-    await scene.publish(FIRST.decode())
-    return await scene.publish(SECOND.decode())
+    await scene.publish(large("first").decode())
+    return await scene.publish(large("second").decode())
 
 
 async def test_importing_one(scene: Scene) -> None:
-    assert await share(lambda: scene.publish(FIRST.decode())) < 0.3
+    assert await share(lambda: scene.publish(large("first").decode())) < 0.3
 
 
 async def test_starting_a_run_of_one(scene: Scene) -> None:

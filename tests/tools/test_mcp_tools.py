@@ -12,7 +12,6 @@ from typing import Any
 
 import anyio
 import pytest
-from mcp.client.streamable_http import streamable_http_client
 
 from jikko.ports.agents import AgentTool
 from jikko.ports.tools import ToolFailure, ToolNotFound
@@ -245,6 +244,9 @@ async def test_a_server_that_misbehaves_fails_the_call_and_tells_no_token(
 async def test_an_answer_that_comes_while_the_session_is_given_up_hides_no_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Half a second, which every process of tests would spend.
+    from mcp.client.streamable_http import streamable_http_client
+
     @asynccontextmanager
     async def given_up(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         try:
