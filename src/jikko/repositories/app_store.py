@@ -97,10 +97,7 @@ _DELETE_KEY: Final = "DELETE FROM api_keys WHERE app_id = :app_id AND key_id = :
 
 
 class AppStore:
-    """Apps, versions and keys.
-
-    Another process may change the same store at any time; every answer is up to date.
-    """
+    """Apps, versions and keys. Another process may change the same store at any time; every answer is up to date."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql.with_text_ids()

@@ -62,11 +62,7 @@ class ArchiveObjects:
         return await self._read(each, lambda file: file.find(run_id))
 
     async def all(self, each: NamedObject) -> list[ArchivedRun]:
-        """All runs of an object.
-
-        Raises:
-            FileMissing, StoreUnavailable: As ``find``.
-        """
+        """All runs of an object. Raises ``FileMissing`` or ``StoreUnavailable``: as ``find``."""
         return await self._read(each, lambda file: list(file.runs()))
 
     async def delete(self, path: str) -> None:
