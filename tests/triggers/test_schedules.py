@@ -88,6 +88,22 @@ async def test_a_run_that_was_started_and_not_noted_is_not_told_as_missed(world:
     assert second.measures.missed.values[()] == 0
 
 
+async def test_of_several_missed_due_times_the_first_one_that_ran_unnoted_is_told_as_started(world: World) -> None:
+    _, trigger = await scheduled(world)
+    first = Leader(world)
+    await first.at(NOON + 2)
+    first.store.is_lost = True
+    with pytest.raises(StoreUnavailable):
+        await first.at(NOON + HOUR)
+
+    second = Leader(world)
+    await second.at(NOON + 4 * HOUR)
+
+    noted = {(time.due - NOON) / HOUR: (time.state, time.count) for time in await second.times(trigger)}
+    assert noted == {1.0: ("started", 1), 2.0: ("skipped", 2), 4.0: ("started", 1)}
+    assert second.measures.missed.values[()] == 2
+
+
 async def test_two_leaders_at_once_start_one_run_for_a_due_time(world: World) -> None:
     _, trigger = await scheduled(world)
     leaders = [Leader(world), Leader(world)]

@@ -106,7 +106,7 @@ class Schedules:
             log.warning("schedule %s never runs: %s", schedule.name, error)
             await self._store.save(replace(state, wake=None))
             return
-        skipped = [await self._skipped(schedule, entry) for entry in planned.skipped]
+        skipped = [time for entry in planned.skipped for time in await self._skipped(schedule, entry)]
         is_held = not trigger.enabled or after.paused is not None
         waiting = [time for time in await self._store.waiting(trigger.id) if not is_held or time.why == BY_HAND]
         await self._take_turns(schedule, after, waiting, planned.fire, skipped)
@@ -137,19 +137,21 @@ class Schedules:
         found = planned(Pause())
         return found, replace(state, handled=found.handled, wake=found.wake, paused=reason, paused_until=None)
 
-    async def _skipped(self, schedule: Schedule, entry: Skipped) -> DueTime:
+    async def _skipped(self, schedule: Schedule, entry: Skipped) -> list[DueTime]:
         """What is noted of due times that do not run."""
-        run_id = ""
-        if entry.count == 1:
-            # The process that started its run may have died before it was noted.
-            run_id = await self._runs.started(schedule, entry.first)
-        if entry.why == "missed" and not run_id:
+        noted: list[DueTime] = []
+        # The process that started the runs of the first ones may have died before it noted them.
+        while run_id := await self._runs.started(schedule, entry.first):
+            noted.append(replace(self._noted(schedule, entry.first, "started"), run_id=run_id))
+            following = schedule.due_times.after(entry.first)
+            if entry.count == 1 or following is None or following > entry.last:
+                return noted
+            entry = Skipped(following, entry.last, entry.count - 1, entry.why)
+        if entry.why == "missed":
             self._measures.missed.add(count=entry.count)
             log.warning("schedule %s: %d due times were missed", schedule.name, entry.count)
-        if run_id:
-            return replace(self._noted(schedule, entry.first, "started"), run_id=run_id)
-        noted = self._noted(schedule, entry.first, "skipped", entry.why)
-        return replace(noted, last=entry.last, count=entry.count)
+        skipped = self._noted(schedule, entry.first, "skipped", entry.why)
+        return [*noted, replace(skipped, last=entry.last, count=entry.count)]
 
     async def _take_turns(
         self,
