@@ -21,7 +21,7 @@ export default function CompareRuns(props: { pair: [earlier: string, later: stri
         <Loaded of={diff} rows={5}>
           {({ before, after, fields, nodes, more_nodes, same }) => (
             <>
-              <p className="row wrap in">
+              <p className="row wrap empty">
                 <Which run={before} />→<Which run={after} />
               </p>
               {fields.length + nodes.length === 0 && <Empty>{t('compare.runs_same')}</Empty>}
