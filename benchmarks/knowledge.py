@@ -24,7 +24,7 @@ import numpy as np
 from tests.knowledge.scene import BY_LINE, DirectedEmbedder, added, dataset_of, knowledge_at
 
 from benchmarks.sizes import sized
-from jikko.knowledge.retrieval.model import RetrievalModel
+from jikko.knowledge.retrieval.retrieval_model import RetrievalModel
 from jikko.ports.embeddings import EmbeddingRequest, Embeddings
 
 PER_DOCUMENT = sized(1_000, 50)

@@ -19,8 +19,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.sizes import sized
+from jikko.plugins.process.plugin_wire import InvocationMessage, PluginFailure
 from jikko.plugins.process.process import PluginProcess
-from jikko.plugins.process.wire import InvocationMessage, PluginFailure
 
 STAND_IN = Path(__file__).parents[1] / "tests" / "plugins" / "stand_in.py"
 CRASHES = sized(1000, 2)

@@ -28,12 +28,12 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "runs/reading/node_executions.py": "AgentLogged FormClosed ReasoningChunk RoundFinished RoundStarted RunBegan "
     "RunFinished RunParked RunPaused RunRecovered RunResumed RunRetried RunStarted StepRecorded TextChunk TextReplaced "
     "UnknownEvent",
-    "dify/events.py": "RunBegan RunParked RunPaused RunRecovered RunResumed RunRetried StepRecorded UnknownEvent",
+    "dify/dify_events.py": "RunBegan RunParked RunPaused RunRecovered RunResumed RunRetried StepRecorded UnknownEvent",
     "dify/turn_events.py": "AgentLogged ContainerStarted FormClosed NodeAttempted NodeStarted RoundFinished "
     "RoundStarted RunBegan RunParked RunPaused RunRecovered RunResumed RunRetried StepRecorded UnknownEvent",
     "observing/traces/spans.py": "AgentLogged ContainerStarted FormClosed FormRequested NodeStarted ReasoningChunk "
     "RoundFinished RoundStarted RunBegan StepRecorded TextChunk TextReplaced UnknownEvent",
-    "cli/running/progress.py": "AgentLogged FormClosed ReasoningChunk RoundStarted RunBegan RunParked RunRecovered "
+    "cli/running/run_progress.py": "AgentLogged FormClosed ReasoningChunk RoundStarted RunBegan RunParked RunRecovered "
     "RunRetried StepRecorded TextReplaced UnknownEvent",
 }
 

@@ -25,7 +25,7 @@ LIMITS = {"src": 400, "tests": 500, "benchmarks": 400}
 ONE_NOUN = {"src/jikko/runs/run_log.py": 445, "src/jikko/settings.py": 410}
 """Longer files: one list, or one machine of states, of which no part is understood without the others."""
 MOST = {
-    "modules that share their name": 380,
+    "modules that share their name": 80,
     "Any for settings and assembly in cli and server": 0,
 }
 """Of what `make house` counts. Figures that fell are recorded here: it is what keeps them."""
@@ -81,8 +81,8 @@ BREACHES = {
     "a module without a place": ("newcomer.py", "", "not listed as layers:\n\n- jikko.newcomer"),
     "a node type that knows another": (
         "nodes/flow/end.py",
-        "import jikko.nodes.flow.loop",
-        "- jikko.nodes.flow.end -> jikko.nodes.flow.loop",
+        "import jikko.nodes.flow.loop_node",
+        "- jikko.nodes.flow.end -> jikko.nodes.flow.loop_node",
     ),
     "an implementation picked elsewhere": (
         "inputs/file_ids.py",

@@ -18,9 +18,9 @@ from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dsl.fields import Fields
 from jikko.dsl.repair import model_provider
 from jikko.nodes.data.code import Code
-from jikko.nodes.flow.schedule import recurrence_of
-from jikko.plugins.file import parse_plugins_file
-from jikko.providers.file import parse_providers
+from jikko.nodes.flow.schedule_node import recurrence_of
+from jikko.plugins.plugins_file import parse_plugins_file
+from jikko.providers.providers_file import parse_providers
 from jikko.setting_sources import read_settings
 from jikko.triggers.file import parse_triggers_file
 from jikko.triggers.webhook_options import parse_webhook_options

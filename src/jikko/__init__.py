@@ -7,18 +7,18 @@ The public names, which docs/python.md shows, are imported when they are first u
 __version__ = "0.1.1"
 
 _MODULES = {
-    "App": "embedded.app",
+    "App": "embedded.embedded_app",
     "AsyncClient": "client.async_client",
     "ChatReply": "client.answers",
-    "Client": "client.client",
+    "Client": "client.sync_client",
     "Flow": "embedded.flow",
     "FlowRun": "client.answers",
     "JikkoError": "errors",
     "InvalidDocument": "errors",
     "InvalidParam": "errors",
     "RunEvent": "client.answers",
-    "RunUnsuccessful": "client.errors",
-    "ServiceError": "client.errors",
+    "RunUnsuccessful": "client.client_errors",
+    "ServiceError": "client.client_errors",
     "load": "embedded.flow",
 }
 

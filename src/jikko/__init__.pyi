@@ -2,10 +2,10 @@ from jikko.client.answers import ChatReply as ChatReply
 from jikko.client.answers import FlowRun as FlowRun
 from jikko.client.answers import RunEvent as RunEvent
 from jikko.client.async_client import AsyncClient as AsyncClient
-from jikko.client.client import Client as Client
-from jikko.client.errors import RunUnsuccessful as RunUnsuccessful
-from jikko.client.errors import ServiceError as ServiceError
-from jikko.embedded.app import App as App
+from jikko.client.client_errors import RunUnsuccessful as RunUnsuccessful
+from jikko.client.client_errors import ServiceError as ServiceError
+from jikko.client.sync_client import Client as Client
+from jikko.embedded.embedded_app import App as App
 from jikko.embedded.flow import Flow as Flow
 from jikko.embedded.flow import load as load
 from jikko.errors import InvalidDocument as InvalidDocument

@@ -1,6 +1,6 @@
 """Every error that this package raises on purpose.
 
-* JikkoError                (those of clients of servers are in client/errors.py)
+* JikkoError                (those of clients of servers are in client/client_errors.py)
   * InvalidDocument       the DSL file cannot be imported
   * InvalidParam          a parameter of the request is wrong
   * BadRequest            the request cannot be understood

@@ -33,7 +33,8 @@ def masked_forms(text: str, secrets: Iterable[str]) -> str:
     of the other case are another text.
     """
     for secret in sorted({form for each in secrets for form in (each, _behind_host(each))}, key=len, reverse=True):
-        if len(secret) >= _MIN_SECRET_LENGTH:
+        # No form is shorter; a pattern of a long secret takes long to make.
+        if _MIN_SECRET_LENGTH <= len(secret) <= len(text):
             pattern = re.sub(r"\\+|.", _any_form, secret, flags=re.DOTALL)
             text = re.sub(pattern, MASK, text, flags=re.IGNORECASE if "://" in secret else 0)
     return text

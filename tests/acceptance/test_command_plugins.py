@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jikko.plugins.package.archive import read_archive
+from jikko.plugins.package.package_archive import read_archive
 from tests.acceptance.processes import Command
 from tests.acceptance.workflows import app, end, node, start
 from tests.plugins.packages import SIGNER, files, folder, packed

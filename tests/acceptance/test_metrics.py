@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from jikko.http.operation import all_operations
 from jikko.http.served import SERVED
 from jikko.nodes.registry import BY_TYPE
-from jikko.observing.metrics.table import FAMILIES
+from jikko.observing.metrics.metrics_table import FAMILIES
 from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.faults import until

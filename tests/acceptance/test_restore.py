@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jikko.plugins.install.installed import LIST
+from jikko.plugins.install.installed_plugins import LIST
 from jikko.repositories.plugin_storage import PluginStorage
 from jikko.store.sqlite.plugin_file import PluginFile
 from tests.acceptance.client import Client

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jikko.assemble import assemble
-from jikko.assemble.health.servers import look_at_servers
+from jikko.assemble.health.server_checks import look_at_servers
 from jikko.errors import InvalidSettings
 from jikko.setting_sources import read_settings
 from tests.acceptance.processes import Command, Server

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jikko.tools.file import parse_tools_file
+from jikko.tools.tools_file import parse_tools_file
 from tests.acceptance.processes import Command
 from tests.page_blocks import blocks, shown_commands
 

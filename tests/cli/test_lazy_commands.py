@@ -31,7 +31,7 @@ def test_to_list_all_commands_imports_none(way: str) -> None:
 
     assert "Bring the database up to date." in shown
     assert set(json.loads(shown.splitlines()[-1])) == {
-        *("jikko.cli", "jikko.cli.main", "jikko.cli.lazy_commands", "jikko.cli.failure"),
+        *("jikko.cli", "jikko.cli.main", "jikko.cli.lazy_commands", "jikko.cli.command_failure"),
         *("jikko.cli.terminal", "jikko.cli.standard_streams"),
     }
 

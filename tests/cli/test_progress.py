@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from jikko.cli.running.form_questions import say_form
-from jikko.cli.running.progress import ProgressReporter
+from jikko.cli.running.run_progress import ProgressReporter
 from jikko.cli.terminal import color_wanted, cut, padded, tail, width
 from jikko.events import ContainerStarted, NodeFinished, NodeStarted, RoundFinished, RunFinished, TextChunk
 
@@ -14,7 +14,7 @@ EACH: dict[str, Any] = {"execution_id": "e", "node_id": "each", "node_type": "it
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jikko.cli.running.progress.is_live", lambda environment: True)
+    monkeypatch.setattr("jikko.cli.running.run_progress.is_live", lambda environment: True)
     monkeypatch.setenv("COLUMNS", "40")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jikko.server.local_cluster.service import LocalService, listens
+from jikko.server.local_cluster.local_service import LocalService, listens
 from jikko.server.local_cluster.services import nats_program
 from tests.free_ports import free_port
 

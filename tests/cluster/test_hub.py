@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from jikko.cluster.cluster_messages import SUPERVISOR, Broadcast, CountRequest, ReadAgain, Request, Response, Serving
+from jikko.cluster.cluster_messages import Assembled as Ready
 from jikko.cluster.hub import Hub
-from jikko.cluster.messages import SUPERVISOR, Broadcast, CountRequest, ReadAgain, Request, Response, Serving
-from jikko.cluster.messages import Assembled as Ready
 from jikko.ports.cluster import RunChanged, StopRun
 from tests.runs.world import until
 

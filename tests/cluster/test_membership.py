@@ -1,7 +1,7 @@
 """Which worker takes over the runs of workers that died, and which leads."""
 
+from jikko.cluster.cluster_messages import Lead, Members, Message, TakeOver
 from jikko.cluster.membership import Membership, Outbox
-from jikko.cluster.messages import Lead, Members, Message, TakeOver
 from jikko.ports.cluster import OrphanedRuns
 
 

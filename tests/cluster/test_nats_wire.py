@@ -2,7 +2,7 @@
 
 import pytest
 
-from jikko.cluster.nats.wire import (
+from jikko.cluster.nats.nats_wire import (
     Announcement,
     Left,
     Parts,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from jikko.cluster.channel import Channel
-from jikko.cluster.messages import HasRoom, Message, OfferWaiting, TookWaiting
+from jikko.cluster.cluster_messages import HasRoom, Message, OfferWaiting, TookWaiting
 from jikko.cluster.run_offers import RunOffers
 from jikko.ports.cluster import WaitingRun
 from tests.cluster.recorder import Recorder

@@ -10,7 +10,7 @@ import pytest
 
 from jikko.files.bucket import BucketBlobs
 from jikko.files.disk import DiskBlobs
-from jikko.files.memory import MemoryBlobs
+from jikko.files.memory_blobs import MemoryBlobs
 from jikko.ports.stores.blob_store import BlobStore, FileMissing, FileTooLarge
 from tests.files.buckets import Buckets
 from tests.files.radosgw import RADOS

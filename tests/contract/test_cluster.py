@@ -11,8 +11,8 @@ import pytest
 
 from jikko.cluster.alone import Alone
 from jikko.cluster.channel import Channel
+from jikko.cluster.cluster_messages import Assembled, Serving
 from jikko.cluster.hub import Hub
-from jikko.cluster.messages import Assembled, Serving
 from jikko.cluster.workers import WorkerCluster
 from jikko.events import FormClosed
 from jikko.ports.cluster import (

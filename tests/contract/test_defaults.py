@@ -16,7 +16,7 @@ from jikko.ports.stores.run_pages import RunPages
 from jikko.ports.stores.run_store import RunStore
 from jikko.repositories.app_store import AppStore
 from jikko.repositories.conversation_store import ConversationStore
-from jikko.repositories.knowledge.segments import SegmentStore
+from jikko.repositories.knowledge.segment_repository import SegmentStore
 
 
 def classes_below(package: ModuleType) -> Iterator[type]:

@@ -15,8 +15,8 @@ from jikko.assemble import make_embedder
 from jikko.ports.embeddings import Embedder, EmbeddingRequest, Vector
 from jikko.providers.backends import BACKENDS
 from jikko.providers.fake import FakeModels
-from jikko.providers.file import parse_providers
-from jikko.providers.models import ProviderModels
+from jikko.providers.provider_models import ProviderModels
+from jikko.providers.providers_file import parse_providers
 from tests.effort import PATIENCE
 from tests.providers.calling import models_at
 from tests.providers.fake_model import Exchange, FakeModel

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from jikko.assemble.models import make_moderator
+from jikko.assemble.build_models import make_moderator
 from jikko.ports.models import ModelFailure
 from jikko.ports.moderation import ModerationRequest, Moderator
 from jikko.providers.backends import BACKENDS
 from jikko.providers.fake import FakeModels
-from jikko.providers.file import parse_providers
-from jikko.providers.models import ProviderModels
 from jikko.providers.moderators import FLAGGED
+from jikko.providers.provider_models import ProviderModels
+from jikko.providers.providers_file import parse_providers
 from tests.providers.calling import KEY, models_at, served
 from tests.providers.fake_model import Exchange, FakeModel
 

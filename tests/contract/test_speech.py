@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from jikko.assemble.models import make_speech
+from jikko.assemble.build_models import make_speech
 from jikko.ports.speech import Recording, Script, Speech
 from jikko.providers.fake import FakeModels
 from jikko.providers.speech.speaker import SILENCE

@@ -11,7 +11,7 @@ import pytest
 from jikko.ports.agents import AgentModel, NoStrategies, Strategies, StrategyCall, StrategyName
 from jikko.ports.models import Abilities, Completion, ModelRequest
 from jikko.ports.tools import TextMessage, ToolMessage, ToolNotFound
-from jikko.strategies.service import StrategyService
+from jikko.strategies.strategy_service import StrategyService
 from tests.effort import PATIENCE
 from tests.plugins.calling import world
 from tests.plugins.world import installed

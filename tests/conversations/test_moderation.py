@@ -10,8 +10,8 @@ import pytest
 from jikko.conversations.extension_calls import ExtensionCalls
 from jikko.conversations.hooks import Hooks
 from jikko.conversations.moderation.extension import ModerationExtension
-from jikko.conversations.moderation.model import ModerationModel
 from jikko.conversations.moderation.moderation import Moderation
+from jikko.conversations.moderation.moderation_model import ModerationModel
 from jikko.ports.extensions import Extension
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
 from jikko.providers.moderators import FakeModerator

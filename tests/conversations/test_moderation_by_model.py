@@ -10,8 +10,8 @@ import pytest
 from jikko.conversations.extension_calls import ExtensionCalls
 from jikko.conversations.hooks import Hooks
 from jikko.conversations.moderation.extension import ModerationExtension
-from jikko.conversations.moderation.model import ModerationModel
 from jikko.conversations.moderation.moderation import Moderation
+from jikko.conversations.moderation.moderation_model import ModerationModel
 from jikko.ports.default_models import DefaultModels, ModelName
 from jikko.ports.models import ModelFailure
 from jikko.ports.moderation import ModerationRequest

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from jikko.dsl.conditions import read_cases, read_conditions
-from jikko.lang.conditions import Case, Condition, SubCondition, SubConditions
 from jikko.lang.templates import Template
+from jikko.lang.variable_conditions import Case, Condition, SubCondition, SubConditions
 
 from .files import fields, shown
 

@@ -9,9 +9,9 @@ import yaml
 
 from jikko.dsl.expansion import expanded
 from jikko.errors import InvalidSettings
-from jikko.plugins.file import parse_plugins_file
-from jikko.providers.file import parse_providers
-from jikko.tools.file import parse_tools_file
+from jikko.plugins.plugins_file import parse_plugins_file
+from jikko.providers.providers_file import parse_providers
+from jikko.tools.tools_file import parse_tools_file
 
 ENVIRONMENT = {"KEY": "sk-📕 7f3a: {", "NUMBER": "-98431"}
 SPOILT = ("${KEY}", "${NUMBER}", "http://${KEY} /", "http://a:${NUMBER}", "~${KEY}/x")

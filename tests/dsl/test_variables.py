@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from jikko.dsl.declared_variables import MAX_VALUE, read_conversation, read_environment
 from jikko.dsl.document import Variable
-from jikko.dsl.variables import MAX_VALUE, read_conversation, read_environment
 
 from .files import fields, shown
 

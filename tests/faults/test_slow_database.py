@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from jikko.server.local_cluster.service import as_plain_user
+from jikko.server.local_cluster.local_service import as_plain_user
 from tests.faults.conftest import Keep
 from tests.faults.queue import name_of
 from tests.faults.starts import Trial, Try

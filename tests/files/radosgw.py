@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pytest
 
-from jikko.server.local_cluster.service import as_plain_user
+from jikko.server.local_cluster.local_service import as_plain_user
 from tests.effort import PATIENCE
 from tests.files.buckets import CREDENTIALS, Buckets
 from tests.free_ports import free_port

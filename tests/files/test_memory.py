@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from jikko.files.memory import MemoryBlobs
+from jikko.files.memory_blobs import MemoryBlobs
 
 pytestmark = pytest.mark.anyio
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from jikko.apps.versions import CheckedFile, check
 from jikko.assemble import assemble
-from jikko.assemble.tools import known_strategies, known_tools
+from jikko.assemble.build_tools import known_strategies, known_tools
 from jikko.errors import JikkoError
 from jikko.events import NodeFinished, RunFinished
 from jikko.forecast.forecast import Forecast, forecast
-from jikko.forecast.installation import Installation, installation
+from jikko.forecast.known_installation import Installation, installation
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.agents import Strategies
 from jikko.ports.tools import Tools

@@ -7,9 +7,9 @@ import pytest
 
 from jikko.apps.versions import check
 from jikko.forecast.forecast import forecast
-from jikko.forecast.installation import Installation
+from jikko.forecast.known_installation import Installation
 from jikko.nodes.registry import BY_TYPE
-from jikko.providers.file import parse_providers
+from jikko.providers.providers_file import parse_providers
 from tests.acceptance.workflows import app, node, start
 
 OPENAI = "providers: {openai: {api_key: k}}"

@@ -14,7 +14,7 @@ from jikko.assemble.installation import installation_of
 from jikko.conversations.turns import TurnRequest
 from jikko.events import RunFinished
 from jikko.forecast.forecast import forecast
-from jikko.plugins.package.names import provider_name
+from jikko.plugins.package.package_names import provider_name
 from jikko.ports.stores.messages import Message
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings

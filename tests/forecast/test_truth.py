@@ -159,8 +159,8 @@ def test_chat_apps_of_the_community_are_told_what_they_lack(name: str, cause: st
 
 
 def _all_providers() -> Any:
-    from jikko.forecast.installation import Installation
-    from jikko.providers.file import parse_providers
+    from jikko.forecast.known_installation import Installation
+    from jikko.providers.providers_file import parse_providers
 
     text = 'providers: {"*": {type: openai, base_url: "https://models.example/v1"}}'
     return Installation(providers=parse_providers(text, {}))

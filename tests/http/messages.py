@@ -10,14 +10,14 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from jikko.dify import bodies, conversation_bodies, events
-from jikko.dify.knowledge import documents
+from jikko.dify import bodies, conversation_bodies, dify_events
+from jikko.dify.knowledge import document_bodies
 from jikko.events import Event, FormRequested
 from jikko.knowledge.documents import IndexingStatus
 from jikko.ports.stores.knowledge.records import Document, MetadataField
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message
 from jikko.record import RunRecord
-from jikko.repositories.knowledge.documents import SegmentCounts
+from jikko.repositories.knowledge.document_repository import SegmentCounts
 from tests.filled import filled
 
 MESSAGE: Final = "0199a1b2-0000-7000-8000-000000000003"
@@ -54,13 +54,13 @@ def _of(make: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
     yield "detail", bodies.detail_body(record, _same)
     yield "log", bodies.log_entry(record)
     for kind in get_args(Event):
-        yield kind.__name__, events.event_message(record, make(kind))
+        yield kind.__name__, dify_events.event_message(record, make(kind))
     for node_type in ("iteration", "loop", "tool", "http-request"):
         for kind in get_args(Event):
             if "node_type" in kind.__struct_fields__:
-                yield f"{kind.__name__} {node_type}", events.event_message(record, make(kind, node_type=node_type))
-    yield "refused", events.refused_start("r", "w", {"q": 1}, "it broke", 1_700_000_000.5)
-    yield "finished", events.finished_data(record, {"o": 2})
+                yield f"{kind.__name__} {node_type}", dify_events.event_message(record, make(kind, node_type=node_type))
+    yield "refused", dify_events.refused_start("r", "w", {"q": 1}, "it broke", 1_700_000_000.5)
+    yield "finished", dify_events.finished_data(record, {"o": 2})
     fresh = conversation_bodies.Fresh(_same, _same)
     yield "message", conversation_bodies.message_body(make(Message, id=MESSAGE), fresh)
     yield "conversation", conversation_bodies.conversation_body(make(Conversation), fresh)
@@ -71,11 +71,11 @@ def _of(make: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
     fields = [filled(MetadataField)]
     for status in ("waiting", "completed", "error", "paused", "indexing"):
         document = make(Document, status=status)
-        yield f"document {status}", documents.document_body(document, 7, fields)
+        yield f"document {status}", document_bodies.document_body(document, 7, fields)
         for which in ("all", "only", "without"):
-            detail = documents.document_detail(document, SegmentCounts(3, 100, 5), fields, which)
+            detail = document_bodies.document_detail(document, SegmentCounts(3, 100, 5), fields, which)
             yield f"document {status} {which}", detail
-        yield f"indexing {status}", documents.status_body(IndexingStatus(document, 4, 6))
+        yield f"indexing {status}", document_bodies.status_body(IndexingStatus(document, 4, 6))
 
 
 if __name__ == "__main__":

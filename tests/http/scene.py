@@ -19,9 +19,9 @@ from jikko.conversations.suggestions import Suggestions
 from jikko.http.app import Router, create_app
 from jikko.http.bodies.reading import Bodies
 from jikko.http.front import Front
-from jikko.http.observer import RequestObserver
 from jikko.http.operations import OPERATIONS
 from jikko.http.reference.openapi import openapi
+from jikko.http.request_observer import RequestObserver
 from jikko.inputs.file_limits import FileLimits
 from jikko.inputs.uploads import FileService
 from jikko.maintenance.readiness import Readiness

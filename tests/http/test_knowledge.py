@@ -12,7 +12,7 @@ import pytest
 
 from jikko.concurrency.rate_limit import RequestRate
 from jikko.http.app import create_app
-from jikko.knowledge.keys import DatasetKeys
+from jikko.knowledge.dataset_keys import DatasetKeys
 from tests.http.scene import api_of
 from tests.knowledge.scene import BY_LINE, knowledge_at
 from tests.runs.world import World

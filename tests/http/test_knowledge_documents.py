@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from jikko.http.routes.knowledge import documents
+from jikko.http.routes.knowledge import document_routes
 from tests.http.test_knowledge import NOBODY, client_at, dataset, document
 from tests.knowledge.scene import BY_LINE
 
@@ -188,7 +188,7 @@ async def test_a_zip_takes_no_more_than_so_many_bytes_in_all(
     own = await dataset(client)
     ids = [await of_file(client, own, content, called=repr(content)) for content in (b"123", b"4567")]
     at = f"/v1/datasets/{own}/documents/download-zip"
-    monkeypatch.setattr(documents, "MAX_ZIPPED_BYTES", 6)
+    monkeypatch.setattr(document_routes, "MAX_ZIPPED_BYTES", 6)
 
     refused = await client.post(at, json={"document_ids": ids})
 

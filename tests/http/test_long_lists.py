@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from jikko.dify.events import encode
+from jikko.dify.dify_events import encode
 from jikko.http import long_lists
-from jikko.runs.reading import history
+from jikko.runs.reading import run_history
 from tests.http.scene import RUN, body
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +36,7 @@ async def test_a_long_list_is_the_same_as_a_short_one_and_made_elsewhere(
 
     monkeypatch.setattr(long_lists, "encode", noted)
     monkeypatch.setattr(long_lists, "_MAX_ENTRIES_ON_THE_LOOP", 1)
-    monkeypatch.setattr(history, "_MAX_EVENTS_ON_THE_LOOP", 1)
+    monkeypatch.setattr(run_history, "_MAX_EVENTS_ON_THE_LOOP", 1)
     long = await client.get(f"{RUN}/{run_id}/{what}")
 
     assert long.content == short.content

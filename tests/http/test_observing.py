@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from jikko.http.observer import RequestObserver
 from jikko.http.operation import Operation, all_operations
+from jikko.http.request_observer import RequestObserver
 from jikko.http.requests import Request
 from jikko.http.responses import Headers
 from jikko.http.served import SERVED

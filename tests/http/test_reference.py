@@ -17,7 +17,7 @@ from jikko.concurrency import off_the_loop
 from jikko.events import Event
 from jikko.http import reference
 from jikko.http.operations import OPERATIONS
-from jikko.http.reference import example_of, operations, reference_page
+from jikko.http.reference import example_of, reference_operations, reference_page
 from jikko.http.reference import openapi as openapi_module
 from jikko.http.reference.openapi import openapi
 from tests.http.scene import RUN, body
@@ -85,7 +85,7 @@ async def test_the_first_look_is_made_off_the_loop_which_may_go_on_every_few_ope
     for module in (openapi_module, reference):
         monkeypatch.setattr(module, "_operation", count(module._operation))
     monkeypatch.setattr(off_the_loop, "let_the_loop_go_on", go_on)
-    for cached in (operations._page, operations._description):
+    for cached in (reference_operations._page, reference_operations._description):
         cached.cache_clear()
 
     first = await client.get(address)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from jikko.files.memory import MemoryBlobs
+from jikko.files.memory_blobs import MemoryBlobs
 from jikko.files.signing import UrlSigner
 from jikko.files.signing_keys import SigningKeys
 from jikko.files.store import Files

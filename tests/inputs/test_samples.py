@@ -6,8 +6,8 @@ import pytest
 
 from jikko.dsl.json_schema import JsonSchema
 from jikko.dsl.start_variables import StartVariable
+from jikko.inputs.run_inputs import prepare
 from jikko.inputs.samples import samples_of
-from jikko.inputs.variables import prepare
 from jikko.values import Json
 
 pytestmark = pytest.mark.anyio

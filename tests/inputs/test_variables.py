@@ -4,7 +4,7 @@ import pytest
 
 from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidParam
-from jikko.inputs.variables import prepare
+from jikko.inputs.run_inputs import prepare
 from jikko.values import Json
 
 pytestmark = pytest.mark.anyio

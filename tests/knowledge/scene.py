@@ -13,6 +13,7 @@ from typing import Any
 
 from jikko.files.signing import UrlSigner
 from jikko.files.signing_keys import SigningKeys
+from jikko.knowledge.dataset_keys import DatasetKeys
 from jikko.knowledge.datasets import DatasetNames, Datasets, DatasetWishes
 from jikko.knowledge.documents import Documents, text_source
 from jikko.knowledge.external_apis import ExternalApis
@@ -20,9 +21,8 @@ from jikko.knowledge.files import DocumentFiles
 from jikko.knowledge.imports import Imports
 from jikko.knowledge.indexing.cutting_stage import Cutter
 from jikko.knowledge.indexing.indexing import Indexing
-from jikko.knowledge.keys import DatasetKeys
 from jikko.knowledge.metadata import Metadata
-from jikko.knowledge.retrieval.external import ExternalKnowledge
+from jikko.knowledge.retrieval.external_search import ExternalKnowledge
 from jikko.knowledge.retrieval.one_dataset import DatasetSearch
 from jikko.knowledge.retrieval.retrieval import Retrieval
 from jikko.knowledge.segments import ChildChunks, SegmentIndex, Segments
@@ -34,8 +34,8 @@ from jikko.ports.models import ModelFailure, ModelUsage
 from jikko.ports.rerank import Ranked, RerankRequest
 from jikko.ports.stores.knowledge.records import Dataset, Document, Segment
 from jikko.providers.fake import FakeModels
-from jikko.repositories.knowledge.stores import OpenKnowledge
-from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
+from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
+from jikko.store.sqlite.knowledge.sqlite_knowledge import SqliteKnowledge
 
 DIMENSIONS = 1024
 _WORD = re.compile(r"[a-z0-9]+|[\u3040-\u30ff\u4e00-\u9fff]")

@@ -10,7 +10,7 @@ import pytest
 from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.lazy_proxy import is_made, lazy_proxy
 from jikko.knowledge.awaited_indexing import AwaitedIndexing
-from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
+from jikko.store.sqlite.knowledge.sqlite_knowledge import SqliteKnowledge
 from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jikko.knowledge.retrieval.model import RetrievalModel
+from jikko.knowledge.retrieval.retrieval_model import RetrievalModel
 from jikko.knowledge.segments import SegmentWishes
 from jikko.knowledge.service import Knowledge
 from jikko.ports.embeddings import EmbeddingRequest

@@ -5,7 +5,7 @@ Each block has the variables, and one row for each condition: selector, operator
 
 from typing import Any, Final
 
-from jikko.lang.conditions import SubCondition, SubConditions
+from jikko.lang.variable_conditions import SubCondition, SubConditions
 from jikko.values import FILE_IDENTITY
 
 

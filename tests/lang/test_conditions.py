@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from jikko.lang.conditions import (
+from jikko.lang.operators import OPERATORS
+from jikko.lang.templates import Template
+from jikko.lang.variable_conditions import (
     Case,
     Condition,
     ConditionError,
@@ -14,8 +16,6 @@ from jikko.lang.conditions import (
     VariableNotFound,
     evaluate_case,
 )
-from jikko.lang.operators import OPERATORS
-from jikko.lang.templates import Template
 from jikko.values import FILE_IDENTITY
 
 from .observed_if_else import OBSERVED, SUB_CONDITIONS

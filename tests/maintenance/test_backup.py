@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from jikko.assemble.backup import make_backups, make_restores
+from jikko.assemble.build_backup import make_backups, make_restores
 from jikko.files.disk import DiskBlobs
 from jikko.files.signing import UrlSigner
 from jikko.files.signing_keys import SigningKeys
 from jikko.files.store import Files
 from jikko.maintenance.backup import Backups
-from jikko.maintenance.in_bucket.making import BucketBackups
+from jikko.maintenance.in_bucket.bucket_backup import BucketBackups
 from jikko.maintenance.in_bucket.source import InBucket
 from jikko.ports.stores.file_index import StoredFile
 from jikko.repositories.file_index import FileIndex

@@ -12,11 +12,11 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from jikko.assemble.backup import make_backups, make_restores
+from jikko.assemble.build_backup import make_backups, make_restores
 from jikko.errors import StoreUnavailable
 from jikko.maintenance.backup_target import NotABackup
+from jikko.maintenance.in_bucket.bucket_backup import BucketBackups
 from jikko.maintenance.in_bucket.layout import BLOCK, StoredBackup, name_at, names, path_of
-from jikko.maintenance.in_bucket.making import BucketBackups
 from jikko.maintenance.in_bucket.source import InBucket
 from jikko.maintenance.restore import NotRestored
 from jikko.settings import Settings
@@ -142,7 +142,7 @@ def test_the_newest_are_kept_with_all_that_they_consist_of(place: Place, monkeyp
     for number in range(4):
         place.now += 2 * DAY
         # The bucket's own clock.
-        monkeypatch.setattr("jikko.files.memory.time.time", place.time)
+        monkeypatch.setattr("jikko.files.memory_blobs.time.time", place.time)
         (place.settings.home / "jikko.toml").write_text(f"port = {number}\n")
         written.append(place.backups.add())
         gone.unlink(missing_ok=True)

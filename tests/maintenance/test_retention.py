@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from jikko.events import Event, NodeFinished, RunResumed
-from jikko.files.memory import MemoryBlobs
+from jikko.files.memory_blobs import MemoryBlobs
 from jikko.files.signing import UrlSigner
 from jikko.files.signing_keys import SigningKeys
 from jikko.files.store import Files

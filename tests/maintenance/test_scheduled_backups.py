@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from jikko.assemble.backup import make_backups
+from jikko.assemble.build_backup import make_backups
 from jikko.maintenance.scheduled_backups import FolderOfBackups, ScheduledBackups
 from jikko.settings import Settings
 from jikko.store.sqlite.database import Database

@@ -10,7 +10,7 @@ import pytest
 from jikko.masking import MASK
 from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.data.code import Code
-from jikko.outbound.client import AiohttpClient
+from jikko.outbound.outbound_client import AiohttpClient
 from jikko.ports.http import HttpFailure, HttpResponse
 from jikko.ports.node_ports import ValueLimits
 from jikko.sandbox.client import ForkServerSandbox

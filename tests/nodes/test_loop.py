@@ -4,9 +4,9 @@ from typing import Any, cast
 
 import pytest
 
-from jikko.nodes.context import ContainerContext
 from jikko.nodes.contract import NodeFailure
-from jikko.nodes.flow.loop import Loop
+from jikko.nodes.flow.loop_node import Loop
+from jikko.nodes.node_context import ContainerContext
 from jikko.values import Json
 from tests.nodes.context import FakeContext, fields
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jikko.lang.cron import InvalidSchedule
-from jikko.nodes.flow.schedule import recurrence_of
+from jikko.nodes.flow.schedule_node import recurrence_of
 
 RECORDED: list[dict[str, Any]] = json.loads(
     Path(__file__).parent.parent.joinpath("compat/tools/schedules.json").read_bytes()

@@ -4,9 +4,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from jikko.measures import SECONDS, Histogram
+from jikko.observing.metrics.metrics_snapshot import Snapshot, lasting, merged, samples
+from jikko.observing.metrics.metrics_table import FAMILIES, MAX_APPS
 from jikko.observing.metrics.page import Exposition
-from jikko.observing.metrics.snapshot import Snapshot, lasting, merged, samples
-from jikko.observing.metrics.table import FAMILIES, MAX_APPS
 
 
 def read(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:

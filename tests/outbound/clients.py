@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from jikko.outbound.client import AiohttpClient
+from jikko.outbound.outbound_client import AiohttpClient
 from jikko.ports.http import Multipart, OutgoingRequest, Pairs, Timeouts
 from tests.effort import PATIENCE
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from jikko.outbound.client import AiohttpClient
+from jikko.outbound.outbound_client import AiohttpClient
 from jikko.ports.http import FormFile, HttpFailure, Multipart
 from tests.outbound.clients import client, get
 from tests.outbound.server import Act, Received, answer, redirect, serving
@@ -233,5 +233,7 @@ async def test_a_proxy_that_is_not_there_is_told_without_its_password() -> None:
 
 
 def test_importing_the_client_does_not_load_aiohttp() -> None:
-    program = "import sys, jikko.outbound.client, jikko.nodes.http.http_request; sys.exit('aiohttp' in sys.modules)"
+    program = (
+        "import sys, jikko.outbound.outbound_client, jikko.nodes.http.http_request; sys.exit('aiohttp' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from jikko.plugins.process.launch import Lock, make_state
+from jikko.plugins.process.plugin_launch import Lock, make_state
 from jikko.plugins.process.sockets import sockets_offered
 
 LIVES = "print('here', flush=True); input()"

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from jikko.plugins.process.cgroups import Cgroup, Cgroups, find, prepare
-from jikko.plugins.process.launch import Lock, make_state
-from jikko.plugins.process.limits import ProcessLimits
+from jikko.plugins.process.plugin_launch import Lock, make_state
+from jikko.plugins.process.plugin_limits import ProcessLimits
+from jikko.plugins.process.plugin_wire import PluginFailure
 from jikko.plugins.process.process import PluginProcess
-from jikko.plugins.process.wire import PluginFailure
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 ROOT = Path("/sys/fs/cgroup")

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from jikko.errors import InvalidSettings
-from jikko.plugins.install.environment import OWN, Requirements, interpreters, make_environment
-from jikko.plugins.install.installed import LIST, InstalledPlugins
+from jikko.plugins.install.installed_plugins import LIST, InstalledPlugins
 from jikko.plugins.install.uv import Uv
-from jikko.plugins.package.names import Identifier
+from jikko.plugins.install.virtual_environment import OWN, Requirements, interpreters, make_environment
+from jikko.plugins.package.package_names import Identifier
 from jikko.plugins.package.read import read_package
 from jikko.plugins.package.refused import PackageRefused
-from jikko.plugins.process.usage import sessions
+from jikko.plugins.process.process_usage import sessions
 from tests.plugins.packages import files, folder, packed
 from tests.plugins.world import installed, packages
 
@@ -235,7 +235,7 @@ async def test_a_plugin_that_does_not_start_with_another_python_says_which_it_wa
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = f"{sys.version_info[0]}.{sys.version_info[1] - 1}"
-    monkeypatch.setattr("jikko.plugins.install.environment.shutil.which", lambda name: None)
+    monkeypatch.setattr("jikko.plugins.install.virtual_environment.shutil.which", lambda name: None)
     broken = {**files(meta=made_for(version)), "main.py": b"import audioop_that_is_gone"}
     with pytest.raises(PackageRefused, match=rf"(?s)audioop_that_is_gone.*made for python{version}, which is not here"):
         await installed(tmp_path / "home", broken)
@@ -282,7 +282,7 @@ async def test_a_name_is_downloaded_only_from_a_marketplace_that_is_set(tmp_path
 
 
 async def test_what_is_downloaded_must_have_its_checksum(tmp_path: Path) -> None:
-    from jikko.plugins.package.archive import read_archive
+    from jikko.plugins.package.package_archive import read_archive
     from tests.plugins.packages import packed
 
     package = packed(files())

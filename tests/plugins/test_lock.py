@@ -16,7 +16,7 @@ import pytest
 
 from jikko.locks.calls import landlock_abi
 from jikko.plugins.process import confine
-from jikko.plugins.process.launch import Lock, make_state
+from jikko.plugins.process.plugin_launch import Lock, make_state
 from jikko.plugins.process.sockets import sockets_offered
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux locks")

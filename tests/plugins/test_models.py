@@ -11,8 +11,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from jikko.assemble.knowledge.making import make_reranker
-from jikko.assemble.models import make_embedder, make_speech, models_alone
+from jikko.assemble.build_models import make_embedder, make_speech, models_alone
+from jikko.assemble.knowledge.build_knowledge import make_reranker
 from jikko.cli.main import cli
 from jikko.ports.embeddings import EmbeddingRequest
 from jikko.ports.models import (
@@ -28,7 +28,7 @@ from jikko.ports.models import (
 )
 from jikko.ports.rerank import Ranked, RerankRequest
 from jikko.ports.speech import Recording, Script
-from jikko.providers.models import ProviderModels
+from jikko.providers.provider_models import ProviderModels
 from jikko.settings import Settings
 from tests.plugins.packages import model_files
 from tests.plugins.world import installed

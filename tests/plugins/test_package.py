@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from jikko.plugins.package.archive import MAX_PACKED, pack, read_archive
-from jikko.plugins.package.names import identifier, is_plugin_name, provider_name
+from jikko.plugins.package.package_archive import MAX_PACKED, pack, read_archive
+from jikko.plugins.package.package_names import identifier, is_plugin_name, provider_name
 from jikko.plugins.package.read import read_package
 from jikko.plugins.package.refused import PackageRefused
 from jikko.plugins.package.signature import BadKey, read_key, read_keys
@@ -147,7 +147,7 @@ def test_a_file_that_is_a_folder_too_is_refused() -> None:
 
 
 def test_what_unpacks_to_more_than_it_may_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jikko.plugins.package.archive.MAX_UNPACKED", 100_000)
+    monkeypatch.setattr("jikko.plugins.package.package_archive.MAX_UNPACKED", 100_000)
     with pytest.raises(PackageRefused, match="holds more than 100000 bytes"):
         read_archive(packed({"bomb": b"\0" * 1_000_000}))
 
@@ -155,7 +155,7 @@ def test_what_unpacks_to_more_than_it_may_is_refused(monkeypatch: pytest.MonkeyP
 def test_a_package_of_too_many_bytes_or_files_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PackageRefused, match="at most"):
         read_archive(b"\0" * (MAX_PACKED + 1))
-    monkeypatch.setattr("jikko.plugins.package.archive.MAX_FILES", 3)
+    monkeypatch.setattr("jikko.plugins.package.package_archive.MAX_FILES", 3)
     with pytest.raises(PackageRefused, match="has 4 files"):
         read_archive(packed({str(number): b"" for number in range(4)}))
 

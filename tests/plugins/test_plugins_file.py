@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jikko.errors import InvalidSettings
-from jikko.plugins.file import parse_plugins_file, read_plugins_file
+from jikko.plugins.plugins_file import parse_plugins_file, read_plugins_file
 
 FILE = """
 plugins:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from jikko.plugins.process.limits import ProcessLimits
+from jikko.plugins.process.plugin_limits import ProcessLimits
+from jikko.plugins.process.plugin_wire import PluginFailure
 from jikko.plugins.process.pool import PoolLimits, ProcessPool
 from jikko.plugins.process.process import PluginProcess
-from jikko.plugins.process.wire import PluginFailure
 from tests.effort import PATIENCE
 from tests.plugins.waiting import until
 

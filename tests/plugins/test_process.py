@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from jikko.concurrency.scheduler import SLICE, Scheduler
-from jikko.plugins.process.limits import ProcessLimits
+from jikko.plugins.process.plugin_limits import ProcessLimits
+from jikko.plugins.process.plugin_wire import PluginFailure
 from jikko.plugins.process.process import PluginProcess, raised_in
-from jikko.plugins.process.wire import PluginFailure
 from tests.effort import PATIENCE
 from tests.plugins.waiting import until
 from tests.sandbox.scene import open_files

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jikko.plugins.install.environment import from_files, from_lock
+from jikko.plugins.install.virtual_environment import from_files, from_lock
 from jikko.plugins.package.refused import PackageRefused
 
 EXPORTED = """\

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import jikko
-from jikko.plugins.process.launch import Lock, make_state
+from jikko.plugins.process.plugin_launch import Lock, make_state
 from jikko.plugins.process.sockets import sockets_offered
 from tests.plugins.waiting import until
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jikko.plugins.install.sources import AvailablePackage, offered_in
+from jikko.plugins.install.package_sources import AvailablePackage, offered_in
 from tests.plugins.packages import files, folder, packed
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jikko.plugins.process.launch import make_state
+from jikko.plugins.process.plugin_launch import make_state
 from jikko.ports.tools import ToolFailure
 from tests.plain_user import USERS, as_user, folder_of
 from tests.plugins.calling import world

@@ -17,9 +17,9 @@ from jikko.ports.embeddings import EmbeddingRequest, Purpose
 from jikko.ports.extensions import Extension
 from jikko.ports.models import ModelFailure
 from jikko.providers.backends import BACKENDS
-from jikko.providers.file import parse_providers
-from jikko.providers.models import ProviderModels
-from jikko.providers.openai.vectors import MAX_BYTES, embedded
+from jikko.providers.openai.openai_vectors import MAX_BYTES, embedded
+from jikko.providers.provider_models import ProviderModels
+from jikko.providers.providers_file import parse_providers
 from jikko.providers.vectors.embedder import ProviderEmbedder
 from tests.effort import longest_turn
 from tests.providers.calling import KEY, served

@@ -11,9 +11,9 @@ from jikko.ports.models import ModelFailure
 from jikko.providers.anthropic_messages import AnthropicMessages
 from jikko.providers.backends import BACKENDS
 from jikko.providers.config import ProviderConfig, Providers, abilities
-from jikko.providers.file import parse_providers, read_providers
-from jikko.providers.models import ProviderModels
 from jikko.providers.openai.compatible import OpenAICompatible
+from jikko.providers.provider_models import ProviderModels
+from jikko.providers.providers_file import parse_providers, read_providers
 
 FULL = """
 providers:

@@ -9,8 +9,8 @@ import yaml
 from jikko.concurrency.scheduler import SLICE, Scheduler
 from jikko.ports.models import Chunk
 from jikko.providers.backends import BACKENDS
-from jikko.providers.file import parse_providers
-from jikko.providers.models import ProviderModels
+from jikko.providers.provider_models import ProviderModels
+from jikko.providers.providers_file import parse_providers
 from tests.effort import PATIENCE
 from tests.providers.calling import request
 from tests.providers.fake_model import Exchange, FakeModel, delta

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from jikko.providers.connections import Limiter
+from jikko.providers.provider_connections import Limiter
 from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.anyio

@@ -6,8 +6,8 @@ import pytest
 
 from jikko.ports.models import ModelFailure, ModelRequest, PromptMessage
 from jikko.providers.config import ModelTraits, ProviderConfig, Providers
-from jikko.providers.models import ProviderModels
 from jikko.providers.progress import AnswerCollector
+from jikko.providers.provider_models import ProviderModels
 
 pytestmark = pytest.mark.anyio
 

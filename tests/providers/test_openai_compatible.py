@@ -68,7 +68,7 @@ async def test_a_provider_is_told_the_trace_of_the_run_that_calls_it() -> None:
 async def test_texts_that_come_together_are_told_together_when_there_is_much_to_do(
     busy: bool, joined: bool, reported: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jikko.providers.models._BUSY_REQUESTS", 1 if busy else 2)
+    monkeypatch.setattr("jikko.providers.provider_models._BUSY_REQUESTS", 1 if busy else 2)
     came = asyncio.Event()
 
     async def answer(exchange: Exchange) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from jikko.providers.backend import Backend
 from jikko.providers.config import ProviderConfig, Providers
-from jikko.providers.connections import ProviderBackends
+from jikko.providers.provider_connections import ProviderBackends
 
 pytestmark = pytest.mark.anyio
 

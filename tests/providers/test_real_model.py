@@ -22,8 +22,8 @@ from msgspec.structs import replace
 from jikko.events import TextChunk
 from jikko.ports.models import ModelFailure, PromptMessage
 from jikko.providers.backends import BACKENDS
-from jikko.providers.file import parse_providers
-from jikko.providers.models import ProviderModels
+from jikko.providers.provider_models import ProviderModels
+from jikko.providers.providers_file import parse_providers
 from tests.effort import PATIENCE
 from tests.providers.test_tool_messages import CLOCK, CONVERSATION, WEATHER, request
 from tests.providers.tiny_model import CONTEXT, write_tiny_model

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from jikko.ports.models import ModelFailure
 from jikko.ports.speech import Recording, Script
 from jikko.providers.backends import BACKENDS
-from jikko.providers.file import parse_providers
-from jikko.providers.models import ProviderModels
 from jikko.providers.openai import compatible
+from jikko.providers.provider_models import ProviderModels
+from jikko.providers.providers_file import parse_providers
 from jikko.providers.speech.speaker import ProviderSpeech, pieces_of
 from tests.providers.calling import KEY, served
 from tests.providers.fake_model import Answer, Exchange, refusal, silence

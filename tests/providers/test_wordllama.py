@@ -12,8 +12,8 @@ from jikko.assemble import make_embedder
 from jikko.ports.embeddings import EmbeddingRequest, Vector
 from jikko.ports.models import ModelFailure
 from jikko.providers.backends import BACKENDS
-from jikko.providers.file import parse_providers
-from jikko.providers.models import ProviderModels
+from jikko.providers.provider_models import ProviderModels
+from jikko.providers.providers_file import parse_providers
 from tests.providers.calling import request
 
 pytestmark = pytest.mark.anyio

@@ -8,7 +8,7 @@ import pytest
 from jikko.errors import Conflict
 from jikko.ids import new_id
 from jikko.repositories.identifiers import id_text
-from jikko.repositories.sql import Count, Many, Operation, Row, Rows, SqlDatabase
+from jikko.repositories.shared_sql import Count, Many, Operation, Row, Rows, SqlDatabase
 from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.sql import POSTGRES
 from jikko.store.sqlite.database import Database

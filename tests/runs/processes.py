@@ -17,8 +17,8 @@ from jikko.errors import StoreUnavailable
 from jikko.events import Event, NodeFinished
 from jikko.inputs.file_inputs import FileInputs
 from jikko.maintenance.orphans import Orphans
-from jikko.nodes.context import Context
 from jikko.nodes.contract import Result
+from jikko.nodes.node_context import Context
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.cluster import (
     Answer,

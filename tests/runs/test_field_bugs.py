@@ -44,14 +44,14 @@ from jikko.events import (
     RunRecovered,
     Usage,
 )
-from jikko.files.memory import MemoryBlobs
+from jikko.files.memory_blobs import MemoryBlobs
 from jikko.files.signing import UrlSigner
 from jikko.files.signing_keys import SigningKeys
 from jikko.files.store import Files
 from jikko.ids import new_id
 from jikko.maintenance.retention import Retention
-from jikko.nodes.context import Context
 from jikko.nodes.contract import Result
+from jikko.nodes.node_context import Context
 from jikko.ports.stores.run_store import Append
 from jikko.record import RunRecord
 from jikko.runs.runs import StartRequest

@@ -9,7 +9,7 @@ from jikko.cluster.alone import Alone
 from jikko.errors import LogDamaged, RunLeft
 from jikko.events import Event, RunPaused, RunRecovered
 from jikko.ports.cluster import Answer, Command, WaitForEvents
-from jikko.runs.following.pieces import Batch
+from jikko.runs.following.log_pieces import Batch
 from jikko.runs.following.run_reader import RunReader
 from jikko.runs.following.run_tails import RunTails
 from jikko.runs.run_log import RunLog

@@ -9,7 +9,7 @@ from jikko.cluster.alone import Alone
 from jikko.concurrency.scheduler import SLICE, Scheduler
 from jikko.errors import LogDamaged
 from jikko.events import Event
-from jikko.runs.following.pieces import MAX_BATCH_EVENTS, Batch
+from jikko.runs.following.log_pieces import MAX_BATCH_EVENTS, Batch
 from jikko.runs.following.run_reader import RunReader
 from jikko.runs.following.run_tails import RunTails
 from jikko.runs.run_log import RunLog

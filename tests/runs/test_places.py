@@ -55,9 +55,9 @@ SHOWN = {
     "cli/runs/entries.py",
     "cli/runs/listing.py",
     "cli/triggers/switching.py",  # of a schedule
-    "console/runs.py",
+    "console/run_overview.py",
     "dify/bodies.py",
-    "dify/knowledge/documents.py",  # of a document
+    "dify/knowledge/document_bodies.py",  # of a document
     "dify/snapshot.py",
     "exit_codes.py",
     "http/console/run_bodies.py",

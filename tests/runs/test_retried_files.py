@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jikko.apps.end_users import end_user
-from jikko.files.memory import MemoryBlobs
+from jikko.files.memory_blobs import MemoryBlobs
 from jikko.files.store import Files
 from jikko.ids import new_id
 from jikko.ports.stores.app_store import App

@@ -25,7 +25,7 @@ from jikko.events import (
 )
 from jikko.ports.stores.app_store import App
 from jikko.record import folded
-from jikko.runs.following.pieces import Batch
+from jikko.runs.following.log_pieces import Batch
 from tests.acceptance.workflows import end, form, node, start
 from tests.cluster.fake import Faults
 from tests.runs.processes import Case, Process

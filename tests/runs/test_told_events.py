@@ -11,7 +11,7 @@ from jikko.errors import LogDamaged
 from jikko.events import Event, RunFinished, TextChunk
 from jikko.ports.cluster import Answer, Command, Grown, WaitForEvents
 from jikko.runs.following.grown_events import events_of, grown
-from jikko.runs.following.pieces import Batch
+from jikko.runs.following.log_pieces import Batch
 from jikko.runs.following.run_reader import RunReader
 from jikko.runs.following.run_tails import RunTails
 from jikko.runs.run_log import RunLog

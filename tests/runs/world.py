@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 from jikko.apps.publishing import AppCatalog
 from jikko.apps.versions import Workflows
-from jikko.assemble.models import fake_models
+from jikko.assemble.build_models import fake_models
 from jikko.cluster.alone import Alone
 from jikko.conversations.hooks import Hooks
 from jikko.conversations.turns import Turns
@@ -19,13 +19,13 @@ from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner
 from jikko.errors import JikkoError
 from jikko.events import FormClosed, FormRequested, RunFinished, RunPaused
-from jikko.files.memory import MemoryBlobs
+from jikko.files.memory_blobs import MemoryBlobs
 from jikko.files.signing import UrlSigner
 from jikko.files.signing_keys import SigningKeys
 from jikko.files.store import Files
 from jikko.inputs.file_inputs import FileInputs
-from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure, Result
+from jikko.nodes.node_context import Context
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.node_ports import ValueLimits
 from jikko.ports.stores.app_store import App

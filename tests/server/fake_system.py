@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jikko.cluster.channel import Channel
-from jikko.cluster.messages import Assembled, Begin, Message, Serving
+from jikko.cluster.cluster_messages import Assembled, Begin, Message, Serving
 from tests.runs.world import until
 
 NO_PROCESS = 1 << 30

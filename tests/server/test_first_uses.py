@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jikko.assemble import tools
+from jikko.assemble import build_tools
 from jikko.concurrency.import_aside import imported
 from jikko.settings import Settings
 from tests.acceptance.workflows import app, end, node, start
@@ -89,9 +89,9 @@ def test_the_event_loop_imports_next_to_nothing_for_a_first_request(found: dict[
 def test_nothing_of_plugins_is_imported_for_a_tool_where_none_is_installed(found: dict[str, Any]) -> None:
     """They take memory, and are none of a system on which no plugin runs."""
     _, modules = found["a run of agent, in all"]
-    assert "jikko.tools.service" in modules
-    assert "jikko.strategies.service" in modules
-    assert not {"jikko.plugins.runtime", "jikko.plugins.strategies", "jikko.plugins.tools"} & set(modules)
+    assert "jikko.tools.tools_of_installation" in modules
+    assert "jikko.strategies.strategy_service" in modules
+    assert not {"jikko.plugins.runtime", "jikko.plugins.strategies", "jikko.plugins.plugin_tools"} & set(modules)
 
 
 @pytest.mark.anyio
@@ -99,8 +99,8 @@ async def test_what_cannot_be_imported_for_a_node_is_told_where_it_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such as a part of tools on a system that lacks what it needs."""
-    monkeypatch.setattr(tools, "_OF_TOOLS", "jikko.tools.that_is_not_there")
+    monkeypatch.setattr(build_tools, "_OF_TOOLS", "jikko.tools.that_is_not_there")
     source = app("tool", [start("q"), node("first", "tool", **NODES["tool"]), end()], "start>first>end").encode()
     with pytest.raises(ImportError):
         await imported("jikko.tools.that_is_not_there")
-    await tools.importing_for_nodes(Settings(home=tmp_path))(source)
+    await build_tools.importing_for_nodes(Settings(home=tmp_path))(source)

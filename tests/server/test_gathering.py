@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from jikko.cluster.messages import Measure
-from jikko.observing.metrics.snapshot import Snapshot
+from jikko.cluster.cluster_messages import Measure
+from jikko.observing.metrics.metrics_snapshot import Snapshot
 from jikko.server import supervisor
 from jikko.server.supervisor import Gathering
 from tests.effort import PATIENCE

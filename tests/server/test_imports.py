@@ -33,16 +33,16 @@ OURS = (
     # Several servers, and records elsewhere.
     *("jikko.cluster.nats", "jikko.store.postgres", "jikko.store.sqlite.memory_database"),
     # What a server's operator sees of it, if anybody looks.
-    *("jikko.console.service", "jikko.console.issues", "jikko.http.console.gate"),
+    *("jikko.console.console_service", "jikko.console.issues", "jikko.http.console.visitor_gate"),
     *("jikko.http.reference", "jikko.forecast.forecast", "jikko.observing.traces.run_traces"),
     # Operations that few apps are asked for.
-    *("jikko.http.routes.annotations", "jikko.http.routes.audio", "jikko.http.routes.completions"),
+    *("jikko.http.routes.annotation_routes", "jikko.http.routes.audio", "jikko.http.routes.completions"),
     *("jikko.http.routes.conversations", "jikko.http.routes.knowledge", "jikko.http.routes.mcp_server"),
     # Datasets, tools, plugins, models, backups.
     *("jikko.dify.knowledge", "jikko.knowledge.indexing", "jikko.knowledge.retrieval", "jikko.knowledge.service"),
-    *("jikko.knowledge.texts", "jikko.ports.stores.knowledge", "jikko.repositories.knowledge.datasets"),
+    *("jikko.knowledge.texts", "jikko.ports.stores.knowledge", "jikko.repositories.knowledge.dataset_repository"),
     *("jikko.plugins", "jikko.strategies", "jikko.tools"),
-    *("jikko.providers.anthropic_messages", "jikko.providers.file", "jikko.providers.llama_cpp"),
+    *("jikko.providers.anthropic_messages", "jikko.providers.providers_file", "jikko.providers.llama_cpp"),
     *("jikko.providers.openai", "jikko.providers.speech", "jikko.providers.vectors", "jikko.providers.wordllama"),
     *("jikko.maintenance.in_bucket", "jikko.maintenance.restore", "jikko.maintenance.scheduled_backups"),
     # Nodes that no workflow has.
@@ -50,7 +50,7 @@ OURS = (
     *("jikko.nodes.data", "jikko.nodes.knowledge", "jikko.nodes.model.llm", "jikko.nodes.tools"),
     *("jikko.documents.pdf", "jikko.sandbox.fork_server_client", "jikko.sandbox.programs", "jikko.sandbox.selftest"),
     # A bucket or memory for files, and how to try an app for which a key was made.
-    *("jikko.files.bucket", "jikko.files.memory", "jikko.server.trial"),
+    *("jikko.files.bucket", "jikko.files.memory_blobs", "jikko.server.trial"),
 )
 """Beginnings of the names of modules."""
 MAX_MODULES = 477

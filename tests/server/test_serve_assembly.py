@@ -19,8 +19,8 @@ from jikko.assemble import assemble
 from jikko.build_commit import version
 from jikko.errors import Conflict, InvalidSettings
 from jikko.exit_codes import of_error
-from jikko.http.observer import RequestObserver
 from jikko.http.operation import Operation
+from jikko.http.request_observer import RequestObserver
 from jikko.http.requests import Request
 from jikko.server import api_serving, serving, worker
 from jikko.settings import Settings

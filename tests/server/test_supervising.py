@@ -14,8 +14,8 @@ from typing import Any
 import click
 import pytest
 
+from jikko.cluster.cluster_messages import Assembled, Heartbeat, Measure, Measured, Serving
 from jikko.cluster.data_folder_lock import Hold, sole_owner
-from jikko.cluster.messages import Assembled, Heartbeat, Measure, Measured, Serving
 from jikko.concurrency.shutdown import Shutdown
 from jikko.errors import InvalidSettings
 from jikko.exit_codes import ExitCode

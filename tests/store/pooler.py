@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from jikko.server.local_cluster.service import as_plain_user
+from jikko.server.local_cluster.local_service import as_plain_user
 from tests.effort import PATIENCE
 from tests.free_ports import free_port
 from tests.store.postgres_server import PostgresServer

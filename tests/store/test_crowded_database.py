@@ -5,7 +5,7 @@ import secrets
 
 import pytest
 
-from jikko.assemble.postgres.stores import plugin_database
+from jikko.assemble.postgres.postgres_stores import plugin_database
 from jikko.errors import StoreUnavailable
 from jikko.settings import Settings
 from jikko.store.postgres import database as module

@@ -6,7 +6,7 @@ from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidSettings
 from jikko.store.postgres import migrate
 from jikko.store.postgres.database import Postgres
-from jikko.store.postgres.knowledge import opening
+from jikko.store.postgres.knowledge import postgres_knowledge
 from tests.store.postgres_server import PostgresServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services, pytest.mark.postgres]
@@ -32,14 +32,16 @@ async def test_a_pgvector_that_is_too_old_or_missing_is_told_with_how_to_have_it
     database = Postgres(url)
     try:
         version = {"version": available(postgres_server)}
-        assert await opening.look_at_extension(database) == (Phrase("servers.pgvector_new", version), True)
+        assert await postgres_knowledge.look_at_extension(database) == (Phrase("servers.pgvector_new", version), True)
         await migrate.migrate(database)
-        await opening.PostgresKnowledge(database).made()
-        assert await opening.look_at_extension(database) == (Phrase("servers.pgvector", version), True)
-        monkeypatch.setattr(opening, "_OLDEST", (99, 0))
-        old, suffices = await opening.look_at_extension(database)
-        monkeypatch.setattr(opening, "_OF_EXTENSION", opening._OF_EXTENSION.replace("'vector'", "'none'"))
-        missing = await opening.look_at_extension(database)
+        await postgres_knowledge.PostgresKnowledge(database).made()
+        assert await postgres_knowledge.look_at_extension(database) == (Phrase("servers.pgvector", version), True)
+        monkeypatch.setattr(postgres_knowledge, "_OLDEST", (99, 0))
+        old, suffices = await postgres_knowledge.look_at_extension(database)
+        monkeypatch.setattr(
+            postgres_knowledge, "_OF_EXTENSION", postgres_knowledge._OF_EXTENSION.replace("'vector'", "'none'")
+        )
+        missing = await postgres_knowledge.look_at_extension(database)
     finally:
         await database.close()
 

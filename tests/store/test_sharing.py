@@ -10,7 +10,7 @@ from jikko.errors import InvalidSettings
 from jikko.ports.measures import RecordMeasures
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.migrate import belong, migrate
-from jikko.store.postgres.record import PostgresRecord
+from jikko.store.postgres.postgres_record import PostgresRecord
 from jikko.store.postgres.sharing import (
     read_owner,
     refuse_other_time,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jikko.assemble import Assembly
-from jikko.dify.events import event_message
+from jikko.dify.dify_events import event_message
 from jikko.events import AgentLogged, StepRecorded
 from jikko.values import Json
 from tests.effort import PATIENCE

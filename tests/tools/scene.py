@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jikko.assemble.build_tools import make_directory
 from jikko.assemble.tool_service import make_tools
-from jikko.assemble.tools import make_directory
-from jikko.outbound.client import AiohttpClient
+from jikko.outbound.outbound_client import AiohttpClient
 from jikko.ports.stores.app_store import App, WorkflowVersion
 from jikko.ports.tools import (
     BlobMessage,
@@ -23,7 +23,7 @@ from jikko.ports.tools import (
     VariableMessage,
 )
 from jikko.settings import Settings
-from jikko.tools.service import ToolService
+from jikko.tools.tools_of_installation import ToolService
 from jikko.values import Json
 from tests.nodes.context import FilesOfOneUser
 from tests.outbound.clients import LOOPBACK

@@ -255,7 +255,7 @@ async def test_an_answer_that_comes_while_the_session_is_given_up_hides_no_failu
         except BaseException as error:
             raise BaseExceptionGroup("side by side", [anyio.ClosedResourceError(), error]) from None
 
-    monkeypatch.setattr("jikko.tools.mcp.connection.streamable_http_client", given_up)
+    monkeypatch.setattr("jikko.tools.mcp.mcp_connection.streamable_http_client", given_up)
     async with (
         serving({"/mcp": mcp({"initialize": _hang})}) as server,
         scene(tmp_path, entry(server, sse_read_timeout=0.3, timeout=0.3), tool_seconds=5.0) as tools,
@@ -475,9 +475,8 @@ async def test_a_call_that_is_cancelled_leaves_the_server_at_once(tmp_path: Path
 
 
 def test_nothing_of_the_library_is_loaded_before_it_is_needed() -> None:
-    code = (
-        "import sys, jikko.assemble.tools; print([name for name in sys.modules if name.startswith(('mcp', 'httpx2'))])"
-    )
+    loaded = "[name for name in sys.modules if name.startswith(('mcp', 'httpx2'))]"
+    code = f"import sys, jikko.assemble.build_tools; print({loaded})"
     import subprocess
 
     done = subprocess.run(

@@ -14,11 +14,11 @@ from jikko.record import RunRecord
 from jikko.repositories.schedule_store import ScheduleStore
 from jikko.repositories.trigger_store import TriggerStore
 from jikko.triggers.planning import SchedulePolicy
-from jikko.triggers.schedule import ScheduleReader
 from jikko.triggers.schedule_options import ScheduleOptions
 from jikko.triggers.schedule_runs import ScheduleRuns
 from jikko.triggers.schedules import Schedules
 from jikko.triggers.triggers import Triggers
+from jikko.triggers.workflow_schedule import ScheduleReader
 from tests.acceptance.workflows import end, node
 from tests.runs.world import World
 

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from jikko.errors import InvalidParam, NotFound
-from jikko.triggers.schedule import ScheduleReader
 from jikko.triggers.schedule_control import ScheduleControl
 from jikko.triggers.schedule_options import ScheduleOptions
+from jikko.triggers.workflow_schedule import ScheduleReader
 from tests.runs.world import World
 
 from .scene import NOON, Leader, scheduled

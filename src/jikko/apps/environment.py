@@ -14,9 +14,9 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from jikko.diagnostics.diagnostic import Phrase, PhraseError
+from jikko.dsl.declared_variables import environment_value
 from jikko.dsl.document import Variable
 from jikko.dsl.fields import did_you_mean
-from jikko.dsl.variables import environment_value
 from jikko.errors import InvalidEnvironment, InvalidParam, NotFound
 from jikko.ports.stores.app_store import App
 from jikko.values import Json

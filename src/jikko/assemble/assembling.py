@@ -16,17 +16,17 @@ from jikko.apps.versions import StandIns, Workflows
 from jikko.assemble import lazy
 from jikko.assemble.assembly import Assembly
 from jikko.assemble.build_chat import build_chat, build_hooks
+from jikko.assemble.build_cluster import build_cluster
 from jikko.assemble.build_context import BuildContext
+from jikko.assemble.build_models import default_models, providers_of
+from jikko.assemble.build_node_ports import build_nodes, mocks_of
 from jikko.assemble.build_runs import build_admission, build_runs
 from jikko.assemble.build_schedules import build_schedules
+from jikko.assemble.build_tools import importing_for_nodes, make_directory
 from jikko.assemble.build_upkeep import build_upkeep, measures_of
-from jikko.assemble.cluster import build_cluster
 from jikko.assemble.configuration import Configuration
-from jikko.assemble.knowledge.opening import build_knowledge, knowledge_stores
-from jikko.assemble.models import default_models, providers_of
-from jikko.assemble.node_ports import build_nodes, mocks_of
+from jikko.assemble.knowledge.open_knowledge import build_knowledge, knowledge_stores
 from jikko.assemble.stores import Stores, build_stores
-from jikko.assemble.tools import importing_for_nodes, make_directory
 from jikko.concurrency.lazy_proxy import lazy_proxy
 from jikko.concurrency.rate_limit import Rate, SharedRequestRate
 from jikko.concurrency.shutdown import Shutdown
@@ -48,7 +48,7 @@ from jikko.runs.observer import RunObserver
 from jikko.settings import Settings, for_worker
 
 if TYPE_CHECKING:
-    from jikko.repositories.knowledge.stores import OpenKnowledge
+    from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
     from jikko.tools.directory import ToolsDirectory
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
     from jikko.assemble.build_schedules import ScheduleServices
     from jikko.assemble.build_upkeep import Measures
     from jikko.assemble.configuration import Configuration
+    from jikko.console.console_service import Console
     from jikko.console.run_feed import RunFeed
-    from jikko.console.service import Console
     from jikko.conversations.annotations.annotations import Annotations
     from jikko.conversations.suggestions import Suggestions
     from jikko.conversations.titles import Titles
@@ -42,13 +42,13 @@ if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
     from jikko.ports.node_ports import NodePorts
     from jikko.ports.stores.run_store import RunStore
     from jikko.repositories.conversation_store import ConversationStore
-    from jikko.repositories.knowledge.stores import OpenKnowledge
+    from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
     from jikko.runs.forms import Forms
     from jikko.runs.idempotency import IdempotentStarts
     from jikko.runs.retry import Retries
     from jikko.runs.runs import Runs
     from jikko.settings import Settings
-    from jikko.tools.service import ToolService
+    from jikko.tools.tools_of_installation import ToolService
     from jikko.triggers.deliveries import Deliveries
     from jikko.triggers.receiving import Webhooks
     from jikko.triggers.triggers import Triggers

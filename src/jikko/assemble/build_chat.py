@@ -8,8 +8,8 @@ from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
 from jikko.assemble import lazy
 from jikko.assemble.build_context import BuildContext
+from jikko.assemble.build_models import make_embedder, make_moderator, make_speech
 from jikko.assemble.build_runs import RunServices
-from jikko.assemble.models import make_embedder, make_moderator, make_speech
 from jikko.assemble.stores import Stores
 from jikko.concurrency.lazy_proxy import lazy_proxy
 from jikko.conversations.annotations.annotations import Annotations
@@ -17,8 +17,8 @@ from jikko.conversations.annotations.replies import AnnotationReplies
 from jikko.conversations.extension_calls import ExtensionCalls
 from jikko.conversations.hooks import Hooks, TurnPolicy
 from jikko.conversations.moderation.extension import ModerationExtension
-from jikko.conversations.moderation.model import ModerationModel
 from jikko.conversations.moderation.moderation import Moderation
+from jikko.conversations.moderation.moderation_model import ModerationModel
 from jikko.conversations.suggestions import Suggestions
 from jikko.conversations.titles import Titles
 from jikko.conversations.turns import Turns

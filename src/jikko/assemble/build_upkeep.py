@@ -30,7 +30,7 @@ from jikko.ports.measures import (
 )
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.stores.record import Record
-from jikko.providers.models import ProviderModels
+from jikko.providers.provider_models import ProviderModels
 from jikko.runs.admission import Admission
 from jikko.runs.runs import Runs
 from jikko.sandbox.client import ForkServerSandbox

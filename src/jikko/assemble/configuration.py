@@ -8,9 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from jikko.assemble import lazy
-from jikko.assemble.models import providers_of
+from jikko.assemble.build_models import providers_of
+from jikko.assemble.build_tools import tools_file
 from jikko.assemble.plugins import Plugins
-from jikko.assemble.tools import tools_file
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.errors import InvalidSettings, JikkoError
 from jikko.files.signing_keys import KeyFiles, SigningKeys

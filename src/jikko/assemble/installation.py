@@ -7,13 +7,13 @@ from functools import partial
 
 from jikko.apps.environment import Outside
 from jikko.assemble import lazy
-from jikko.assemble.node_ports import mocks_of
+from jikko.assemble.build_node_ports import mocks_of
+from jikko.assemble.build_tools import known_strategies, known_tools, require_plugin
 from jikko.assemble.stores import stored_values
-from jikko.assemble.tools import known_strategies, known_tools, require_plugin
 from jikko.errors import JikkoError
-from jikko.forecast.installation import Installation, installation
+from jikko.forecast.known_installation import Installation, installation
 from jikko.settings import Settings
-from jikko.store.sqlite.knowledge.names import known_ids
+from jikko.store.sqlite.knowledge.knowledge_names import known_ids
 
 
 def installation_of(settings: Settings, environment: Mapping[str, str] = os.environ) -> Installation:

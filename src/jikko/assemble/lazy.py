@@ -12,20 +12,25 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from jikko.assemble.assembling import assemble
     from jikko.assemble.assembly import Assembly
-    from jikko.assemble.backup import backups_by_the_clock
+    from jikko.assemble.build_backup import backups_by_the_clock
+    from jikko.assemble.build_models import make_embedder, models_alone, providers_of
+    from jikko.assemble.build_node_ports import mocks_of
+    from jikko.assemble.build_schedule_runs import make_schedules, schedule_reader
     from jikko.assemble.configuration import key_files
     from jikko.assemble.console.making import make_console
-    from jikko.assemble.console.sqlite_stores import console_stores
+    from jikko.assemble.console.sqlite_console_stores import console_stores
     from jikko.assemble.console.watch import build_watch
-    from jikko.assemble.knowledge.making import make_knowledge, make_retrieval
-    from jikko.assemble.models import make_embedder, models_alone, providers_of
-    from jikko.assemble.node_ports import mocks_of
+    from jikko.assemble.knowledge.build_knowledge import make_knowledge, make_retrieval
     from jikko.assemble.plugin_runtime import make_plugins
+    from jikko.assemble.postgres.database_reading import (
+        known_datasets,
+        objects_of_archive,
+        read_owner,
+        stored_environments,
+    )
     from jikko.assemble.postgres.moving import contents_to_bucket
-    from jikko.assemble.postgres.reading import known_datasets, objects_of_archive, read_owner, stored_environments
-    from jikko.assemble.postgres.stores import datasets_in_postgres, plugin_database, stores_in_postgres
+    from jikko.assemble.postgres.postgres_stores import datasets_in_postgres, plugin_database, stores_in_postgres
     from jikko.assemble.sandboxes import make_sandbox, sandbox_limits, try_sandbox
-    from jikko.assemble.schedules import make_schedules, schedule_reader
     from jikko.assemble.sqlite_stores import stores_in_memory, stores_on_disk
     from jikko.assemble.stores import sqlite_suffices, stored_values
     from jikko.assemble.tool_service import make_tools
@@ -34,12 +39,12 @@ if TYPE_CHECKING:
     from jikko.cluster.nats.streams import Names
     from jikko.conversations.external_data import ExternalData
     from jikko.files.bucket import BucketBlobs
-    from jikko.files.memory import MemoryBlobs
-    from jikko.plugins.file import read_plugins_file
-    from jikko.plugins.install.installed import InstalledPlugins
+    from jikko.files.memory_blobs import MemoryBlobs
+    from jikko.plugins.install.installed_plugins import InstalledPlugins
+    from jikko.plugins.plugins_file import read_plugins_file
     from jikko.providers.fake import FakeModels, FakeReranker
-    from jikko.providers.file import read_providers
     from jikko.providers.moderators import moderator_over
+    from jikko.providers.providers_file import read_providers
     from jikko.providers.speech.speaker import speech_over
     from jikko.providers.vectors.embedder import embedder_over
     from jikko.repositories.delivery_store import DeliveryStore
@@ -47,9 +52,9 @@ if TYPE_CHECKING:
     from jikko.repositories.trigger_store import TriggerStore
     from jikko.sandbox.selftest import self_test
     from jikko.store.sqlite.memory_database import MemoryDatabase
-    from jikko.strategies.service import StrategyService
+    from jikko.strategies.strategy_service import StrategyService
     from jikko.tools.directory import ToolsDirectory
-    from jikko.tools.file import read_tools_file
+    from jikko.tools.tools_file import read_tools_file
     from jikko.triggers.deliveries import Deliveries
     from jikko.triggers.delivery_retries import DeliveryRetries
     from jikko.triggers.file import read_triggers_file

@@ -10,8 +10,8 @@ import msgspec
 from msgspec.structs import asdict
 
 from jikko.apps.plugin_needs import PluginNeed
-from jikko.assemble.models import make_models, providers_of
-from jikko.assemble.node_ports import http_client
+from jikko.assemble.build_models import make_models, providers_of
+from jikko.assemble.build_node_ports import http_client
 from jikko.assemble.plugin_runtime import make_runtime
 from jikko.assemble.sqlite_stores import stores_in_memory
 from jikko.concurrency.shutdown import Shutdown
@@ -21,19 +21,19 @@ from jikko.files.signing import UrlSigner
 from jikko.files.store import Files
 from jikko.nodes.tools.conversion import NotConvertible, converted
 from jikko.plugins.host.backwards import Caller
-from jikko.plugins.install.installed import Entry
+from jikko.plugins.install.installed_plugins import Entry
 from jikko.plugins.install.installer import PluginInstaller
-from jikko.plugins.install.sources import PluginSources, download
-from jikko.plugins.models import ModelsOfPlugins
-from jikko.plugins.package.archive import MAX_PACKED, Archive, pack
+from jikko.plugins.install.package_sources import PluginSources, download
 from jikko.plugins.package.declaration import Kind, Plugin
-from jikko.plugins.package.names import Identifier, identifier, provider_name
+from jikko.plugins.package.package_archive import MAX_PACKED, Archive, pack
+from jikko.plugins.package.package_names import Identifier, identifier, provider_name
 from jikko.plugins.package.read import read_package
 from jikko.plugins.package.refused import PackageRefused
 from jikko.plugins.package.signature import BadKey, PublicKey, read_keys
-from jikko.plugins.process.wire import PluginFailure
+from jikko.plugins.plugin_tools import PluginTools
+from jikko.plugins.process.plugin_wire import PluginFailure
 from jikko.plugins.runtime import PluginRuntime
-from jikko.plugins.tools import PluginTools
+from jikko.plugins.sdk_models import ModelsOfPlugins
 from jikko.ports.agents import StrategyName
 from jikko.ports.models import Models
 from jikko.ports.tools import BlobMessage, ToolCall, ToolFailure, ToolMessage, ToolName, ToolNotFound

@@ -27,7 +27,7 @@ from jikko.values import Json
 
 if TYPE_CHECKING:
     from jikko.assemble.plugin_runtime import MadePlugins
-    from jikko.plugins.tools import PluginTools
+    from jikko.plugins.plugin_tools import PluginTools
     from jikko.providers.plugin import PluginProviders
 
 

@@ -6,12 +6,12 @@ from typing import Final, NamedTuple
 
 from nats.js.errors import NotFoundError
 
-from jikko.assemble.cluster import access_of
+from jikko.assemble.build_cluster import access_of
 from jikko.cluster.nats.link import NatsLink
 from jikko.cluster.nats.members import last_heartbeats
-from jikko.cluster.nats.refusals import TROUBLE
+from jikko.cluster.nats.nats_refusals import TROUBLE
+from jikko.cluster.nats.nats_wire import answer_of, to_parts
 from jikko.cluster.nats.streams import Names
-from jikko.cluster.nats.wire import answer_of, to_parts
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.ports.cluster import EndServer, ServerState, differences, server_of
 from jikko.settings import Settings

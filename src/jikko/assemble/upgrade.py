@@ -2,7 +2,7 @@
 
 import time
 
-from jikko.assemble.knowledge.opening import knowledge_stores
+from jikko.assemble.knowledge.open_knowledge import knowledge_stores
 from jikko.assemble.stores import open_stores
 from jikko.concurrency.shutdown import Shutdown
 from jikko.settings import Settings

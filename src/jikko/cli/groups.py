@@ -15,9 +15,9 @@ from jikko.cli.lazy_commands import LazyGroup
         "delete": ("jikko.cli.apps.apps", "Remove an app, its versions and keys."),
         "import": ("jikko.cli.apps.importing:import_", "Import and publish workflow files."),
         "sync": ("jikko.cli.apps.importing", "Publish the files of a folder."),
-        "keys": ("jikko.cli.apps.keys", "List, make, add or revoke keys of an app."),
-        "env": ("jikko.cli.apps.environment", "Values for an app's environment."),
-        "webhook-secret": ("jikko.cli.callbacks:webhook_secret", "Show what call-backs are signed with."),
+        "keys": ("jikko.cli.apps.app_keys_command", "List, make, add or revoke keys of an app."),
+        "env": ("jikko.cli.apps.environment_options", "Values for an app's environment."),
+        "webhook-secret": ("jikko.cli.callbacks_command:webhook_secret", "Show what call-backs are signed with."),
     },
 )
 def apps() -> None:
@@ -29,18 +29,18 @@ def apps() -> None:
     listed={
         "list": ("jikko.cli.runs.listing:list_", "List runs, newest first."),
         "show": ("jikko.cli.runs.listing", "Show a run with all its nodes."),
-        "follow": ("jikko.cli.runs.commands", "Show a run's events, from first to last."),
+        "follow": ("jikko.cli.runs.run_commands", "Show a run's events, from first to last."),
         "diff": ("jikko.cli.runs.comparing", "Show what two runs did differently."),
         "save": ("jikko.cli.runs.saving:save_runs", "Make a test file of runs."),
         "files": ("jikko.cli.runs.saved_files", "List or save the files of a run."),
-        "forms": ("jikko.cli.runs.forms", "Show the forms that a run waits for."),
-        "submit": ("jikko.cli.runs.forms", "Submit a form that a run waits for."),
-        "stop": ("jikko.cli.runs.commands", "Stop a run."),
-        "retry": ("jikko.cli.runs.commands", "Repeat a run."),
+        "forms": ("jikko.cli.runs.forms_command", "Show the forms that a run waits for."),
+        "submit": ("jikko.cli.runs.forms_command", "Submit a form that a run waits for."),
+        "stop": ("jikko.cli.runs.run_commands", "Stop a run."),
+        "retry": ("jikko.cli.runs.run_commands", "Repeat a run."),
         "prune": ("jikko.cli.runs.pruning", "Remove runs that ended long ago."),
         "trace": ("jikko.cli.runs.tracing", "Send the trace of a run."),
-        "export": ("jikko.cli.runs.transfer:export_runs", "Write ended runs as JSON Lines."),
-        "import": ("jikko.cli.runs.transfer:import_runs", "Read runs that were exported."),
+        "export": ("jikko.cli.runs.transfer_command:export_runs", "Write ended runs as JSON Lines."),
+        "import": ("jikko.cli.runs.transfer_command:import_runs", "Read runs that were exported."),
     },
 )
 def runs() -> None:
@@ -51,14 +51,14 @@ def runs() -> None:
     cls=LazyGroup,
     listed={
         "add": ("jikko.cli.knowledge.add", "Add files to a dataset."),
-        "list": ("jikko.cli.knowledge.datasets:list_", "List datasets."),
-        "show": ("jikko.cli.knowledge.datasets", "Show the documents of a dataset."),
-        "search": ("jikko.cli.knowledge.datasets", "Search a dataset."),
-        "remove": ("jikko.cli.knowledge.datasets", "Remove a dataset, or some of its documents."),
+        "list": ("jikko.cli.knowledge.datasets_command:list_", "List datasets."),
+        "show": ("jikko.cli.knowledge.datasets_command", "Show the documents of a dataset."),
+        "search": ("jikko.cli.knowledge.datasets_command", "Search a dataset."),
+        "remove": ("jikko.cli.knowledge.datasets_command", "Remove a dataset, or some of its documents."),
         "map": ("jikko.cli.knowledge.mapping:map_", "Say which dataset a workflow file means."),
-        "keys": ("jikko.cli.knowledge.keys", "Keys of the knowledge API."),
+        "keys": ("jikko.cli.knowledge.dataset_keys_command", "Keys of the knowledge API."),
         "external": ("jikko.cli.knowledge.external", "Search services elsewhere."),
-        "import": ("jikko.cli.knowledge.importing:import_", "Copy datasets of a Dify."),
+        "import": ("jikko.cli.knowledge.dify_datasets:import_", "Copy datasets of a Dify."),
     },
 )
 def knowledge() -> None:
@@ -97,7 +97,7 @@ def deliveries() -> None:
     cls=LazyGroup,
     listed={
         "install": ("jikko.cli.plugins.install", "Install plugins."),
-        "list": ("jikko.cli.plugins.listing:list_", "List plugins, or what DSL files need."),
+        "list": ("jikko.cli.plugins.plugins_listing:list_", "List plugins, or what DSL files need."),
         "test": ("jikko.cli.plugins.trying", "Start plugins, and try their credentials."),
         "call": ("jikko.cli.plugins.trying", "Call one tool."),
         "remove": ("jikko.cli.plugins.install", "Remove plugins."),

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from jikko.cli.failure import Commands
+from jikko.cli.command_failure import Commands
 
 
 class LazyCommands(MutableMapping[str, click.Command]):

@@ -11,7 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import click
 
 from jikko.assemble.assembly import Assembly
-from jikko.cli.failure import Failure
+from jikko.cli.command_failure import Failure
 from jikko.cluster.data_folder import require_own_record, require_whole
 from jikko.default_home import LOCAL_HOME, has_local_home
 from jikko.errors import InvalidSettings, JikkoError

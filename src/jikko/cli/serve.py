@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from jikko.apps.dsl_file import dsl_files
-from jikko.cli.apps.environment import env_of, env_options
+from jikko.cli.apps.environment_options import env_of, env_options
 from jikko.cli.options import failure, home_option, providers_option, run_async, settings_of, tools_option
 from jikko.cli.running.mock_options import trial_options, trial_settings
 from jikko.errors import JikkoError

@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack
 import click
 
 from jikko.assemble.assembly import Assembly
+from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_app
-from jikko.cli.failure import Failure
 from jikko.cli.options import existing, with_settings
 from jikko.cli.runs.remote import Server, open_folder
 from jikko.cli.terminal import confirmed, is_conversation

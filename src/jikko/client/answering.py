@@ -7,9 +7,9 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from jikko.client.answers import RunEvent
-from jikko.client.errors import ServiceError
+from jikko.client.client_errors import ServiceError
 from jikko.client.event_stream import decoded
-from jikko.client.transport import ResponseHead
+from jikko.client.service_transport import ResponseHead
 
 _MAX_BYTES: Final = 134_217_728
 """Bytes of an answer that is not a stream."""

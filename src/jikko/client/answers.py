@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from msgspec import Struct
 
-from jikko.client.errors import RunUnsuccessful
+from jikko.client.client_errors import RunUnsuccessful
 
 
 class RunEvent(Struct, frozen=True):

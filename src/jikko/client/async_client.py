@@ -21,9 +21,9 @@ from jikko.client.answering import (
     with_query,
 )
 from jikko.client.answers import ChatReply, FlowRun, RunEvent, reply_of, run_of
-from jikko.client.errors import ServiceError
+from jikko.client.client_errors import ServiceError
 from jikko.client.event_stream import decoded, events_in
-from jikko.client.transport import AppTransport, HttpTransport, Transport
+from jikko.client.service_transport import AppTransport, HttpTransport, Transport
 from jikko.ids import new_id
 from jikko.ports.files.file_types import UNKNOWN, mime_type_of
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from jikko.cluster.messages import Message
+from jikko.cluster.cluster_messages import Message
 
 MAX_MESSAGE_BYTES: Final = 256 << 20
 """A form may hold long texts."""

@@ -6,8 +6,7 @@ from itertools import count as numbers
 from typing import Final
 
 from jikko.cluster.channel import Channel
-from jikko.cluster.membership import Membership, Outbox
-from jikko.cluster.messages import (
+from jikko.cluster.cluster_messages import (
     SUPERVISOR,
     Assembled,
     Broadcast,
@@ -24,6 +23,7 @@ from jikko.cluster.messages import (
     TookWaiting,
     WithdrawWaiting,
 )
+from jikko.cluster.membership import Membership, Outbox
 from jikko.cluster.offered_runs import OfferedRuns
 from jikko.concurrency.rate_limit import RequestRates
 

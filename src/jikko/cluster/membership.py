@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from msgspec import Struct, field
 
-from jikko.cluster.messages import Lead, Members, Message, TakeOver
+from jikko.cluster.cluster_messages import Lead, Members, Message, TakeOver
 from jikko.ports.cluster import OrphanedRuns
 
 Outbox: TypeAlias = list[tuple[str, Message]]

@@ -16,8 +16,8 @@ that has died
 from collections import OrderedDict
 from typing import Final
 
+from jikko.cluster.cluster_messages import TakeWaiting
 from jikko.cluster.membership import Outbox
-from jikko.cluster.messages import TakeWaiting
 from jikko.ports.cluster import WaitingRun
 
 MAX_OFFERS_OF_AN_APP: Final = 16

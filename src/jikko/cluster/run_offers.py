@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from jikko.cluster.channel import Channel
-from jikko.cluster.messages import HasRoom, OfferWaiting, TookWaiting, WithdrawWaiting
+from jikko.cluster.cluster_messages import HasRoom, OfferWaiting, TookWaiting, WithdrawWaiting
 from jikko.errors import JikkoError
 from jikko.ports.cluster import Member, WaitingRun
 

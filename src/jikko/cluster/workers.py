@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 from jikko.cluster.channel import Channel
-from jikko.cluster.messages import (
+from jikko.cluster.cluster_messages import (
     SUPERVISOR,
     Broadcast,
     CountRequest,

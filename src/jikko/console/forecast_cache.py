@@ -13,7 +13,7 @@ from jikko.apps.versions import CheckedFile, check
 from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.forecast.forecast import Forecast, forecast
-from jikko.forecast.installation import Installation
+from jikko.forecast.known_installation import Installation
 from jikko.ports.clock import Clock
 from jikko.ports.stores.app_store import App, WorkflowVersion
 

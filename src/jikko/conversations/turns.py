@@ -25,7 +25,7 @@ from jikko.events import RunStarted, Turn
 from jikko.ids import new_id
 from jikko.inputs.file_inputs import FileInputs
 from jikko.inputs.file_rules import upload_settings
-from jikko.inputs.variables import prepare
+from jikko.inputs.run_inputs import prepare
 from jikko.log_context import log_context
 from jikko.ports.clock import Clock
 from jikko.ports.models import ModelFailure, Models

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from jikko.dify import messages
+from jikko.dify import stream_messages
 from jikko.ports.stores.messages import AnnotationReply, MessageMetadata
 from jikko.values import Json, Seconds, Selector, Uuid
 
@@ -154,7 +154,7 @@ class PausedTurn(Struct):
     metadata: AnswerMetadata
     created_at: Seconds
     paused_nodes: list[str]
-    reasons: list[messages.PauseReason]
+    reasons: list[stream_messages.PauseReason]
     status: str
     elapsed_time: float
     total_tokens: int

@@ -11,8 +11,8 @@ from uuid import UUID, uuid5
 from msgspec import Meta, Struct
 
 from jikko.dify.app_events import thought_fields
-from jikko.dify.events import form_requested
-from jikko.dify.messages import HumanInputRequired
+from jikko.dify.dify_events import form_requested
+from jikko.dify.stream_messages import HumanInputRequired
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message, Thought, TurnForm
 from jikko.runs.turn_fold import file_id
 from jikko.values import Json, Seconds, Uuid

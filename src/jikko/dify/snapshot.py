@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from jikko.dify import events as dify_events
-from jikko.dify.messages import NodeFinishedBefore, NodeStartedBefore
+from jikko.dify import dify_events
+from jikko.dify.stream_messages import NodeFinishedBefore, NodeStartedBefore
 from jikko.dify.turn_events import TurnEvents, events_of
 from jikko.events import Event, FormRequested, NodeFinished, RunStarted
 from jikko.record import RunForms, RunRecord

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from jikko.dify import events as dify_events
+from jikko.dify import dify_events
 from jikko.dify.turn_events import TurnEvents, events_of
 from jikko.errors import JikkoError
 from jikko.events import (

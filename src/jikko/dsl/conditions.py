@@ -5,9 +5,9 @@ from typing import Final
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields, shown
-from jikko.lang.conditions import Case, Condition, LogicalOperator, SubCondition, SubConditions
 from jikko.lang.operators import OPERATORS
 from jikko.lang.templates import Template
+from jikko.lang.variable_conditions import Case, Condition, LogicalOperator, SubCondition, SubConditions
 from jikko.lang.variables import FILE_ATTRIBUTES
 from jikko.values import Json
 

@@ -8,6 +8,7 @@ from typing import Any, Final, cast, get_args
 from msgspec import Struct
 
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
+from jikko.dsl.declared_variables import read_conversation, read_environment
 from jikko.dsl.document import BASIC_MODES, AppMode, DslDocument
 from jikko.dsl.features import read_features
 from jikko.dsl.fields import Fields, problem_at, shown
@@ -17,7 +18,6 @@ from jikko.dsl.shared_models import with_shared_models
 from jikko.dsl.structure import check_paths, find_root, read_graph
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.dsl.unknown_keys import check_keys, is_newer
-from jikko.dsl.variables import read_conversation, read_environment
 from jikko.errors import InvalidDocument
 from jikko.lang.placeholders import START
 from jikko.values import Json

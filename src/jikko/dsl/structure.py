@@ -12,8 +12,8 @@ from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.containers import add_body_starts, assign_containers
 from jikko.dsl.document import EdgeEntry, NodeEntry
 from jikko.dsl.fields import Fields, problem_at, shown
+from jikko.dsl.name_suggestions import NameSuggestions
 from jikko.dsl.repair import repair_node
-from jikko.dsl.suggestions import NameSuggestions
 from jikko.dsl.types import CONTAINER_STARTS, DIFY_TYPES, ENTRY_TYPES, SILENT_TRIGGERS
 
 _MAX_SHOWN: Final = 12

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import msgspec
 from msgspec.structs import replace
 
-from jikko.assemble.models import models_alone
+from jikko.assemble.build_models import models_alone
 from jikko.embedded.case_runs import CaseRunner, groups
 from jikko.ports.models import ModelFailure, ModelRequest, Models, PromptMessage
 from jikko.ports.sandbox import Sandbox, SandboxFailure

@@ -9,7 +9,7 @@ from jikko.apps.plugin_needs import tools_of_agent
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.document import NodeEntry
 from jikko.dsl.types import APP_STRATEGIES
-from jikko.forecast.installation import Installation
+from jikko.forecast.known_installation import Installation
 from jikko.forecast.model_checks import diagnose_model, diagnose_speech
 from jikko.forecast.tool_checks import no_tool
 from jikko.nodes.agents.agent import AgentNode

@@ -18,7 +18,7 @@ from jikko.dsl.handles import handles_of
 from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidEnvironment
 from jikko.forecast.certainty import Handles, order, places, sure
-from jikko.forecast.installation import Installation
+from jikko.forecast.known_installation import Installation
 from jikko.forecast.known_variables import KnownVariables
 from jikko.forecast.model_checks import default_model
 from jikko.forecast.node_checks import diagnose_node, fails_with

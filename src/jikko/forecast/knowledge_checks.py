@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.dsl.document import NodeEntry
-from jikko.forecast.installation import Installation
+from jikko.forecast.known_installation import Installation
 from jikko.forecast.known_variables import KnownVariables
 from jikko.ids import is_uuid
 from jikko.nodes.knowledge.knowledge_retrieval import KnowledgeRetrieval

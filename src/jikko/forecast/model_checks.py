@@ -11,7 +11,7 @@ from jikko.ports.default_models import ModelPurpose
 from jikko.ports.tools import ToolNotFound
 
 if TYPE_CHECKING:
-    from jikko.forecast.installation import Installation
+    from jikko.forecast.known_installation import Installation
 
 _LIBRARIES: Final = {
     "anthropic": "anthropic",

@@ -9,8 +9,8 @@ from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.dsl.document import DslDocument, NodeEntry, Variable
 from jikko.dsl.types import SILENT_TRIGGERS
 from jikko.engine.masked import mask
-from jikko.forecast.addresses import diagnose_url, known_start
-from jikko.forecast.installation import Installation
+from jikko.forecast.known_hosts import diagnose_url, known_start
+from jikko.forecast.known_installation import Installation
 from jikko.forecast.known_variables import KnownVariables
 from jikko.forecast.model_checks import diagnose_model
 from jikko.forecast.python_code import diagnose_python

@@ -11,7 +11,7 @@ from jikko.nodes.model.app_prompt import AppPrompt
 
 if TYPE_CHECKING:
     from jikko.nodes.model.llm import Llm
-    from jikko.nodes.model.prompt import PromptText
+    from jikko.nodes.model.llm_prompt import PromptText
 
 
 def diagnose_prompt(node: "Llm", entry: NodeEntry, known: KnownVariables) -> Iterator[Diagnostic]:

@@ -5,7 +5,7 @@ from typing import Final
 
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.dsl.document import NodeEntry
-from jikko.forecast.installation import Installation
+from jikko.forecast.known_installation import Installation
 from jikko.forecast.model_checks import diagnose_speech
 from jikko.nodes.tools.tool import ToolNode
 from jikko.ports.tools import ToolNotFound

@@ -8,7 +8,7 @@ from msgspec import Struct
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.dsl.document import NodeEntry
 from jikko.forecast.known_variables import KnownVariables
-from jikko.lang.conditions import Case, Condition, ConditionError, evaluate_case
+from jikko.lang.variable_conditions import Case, Condition, ConditionError, evaluate_case
 from jikko.values import UNSET, Json, Selector, Unset
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jikko.nodes.data.code import Code
     from jikko.nodes.data.template_transform import TemplateTransform
     from jikko.nodes.flow.if_else import IfElse
-    from jikko.nodes.flow.loop import Loop
+    from jikko.nodes.flow.loop_node import Loop
 
 _CHOOSE: Final = Phrase("remedy.choose_variable")
 _FILES: Final = ("file", "array[file]")

@@ -40,7 +40,7 @@ def environment_of(variables: Iterable[Variable]) -> dict[str, Any]:
 def _check_schedule(fields: Fields) -> None:
     """Note that a schedule never runs. Other entries of its app may, so that it can be published."""
     # What reads time zones is imported with the first schedule.
-    from jikko.nodes.flow.schedule import never_due
+    from jikko.nodes.flow.schedule_node import never_due
 
     if reason := never_due(fields.raw):
         fields.problem("", Phrase("node_type.schedule", {"reason": reason}), fatal=False)

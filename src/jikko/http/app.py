@@ -13,7 +13,8 @@ from jikko.errors import JikkoError
 from jikko.http.auth import authenticated
 from jikko.http.console.entry.headers import CONSOLE, console_headers, is_console
 from jikko.http.cors import added_headers, is_preflight
-from jikko.http.errors import (
+from jikko.http.front import Front, front_of
+from jikko.http.http_errors import (
     Error,
     error_response,
     no_page,
@@ -23,10 +24,9 @@ from jikko.http.errors import (
     server_ended,
     unexpected_error,
 )
-from jikko.http.front import Front, front_of
-from jikko.http.observer import Observed, ObservedRequest, RequestObserver
 from jikko.http.operation import Operation, Section
 from jikko.http.proxies import TrustedProxies, checked_root_path
+from jikko.http.request_observer import Observed, ObservedRequest, RequestObserver
 from jikko.http.requests import Request, request_ids
 from jikko.http.responses import Response, SendableResponse
 from jikko.http.served import SERVED

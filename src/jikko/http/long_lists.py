@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from jikko.concurrency.off_the_loop import giving_way, off_the_loop
-from jikko.dify.events import encode
+from jikko.dify.dify_events import encode
 from jikko.http.responses import Response
 from jikko.long_texts import encode_giving_way
 

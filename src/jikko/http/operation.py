@@ -18,7 +18,7 @@ from msgspec.structs import asdict, replace
 from jikko.assemble.assembly import Assembly
 from jikko.concurrency.import_aside import import_aside
 from jikko.concurrency.lazy_proxy import import_for
-from jikko.http.errors import REFUSALS, Refusals
+from jikko.http.http_errors import REFUSALS, Refusals
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse
 

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from jikko.errors import InvalidParam
-from jikko.http.fields import must, problems, worded
+from jikko.http.body_fields import must, problems, worded
 from jikko.ids import is_uuid
 
 _DIGITS: Final = 16

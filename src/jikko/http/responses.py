@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from starlette.types import Receive, Send
 
-from jikko.dify.events import encode
+from jikko.dify.dify_events import encode
 
 Headers = list[tuple[bytes, bytes]]
 """Names in lower case."""

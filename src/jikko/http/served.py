@@ -4,26 +4,26 @@ from collections.abc import Iterator
 from typing import Final
 
 from jikko.http.operation import Operation, Section, operations_in
-from jikko.http.routes import files, forms, health, info, records, retries, run_events, runs
+from jikko.http.routes import file_routes, form_routes, health, info, record_routes, retries, run_events, run_routes
 from jikko.http.welcome import WELCOME_OPERATIONS
 
 
 def _chats() -> Iterator[Operation]:
-    from jikko.http.routes.conversations import conversations, messages, turns, variables
+    from jikko.http.routes.conversations import conversations, message_routes, turn_routes, variable_routes
 
-    return operations_in(turns, messages, conversations, variables)
+    return operations_in(turn_routes, message_routes, conversations, variable_routes)
 
 
 def _around_chats() -> Iterator[Operation]:
-    from jikko.http.routes import annotations, audio, completions
+    from jikko.http.routes import annotation_routes, audio, completions
 
-    return operations_in(annotations, audio, completions)
+    return operations_in(annotation_routes, audio, completions)
 
 
 def _knowledge() -> Iterator[Operation]:
-    from jikko.http.routes.knowledge import datasets, documents, metadata, retrieve, segments
+    from jikko.http.routes.knowledge import dataset_routes, document_routes, metadata_routes, retrieve, segment_routes
 
-    return operations_in(datasets, retrieve, documents, segments, metadata)
+    return operations_in(dataset_routes, retrieve, document_routes, segment_routes, metadata_routes)
 
 
 def _mcp() -> Iterator[Operation]:
@@ -33,9 +33,9 @@ def _mcp() -> Iterator[Operation]:
 
 
 def _openai() -> Iterator[Operation]:
-    from jikko.http.openai import chat, responses
+    from jikko.http.openai import chat_completions, response_routes
 
-    return operations_in(chat, responses)
+    return operations_in(chat_completions, response_routes)
 
 
 def _webhooks() -> Iterator[Operation]:
@@ -45,13 +45,13 @@ def _webhooks() -> Iterator[Operation]:
 
 
 def _reference() -> Iterator[Operation]:
-    from jikko.http.reference import operations
+    from jikko.http.reference import reference_operations
 
-    return operations_in(operations)
+    return operations_in(reference_operations)
 
 
 API: Final[tuple[Operation | Section, ...]] = (
-    *operations_in(runs, records, run_events, retries, files, forms, info, health),
+    *operations_in(run_routes, record_routes, run_events, retries, file_routes, form_routes, info, health),
     Section(("/v1/chat-messages", "/v1/messages", "/v1/conversations", "/v1/app/"), _chats),
     Section(("/v1/apps/", "/v1/audio-to-text", "/v1/text-to-audio", "/v1/completion-messages"), _around_chats),
     Section(("/v1/datasets", "/v1/workspaces/"), _knowledge, services=lambda api: (api.knowledge,)),

@@ -6,7 +6,7 @@ from jikko.concurrency.alarm import Alarm
 
 if TYPE_CHECKING:
     from jikko.knowledge.service import Knowledge
-    from jikko.repositories.knowledge.stores import OpenKnowledge
+    from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
 
 
 class AwaitedIndexing:

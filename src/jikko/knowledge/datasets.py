@@ -12,14 +12,14 @@ from msgspec.structs import replace
 from jikko.dsl.encrypted_ids import check_decryption
 from jikko.errors import InvalidParam, NotFound
 from jikko.ids import is_uuid, new_id
-from jikko.knowledge.retrieval.model import checked_retrieval_model
+from jikko.knowledge.retrieval.retrieval_model import checked_retrieval_model
 from jikko.ports.clock import Clock
 from jikko.ports.default_models import DefaultModels
 from jikko.ports.embeddings import Embedder
 from jikko.ports.models import ModelFailure
 from jikko.ports.stores.knowledge.records import Dataset, DatasetCounts, ExternalApi, JsonObject, MetadataField, Tag
-from jikko.repositories.knowledge.datasets import DatasetNameTaken
-from jikko.repositories.knowledge.stores import KnowledgeStores, OpenKnowledge
+from jikko.repositories.knowledge.dataset_repository import DatasetNameTaken
+from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores, OpenKnowledge
 
 Wake: TypeAlias = Callable[[], None]
 """Has the indexing process look for jobs now, whichever it is."""

@@ -17,8 +17,8 @@ from jikko.knowledge.metadata import with_built_in
 from jikko.knowledge.texts.rules import AUTOMATIC, checked_rule
 from jikko.ports.clock import Clock
 from jikko.ports.stores.knowledge.records import Dataset, Document, Job, JsonObject, SourceFile
-from jikko.repositories.knowledge.documents import SegmentCounts
-from jikko.repositories.knowledge.stores import OpenKnowledge
+from jikko.repositories.knowledge.document_repository import SegmentCounts
+from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
 
 
 class NewSource(NamedTuple):

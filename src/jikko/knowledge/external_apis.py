@@ -6,7 +6,7 @@ from jikko.errors import Conflict, InvalidParam, NotFound
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
 from jikko.ports.stores.knowledge.records import ExternalApi
-from jikko.repositories.knowledge.stores import OpenKnowledge
+from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
 
 
 class ExternalApis:

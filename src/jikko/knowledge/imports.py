@@ -26,7 +26,7 @@ from jikko.ports.stores.knowledge.records import (
     MetadataField,
     Segment,
 )
-from jikko.repositories.knowledge.stores import KnowledgeStores, OpenKnowledge
+from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores, OpenKnowledge
 
 _TREE: JsonObject = {
     "mode": "hierarchical",

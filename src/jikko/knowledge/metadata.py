@@ -10,7 +10,7 @@ from jikko.ids import new_id
 from jikko.knowledge.datasets import Datasets
 from jikko.ports.clock import Clock
 from jikko.ports.stores.knowledge.records import Document, FieldType, JsonObject, MetadataField
-from jikko.repositories.knowledge.stores import OpenKnowledge
+from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
 
 BUILT_IN: Final[dict[str, FieldType]] = {
     "document_name": "string",

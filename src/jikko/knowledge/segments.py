@@ -16,13 +16,13 @@ from jikko.knowledge.documents import Documents
 from jikko.knowledge.indexing.cutting_stage import child_of, hash_of
 from jikko.knowledge.indexing.nodes import Model, digest_of, embedded, estimated_tokens, node_of
 from jikko.knowledge.texts.rules import CuttingError, rule_of
-from jikko.knowledge.texts.segments import ChunkBudget, children_of
+from jikko.knowledge.texts.segment_texts import ChunkBudget, children_of
 from jikko.knowledge.texts.words import cutter, keywords
 from jikko.ports.clock import Clock
 from jikko.ports.embeddings import Embedder
 from jikko.ports.models import ModelFailure
 from jikko.ports.stores.knowledge.records import ChildChunk, Dataset, Document, IndexEntry, Segment
-from jikko.repositories.knowledge.stores import OpenKnowledge
+from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
 
 
 class SegmentPosition(NamedTuple):

@@ -7,7 +7,7 @@ from jikko.ids import new_id
 from jikko.knowledge.datasets import Datasets
 from jikko.ports.clock import Clock
 from jikko.ports.stores.knowledge.records import Tag
-from jikko.repositories.knowledge.stores import OpenKnowledge
+from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
 
 
 class Tags:

@@ -48,7 +48,7 @@ class TextBudget:
 
 
 class Readable(Protocol):
-    """Variables that can be read. ``nodes.context.Variables`` is one."""
+    """Variables that can be read. ``nodes.node_context.Variables`` is one."""
 
     def get(self, selector: Selector) -> Json | Unset:
         """The value a selector points at, or ``UNSET`` if there is none. Never to be changed in place."""

@@ -4,7 +4,7 @@ from typing import Final, NamedTuple, Self
 
 from jikko.lang.render import to_text
 from jikko.lang.templates import Template
-from jikko.nodes.context import Context
+from jikko.nodes.node_context import Context
 from jikko.values import UNSET, Selector
 
 

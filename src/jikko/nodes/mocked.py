@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
+from jikko.nodes.node_context import Context
 from jikko.values import Json
 
 _BRANCH: Final = ("class_id", "selected_case_id", "__action_id")

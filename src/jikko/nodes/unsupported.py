@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final, NoReturn
 
 from jikko.diagnostics.diagnostic import Phrase
-from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeConfig, NodeFailure
+from jikko.nodes.node_context import Context
 
 _INSTEAD: Final[Mapping[str, str]] = {"agent": "part.agent"}
 _MAX_TOOLS: Final = 5

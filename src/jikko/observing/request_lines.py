@@ -4,8 +4,8 @@ import logging
 from http import HTTPStatus
 from typing import Final
 
-from jikko.http.observer import RequestObserver
 from jikko.http.operation import Operation
+from jikko.http.request_observer import RequestObserver
 from jikko.http.requests import Request
 from jikko.ids import is_uuid
 

@@ -8,7 +8,7 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
 from jikko.concurrency.scheduler import Scheduler
-from jikko.outbound.connection import Handler
+from jikko.outbound.bounded_connection import Handler
 from jikko.outbound.guard import Guard, GuardedResolver
 from jikko.ports.http import Resolve
 

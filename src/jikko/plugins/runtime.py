@@ -8,22 +8,22 @@ from typing import Any, NamedTuple
 
 from jikko.concurrency.scheduler import Scheduler
 from jikko.diagnostics.diagnostic import Phrase
-from jikko.plugins.config import PluginsConfig
 from jikko.plugins.host.backwards import Caller, HostCalls
 from jikko.plugins.host.gate import NetworkGate, OfferedFile
-from jikko.plugins.install.installed import Entry, InstalledPlugins
-from jikko.plugins.messages import message_of
+from jikko.plugins.install.installed_plugins import Entry, InstalledPlugins
 from jikko.plugins.package.declaration import Kind, ProviderDeclaration
-from jikko.plugins.package.names import Identifier, identifier, provider_name
+from jikko.plugins.package.package_names import Identifier, identifier, provider_name
+from jikko.plugins.plugin_config import PluginsConfig
+from jikko.plugins.plugin_messages import message_of
 from jikko.plugins.process.bounds import Bounds
 from jikko.plugins.process.budget import Budget, Budgets
-from jikko.plugins.process.launch import Lock, make_state, plugin_environment
-from jikko.plugins.process.limits import ProcessLimits
+from jikko.plugins.process.plugin_launch import Lock, make_state, plugin_environment
+from jikko.plugins.process.plugin_limits import ProcessLimits
+from jikko.plugins.process.plugin_wire import InvocationMessage, PluginFailure
 from jikko.plugins.process.pool import PoolLimits, ProcessPool
 from jikko.plugins.process.process import PluginProcess
+from jikko.plugins.process.process_usage import FolderQuota
 from jikko.plugins.process.sockets import sockets_offered
-from jikko.plugins.process.usage import FolderQuota
-from jikko.plugins.process.wire import InvocationMessage, PluginFailure
 from jikko.ports.agents import AgentHost
 from jikko.ports.connections import Connections
 from jikko.ports.files.file_store import FileStore

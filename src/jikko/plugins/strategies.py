@@ -6,11 +6,11 @@ from typing import Any, Final
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.plugins.host.backwards import Caller
 from jikko.plugins.host.prompt import entity, messages_json
-from jikko.plugins.install.installed import Entry
+from jikko.plugins.install.installed_plugins import Entry
 from jikko.plugins.package.declaration import ActionDeclaration, ParameterDeclaration, ProviderDeclaration
-from jikko.plugins.process.wire import PluginFailure
+from jikko.plugins.plugin_tools import parameter_of
+from jikko.plugins.process.plugin_wire import PluginFailure
 from jikko.plugins.runtime import PluginRuntime
-from jikko.plugins.tools import parameter_of
 from jikko.ports.agents import (
     AgentHost,
     AgentModel,

@@ -7,7 +7,7 @@ from typing import Final
 
 from jikko.providers.backend import Backend
 from jikko.providers.config import ProviderConfig
-from jikko.providers.connections import MakeBackend
+from jikko.providers.provider_connections import MakeBackend
 
 
 def _backend(module: str, name: str, config: ProviderConfig) -> Backend:

@@ -4,7 +4,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from jikko.ports.models import ModelFailure
 from jikko.ports.moderation import ModerationRequest, Moderator
-from jikko.providers.connections import ProviderBackends, explained
+from jikko.providers.provider_connections import ProviderBackends, explained
 
 FLAGGED: Final = "[flag me]"
 """What a text has that is to be flagged."""

@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 from jikko.ports.models import ModelFailure
 from jikko.ports.rerank import Ranked, RerankRequest
 from jikko.providers.config import ProviderConfig
-from jikko.providers.connections import ProviderBackends, explained
+from jikko.providers.provider_connections import ProviderBackends, explained
 
 
 @runtime_checkable

@@ -16,7 +16,7 @@ from jikko.engine.state import RunState
 from jikko.errors import InvalidParam
 from jikko.events import Event, FormClosed, NodeFinished, RunPaused, RunResumed, RunStarted
 from jikko.graph.compiled import CompiledGraph, CompiledNode
-from jikko.inputs.variables import prepare
+from jikko.inputs.run_inputs import prepare
 from jikko.nodes.contract import NodeFailure, Result
 from jikko.ports.node_ports import NodePorts
 from jikko.proving.recorded_order import RecordedOrder

@@ -9,7 +9,7 @@ from jikko.ports.embeddings import Vector
 from jikko.ports.stores.annotation_store import Annotation, JobStatus, ReplyJob, ReplySetting, ReplyState, Unindexed
 from jikko.repositories import APP, NAME_APP, OF_APP, THE_APP
 from jikko.repositories.identifiers import id_text
-from jikko.repositories.sql import Count, Many, Operation, Record, Row, Rows, SqlDatabase
+from jikko.repositories.shared_sql import Count, Many, Operation, Record, Row, Rows, SqlDatabase
 from jikko.repositories.vectors import vector_blob, vector_of
 
 _STATUSES: Final[tuple[JobStatus, ...]] = ("waiting", "processing", "completed", "error")

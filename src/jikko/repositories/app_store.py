@@ -16,7 +16,7 @@ from jikko.repositories.annotation_store import forget_app
 from jikko.repositories.delivery_store import forget_deliveries
 from jikko.repositories.identifiers import id_text
 from jikko.repositories.record_table import RecordTable
-from jikko.repositories.sql import Count, Many, Operation, Record, Row, Rows, SqlDatabase
+from jikko.repositories.shared_sql import Count, Many, Operation, Record, Row, Rows, SqlDatabase
 from jikko.values import Json
 
 T = TypeVar("T")

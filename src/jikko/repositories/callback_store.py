@@ -8,7 +8,7 @@ from typing import Any, Final
 from jikko.ports.stores.callback_store import Callback
 from jikko.repositories.callback_states import DELIVERED, NUMBERS, PENDING, RUN_GOES_ON, STATES
 from jikko.repositories.record_table import RecordTable
-from jikko.repositories.sql import Operation, Row, SqlDatabase
+from jikko.repositories.shared_sql import Operation, Row, SqlDatabase
 
 _TABLE: Final = RecordTable("callbacks", Callback, codecs={"state": (NUMBERS.__getitem__, STATES.__getitem__)})
 # From receiver to receiver, and of each only a few: what waits behind them costs nothing, however much it is. A

@@ -8,7 +8,7 @@ from msgspec import Struct
 from jikko.ports.stores.messages import Conversation
 from jikko.repositories import OF_APP, row_reader
 from jikko.repositories.conversation_store import CONVERSATION, KEY
-from jikko.repositories.sql import SqlDatabase
+from jikko.repositories.shared_sql import SqlDatabase
 
 _ONE: Final = f"{CONVERSATION} WHERE c.conversation_id = :id"
 _NEWEST: Final = "AND (updated_at, key) < (:at, :key) ORDER BY updated_at DESC, key DESC LIMIT :limit"

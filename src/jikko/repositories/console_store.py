@@ -6,7 +6,7 @@ from typing import Final
 
 from jikko.ports.stores.console_store import ConsoleSession, ConsoleTicket, ConsoleToken
 from jikko.repositories.record_table import RecordTable
-from jikko.repositories.sql import Count, Operation, Row, SqlDatabase
+from jikko.repositories.shared_sql import Count, Operation, Row, SqlDatabase
 
 _TOKENS: Final = RecordTable("console_tokens", ConsoleToken, columns={"id": "token_id"})
 _SESSIONS: Final = RecordTable("console_sessions", ConsoleSession)

@@ -8,9 +8,9 @@ from typing import Final
 
 from jikko.ports.stores.messages import Conversation, ConversationQuery, ConversationVariable, Feedback, Message, Opened
 from jikko.repositories import APP, OF_APP, row_reader
-from jikko.repositories.answers import json_text
+from jikko.repositories.answer_columns import json_text
 from jikko.repositories.identifiers import id_text
-from jikko.repositories.sql import Count, Operation, Row, Rows, SqlDatabase
+from jikko.repositories.shared_sql import Count, Operation, Row, Rows, SqlDatabase
 from jikko.values import Json
 
 

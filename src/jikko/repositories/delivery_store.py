@@ -9,7 +9,7 @@ from typing import Any, Final
 from jikko.ports.stores.delivery_store import Delivery, Place
 from jikko.repositories.identifiers import StoredId, stored_id
 from jikko.repositories.record_table import RecordTable
-from jikko.repositories.sql import Count, Operation, SqlDatabase
+from jikko.repositories.shared_sql import Count, Operation, SqlDatabase
 
 _TABLE: Final = RecordTable(
     "deliveries",

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from jikko.repositories import APP, NAME_APP, OF_APP, THE_APP
-from jikko.repositories.sql import Count, Operation, Row, SqlDatabase
+from jikko.repositories.shared_sql import Count, Operation, Row, SqlDatabase
 
 _KNOWN: Final = f"""
 SELECT 1 FROM end_users WHERE end_user_id = :end_user_id AND {OF_APP}

@@ -5,7 +5,7 @@ from __future__ import annotations  # operations are functions that are made for
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol, TypeVar
 
-from jikko.repositories.sql import Count, Operation, Record, Row
+from jikko.repositories.shared_sql import Count, Operation, Record, Row
 
 T = TypeVar("T")
 _TABLE: Final = "[sqlite: kept][postgres: plugin_storage]"

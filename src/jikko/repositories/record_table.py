@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from jikko.repositories.identifiers import id_text
-from jikko.repositories.sql import Count, Many, Operation, Row, Rows, is_id
+from jikko.repositories.shared_sql import Count, Many, Operation, Row, Rows, is_id
 
 T = TypeVar("T", bound=Struct)
 Codec: TypeAlias = tuple[Callable[[Any], Any], Callable[[Any], Any]]

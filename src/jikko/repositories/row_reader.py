@@ -7,7 +7,7 @@ import msgspec
 
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message
-from jikko.repositories.answers import answer_of
+from jikko.repositories.answer_columns import answer_of
 from jikko.repositories.identifiers import id_text
 
 Columns: TypeAlias = Sequence[Any]

@@ -7,7 +7,7 @@ from typing import Final
 
 from jikko.ports.stores.schedule_store import DueState, DueTime, ScheduleState
 from jikko.repositories.record_table import RecordTable
-from jikko.repositories.sql import Count, Operation, SqlDatabase
+from jikko.repositories.shared_sql import Count, Operation, SqlDatabase
 
 _STATES: Final = RecordTable("schedules", ScheduleState)
 _TIMES: Final = RecordTable("due_times", DueTime, blanks=["run_id"])

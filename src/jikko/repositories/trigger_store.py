@@ -6,7 +6,7 @@ from typing import Final
 
 from jikko.ports.stores.trigger_store import Trigger, TriggerKind
 from jikko.repositories.record_table import RecordTable
-from jikko.repositories.sql import Operation, Row, SqlDatabase
+from jikko.repositories.shared_sql import Operation, Row, SqlDatabase
 
 _TABLE: Final = RecordTable(
     "app_triggers",

@@ -44,7 +44,7 @@ from jikko.runs.append_maker import AppendMaker
 from jikko.runs.endings import given_up, unwritable
 from jikko.runs.following.grown_events import CommitTimes
 from jikko.runs.following.log_follower import LogFollower
-from jikko.runs.following.pieces import Batch
+from jikko.runs.following.log_pieces import Batch
 from jikko.runs.memory.process_memory import ProcessMemory
 from jikko.runs.memory.run_memory import RunMemory
 from jikko.runs.observer import RunObserver, observe

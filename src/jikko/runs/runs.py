@@ -16,7 +16,7 @@ from jikko.events import Event, RunStarted
 from jikko.ids import new_id
 from jikko.inputs.file_inputs import FileInputs
 from jikko.inputs.large_inputs import has_large_inputs, inputs_in_slices
-from jikko.inputs.variables import prepare
+from jikko.inputs.run_inputs import prepare
 from jikko.log_context import log_context
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster, Refusals
@@ -35,7 +35,7 @@ from jikko.runs.following.quiet_runs import QUIET_SECONDS
 from jikko.runs.memory.process_memory import ProcessMemory
 from jikko.runs.observer import RunObserver
 from jikko.runs.queued_run import opening as opening_of
-from jikko.runs.reading.history import History
+from jikko.runs.reading.run_history import History
 from jikko.runs.run_log import RunLog
 from jikko.runs.start_options import StartOptions
 from jikko.values import Json

@@ -14,7 +14,7 @@ from jikko.concurrency.loop_lag import LoopLag
 from jikko.concurrency.shutdown import Shutdown
 from jikko.http.app import create_app
 from jikko.http.front import front_of
-from jikko.server.connections.refusals import HeadLimits
+from jikko.server.connections.request_refusals import HeadLimits
 from jikko.server.connections.slow_readers import SlowReaders
 from jikko.server.http_server import Drain, serve
 from jikko.settings import STOP_AT_ONCE_SECONDS

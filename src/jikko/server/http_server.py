@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from jikko.concurrency.scheduler import Scheduler
 from jikko.server.connections.http_protocol import HttpProtocol
 from jikko.server.connections.outbox import Outbox
-from jikko.server.connections.refusals import HeadLimits
+from jikko.server.connections.request_refusals import HeadLimits
 from jikko.server.connections.slow_readers import SlowReaders
 from jikko.server.ending_signals import Haste, ending_signals
 

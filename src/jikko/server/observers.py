@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 from jikko.assemble.assembly import Assembly
-from jikko.http.observer import RequestObserver
+from jikko.http.request_observer import RequestObserver
 from jikko.observing.metrics.process_metrics import ProcessMetrics
 from jikko.observing.request_lines import RequestLines
 from jikko.observing.run_lines import RunLines

@@ -13,16 +13,16 @@ from pathlib import Path
 import click
 
 from jikko.cluster.channel import Channel
+from jikko.cluster.cluster_messages import Assembled, Begin, Measure, Measured, Message, Serving
 from jikko.cluster.data_folder_lock import Hold
 from jikko.cluster.hub import Hub
-from jikko.cluster.messages import Assembled, Begin, Measure, Measured, Message, Serving
 from jikko.cluster.server_names import new_server_name
 from jikko.cluster.workers import HEARTBEAT_SECONDS
 from jikko.concurrency.shutdown import Shutdown, leaving
 from jikko.errors import InvalidSettings
 from jikko.exit_codes import ExitCode
-from jikko.observing.metrics.snapshot import Snapshot, lasting, merged
-from jikko.observing.metrics.usage import of_server, usage
+from jikko.observing.metrics.machine_usage import of_server, usage
+from jikko.observing.metrics.metrics_snapshot import Snapshot, lasting, merged
 from jikko.server.ending_signals import Haste, ending_signals
 from jikko.server.listening import listen, reserve
 from jikko.server.metrics import metrics_of

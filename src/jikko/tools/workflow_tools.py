@@ -33,8 +33,8 @@ from jikko.ports.tools import (
     ToolParameter,
     VariableMessage,
 )
-from jikko.tools.config import AppParameter, WorkflowProvider
 from jikko.tools.directory import ToolsDirectory
+from jikko.tools.tools_config import AppParameter, WorkflowProvider
 from jikko.values import Json, is_file
 
 _TYPES: Final = {

@@ -14,8 +14,8 @@ from jikko.ports.stores.trigger_store import Trigger
 from jikko.repositories.schedule_store import ScheduleStore
 from jikko.triggers.due_times import DueTimes
 from jikko.triggers.planning import Overlap
-from jikko.triggers.schedule import Schedule, ScheduleReader
 from jikko.triggers.schedule_options import OVERLAPS
+from jikko.triggers.workflow_schedule import Schedule, ScheduleReader
 
 BY_HAND: Final = "by hand"
 """``DueTime.why`` of a run that was asked for now."""

@@ -11,7 +11,7 @@ from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
 from jikko.dsl.operator_file import duration_of
 from jikko.lang.cron import Every, zone_of
-from jikko.nodes.flow.schedule import recurrence_of, timezone_of
+from jikko.nodes.flow.schedule_node import recurrence_of, timezone_of
 from jikko.triggers.due_times import DueTimes
 from jikko.triggers.planning import Missed, Overlap, SchedulePolicy
 

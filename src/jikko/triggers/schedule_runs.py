@@ -12,8 +12,8 @@ from jikko.record import RunRecord
 from jikko.repositories.schedule_store import ScheduleStore
 from jikko.runs.runs import Runs
 from jikko.runs.start_options import StartOptions
-from jikko.triggers.schedule import Schedule
 from jikko.triggers.triggers import Triggers
+from jikko.triggers.workflow_schedule import Schedule
 
 KEPT_SECONDS: Final = 30 * 86_400.0
 """For which due times are remembered."""

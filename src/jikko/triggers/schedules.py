@@ -17,11 +17,11 @@ from jikko.ports.stores.schedule_store import DueState, DueTime, ScheduleState
 from jikko.record import RunRecord
 from jikko.repositories.schedule_store import ScheduleStore
 from jikko.triggers.planning import Overlap, Pause, Plan, Skipped, plan, take_turns
-from jikko.triggers.schedule import Schedule, ScheduleReader
 from jikko.triggers.schedule_control import BY_HAND
 from jikko.triggers.schedule_options import OVERLAPS
 from jikko.triggers.schedule_runs import KEPT_SECONDS, ScheduleRuns
 from jikko.triggers.triggers import Triggers
+from jikko.triggers.workflow_schedule import Schedule, ScheduleReader
 
 log = logging.getLogger(__name__)
 

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from jikko.repositories.knowledge.stores import KnowledgeStores, OpenKnowledge
-from jikko.store.postgres.knowledge.opening import PostgresKnowledge
-from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
+from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores, OpenKnowledge
+from jikko.store.postgres.knowledge.postgres_knowledge import PostgresKnowledge
+from jikko.store.sqlite.knowledge.sqlite_knowledge import SqliteKnowledge
 from tests.store.postgres_server import POSTGRES, new_database
 
 

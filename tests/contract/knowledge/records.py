@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from jikko.ids import new_id
 from jikko.knowledge.indexing.nodes import packed
 from jikko.ports.stores.knowledge.records import ChildChunk, Dataset, Document, IndexEntry, Job, Segment, SourceFile
-from jikko.repositories.knowledge.segments import Visible
-from jikko.repositories.knowledge.stores import KnowledgeStores
+from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores
+from jikko.repositories.knowledge.segment_repository import Visible
 
 WORKER = "server/one"
 MODEL = "words|w-1"

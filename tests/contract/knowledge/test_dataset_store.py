@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from jikko.errors import InvalidParam
 from jikko.ids import new_id
 from jikko.ports.stores.knowledge.records import Dataset, DatasetCounts, DatasetKey, ExternalApi, Tag
-from jikko.repositories.knowledge.datasets import DatasetIdTaken, DatasetNameTaken
-from jikko.repositories.knowledge.stores import KnowledgeStores, OpenKnowledge
+from jikko.repositories.knowledge.dataset_repository import DatasetIdTaken, DatasetNameTaken
+from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores, OpenKnowledge
 from tests.filled import filled
 
 from .records import a_dataset, dataset_in, shown

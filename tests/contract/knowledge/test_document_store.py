@@ -6,8 +6,8 @@ from msgspec.structs import replace
 from jikko.errors import InvalidParam, NotFound
 from jikko.ids import new_id
 from jikko.ports.stores.knowledge.records import ChildChunk, Dataset, Document, Job, MetadataField, Segment
-from jikko.repositories.knowledge.documents import SegmentCounts
-from jikko.repositories.knowledge.stores import KnowledgeStores
+from jikko.repositories.knowledge.document_repository import SegmentCounts
+from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores
 from tests.filled import filled
 
 from .records import a_dataset, a_document, dataset_in, published, put, segments_for, shown, with_job

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from jikko.ids import new_id
 from jikko.ports.stores.knowledge.records import Document, Job
-from jikko.repositories.knowledge.stores import KnowledgeStores
+from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores
 
 from .records import (
     WORKER,

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from jikko.errors import InvalidParam
 from jikko.ids import new_id
 from jikko.ports.stores.knowledge.records import ChildChunk, Document, IndexEntry, Segment
-from jikko.repositories.knowledge.segments import Found, Visible
-from jikko.repositories.knowledge.stores import KnowledgeStores
+from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores
+from jikko.repositories.knowledge.segment_repository import Found, Visible
 
 from .records import MODEL, a_child, a_node, dataset_in, segments_for, segments_in, shown, vector, visible
 

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from jikko.assemble import Assembly, assemble
 from jikko.http.app import Router, create_app
-from jikko.http.console.files import PageFiles
+from jikko.http.console.page_files import PageFiles
 from jikko.http.console.sections import console_sections
 from jikko.http.console.table import console_description, console_operations
 from jikko.http.front import Front

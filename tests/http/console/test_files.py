@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from jikko.http.console.files import PageFiles
+from jikko.http.console.page_files import PageFiles
 from tests.http.console.scene import console_on
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jikko.errors import InvalidParam
-from jikko.http.console.queries import RunsFilter, RunsPage, cursor_of
+from jikko.http.console.console_queries import RunsFilter, RunsPage, cursor_of
 from jikko.http.queries import queried
 from jikko.ports.stores.run_pages import RunCursor, RunFilter
 

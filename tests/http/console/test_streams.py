@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from jikko.console.access import IDLE_SECONDS
+from jikko.console.console_access import IDLE_SECONDS
 from jikko.http.sse import PING
 from jikko.ports.cluster import RunsMoved
 from jikko.ports.stores.app_store import App

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from jikko.knowledge.retrieval.conditions import conditions_of, meets
+from jikko.knowledge.retrieval.metadata_conditions import conditions_of, meets
 from jikko.ports.knowledge import MetadataFilter
 
 HELD = {"topic": "sea life", "year": 2019, "code": "B-1", "price": 2.5, "flag": True, "nothing": None, "題": "海の生物"}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jikko.knowledge.datasets import DatasetWishes
-from jikko.knowledge.retrieval.model import checked_retrieval_model, retrieval_model_of
+from jikko.knowledge.retrieval.retrieval_model import checked_retrieval_model, retrieval_model_of
 from jikko.knowledge.segments import SegmentWishes
 from jikko.knowledge.service import Knowledge
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest

@@ -11,7 +11,7 @@ import pytest
 from jikko.errors import InvalidParam
 from jikko.knowledge.indexing.cutting_stage import hash_of
 from jikko.knowledge.texts.rules import AUTOMATIC, CuttingError, Segmentation, checked_rule, rule_of
-from jikko.knowledge.texts.segments import (
+from jikko.knowledge.texts.segment_texts import (
     MAX_CHARACTERS,
     MAX_CHUNKS,
     DraftSegment,

@@ -273,7 +273,7 @@ async def test_files_of_a_tool_that_take_too_long_fail_its_call() -> None:
 
 
 async def test_a_model_that_calls_no_functions_is_not_offered_any() -> None:
-    from jikko.strategies.service import StrategyService
+    from jikko.strategies.strategy_service import StrategyService
 
     models = ScriptedModels([Completion(text="plain")], able=Abilities(tools=False))
     ctx = context(StrategyService(Says()), models=models)

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from jikko.assemble.sandboxes import package_folder, try_sandbox
-from jikko.forecast.installation import installation
+from jikko.forecast.known_installation import installation
 from jikko.nodes.data.code import Code
 from jikko.ports.http import HttpResponse, OutgoingRequest
 from jikko.sandbox.client import ForkServerSandbox

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
-from jikko.server.connections.refusals import HeadLimits, Refused
 from jikko.server.connections.request_reader import RequestReader
+from jikko.server.connections.request_refusals import HeadLimits, Refused
 from tests.server.connections.request_corpus import Connection
 
 

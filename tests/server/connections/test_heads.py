@@ -14,7 +14,7 @@ from uvicorn.server import ServerState
 
 from jikko.server.connections.http_protocol import HttpProtocol
 from jikko.server.connections.outbox import Outbox
-from jikko.server.connections.refusals import HeadLimits
+from jikko.server.connections.request_refusals import HeadLimits
 from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.anyio

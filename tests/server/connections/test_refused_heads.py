@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from jikko.server.connections.refusals import HeadLimits
+from jikko.server.connections.request_refusals import HeadLimits
 from tests.server.connections.test_heads import CHUNKED, GET, POST, Client, Site, served
 
 pytestmark = pytest.mark.anyio

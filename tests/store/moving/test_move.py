@@ -21,16 +21,16 @@ from jikko.repositories.app_store import AppStore
 from jikko.repositories.console_store import ConsoleStore
 from jikko.repositories.plugin_storage import PluginStorage
 from jikko.store.moving.move import move
-from jikko.store.moving.tables import TABLES
+from jikko.store.moving.moved_tables import TABLES
 from jikko.store.postgres.app_store import PostgresAppStore
 from jikko.store.postgres.console.run_pages import PostgresRunPages
 from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.postgres.database import Postgres
-from jikko.store.postgres.knowledge.opening import PostgresKnowledge
+from jikko.store.postgres.knowledge.postgres_knowledge import PostgresKnowledge
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.conversation_store import SqliteConversationStore
-from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
+from jikko.store.sqlite.knowledge.sqlite_knowledge import SqliteKnowledge
 from jikko.store.sqlite.plugin_file import PluginFile
 from tests.contract.conversations import conversation, message
 from tests.contract.knowledge.records import MODEL, WORKER, dataset_in, put, segments_in, shown, vector, visible

@@ -18,7 +18,7 @@ from jikko.ids import new_id
 from jikko.repositories.plugin_storage import PluginStorage
 from jikko.settings import Settings
 from jikko.store.postgres.database import Postgres
-from jikko.store.postgres.knowledge.opening import PostgresKnowledge
+from jikko.store.postgres.knowledge.postgres_knowledge import PostgresKnowledge
 from jikko.store.postgres.migrate import migrate
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.plugin_file import PluginFile
@@ -57,7 +57,7 @@ async def test_what_is_kept_of_an_earlier_move_stays(settings: Settings, postgre
 async def test_a_database_that_has_datasets_or_tokens_alone_is_in_use(
     settings: Settings, postgres_server: PostgresServer
 ) -> None:
-    from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
+    from jikko.store.sqlite.knowledge.sqlite_knowledge import SqliteKnowledge
 
     here = SqliteKnowledge(settings.knowledge_database)
     await dataset_in(await here.made(), "theirs")
@@ -125,7 +125,7 @@ async def test_what_a_plugin_was_about_to_keep_when_the_server_was_killed_is_not
 
 
 async def test_long_keywords_are_found_as_before(settings: Settings, postgres_server: PostgresServer) -> None:
-    from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
+    from jikko.store.sqlite.knowledge.sqlite_knowledge import SqliteKnowledge
 
     here = SqliteKnowledge(settings.knowledge_database)
     stores = await here.made()

@@ -16,19 +16,19 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from jikko.apps.environment import Outside
+from jikko.assemble.build_models import models_alone, providers_of
 from jikko.assemble.console.watch import ConsoleWatch
-from jikko.assemble.health import configured, installed, machine
+from jikko.assemble.health import configured, installed_libraries, machine
 from jikko.assemble.installation import installation_of
-from jikko.assemble.models import models_alone, providers_of
 from jikko.assemble.sandboxes import try_sandbox
 from jikko.assemble.stores import Stores
 from jikko.concurrency.ttl_cache import TtlCache
+from jikko.console.console_service import Console, InstalledPlugin
 from jikko.console.forecast_cache import ForecastCache
 from jikko.console.issues import Issues, KnownProviders, ProviderFacts
 from jikko.console.log_pages import LogPages
 from jikko.console.run_feed import TICK_SECONDS
-from jikko.console.runs import RunListing
-from jikko.console.service import Console, InstalledPlugin
+from jikko.console.run_overview import RunListing
 from jikko.console.system import Facts, Load, ProcessFacts, SettingValue, StoreFacts, System
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.errors import InvalidSettings
@@ -36,19 +36,19 @@ from jikko.forecast.model_checks import missing_library
 from jikko.maintenance.callbacks import Callbacks
 from jikko.masking import MASK
 from jikko.nodes.registry import BY_TYPE
-from jikko.outbound.client import AiohttpClient
-from jikko.plugins.install.installed import InstalledPlugins
+from jikko.outbound.outbound_client import AiohttpClient
+from jikko.plugins.install.installed_plugins import InstalledPlugins
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster, JobDue
 from jikko.ports.measures import RecordMeasures
 from jikko.ports.node_ports import NodePorts
-from jikko.providers.models import ProviderModels
+from jikko.providers.provider_models import ProviderModels
 from jikko.runs.admission import Admission
 from jikko.runs.forms import Forms
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.unavailable import why_unsupported
 from jikko.settings import FILE_NAME, PREFIX, Settings
-from jikko.tools.service import ToolService
+from jikko.tools.tools_of_installation import ToolService
 
 
 def make_console(
@@ -263,8 +263,8 @@ async def installation_issues(settings: Settings) -> Sequence[Diagnostic]:
 
 
 def _checks(settings: Settings) -> Iterator[Diagnostic]:
-    yield installed.python()
-    yield from installed.extras()
+    yield installed_libraries.python()
+    yield from installed_libraries.extras()
     yield machine.data_folder(settings.home)
     yield machine.disk(settings.home)
     yield from machine.open_files()

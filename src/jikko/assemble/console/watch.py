@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jikko.assemble import lazy
 from jikko.assemble.build_context import BuildContext
-from jikko.assemble.node_ports import NodeServices
+from jikko.assemble.build_node_ports import NodeServices
 from jikko.assemble.stores import Stores
 from jikko.concurrency.lazy_proxy import is_made, lazy_proxy
-from jikko.console.access import Access
+from jikko.console.console_access import Access
 from jikko.console.model_uses import ModelUses
 from jikko.console.run_feed import RunFeed
 from jikko.maintenance.callbacks import Callbacks
@@ -20,7 +20,7 @@ from jikko.runs.forms import Forms
 from jikko.runs.observer import RunObserver, RunObservers
 
 if TYPE_CHECKING:
-    from jikko.console.service import Console
+    from jikko.console.console_service import Console
 
 
 class ConsoleWatch(NamedTuple):

@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from jikko.assemble.models import providers_of
+from jikko.assemble.build_models import providers_of
+from jikko.assemble.build_tools import tools_file
 from jikko.assemble.stores import contents_of_files
-from jikko.assemble.tools import tools_file
 from jikko.cluster.data_folder_lock import owner_of
 from jikko.diagnostics.diagnostic import Diagnostic, Severity
 from jikko.errors import InvalidFile, InvalidSettings, JikkoError
 from jikko.locks.calls import landlock_abi
-from jikko.plugins.file import read_plugins_file
-from jikko.plugins.install.installed import InstalledPlugins
+from jikko.plugins.install.installed_plugins import InstalledPlugins
+from jikko.plugins.plugins_file import read_plugins_file
 from jikko.plugins.process.cgroups import find
 from jikko.settings import Settings
 

@@ -19,10 +19,10 @@ from jikko.ports.stores.blob_store import BlobStore
 from jikko.settings import Settings
 from jikko.store.moving.move import has_arrived, move
 from jikko.store.postgres.database import Postgres
-from jikko.store.postgres.knowledge.opening import PostgresKnowledge
+from jikko.store.postgres.knowledge.postgres_knowledge import PostgresKnowledge
 from jikko.store.postgres.migrate import belong, is_free, is_there, migrate
 from jikko.store.sqlite import Database
-from jikko.store.sqlite.knowledge.opening import SqliteKnowledge
+from jikko.store.sqlite.knowledge.sqlite_knowledge import SqliteKnowledge
 
 
 class Moved(NamedTuple):

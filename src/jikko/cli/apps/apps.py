@@ -7,7 +7,7 @@ import click
 
 from jikko.apps.key_files import forget_key
 from jikko.assemble.assembly import Assembly
-from jikko.cli.failure import Failure
+from jikko.cli.command_failure import Failure
 from jikko.cli.options import to_option, with_assembly
 from jikko.cli.shown import show_entry, show_nothing, show_table
 from jikko.cli.terminal import confirmed

@@ -10,9 +10,9 @@ import click
 from jikko.apps.dsl_file import dsl_files, links_to_nothing, read_dsl_file, readable
 from jikko.apps.key_files import forget_key
 from jikko.assemble.assembly import Assembly
-from jikko.cli.apps.environment import env_of, env_options
-from jikko.cli.apps.keys import issue_key
-from jikko.cli.failure import Failure
+from jikko.cli.apps.app_keys_command import issue_key
+from jikko.cli.apps.environment_options import env_of, env_options
+from jikko.cli.command_failure import Failure
 from jikko.cli.options import assembled, record_exists, with_settings
 from jikko.cli.shown import show_entry
 from jikko.dsl.document import BASIC_MODES

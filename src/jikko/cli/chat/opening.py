@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from jikko.cli.failure import Failure
+from jikko.cli.command_failure import Failure
 from jikko.cli.running.given_inputs import accept, reader
 from jikko.client.async_client import AsyncClient
 from jikko.dsl.fields import Fields

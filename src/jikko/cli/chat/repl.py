@@ -12,7 +12,7 @@ import click
 from jikko.cli.chat.opening import say_opening
 from jikko.cli.chat.questions import TypedQuestion, paths_like, question_of
 from jikko.cli.chat.turn import ChatSession, TurnOutcome, refusal
-from jikko.cli.failure import Failure
+from jikko.cli.command_failure import Failure
 from jikko.cli.running.form_questions import ask
 from jikko.cli.terminal import columns, cut, is_live
 from jikko.client.async_client import AsyncClient

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jikko.cli.failure import Failure
+from jikko.cli.command_failure import Failure
 from jikko.cli.options import failure
 from jikko.client.answers import RunEvent
 from jikko.client.async_client import AsyncClient
-from jikko.client.errors import ServiceError
+from jikko.client.client_errors import ServiceError
 from jikko.errors import JikkoError
 from jikko.exit_codes import of_answer
 

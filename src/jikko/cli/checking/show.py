@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from jikko.apps.versions import check
-from jikko.cli.apps.environment import env_of, env_options
+from jikko.cli.apps.environment_options import env_of, env_options
 from jikko.cli.checking.dsl_sources import DslSource, dsl_sources
 from jikko.cli.checking.examples import command_line, curl_line
 from jikko.cli.checking.outside import base_of, outside_of

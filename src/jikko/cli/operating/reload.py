@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from jikko.cli.failure import Failure
+from jikko.cli.command_failure import Failure
 from jikko.cli.options import with_settings
 from jikko.cli.shown import show_entry
 from jikko.cluster.data_folder_lock import owner_of

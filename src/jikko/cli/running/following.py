@@ -5,7 +5,7 @@ import contextlib
 from typing import Any
 
 from jikko.assemble.assembly import Assembly
-from jikko.cli.running.progress import ProgressReporter
+from jikko.cli.running.run_progress import ProgressReporter
 from jikko.events import RunFinished, RunPaused
 from jikko.record import RunForms
 

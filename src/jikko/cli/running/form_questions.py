@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from jikko.cli.failure import Failure
+from jikko.cli.command_failure import Failure
 from jikko.events import FormRequested
 from jikko.terminal_text import printable, shown
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from jikko.cli.failure import Failure
+from jikko.cli.command_failure import Failure
 from jikko.values import MAX_DEPTH, is_too_deep
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -14,17 +14,17 @@ import click
 from jikko.apps.dsl_file import read_dsl_file
 from jikko.apps.versions import check
 from jikko.assemble.assembly import Assembly
-from jikko.cli.apps.environment import env_of, env_options, require_names
+from jikko.cli.apps.environment_options import env_of, env_options, require_names
 from jikko.cli.chat.questions import question_of
 from jikko.cli.checking.examples import as_word
-from jikko.cli.failure import Failure
+from jikko.cli.command_failure import Failure
 from jikko.cli.options import assembled, json_option, providers_option, run_async, settings_of, tools_option
 from jikko.cli.running.ending import Ending
 from jikko.cli.running.following import Watch
 from jikko.cli.running.form_questions import ask, how_to_go_on
 from jikko.cli.running.given_inputs import accept, document_of, inputs_options, pairs_of, reader
 from jikko.cli.running.mock_options import trial_options, trial_settings
-from jikko.cli.running.progress import ProgressReporter
+from jikko.cli.running.run_progress import ProgressReporter
 from jikko.cli.runs.saved_files import files_of, make_target, save, with_paths
 from jikko.cli.terminal import is_conversation
 from jikko.cluster.data_folder_lock import sole_owner

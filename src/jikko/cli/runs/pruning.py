@@ -4,9 +4,9 @@ import time
 
 import click
 
+from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_app
-from jikko.cli.durations import duration
-from jikko.cli.failure import Failure
+from jikko.cli.duration_options import duration
 from jikko.cli.options import assembled, existing, with_settings
 from jikko.cli.shown import show_entry
 from jikko.cli.terminal import confirmed, is_conversation

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import click
 
 from jikko.assemble.assembly import Assembly
+from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_run
-from jikko.cli.failure import Failure
 from jikko.cli.options import assembled
 from jikko.cluster.data_folder_lock import owner_of, sole_owner
 from jikko.exit_codes import ExitCode, of_answer

@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 import click
 
 from jikko.assemble.assembly import Assembly
+from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_run
-from jikko.cli.failure import Failure
 from jikko.cli.options import failure, with_assembly
 from jikko.cli.shown import show_entry
 from jikko.errors import JikkoError, NotFound

@@ -10,8 +10,8 @@ import yaml
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.checking.examples import as_word
+from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_run
-from jikko.cli.failure import Failure
 from jikko.cli.options import with_assembly
 from jikko.cli.runs.saved_files import make_target, save, stored_files
 from jikko.dsl.load import LoadLimits, decoded

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from jikko.cli.running.progress import LiveLine
+from jikko.cli.running.run_progress import LiveLine
 from jikko.cli.terminal import is_live
 from jikko.embedded.evaluating import RowJournal, scored_rows
 from jikko.proving.case_plan import CasePlan

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from jikko.apps.dsl_file import is_test_file, read_dsl_file, test_files_below
-from jikko.cli.failure import Failure
+from jikko.cli.command_failure import Failure
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.diagnostics.translations import Language
 from jikko.exit_codes import ExitCode

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jikko.apps.versions import Workflow
 from jikko.assemble.assembly import Assembly
-from jikko.cli.failure import Failure
+from jikko.cli.command_failure import Failure
 from jikko.errors import InvalidDocument, LogDamaged, NotFound
 from jikko.exit_codes import ExitCode
 from jikko.maintenance.exported_run import MAX_LINE, BadLine, read_run

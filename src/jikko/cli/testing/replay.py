@@ -11,9 +11,9 @@ import click
 from jikko.apps.dsl_file import read_dsl_file
 from jikko.apps.versions import Workflow
 from jikko.assemble.assembly import Assembly
+from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_app, complete_run
-from jikko.cli.durations import duration
-from jikko.cli.failure import Failure
+from jikko.cli.duration_options import duration
 from jikko.cli.options import (
     assembled,
     existing,

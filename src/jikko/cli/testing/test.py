@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import click
 import msgspec
 
-from jikko.cli.failure import Failure
+from jikko.cli.command_failure import Failure
 from jikko.cli.options import lang_option, providers_option, run_async, settings_of, tools_option
 from jikko.cli.testing.evaluation import evaluated
 from jikko.cli.testing.plans import changed_at, named_files, plans_of

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 import click
 from msgspec import to_builtins
 
-from jikko.cli.failure import Failure
+from jikko.cli.command_failure import Failure
 from jikko.cli.options import assembled, existing, with_settings
 from jikko.cli.runs.remote import local_address
 from jikko.cli.shown import show_entry

@@ -8,11 +8,11 @@ from typing import Any, get_args
 import click
 
 from jikko.assemble.assembly import Assembly
-from jikko.cli.durations import duration
+from jikko.cli.duration_options import duration
 from jikko.cli.options import assembled, existing, with_assembly, with_settings
-from jikko.cli.runs.commands import executed_here, stop_run
 from jikko.cli.runs.entries import ago
 from jikko.cli.runs.remote import Server, reached
+from jikko.cli.runs.run_commands import executed_here, stop_run
 from jikko.cli.shown import show_entry
 from jikko.settings import Settings
 from jikko.terminal_text import harmless, printable, shown

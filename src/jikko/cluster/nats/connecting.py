@@ -10,7 +10,7 @@ from nats.errors import Error as NatsError
 from nats.protocol.parser import PERMISSIONS_ERR, STALE_CONNECTION
 
 from jikko.cluster.nats.access import NatsAccess, StrictClient
-from jikko.cluster.nats.refusals import TROUBLE, shown_servers, what_keeps_out
+from jikko.cluster.nats.nats_refusals import TROUBLE, shown_servers, what_keeps_out
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.ports.addresses import nats_servers, trouble_of_nats
 

@@ -9,7 +9,7 @@ from typing import Final
 from nats.js.errors import APIError
 
 from jikko.cluster.nats.link import NatsLink
-from jikko.cluster.nats.refusals import TROUBLE
+from jikko.cluster.nats.nats_refusals import TROUBLE
 
 logger = logging.getLogger(__name__)
 

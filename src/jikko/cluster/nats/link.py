@@ -15,7 +15,7 @@ from nats.js.errors import APIError
 
 from jikko.cluster.nats.access import NatsAccess
 from jikko.cluster.nats.connecting import CONNECT_SECONDS, connected, try_to
-from jikko.cluster.nats.refusals import COPIES, TROUBLE, shown_servers, what_account_lacks, what_lacks
+from jikko.cluster.nats.nats_refusals import COPIES, TROUBLE, shown_servers, what_account_lacks, what_lacks
 from jikko.cluster.nats.streams import Names, queue_consumer, rate_stream, streams, waiting_consumer
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidSettings

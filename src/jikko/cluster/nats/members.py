@@ -5,7 +5,7 @@ from contextlib import suppress
 from nats.js.errors import NotFoundError
 
 from jikko.cluster.nats.link import NatsLink
-from jikko.cluster.nats.wire import MemberHeartbeat, heartbeat
+from jikko.cluster.nats.nats_wire import MemberHeartbeat, heartbeat
 
 
 async def last_heartbeats(link: NatsLink) -> dict[str, MemberHeartbeat]:

@@ -17,11 +17,8 @@ from jikko.cluster.nats.leader import LeaderElection
 from jikko.cluster.nats.link import NatsLink, end
 from jikko.cluster.nats.liveness import Liveness
 from jikko.cluster.nats.members import last_heartbeats
-from jikko.cluster.nats.orphan_queue import OrphanQueue, shares
-from jikko.cluster.nats.refusals import TROUBLE
-from jikko.cluster.nats.streams import rate_name
-from jikko.cluster.nats.waiting_queue import WaitingQueue
-from jikko.cluster.nats.wire import (
+from jikko.cluster.nats.nats_refusals import TROUBLE
+from jikko.cluster.nats.nats_wire import (
     Announcement,
     Left,
     MemberHeartbeat,
@@ -32,6 +29,9 @@ from jikko.cluster.nats.wire import (
     to_answer,
     to_parts,
 )
+from jikko.cluster.nats.orphan_queue import OrphanQueue, shares
+from jikko.cluster.nats.streams import rate_name
+from jikko.cluster.nats.waiting_queue import WaitingQueue
 from jikko.errors import StoreUnavailable
 from jikko.ports.cluster import (
     Answer,

@@ -11,9 +11,9 @@ from nats.aio.msg import Msg
 from nats.js.client import JetStreamContext
 
 from jikko.cluster.nats.link import NatsLink, end, pull_no_more
-from jikko.cluster.nats.refusals import TROUBLE
+from jikko.cluster.nats.nats_refusals import TROUBLE
+from jikko.cluster.nats.nats_wire import orphans_of
 from jikko.cluster.nats.streams import QUEUE_CONSUMER
-from jikko.cluster.nats.wire import orphans_of
 from jikko.errors import JikkoError, ServerStopping
 from jikko.ports.cluster import OrphanedRuns, Takeover
 

@@ -11,9 +11,9 @@ from nats.js.client import JetStreamContext
 from nats.js.errors import APIError
 
 from jikko.cluster.nats.link import NatsLink, end, pull_no_more
-from jikko.cluster.nats.refusals import TROUBLE
+from jikko.cluster.nats.nats_refusals import TROUBLE
+from jikko.cluster.nats.nats_wire import waiting_of
 from jikko.cluster.nats.streams import WAITING_CONSUMER
-from jikko.cluster.nats.wire import waiting_of
 from jikko.errors import JikkoError
 from jikko.ports.cluster import Member, WaitingRun
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from jikko.apps.versions import Workflow
 from jikko.conversations.hooks import HookReply, UserQuery
 from jikko.conversations.moderation.extension import ModerationExtension
-from jikko.conversations.moderation.model import ModerationModel
+from jikko.conversations.moderation.moderation_model import ModerationModel
 from jikko.errors import InvalidParam
 from jikko.ports.text_guard import TextGuard
 from jikko.values import Json

@@ -8,14 +8,14 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from jikko.concurrency.off_the_loop import off_the_loop
-from jikko.http.console.gate import ConsoleRequest, VisitorRoute
+from jikko.http.console.console_queries import Limit, id_in
+from jikko.http.console.console_runs import RunAccepted, accepted
 from jikko.http.console.moments import Moment
-from jikko.http.console.queries import Limit, id_in
 from jikko.http.console.run_bodies import Run, RunApp, icon_of, run_body
-from jikko.http.console.runs import RunAccepted, accepted
+from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.queries import Id, queried
 from jikko.http.responses import SendableResponse, json_response
-from jikko.http.start_options import KEY, START_ERRORS, start_options_of
+from jikko.http.start_promises import KEY, START_ERRORS, start_options_of
 from jikko.ids import is_uuid
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.delivery_store import Place, Verdict

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from jikko.console.runs import ListedRun, Waiting
+from jikko.console.run_overview import ListedRun, Waiting
 from jikko.events import RunStatus
 from jikko.http.console.moments import Moment
 from jikko.ports.stores.app_store import App

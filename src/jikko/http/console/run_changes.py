@@ -6,10 +6,10 @@ from msgspec import Meta, Struct
 
 from jikko.console.truncation import MAX_WHOLE_BYTES
 from jikko.errors import InvalidParam
-from jikko.http.console.gate import ConsoleRequest, VisitorRoute
+from jikko.http.console.console_runs import record_of
+from jikko.http.console.console_versions import ChangedField
 from jikko.http.console.run_bodies import Run, run_body
-from jikko.http.console.runs import record_of
-from jikko.http.console.versions import ChangedField
+from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.queries import Id, queried
 from jikko.http.responses import SendableResponse, json_response
 from jikko.proving.run_comparison import compare_runs

@@ -5,12 +5,12 @@ from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Struct
 
-from jikko.dify.events import encode
+from jikko.dify.dify_events import encode
 from jikko.errors import JikkoError
 from jikko.events import RunStatus
-from jikko.http.console.gate import STREAM, ConsoleRequest, VisitorRoute
-from jikko.http.console.queries import RunsFilter
+from jikko.http.console.console_queries import RunsFilter
 from jikko.http.console.run_bodies import Run, run_body
+from jikko.http.console.visitor_gate import STREAM, ConsoleRequest, VisitorRoute
 from jikko.http.queries import queried
 from jikko.http.responses import SendableResponse
 from jikko.http.sse import PING, EventStream

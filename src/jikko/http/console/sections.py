@@ -15,9 +15,9 @@ from jikko.http.responses import SendableResponse
 from jikko.http.welcome import welcome
 
 if TYPE_CHECKING:
-    from jikko.console.service import Console
-    from jikko.http.console.files import PageFiles
-    from jikko.http.console.gate import VisitorGate
+    from jikko.console.console_service import Console
+    from jikko.http.console.page_files import PageFiles
+    from jikko.http.console.visitor_gate import VisitorGate
 
 
 def console_sections(console: "Console", page: "PageFiles | None" = None) -> Sequence[Operation | Section]:
@@ -29,7 +29,7 @@ def console_sections(console: "Console", page: "PageFiles | None" = None) -> Seq
 
     @cache
     def gate() -> "VisitorGate":
-        from jikko.http.console.gate import VisitorGate
+        from jikko.http.console.visitor_gate import VisitorGate
 
         return VisitorGate(console)
 
@@ -75,41 +75,41 @@ BEGINNING: Final = Route("GET", "/", {200: "*/*"}, open=True)(_beginning)
 
 
 def _entry() -> tuple[ModuleType, ModuleType, ModuleType]:
-    from jikko.http.console import files
+    from jikko.http.console import page_files
     from jikko.http.console.entry import entrance, session
 
-    return session, entrance, files
+    return session, entrance, page_files
 
 
 def _system() -> Iterable[ModuleType]:
-    from jikko.http.console import system
-    from jikko.http.console.entry import session, tokens
+    from jikko.http.console import console_system
+    from jikko.http.console.entry import console_tokens, session
 
-    return system, session, tokens
+    return console_system, session, console_tokens
 
 
 def _apps() -> Iterable[ModuleType]:
-    from jikko.http.console import apps, environment, keys, versions
+    from jikko.http.console import console_apps, console_environment, console_keys, console_versions
 
-    return apps, versions, keys, environment
+    return console_apps, console_versions, console_keys, console_environment
 
 
 def _runs() -> Iterable[ModuleType]:
-    from jikko.http.console import forms, log, run_changes, run_stream, runs
+    from jikko.http.console import console_forms, console_runs, log, run_changes, run_stream
 
-    return runs, run_stream, log, run_changes, forms
+    return console_runs, run_stream, log, run_changes, console_forms
 
 
 def _chat() -> Iterable[ModuleType]:
-    from jikko.http.console import chat
+    from jikko.http.console import console_chat
 
-    return (chat,)
+    return (console_chat,)
 
 
 def _knowledge() -> Iterable[ModuleType]:
-    from jikko.http.console import knowledge
+    from jikko.http.console import console_knowledge
 
-    return (knowledge,)
+    return (console_knowledge,)
 
 
 def _triggers() -> Iterable[ModuleType]:

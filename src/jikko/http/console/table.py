@@ -2,10 +2,10 @@
 
 from typing import Any, Final
 
-from jikko.console.service import Console
-from jikko.http.console.files import PageFiles
-from jikko.http.console.gate import API
+from jikko.console.console_service import Console
+from jikko.http.console.page_files import PageFiles
 from jikko.http.console.sections import console_sections
+from jikko.http.console.visitor_gate import API
 from jikko.http.operation import Operation, all_operations
 from jikko.http.reference.openapi import described
 

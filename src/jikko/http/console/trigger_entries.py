@@ -5,11 +5,11 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jikko.errors import InvalidParam, JikkoError
-from jikko.http.console.gate import ConsoleRequest, VisitorRoute
+from jikko.http.body_fields import checked, must
+from jikko.http.console.console_queries import Limit, id_in
 from jikko.http.console.moments import Moment
-from jikko.http.console.queries import Limit, id_in
 from jikko.http.console.run_bodies import RunApp, icon_of
-from jikko.http.fields import checked, must
+from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.queries import Id, queried
 from jikko.http.responses import SendableResponse, json_response
 from jikko.ports.stores.app_store import App

@@ -13,10 +13,10 @@ from jikko.apps.end_users import end_user
 from jikko.conversations.turns import TurnRequest
 from jikko.errors import Conflict, InvalidParam, NotFound
 from jikko.http.auth import api_key, authenticated
-from jikko.http.fields import user_named
+from jikko.http.body_fields import user_named
 from jikko.http.openai.question import FilePart, Question, inputs_of, is_named, model_id
 from jikko.http.requests import Request
-from jikko.http.start_options import start_options_of
+from jikko.http.start_promises import start_options_of
 from jikko.ids import is_uuid
 from jikko.inputs.file_rules import upload_settings
 from jikko.ports.stores.app_store import App

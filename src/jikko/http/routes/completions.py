@@ -12,13 +12,13 @@ from jikko.dify.app_events import AppAnswer
 from jikko.dify.chat_messages import ChatAccepted
 from jikko.errors import WrongAppMode
 from jikko.http.auth import authenticated
-from jikko.http.fields import AnyUser, CallbackUrl, GivenFiles, StartMode, UserRequest, checked, must, user_of
+from jikko.http.body_fields import AnyUser, CallbackUrl, GivenFiles, StartMode, UserRequest, checked, must, user_of
 from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
-from jikko.http.routes.conversations.turns import stopped_turn, turn_answer
-from jikko.http.routes.runs import Stopped
-from jikko.http.start_options import START_ERRORS, START_HEADERS, start_options_of
+from jikko.http.routes.conversations.turn_routes import stopped_turn, turn_answer
+from jikko.http.routes.run_routes import Stopped
+from jikko.http.start_promises import START_ERRORS, START_HEADERS, start_options_of
 from jikko.ports.stores.app_store import App
 from jikko.values import Json
 

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jikko import __version__
-from jikko.dify.events import encode
+from jikko.dify.dify_events import encode
 from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, json_response

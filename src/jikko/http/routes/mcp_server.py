@@ -17,12 +17,12 @@ from jikko.dify import mcp
 from jikko.dsl.document import CHAT_MODES
 from jikko.errors import InvalidParam, NotFound
 from jikko.events import RunFinished, RunPaused
-from jikko.http.fields import checked, must
+from jikko.http.body_fields import checked, must
 from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, json_response
-from jikko.http.routes.answers import promised
-from jikko.http.routes.conversations.turns import fold_of
+from jikko.http.routes.conversations.turn_routes import fold_of
+from jikko.http.routes.start_answers import promised
 from jikko.http.starting import starting
 from jikko.ports.app_calls.served_apps import ServedApp
 from jikko.ports.stores.app_store import App

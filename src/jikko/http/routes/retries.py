@@ -8,12 +8,12 @@ from msgspec import Meta, Struct
 from jikko.dify.bodies import RunAnswer
 from jikko.events import RunStatus
 from jikko.http.auth import authenticated
-from jikko.http.fields import AnyMode, AnyUser, CallbackUrl, checked, must, user_of
+from jikko.http.body_fields import AnyMode, AnyUser, CallbackUrl, checked, must, user_of
 from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
-from jikko.http.routes.answers import answer
-from jikko.http.start_options import KEY, START_ERRORS, start_options_of
+from jikko.http.routes.start_answers import answer
+from jikko.http.start_promises import KEY, START_ERRORS, start_options_of
 from jikko.values import Seconds, Uuid
 
 

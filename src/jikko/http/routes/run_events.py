@@ -12,21 +12,21 @@ import msgspec
 from msgspec import Meta, Struct
 
 from jikko.assemble.assembly import Assembly
-from jikko.dify import events as dify_events
-from jikko.dify.messages import StreamMessage
+from jikko.dify import dify_events
 from jikko.dify.snapshot import snapshot as snapshot_messages
 from jikko.dify.stream import StreamEncoder
+from jikko.dify.stream_messages import StreamMessage
 from jikko.dsl.document import BASIC_MODES
 from jikko.errors import InvalidParam, JikkoError, LogDamaged, LogUnwritable, NotFound, RunLeft
 from jikko.events import Event, RunFinished, RunPaused
 from jikko.http.auth import authenticated
-from jikko.http.fields import user_of
+from jikko.http.body_fields import user_of
 from jikko.http.long_lists import list_response
 from jikko.http.operation import Route
 from jikko.http.queries import queried
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, no_content
-from jikko.http.routes.records import damaged, record_of
+from jikko.http.routes.record_routes import damaged, record_of
 from jikko.http.sse import PING, RETRY, EventStream
 from jikko.long_texts import encode_giving_way
 from jikko.ports.stores.app_store import App

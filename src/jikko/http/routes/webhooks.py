@@ -16,14 +16,14 @@ from jikko.dify import bodies
 from jikko.dsl.webhook import BYTES, JSON, MULTIPART, media_type
 from jikko.errors import BadRequest, NotFound, PayloadTooLarge, RunLeft, Unauthorized
 from jikko.events import RunFinished
-from jikko.http.bodies.forms import files_of, parsed_form
+from jikko.http.bodies.multipart_forms import files_of, parsed_form
 from jikko.http.bodies.reading import read_body
-from jikko.http.errors import no_page, too_large_page
+from jikko.http.http_errors import no_page, too_large_page
 from jikko.http.operation import Operation, Route
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, json_response
-from jikko.http.routes.answers import answer, promised
-from jikko.http.start_options import REPEATED
+from jikko.http.routes.start_answers import answer, promised
+from jikko.http.start_promises import REPEATED
 from jikko.runs.idempotency import StartOutcome
 from jikko.triggers.receiving import Arrival, Webhook, sender_id_of
 from jikko.triggers.verification import Verification, challenge_of, require_verified

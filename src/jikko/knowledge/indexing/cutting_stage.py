@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from jikko.ids import new_id
 from jikko.knowledge.indexing.nodes import estimated_tokens
 from jikko.knowledge.texts.rules import ProcessRule
-from jikko.knowledge.texts.segments import DraftSegment, drafts
+from jikko.knowledge.texts.segment_texts import DraftSegment, drafts
 from jikko.ports.default_models import DefaultModels
 from jikko.ports.files.documents import DocumentReader
 from jikko.ports.models import ModelFailure, ModelRequest, Models, PromptMessage

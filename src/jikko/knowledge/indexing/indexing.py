@@ -25,7 +25,7 @@ from jikko.ports.files.documents import DocumentFailure
 from jikko.ports.models import ModelFailure
 from jikko.ports.stores.knowledge.records import Dataset, Document, IndexEntry, Job, embedder_name
 from jikko.repositories.knowledge.jobs import Task
-from jikko.repositories.knowledge.stores import KnowledgeStores, OpenKnowledge
+from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores, OpenKnowledge
 
 log = logging.getLogger(__name__)
 

@@ -9,18 +9,18 @@ from msgspec.structs import replace
 
 from jikko.errors import JikkoError
 from jikko.knowledge.metadata import in_order
-from jikko.knowledge.retrieval.conditions import meets
-from jikko.knowledge.retrieval.external import ExternalKnowledge
-from jikko.knowledge.retrieval.model import Reranking, RetrievalModel
-from jikko.knowledge.retrieval.queries import Query
+from jikko.knowledge.retrieval.external_search import ExternalKnowledge
+from jikko.knowledge.retrieval.metadata_conditions import meets
+from jikko.knowledge.retrieval.query_vectors import Query
 from jikko.knowledge.retrieval.ranking import Candidate, at_least, best_first, merged, weighted
+from jikko.knowledge.retrieval.retrieval_model import Reranking, RetrievalModel
 from jikko.knowledge.texts.words import asked_keywords, asked_words, cutter
 from jikko.ports.knowledge import FoundChild, Hit, MetadataFilter, SearchFailure
 from jikko.ports.models import ModelFailure
 from jikko.ports.rerank import Reranker, RerankRequest
 from jikko.ports.stores.knowledge.records import Dataset, Document
-from jikko.repositories.knowledge.segments import Found, Visible
-from jikko.repositories.knowledge.stores import KnowledgeStores
+from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores
+from jikko.repositories.knowledge.segment_repository import Found, Visible
 
 MAX_FOUND: Final = 100
 """Results of one search, whatever ``top_k`` says."""

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 from jikko.dsl.encrypted_ids import DecryptionUnavailable, plain_id
 from jikko.errors import JikkoError
 from jikko.ids import is_uuid
-from jikko.knowledge.retrieval.model import RetrievalModel, retrieval_model_of
 from jikko.knowledge.retrieval.one_dataset import DatasetSearch
-from jikko.knowledge.retrieval.queries import Query
+from jikko.knowledge.retrieval.query_vectors import Query
 from jikko.knowledge.retrieval.ranking import Candidate, at_least, best_first, hits_of, keyword_likeness, weighted
+from jikko.knowledge.retrieval.retrieval_model import RetrievalModel, retrieval_model_of
 from jikko.knowledge.texts.words import cutter
 from jikko.ports.embeddings import Embedder
 from jikko.ports.knowledge import (
@@ -31,7 +31,7 @@ from jikko.ports.knowledge import (
 )
 from jikko.ports.models import ModelFailure
 from jikko.ports.stores.knowledge.records import Dataset
-from jikko.repositories.knowledge.stores import KnowledgeStores, OpenKnowledge
+from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores, OpenKnowledge
 
 log = logging.getLogger(__name__)
 

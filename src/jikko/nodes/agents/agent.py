@@ -12,11 +12,11 @@ from jikko.nodes.agents.agent_parameters import AgentParameter, Missing, model_o
 from jikko.nodes.agents.app_history import message_as_text, messages_with_calls
 from jikko.nodes.agents.host import NodeHost
 from jikko.nodes.agents.masks import Masks
-from jikko.nodes.context import AgentContext
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
-from jikko.nodes.model.memory import Memory, MemoryText, prompt_messages
+from jikko.nodes.model.chat_memory import Memory, MemoryText, prompt_messages
 from jikko.nodes.model.model_config import ModelConfig
 from jikko.nodes.model.vision import Vision, all_media, files_in
+from jikko.nodes.node_context import AgentContext
 from jikko.nodes.tools.conversion import NotConvertible, converted
 from jikko.ports.agents import (
     AgentFailure,

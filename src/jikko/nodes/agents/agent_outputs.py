@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from jikko.events import Usage
 from jikko.nodes.agents.masks import Masks
-from jikko.nodes.context import AgentContext
+from jikko.nodes.node_context import AgentContext
 from jikko.nodes.tools.tool_outputs import ToolOutputs
 from jikko.ports.models import ModelUsage
 from jikko.ports.tools import JsonMessage, LogMessage, ToolFailure, ToolMessage, ToolName

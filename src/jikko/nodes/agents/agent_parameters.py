@@ -14,8 +14,8 @@ from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields, as_selector, shown
 from jikko.lang.placeholders import filled
 from jikko.lang.templates import Template
-from jikko.nodes.context import Variables
 from jikko.nodes.contract import NodeFailure
+from jikko.nodes.node_context import Variables
 from jikko.ports.agents import AgentModel, AgentTool
 from jikko.ports.models import Mode, ModelFailure, Models
 from jikko.ports.tools import ToolName, ToolNotFound, Tools, tool_name

@@ -6,7 +6,7 @@ Source: docs/dify-behaviour.md, “Agents of apps without a workflow”.
 import json
 from collections.abc import Iterable, Iterator
 
-from jikko.nodes.model.memory import MemoryText
+from jikko.nodes.model.chat_memory import MemoryText
 from jikko.ports.models import FunctionCall, PromptMessage
 from jikko.ports.stores.messages import Thought
 from jikko.values import Json

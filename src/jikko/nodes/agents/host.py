@@ -12,8 +12,8 @@ from msgspec.structs import asdict, fields
 
 from jikko.errors import JikkoError
 from jikko.events import Usage
-from jikko.nodes.context import AgentContext
 from jikko.nodes.flow.usage import total
+from jikko.nodes.node_context import AgentContext
 from jikko.nodes.tools.conversion import NotConvertible, converted
 from jikko.nodes.tools.tool_bounds import ToolBounds
 from jikko.nodes.tools.tool_outputs import stored_blob

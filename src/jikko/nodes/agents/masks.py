@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Self
 
-from jikko.nodes.context import Context
+from jikko.nodes.node_context import Context
 from jikko.nodes.secret_scan import contains_secret
 from jikko.values import Json, Selector
 

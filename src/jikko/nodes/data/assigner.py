@@ -11,7 +11,6 @@ from jikko.dsl.common import read_common
 from jikko.dsl.fields import Fields, as_selector
 from jikko.events import Update
 from jikko.lang.variables import follow
-from jikko.nodes.context import Context, Variables
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.data.assigner_operations import (
     OPERATIONS,
@@ -22,6 +21,7 @@ from jikko.nodes.data.assigner_operations import (
     unsupported,
     zero_value,
 )
+from jikko.nodes.node_context import Context, Variables
 from jikko.values import MAX_DEPTH, UNSET, Json, Selector, Unset, is_too_deep, type_of
 
 WRITE_MODES: Final = ("over-write", "append", "clear")

@@ -11,12 +11,12 @@ from jikko.concurrency.off_the_loop import let_the_loop_go_on, off_the_loop
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
 from jikko.masking import masked_forms
-from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.data.code_outputs import OutputCheck, OutputSpec, read_outputs
 from jikko.nodes.http.http_record import request_text
 from jikko.nodes.http.http_response import is_file, readable_size
 from jikko.nodes.named_variables import NamedVariables, read_named, values_of
+from jikko.nodes.node_context import Context
 from jikko.ports.files.file_types import UNKNOWN, mime_type_of
 from jikko.ports.http import FAILED, HttpFailure, HttpResponse, OutgoingRequest
 from jikko.ports.node_ports import ValueLimits

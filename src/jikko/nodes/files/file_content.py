@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure
+from jikko.nodes.node_context import Context
 from jikko.ports.http import HttpFailure, OutgoingRequest
 from jikko.ports.stores.blob_store import FileMissing
 from jikko.values import Json

@@ -3,10 +3,10 @@
 from typing import ClassVar, Self
 
 from jikko.dsl.fields import Fields
-from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeConfig, Result
-from jikko.nodes.data.groups import described_name
+from jikko.nodes.data.group_outputs import described_name
 from jikko.nodes.named_variables import NamedVariables, read_named, values_of
+from jikko.nodes.node_context import Context
 from jikko.values import UNSET, Json, Selector
 
 

@@ -15,8 +15,8 @@ from jikko.dsl.fields import Fields, as_selector, shown
 from jikko.events import FormClosed
 from jikko.lang.render import to_text
 from jikko.lang.templates import Template
-from jikko.nodes.context import Context, Variables
 from jikko.nodes.contract import NodeConfig, NodePaused, Result
+from jikko.nodes.node_context import Context, Variables
 from jikko.values import UNSET, Json, Selector, is_file
 
 INPUT_TYPES: Final = ("paragraph", "select", "file", "file-list")

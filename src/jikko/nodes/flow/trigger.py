@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final, Self
 
 from jikko.dsl.webhook import BYTES, MULTIPART, TEXT, WebhookConfig
-from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeConfig, Result
+from jikko.nodes.node_context import Context
 from jikko.values import UNSET, Json
 
 _WEBHOOK: Final = "trigger-webhook"

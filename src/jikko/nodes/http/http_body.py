@@ -11,10 +11,10 @@ from jikko.concurrency.json_in_pieces import TooManyElements, decode_json
 from jikko.dsl.fields import Fields
 from jikko.lang.templates import Template
 from jikko.nodes.broken_json import MAX_REPAIRED, TooLong, repaired
-from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.files.file_content import read_content
 from jikko.nodes.masked_text import MaskedText
+from jikko.nodes.node_context import Context
 from jikko.ports.http import FormFile, Multipart
 from jikko.values import UNSET, Json, Selector, is_file
 

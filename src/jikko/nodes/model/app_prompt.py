@@ -11,12 +11,12 @@ from msgspec import Struct
 from jikko.dsl.fields import Fields
 from jikko.lang.placeholders import filled, has_place
 from jikko.lang.render import to_text
-from jikko.nodes.context import Context, Variables
 from jikko.nodes.masked_text import NOTHING, MaskedText
-from jikko.nodes.model.memory import Memory, prompt_messages
+from jikko.nodes.model.chat_memory import Memory, prompt_messages
+from jikko.nodes.model.llm_prompt import DraftMessage
 from jikko.nodes.model.model_config import ModelConfig
-from jikko.nodes.model.prompt import DraftMessage
 from jikko.nodes.model.vision import Vision, all_media
+from jikko.nodes.node_context import Context, Variables
 from jikko.ports.models import Media, Role
 from jikko.values import UNSET, Json, Selector
 

@@ -7,16 +7,16 @@ from msgspec.structs import replace
 
 from jikko.dsl.fields import Fields
 from jikko.dsl.shared_models import model_selector
-from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.masked_text import NOTHING, MaskedText
 from jikko.nodes.model.app_prompt import AppPrompt
+from jikko.nodes.model.llm_prompt import Prompt
 from jikko.nodes.model.model_call import abilities, call, recorded_prompts, recorded_source, without_unsupported
 from jikko.nodes.model.model_config import ModelConfig
-from jikko.nodes.model.prompt import Prompt
 from jikko.nodes.model.reasoning import Piece, ReasoningFilter, split_reasoning
 from jikko.nodes.model.structured_output import StructuredOutput
 from jikko.nodes.model.vision import Vision
+from jikko.nodes.node_context import Context
 from jikko.ports.files.file_types import extension_for
 from jikko.ports.models import Abilities, Chunk, Completion, Media, ModelFailure, ModelRequest, PromptMessage
 from jikko.values import FILE_IDENTITY, UNSET, Json, Selector, Unset

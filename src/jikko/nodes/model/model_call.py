@@ -3,9 +3,9 @@
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 
-from jikko.nodes.context import Context
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.model.model_config import ModelConfig
+from jikko.nodes.node_context import Context
 from jikko.nodes.secret_scan import SECRET_MESSAGE, contains_secret
 from jikko.ports.models import Abilities, Chunk, Completion, Media, ModelFailure, ModelRequest, PromptMessage
 from jikko.values import Json

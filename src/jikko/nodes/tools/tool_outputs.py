@@ -8,7 +8,7 @@ import json
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from jikko.nodes.context import Context
+from jikko.nodes.node_context import Context
 from jikko.nodes.tools.tool_bounds import ToolBounds
 from jikko.ports.files.file_types import extension_for, mime_type_of, stated_type
 from jikko.ports.http import HttpFailure, OutgoingRequest

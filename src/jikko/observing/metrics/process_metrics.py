@@ -8,12 +8,12 @@ from jikko.apps.end_users import triggered_from
 from jikko.assemble import Assembly
 from jikko.assemble.configuration_digests import digest_of
 from jikko.events import NodeFinished, RunFinished, RunStarted
-from jikko.http.observer import RequestObserver
+from jikko.http.request_observer import RequestObserver
 from jikko.http.requests import Request
 from jikko.http.responses import Headers
 from jikko.measures import BRIEF_SECONDS, SECONDS, Counter, Histogram
-from jikko.observing.metrics.snapshot import Snapshot, by_first, how_many, merged, samples
-from jikko.observing.metrics.usage import usage
+from jikko.observing.metrics.machine_usage import usage
+from jikko.observing.metrics.metrics_snapshot import Snapshot, by_first, how_many, merged, samples
 from jikko.ports.measures import ClusterMeasures
 from jikko.record import RunIdentity
 from jikko.runs.observer import RunObserver

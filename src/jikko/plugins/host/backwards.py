@@ -10,12 +10,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 
-from jikko.plugins.config import PluginsConfig
 from jikko.plugins.host.gate import NetworkGate
 from jikko.plugins.host.prompt import BadPrompt, chunk, last_chunk, request_of
-from jikko.plugins.messages import to_plugin
 from jikko.plugins.package.declaration import Plugin
-from jikko.plugins.process.wire import InvocationMessage
+from jikko.plugins.plugin_config import PluginsConfig
+from jikko.plugins.plugin_messages import to_plugin
+from jikko.plugins.process.plugin_wire import InvocationMessage
 from jikko.ports.agents import AgentHost
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.models import Chunk, FunctionTool, ModelFailure, ModelRequest, PromptMessage

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from jikko.errors import InvalidSettings
-from jikko.plugins.install.environment import compile_code, interpreters, make_environment, requirements_of
-from jikko.plugins.install.installed import UNFINISHED, Entry, InstalledPlugins
+from jikko.plugins.install.installed_plugins import UNFINISHED, Entry, InstalledPlugins
 from jikko.plugins.install.uv import Uv
-from jikko.plugins.package.archive import Archive, unpack
+from jikko.plugins.install.virtual_environment import compile_code, interpreters, make_environment, requirements_of
 from jikko.plugins.package.declaration import Plugin
+from jikko.plugins.package.package_archive import Archive, unpack
 from jikko.plugins.package.refused import PackageRefused
 from jikko.private import remove
 

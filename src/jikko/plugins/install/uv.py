@@ -11,8 +11,8 @@ from typing import Final
 from jikko.errors import InvalidSettings
 from jikko.extras import how_to_install
 from jikko.plugins.package.refused import PackageRefused
-from jikko.plugins.process.groups import ProcessSession
-from jikko.plugins.process.launch import Lock
+from jikko.plugins.process.plugin_launch import Lock
+from jikko.plugins.process.process_groups import ProcessSession
 from jikko.plugins.process.sockets import epoll_offered
 
 _SECONDS: Final = 900.0

@@ -9,9 +9,9 @@ import msgspec
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.fields import Fields, problem_at
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
-from jikko.plugins.package.archive import Archive
-from jikko.plugins.package.models import credential_fields, listed_models
-from jikko.plugins.package.names import is_plugin_name
+from jikko.plugins.package.package_archive import Archive
+from jikko.plugins.package.package_models import credential_fields, listed_models
+from jikko.plugins.package.package_names import is_plugin_name
 from jikko.plugins.package.refused import PackageRefused
 from jikko.ports.plugin_models import KnownModel
 from jikko.values import Json

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from jikko.plugins.package.archive import Archive, read_archive
 from jikko.plugins.package.declaration import Plugin, read_plugin
+from jikko.plugins.package.package_archive import Archive, read_archive
 from jikko.plugins.package.signature import PublicKey, signed_at, trust
 
 

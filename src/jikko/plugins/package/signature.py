@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from jikko.plugins.package.archive import Archive
+from jikko.plugins.package.package_archive import Archive
 
 Trust: TypeAlias = Literal["signed", "unsigned", "unknown signer"]
 

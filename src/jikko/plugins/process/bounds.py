@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from jikko.plugins.process.cgroups import Cgroup, Cgroups, prepare
+from jikko.plugins.process.plugin_wire import PluginFailure
 from jikko.plugins.process.process import PluginProcess
-from jikko.plugins.process.usage import FolderQuota, nameless_bytes, size_of
-from jikko.plugins.process.wire import PluginFailure
+from jikko.plugins.process.process_usage import FolderQuota, nameless_bytes, size_of
 
 _SECONDS: Final = 1.0
 _REST: Final = 20

@@ -8,8 +8,8 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from jikko.plugins.process.limits import ProcessLimits
-from jikko.plugins.process.wire import (
+from jikko.plugins.process.plugin_limits import ProcessLimits
+from jikko.plugins.process.plugin_wire import (
     BROKEN,
     InvocationMessage,
     Invoke,

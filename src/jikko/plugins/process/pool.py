@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from jikko.concurrency.fair_semaphore import APP_SHARE, FairSemaphore
+from jikko.plugins.process.plugin_wire import PluginFailure
 from jikko.plugins.process.process import PluginProcess
-from jikko.plugins.process.wire import PluginFailure
 
 log = logging.getLogger(__name__)
 

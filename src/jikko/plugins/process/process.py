@@ -13,10 +13,9 @@ from jikko.concurrency.scheduler import Scheduler, TimeSlice
 from jikko.ids import new_id
 from jikko.plugins.process.budget import BYTE, LINE, Budget, Budgets, Payer
 from jikko.plugins.process.call import Backwards, Invocation, unreadable
-from jikko.plugins.process.groups import ProcessGroup, ProcessSession
-from jikko.plugins.process.limits import ProcessLimits
 from jikko.plugins.process.pipes import PipedProcess, spawn
-from jikko.plugins.process.wire import (
+from jikko.plugins.process.plugin_limits import ProcessLimits
+from jikko.plugins.process.plugin_wire import (
     BROKEN,
     FailureKind,
     InvocationMessage,
@@ -28,6 +27,7 @@ from jikko.plugins.process.wire import (
     salvaged,
     session_in,
 )
+from jikko.plugins.process.process_groups import ProcessGroup, ProcessSession
 
 _PIECE: Final = 1 << 15
 """Bytes that are read at a time."""

@@ -10,15 +10,15 @@ import msgspec
 from jikko.ports.models import ModelFailure, ModelRequest
 from jikko.ports.rerank import Ranked, RerankRequest
 from jikko.providers.config import ProviderConfig
-from jikko.providers.openai.answer import AnswerReader
-from jikko.providers.openai.moderation import MAX_ANSWER_BYTES, is_flagged, moderation_body
+from jikko.providers.openai.openai_answer import AnswerReader
+from jikko.providers.openai.openai_events import SseParser
+from jikko.providers.openai.openai_moderation import MAX_ANSWER_BYTES, is_flagged, moderation_body
+from jikko.providers.openai.openai_vectors import MAX_BYTES, embedded, embedding_body
 from jikko.providers.openai.parameters import CompletionParameters, chat_body, completion_body
-from jikko.providers.openai.sse import SseParser
-from jikko.providers.openai.vectors import MAX_BYTES, embedded, embedding_body
 from jikko.providers.progress import BYTES_PER_CHARACTER, AnswerCollector, too_large
 from jikko.providers.sdk_client import MakeClient, SdkClient, client_options
 from jikko.providers.sdk_errors import failure_of, is_stale
-from jikko.providers.vectors.backend import EmbeddedBatch
+from jikko.providers.vectors.vector_backend import EmbeddedBatch
 
 _RAW: Final = {"X-Stainless-Raw-Response": "stream"}
 _MAX_DROPS: Final = 8

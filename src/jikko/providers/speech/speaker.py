@@ -8,7 +8,7 @@ from typing import Final, Protocol, runtime_checkable
 from jikko.ports.models import ModelFailure
 from jikko.ports.speech import Recording, Script, Speech
 from jikko.providers.config import ModelTraits, ProviderConfig
-from jikko.providers.connections import ProviderBackends, explained
+from jikko.providers.provider_connections import ProviderBackends, explained
 
 # What a backend that hears and speaks is to the rest of the providers.
 

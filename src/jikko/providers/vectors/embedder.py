@@ -15,9 +15,9 @@ from jikko.lang.tokens import estimated
 from jikko.ports.embeddings import Embedder, EmbeddingRequest, Embeddings, Vector
 from jikko.ports.models import ModelFailure, ModelUsage
 from jikko.providers.config import ModelTraits, ProviderConfig
-from jikko.providers.connections import ProviderBackends, explained
 from jikko.providers.prices import amount
-from jikko.providers.vectors.backend import EmbeddingBackend
+from jikko.providers.provider_connections import ProviderBackends, explained
+from jikko.providers.vectors.vector_backend import EmbeddingBackend
 
 BATCH: Final = 32
 """Texts of one request where the providers file says nothing.

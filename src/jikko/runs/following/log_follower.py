@@ -9,7 +9,7 @@ from jikko.errors import JikkoError, LogUnwritable, RunLeft, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
-from jikko.runs.following.pieces import MAX_BATCH_EVENTS, Batch, Pieces
+from jikko.runs.following.log_pieces import MAX_BATCH_EVENTS, Batch, Pieces
 
 READ_BYTES: Final = 1 << 20
 """Bytes of events that one who is far behind reads, and so holds, at once."""

@@ -7,8 +7,8 @@ from typing import Any, Final, NoReturn
 
 import httptools
 
-from jikko.server.connections.exchange import Headers
-from jikko.server.connections.refusals import (
+from jikko.server.connections.http_exchange import Headers
+from jikko.server.connections.request_refusals import (
     MAX_HEADERS,
     HeadLimits,
     Refused,

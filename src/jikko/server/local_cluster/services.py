@@ -11,7 +11,7 @@ from typing import Final
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.extras import how_to_install
 from jikko.private import make_folder, opener
-from jikko.server.local_cluster.service import LocalService, as_plain_user, beside_python, listens, plain_user
+from jikko.server.local_cluster.local_service import LocalService, as_plain_user, beside_python, listens, plain_user
 
 _PACKAGED: Final = Path("/usr/lib/postgresql")
 """Where Debian and Ubuntu have their versions: ``17/bin/postgres``."""

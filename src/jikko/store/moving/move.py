@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.repositories.identifiers import id_text
-from jikko.repositories.sql import Many, Operation
+from jikko.repositories.shared_sql import Many, Operation
 from jikko.store.event_codec import compress
-from jikko.store.moving.tables import (
+from jikko.store.moving.moved_tables import (
     ENDED_RUNS,
     OPEN_RUNS,
     PLUGIN_STORAGE,
@@ -27,7 +27,7 @@ from jikko.store.moving.tables import (
     convert_of,
 )
 from jikko.store.postgres.database import TOO_LONG, Connection, Postgres
-from jikko.store.postgres.knowledge.nodes import ADD_NODE, keyword_of, node_values
+from jikko.store.postgres.knowledge.node_writes import ADD_NODE, keyword_of, node_values
 from jikko.store.postgres.runs.frames import FRAMES, frame_of
 from jikko.store.postgres.sql import perform
 from jikko.store.sqlite.runs.large_values import whole

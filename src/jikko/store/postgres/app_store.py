@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from jikko.errors import JikkoError
 from jikko.ports.stores.app_store import App
 from jikko.repositories.app_store import APP_COLUMNS, AppStore
-from jikko.repositories.sql import Operation
+from jikko.repositories.shared_sql import Operation
 from jikko.store.postgres.database import Connection, Postgres
 from jikko.store.postgres.runs.query_batcher import QueryBatcher
 from jikko.values import Json

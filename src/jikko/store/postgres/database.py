@@ -14,7 +14,7 @@ from jikko.concurrency.patience import within_patience
 from jikko.errors import InvalidParam, InvalidSettings, StoreUnavailable
 from jikko.extras import how_to_install
 from jikko.ports.addresses import shown, trouble_of_database
-from jikko.store.postgres.refusals import in_words
+from jikko.store.postgres.postgres_refusals import in_words
 from jikko.store.postgres.schema_locks import presence
 from jikko.store.postgres.sql import PostgresSql, rows_of
 

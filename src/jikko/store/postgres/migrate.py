@@ -14,7 +14,7 @@ from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.store.postgres import schema_locks
 from jikko.store.postgres.database import Connection, Postgres
-from jikko.store.postgres.refusals import cannot_be_opened
+from jikko.store.postgres.postgres_refusals import cannot_be_opened
 from jikko.store.postgres.schema_locks import TableGroup, users_before
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(7305809155)"

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any, Final, Protocol, TypeVar
 
 from jikko.errors import JikkoError
-from jikko.repositories.sql import Count, Dialect, Many, Operation, Record, Row, SqlQuery, nothing
+from jikko.repositories.shared_sql import Count, Dialect, Many, Operation, Record, Row, SqlQuery, nothing
 from jikko.store.postgres.columns import id_column, text
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Message, MessageAnswer
 from jikko.ports.stores.projections import TurnChanged, TurnRepeated, VariablesAssigned
-from jikko.repositories.answers import STATUSES, details_of, file_ids, json_text
+from jikko.repositories.answer_columns import STATUSES, details_of, file_ids, json_text
 from jikko.repositories.conversation_store import ConversationStore
 from jikko.repositories.identifiers import StoredId, storable, stored_id
 from jikko.store.sqlite.database import Database

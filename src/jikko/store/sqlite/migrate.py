@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from jikko.errors import FolderInUse, InvalidSettings
 from jikko.private import make_file
-from jikko.store.sqlite.secret_marks import replace_marks
+from jikko.store.sqlite.replaced_marks import replace_marks
 
 _CREATE_VERSIONS = """
 CREATE TABLE IF NOT EXISTS schema_version (

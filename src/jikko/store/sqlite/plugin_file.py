@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from jikko.errors import StoreUnavailable
 from jikko.private import make_file, make_folder
-from jikko.repositories.sql import Count, Operation, Record, Row, SqlQuery
+from jikko.repositories.shared_sql import Count, Operation, Record, Row, SqlQuery
 from jikko.store.sqlite.sql import SQLITE, perform
 
 T = TypeVar("T")

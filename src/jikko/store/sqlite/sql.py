@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any, Final, Protocol, TypeVar
 
 from jikko.repositories.identifiers import storable, stored_id
-from jikko.repositories.sql import Count, Dialect, Operation, Record, Row, Rows, nothing
+from jikko.repositories.shared_sql import Count, Dialect, Operation, Record, Row, Rows, nothing
 
 T = TypeVar("T")
 

@@ -13,9 +13,9 @@ from jikko.ports.files.documents import DocumentReader
 from jikko.ports.http import HttpClient
 from jikko.ports.sandbox import Sandbox, SandboxFailure
 from jikko.ports.tools import Emit, TextMessage, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound
-from jikko.tools.builtin.audio import Audio
+from jikko.tools.builtin.builtin_audio import Audio
+from jikko.tools.builtin.builtin_tool import BuiltinTool, parameter
 from jikko.tools.builtin.time import time_tools
-from jikko.tools.builtin.tool import BuiltinTool, parameter
 from jikko.tools.builtin.webscraper import Webscraper
 from jikko.values import Json
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from jikko.ports.clock import Clock
 from jikko.ports.tools import Emit, TextMessage, ToolCall, ToolFailure
-from jikko.tools.builtin.tool import Act, BuiltinTool, parameter, setting
+from jikko.tools.builtin.builtin_tool import Act, BuiltinTool, parameter, setting
 from jikko.values import Json
 
 _FORMAT: Final = "%Y-%m-%d %H:%M:%S"

@@ -15,7 +15,7 @@ from jikko.ports.files.documents import DocumentFailure, DocumentReader
 from jikko.ports.files.file_types import extension_for, mime_type_of
 from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest, Pairs, Timeouts
 from jikko.ports.tools import Emit, TextMessage, ToolCall, ToolFailure
-from jikko.tools.builtin.tool import BuiltinTool, parameter, setting
+from jikko.tools.builtin.builtin_tool import BuiltinTool, parameter, setting
 from jikko.values import Json
 
 _WAITS: Final = (0.5, 1.0, 2.0)

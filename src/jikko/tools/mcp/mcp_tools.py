@@ -37,10 +37,10 @@ from jikko.ports.tools import (
     ToolNotFound,
     VariableMessage,
 )
-from jikko.tools.config import Auth, McpProvider, McpTool
 from jikko.tools.directory import ToolsDirectory
 from jikko.tools.mcp.oauth import TokenCache
 from jikko.tools.mcp.schema import read_tools
+from jikko.tools.tools_config import Auth, McpProvider, McpTool
 from jikko.values import Json
 
 _ASK_AGAIN: Final = 60.0
@@ -185,7 +185,7 @@ class McpTools:
     async def _connection(self) -> Any:
         """The module that uses the library. In a thread: it takes half a second to load, in which other runs go on."""
         if self._library is None:
-            self._library = await asyncio.to_thread(importlib.import_module, "jikko.tools.mcp.connection")
+            self._library = await asyncio.to_thread(importlib.import_module, "jikko.tools.mcp.mcp_connection")
         return self._library
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode
 
 from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest, Timeouts
-from jikko.tools.config import OAuthClient
+from jikko.tools.tools_config import OAuthClient
 
 _TIMEOUTS: Final = Timeouts(connect=10.0, read=30.0, write=30.0, total=60.0)
 _MAX_BYTES: Final = 1 << 20

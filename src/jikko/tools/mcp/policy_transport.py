@@ -14,9 +14,9 @@ import httpx2
 from jikko.concurrency.json_in_pieces import LARGE_BYTES, TooManyElements, decode_json
 from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.ports.http import HttpFailure, HttpResponse, Pairs
-from jikko.tools.mcp.event_stream import AnswerSeen
 from jikko.tools.mcp.half_pairs import without_half_pairs
-from jikko.tools.mcp.requests import McpRequests, failed, failure_text, request_id
+from jikko.tools.mcp.mcp_event_stream import AnswerSeen
+from jikko.tools.mcp.mcp_requests import McpRequests, failed, failure_text, request_id
 
 _NOT_SENT: Final = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding"})
 """Headers that the other client sets itself."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from jikko.dsl.fields import Fields
 from jikko.ports.tools import ToolParameter
-from jikko.tools.config import McpTool
+from jikko.tools.tools_config import McpTool
 from jikko.values import Json, is_too_deep
 
 _TYPES: Final = {"integer": "number", "float": "number", "number": "number", "boolean": "boolean"}

@@ -25,11 +25,11 @@ from jikko.ports.tools import (
     ToolName,
     ToolNotFound,
 )
-from jikko.tools.config import ApiProvider, Auth
 from jikko.tools.directory import ToolsDirectory
 from jikko.tools.given_files import FileContent, GivenFiles
-from jikko.tools.openapi.document import RemoteOperation
+from jikko.tools.openapi.openapi_document import RemoteOperation
 from jikko.tools.openapi.request import prepare
+from jikko.tools.tools_config import ApiProvider, Auth
 from jikko.values import Json
 
 _CONNECT = 10.0

@@ -16,7 +16,7 @@ from jikko.lang.render import to_text
 from jikko.ports.http import FormFile, Multipart, Pairs
 from jikko.ports.tools import ToolFailure
 from jikko.tools.given_files import FileContent
-from jikko.tools.openapi.document import MAX_URL, PlacedParameter, RemoteOperation, RequestBody, filled_in
+from jikko.tools.openapi.openapi_document import MAX_URL, PlacedParameter, RemoteOperation, RequestBody, filled_in
 from jikko.values import Json, is_too_deep
 
 _MAX_ANY_OF: Final = 10

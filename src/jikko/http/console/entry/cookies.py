@@ -3,7 +3,7 @@
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
-from jikko.console.access import SESSION_SECONDS
+from jikko.console.console_access import SESSION_SECONDS
 from jikko.http.requests import Request
 
 _NAME: Final = "jikko_console"

@@ -4,11 +4,11 @@ from functools import lru_cache
 
 from jikko import __version__
 from jikko.concurrency.off_the_loop import off_the_loop
-from jikko.console.service import Console
-from jikko.dify.events import encode
+from jikko.console.console_service import Console
+from jikko.dify.dify_events import encode
 from jikko.http.console.entry.headers import redirect_to
-from jikko.http.console.files import PageFiles
-from jikko.http.console.gate import VisitorGate
+from jikko.http.console.page_files import PageFiles
+from jikko.http.console.visitor_gate import VisitorGate
 from jikko.http.operation import Operation, Route
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse

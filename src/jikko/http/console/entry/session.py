@@ -8,14 +8,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jikko import __version__
 from jikko.concurrency.rate_limit import RequestRate
-from jikko.console.access import Visitor
-from jikko.console.service import Console
+from jikko.console.console_access import Visitor
+from jikko.console.console_service import Console
 from jikko.errors import InvalidParam, TooManyRequests
 from jikko.http.bodies.reading import SMALL_BYTES
+from jikko.http.body_fields import checked, must
 from jikko.http.console.entry.cookies import cookie_of, set_cookie
-from jikko.http.console.gate import API, NOTHING, ConsoleRequest, VisitorGate, VisitorRoute, log
 from jikko.http.console.moments import Moment
-from jikko.http.fields import checked, must
+from jikko.http.console.visitor_gate import API, NOTHING, ConsoleRequest, VisitorGate, VisitorRoute, log
 from jikko.http.operation import Operation, Route
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response, no_content

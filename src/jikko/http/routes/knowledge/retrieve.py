@@ -4,14 +4,14 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, to_builtins
 
-from jikko.dify.knowledge.segments import AskedQuery, Retrieved, external_record, record_body
+from jikko.dify.knowledge.segment_bodies import AskedQuery, Retrieved, external_record, record_body
 from jikko.errors import InvalidParam
-from jikko.http.fields import checked, must
+from jikko.http.body_fields import checked, must
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
-from jikko.http.routes.knowledge.access import DatasetRoute, knowledge_of
-from jikko.knowledge.retrieval.conditions import conditions_of
-from jikko.knowledge.retrieval.model import checked_retrieval_model, retrieval_model_of
+from jikko.http.routes.knowledge.dataset_access import DatasetRoute, knowledge_of
+from jikko.knowledge.retrieval.metadata_conditions import conditions_of
+from jikko.knowledge.retrieval.retrieval_model import checked_retrieval_model, retrieval_model_of
 from jikko.ports.knowledge import SearchFailure
 from jikko.values import Json
 

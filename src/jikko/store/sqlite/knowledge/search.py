@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from jikko.ports.stores.knowledge.records import Document, IndexEntry
 from jikko.repositories.identifiers import StoredId, id_text, storable, stored_id
-from jikko.repositories.knowledge.segments import Found, SegmentStore, Visible
-from jikko.repositories.knowledge.tables import DOCUMENTS
-from jikko.repositories.sql import Count, Operation, Row
+from jikko.repositories.knowledge.knowledge_tables import DOCUMENTS
+from jikko.repositories.knowledge.segment_repository import Found, SegmentStore, Visible
+from jikko.repositories.shared_sql import Count, Operation, Row
 from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.knowledge.vectors import VectorCache, similarities
+from jikko.store.sqlite.knowledge.cached_vectors import VectorCache, similarities
 from jikko.store.sqlite.sql import perform
 
 _NODE: Final = """

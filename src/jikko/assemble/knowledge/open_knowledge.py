@@ -1,0 +1,109 @@
+"""Picks where datasets are kept, and what begins once there are any."""
+
+import asyncio
+from contextlib import nullcontext
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from jikko.assemble import lazy
+from jikko.assemble.build_context import BuildContext
+from jikko.cluster.data_folder_lock import sole_owner
+from jikko.concurrency.alarm import Alarm
+from jikko.concurrency.lazy_proxy import is_made, lazy_proxy
+from jikko.concurrency.rate_limit import Rate
+from jikko.concurrency.shutdown import Shutdown
+from jikko.files.signing import UrlSigner
+from jikko.knowledge.awaited_indexing import AwaitedIndexing
+from jikko.ports.cluster import Cluster
+from jikko.ports.node_ports import NodePorts
+from jikko.providers.config import Providers
+from jikko.settings import Settings
+from jikko.store.sqlite.knowledge.sqlite_knowledge import SqliteKnowledge
+
+if TYPE_CHECKING:
+    from jikko.knowledge.retrieval.retrieval import Retrieval
+    from jikko.knowledge.service import Knowledge
+    from jikko.ports.http import HttpClient
+    from jikko.ports.models import Models
+    from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
+
+_IMPORTS: Final = partial(import_module, "jikko.assemble.knowledge.build_knowledge")
+"""Imports what datasets need, and makes nothing."""
+
+
+def knowledge_stores(settings: Settings, stack: Shutdown, owned: bool, *, shared: bool) -> "OpenKnowledge":
+    """Where datasets are kept: in the database that the settings name, or in the data folder. Opens nothing yet.
+
+    Args:
+        owned: Whether this process, or the one that started it, holds the data folder.
+        shared: Whether other processes of this machine write to it too.
+    """
+    if settings.database_url:
+        return lazy.datasets_in_postgres(settings, stack)
+    alone = nullcontext if owned else partial(sole_owner, settings.home, doing="an upgrade of the datasets", patience=0)
+    stores = SqliteKnowledge(settings.knowledge_database, memory=settings.knowledge_memory, shared=shared, alone=alone)
+    stack.step("the datasets", partial(asyncio.to_thread, stores.close))
+    return stores
+
+
+def later_retrieval(stores: "OpenKnowledge", http: "HttpClient", models: "Models", stack: Shutdown) -> "Retrieval":
+    """What searches datasets; made with the first search. ``stack``: closes it."""
+
+    def made() -> "Retrieval":
+        return lazy.make_retrieval(stores, http, models)
+
+    retrieval = lazy_proxy(made, _IMPORTS)
+
+    async def close() -> None:
+        if is_made(retrieval):
+            await retrieval.close()
+
+    stack.step("searches of datasets", close)
+    return retrieval
+
+
+class KnowledgeServices(Struct, frozen=True):
+    """What works with datasets: made, and imported, with the first that is asked for."""
+
+    knowledge: "Knowledge"
+    indexing: AwaitedIndexing
+
+
+def build_knowledge(
+    context: BuildContext,
+    stores: "OpenKnowledge",
+    ports: NodePorts,
+    retrieval: "Retrieval",
+    providers: Providers,
+    signer: UrlSigner,
+    cluster: Cluster,
+    rate: Rate,
+) -> KnowledgeServices:
+    """The datasets of a process.
+
+    Args:
+        ports: Those of nodes: documents are read and models called as for these.
+        retrieval: What searches for nodes.
+        rate: How many requests each key may make.
+    """
+    alarm = Alarm(context.clock)
+
+    def made() -> "Knowledge":
+        return lazy.make_knowledge(
+            context.settings,
+            stores,
+            ports,
+            providers,
+            retrieval=retrieval,
+            alarm=alarm,
+            signer=signer,
+            cluster=cluster,
+            rate=rate,
+            clock=context.clock,
+        )
+
+    knowledge = lazy_proxy(made, _IMPORTS)
+    return KnowledgeServices(knowledge, AwaitedIndexing(stores, knowledge, alarm))

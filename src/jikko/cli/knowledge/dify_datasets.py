@@ -1,0 +1,339 @@
+"""``jikko knowledge import``: datasets of a Dify become datasets of here, with their ids."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from typing import Any, Final, TypeVar
+from urllib.parse import urlencode
+
+import aiohttp
+import click
+import msgspec
+from msgspec import Struct, field
+
+from jikko.cli.command_failure import Failure
+from jikko.cli.knowledge.waiting import finish
+from jikko.cli.options import assembled, providers_option, with_settings
+from jikko.errors import InvalidParam, JikkoError
+from jikko.exit_codes import ExitCode, of_answer
+from jikko.knowledge.datasets import DatasetWishes
+from jikko.knowledge.documents import NewSource
+from jikko.knowledge.imports import GivenChild, GivenDocument, GivenField, GivenSegment, GivenValue
+from jikko.knowledge.retrieval.retrieval_model import checked_retrieval_model
+from jikko.ports.stores.knowledge.records import UNDER_WAY
+from jikko.settings import Settings
+from jikko.terminal_text import harmless
+
+T = TypeVar("T")
+
+_PAGE: Final = 100
+"""Entries of a page: as many as Dify gives."""
+_ATTEMPTS: Final = 5
+"""Of a request whose server has too much to do, or fails."""
+_MAX_BYTES: Final = 134_217_728
+"""Bytes of an answer."""
+
+
+class DifyKnowledge:
+    """All datasets that a key opens."""
+
+    def __init__(self, session: Any, url: str, key: str, *, wait: float = 1.0) -> None:
+        """Args:
+        session: Of aiohttp.
+        url: Of the server, with or without ``/v1`` at the end.
+        wait: Seconds before a second attempt; twice as many before each further one.
+        """
+        self._session = session
+        self._url = url.rstrip("/").removesuffix("/v1") + "/v1"
+        self._headers = {"Authorization": f"Bearer {key}"}
+        self._wait = wait
+        self._has_answered = False
+
+    async def each(self, path: str, kind: type[T], **query: str) -> AsyncIterator[T]:
+        """All entries of a list, page by page.
+
+        Args:
+            kind: What each of them is.
+
+        Raises:
+            Failure: The server refuses, does not answer, or says something else.
+        """
+        page, last = 1, False
+        while not last:
+            body = await self.one(f"{path}?{urlencode({**query, 'page': page, 'limit': _PAGE})}", dict[str, Any])
+            data = body.get("data")
+            if not isinstance(data, list):
+                raise self._unreadable(path, "it has no list called data")
+            for entry in data:
+                yield self._as(path, entry, kind)
+            page += 1
+            # ``has_more`` is true at Dify whenever a page is full.
+            last = len(data) < _PAGE
+
+    async def one(self, path: str, kind: type[T]) -> T:
+        """An answer. Raises as ``each``."""
+        content = await self._get(self._url + path, self._headers)
+        try:
+            value = msgspec.json.decode(content)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise self._unreadable(path, "it is no JSON") from None
+        return self._as(path, value, kind)
+
+    async def file(self, url: str) -> bytes | None:
+        """What is behind a signed address; ``None`` if that cannot be had."""
+        try:
+            return await self._get(url if "://" in url else self._url.removesuffix("/v1") + url, {})
+        except Failure:
+            return None
+
+    async def _get(self, url: str, headers: dict[str, str]) -> bytes:
+        wait = self._wait
+        for attempt in range(1, _ATTEMPTS + 1):
+            # What never answered is not there.
+            is_last = attempt == _ATTEMPTS or not self._has_answered
+            try:
+                async with self._session.get(url, headers=headers) as response:
+                    content = await self._read(response, url)
+                    self._has_answered = True
+                    if response.status == 200:
+                        return content
+                    if attempt == _ATTEMPTS or (response.status != 429 and response.status < 500):
+                        raise _refused(url, response.status, content)
+            except (aiohttp.ClientError, OSError, ValueError) as error:
+                if is_last or isinstance(error, (aiohttp.InvalidURL, ValueError)):
+                    raise Failure(
+                        f"{url}: the server does not answer: {error or type(error).__name__}",
+                        exit_code=ExitCode.UNAVAILABLE,
+                        code="no_server",
+                        hint="Say where it is with --from-dify URL, as https://dify.example",
+                    ) from None
+            await asyncio.sleep(wait)
+            wait *= 2
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _read(self, response: Any, url: str) -> bytes:
+        pieces, size = [], 0
+        async for piece in response.content.iter_any():
+            pieces.append(piece)
+            size += len(piece)
+            if size > _MAX_BYTES:
+                raise Failure(f"{url}: the answer has more than {_MAX_BYTES} bytes")
+        return b"".join(pieces)
+
+    def _as(self, path: str, value: Any, kind: type[T]) -> T:
+        try:
+            return msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            raise self._unreadable(path, str(error)) from None
+
+    def _unreadable(self, path: str, why: str) -> Failure:
+        return Failure(f"{self._url}{path}: this is not what Dify's knowledge API answers: {why}")
+
+
+def _refused(url: str, status: int, content: bytes) -> Failure:
+    try:
+        message = str(msgspec.json.decode(content)["message"])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError, KeyError):
+        message = content[:200].decode(errors="replace")
+    hint = "It takes a key of the knowledge API, which begins with dataset-." if status == 401 else ""
+    return Failure(f"{url}: the server answered {status}: {message}", exit_code=of_answer(status), hint=hint)
+
+
+@click.command("import")
+@click.argument("datasets", nargs=-1, metavar="[DATASETS]...")
+@click.option("--from-dify", "url", metavar="URL", required=True, help="Where it is, such as https://dify.example.")
+@click.option(
+    "--key",
+    metavar="KEY",
+    required=True,
+    envvar="JIKKO_DIFY_KEY",
+    show_envvar=True,
+    help="A key of its knowledge API, which begins with dataset-; - to read it from standard input.",
+)
+@click.option("--model", metavar="PROVIDER/MODEL", help="Embed by this model here, instead of those that it has there.")
+@providers_option
+@with_settings
+async def import_(
+    settings: Settings, datasets: tuple[str, ...], url: str, key: str, model: str | None, as_json: bool
+) -> int:
+    """Copy DATASETS (names or ids; by default all) with documents, segments, metadata and tags, over the API of a Dify.
+
+    Datasets keep their ids, so that workflow files find them; texts are cut as they are there, and embedded here. Once
+    more, it takes only what has changed. The exit code is 1 if something could not be taken.
+    """
+    provider, _, name = (model or "").rpartition("/")
+    if model is not None and not (provider and name):
+        raise click.UsageError("--model: say PROVIDER/MODEL.")
+    key = sys.stdin.readline().strip() if key == "-" else key
+    instead = (provider, name) if model else None
+    failed = 0
+    timeout = aiohttp.ClientTimeout(total=None, connect=10, sock_read=120)
+    async with aiohttp.ClientSession(timeout=timeout) as session, assembled(settings) as assembly:
+        service = DifyKnowledge(session, url, key)
+        there = [each async for each in service.each("/datasets", ThereDataset)]
+        named = {text for each in there for text in (each.id, each.name)}
+        if unknown := [each for each in datasets if each not in named]:
+            raise Failure(f"There is no dataset {', '.join(map(repr, unknown))} at {url}.", code="not_found")
+        for each in there:
+            if datasets and each.id not in datasets and each.name not in datasets:
+                continue
+            if each.provider == "external":
+                click.echo(
+                    harmless(f"left out: {each.name} (its texts are elsewhere: see knowledge external)"), err=True
+                )
+                continue
+            try:
+                failed += await _one(assembly.knowledge, service, each, instead, as_json)
+            except JikkoError as error:
+                click.echo(harmless(f"{each.name}: {error}"), err=True)
+                failed += 1
+    return 1 if failed else 0
+
+
+async def _one(knowledge: Any, service: Any, there: Any, model: tuple[str, str] | None, as_json: bool) -> int:
+    """Copy one dataset. Returns how many of its documents are in error, or could not be taken."""
+    fields, built_in = await fields_of(service, there.id)
+    dataset = await knowledge.imports.dataset(there.wishes(model), [tag.name for tag in there.tags], fields)
+    own = {each.name: each for each in await knowledge.documents.all(dataset.id)}
+    listed = [each async for each in service.each(f"/datasets/{there.id}/documents", ThereDocument)]
+    taken: dict[str, str] = {}
+    changed = passed = 0
+    # The newest is listed first; here they are to have the order that they have there.
+    for each in reversed(listed):
+        if each.indexing_status != "completed":
+            click.echo(harmless(f"left out: {there.name}/{each.name} (is {each.indexing_status} there)"), err=True)
+            passed += 1
+            continue
+        given = await given_document(service, there.id, each)
+        while given.name in taken:
+            given.name += f" ({each.id[:8]})"
+        taken[given.name] = given.id
+        try:
+            changed += await knowledge.imports.document(dataset, given, own.get(given.name))
+        except InvalidParam as error:
+            click.echo(harmless(f"{there.name}/{each.name}: {error}"), err=True)
+            passed += 1
+    await knowledge.imports.finish(dataset, built_in_fields=built_in)
+    waits = {each.id for each in await knowledge.documents.all(dataset.id) if each.status in UNDER_WAY}
+    await finish(knowledge, dataset.id, waits, quiet=as_json)
+    ended = [each for each in await knowledge.documents.all(dataset.id) if each.id in waits]
+    failed = [each for each in ended if each.status == "error"]
+    for document in failed:
+        click.echo(harmless(f"{there.name}/{document.name}: {document.error}"), err=True)
+    counts = {"added": changed, "unchanged": len(taken) - changed, "failed": len(failed) + passed}
+    if as_json:
+        click.echo(json.dumps({"dataset_id": dataset.id, "name": dataset.name, **counts}, ensure_ascii=False))
+    else:
+        summary = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+        click.echo(harmless(f"{dataset.name}: {summary or 'nothing to do'}"))
+    return counts["failed"]
+
+
+class ThereTag(Struct):
+    """A tag."""
+
+    name: str
+
+
+class ThereDataset(Struct):
+    """A dataset in the list of all."""
+
+    id: str
+    name: str
+    description: str | None = None
+    provider: str = "vendor"
+    permission: str | None = None
+    indexing_technique: str | None = None
+    embedding_model: str | None = None
+    embedding_model_provider: str | None = None
+    retrieval_model_dict: dict[str, Any] | None = None
+    tags: list[ThereTag] = field(default_factory=list)
+
+    def wishes(self, model: tuple[str, str] | None) -> DatasetWishes:
+        """What it is to be here. ``model``: provider and embedding model to take instead."""
+        provider, name = model or (self.embedding_model_provider, self.embedding_model)
+        by_vectors = self.indexing_technique == "high_quality"
+        try:
+            retrieval_model = checked_retrieval_model(self.retrieval_model_dict)
+        except InvalidParam:
+            retrieval_model = None
+        return DatasetWishes(
+            id=self.id,
+            name=self.name,
+            description=self.description,
+            permission=self.permission,
+            technique=self.indexing_technique,
+            embedding_provider=provider if by_vectors else None,
+            embedding_model=name if by_vectors else None,
+            retrieval_model=retrieval_model,
+        )
+
+
+class ThereDocument(Struct):
+    """A document in the list of its dataset."""
+
+    id: str
+    name: str
+    indexing_status: str
+
+
+class _Detail(Struct):
+    doc_form: str
+    enabled: bool
+    archived: bool
+    word_count: int = 0
+    doc_language: str | None = None
+    document_process_rule: dict[str, Any] | None = None
+    doc_metadata: list[GivenValue] | None = None
+    data_source_info: dict[str, Any] | None = None
+
+
+class _Fields(Struct):
+    doc_metadata: list[GivenField]
+    built_in_field_enabled: bool = False
+
+
+async def fields_of(service: DifyKnowledge, dataset_id: str) -> tuple[list[GivenField], bool]:
+    """The metadata fields of a dataset, and whether the built-in ones are on. Raises ``Failure``."""
+    found = await service.one(f"/datasets/{dataset_id}/metadata", _Fields)
+    return found.doc_metadata, found.built_in_field_enabled
+
+
+async def given_document(service: DifyKnowledge, dataset_id: str, document: ThereDocument) -> GivenDocument:
+    """A document with all its segments. Raises ``Failure``."""
+    at = f"/datasets/{dataset_id}/documents/{document.id}"
+    detail = await service.one(at, _Detail)
+    segments = [each async for each in service.each(f"{at}/segments", GivenSegment)]
+    segments.sort(key=lambda each: each.position)
+    if detail.doc_form == "hierarchical_model":
+        for each in segments:
+            # Lists show those of parents that are no whole documents.
+            children = service.each(f"{at}/segments/{each.id}/child_chunks", GivenChild)
+            each.children = each.children or [child async for child in children]
+    return GivenDocument(
+        id=document.id,
+        name=document.name,
+        form=detail.doc_form,
+        language=detail.doc_language or "English",
+        rule=detail.document_process_rule,
+        enabled=detail.enabled,
+        archived=detail.archived,
+        words=detail.word_count or sum(len(each.content) for each in segments),
+        values=[each for each in detail.doc_metadata or () if each.id != "built-in"],
+        segments=segments,
+        source=await _source(service, at, detail.data_source_info or {}),
+    )
+
+
+async def _source(service: DifyKnowledge, at: str, info: dict[str, Any]) -> NewSource | None:
+    """The file that a document was made of, if the server gives it."""
+    file = info.get("upload_file")
+    if not isinstance(file, dict) or not isinstance(file.get("name"), str):
+        return None
+    url = (await service.one(f"{at}/download", dict[str, Any])).get("url")
+    content = await service.file(url) if isinstance(url, str) else None
+    if content is None:
+        return None
+    extension, mime_type = str(file.get("extension") or "txt"), str(file.get("mime_type") or "text/plain")
+    return NewSource(file["name"], content, mime_type, extension)

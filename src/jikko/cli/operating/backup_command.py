@@ -1,0 +1,91 @@
+"""``jikko backup``: a copy of the data folder, in a folder that can be served as it is, or in a bucket."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.assemble.build_backup import archive_left_out, is_bucket, make_backups, make_bucket_backups
+from jikko.cli.options import FolderOrBucket, with_settings
+from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.maintenance.backup_target import NotABackup
+from jikko.settings import Settings
+
+
+@click.command()
+@click.argument("folder", type=FolderOrBucket(), metavar="FOLDER|s3://BUCKET/…")
+@with_settings
+def backup(settings: Settings, folder: str, as_json: bool) -> None:
+    """Copy the data folder to FOLDER, as it is at one moment. Works while the server is running.
+
+    The copy is a data folder of its own: apps, runs, conversations, datasets, uploaded files, keys, plugins, packages
+    and jikko.toml. What was copied is read again. `jikko restore FOLDER` brings it back.
+
+    FOLDER is new or empty, or an earlier backup of the same data folder, which is brought up to date: only new files
+    are copied. Anything else is refused and left as it is, and so is a backup that was served since.
+
+    A bucket (s3://BUCKET/FOLDER?endpoint=https://HOST&region=NAME, all but the bucket optional) gets one backup more
+    with each call, and of it only what no backup there has yet. JIKKO_BACKUP_FOLDER and JIKKO_BACKUP_URL have the
+    server make backups by itself.
+
+    Contents of files are copied from the bucket of JIKKO_FILES_URL, too. A record in PostgreSQL (JIKKO_DATABASE_URL)
+    is not: the line for pg_dump is told. Call that first, then this: so each file that the record knows is there.
+    """
+    if not settings.has_database:
+        raise click.ClickException(f"There is no database {settings.database}.")
+    try:
+        report, text = (_to_bucket if is_bucket(folder) else _to_folder)(folder, settings)
+    except NotABackup as error:
+        raise click.ClickException(str(error)) from None
+    except StoreUnavailable as error:
+        raise click.ClickException(f"There is no backup of it: {error}{_cause(error)}") from None
+    except (InvalidSettings, OSError) as error:
+        if is_bucket(folder):
+            raise click.ClickException(str(error)) from None
+        raise click.ClickException(f"{folder} cannot be written: {getattr(error, 'strerror', None) or error}") from None
+    record, archive = make_backups(settings).record_elsewhere, archive_left_out(settings)
+    if as_json:
+        record_report = {} if record is None else {"record": {"address": record.address, "command": record.command}}
+        click.echo(json.dumps(report | record_report | ({"archive": archive} if archive else {})))
+        return
+    click.echo(text)
+    if record is not None:
+        click.echo(f"not in it: the record, in {record.address}. What copies it, before each call of this:", err=True)
+        click.echo(f"  {record.command}", err=True)
+    if archive:
+        click.echo(f"not in it: {archive}. Give the bucket a copy of its own.", err=True)
+    for path in report["elsewhere"]:
+        click.echo(f"not in it, being elsewhere: {path}", err=True)
+
+
+def _to_folder(name: str, settings: Settings) -> tuple[dict[str, Any], str]:
+    """Make one. Returns what came of it, and the same as text."""
+    folder = Path(name)
+    if folder.exists() and folder.samefile(settings.home):
+        raise click.ClickException(f"{folder} is the data folder itself.")
+    backups = make_backups(settings)
+    made = backups.make(folder)
+    report = {"folder": name, "database_bytes": made.database_bytes, "new_files": made.new_files}
+    text = f"{name}: {_database(made.database_bytes)}{made.new_files} new files"
+    return {**report, "elsewhere": backups.elsewhere}, text
+
+
+def _to_bucket(url: str, settings: Settings) -> tuple[dict[str, Any], str]:
+    backups = make_bucket_backups(settings, url)
+    made = backups.make()
+    report = {"bucket": backups.where, "name": made.name, "database_bytes": made.database_bytes}
+    text = (
+        f"{backups.where}/{made.name}: {_database(made.database_bytes)}{made.new_files} new files, "
+        f"{made.new_bytes} bytes that were not there"
+    )
+    return {**report, "new_files": made.new_files, "new_bytes": made.new_bytes, "elsewhere": backups.elsewhere}, text
+
+
+def _database(size: int) -> str:
+    return f"a database of {size} bytes, " if size else "keys and files, "
+
+
+def _cause(error: Exception) -> str:
+    """The error of the library of buckets, which is in no message for clients."""
+    return f" ({str(error.__cause__).partition(chr(10))[0]})" if error.__cause__ is not None else ""

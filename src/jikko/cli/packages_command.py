@@ -1,0 +1,87 @@
+"""``jikko packages``: libraries that the code of workflows can import."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.assemble.packages import PackagesRefused, install_packages, installed_packages, remove_packages
+from jikko.cli.command_failure import Failure
+from jikko.cli.options import run_async, with_settings
+from jikko.settings import Settings
+
+
+@click.group()
+def packages() -> None:
+    """Install Python libraries that code nodes can import.
+
+    They are kept in the data folder, or where JIKKO_PACKAGES says. requests, httpx and json_repair need no installing.
+    """
+
+
+@packages.command(short_help="Install libraries.")
+@click.argument("requirements", nargs=-1)
+@click.option(
+    "-r",
+    "--requirement",
+    "files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with one requirement a line. Can be given more than once.",
+)
+@with_settings
+def install(settings: Settings, requirements: tuple[str, ...], files: tuple[Path, ...], as_json: bool) -> None:
+    """Install libraries beside those that are there, by pip or uv, and try them in a locked process.
+
+    REQUIREMENTS are what pip takes: numpy, 'pandas>=3', a wheel, NAME @ ADDRESS. Without any, all are installed anew:
+    after Python was updated, say. Where they come from is for pip to know (PIP_INDEX_URL, pip.conf).
+
+    One that cannot be used in a locked process (it starts threads, say) is refused with the reason, and nothing
+    changes. A server that runs has them without a restart, from the next code node on that starts a moment later.
+    """
+    _show(_changed(install_packages(settings, requirements, files, _reporter(as_json))), as_json)
+
+
+@packages.command("list", short_help="Say what is installed.")
+@with_settings
+def list_(settings: Settings, as_json: bool) -> None:
+    """List what is installed: first what was asked for by name, then what that needs."""
+    _show(installed_packages(settings), as_json)
+
+
+@packages.command(short_help="Remove libraries.")
+@click.argument("names", nargs=-1, required=True)
+@with_settings
+def remove(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
+    """Remove libraries that were installed by name, and what only they need."""
+    _show(_changed(remove_packages(settings, names, _reporter(as_json))), as_json)
+
+
+def _changed(work: Any) -> Any:
+    try:
+        return run_async(work)
+    except PackagesRefused as error:
+        raise Failure(str(error), code="packages_refused", hint="Nothing has changed.") from None
+
+
+def _reporter(as_json: bool) -> Any:
+    return lambda text: click.echo(text, err=True) if not as_json else None
+
+
+def _show(installed: Any, as_json: bool) -> None:
+    found = sorted(installed.packages, key=lambda package: not package.requested) if installed else []
+    for package in found:
+        if as_json:
+            entry = {
+                "name": package.name,
+                "version": package.version,
+                "modules": list(package.modules),
+                "requested": package.requested,
+            }
+            click.echo(json.dumps(entry, ensure_ascii=False))
+        else:
+            needed = "" if package.requested else "  (needed by others)"
+            click.echo(f"{package.name} {package.version}{needed}")
+    if not found and not as_json:
+        click.echo("No packages are installed.", err=True)

@@ -1,0 +1,155 @@
+"""``jikko runs follow|stop|retry``."""
+
+import asyncio
+from typing import Any
+
+import click
+
+from jikko.assemble.assembly import Assembly
+from jikko.cli.command_failure import Failure
+from jikko.cli.completion import complete_run
+from jikko.cli.options import assembled, existing, failure, with_settings
+from jikko.cli.running.ending import Ending
+from jikko.cli.running.following import Watch
+from jikko.cli.running.run_progress import ProgressReporter
+from jikko.cli.runs.remote import Server, acting, reached
+from jikko.cli.shown import show_entry
+from jikko.errors import InvalidParam
+from jikko.exit_codes import ExitCode, of_run
+from jikko.runs.left_runs import stop_left
+from jikko.runs.reading.short_ids import run_of
+from jikko.settings import Settings
+
+_LOOK_SECONDS = 0.1
+"""Between looks at a run that a server executes."""
+_BY_CURRENT = "That was by the version of the run; --current repeats it by the app's current version."
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN", shell_complete=complete_run)
+@with_settings
+async def follow(settings: Settings, run_id: str, as_json: bool) -> int:
+    """Show the events of a RUN, from its first to its end, also while it goes on. Ctrl-C leaves the run alone."""
+    ending = Ending()
+    # The process that executes the run does not know of this one, and tells it nothing.
+    async with assembled(existing(settings), look_seconds=_LOOK_SECONDS) as assembly:
+        record = await run_of(assembly.store, run_id)
+        following = asyncio.ensure_future(Watch(assembly, record, ProgressReporter(as_json=as_json)).to_end_or_pause())
+        with ending.asked(following.cancel):
+            try:
+                await following
+            except asyncio.CancelledError:
+                if not ending.wanted:
+                    raise
+                click.echo(f"the run goes on; jikko runs follow {record.identity.run_id}", err=True)
+                return ending.code
+        record = await assembly.runs.records.any_record(record.identity.run_id)
+    return of_run(record.status, record.error)
+
+
+@click.command()
+@acting
+@with_settings
+async def stop(settings: Settings, run_id: str, url: str | None, key: str | None, user: str, as_json: bool) -> None:
+    """Stop a RUN, through the server that executes it; without a server, a run that was left or waits for a form.
+
+    The exit code is 9 if there was nothing to stop.
+    """
+    if url is None:
+        existing(settings)
+    stopped, how = await stop_run(run_id, url, key, user, settings)
+    if not stopped:
+        raise Failure(
+            f"the run had ended already ({how})" if how else "the run had ended already",
+            exit_code=ExitCode.CONFLICT,
+            code="conflict",
+        )
+    show_entry({"result": "success", "stopped": True}, "stopped", as_json=as_json)
+
+
+async def stop_run(run_id: str, url: str | None, key: str | None, user: str, settings: Settings) -> tuple[bool, str]:
+    """Whether it was stopped, and the status of the run otherwise, if that is known."""
+    async with reached(settings, run_id, url=url, key=key, user=user) as (where, run):
+        if isinstance(where, Server):
+            stopped = bool((await where.act_on(run, "stop")).get("stopped"))
+            return stopped, "" if stopped else await where.status_of(run)
+
+        stopped = await stop_left(where.runs, where.store, run, user, where.clock())
+        return stopped, run.status
+
+
+@click.command()
+@acting
+@click.option("--from", "from_node", metavar="NODE_ID", help="The node that runs again.  [default: those that failed]")
+@click.option("--current", is_flag=True, help="By the current version of the app; nodes that it changes run again.")
+@click.option("--wait", is_flag=True, help="Wait for the end of the new run; the exit code is that of the run.")
+@with_settings
+async def retry(
+    settings: Settings,
+    run_id: str,
+    from_node: str | None,
+    current: bool,
+    wait: bool,
+    url: str | None,
+    key: str | None,
+    user: str,
+    as_json: bool,
+) -> int:
+    """Repeat a RUN: a new run takes over what finished nodes did, and the others run again.
+
+    It is a run of the same version, or with --current of the app's current one: what a changed node did, and what
+    stands behind it, is not taken over then. Without a server the new run is executed here, to its end.
+    """
+    if url is None:
+        existing(settings)
+    async with reached(settings, run_id, url=url, key=key, user=user) as (where, run):
+        if not isinstance(where, Server):
+            app = await where.apps.find(run.identity.app_id)
+            try:
+                run_log = await where.retries.retry(app, run.identity.run_id, from_node=from_node, current=current)
+            except InvalidParam as refused:
+                raise failure(
+                    refused, hint=f"--from NODE_ID says so; jikko runs show {run_id} lists the nodes"
+                ) from None
+            code = await executed_here(where, run_log.record, as_json)
+            if code is ExitCode.FAILED and not current:
+                click.echo(_BY_CURRENT, err=True)
+            return code
+        body: dict[str, Any] = {"response_mode": "blocking" if wait else "async"}
+        if from_node:
+            body["from_node_id"] = from_node
+        if current:
+            body["current_version"] = True
+        answer = await where.act_on(run, "retry", body, seconds=None if wait else 30)
+        try:
+            new_run, status, error = answer["workflow_run_id"], answer["data"]["status"], answer["data"].get("error")
+        except (KeyError, TypeError, AttributeError):
+            raise where.stranger() from None
+    show_entry(answer, f"{new_run}  {status}", as_json=as_json)
+    if wait and status in ("failed", "stopped"):
+        click.echo(f"{error or status}; jikko runs show {new_run}", err=True)
+        if not current:
+            click.echo(_BY_CURRENT, err=True)
+    return of_run(status, error)
+
+
+async def executed_here(assembly: Assembly, record: Any, as_json: bool) -> int:
+    """Watch a run that this process executes, to its end or pause. Returns the exit code."""
+    ending = Ending()
+    identity = record.identity
+    stopping: list[asyncio.Future[bool]] = []
+
+    def stop_it() -> None:
+        stopping.append(
+            asyncio.ensure_future(assembly.runs.control.stop(identity.app_id, identity.run_id, identity.user))
+        )
+
+    watch = Watch(assembly, record, ProgressReporter(as_json=as_json, stopped_by=lambda: ending.by))
+    with ending.asked(stop_it):
+        await watch.to_end_or_pause()
+    await assembly.runs.close(0)
+    record = await assembly.runs.records.any_record(identity.run_id)
+    if not as_json:
+        click.echo(f"{identity.run_id}  {record.status}")
+    code = of_run(record.status, record.error)
+    return ending.code if ending.wanted and code is not ExitCode.OK else code

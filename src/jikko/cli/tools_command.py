@@ -1,0 +1,228 @@
+"""``jikko tools``: which tools there are, whether they answer, and what they say."""
+
+import json
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
+
+import click
+from msgspec.structs import replace
+
+from jikko.assemble.assembly import Assembly
+from jikko.cli.checking.dsl_sources import checked_sources
+from jikko.cli.command_failure import Failure
+from jikko.cli.options import assembled, record_exists, tools_option, with_settings
+from jikko.cli.shown import show_entry
+from jikko.dsl.fields import did_you_mean
+from jikko.errors import JikkoError, NotFound
+from jikko.nodes.tools.conversion import NotConvertible, converted
+from jikko.nodes.tools.tool import ToolNode
+from jikko.ports.tools import ToolCall, ToolFailure, ToolNotFound
+from jikko.settings import Settings
+from jikko.terminal_text import harmless
+
+
+@click.group()
+def tools() -> None:
+    """Show, try and call the tools that workflows name."""
+
+
+@tools.command("list", short_help="Say which workflow needs which.")
+@click.argument("files", nargs=-1, type=click.Path())
+@click.option("--ask", is_flag=True, help="Ask MCP servers for their tools.")
+@tools_option
+@with_settings
+async def list_(settings: Settings, files: tuple[str, ...], ask: bool, as_json: bool) -> int:
+    """List the tools that are set up, and which workflow needs which.
+
+    Looks at the imported apps, or at DSL FILES and folders of them if there are any. The exit code is 1 if a workflow
+    needs a tool that is not set up, or cannot be read.
+    """
+    missing = 0
+    async with assembled(settings, in_memory=bool(files) or not record_exists(settings)) as assembly:
+        for provider in assembly.tools.providers():
+            if provider.provider_type == "mcp" and not ask:
+                show_entry(
+                    {**_entry(provider), "tools": None},
+                    f"{_label(provider)}  (--ask asks for its tools)",
+                    as_json=as_json,
+                )
+                continue
+            try:
+                found = await assembly.tools.offered(provider)
+            except ToolNotFound as failure:
+                show_entry(
+                    {**_entry(provider), "error": str(failure)}, f"{_label(provider)}  {failure}", as_json=as_json
+                )
+                continue
+            for tool in found:
+                takes = [{"name": one.name, "type": one.type, "required": one.required} for one in tool.parameters]
+                entry = {**_entry(provider), "tool": tool.name.tool, "description": tool.description, "takes": takes}
+                show_entry(entry, f"{_label(provider)}/{tool.name.tool}  {tool.description}".rstrip(), as_json=as_json)
+        for served in assembly.served_apps.all_served():
+            address = f"/mcp/server/{served.code}/mcp"
+            entry = {"type": "mcp_server", "app": served.app, "address": address, "active": served.active}
+            line = f"{served.app}  is an MCP server at {address}{'' if served.active else ', which is not active'}"
+            show_entry(entry, line, as_json=as_json)
+        async for workflow, nodes in _workflows(files, assembly):
+            if nodes is None:
+                missing += 1
+            for title, name in nodes or ():
+                what, hint = _lack(assembly.tools, name)
+                missing += bool(what)
+                entry = {"workflow": workflow, "node": title, "tool": str(name), "ok": not what}
+                entry |= {"problem": what, "hint": hint} if what else {}
+                line = f"{'MISSING' if what else 'ok     '}  {workflow}: {title}: {name}"
+                show_entry(
+                    entry, line + (f"\n         {what}\n         {hint}".rstrip() if what else ""), as_json=as_json
+                )
+    return 1 if missing else 0
+
+
+def _lack(tools: Any, name: Any) -> tuple[str, str]:
+    """Why a tool cannot be called, as far as is known without asking, and what to do; nothing if it can."""
+    try:
+        tools.known(name)
+    except ToolNotFound as failure:
+        return failure.what.text(), "" if failure.remedy is None else failure.remedy.text()
+    return "", ""
+
+
+async def _workflows(files: Sequence[str], assembly: Assembly) -> AsyncIterator[tuple[str, Any]]:
+    """Names of workflows, with the titles of their tool nodes and the tools; ``None`` for one that cannot be read."""
+    for file, checked in checked_sources(files):
+        yield file, None if checked is None else list(_tool_nodes(checked.graph))
+    for app in () if files else await assembly.apps.all():
+        try:
+            workflow = await assembly.workflows.get(app)
+        except JikkoError as error:
+            click.echo(harmless(f"{app.name}: {error}"), err=True)
+            yield app.name, None
+            continue
+        yield app.name, list(_tool_nodes(workflow.graph))
+
+
+def _tool_nodes(graph: Any) -> Iterator[tuple[str, Any]]:
+    for node in graph.nodes.values():
+        if isinstance(node.node, ToolNode):
+            yield node.title or node.id, node.node.name
+
+
+@tools.command(short_help="Ask each provider what tools it has.")
+@click.argument("names", nargs=-1)
+@tools_option
+@with_settings
+async def test(settings: Settings, names: tuple[str, ...], as_json: bool) -> int:
+    """Try each provider of the tools file (or those with these NAMES): its keys are set, its document can be read, its
+    MCP server answers, its app is there; and the apps that are MCP servers. No tool is called.
+
+    The exit code is 0 if all is well.
+    """
+    async with assembled(settings, in_memory=not record_exists(settings)) as assembly:
+        return await _tried(assembly, names, as_json)
+
+
+async def _tried(assembly: Assembly, names: tuple[str, ...], as_json: bool) -> int:
+    failed = 0
+    providers = [one for one in assembly.tools.providers() if one.provider_type not in ("builtin", "plugin")]
+    chosen = [_chosen(name, assembly.tools.providers()) for name in names] or providers
+    for provider in chosen:
+        entry: dict[str, Any] = {**_entry(provider), "ok": True, "error": None}
+        try:
+            entry["tools"] = [tool.name.tool for tool in await assembly.tools.offered(provider)]
+            line = f"ok      {_label(provider)}: {', '.join(_some(entry['tools']))}"
+        except ToolNotFound as failure:
+            entry |= {"ok": False, "error": str(failure)}
+            line = f"FAILED  {_label(provider)}: {failure}"
+            failed += 1
+        show_entry(entry, line, as_json=as_json)
+    served = [] if names else assembly.served_apps.all_served()
+    for one in served:
+        entry = {"type": "mcp_server", "app": one.app, "ok": True, "error": None}
+        try:
+            await assembly.apps.find(one.app)
+            line = f"ok      {one.app}: an MCP server"
+        except NotFound as failure:
+            entry |= {"ok": False, "error": str(failure)}
+            line = f"FAILED  {one.app}: {failure}"
+            failed += 1
+        show_entry(entry, line, as_json=as_json)
+    if not chosen and not served:
+        click.echo("No tools are set up. Set JIKKO_TOOLS to the path of a tools file.", err=True)
+    return 1 if failed else 0
+
+
+@tools.command(short_help="Call one tool and show what it says.")
+@click.argument("tool", metavar="PROVIDER/TOOL")
+@click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
+@click.option("--app", help="Call it with the credentials of this app.")
+@tools_option
+@with_settings
+async def call(settings: Settings, tool: str, values: tuple[str, ...], app: str | None, as_json: bool) -> int:
+    """Call a tool as a node would, and print each message that it says.
+
+    PROVIDER is the key or the name of an entry of the tools file, or a built-in provider. Values are texts, and
+    converted to the declared types: time/weekday year=2024 month=2 day=29
+    """
+    given = {}
+    for value in values:
+        name, mark, text = value.partition("=")
+        if not mark:
+            raise click.UsageError(f"{value!r} is no NAME=VALUE.")
+        given[name] = text
+    async with assembled(settings, in_memory=not record_exists(settings)) as assembly:
+        provider_name, _, tool_name = tool.rpartition("/")
+        app_id = (await assembly.apps.find(app)).id if app else ""
+        try:
+            provider = _chosen(provider_name, assembly.tools.providers())
+            found = await assembly.tools.find(replace(provider, tool=tool_name), app_id=app_id)
+            parameters: dict[str, Any] = dict(given)
+            for parameter in found.parameters:
+                if parameter.name in parameters:
+                    parameters[parameter.name] = converted(parameters[parameter.name], parameter)
+            unknown = [name for name in given if found.parameter(name) is None]
+            if unknown:
+                raise Failure(f"{tool} has no parameter {', '.join(unknown)}", code="invalid_param")
+            call = ToolCall(tool=found, parameters=parameters, app_id=app_id, user="jikko tools call", key="call")
+            await assembly.tools.call(call, lambda message: _echo_message(message, as_json))
+        except (ToolNotFound, ToolFailure, NotConvertible) as failure:
+            raise Failure(str(failure), code="tool_failed") from None
+        finally:
+            await assembly.runs.close(0)
+    return 0
+
+
+def _chosen(name: str, providers: Sequence[Any]) -> Any:
+    """The provider of that key or name."""
+    for provider in (*(one for one in providers if one.provider == name), *providers):
+        if name in (provider.provider, provider.provider_name):
+            return provider
+    known = [one.provider_name or one.provider for one in providers]
+    raise Failure(f"there is no provider {name!r}", code="not_found", hint=did_you_mean(name, known))
+
+
+def _echo_message(message: Any, as_json: bool) -> None:
+    """One message of a tool."""
+    fields = {name: getattr(message, name) for name in message.__struct_fields__}
+    if "content" in fields:
+        fields = {**fields, "content": f"{len(fields['content'])} bytes"}
+    kind = type(message).__name__.removesuffix("Message").lower()
+    if as_json:
+        click.echo(json.dumps({"message": kind, **fields}, ensure_ascii=False, default=str))
+        return
+    text = fields["text"] if kind == "text" else json.dumps(fields, ensure_ascii=False, default=str)
+    click.echo(text if kind == "text" else f"[{kind}] {text}")
+
+
+def _entry(provider: Any) -> dict[str, Any]:
+    return {"type": provider.provider_type, "provider": provider.provider, "name": provider.provider_name}
+
+
+def _label(provider: Any) -> str:
+    name = provider.provider_name or provider.provider
+    return name if name == provider.provider else f"{name} ({provider.provider})"
+
+
+def _some(names: Sequence[str]) -> Iterator[str]:
+    yield from names[:8]
+    if len(names) > 8:
+        yield f"and {len(names) - 8} more"

@@ -1,0 +1,148 @@
+"""How a client speaks the Service API: to a server, or to an application in its own process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+from jikko.client.client_errors import ServiceError
+
+_CONNECT_SECONDS = 10.0
+_IDLE_SECONDS = 45.0
+"""Without a byte for so long, not even a ping, a stream is dead: Dify's and Jikko's come every ten seconds."""
+_KEPT_SECONDS = 1.5
+"""For which a connection is used again: less than any server keeps one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseHead:
+    """The beginning of an answer; its body comes."""
+
+    status: int
+    pieces: AsyncIterator[bytes]
+    media_type: str = ""
+
+
+class Transport(Protocol):
+    """Sends requests."""
+
+    def send(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, idle: bool = False
+    ) -> AbstractAsyncContextManager[ResponseHead]:
+        """Send a request; its answer is read in the block. Leaving the block ends it.
+
+        Args:
+            path: With its query; or a whole address, of another server too.
+            idle: Whether the answer is a stream with pings, and is dead without them.
+
+        Raises:
+            ServiceError: There is no answer, or it breaks off.
+        """
+
+    async def close(self) -> None:
+        """Close all connections."""
+
+
+class HttpTransport:
+    """To a server. Implements ``Transport``."""
+
+    def __init__(self, url: str) -> None:
+        """Args:
+        url: Of the server, with or without ``/v1`` at the end.
+        """
+        self._url = url.rstrip("/").removesuffix("/v1")
+        self._session: Any = None
+
+    @asynccontextmanager
+    async def send(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, idle: bool = False
+    ) -> AsyncIterator[ResponseHead]:
+        import aiohttp
+
+        if self._session is None:
+            connector = aiohttp.TCPConnector(keepalive_timeout=_KEPT_SECONDS)
+            self._session = aiohttp.ClientSession(connector=connector)
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=_CONNECT_SECONDS, sock_read=_IDLE_SECONDS if idle else None
+        )
+        try:
+            async with self._session.request(
+                method, path if "://" in path else self._url + path, headers=headers, data=body, timeout=timeout
+            ) as response:
+                yield ResponseHead(response.status, response.content.iter_any(), response.content_type)
+        except (aiohttp.ClientError, OSError) as error:
+            why = str(error) or type(error).__name__
+            raise ServiceError(f"{self._url}: the server does not answer: {why}", 0, "no_server") from None
+
+    async def close(self) -> None:
+        """See ``Transport.close``."""
+        if self._session is not None:
+            await self._session.close()
+
+
+class AppTransport:
+    """To an ASGI application in this process, on its event loop: nothing is listened on. Implements ``Transport``."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    @asynccontextmanager
+    async def send(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, idle: bool = False
+    ) -> AsyncIterator[ResponseHead]:
+        parts = urlsplit(path)
+        path, query = unquote(parts.path), parts.query
+        raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": path,
+            "raw_path": parts.path.encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "headers": [(b"host", b"localhost"), *raw],
+            "client": ("127.0.0.1", 0),
+            "server": ("localhost", 80),
+        }
+        received = iter([{"type": "http.request", "body": body, "more_body": False}])
+        left = asyncio.Event()
+        sent: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+
+        async def receive() -> dict[str, Any]:
+            message = next(received, None)
+            if message is None:
+                await left.wait()
+                return {"type": "http.disconnect"}
+            return message
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.put_nowait(message)
+
+        task = asyncio.get_running_loop().create_task(self._app(scope, receive, send))
+        task.add_done_callback(lambda _: sent.put_nowait(None))
+        try:
+            start = await sent.get()
+            if start is None:
+                await task
+                raise ServiceError("the application gives no answer", 0, "no_server")
+            kind = dict(start.get("headers") or ()).get(b"content-type", b"")
+            yield ResponseHead(start["status"], _pieces(sent), kind.decode("latin-1"))
+        finally:
+            left.set()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def close(self) -> None:
+        """See ``Transport.close``. There is nothing to close."""
+
+
+async def _pieces(sent: "asyncio.Queue[dict[str, Any] | None]") -> AsyncIterator[bytes]:
+    while (message := await sent.get()) is not None:
+        yield message.get("body", b"")
+        if not message.get("more_body", False):
+            return

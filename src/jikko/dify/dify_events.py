@@ -1,0 +1,327 @@
+"""Events of a run as Dify's messages.
+
+Source: docs/dify-behaviour.md, “Messages of a stream”, “Records”, “Service API”.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from jikko.dify import stream_messages
+from jikko.dify.run_fields import State, end_state, state, totals
+from jikko.dify.stream_messages import (
+    CreatedBy,
+    HumanInputRequired,
+    PauseReason,
+    StreamMessage,
+    WorkflowFinished,
+    WorkflowStarted,
+)
+from jikko.errors import JikkoError
+from jikko.events import (
+    AgentLogged,
+    ContainerStarted,
+    Event,
+    FormClosed,
+    FormRequested,
+    NodeAttempted,
+    NodeEvent,
+    NodeFinished,
+    NodeStarted,
+    ReasoningChunk,
+    RoundFinished,
+    Rounds,
+    RoundStarted,
+    RunFinished,
+    RunStarted,
+    TextChunk,
+    TextReplaced,
+)
+from jikko.long_texts import encode_giving_way, encode_text
+from jikko.record import RunIdentity, RunRecord
+from jikko.runs.reading.node_executions import NodeState, execution_metadata
+from jikko.values import Json, encode_json, files_in
+
+_LINE_ENDS = (("\u2028".encode(), b"\\u2028"), ("\u2029".encode(), b"\\u2029"), ("\x85".encode(), b"\\u0085"))
+"""Line ends of Unicode that JSON may hold, but not within a line of a stream."""
+_CONTAINERS = ("iteration", "loop")
+_AGENT = "agent"
+"""Nodes of this type tell their strategy where others tell an icon."""
+
+
+def encode(value: Any) -> bytes:
+    """Compact JSON in UTF-8. NaN and infinities become null."""
+    return encode_json(value)
+
+
+def event_message(record: RunRecord, event: Event) -> StreamMessage | None:
+    """An event as a message of the stream; ``None`` if clients of Dify do not know it.
+
+    Args:
+        record: The run's, as it is at the event or later.
+    """
+    described = _described(record, event)
+    return None if described is None else message(record.identity, *described)
+
+
+def message(identity: RunIdentity, name: str, data: Struct) -> StreamMessage:
+    """A message of the stream."""
+    return StreamMessage(name, identity.run_id, identity.task_id, data)
+
+
+def frame(message: Any) -> bytes:
+    """A message as it stands in the stream."""
+    return b"data: " + line(message) + b"\n\n"
+
+
+def line(value: Any) -> bytes:
+    """JSON as ``encode`` makes it, for one line of a stream."""
+    return _in_one_line(encode(value))
+
+
+async def frame_giving_way(message: Any) -> bytes:
+    """What ``frame`` makes; others have the event loop between pieces of long texts."""
+    return await encode_giving_way(message, frame, line_of_text)
+
+
+def line_of_text(text: str) -> bytes:
+    """What ``line`` makes of a text."""
+    return _in_one_line(encode_text(text))
+
+
+def _in_one_line(data: bytes) -> bytes:
+    for character, escaped in _LINE_ENDS:
+        # Python's clients, and others, would cut the line there.
+        if character in data:
+            data = data.replace(character, escaped)
+    return data
+
+
+def error_frame(identity: RunIdentity, error: JikkoError) -> bytes:
+    """An error as the end of a run's stream. Source: docs/dify-behaviour.md, “Messages of a stream”."""
+    return frame(stream_messages.ErrorMessage(identity.run_id, error.code, error.status, str(error)))
+
+
+def refused_start(run_id: str, workflow_id: str, inputs: dict[str, Json], error: str, now: float) -> bytes:
+    """The stream of a run that was refused after its answer began.
+
+    Source: docs/dify-behaviour.md, “Failures before a stream starts”.
+    """
+    identity = RunIdentity(
+        run_id=run_id, task_id=run_id, app_id="", workflow_id=workflow_id, version="", end_user_id="", user=""
+    )
+    started = run_started(identity, RunStarted(at=now, inputs=inputs, system={}), "initial")
+    end = RunFinished(at=now, status="failed", error=error, elapsed=0.0, exceptions_count=1)
+    finished = replace(_run_finished(identity, end_state(end, now), {}, 1), outputs=None, created_by={})
+    return frame(message(identity, "workflow_started", started)) + frame(
+        message(identity, "workflow_finished", finished)
+    )
+
+
+def finished_data(record: RunRecord, outputs: dict[str, Json]) -> WorkflowFinished:
+    """The data of ``workflow_finished``, from the record."""
+    return _run_finished(record.identity, state(record), outputs, record.exceptions_count)
+
+
+def _described(record: RunRecord, event: Event) -> tuple[str, Struct] | None:
+    match event:
+        case TextChunk():
+            return "text_chunk", stream_messages.TextChunkData(event.text, event.selector)
+        case TextReplaced():
+            return "text_replace", stream_messages.TextReplacedData(event.text)
+        case NodeStarted():
+            is_hidden = event.node_type in _CONTAINERS or event.icon is False
+            return None if is_hidden else ("node_started", _node_started(event))
+        case NodeFinished():
+            return _node_finished(event)
+        case NodeAttempted():
+            return "node_retry", _node_retry(event)
+        case RunStarted():
+            return "workflow_started", run_started(record.identity, event, "initial")
+        case RunFinished():
+            ended = end_state(event, record.created_at)
+            return "workflow_finished", _run_finished(record.identity, ended, event.outputs, event.exceptions_count)
+        case ContainerStarted():
+            return f"{event.node_type}_started", _container_started(event)
+        case RoundStarted() if event.node_type == "iteration":
+            return "iteration_next", stream_messages.NextRound(**_container(event), index=event.round)
+        case RoundFinished() if event.node_type == "loop" and event.error is None and not event.last:
+            return "loop_next", stream_messages.NextLoopRound(**_container(event), index=event.round + 1)
+        case ReasoningChunk():
+            return "reasoning_chunk", stream_messages.ReasoningData(event.text, event.node_id, event.final)
+        case AgentLogged():
+            return "agent_log", _agent_log(event)
+        case FormRequested():
+            return "human_input_required", form_requested(event)
+        case FormClosed():
+            return _form_closed(event)
+        case _:
+            return None
+
+
+def _agent_log(event: AgentLogged) -> stream_messages.AgentLogEntry:
+    return stream_messages.AgentLogEntry(
+        node_execution_id=event.node_id,
+        id=event.entry_id,
+        label=event.label,
+        parent_id=event.parent_id,
+        error=event.error,
+        status=event.status,
+        data=event.data,
+        metadata=event.metadata,
+        node_id=event.node_id,
+    )
+
+
+def form_requested(event: FormRequested) -> HumanInputRequired:
+    """The data of ``human_input_required``."""
+    return HumanInputRequired(*[*_form(event), event.form["form_token"] is not None])
+
+
+def pause_reason(event: FormRequested) -> PauseReason:
+    """Why a run is paused: an entry of ``reasons``."""
+    return PauseReason(*_form(event))
+
+
+def _form(event: FormRequested) -> list[Any]:
+    """The fields of ``OpenForm``, in their order."""
+    own = ("form_content", "inputs", "actions", "form_token", "approval_channels", "resolved_default_values")
+    form = event.form
+    return [event.form_id, event.node_id, event.title, *(form[name] for name in own), form["expiration_time"]]
+
+
+def _form_closed(event: FormClosed) -> tuple[str, Struct]:
+    if event.action_id is None:
+        timeout = stream_messages.FormTimeout(event.node_id, event.title, event.expiration_time)
+        return "human_input_form_timeout", timeout
+    filled = stream_messages.FormFilled(
+        event.node_id, event.title, event.rendered_content, event.action_id, event.action_text, event.data
+    )
+    return "human_input_form_filled", filled
+
+
+def run_paused(record: RunRecord, forms: Sequence[FormRequested]) -> stream_messages.WorkflowPaused:
+    """The data of ``workflow_paused``."""
+    reasons = [pause_reason(form) for form in forms]
+    nodes = [form.node_id for form in forms]
+    paused = stream_messages.WorkflowPaused(*totals(record), record.identity.run_id, nodes, reasons, {})
+    paused.status = "paused"
+    return paused
+
+
+def run_started(
+    identity: RunIdentity, event: RunStarted, reason: Literal["initial", "resumption"], *, with_time: bool = False
+) -> WorkflowStarted:
+    """The data of ``workflow_started``."""
+    system = {f"sys.{name}": value for name, value in event.system.items() if with_time or name != "timestamp"}
+    return WorkflowStarted(identity.run_id, identity.workflow_id, {**event.inputs, **system}, int(event.at), reason)
+
+
+def _run_finished(identity: RunIdentity, ended: State, outputs: dict[str, Json], exceptions: int) -> WorkflowFinished:
+    by = CreatedBy(identity.end_user_id, identity.user)
+    return WorkflowFinished(*ended, identity.run_id, identity.workflow_id, outputs, by, exceptions, files_in(outputs))
+
+
+def _containers(rounds: Rounds) -> tuple[str | None, str | None]:
+    """The iteration and the loop around a node. Of several the outermost is named.
+
+    Source: docs/dify-behaviour.md, “Messages of a stream”.
+    """
+    iteration_id = loop_id = None
+    for entry in reversed(rounds):
+        if entry.kind == "iteration":
+            iteration_id = entry.node_id
+        else:
+            loop_id = entry.node_id
+    return iteration_id, loop_id
+
+
+def _node_started(event: NodeStarted) -> stream_messages.NodeStartedData:
+    iteration_id, loop_id = _containers(event.rounds)
+    return stream_messages.NodeStartedData(
+        id=event.execution_id,
+        node_id=event.node_id,
+        node_type=event.node_type,
+        title=event.title,
+        created_at=int(event.at),
+        iteration_id=iteration_id,
+        loop_id=loop_id,
+        extras=icon_of(event),
+        agent_strategy=event.icon if event.node_type == _AGENT else None,
+    )
+
+
+def icon_of(event: NodeStarted) -> dict[str, Json]:
+    """The ``extras`` of a node that starts. Source: docs/dify-behaviour.md, “Tool outputs”."""
+    return {} if event.icon is None or event.node_type == _AGENT else {"icon": event.icon}
+
+
+def _node_finished(event: NodeFinished) -> tuple[str, Struct] | None:
+    if event.node_type in _CONTAINERS:
+        return (f"{event.node_type}_completed", _container_completed(event)) if event.announced else None
+    # Dify tells a handled failure by a fixed text; what went wrong is in the outputs. Source: docs/dify-behaviour.md,
+    # “Error strategies”.
+    error = "Unknown error" if event.status == "exception" else event.error
+    metadata = execution_metadata(event.usage, event.rounds, event.strategy, event.metadata)
+    return "node_finished", NodeState(**_ended(event), status=event.status, error=error, execution_metadata=metadata)
+
+
+def _node_retry(event: NodeAttempted) -> stream_messages.NodeRetry:
+    metadata = execution_metadata(event.usage, event.rounds, None, event.metadata)
+    return stream_messages.NodeRetry(
+        **_ended(event), error=event.error, execution_metadata=metadata, retry_index=event.attempt
+    )
+
+
+def _ended(event: NodeFinished | NodeAttempted) -> dict[str, Any]:
+    """What the end of an execution and of an attempt have in common."""
+    iteration_id, loop_id = _containers(event.rounds)
+    return {
+        "id": event.execution_id,
+        "node_id": event.node_id,
+        "node_type": event.node_type,
+        "title": event.title,
+        "index": 1,
+        "inputs": event.inputs,
+        "process_data": event.process_data,
+        "outputs": event.outputs,
+        "elapsed_time": event.elapsed,
+        "created_at": int(event.started_at),
+        "finished_at": int(event.at),
+        "files": files_in(event.outputs),
+        "iteration_id": iteration_id,
+        "loop_id": loop_id,
+    }
+
+
+def _container(event: NodeEvent) -> dict[str, Any]:
+    """The fields of ``ContainerMessage``."""
+    return {
+        "id": event.node_id,
+        "node_id": event.node_id,
+        "node_type": event.node_type,
+        "title": event.title,
+        "created_at": int(event.at),
+    }
+
+
+def _container_started(event: ContainerStarted) -> stream_messages.ContainerStartedData:
+    length = {f"{event.node_type}_length": event.length}
+    return stream_messages.ContainerStartedData(**_container(event), metadata=length, inputs=event.inputs)
+
+
+def _container_completed(event: NodeFinished) -> stream_messages.ContainerCompleted:
+    # The container's own end, whatever is made of its failure: as recorded, it tells what it had come to.
+    return stream_messages.ContainerCompleted(
+        **_container(event),
+        outputs=event.outputs if event.strategy is None else event.own_outputs,
+        inputs=event.inputs,
+        status="succeeded" if event.status == "succeeded" else "failed",
+        elapsed_time=event.elapsed,
+        total_tokens=event.usage.total_tokens if event.usage else 0,
+        execution_metadata=execution_metadata(event.usage, (), None, event.metadata),
+        finished_at=int(event.at),
+        steps=event.steps,
+    )

@@ -1,0 +1,200 @@
+"""Apps: the list, one of them, importing and removing."""
+
+import asyncio
+import math
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Annotated, Any, Final
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from jikko.console.canvas import picture_of
+from jikko.console.forecast_cache import AppForecast
+from jikko.diagnostics.diagnostic import Diagnostic
+from jikko.errors import BadRequest, Conflict, InvalidDocument, InvalidParam, NotFound, PayloadTooLarge
+from jikko.http.bodies.multipart_forms import read_form
+from jikko.http.console import app_bodies as bodies
+from jikko.http.console.console_runs import app_of
+from jikko.http.console.run_bodies import icon_of
+from jikko.http.console.visitor_gate import NOTHING, ConsoleRequest, VisitorRoute
+from jikko.http.queries import is_on, queried
+from jikko.http.responses import SendableResponse, json_response, no_content
+from jikko.ports.stores.app_store import App, WorkflowVersion
+from jikko.ports.stores.run_pages import AppDay
+from jikko.values import Uuid
+
+_DAY: Final = 86_400.0
+_LAST_RUNS: Final = 20
+_MAX_BYTES: Final = 10 << 20
+"""Of one file, as when it is read."""
+
+
+class ImportedFile(Struct):
+    """What became of one file."""
+
+    file: str
+    problems: list[bodies.Problem]
+    app_id: Annotated[Uuid | UnsetType, Meta(description="Only if it was imported.")] = UNSET
+    name: str | UnsetType = UNSET
+    version: bodies.Version | UnsetType = UNSET
+
+
+class Imported(Struct):
+    """What became of some files."""
+
+    data: list[ImportedFile]
+
+
+class ImportForm(Struct):
+    """Files of workflows."""
+
+    files: Annotated[
+        list[Any], Meta(extra_json_schema={"items": {"type": "string", "format": "binary"}, "minItems": 1})
+    ]
+
+
+class VersionChoice(Struct):
+    """Which version is shown."""
+
+    version: Annotated[str, Meta(description="The id or number of a version; by default the current one.")] = ""
+
+
+class Trial(Struct):
+    """Whether it is a trial."""
+
+    dry_run: Annotated[str, Meta(description="true: nothing is imported.")] = ""
+
+
+@VisitorRoute("GET", "apps", {200: bodies.Apps}, (503,))
+async def list_apps(call: ConsoleRequest) -> SendableResponse:
+    """All apps, by name, with what became of their newest runs, and how much `jikko check` finds."""
+    console, now = call.console, call.request.api.clock()
+    apps = sorted(await console.app_store.apps(), key=lambda app: app.name.casefold())
+    days = await console.runs.pages.app_days([app.id for app in apps], since=now - _DAY, last=_LAST_RUNS)
+    found = []
+    for app in apps:
+        forecast = await _forecast(call, app)
+        fields = await _fields(call, app, days.get(app.id))
+        counts = bodies.ProblemCounts(0, 0) if forecast is None else bodies.counts_of(forecast)
+        found.append(bodies.App(**fields, nodes=0 if forecast is None else forecast.nodes, problems=counts))
+    return json_response(bodies.Apps(found))
+
+
+@VisitorRoute("GET", "apps/{app_id}", {200: bodies.AppFull}, (404,), query=VersionChoice)
+async def read_app(call: ConsoleRequest) -> SendableResponse:
+    """An app with its graph, the form of its inputs, and all that `jikko check` finds."""
+    console, app = call.console, await app_of(call)
+    version = await version_of(call, app, queried(call.request.query, VersionChoice).version)
+    forecast = await console.forecasts.of(app, version)
+    days = await console.runs.pages.app_days([app.id], since=call.request.api.clock() - _DAY, last=_LAST_RUNS)
+    fields = await _fields(call, app, days.get(app.id))
+    fields["version"] = version_body(version)
+    try:
+        workflow = await call.request.api.workflows.get(app, version.id)
+    except InvalidDocument:
+        # Of a version that this one of Jikko cannot read, the problems are told.
+        form, features = [], {}
+    else:
+        form, features = bodies.form_of(workflow.inputs), dict(workflow.document.features)
+    return json_response(
+        bodies.AppFull(
+            **fields,
+            nodes=forecast.nodes,
+            problems=[bodies.problem_of(finding) for finding in forecast.findings],
+            graph=bodies.graph_of(await asyncio.to_thread(picture_of, version.source)),
+            form=form,
+            features=features,
+            models=bodies.models_of(forecast),
+        )
+    )
+
+
+@VisitorRoute(
+    "POST", "apps", {200: Imported}, operators=True, body=ImportForm, body_media_type="multipart/form-data", query=Trial
+)
+async def import_apps(call: ConsoleRequest) -> SendableResponse:
+    """Import files, each as a new app or a new version of the app of its name.
+
+    With ``dry_run=true`` nothing is imported, and only problems are told.
+    """
+    is_trial = is_on(queried(call.request.query, Trial).dry_run)
+    too_large = PayloadTooLarge("The files are too large.")
+    async with read_form(call.request, 10 * _MAX_BYTES, too_large, in_memory=True) as form:
+        if form is None or not form.files:
+            raise BadRequest("Send files of workflows, as multipart/form-data.")
+        files = [(part.filename or "workflow.yml", await part.read()) for _, part in form.files]
+    return json_response(Imported([await _imported(call, name, text, is_trial) for name, text in files]))
+
+
+@VisitorRoute("DELETE", "apps/{app_id}", NOTHING, (404,), operators=True)
+async def delete_app(call: ConsoleRequest) -> SendableResponse:
+    """Remove an app with its versions and keys.
+
+    Its runs stay.
+    """
+    app = await app_of(call)
+    await call.request.api.apps.delete(app)
+    call.note("deleted app", f"{app.name!r} ({app.id})")
+    return no_content()
+
+
+async def version_of(call: ConsoleRequest, app: App, which: str) -> WorkflowVersion:
+    """A version of an app, by its id or number; ``""`` for the current one. Raises ``NotFound``: there is none."""
+    return await call.request.api.apps.version(app, which.lower())
+
+
+def version_body(version: WorkflowVersion) -> bodies.Version:
+    """A version."""
+    return bodies.Version(version.id, version.number, version.created_at)
+
+
+async def _imported(call: ConsoleRequest, name: str, text: bytes, is_trial: bool) -> ImportedFile:
+    source = PurePath(name).stem or "workflow"
+    checked, forecast = await call.console.forecasts.judged(text, name, source, {})
+    problems = [bodies.problem_of(finding) for finding in forecast.findings]
+    shown = source if checked.document is None else checked.document.name or source
+    refused = any(finding.severity == "error" for finding in forecast.findings)
+    if is_trial or refused:
+        return ImportedFile(name, problems, name=shown)
+    try:
+        published = await call.request.api.apps.publish(text, source=source)
+    except (Conflict, InvalidParam, InvalidDocument) as error:
+        problem = bodies.problem_of(Diagnostic("document.verbatim", {"text": str(error)}))
+        return ImportedFile(name, [problem, *problems], name=shown)
+    call.note("published", f"{published.app.name!r}, version {published.version.number}")
+    return ImportedFile(name, problems, published.app.id, published.app.name, version_body(published.version))
+
+
+async def _forecast(call: ConsoleRequest, app: App) -> AppForecast | None:
+    known = call.console.forecasts.known(app, app.workflow_id)
+    if known is not None:
+        return known
+    version = await call.console.app_store.version(app.id, app.workflow_id)
+    return None if version is None else await call.console.forecasts.of(app, version)
+
+
+async def _fields(call: ConsoleRequest, app: App, day: AppDay | None) -> dict[str, Any]:
+    versions = await call.console.app_store.versions(app.id)
+    current = next((version for version in versions if version.id == app.workflow_id), None)
+    if current is None:
+        raise NotFound(f"There is no app {app.id!r}.")
+    took = sorted(day.elapsed) if day is not None else []
+    last = day.last if day is not None else ()
+    counts = day.by_status if day is not None else {}
+    return {
+        "id": app.id,
+        "name": app.name,
+        "mode": app.mode,
+        "description": app.description,
+        "icon": icon_of(app),
+        "version": version_body(current),
+        "versions": len(versions),
+        "last_runs": [bodies.LastRun(run.identity.run_id, run.status, run.elapsed) for run in last],
+        "day": bodies.Day(sum(counts.values()), counts, _part(took, 0.5), _part(took, 0.95)),
+        "last_at": last[0].created_at if last else None,
+    }
+
+
+def _part(took: Sequence[float], part: float) -> float | None:
+    """The value below which a part of the sorted values lies."""
+    return took[min(len(took) - 1, math.ceil(len(took) * part) - 1)] if took else None

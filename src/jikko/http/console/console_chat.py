@@ -1,0 +1,250 @@
+"""Conversations of chat apps: reading, asking, removing. Answers are followed as the runs that give them."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from jikko.console.chats import variables_at
+from jikko.conversations.turns import TurnRequest
+from jikko.dsl.document import CHAT_MODES
+from jikko.errors import Conflict, InvalidParam, NotFound
+from jikko.http.body_fields import checked, must, user_named
+from jikko.http.console.console_queries import Limit, PageCursor, cursor_of, id_in
+from jikko.http.console.console_runs import app_of
+from jikko.http.console.moments import Moment
+from jikko.http.console.visitor_gate import NOTHING, ConsoleRequest, VisitorRoute
+from jikko.http.queries import Id, queried
+from jikko.http.responses import SendableResponse, json_response, no_content
+from jikko.http.routes.start_answers import promised
+from jikko.http.start_promises import KEY, START_ERRORS, start_options_of
+from jikko.ids import is_uuid
+from jikko.ports.stores import messages as kept
+from jikko.ports.stores.run_pages import RunCursor
+from jikko.values import Json, Uuid
+
+
+class Conversation(Struct):
+    """A conversation."""
+
+    id: Uuid
+    name: str
+    user: str
+    created_at: Moment
+    updated_at: Moment
+    messages: int
+
+
+class Conversations(Struct):
+    """Conversations, the last updated first."""
+
+    data: list[Conversation]
+    next: str | None
+
+
+class Message(Struct):
+    """A question and its answer."""
+
+    id: Uuid
+    query: str
+    answer: str
+    files: list[Json]
+    answer_files: list[Json]
+    run_id: Uuid | None
+    status: Annotated[str, Meta(description="That of its run; succeeded, if no run answered it.")]
+    error: str | None
+    created_at: Moment
+    tokens: int
+    elapsed: Annotated[float | None, Meta(description="Seconds of its run; null, if none is kept.")]
+
+
+class Messages(Struct):
+    """Messages, newest first."""
+
+    data: list[Message]
+    next: str | None
+
+
+class ChatVariable(Struct):
+    """A variable of a conversation."""
+
+    name: str
+    before: Json
+    after: Json
+    changed_by: str
+
+
+class ChatVariables(Struct):
+    """The variables of a conversation, at one message or now."""
+
+    data: list[ChatVariable]
+
+
+class Question(Struct):
+    """A question to a chat app."""
+
+    query: Annotated[str, Meta(extra=must("must be a text"))]
+    inputs: Annotated[dict[str, Json], Meta(extra=must("must be an object"))] = {}
+    conversation_id: Annotated[str | None, Meta(extra=must("must be an id"))] = None
+    files: Annotated[list[dict[str, Json]] | None, Meta(extra=must("must be a list of objects"))] = None
+    user: Annotated[str | None, Meta(extra=must("must be a text"))] = None
+
+
+class QuestionAccepted(Struct):
+    """A question that is answered."""
+
+    message_id: Uuid
+    conversation_id: Uuid
+    run_id: Annotated[Uuid | None, Meta(description="null: the answer is there, and took no run.")]
+
+
+class ConversationsFilter(Struct):
+    """Which conversations are listed."""
+
+    user: Annotated[str, Meta(description="The user of the requests, exactly.")] = ""
+    cursor: PageCursor | None = None
+    limit: Limit = 50
+
+
+class MessagesPage(Struct):
+    """Which messages are listed."""
+
+    cursor: Annotated[Id, Meta(description="As `next` of the page before told it.")] | None = None
+    limit: Limit = 50
+
+
+class VariablesMoment(Struct):
+    """When variables are shown."""
+
+    after_message: Annotated[str, Meta(description="The id of a message.")] = ""
+
+
+@VisitorRoute("GET", "apps/{app_id}/conversations", {200: Conversations}, (400, 404), query=ConversationsFilter)
+async def list_conversations(call: ConsoleRequest) -> SendableResponse:
+    """Conversations of an app, of all end users or of one; the last updated first."""
+    app = await app_of(call)
+    asked = queried(call.request.query, ConversationsFilter)
+    behind = None if asked.cursor is None else (asked.cursor.place.created_at, asked.cursor.place.key)
+    page = await call.console.chats.conversations(app.id, user=asked.user or None, behind=behind, limit=asked.limit)
+    found = [
+        Conversation(entry.id, entry.name, entry.user, entry.created_at, entry.updated_at, entry.turns)
+        for entry in page.conversations
+    ]
+    return json_response(Conversations(found, cursor_of(None if page.next is None else RunCursor(*page.next))))
+
+
+@VisitorRoute("GET", "conversations/{conversation_id}/messages", {200: Messages}, (400, 404), query=MessagesPage)
+async def list_messages(call: ConsoleRequest) -> SendableResponse:
+    """Messages of a conversation, newest first."""
+    conversation = await _conversation(call)
+    asked = queried(call.request.query, MessagesPage)
+    limit, before = asked.limit, asked.cursor
+    found = await call.request.api.conversations.messages(conversation.id, before=before, limit=limit + 1)
+    if found is None:
+        raise InvalidParam("cursor: the conversation has no such message.")
+    shown = [await _message(call, entry) for entry in found[:limit]]
+    return json_response(Messages(shown, shown[-1].id if len(found) > limit else None))
+
+
+@VisitorRoute(
+    "GET", "conversations/{conversation_id}/variables", {200: ChatVariables}, (404, 503), query=VariablesMoment
+)
+async def list_variables(call: ConsoleRequest) -> SendableResponse:
+    """Variables of a conversation, as they are or, with ``after_message``, before and after that message."""
+    api, conversation = call.request.api, await _conversation(call)
+    message_id = queried(call.request.query, VariablesMoment).after_message
+    if not message_id:
+        known = await api.conversations.variables(conversation.id)
+        return json_response(ChatVariables([ChatVariable(one.name, one.value, one.value, "") for one in known]))
+    message = None
+    if is_uuid(message_id):
+        message = await api.conversations.message(conversation.app_id, conversation.end_user_id, message_id)
+    if message is None or message.conversation_id != conversation.id:
+        raise NotFound("The conversation has no such message.")
+    log = [] if message.run_id is None else await call.console.run_store.events(message.run_id)
+    return json_response(
+        ChatVariables([ChatVariable(one.name, one.before, one.after, one.changed_by) for one in variables_at(log)])
+    )
+
+
+@VisitorRoute(
+    "POST",
+    "apps/{app_id}/messages",
+    {202: QuestionAccepted},
+    START_ERRORS,
+    operators=True,
+    body=Question,
+    headers=KEY,
+    starts=True,
+)
+async def ask(call: ConsoleRequest) -> SendableResponse:
+    """Ask a chat app, in a new conversation or one that there is.
+
+    The answer is followed on the stream of its run.
+    """
+    request, api, app = call.request, call.request.api, await app_of(call)
+    body = await request.json()
+    asked = checked(body, Question)
+    if app.mode not in CHAT_MODES:
+        raise InvalidParam("The app is no chat: it is started by POST apps/{app_id}/runs.")
+    user, conversation_id = user_named(asked.user), (asked.conversation_id or "").lower()
+    if conversation_id:
+        known = await call.console.chats.conversation(conversation_id) if is_uuid(conversation_id) else None
+        if known is None or known.app_id != app.id:
+            raise NotFound(f"The app has no conversation {conversation_id[:100]!r}.")
+        if user and user != known.user:
+            raise Conflict("The conversation is another user's.")
+        user = known.user
+    turn = TurnRequest(
+        query=asked.query,
+        inputs=asked.inputs,
+        user=user or f"console:{call.visitor.name}",
+        conversation_id=conversation_id,
+        files=list(asked.files) if asked.files else None,
+        base_url=request.base_url,
+    )
+    options = start_options_of(request, "console chat", {**body, "callback_url": None})
+    begun = await api.turns.begin(app, turn, options)
+    if isinstance(begun, kept.Message):
+        return json_response(QuestionAccepted(begun.id, begun.conversation_id, None), 202)
+    await promised(request, begun.run)
+    run_id = begun.run.record.identity.run_id
+    message = await api.conversations.message_of_run(run_id)
+    if message is None:
+        raise NotFound("The conversation was removed meanwhile.")
+    call.note("asked: run", run_id)
+    return json_response(QuestionAccepted(message.id, message.conversation_id, run_id), 202)
+
+
+@VisitorRoute("DELETE", "conversations/{conversation_id}", NOTHING, (404,), operators=True)
+async def delete_conversation(call: ConsoleRequest) -> SendableResponse:
+    """Remove a conversation with its messages and variables."""
+    found = await _conversation(call)
+    await call.request.api.conversations.delete(found.app_id, found.end_user_id, found.id)
+    call.note("deleted conversation", found.id)
+    return no_content()
+
+
+async def _conversation(call: ConsoleRequest) -> kept.Conversation:
+    found = await call.console.chats.conversation(id_in(call, "conversation_id", "conversation"))
+    if found is None:
+        raise NotFound("There is no such conversation.")
+    return found
+
+
+async def _message(call: ConsoleRequest, entry: kept.Message) -> Message:
+    api, base_url = call.request.api, call.request.base_url
+    record = None if entry.run_id is None else await call.console.run_store.record(entry.run_id)
+    status = "failed" if entry.answer.status == "error" else "succeeded"
+    return Message(
+        entry.id,
+        entry.query,
+        api.files.fresh_text(entry.answer.text, base_url=base_url),
+        list(api.files.fresh(entry.files, base_url=base_url)),
+        list(api.files.fresh(entry.answer.files, base_url=base_url)),
+        entry.run_id,
+        status if record is None else record.status,
+        entry.answer.error,
+        entry.created_at,
+        0 if record is None else record.total_tokens,
+        None if record is None else record.elapsed,
+    )

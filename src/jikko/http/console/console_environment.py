@@ -1,0 +1,86 @@
+"""Environment variables of an app: what its file has, and what was set in its place."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+from jikko.apps.environment import overruled_by, with_places
+from jikko.engine.masked import mask
+from jikko.http.body_fields import checked
+from jikko.http.console.console_runs import app_of
+from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
+from jikko.http.responses import SendableResponse, json_response
+from jikko.ports.stores.app_store import App
+from jikko.values import Json
+
+
+class EnvironmentVariable(Struct):
+    """A variable of the current version."""
+
+    name: str
+    type: str
+    value: Annotated[Json, Meta(description="Of a secret its mask.")]
+    is_set: Annotated[bool, Meta(description="Whether the value was set in the place of that in the file.")]
+    overruled_by: Annotated[
+        str | None, Meta(description="The place whose value holds instead of this one, such as JIKKO_ENV_MODE.")
+    ]
+
+
+class Environment(Struct):
+    """All of them, in the order of the file."""
+
+    data: list[EnvironmentVariable]
+
+
+class EnvironmentChanges(Struct):
+    """What is set, and what is taken back."""
+
+    values: Annotated[dict[str, str], Meta(description="By name; a number as its digits.")] = field(
+        default_factory=dict
+    )
+    unset: Annotated[list[str], Meta(description="Names: the value of the file holds again.")] = field(
+        default_factory=list
+    )
+
+
+@VisitorRoute("GET", "apps/{app_id}/environment", {200: Environment}, (400, 404, 503), operators=True)
+async def read_environment(call: ConsoleRequest) -> SendableResponse:
+    """Environment variables of an app, with the values that hold for all versions.
+
+    Of ``JIKKO_ENV_…``, ``jikko.toml`` and options of the server, which win over them, the names are told.
+    """
+    return await _environment_answer(call, await app_of(call))
+
+
+@VisitorRoute(
+    "POST", "apps/{app_id}/environment", {200: Environment}, (404, 503), operators=True, body=EnvironmentChanges
+)
+async def set_environment(call: ConsoleRequest) -> SendableResponse:
+    """Set environment variables, and take others back.
+
+    Runs that begin from now on take them. If one is unknown or a value is not of its type, nothing is written.
+    """
+    app = await app_of(call)
+    body = checked(await call.request.json(), EnvironmentChanges)
+    app = await call.request.api.apps.set_environment(app, body.values, body.unset)
+    names = ", ".join(sorted({*body.values, *body.unset}))
+    call.note("set environment of", f"{app.name!r}: {names}")
+    return await _environment_answer(call, app)
+
+
+async def _environment_answer(call: ConsoleRequest, app: App) -> SendableResponse:
+    variables = with_places(await call.request.api.apps.environment(app), app, ())
+    return json_response(
+        Environment(
+            [
+                EnvironmentVariable(
+                    one.name,
+                    one.value_type,
+                    mask(str(one.value)) if one.value_type == "secret" else one.value,
+                    bool(place),
+                    overruled_by(one.name, app.name, call.console.env) or None,
+                )
+                for one, place in variables
+            ]
+        )
+    )

@@ -1,0 +1,89 @@
+"""Forms that runs wait for."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from jikko.errors import NotFound, TooLate
+from jikko.http.body_fields import checked, must
+from jikko.http.console.console_queries import id_in
+from jikko.http.console.console_runs import record_of
+from jikko.http.console.moments import Moment
+from jikko.http.console.run_bodies import RunApp, icon_of
+from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
+from jikko.http.responses import SendableResponse, json_response
+from jikko.http.routes.form_routes import FormSubmitted
+from jikko.values import Json, Uuid
+
+
+class OpenForm(Struct):
+    """A form that a run waits for."""
+
+    form_id: Uuid
+    run_id: Uuid
+    app: RunApp
+    node_id: str
+    title: str
+    requested_at: Moment
+    expires_at: Moment
+    form_content: str
+    inputs: list[dict[str, Json]]
+    actions: list[dict[str, Json]]
+    resolved_default_values: dict[str, Json]
+
+
+class OpenForms(Struct):
+    """The forms that runs of all apps wait for."""
+
+    data: list[OpenForm]
+
+
+class FormAnswer(Struct):
+    """A form, filled in."""
+
+    action: Annotated[str, Meta(extra=must("must be the id of an action"))]
+    inputs: Annotated[dict[str, Json], Meta(extra=must("must be an object"))] = {}
+
+
+@VisitorRoute("GET", "forms", {200: OpenForms}, (503,))
+async def list_forms(call: ConsoleRequest) -> SendableResponse:
+    """Forms that runs of all apps wait for, those of the newest runs first."""
+    found = []
+    for run, form in await call.console.runs.open_forms():
+        requested, shown = form.requested, form.requested.form
+        app = RunApp(run.record.identity.app_id, run.app_name, None if run.app is None else icon_of(run.app))
+        found.append(
+            OpenForm(
+                requested.form_id,
+                run.record.identity.run_id,
+                app,
+                requested.node_id,
+                requested.title,
+                requested.at,
+                requested.expires_at,
+                shown.get("form_content") or "",
+                shown.get("inputs") or [],
+                shown.get("actions") or [],
+                shown.get("resolved_default_values") or {},
+            )
+        )
+    return json_response(OpenForms(found))
+
+
+@VisitorRoute(
+    "POST", "runs/{run_id}/forms/{form_id}", {200: FormSubmitted}, (404, 412, 429, 503), operators=True, body=FormAnswer
+)
+async def answer_form(call: ConsoleRequest) -> SendableResponse:
+    """Fill in a form, also one that has no address of its own; the run goes on."""
+    record, form_id = await record_of(call), id_in(call, "form_id", "form")
+    body = checked(await call.request.json(), FormAnswer)
+    forms = call.request.api.forms
+    form = next((form for form in await forms.open_forms(record) if form.requested.form_id == form_id), None)
+    if form is None:
+        known = {form.requested.form_id for form in await forms.all_forms(record)}
+        if form_id in known:
+            raise TooLate(f"The form was answered already, or its time is up: {form_id}.", code="form_closed")
+        raise NotFound(f"The run has no form {form_id!r}.")
+    await forms.submit_form(form, body.action, body.inputs, call.request.base_url)
+    call.note("answered form", f"{form_id} of run {record.identity.run_id}")
+    return json_response(FormSubmitted())

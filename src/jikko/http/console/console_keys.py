@@ -1,0 +1,164 @@
+"""API keys of apps, and call-backs with the secrets that they are signed with."""
+
+from contextlib import suppress
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from jikko.apps.key_files import forget_key
+from jikko.errors import NotFound
+from jikko.http.console.console_queries import Limit, id_in
+from jikko.http.console.console_runs import app_of
+from jikko.http.console.moments import Moment
+from jikko.http.console.visitor_gate import NOTHING, ConsoleRequest, VisitorRoute
+from jikko.http.queries import queried
+from jikko.http.responses import SendableResponse, json_response, no_content
+from jikko.ports.stores.app_store import ApiKey
+from jikko.ports.stores.callback_store import Callback
+from jikko.values import Uuid
+
+
+class Key(Struct):
+    """An API key of an app."""
+
+    id: Uuid
+    hint: str
+    created_at: Moment
+    used_at: Annotated[Moment | UnsetType, Meta(description="To the minute; left out: never since it is noted.")] = (
+        UNSET
+    )
+    key: Annotated[str | UnsetType, Meta(description="The key itself: once, when it is made.")] = UNSET
+
+
+class Keys(Struct):
+    """The keys of an app, oldest first."""
+
+    data: list[Key]
+
+
+class WebhookSecret(Struct):
+    """What call-backs are signed with from now on."""
+
+    secret: str
+
+
+class UndeliveredCallback(Struct):
+    """A call-back that is still tried, or was given up."""
+
+    run_id: Uuid
+    app_id: Uuid
+    url: str
+    state: Literal["pending", "delivered", "failed"]
+    attempts: int
+    error: str | None
+    created_at: Moment
+    next_at: Moment | None
+
+
+class UndeliveredCallbacks(Struct):
+    """Call-backs that were not delivered, oldest first."""
+
+    data: list[UndeliveredCallback]
+
+
+class ResentCallbacks(Struct):
+    """How many call-backs are tried again."""
+
+    resent: int
+
+
+class CallbackFilter(Struct):
+    """Which call-backs are listed."""
+
+    app: Annotated[str, Meta(description="The id of an app.")] = ""
+    state: Annotated[Literal["pending", "failed"] | None, Meta(description="By default both.")] = None
+    limit: Limit = 50
+
+
+@VisitorRoute("GET", "apps/{app_id}/keys", {200: Keys}, (404,), operators=True)
+async def list_keys(call: ConsoleRequest) -> SendableResponse:
+    """API keys of an app, oldest first."""
+    app = await app_of(call)
+    return json_response(Keys([_key(entry) for entry in await call.request.api.app_keys.of(app)]))
+
+
+@VisitorRoute("POST", "apps/{app_id}/keys", {201: Key}, (404,), operators=True)
+async def make_key(call: ConsoleRequest) -> SendableResponse:
+    """Make an API key, which is shown once."""
+    app = await app_of(call)
+    entry, key = await call.request.api.app_keys.make(app.id)
+    call.note("made key", f"{entry.id} of {app.name!r}")
+    made = _key(entry)
+    made.key = key
+    return json_response(made, 201)
+
+
+@VisitorRoute("DELETE", "apps/{app_id}/keys/{key_id}", NOTHING, (404,), operators=True)
+async def revoke_key(call: ConsoleRequest) -> SendableResponse:
+    """Revoke an API key, which opens nothing from now on."""
+    app, key_id = await app_of(call), id_in(call, "key_id", "key")
+    await call.request.api.app_keys.revoke(app, key_id)
+    forget_key(call.console.home, key_id)
+    call.note("revoked key", f"{key_id} of {app.name!r}")
+    return no_content()
+
+
+@VisitorRoute("POST", "apps/{app_id}/webhook-secret", {200: WebhookSecret}, (404,), operators=True)
+async def new_webhook_secret(call: ConsoleRequest) -> SendableResponse:
+    """Replace the secret that call-backs of the app are signed with; shown once."""
+    app = await app_of(call)
+    secret = await call.console.callbacks.new_secret(app.id)
+    call.note("replaced webhook secret of", repr(app.name))
+    return json_response(WebhookSecret(secret))
+
+
+@VisitorRoute("GET", "callbacks", {200: UndeliveredCallbacks}, (400,), query=CallbackFilter)
+async def list_callbacks(call: ConsoleRequest) -> SendableResponse:
+    """Call-backs of ended runs that were not delivered, oldest first."""
+    asked = queried(call.request.query, CallbackFilter)
+    found: list[UndeliveredCallback] = []
+    async for entry in call.console.callbacks.undelivered(asked.app.lower() or None):
+        if asked.state in (None, entry.state):
+            found.append(_callback(entry))
+            if len(found) == asked.limit:
+                break
+    return json_response(UndeliveredCallbacks(found))
+
+
+@VisitorRoute("POST", "callbacks/resend", {200: ResentCallbacks}, (503,), operators=True)
+async def resend_callbacks(call: ConsoleRequest) -> SendableResponse:
+    """Have all call-backs that were given up delivered again."""
+    callbacks = call.console.callbacks
+    # All first: what is sent again may be given up again meanwhile.
+    given_up = [entry.run_id async for entry in callbacks.undelivered() if entry.state == "failed"]
+    resent = 0
+    for run_id in given_up:
+        # A run may be removed meanwhile, and its call-back with it.
+        with suppress(NotFound):
+            await callbacks.resend(run_id)
+            resent += 1
+    if resent:
+        call.console.callbacks_are_due()
+    call.note("resent call-backs", str(resent))
+    return json_response(ResentCallbacks(resent))
+
+
+@VisitorRoute("POST", "callbacks/{run_id}/resend", {200: UndeliveredCallback}, (404,), operators=True)
+async def resend_callback(call: ConsoleRequest) -> SendableResponse:
+    """Have a call-back delivered again, whatever became of it."""
+    run_id = id_in(call, "run_id", "run")
+    again = await call.console.callbacks.resend(run_id)
+    call.console.callbacks_are_due()
+    call.note("resent call-back of run", run_id)
+    return json_response(_callback(again))
+
+
+def _key(entry: ApiKey) -> Key:
+    return Key(entry.id, entry.hint, entry.created_at, UNSET if entry.used_at is None else entry.used_at)
+
+
+def _callback(entry: Callback) -> UndeliveredCallback:
+    next_at = entry.next_at if entry.state == "pending" else None
+    return UndeliveredCallback(
+        entry.run_id, entry.app_id, entry.url, entry.state, entry.attempts, entry.error, entry.created_at, next_at
+    )

@@ -1,0 +1,253 @@
+"""Datasets, documents and segments, to be read; and a search that shows scores."""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from jikko.diagnostics.diagnostic import Phrase
+from jikko.dify.bodies import body_from
+from jikko.errors import InvalidParam
+from jikko.http.body_fields import checked, must
+from jikko.http.console.app_bodies import PhraseBody
+from jikko.http.console.console_queries import Limit, id_in
+from jikko.http.console.moments import Moment
+from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
+from jikko.http.queries import queried
+from jikko.http.responses import SendableResponse, json_response
+from jikko.http.routes.knowledge.document_forms import sent_file
+from jikko.knowledge.datasets import DatasetWishes
+from jikko.knowledge.retrieval.metadata_conditions import conditions_of
+from jikko.knowledge.retrieval.retrieval_model import retrieval_model_of
+from jikko.ports.knowledge import SearchFailure
+from jikko.ports.stores.knowledge.records import Document
+from jikko.values import Json, Uuid
+
+
+class KnowledgeSet(Struct):
+    """A dataset."""
+
+    id: Uuid
+    name: str
+    description: str
+    provider: str
+    technique: str | None
+    embedding_model: str | None
+    documents: int
+    available: int
+    words: int
+    updated_at: Moment
+
+
+class KnowledgeSets(Struct):
+    """All datasets."""
+
+    data: list[KnowledgeSet]
+
+
+class KnowledgeDocument(Struct):
+    """A document of a dataset."""
+
+    id: Uuid
+    name: str
+    status: str
+    error: str | None
+    error_message: Annotated[
+        PhraseBody | None, Meta(description="The error by its code; null where only its text is known.")
+    ]
+    enabled: bool
+    archived: bool
+    words: int
+    tokens: int | None
+    segments: int
+    segments_done: int
+    hits: int
+    created_at: Moment
+    completed_at: Moment | None
+
+
+class KnowledgeDocuments(Struct):
+    """Documents, the newest first."""
+
+    data: list[KnowledgeDocument]
+    total: int
+
+
+class NewFile(Struct):
+    """The parts of a form with a document."""
+
+    file: Annotated[Any, Meta(extra_json_schema={"type": "string", "format": "binary"})]
+
+
+class AddedDocument(Struct):
+    """A document that is going to be indexed."""
+
+    id: Uuid
+    name: str
+    status: str
+
+
+class KnowledgeSegment(Struct):
+    """A piece of a document."""
+
+    id: Uuid
+    position: int
+    content: str
+    answer: str | None
+    words: int
+    tokens: int
+    keywords: list[str]
+    enabled: bool
+    status: str
+    hits: int
+
+
+class KnowledgeSegments(Struct):
+    """Segments, by position."""
+
+    data: list[KnowledgeSegment]
+    total: int
+
+
+class KnowledgeQuestion(Struct):
+    """What is looked for."""
+
+    query: Annotated[str, Meta(max_length=250, extra=must("must be a text of at most 250 characters"))]
+
+
+class KnowledgeHit(Struct):
+    """A text that was found."""
+
+    score: float
+    content: str
+    answer: str | None
+    document_id: Uuid | None
+    document_name: str
+    segment_id: Uuid | None
+    position: int | None
+    metadata: Json
+
+
+class KnowledgeHits(Struct):
+    """What was found, best first."""
+
+    data: list[KnowledgeHit]
+
+
+class KnowledgeFilter(Struct):
+    """Which documents or segments are listed."""
+
+    keyword: Annotated[str, Meta(description="A part of the name, or of the text.")] = ""
+    page: Annotated[int, Meta(ge=1, description="Default 1.")] = 1
+    limit: Limit = 50
+
+
+@VisitorRoute("GET", "datasets", {200: KnowledgeSets}, (503,))
+async def list_datasets(call: ConsoleRequest) -> SendableResponse:
+    """All datasets."""
+    found = []
+    for view in await call.request.api.knowledge.datasets.all_views():
+        one, counts = view.dataset, view.counts
+        found.append(
+            body_from(one, KnowledgeSet, documents=counts.documents, available=counts.available, words=counts.words)
+        )
+    return json_response(KnowledgeSets(found))
+
+
+@VisitorRoute(
+    "GET", "datasets/{dataset_id}/documents", {200: KnowledgeDocuments}, (400, 404, 503), query=KnowledgeFilter
+)
+async def list_documents(call: ConsoleRequest) -> SendableResponse:
+    """Documents of a dataset, the newest first, with how far each is indexed."""
+    documents = call.request.api.knowledge.documents
+    asked = queried(call.request.query, KnowledgeFilter)
+    _, found, total = await documents.page(
+        id_in(call, "dataset_id", "dataset"), keyword=asked.keyword, status="", page=asked.page, limit=asked.limit
+    )
+    counts = await documents.counts(found)
+    shown = []
+    for one in found:
+        segments = counts[one.id]
+        shown.append(
+            body_from(
+                one,
+                KnowledgeDocument,
+                error_message=_message(one),
+                segments=segments.total,
+                segments_done=segments.completed,
+                hits=segments.hits,
+            )
+        )
+    return json_response(KnowledgeDocuments(shown, total))
+
+
+def _message(document: Document) -> PhraseBody | None:
+    if document.error_message is None:
+        return None
+    phrase = Phrase.of(document.error_message)
+    try:
+        # An older version that shares the database leaves the message as it was.
+        return PhraseBody(phrase.code, phrase.plain()) if phrase.text() == document.error else None
+    except KeyError:  # a code of a newer version
+        return None
+
+
+@VisitorRoute(
+    "POST",
+    "datasets/{dataset_id}/documents",
+    {201: AddedDocument},
+    (404, 503),
+    body=NewFile,
+    body_media_type="multipart/form-data",
+    operators=True,
+)
+async def add_document(call: ConsoleRequest) -> SendableResponse:
+    """Add a document.
+
+    A form with ``file``, which is cut and indexed as the dataset is.
+    """
+    knowledge, dataset_id = call.request.api.knowledge, id_in(call, "dataset_id", "dataset")
+    dataset = await knowledge.datasets.get(dataset_id)
+    source, _ = await sent_file(call.request)
+    document = await knowledge.documents.add(dataset_id, source, DatasetWishes())
+    call.note("added document", f"{document.name!r} to {dataset.name!r}")
+    return json_response(AddedDocument(document.id, document.name, document.status), 201)
+
+
+@VisitorRoute(
+    "GET",
+    "datasets/{dataset_id}/documents/{document_id}/segments",
+    {200: KnowledgeSegments},
+    (400, 404, 503),
+    query=KnowledgeFilter,
+)
+async def list_segments(call: ConsoleRequest) -> SendableResponse:
+    """Segments of a document, by position."""
+    asked = queried(call.request.query, KnowledgeFilter)
+    _, found, total = await call.request.api.knowledge.segments.page(
+        id_in(call, "dataset_id", "dataset"),
+        id_in(call, "document_id", "document"),
+        keyword=asked.keyword,
+        statuses=(),
+        number=asked.page,
+        limit=asked.limit,
+    )
+    shown = [body_from(one, KnowledgeSegment, keywords=one.keywords or []) for one in found]
+    return json_response(KnowledgeSegments(shown, total))
+
+
+@VisitorRoute(
+    "POST", "datasets/{dataset_id}/search", {200: KnowledgeHits}, (404, 503), body=KnowledgeQuestion, operators=True
+)
+async def search_dataset(call: ConsoleRequest) -> SendableResponse:
+    """Search a dataset, as it is set up to be searched."""
+    knowledge = call.request.api.knowledge
+    body = checked(await call.request.json(), KnowledgeQuestion)
+    if not body.query.strip():
+        raise InvalidParam("query: is required")
+    dataset = await knowledge.datasets.get(id_in(call, "dataset_id", "dataset"))
+    model = retrieval_model_of(dataset.retrieval_model)
+    try:
+        hits = await knowledge.retrieval.retrieve(dataset, body.query, model, conditions_of(model.conditions))
+    except SearchFailure as failure:
+        raise InvalidParam(str(failure)) from None
+    return json_response(KnowledgeHits([body_from(hit, KnowledgeHit) for hit in hits]))

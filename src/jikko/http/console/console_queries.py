@@ -1,0 +1,117 @@
+"""What addresses of the console ask for behind the ``?``, and in their paths."""
+
+import base64
+import binascii
+import struct
+from collections.abc import Iterable
+from typing import Annotated, Final, TypeAlias, cast, get_args
+
+from msgspec import Meta, Struct
+
+from jikko.errors import NotFound
+from jikko.events import RunStatus
+from jikko.http.console.visitor_gate import ConsoleRequest
+from jikko.ids import is_uuid
+from jikko.ports.stores.run_pages import RunCursor, RunFilter
+
+_PLACE: Final = struct.Struct(">dq")
+_STATUSES: Final = get_args(RunStatus)
+MAX_ENTRIES: Final = 200
+"""Entries of one page."""
+Limit: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_ENTRIES, description="Default 50.")]
+_TEXT: Final = {"type": "string"}
+_Since: TypeAlias = Annotated[float, Meta(ge=0)]
+
+
+class Statuses(tuple[RunStatus, ...]):
+    """Statuses of runs, each once."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "Statuses":
+        """Raises ``ValueError``: some is none. Says which."""
+        statuses = dict.fromkeys(part for part in text.split(",") if part)
+        if wrong := [status for status in statuses if status not in _STATUSES]:
+            raise ValueError(f"must be of {', '.join(_STATUSES)}, and {wrong[0]!r} is not")
+        return cls(cast(Iterable[RunStatus], statuses))
+
+
+class Cursor:
+    """Where a page begins."""
+
+    def __init__(self, place: RunCursor) -> None:
+        self.place = place
+
+    @classmethod
+    def parse(cls, text: str) -> "Cursor":
+        """Raises ``ValueError``: it is not one that ``cursor_of`` has made."""
+        try:
+            created_at, key = _PLACE.unpack(base64.b64decode(text, b"-_", validate=True))
+        except (ValueError, binascii.Error, struct.error):
+            raise ValueError("must be `next` of an earlier page") from None
+        return cls(RunCursor(created_at, key))
+
+
+PageCursor: TypeAlias = Annotated[
+    Cursor, Meta(description="As `next` of the page before told it.", extra_json_schema=_TEXT)
+]
+
+
+class RunsFilter(Struct):
+    """Which runs are asked for."""
+
+    app: Annotated[str, Meta(description="The id of an app.")] = ""
+    status: Annotated[Statuses, Meta(description="Statuses, separated by commas.", extra_json_schema=_TEXT)] | None = (
+        None
+    )
+    user: Annotated[str, Meta(description="The user of the requests, exactly.")] = ""
+    keyword: Annotated[
+        str, Meta(description="A part of inputs, outputs or user, of which the first 30 characters count; or a run id.")
+    ] = ""
+    after: Annotated[_Since, Meta(description="Created then or later: seconds since the Unix epoch.")] | None = None
+    before: Annotated[_Since, Meta(description="Created then or earlier.")] | None = None
+    min_elapsed: Annotated[_Since, Meta(description="Seconds that it took at least.")] | None = None
+    version: Annotated[str, Meta(description="The id of a version (workflow_id).")] = ""
+    conversation: Annotated[str, Meta(description="The id of a conversation.")] = ""
+
+    @property
+    def wanted(self) -> RunFilter:
+        """As the store takes it."""
+        return RunFilter(
+            app_id=self.app.lower() or None,
+            statuses=self.status or (),
+            user=self.user or None,
+            keyword=self.keyword or None,
+            after=self.after,
+            before=self.before,
+            min_elapsed=self.min_elapsed,
+            workflow_id=self.version or None,
+            conversation_id=self.conversation or None,
+        )
+
+
+class RunsPage(RunsFilter):
+    """Which runs are listed."""
+
+    cursor: PageCursor | None = None
+    limit: Limit = 50
+
+
+class Buckets(RunsFilter):
+    """Which runs are counted."""
+
+    buckets: Annotated[int, Meta(ge=1, le=400, description="Default 48.")] = 48
+
+
+def cursor_of(place: RunCursor | None) -> str | None:
+    """A place, as clients hand it back."""
+    return None if place is None else base64.urlsafe_b64encode(_PLACE.pack(place.created_at, place.key)).decode()
+
+
+def id_in(call: ConsoleRequest, name: str, what: str) -> str:
+    """An id in the path, in lower case. Raises ``NotFound``: it is none."""
+    text = call.request.path_params[name]
+    if not is_uuid(text):
+        raise NotFound(f"There is no {what} {text[:100]!r}.")
+    return text.lower()

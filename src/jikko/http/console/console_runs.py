@@ -1,0 +1,337 @@
+"""Runs: lists of them, and what can be done to one."""
+
+import json
+import math
+from functools import partial
+from typing import Annotated, Final
+
+from msgspec import UNSET, Meta, Struct
+
+from jikko.console.run_overview import ListedRun
+from jikko.errors import Conflict, InvalidParam, NotFound, PayloadTooLarge, UploadRefused
+from jikko.http.bodies.multipart_forms import read_form
+from jikko.http.body_fields import checked, must, user_named
+from jikko.http.console.console_queries import Buckets, RunsPage, cursor_of, id_in
+from jikko.http.console.run_bodies import (
+    Histogram,
+    HistogramBar,
+    RunCallback,
+    RunFull,
+    RunLineage,
+    RunList,
+    run_body,
+    run_fields,
+)
+from jikko.http.console.visitor_gate import NOTHING, ConsoleRequest, VisitorRoute
+from jikko.http.queries import queried
+from jikko.http.responses import SendableResponse, json_response, no_content
+from jikko.http.routes.file_routes import UploadForm
+from jikko.http.routes.run_routes import RunStopped
+from jikko.http.routes.start_answers import promised
+from jikko.http.start_promises import KEY, REPEATED, START_ERRORS, start_options_of
+from jikko.inputs.uploads import File
+from jikko.ports.stores.app_store import App
+from jikko.record import RunRecord
+from jikko.runs.idempotency import StartOutcome
+from jikko.runs.runs import StartRequest
+from jikko.values import Json, Uuid
+
+_HOUR: Final = 3600.0
+
+_Inputs = Annotated[dict[str, Json], Meta(extra=must("must be an object"))]
+_OptionalText = Annotated[str | None, Meta(extra=must("must be a text"))]
+
+
+class RunStart(Struct):
+    """What a run is started with."""
+
+    inputs: _Inputs
+    user: Annotated[_OptionalText, Meta(description="By default `console:` and the name of the token.")] = None
+    workflow_id: Annotated[_OptionalText, Meta(description="A version; by default the current one.")] = None
+
+
+class RunRetry(Struct):
+    """From where a run is repeated."""
+
+    from_node_id: Annotated[_OptionalText, Meta(description="By default the nodes that failed.")] = None
+    version: Annotated[
+        int | None,
+        Meta(
+            description="The number of the version that runs: the current one, or that of the run, which is the "
+            "default. Of the current one, nodes that it changes run again too.",
+            extra=must("must be a whole number"),
+        ),
+    ] = None
+    current: Annotated[
+        int | None,
+        Meta(
+            description="The number of the version that the client takes for the current one: refused if another is.",
+            extra=must("must be a whole number"),
+        ),
+    ] = None
+
+
+class RetryNode(Struct):
+    """A node of a version."""
+
+    id: str
+    title: str
+
+
+class RetryChoice(Struct):
+    """What a retry by one version would do."""
+
+    version: int
+    is_current: bool
+    taken_over: Annotated[list[RetryNode], Meta(description="Nodes whose executions it would take over.")]
+    from_nodes: Annotated[list[RetryNode], Meta(description="Nodes that would run again, with all behind them.")]
+    why_not: Annotated[str | None, Meta(description="Why it cannot be.")]
+
+
+class RetryChoices(Struct):
+    """The versions by which a run can be repeated: the current one, then that of the run if that is another."""
+
+    data: list[RetryChoice]
+
+
+class RunAccepted(Struct):
+    """A run that was accepted."""
+
+    run_id: Uuid
+
+
+class RetryStart(Struct):
+    """From where a run would be repeated."""
+
+    from_node_id: Annotated[str, Meta(description="By default the nodes that failed.")] = ""
+
+
+@VisitorRoute("GET", "runs", {200: RunList}, (400, 503), query=RunsPage)
+async def list_runs(call: ConsoleRequest) -> SendableResponse:
+    """Runs of all apps, newest first, and how many there are in each status."""
+    asked = queried(call.request.query, RunsPage)
+    behind = None if asked.cursor is None else asked.cursor.place
+    listed = await call.console.runs.page(asked.wanted, behind=behind, limit=asked.limit)
+    now = call.request.api.clock()
+    runs = [run_body(run, now) for run in listed.runs]
+    counts, archived = listed.counts, await call.console.run_store.archived_until()
+    return json_response(RunList(runs, cursor_of(listed.next), counts.by_status, counts.capped, archived))
+
+
+@VisitorRoute("GET", "runs/histogram", {200: Histogram}, (400, 503), query=Buckets)
+async def histogram(call: ConsoleRequest) -> SendableResponse:
+    """How many runs were created when.
+
+    Bars are whole hours where the time is long enough for it.
+    """
+    asked, pages = queried(call.request.query, Buckets), call.console.runs.pages
+    wanted, buckets = asked.wanted, asked.buckets
+    now = call.request.api.clock()
+    last = now if wanted.before is None else min(wanted.before, now)
+    first = asked.after
+    if first is None:
+        first = (await pages.earliest()) or last - _HOUR
+    first = min(first, last)
+    step = max((last - first) / buckets, 1.0)
+    if step > _HOUR / 2:
+        step = math.ceil(step / _HOUR) * _HOUR
+        first = first // step * step
+    count = max(1, math.ceil((last - first) / step))
+    found = await pages.histogram(wanted, first=first, step=step, buckets=count)
+    return json_response(Histogram(first, step, [HistogramBar(bar.at, bar.by_status) for bar in found]))
+
+
+@VisitorRoute("GET", "runs/{run_id}", {200: RunFull}, (404, 503))
+async def read_run(call: ConsoleRequest) -> SendableResponse:
+    """A run with its inputs and outputs."""
+    api, record = call.request.api, await record_of(call)
+    run = await listed(call, record)
+    lineage = await api.retries.lineage(record)
+    log_end = await call.console.run_store.log_end(record.identity.run_id)
+    callback = await call.console.callback_store.find(record.identity.run_id)
+    inputs = api.files.fresh(json.loads(record.inputs), base_url=call.request.base_url)
+    outputs = None if record.is_open else api.files.fresh(json.loads(record.outputs), base_url=call.request.base_url)
+    return json_response(
+        RunFull(
+            **run_fields(run, api.clock()),
+            inputs=inputs,
+            outputs=outputs,
+            log_end=log_end,
+            workflow_id=record.identity.workflow_id,
+            task_id=record.identity.task_id,
+            lineage=RunLineage(lineage.retry_of, lineage.from_nodes, [entry.run_id for entry in lineage.retries]),
+            callback=UNSET
+            if callback is None
+            else RunCallback(callback.url, callback.state, callback.attempts, callback.error),
+        )
+    )
+
+
+@VisitorRoute(
+    "POST",
+    "apps/{app_id}/runs",
+    {202: RunAccepted},
+    START_ERRORS,
+    operators=True,
+    body=RunStart,
+    headers=KEY,
+    starts=True,
+)
+async def start_run(call: ConsoleRequest) -> SendableResponse:
+    """Start a run.
+
+    It goes on whatever becomes of the client.
+    """
+    request, api, app = call.request, call.request.api, await app_of(call)
+    body = await request.json()
+    asked = checked(body, RunStart)
+    if app.mode != "workflow":
+        raise InvalidParam("The app is a chat: it is asked by POST apps/{app_id}/messages.")
+    user = user_named(asked.user) or f"console:{call.visitor.name}"
+    start = StartRequest(inputs=asked.inputs, user=user, workflow_id=asked.workflow_id, base_url=request.base_url)
+    options = start_options_of(request, "console run", {**body, "callback_url": None})
+    started = await api.starts.start(app, options, partial(api.runs.start, app, start))
+    return await accepted(call, "started run", started)
+
+
+@VisitorRoute("POST", "runs/{run_id}/stop", {200: RunStopped}, (404, 503), operators=True)
+async def stop_run(call: ConsoleRequest) -> SendableResponse:
+    """Stop a run.
+
+    Tells whether it was still going on.
+    """
+    record = await record_of(call)
+    owner = record.identity
+    stopped = await call.request.api.runs.control.stop(owner.app_id, owner.run_id, f"console:{call.visitor.name}")
+    call.note("stopped run", owner.run_id)
+    return json_response(RunStopped(stopped))
+
+
+@VisitorRoute("GET", "runs/{run_id}/retry", {200: RetryChoices}, (404, 409, 503), query=RetryStart)
+async def read_retry(call: ConsoleRequest) -> SendableResponse:
+    """What a retry of a run would take over, by each version that may run."""
+    record = await record_of(call)
+    app = await _app(call, record.identity.app_id)
+    numbers = await _numbers(call, app)
+    own = record.identity.workflow_id
+    choices = [await _choice(call, app, record, number=numbers.get(app.workflow_id, 0), current=True)]
+    if own != app.workflow_id:
+        choices.append(await _choice(call, app, record, number=numbers.get(own, 0), current=False))
+    return json_response(RetryChoices(choices))
+
+
+@VisitorRoute(
+    "POST",
+    "runs/{run_id}/retry",
+    {202: RunAccepted},
+    START_ERRORS,
+    operators=True,
+    body=RunRetry,
+    headers=KEY,
+    starts=True,
+)
+async def retry_run(call: ConsoleRequest) -> SendableResponse:
+    """Repeat a run: start one that takes over what finished nodes of this one did."""
+    request, api, record = call.request, call.request.api, await record_of(call)
+    body = await request.json()
+    asked = checked(body, RunRetry)
+    app = await _app(call, record.identity.app_id)
+    run_id = record.identity.run_id
+    numbers = {} if asked.version is asked.current is None else await _numbers(call, app)
+    own, newest = numbers.get(record.identity.workflow_id), numbers.get(app.workflow_id)
+    if asked.current not in (None, newest):
+        raise Conflict(f"Version {newest} was published meanwhile; the run was not repeated. Look again.")
+    if asked.version not in (None, own, newest):
+        raise Conflict(f"Version {asked.version} is neither the current one nor that of the run.")
+    current = asked.version not in (None, own)
+    options = start_options_of(request, f"console retry {run_id}", {**body, "callback_url": None})
+    retry = partial(api.retries.retry, app, run_id, from_node=asked.from_node_id or None, current=current)
+    return await accepted(call, f"retried {run_id}: run", await api.starts.start(app, options, retry))
+
+
+@VisitorRoute("DELETE", "runs/{run_id}", NOTHING, (404, 409, 503), operators=True)
+async def delete_run(call: ConsoleRequest) -> SendableResponse:
+    """Remove a run that has ended, with its log."""
+    record = await record_of(call)
+    if not await call.console.run_store.remove(record.identity.run_id):
+        raise Conflict("The run has not ended; stop it before it is removed.")
+    call.note("deleted run", record.identity.run_id)
+    return no_content()
+
+
+@VisitorRoute(
+    "POST",
+    "apps/{app_id}/files",
+    {201: File},
+    (404, 503),
+    operators=True,
+    body=UploadForm,
+    body_media_type="multipart/form-data",
+)
+async def upload_file(call: ConsoleRequest) -> SendableResponse:
+    """Upload a file.
+
+    A form with ``file`` and ``user``; answered as ``/v1/files/upload`` is.
+    """
+    api, app = call.request.api, await app_of(call)
+    too_large = PayloadTooLarge("The file is too large.", code="file_too_large")
+    async with read_form(call.request, api.file_limits.largest, too_large) as form:
+        if form is None:
+            raise UploadRefused("Please upload your file.", code="no_file_uploaded")
+        owner = await api.end_users.known(app.id, form.user or f"console:{call.visitor.name}")
+        stored = await api.files.upload(form.files, app_id=app.id, end_user_id=owner)
+    return json_response(api.files.described(stored, base_url=call.request.base_url), 201)
+
+
+async def record_of(call: ConsoleRequest) -> RunRecord:
+    """The record of the run that the path names. Raises ``NotFound``: there is no such run."""
+    return await call.request.api.runs.records.any_record(id_in(call, "run_id", "run"))
+
+
+async def app_of(call: ConsoleRequest) -> App:
+    """The app that the path names. Raises ``NotFound``: there is no such app."""
+    return await _app(call, id_in(call, "app_id", "app"))
+
+
+async def listed(call: ConsoleRequest, record: RunRecord) -> ListedRun:
+    """A run with what is shown beside its record."""
+    [run] = await call.console.runs.shown([record])
+    return run
+
+
+async def _numbers(call: ConsoleRequest, app: App) -> dict[str, int]:
+    """The numbers of the versions of an app, by their ids."""
+    return {version.id: version.number for version in await call.console.app_store.versions(app.id)}
+
+
+async def _choice(call: ConsoleRequest, app: App, record: RunRecord, *, number: int, current: bool) -> RetryChoice:
+    from_node = queried(call.request.query, RetryStart).from_node_id or None
+    try:
+        plan = await call.request.api.retries.plan(app, record, from_node=from_node, current=current)
+    except (InvalidParam, NotFound) as error:
+        return RetryChoice(number, current, [], [], str(error))
+    titles = {node.id: node.title or node.id for node in plan.workflow.graph.nodes.values()}
+    taken_over, from_nodes = (
+        [RetryNode(node_id, titles.get(node_id, node_id)) for node_id in nodes]
+        for nodes in (plan.taken_over, plan.from_nodes)
+    )
+    return RetryChoice(number, current, taken_over, from_nodes, None)
+
+
+async def _app(call: ConsoleRequest, app_id: str) -> App:
+    app = await call.console.app_store.app(app_id)
+    if app is None:
+        raise NotFound(f"There is no app {app_id!r}.")
+    return app
+
+
+async def accepted(call: ConsoleRequest, did: str, started: StartOutcome) -> SendableResponse:
+    """The answer to a start, once it is durable; it is noted who did it."""
+    run = started.run
+    await promised(call.request, run)
+    run_id = run.record.identity.run_id
+    call.note(did, run_id)
+    answer = json_response(RunAccepted(run_id), 202)
+    if started.repeated:
+        answer.headers.append((REPEATED.lower().encode(), b"true"))
+    return answer

@@ -1,0 +1,350 @@
+"""The whole server at a glance, what is wrong with it, its tools and plugins."""
+
+import time
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from jikko import __version__
+from jikko.console.issues import Issue
+from jikko.console.system import LoadName
+from jikko.diagnostics.diagnostic import Diagnostic
+from jikko.dify.bodies import body_from
+from jikko.errors import NotFound
+from jikko.events import RunStatus
+from jikko.http.body_fields import checked, must
+from jikko.http.console.app_bodies import PARAMS, PhraseBody, phrase_body
+from jikko.http.console.entry.session import ServerInfo
+from jikko.http.console.moments import Moment
+from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
+from jikko.http.responses import SendableResponse, json_response
+from jikko.http.sse import EventStream
+from jikko.ports.models import ModelFailure
+from jikko.ports.tools import ToolNotFound
+from jikko.values import Json
+
+_DAY = 86_400.0
+
+
+class OverviewDay(Struct):
+    """The runs of the last 24 hours, counted by whole hours."""
+
+    runs: int
+    by_status: Mapping[RunStatus, int]
+    cost: Annotated[dict[str, str], Meta(description="Decimal numbers by currency.")]
+
+
+class Overview(Struct):
+    """What goes on."""
+
+    running: int
+    queued: Annotated[int, Meta(description="Of the process that answers; they count as running, too.")]
+    paused: int
+    day: OverviewDay
+
+
+class ProcessInfo(Struct):
+    """The process that answers."""
+
+    python: str
+    pid: int
+    workers: Annotated[int, Meta(description="How many processes serve.")]
+    memory: Annotated[int | None, Meta(description="Bytes; null where the system does not tell.")]
+    began_at: Moment
+
+
+class StoreInfo(Struct):
+    """Where things are kept."""
+
+    engine: str
+    path: str
+    bytes: int
+    wal: Annotated[int, Meta(description="Bytes that are written and not in the file yet.")]
+    free: Annotated[int, Meta(description="Bytes that the disk has left.")]
+    commit: Annotated[float | None, Meta(description="Median seconds of a transaction, about; null: there was none.")]
+    runs: int
+    oldest_at: Moment | None
+    files: Annotated[int, Meta(description="Files of users and nodes, as of the last minute.")]
+    file_bytes: int
+
+
+class LoadInfo(Struct):
+    """How much is in use."""
+
+    name: LoadName
+    used: float
+    limit: float | None
+
+
+class SettingInfo(Struct, rename={"source": "from"}):
+    """A setting."""
+
+    name: str
+    value: str
+    source: Literal["default", "environment", "file", "option"]
+
+
+class HourInfo(Struct):
+    """The last hour of a provider, as this process saw it."""
+
+    requests: int
+    failed: int
+    p50: float | None
+
+
+class ProviderInfo(Struct):
+    """A provider of models."""
+
+    name: str
+    type: str
+    host: str
+    state: Literal["ok", "failing", "incomplete", "unused"]
+    error: str | None
+    lacks: Annotated[PhraseBody | None, Meta(description="The error, if it lacks something to be called.")]
+    hour: HourInfo
+    apps: list[str]
+
+
+class CheckInfo(Struct):
+    """One thing that was tried."""
+
+    name: str
+    status: Literal["ok", "warning", "failed"]
+    detail: str
+    code: str
+    params: Annotated[dict[str, Json], Meta(description=PARAMS)]
+
+
+class SandboxInfo(Struct):
+    """The sandbox of code nodes."""
+
+    state: Literal["checking", "ok", "failed", "unavailable"]
+    checks: list[CheckInfo]
+
+
+class CallbackCounts(Struct):
+    """Call-backs that were not delivered."""
+
+    pending: int
+    failed: int
+
+
+class MendInfo(Struct):
+    """Something that is wrong, and what to do."""
+
+    level: Literal["error", "warning"]
+    about: str
+    text: str
+    mend: str | None
+    paste: Annotated[str | None, Meta(description="What to do it with: a command, or lines of a file in YAML.")]
+    apps: list[str]
+    provider: Annotated[str | None, Meta(description="Whose test, ``POST providers/{name}/test``, says more.")]
+    code: str
+    params: Annotated[dict[str, Json], Meta(description=PARAMS)]
+    remedy: Annotated[PhraseBody | None, Meta(description="What `mend` says.")]
+
+
+class SystemInfo(Struct):
+    """The whole server."""
+
+    at: Moment
+    server: ServerInfo
+    process: ProcessInfo
+    store: StoreInfo
+    load: list[LoadInfo]
+    settings: list[SettingInfo]
+    providers: list[ProviderInfo]
+    sandbox: SandboxInfo
+    callbacks: CallbackCounts
+    to_mend: list[MendInfo]
+
+
+class SystemCheck(Struct):
+    """What is to be tried."""
+
+    what: Annotated[Literal["sandbox", "store"], Meta(extra=must("must be 'sandbox' or 'store'"))]
+
+
+class Checked(Struct):
+    """What came of it."""
+
+    ok: bool
+    checks: list[CheckInfo]
+
+
+class ProviderTried(Struct):
+    """Whether a provider answers."""
+
+    ok: bool
+    ms: float
+    error: str | None
+    models: list[str]
+
+
+class ToolEntry(Struct):
+    """A provider of tools."""
+
+    type: str
+    name: str
+    tools: Annotated[list[str] | None, Meta(description="null: only its server knows, which was not asked.")]
+    error: str | None
+
+
+class ToolEntries(Struct):
+    """The providers of tools."""
+
+    data: list[ToolEntry]
+
+
+class PluginEntry(Struct):
+    """A plugin that is installed."""
+
+    id: str
+    version: str
+    trust: str
+    permissions: list[str]
+    has: list[str]
+
+
+class PluginEntries(Struct):
+    """The plugins that are installed."""
+
+    data: list[PluginEntry]
+
+
+@VisitorRoute("GET", "overview", {200: Overview}, (503,))
+async def overview(call: ConsoleRequest) -> SendableResponse:
+    """What goes on, and what the last 24 hours brought."""
+    pages, now = call.console.runs.pages, call.request.api.clock()
+    open_runs = await pages.open_counts()
+    counts, costs = await pages.since(now - _DAY)
+    day = OverviewDay(
+        sum(counts.values()), counts, {currency: f"{cost:.4f}" for currency, cost in sorted(costs.items())}
+    )
+    return json_response(Overview(open_runs.get("running", 0), call.console.queued(), open_runs.get("paused", 0), day))
+
+
+@VisitorRoute("GET", "system", {200: SystemInfo}, (503,))
+async def system(call: ConsoleRequest) -> SendableResponse:
+    """The whole server.
+
+    What it has, what it carries, and what is to be mended. Kept for five seconds.
+    """
+    report, api = await call.console.system.report(), call.request.api
+    process, store = report.process, report.store
+    providers = []
+    for facts, hour, apps in report.providers:
+        error = hour.error if facts.lacks is None else facts.lacks.text()
+        state: Literal["ok", "failing", "incomplete", "unused"] = "ok" if hour.requests else "unused"
+        if facts.lacks is not None:
+            state = "incomplete"
+        elif hour.failed and hour.failed * 2 >= hour.requests:
+            state = "failing"
+        last_hour = HourInfo(hour.requests, hour.failed, hour.p50)
+        lacks = phrase_body(facts.lacks)
+        providers.append(
+            ProviderInfo(facts.name, facts.type, facts.host, state, error or None, lacks, last_hour, list(apps))
+        )
+    return json_response(
+        SystemInfo(
+            report.at,
+            ServerInfo(__version__, api.clock(), call.console.public_url),
+            ProcessInfo(process.python, process.pid, process.workers, process.memory, process.began),
+            body_from(
+                store,
+                StoreInfo,
+                runs=report.runs,
+                oldest_at=report.oldest,
+                files=report.files.files,
+                file_bytes=report.files.bytes,
+            ),
+            [
+                *(LoadInfo(load.name, load.used, load.limit) for load in report.load),
+                LoadInfo("streams", EventStream.under_way, None),
+            ],
+            [SettingInfo(one.name, one.value, one.source) for one in report.settings],
+            providers,
+            SandboxInfo(report.sandbox.state, [_check(check) for check in report.sandbox.checks]),
+            CallbackCounts(report.callbacks_pending, report.callbacks_failed),
+            [_issue(issue) for issue in report.issues],
+        )
+    )
+
+
+@VisitorRoute("POST", "system/check", {200: Checked}, (503,), operators=True, body=SystemCheck)
+async def check_system(call: ConsoleRequest) -> SendableResponse:
+    """Try the sandbox, or whether the database can be written."""
+    body = checked(await call.request.json(), SystemCheck)
+    call.note("checked", body.what)
+    if body.what == "sandbox":
+        checks = await call.console.system.check_sandbox()
+    else:
+        await call.console.app_store.note_uses({})
+        checks = [Diagnostic("store.written", where="write", severity="ok")]
+    return json_response(Checked(all(check.ok for check in checks), [_check(one) for one in checks]))
+
+
+@VisitorRoute("POST", "providers/{name}/test", {200: ProviderTried}, (404, 503), operators=True)
+async def test_provider(call: ConsoleRequest) -> SendableResponse:
+    """Ask a provider which models it has.
+
+    Its name may be ``a~b`` for ``a/b``.
+    """
+    name = call.request.path_params["name"].replace("~", "/")
+    if name not in {facts.name for facts, _, _ in (await call.console.system.report()).providers}:
+        raise NotFound(f"There is no provider {name[:100]!r} in the providers file.")
+    began = time.perf_counter()
+    try:
+        models, error = list(await call.console.offered_models(name)), None
+    except ModelFailure as failure:
+        models, error = [], str(failure)
+    call.note("tested provider", name)
+    return json_response(ProviderTried(error is None, (time.perf_counter() - began) * 1000, error, models[:200]))
+
+
+@VisitorRoute("GET", "tools", {200: ToolEntries})
+async def list_tools(call: ConsoleRequest) -> SendableResponse:
+    """Providers of tools; servers of MCP are not asked for theirs."""
+    found = []
+    service = call.console.tools
+    for provider in service.providers():
+        tools: list[str] | None = None
+        error = None
+        if provider.provider_type != "mcp":
+            try:
+                tools = [tool.name.tool for tool in await service.offered(provider)]
+            except ToolNotFound as failure:
+                error = str(failure)
+        found.append(ToolEntry(provider.provider_type, provider.provider_name or provider.provider, tools, error))
+    return json_response(ToolEntries(found))
+
+
+@VisitorRoute("GET", "plugins", {200: PluginEntries})
+async def list_plugins(call: ConsoleRequest) -> SendableResponse:
+    """Plugins that are installed."""
+    plugins = [PluginEntry(*entry) for entry in await call.console.plugins()]
+    return json_response(PluginEntries(plugins))
+
+
+def _check(found: Diagnostic) -> CheckInfo:
+    status: Literal["ok", "warning", "failed"] = "failed"
+    if found.ok:
+        status = "warning" if found.severity == "warning" else "ok"
+    return CheckInfo(found.where, status, found.text(), found.code, found.plain())
+
+
+def _issue(issue: Issue) -> MendInfo:
+    found = issue.diagnostic
+    return MendInfo(
+        "warning" if found.severity == "warning" else "error",
+        found.where,
+        found.text(),
+        found.advice() or None,
+        found.snippet or None,
+        list(issue.apps),
+        issue.provider or None,
+        found.code,
+        found.plain(),
+        phrase_body(found.remedy),
+    )

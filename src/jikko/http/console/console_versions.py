@@ -1,0 +1,157 @@
+"""Versions of an app: which there are, what is different in them, which is current."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from jikko.apps.versions import check_aside
+from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.console.diff import difference
+from jikko.dify.dify_events import encode
+from jikko.dsl.document import DslDocument
+from jikko.errors import InvalidDocument
+from jikko.http.body_fields import must
+from jikko.http.console.app_bodies import Version
+from jikko.http.console.console_apps import version_body, version_of
+from jikko.http.console.console_runs import app_of
+from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
+from jikko.http.queries import queried
+from jikko.http.responses import Response, SendableResponse, json_response
+from jikko.nodes.registry import BY_TYPE
+from jikko.ports.stores.app_store import App
+from jikko.runs.reading.field_changes import FieldChange
+from jikko.values import Json
+
+
+class ListedVersion(Version):
+    """A version in the list."""
+
+    current: bool
+
+
+class Versions(Struct):
+    """The versions of an app, newest first."""
+
+    data: list[ListedVersion]
+
+
+class ChangedField(Struct):
+    """A value that is another one."""
+
+    path: str
+    before: Json
+    after: Json
+
+
+class ChangedNode(Struct):
+    """A node that is new, gone, or another one."""
+
+    id: str
+    title: str
+    type: str
+    change: Literal["added", "removed", "changed"]
+    fields: list[ChangedField]
+
+
+class ChangedEdge(Struct):
+    """An edge that is new or gone."""
+
+    source: str
+    handle: str
+    target: str
+    change: Literal["added", "removed", "changed"]
+
+
+class VersionDiff(Struct):
+    """What is different in two versions."""
+
+    nodes: list[ChangedNode]
+    edges: list[ChangedEdge]
+    features: list[ChangedField]
+
+
+class TwoVersions(Struct):
+    """Which versions are compared."""
+
+    from_: Annotated[
+        str,
+        Meta(
+            description="The id or number of a version.",
+            min_length=1,
+            extra=must("must be the id or number of a version"),
+        ),
+    ] = field(name="from")
+    to: Annotated[str, Meta(description="By default the current one.")] = ""
+
+
+@VisitorRoute("GET", "apps/{app_id}/versions", {200: Versions}, (404,))
+async def list_versions(call: ConsoleRequest) -> SendableResponse:
+    """Versions of an app, newest first."""
+    app = await app_of(call)
+    versions = await call.console.app_store.versions(app.id)
+    return json_response(
+        Versions(
+            [
+                ListedVersion(version.id, version.number, version.created_at, version.id == app.workflow_id)
+                for version in versions
+            ]
+        )
+    )
+
+
+@VisitorRoute("GET", "apps/{app_id}/versions/{workflow_id}/source", {200: "application/yaml"}, (404,), operators=True)
+async def read_source(call: ConsoleRequest) -> SendableResponse:
+    """The file of a version, as it was imported."""
+    version = await version_of(call, await app_of(call), call.request.path_params["workflow_id"])
+    headers = {"Content-Disposition": f'attachment; filename="version-{version.number}.yml"'}
+    return Response(version.source, headers=headers, media_type=b"application/yaml")
+
+
+@VisitorRoute("POST", "apps/{app_id}/versions/{workflow_id}/publish", {200: Version}, (400, 404), operators=True)
+async def publish_version(call: ConsoleRequest) -> SendableResponse:
+    """Make a version the current one, which new runs take."""
+    app = await app_of(call)
+    version = await version_of(call, app, call.request.path_params["workflow_id"])
+    await call.request.api.apps.use(app, version)
+    call.note("published", f"{app.name!r}, version {version.number}")
+    return json_response(version_body(version))
+
+
+@VisitorRoute("GET", "apps/{app_id}/diff", {200: VersionDiff}, (400, 404), query=TwoVersions)
+async def compare_versions(call: ConsoleRequest) -> SendableResponse:
+    """What is different in two versions, by their ids or numbers.
+
+    Moved nodes are no change; secrets are masked.
+    """
+    app = await app_of(call)
+    asked = queried(call.request.query, TwoVersions)
+    old, new = [await _document(call, app, which) for which in (asked.from_, asked.to)]
+    return Response(await off_the_loop(_compared, (old, new), queue="records"))
+
+
+def _compared(documents: tuple[DslDocument, DslDocument]) -> bytes:
+    """What is different, as JSON. Two large files have many megabytes of it."""
+    found = difference(*documents)
+    return encode(
+        VersionDiff(
+            [
+                ChangedNode(node.id, node.title, node.type, node.change, [_field(change) for change in node.fields])
+                for node in found.nodes
+            ],
+            [ChangedEdge(edge.source, edge.handle, edge.target, edge.change) for edge in found.edges],
+            [_field(change) for change in found.features],
+        )
+    )
+
+
+async def _document(call: ConsoleRequest, app: App, which: str) -> DslDocument:
+    version = await version_of(call, app, which)
+    source = f"{app.name}, version {version.number}"
+    checked = await check_aside(version.source, source=source, node_classes=BY_TYPE)
+    if checked.document is None:
+        raise InvalidDocument(checked.source, [problem for problem in checked.problems if not problem.ok])
+    return checked.document
+
+
+def _field(change: FieldChange) -> ChangedField:
+    return ChangedField(change.path, change.before, change.after)

@@ -1,0 +1,288 @@
+"""The way of every request of the console: the host, who it is from, whether that may be, and the answer's form; and
+the routes of those who have signed in.
+"""
+
+import gzip
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from functools import wraps
+from types import ModuleType
+from typing import Final, TypeAlias, cast
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.console.console_access import Visitor
+from jikko.console.console_service import Console
+from jikko.errors import Forbidden, JikkoError, Unauthorized
+from jikko.http.console.entry.cookies import cookie_of
+from jikko.http.operation import Endpoint, Handler, Operation
+from jikko.http.requests import Request
+from jikko.http.responses import Response, SendableResponse
+from jikko.http.sse import EventStream
+from jikko.ports.clock import Clock
+
+log = logging.getLogger("jikko.console")
+
+_WORTH_IT: Final = 1000
+"""Bytes of a body that is compressed."""
+_LARGE: Final = 256_000
+"""Bytes of a body that is compressed in a thread."""
+_READING: Final = ("GET", "HEAD")
+
+
+class ConsoleRequest(Struct, frozen=True):
+    """A request that was let in."""
+
+    request: Request
+    visitor: Visitor
+    console: Console
+
+    def note(self, did: str, what: str) -> None:
+        """Keep in the server's log who did something."""
+        log.info("%s %s by %s (%s)", did, what, self.visitor.name, self.visitor.role)
+
+
+ConsoleHandler: TypeAlias = Callable[[ConsoleRequest], Awaitable[SendableResponse]]
+OpenHandler: TypeAlias = Callable[[Request, Console], Awaitable[SendableResponse]]
+Answers: TypeAlias = Mapping[int, type[Struct] | str]
+
+API: Final = "/console/api"
+NOTHING: Final[Answers] = {204: "application/json"}
+STREAM: Final[Answers] = {200: "text/event-stream"}
+
+
+class ConsoleOperation(Struct, frozen=True):
+    """An operation for those who have signed in."""
+
+    route: "VisitorRoute"
+    handler: ConsoleHandler
+
+
+class VisitorRoute(Endpoint, frozen=True):
+    """An endpoint for those who have signed in, as the decorator that makes an operation of its handler.
+
+    The path is below ``/console/api/``.
+    """
+
+    operators: bool = False
+    """Whether viewers are refused."""
+
+    def __call__(self, handler: ConsoleHandler) -> ConsoleOperation:
+        """The operation."""
+        return ConsoleOperation(self, handler)
+
+
+class VisitorGate:
+    """Makes handlers of operations of handlers of the console."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def for_visitors(self, handler: ConsoleHandler, *, operators: bool) -> Handler:
+        """A handler that only sees requests of those who have signed in. ``operators``: whether viewers are refused."""
+
+        @wraps(handler)
+        async def handle(request: Request) -> SendableResponse:
+            console = self.console
+            require_host(request, console.public_url, console.host)
+            visitor = await self._visitor(request)
+            if operators and not visitor.is_operator:
+                raise Forbidden(f"{visitor.name} may look, and not do that: the role is viewer.", code="operators_only")
+            answer = await handler(ConsoleRequest(request, visitor, console))
+            if isinstance(answer, EventStream):
+                answer.through(
+                    lambda pieces: guarded(pieces, lambda: self._visitor(request, uses=False), request.api.clock)
+                )
+            return await compressed(request, answer)
+
+        return handle
+
+    def for_all(self, handler: OpenHandler, *, changes: bool = False) -> Handler:
+        """A handler that sees all requests that come over a host of ours.
+
+        Args:
+            changes: Whether only the console's own page may send them.
+        """
+
+        @wraps(handler)
+        async def handle(request: Request) -> SendableResponse:
+            console = self.console
+            require_host(request, console.public_url, console.host)
+            if changes:
+                require_own_page(request, console.public_url)
+            return await handler(request, console)
+
+        return handle
+
+    def operations_in(self, *modules: ModuleType) -> list[Operation]:
+        """The operations for those who have signed in that modules have, in the order of their text."""
+        return [
+            self._operation(found.route, found.handler)
+            for module in modules
+            for found in vars(module).values()
+            if isinstance(found, ConsoleOperation) and found.handler.__module__ == module.__name__
+        ]
+
+    def _operation(self, route: VisitorRoute, handler: ConsoleHandler) -> Operation:
+        fields = asdict(route)
+        operators = fields.pop("operators")
+        fields |= {"path": f"{API}/{route.path}", "tag": "Console", "key": "console"}
+        return Operation(handler=self.for_visitors(handler, operators=operators), **fields)
+
+    async def _visitor(self, request: Request, *, uses: bool = True) -> Visitor:
+        """Who a request is from.
+
+        Args:
+            uses: Whether a session counts as used by it: not by what a stream sends that was opened once.
+
+        Raises:
+            Unauthorized: There is no token and no session.
+            Forbidden: A page of another site sent it, with the cookie of a browser.
+        """
+        scheme, _, token = (request.header(b"authorization") or "").partition(" ")
+        if scheme.lower() == "bearer":
+            return await self.console.access.by_token(token.strip())
+        # Another scheme is for a proxy in front, which hands on what browsers send it.
+        if request.scope["method"] not in _READING:
+            require_own_page(request, self.console.public_url)
+        cookie = cookie_of(request)
+        visitor = await self.console.access.by_cookie(cookie, uses=uses) if cookie else None
+        if visitor is None:
+            no_token = "The header Authorization is no `Bearer jko_…`. " if scheme else ""
+            raise Unauthorized(
+                f"{no_token}You have not signed in, or the session is over. `jikko console` prints a link."
+            )
+        return visitor
+
+
+async def compressed(request: Request, answer: SendableResponse) -> SendableResponse:
+    """An answer in fewer bytes, if it is whole and the client takes it."""
+    if not isinstance(answer, Response) or len(answer.body) <= _WORTH_IT or answer.status != 200:
+        return answer
+    answer.headers.append((b"vary", b"accept-encoding"))
+    if "gzip" not in (request.header(b"accept-encoding") or ""):
+        return answer
+    body = answer.body
+    answer.body = _gzipped(body) if len(body) < _LARGE else await off_the_loop(_gzipped, body, queue="records")
+    answer.headers[0] = (b"content-length", b"%d" % len(answer.body))
+    answer.headers.append((b"content-encoding", b"gzip"))
+    return answer
+
+
+def _gzipped(body: bytes) -> bytes:
+    return gzip.compress(body, 1, mtime=0)
+
+
+ASKED_EVERY: Final = 1.0
+"""Seconds for which the last answer holds: so long, a token that was revoked still hears what comes."""
+
+
+async def guarded(
+    pieces: AsyncIterator[bytes], still_in: Callable[[], Awaitable[object]], clock: Clock
+) -> AsyncIterator[bytes]:
+    """The pieces of a stream, until one is due that its listener may not have.
+
+    Args:
+        still_in: Raises a ``JikkoError`` for one whose session is over, whose token is gone, or whom nobody can tell.
+    """
+    asked = clock()
+    async with aclosing(cast(AsyncGenerator[bytes, None], pieces)):
+        async for piece in pieces:
+            now = clock()
+            if not 0 <= now - asked < ASKED_EVERY:
+                try:
+                    await still_in()
+                except JikkoError:
+                    return
+                asked = now
+            yield piece
+
+
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_HEADER: Final = b"x-jikko-console"
+"""No page of another origin can send it: no such page is allowed any header here."""
+_PORTS: Final = {"http": ":80", "https": ":443"}
+"""Those that browsers leave out."""
+
+
+class WrongHost(JikkoError):
+    """The request names a host that the console does not answer to."""
+
+    code = "wrong_host"
+    status = 421
+
+
+def require_host(request: Request, public_url: str, listens_on: str) -> None:
+    """Keep out pages of names that were made to lead here (DNS rebinding).
+
+    Args:
+        listens_on: The host of the settings.
+
+    Raises:
+        WrongHost: It is none of ours.
+    """
+    host = (request.header(b"host") or "").lower()
+    name = _name_of(host)
+    here = request.scope.get("server") or ("", 0)
+    if not name or not (
+        name in _LOOPBACK
+        or name in (_bracketed(str(here[0]).lower()), _bracketed(listens_on.lower()))
+        or host == urlsplit(public_url).netloc.lower()
+    ):
+        raise WrongHost(
+            f"The console does not answer to the host {host!r}. Use an address of the server, or set JIKKO_PUBLIC_URL "
+            "to the address under which it is reached."
+        )
+
+
+def require_own_page(request: Request, public_url: str) -> None:
+    """Keep out requests that pages of other sites make with the cookie of a browser.
+
+    A page of the console is one of the request's own origin, or of the public URL. At a host that is in the public URL,
+    the scheme of that holds; elsewhere that of the request, which a proxy tells only if it is a trusted one.
+
+    Raises:
+        Forbidden: It does not come from the console's own page.
+    """
+    site, origin = request.header(b"sec-fetch-site"), request.origin
+    public = _origin_of(public_url)
+    here = _origin_of(f"{request.scope['scheme']}://{request.header(b'host') or ''}")
+    own = {public} if _host_of(here) == _host_of(public) else {public, here}
+    if (
+        request.header(_HEADER) != "1"
+        or site not in (None, "same-origin")
+        or (origin is not None and _origin_of(str(origin, "latin-1")) not in own - {None})
+    ):
+        raise Forbidden(
+            "The request does not come from a page of this console. It needs the header X-Jikko-Console: 1 and, where "
+            "they are sent, Sec-Fetch-Site: same-origin and an Origin that is this server.",
+            code="wrong_origin",
+        )
+
+
+def _origin_of(url: str) -> str | None:
+    """The origin of a URL as browsers write it; ``None`` for what has none."""
+    scheme, _, rest = url.lower().partition("://")
+    host = rest.partition("/")[0]
+    return f"{scheme}://{host.removesuffix(_PORTS[scheme])}" if host and scheme in _PORTS else None
+
+
+def _host_of(origin: str | None) -> str | None:
+    return None if origin is None else origin.partition("://")[2]
+
+
+def _name_of(host: str) -> str:
+    """A host without its port; ``""`` for what is none."""
+    if host.startswith("["):
+        name, bracket, port = host.partition("]")
+        return name + bracket if bracket and (not port or port[1:].isdigit()) else ""
+    name, colon, port = host.partition(":")
+    return name if not colon or port.isdigit() else ""
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address

@@ -1,0 +1,211 @@
+"""The answer of an app as text, whatever kind of app gives it: a fold over the log of its run, and its stream.
+
+Of a run that answers a message it is what that shows. Of other runs it is their one output as text, which comes in
+pieces if it is shown so, or several as JSON. A run that waits for a human answers with its form.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Literal
+
+from msgspec import Struct
+
+from jikko.apps.versions import Workflow
+from jikko.dify.mcp import outputs_text
+from jikko.errors import JikkoError
+from jikko.events import (
+    Event,
+    FormClosed,
+    FormRequested,
+    ReasoningChunk,
+    RunFinished,
+    RunPaused,
+    RunStarted,
+    TextChunk,
+    TextReplaced,
+    Turn,
+)
+from jikko.http.openai.openai_errors import RunFailed
+from jikko.http.requests import Request
+from jikko.http.routes.start_answers import promised
+from jikko.lang.render import to_text
+from jikko.ports.stores.messages import Message
+from jikko.record import RunForms, RunRecord
+from jikko.runs.idempotency import Started, StartOutcome
+from jikko.runs.turn_fold import TurnFold, no_usage
+from jikko.values import Json
+
+
+class Delta(Struct, frozen=True):
+    """What an answer, or the thoughts of its model, goes on with."""
+
+    text: str = ""
+    reasoning: str = ""
+
+
+class AnswerChanged(JikkoError):
+    """What was shown of an answer is none of it any more, which the stream of OpenAI cannot tell."""
+
+    code = "answer_changed"
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__("The answer began anew after a fault of a server, and is another than the one shown so far.")
+
+
+class AnswerText:
+    """What is known of an answer at a position of the log of its run."""
+
+    def __init__(self, run_id: str, created_at: float, base_url: str) -> None:
+        self.run_id = run_id
+        self.message_id = self.conversation_id = ""
+        self.created_at = int(created_at)
+        self.is_over = False
+        self.error: str | None = None
+        self.is_shown = True
+        """Whether the text that its run shows is that of the answer, or a part of it."""
+        self._base_url = base_url
+        self._fold: TurnFold | None = None
+        self._forms = RunForms()
+        self._given: str | None = None
+        """The text of an answer that is not what a run shows: that of a message without a run, or of outputs."""
+        self._waits_for = ""
+        """The texts of forms."""
+
+    @classmethod
+    def of_run(cls, record: RunRecord, base_url: str) -> "AnswerText":
+        """That of a run, at the beginning of its log."""
+        return cls(record.identity.run_id, record.created_at, base_url)
+
+    @classmethod
+    def of_message(cls, message: Message) -> "AnswerText":
+        """That of a message that took no run."""
+        answer = cls("", message.created_at, "")
+        answer._given, answer.is_over, answer.error = message.answer.text, True, message.answer.error
+        answer.message_id, answer.conversation_id = message.id, message.conversation_id
+        return answer
+
+    @property
+    def text(self) -> str:
+        """All that is said."""
+        if self._given is not None:
+            return self._given
+        return (self._fold.text if self._fold is not None and self.is_shown else "") + self._waits_for
+
+    @property
+    def files(self) -> list[Json]:
+        """Files in the answer."""
+        return [] if self._fold is None else self._fold.files
+
+    @property
+    def reasoning(self) -> str:
+        """What models thought, of nodes that keep it apart."""
+        return "" if self._fold is None else "\n".join(self._fold.metadata().reasoning.values())
+
+    @property
+    def usage(self) -> dict[str, Json]:
+        """Tokens as ``TurnFold`` counts them."""
+        return no_usage() if self._fold is None else self._fold.metadata().usage or no_usage()
+
+    @property
+    def finish_reason(self) -> Literal["stop", "content_filter"]:
+        """Why it ended."""
+        return "content_filter" if self._fold is not None and self._fold.is_moderated else "stop"
+
+    def apply(self, event: Event) -> Delta | None:
+        """Fold the next event. Returns what the answer goes on with.
+
+        Raises:
+            AnswerChanged: What was shown is none of it. The fold goes on.
+        """
+        if isinstance(event, RunStarted):
+            turn = event.turn or Turn("", "", mode="workflow")
+            self._fold = TurnFold(event, turn)
+            self.message_id, self.conversation_id = turn.message_id, turn.conversation_id
+        fold = self._fold
+        assert fold is not None, "the log begins with RunStarted"
+        shown = fold.text if isinstance(event, TextReplaced) else ""
+        fold.apply(event)
+        match event:
+            case TextChunk():
+                return Delta(event.text) if self.is_shown else None
+            case ReasoningChunk() if event.text:
+                return Delta(reasoning=event.text)
+            case TextReplaced() if self.is_shown and not fold.is_moderated:
+                if not event.text.startswith(shown):
+                    raise AnswerChanged
+                return Delta(event.text[len(shown) :])
+            case FormRequested() | FormClosed():
+                self._forms.apply(event)
+            case RunPaused():
+                self.is_over = True
+                self._waits_for = "\n\n".join(map(self._form_text, self._forms.open.values()))
+                return Delta(self._waits_for)
+            case RunFinished():
+                self.is_over = True
+                self.error = (event.error or "The run failed.") if event.status == "failed" else None
+                if self.error is None and fold.turn.mode == "workflow":
+                    said, self._given = self.text, _text_of(event.outputs)
+                    return Delta(self._given.removeprefix(said))
+        return None
+
+    def require_success(self) -> None:
+        """Raises ``RunFailed``: the run failed."""
+        if self.error is not None:
+            raise RunFailed(self.error)
+
+    def _form_text(self, form: FormRequested) -> str:
+        address = f"{self._base_url}/v1/form/human_input/{form.form['form_token']}"
+        return f"{form.form['form_content']}\n\n{address}"
+
+
+def _text_of(outputs: dict[str, Json]) -> str:
+    return to_text(*outputs.values()) if len(outputs) == 1 else outputs_text(outputs)
+
+
+def shows_its_answer(workflow: Workflow) -> bool:
+    """Whether what runs of a workflow show is their answer: each end has one output."""
+    ends = [entry for entry in workflow.document.nodes if entry.type == "end"]
+    return all(len(entry.data.get("outputs") or ()) == 1 for entry in ends)
+
+
+async def whole_answer(request: Request, begun: StartOutcome | Message) -> AnswerText:
+    """The answer once it is whole, or waits for a human.
+
+    Raises:
+        RunFailed: The run failed.
+        JikkoError: See ``promised`` and ``RunReader.ended``.
+    """
+    if isinstance(begun, Message):
+        answer = AnswerText.of_message(begun)
+    else:
+        await promised(request, begun.run)
+        await begun.run.ended()
+        answer = await answer_so_far(request, begun.run)
+    answer.require_success()
+    return answer
+
+
+async def answer_so_far(request: Request, run: Started) -> AnswerText:
+    """The answer of a run, as far as it is known."""
+    answer = AnswerText.of_run(run.record, request.base_url)
+    for event in await request.api.runs.control.events(run.record):
+        try:
+            answer.apply(event)
+        except AnswerChanged:
+            continue
+    return answer
+
+
+async def deltas(request: Request, run: Started, answer: AnswerText) -> AsyncIterator[list[Delta]]:
+    """An answer as it comes, folded into ``answer``; an empty list if there was nothing for a while.
+
+    Raises:
+        RunFailed: The run failed.
+        AnswerChanged: See ``AnswerText.apply``.
+        JikkoError: See ``RunReader.follow``.
+    """
+    async for batch in run.follow(idle=request.front.ping_seconds):
+        found = [delta for _, event in batch if (delta := answer.apply(event)) is not None]
+        if found or not batch:
+            yield found
+    answer.require_success()

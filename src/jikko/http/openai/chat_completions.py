@@ -1,0 +1,284 @@
+"""An app as a model of OpenAI's API: ``/v1/models`` and ``/v1/chat/completions``.
+
+Source: OpenAI's API reference, “Chat”. See docs/openai.md for what an app decides itself.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from jikko.dify.dify_events import frame
+from jikko.errors import InvalidParam, JikkoError, NotFound
+from jikko.http.auth import authenticated
+from jikko.http.body_fields import checked
+from jikko.http.http_errors import Refusals
+from jikko.http.openai.answer_text import AnswerText, Delta, deltas, shows_its_answer, whole_answer
+from jikko.http.openai.beginning import asking, begin
+from jikko.http.openai.openai_errors import OpenaiError, error_detail, openai_error
+from jikko.http.openai.question import is_named, model_id, question
+from jikko.http.operation import Route
+from jikko.http.requests import Request
+from jikko.http.responses import Response, SendableResponse, encoded, json_response
+from jikko.http.routes.conversations.turn_routes import fold_of
+from jikko.http.routes.start_answers import promised
+from jikko.http.sse import EventStream
+from jikko.http.start_promises import KEY, REPEATED, START_ERRORS
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.messages import Message
+from jikko.runs.idempotency import StartOutcome
+from jikko.values import Json
+
+REFUSALS: Final = Refusals(OpenaiError, openai_error)
+CONVERSATION: Final = "X-Conversation-Id"
+STILL_THERE: Final = b": still there\n\n"
+DONE: Final = b"data: [DONE]\n\n"
+HEADERS: Final = (
+    *KEY,
+    (CONVERSATION, {"type": "string", "format": "uuid"}, "The conversation to go on with; as conversation_id."),
+)
+
+
+class Model(Struct):
+    """The app of the API key."""
+
+    id: Annotated[str, Meta(description="The name of the app in small letters, joined by hyphens.")]
+    created: int
+    object: Literal["model"] = "model"
+    owned_by: str = "jikko"
+
+
+class Models(Struct):
+    """The models that a key opens: one app."""
+
+    data: list[Model]
+    object: Literal["list"] = "list"
+
+
+class StreamOptions(Struct):
+    """What a stream tells besides."""
+
+    include_usage: bool = False
+
+
+class ChatCompletionRequest(Struct):
+    """A question by OpenAI's wire. What a model is told besides (``temperature``, …) the app decides."""
+
+    model: Annotated[str, Meta(description="The app: see /v1/models.")]
+    messages: Annotated[
+        list[dict[str, Json]],
+        Meta(
+            description="The last message of the user is the question. Those before it are the memory of a new "
+            "conversation; one that is named has its own."
+        ),
+    ]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    user: Annotated[str | None, Meta(description="The end user; by default one for each key.")] = None
+    n: Annotated[int | None, Meta(description="1: an app gives one answer.")] = None
+    tools: Annotated[list[dict[str, Json]] | None, Meta(description="Ignored, unless they are forced.")] = None
+    tool_choice: Any = None
+    response_format: dict[str, Json] | None = None
+    logprobs: bool | None = None
+    modalities: list[str] | None = None
+    conversation_id: Annotated[
+        str | None, Meta(description="The conversation to go on with, as an answer names it. Not of OpenAI.")
+    ] = None
+    inputs: Annotated[
+        dict[str, Json] | str | None,
+        Meta(description="The inputs of the app's form, by name; also as JSON in metadata.inputs. Not of OpenAI."),
+    ] = None
+    metadata: dict[str, Json] | None = None
+
+
+class ChatCompletionMessage(Struct):
+    """What the app says."""
+
+    content: str
+    role: Literal["assistant"] = "assistant"
+    refusal: None = None
+    reasoning_content: str | UnsetType = UNSET
+    files: list[Json] | UnsetType = UNSET
+
+
+class Choice(Struct):
+    """The one answer."""
+
+    message: ChatCompletionMessage
+    finish_reason: Literal["stop", "content_filter"]
+    index: int = 0
+    logprobs: None = None
+
+
+class CompletionUsage(Struct):
+    """Tokens of all models that the run asked."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class ChatCompletion(Struct):
+    """An answer in one piece."""
+
+    id: str
+    created: int
+    model: str
+    choices: list[Choice]
+    usage: CompletionUsage
+    object: Literal["chat.completion"] = "chat.completion"
+    conversation_id: str | UnsetType = UNSET
+    workflow_run_id: str | UnsetType = UNSET
+
+
+@Route("GET", "/v1/models", {200: Models}, tag="OpenAI", refused=REFUSALS)
+async def list_models(request: Request) -> Response:
+    """List what the API key opens: one app, as a model."""
+    return json_response(Models([_model(await authenticated(request))]))
+
+
+@Route("GET", "/v1/models/{model}", {200: Model}, (404,), tag="OpenAI", refused=REFUSALS)
+async def read_model(request: Request) -> Response:
+    """Read the app of the API key, as a model."""
+    app, name = await authenticated(request), request.path_params["model"]
+    if not is_named(app, name):
+        raise NotFound(f"The API key opens no model {name[:200]!r}.", code="model_not_found")
+    return json_response(_model(app))
+
+
+@Route(
+    "POST",
+    "/v1/chat/completions",
+    {200: ChatCompletion},
+    START_ERRORS,
+    tag="OpenAI",
+    body=ChatCompletionRequest,
+    headers=HEADERS,
+    streams=True,
+    hot=True,
+    starts=True,
+    refused=REFUSALS,
+)
+async def complete_chat(request: Request) -> SendableResponse:
+    """Ask an app by OpenAI's wire."""
+    await authenticated(request)
+    body = await request.json()
+    asked = await asking(request, body)
+    app = asked.app
+    given = checked(body, ChatCompletionRequest)
+    _require_possible(given)
+    streamed = bool(given.stream)
+    begun = await begin(request, asked, question(given.messages), body, streamed=streamed)
+    if not streamed:
+        answer = await whole_answer(request, begun)
+        response = json_response(_completion(request, app, answer))
+        response.headers += encoded(told_headers(begun, answer).items())
+        return response
+    answer = await begun_answer(request, begun)
+    usage_wanted = given.stream_options is not None and given.stream_options.include_usage
+    return EventStream(_chunks(request, app, begun, answer, usage_wanted=usage_wanted), told_headers(begun, answer))
+
+
+async def begun_answer(request: Request, begun: StartOutcome | Message) -> AnswerText:
+    """The answer at its beginning, of a run that is promised from now on, or of no run."""
+    if isinstance(begun, Message):
+        answer = AnswerText.of_message(begun)
+        answer.require_success()
+        return answer
+    run = begun.run
+    await promised(request, run)
+    answer = AnswerText.of_run(run.record, request.base_url)
+    app = await authenticated(request)
+    if app.mode == "workflow":
+        answer.is_shown = shows_its_answer(await request.api.workflows.get(app, run.record.identity.workflow_id))
+    else:
+        turn = (await fold_of(request.api, run)).turn
+        answer.message_id, answer.conversation_id = turn.message_id, turn.conversation_id
+    return answer
+
+
+def told_headers(begun: StartOutcome | Message, answer: AnswerText) -> dict[str, str]:
+    """The headers of an answer: its conversation, and whether an earlier request began it."""
+    headers = {CONVERSATION: answer.conversation_id} if answer.conversation_id else {}
+    if isinstance(begun, StartOutcome) and begun.repeated:
+        headers[REPEATED] = "true"
+    return headers
+
+
+def _model(app: App) -> Model:
+    return Model(model_id(app), int(app.created_at))
+
+
+def _require_possible(given: ChatCompletionRequest) -> None:
+    """Raises ``InvalidParam``: the answer would be another than the one asked for."""
+    if (given.n or 1) != 1:
+        raise InvalidParam("n: an app gives one answer")
+    if given.logprobs:
+        raise InvalidParam("logprobs: an app tells none")
+    if given.tool_choice not in (None, "auto", "none"):
+        raise InvalidParam("tool_choice: an app calls its own tools; leave it out, or 'auto'")
+    if (given.response_format or {}).get("type", "text") != "text":
+        raise InvalidParam("response_format: the app decides the form of its answer; leave it out")
+    if "audio" in (given.modalities or ()):
+        raise InvalidParam("modalities: an app answers with text here; /v1/text-to-audio speaks")
+
+
+def _completion(request: Request, app: App, answer: AnswerText) -> ChatCompletion:
+    files = request.api.files.fresh(answer.files, base_url=request.base_url)
+    message = ChatCompletionMessage(answer.text, reasoning_content=answer.reasoning or UNSET, files=files or UNSET)
+    return ChatCompletion(
+        _completion_id(answer),
+        answer.created_at,
+        model_id(app),
+        [Choice(message, answer.finish_reason)],
+        _usage(answer),
+        conversation_id=answer.conversation_id or UNSET,
+        workflow_run_id=answer.run_id or UNSET,
+    )
+
+
+def _completion_id(answer: AnswerText) -> str:
+    return f"chatcmpl-{answer.message_id or answer.run_id}"
+
+
+def _usage(answer: AnswerText) -> CompletionUsage:
+    usage = answer.usage
+    return CompletionUsage(usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"])
+
+
+async def _chunks(
+    request: Request, app: App, begun: StartOutcome | Message, answer: AnswerText, *, usage_wanted: bool
+) -> AsyncIterator[bytes]:
+    """An answer as chunks. An error behind the first of them is one of the stream."""
+    base = {
+        "id": _completion_id(answer),
+        "object": "chat.completion.chunk",
+        "created": answer.created_at,
+        "model": model_id(app),
+    }
+    own: dict[str, str] = {"conversation_id": answer.conversation_id} if answer.conversation_id else {}
+    if answer.run_id:
+        own["workflow_run_id"] = answer.run_id
+
+    def chunk(delta: dict[str, Json], finish: str | None = None) -> dict[str, Json]:
+        return {**base, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]}
+
+    yield frame(chunk({"role": "assistant", "content": ""}) | own)
+    try:
+        if isinstance(begun, Message):
+            yield frame(chunk({"content": answer.text}))
+        else:
+            async for found in deltas(request, begun.run, answer):
+                yield b"".join(frame(chunk(_delta(delta))) for delta in found) or STILL_THERE
+    except JikkoError as error:
+        yield frame(OpenaiError(error_detail(error)))
+        return
+    files = request.api.files.fresh(answer.files, base_url=request.base_url)
+    yield frame(chunk({"files": files} if files else {}, answer.finish_reason) | own)
+    if usage_wanted:
+        yield frame({**base, "choices": [], "usage": _usage(answer)})
+    yield DONE
+
+
+def _delta(delta: Delta) -> dict[str, Json]:
+    return {"reasoning_content": delta.reasoning} if delta.reasoning else {"content": delta.text}

@@ -1,0 +1,130 @@
+"""Reading messages, and what end users think of them. Source: docs/dify-behaviour.md, “Conversations and messages”."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from jikko.apps.end_users import end_user
+from jikko.dify.conversation_bodies import FeedbackPage, MessagePage, feedback_body, message_body
+from jikko.errors import InvalidParam, NotFound
+from jikko.http.auth import authenticated
+from jikko.http.body_fields import checked, must, user_of
+from jikko.http.operation import ChatRoute
+from jikko.http.queries import Id, queried
+from jikko.http.requests import Request
+from jikko.http.responses import SendableResponse, json_response
+from jikko.http.routes.conversations.asked_app import asked_in_query, own_conversation
+from jikko.http.routes.conversations.conversations import fresh_of
+from jikko.http.routes.run_routes import Stopped
+from jikko.ids import new_id
+from jikko.ports.stores.messages import Feedback
+
+
+class MessageFilter(Struct, kw_only=True):
+    """Which messages are listed."""
+
+    conversation_id: Annotated[Id, Meta(description="The conversation.")]
+    user: Annotated[str, Meta(description="Whose they are; by default those of requests without a user.")] = ""
+    first_id: Annotated[Id, Meta(description="Only messages before this one.")] | None = None
+    limit: Annotated[int, Meta(ge=1, le=100, description="Default 20.")] = 20
+
+
+class FeedbackFilter(Struct):
+    """Which ratings are listed."""
+
+    page: Annotated[int, Meta(ge=1, description="Default 1.")] = 1
+    limit: Annotated[int, Meta(ge=1, le=101, description="Default 20.")] = 20
+
+
+class FeedbackRequest(Struct):
+    """What an end user thinks of an answer."""
+
+    user: Annotated[Any, Meta(description="Whose message it is.")]
+    rating: Annotated[Literal["like", "dislike"] | None, Meta(extra=must("must be 'like', 'dislike' or null"))] = None
+    content: Annotated[str | None, Meta(extra=must("must be a string"))] = None
+
+
+@ChatRoute("GET", "/v1/messages", {200: MessagePage}, (400, 404), query=MessageFilter)
+async def messages(request: Request) -> SendableResponse:
+    """List messages of a conversation, oldest first.
+
+    The latest, or those before ``first_id``.
+    """
+    app, user = await asked_in_query(request, anonymous=True)
+    asked = queried(request.query, MessageFilter)
+    limit = asked.limit
+    conversation = await own_conversation(request, app, user, asked.conversation_id)
+    found = await request.api.conversations.messages(conversation.id, before=asked.first_id, limit=limit + 1)
+    if found is None:
+        raise NotFound("First Message Not Exists.")
+    fresh = fresh_of(request)
+    page = [message_body(message, fresh) for message in reversed(found[:limit])]
+    return json_response(MessagePage(limit, len(found) > limit, page))
+
+
+@ChatRoute("POST", "/v1/messages/{message_id}/feedbacks", {200: Stopped}, (404, 503), body=FeedbackRequest)
+async def give_feedback(request: Request) -> SendableResponse:
+    """Rate an answer, or take the rating back.
+
+    Of apps of every mode.
+    """
+    api, app = request.api, await authenticated(request)
+    body = await request.json()
+    end_user_id = end_user(app.id, user_of(body))
+    asked = checked(body, FeedbackRequest)
+    message = await api.conversations.message(app.id, end_user_id, request.path_params["message_id"])
+    if message is None:
+        raise NotFound("Message Not Exists.")
+    if asked.rating is None:
+        if not await api.conversations.unrate(message.id):
+            raise InvalidParam("rating cannot be None when feedback not exists")
+        return json_response(Stopped())
+    now = api.clock()
+    await api.conversations.rate(
+        Feedback(
+            id=new_id(),
+            message_id=message.id,
+            conversation_id=message.conversation_id,
+            app_id=app.id,
+            end_user_id=end_user_id,
+            rating=asked.rating,
+            content=None if asked.content is None else asked.content.replace("\x00", ""),
+            created_at=now,
+            updated_at=now,
+        )
+    )
+    return json_response(Stopped())
+
+
+@ChatRoute("GET", "/v1/app/feedbacks", {200: FeedbackPage}, (400,), query=FeedbackFilter)
+async def list_feedbacks(request: Request) -> SendableResponse:
+    """List ratings of answers of the app, newest first."""
+    app = await authenticated(request)
+    asked = queried(request.query, FeedbackFilter)
+    found = await request.api.conversations.feedbacks(app.id, page=asked.page, limit=asked.limit)
+    return json_response(FeedbackPage([feedback_body(feedback) for feedback in found]))
+
+
+class SuggestedQuestions(Struct):
+    """Questions, as a model thinks of them."""
+
+    data: list[str]
+    result: Literal["success"] = "success"
+
+
+class Asker(Struct):
+    """An end user who asks."""
+
+    user: Annotated[str, Meta(description="Whose message it is.", extra_json_schema={"minLength": 1, "maxLength": 255})]
+
+
+@ChatRoute("GET", "/v1/messages/{message_id}/suggested", {200: SuggestedQuestions}, (400, 404), query=Asker)
+async def suggested_questions(request: Request) -> SendableResponse:
+    """Questions that may follow.
+
+    A model makes them when they are asked for.
+    """
+    app, user = await asked_in_query(request)
+    message_id = request.path_params["message_id"]
+    found = await request.api.suggestions.after(app, end_user(app.id, user), message_id)
+    return json_response(SuggestedQuestions(found))

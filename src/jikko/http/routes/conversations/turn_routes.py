@@ -1,0 +1,230 @@
+"""Asking a chat app, and stopping its answer. Source: docs/dify-behaviour.md, “Chat requests”."""
+
+from typing import Annotated, Any, Final
+
+from msgspec import Meta, Struct
+
+from jikko.apps.end_users import end_user
+from jikko.assemble.assembly import Assembly
+from jikko.conversations.turns import TurnRequest
+from jikko.dify import app_events, dify_events, turn_events
+from jikko.dify.chat_messages import ChatAccepted, ChatAnswer
+from jikko.dsl.document import BASIC_MODES
+from jikko.errors import BadRequest, InvalidParam
+from jikko.events import FormRequested, RunFinished
+from jikko.http.body_fields import (
+    AnyUser,
+    CallbackUrl,
+    GivenFiles,
+    Mode,
+    StartMode,
+    TraceSession,
+    UserRequest,
+    check_trace_session,
+    checked,
+    must,
+)
+from jikko.http.http_errors import Error, refusal
+from jikko.http.operation import ChatRoute
+from jikko.http.requests import Request
+from jikko.http.responses import Response, SendableResponse, json_response
+from jikko.http.routes.conversations.asked_app import asked_in_body
+from jikko.http.routes.run_routes import Stopped
+from jikko.http.routes.start_answers import answer, refused_in_stream, whole_stream
+from jikko.http.start_promises import START_ERRORS, START_HEADERS, TraceQuery, start_options_of
+from jikko.ids import is_uuid, new_id
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.messages import Message
+from jikko.runs.idempotency import Started, StartOutcome
+from jikko.runs.run_log import RunLog
+from jikko.runs.turn_fold import TurnFold
+from jikko.values import Json
+
+_WORDS: Final = {
+    **dict.fromkeys(("true", "1", "yes", "y", "on", "t"), True),
+    **dict.fromkeys(("false", "0", "no", "n", "off", "f"), False),
+}
+
+
+class ChatRequest(Struct):
+    """A question to a chat app."""
+
+    query: Annotated[str, Meta(description="The question.", extra=must("must be a string"))]
+    inputs: Annotated[
+        dict[str, Json],
+        Meta(
+            description="The inputs of the start node, by name; checked in each turn. Others are dropped.",
+            extra=must("must be an object"),
+        ),
+    ]
+    user: Annotated[AnyUser, Meta(description="Who asks; chosen by the caller.")]
+    response_mode: StartMode = None
+    conversation_id: Annotated[
+        str | None,
+        Meta(
+            description="The conversation to go on with. Empty, or none of this user's: a new one.",
+            extra=must("must be a valid UUID"),
+        ),
+    ] = None
+    files: GivenFiles = None
+    auto_generate_name: Annotated[
+        Any,
+        Meta(
+            description="Whether a model makes a name for a new conversation (default true).",
+            extra_json_schema={"anyOf": [{"type": "boolean"}, {"type": "string"}, {"type": "null"}]},
+        ),
+    ] = None
+    workflow_id: Annotated[str | None, Meta(description="A version; by default the current one.")] = None
+    callback_url: CallbackUrl = None
+    trace_session_id: TraceSession = None
+
+
+@ChatRoute(
+    "POST",
+    "/v1/chat-messages",
+    {200: ChatAnswer, 202: ChatAccepted},
+    START_ERRORS,
+    body=ChatRequest,
+    query=TraceQuery,
+    headers=START_HEADERS,
+    streams=True,
+    hot=True,
+    starts=True,
+)
+async def chat(request: Request) -> SendableResponse:
+    """Ask a question, in a new conversation or an existing one."""
+    api = request.api
+    app, user, body = await asked_in_body(request)
+    check_trace_session(request, body.get("trace_session_id"))
+    asked = checked(body, ChatRequest)
+    conversation_id = asked.conversation_id or ""
+    if app.mode in BASIC_MODES:
+        conversation_id = conversation_id.strip()
+    if conversation_id and not is_uuid(conversation_id):
+        raise InvalidParam("conversation_id: must be a valid UUID")
+    if asked.workflow_id and not is_uuid(asked.workflow_id):
+        raise BadRequest(f"Invalid workflow_id format: {asked.workflow_id!r}.")
+    mode = asked.response_mode or "blocking"
+    if app.mode == "agent-chat" and mode == "blocking":
+        raise InvalidParam("Agent Chat App does not support blocking mode: ask for response_mode 'streaming'.")
+    if app.mode in BASIC_MODES and not asked.query:
+        raise InvalidParam("query is required")
+    turn = TurnRequest(
+        query=asked.query,
+        inputs=asked.inputs,
+        user=user,
+        conversation_id=conversation_id.lower(),
+        files=asked.files,
+        workflow_id=asked.workflow_id or None,
+        name_wanted=flag(asked.auto_generate_name, "auto_generate_name", default=True),
+        streamed=mode == "streaming",
+        base_url=request.base_url,
+    )
+    options = start_options_of(request, "chat", body)
+
+    async def begun() -> SendableResponse:
+        return await turn_answer(request, app, await api.turns.begin(app, turn, options), mode)
+
+    if app.mode in BASIC_MODES:
+        return await begun()
+    return await refused_in_stream(request, app, mode, begun, version=turn.workflow_id, inputs=asked.inputs)
+
+
+@ChatRoute("POST", "/v1/chat-messages/{task_id}/stop", {200: Stopped}, (503,), body=UserRequest)
+async def stop_chat(request: Request) -> SendableResponse:
+    """Stop an answer.
+
+    What was said until then stays.
+
+    Any user may. The answer is the same whether there was something to stop or not, or no such task.
+    """
+    app, user, _ = await asked_in_body(request)
+    await stopped_turn(request, app, user)
+    return json_response(Stopped())
+
+
+async def stopped_turn(request: Request, app: App, user: str) -> None:
+    """Stop the answer that the address names; of an app without a workflow only for who asked."""
+    only_of = end_user(app.id, user) if app.mode in BASIC_MODES else None
+    await request.api.runs.control.stop(app.id, request.path_params["task_id"], user, only_of=only_of)
+
+
+async def turn_answer(request: Request, app: App, begun: StartOutcome | Message, mode: Mode) -> SendableResponse:
+    """The answer to a question that was begun to be answered, or has its answer."""
+    is_basic = app.mode in BASIC_MODES
+    if not isinstance(begun, Message):
+        return await answer(request, begun, mode, _APP_TURN if is_basic else _TURN)
+    task_id = new_id()
+    if mode == "streaming":
+        messages = (
+            app_events.app_replied_messages(begun, app.mode, task_id)
+            if is_basic
+            else turn_events.replied_messages(begun, task_id)
+        )
+        return whole_stream(b"".join(map(dify_events.frame, messages)), greets=not is_basic)
+    if is_basic:
+        return json_response(app_events.app_replied_body(begun, app.mode, task_id))
+    return json_response(turn_events.replied_body(begun, task_id))
+
+
+def flag(value: Json, name: str, *, default: bool) -> bool:
+    """A boolean, or a word for one. Raises ``InvalidParam``: it is neither."""
+    if value is None:
+        return default
+    if isinstance(value, bool):
+        return value
+    word = _WORDS.get(value.strip().lower()) if isinstance(value, str) else None
+    if isinstance(value, int):
+        word = _WORDS.get(str(value))
+    if word is None:
+        raise InvalidParam(f"{name}: must be a boolean")
+    return word
+
+
+class _TurnBodies:
+    """What a client is told of the run that answers its question."""
+
+    async def accepted(self, request: Request, run: Started) -> bytes:
+        identity, turn = run.record.identity, (await fold_of(request.api, run)).turn
+        created_at = int(run.record.created_at)
+        return dify_events.encode(
+            ChatAccepted(identity.task_id, identity.run_id, turn.conversation_id, turn.message_id, created_at)
+        )
+
+    greets = True
+
+    async def ended(self, request: Request, run: Started, end: RunFinished) -> Response:
+        if end.status == "failed":
+            return refusal(Error("invalid_param", f"Run failed: {end.error or ''}", 400))
+        return json_response(turn_events.answer_body(run.record, await fold_of(request.api, run)))
+
+    async def paused(self, request: Request, run: Started, waiting: list[FormRequested]) -> bytes:
+        fold = await fold_of(request.api, run)
+        return dify_events.encode(turn_events.paused_turn_body(run.record, fold, waiting))
+
+
+class _AppTurnBodies(_TurnBodies):
+    """Likewise, of an app without a workflow."""
+
+    greets = False
+
+    async def ended(self, request: Request, run: Started, end: RunFinished) -> Response:
+        fold = await fold_of(request.api, run)
+        if end.status == "failed":
+            code, status = app_events.failure_of(fold.failed_by)
+            return refusal(Error(code, end.error or "", status))
+        return json_response(app_events.app_answer_body(run.record, fold))
+
+
+_TURN: Final = _TurnBodies()
+_APP_TURN: Final = _AppTurnBodies()
+
+
+async def fold_of(api: Assembly, run: Started) -> TurnFold:
+    """The answer, of a run that has begun here or elsewhere."""
+    if isinstance(run, RunLog) and run.turn is not None:
+        return run.turn
+    identity = run.record.identity
+    fold = TurnFold.of(await api.runs.control.events(run.record), is_retry=identity.retry_of is not None)
+    assert fold is not None
+    return fold

@@ -1,0 +1,113 @@
+"""Uploading and fetching files. Source: docs/dify-behaviour.md, “File uploads”, “Files of a request”."""
+
+from typing import Annotated, Any, Final, TypeAlias
+
+from msgspec import Meta, Struct
+
+from jikko.apps.end_users import ANONYMOUS
+from jikko.errors import Forbidden, NotFound, PayloadTooLarge, UploadRefused
+from jikko.http.auth import authenticated
+from jikko.http.bodies.multipart_forms import read_form
+from jikko.http.operation import Route, RouteOfIds
+from jikko.http.queries import is_on, queried
+from jikko.http.requests import Request
+from jikko.http.responses import Response, SendableResponse, StreamResponse, encoded, json_response
+from jikko.ids import is_uuid
+from jikko.inputs.uploads import Download, File
+
+_ANYTHING: Final = "*/*"
+"""A file has a media type of its own."""
+
+
+class UploadForm(Struct):
+    """The parts of an upload."""
+
+    file: Annotated[Any, Meta(extra_json_schema={"type": "string", "format": "binary"})]
+    user: Annotated[str, Meta(extra_json_schema={"maxLength": 255})] = ""
+
+
+_AsAttachment: TypeAlias = Annotated[str, Meta(description="true: for saving, not for showing.")]
+
+
+class Attachment(Struct):
+    """How a file is sent."""
+
+    as_attachment: _AsAttachment = ""
+
+
+class SignedAddress(Struct):
+    """What a signed address has behind the path."""
+
+    timestamp: Annotated[str, Meta(min_length=1, description="As in the address.")]
+    nonce: Annotated[str, Meta(min_length=1, description="As in the address.")]
+    sign: Annotated[str, Meta(min_length=1, description="As in the address.")]
+    as_attachment: _AsAttachment = ""
+
+
+@Route(
+    "POST", "/v1/files/upload", {201: File}, (503,), tag="Files", body=UploadForm, body_media_type="multipart/form-data"
+)
+async def upload(request: Request) -> SendableResponse:
+    """Upload a file for the inputs of a run.
+
+    A form with ``file`` and ``user``.
+    """
+    api, app = request.api, await authenticated(request)
+    async with read_form(request, api.file_limits.largest, _too_large()) as form:
+        if form is None:
+            raise UploadRefused("Please upload your file.", code="no_file_uploaded")
+        owner = await api.end_users.known(app.id, form.user or ANONYMOUS)
+        stored = await api.files.upload(form.files, app_id=app.id, end_user_id=owner)
+    return json_response(api.files.described(stored, base_url=request.base_url), 201)
+
+
+@RouteOfIds("GET", "/v1/files/{file_id}/preview", {200: _ANYTHING}, (403, 404), tag="Files", query=Attachment)
+async def preview(request: Request) -> SendableResponse:
+    """Fetch a file of a chat message of the app."""
+    api, app = request.api, await authenticated(request)
+    file_id = request.path_params["file_id"]
+    if not await api.conversations.uses_file(app.id, file_id):
+        if await api.conversations.uses_file(None, file_id):
+            raise Forbidden("Access to the requested file is denied", code="file_access_denied")
+        raise NotFound("File not found in message context", code="file_not_found")
+    as_attachment = is_on(queried(request.query, Attachment).as_attachment)
+    return _sent(await api.files.preview(file_id, as_attachment=as_attachment))
+
+
+@Route(
+    "GET",
+    "/files/{file_id}/file-preview",
+    {200: _ANYTHING},
+    (400, 404),
+    tag="Files",
+    query=SignedAddress,
+    open=True,
+    hot=True,
+)
+async def download(request: Request) -> SendableResponse:
+    """Fetch a file by its signed address, without a key."""
+    file_id = request.path_params["file_id"]
+    # Where no dataset is, nothing of them is imported.
+    if is_uuid(file_id) and await request.api.datasets.existing() is not None:
+        found = await request.api.knowledge.files.download(file_id.lower(), request.query)
+        if found is not None:
+            return Response(found[0], headers=found[1], media_type=b"application/octet-stream")
+    return _sent(await request.api.files.download(request.path_params["file_id"], request.query))
+
+
+@Route("GET", "/files/tools/{name}", {200: _ANYTHING}, (400, 404), tag="Files", query=SignedAddress, open=True)
+async def download_made(request: Request) -> SendableResponse:
+    """Fetch a file that a node made, by its signed address."""
+    file_id, _, _ = request.path_params["name"].partition(".")
+    if not file_id:
+        raise NotFound("File not found or signature is invalid")
+    return _sent(await request.api.files.download(file_id, request.query))
+
+
+def _too_large() -> PayloadTooLarge:
+    # Dify's message is empty. Source: docs/dify-behaviour.md, “File uploads”.
+    return PayloadTooLarge("", code="file_too_large")
+
+
+def _sent(download: Download) -> SendableResponse:
+    return StreamResponse(download.chunks, encoded(download.headers.items()))

@@ -1,0 +1,186 @@
+"""Datasets, and the models that they can name. Source: docs/dify-behaviour.md, “Knowledge API”."""
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+from starlette.datastructures import QueryParams
+
+from jikko.dify.knowledge.dataset_bodies import DatasetBody, DatasetPage, dataset_body
+from jikko.errors import InvalidParam
+from jikko.http.body_fields import checked, must
+from jikko.http.requests import Request
+from jikko.http.responses import SendableResponse, deleted, json_response
+from jikko.http.routes.knowledge.dataset_access import DatasetRoute, knowledge_of
+from jikko.http.routes.knowledge.pages import Paged, lenient_page
+from jikko.knowledge.datasets import PERMISSIONS, DatasetWishes
+from jikko.ports.stores.knowledge.records import Dataset
+from jikko.values import Json
+
+Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=40, extra=must("must be a text of 1 to 40 characters"))]
+Description: TypeAlias = Annotated[str, Meta(max_length=400, extra=must("must be a text of at most 400 characters"))]
+Permission: TypeAlias = Annotated[
+    Literal["only_me", "all_team_members", "partial_members"] | None,
+    Meta(extra=must(f"must be one of {', '.join(PERMISSIONS)}")),
+]
+Technique: TypeAlias = Annotated[
+    Literal["high_quality", "economy"] | None, Meta(extra=must("must be 'high_quality' or 'economy'"))
+]
+Source: TypeAlias = Annotated[Literal["vendor", "external"] | None, Meta(extra=must("must be 'vendor' or 'external'"))]
+Id: TypeAlias = Annotated[
+    str | None,
+    Meta(description="The id that the dataset has elsewhere, so that workflow files find it here. (Not Dify's.)"),
+]
+
+
+class DatasetFilter(Paged):
+    """Which datasets are listed."""
+
+    tag_ids: Annotated[str, Meta(description="Ids of tags that they have; may be repeated.")] = ""
+
+
+class NewDataset(Struct):
+    """A dataset to be made."""
+
+    name: Name
+    description: Description | None = ""
+    indexing_technique: Technique = None
+    permission: Permission = None
+    provider: Source = None
+    embedding_model: str | None = None
+    embedding_model_provider: str | None = None
+    retrieval_model: dict[str, Json] | None = None
+    external_knowledge_api_id: str | None = None
+    external_knowledge_id: str | None = None
+    id: Id = None
+
+
+class DatasetChanges(Struct):
+    """What is to be changed of a dataset."""
+
+    name: Name | UnsetType | None = UNSET
+    description: Description | UnsetType | None = UNSET
+    indexing_technique: Technique | UnsetType = UNSET
+    permission: Permission | UnsetType = UNSET
+    embedding_model: str | UnsetType | None = UNSET
+    embedding_model_provider: str | UnsetType | None = UNSET
+    retrieval_model: dict[str, Json] | UnsetType | None = UNSET
+    external_retrieval_model: dict[str, Json] | UnsetType | None = UNSET
+    external_knowledge_id: str | UnsetType | None = UNSET
+    external_knowledge_api_id: str | UnsetType | None = UNSET
+
+
+@DatasetRoute("POST", "/v1/datasets", {200: DatasetBody}, (404, 409, 503), body=NewDataset)
+async def create_dataset(request: Request) -> SendableResponse:
+    """Make a dataset."""
+    body = checked(await request.json(lists_are=InvalidParam), NewDataset)
+    dataset = await knowledge_of(request).datasets.create(
+        DatasetWishes(
+            name=body.name,
+            description=body.description,
+            permission=body.permission,
+            technique=body.indexing_technique,
+            embedding_provider=body.embedding_model_provider,
+            embedding_model=body.embedding_model,
+            retrieval_model=body.retrieval_model,
+            provider=body.provider,
+            external_api_id=body.external_knowledge_api_id,
+            external_knowledge_id=body.external_knowledge_id,
+            id=body.id,
+        )
+    )
+    return await _shown(request, dataset)
+
+
+@DatasetRoute("GET", "/v1/datasets", {200: DatasetPage}, (400,), query=DatasetFilter)
+async def list_datasets(request: Request) -> SendableResponse:
+    """List datasets, the newest first."""
+    knowledge = knowledge_of(request)
+    page, limit = lenient_page(request.query)
+    most = min(limit, 100)
+    tags = QueryParams(request.scope["query_string"]).getlist("tag_ids")
+    found, total = await knowledge.datasets.page(
+        keyword=request.query.get("keyword", ""), tag_ids=tags, number=page, limit=most
+    )
+    data = [
+        dataset_body(view, embedding_available=_available(request, view.dataset))
+        for view in await knowledge.datasets.views(found)
+    ]
+    # Dify takes a full page for one behind which there is more.
+    return json_response(DatasetPage(data, len(data) == limit, limit, total, page))
+
+
+@DatasetRoute("GET", "/v1/datasets/{dataset_id}", {200: DatasetBody}, (404,))
+async def get_dataset(request: Request) -> SendableResponse:
+    """Read a dataset."""
+    knowledge = knowledge_of(request)
+    dataset = await knowledge.datasets.get(request.path_params["dataset_id"])
+    (view,) = await knowledge.datasets.views([dataset])
+    return json_response(dataset_body(view, embedding_available=_available(request, dataset), detail=True))
+
+
+@DatasetRoute("PATCH", "/v1/datasets/{dataset_id}", {200: DatasetBody}, (404, 503), body=DatasetChanges)
+async def change_dataset(request: Request) -> SendableResponse:
+    """Change a dataset.
+
+    Only what is given. A change of technique or model indexes all anew.
+    """
+    given = await request.json(lists_are=InvalidParam)
+    body = checked(given, DatasetChanges)
+
+    def wanted(name: str) -> Any:
+        value = getattr(body, name)
+        return None if value is UNSET else value
+
+    dataset = await knowledge_of(request).datasets.change(
+        request.path_params["dataset_id"],
+        DatasetWishes(
+            name=wanted("name"),
+            description=wanted("description"),
+            permission=wanted("permission"),
+            technique=wanted("indexing_technique"),
+            embedding_provider=wanted("embedding_model_provider"),
+            embedding_model=wanted("embedding_model"),
+            retrieval_model=wanted("retrieval_model"),
+            external_api_id=wanted("external_knowledge_api_id"),
+            external_knowledge_id=wanted("external_knowledge_id"),
+            external_retrieval_model=wanted("external_retrieval_model"),
+        ),
+    )
+    return await _shown(request, dataset, members=True)
+
+
+@DatasetRoute("DELETE", "/v1/datasets/{dataset_id}", {204: "*/*"}, (404, 503))
+async def delete_dataset(request: Request) -> SendableResponse:
+    """Delete a dataset, with all that is in it."""
+    await knowledge_of(request).datasets.delete(request.path_params["dataset_id"])
+    return deleted()
+
+
+_KINDS = ("llm", "text-embedding", "rerank", "speech2text", "moderation", "tts")
+
+
+class ModelsOfKind(Struct):
+    """The models that datasets can name."""
+
+    data: list[dict[str, Json]]
+
+
+@DatasetRoute(
+    "GET", "/v1/workspaces/current/models/model-types/{model_type}", {200: ModelsOfKind}, (400,), tag="Models"
+)
+async def models(request: Request) -> SendableResponse:
+    """List the models of a kind that the providers file has."""
+    kind = request.path_params["model_type"]
+    if kind not in _KINDS:
+        raise InvalidParam(f"'{kind}' is not a valid ModelType")
+    return json_response(ModelsOfKind(knowledge_of(request).models(kind)))
+
+
+async def _shown(request: Request, dataset: Dataset, *, members: bool = False) -> SendableResponse:
+    (view,) = await knowledge_of(request).datasets.views([dataset])
+    return json_response(dataset_body(view, members=members))
+
+
+def _available(request: Request, dataset: Dataset) -> bool:
+    """Whether the embedding model of a dataset can be called."""
+    return knowledge_of(request).datasets.is_embedding_available(dataset)

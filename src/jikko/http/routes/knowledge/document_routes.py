@@ -1,0 +1,343 @@
+"""Documents of datasets. Source: docs/dify-behaviour.md, “Knowledge API”."""
+
+from functools import partial
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from jikko.dify.knowledge.document_bodies import (
+    BatchStatus,
+    CreatedDocument,
+    DocumentDetail,
+    DocumentPage,
+    document_body,
+    document_detail,
+    status_body,
+)
+from jikko.errors import InvalidParam, UploadRefused
+from jikko.http.body_fields import checked
+from jikko.http.requests import Request
+from jikko.http.responses import SendableResponse, StreamResponse, deleted, encoded, json_response
+from jikko.http.routes.knowledge.dataset_access import DatasetRoute, knowledge_of
+from jikko.http.routes.knowledge.dataset_routes import Technique
+from jikko.http.routes.knowledge.document_forms import sent_file
+from jikko.http.routes.knowledge.pages import Paged, default_page
+from jikko.knowledge.archive import MAX_ZIPPED_BYTES, zipped
+from jikko.knowledge.datasets import DatasetWishes
+from jikko.knowledge.documents import NewSource, text_source
+from jikko.ports.stores.knowledge.records import Document
+from jikko.values import Json
+
+
+class _Wishes(Struct):
+    """What a document may say of its dataset."""
+
+    indexing_technique: Technique = None
+    doc_form: str | None = None
+    doc_language: str | None = "English"
+    process_rule: dict[str, Json] | None = None
+    retrieval_model: dict[str, Json] | None = None
+    embedding_model: str | None = None
+    embedding_model_provider: str | None = None
+
+    def of_dataset(self) -> DatasetWishes:
+        """What is wished of the dataset, if it has none yet."""
+        return DatasetWishes(
+            technique=self.indexing_technique,
+            embedding_provider=self.embedding_model_provider,
+            embedding_model=self.embedding_model,
+            retrieval_model=self.retrieval_model,
+        )
+
+
+class DocumentFilter(Paged):
+    """Which documents are listed."""
+
+    status: Annotated[str, Meta(description="queuing, indexing, available, error, disabled or archived.")] = ""
+
+
+class DocumentParts(Struct):
+    """What is told of a document."""
+
+    metadata: Annotated[str, Meta(description="all, only or without.")] = "all"
+
+
+class NewTextDocument(_Wishes, kw_only=True):
+    """A document with its text."""
+
+    name: str
+    text: str
+
+
+class FileWishes(_Wishes):
+    """What is said of a file: the part ``data`` of the form, in JSON."""
+
+    name: str | None = None
+
+
+class FileForm(Struct):
+    """The parts of a form with a file."""
+
+    file: Annotated[Any, Meta(extra_json_schema={"type": "string", "format": "binary"})]
+    data: Annotated[str, Meta(description="JSON: what is said of the file.")] = "{}"
+
+
+class TextChanges(Struct):
+    """A new text, or a new rule to cut by."""
+
+    name: str | None = None
+    text: str | None = None
+    process_rule: dict[str, Json] | None = None
+    doc_form: str | None = None
+    doc_language: str | None = None
+
+
+class DocumentIds(Struct):
+    """Some documents."""
+
+    document_ids: list[str] | None = None
+
+
+class Done(Struct):
+    """It was done."""
+
+    result: str = "success"
+
+
+class DownloadUrl(Struct):
+    """Where a document can be fetched."""
+
+    url: str
+
+
+@DatasetRoute(
+    "POST",
+    "/v1/datasets/{dataset_id}/document/create-by-text",
+    {200: CreatedDocument},
+    (404, 503),
+    body=NewTextDocument,
+    older=("/v1/datasets/{dataset_id}/document/create_by_text",),
+)
+async def create_document_by_text(request: Request) -> SendableResponse:
+    """Add a text.
+
+    A document with that name is replaced.
+    """
+    dataset_id = request.path_params["dataset_id"]
+    knowledge = knowledge_of(request)
+    await knowledge.datasets.get(dataset_id)
+    body = checked(await request.json(lists_are=InvalidParam), NewTextDocument)
+    source = text_source(body.name, body.text)
+    return await _created(request, dataset_id, source, body)
+
+
+@DatasetRoute(
+    "POST",
+    "/v1/datasets/{dataset_id}/document/create-by-file",
+    {200: CreatedDocument},
+    (404, 503),
+    body=FileForm,
+    body_media_type="multipart/form-data",
+    older=("/v1/datasets/{dataset_id}/document/create_by_file",),
+)
+async def create_document_by_file(request: Request) -> SendableResponse:
+    """Add a file.
+
+    A form with ``file``, and ``data`` in JSON.
+    """
+    dataset_id = request.path_params["dataset_id"]
+    await knowledge_of(request).datasets.get(dataset_id)
+    source, data = await sent_file(request)
+    body = checked(data, FileWishes)
+    # As in Dify: a document by text needs no rule, one by file does, unless one before it had one.
+    return await _created(request, dataset_id, source, body, name=body.name, rule_required=True)
+
+
+async def _created(
+    request: Request,
+    dataset_id: str,
+    source: NewSource,
+    body: _Wishes,
+    *,
+    name: str | None = None,
+    rule_required: bool = False,
+) -> SendableResponse:
+    document = await knowledge_of(request).documents.add(
+        dataset_id,
+        source,
+        body.of_dataset(),
+        rule=body.process_rule or None,
+        rule_required=rule_required,
+        form=body.doc_form,
+        language=body.doc_language or "English",
+        name=name,
+    )
+    return await _with_batch(request, document)
+
+
+@DatasetRoute(
+    "POST",
+    "/v1/datasets/{dataset_id}/documents/{document_id}/update-by-text",
+    {200: CreatedDocument},
+    (404, 503),
+    body=TextChanges,
+    older=("/v1/datasets/{dataset_id}/documents/{document_id}/update_by_text",),
+)
+async def update_document_by_text(request: Request) -> SendableResponse:
+    """Replace a text."""
+    body = checked(await request.json(lists_are=InvalidParam), TextChanges)
+    if body.text is not None and not body.name:
+        raise InvalidParam("name: is required when text is provided")
+    source = None if body.text is None else text_source(body.name or "", body.text)
+    return await _updated(request, source, body.name, body.process_rule)
+
+
+@DatasetRoute(
+    "PATCH",
+    "/v1/datasets/{dataset_id}/documents/{document_id}",
+    {200: CreatedDocument},
+    (404, 503),
+    body=FileForm,
+    body_media_type="multipart/form-data",
+)
+async def replace_document_file(request: Request) -> SendableResponse:
+    """Replace a file.
+
+    As ``update-by-file``.
+    """
+    return await _replaced(request)
+
+
+@DatasetRoute(
+    "POST",
+    "/v1/datasets/{dataset_id}/documents/{document_id}/update-by-file",
+    {200: CreatedDocument},
+    (404, 503),
+    body=FileForm,
+    body_media_type="multipart/form-data",
+    older=("/v1/datasets/{dataset_id}/documents/{document_id}/update_by_file",),
+)
+async def update_document_by_file(request: Request) -> SendableResponse:
+    """Replace a file."""
+    return await _replaced(request)
+
+
+async def _replaced(request: Request) -> SendableResponse:
+    source, data = await sent_file(request, required=False)
+    body = checked(data, FileWishes)
+    return await _updated(request, source, body.name, body.process_rule)
+
+
+async def _updated(request: Request, source: NewSource | None, name: str | None, rule: Any) -> SendableResponse:
+    document = await knowledge_of(request).documents.update(
+        request.path_params["dataset_id"],
+        request.path_params["document_id"],
+        source=source,
+        name=name,
+        rule=rule or None,
+    )
+    return await _with_batch(request, document)
+
+
+@DatasetRoute("GET", "/v1/datasets/{dataset_id}/documents", {200: DocumentPage}, (400, 404), query=DocumentFilter)
+async def list_documents(request: Request) -> SendableResponse:
+    """List documents, the newest first."""
+    knowledge = knowledge_of(request)
+    page, limit = default_page(request.query)
+    dataset, found, total = await knowledge.documents.page(
+        request.path_params["dataset_id"],
+        keyword=request.query.get("keyword", ""),
+        status=request.query.get("status", ""),
+        page=page,
+        limit=limit,
+    )
+    fields = [field for field, _ in (await knowledge.metadata.fields(dataset.id))[0]]
+    counts = await knowledge.documents.counts(found)
+    data = [document_body(each, counts[each.id].hits, fields) for each in found]
+    return json_response(DocumentPage(data, page * limit < total, limit, total, page))
+
+
+@DatasetRoute("GET", "/v1/datasets/{dataset_id}/documents/{batch}/indexing-status", {200: BatchStatus}, (404,))
+async def indexing_status(request: Request) -> SendableResponse:
+    """How far a batch is."""
+    found = await knowledge_of(request).documents.batch(request.path_params["dataset_id"], request.path_params["batch"])
+    return json_response(BatchStatus([status_body(each) for each in found]))
+
+
+@DatasetRoute(
+    "GET", "/v1/datasets/{dataset_id}/documents/{document_id}", {200: DocumentDetail}, (400, 404), query=DocumentParts
+)
+async def get_document(request: Request) -> SendableResponse:
+    """Read a document."""
+    knowledge = knowledge_of(request)
+    which = request.query.get("metadata", "all")
+    if which not in ("all", "only", "without"):
+        raise UploadRefused(f"Invalid metadata value: {which}", code="invalid_metadata")
+    dataset, document = await knowledge.documents.get(
+        request.path_params["dataset_id"], request.path_params["document_id"]
+    )
+    fields = [field for field, _ in (await knowledge.metadata.fields(dataset.id))[0]]
+    counts = await knowledge.documents.counts([document])
+    return json_response(document_detail(document, counts[document.id], fields, which))
+
+
+@DatasetRoute("DELETE", "/v1/datasets/{dataset_id}/documents/{document_id}", {204: "*/*"}, (403, 404, 503))
+async def delete_document(request: Request) -> SendableResponse:
+    """Delete a document, also one that is being indexed."""
+    await knowledge_of(request).documents.delete(request.path_params["dataset_id"], request.path_params["document_id"])
+    return deleted()
+
+
+@DatasetRoute("PATCH", "/v1/datasets/{dataset_id}/documents/status/{action}", {200: Done}, (404, 503), body=DocumentIds)
+async def change_document_status(request: Request) -> SendableResponse:
+    """Enable, disable or archive documents.
+
+    The action is ``enable``, ``disable``, ``archive`` or ``un_archive``.
+    """
+    body = checked(await request.json(lists_are=InvalidParam), DocumentIds)
+    await knowledge_of(request).documents.act(
+        request.path_params["dataset_id"], request.path_params["action"], body.document_ids or []
+    )
+    return json_response(Done())
+
+
+@DatasetRoute("GET", "/v1/datasets/{dataset_id}/documents/{document_id}/download", {200: DownloadUrl}, (404,))
+async def document_url(request: Request) -> SendableResponse:
+    """A signed address of the file that a document was made of."""
+    _, document = await knowledge_of(request).documents.get(
+        request.path_params["dataset_id"], request.path_params["document_id"]
+    )
+    return json_response(DownloadUrl(knowledge_of(request).files.url(document, request.base_url)))
+
+
+@DatasetRoute(
+    "POST", "/v1/datasets/{dataset_id}/documents/download-zip", {200: "application/zip"}, (404, 503), body=DocumentIds
+)
+async def download_documents(request: Request) -> SendableResponse:
+    """Fetch the files that documents were made of, as a ZIP file."""
+    knowledge = knowledge_of(request)
+    body = checked(await request.json(lists_are=InvalidParam), DocumentIds)
+    ids = body.document_ids or []
+    if not ids:
+        raise InvalidParam("document_ids: names no document")
+    if len(ids) > 100:
+        raise InvalidParam("document_ids: at most 100 at a time")
+    found: dict[str, Document] = {}
+    for document_id in ids:
+        _, document = await knowledge.documents.get(request.path_params["dataset_id"], document_id)
+        found[document.id] = document
+    size = sum(document.file.size for document in found.values())
+    if size > MAX_ZIPPED_BYTES:
+        raise InvalidParam(
+            f"document_ids: the files of these documents have {size:,} bytes; "
+            f"a ZIP file takes {MAX_ZIPPED_BYTES:,} at most, ask for fewer at a time"
+        )
+    pieces = zipped((each.file.name, partial(knowledge.documents.source, each)) for each in found.values())
+    headers = {"Content-Type": "application/zip", "Content-Disposition": 'attachment; filename="documents.zip"'}
+    return StreamResponse(pieces, encoded(headers.items()))
+
+
+async def _with_batch(request: Request, document: Document) -> SendableResponse:
+    knowledge = knowledge_of(request)
+    fields = [field for field, _ in (await knowledge.metadata.fields(document.dataset_id))[0]]
+    return json_response(CreatedDocument(document_body(document, 0, fields), document.batch))

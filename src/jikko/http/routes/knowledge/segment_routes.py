@@ -1,0 +1,187 @@
+"""Segments and child chunks. Source: docs/dify-behaviour.md, “Knowledge API”."""
+
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+from msgspec.structs import asdict
+from starlette.datastructures import QueryParams
+
+from jikko.dify.knowledge.segment_bodies import (
+    AddedSegments,
+    ChildPage,
+    OneChild,
+    OneSegment,
+    SegmentPage,
+    child_body,
+    segment_bodies,
+    segment_body,
+)
+from jikko.errors import InvalidParam
+from jikko.http.body_fields import checked
+from jikko.http.requests import Request
+from jikko.http.responses import SendableResponse, deleted, json_response
+from jikko.http.routes.knowledge.dataset_access import DatasetRoute, knowledge_of
+from jikko.http.routes.knowledge.pages import Paged, strict_page
+from jikko.knowledge.segments import SegmentWishes
+
+_SEGMENTS: Final = "/v1/datasets/{dataset_id}/documents/{document_id}/segments"
+_SEGMENT: Final = f"{_SEGMENTS}/{{segment_id}}"
+_CHILDREN: Final = f"{_SEGMENT}/child_chunks"
+_CHILD: Final = f"{_CHILDREN}/{{child_chunk_id}}"
+"""Operations take the ids of a path in its order."""
+
+
+class SegmentFilter(Paged):
+    """Which segments are listed."""
+
+    status: Annotated[str, Meta(description="A status; may be repeated.")] = ""
+
+
+class NewSegment(Struct):
+    """A segment to be added."""
+
+    content: Annotated[str, Meta(min_length=1)]
+    answer: str | None = None
+    keywords: list[str] | None = None
+
+
+class Misshaped(Struct):
+    """What is wrong with segments to be added. As in Dify, this one error of the API has neither code nor status."""
+
+    error: str
+
+
+class NewSegments(Struct):
+    """Segments to be added."""
+
+    segments: list[NewSegment] | None = None
+
+
+class SegmentChanges(Struct):
+    """What is to be changed of a segment."""
+
+    content: str | None = None
+    answer: str | None = None
+    keywords: list[str] | None = None
+    enabled: bool | None = None
+    regenerate_child_chunks: bool = False
+
+
+class ChangedSegment(Struct):
+    """A change of a segment."""
+
+    segment: SegmentChanges
+
+
+class ChildText(Struct):
+    """The text of a child chunk."""
+
+    content: str
+
+
+@DatasetRoute("GET", _SEGMENTS, {200: SegmentPage}, (400, 404), query=SegmentFilter)
+async def list_segments(request: Request) -> SendableResponse:
+    """List segments, by position."""
+    knowledge = knowledge_of(request)
+    number, limit = strict_page(request.query)
+    statuses = QueryParams(request.scope["query_string"]).getlist("status")
+    document, found, total = await knowledge.segments.page(
+        *request.path_params.values(),
+        keyword=request.query.get("keyword", ""),
+        statuses=statuses,
+        number=number,
+        limit=limit,
+    )
+    children = await knowledge.segments.children_of(found)
+    data = segment_bodies(document, found, children)
+    return json_response(SegmentPage(data, document.form, total, number * limit < total, limit, number))
+
+
+@DatasetRoute("POST", _SEGMENTS, {200: AddedSegments}, (404, 503), body=NewSegments)
+async def add_segments(request: Request) -> SendableResponse:
+    """Add segments.
+
+    They are found once this is answered.
+    """
+    await knowledge_of(request).documents.get(*request.path_params.values())
+    given = await request.json(lists_are=InvalidParam)
+    try:
+        body = checked(given, NewSegments)
+    except InvalidParam as error:
+        return json_response(Misshaped(str(error)), 400)
+    if not body.segments:
+        return json_response(Misshaped("segments: is required"), 400)
+    wishes = [SegmentWishes(content=each.content, answer=each.answer, keywords=each.keywords) for each in body.segments]
+    dataset_id, document_id = request.path_params.values()
+    document, added = await knowledge_of(request).segments.add(dataset_id, document_id, wishes)
+    children = await knowledge_of(request).segments.children_of(added)
+    return json_response(AddedSegments(segment_bodies(document, added, children), document.form))
+
+
+@DatasetRoute("GET", _SEGMENT, {200: OneSegment}, (404,))
+async def get_segment(request: Request) -> SendableResponse:
+    """Read a segment."""
+    document, segment = await knowledge_of(request).segments.get(*request.path_params.values())
+    children = await knowledge_of(request).segments.children_of([segment])
+    return json_response(OneSegment(segment_body(segment, children.get(segment.id, ())), document.form))
+
+
+@DatasetRoute("POST", _SEGMENT, {200: OneSegment}, (404, 503), body=ChangedSegment)
+async def change_segment(request: Request) -> SendableResponse:
+    """Change a segment.
+
+    A changed text is found once this is answered.
+    """
+    dataset_id, document_id, segment_id = request.path_params.values()
+    await knowledge_of(request).segments.get(dataset_id, document_id, segment_id)
+    wishes = checked(await request.json(lists_are=InvalidParam), ChangedSegment).segment
+    document, segment = await knowledge_of(request).segments.change(
+        dataset_id, document_id, segment_id, SegmentWishes(**asdict(wishes))
+    )
+    children = await knowledge_of(request).segments.children_of([segment])
+    return json_response(OneSegment(segment_body(segment, children.get(segment.id, ())), document.form))
+
+
+@DatasetRoute("DELETE", _SEGMENT, {204: "*/*"}, (404, 503))
+async def delete_segment(request: Request) -> SendableResponse:
+    """Delete a segment.
+
+    The positions of others stay.
+    """
+    await knowledge_of(request).segments.delete(*request.path_params.values())
+    return deleted()
+
+
+@DatasetRoute("GET", _CHILDREN, {200: ChildPage}, (400, 404), query=Paged)
+async def list_child_chunks(request: Request) -> SendableResponse:
+    """List child chunks, by position."""
+    number, limit = strict_page(request.query)
+    found, total = await knowledge_of(request).child_chunks.page(
+        *request.path_params.values(), keyword=request.query.get("keyword", ""), number=number, limit=limit
+    )
+    return json_response(ChildPage([child_body(each) for each in found], total, -(-total // limit), number, limit))
+
+
+@DatasetRoute("POST", _CHILDREN, {200: OneChild}, (404, 503), body=ChildText)
+async def add_child_chunk(request: Request) -> SendableResponse:
+    """Add a child chunk, behind the others."""
+    body = checked(await request.json(lists_are=InvalidParam), ChildText)
+    dataset_id, document_id, segment_id = request.path_params.values()
+    child = await knowledge_of(request).child_chunks.add(dataset_id, document_id, segment_id, body.content)
+    return json_response(OneChild(child_body(child)))
+
+
+@DatasetRoute("PATCH", _CHILD, {200: OneChild}, (404, 503), body=ChildText)
+async def change_child_chunk(request: Request) -> SendableResponse:
+    """Change a child chunk."""
+    body = checked(await request.json(lists_are=InvalidParam), ChildText)
+    dataset_id, document_id, segment_id, child_id = request.path_params.values()
+    child = await knowledge_of(request).child_chunks.change(dataset_id, document_id, segment_id, child_id, body.content)
+    return json_response(OneChild(child_body(child)))
+
+
+@DatasetRoute("DELETE", _CHILD, {204: "*/*"}, (404, 503))
+async def delete_child_chunk(request: Request) -> SendableResponse:
+    """Delete a child chunk."""
+    await knowledge_of(request).child_chunks.delete(*request.path_params.values())
+    return deleted()

@@ -1,0 +1,155 @@
+"""Starting, stopping and reading runs, as Dify does it. Source: docs/dify-behaviour.md, “Running a workflow”."""
+
+from collections.abc import Awaitable
+from functools import partial
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from jikko.dify import bodies
+from jikko.errors import BadRequest, NotFound, WrongAppMode
+from jikko.http.auth import api_key, authenticated
+from jikko.http.body_fields import (
+    AnyUser,
+    CallbackUrl,
+    GivenFiles,
+    StartMode,
+    TraceSession,
+    UserRequest,
+    check_trace_session,
+    checked,
+    must,
+    user_of,
+)
+from jikko.http.operation import Route
+from jikko.http.requests import Request
+from jikko.http.responses import Response, SendableResponse, json_response
+from jikko.http.routes.start_answers import answer, refused_in_stream
+from jikko.http.start_promises import START_ERRORS, START_HEADERS, TraceQuery, start_options_of
+from jikko.ids import is_uuid
+from jikko.ports.stores.app_store import App
+from jikko.runs.runs import StartRequest
+from jikko.values import Json
+
+
+class RunRequest(Struct):
+    """The body of the start of a run."""
+
+    inputs: Annotated[
+        dict[str, Json],
+        Meta(
+            description="The inputs of the start node, by name. Others are dropped. No request body may be nested "
+            "deeper than 256 levels.",
+            extra=must("must be an object"),
+        ),
+    ]
+    user: Annotated[AnyUser, Meta(description="Who runs it; chosen by the caller.")]
+    response_mode: StartMode = None
+    files: GivenFiles = None
+    callback_url: CallbackUrl = None
+    trace_session_id: TraceSession = None
+
+
+class Stopped(Struct):
+    """The answer to a stop."""
+
+    result: str = "success"
+
+
+class RunStopped(Struct):
+    """The answer to a stop of a run by its id."""
+
+    stopped: Annotated[bool, Meta(description="Whether the run was still going on.")]
+    result: str = "success"
+
+
+def _start(path: str) -> Route:
+    return Route(
+        "POST",
+        path,
+        {200: bodies.RunAnswer, 202: bodies.RunAnswer},
+        START_ERRORS,
+        body=RunRequest,
+        query=TraceQuery,
+        headers=START_HEADERS,
+        streams=True,
+        hot=True,
+        starts=True,
+    )
+
+
+@_start("/v1/workflows/run")
+def run_current(request: Request) -> Awaitable[SendableResponse]:
+    """Run the current version of the workflow."""
+    return _run(request, None)
+
+
+@_start("/v1/workflows/{workflow_id}/run")
+async def run_version(request: Request) -> SendableResponse:
+    """Run one version of the workflow."""
+    return await _run(request, request.path_params["workflow_id"])
+
+
+@Route("GET", "/v1/workflows/run/{workflow_run_id}", {200: bodies.RunDetail}, (404,), hot=True)
+async def run_detail(request: Request) -> Response:
+    """Read a run."""
+    api = request.api
+    # One statement looks for the run and asks whether the key opens its app. If it finds nothing, the key is looked up.
+    detail = await api.runs.records.detail(api_key(request), request.path_params["workflow_run_id"])
+    if detail is None:
+        await authenticated(request)
+        raise NotFound("Workflow run not found.")
+    return Response(bodies.detail_body(detail, lambda outputs: api.files.fresh(outputs, base_url=request.base_url)))
+
+
+@Route("POST", "/v1/workflows/tasks/{task_id}/stop", {200: Stopped}, (503,), body=UserRequest)
+async def stop_task(request: Request) -> Response:
+    """Stop a run by its task id.
+
+    Any user may. The answer is the same whether there was something to stop or not, or no such task; a stop by the id
+    of the run tells.
+    """
+    api, app = request.api, await authenticated(request)
+    user = user_of(await request.json())
+    _require_workflow(app)
+    await api.runs.control.stop(app.id, request.path_params["task_id"], user)
+    return json_response(Stopped())
+
+
+@Route("POST", "/v1/workflows/run/{workflow_run_id}/stop", {200: RunStopped}, (404, 503), body=UserRequest)
+async def stop_run(request: Request) -> Response:
+    """Stop a run by its id.
+
+    Tells whether it was still going on.
+    """
+    api, app = request.api, await authenticated(request)
+    user = user_of(await request.json())
+    record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
+    stopped = await api.runs.control.stop(app.id, record.identity.run_id, user)
+    return json_response(RunStopped(stopped))
+
+
+async def _run(request: Request, workflow_id: str | None) -> SendableResponse:
+    api, app = request.api, await authenticated(request)
+    body = await request.json()
+    user = user_of(body)
+    _require_workflow(app)
+    if workflow_id is not None and not is_uuid(workflow_id):
+        raise BadRequest(f"Invalid workflow_id format: {workflow_id!r}.")
+    check_trace_session(request, body.get("trace_session_id"))
+    asked = checked(body, RunRequest)
+    mode = asked.response_mode or "blocking"
+    start = StartRequest(
+        inputs=asked.inputs, user=user, files=asked.files, workflow_id=workflow_id, base_url=request.base_url
+    )
+    options = start_options_of(request, "run" if workflow_id is None else f"run {workflow_id.lower()}", body)
+
+    async def started() -> SendableResponse:
+        return await answer(request, await api.starts.start(app, options, partial(api.runs.start, app, start)), mode)
+
+    return await refused_in_stream(request, app, mode, started, version=workflow_id, inputs=asked.inputs)
+
+
+def _require_workflow(app: App) -> None:
+    if app.mode != "workflow":
+        raise WrongAppMode("Please check if your app mode matches the right API route.", code="not_workflow_app")

@@ -1,0 +1,173 @@
+"""How a dataset is searched: its retrieval model, as clients send it and as it is kept.
+
+Source: docs/dify-behaviour.md, “Searching one dataset”.
+"""
+
+from typing import Any, Final
+
+from msgspec import Struct
+
+from jikko.errors import InvalidParam
+from jikko.knowledge.retrieval.metadata_conditions import OPERATORS, conditions_of
+from jikko.values import Json
+
+METHODS: Final = ("semantic_search", "full_text_search", "hybrid_search", "keyword_search")
+MODES: Final = ("reranking_model", "weighted_score")
+SHOWN_DEFAULT: Final[dict[str, Json]] = {
+    "search_method": "semantic_search",
+    "reranking_enable": False,
+    "reranking_mode": None,
+    "reranking_model": {"reranking_provider_name": "", "reranking_model_name": ""},
+    "weights": None,
+    "top_k": 2,
+    "score_threshold_enabled": False,
+    "score_threshold": None,
+}
+"""What is shown of a dataset that has none. It is searched with ``top_k`` 4 all the same. (Dify)"""
+
+
+class Weights(Struct, frozen=True):
+    """How much the two scores of a hit count."""
+
+    vector: float
+    keyword: float
+
+
+class Reranking(Struct, frozen=True):
+    """How hits are put into a new order."""
+
+    mode: str
+    """``reranking_model`` or ``weighted_score``."""
+    provider: str = ""
+    model: str = ""
+    weights: Weights | None = None
+
+
+class RetrievalModel(Struct, frozen=True):
+    """How one dataset is searched."""
+
+    method: str = "semantic_search"
+    top_k: int = 4
+    threshold: float | None = None
+    """``None``: not enabled."""
+    reranking: Reranking | None = None
+    """``None``: not enabled. Of hybrid search the weights count even then."""
+    conditions: Json = None
+    """Metadata conditions of a request."""
+
+
+def retrieval_model_of(kept: dict[str, Any] | None) -> RetrievalModel:
+    """A retrieval model that was kept; ``None``: that of a dataset without one."""
+    if not kept:
+        return RetrievalModel()
+    mode = kept.get("reranking_mode")
+    named = kept.get("reranking_model") or {}
+    weights = weights_of(kept.get("weights"))
+    reranking = None
+    if kept.get("reranking_enable") or (mode == "weighted_score" and weights is not None):
+        reranking = Reranking(
+            mode or "reranking_model",
+            named.get("reranking_provider_name") or "",
+            named.get("reranking_model_name") or "",
+            weights,
+        )
+    threshold = kept.get("score_threshold") if kept.get("score_threshold_enabled") else None
+    return RetrievalModel(
+        kept["search_method"], kept["top_k"], threshold, reranking, kept.get("metadata_filtering_conditions")
+    )
+
+
+def weights_of(given: Any) -> Weights | None:
+    """The weights of a setting, if they are complete."""
+    try:
+        vector = given["vector_setting"]["vector_weight"]
+        keyword = given["keyword_setting"]["keyword_weight"]
+        return Weights(float(vector), float(keyword))
+    except (TypeError, KeyError, ValueError):
+        return None
+
+
+def checked_retrieval_model(given: Any, where: str = "retrieval_model") -> dict[str, Json]:
+    """A retrieval model as it is kept.
+
+    Raises:
+        InvalidParam: It is none. Tells all that is wrong.
+    """
+    if not isinstance(given, dict):
+        raise InvalidParam(f"{where}: must be an object")
+    problems = []
+    if given.get("search_method") not in METHODS:
+        problems.append(f"{where}.search_method: must be one of {', '.join(METHODS)}")
+    problems += [
+        f"{where}.{name}: is required and must be true or false"
+        for name in ("reranking_enable", "score_threshold_enabled")
+        if not isinstance(given.get(name), bool)
+    ]
+    if not _is_whole(given.get("top_k")):
+        problems.append(f"{where}.top_k: is required and must be a whole number")
+    mode, threshold = given.get("reranking_mode"), given.get("score_threshold")
+    if mode is not None and not isinstance(mode, str):
+        problems.append(f"{where}.reranking_mode: must be a text")
+    if threshold is not None and not _is_number(threshold):
+        problems.append(f"{where}.score_threshold: must be a number")
+    named, weights = given.get("reranking_model"), given.get("weights")
+    if named is not None and not _is_named(named):
+        problems.append(f"{where}.reranking_model: has reranking_provider_name and reranking_model_name")
+    if weights is not None and weights_of(weights) is None:
+        problems.append(f"{where}.weights: has vector_setting.vector_weight and keyword_setting.keyword_weight")
+    conditions = given.get("metadata_filtering_conditions")
+    if conditions is not None and not isinstance(conditions, dict):
+        problems.append(f"{where}.metadata_filtering_conditions: must be an object")
+    elif any(each.get("comparison_operator") not in OPERATORS for each in _conditions_in(conditions)):
+        path = f"{where}.metadata_filtering_conditions.conditions.comparison_operator"
+        problems.append(f"{path}: must be one of {', '.join(OPERATORS)}")
+    if problems:
+        raise InvalidParam("; ".join(problems))
+    kept = {
+        "search_method": given["search_method"],
+        "reranking_enable": given["reranking_enable"],
+        "reranking_mode": mode,
+        "reranking_model": {
+            name: (named or {}).get(name) for name in ("reranking_provider_name", "reranking_model_name")
+        },
+        "weights": _shown_weights(weights),
+        "top_k": given["top_k"],
+        "score_threshold_enabled": given["score_threshold_enabled"],
+        "score_threshold": threshold,
+    }
+    return kept if conditions is None else {**kept, "metadata_filtering_conditions": conditions}
+
+
+def _conditions_in(given: Json) -> tuple[dict[str, Json], ...]:
+    found = conditions_of(given)
+    return () if found is None else found.conditions
+
+
+def _shown_weights(given: Any) -> Json:
+    if given is None:
+        return None
+    vector = given["vector_setting"]
+    return {
+        "weight_type": given.get("weight_type"),
+        "keyword_setting": {"keyword_weight": given["keyword_setting"]["keyword_weight"]},
+        "vector_setting": {
+            "vector_weight": vector["vector_weight"],
+            "embedding_model_name": vector.get("embedding_model_name"),
+            "embedding_provider_name": vector.get("embedding_provider_name"),
+        },
+    }
+
+
+def _is_named(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        value.get(name) is None or isinstance(value.get(name), str)
+        for name in ("reranking_provider_name", "reranking_model_name")
+    )
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 31
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value

@@ -1,0 +1,211 @@
+"""The prompt of an llm node: its template, and what becomes of it."""
+
+from collections.abc import Iterator
+from typing import Final, Self, cast
+
+from msgspec import Struct
+
+from jikko.dsl.fields import Fields
+from jikko.lang.render import to_text
+from jikko.lang.templates import Template
+from jikko.nodes.contract import NodeFailure
+from jikko.nodes.masked_text import NOTHING, MaskedText
+from jikko.nodes.model.chat_memory import Memory, prompt_messages
+from jikko.nodes.model.model_config import ModelConfig
+from jikko.nodes.model.vision import Vision, all_media, files_in
+from jikko.nodes.named_variables import NamedVariables, read_named, values_of
+from jikko.nodes.node_context import Context, Variables
+from jikko.ports.models import Media, PromptMessage, Role
+from jikko.ports.sandbox import SandboxFailure
+from jikko.values import UNSET, Json, Selector
+
+_ROLES: Final = ("system", "user", "assistant")
+_CONTEXT: Final = "{{#context#}}"
+_HISTORIES: Final = "#histories#"
+_QUERY: Final = "#sys.query#"
+_SYS_QUERY: Final = ("sys", "query")
+
+
+class PromptText(Struct, frozen=True):
+    """One message of the template."""
+
+    role: Role
+    segments: tuple[Template, ...]
+    """The text, taken apart where the context goes."""
+    jinja: str | None
+    """A Jinja2 template instead of the text."""
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self:
+        role = cast(Role, data.choice("role", _ROLES, "user"))
+        if data.choice("edition_type", ("basic", "jinja2"), "basic") == "jinja2":
+            return cls(role, (), data.text("jinja2_text"))
+        # Taken apart before references are looked for, so that no reference in a context is ever replaced.
+        return cls(role, tuple(Template.parse(part) for part in data.text("text").split(_CONTEXT)), None)
+
+    @property
+    def selectors(self) -> Iterator[Selector]:
+        for segment in self.segments:
+            yield from segment.selectors
+
+    def text(self, ctx: Context, context: MaskedText) -> MaskedText:
+        """The text of a basic message."""
+        segments = [MaskedText.of(segment, ctx) for segment in self.segments]
+        ctx.variables.spend(len(context.used) * (len(segments) - 1))
+        return MaskedText(
+            context.used.join(segment.used for segment in segments),
+            context.recorded.join(segment.recorded for segment in segments),
+        )
+
+    def files(self, variables: Variables) -> list[Json]:
+        """The files that the text of a basic message refers to."""
+        return [file for selector in self.selectors for file in files_in(variables.get(selector))]
+
+
+class DraftMessage(Struct, frozen=True):
+    """A message, with its text as it is sent and as it is recorded."""
+
+    role: Role
+    text: MaskedText | None
+    media: tuple[Media, ...] = ()
+    """Stands before the text."""
+
+    @property
+    def sent(self) -> PromptMessage:
+        """The message for the model."""
+        return PromptMessage(self.role, self.media if self.text is None else (*self.media, self.text.used))
+
+    @property
+    def recorded(self) -> PromptMessage:
+        """The message for the record."""
+        return PromptMessage(self.role, self.media if self.text is None else (*self.media, self.text.recorded))
+
+
+class Prompt(Struct, frozen=True):
+    """The messages of a chat, or the one text of a completion."""
+
+    texts: tuple[PromptText, ...]
+    is_chat: bool
+    jinja_variables: NamedVariables
+    memory: Memory
+    query: Template
+    """With memory: the last message, instead of the user's query; may be empty."""
+
+    @classmethod
+    def from_dsl(cls, data: Fields) -> Self:
+        raw = data.get("prompt_template")
+        is_chat = not isinstance(raw, dict)
+        if is_chat:
+            texts = tuple(PromptText.from_dsl(entry) for entry in data.mappings("prompt_template"))
+        else:
+            texts = (PromptText.from_dsl(data.mapping("prompt_template")),)
+        config = data.mapping("prompt_config")
+        memory = data.mapping("memory")
+        return cls(
+            texts=texts,
+            is_chat=is_chat,
+            jinja_variables=read_named(config, "jinja2_variables"),
+            memory=Memory.from_dsl(data),
+            query=Template.parse(memory.text("query_prompt_template")),
+        )
+
+    def check_variables(self, variables: Variables) -> None:
+        """Make sure that everything the prompt refers to exists. Raises ``NodeFailure``: something does not."""
+        texts = [selector for text in self.texts for selector in text.selectors]
+        for selector in (*texts, *self.query.selectors):
+            if variables.get(selector) is UNSET:
+                raise NodeFailure(f"Variable {'.'.join(selector)} not found", kind="VariableNotFoundError")
+        for name, selector in self.jinja_variables:
+            if variables.get(selector) is UNSET:
+                raise NodeFailure(f"Variable {name} not found", kind="VariableNotFoundError")
+
+    async def drafts(
+        self, ctx: Context, context: MaskedText, files: list[Json], vision: Vision, model: ModelConfig
+    ) -> list[DraftMessage]:
+        """The messages, before those are dropped that the model cannot read.
+
+        Args:
+            files: Shown to the model ahead of the last user message.
+            vision: Whether it is shown files of earlier turns, and how closely it looks at images.
+            model: Which has room for so much of the conversation.
+
+        Raises:
+            NodeFailure: A template or a file cannot be used.
+        """
+        query = self._query(ctx)
+        earlier = await self.memory.recall(ctx, model, with_files=vision.enabled)
+        if self.is_chat:
+            drafts = await self._chat(ctx, context, vision.detail)
+            for message in await prompt_messages(ctx, earlier, vision):
+                media = tuple(part for part in message.parts if isinstance(part, Media))
+                drafts.append(DraftMessage(message.role, MaskedText.same(message.text), media))
+            if query.used:
+                drafts.append(DraftMessage("user", query))
+        else:
+            history = self.memory.as_text(earlier)
+            drafts = [DraftMessage("user", await self._completion(ctx, context, query, history))]
+        shown = await all_media(ctx, files, vision.detail)
+        if shown:
+            if drafts and drafts[-1].role == "user":
+                drafts[-1] = DraftMessage("user", drafts[-1].text, (*shown, *drafts[-1].media))
+            else:
+                drafts.append(DraftMessage("user", None, tuple(shown)))
+        return drafts
+
+    async def _chat(self, ctx: Context, context: MaskedText, detail: str) -> list[DraftMessage]:
+        drafts: list[DraftMessage] = []
+        for entry in self.texts:
+            if entry.jinja is not None:
+                text = await self._rendered(ctx, entry.jinja)
+                if text.used:
+                    drafts.append(DraftMessage(entry.role, text))
+                continue
+            text = entry.text(ctx, context)
+            if text.used:
+                drafts.append(DraftMessage(entry.role, text))
+            media = await all_media(ctx, entry.files(ctx.variables), detail)
+            if media:
+                drafts.append(DraftMessage(entry.role, None, tuple(media)))
+        return drafts
+
+    async def _completion(self, ctx: Context, context: MaskedText, query: MaskedText, history: str) -> MaskedText:
+        entry = self.texts[0]
+        text = entry.text(ctx, context) if entry.jinja is None else await self._rendered(ctx, entry.jinja)
+        ctx.variables.spend(len(query.used) * text.used.count(_QUERY))
+        ctx.variables.spend(len(history) * text.used.count(_HISTORIES))
+        return MaskedText(
+            _completed(text.used, query.used, history), _completed(text.recorded, query.recorded, history)
+        )
+
+    def _query(self, ctx: Context) -> MaskedText:
+        if not self.memory.window:
+            return NOTHING
+        if self.query.source:
+            return MaskedText.of(self.query, ctx)
+        query = ctx.variables.get(_SYS_QUERY)
+        return NOTHING if query is UNSET else MaskedText.same(to_text(query))
+
+    async def _rendered(self, ctx: Context, template: str) -> MaskedText:
+        if not template:
+            return NOTHING
+        values = values_of(self.jinja_variables, ctx.variables)
+        recorded = values if ctx.recorded is ctx.variables else values_of(self.jinja_variables, ctx.recorded)
+        try:
+            text = await ctx.ports.sandbox.render(template, values, app_id=ctx.run.app_id)
+        except SandboxFailure as failure:
+            raise NodeFailure(str(failure), kind=failure.kind) from None
+        if recorded == values:
+            return MaskedText.same(text)
+        try:
+            shown = await ctx.ports.sandbox.render(template, recorded, app_id=ctx.run.app_id)
+        except SandboxFailure:
+            # What the template does with the secret cannot be done with a mask: the record keeps the template.
+            shown = template
+        return MaskedText(text, shown)
+
+
+def _completed(text: str, query: str, history: str) -> str:
+    # Without a conversation the history is empty, and leaves its line break all the same.
+    # Source: docs/dify-behaviour.md, “LLM”.
+    text = text.replace(_HISTORIES, history) if _HISTORIES in text else f"{history}\n{text}"
+    return text.replace(_QUERY, query) if query else text

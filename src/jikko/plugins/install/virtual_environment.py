@@ -1,0 +1,273 @@
+"""Virtual environments of plugins, made by uv. Plugins that need the same share one."""
+
+import asyncio
+import hashlib
+import re
+import shutil
+import sys
+import time
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from weakref import WeakValueDictionary
+
+from jikko.plugins.install.uv import Uv
+from jikko.plugins.package.declaration import Plugin
+from jikko.plugins.package.package_archive import Archive
+from jikko.plugins.package.refused import PackageRefused
+from jikko.plugins.process.plugin_launch import Lock
+from jikko.private import make_file, remove
+
+_SDK: Final = re.compile(r"^(dify[-_.]plugin)(?:\[[^\]]*\])?\s*[~>]=\s*([^,;\s]+)[^;]*", re.IGNORECASE)
+_PLAIN: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*(\s*\[[A-Za-z0-9,._\s-]*\])?\s*([<>=!~(].*)?(;.*)?$")
+_HASH: Final = "--hash="
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """What is to be installed."""
+
+    lines: tuple[str, ...]
+    """One requirement each, with its hashes."""
+    day: int | None = None
+    """As of when versions are chosen (seconds since the Unix epoch), where no lock says which."""
+
+    @property
+    def hashed(self) -> bool:
+        """Whether each line has hashes, so that nothing else can be installed."""
+        return bool(self.lines) and all(_HASH in line for line in self.lines)
+
+    @property
+    def text(self) -> str:
+        """A requirements file."""
+        return "".join(f"{line}\n" for line in self.lines)
+
+
+def from_lock(exported: str) -> Requirements:
+    """Those of a lock, as ``uv export`` tells them: a requirement and its hashes, over several lines.
+
+    Raises:
+        PackageRefused: One is no plain name with a version.
+    """
+    joined = exported.replace("\\\n", " ")
+    lines = [" ".join(line.split()) for line in joined.splitlines() if line.strip() and not line.startswith("#")]
+    for line in lines:
+        _check(line.partition(_HASH)[0].strip())
+    return Requirements(tuple(lines))
+
+
+def from_files(files: Mapping[str, bytes], day: int | None) -> tuple[Requirements, ...]:
+    """Those of a package without a lock, in the order in which they are tried.
+
+    First versions of the day on which the package was made: newer ones break old plugins. Then the oldest SDK that it
+    admits, as the day may be that of an earlier version of the plugin; then the newest versions.
+
+    Args:
+        day: Seconds since the Unix epoch.
+
+    Raises:
+        PackageRefused: There are none, or one is no plain name with a version.
+    """
+    lines = tuple(_listed(files))
+    for line in lines:
+        _check(line)
+    made = [] if day is None else [Requirements(lines, day)]
+    oldest = Requirements(tuple(_SDK.sub(r"\1==\2", line) for line in lines))
+    return tuple(dict.fromkeys((*made, oldest, Requirements(lines))))
+
+
+def _listed(files: Mapping[str, bytes]) -> Iterable[str]:
+    try:
+        if "requirements.txt" in files:
+            text = files["requirements.txt"].decode()
+            lines = (line.partition(" #")[0].strip() for line in text.splitlines())
+            return [line for line in lines if line and not line.startswith("#")]
+        if "pyproject.toml" in files:
+            project: Any = tomllib.loads(files["pyproject.toml"].decode()).get("project", {})
+            return [str(line) for line in project.get("dependencies", [])]
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, AttributeError, TypeError) as error:
+        raise PackageRefused(f"What the plugin needs cannot be read: {error}.") from None
+    raise PackageRefused("The package has no uv.lock, pyproject.toml or requirements.txt: nothing says what it needs.")
+
+
+def _check(line: str) -> None:
+    if not _PLAIN.match(line) or "://" in line or " @ " in line:
+        raise PackageRefused(
+            f"The plugin needs {line[:200]!r}, which is no name with a version: addresses, paths and options are not "
+            "installed (--allow-sources tries them)."
+        )
+
+
+OWN: Final = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+"""The interpreter that Jikko runs on, outside of its virtual environment."""
+_READY: Final = ".ready"
+_NO_WHEEL: Final = re.compile(r"Wheels are required for `([^`]+)`")
+"""How uv names a package that has none."""
+_NAME: Final = re.compile(r"[^A-Za-z0-9._-]")
+_DAY: Final = 86_400
+_MAKING: Final[WeakValueDictionary[Path, asyncio.Lock]] = WeakValueDictionary()
+"""Environments that are being made here: of plugins that need the same, one makes it."""
+_NEWER: Final = 3
+"""Versions of Python that are tried beyond the one that a plugin was written for."""
+
+
+async def requirements_of(
+    plugin: Plugin, archive: Archive, folder: Path, uv: Uv, python: Path
+) -> tuple[Requirements, ...]:
+    """What a plugin needs: all that is tried, the likeliest first.
+
+    Args:
+        folder: Where its files are.
+        python: The one that it is to run with.
+
+    Raises:
+        PackageRefused: It cannot be told, or is nothing that is installed.
+    """
+    if "uv.lock" in archive.files and "pyproject.toml" in archive.files:
+        options = ("--frozen", "--no-dev", "--no-emit-project", "--no-header", "--no-annotate", "--quiet")
+        command = ("export", *options, "--python", str(python))
+        return (from_lock(await uv.run(*command, folder=folder, python=python, of_project=True)),)
+    return from_files(archive.files, plugin.signed_at or plugin.created_at)
+
+
+async def interpreters(plugin: Plugin) -> list[Path]:
+    """The Pythons that a plugin is tried with: the version that it was made for, then those that are newer; this one
+    before those of the search path. Libraries that a plugin locks may lack what a newer one no longer has.
+
+    Raises:
+        PackageRefused: There is none that is new enough.
+    """
+    try:
+        major, minor, *_ = (int(part) for part in f"{plugin.python}.0".split("."))
+    except ValueError:
+        raise PackageRefused(f"manifest.yaml: meta.runner.version is {plugin.python!r}, not a version.") from None
+    own = sys.version_info[:2]
+    pythons: list[Path] = []
+    for newer in range(minor, minor + _NEWER + 1):
+        if (major, newer) == own or (newer > minor and own > (major, minor)):
+            pythons.append(OWN)
+        named = None if (major, newer) == own else shutil.which(f"python{major}.{newer}")
+        found = None if named is None else await _itself(named)
+        if found is not None:
+            pythons.append(found)
+    if pythons:
+        return list(dict.fromkeys(pythons))
+    raise PackageRefused(
+        f"{plugin.id} needs Python {plugin.python}, and there is no python{major}.{minor} or newer here: Jikko runs on "
+        f"{sys.version_info[0]}.{sys.version_info[1]}."
+    )
+
+
+async def _itself(command: str) -> Path | None:
+    """The interpreter behind a command, which may be a script that looks for one; ``None`` if it finds none."""
+    process = await asyncio.create_subprocess_exec(
+        command, "-I", "-c", "import sys; print(getattr(sys, '_base_executable', sys.executable))",
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    output, _ = await process.communicate()
+    return None if process.returncode else _real(output.decode().strip())
+
+
+def _real(path: str) -> Path:
+    return Path(path).resolve()
+
+
+async def make_environment(wanted: Requirements, environments: Path, *, python: Path, uv: Uv) -> Path:
+    """The environment with what is wanted, made if it is not there.
+
+    A half-made one is made anew: what says that it is ready is written last.
+
+    Args:
+        environments: The folder of all of them.
+        python: As of ``interpreters``.
+
+    Raises:
+        PackageRefused: It cannot be made.
+        OSError: Likewise.
+    """
+    day = [] if wanted.day is None else ["--exclude-newer", time.strftime("%Y-%m-%d", time.gmtime(wanted.day + _DAY))]
+    named = f"{python}\n{day}\n{wanted.text}"
+    place = environments / hashlib.sha256(named.encode()).hexdigest()[:16]
+    async with _MAKING.setdefault(place, asyncio.Lock()):
+        if not (place / _READY).exists():
+            await _make(place, wanted, day, python, uv)
+    return place
+
+
+async def _make(place: Path, wanted: Requirements, day: list[str], python: Path, uv: Uv) -> None:
+    listed = _emptied(place) / "requirements.txt"
+    listed.write_text(wanted.text)
+    venv = ("venv", "--quiet", "--allow-existing", "--python", str(python), str(place))
+    await uv.run(*venv, folder=place, write=(place,), python=python)
+    options = ["pip", "install", "--quiet", "--python", str(place / "bin/python"), *day]
+    options += ["--require-hashes"] if wanted.hashed else []
+    try:
+        await uv.run(*options, "--only-binary", ":all:", "-r", str(listed), folder=place, write=(place,), python=python)
+    except PackageRefused as refused:
+        # Some package has no wheel: its own code builds one, here and now, and so with nothing that others use. All
+        # others of a lock come from the cache first, to which they are linked.
+        if wanted.hashed:
+            await _install_wheels(wanted, listed, str(refused), options, python, uv)
+        own = place / "build-cache"
+        try:
+            await uv.run(*options, "-r", str(listed), folder=place, write=(place,), own_cache=own, python=python)
+        finally:
+            remove(own, missing_ok=True)
+    await compile_code(place / "lib", python, confine=uv.confine)
+    make_file(place / _READY)
+
+
+async def _install_wheels(
+    wanted: Requirements, listed: Path, reason: str, options: list[str], python: Path, uv: Uv
+) -> None:
+    """Install the packages of a lock that have wheels; none, if the installer does not say which have none.
+
+    Args:
+        listed: The file with all of them; one with these is written beside it.
+        reason: What the installer said when it was to install all.
+    """
+    lines, place = wanted.lines, listed.parent
+    some = listed.with_name("with-wheels.txt")
+    while names := {_normal(name) for name in _NO_WHEEL.findall(reason)}:
+        left = tuple(line for line in lines if _normal(_NAME.split(line)[0]) not in names)
+        if len(left) == len(lines):
+            return
+        lines = left
+        some.write_text(Requirements(lines).text)
+        only = ("--no-deps", "--only-binary", ":all:", "-r", str(some))
+        try:
+            await uv.run(*options, *only, folder=place, write=(place,), python=python)
+        except PackageRefused as refused:
+            reason = str(refused)
+        else:
+            return
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _emptied(place: Path) -> Path:
+    remove(place, missing_ok=True)
+    place.mkdir(parents=True)
+    return place
+
+
+async def compile_code(folder: Path, python: Path, *, confine: bool) -> None:
+    """Compile files of a plugin, or of its packages, beforehand: it may not write them.
+
+    Args:
+        python: As of ``interpreters``. That of the environment would run code of packages (``.pth`` files).
+    """
+    lock = Lock(read=(), write=(folder,), confine=confine)
+    compiler = await asyncio.create_subprocess_exec(
+        *lock.command([str(python), "-I", "-S", "-m", "compileall", "-q", str(folder)]),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={},
+    )
+    # What cannot be compiled may never be imported.
+    await compiler.wait()

@@ -1,0 +1,179 @@
+"""Tools of plugins, as nodes call them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from jikko.diagnostics.diagnostic import Phrase
+from jikko.events import Usage
+from jikko.plugins.host.backwards import Caller, DirectHost
+from jikko.plugins.install.installed_plugins import Entry
+from jikko.plugins.package.declaration import ActionDeclaration, ParameterDeclaration, ProviderDeclaration
+from jikko.plugins.process.plugin_wire import PluginFailure
+from jikko.plugins.runtime import PluginRuntime
+from jikko.ports.models import Models
+from jikko.ports.tools import Emit, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound, ToolParameter, Tools
+from jikko.values import Json
+
+_MAX_DEPTH: Final = 10
+"""Tools that call each other, of plugins: one may call itself."""
+
+
+class PluginTools:
+    """``Tools`` of the plugins that are installed."""
+
+    def __init__(self, runtime: PluginRuntime, *, models: Models, tools: Callable[[], Tools]) -> None:
+        """Args:
+        models: Those that plugins may ask.
+        tools: All tools: a plugin may call others.
+        """
+        self._runtime = runtime
+        self._models = models
+        self._tools = tools
+
+    def icon(self, name: ToolName) -> Json | None:
+        """See ``Tools.icon``: plugins' icons are files of theirs, which Jikko does not serve."""
+        return None
+
+    def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
+        entry, provider, action = self._found(name)
+        self._runtime.credentials(entry, provider, name.credential_id)
+        return Tool(
+            name=name,
+            parameters=tuple(parameter_of(parameter) for parameter in action.parameters),
+            description=action.description,
+            plugin=entry.plugin.identifier,
+        )
+
+    def providers(self) -> list[ToolName]:
+        """See ``ToolService.providers``: those of the newest installation of each plugin."""
+        newest = {entry.plugin.id: entry.plugin for entry in self._runtime.installed.entries()}
+        return [
+            ToolName(provider_type="plugin", provider=f"{plugin.id}/{provider.name}", tool="")
+            for plugin in newest.values()
+            for provider in plugin.providers
+            if provider.kind == "tools"
+        ]
+
+    async def offered(self, provider: ToolName) -> list[Tool]:
+        """See ``ToolService.offered``; the plugin is not started."""
+        subject = Phrase("tool.the_tool", {"name": provider.provider})
+        _, declared = self._runtime.find("tools", provider.provider, provider.plugin, subject)
+        return [await self.find(replace(provider, tool=action.name)) for action in declared.actions]
+
+    async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
+        found = self.known(name, app_id=app_id)
+        assert found is not None
+        return found
+
+    async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
+        name = call.tool.name
+        try:
+            entry, provider, action = self._found(name)
+            credentials = self._runtime.credentials(entry, provider, name.credential_id)
+        except ToolNotFound as failure:
+            raise ToolFailure(str(failure), reported=False) from None
+        _check(call.parameters, action)
+        usages: list[Usage] = []
+        request = {
+            "type": "tool",
+            "action": "invoke_tool",
+            "provider": provider.name,
+            "tool": action.name,
+            "credentials": credentials,
+            "credential_type": "api-key" if provider.credentials else "unauthorized",
+            "tool_parameters": dict(call.parameters),
+        }
+        caller = Caller(
+            app_id=call.app_id, run_id=call.run_id, end_user_id=call.end_user_id, user=call.user, key=call.key
+        )
+        try:
+            await self._runtime.invoke(entry, request, caller=caller, host=self._host(call, usages), emit=emit)
+        except PluginFailure as failure:
+            raise ToolFailure(_shown(failure, provider), reported=False, usage=_sum(usages)) from failure
+        return _sum(usages)
+
+    async def close(self) -> None:
+        await self._runtime.close()
+
+    def _found(self, name: ToolName) -> tuple[Entry, ProviderDeclaration, ActionDeclaration]:
+        entry, provider = self._runtime.find(
+            "tools", name.provider, name.plugin, Phrase("tool.the_tool", {"name": str(name)})
+        )
+        action = provider.action(name.tool)
+        if action is None:
+            plugin, has = entry.plugin, {"known": ", ".join(each.name for each in provider.actions)}
+            params = {"name": repr(name.tool), "plugin": plugin.id, "version": plugin.version}
+            raise ToolNotFound(Phrase("tool.plugin_tool", params), Phrase("remedy.it_has", has))
+        return entry, provider, action
+
+    def _host(self, call: ToolCall, usages: list[Usage]) -> DirectHost:
+        async def complete(request: Any, emit: Any) -> Any:
+            completion = await self._models.complete(request, emit)
+            usages.append(completion.usage.as_usage())
+            return completion
+
+        async def call_tool(name: ToolName, parameters: Mapping[str, Json], emit: Emit) -> None:
+            if call.depth + 1 >= _MAX_DEPTH:
+                raise ToolFailure(
+                    f"tools of plugins call each other {_MAX_DEPTH} levels deep; no further one is called"
+                )
+            tools = self._tools()
+            tool = await tools.find(name, app_id=call.app_id)
+            usage = await tools.call(replace(call, tool=tool, parameters=dict(parameters), depth=call.depth + 1), emit)
+            if usage is not None:
+                usages.append(usage)
+
+        return DirectHost(complete, call_tool)
+
+
+def parameter_of(parameter: ParameterDeclaration) -> ToolParameter:
+    """A parameter of a plugin, as nodes see it."""
+    return ToolParameter(
+        name=parameter.name,
+        type=parameter.type,
+        form="form" if parameter.form == "form" else "llm",
+        required=parameter.required,
+        default=parameter.default,
+        options=parameter.options,
+        description=parameter.description,
+    )
+
+
+def _check(given: Mapping[str, Json], action: ActionDeclaration) -> None:
+    """Refuse what the plugin could do nothing with, before it is started for that.
+
+    Raises:
+        ToolFailure: A required parameter is missing.
+    """
+    for parameter in action.parameters:
+        value = given.get(parameter.name)
+        if value is None and parameter.required and parameter.default is None:
+            raise ToolFailure(f"the parameter {parameter.name} is required and has no value")
+
+
+def _shown(failure: PluginFailure, provider: ProviderDeclaration) -> str:
+    """The text of a failure. Source: Dify 1.15, recorded texts of tools that raise."""
+    if failure.kind in ("PluginDied", "PluginTimeout", "PluginProtocol", "PluginStopped"):
+        return str(failure)
+    name = provider.name
+    return (
+        f"An error occurred in the {name}, please contact the author of {name} for help, error type: {failure.kind}, "
+        f"error details: {failure}"
+    )
+
+
+def _sum(usages: list[Usage]) -> Usage | None:
+    from decimal import Decimal
+
+    if not usages:
+        return None
+    price = sum((Decimal(usage.total_price) for usage in usages), Decimal(0))
+    return Usage(
+        total_tokens=sum(usage.total_tokens for usage in usages),
+        prompt_tokens=sum(usage.prompt_tokens for usage in usages),
+        completion_tokens=sum(usage.completion_tokens for usage in usages),
+        total_price=f"{price:f}",
+        currency=usages[0].currency,
+    )

@@ -1,0 +1,63 @@
+"""Reads the plugins file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, cast
+
+from jikko.diagnostics.diagnostic import Phrase
+from jikko.dsl.fields import Fields
+from jikko.dsl.operator_file import OperatorFile, filled_in, read_operator_file
+from jikko.plugins.package.package_names import is_plugin_name, provider_name
+from jikko.plugins.plugin_config import Network, PluginConfig, PluginsConfig
+
+_KEYS: Final = ("plugins", "aliases", "summary_model")
+_ENTRY: Final = ("credentials", "accounts", "network")
+_NETWORKS: Final = ("gate", "direct")
+
+
+def read_plugins_file(file: Path | None, environment: Mapping[str, str]) -> PluginsConfig:
+    """What a plugins file says; nothing if there is no file.
+
+    Args:
+        environment: What ``${NAME}`` in the file stands for. A name that is not set is no error of the file: only the
+            tools of that plugin fail.
+
+    Raises:
+        InvalidSettings: The file cannot be read. Carries every problem found.
+    """
+    if file is None:
+        return PluginsConfig()
+    return parse_plugins_file(read_operator_file(file, "plugins"), environment, source=str(file))
+
+
+def parse_plugins_file(text: bytes, environment: Mapping[str, str], *, source: str = "plugins file") -> PluginsConfig:
+    """What a text says. See ``read_plugins_file``."""
+    file = OperatorFile(text, "plugins", source, _KEYS)
+    root, entries = file.root, dict[str, PluginConfig]()
+    for name, fields in root.mapping("plugins").entries():
+        # A bare name is what old workflow files have: that of the provider.
+        id_ = name if "/" in name else provider_name(name).plugin
+        if not is_plugin_name(id_):
+            fields.problem("", Phrase("document.no_plugin_name"), Phrase("remedy.expected", {"wanted": "author/name"}))
+        entries[id_] = _entry(id_, fields, environment)
+    aliases = root.mapping("aliases")
+    model = root.mapping("summary_model")
+    named = (model.text("provider", required=True), model.text("name") or model.text("model")) if model.raw else None
+    if named is not None and not named[1]:
+        model.problem("model", Phrase("document.missing"), Phrase("remedy.model_name"))
+    file.require_no_problems()
+    return PluginsConfig(entries, {str(name): aliases.text(name) for name in aliases.raw}, named, source)
+
+
+def _entry(id_: str, fields: Fields, environment: Mapping[str, str]) -> PluginConfig:
+    unset: list[str] = []
+    fields = filled_in(fields, environment, unset)
+    fields.check_names(_ENTRY)
+    accounts = fields.mapping("accounts")
+    return PluginConfig(
+        id=id_,
+        credentials=dict(fields.mapping("credentials").raw),
+        accounts={str(name): dict(accounts.mapping(name).raw) for name in accounts.raw},
+        network=cast(Network, fields.choice("network", _NETWORKS, "gate")),
+        unset=tuple(dict.fromkeys(unset)),
+    )

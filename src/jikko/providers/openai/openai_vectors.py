@@ -1,0 +1,130 @@
+"""Vectors by OpenAI's protocol: the body of ``/embeddings``, and its answer."""
+
+import asyncio
+import base64
+import binascii
+import re
+import sys
+from array import array
+from typing import Any, Final
+
+import msgspec
+
+from jikko.ports.embeddings import Vector
+from jikko.ports.models import ModelFailure
+from jikko.providers.vectors.vector_backend import EmbeddedBatch
+
+MAX_BYTES: Final = 262_144
+"""Of the answer, for each text, and of one vector: twice what 4,096 numbers take."""
+_MAX_AROUND_BYTES: Final = 1024
+"""Of the answer, for each text, apart from the vectors. What is around those of 2,048 texts is decoded in 20 ms."""
+_LEAST_AROUND_BYTES: Final = 65_536
+"""What may be around the vectors of few texts: some servers repeat the texts, or add what they know of them."""
+
+_KEY: Final = b'"embedding"'
+_VALUE: Final = re.compile(rb'\s{0,99}:\s{0,99}(["\[])')
+
+
+class _Entry(msgspec.Struct):
+    embedding: int
+    """The vector's number in the answer, in its place."""
+    index: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int | None = None
+    total_tokens: int | None = None
+
+
+class _Answer(msgspec.Struct):
+    data: list[_Entry]
+    usage: _Usage | None = None
+
+
+_decode = msgspec.json.Decoder(_Answer).decode
+_decode_vector = msgspec.json.Decoder(list[float | None] | str).decode
+
+
+def embedding_body(model: str, texts: tuple[str, ...], dimensions: int) -> dict[str, Any]:
+    """The body of ``/embeddings``. How numbers are written is left to the server: not all know the field for it."""
+    body: dict[str, Any] = {"model": model, "input": list(texts)}
+    if dimensions:
+        body["dimensions"] = dimensions
+    return body
+
+
+async def embedded(body: bytes, expected: int) -> EmbeddedBatch:
+    """The vectors of an answer, in the order of the texts. Between two of them others have the event loop.
+
+    Args:
+        expected: How many texts there were.
+
+    Raises:
+        ModelFailure: It is no answer of the protocol, or a text has no vector or several.
+    """
+    try:
+        around, found = await _parted(body, expected)
+        answer = _decode(around)
+        vectors: dict[int, Vector] = {}
+        for position, entry in enumerate(answer.data):
+            if entry.embedding != position:
+                raise ValueError("an entry without a vector, or with several")
+            vectors[position if entry.index is None else entry.index] = found[position]
+    except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error, ValueError, IndexError):
+        raise ModelFailure(
+            f"The provider's answer holds no vectors of OpenAI's protocol: {body[:200].decode(errors='replace')!r}",
+            kind="InvokeBadRequestError",
+        ) from None
+    if len(answer.data) != expected or vectors.keys() != set(range(expected)) or not all(vectors.values()):
+        raise ModelFailure(
+            f"The provider gave {len(answer.data)} vectors for {expected} texts, or empty ones.",
+            kind="InvokeBadRequestError",
+        )
+    usage = answer.usage or _Usage()
+    return EmbeddedBatch(
+        tuple(vectors[index] for index in range(expected)),
+        usage.total_tokens if usage.prompt_tokens is None else usage.prompt_tokens,
+    )
+
+
+async def _parted(body: bytes, expected: int) -> tuple[bytes, list[Vector]]:
+    """The answer with numbers counted from 0 in place of its vectors, and these, which have no brackets or quotes.
+
+    In valid JSON the key with its quotes stands in no text: there each quote has a backslash before it.
+
+    Raises:
+        ValueError, msgspec.DecodeError: A vector is none, or there is too much besides.
+    """
+    most = max(_LEAST_AROUND_BYTES, _MAX_AROUND_BYTES * (expected + 1))
+    parts: list[bytes] = []
+    vectors: list[Vector] = []
+    at = around = 0
+    while at < len(body):
+        key = body.find(_KEY, at, at + most)
+        after = key + len(_KEY) if key >= 0 else at + most
+        value = _VALUE.match(body, after) if key >= 0 and body[key - 1 : key] != b"\\" else None
+        begin = after if value is None else value.start(1)
+        parts.append(body[at:begin])
+        around += len(parts[-1])
+        at = begin
+        if around > most:
+            raise ValueError("too much besides the vectors")
+        if value is not None:
+            at = body.find(b"]" if value[1] == b"[" else b'"', begin + 1, begin + MAX_BYTES) + 1
+            if not at:
+                raise ValueError("too long for a vector")
+            parts.append(b"%d" % len(vectors))
+            vectors.append(_numbers(body[begin:at]))
+            await asyncio.sleep(0)
+    return b"".join(parts), vectors
+
+
+def _numbers(raw: bytes) -> Vector:
+    written = _decode_vector(raw)
+    if isinstance(written, str):
+        vector = array("f", base64.b64decode(written, validate=True))
+        if sys.byteorder == "big":
+            vector.byteswap()
+        return vector
+    # JSON has no way to write what is no number: llama.cpp says null.
+    return array("f", [float("nan") if number is None else number for number in written])

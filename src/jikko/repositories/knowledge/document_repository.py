@@ -1,0 +1,341 @@
+"""Documents of datasets. A transaction that changes a document and its job locks the document first."""
+
+from __future__ import annotations  # operations are functions that are made for each call
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from msgspec.structs import replace
+
+from jikko.errors import InvalidParam, NotFound
+from jikko.ports.stores.knowledge.records import (
+    UNDER_WAY,
+    ChildChunk,
+    Document,
+    Job,
+    JsonObject,
+    MetadataField,
+    Segment,
+)
+from jikko.repositories.identifiers import id_text
+from jikko.repositories.knowledge.knowledge_tables import (
+    CHILDREN,
+    DOCUMENTS,
+    FIELDS,
+    IN_TURN,
+    JOBS,
+    SEGMENTS,
+    contains,
+    sought,
+)
+from jikko.repositories.shared_sql import Count, Many, Operation, Row, SqlDatabase
+
+_SEGMENT_COUNTS: Final = """
+SELECT document.id, count(*), count(*) FILTER (WHERE segment.status = 'completed'), sum(segment.hits)::int8,
+  sum(segment.words)::int8
+FROM knowledge.document JOIN knowledge.segment ON segment.document_id = document.id
+  AND (segment.version = document.version OR document.version = 0)
+WHERE document.id IN :ids GROUP BY document.id
+"""
+_INDEXING: Final = ", ".join(f"'{status}'" for status in UNDER_WAY if status != "waiting")
+_BY_DISPLAY_STATUS: Final = {
+    "queuing": "status = 'waiting'",
+    "indexing": f"status IN ({_INDEXING})",
+    "paused": "status = 'paused'",
+    "error": "status = 'error'",
+    "available": "status = 'completed' AND NOT archived AND enabled",
+    "disabled": "status = 'completed' AND NOT archived AND NOT enabled",
+    "archived": "status = 'completed' AND archived",
+}
+"""Which documents have a display status. Source: docs/dify-behaviour.md, “Datasets and documents”."""
+_NEVER: Final = 1 << 60
+_FORGET: Final = (
+    "DELETE FROM knowledge.document WHERE id = :id",
+    "DELETE FROM knowledge.source WHERE document_id = :id",
+    "DELETE FROM knowledge.job WHERE document_id = :id",
+    "DELETE FROM knowledge.field_use WHERE document_id = :id",
+    f"""INSERT INTO knowledge.garbage (document_id, segments_below, nodes_below) VALUES (:id, {_NEVER}, {_NEVER})
+        ON CONFLICT (document_id) DO UPDATE SET segments_below = {_NEVER}, nodes_below = {_NEVER}""",
+)
+_PUT_SOURCE: Final = """
+INSERT INTO knowledge.source (document_id, file_id, content) VALUES (:id, :file_id, :content)
+ON CONFLICT (document_id) DO UPDATE SET file_id = excluded.file_id, content = excluded.content
+"""
+# Documents of a dataset are put one after the other: each has a name and a position of its own.
+_HOLD_DATASET: Final = "SELECT 1 FROM knowledge.dataset WHERE id = :dataset_id FOR UPDATE"
+_LAST_POSITION: Final = "SELECT coalesce(max(position), 0) FROM knowledge.document WHERE dataset_id = :dataset_id"
+_NAMED: Final = "WHERE dataset_id = :dataset_id AND name = :name FOR UPDATE"
+_OWN: Final = "WHERE id = :id AND dataset_id = :dataset_id"
+_FIELDS: Final = f"""
+SELECT {FIELDS.columns}, (SELECT count(*) FROM knowledge.field_use WHERE field_id = field.id)
+FROM knowledge.field WHERE dataset_id = :dataset_id ORDER BY key
+"""
+_USE: Final = """
+INSERT INTO knowledge.field_use (field_id, document_id) VALUES (:field_id, :id) ON CONFLICT DO NOTHING
+"""
+_USERS: Final = """
+WHERE id IN (SELECT document_id FROM knowledge.field_use WHERE field_id = :id) ORDER BY id FOR UPDATE
+"""
+
+
+MakeDocument = Callable[[Document | None, int], tuple[Document, Job]]
+"""Makes a document of the one that has its name, if any, and of its position."""
+
+
+CutDocument = Callable[[Document, Job], tuple[Sequence[Segment], Sequence[ChildChunk]]]
+"""Makes the segments of the version that a job is to index."""
+
+
+class SegmentCounts(NamedTuple):
+    """The segments that a document shows."""
+
+    total: int = 0
+    completed: int = 0
+    hits: int = 0
+    """How often they were found."""
+    words: int = 0
+    """Characters of all of them."""
+
+
+class DocumentStore:
+    """Keeps documents. All of them are scoped to their dataset. ``tests/contract/knowledge`` says what it must do."""
+
+    def __init__(self, database: SqlDatabase) -> None:
+        self._sql = database.sql
+
+    async def put_document(
+        self, dataset_id: str, name: str, make: MakeDocument, content: bytes, cut: CutDocument | None = None
+    ) -> Document:
+        """Add a document, or put it in the place of the one that has its name; with its source and the job to index it,
+        in one transaction.
+
+        Args:
+            cut: Makes its segments, if the job has the stage ``embed``. No reader sees them before it is done.
+
+        Raises:
+            NotFound: The dataset is gone.
+        """
+
+        def put() -> Operation[Document]:
+            if (yield Row(_HOLD_DATASET, dataset_id=dataset_id)) is None:
+                raise NotFound("Dataset not found.")
+            found = yield from DOCUMENTS.one(_NAMED, dataset_id=dataset_id, name=name)
+            position = found.position if found else (yield Row(_LAST_POSITION, dataset_id=dataset_id))[0] + 1
+            document, job = make(found, position)
+            yield from DOCUMENTS.add([document]) if found is None else DOCUMENTS.replace(document)
+            yield Count(_PUT_SOURCE, id=document.id, file_id=document.file.id, content=content)
+            yield from put_job(job)
+            if cut is not None:
+                segments, children = cut(document, job)
+                yield from SEGMENTS.add(segments)
+                yield from CHILDREN.add(children)
+            return document
+
+        return await self._sql.write(put)
+
+    async def update_document(
+        self,
+        dataset_id: str,
+        document_id: str,
+        change: Callable[[Document], tuple[Document, Job]],
+        content: bytes | None,
+    ) -> Document | None:
+        """Change a document and have it indexed anew, in one transaction; ``None`` if it is not there.
+
+        Args:
+            content: Its new source; ``None`` keeps the one that it has.
+
+        Raises:
+            InvalidParam: Another document of the dataset has the name that it would get.
+        """
+
+        def update() -> Operation[Document | None]:
+            yield Row(_HOLD_DATASET, dataset_id=dataset_id)
+            found = yield from _locked(dataset_id, document_id)
+            if found is None:
+                return None
+            document, job = change(found)
+            other = yield from DOCUMENTS.one(_NAMED, dataset_id=dataset_id, name=document.name)
+            if other is not None and other.id != document.id:
+                raise InvalidParam(f"There is another document called {document.name!r} in the dataset.")
+            yield from DOCUMENTS.replace(document)
+            if content is not None:
+                yield Count(_PUT_SOURCE, id=document.id, file_id=document.file.id, content=content)
+            yield from put_job(job)
+            return document
+
+        return await self._sql.write(update)
+
+    async def document(self, dataset_id: str, document_id: str) -> Document | None:
+        return DOCUMENTS.found(await self._sql.row(DOCUMENTS.select(_OWN), id=document_id, dataset_id=dataset_id))
+
+    async def documents(self, ids: Collection[str]) -> dict[str, Document]:
+        """Those that there are, by id, of any dataset."""
+        rows = await self._sql.rows(DOCUMENTS.select("WHERE id IN :ids"), ids=ids)
+        return {each.id: each for each in DOCUMENTS.records(rows)}
+
+    async def list_documents(
+        self, dataset_id: str, *, keyword: str = "", status: str = "", offset: int = 0, limit: int = 1 << 31
+    ) -> tuple[list[Document], int]:
+        """Some of the documents, the newest first, and how many fit in all.
+
+        Args:
+            keyword: A part of the name; case does not count.
+            status: A display status; one that there is not filters nothing.
+        """
+        wanted = ["dataset_id = :dataset_id"] + [contains("name")] * bool(keyword)
+        if condition := _BY_DISPLAY_STATUS.get(status):
+            wanted.append(condition)
+        where = f"WHERE {' AND '.join(wanted)}"
+        values = {"dataset_id": dataset_id, **sought(keyword), "offset": offset, "limit": limit}
+        return await self._sql.read(lambda: DOCUMENTS.page(where, "document.position DESC", **values))
+
+    async def batch(self, dataset_id: str, batch: str) -> list[Document]:
+        """The documents of a batch, by position."""
+        select = DOCUMENTS.select("WHERE dataset_id = :dataset_id AND batch = :batch ORDER BY document.position")
+        return DOCUMENTS.records(await self._sql.rows(select, dataset_id=dataset_id, batch=batch))
+
+    async def last_rule(self, dataset_id: str) -> tuple[str, JsonObject] | None:
+        """Id and process rule of the newest document, if there is one."""
+        select = DOCUMENTS.select("WHERE dataset_id = :dataset_id ORDER BY document.position DESC LIMIT 1")
+        found = DOCUMENTS.found(await self._sql.row(select, dataset_id=dataset_id))
+        return None if found is None else (found.rule_id, found.rule)
+
+    async def change_documents(
+        self, dataset_id: str, ids: Sequence[str], change: Callable[[Document], Document]
+    ) -> list[Document]:
+        """Change those of some documents that are there, as they are at that moment. Returns them as they are then."""
+
+        def apply() -> Operation[list[Document]]:
+            # In the order of their ids, so that two who change some of the same do not wait for each other.
+            found: dict[str, Document] = {}
+            for each in sorted(set(ids)):
+                if document := (yield from _locked(dataset_id, each)):
+                    found[each] = document
+            changed = [change(found[each]) for each in dict.fromkeys(ids) if each in found]
+            for document in changed:
+                yield from DOCUMENTS.replace(document)
+            return changed
+
+        return await self._sql.write(apply)
+
+    async def delete_document(self, dataset_id: str, document_id: str) -> bool:
+        """Delete a document. Nothing of it is found from then on; rows go in slices (``sweep``).
+
+        Returns whether it was there.
+        """
+
+        def delete() -> Operation[bool]:
+            if (yield from _locked(dataset_id, document_id)) is None:
+                return False
+            for statement in _FORGET:
+                yield Count(statement, id=document_id)
+            return True
+
+        return await self._sql.write(delete)
+
+    async def source(self, document_id: str) -> bytes | None:
+        # It may be large.
+        """What a document was made of."""
+        rows = await self._sql.rows("SELECT content FROM knowledge.source WHERE document_id = :id", id=document_id)
+        return rows[0][0] if rows else None
+
+    async def document_of_file(self, file_id: str) -> Document | None:
+        """The document that was made of a file."""
+        select = DOCUMENTS.select("WHERE id = (SELECT document_id FROM knowledge.source WHERE file_id = :file_id)")
+        return DOCUMENTS.found(await self._sql.row(select, file_id=file_id))
+
+    async def segment_counts(self, documents: Sequence[Document]) -> Mapping[str, SegmentCounts]:
+        """How many segments documents show, by document."""
+        rows = await self._sql.rows(_SEGMENT_COUNTS, ids=[document.id for document in documents])
+        counts = {id_text(row[0]): SegmentCounts(*row[1:]) for row in rows}
+        return {document.id: counts.get(document.id, SegmentCounts()) for document in documents}
+
+    async def fields(self, dataset_id: str) -> list[tuple[MetadataField, int]]:
+        """The metadata fields of a dataset, the oldest first, each with the number of documents that have it."""
+        rows = await self._sql.rows(_FIELDS, dataset_id=dataset_id)
+        return [(FIELDS.record(row[:-1]), row[-1]) for row in rows]
+
+    async def add_field(self, field: MetadataField) -> bool:
+        """Returns whether the name was free; else nothing was written."""
+
+        def add() -> Operation[bool]:
+            yield Row(IN_TURN)
+            if (yield from _field_named(field.dataset_id, field.name)) is not None:
+                return False
+            yield from FIELDS.add([field])
+            return True
+
+        return await self._sql.write(add)
+
+    async def rename_field(self, dataset_id: str, field_id: str, name: str) -> bool:
+        """Rename a field, and its values in documents. Returns whether the name was free; else nothing was written."""
+
+        def rename() -> Operation[bool]:
+            yield Row(IN_TURN)
+            field = yield from FIELDS.one(_OWN, id=field_id, dataset_id=dataset_id)
+            if field is None or field.name == name:
+                return True
+            if (yield from _field_named(dataset_id, name)) is not None:
+                return False
+            for document in (yield from DOCUMENTS.all(_USERS, id=field_id)):
+                values = {name if key == field.name else key: each for key, each in (document.metadata or {}).items()}
+                yield from DOCUMENTS.replace(replace(document, metadata=values))
+            yield from FIELDS.replace(replace(field, name=name))
+            return True
+
+        return await self._sql.write(rename)
+
+    async def delete_field(self, dataset_id: str, field_id: str) -> MetadataField | None:
+        """Delete a field and its values. Returns what it was."""
+
+        def delete() -> Operation[MetadataField | None]:
+            yield Row(IN_TURN)
+            field = yield from FIELDS.one(_OWN, id=field_id, dataset_id=dataset_id)
+            if field is None:
+                return None
+            for document in (yield from DOCUMENTS.all(_USERS, id=field_id)):
+                values = {key: each for key, each in (document.metadata or {}).items() if key != field.name}
+                yield from DOCUMENTS.replace(replace(document, metadata=values))
+            yield Count("DELETE FROM knowledge.field_use WHERE field_id = :id", id=field_id)
+            yield Count("DELETE FROM knowledge.field WHERE id = :id", id=field_id)
+            return field
+
+        return await self._sql.write(delete)
+
+    async def set_metadata(
+        self, dataset_id: str, document_id: str, metadata: JsonObject, field_ids: Collection[str], *, partial: bool
+    ) -> Document | None:
+        """Give a document values of metadata, in place of those that it has or (``partial``) beside the others.
+
+        Args:
+            field_ids: The fields that it has by that.
+        """
+
+        def apply() -> Operation[Document | None]:
+            found = yield from _locked(dataset_id, document_id)
+            if found is None:
+                return None
+            changed = replace(found, metadata={**(found.metadata or {}), **metadata} if partial else metadata)
+            yield from DOCUMENTS.replace(changed)
+            if not partial:
+                yield Count("DELETE FROM knowledge.field_use WHERE document_id = :id", id=document_id)
+            yield Many(_USE, [{"field_id": each, "id": document_id} for each in field_ids])
+            return changed
+
+        return await self._sql.write(apply)
+
+
+def put_job(job: Job) -> Operation[None]:
+    """Have a job take the place of any older one of its document, which is locked."""
+    yield Count("DELETE FROM knowledge.job WHERE document_id = :id", id=job.document_id)
+    yield from JOBS.add([job])
+
+
+def _locked(dataset_id: str, document_id: str) -> Operation[Document | None]:
+    """A document of a dataset, locked."""
+    return DOCUMENTS.one(f"{_OWN} FOR UPDATE", id=document_id, dataset_id=dataset_id)
+
+
+def _field_named(dataset_id: str, name: str) -> Operation[MetadataField | None]:
+    return FIELDS.one("WHERE dataset_id = :dataset_id AND name = :name", dataset_id=dataset_id, name=name)

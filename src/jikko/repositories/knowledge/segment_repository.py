@@ -1,0 +1,266 @@
+"""Segments and child chunks. A transaction that changes them locks their document first."""
+
+from __future__ import annotations  # operations are functions that are made for each call
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from msgspec.structs import replace
+
+from jikko.ports.stores.knowledge.records import ChildChunk, Document, IndexEntry, Segment
+from jikko.repositories.knowledge.knowledge_tables import CHILDREN, DOCUMENTS, SEGMENTS, contains, sought
+from jikko.repositories.knowledge.node_repository import AddNodes, delete_nodes, delete_segments, put_keywords
+from jikko.repositories.shared_sql import Count, Many, Operation, Row, SqlDatabase
+
+_SHOWN: Final = """
+document_id = :id AND version = CASE :version::int8 WHEN 0
+  THEN (SELECT max(version) FROM knowledge.segment WHERE document_id = :id) ELSE :version END
+"""
+_LAST: Final = f"SELECT coalesce(max(position), 0) FROM knowledge.segment WHERE {_SHOWN}"
+_LAST_CHILD: Final = "SELECT coalesce(max(position), 0) FROM knowledge.child WHERE segment_id = :id"
+_OWN: Final = "WHERE id = :id AND dataset_id = :dataset_id"
+_CHILDREN: Final = CHILDREN.select("WHERE segment_id IN :segment_ids ORDER BY child.position")
+_ADD_HITS: Final = "UPDATE knowledge.segment SET hits = hits + :count WHERE id = :id"
+
+
+class Found(NamedTuple):
+    """A node that a search found."""
+
+    segment_id: str
+    child_id: str | None
+    score: float
+
+
+class Visible(NamedTuple):
+    """A document whose segments may be found, as a search needs it."""
+
+    document_id: str
+    version: int
+    index_version: int
+
+
+class SegmentStore(ABC):
+    """Keeps segments. ``tests/contract/knowledge`` says what it must do."""
+
+    def __init__(self, database: SqlDatabase, add_nodes: AddNodes) -> None:
+        self._sql = database.sql
+        self.add_nodes: Final = add_nodes
+        """Adds what is searched, as the database has it."""
+
+    async def segment(self, dataset_id: str, segment_id: str) -> Segment | None:
+        return SEGMENTS.found(await self._sql.row(SEGMENTS.select(_OWN), id=segment_id, dataset_id=dataset_id))
+
+    async def segments(self, ids: Collection[str]) -> dict[str, Segment]:
+        """Those that there are, by id."""
+        rows = await self._sql.rows(SEGMENTS.select("WHERE id IN :ids"), ids=ids)
+        return {each.id: each for each in SEGMENTS.records(rows)}
+
+    async def list_segments(
+        self, document: Document, *, keyword: str = "", statuses: Collection[str] = (), offset: int, limit: int
+    ) -> tuple[list[Segment], int]:
+        """Some of the segments that a document shows, by position, and how many fit in all."""
+        wanted = [_SHOWN] + [contains("content")] * bool(keyword) + ["status IN :statuses"] * bool(statuses)
+        where = f"WHERE {' AND '.join(wanted)}"
+        own = {"id": document.id, "version": document.version, "statuses": statuses}
+        values = {**own, **sought(keyword), "offset": offset, "limit": limit}
+        return await self._sql.read(lambda: SEGMENTS.page(where, "segment.position", **values))
+
+    async def add_segments(
+        self,
+        segments: Sequence[Segment],
+        children: Sequence[ChildChunk],
+        nodes: Sequence[IndexEntry],
+        document: Callable[[Document], Document],
+    ) -> bool:
+        """Add segments to a document that is indexed, with what they are found by, and change the document.
+
+        Returns:
+            Whether the document is still there, with the versions that the segments have; else nothing was written.
+        """
+
+        def add() -> Operation[bool]:
+            first = segments[0]
+            found = yield from _locked(first.document_id)
+            if found is None or found.version != first.version:
+                return False
+            last: int = (yield Row(_LAST, id=found.id, version=found.version))[0]
+            placed = [replace(each, position=last + number) for number, each in enumerate(segments, 1)]
+            yield from SEGMENTS.add(placed)
+            yield from CHILDREN.add(children)
+            for each in placed:
+                if each.keywords:
+                    yield from put_keywords(each.dataset_id, each.id, each.keywords)
+            yield from self.add_nodes(first.dataset_id, first.document_id, found.index_version, nodes)
+            yield from DOCUMENTS.replace(document(found))
+            return True
+
+        return await self._sql.write(add)
+
+    async def change_segment(
+        self,
+        segment_id: str,
+        change: Callable[[Segment], Segment],
+        *,
+        children: Sequence[ChildChunk] | None = None,
+        nodes: Sequence[IndexEntry] | None = None,
+        document: Callable[[Document], Document] | None = None,
+    ) -> Segment | None:
+        """Change a segment as it is at that moment, in one transaction with what it is found by.
+
+        Args:
+            children: What replaces its child chunks; ``None`` keeps them.
+            nodes: What replaces all its nodes; ``None`` keeps them.
+            document: Changes the document.
+        """
+
+        def apply() -> Operation[Segment | None]:
+            found, owner = yield from _with_owner(segment_id)
+            if found is None or owner is None:
+                return None
+            changed = change(found)
+            yield from SEGMENTS.replace(changed)
+            if changed.keywords != found.keywords:
+                yield from put_keywords(changed.dataset_id, changed.id, changed.keywords)
+            if children is not None:
+                yield Count("DELETE FROM knowledge.child WHERE segment_id = :id", id=segment_id)
+                yield from CHILDREN.add(children)
+            if nodes is not None:
+                version = owner.index_version
+                yield from delete_nodes("segment_id = :id AND version = :version", id=segment_id, version=version)
+                yield from self.add_nodes(changed.dataset_id, changed.document_id, version, nodes)
+            if document is not None:
+                yield from DOCUMENTS.replace(document(owner))
+            return changed
+
+        return await self._sql.write(apply)
+
+    async def delete_segment(self, dataset_id: str, segment_id: str, document: Callable[[Document], Document]) -> bool:
+        """Delete a segment with all that belongs to it. Returns whether it was there."""
+
+        def delete() -> Operation[bool]:
+            found, owner = yield from _with_owner(segment_id)
+            if found is None or found.dataset_id != dataset_id:
+                return False
+            yield from delete_nodes("segment_id = :id", id=segment_id)
+            yield from delete_segments("id = :id", id=segment_id)
+            if owner is not None:
+                yield from DOCUMENTS.replace(document(owner))
+            return True
+
+        return await self._sql.write(delete)
+
+    async def child(self, dataset_id: str, child_id: str) -> ChildChunk | None:
+        return CHILDREN.found(await self._sql.row(CHILDREN.select(_OWN), id=child_id, dataset_id=dataset_id))
+
+    async def children(self, segment_ids: Collection[str]) -> Mapping[str, list[ChildChunk]]:
+        """All child chunks of some segments, by segment, each by position."""
+        found: dict[str, list[ChildChunk]] = {each: [] for each in segment_ids}
+        for child in CHILDREN.records(await self._sql.rows(_CHILDREN, segment_ids=segment_ids)):
+            found[child.segment_id].append(child)
+        return found
+
+    async def list_children(
+        self, segment_id: str, *, keyword: str = "", offset: int, limit: int
+    ) -> tuple[list[ChildChunk], int]:
+        """Some of the child chunks of a segment, by position, and how many fit in all."""
+        where = " AND ".join(["WHERE segment_id = :id"] + [contains("content")] * bool(keyword))
+        values = {"id": segment_id, **sought(keyword), "offset": offset, "limit": limit}
+        return await self._sql.read(lambda: CHILDREN.page(where, "child.position", **values))
+
+    async def add_child(
+        self, segment_id: str, make: Callable[[int], ChildChunk], node: Callable[[ChildChunk], IndexEntry] | None
+    ) -> ChildChunk | None:
+        """Add a child chunk behind the others. ``make``: makes it of its position."""
+
+        def add() -> Operation[ChildChunk | None]:
+            found, owner = yield from _with_owner(segment_id)
+            if found is None or owner is None:
+                return None
+            child = make((yield Row(_LAST_CHILD, id=segment_id))[0] + 1)
+            yield from CHILDREN.add([child])
+            if node is not None:
+                yield from self.add_nodes(child.dataset_id, child.document_id, owner.index_version, [node(child)])
+            return child
+
+        return await self._sql.write(add)
+
+    async def change_child(self, child: ChildChunk, node: IndexEntry | None) -> None:
+        """Replace a child chunk, and its node if there is a new one."""
+
+        def change() -> Operation[None]:
+            owner = yield from _locked(child.document_id)
+            yield from CHILDREN.replace(child)
+            if node is not None and owner is not None:
+                yield from _delete_node_of(child)
+                yield from self.add_nodes(child.dataset_id, child.document_id, owner.index_version, [node])
+
+        await self._sql.write(change)
+
+    async def delete_child(self, child: ChildChunk) -> None:
+        def delete() -> Operation[None]:
+            yield from _locked(child.document_id)
+            yield from _delete_node_of(child)
+            yield Count("DELETE FROM knowledge.child WHERE id = :id", id=child.id)
+
+        await self._sql.write(delete)
+
+    async def add_hits(self, hits: Mapping[str, int]) -> None:
+        """Count how often segments were found, by id."""
+
+        def add() -> Operation[None]:
+            # In one order, so that two servers do not wait for each other.
+            yield Many(_ADD_HITS, [{"id": each, "count": hits[each]} for each in sorted(hits)])
+
+        await self._sql.write(add)
+
+    @abstractmethod
+    async def search_keywords(
+        self, dataset_id: str, keywords: Sequence[str], documents: Sequence[Visible], k: int
+    ) -> list[Found]:
+        """The ``k`` segments that have the most of some keywords, and their number; at least one."""
+
+    @abstractmethod
+    async def search_words(
+        self, dataset_id: str, words: Sequence[str], documents: Sequence[Visible], k: int
+    ) -> list[Found]:
+        """The ``k`` nodes that have all of some words (a word with blanks in it is a phrase), best first, with a score
+        above 0 that grows with how well they fit. As ``search_vectors`` otherwise."""
+
+    @abstractmethod
+    async def scores(self, embedded_by: str, vector: bytes, segment_ids: Collection[str]) -> dict[str, float]:
+        """The best cosine similarity of the nodes of each of some segments."""
+
+    @abstractmethod
+    async def search_vectors(
+        self, dataset_id: str, embedded_by: str, vector: bytes, documents: Sequence[Visible], k: int
+    ) -> list[Found]:
+        """The ``k`` nodes nearest to a vector (32-bit floats of length 1), best first, with their cosine similarity.
+
+        Only nodes of segments that are enabled and completed, in these documents. Equal scores: in the order of the
+        documents, then of the segments.
+
+        Raises:
+            InvalidParam: The nodes have vectors of another length.
+        """
+
+    @abstractmethod
+    async def visible(self, dataset_id: str) -> list[Document]:
+        """The documents whose segments may be found, by position."""
+
+
+def _locked(document_id: str) -> Operation[Document | None]:
+    return DOCUMENTS.one("WHERE id = :id FOR UPDATE", id=document_id)
+
+
+def _with_owner(segment_id: str) -> Operation[tuple[Segment | None, Document | None]]:
+    """A segment as it is once its document is locked, and that document."""
+    found = yield from SEGMENTS.one("WHERE id = :id", id=segment_id)
+    if found is None:
+        return None, None
+    owner = yield from _locked(found.document_id)
+    return (yield from SEGMENTS.one("WHERE id = :id", id=segment_id)), owner
+
+
+def _delete_node_of(child: ChildChunk) -> Operation[Any]:
+    return delete_nodes("segment_id = :segment_id AND child_id = :id", segment_id=child.segment_id, id=child.id)

@@ -1,0 +1,132 @@
+"""What a request may take before it is one, and what is answered to one that is refused before it is a request."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Final
+
+import httptools
+from msgspec import Struct
+
+from jikko.dify.dify_events import encode
+from jikko.http.cors import headers_of
+from jikko.http.http_errors import Error
+from jikko.http.requests import identified, request_ids
+from jikko.server.connections.body_watch import LEAST_BYTES_PER_SECOND
+
+MAX_HEADERS: Final = 256
+_OTHER_VERSIONS: Final = ("Invalid HTTP version", "Pause on PRI/Upgrade")
+"""What the parser says of versions that it does not know, and of the beginning of HTTP/2."""
+
+
+class HeadLimits(Struct, frozen=True):
+    """How large the head of a request may be, how long it may take, and how slow what follows it may be."""
+
+    bytes: int = 65_536
+    """Request line and headers; a quarter of it for the URL alone. Also of what stands between two pieces of a body,
+    and of trailers."""
+    seconds: float = 30.0
+    """From its first byte, or from the beginning of the connection, to its last; 0 for no limit."""
+    body_seconds: float = 60.0
+    """In which ``LEAST_BYTES_PER_SECOND`` have to come of a body; 0 for no limit."""
+
+
+class Refused(Exception):
+    """The head of a request is refused. Also what has the parser stop."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.error = Error(code, message, status)
+
+
+def too_large(limits: HeadLimits, *, is_head: bool) -> Refused:
+    """More bytes came than a head may have, or than may stand between two pieces of a body."""
+    if is_head:
+        message = f"The head of the request has more than {limits.bytes} bytes (the limit is set by JIKKO_MAX_HEAD)."
+    else:
+        message = f"More than {limits.bytes} bytes stand between two pieces of the body, or in its trailers."
+    return Refused(431, "request_header_fields_too_large", message)
+
+
+def long_url(limits: HeadLimits) -> Refused:
+    """The URL takes more than its part of the head."""
+    message = f"The URL of the request has more than {limits.bytes // 4} bytes, a quarter of JIKKO_MAX_HEAD."
+    return Refused(414, "uri_too_long", message)
+
+
+def many_headers() -> Refused:
+    """There are more than ``MAX_HEADERS``."""
+    return Refused(431, "request_header_fields_too_large", f"The request has more than {MAX_HEADERS} headers.")
+
+
+def hosts(count: int) -> Refused:
+    """There is not one header ``Host``, as HTTP/1.1 has it (RFC 9112, 3.2)."""
+    return Refused(400, "bad_request", f"The request has {count or 'no'} headers Host; one is needed.")
+
+
+def codings(value: bytes, version: str) -> Refused | None:
+    """The fault of a header ``Transfer-Encoding`` (RFC 9112, 6.1 and 6.3), if there is one: only chunks are read."""
+    if version == "1.0":
+        return Refused(400, "bad_request", "A request of HTTP/1.0 must not have the header Transfer-Encoding.")
+    names = [name.strip(b" \t").lower() for name in value.split(b",")]
+    if names == [b"chunked"]:
+        return None
+    if names[-1] != b"chunked" or b"chunked" in names[:-1] or b"" in names:
+        return Refused(400, "bad_request", "Transfer-Encoding must end with chunked, and name it once.")
+    return Refused(501, "not_implemented", "Transfer-Encoding must be chunked alone: other codings are not supported.")
+
+
+def connection_trailer() -> Refused:
+    """A trailer says what becomes of the connection, which only a header may (RFC 9110, 6.5.1)."""
+    return Refused(400, "bad_request", "The header Connection must not be a trailer.")
+
+
+def tunnel() -> Refused:
+    """The method is CONNECT: what follows the head is not HTTP."""
+    return Refused(501, "not_implemented", "The method CONNECT is not supported: this server is not a proxy.")
+
+
+def late(limits: HeadLimits) -> Refused:
+    """The head did not come in time."""
+    message = f"The head of the request took more than {limits.seconds:g} seconds (JIKKO_HEAD_SECONDS)."
+    return Refused(408, "request_timeout", message)
+
+
+def slow(limits: HeadLimits) -> Refused:
+    """Too little of the body came in too long a time."""
+    message = (
+        f"Of the body of the request came fewer than {LEAST_BYTES_PER_SECOND} bytes a second, "
+        f"for {limits.body_seconds:g} seconds (JIKKO_BODY_SECONDS)."
+    )
+    return Refused(408, "request_timeout", message)
+
+
+def other_version() -> Refused:
+    """It is another version of HTTP than those that are spoken here."""
+    message = "The version of HTTP in the request line is not one that is spoken here: HTTP/1.1 and HTTP/1.0."
+    return Refused(505, "http_version_not_supported", message)
+
+
+def unreadable(error: httptools.HttpParserError | None = None) -> Refused:
+    """What the parser objects to, or the reader itself."""
+    if str(error) in _OTHER_VERSIONS:
+        return other_version()
+    return Refused(400, "bad_request", "Invalid HTTP request received.")
+
+
+def refusal(refused: Refused, headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
+    """A whole answer behind which the connection is closed, and the name of the request that it is for.
+
+    Args:
+        headers: Those of the request, as far as they came.
+    """
+    error = refused.error
+    origin, request_id = identified(headers, request_ids())
+    body = encode(error)
+    lines = [
+        f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}".encode(),
+        b"content-type: application/json",
+        b"content-length: %d" % len(body),
+        *(b"%s: %s" % header for header in headers_of(request_id, origin)),
+        b"connection: close",
+    ]
+    return b"\r\n".join([*lines, b"", body]), request_id

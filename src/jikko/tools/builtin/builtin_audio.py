@@ -1,0 +1,100 @@
+"""The tools of the provider ``audio``: texts are spoken, recordings become text.
+
+Source: docs/dify-behaviour.md, “Built-in tools”.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from jikko.ports.default_models import DefaultModels, ModelName, ModelPurpose
+from jikko.ports.models import ModelFailure
+from jikko.ports.speech import Recording, Script, Speech
+from jikko.ports.tools import BlobMessage, Emit, TextMessage, ToolCall, ToolFailure
+from jikko.tools.builtin.builtin_tool import BuiltinTool, parameter, setting
+from jikko.tools.given_files import GivenFiles
+from jikko.values import Json
+
+VOICE: Final = "voice#"
+"""How the names of settings begin that choose a voice; the model follows."""
+
+
+class Audio:
+    """Speaks and hears by the models of the providers file."""
+
+    def __init__(self, speech: Speech, defaults: DefaultModels, files: GivenFiles) -> None:
+        """``defaults``: its ``text_to_speech`` and ``speech_to_text`` are called where a node chooses no model."""
+        self._speech = speech
+        self._defaults = defaults
+        self._files = files
+
+    def tools(self) -> Mapping[str, BuiltinTool]:
+        """By name."""
+        # Any model may be named: what providers offer is not known before they are asked.
+        model = setting("model", "select")
+        return {
+            "tts": BuiltinTool(
+                (parameter("text", required=True), model), self._speak, "speaks a text: an MP3 file", VOICE
+            ),
+            "asr": BuiltinTool(
+                (parameter("audio_file", "file", required=True), model),
+                self._transcribe,
+                "tells what is said in a file",
+            ),
+        }
+
+    async def _speak(self, values: Mapping[str, Json], call: ToolCall, emit: Emit) -> None:
+        model = self._model(values, "text_to_speech")
+        voice = values.get(f"{VOICE}{values.get('model')}")
+        script = Script(
+            provider=model.provider,
+            model=model.model,
+            text=str(values.get("text") or ""),
+            voice=voice if isinstance(voice, str) else "",
+            app_id=call.app_id,
+        )
+        pieces: list[bytes] = []
+        try:
+            await self._speech.speak(script, pieces.append)
+        except ModelFailure as failure:
+            raise ToolFailure(str(failure)) from None
+        if not pieces:
+            raise ToolFailure("the text has nothing to say")
+        emit(TextMessage("Audio generated successfully"))
+        emit(BlobMessage(b"".join(pieces), "audio/mpeg"))
+
+    async def _transcribe(self, values: Mapping[str, Json], call: ToolCall, emit: Emit) -> None:
+        given = values.get("audio_file")
+        if isinstance(given, Mapping) and given.get("type") != "audio":
+            emit(TextMessage("not a valid audio file"))
+            return
+        model = self._model(values, "speech_to_text")
+        file = await self._files.read(given, "audio_file", call)
+        recording = Recording(
+            provider=model.provider,
+            model=model.model,
+            data=file.content,
+            filename=file.filename,
+            mime_type=file.mime_type,
+            app_id=call.app_id,
+        )
+        try:
+            emit(TextMessage(await self._speech.transcribe(recording)))
+        except ModelFailure as failure:
+            raise ToolFailure(str(failure)) from None
+
+    def _model(self, values: Mapping[str, Json], purpose: ModelPurpose) -> ModelName:
+        """The model that a node chose as ``provider#model``, else the usual one."""
+        chosen = values.get("model")
+        if not chosen:
+            usual = self._defaults.get(purpose)
+            if usual is None:
+                raise ToolFailure(
+                    f"no model is chosen, and the providers file names none (defaults: {{{purpose}: "
+                    "{provider: …, model: …}})",
+                    reported=False,
+                )
+            return usual
+        provider, _, model = str(chosen).partition("#")
+        if not provider or not model:
+            raise ToolFailure(f"the model {chosen!r} is not of the form provider#model", reported=False)
+        return ModelName(provider, model)

@@ -1,0 +1,224 @@
+"""One connection to an MCP server, by the official library.
+
+Imported only when a tool of a server is used: the library takes half a second and 50 MB.
+
+Answers are read without those parts that the library would refuse all of an answer for: a server that is newer than the
+library, or careless, may send a kind of content that nobody knows here, or describe one tool of many wrongly. Dify
+takes no notice of such a part. Source: docs/dify-behaviour.md, “MCP tools”.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
+
+import anyio
+import httpx2
+from mcp.client.session import ClientSession
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
+from mcp.shared.message import SessionMessage
+from mcp_types import (
+    CallToolRequest,
+    CallToolRequestParams,
+    CallToolResult,
+    ContentBlock,
+    Implementation,
+    ListToolsResult,
+    PaginatedRequestParams,
+    Tool,
+)
+from pydantic import TypeAdapter, ValidationError
+
+from jikko.ports.http import HttpClient, Timeouts
+from jikko.ports.tools import ToolFailure
+from jikko.tools.mcp.mcp_requests import McpRequests
+from jikko.tools.mcp.mcp_sse import sse_streams
+from jikko.tools.mcp.oauth import TokenCache
+from jikko.tools.mcp.policy_transport import PolicyTransport
+from jikko.tools.mcp.stdio import StdioServerFailed, stdio_streams
+from jikko.tools.tools_config import Auth, McpProvider
+
+# It tells the content of messages that it cannot read.
+logging.getLogger("mcp").setLevel(logging.CRITICAL + 1)
+logging.getLogger("client").setLevel(logging.CRITICAL + 1)
+
+_MAX_PAGES: Final = 50
+_MAX_QUOTED: Final = 2000
+"""Characters of a message of the server that a failure quotes."""
+_UNREADABLE: Final = "Failed to parse JSON response"
+"""What the library says of an answer that it cannot read; it goes on for many lines."""
+MAX_TOOLS: Final = 2000
+"""Tools that a server may say that it has."""
+_CLOSED: Final = (anyio.ClosedResourceError, anyio.BrokenResourceError)
+"""What an answer meets that comes when its session is being given up."""
+LIST_BYTES: Final = 2 << 20
+"""Bytes of one page of the list of tools."""
+
+
+@asynccontextmanager
+async def connected(
+    provider: McpProvider,
+    auth: Auth,
+    http: HttpClient,
+    tokens: TokenCache,
+    *,
+    app_id: str,
+    max_bytes: int,
+    seconds: float,
+) -> AsyncIterator[ClientSession]:
+    """A session with a server, begun and in the end ended.
+
+    Raises:
+        ToolFailure: There is no usable answer: so does everything in the block.
+    """
+    try:
+        async with AsyncExitStack() as stack:
+            if provider.command:
+                streams = await stack.enter_async_context(stdio_streams(provider.command, provider.env))
+            else:
+                timeouts = Timeouts(
+                    connect=provider.timeout, write=provider.timeout, read=provider.sse_read_timeout, total=seconds
+                )
+                requests = McpRequests(
+                    http=http,
+                    auth=auth,
+                    tokens=tokens,
+                    url=provider.url,
+                    timeouts=timeouts,
+                    max_bytes=max_bytes,
+                    app_id=app_id,
+                )
+                if provider.transport == "sse":
+                    streams = await stack.enter_async_context(sse_streams(requests))
+                else:
+                    transport = PolicyTransport(requests)
+                    client = httpx2.AsyncClient(transport=transport, timeout=None, trust_env=False)
+                    await stack.enter_async_context(client)
+                    streams = await stack.enter_async_context(streamable_http_client(provider.url, http_client=client))
+            mended = await stack.enter_async_context(readable(*streams[:2]))
+            session = await stack.enter_async_context(
+                ClientSession(
+                    *mended,
+                    read_timeout_seconds=provider.sse_read_timeout + provider.timeout,
+                    client_info=Implementation(name="jikko", version="1"),
+                )
+            )
+            await session.initialize()
+            yield session
+    except* (ToolFailure, MCPError, StdioServerFailed, RuntimeError, ValueError, httpx2.HTTPError, *_CLOSED) as group:
+        # One clause: of errors that happened side by side, what several clauses raise is a group.
+        failures = group.subgroup(ToolFailure)
+        if failures is not None:
+            raise _first(failures) from None
+        raise ToolFailure(f"Failed to connect to MCP server: {_shown(_first(group))}") from None
+
+
+async def call(session: ClientSession, tool: str, arguments: dict[str, Any]) -> CallToolResult:
+    """Call a tool. Its structured content is taken as it comes, whatever the tool declares."""
+    return await session.send_request(
+        CallToolRequest(params=CallToolRequestParams(name=tool, arguments=arguments)), CallToolResult
+    )
+
+
+async def tools_of(session: ClientSession) -> list[dict[str, Any]]:
+    """What a server says of its tools: ``{name, description, inputSchema, outputSchema}`` each.
+
+    Raises:
+        ToolFailure: They are too many.
+    """
+    found: list[dict[str, Any]] = []
+    cursor: str | None = None
+    for _ in range(_MAX_PAGES):
+        params = None if cursor is None else PaginatedRequestParams(cursor=cursor)
+        page: ListToolsResult = await session.list_tools(params=params)
+        found += (tool.model_dump(by_alias=True, mode="json", exclude_none=True) for tool in page.tools)
+        if len(found) > MAX_TOOLS:
+            break
+        cursor = page.next_cursor
+        if not cursor:
+            return found
+    raise ToolFailure(
+        f"the server says that it has more than {MAX_TOOLS} tools; name those that are needed under known_tools:"
+    )
+
+
+def _shown(error: BaseException) -> str:
+    """What went wrong: a server may say as much as it likes, and the library quotes what it cannot read."""
+    while not isinstance(error, ValidationError) and isinstance(error.__cause__, ValidationError):
+        error = error.__cause__
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return f"its answer is not as the protocol has it: {place[:200]}: {first['msg'][:200]}"
+    text = str(error)
+    if text.startswith(_UNREADABLE):
+        return "its answer is no message of the protocol"
+    return text[:_MAX_QUOTED]
+
+
+def _first(group: BaseExceptionGroup[Any]) -> Any:
+    """The first of the errors that happened side by side, but for those that only follow from another."""
+    error: Any = group.split(_CLOSED)[1] or group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+_MAX_PARTS: Final = 2000
+"""Parts of one answer that are looked at; of more, each has to be right."""
+_LISTS: Final[dict[str, Callable[[Any], Any]]] = {
+    "content": TypeAdapter(ContentBlock).validate_python,
+    "tools": Tool.model_validate,
+}
+
+
+@asynccontextmanager
+async def readable(read_stream: Any, write_stream: Any) -> AsyncIterator[tuple[Any, Any]]:
+    """The streams that a ``ClientSession`` reads and writes, its answers without such parts."""
+    to_session, mended = anyio.create_memory_object_stream[Any](0)
+    task = asyncio.create_task(_mend_all(read_stream, to_session))
+    try:
+        yield mended, write_stream
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        to_session.close()
+        mended.close()
+
+
+async def _mend_all(read_stream: Any, to_session: Any) -> None:
+    async with to_session:
+        async for message in read_stream:
+            if isinstance(message, SessionMessage):
+                _mend(getattr(message.message, "result", None))
+            await to_session.send(message)
+
+
+def _mend(result: Any) -> None:
+    if not isinstance(result, dict):
+        return
+    for name, read in _LISTS.items():
+        parts = result.get(name)
+        if isinstance(parts, list) and len(parts) <= _MAX_PARTS:
+            result[name] = [part for part in map(_with_properties, parts) if _is_read(read, part)]
+
+
+def _with_properties(part: Any) -> Any:
+    """A tool whose parameters are each described by a mapping; anything else as it is."""
+    schema: Any = part.get("inputSchema") if isinstance(part, dict) else None
+    if not isinstance(schema, dict) or schema.get("properties") is None:
+        return part
+    properties = schema["properties"]
+    listed = properties if isinstance(properties, dict) else {}
+    described = {name: each if isinstance(each, dict) else {} for name, each in listed.items()}
+    return {**part, "inputSchema": {**schema, "properties": described}}
+
+
+def _is_read(read: Callable[[Any], Any], part: Any) -> bool:
+    try:
+        read(part)
+    except (ValidationError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,141 @@
+"""The older transport of MCP: the server says on a stream of events where messages go, and answers on that stream.
+
+Imported only with the library. Its own transport follows no policy of addresses and reads without bounds.
+Source: MCP 2024-11-05, transports, "HTTP with SSE".
+"""
+
+import asyncio
+import contextlib
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
+
+import anyio
+from mcp.shared.message import SessionMessage
+from mcp_types import jsonrpc_message_adapter
+
+from jikko.ports.http import HttpFailure
+from jikko.ports.tools import ToolFailure
+from jikko.tools.mcp.half_pairs import without_half_pairs
+from jikko.tools.mcp.mcp_event_stream import EventReader
+from jikko.tools.mcp.mcp_requests import McpRequests, failed, failure_text, request_id
+
+_ENDED: Final = "the server ended its stream"
+_LISTENING: Final = (("Accept", "text/event-stream"), ("Cache-Control", "no-store"))
+_SAYING: Final = (("Content-Type", "application/json"), ("Accept", "application/json"))
+
+
+@asynccontextmanager
+async def sse_streams(requests: McpRequests) -> AsyncIterator[tuple[Any, Any]]:
+    """Connect to a server.
+
+    Yields:
+        The streams that a ``ClientSession`` reads and writes.
+
+    Raises:
+        ToolFailure: It does not say where messages go.
+    """
+    connection = _Connection(requests)
+    listening = asyncio.create_task(connection.listen())
+    writing = None
+    try:
+        async with asyncio.timeout(requests.timeouts.connect):
+            await asyncio.shield(connection.endpoint)
+        writing = asyncio.create_task(connection.write())
+        yield connection.read_stream, connection.write_stream
+    except TimeoutError:
+        raise ToolFailure(f"the server did not say where messages go within {requests.timeouts.connect:g} s") from None
+    finally:
+        tasks = [task for task in (listening, writing) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        connection.close()
+
+
+class _Connection:
+    def __init__(self, requests: McpRequests) -> None:
+        self._requests = requests
+        self.endpoint: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        # What is not read yet is bounded by all that may be read.
+        self._to_session, self.read_stream = anyio.create_memory_object_stream[SessionMessage | Exception](math.inf)
+        self.write_stream, self._from_session = anyio.create_memory_object_stream[SessionMessage](0)
+        self._events = EventReader()
+        self._open: dict[Any, None] = {}
+        """Ids of requests that have no answer yet."""
+
+    async def listen(self) -> None:
+        """Take what the server says, until its stream ends."""
+        try:
+            answer = await self._requests.send("GET", self._requests.url, _LISTENING, None, self._take)
+            what = _ENDED if answer.status == 200 else failure_text(answer)
+        except HttpFailure as failure:
+            what = str(failure)
+        if not self.endpoint.done():
+            self.endpoint.set_exception(ToolFailure(f"Failed to connect to MCP server: {what}"))
+        for id_ in list(self._open):
+            self._fail(id_, what)
+        self._to_session.close()
+
+    async def write(self) -> None:
+        """Send what the session says."""
+        with contextlib.suppress(anyio.ClosedResourceError):
+            async for message in self._from_session:
+                content = message.message.model_dump_json(by_alias=True, exclude_unset=True).encode("utf-8", "replace")
+                await self._say(content)
+
+    def close(self) -> None:
+        for stream in (self._to_session, self.read_stream, self.write_stream, self._from_session):
+            stream.close()
+        if self.endpoint.done() and not self.endpoint.cancelled():
+            self.endpoint.exception()  # it was told, or nothing waits for it any more
+
+    async def _say(self, content: bytes) -> None:
+        id_ = request_id(content)
+        if id_ is not None:
+            self._open[id_] = None
+        try:
+            answer = await self._requests.send("POST", self.endpoint.result(), _SAYING, content, None)
+            what = failure_text(answer) if answer.status >= 300 else ""
+        except HttpFailure as failure:
+            what = str(failure)
+        if what and id_ is not None:
+            self._fail(id_, what)
+
+    def _take(self, piece: bytes) -> bool:
+        for name, data in self._events.feed(piece):
+            if name == "endpoint":
+                self._found(data.decode("utf-8", "replace").strip())
+                continue
+            try:
+                message = jsonrpc_message_adapter.validate_json(without_half_pairs(data), by_name=False)
+            except ValueError:
+                continue
+            self._open.pop(getattr(message, "id", None), None)
+            self._hand_over(SessionMessage(message))
+        return False
+
+    def _found(self, written: str) -> None:
+        if self.endpoint.done() or not written:
+            return
+        base = self._requests.url
+        try:
+            url = urljoin(base, written)
+            is_own = urlsplit(url)[:2] == urlsplit(base)[:2]
+        except ValueError:
+            is_own = False
+        if is_own:
+            self.endpoint.set_result(url)
+        else:
+            self.endpoint.set_exception(ToolFailure("the server wants messages to go to another server"))
+
+    def _fail(self, id_: Any, what: str) -> None:
+        if id_ in self._open:
+            del self._open[id_]
+            self._hand_over(SessionMessage(jsonrpc_message_adapter.validate_python(failed(id_, what))))
+
+    def _hand_over(self, message: SessionMessage) -> None:
+        with contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
+            self._to_session.send_nowait(message)
