@@ -62,7 +62,8 @@ class HttpTransport:
         import aiohttp
 
         if self._session is None:
-            connector = aiohttp.TCPConnector(keepalive_timeout=_KEPT_SECONDS)
+            # Without a limit: streams keep theirs, and what ends a run must not wait for one.
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_SECONDS)
             self._session = aiohttp.ClientSession(connector=connector)
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=_CONNECT_SECONDS, sock_read=_IDLE_SECONDS if idle else None

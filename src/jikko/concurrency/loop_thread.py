@@ -52,10 +52,14 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do some work; raises what it raises, and ``KeyboardInterrupt``, while it goes on."""
+        """Do some work; raises what it raises, and ``KeyboardInterrupt``, once the work is cancelled."""
         future = self.start(work)
-        while not self.is_done(future):
-            pass
+        try:
+            while not self.is_done(future):
+                pass
+        except BaseException:
+            self.run(self._cancel(work))
+            raise
         return future.result()
 
     @staticmethod
@@ -65,9 +69,14 @@ class LoopThread:
         return future.done()
 
     @staticmethod
-    async def _end() -> None:
+    async def _cancel(work: Coroutine[Any, Any, Any] | None = None) -> None:
+        """Cancel some work, or all, and wait for its end."""
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        tasks = {task for task in tasks if work is None or task.get_coro() is work}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _end(self) -> None:
+        await self._cancel()
         await asyncio.get_running_loop().shutdown_asyncgens()
