@@ -170,6 +170,36 @@ def test_a_run_that_fails_scores_nothing(jikko: Command, tmp_path: Path) -> None
     assert jikko("test", path).code == 0
 
 
+def test_no_scorer_is_asked_about_a_run_that_failed(jikko: Command, tmp_path: Path, judge: Judge) -> None:
+    flow = app("Bad", [start("q"), template("t", "{{ 1 / 0 }}"), end(said="t.output")], "start>t>end")
+    (tmp_path / "polite.md").write_text("Polite?")
+    (tmp_path / "first.py").write_text("def main(value, row):\n    return {'score': value['said']}\n")
+    (tmp_path / "providers.yml").write_text(
+        f"providers:\n  judge: {{type: openai, base_url: '{judge.url}', api_key: k}}\n"
+    )
+    scores = "{mild: {not: {contains: rude}}, polite: {judge: polite.md, model: judge/m}, first: {python: first.py}}"
+    gates = "['max(mild) <= 0', 'max(polite) <= 0', 'max(first) <= 0']"
+    path = written(tmp_path, f"{ROWS}  score: {scores}\n  gate: {gates}\n", flow=flow)
+
+    outcome = jikko("test", path, "--providers", tmp_path / "providers.yml")
+
+    assert outcome.code == 0, outcome.out + outcome.err
+    assert judge.prompts == []
+
+
+def test_rows_that_are_skipped_do_not_run(jikko: Command, tmp_path: Path) -> None:
+    scores = "  score: {right: {equals: $row.wanted}}\n  gate: ['mean(right) >= 0.6']\n"
+    skipped = jikko("test", written(tmp_path, f"  skip: 後で\n{ROWS}{scores}"))
+    assert skipped.code == 0, skipped.out + skipped.err
+    assert "- evaluate  後で" in skipped.out
+    assert not skipped.has_traceback
+
+    rows = "  rows: [{q: a, wanted: A, why: ''}, {q: b, wanted: x, why: later}]\n  inputs: {q: $row.q}\n"
+    partly = jikko("test", written(tmp_path, f"  skip: $row.why\n{rows}{scores}"))
+    assert partly.code == 0, partly.out + partly.err
+    assert "right: 1.000 in the mean" in partly.out
+
+
 def test_a_judge_sees_the_answer_and_the_row_within_the_limits_of_its_provider(
     jikko: Command, tmp_path: Path, judge: Judge
 ) -> None:
@@ -311,6 +341,22 @@ def test_what_is_wrong_is_told_with_its_place_before_anything_runs(
     assert told in outcome.err
     assert "flow.test.yml:" in outcome.err
     assert not outcome.has_traceback
+
+
+def test_calls_of_models_in_all_turns_of_a_chat_are_counted(jikko: Command, tmp_path: Path) -> None:
+    answer = {"id": "answer", "data": {"type": "answer", "title": "answer", "answer": "{{#ask.text#}}"}}
+    prompt = [{"role": "user", "text": "{{#sys.query#}}"}]
+    model = {"provider": "p", "name": "m", "mode": "chat", "completion_params": {}}
+    asked = node("ask", "llm", model=model, prompt_template=prompt, context={"enabled": False, "variable_selector": []})
+    nodes = [node("start", "start", variables=[]), asked, answer]
+    path = written(
+        tmp_path,
+        "  rows: [{q: 卵}]\n  outside: fake\n  turns: [{say: hello}, {say: $row.q}]\n"
+        "  gate: ['min(model_calls) >= 2', 'max(model_calls) <= 2']\n",
+        flow=app("Chat", nodes, "start>ask>answer", mode="advanced-chat"),
+    )
+
+    assert jikko("test", path).code == 0
 
 
 def test_a_chat_is_scored_by_its_last_answer(jikko: Command, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from jikko.ports.models import ModelFailure, ModelRequest, Models, PromptMessage
 from jikko.ports.sandbox import Sandbox, SandboxFailure
 from jikko.proving.case_file import Evaluation, ScoreRule
 from jikko.proving.case_plan import CasePlan, stem_of
-from jikko.proving.evaluation import judged, matched, matcher_of, measures_of, value_of
+from jikko.proving.evaluation import has_succeeded, judged, matched, matcher_of, measures_of, value_of
 from jikko.proving.verdict import CaseResult, ScoredRow
 from jikko.settings import Settings
 
@@ -75,6 +75,9 @@ class Scoring:
         if result.outcome == "error":
             return ScoredRow(name=row.name, error="; ".join(each.text for each in result.problems))
         measures = measures_of(result)
+        if not has_succeeded(result.runs[-1]):
+            # Judges and programs are not asked about it.
+            return ScoredRow(name=row.name, measures={**measures, **dict.fromkeys(row.score, 0.0)})
         [columns] = [each for each in row.rows if isinstance(each, dict)]
         for name, rule in row.score.items():
             try:

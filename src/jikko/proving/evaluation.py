@@ -66,6 +66,12 @@ def gate_of(text: str) -> Bound | NoWorse | None:
     return None
 
 
+def has_succeeded(run: ObservedRun) -> bool:
+    """Whether a run came to its end, in whole or in part."""
+    end = run.events[-1] if run.events else None
+    return isinstance(end, RunFinished) and end.status in ("succeeded", "partial-succeeded")
+
+
 def value_of(run: ObservedRun, output: str) -> Any:
     """What is scored of a run: an output, or else the answer of a chat, the only output, or all of them.
 
@@ -100,7 +106,7 @@ def measures_of(result: CaseResult) -> dict[str, float]:
         "seconds": math.fsum(end.elapsed for end in ends),
         "tokens": float(sum(end.total_tokens for end in ends)),
         "price": math.fsum(float(end.price or 0) for end in ends),
-        "model_calls": float(result.runs[-1].model_calls if result.runs else 0),
+        "model_calls": float(sum(run.model_calls for run in result.runs)),
         "nodes": float(len(result.path)),
     }
 

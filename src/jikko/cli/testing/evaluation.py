@@ -29,23 +29,27 @@ async def evaluated(settings: Settings, plan: CasePlan, *, update: bool) -> Case
     Raises:
         OSError: The journal or a baseline cannot be written.
     """
-    journal = RowJournal(plan, plan.evaluation)
+    result = CaseResult(file=str(plan.path), name="evaluate", line=plan.lines.get("evaluate", 0))
+    wanted = [row for row in plan.evaluation if not row.skip]
+    if not wanted:
+        result.outcome, result.reason = "skipped", plan.evaluation[0].skip
+        return result
+    journal = RowJournal(plan, wanted)
     done = dict(journal.done)
     if done:
-        text = f"{plan.path}: {len(done)} of {len(plan.evaluation)} rows were done before; {journal.path} has them"
+        text = f"{plan.path}: {len(done)} of {len(wanted)} rows were done before; {journal.path} has them"
         click.echo(printable(text), err=True)
     line = LiveLine() if is_live(os.environ) else None
     with journal:
-        async for row in scored_rows(settings, plan, [each for each in plan.evaluation if each.name not in done]):
+        async for row in scored_rows(settings, plan, [each for each in wanted if each.name not in done]):
             journal.add(row)
             done[row.name] = row
             if line is not None:
-                part = len(done) * _BAR // len(plan.evaluation)
-                line.draw(f"{plan.path} {'█' * part}{'░' * (_BAR - part)}", f"{len(done)} of {len(plan.evaluation)}")
+                part = len(done) * _BAR // len(wanted)
+                line.draw(f"{plan.path} {'█' * part}{'░' * (_BAR - part)}", f"{len(done)} of {len(wanted)}")
     if line is not None:
         line.clear()
-    rows = [done[each.name] for each in plan.evaluation]
-    result = CaseResult(file=str(plan.path), name="evaluate", line=plan.lines.get("evaluate", 0), rows=rows)
+    result.rows = rows = [done[each.name] for each in wanted]
     if errors := [row for row in rows if row.error]:
         result.outcome = "error"
         result.problems = [CaseProblem(row.name, row.error) for row in errors[:_SHOWN]]
