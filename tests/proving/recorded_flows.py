@@ -14,11 +14,12 @@ from jikko.dsl.load import LoadLimits, decoded
 from jikko.dsl.text.yaml_text import parse
 from jikko.engine.limits import RunLimits
 from jikko.ports.http import HttpResponse, OutgoingRequest
+from jikko.ports.node_ports import NodePorts
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
 from jikko.proving.recording import Recording
 from jikko.proving.replay_verdict import ReplayedResult, result_of
-from jikko.proving.replayed_run import Replayer
+from jikko.proving.replayed_run import Replayer, ReplayMode
 from jikko.record import RunRecord
 from jikko.runs.runs import StartRequest
 from tests.acceptance.workflows import app, end, fetch, first_of, if_contains, iteration, node, python, start, template
@@ -144,9 +145,16 @@ class RecordedFlow(Struct):
 async def recorded(assembly: Assembly, name: str) -> RecordedFlow:
     """A flow of ``INPUTS`` with its runs."""
     text = MADE[name].encode() if name in MADE else (EXAMPLES / f"{name}.yml").read_bytes()
-    published = (await assembly.apps.publish(text, source=name)).app
+    flow = await runs_of(assembly, text, *INPUTS[name])
+    assert all(recording.end.status == "succeeded" for recording in flow.recordings), name
+    return flow
+
+
+async def runs_of(assembly: Assembly, text: bytes, *all_inputs: Mapping[str, Any]) -> RecordedFlow:
+    """A flow with a run for each inputs; those of a chat, which have a ``query``, are in one conversation."""
+    published = (await assembly.apps.publish(text, source="flow.yml")).app
     recordings, conversation = [], ""
-    for inputs in INPUTS[name]:
+    for inputs in all_inputs:
         if "query" in inputs:
             request = TurnRequest(
                 query=inputs["query"],
@@ -165,7 +173,6 @@ async def recorded(assembly: Assembly, name: str) -> RecordedFlow:
         events = [event async for batch in assembly.runs.control.reader(record).follow(-1) for _, event in batch]
         recording = Recording(record.identity, events)
         assert recording.problem == ""
-        assert recording.end.status == "succeeded", (name, recording.end)
         if recording.started.turn is not None:
             conversation = recording.started.turn.conversation_id
         recordings.append(recording)
@@ -173,11 +180,13 @@ async def recorded(assembly: Assembly, name: str) -> RecordedFlow:
     return RecordedFlow(published, content, recordings)
 
 
-async def replayed(assembly: Assembly, flow: RecordedFlow, text: bytes) -> list[ReplayedResult]:
-    """What becomes of its runs on another version."""
+async def replayed(
+    assembly: Assembly, flow: RecordedFlow, text: bytes, *, ports: NodePorts | None = None, mode: ReplayMode = "nearest"
+) -> list[ReplayedResult]:
+    """What becomes of its runs on another version. ``ports``: other ones than those of the assembly."""
     was: Workflow = await assembly.workflows.get(flow.app)
     now = assembly.workflows.of_file(flow.app, text, source="changed")
-    replayer = Replayer(now, assembly.ports, RunLimits(), "nearest")
+    replayer = Replayer(now, ports or assembly.ports, RunLimits(), mode)
     return [result_of(await replayer.replay(recording, was, PATIENCE)) for recording in flow.recordings]
 
 

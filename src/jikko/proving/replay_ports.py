@@ -97,7 +97,10 @@ class _Models:
             return Abilities(media=frozenset({"image", "document", "audio", "video"}))
 
     async def context_size(self, provider: str, model: str) -> int | None:
-        return await self._real.context_size(provider, model)
+        try:
+            return await self._real.context_size(provider, model)
+        except ModelFailure:  # of a provider that is not set up here
+            return None
 
     async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
         self._asking.asked = True

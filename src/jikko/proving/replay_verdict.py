@@ -6,11 +6,11 @@ from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from jikko.events import Event, NodeFinished, RunFinished
-from jikko.proving.recording import Recording, place_of
+from jikko.events import NodeFinished, RunFinished
+from jikko.proving.recording import place_of
 from jikko.proving.replayed_run import Divergence, ReplayedRun
-from jikko.proving.run_difference import steady
-from jikko.runs.reading.field_changes import FieldChange, field_changes
+from jikko.proving.run_difference import recorded_changes
+from jikko.runs.reading.field_changes import FieldChange
 
 ReplayOutcome: TypeAlias = Literal["same", "same_result", "other_result", "fails_now", "works_now", "unknown"]
 WORDS: Final[dict[ReplayOutcome, str]] = {
@@ -56,7 +56,7 @@ def result_of(replayed: ReplayedRun) -> ReplayedResult:
     recording, stopped = replayed.recording, replayed.stopped
     before = recording.end
     after = next((event for event in reversed(replayed.events) if isinstance(event, RunFinished)), None)
-    ways = list(_other_ways(recording, replayed.events))
+    ways = list(_other_ways(replayed))
     nodes = [divergence.node for divergence in replayed.assumed] + [way.node for way in ways]
     if stopped is not None:
         nodes = [*nodes[: nodes.index(stopped.node)], stopped.node] if stopped.node in nodes else [stopped.node]
@@ -66,7 +66,7 @@ def result_of(replayed: ReplayedRun) -> ReplayedResult:
         change = None if stopped.reason else stopped.change
     else:
         assert after is not None
-        change = next(_changes(before, after), None)
+        change = next(_changes(before, after, own_files=replayed.asked > 0), None)
         if change is not None:
             outcome = _other(before, after)
         elif found := [*replayed.assumed, *ways]:
@@ -100,18 +100,17 @@ def _is_well(end: RunFinished) -> bool:
     return end.status in ("succeeded", "partial-succeeded")
 
 
-def _changes(before: RunFinished, after: RunFinished) -> Iterator[FieldChange]:
+def _changes(before: RunFinished, after: RunFinished, *, own_files: bool) -> Iterator[FieldChange]:
     told = ("status", "error", "outputs")
-    if all(getattr(before, name) == getattr(after, name) for name in told):
-        return iter(())
     old, new = ({name: getattr(end, name) for name in told} for end in (before, after))
-    return field_changes("", steady(old), steady(new))
+    return recorded_changes(old, new, own_files=own_files)
 
 
-def _other_ways(recording: Recording, events: list[Event]) -> Iterator[Divergence]:
+def _other_ways(replayed: ReplayedRun) -> Iterator[Divergence]:
     """The node executions that are others, in the order in which they ended."""
+    recording, own_files = replayed.recording, replayed.asked > 0
     seen = set()
-    for event in events:
+    for event in replayed.events:
         if not isinstance(event, NodeFinished):
             continue
         place = place_of(event)
@@ -120,30 +119,21 @@ def _other_ways(recording: Recording, events: list[Event]) -> Iterator[Divergenc
         before = None if execution is None else execution.finished
         if before is None:
             yield Divergence(event.node_id, FieldChange("/ran", False, True))
-        elif not _is_same(before, event):
-            change = next(iter(field_changes("", _told(before), _told(event))), None)
-            if change is not None:
-                yield Divergence(event.node_id, change)
+        elif change := next(recorded_changes(_told(before), _told(event), own_files=own_files), None):
+            yield Divergence(event.node_id, change)
     for place, execution in recording.executions.items():
         if place not in seen and execution.finished is not None:
             yield Divergence(execution.finished.node_id, FieldChange("/ran", True, False))
 
 
-def _is_same(before: NodeFinished, after: NodeFinished) -> bool:
-    return (
-        before.outputs == after.outputs
-        and before.handle == after.handle
-        and before.status == after.status
-        and before.error == after.error
-    )
-
-
 def _told(event: NodeFinished) -> Any:
+    others = (update for update in event.updates if update.selector[0] != event.node_id)
     return {
         "status": event.status,
         "error": event.error,
         "branch": event.handle,
-        "outputs": steady(event.outputs),
+        "outputs": event.outputs,
+        "writes": {".".join(update.selector): update.value for update in others},
     }
 
 

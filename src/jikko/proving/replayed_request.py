@@ -11,7 +11,7 @@ from jikko.dsl.document import DslDocument
 from jikko.graph.compiled import CompiledNode
 from jikko.nodes.contract import NodeFailure, Result
 from jikko.proving.recording import Try
-from jikko.proving.run_difference import steady
+from jikko.proving.run_difference import recorded_changes
 from jikko.runs.reading.field_changes import FieldChange, field_changes
 
 _OF_REQUEST: Final = ("prompts", "request", "function", "documents", "model_mode", "model_provider", "model_name")
@@ -37,17 +37,12 @@ def request_changes(recorded: Try, made: Result | NodeFailure) -> list[FieldChan
     """What is different in the request of a node, as far as logs tell it."""
     before, after = recorded.process_data, made.process_data
     told = [name for name in _OF_REQUEST if name in before or name in after]
-    if recorded.inputs == made.inputs and all(before.get(name) == after.get(name) for name in told):
-        return []
     old = {"inputs": recorded.inputs} | {name: before.get(name) for name in told}
     new = {"inputs": dict(made.inputs)} | {name: after.get(name) for name in told}
-    return list(field_changes("", _steady(old), _steady(new)))
-
-
-def _steady(request: dict[str, Any]) -> Any:
-    if isinstance(text := request.get("request"), str):
-        request["request"] = _BOUNDARY.sub("", text)
-    return steady(request)
+    for request in (old, new):
+        if isinstance(text := request.get("request"), str):
+            request["request"] = _BOUNDARY.sub("", text)
+    return list(recorded_changes(old, new))
 
 
 class SettingsComparison:

@@ -23,9 +23,9 @@ from jikko.proving.recorded_order import RecordedOrder
 from jikko.proving.recording import NEVER, RecordedExecution, Recording, Try, place_in
 from jikko.proving.replay_ports import Asking, AskingContext, asking_ports
 from jikko.proving.replayed_request import SettingsComparison, request_changes
-from jikko.proving.run_difference import steady
+from jikko.proving.run_difference import recorded_changes
 from jikko.proving.stand_ins import substituted, waits
-from jikko.runs.reading.field_changes import FieldChange, field_changes
+from jikko.runs.reading.field_changes import FieldChange
 
 ReplayMode: TypeAlias = Literal["strict", "nearest", "live"]
 _OF_FORM: Final = ("form_content", "inputs", "actions", "resolved_default_values")
@@ -231,8 +231,8 @@ class ReplayedRun:
                 )
                 return []
             old, new = ({name: form.get(name) for name in _OF_FORM} for form in (before, requested.form))
-            if changes := list(field_changes("/form", steady(old), steady(new))):
-                where = Divergence(requested.node_id, changes[0])
+            if change := next(recorded_changes(old, new, "/form"), None):
+                where = Divergence(requested.node_id, change)
                 if self._replayer.mode == "strict":
                     self.stopped = where
                     return []

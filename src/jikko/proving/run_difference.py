@@ -1,14 +1,15 @@
 """What two runs did differently. Pure functions."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
+from msgspec.json import decode
 
 from jikko.runs.reading.field_changes import Change, FieldChange, field_changes
 from jikko.runs.reading.node_executions import NodeExecution
-from jikko.values import is_file
+from jikko.values import encode_json, is_file
 
 _VOLATILE: Final = frozenset(
     ("sys.conversation_id", "sys.message_id", "sys.timestamp", "sys.workflow_id", "sys.workflow_run_id")
@@ -80,14 +81,26 @@ def _by_key(executions: Iterable[NodeExecution]) -> dict[_Key, NodeExecution]:
     return found
 
 
-def steady(value: Any) -> Any:
-    """A value without what is another one in each run."""
+def recorded_changes(old: Any, new: Any, path: str = "", *, own_files: bool = False) -> Iterator[FieldChange]:
+    """The values that differ between a recorded run and its replay, compared as JSON.
+
+    Args:
+        own_files: Whether the replay may have stored files of its own, so that their places do not count.
+    """
+    before, after = encode_json(old), encode_json(new)
+    if before != after:
+        yield from field_changes(path, *(steady(decode(each), own_files=own_files) for each in (before, after)))
+
+
+def steady(value: Any, *, own_files: bool = True) -> Any:
+    """A value without what is another one in each run. ``own_files``: also without where files are stored."""
     if isinstance(value, list):
-        return [steady(each) for each in value]
+        return [steady(each, own_files=own_files) for each in value]
     if not isinstance(value, Mapping):
         return value
-    out = _OF_FILES if is_file(value) else _OF_CALLS if "total_tokens" in value else frozenset[str]()
-    return {name: steady(each) for name, each in value.items() if name not in _VOLATILE and name not in out}
+    out = (_OF_FILES if own_files else ()) if is_file(value) else _OF_CALLS if "total_tokens" in value else ()
+    kept = ((name, each) for name, each in value.items() if name not in _VOLATILE and name not in out)
+    return {name: steady(each, own_files=own_files) for name, each in kept}
 
 
 def _compared(execution: NodeExecution) -> dict[str, Any]:
