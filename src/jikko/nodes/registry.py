@@ -21,7 +21,7 @@ _MODULES: Final = {
     "knowledge-retrieval": ("knowledge.knowledge_retrieval", "KnowledgeRetrieval"),
     "list-operator": ("data.list_operator", "ListOperator"),
     "llm": ("model.llm", "Llm"),
-    "loop": ("flow.loop", "Loop"),
+    "loop": ("flow.loop_node", "Loop"),
     "loop-end": ("flow.pseudo", "LoopEnd"),
     "parameter-extractor": ("model.parameter_extractor", "ParameterExtractor"),
     "question-classifier": ("model.question_classifier", "QuestionClassifier"),
