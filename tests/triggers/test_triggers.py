@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from jikko.assemble.assembling import assemble
 from jikko.assemble.assembly import Assembly
@@ -12,10 +13,16 @@ from jikko.errors import KeyTaken, NotFound
 from jikko.events import NodeFinished, RunFinished
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.projections import KeyClaim
+from jikko.repositories.app_store import AppStore
+from jikko.repositories.trigger_store import TriggerStore
 from jikko.runs.run_log import RunLog
 from jikko.runs.start_options import StartOptions
 from jikko.settings import Settings
+from jikko.triggers.triggers import Triggers
+from jikko.triggers.webhook_options import WebhookOptions
+from tests.acceptance.workflows import end, node
 from tests.runs.damage import damage, later
+from tests.runs.world import World
 
 pytestmark = pytest.mark.anyio
 
@@ -137,3 +144,41 @@ async def test_a_run_whose_log_is_damaged_is_repeated_from_its_own_trigger(tmp_p
         again = await api.retries.retry(app, run.record.identity.run_id)
 
         assert "only" in await nodes_of(again)
+
+
+async def test_of_two_entries_for_one_webhook_the_one_that_verifies_callers_holds_and_both_are_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rules = tmp_path / "triggers.yml"
+    rules.write_text("triggers: {}", "utf-8")
+    async with assemble(Settings(home=tmp_path, triggers=rules), in_memory=True) as api:
+        app = (await api.apps.publish(SEVERAL.read_bytes(), source="several")).app
+        hook, other, _ = await api.triggers.of(app)
+        entries = f"{hook.id}: {{retries: 3}}, {app.name}/hooka: {{verify: github, secret: neu}}"
+        rules.write_text(f"triggers: {{{entries}, {other.id}: {{retries: 1}}}}", "utf-8")
+        await api.configuration.read_again()
+
+        assert api.webhooks.verification(hook, app.name) is not None
+        [told] = [record.getMessage() for record in caplog.records]
+        assert f"{hook.id}, {app.name}/hooka are entries of one trigger" in told
+
+
+class AppsOneByOne(AppStore):
+    """Apps too many to be read at once."""
+
+    async def apps(self) -> list[App]:
+        raise AssertionError("all apps were read")
+
+
+async def test_a_call_of_a_webhook_reads_no_app_but_its_own() -> None:
+    world = World()
+    hook = node("hook", "trigger-webhook", method="post")
+    app, other = [await world.app(name, [hook, end(out="hook.x")], "hook>end") for name in ("受信 📮", "別")]
+    store, fixed = TriggerStore(world.database), "orders-of-the-shop-in-Kyoto"
+    options = {f"{app.name}/hook": WebhookOptions(address=fixed)}
+    triggers = Triggers(store, AppsOneByOne(world.database), world.process().runs, options)
+    [given], [second] = await store.of_app(app.id), await store.of_app(other.id)
+
+    assert (await triggers.at(fixed), await triggers.at(given.address)) == (replace(given, address=fixed), None)
+    assert await triggers.at(second.address) == second
+    await world.close()

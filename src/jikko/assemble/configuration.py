@@ -78,24 +78,24 @@ class Configuration:
         await self.warn()
 
     async def warn(self) -> None:
-        """Log each entry of the triggers file that matches no trigger: what it sets holds for none."""
+        """Log the entries of the triggers file that match no trigger, or the same: what they set does not hold."""
         try:
-            for found in await self.unmatched():
+            for found in await self.misfits():
                 log.warning("%s", found)
         except JikkoError as error:
             log.warning("the triggers file cannot be compared with the triggers: %s", error)
 
-    async def unmatched(self) -> list[Diagnostic]:
-        """Return a warning for each entry of the triggers file that matches no trigger."""
+    async def misfits(self) -> list[Diagnostic]:
+        """Return a warning for each entry of the triggers file that matches no trigger, and for those of the same."""
         webhooks, schedules = self._webhooks, self._schedules.options
+        if not webhooks and not schedules:
+            return []
+        unmatched, doubled = await self._triggers.misfits(webhooks, schedules)
+        found = [("triggers.unmatched", name) for name in unmatched]
+        found += [("triggers.doubled", ", ".join(names)) for names in doubled]
+        file = str(self._settings.triggers)
         return [
-            Diagnostic(
-                "triggers.unmatched",
-                {"file": str(self._settings.triggers), "name": name},
-                where="triggers",
-                severity="warning",
-            )
-            for name in (await self._triggers.unmatched(webhooks, schedules) if webhooks or schedules else [])
+            Diagnostic(code, {"file": file, "name": name}, where="triggers", severity="warning") for code, name in found
         ]
 
     def _go_by(self, read: "dict[str, WebhookOptions]") -> None:

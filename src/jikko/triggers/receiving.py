@@ -27,7 +27,7 @@ from jikko.repositories.delivery_store import DeliveryStore
 from jikko.runs.idempotency import IdempotentStarts, StartOutcome
 from jikko.runs.start_options import StartOptions
 from jikko.triggers.content_types import detected_type
-from jikko.triggers.triggers import Triggers, options_of
+from jikko.triggers.triggers import Triggers, webhook_options_of
 from jikko.triggers.verification import Verification
 from jikko.triggers.webhook_call import WebhookCall
 from jikko.triggers.webhook_options import WebhookOptions
@@ -112,7 +112,7 @@ class Webhooks:
 
     def options(self, trigger: Trigger, app_name: str) -> WebhookOptions:
         """What the operator sets for a webhook."""
-        return options_of(self._options, trigger, app_name) or WebhookOptions()
+        return webhook_options_of(self._options, trigger, app_name)
 
     def verification(self, trigger: Trigger, app_name: str) -> Verification | None:
         """How the callers of a webhook prove who they are; ``None``: by the address alone."""

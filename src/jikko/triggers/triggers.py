@@ -31,6 +31,13 @@ def options_of(options: Mapping[str, T], trigger: Trigger, app_name: str) -> T |
     return next((options[name] for name in names_of(trigger, app_name) if name in options), None)
 
 
+def webhook_options_of(options: Mapping[str, WebhookOptions], trigger: Trigger, app_name: str) -> WebhookOptions:
+    """What the triggers file sets for a webhook. Of several entries, one with ``verify`` holds."""
+    found = [options[name] for name in names_of(trigger, app_name) if name in options]
+    verified = [each for each in found if each.verification is not None]
+    return next(iter(verified + found), WebhookOptions())
+
+
 class Triggers:
     """The use cases about triggers."""
 
@@ -53,21 +60,26 @@ class Triggers:
         """The triggers of all apps, oldest first."""
         return await self._addressed(await self._store.all(kind))
 
-    async def unmatched(self, webhooks: Collection[str], schedules: Collection[str]) -> list[str]:
-        """Return the entries of the triggers file that match no trigger of their kind: misspelt, or of a renamed app.
+    async def misfits(
+        self, webhooks: Collection[str], schedules: Collection[str]
+    ) -> tuple[list[str], list[tuple[str, ...]]]:
+        """Return the entries of the triggers file that match no trigger of their kind (misspelt, or of a renamed app),
+        and those that name the same trigger.
 
         Args:
             webhooks: The names of the entries of webhooks.
             schedules: Those of schedules.
         """
         apps = {app.id: app.name for app in await self._apps.apps()}
-        known = {
-            (trigger.kind, name)
+        entries = dict.fromkeys([("webhook", name) for name in webhooks] + [("schedule", name) for name in schedules])
+        matched = [
+            [(trigger.kind, name) for name in names_of(trigger, apps.get(trigger.app_id, ""))]
             for trigger in await self._store.all()
-            for name in names_of(trigger, apps.get(trigger.app_id, ""))
-        }
-        entries = [("webhook", name) for name in webhooks] + [("schedule", name) for name in schedules]
-        return [name for kind, name in entries if (kind, name) not in known]
+        ]
+        known = {entry for names in matched for entry in names}
+        doubled = [tuple(name for kind, name in names if (kind, name) in entries) for names in matched]
+        unmatched = [name for kind, name in entries if (kind, name) not in known]
+        return unmatched, [names for names in doubled if len(names) > 1]
 
     async def find(self, which: str) -> Trigger:
         """A trigger by its id, or as ``APP/NODE``: the name or id of its app, and the id of its node.
@@ -102,12 +114,16 @@ class Triggers:
         """Triggers with the addresses that the triggers file sets."""
         if not any(options.address for options in self._options.values()):
             return triggers
-        apps = {app.id: app.name for app in await self._apps.apps()}
+        # Each call of a webhook comes here: it reads its own app alone.
+        ids = {trigger.app_id for trigger in triggers}
+        found = [await self._apps.app(*ids)] if len(ids) == 1 else await self._apps.apps()
+        apps = {app.id: app.name for app in found if app is not None}
 
         def addressed(trigger: Trigger) -> Trigger:
-            options = options_of(self._options, trigger, apps.get(trigger.app_id, ""))
-            is_fixed = options is not None and options.address and trigger.kind == "webhook"
-            return replace(trigger, address=options.address) if options is not None and is_fixed else trigger
+            options = webhook_options_of(self._options, trigger, apps.get(trigger.app_id, ""))
+            return (
+                replace(trigger, address=options.address) if options.address and trigger.kind == "webhook" else trigger
+            )
 
         return [addressed(trigger) for trigger in triggers]
 

@@ -175,7 +175,7 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
                 code = code if settings.has_database else "database.none"
                 params = {"place": settings.where_the_record_is, "count": len(apps)}
                 yield Diagnostic(code, params, where="database", severity="ok")
-                for finding in await assembly.configuration.unmatched():
+                for finding in await assembly.configuration.misfits():
                     yield finding
                 # With less than is set, all that needs it would seem to lack it.
                 if (usable.providers, usable.tools) == (settings.providers, settings.tools) and assembly.console:
