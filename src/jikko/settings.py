@@ -100,7 +100,7 @@ class Settings:
     plugins_market: str = ""
     """The address that `jikko plugins install author/name` downloads from. Empty: it does not."""
     plugin_seconds: float = 600.0
-    """Seconds that one call of a plugin may take."""
+    """Seconds that one call of a plugin may take; a model has the `timeout` of its provider instead."""
     plugin_idle_seconds: float = 300.0
     """Seconds after which a plugin that has nothing to do is ended."""
     plugin_processes: int = 16

@@ -156,6 +156,11 @@ def model(session: str, data: dict[str, Any]) -> None:
             delta = {"index": 0, "message": {"role": "assistant", "content": "初め"}}
             say(session, "stream", {"model": "silent", "delta": delta})
             return
+        case "slow":
+            for word in "ゆっくり話す。":
+                time.sleep(0.1)
+                delta = {"index": 0, "message": {"role": "assistant", "content": word}}
+                say(session, "stream", {"model": "slow", "delta": delta})
         case "exit":
             os._exit(3)
         case "fail":

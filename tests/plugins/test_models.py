@@ -278,7 +278,7 @@ async def test_a_failure_keeps_its_kind_and_hides_the_key(home: Path, raised: st
 async def test_a_plugin_that_goes_silent_in_its_answer_is_given_up(home: Path) -> None:
     failure = await failed(home, "silent", timeout=1)
     assert failure.kind == "InvokeConnectionError"
-    assert "tester/models was silent for 1 s" in str(failure)
+    assert "was silent for 1 s (timeout of its provider)" in str(failure)
     assert failure.usage is not None
     assert failure.usage.completion_tokens > 0
 
@@ -289,10 +289,17 @@ async def test_a_plugin_that_dies_in_its_answer_fails_the_call(home: Path) -> No
     assert "status 3" in str(failure)
 
 
-async def test_a_call_has_the_bounds_of_calls_of_plugins(home: Path) -> None:
-    failure = await failed(home, "silent", settings={"plugin_seconds": 0.5})
-    assert failure.kind == "InvokeConnectionError"
-    assert "JIKKO_PLUGIN_SECONDS" in str(failure)
+async def test_a_model_that_goes_on_speaking_is_heard_to_its_end(home: Path) -> None:
+    async with models(home, settings={"plugin_seconds": 0.3}) as here:
+        assert (await here.complete(asked("slow"))).text == "ゆっくり話す。"
+
+
+async def test_the_time_in_which_a_plugin_starts_is_not_its_silence(tmp_path: Path) -> None:
+    content = model_files()
+    content["main.py"] = b"import time\ntime.sleep(2.5)\n" + content["main.py"]
+    await installed(tmp_path / "home", content)
+    async with models(tmp_path / "home", [piece("はい", finish_reason="stop")], timeout=2) as here:
+        assert (await here.complete(asked("able"))).text == "はい"
 
 
 async def test_an_answer_larger_than_allowed_ends_the_call(home: Path) -> None:

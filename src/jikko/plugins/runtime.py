@@ -187,13 +187,14 @@ class PluginRuntime:
         host: AgentHost | None,
         emit: Emit,
         answer: Callable[[Any], None] | None = None,
-        seconds: float | None = None,
+        silence: float | None = None,
     ) -> None:
         """Invoke a plugin, and wait until it has said everything.
 
         Args:
             request: What is sent, without the user. Files in it are file mappings.
             host: Who asks models and calls tools for it; ``None``: it may ask nothing.
+            silence: Seconds between two answers, in place of a limit of the whole call.
 
         Raises:
             PluginFailure: It failed.
@@ -225,7 +226,8 @@ class PluginRuntime:
             async with self._pool.process(entry, caller.app_id) as process:
                 await process.call(
                     sent,
-                    seconds=self._limits.seconds if seconds is None else seconds,
+                    seconds=self._limits.seconds if silence is None else silence,
+                    streams=silence is not None,
                     emit=take,
                     answer=answer,
                     backwards=calls,

@@ -1,6 +1,5 @@
 """Models of plugins, as providers call them: the implementation of ``ports.plugin_models.PluginModels``."""
 
-import asyncio
 import json
 from array import array
 from collections.abc import Callable, Mapping, Sequence
@@ -157,33 +156,27 @@ class ModelsOfPlugins:
             **({"model_type": kind, "model": model.name} if kind else {}),
             **asked,
         }
-        loop = asyncio.get_running_loop()
+
+        def take(said: Any) -> None:
+            try:
+                answer(said)
+            except ValueError as error:  # msgspec's and those of ``piece_of`` and ``fromhex`` are such
+                raise _wrong(f"an answer of a wrong shape ({error})") from None
+
         try:
-            async with asyncio.timeout(model.seconds) as silence:
-
-                def take(said: Any) -> None:
-                    silence.reschedule(loop.time() + model.seconds)
-                    try:
-                        answer(said)
-                    except ValueError as error:  # msgspec's and those of ``piece_of`` and ``fromhex`` are such
-                        raise _wrong(f"an answer of a wrong shape ({error})") from None
-
-                await self._runtime.invoke(
-                    entry,
-                    request,
-                    caller=Caller(app_id=model.app_id, run_id=model.run_id, key=model.key),
-                    host=None,
-                    emit=lambda message: None,
-                    answer=take,
-                )
+            await self._runtime.invoke(
+                entry,
+                request,
+                caller=Caller(app_id=model.app_id, run_id=model.run_id, key=model.key),
+                host=None,
+                emit=lambda message: None,
+                answer=take,
+                silence=model.seconds,
+            )
         except PluginFailure as failure:
             secrets = [str(credentials.get(each.name) or "") for each in provider.credentials if each.is_secret]
             raise ModelFailure(
                 masked(str(failure), secrets), kind=_KINDS.get(failure.kind, "InvokeBadRequestError")
-            ) from None
-        except TimeoutError:
-            raise ModelFailure(
-                f"The plugin {entry.plugin.id} was silent for {model.seconds:g} s.", kind="InvokeConnectionError"
             ) from None
 
     def _found(self, plugin: str) -> tuple[Entry, ProviderDeclaration]:

@@ -172,6 +172,7 @@ class PluginProcess:
         answer: Callable[[Any], None] | None = None,
         backwards: Backwards | None = None,
         context: dict[str, Any] | None = None,
+        streams: bool = False,
     ) -> None:
         """Invoke it, and wait until it has said everything. Cancelling forgets the call at once; inside of the plugin
         it goes on, unheard.
@@ -179,14 +180,28 @@ class PluginProcess:
         Args:
             seconds: Until it is forgotten, the writing of the request included.
             context: Fields beside ``data``: whose call it is.
+            streams: ``seconds`` begin anew with each answer, so that they limit its silence alone.
 
         Raises:
             PluginFailure: It failed.
         """
         session = new_id()
+        loop = asyncio.get_running_loop()
+
+        def heard(said: Any) -> None:
+            if streams:
+                timeout.reschedule(loop.time() + seconds)
+            assert answer is not None
+            answer(said)
+
         call = Invocation(
-            session, emit=emit, answer=answer, backwards=backwards, send=self._write, limits=self._limits
-        )  # fmt: skip
+            session,
+            emit=emit,
+            answer=answer and heard,
+            backwards=backwards,
+            send=self._write,
+            limits=self._limits,
+        )
         line = encode(session, "request", request, context)
         if len(line) > self._limits.line:
             raise PluginFailure("PluginProtocol", f"The request has more than {self._limits.line} bytes.")
@@ -195,7 +210,7 @@ class PluginProcess:
         self._calls[session] = call
         self.served += 1
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds) as timeout:
                 with self._budget.call():
                     await self._write(line)
                     await call.over
@@ -204,9 +219,9 @@ class PluginProcess:
                 failure.trace = failure.trace or "\n".join(self._last_lines)
             raise
         except TimeoutError:
-            raise PluginFailure(
-                "PluginTimeout", f"The plugin did not end within {seconds:g} s (JIKKO_PLUGIN_SECONDS)."
-            ) from None
+            late = f"was silent for {seconds:g} s" if streams else f"did not end within {seconds:g} s"
+            setting = "timeout of its provider" if streams else "JIKKO_PLUGIN_SECONDS"
+            raise PluginFailure("PluginTimeout", f"The plugin {late} ({setting}).") from None
         finally:
             ended = call.over.done() and not call.over.cancelled()
             self.forgotten += not ended
