@@ -1,8 +1,10 @@
 """Two recorded runs, read and compared."""
 
 import json
+import sys
 from typing import Any
 
+from jikko.concurrency.json_in_pieces import decode_json
 from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.ports.stores.run_store import RunStore
 from jikko.proving.run_difference import RunDifference, run_difference
@@ -31,8 +33,8 @@ async def _read(
     compared = {
         "status": record.status,
         "error": record.error,
-        "inputs": json.loads(record.inputs),
-        "outputs": json.loads(record.outputs),
+        "inputs": await _decoded(record.inputs),
+        "outputs": await _decoded(record.outputs),
         "answer": None if message is None else message.answer.text,
         "total_tokens": record.total_tokens,
         "total_steps": record.total_steps,
@@ -41,3 +43,10 @@ async def _read(
         lambda _: node_executions(events, status=record.status, error=record.error), None, queue="records"
     )
     return compared, executions
+
+
+async def _decoded(text: str | bytes) -> Any:
+    try:
+        return await decode_json(text, json.loads, sys.maxsize)
+    except RecursionError:  # a value as deep as may be, and the names around it
+        return json.loads(text)
