@@ -3,13 +3,14 @@
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
 
-from jikko import AsyncClient, Client
+from jikko import AsyncClient, Client, RunEvent, ServiceError
+from tests import virtual_time
 from tests.effort import PATIENCE
 
 STREAM = b"text/event-stream; charset=utf-8"
@@ -74,3 +75,108 @@ def test_ctrl_c_while_a_stream_is_waited_for_is_a_keyboard_interrupt_and_hangs_u
         with pytest.raises(KeyboardInterrupt):
             next(client.events("1"))
         assert left == ["/v1/workflows/run/1/events"]
+
+
+STREAMS: list[Callable[[AsyncClient], AsyncIterator[RunEvent]]] = [
+    lambda client: client.stream({}),
+    lambda client: client.chat_stream("おはよう"),
+    lambda client: client.rejoin("1"),
+]
+
+
+async def kinds(stream: AsyncIterator[RunEvent]) -> list[str]:
+    return [event.kind async for event in stream]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("opened", STREAMS)
+async def test_a_page_is_no_stream(opened: Callable[[AsyncClient], AsyncIterator[RunEvent]]) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await begin(send, b"text/html")
+        await send({"type": "http.response.body", "body": "<h1>ようこそ</h1>".encode()})
+
+    with pytest.raises(ServiceError, match="not a stream: is this the address of a Jikko or Dify") as failed:
+        await kinds(opened(AsyncClient(app=app)))
+    assert (failed.value.code, failed.value.is_passing) == ("not_service", False)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("opened", STREAMS)
+async def test_a_stream_that_the_server_closes_halfway_is_told(
+    opened: Callable[[AsyncClient], AsyncIterator[RunEvent]],
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await begin(send)
+        await tell(send, "workflow_started")
+        await tell(send, "message")
+
+    stream = opened(AsyncClient(app=app))
+    assert [(await anext(stream)).kind for _ in range(2)] == ["workflow_started", "message"]
+    with pytest.raises(ServiceError, match="without the run's end") as failed:
+        await anext(stream)
+    assert failed.value.code == "no_server"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("end", ["workflow_finished", "workflow_paused", "message_end", "error"])
+async def test_a_stream_is_whole_with_the_end_of_a_run_or_an_answer(end: str) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await begin(send)
+        await tell(send, end)
+        await tell(send, "tts_message_end")
+
+    assert await kinds(AsyncClient(app=app).chat_stream("a")) == [end, "tts_message_end"]
+
+
+def test_a_paused_run_is_followed_for_an_hour_through_proxies_that_cut_silent_connections() -> None:
+    asked: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope["path"])
+        await begin(send)
+        if len(asked) == 120:
+            await tell(send, "run_finished", 7)
+        await asyncio.sleep(30)
+
+    assert virtual_time.run(kinds(AsyncClient(app=app).events("1"))) == ["run_finished"]
+
+
+def test_a_server_that_ends_streams_at_once_is_given_up_after_a_minute() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await begin(send)
+
+    async def seconds() -> float:
+        with pytest.raises(ServiceError, match="without the run's end"):
+            await kinds(AsyncClient(app=app).events("1"))
+        return asyncio.get_running_loop().time()
+
+    assert 60 < virtual_time.run(seconds()) < 70
+
+
+def test_a_start_at_a_host_that_has_stopped_is_sent_again_with_its_key() -> None:
+    keys: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        keys.append(dict(scope["headers"])[b"idempotency-key"].decode())
+        if len(keys) == 1:
+            await asyncio.Event().wait()
+        await begin(send, b"application/json")
+        await send({"type": "http.response.body", "body": b'{"workflow_run_id": "1"}'})
+
+    run = virtual_time.run(AsyncClient(app=app).start({}))
+
+    assert run.id == "1"
+    assert len(keys) == 2
+    assert keys[0] == keys[1]
+
+
+def test_a_start_at_a_host_that_has_vanished_is_given_up() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.Event().wait()
+
+    async def seconds() -> float:
+        with pytest.raises(ServiceError, match="no answer within 45 s"):
+            await AsyncClient(app=app).start({})
+        return asyncio.get_running_loop().time()
+
+    assert virtual_time.run(seconds()) < 100

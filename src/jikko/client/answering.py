@@ -17,6 +17,8 @@ _PATIENCE: Final = 60.0
 """Seconds for which a server may be away before a stream, or a start, is given up."""
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0
 """Seconds between two attempts: each wait is twice as long as the one before it."""
+STREAM_ENDS: Final = frozenset(("workflow_finished", "workflow_paused", "message_end", "error"))
+"""Events of which one is in each of Dify's streams that is whole."""
 
 
 class Attempts:
@@ -27,7 +29,12 @@ class Attempts:
 
     def begin(self) -> None:
         """The server is there."""
-        self._next, self._waited = _FIRST_WAIT, 0.0
+        self._next, self._since = _FIRST_WAIT, asyncio.get_running_loop().time()
+        self._accepted: float | None = None
+
+    def accepted(self) -> None:
+        """A stream began, which may have no event for long."""
+        self._accepted = asyncio.get_running_loop().time()
 
     async def next(self, error: ServiceError) -> None:
         """Wait for the next attempt.
@@ -35,10 +42,13 @@ class Attempts:
         Raises:
             ServiceError: No further one is worth it.
         """
-        if not error.is_passing or self._waited > _PATIENCE:
+        now = asyncio.get_running_loop().time()
+        if self._accepted is not None and now - self._accepted > _LONGEST_WAIT:
+            self.begin()
+        self._accepted = None
+        if not error.is_passing or now - self._since > _PATIENCE:
             raise error
         wait = self._next * random.uniform(0.5, 1.0)
-        self._waited += wait
         self._next = min(2 * self._next, _LONGEST_WAIT)
         await asyncio.sleep(wait)
 
@@ -96,6 +106,16 @@ def error_in(event: RunEvent) -> ServiceError:
         int(data.get("status") or 500),
         str(data.get("code") or "failed"),
     )
+
+
+def no_answer(seconds: float | None) -> ServiceError:
+    """The error for an answer that did not come in time."""
+    return ServiceError(f"no answer within {seconds:g} s", 0, "no_server")
+
+
+def not_service(kind: str) -> ServiceError:
+    """The error for an answer that is not of that kind: ``JSON``."""
+    return ServiceError(f"the answer is not {kind}: is this the address of a Jikko or Dify?", 502, "not_service")
 
 
 def is_unknown(error: ServiceError) -> bool:

@@ -10,12 +10,15 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from jikko.client.answering import (
+    STREAM_ENDS,
     Attempts,
     accept,
     as_object,
     entries,
     error_in,
     is_unknown,
+    no_answer,
+    not_service,
     only_jikko,
     whole,
     with_query,
@@ -26,6 +29,9 @@ from jikko.client.event_stream import decoded, events_in
 from jikko.client.service_transport import AppTransport, HttpTransport, Transport
 from jikko.ids import new_id
 from jikko.ports.files.file_types import UNKNOWN, mime_type_of
+
+_START_SECONDS = 45.0
+"""For which one attempt to start a run may take: its beginning is written, and nothing else."""
 
 
 class AsyncClient:
@@ -88,7 +94,7 @@ class AsyncClient:
             return None
         found = decoded(content)
         if found is None:
-            raise ServiceError("the answer is not JSON: is this the address of a Jikko or Dify?", 502, "not_service")
+            raise not_service("JSON")
         return found
 
     async def parameters(self) -> dict[str, Any]:
@@ -119,14 +125,18 @@ class AsyncClient:
     async def start(self, inputs: Mapping[str, Any], *, idempotency_key: str = "") -> FlowRun:
         """Start the workflow, and return once the run is durable. Of Jikko only.
 
-        A server that does not answer is asked again, for a minute: with the same key, so that there is one run.
+        A server that does not answer, or not within 45 seconds, is asked again, for a minute: with the same key, so
+        that there is one run.
         """
         body = {"inputs": dict(inputs), "response_mode": "async", "user": self.user}
         headers = {"Idempotency-Key": idempotency_key or new_id()}
         waits = Attempts()
         while True:
             try:
-                return run_of(await self._object("POST", "/v1/workflows/run", body, headers=headers))
+                async with asyncio.timeout(_START_SECONDS if self._timeout is None else None):
+                    return run_of(await self._object("POST", "/v1/workflows/run", body, headers=headers))
+            except TimeoutError:
+                await waits.next(no_answer(_START_SECONDS))
             except ServiceError as error:
                 if error.status == 400 and "response_mode" in str(error):
                     raise only_jikko("start") from None
@@ -151,6 +161,7 @@ class AsyncClient:
                     await accept(answer)
                     if "event-stream" not in answer.media_type:
                         raise only_jikko("events")
+                    waits.accepted()
                     async for event in events_in(answer.pieces):
                         if event.id is None:
                             raise error_in(event) if event.kind == "error" else only_jikko("events")
@@ -167,7 +178,7 @@ class AsyncClient:
     async def stream(
         self, inputs: Mapping[str, Any], *, files: Sequence[Mapping[str, Any]] = ()
     ) -> AsyncIterator[RunEvent]:
-        """Run the workflow, and give Dify's events as they come. A lost connection ends it: see ``events``."""
+        """Run the workflow, and give Dify's events as they come. A lost connection is an error: see ``events``."""
         body = {"inputs": dict(inputs), "files": list(files), "response_mode": "streaming", "user": self.user}
         async for event in self._stream("POST", "/v1/workflows/run", body):
             yield event
@@ -351,12 +362,18 @@ class AsyncClient:
                     await accept(answer)
                     return await whole(answer)
         except TimeoutError:
-            raise ServiceError(f"no answer within {self._timeout:g} s", 0, "no_server") from None
+            raise no_answer(self._timeout) from None
 
     async def _stream(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> AsyncIterator[RunEvent]:
         headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
         sent = b"" if body is None else json.dumps(body).encode()
         async with self._transport.send(method, path, headers, sent, idle=True) as answer:
             await accept(answer)
+            if "event-stream" not in answer.media_type:
+                raise not_service("a stream")
+            has_end = False
             async for event in events_in(answer.pieces):
+                has_end = has_end or event.kind in STREAM_ENDS
                 yield event
+            if not has_end:
+                raise ServiceError("the stream ends without the run's end", 0, "no_server")
