@@ -17,10 +17,12 @@ from jikko import AsyncClient
 
 
 async def ask():
-    async with flows, AsyncClient(app=application) as client:
+    started = application.router.lifespan_context(application) if hasattr(application, "router") else flows
+    async with started, AsyncClient(app=application) as client:
         print(await client.request("GET", "/flows/health"))
         if "/triage" in str(getattr(application, "openapi", dict)()):
-            print(await client.request("GET", "/triage?message=down!"))
+            for _ in range(2):
+                print(await client.request("GET", "/triage?message=down!"))
 
 
 asyncio.run(ask())
@@ -63,3 +65,14 @@ def test_a_program_that_is_shown_runs(block: Block, folder: Path, tmp_path: Path
 
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+def test_the_application_that_is_shown_makes_one_key_for_all_its_requests(folder: Path, tmp_path: Path) -> None:
+    [block] = [block for block in BLOCKS if "FastAPI(" in block.text]
+    home = tmp_path / "flows-data"
+    program = block.text.replace("flows-data", str(home)) + MOUNTED
+
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert len(Command(home).json("apps", "keys", "Support triage")) == 1

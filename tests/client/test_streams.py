@@ -29,16 +29,11 @@ async def tell(send: Any, event: str, position: int | None = None) -> None:
 
 
 @asynccontextmanager
-async def silent_streams() -> AsyncIterator[str]:
-    """A server whose streams never end after their first event. Gives its address."""
+async def served(answers: Callable[[bytes], bytes]) -> AsyncIterator[str]:
+    """A server that gives each request an answer, and keeps its connection. Gives its address."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked = await reader.readuntil(b"\r\n\r\n")
-        if b"/events" in asked:
-            head, body = b"Content-Type: text/event-stream", b'id: 0\ndata: {"event": "run_started"}\n\n'
-        else:
-            head, body = b"Content-Length: 2", b"{}"
-        writer.write(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n" + body)
+        writer.write(b"HTTP/1.1 200 OK\r\n" + answers(await reader.readuntil(b"\r\n\r\n")))
         await reader.read()
         writer.close()
 
@@ -46,10 +41,17 @@ async def silent_streams() -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
+def silent_streams(asked: bytes) -> bytes:
+    """Streams of one event, which do not end."""
+    if b"/events" in asked:
+        return b'Content-Type: text/event-stream\r\n\r\nid: 0\ndata: {"event": "run_started"}\n\n'
+    return b"Content-Length: 2\r\n\r\n{}"
+
+
 @pytest.mark.anyio
 async def test_however_many_streams_are_open_the_next_request_is_sent() -> None:
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(silent_streams())
+        url = await stack.enter_async_context(served(silent_streams))
         client = await stack.enter_async_context(AsyncClient(url, "app-x"))
         async with asyncio.timeout(PATIENCE):
             streams = [client.events(f"run {number}") for number in range(101)]
@@ -180,3 +182,33 @@ def test_a_start_at_a_host_that_has_vanished_is_given_up() -> None:
         return asyncio.get_running_loop().time()
 
     assert virtual_time.run(seconds()) < 100
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", ["url", "remote_url"])
+async def test_a_file_of_another_host_is_fetched_there_and_not_from_the_application(name: str) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await begin(send, b"text/plain")
+        await send({"type": "http.response.body", "body": b"of the application"})
+
+    asked: list[bytes] = []
+
+    def file(head: bytes) -> bytes:
+        asked.append(head)
+        return b"Content-Length: 6\r\n\r\n" + "世界".encode()
+
+    async with served(file) as url, AsyncClient(app=app, key="app-x") as client:
+        assert await client.download({name: f"{url}/files/1?sign=a"}) == "世界".encode()
+        assert await client.download({name: "http://localhost/files/1"}) == b"of the application"
+    assert asked[0].startswith(b"GET /files/1?sign=a ")
+    assert b"app-x" not in asked[0]
+
+
+@pytest.mark.anyio
+async def test_a_file_of_a_host_that_does_not_answer_is_told_without_what_opens_it() -> None:
+    async with served(silent_streams) as url:
+        pass
+    async with AsyncClient(app=lambda *_: None) as client:
+        with pytest.raises(ServiceError, match=r"^http://127\.0\.0\.1: the server does not answer") as failed:
+            await client.download({"url": f"{url}/files/1?sign=geheim"})
+    assert "geheim" not in str(failed.value)

@@ -14,6 +14,8 @@ _IDLE_SECONDS = 45.0
 """Without a byte for so long, not even a ping, a stream is dead: Dify's and Jikko's come every ten seconds."""
 _KEPT_SECONDS = 1.5
 """For which a connection is used again: less than any server keeps one."""
+_APP_HOST = "localhost"
+"""Of an application in this process, in the addresses of its files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +70,16 @@ class HttpTransport:
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=_CONNECT_SECONDS, sock_read=_IDLE_SECONDS if idle else None
         )
+        address = path if "://" in path else self._url + path
         try:
-            async with self._session.request(
-                method, path if "://" in path else self._url + path, headers=headers, data=body, timeout=timeout
-            ) as response:
+            async with self._session.request(method, address, headers=headers, data=body, timeout=timeout) as response:
                 yield ResponseHead(response.status, response.content.iter_any(), response.content_type)
         except (aiohttp.ClientError, OSError) as error:
             why = str(error) or type(error).__name__
-            raise ServiceError(f"{self._url}: the server does not answer: {why}", 0, "no_server") from None
+            parts = urlsplit(address)
+            # Behind its host the address of a file has what opens it.
+            where = self._url if address != path else f"{parts.scheme}://{parts.hostname}"
+            raise ServiceError(f"{where}: the server does not answer: {why}", 0, "no_server") from None
 
     async def close(self) -> None:
         """See ``Transport.close``."""
@@ -84,16 +88,24 @@ class HttpTransport:
 
 
 class AppTransport:
-    """To an ASGI application in this process, on its event loop: nothing is listened on. Implements ``Transport``."""
+    """To an ASGI application in this process, on its event loop: nothing is listened on. Implements ``Transport``.
+
+    Whole addresses of other hosts are asked there.
+    """
 
     def __init__(self, app: Any) -> None:
         self._app = app
+        self._elsewhere = HttpTransport("")
 
     @asynccontextmanager
     async def send(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, idle: bool = False
     ) -> AsyncIterator[ResponseHead]:
         parts = urlsplit(path)
+        if parts.netloc not in ("", _APP_HOST):
+            async with self._elsewhere.send(method, path, headers, body, idle=idle) as answer:
+                yield answer
+            return
         path, query = unquote(parts.path), parts.query
         raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
         scope = {
@@ -106,9 +118,9 @@ class AppTransport:
             "raw_path": parts.path.encode(),
             "query_string": query.encode(),
             "root_path": "",
-            "headers": [(b"host", b"localhost"), *raw],
+            "headers": [(b"host", _APP_HOST.encode()), *raw],
             "client": ("127.0.0.1", 0),
-            "server": ("localhost", 80),
+            "server": (_APP_HOST, 80),
         }
         received = iter([{"type": "http.request", "body": body, "more_body": False}])
         left = asyncio.Event()
@@ -139,7 +151,8 @@ class AppTransport:
             await asyncio.gather(task, return_exceptions=True)
 
     async def close(self) -> None:
-        """See ``Transport.close``. There is nothing to close."""
+        """See ``Transport.close``."""
+        await self._elsewhere.close()
 
 
 async def _pieces(sent: "asyncio.Queue[dict[str, Any] | None]") -> AsyncIterator[bytes]:
