@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import Command
 from tests.acceptance.workflows import app, end, fetch, start, template
@@ -86,3 +88,70 @@ def test_a_recording_of_a_node_that_is_no_longer_there_is_told(
 
     assert outcome.code == 2
     assert "no node has the id or title 'got' (did you mean 'get'?)" in outcome.err
+
+
+def test_answers_to_a_case_that_does_not_pass_replace_none(jikko: Command, tmp_path: Path, echo: EchoServer) -> None:
+    path, kept = written(tmp_path, echo), tmp_path / "flow.recorded.json"
+    assert jikko("test", "--record", path).code == 0
+    before = kept.read_bytes()
+    flow = (tmp_path / "flow.yml").read_text(encoding="utf-8")
+    (tmp_path / "flow.yml").write_text(flow.replace(echo.url, "http://127.0.0.1:1"), encoding="utf-8")
+
+    outage = jikko("test", "--record", path)
+
+    assert outage.code == 1
+    assert "京都 did not pass: what it was answered is not kept" in outage.err
+    assert kept.read_bytes() == before
+    # A case that expects the failure is recorded with it.
+    path.write_text(CASES.replace('expect: {outputs: {said: {contains: "!"}}}', "expect: {status: failed}"), "utf-8")
+    assert jikko("test", "--record", path).code == 0
+    assert "error" in json.loads(kept.read_text())["京都"]["get"][0]
+
+
+def test_a_recording_that_cannot_be_read_is_not_overwritten(jikko: Command, tmp_path: Path, echo: EchoServer) -> None:
+    path, calls = written(tmp_path, echo), len(echo.calls("/record/kyoto"))
+    (tmp_path / "flow.recorded.json").write_text("<<<<<<< ours", encoding="utf-8")
+
+    outcome = jikko("test", "--record", path)
+
+    assert outcome.code == 2
+    assert "flow.recorded.json cannot be read: " in outcome.err
+    assert "Delete it, and let `jikko test --record` keep new ones." in outcome.err
+    assert (tmp_path / "flow.recorded.json").read_text() == "<<<<<<< ours"
+    assert len(echo.calls("/record/kyoto")) == calls
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_live_cases_are_not_replayed(jikko: Command, tmp_path: Path, echo: EchoServer, own: bool) -> None:
+    path = written(tmp_path, echo)
+    if own:
+        path.write_text(CASES.split("\n", 1)[1].replace("京都\n", "京都\n  outside: replay\n"), encoding="utf-8")
+    calls = len(echo.calls("/record/kyoto"))
+    # Nothing is recorded yet.
+    assert jikko("test", "--live", path).code == 0
+    assert len(echo.calls("/record/kyoto")) == calls + 1
+    assert jikko("test", "--record", "--live", path).code == 0
+    assert len(echo.calls("/record/kyoto")) == calls + 2
+    assert list(json.loads((tmp_path / "flow.recorded.json").read_text())) == ["京都"]
+
+    assert jikko("test", "--live", path).code == 0
+    assert len(echo.calls("/record/kyoto")) == calls + 3
+
+
+@pytest.mark.parametrize("place", ["  outside: replay\n", ""])
+def test_rows_of_an_evaluation_are_refused_to_be_replayed(
+    jikko: Command, tmp_path: Path, echo: EchoServer, place: str
+) -> None:
+    path = written(tmp_path, echo)
+    calls = len(echo.calls("/record/nara"))
+    rows = f"evaluate:\n{place}  rows: [{{q: nara}}]\n  inputs: {{q: $row.q}}\n"
+    path.write_text(rows if place else f"defaults: {{outside: replay}}\n{rows}", encoding="utf-8")
+
+    refused = jikko("test", path)
+
+    assert refused.code == 2
+    assert "evaluate.outside: rows of an evaluation cannot be replayed" in refused.err
+    assert "flow.test.yml:2:" in refused.err
+    assert "expected one of refuse, fake, live" in refused.err
+    assert jikko("test", "--live", path).code == 0
+    assert len(echo.calls("/record/nara")) == calls + 1

@@ -73,6 +73,16 @@ def test_cases_are_chosen_as_other_tests_are(project: Path) -> None:
     assert counts(tried(project, "triage.test.yml::障害 is paged")) == {"passed": 1}
 
 
+def test_an_evaluation_is_skipped_with_what_runs_it(project: Path) -> None:
+    rows = "evaluate:\n  rows: [{m: 障害}]\n  inputs: {message: $row.m, plan: pro}\n"
+    (project / "triage.test.yml").write_text(rows, encoding="utf-8")
+
+    done = tried(project, "-rs")
+
+    assert counts(done) == {"skipped": 1}
+    assert "evaluations are run by `jikko test`" in done.stdout
+
+
 def test_a_test_file_that_is_wrong_is_told_with_its_lines(project: Path) -> None:
     (project / "triage.test.yml").write_text(
         CASES.replace("plan: pro}", "plan: pro}\n  input: {}", 1), encoding="utf-8"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 
 from jikko.concurrency.loop_thread import LoopThread
 from jikko.embedded.case_runs import OpenRunners, groups
@@ -57,7 +58,7 @@ class FlowTestFile(pytest.File):
     """A test file."""
 
     def collect(self) -> Iterable[pytest.Item]:
-        """Its cases. Each problem of the file is told with its line."""
+        """Its cases, and that it has an evaluation. Each problem of the file is told with its line."""
         read = read_plan(self.path)
         if read.plan is None:
             raise self.CollectError(
@@ -65,6 +66,9 @@ class FlowTestFile(pytest.File):
             )
         for case in read.plan.file.cases:
             yield FlowTestCase.from_parent(self, name=case.name, plan=read.plan, case=case)
+        if read.plan.file.evaluate is not None:
+            rows = replace(read.plan.file.evaluate, name="evaluate", skip="evaluations are run by `jikko test`")
+            yield FlowTestCase.from_parent(self, name="evaluate", plan=read.plan, case=rows)
 
 
 class FlowTestCase(pytest.Item):

@@ -25,7 +25,7 @@ class MockAnswer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     """How many calls it answers; by default all."""
 
 
-class NodeMock(MockAnswer, frozen=True, kw_only=True):
+class NodeMock(MockAnswer, frozen=True, kw_only=True, omit_defaults=True):
     """Stands for a node, which does not run."""
 
     outputs: dict[str, Any] = {}

@@ -17,7 +17,7 @@ from jikko.dsl.text.positions import Positions
 from jikko.nodes.registry import BY_TYPE
 from jikko.proving.case_file import CaseFile, Evaluation, Expectation, FlowCase, NodeMock
 from jikko.proving.case_file_reader import read_case_file
-from jikko.proving.recorded_answers import with_answers
+from jikko.proving.recorded_answers import is_replayed, with_answers
 from jikko.proving.script import node_names
 from jikko.proving.verdict import NodeNames
 
@@ -75,27 +75,27 @@ def stem_of(path: Path) -> str:
     return path.name[: -len(next(end for end in TEST_ENDINGS if path.name.lower().endswith(end)))]
 
 
-def read_plan(path: Path, against: Path | None = None, *, record: bool = False) -> ReadPlan:
+def read_plan(path: Path, against: Path | None = None, *, is_live: bool = False) -> ReadPlan:
     """Read a test file and its workflow. Never raises for what is in them.
 
     Args:
         against: The workflow in place of that which the file is about.
-        record: Whether answers are about to be recorded, and are not needed.
+        is_live: Whether what would be replayed is to reach the real world, so that nothing has to be recorded.
 
     Raises:
         OSError: The test file cannot be read.
     """
-    return plan_of(read_dsl_file(path), path, against, record=record)
+    return plan_of(read_dsl_file(path), path, against, is_live=is_live)
 
 
-def plan_of(text: bytes, path: Path, against: Path | None = None, *, record: bool = False) -> ReadPlan:
+def plan_of(text: bytes, path: Path, against: Path | None = None, *, is_live: bool = False) -> ReadPlan:
     """The same of the text of a test file.
 
     Args:
         path: Where it is, or would be: paths in it begin at its folder.
     """
     read = read_case_file(text, path.parent)
-    if read.file is not None and not (record or read.problems):
+    if read.file is not None and not (is_live or read.problems):
         file, unanswered = with_answers(path, read.file, read.places)
         read = replace(read, file=file, problems=unanswered)
     positions = Positions(text)
@@ -118,6 +118,9 @@ def plan_of(text: bytes, path: Path, against: Path | None = None, *, record: boo
     handles = {node.id: handles_of(node) or () for node in checked.document.nodes}
     is_chat = checked.document.mode in CHAT_MODES
     problems = [*read.problems, *_problems(read.file, read.places, names, handles, is_chat=is_chat)]
+    if read.file.evaluate is not None and is_replayed(read.file.evaluate, read.file) and not is_live:
+        hint = Phrase("remedy.expected_one_of", {"wanted": "refuse, fake, live"})
+        problems.append(problem_at("evaluate.outside", Phrase("test.no_replay"), hint))
     if problems:
         return ReadPlan(None, _placed(problems, positions))
     places = {case.name: positions.at(where) for case, where in zip(read.file.cases, read.places, strict=True)}

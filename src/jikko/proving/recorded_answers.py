@@ -36,12 +36,16 @@ def with_answers(path: Path, file: CaseFile, places: Iterable[str]) -> tuple[Cas
         path: Of the test file.
         places: The paths of its cases.
     """
-    kept, problems, cases = recorded(path), list[Diagnostic](), list[FlowCase]()
+    problems, cases = list[Diagnostic](), list[FlowCase]()
+    try:
+        kept = recorded(path)
+    except (OSError, ValueError):
+        kept = {}
     for case, where in zip(file.cases, places, strict=True):
         if not is_replayed(case, file):
             cases.append(case)
             continue
-        if kept is None or case.name not in kept:
+        if case.name not in kept:
             what = Phrase("test.no_recording", {"name": repr(case.name), "file": recordings_beside(path).name})
             problems.append(
                 problem_at(where, what, Phrase("remedy.record", {"command": f"jikko test --record {path}"}))
@@ -51,32 +55,34 @@ def with_answers(path: Path, file: CaseFile, places: Iterable[str]) -> tuple[Cas
     return file if problems else replace(file, cases=cases), problems
 
 
-def recorded(path: Path) -> RecordedAnswers | None:
-    """The answers of a test file; ``None`` if there are none that can be read."""
-    try:
-        return msgspec.json.decode(recordings_beside(path).read_bytes(), type=RecordedAnswers)
-    except (OSError, msgspec.MsgspecError, RecursionError):
-        return None
-
-
-def keep_answers(path: Path, file: CaseFile, names: NodeNames, results: Iterable[CaseResult]) -> int:
-    """Keep what the outside answered to the cases that are replayed; of others that are still there what was kept.
-
-    Returns:
-        How many cases there are now.
+def recorded(path: Path) -> RecordedAnswers:
+    """The answers of a test file; none if nothing was recorded.
 
     Raises:
-        OSError: The file cannot be written.
+        OSError, ValueError: The file is there and cannot be read.
     """
+    file = recordings_beside(path)
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=RecordedAnswers) if file.exists() else {}
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+
+
+def kept_answers(
+    kept: RecordedAnswers, file: CaseFile, names: NodeNames, results: Iterable[CaseResult]
+) -> dict[str, Any]:
+    """What the outside answered to the replayed cases that passed; to others that are still there what was kept."""
     wanted = {case.name for case in file.cases if is_replayed(case, file)}
-    kept: dict[str, Any] = {name: each for name, each in (recorded(path) or {}).items() if name in wanted}
+    found: dict[str, Any] = {name: each for name, each in kept.items() if name in wanted}
     for result in results:
-        if result.name in wanted and result.outcome != "error":
-            found: dict[str, list[Mapping[str, Any]]] = {}
+        if result.name in wanted and result.outcome == "passed":
+            answers = found[result.name] = dict[str, list[Mapping[str, Any]]]()
             for run in result.runs:
                 for node, mocks in recorded_mocks(run.events, names).items():
-                    found.setdefault(node, []).extend(mocks)
-            kept[result.name] = found
-    text = json.dumps(msgspec.to_builtins(kept), ensure_ascii=False, indent=2, sort_keys=True)
-    recordings_beside(path).write_text(text + "\n", "utf-8")
-    return len(kept)
+                    answers.setdefault(node, []).extend(mocks)
+    return found
+
+
+def encoded(answers: Mapping[str, Any]) -> bytes:
+    """Answers as their file has them."""
+    return (json.dumps(msgspec.to_builtins(answers), ensure_ascii=False, indent=2, sort_keys=True) + "\n").encode()

@@ -19,7 +19,7 @@ from jikko.terminal_text import printable, shown
 
 
 def plans_of(
-    paths: Sequence[Path], output: str, language: Language, against: Path | None = None, *, record: bool = False
+    paths: Sequence[Path], output: str, language: Language, against: Path | None = None, *, is_live: bool = False
 ) -> list[CasePlan]:
     """The test files, read; all problems of all of them are printed.
 
@@ -30,7 +30,7 @@ def plans_of(
     wrong, workflows = 0, set()
     for path in test_files(paths):
         try:
-            read = read_plan(path, against, record=record)
+            read = read_plan(path, against, is_live=is_live)
         except OSError as error:
             raise click.UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
         if read.plan is not None:

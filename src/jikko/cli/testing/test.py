@@ -3,10 +3,10 @@
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import click
 import msgspec
@@ -16,17 +16,26 @@ from jikko.cli.options import lang_option, providers_option, run_async, settings
 from jikko.cli.testing.evaluation import evaluated
 from jikko.cli.testing.plans import changed_at, named_files, plans_of
 from jikko.cli.testing.reports import CaseReport, JsonReport, JunitReport, TextReport
+from jikko.cli.whole_file import whole_file
 from jikko.diagnostics.translations import Language, language_of
 from jikko.embedded.case_runs import results_of
 from jikko.exit_codes import ExitCode
 from jikko.proving.case_plan import CasePlan
 from jikko.proving.coverage import Coverage
-from jikko.proving.recorded_answers import is_replayed, keep_answers, recordings_beside
+from jikko.proving.recorded_answers import (
+    RecordedAnswers,
+    encoded,
+    is_replayed,
+    kept_answers,
+    recorded,
+    recordings_beside,
+)
 from jikko.proving.snapshots import Snapshots, snapshots_beside
 from jikko.proving.verdict import CaseResult
 from jikko.settings import Settings
 from jikko.terminal_text import printable
 
+T = TypeVar("T")
 _LOOK: Final = 0.3
 """Seconds between looks at files that are watched."""
 _MOMENT: Final = 0.1
@@ -40,6 +49,7 @@ class _Wanted(NamedTuple):
     reports: Sequence[CaseReport]
     update: bool
     record: bool
+    live: bool
     covers: bool
     lcov: Path | None
 
@@ -126,12 +136,11 @@ def test(
     settings = settings_of(max_seconds=timeout, providers=providers, tools=tools)
 
     def once() -> int:
-        plans = plans_of(paths or (Path(),), output, language, against, record=record)
+        plans = plans_of(paths or (Path(),), output, language, against, is_live=record or live)
         reports: list[CaseReport] = [JsonReport() if output == "json" else TextReport(annotate=output == "github")]
         if junit is not None:
             reports.append(JunitReport(partial(_write, junit)))
-        wanted = _Wanted(words, reports, update, record, covers, lcov)
-        return run_async(_run(settings, [_live(plan) if live else plan for plan in plans], wanted))
+        return run_async(_run(settings, plans, _Wanted(words, reports, update, record, live, covers, lcov)))
 
     if not watch:
         sys.exit(once())
@@ -161,13 +170,23 @@ def test(
 async def _run(settings: Settings, plans: Sequence[CasePlan], wanted: _Wanted) -> int:
     by_path = {str(plan.path): plan for plan in plans}
     words = wanted.words.casefold()
-    snapshots = {path: _snapshots(plan, update=wanted.update) for path, plan in by_path.items()}
+    snapshots = {
+        path: _readable(snapshots_beside(plan.path), "--update", partial(Snapshots, plan, update=wanted.update))
+        for path, plan in by_path.items()
+    }
+    before = {
+        path: _readable(recordings_beside(plan.path), "--record", partial(recorded, plan.path))
+        for path, plan in by_path.items()
+        if wanted.record and any(is_replayed(case, plan.file) for case in plan.file.cases)
+    }
     began = time.perf_counter()
-    running = [_recording(plan) for plan in plans] if wanted.record else plans
+    running = [_live(plan) if wanted.live else _recording(plan) if wanted.record else plan for plan in plans]
     chosen = results_of(settings, running, lambda plan, case: words in f"{plan.path}: {case.name}".casefold())
     results = [result async for result in chosen]
     by_gates = [
-        plan for plan in plans if plan.evaluation and not wanted.record and words in f"{plan.path}: evaluate".casefold()
+        plan
+        for plan in running
+        if plan.evaluation and not wanted.record and words in f"{plan.path}: evaluate".casefold()
     ]
     if not (results or by_gates):
         raise Failure(f"no case has {wanted.words!r} in its name", exit_code=ExitCode.USAGE, code="no_cases")
@@ -197,8 +216,8 @@ async def _run(settings: Settings, plans: Sequence[CasePlan], wanted: _Wanted) -
             each.close()
         except OSError as error:
             raise _unwritten(each.path, error) from None
-    for plan in plans if wanted.record else ():
-        _keep_answers(plan, results)
+    for path, kept in before.items():
+        _keep_answers(by_path[path], kept, [result for result in results if result.file == path])
     if wanted.lcov is not None:
         _write(wanted.lcov, "".join(each.lcov() for each in covered.values()).encode())
     for report in wanted.reports:
@@ -208,13 +227,12 @@ async def _run(settings: Settings, plans: Sequence[CasePlan], wanted: _Wanted) -
     return ExitCode.FAILED if any(result.outcome in ("failed", "error") for result in results) else ExitCode.OK
 
 
-def _snapshots(plan: CasePlan, *, update: bool) -> Snapshots:
+def _readable(file: Path, option: str, read: Callable[[], T]) -> T:
     try:
-        return Snapshots(plan, update=update)
+        return read()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        hint = "Delete it, and let `jikko test --update` keep new ones."
-        file = snapshots_beside(plan.path)
+        hint = f"Delete it, and let `jikko test {option}` keep new ones."
         raise Failure(f"{file} cannot be read: {reason}", exit_code=ExitCode.USAGE, code="usage", hint=hint) from None
 
 
@@ -236,15 +254,18 @@ def _compare(result: CaseResult, snapshots: Snapshots) -> None:
         result.problems += problems
 
 
-def _keep_answers(plan: CasePlan, results: Sequence[CaseResult]) -> None:
-    if not any(is_replayed(case, plan.file) for case in plan.file.cases):
-        return
+def _keep_answers(plan: CasePlan, before: RecordedAnswers, results: Sequence[CaseResult]) -> None:
     file = recordings_beside(plan.path)
+    kept = kept_answers(before, plan.file, plan.names, results)
     try:
-        own = [result for result in results if result.file == str(plan.path)]
-        count = keep_answers(plan.path, plan.file, plan.names, own)
+        with whole_file(file) as target:
+            target.write(encoded(kept))
     except OSError as error:
         raise _unwritten(file, error) from None
+    for result in results:
+        if result.outcome in ("failed", "error"):
+            click.echo(printable(f"{file}: {result.name} did not pass: what it was answered is not kept"), err=True)
+    count = len(kept)
     click.echo(
         printable(f"{file}: answers to {count} case{'s' * (count != 1)}; they may hold data of people"), err=True
     )
@@ -260,5 +281,9 @@ def _recording(plan: CasePlan) -> CasePlan:
 
 
 def _live(plan: CasePlan) -> CasePlan:
+    """The plan with cases, and rows, that reach the real world where they do not say that none is to be reached."""
+    plan = _recording(plan)
     defaults = msgspec.structs.replace(plan.file.defaults, outside="live")
-    return msgspec.structs.replace(plan, file=msgspec.structs.replace(plan.file, defaults=defaults))
+    rows = [msgspec.structs.replace(row, outside="live") if row.outside == "replay" else row for row in plan.evaluation]
+    file = msgspec.structs.replace(plan.file, defaults=defaults)
+    return msgspec.structs.replace(plan, file=file, evaluation=rows)
