@@ -70,7 +70,7 @@ def test_clients_of_pypi_work_unchanged(task: str, model: TokenServer, tmp_path:
 
     assert told == {
         "models": ["chat-日本"],
-        "first": f"2: {model.answer}",
+        "first": f"3: {model.answer}",
         "usage": True,
         "second": f"4: {model.answer}",
         "streamed": f"5: {model.answer}",
@@ -85,7 +85,7 @@ def test_clients_of_pypi_work_unchanged(task: str, model: TokenServer, tmp_path:
             ["BadRequestError", "invalid_param"],
             ["BadRequestError", "invalid_param"],
         ],
-        "langchain": f"1: {model.answer}",
+        "langchain": f"2: {model.answer}",
         "langchain_streamed": f"1: {model.answer}",
         "litellm": f"1: {model.answer}",
     }
@@ -97,7 +97,7 @@ def test_clients_of_pypi_work_unchanged(task: str, model: TokenServer, tmp_path:
         {"role": "assistant", "content": "ONE"},
         {"role": "user", "content": "二 🗻"},
     ]
-    assert [message["content"] for message in model.prompts[1]][-2:] == [f"2: {model.answer}", "三"]
+    assert [message["content"] for message in model.prompts[1]][-2:] == [f"3: {model.answer}", "三"]
 
 
 def test_clients_of_npm_work_unchanged(task: str, model: TokenServer, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from jikko.ports.stores.messages import (
     Order,
     TurnForm,
 )
+from jikko.ports.stores.projections import TurnBegan
 from jikko.repositories.conversation_store import ConversationStore
 from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.sqlite import Database
@@ -340,3 +341,15 @@ async def test_old_conversations_can_be_removed(store: ConversationStore) -> Non
 
     left = await store.conversations(ConversationQuery(app_id=APP, end_user_id=ANNA))
     assert [found.id for found in left or []] == ["c3"]
+
+
+async def test_several_turns_are_kept_together_in_their_order(store: ConversationStore) -> None:
+    first = TurnBegan(message=message("m0", "c"), new=conversation("c"))
+    turns = [first, *(TurnBegan(message=message(id_, "c")) for id_ in ("m1", "m2"))]
+
+    await store.add_turns(turns)
+
+    assert [each.query for each in await store.messages("c") or ()] == [turn.message.query for turn in turns[::-1]]
+    found = await store.conversation(APP, ANNA, "c")
+    assert found is not None
+    assert found.turns == 3

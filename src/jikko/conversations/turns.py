@@ -8,7 +8,7 @@ See docs/decisions/0024-concurrent-turns-of-one-conversation.md.
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -105,11 +105,15 @@ class Turns:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def begin(
-        self, app: App, request: TurnRequest, options: StartOptions | None = None
+        self,
+        app: App,
+        request: TurnRequest | Callable[[], Awaitable[TurnRequest]],
+        options: StartOptions | None = None,
     ) -> StartOutcome | Message:
         """Begin a turn. It goes on whatever becomes of the caller.
 
         Args:
+            request: Or what makes it, unless a run has the idempotency key already.
             options: What is promised to the client by accepting the run.
 
         Returns:
@@ -132,8 +136,12 @@ class Turns:
         """A name for a conversation that began with a question."""
         return await self._hooks.title(app, query)
 
-    async def _begin(self, app: App, request: TurnRequest, options: StartOptions | None) -> RunLog:
+    async def _begin(
+        self, app: App, request: TurnRequest | Callable[[], Awaitable[TurnRequest]], options: StartOptions | None
+    ) -> RunLog:
         self._runs.require_open()
+        if not isinstance(request, TurnRequest):
+            request = await request()
         opened, replies = None, self._hooks.replies(app.id)
         if request.conversation_id:
             # At the same time: the database may be far away.
@@ -244,10 +252,7 @@ class Turns:
         began, new = opening[-1], opening[0].new
         message = began.message
         known = () if opened is None else opened.variables
-        questions = 1 if opened is None else opened.conversation.turns + 1
-        if opened is None and request.earlier:
-            # What was never answered, such as instructions, is no question.
-            questions += sum(bool(turn.answer) for turn in request.earlier)
+        questions = len(opening) if opened is None else opened.conversation.turns + 1
         system: dict[str, Json] = {
             "query": asked.query,
             "files": asked.files,
@@ -284,8 +289,7 @@ class Turns:
         else:
             answer = MessageAnswer(status="error", error=str(reply))
         opening = self._opening(asked, opened, request, None, answer)
-        for began in opening:
-            await self._store.add_turn(began.message, began.new, began.variables)
+        await self._store.add_turns(opening)
         message, new = opening[-1].message, opening[0].new
         if new is not None and new.title_due:
             self._hooks.first_turn(asked.app, new, message)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from jikko.ports.stores.messages import Conversation, ConversationQuery, ConversationVariable, Feedback, Message, Opened
+from jikko.ports.stores.projections import TurnBegan
 from jikko.repositories import APP, OF_APP, row_reader
 from jikko.repositories.answer_columns import json_text
 from jikko.repositories.identifiers import id_text
@@ -367,11 +368,15 @@ class ConversationStore(ABC):
         row = await self._sql.row(sql, id=id_.lower())
         return None if row is None else row_reader.message(row)
 
-    @abstractmethod
     async def add_turn(
         self, message: Message, new: Conversation | None = None, variables: Sequence[ConversationVariable] = ()
     ) -> None:
-        """Keep a turn that no run answers. See ``TurnBegan``. Durable when it returns."""
+        """Keep a turn that no run answers. See ``add_turns``."""
+        await self.add_turns([TurnBegan(message=message, new=new, variables=variables)])
+
+    @abstractmethod
+    async def add_turns(self, turns: Sequence[TurnBegan]) -> None:
+        """Keep turns that no run answers, in their order: all or none. Durable when it returns."""
 
 
 def remove_old(before: float, limit: int, app_id: str | None) -> Operation[int]:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from jikko.errors import StoreUnavailable
 from jikko.ports.stores.app_store import App
 from tests.acceptance.workflows import end, form, node, start
 from tests.conversations.chats import chat_app
@@ -121,7 +122,7 @@ async def test_what_was_said_before_begins_a_new_conversation(world: World) -> N
         again = await ask(client, *history, model="slower")
         messages = await kept(client, answer["conversation_id"])
 
-    assert said(answer).startswith("2: two")
+    assert said(answer).startswith("4: two")
     assert messages == [("Be kind.", ""), ("one", "ONE"), ("and", ""), ("two", said(answer))]
     # Two people may have said the same.
     assert again["conversation_id"] != answer["conversation_id"]
@@ -246,3 +247,64 @@ async def test_what_a_model_thinks_is_apart(world: World) -> None:
     deltas = [chunk["choices"][0]["delta"] for chunk in chunks_of(streamed.text)]
     assert {"reasoning_content": "hm"} in deltas
     assert not any(delta.get("content") for delta in deltas)
+
+
+async def test_the_same_request_with_a_key_is_answered_again_while_its_form_waits(world: World) -> None:
+    app = await chat_app(world, [start(), form("ask", "承認？"), node("r", "answer", answer="ok")], "start>ask>r")
+    async with client_of(world, app) as client:
+        given = body("hi", model="chat")
+        answers = [await client.post(CHAT, json=given, headers={"Idempotency-Key": "k"}) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].json()["workflow_run_id"] == answers[1].json()["workflow_run_id"]
+
+
+async def test_what_a_form_said_is_gone_once_it_is_answered(world: World) -> None:
+    app = await chat_app(
+        world, [start(), form("ask", "承認？"), node("r", "answer", answer="済み")], "start>ask ask:yes>r"
+    )
+    process = world.process()
+    async with client_of(world, app, process) as client:
+        waiting = (await client.post("/v1/responses", json={"model": "chat", "input": "hi"})).json()
+        run = process.log(waiting["workflow_run_id"])
+        assert run is not None
+        await process.submit(run, "yes")
+        await world.ended(waiting["workflow_run_id"])
+        read = (await client.get(f"/v1/responses/{waiting['id']}")).json()
+
+    assert "承認？" in waiting["output"][0]["content"][0]["text"]
+    assert (read["status"], read["output"][0]["content"][0]["text"]) == ("completed", "済み")
+
+
+async def test_a_workflow_with_several_ends_answers_the_same_streamed_and_whole(world: World) -> None:
+    nodes = [start("q"), end("one", x="start.q"), end("two", y="start.q")]
+    app = await world.app("Ends", nodes, "start>one start>two")
+    async with client_of(world, app) as client:
+        whole = said(await ask(client, "世", model="ends"))
+        streamed = await client.post(CHAT, json=body("世", model="ends", stream=True))
+
+    assert json.loads(whole) == {"x": "世", "y": "世"}
+    deltas = [chunk["choices"][0]["delta"].get("content", "") for chunk in chunks_of(streamed.text)]
+    assert "".join(deltas) == whole
+
+
+async def test_a_format_of_audio_that_is_none_is_refused(client: httpx.AsyncClient) -> None:
+    sound = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "音"}}
+    error = await error_of(client, 400, ("user", [sound]))
+
+    assert error["param"] == "messages[0].content[0].input_audio.format"
+
+
+async def test_what_goes_wrong_behind_the_promise_of_a_run_is_not_to_be_sent_again(
+    world: World, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = world.process()
+
+    async def lost(record: Any) -> Any:
+        raise StoreUnavailable("the disk is full")
+
+    monkeypatch.setattr(process.runs.control, "events", lost)
+    async with client_of(world, app, process) as client:
+        answer = await client.post(CHAT, json=body("hi"))
+
+    assert (answer.status_code, answer.headers["x-should-retry"]) == (503, "false")

@@ -42,7 +42,7 @@ async def test_an_answer_can_be_read_again_and_gone_on_with(client: httpx.AsyncC
     first = await respond(client, "一", instructions="Be kind.")
     second = await respond(client, [{"role": "user", "content": "二"}], previous_response_id=first["id"])
 
-    assert (first["status"], text_of(first), text_of(second)) == ("completed", "1: 一", "3: 二")
+    assert (first["status"], text_of(first), text_of(second)) == ("completed", "2: 一", "3: 二")
     assert second["conversation_id"] == first["conversation_id"]
     read = (await client.get(f"/v1/responses/{first['id']}")).json()
     assert read == first | {"instructions": None}

@@ -19,12 +19,13 @@ from jikko.events import (
     ReasoningChunk,
     RunFinished,
     RunPaused,
+    RunResumed,
     RunStarted,
     TextChunk,
     TextReplaced,
     Turn,
 )
-from jikko.http.openai.openai_errors import RunFailed
+from jikko.http.openai.openai_errors import RunFailed, once_promised
 from jikko.http.requests import Request
 from jikko.http.routes.start_answers import promised
 from jikko.lang.render import to_text
@@ -136,6 +137,8 @@ class AnswerText:
                 return Delta(event.text[len(shown) :])
             case FormRequested() | FormClosed():
                 self._forms.apply(event)
+            case RunResumed():
+                self.is_over, self._waits_for = False, ""
             case RunPaused():
                 self.is_over = True
                 self._waits_for = "\n\n".join(map(self._form_text, self._forms.open.values()))
@@ -143,7 +146,7 @@ class AnswerText:
             case RunFinished():
                 self.is_over = True
                 self.error = (event.error or "The run failed.") if event.status == "failed" else None
-                if self.error is None and fold.turn.mode == "workflow":
+                if fold.turn.mode == "workflow" and event.status not in ("failed", "stopped"):
                     said, self._given = self.text, _text_of(event.outputs)
                     return Delta(self._given.removeprefix(said))
         return None
@@ -163,9 +166,9 @@ def _text_of(outputs: dict[str, Json]) -> str:
 
 
 def shows_its_answer(workflow: Workflow) -> bool:
-    """Whether what runs of a workflow show is their answer: each end has one output."""
-    ends = [entry for entry in workflow.document.nodes if entry.type == "end"]
-    return all(len(entry.data.get("outputs") or ()) == 1 for entry in ends)
+    """Whether what runs of a workflow show is their answer: the one output of its one end."""
+    outputs = [entry.data.get("outputs") or () for entry in workflow.document.nodes if entry.type == "end"]
+    return len(outputs) == 1 and len(outputs[0]) == 1
 
 
 async def whole_answer(request: Request, begun: StartOutcome | Message) -> AnswerText:
@@ -179,8 +182,9 @@ async def whole_answer(request: Request, begun: StartOutcome | Message) -> Answe
         answer = AnswerText.of_message(begun)
     else:
         await promised(request, begun.run)
-        await begun.run.ended()
-        answer = await answer_so_far(request, begun.run)
+        with once_promised():
+            await begun.run.ended()
+            answer = await answer_so_far(request, begun.run)
     answer.require_success()
     return answer
 

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -22,7 +21,9 @@ from jikko.inputs.file_rules import upload_settings
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
 from jikko.runs.idempotency import StartOutcome
+from jikko.runs.run_log import RunLog
 from jikko.runs.runs import StartRequest
+from jikko.runs.start_options import StartOptions
 from jikko.values import Json
 
 WITH_FORMS: Final = ("workflow", "completion")
@@ -91,8 +92,6 @@ async def begin(
         JikkoError: See ``Turns.begin`` and ``Runs.start``.
     """
     api, app = request.api, asked.app
-    if asked.conversation_id:
-        await _require_free(request, asked)
     options = start_options_of(request, "openai", body)
     inputs: Mapping[str, Json] = asked.inputs or {}
     if app.mode in WITH_FORMS or question.files:
@@ -101,21 +100,31 @@ async def begin(
             inputs = inputs_of(workflow.inputs, asked.inputs, question.query)
         if question.files and upload_settings(workflow.document.features) is None:
             raise InvalidParam("messages: the app takes no files")
-    files = [await _file(request, asked, part) for part in question.files] or None
+
+    async def files() -> list[Json] | None:
+        return [await _file(request, asked, part) for part in question.files] or None
+
+    async def start(options: StartOptions | None) -> RunLog:
+        asks = StartRequest(inputs=dict(inputs), user=asked.user, files=await files(), base_url=request.base_url)
+        return await api.runs.start(app, asks, options)
+
+    async def turn() -> TurnRequest:
+        if asked.conversation_id:
+            await _require_free(request, asked)
+        return TurnRequest(
+            query=question.query,
+            inputs=inputs,
+            user=asked.user,
+            conversation_id=asked.conversation_id,
+            files=await files(),
+            streamed=streamed or app.mode == "agent-chat",
+            base_url=request.base_url,
+            earlier=question.earlier,
+            name_wanted=app.mode != "completion",
+        )
+
     if app.mode == "workflow":
-        start = StartRequest(inputs=dict(inputs), user=asked.user, files=files, base_url=request.base_url)
-        return await api.starts.start(app, options, partial(api.runs.start, app, start))
-    turn = TurnRequest(
-        query=question.query,
-        inputs=inputs,
-        user=asked.user,
-        conversation_id=asked.conversation_id,
-        files=files,
-        streamed=streamed or app.mode == "agent-chat",
-        base_url=request.base_url,
-        earlier=question.earlier,
-        name_wanted=app.mode != "completion",
-    )
+        return await api.starts.start(app, options, start)
     return await api.turns.begin(app, turn, options)
 
 
@@ -126,7 +135,7 @@ async def _require_free(request: Request, asked: Asker) -> None:
     if not latest or latest[0].app_id != asked.app.id or latest[0].end_user_id != owner:
         raise NotFound("The user has no such conversation.", code="conversation_not_found")
     if any(form.closed is None for form in latest[0].answer.forms):
-        raise Conflict(f"The conversation waits for a form (run {latest[0].run_id}). AnswerText it, then ask again.")
+        raise Conflict(f"The conversation waits for a form (run {latest[0].run_id}). Answer it, then ask again.")
 
 
 async def _file(request: Request, asked: Asker, part: FilePart) -> dict[str, Json]:

@@ -15,7 +15,7 @@ from jikko.http.body_fields import checked
 from jikko.http.http_errors import Refusals
 from jikko.http.openai.answer_text import AnswerText, Delta, deltas, shows_its_answer, whole_answer
 from jikko.http.openai.beginning import asking, begin
-from jikko.http.openai.openai_errors import OpenaiError, error_detail, openai_error
+from jikko.http.openai.openai_errors import OpenaiError, error_detail, once_promised, openai_error
 from jikko.http.openai.question import is_named, model_id, question
 from jikko.http.operation import Route
 from jikko.http.requests import Request
@@ -189,11 +189,12 @@ async def begun_answer(request: Request, begun: StartOutcome | Message) -> Answe
     await promised(request, run)
     answer = AnswerText.of_run(run.record, request.base_url)
     app = await authenticated(request)
-    if app.mode == "workflow":
-        answer.is_shown = shows_its_answer(await request.api.workflows.get(app, run.record.identity.workflow_id))
-    else:
-        turn = (await fold_of(request.api, run)).turn
-        answer.message_id, answer.conversation_id = turn.message_id, turn.conversation_id
+    with once_promised():
+        if app.mode == "workflow":
+            answer.is_shown = shows_its_answer(await request.api.workflows.get(app, run.record.identity.workflow_id))
+        else:
+            turn = (await fold_of(request.api, run)).turn
+            answer.message_id, answer.conversation_id = turn.message_id, turn.conversation_id
     return answer
 
 

@@ -1,12 +1,14 @@
 """Errors as OpenAI's clients read them, and which of them they try again by themselves."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from msgspec import Struct
 
 from jikko.dify.dify_events import encode
-from jikko.errors import JikkoError, RunLeft
+from jikko.errors import JikkoError
 from jikko.http.responses import Response
 
 _PARAM: Final = re.compile(r"([a-z_]+(?:\[\d+\]|\.[a-z_]+)*): ")
@@ -49,8 +51,14 @@ def error_detail(error: JikkoError) -> OpenaiErrorDetail:
 
 def openai_error(error: JikkoError) -> Response:
     """The answer to a request that is refused, or whose run failed."""
-    headers = dict(error.headers)
-    if isinstance(error, RunLeft):
-        # The run was accepted: who sent the request again would have it done twice.
-        headers["X-Should-Retry"] = "false"
-    return Response(encode(OpenaiError(error_detail(error))), error.status, headers)
+    return Response(encode(OpenaiError(error_detail(error))), error.status, error.headers)
+
+
+@contextmanager
+def once_promised() -> Iterator[None]:
+    """Errors behind the promise of a run say that the request is not to be sent again: it would be done twice."""
+    try:
+        yield
+    except JikkoError as error:
+        error.headers = {**error.headers, "X-Should-Retry": "false"}
+        raise

@@ -23,6 +23,7 @@ MAX_MESSAGES: Final = 2_000
 _INSTRUCTIONS: Final = ("system", "developer")
 _TEXTS: Final = ("text", "input_text", "output_text")
 _DATA_URL: Final = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w-]+=[^;,]*)*)(;base64)?,", re.ASCII)
+_FORMAT: Final = re.compile(r"[\w.+-]{1,40}", re.ASCII)
 _TEXT_INPUTS: Final = ("text-input", "paragraph")
 
 
@@ -127,6 +128,8 @@ def _file(kind: Any, part: Any, where: str) -> FilePart:
                 return _addressed(url, "image", "", where)
         case "input_audio" if isinstance(inner, dict) and isinstance(inner.get("data"), str):
             form = str(inner.get("format") or "wav")
+            if not _FORMAT.fullmatch(form):
+                raise InvalidParam(f"{where}.input_audio.format: must be the name of a format, such as wav")
             return FilePart(
                 "audio",
                 name=f"audio.{form}",

@@ -45,9 +45,9 @@ class ResponseRequest(Struct):
         str | None, Meta(description="An answer of the same user, whose conversation goes on.")
     ] = None
     stream: bool | None = None
-    background: Annotated[
-        bool | None, Meta(description="AnswerText at once; GET /v1/responses/{id} tells the rest.")
-    ] = None
+    background: Annotated[bool | None, Meta(description="Answer at once; GET /v1/responses/{id} tells the rest.")] = (
+        None
+    )
     user: Annotated[str | None, Meta(description="The end user; by default one for each key.")] = None
     tools: Annotated[list[dict[str, Json]] | None, Meta(description="Ignored, unless they are forced.")] = None
     tool_choice: Any = None

@@ -183,8 +183,5 @@ class PostgresConversationStore(ConversationStore):
         super().__init__(database)
         self._database = database
 
-    async def add_turn(
-        self, message: Message, new: Conversation | None = None, variables: Sequence[ConversationVariable] = ()
-    ) -> None:
-        began = TurnBegan(message=message, new=new, variables=variables)
-        await self._database.transact(lambda connection: turns_began(connection, [began]))
+    async def add_turns(self, turns: Sequence[TurnBegan]) -> None:
+        await self._database.transact(lambda connection: turns_began(connection, turns))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Message, MessageAnswer
-from jikko.ports.stores.projections import TurnChanged, TurnRepeated, VariablesAssigned
+from jikko.ports.stores.projections import TurnBegan, TurnChanged, TurnRepeated, VariablesAssigned
 from jikko.repositories.answer_columns import STATUSES, details_of, file_ids, json_text
 from jikko.repositories.conversation_store import ConversationStore
 from jikko.repositories.identifiers import StoredId, storable, stored_id
@@ -166,7 +166,9 @@ class SqliteConversationStore(ConversationStore):
         super().__init__(database)
         self._database = database
 
-    async def add_turn(
-        self, message: Message, new: Conversation | None = None, variables: Sequence[ConversationVariable] = ()
-    ) -> None:
-        await self._database.submit(lambda connection: add_turn(message, new, variables, connection))
+    async def add_turns(self, turns: Sequence[TurnBegan]) -> None:
+        def add(connection: sqlite3.Connection) -> None:
+            for turn in turns:
+                add_turn(turn.message, turn.new, turn.variables, connection)
+
+        await self._database.submit(add)
