@@ -167,6 +167,29 @@ def test_forms_retries_and_rounds_side_by_side_are_as_they_were_with_all_the_out
     assert (results[run]["outcome"], results[run]["reason"]) == ("unknown", "its form no longer has the button yes")
 
 
+def test_a_form_that_a_repeated_run_took_over_is_as_it_was_submitted(jikko: Command, tmp_path: Path) -> None:
+    def text(asks: str, title: str) -> str:
+        asked = form("Ask", f"{{{{#start.q#}}}} {asks} {{{{#$output.comment#}}}}")
+        asked["data"]["user_actions"][0]["title"] = title
+        fails = python("fail", "def main(c):\n    return 1 / 0\n", {"x": "number"}, c="Ask.comment")
+        return app("Asks", [start("q"), asked, fails, end(x="fail.x")], "start>Ask Ask:yes>fail>end")
+
+    [first] = ran(jikko, kept(tmp_path, text("良い?", "はい")), "🚑")
+    jikko("runs", "submit", first, "-i", "comment=良い", "--action", "yes")
+    jikko("runs", "retry", first, "--from", "fail", "--wait")
+    run = jikko("runs", "list", "--json").lines[0]["workflow_run_id"]
+    assert run != first
+
+    same, _ = replayed(jikko, run)
+    asks, _ = replayed(jikko, run, "--against", kept(tmp_path, text("悪い?", "はい"), "asks.yml"))
+    titled, _ = replayed(jikko, run, "--against", kept(tmp_path, text("良い?", "うん"), "titled.yml"))
+
+    assert (same[run]["outcome"], same[run]["assumed"]) == ("same", 0), same
+    assert (asks[run]["outcome"], asks[run]["assumed"]) == ("same_result", 1)
+    assert asks[run]["difference"]["path"] == "/form/form_content"
+    assert titled[run]["difference"]["path"] == "/settings/user_actions/0/title"
+
+
 def test_a_setting_that_no_log_tells_is_compared_with_the_version_of_the_run(jikko: Command, tmp_path: Path) -> None:
     def text(**parameters: Any) -> str:
         nodes = [start("q"), model("Draft", "Say {{#start.q#}} 円", **parameters), end(x="Draft.text")]

@@ -19,6 +19,7 @@ from jikko.events import (
     RunStarted,
     UnknownEvent,
 )
+from jikko.nodes.flow.human_input import HumanInput
 from jikko.record import RunIdentity
 
 NEVER: Final = math.inf
@@ -62,6 +63,8 @@ class Recording:
                     if execution.finished is not None:  # of an attempt to repeat the run: the last one counts
                         execution.tries = []
                     execution.tries.append((position, event))
+                    if event.node_type == HumanInput.type and isinstance(event, NodeFinished) and not execution.closed:
+                        execution.closed = _closed_before(event)
                 case FormRequested() if event.execution_id in by_id:
                     by_id[event.execution_id].requested.append(event)
                 case FormClosed() if event.execution_id in by_id:
@@ -96,6 +99,26 @@ class Recording:
         """Where in the log an execution ended."""
         execution = self.executions.get(place)
         return execution.tries[-1][0] if execution is not None and execution.tries else NEVER
+
+
+def _closed_before(event: NodeFinished) -> list[FormClosed]:
+    """How the form of a node was closed in the run that this one repeats; empty if the node failed."""
+    outputs = dict(event.outputs)
+    if event.error is not None or "__action_id" not in outputs:
+        return []
+    return [
+        FormClosed(
+            at=event.at,
+            execution_id=event.execution_id,
+            node_id=event.node_id,
+            title=event.title,
+            form_id="",
+            action_id=outputs.pop("__action_id") or None,
+            action_text=outputs.pop("__action_value", ""),
+            rendered_content=outputs.pop("__rendered_content", ""),
+            data=outputs,
+        )
+    ]
 
 
 def place_of(event: NodeEvent) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final, Literal, NoReturn, TypeAlias
 
@@ -14,10 +15,11 @@ from jikko.engine.limits import RunLimits
 from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
 from jikko.errors import InvalidParam
-from jikko.events import Event, FormClosed, NodeFinished, RunPaused, RunResumed, RunStarted
+from jikko.events import Event, FormClosed, FormRequested, NodeFinished, RunPaused, RunResumed, RunStarted
 from jikko.graph.compiled import CompiledGraph, CompiledNode
 from jikko.inputs.run_inputs import prepare
 from jikko.nodes.contract import NodeFailure, Result
+from jikko.nodes.flow.human_input import rendered
 from jikko.ports.node_ports import NodePorts
 from jikko.proving.recorded_order import RecordedOrder
 from jikko.proving.recording import NEVER, RecordedExecution, Recording, Try, place_in
@@ -38,6 +40,8 @@ class Price(Struct):
 
     limit: Decimal
     spent: Decimal = Decimal(0)
+    dearest: Decimal = Decimal(0)
+    """Of one call. A call that is cut off counts as this, since its provider may charge it."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -121,8 +125,6 @@ class ReplayedRun:
         """Where nothing more can be known; in mode ``strict``, where a request is another."""
         self.asked = 0
         """Calls that were really made."""
-        self.unrepeatable: set[str] = set()
-        """Nodes whose program gives something else each time: of those the recorded outputs were taken."""
         self._replayer = replayer
         self._settings = None if was is None else replayer.settings(was)
         self._was = was
@@ -220,7 +222,7 @@ class ReplayedRun:
             if number >= len(recorded.closed):
                 continue
             self._forms[place] += 1
-            closed, before = recorded.closed[number], recorded.requested[number].form
+            closed = recorded.closed[number]
             if closed.action_id is not None and closed.action_id not in [
                 action["id"] for action in requested.form["actions"]
             ]:
@@ -230,8 +232,7 @@ class ReplayedRun:
                     f"its form no longer has the button {closed.action_id}",
                 )
                 return []
-            old, new = ({name: form.get(name) for name in _OF_FORM} for form in (before, requested.form))
-            if change := next(recorded_changes(old, new, "/form"), None):
+            if change := next(self._form_changes(recorded, number, requested), None):
                 where = Divergence(requested.node_id, change)
                 if self._replayer.mode == "strict":
                     self.stopped = where
@@ -239,6 +240,22 @@ class ReplayedRun:
                 self.assumed.append(where)
             found.append(replace(closed, execution_id=execution_id, form_id=requested.form_id, at=self._now))
         return found
+
+    def _form_changes(
+        self, recorded: RecordedExecution, number: int, requested: FormRequested
+    ) -> Iterator[FieldChange]:
+        """What is different in a form. Of one that another run asked for, its text with what was filled in is known."""
+        if number < len(recorded.requested):
+            forms = recorded.requested[number].form, requested.form
+            old, new = ({name: form.get(name) for name in _OF_FORM} for form in forms)
+            yield from recorded_changes(old, new, "/form")
+            return
+        closed, node = recorded.closed[number], self._replayer.graph.nodes[requested.node_id]
+        text = rendered(requested.form["form_content"], closed.data)
+        yield from recorded_changes(closed.rendered_content, text, "/form/form_content")
+        assert recorded.finished is not None
+        if self._settings is not None and not self._settings.are_same(node, recorded.finished):
+            yield from self._settings.changes(node.id)
 
     # Nodes.
 
@@ -268,20 +285,22 @@ class ReplayedRun:
                 await self._order.turn(place, NEVER)
             if recorded is None:
                 if self._replayer.mode == "live":
-                    return await self._live(node, ctx)
+                    return await self._live(node, ctx, recorded)
                 new = FieldChange("/request", None, dict(made.inputs) | dict(made.process_data))
                 reason = "nothing like it was asked" if number == 0 else "it was not asked once more"
                 await self._leave(Divergence(node.id, new, "" if self._replayer.mode == "strict" else reason))
             elif (where := self._divergence(node, recorded, made)) is not None:
                 if self._replayer.mode == "live":
-                    return await self._live(node, ctx)
+                    return await self._live(node, ctx, recorded)
                 if self._replayer.mode == "strict":
                     await self._leave(where)
                 self.assumed.append(where)
         if recorded is not None:
             await self._order.turn(place, position)
             self._now = max(self._now, recorded.at)
-            if asking.asked or self._is_unrepeatable(node, recorded, made):
+            # The same program of the same values has its recorded result: clock, chance and load are of the outside.
+            is_known = self._settings is not None and self._divergence(node, recorded, made) is None
+            if asking.asked or is_known:
                 return _result(recorded, made)
         if isinstance(made, NodeFailure):
             raise made
@@ -295,43 +314,33 @@ class ReplayedRun:
             return None
         return Divergence(node.id, next(self._settings.changes(node.id)))
 
-    def _is_unrepeatable(self, node: CompiledNode, recorded: Try, made: Result | NodeFailure) -> bool:
-        """Whether the same program made something else of the same values: of the clock, or of chance."""
-        if (
-            recorded.error is not None
-            or isinstance(made, NodeFailure)
-            or recorded.outputs == made.outputs
-            or recorded.inputs != made.inputs
-            or self._settings is None
-            or not self._settings.are_same(node, recorded)
-        ):
-            return False
-        self.unrepeatable.add(node.id)
-        return True
-
     async def _leave(self, where: Divergence) -> NoReturn:
         self._end(where)
         await asyncio.get_running_loop().create_future()
         raise AssertionError  # the run has ended, and cancels its nodes
 
-    async def _live(self, node: CompiledNode, ctx: Any) -> Result:
+    async def _live(self, node: CompiledNode, ctx: Any, recorded: Try | None) -> Result:
         price = self._replayer.price
         async with price.lock:
             if price.spent >= price.limit:
                 reason = f"the limit of {price.limit} for models is reached"
                 await self._leave(Divergence(node.id, FieldChange("", None, None), reason))
             self.asked += 1
-            usage = None
+            cost = max(price.dearest, _cost(recorded))
             try:
                 result = await node.node.run(ctx)
-                usage = result.usage
+                cost = _cost(result)
                 return result
             except NodeFailure as failure:
-                usage = failure.usage
+                cost = _cost(failure)
                 raise
             finally:
-                if usage is not None:
-                    price.spent += Decimal(usage.total_price)
+                price.spent += cost
+                price.dearest = max(price.dearest, cost)
+
+
+def _cost(of: Try | Result | NodeFailure | None) -> Decimal:
+    return Decimal(0) if of is None or of.usage is None else Decimal(of.usage.total_price)
 
 
 def _result(recorded: Try, made: Result | NodeFailure) -> Result:

@@ -186,10 +186,12 @@ class Replays:
     ) -> AsyncIterator[tuple[ReplayedResult, bool]]:
         """What becomes of each, and whether the version is known that it was of."""
         under_way: set[asyncio.Task[tuple[ReplayedResult, bool]]] = set()
+        # What is really asked is asked one at a time: a run that waits for another's call would lose its own time.
+        at_once = 1 if self._replayer.mode == "live" else _AT_ONCE
         try:
             async for each in source:
                 under_way.add(asyncio.ensure_future(self._result(each)))
-                if len(under_way) == _AT_ONCE:
+                if len(under_way) == at_once:
                     done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
                     for task in done:
                         yield task.result()
