@@ -1,6 +1,5 @@
 """What would become of a call of a webhook: nothing is written, and nothing starts."""
 
-import hashlib
 from collections.abc import Mapping
 from typing import Literal
 
@@ -10,7 +9,7 @@ from jikko.concurrency.json_in_pieces import decode_strictly
 from jikko.dsl.webhook import JSON, MULTIPART, media_type
 from jikko.errors import BadRequest, Unauthorized
 from jikko.ports.clock import Clock
-from jikko.triggers.receiving import Arrival, Webhook, Webhooks, sender_id_of
+from jikko.triggers.receiving import Arrival, Webhook, Webhooks, known_by
 from jikko.triggers.verification import require_verified
 from jikko.triggers.webhook_call import MAX_BODY, WebhookCall, body_of, checked, headers_of, query_of
 
@@ -47,18 +46,19 @@ async def foresee(
     if len(body) > MAX_BODY:
         return Foreseen(verdict="refused", status=413, reason=f"The body has more than {MAX_BODY} bytes.")
     try:
-        call_id = headers.get("idempotency-key") if how is None else require_verified(how, headers.get, body, clock())
+        if how is None:
+            call_id = headers.get("idempotency-key")
+        else:
+            call_id = require_verified(how, headers.get, body, clock(), by_body=options.by_body)
         call = _read(webhook, headers, query, body)
     except Unauthorized as error:
         return Foreseen(verdict="refused", status=401, reason=str(error))
     except BadRequest as error:
         return Foreseen(verdict="refused", status=400, reason=str(error))
-    if how is not None and isinstance(known := call.body.get(how.id_field), str) and known:
-        call_id = known
-    if options.by_body and not call_id:
-        call_id = hashlib.sha256(body).hexdigest()
     remembered = 0.0 if how is None else how.remembered
-    arrival = Arrival(method=call.method, size=len(body), sender_id=sender_id_of(call_id), remembered=remembered)
+    arrival = Arrival(
+        method=call.method, size=len(body), sender_id=known_by(how, call_id, call.body), remembered=remembered
+    )
     run_id = await webhooks.known(webhook, arrival)
     verdict: Literal["accepted", "duplicate"] = "duplicate" if run_id else "accepted"
     return Foreseen(verdict=verdict, status=webhook.config.status, run_id=run_id, inputs=call.inputs["webhook_data"])

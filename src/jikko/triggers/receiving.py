@@ -71,6 +71,12 @@ def sender_id_of(given: str | None) -> str:
     return given if len(given) <= _MAX_ID else hashlib.sha256(given.encode("utf-8", "replace")).hexdigest()
 
 
+def known_by(how: Verification | None, call_id: str | None, body: Mapping[str, object]) -> str:
+    """The sender's id of a call: that in its body, where its sender has one there, otherwise the given one."""
+    known = body.get(how.id_field) if how is not None and how.id_field else None
+    return sender_id_of(known if isinstance(known, str) and known else call_id)
+
+
 class Webhooks:
     """The use cases about calls of webhooks."""
 

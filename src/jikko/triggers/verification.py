@@ -96,11 +96,16 @@ Header: TypeAlias = Callable[[str], str | None]
 """Reads a header by its name in lower case."""
 
 
-def require_verified(how: Verification, header: Header, body: bytes | bytearray, now: float) -> str:
+def require_verified(
+    how: Verification, header: Header, body: bytes | bytearray, now: float, *, by_body: bool = False
+) -> str:
     """Check who sent a call, and return the sender's id of it; empty: there is none.
 
     Only what is signed tells two calls apart where a timestamp is signed: timestamp and body stand for an id that is
     not, so that a captured call does not run again with another one.
+
+    Args:
+        by_body: Whether the digest of the body stands for an id of the sender that there is not.
 
     Raises:
         Unauthorized: The call is not of who has one of the secrets, or is too old.
@@ -110,7 +115,7 @@ def require_verified(how: Verification, header: Header, body: bytes | bytearray,
     if how.scheme != "signature":
         if not _has_credential(how, given):
             raise Unauthorized("The credentials of the call are missing or wrong.")
-        return call_id
+        return call_id or (hashlib.sha256(body).hexdigest() if by_body else "")
     parts = given.split(how.separator)[:_MAX_SIGNATURES] if how.separator else [given]
     parts = [part.strip() for part in parts]
     timestamp = header(how.timestamp_header) or "" if how.timestamp_header else ""
@@ -132,8 +137,12 @@ def require_verified(how: Verification, header: Header, body: bytes | bytearray,
     ]
     if not any(matches):
         raise Unauthorized(_WRONG)
-    if "{timestamp}" not in how.signed or (call_id and "{id}" in how.signed):
+    if call_id and ("{id}" in how.signed or "{timestamp}" not in how.signed):
         return call_id
+    if by_body:
+        return hashlib.sha256(body).hexdigest()
+    if "{timestamp}" not in how.signed:
+        return ""
     # That of the first secret, whichever fits: a sender may sign with two, and either can be left out.
     return f"{timestamp}.{hashlib.sha256(expected[0]).hexdigest()}"
 

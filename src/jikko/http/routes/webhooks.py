@@ -1,7 +1,6 @@
 """Webhooks: calls that start runs. Source: docs/dify-behaviour.md, “Trigger nodes”."""
 
 import asyncio
-import hashlib
 from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any, Final
@@ -25,7 +24,7 @@ from jikko.http.responses import Response, SendableResponse, json_response
 from jikko.http.routes.start_answers import answer, promised
 from jikko.http.start_promises import REPEATED
 from jikko.runs.idempotency import StartOutcome
-from jikko.triggers.receiving import Arrival, Webhook, sender_id_of
+from jikko.triggers.receiving import Arrival, Webhook, known_by, sender_id_of
 from jikko.triggers.verification import Verification, challenge_of, require_verified
 from jikko.triggers.webhook_call import (
     MAX_BODY,
@@ -113,25 +112,19 @@ async def call_webhook(request: Request) -> SendableResponse:
         arrival = replace(arrival, sender_id=sender_id_of(request.header(b"idempotency-key")))
     else:
         try:
-            challenge, call_id = _verified(request, how, body)
-        except Unauthorized as error:
-            await api.webhooks.refused(webhook, arrival, str(error))
-            return json_response(WebhookRefusal("Unauthorized", str(error)), 401)
+            challenge, call_id = _verified(request, how, body, options.by_body)
+        except (Unauthorized, BadRequest) as error:
+            return await _refused(request, webhook, arrival, error)
         if challenge is not None:
             return challenge
         arrival = replace(arrival, sender_id=sender_id_of(call_id), remembered=how.remembered)
     try:
         call = await _read(request, webhook, body)
     except BadRequest as error:
-        reason = error.reason if isinstance(error, Unconvertible) else str(error)
-        await api.webhooks.refused(webhook, arrival, reason)
-        return json_response(WebhookRefusal("Bad Request", str(error)), 400)
+        return await _refused(request, webhook, arrival, error)
     except PayloadTooLarge as error:
         return too_large_page(error)
-    if how is not None and isinstance(known := call.body.get(how.id_field), str) and known:
-        arrival = replace(arrival, sender_id=sender_id_of(known))
-    if options.by_body and not arrival.sender_id:
-        arrival = replace(arrival, sender_id=hashlib.sha256(body).hexdigest())
+    arrival = replace(arrival, sender_id=known_by(how, arrival.sender_id, call.body))
     call = replace(call, headers=without_secrets(webhook.config, call.headers, "" if how is None else how.header))
     outcome = await api.webhooks.start(webhook, call, arrival, base_url=request.base_url)
     await promised(request, outcome.run)
@@ -143,18 +136,31 @@ async def call_webhook(request: Request) -> SendableResponse:
     return response
 
 
-def _verified(request: Request, how: Verification, body: bytes | bytearray) -> tuple[SendableResponse | None, str]:
+async def _refused(
+    request: Request, webhook: Webhook, arrival: Arrival, error: Unauthorized | BadRequest
+) -> SendableResponse:
+    """The answer to a call that is refused, which is noted."""
+    reason = error.reason if isinstance(error, Unconvertible) else str(error)
+    await request.api.webhooks.refused(webhook, arrival, reason)
+    what = "Unauthorized" if isinstance(error, Unauthorized) else "Bad Request"
+    return json_response(WebhookRefusal(what, str(error)), error.status)
+
+
+def _verified(
+    request: Request, how: Verification, body: bytes | bytearray, by_body: bool
+) -> tuple[SendableResponse | None, str]:
     """The answer to a question for a proof of the address, and the sender's id of the call.
 
     ``None``: the call asks none, and is of who may call.
 
     Raises:
         Unauthorized: It is not.
+        BadRequest: Its query has too many parameters.
     """
     query = query_of(str(request.scope["query_string"], "latin-1"))
     answer, call_id = challenge_of(how, query, b"") if how.challenge == "meta" else None, ""
     if answer is None:
-        call_id = require_verified(how, partial(_header, request), body, request.api.clock())
+        call_id = require_verified(how, partial(_header, request), body, request.api.clock(), by_body=by_body)
         answer = challenge_of(how, {}, body)
     if answer is None:
         return None, call_id
