@@ -1,10 +1,14 @@
 """What people see of schedules, and do to them."""
 
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
+from msgspec import field
 
 from jikko.errors import InvalidParam, NotFound
+from jikko.triggers.due_times import DueTimes
 from jikko.triggers.schedule_control import ScheduleControl
 from jikko.triggers.schedule_options import ScheduleOptions
 from jikko.triggers.workflow_schedule import ScheduleReader
@@ -196,3 +200,30 @@ async def test_a_pause_of_more_than_ten_years_is_refused(world: World) -> None:
 
     with pytest.raises(InvalidParam, match="at most ten years"):
         await control_of(world, Leader(world)).pause(trigger, "", until=world.now + 1e15)
+
+
+class Threads(ScheduleOptions, frozen=True):
+    """Options by which due times note in what threads they are computed."""
+
+    seen: set[int] = field(default_factory=set)
+
+    def due_times(self, config: Mapping[str, Any]) -> DueTimes:
+        times, seen = super().due_times(config), self.seen
+
+        class Noting(DueTimes, frozen=True):
+            def after(self, moment: float) -> float | None:
+                seen.add(threading.get_ident())
+                return super().after(moment)
+
+        return Noting(recurrence=times.recurrence, zone=times.zone)
+
+
+async def test_the_due_times_of_a_backfill_are_computed_off_the_event_loop(world: World) -> None:
+    _, trigger = await scheduled(world)
+    leader, options = Leader(world), Threads()
+    reader = ScheduleReader(world.app_store, leader.process.workflows, lambda trigger, app: options)
+
+    assert await ScheduleControl(leader.store, reader, lambda: world.now).backfill(trigger, NOON - HOUR, NOON, "allow")
+
+    assert options.seen
+    assert threading.get_ident() not in options.seen

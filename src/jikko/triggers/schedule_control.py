@@ -6,7 +6,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from jikko.errors import InvalidParam, NotFound
+from jikko.concurrency.off_the_loop import giving_way, off_the_loop
+from jikko.errors import InvalidParam, JikkoError, NotFound, StoreUnavailable
 from jikko.lang.cron import InvalidSchedule
 from jikko.ports.clock import Clock
 from jikko.ports.stores.schedule_store import DueTime, ScheduleState
@@ -56,7 +57,9 @@ class ScheduleControl:
         try:
             times = (await self._read(trigger)).due_times
             following = tuple(islice(_behind(times, max(self._clock(), until or 0.0)), _SHOWN))
-        except (InvalidSchedule, NotFound) as wrong:
+        except StoreUnavailable:
+            raise
+        except (InvalidSchedule, JikkoError) as wrong:
             error = str(wrong)
         recent = tuple(await self._store.times(trigger.id, limit=_SHOWN))
         return ScheduleView(next=following, paused=state.paused, paused_until=until, recent=recent, error=error)
@@ -106,14 +109,8 @@ class ScheduleControl:
             times = (await self._read(trigger)).due_times
         except InvalidSchedule as error:
             raise InvalidParam(f"The schedule is wrong: {error}.") from None
-        end = min(until, self._clock())
-        found: list[float] = []
-        for due in _behind(times, since - 0.001):
-            if due > end:
-                break
-            if len(found) == _MOST_AT_ONCE:
-                raise InvalidParam(f"More than {_MOST_AT_ONCE} due times; backfill a shorter time.")
-            found.append(due)
+        # Seconds of computing, for some expressions.
+        found = await off_the_loop(_within, (times, since, min(until, self._clock())), queue="records")
         return await self._store.add_waiting([self._waiting(trigger, due, overlap) for due in found])
 
     async def drop_backfill(self, trigger: Trigger) -> int:
@@ -140,6 +137,19 @@ class ScheduleControl:
 
     def _waiting(self, trigger: Trigger, due: float, why: str) -> DueTime:
         return DueTime(trigger_id=trigger.id, due=due, last=due, state="waiting", at=self._clock(), why=why)
+
+
+def _within(asked: tuple[DueTimes, float, float]) -> list[float]:
+    """All due times from one moment to another. Raises ``InvalidParam``: there are too many."""
+    times, since, until = asked
+    found: list[float] = []
+    for due in giving_way(_behind(times, since - 0.001)):
+        if due > until:
+            break
+        if len(found) == _MOST_AT_ONCE:
+            raise InvalidParam(f"More than {_MOST_AT_ONCE} due times; backfill a shorter time.")
+        found.append(due)
+    return found
 
 
 def _behind(times: DueTimes, since: float) -> Iterator[float]:

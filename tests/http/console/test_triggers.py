@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from jikko.ports.stores.app_store import App
-from tests.acceptance.workflows import triggered
+from tests.acceptance.workflows import triggered, with_environment
 from tests.effort import PATIENCE
 from tests.http.console.scene import API, Scene, decoded
 from tests.http.console.test_runs import ended_or_paused
@@ -89,6 +89,21 @@ async def test_a_node_that_the_current_version_has_no_more_is_listed_without_a_t
     await scene.publish(triggered(node_id="hook2"))
     found = await triggers(operator)
     assert (found["hook"]["title"], found["hook2"]["title"]) == (None, "Order \ue000")
+
+
+async def test_an_app_whose_environment_does_not_fit_hides_no_triggers(
+    scene: Scene, operator: httpx.AsyncClient, flow: App
+) -> None:
+    wrong = await scene.publish(with_environment(triggered("誤り"), limit=("number", 1)))
+    assert scene.assembly.console is not None
+    await scene.assembly.console.app_store.set_environment(wrong.id, {"limit": "多い"})
+
+    page = decoded(await operator.get(f"{API}/triggers", params={"kind": "schedule"}))["data"]
+
+    assert [(each["app"]["id"], "limit" in each["schedule"]["error"]) for each in page] == [
+        (flow.id, False),
+        (wrong.id, True),
+    ]
 
 
 async def test_a_trigger_is_switched_off_and_on(scene: Scene, operator: httpx.AsyncClient, flow: App) -> None:

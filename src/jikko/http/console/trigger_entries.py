@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from jikko.errors import InvalidParam, JikkoError
+from jikko.errors import InvalidParam, JikkoError, NotFound
 from jikko.http.body_fields import checked, must
 from jikko.http.console.console_queries import Limit, id_in
 from jikko.http.console.moments import Moment
@@ -16,6 +16,7 @@ from jikko.ports.stores.app_store import App
 from jikko.ports.stores.schedule_store import DueState
 from jikko.ports.stores.trigger_store import Trigger, TriggerKind
 from jikko.triggers.planning import Overlap
+from jikko.triggers.schedule_control import ScheduleView
 from jikko.values import Uuid
 
 _LATEST = 4_102_444_800.0
@@ -242,7 +243,10 @@ async def _entry(call: ConsoleRequest, trigger: Trigger, app: App) -> TriggerEnt
         entry.verified = api.webhooks.verification(trigger, app.name) is not None
         entry.refused = await api.webhooks.refused_lately(trigger)
     elif trigger.kind == "schedule":
-        view = await api.schedules.control.view(trigger)
+        try:
+            view = await api.schedules.control.view(trigger)
+        except NotFound as gone:  # removed meanwhile
+            view = ScheduleView(error=str(gone))
         recent = [
             DueTimeEntry(
                 time.due,
