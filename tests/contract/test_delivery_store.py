@@ -186,3 +186,14 @@ async def test_what_is_to_be_looked_at_is_found_but_for_what_succeeded(stores: S
     assert await store.discard(ids["failed"], 9.0)
     await store.looked(ids["failed"], 20.0, 5.0)
     assert (await store.dead(), [each.id for each in await store.due(99.0)]) == (0, [ids["running"]])
+
+
+async def test_retries_that_are_due_come_before_looks_at_dead_deliveries(stores: Stores) -> None:
+    dead, due = (
+        replace(a_delivery(1.0), retries=3, look_at=look_at, dead_at=dead_at)
+        for look_at, dead_at in ((1.0, 1.0), (2.0, None))
+    )
+    await add(stores.deliveries, dead, due)
+
+    assert await stores.deliveries.due(9.0, limit=1) == [due]
+    assert await stores.deliveries.due(9.0) == [due, dead]

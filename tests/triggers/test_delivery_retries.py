@@ -19,7 +19,8 @@ from jikko.triggers.receiving import Arrival, Webhooks
 from jikko.triggers.triggers import Triggers
 from jikko.triggers.webhook_call import WebhookCall
 from jikko.triggers.webhook_options import WebhookOptions
-from tests.acceptance.workflows import end, node
+from tests.acceptance.workflows import app as app_file
+from tests.acceptance.workflows import end, node, with_environment
 from tests.runs.world import World
 
 pytestmark = pytest.mark.anyio
@@ -58,6 +59,10 @@ def test_a_long_run_is_looked_at_less_and_less_often() -> None:
     assert waits == [1.0, 10.0, 300.0]
 
 
+def test_a_dead_delivery_is_looked_at_every_ten_minutes_at_first() -> None:
+    assert decide(DELIVERY, ended("failed"), 30, 200.0).look_at == 800.0
+
+
 class Scene:
     """An app with a webhook, whose deliveries are retried twice."""
 
@@ -79,7 +84,9 @@ class Scene:
             lambda: world.now,
         )
         self.deliveries = Deliveries(self.store, world.store, process.retries, apps, lambda: world.now)
-        self.retries = DeliveryRetries(self.store, self.deliveries, process.retries, apps, lambda: world.now)
+        self.retries = DeliveryRetries(
+            self.store, self.deliveries, process.retries, apps, self.triggers, lambda: world.now
+        )
 
     async def call(self) -> None:
         """A call comes, and its run ends."""
@@ -125,7 +132,8 @@ async def scene(world: World, retries: int = 2, **limits: int) -> Scene:
         node("work", "code", value=2),
         end(out="work.value"),
     ]
-    return Scene(world, await world.app("受信 📮", nodes, "hook>before>work>end"), retries, **limits)
+    text = with_environment(app_file("受信 📮", nodes, "hook>before>work>end"), limit=("number", 1))
+    return Scene(world, (await world.apps.publish(text.encode(), source="受信")).app, retries, **limits)
 
 
 async def test_a_failed_run_is_repeated_from_the_node_that_failed_until_it_succeeds(world: World) -> None:
@@ -214,3 +222,81 @@ async def test_a_retry_that_finds_no_place_is_tried_again(world: World) -> None:
     await made.retries.look()
 
     assert len((await made.deliveries.find(first)).runs) == 2
+
+
+async def test_a_delivery_whose_webhook_is_off_is_repeated_once_it_is_on_again(world: World) -> None:
+    made = await scene(world)
+    world.script.failing = {"work"}
+    await made.call()
+    world.script.failing = set()
+    [trigger] = await made.triggers.of(made.app)
+    await made.triggers.enable(trigger, False)
+    assert len((await made.pass_by(600.0)).runs) == 1
+
+    await made.triggers.enable(trigger, True)
+    view = await made.pass_by(120.0)
+
+    assert (view.state, len(view.runs)) == ("done", 2)
+
+
+async def test_while_an_app_is_full_the_retries_of_its_deliveries_are_tried_less_and_less_often(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = await scene(world, at_once=1, at_once_per_app=1, queued_per_app=1)
+    world.script.failing = {"work"}
+    for _ in range(4):
+        await made.call()
+    world.script.held = {"work"}
+    held = [await made.start() for _ in range(2)]
+
+    until = world.now + 1200.0
+    while (next_at := await made.store.next_look()) is not None and next_at <= until:
+        world.now = max(world.now, next_at)
+        await made.retries.look()
+
+    assert 4 <= sum("cannot be retried now" in each.getMessage() for each in caplog.records) <= 4 * 12
+    world.script.let_go("work")
+    for run_id in held:
+        await world.ended(run_id)
+
+
+async def test_of_the_deliveries_of_a_full_app_that_are_due_together_one_is_tried(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = await scene(world, at_once=1, at_once_per_app=1, queued_per_app=1)
+    world.script.failing = {"work"}
+    for _ in range(4):
+        await made.call()
+    world.script.held = {"work"}
+    held = [await made.start() for _ in range(2)]
+
+    world.now += 10.0
+    await made.retries.look()
+
+    assert sum("cannot be retried now" in each.getMessage() for each in caplog.records) == 1
+    assert (await made.store.next_look() or 0.0) > world.now
+    world.script.let_go("work")
+    for run_id in held:
+        await world.ended(run_id)
+
+
+async def test_what_an_environment_value_keeps_from_being_repeated_for_an_hour_is_dead(world: World) -> None:
+    made = await scene(world)
+    world.script.failing = {"work"}
+    await made.call()
+    await world.app_store.set_environment(made.app.id, {"limit": "多い"})
+
+    assert ((await made.pass_by(1800.0)).state, await made.store.dead()) == ("failed", 0)
+    assert ((await made.pass_by(3600.0)).state, await made.store.dead()) == ("dead", 1)
+
+
+async def test_a_replay_by_hand_counts_as_a_retry(world: World) -> None:
+    made = await scene(world)
+    world.script.failing = {"work"}
+    await made.call()
+    run = await made.deliveries.replay((await made.view()).delivery.id)
+    await world.ended(run.record.identity.run_id)
+
+    view = await made.pass_by(3600.0)
+
+    assert (view.state, len(view.runs)) == ("dead", 3)

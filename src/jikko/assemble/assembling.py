@@ -278,7 +278,7 @@ def _assembly(
         lambda: lazy.Webhooks,
     )
     delivery_retries = lazy_proxy(
-        lambda: lazy.DeliveryRetries(stores.deliveries(), deliveries, runs.retries, apps.apps, context.clock)
+        lambda: lazy.DeliveryRetries(stores.deliveries(), deliveries, runs.retries, apps.apps, triggers, context.clock)
     )
     schedules = build_schedules(
         settings, stores, workflows, runs.runs, triggers, delivery_retries, measures.schedules, context.clock

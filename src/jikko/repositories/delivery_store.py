@@ -49,7 +49,7 @@ UPDATE deliveries SET look_at = NULL WHERE delivery_id IN (
   WHERE d.look_at <= :now AND d.dead_at IS NULL
     AND r.status IN (2, 5) LIMIT :limit)
 """
-_DUE: Final = _TABLE.select("WHERE look_at <= :now ORDER BY look_at, delivery_id LIMIT :limit")
+_DUE: Final = _TABLE.select("WHERE look_at <= :now ORDER BY dead_at IS NOT NULL, look_at, delivery_id LIMIT :limit")
 _LOOK: Final = """
 UPDATE deliveries SET look_at = :look_at, dead_at = :dead_at::float8 WHERE delivery_id = :id AND look_at IS NOT NULL
 """
@@ -115,7 +115,8 @@ class DeliveryStore:
         return None if row is None else row[0]
 
     async def due(self, now: float, limit: int = 100) -> list[Delivery]:
-        """Those to be looked at by now, but for those whose first run succeeded, which need no look any more."""
+        """Those to be looked at by now, but for those whose first run succeeded, which need no look any more.
+        Dead ones come last."""
         while await self._sql.count(_SUCCEEDED, now=now, limit=1_000) == 1_000:
             pass
         return _TABLE.records(await self._sql.rows(_DUE, now=now, limit=limit))

@@ -6,8 +6,8 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct
 
 from jikko.apps.publishing import AppCatalog
-from jikko.errors import Conflict, LogDamaged, NotFound
-from jikko.events import NodeStarted, RunStarted
+from jikko.errors import Conflict, JikkoError, LogDamaged, NotFound, StoreUnavailable
+from jikko.events import NodeStarted, RunRetried, RunStarted
 from jikko.ports.clock import Clock
 from jikko.ports.stores.delivery_store import Delivery, Place
 from jikko.ports.stores.run_store import RunStore
@@ -25,6 +25,8 @@ _ENDED: Final[dict[str, DeliveryState]] = {"succeeded": "done", "partial-succeed
 _SLICE: Final = 200
 _MAX_LOOKED_AT: Final = 5_000
 """Deliveries that are looked through for those of one state."""
+_LAST_EVENTS: Final = 64
+"""Of an open run, which tell whether it has begun."""
 
 
 class DeliveryView(Struct, frozen=True):
@@ -171,8 +173,17 @@ class Deliveries:
             return DeliveryView(delivery, state, runs, record.error)
         if record.status == "paused":
             return DeliveryView(delivery, "running", runs)
+        return DeliveryView(delivery, "running" if await self._has_begun(runs[-1]) else "waiting", runs)
+
+    async def _has_begun(self, run_id: str) -> bool:
+        """Whether a run has got its turn, or its log cannot be read here. Asks the end of the log alone: the first
+        event may have 10 MiB."""
         try:
-            begun = has_begun(await self._run_store.events(record.identity.run_id))
-        except LogDamaged:
-            begun = True
-        return DeliveryView(delivery, "running" if begun else "waiting", runs)
+            first = max(0, await self._run_store.log_end(run_id) - _LAST_EVENTS)
+            last = await self._run_store.events(run_id, after=first)
+        except StoreUnavailable:
+            raise
+        except JikkoError:
+            return True
+        # Text alone comes from a run under way.
+        return has_begun(last) or (first > 0 and not any(isinstance(event, RunRetried) for event in last))

@@ -4,7 +4,18 @@ import logging
 from typing import Final, NamedTuple
 
 from jikko.apps.publishing import AppCatalog
-from jikko.errors import InvalidParam, JikkoError, KeyTaken, LogDamaged, NotFound, StoreUnavailable
+from jikko.errors import (
+    InvalidParam,
+    JikkoError,
+    KeyTaken,
+    LogDamaged,
+    LogTooNew,
+    NoRoom,
+    NotFound,
+    ServerStopping,
+    StoreUnavailable,
+    TooManyRequests,
+)
 from jikko.ports.clock import Clock
 from jikko.ports.stores.delivery_store import Delivery
 from jikko.ports.stores.projections import KeyClaim
@@ -14,10 +25,19 @@ from jikko.runs.retry import Retries
 from jikko.runs.start_options import StartOptions
 from jikko.triggers.deliveries import Deliveries
 from jikko.triggers.due_times import jitter_of
+from jikko.triggers.triggers import Triggers
 
 log = logging.getLogger(__name__)
 
-_TRY_AGAIN_SECONDS: Final = 5.0
+_TRY_AGAIN_SECONDS, _MAX_TRY_AGAIN_SECONDS = 5.0, 300.0
+"""Until a retry is tried again that could not be started: as long as it is late already, within these."""
+_GIVE_UP_SECONDS: Final = 3600.0
+"""After which what will not pass by itself, such as a wrong environment value, makes a delivery dead."""
+_PASSING: Final = (TooManyRequests, NoRoom, ServerStopping, StoreUnavailable, LogTooNew)
+_OFF_SECONDS: Final = 60.0
+"""Until the next look at a delivery whose webhook is switched off."""
+_DEAD_SECONDS: Final = 600.0
+"""Until the next look at a dead one, at first: somebody may have repeated it by hand."""
 _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 5.0, 3600.0
 """Seconds from the end of a failed run to the first retry, and at most to a later one."""
 _JITTER: Final = 0.2
@@ -34,6 +54,8 @@ class Decision(NamedTuple):
     is_dead: bool = False
     retry: bool = False
     """Whether its run is repeated now."""
+    is_full: bool = False
+    """Whether its app takes no more runs for now."""
 
 
 def decide(delivery: Delivery, record: RunRecord | None, repeated: int, now: float) -> Decision:
@@ -49,8 +71,7 @@ def decide(delivery: Delivery, record: RunRecord | None, repeated: int, now: flo
         # Less often the longer it goes on.
         return Decision(now + min(300.0, max(1.0, 0.1 * (now - record.created_at))), delivery.dead_at is not None)
     if repeated >= delivery.retries or delivery.dead_at is not None:
-        # Looked at all the same: somebody may repeat it by hand.
-        return Decision(now + max(60.0, 0.1 * (now - (delivery.dead_at or now))), is_dead=True)
+        return Decision(now + max(_DEAD_SECONDS, 0.1 * (now - (delivery.dead_at or now))), is_dead=True)
     wait = min(_FIRST_WAIT_SECONDS * 2.0 ** min(repeated, 20), _MAX_WAIT_SECONDS)
     due = (record.finished_at or now) + wait + jitter_of(f"{delivery.id} {repeated}", _JITTER * wait)
     return Decision(due, retry=now >= due)
@@ -60,12 +81,19 @@ class DeliveryRetries:
     """Repeats the runs of deliveries that failed, as often as their triggers ask for it."""
 
     def __init__(
-        self, store: DeliveryStore, deliveries: Deliveries, retries: Retries, apps: AppCatalog, clock: Clock
+        self,
+        store: DeliveryStore,
+        deliveries: Deliveries,
+        retries: Retries,
+        apps: AppCatalog,
+        triggers: Triggers,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._deliveries = deliveries
         self._retries = retries
         self._apps = apps
+        self._triggers = triggers
         self._clock = clock
 
     async def look(self) -> None:
@@ -74,37 +102,49 @@ class DeliveryRetries:
         Raises:
             StoreUnavailable: The record cannot be used. What was not dealt with is due still.
         """
+        full: dict[str, float | None] = {}
         for delivery in await self._store.due(self._clock()):
-            await self._handle(delivery)
+            if delivery.app_id in full:
+                await self._store.looked(delivery.id, full[delivery.app_id], delivery.dead_at)
+            elif (decision := await self._handle(delivery)) is not None and decision.is_full:
+                full[delivery.app_id] = decision.look_at
 
-    async def _handle(self, delivery: Delivery) -> None:
+    async def _handle(self, delivery: Delivery) -> Decision | None:
         """Deal with one delivery. What goes wrong with it does not hold up the others.
 
         Raises:
             StoreUnavailable: The record cannot be used.
         """
         try:
-            await self._advance(delivery)
+            return await self._advance(delivery)
         except StoreUnavailable:
             raise
         except Exception as error:
             unexpected = None if isinstance(error, JikkoError) else error
             log.error("delivery %s cannot be dealt with, trying again: %s", delivery.id, error, exc_info=unexpected)
             await self._store.looked(delivery.id, self._clock() + _TRY_AGAIN_SECONDS, delivery.dead_at)
+            return None
 
-    async def _advance(self, delivery: Delivery) -> None:
+    async def _advance(self, delivery: Delivery) -> Decision:
         runs = await self._deliveries.runs_of(delivery)
         record = await self._deliveries.newest_record(runs)
         now = self._clock()
         decision = decide(delivery, record, len(runs) - 1, now)
-        if decision.retry and record is not None:
-            decision = await self._retry(delivery, record, len(runs))
+        if decision.retry and not (await self._triggers.find(delivery.trigger_id)).enabled:
+            decision = Decision(now + _OFF_SECONDS)
+        elif decision.retry and record is not None:
+            decision = await self._retry(delivery, record, len(runs), now - (decision.look_at or now))
         if decision.is_dead and delivery.dead_at is None:
             log.warning("delivery %s is dead: its last run %s failed", delivery.id, runs[-1])
         await self._store.looked(delivery.id, decision.look_at, (delivery.dead_at or now) if decision.is_dead else None)
+        return decision
 
-    async def _retry(self, delivery: Delivery, record: RunRecord, number: int) -> Decision:
-        """Repeat a run from the nodes that failed, once: the number of the retry is claimed with the new run."""
+    async def _retry(self, delivery: Delivery, record: RunRecord, number: int, late: float) -> Decision:
+        """Repeat a run from the nodes that failed, once: the number of the retry is claimed with the new run.
+
+        Args:
+            late: Seconds since it was due.
+        """
         now = self._clock()
         # No client can send a key that begins with a blank.
         claim = KeyClaim(key=f" delivery {delivery.id} {number}", fingerprint=b"", at=now, lifetime=_CLAIMED_SECONDS)
@@ -116,8 +156,11 @@ class DeliveryRetries:
             pass
         except (NotFound, InvalidParam, LogDamaged) as error:
             log.warning("delivery %s cannot be retried: %s", delivery.id, error)
-            return Decision(now + 60.0, is_dead=True)
+            return Decision(now + _DEAD_SECONDS, is_dead=True)
         except JikkoError as error:
-            log.warning("delivery %s cannot be retried now, trying again: %s", delivery.id, error)
-            return Decision(now + _TRY_AGAIN_SECONDS)
+            log.warning("delivery %s cannot be retried now: %s", delivery.id, error)
+            if late >= _GIVE_UP_SECONDS and not isinstance(error, _PASSING):
+                return Decision(now + _DEAD_SECONDS, is_dead=True)
+            wait = min(max(_TRY_AGAIN_SECONDS, late), _MAX_TRY_AGAIN_SECONDS)
+            return Decision(now + wait, is_full=isinstance(error, TooManyRequests))
         return Decision(now + 1.0)

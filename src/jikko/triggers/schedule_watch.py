@@ -1,5 +1,6 @@
 """Waiting until a schedule is due, or a delivery to be looked at: all that a server without them has of them."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
@@ -57,10 +58,10 @@ class ScheduleWatch:
     async def watch(self) -> None:
         """Deal with what is due when it is, until cancelled."""
         try:
-            while True:
-                due = [await self._next("schedules", self._of_schedules)]
-                due.append(await self._next("deliveries", self._of_deliveries))
-                await self._alarm.wait(min((at for at in due if at is not None), default=None))
+            # Neither waits for the other: an app whose deliveries take long makes no schedule late.
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._watch("schedules", self._of_schedules, self._alarm))
+                group.create_task(self._watch("deliveries", self._of_deliveries, self.alarm(self._clock)))
         finally:
             if is_made(self._schedules):
                 await self._schedules.close()
@@ -69,6 +70,10 @@ class ScheduleWatch:
         """Have all schedules looked at: what the operator sets is another now."""
         self._has_options = True
         self._alarm.set(self._clock())
+
+    async def _watch(self, what: str, look: Callable[[], Awaitable[float | None]], alarm: Alarm) -> None:
+        while True:
+            await alarm.wait(await self._next(what, look))
 
     async def _next(self, what: str, look: Callable[[], Awaitable[float | None]]) -> float | None:
         """Deal with what is due, and return when the next is."""
