@@ -1,12 +1,16 @@
 """Workflows that a Python program runs itself."""
 
 import asyncio
+import gc
+import resource
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jikko import InvalidDocument, InvalidParam, RunEvent, load
+from jikko.assemble.assembly import Assembly
 from tests.acceptance.workflows import ASKS, ECHO, app, end, fetch, python, start, template, with_environment
 from tests.page_blocks import ROOT
 
@@ -56,6 +60,54 @@ def test_runs_of_an_open_flow_may_be_at_once(tmp_path: Path) -> None:
 
     assert [run.outputs["q"] for run in runs] == [f"{number} 円" for number in range(20)]
     assert len({run.id for run in runs}) == 20
+
+
+def test_the_clock_begins_anew_for_each_run(tmp_path: Path) -> None:
+    moment = "2026-11-30T09:00:00+09:00"
+    begins = datetime.fromisoformat(moment).timestamp()
+    with load(written(tmp_path, FETCH)) as flow:
+        slow = flow.run({}, outside="refuse", http=[{"text": "a", "delay": 3}], clock=moment)
+        quick = flow.run({}, outside="refuse", http=[{"text": "b"}], clock=moment)
+
+    assert slow.seconds >= 3
+    assert 0 <= quick.events[0].data["at"] - begins < 3
+
+
+def test_nothing_of_a_run_stays_in_an_open_flow(tmp_path: Path) -> None:
+    with load(written(tmp_path, FETCH)) as flow:
+
+        def run(number: int) -> None:
+            large = f"{number}{'円' * 300_000}"
+            assert flow.run({}, mocks={"get": {"outputs": {"body": large}}}).outputs == {"x": large}
+
+        for number in range(5):
+            run(number)
+        before = resident()
+        for number in range(60):
+            run(number + 5)
+
+        # Each has 0.9 MB in its mock, and more in its log.
+        assert resident() - before < 100_000_000
+
+
+def test_services_that_ran_a_form_that_times_out_do_not_stay(tmp_path: Path) -> None:
+    before = assemblies()
+    with load(written(tmp_path, ASKS)) as flow:
+        for _ in range(3):
+            assert flow.run({"q": "a"}, forms={"ask": "timeout"}).path == ("start", "ask")
+
+        assert assemblies() <= before
+
+
+def assemblies() -> int:
+    """How many there are in this process."""
+    gc.collect()
+    return sum(type(each) is Assembly for each in gc.get_objects())
+
+
+def resident() -> int:
+    """Bytes of memory that this process has."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def test_a_chat_is_asked(tmp_path: Path) -> None:

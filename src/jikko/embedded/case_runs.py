@@ -3,11 +3,12 @@
 import asyncio
 import dataclasses
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import msgspec
 from msgspec import Struct
@@ -40,18 +41,32 @@ _AT_ONCE = 16
 """Cases that run side by side."""
 
 
+_LATER: Final[ContextVar[float]] = ContextVar("later", default=0.0)
+"""Seconds from the opening of the clock to the begin of the case at hand."""
+
+
 class CaseClock:
-    """A clock that begins at a moment, goes as clocks do, and can be put forward."""
+    """A clock that begins at a moment, anew for each case, goes as clocks do, and can be put forward."""
 
     def __init__(self, begins: str) -> None:
         """Args:
         begins: ISO 8601; ``""`` for now.
         """
         start = datetime.fromisoformat(begins).timestamp() if begins else time.time()
+        self._opened = time.monotonic() if begins else None
         self._ahead = start - time.monotonic()
 
     def __call__(self) -> float:
-        return self._ahead + time.monotonic()
+        return self._ahead + time.monotonic() - _LATER.get()
+
+    @contextmanager
+    def begun(self) -> Iterator[None]:
+        """Within the block, and for what is started there, it begins at its moment."""
+        token = _LATER.set(0.0 if self._opened is None else time.monotonic() - self._opened)
+        try:
+            yield
+        finally:
+            _LATER.reset(token)
 
     def put_forward(self, to: float) -> None:
         """Let it be a moment, unless it is later already."""
@@ -170,7 +185,11 @@ class CaseRunner:
             app = await self._app(plan)
             script = self._scripts[app.id, case.name] = CaseScript(case, plan.file)
             run = CaseRun(self._assembly, plan, case, app, script, self._clock, watch)
-            await run.play(result)
+            with self._clock.begun():
+                try:
+                    await run.play(result)
+                finally:
+                    await self._drop(app, case.name)
         except JikkoError as error:
             result.outcome = "error"
             result.problems.append(CaseProblem("", str(error)))
@@ -179,6 +198,14 @@ class CaseRunner:
             result.outcome = "error" if script.refused else "failed" if result.problems else "passed"
         result.seconds = time.perf_counter() - began
         return result
+
+    async def _drop(self, app: App, user: str) -> None:
+        """Remove the script of a case, and what its user has: runs, conversations and files."""
+        removal = self._assembly.user_removal
+        for run_id in await removal.open_runs(app.id, user):
+            await self._assembly.runs.control.stop(app.id, run_id, user)
+        await removal.remove(app.id, user, alone=True)
+        self._scripts.pop((app.id, user), None)
 
 
 class OpenRunners:
@@ -189,8 +216,17 @@ class OpenRunners:
         self._stack = AsyncExitStack()
         self._opened: dict[CaseGroup, asyncio.Task[CaseRunner]] = {}
 
-    async def of(self, group: CaseGroup) -> CaseRunner:
-        """The runner of a group."""
+    async def result(
+        self, plan: CasePlan, case: FlowCase, watch: Callable[[int, Event], object] | None = None
+    ) -> CaseResult:
+        """What becomes of a case: see ``CaseRunner.result``."""
+        [group] = groups([plan], lambda _, each: each is case)
+        if group.alone:
+            async with CaseRunner(self._settings, group).opened() as runner:
+                return await runner.result(plan, case, watch)
+        return await (await self._of(group)).result(plan, case, watch)
+
+    async def _of(self, group: CaseGroup) -> CaseRunner:
         if group not in self._opened:
             opening = self._stack.enter_async_context(CaseRunner(self._settings, group).opened())
             self._opened[group] = asyncio.ensure_future(opening)

@@ -128,7 +128,7 @@ class Flow:
         [(group, [(plan, entry)])] = groups([read.plan], lambda plan, case: True).items()
         watch = None if on_event is None else (lambda position, event: on_event(_event(position, event)))
         if self._open is not None:
-            result = await (await self._open.of(group)).result(plan, entry, watch)
+            result = await self._open.result(plan, entry, watch)
         else:
             async with CaseRunner(self._settings, group).opened() as runner:
                 result = await runner.result(plan, entry, watch)

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from jikko.concurrency.loop_thread import LoopThread
-from jikko.embedded.case_runs import OpenRunners, groups
+from jikko.embedded.case_runs import OpenRunners
 from jikko.proving.case_file import FlowCase
 from jikko.proving.case_plan import CasePlan, read_plan
 from jikko.proving.snapshots import Snapshots
@@ -29,12 +29,7 @@ class OpenServices:
 
     def result(self, plan: CasePlan, case: FlowCase) -> CaseResult:
         """Run a case, and compare it with its snapshot."""
-        [group] = groups([plan], lambda _, each: each is case)
-
-        async def run() -> CaseResult:
-            return await (await self._runners.of(group)).result(plan, case)
-
-        result = self._loop.run(run())
+        result = self._loop.run(self._runners.result(plan, case))
         if result.outcome == "passed" and (problems := Snapshots(plan, update=False).compare(result)):
             result.outcome, result.problems = "failed", problems
         return result
