@@ -7,6 +7,7 @@ import pytest
 
 from jikko.errors import TooManyRequests
 from jikko.events import NodeStarted, RunBegan, RunRecovered, RunStarted
+from jikko.ports.cluster import StopRun
 from tests.runs.world import World, end_of, until
 
 pytestmark = pytest.mark.anyio
@@ -199,3 +200,20 @@ async def test_a_run_of_another_app_cannot_be_stopped_by_any_of_its_ids(world: W
     world.script.let_go("a")
 
     assert [(await end_of(run)).status for run in (theirs, mine, waiting)] == ["stopped", "succeeded", "succeeded"]
+
+
+async def test_a_run_is_stopped_only_while_it_waits_if_so_asked_also_by_another_process(world: World) -> None:
+    process = world.process(at_once=1)
+    app = await world.chain("順番")
+    world.script.held = {"a"}
+    begun, *waiting = [await process.start(app) for _ in range(3)]
+    for run in (begun, *waiting):
+        await run.committed()
+    ids = [run.record.identity.run_id for run in (begun, *waiting)]
+    control = process.runs.control
+
+    assert [await control.stop(app.id, run_id, "田中", only_waiting=True) for run_id in ids[:2]] == [False, True]
+    asked = [StopRun(run_id=run_id, error="田中", only_waiting=True) for run_id in (ids[0], ids[2])]
+    assert [await control.handle_command(command) for command in asked] == [False, True]
+    world.script.let_go("a")
+    assert [(await world.ended(run_id)).status for run_id in ids] == ["succeeded", "stopped", "stopped"]

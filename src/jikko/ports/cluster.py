@@ -22,6 +22,8 @@ class StopRun(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     run_id: str
     error: str
+    only_waiting: bool = False
+    """Leave it alone if it has begun."""
 
 
 class SubmitForm(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -96,11 +96,14 @@ class Control:
 
     # The four acts.
 
-    async def stop(self, app_id: str, run_or_task_id: str, user: str, *, only_of: str | None = None) -> bool:
+    async def stop(
+        self, app_id: str, run_or_task_id: str, user: str, *, only_of: str | None = None, only_waiting: bool = False
+    ) -> bool:
         """Stop a run of an app, by its task id or by its own. Durable when this returns.
 
         Args:
             only_of: An end user, if runs of others are left alone.
+            only_waiting: Leave it alone if it has begun.
 
         Returns:
             Whether one was stopped: ``False`` if there is none, or it had ended.
@@ -119,9 +122,11 @@ class Control:
         error = f"Workflow run was stopped by user {user}."
 
         async def stop_paused(record: RunRecord) -> bool:
-            return await self._paused.end(record, error)
+            return not only_waiting and await self._paused.end(record, error)
 
         async def stop_by_record(record: RunRecord) -> bool:
+            if only_waiting:
+                return False
             # The holder, if it lives, is refused at its next append, and lets go of the run.
             await append_end(self._store, record, "stopped", error, self._clock())
             self._hints.ended(run_id)
@@ -129,13 +134,13 @@ class Control:
 
         stopped, asked = await self._act(
             run_id,
-            lambda held: stop_here(held, error),
+            lambda held: stop_here(held, error, only_waiting),
             stop_paused,
-            StopRun(run_id=run_id, error=error),
+            StopRun(run_id=run_id, error=error, only_waiting=only_waiting),
             stop_by_record,
         )
-        if stopped:
-            return True
+        if stopped or only_waiting:
+            return stopped
         return await self._is_stopped(run_id, error, asked)
 
     async def submit(self, run_id: str, closed: FormClosed) -> bool:

@@ -6,9 +6,11 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from jikko.ports.stores.app_store import App
-from tests.acceptance.workflows import triggered, with_environment
+from jikko.triggers.deliveries import Deliveries, DeliveryView
+from tests.acceptance.workflows import app, end, form, node, triggered, with_environment
 from tests.effort import PATIENCE
 from tests.http.console.scene import API, Scene, decoded
 from tests.http.console.test_runs import ended_or_paused
@@ -286,3 +288,23 @@ async def test_what_was_refused_cannot_be_replayed(scene: Scene, operator: httpx
     found = decoded(await operator.get(f"{API}/deliveries/{entry['id']}"))
     assert (found["call"], found["run_list"]) == (None, [])
     assert (await operator.post(f"{API}/deliveries/{entry['id']}/replay")).status_code == 409
+
+
+async def test_a_delivery_whose_run_begins_while_it_is_set_aside_goes_on(
+    scene: Scene, operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = [node("hook", "trigger-webhook", method="post"), form("ask", "いい？"), end(out="hook.x")]
+    await scene.publish(app("長い", nodes, "hook>ask ask:yes>end"))
+    await called(scene, operator, {})
+    [entry] = await deliveries(operator)
+    await ended_or_paused(operator, entry["runs"][0])
+    find = Deliveries.find
+
+    async def find_as_before(self: Deliveries, delivery_id: str) -> DeliveryView:
+        monkeypatch.setattr(Deliveries, "find", find)
+        return replace(await self.find(delivery_id), state="waiting")
+
+    monkeypatch.setattr(Deliveries, "find", find_as_before)
+
+    assert (await operator.post(f"{API}/deliveries/{entry['id']}/discard")).status_code == 409
+    assert (await deliveries(operator))[0]["state"] == "running"

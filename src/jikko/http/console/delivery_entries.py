@@ -174,7 +174,9 @@ async def discard_delivery(call: ConsoleRequest) -> SendableResponse:
     api = call.request.api
     view = await api.deliveries.find(id_in(call, "delivery_id", "delivery"))
     if view.state == "waiting":
-        await api.runs.control.stop(view.delivery.app_id, view.runs[-1], f"console:{call.visitor.name}")
+        # One that has begun meanwhile goes on, and the delivery is refused to be set aside.
+        user = f"console:{call.visitor.name}"
+        await api.runs.control.stop(view.delivery.app_id, view.runs[-1], user, only_waiting=True)
     view = await api.deliveries.discard(view.delivery.id)
     call.note("discarded delivery", view.delivery.id)
     return json_response(await _entry_of(call, view))

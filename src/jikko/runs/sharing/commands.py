@@ -13,6 +13,7 @@ from jikko.ports.cluster import Answer, Cluster, LetGo, RunCommand, StopRun, Sub
 from jikko.ports.stores.run_store import RunStore
 from jikko.runs.executor import RunHandle
 from jikko.runs.following.grown_events import CommitTimes, grown
+from jikko.runs.queued_run import QueuedRun
 from jikko.runs.run_log import RunLog
 
 
@@ -22,8 +23,8 @@ async def done_here(held: RunHandle, command: RunCommand, clock: Clock) -> Answe
         return None
     try:
         match command:
-            case StopRun(error=error):
-                return await stop_here(held, error)
+            case StopRun(error=error, only_waiting=only_waiting):
+                return await stop_here(held, error, only_waiting)
             case SubmitForm(closed=closed):
                 return await submit_here(held, closed)
             case LetGo(epoch=epoch):
@@ -39,9 +40,9 @@ async def done_here(held: RunHandle, command: RunCommand, clock: Clock) -> Answe
         return None
 
 
-async def stop_here(held: RunHandle, error: str) -> bool:
+async def stop_here(held: RunHandle, error: str, only_waiting: bool) -> bool:
     """Stop a run. Durable when this returns whether it was still to be stopped."""
-    if not held.runner.stop(error):
+    if (only_waiting and not isinstance(held.runner, QueuedRun)) or not held.runner.stop(error):
         return False
     await held.log.committed()
     return True
