@@ -314,6 +314,10 @@ def test_wrong_use_is_told_with_what_is_right(jikko: Command, tmp_path: Path) ->
     assert (nothing := jikko("replay", run, "--app", "Greets")).code == 2, nothing.err
     assert jikko("replay", "--from", flow).code == 2
     assert jikko("replay", "--app", "Nobody").code == 7
+    lines = tmp_path / "runs.jsonl"
+    assert jikko("runs", "export", lines).code == 0
+    named = jikko("replay", "--from", lines, "--against", flow, "--app", "Greets")
+    assert (named.code, "--app takes the id of an app" in named.err) == (2, True)
     assert jikko("replay", run, "--against", wrong).code == 8
 
 

@@ -53,6 +53,19 @@ def test_a_run_that_failed_is_a_test_that_fails_in_the_same_way(jikko: Command, 
     assert outcome.code == 0, outcome.out
 
 
+def test_a_failure_that_a_branch_handled_is_saved_with_its_type(jikko: Command, tmp_path: Path) -> None:
+    nodes = [start("q"), fetch("gone", "http://127.0.0.1:1/", error_strategy="fail-branch"), end(x="gone.error_type")]
+    flow = tmp_path / "flow.yml"
+    flow.write_text(app("Gone", nodes, "start>gone gone:fail-branch>end"), encoding="utf-8")
+    assert jikko("run", flow, "--keep", JIKKO_HTTP_ALLOW="127.0.0.1").code == 0
+    run_id = json.loads(jikko("runs", "list", "--json").out)["workflow_run_id"]
+
+    assert jikko("runs", "save", run_id, "--to", tmp_path / "kept" / "gone.test.yml").code == 0
+
+    outcome = jikko("test", tmp_path / "kept")
+    assert outcome.code == 0, outcome.out
+
+
 def test_files_of_the_inputs_are_saved_with_the_test(jikko: Command, tmp_path: Path) -> None:
     variable = {
         "variable": "f",

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.options import assembled
+from jikko.runs.reading.field_changes import FieldChange
 from jikko.settings import Settings
-from tests.acceptance.workflows import app, end, node, python, start
+from tests.acceptance.workflows import app, end, node, python, start, template
 from tests.proving.recorded_flows import Shop, model, replayed, runs_of
 
 pytestmark = pytest.mark.anyio
@@ -73,6 +74,30 @@ async def test_a_model_with_memory_is_replayed_where_no_provider_is_set_up(assem
         results = await replayed(assembly, flow, text, ports=ports)
 
     assert [result.outcome for result in results] == ["same", "same"], results
+
+
+async def test_a_search_with_another_value_in_its_filter_is_assumed(assembly: Assembly) -> None:
+    condition = {"name": "言語", "comparison_operator": "is", "value": "{{#made.output#}}"}
+    search = node(
+        "search",
+        "knowledge-retrieval",
+        query_variable_selector=["start", "q"],
+        dataset_ids=["11111111-1111-4111-8111-111111111111"],
+        retrieval_mode="multiple",
+        multiple_retrieval_config={"top_k": 3, "reranking_enable": False},
+        metadata_filtering_mode="manual",
+        metadata_filtering_conditions={"logical_operator": "and", "conditions": [condition]},
+    )
+    nodes = [start("q"), template("made", "日本 {{ q }}", q="start.q"), search, end(x="search.result")]
+    text = app("Searches", nodes, "start>made>search>end")
+    flow = await runs_of(assembly, text.encode(), {"q": "円"})
+
+    [unchanged] = await replayed(assembly, flow, text.encode())
+    [changed] = await replayed(assembly, flow, text.replace("日本", "仏").encode())
+
+    assert (unchanged.outcome, unchanged.assumed) == ("same", 0)
+    assert (changed.outcome, changed.assumed) == ("same_result", 1)
+    assert changed.difference == FieldChange("/metadata_filter/conditions/0/value", "日本 円", "仏 円")
 
 
 async def test_another_file_of_the_same_name_and_size_is_another_result(assembly: Assembly) -> None:

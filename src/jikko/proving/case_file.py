@@ -28,6 +28,8 @@ class MockAnswer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 class NodeMock(MockAnswer, frozen=True, kw_only=True, omit_defaults=True):
     """Stands for a node, which does not run."""
 
+    error_type: str = "MockedError"
+    """The `error_type` that a fail branch gets of its error."""
     outputs: dict[str, Any] = {}
     branch: str = ""
     """The handle by which a branching node leaves: the id of a case, a class or an action; ``true`` or ``false``."""

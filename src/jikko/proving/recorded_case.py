@@ -68,7 +68,7 @@ def recorded_mocks(events: Iterable[Event], names: NodeNames) -> dict[str, list[
             continue
         mock: dict[str, Any]
         if event.error is not None:
-            mock = {"error": event.error}
+            mock = {"error": event.error, "error_type": event.error_type}
         else:
             assert isinstance(event, NodeFinished)
             mock = {"outputs": event.outputs} | ({"branch": event.handle} if event.handle != "source" else {})

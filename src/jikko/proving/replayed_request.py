@@ -2,15 +2,21 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from jikko.apps.versions import Workflow
 from jikko.dsl.document import DslDocument
+from jikko.engine.masked import MaskedVariables
+from jikko.engine.state import RunState
+from jikko.events import NodeStarted
 from jikko.graph.compiled import CompiledNode
+from jikko.lang.variables import Readable, TextBudget, TextTooLong
 from jikko.nodes.contract import NodeFailure, Result
-from jikko.proving.recording import Try
+from jikko.nodes.knowledge.knowledge_retrieval import KnowledgeRetrieval
+from jikko.proving.recording import Recording, Try, place_of
 from jikko.proving.run_difference import recorded_changes
 from jikko.runs.reading.field_changes import FieldChange, field_changes
 
@@ -43,6 +49,33 @@ def request_changes(recorded: Try, made: Result | NodeFailure) -> list[FieldChan
         if isinstance(text := request.get("request"), str):
             request["request"] = _BOUNDARY.sub("", text)
     return list(recorded_changes(old, new))
+
+
+def filter_changes(
+    recording: Recording, was: Workflow, node: CompiledNode, place: str, now: Readable, most: int
+) -> Iterator[FieldChange]:
+    """What is different in the values of a metadata filter, which no log tells: they follow from the variables of then.
+
+    Args:
+        now: The variables of the node, with masks for secrets.
+        most: Characters that may be made of the variables of then.
+    """
+    config = node.node
+    if not isinstance(config, KnowledgeRetrieval) or config.filtering.mode != "manual":
+        return
+    begun = (
+        (index, event)
+        for index, event in enumerate(recording.events)
+        if isinstance(event, NodeStarted) and place_of(event) == place
+    )
+    if (first := next(begun, None)) is None:
+        return
+    state = RunState(was.graph)
+    state.replay(recording.events[: first[0] + 1])
+    then = MaskedVariables(state.frame_of(first[1].rounds).scope, was.graph.secrets, TextBudget(most))
+    with suppress(TextTooLong):
+        old, new = config.filtering.resolved(then), config.filtering.resolved(now)
+        yield from recorded_changes(old, new, "/metadata_filter")
 
 
 class SettingsComparison:

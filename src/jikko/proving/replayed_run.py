@@ -24,7 +24,7 @@ from jikko.ports.node_ports import NodePorts
 from jikko.proving.recorded_order import RecordedOrder
 from jikko.proving.recording import NEVER, RecordedExecution, Recording, Try, place_in
 from jikko.proving.replay_ports import Asking, AskingContext, asking_ports
-from jikko.proving.replayed_request import SettingsComparison, request_changes
+from jikko.proving.replayed_request import SettingsComparison, filter_changes, request_changes
 from jikko.proving.run_difference import recorded_changes
 from jikko.proving.stand_ins import substituted, waits
 from jikko.runs.reading.field_changes import FieldChange
@@ -289,7 +289,7 @@ class ReplayedRun:
                 new = FieldChange("/request", None, dict(made.inputs) | dict(made.process_data))
                 reason = "nothing like it was asked" if number == 0 else "it was not asked once more"
                 await self._leave(Divergence(node.id, new, "" if self._replayer.mode == "strict" else reason))
-            elif (where := self._divergence(node, recorded, made)) is not None:
+            elif (where := self._divergence(node, recorded, made, place, ctx)) is not None:
                 if self._replayer.mode == "live":
                     return await self._live(node, ctx, recorded)
                 if self._replayer.mode == "strict":
@@ -299,15 +299,20 @@ class ReplayedRun:
             await self._order.turn(place, position)
             self._now = max(self._now, recorded.at)
             # The same program of the same values has its recorded result: clock, chance and load are of the outside.
-            is_known = self._settings is not None and self._divergence(node, recorded, made) is None
+            is_known = self._settings is not None and self._divergence(node, recorded, made, place, ctx) is None
             if asking.asked or is_known:
                 return _result(recorded, made)
         if isinstance(made, NodeFailure):
             raise made
         return made
 
-    def _divergence(self, node: CompiledNode, recorded: Try, made: Result | NodeFailure) -> Divergence | None:
+    def _divergence(
+        self, node: CompiledNode, recorded: Try, made: Result | NodeFailure, place: str, ctx: Any
+    ) -> Divergence | None:
         changes = request_changes(recorded, made)
+        if not changes and self._was is not None:
+            most = ctx.ports.limits.max_expanded
+            changes += filter_changes(self.recording, self._was, node, place, ctx.recorded, most)
         if changes:
             return Divergence(node.id, changes[0])
         if self._settings is None or self._settings.are_same(node, recorded):

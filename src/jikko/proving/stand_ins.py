@@ -84,7 +84,7 @@ class StandIn:
 
     async def _mocked(self, mock: NodeMock, ctx: Any) -> Result:
         if mock.error:
-            raise NodeFailure(mock.error, kind="MockedError", process_data={"mocked": True})
+            raise NodeFailure(mock.error, kind=mock.error_type, process_data={"mocked": True})
         if mock.branch:
             return Result(outputs=mock.outputs, process_data={"mocked": True}, handle=mock.branch)
         return await (MockedBranch if self.branching else Mocked)(mock.outputs).run(ctx)

@@ -39,33 +39,37 @@ class RecordedRuns:
                 raise Failure(what, exit_code=ExitCode.USAGE, code="usage")
             yield record.identity
 
-    async def newest(self, most: int, since: float) -> AsyncIterator[RunIdentity | Recording]:
-        """The newest that have ended, those of the archive last.
+    async def newest(self, most: int, since: float) -> AsyncIterator[RunIdentity]:
+        """The newest that have ended, those of the archive last. Each is given once, also while runs begin or end.
 
         Args:
             since: Only those that were created then or later, in seconds since the Unix epoch.
         """
-        page, left = 0, most
-        while left:
+        page, given = 0, set[str]()
+        while len(given) < most:
             page += 1
             query = LogQuery(app_id=self.app.id, page=page, limit=_PAGE, created_after=since or None)
             found: list[RunRecord] = (await self._assembly.store.list_runs(query)).records
-            for record in [record for record in found if not record.is_open][:left]:
-                yield record.identity
-                left -= 1
+            new = [each.identity for each in found if not each.is_open and each.identity.run_id not in given]
+            for identity in new[: most - len(given)]:
+                given.add(identity.run_id)
+                yield identity
             if len(found) < _PAGE:
                 break
+        left = most - len(given)
         if not left or await self._assembly.store.archived_until() is None:
             return
         archived = self._assembly.store.archived(
             app_id=self.app.id, since=since, until=math.inf, trouble=lambda error: self.unread.append(str(error))
         )
-        newest: list[tuple[float, str, Recording]] = []
-        async for record, events in archived:
-            one = record.created_at, record.identity.run_id, Recording(record.identity, events)
-            (heappushpop if len(newest) == left else heappush)(newest, one)
-        for _, _, recording in sorted(newest, key=lambda one: one[:2], reverse=True):
-            yield recording
+        newest: list[tuple[float, str, RunIdentity]] = []
+        async for record, _ in archived:
+            if (run_id := record.identity.run_id) not in given:
+                given.add(run_id)
+                one = record.created_at, run_id, record.identity
+                (heappushpop if len(newest) == left else heappush)(newest, one)
+        for _, _, identity in sorted(newest, key=lambda one: one[:2], reverse=True):
+            yield identity
 
     async def version_of(self, identity: RunIdentity) -> Workflow | None:
         """The version that a run was of; ``None`` if it is not there, or cannot be run any more."""

@@ -26,6 +26,7 @@ from jikko.cli.testing.replay_reports import JsonReplayReport, ReplayReport, Rep
 from jikko.cli.testing.reports import JsonReport, TextReport
 from jikko.engine.limits import RunLimits
 from jikko.exit_codes import ExitCode
+from jikko.ids import is_uuid
 from jikko.maintenance.exported_run import BadLine
 from jikko.ports.stores.app_store import App
 from jikko.proving.coverage import Coverage
@@ -46,7 +47,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("runs", nargs=-1, metavar="[RUN...]", shell_complete=complete_run)
-@click.option("--app", help="The app (name or id) whose newest runs are replayed.", shell_complete=complete_app)
+@click.option(
+    "--app",
+    help="The app (name or id) whose newest runs are replayed; with --from its id.",
+    shell_complete=complete_app,
+)
 @click.option("--last", type=click.IntRange(min=1), default=100, show_default=True, help="How many of them.")
 @click.option("--since", type=duration, metavar="AGE", help="Only runs that began so lately, such as 2h or 7d.")
 @click.option("--from", "export", type=_FILE, metavar="FILE", help="Runs of a file that `jikko runs export` wrote.")
@@ -109,6 +114,8 @@ async def replay(
         raise click.UsageError("say which runs: RUN..., --app NAME, or --from FILE")
     if export is not None and against is None:
         raise click.UsageError("--from FILE needs --against WORKFLOW: an export has no workflows")
+    if export is not None and app is not None and not is_uuid(app):
+        raise click.UsageError("--app takes the id of an app with --from FILE: an export has no names of apps")
     if before is not None and export is None:
         raise click.UsageError("--before is for --from FILE; the versions of recorded runs are known")
     opened = assembled(settings, in_memory=True) if export is not None else assembled(existing(settings))
@@ -138,7 +145,7 @@ async def replay(
         source: AsyncIterator[RunIdentity | Recording | BadLine]
         if recorded is None:
             assert export is not None
-            source = _of_file(export, app)
+            source = _of_file(export, app and app.lower())
         elif runs:
             source = recorded.named(runs)
         else:
