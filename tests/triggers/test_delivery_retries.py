@@ -239,15 +239,21 @@ async def test_a_delivery_whose_webhook_is_off_is_repeated_once_it_is_on_again(w
     assert (view.state, len(view.runs)) == ("done", 2)
 
 
-async def test_while_an_app_is_full_the_retries_of_its_deliveries_are_tried_less_and_less_often(
-    world: World, caplog: pytest.LogCaptureFixture
-) -> None:
+async def full(world: World) -> tuple[Scene, list[str]]:
+    """Four deliveries whose runs failed, of an app that takes no more runs, and the runs that it has."""
     made = await scene(world, at_once=1, at_once_per_app=1, queued_per_app=1)
     world.script.failing = {"work"}
     for _ in range(4):
         await made.call()
     world.script.held = {"work"}
     held = [await made.start() for _ in range(2)]
+    return made, held
+
+
+async def test_while_an_app_is_full_the_retries_of_its_deliveries_are_tried_less_and_less_often(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    made, held = await full(world)
 
     until = world.now + 1200.0
     while (next_at := await made.store.next_look()) is not None and next_at <= until:
@@ -263,12 +269,7 @@ async def test_while_an_app_is_full_the_retries_of_its_deliveries_are_tried_less
 async def test_of_the_deliveries_of_a_full_app_that_are_due_together_one_is_tried(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    made = await scene(world, at_once=1, at_once_per_app=1, queued_per_app=1)
-    world.script.failing = {"work"}
-    for _ in range(4):
-        await made.call()
-    world.script.held = {"work"}
-    held = [await made.start() for _ in range(2)]
+    made, held = await full(world)
 
     world.now += 10.0
     await made.retries.look()

@@ -9,7 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from jikko.ports.stores.app_store import App
+from jikko.ports.stores.trigger_store import Trigger, TriggerKind
 from jikko.triggers.deliveries import Deliveries, DeliveryView
+from jikko.triggers.triggers import Triggers
 from tests.acceptance.workflows import app, end, form, node, triggered, with_environment
 from tests.effort import PATIENCE
 from tests.http.console.scene import API, Scene, decoded
@@ -105,6 +107,27 @@ async def test_an_app_whose_environment_does_not_fit_hides_no_triggers(
     assert [(each["app"]["id"], "limit" in each["schedule"]["error"]) for each in page] == [
         (flow.id, False),
         (wrong.id, True),
+    ]
+
+
+async def test_a_schedule_that_is_removed_while_triggers_are_listed_hides_no_others(
+    scene: Scene, operator: httpx.AsyncClient, flow: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, found = await scene.publish(triggered("別")), Triggers.all
+
+    async def all_then_removed(self: Triggers, kind: TriggerKind | None = None) -> list[Trigger]:
+        monkeypatch.setattr(Triggers, "all", found)
+        listed = await self.all(kind)
+        await scene.assembly.apps.delete(gone)
+        return listed
+
+    monkeypatch.setattr(Triggers, "all", all_then_removed)
+
+    page = decoded(await operator.get(f"{API}/triggers", params={"kind": "schedule"}))["data"]
+
+    assert [(each["app"]["id"], bool(each["schedule"]["error"])) for each in page] == [
+        (flow.id, False),
+        (gone.id, True),
     ]
 
 
