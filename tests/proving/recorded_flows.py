@@ -19,7 +19,7 @@ from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
 from jikko.proving.recording import Recording
 from jikko.proving.replay_verdict import ReplayedResult, result_of
-from jikko.proving.replayed_run import Replayer, ReplayMode
+from jikko.proving.replayed_run import Replayer
 from jikko.record import RunRecord
 from jikko.runs.runs import StartRequest
 from tests.acceptance.workflows import app, end, fetch, first_of, if_contains, iteration, node, python, start, template
@@ -181,12 +181,19 @@ async def runs_of(assembly: Assembly, text: bytes, *all_inputs: Mapping[str, Any
 
 
 async def replayed(
-    assembly: Assembly, flow: RecordedFlow, text: bytes, *, ports: NodePorts | None = None, mode: ReplayMode = "nearest"
+    assembly: Assembly, flow: RecordedFlow, text: bytes, *, ports: NodePorts | None = None, before: bytes | None = None
 ) -> list[ReplayedResult]:
-    """What becomes of its runs on another version. ``ports``: other ones than those of the assembly."""
+    """What becomes of its runs on another version.
+
+    Args:
+        ports: Other ones than those of the assembly.
+        before: The version that they are taken to be of, if it is another than the published one.
+    """
     was: Workflow = await assembly.workflows.get(flow.app)
+    if before is not None:
+        was = assembly.workflows.of_file(flow.app, before, source="before")
     now = assembly.workflows.of_file(flow.app, text, source="changed")
-    replayer = Replayer(now, ports or assembly.ports, RunLimits(), mode)
+    replayer = Replayer(now, ports or assembly.ports, RunLimits(), "nearest")
     return [result_of(await replayer.replay(recording, was, PATIENCE)) for recording in flow.recordings]
 
 

@@ -12,7 +12,7 @@ from jikko.assemble.assembly import Assembly
 from jikko.cli.options import assembled
 from jikko.runs.reading.field_changes import FieldChange
 from jikko.settings import Settings
-from tests.acceptance.workflows import app, end, node, python, start, template
+from tests.acceptance.workflows import app, end, node, python, start, template, with_environment
 from tests.proving.recorded_flows import Shop, model, replayed, runs_of
 
 pytestmark = pytest.mark.anyio
@@ -48,7 +48,22 @@ async def test_another_value_written_to_a_variable_is_another_way(assembly: Asse
     assert unchanged.outcome == "same"
     assert (changed.outcome, changed.where) == ("same_result", ("keep",))
     assert changed.difference is not None
-    assert changed.difference.path == "/writes/conversation.mood"
+    assert changed.difference.path == "/writes/0/new_value"
+
+
+async def test_a_secret_written_to_a_variable_is_neither_told_nor_a_difference(assembly: Assembly) -> None:
+    item = {"variable_selector": ["conversation", "mood"], "input_type": "variable", "operation": "over-write"}
+    keep = node("keep", "assigner", version="2", items=[{**item, "value": ["env", "key"]}])
+    text = chat(keep, node("reply", "answer", answer="円"), edges="start>keep>reply")
+    text = with_environment(text, key=("secret", "sésame-1"))
+    flow = await runs_of(assembly, text.encode(), {"query": "🚑"})
+
+    [unchanged] = await replayed(assembly, flow, text.encode())
+    [changed] = await replayed(assembly, flow, text.replace('"over-write"', '"clear"').encode())
+
+    assert unchanged.outcome == "same", unchanged
+    assert (changed.outcome, changed.where) == ("same_result", ("keep",))
+    assert "sésame-1" not in repr(changed), changed
 
 
 @pytest.mark.parametrize(("before", "after"), [("9", "9.0"), ("1", "True"), ("[0]", "[False]")])
@@ -98,6 +113,9 @@ async def test_a_search_with_another_value_in_its_filter_is_assumed(assembly: As
     assert (unchanged.outcome, unchanged.assumed) == ("same", 0)
     assert (changed.outcome, changed.assumed) == ("same_result", 1)
     assert changed.difference == FieldChange("/metadata_filter/conditions/0/value", "日本 円", "仏 円")
+    other = app("Searches", [start("q"), search, end(x="search.result")], "start>search>end")
+    [of_another] = await replayed(assembly, flow, text.encode(), before=other.encode())
+    assert (of_another.outcome, of_another.assumed) == ("same_result", 1)
 
 
 async def test_another_file_of_the_same_name_and_size_is_another_result(assembly: Assembly) -> None:

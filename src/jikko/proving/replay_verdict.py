@@ -127,13 +127,14 @@ def _other_ways(replayed: ReplayedRun) -> Iterator[Divergence]:
 
 
 def _told(event: NodeFinished) -> Any:
-    others = (update for update in event.updates if update.selector[0] != event.node_id)
+    # As they are recorded: with masks for secrets, which the updates themselves do not have.
+    written = event.process_data.get("__updated_variables") if event.updates else None
     return {
         "status": event.status,
         "error": event.error,
         "branch": event.handle,
         "outputs": event.outputs,
-        "writes": {".".join(update.selector): update.value for update in others},
+        "writes": written,
     }
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -71,10 +70,13 @@ def filter_changes(
     if (first := next(begun, None)) is None:
         return
     state = RunState(was.graph)
-    state.replay(recording.events[: first[0] + 1])
-    then = MaskedVariables(state.frame_of(first[1].rounds).scope, was.graph.secrets, TextBudget(most))
-    with suppress(TextTooLong):
+    try:
+        state.replay(recording.events[: first[0] + 1])
+        then = MaskedVariables(state.frame_of(first[1].rounds).scope, was.graph.secrets, TextBudget(most))
         old, new = config.filtering.resolved(then), config.filtering.resolved(now)
+    except (LookupError, TextTooLong):  # The run is of another version, or the values are too long.
+        yield FieldChange("/metadata_filter", None, None)
+    else:
         yield from recorded_changes(old, new, "/metadata_filter")
 
 
