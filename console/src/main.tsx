@@ -8,10 +8,16 @@ import './styles.ts'
 const client = queryClient()
 // Who looks at the page is asked while its words come.
 void client.prefetchQuery(session)
-void load(language()).finally(() =>
-  createRoot(document.getElementById('root') as HTMLElement).render(
-    <QueryClientProvider client={client}>
-      <App />
-    </QueryClientProvider>,
-  ),
+const root = document.getElementById('root') as HTMLElement
+void load(language()).then(
+  () =>
+    createRoot(root).render(
+      <QueryClientProvider client={client}>
+        <App />
+      </QueryClientProvider>,
+    ),
+  () => {
+    root.role = 'alert'
+    root.textContent = 'The page could not be loaded. Reload it. ページを読み込めませんでした。再読み込みしてください。'
+  },
 )

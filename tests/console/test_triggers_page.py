@@ -1,6 +1,7 @@
 """Triggers and deliveries on the page: what is shown of them, and what operators do to them, by keyboard."""
 
 import re
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -37,7 +38,7 @@ def test_a_failed_delivery_is_found_replayed_and_set_aside_by_keyboard(site: Sit
 def test_what_comes_meanwhile_is_counted_and_put_in_by_a_click(site: Site, visit: Visit) -> None:
     site.call(n=1)
     page = visit("/triggers")
-    newest = page.get_by_role("table").last.locator("[data-row]").first
+    newest = page.get_by_role("table").nth(1).locator("[data-row]").first
     before = newest.get_attribute("data-row")
     site.call(n=2)
     expect(page.get_by_role("button", name="1 new delivery")).to_be_visible()
@@ -109,6 +110,38 @@ def test_a_viewer_sees_no_address_and_changes_nothing(site: Site, visit: Visit) 
     expect(page.locator(".chosen")).to_contain_text("The address alone lets callers in")
     expect(page.locator(".chosen")).not_to_contain_text("/triggers/webhook/")
     expect(page.locator(".chosen").get_by_role("button")).to_have_count(1)
+
+
+@pytest.mark.parametrize("chosen", ["delivery", "trigger"])
+@pytest.mark.parametrize("id_", ['"]', "../triggers?x=", "🙂"])
+def test_what_a_link_chooses_that_cannot_be_is_told_and_closed(visit: Visit, chosen: str, id_: str) -> None:
+    page = visit(f"/triggers?{urlencode({chosen: id_})}")
+    expect(page.locator(".chosen").get_by_role("alert")).to_be_visible()
+    page.locator(".chosen").get_by_role("button", name="Close").click()
+    expect(page.locator(".chosen")).to_have_count(0)
+
+
+def test_what_a_call_brought_is_loaded_once_while_its_state_is_asked_for_again(site: Site, visit: Visit) -> None:
+    delivery = site.call(n=0, 名="重い 📦")
+    page = visit(f"/triggers?delivery={delivery['id']}")
+    panel = page.locator(".chosen")
+    expect(panel).to_contain_text("重い 📦")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(f"{request.method} {request.url.partition('/deliveries/')[2]}"))
+    panel.get_by_role("button", name="Replay").press("Enter")
+    expect(panel.get_by_role("link", name="Failed")).to_have_count(2)
+    expect(panel).to_contain_text("重い 📦")
+    assert {each for each in asked if delivery["id"] in each} == {
+        f"POST {delivery['id']}/replay",
+        f"GET {delivery['id']}?without=call",
+    }
+
+
+def test_a_page_whose_words_cannot_be_loaded_says_so(site: Site, visit: Visit) -> None:
+    page = visit("/enter", fresh=True)
+    page.route("**/en-*.js", lambda route: route.abort())
+    page.goto(f"{site.url}/enter")
+    expect(page.get_by_role("alert")).to_contain_text("The page could not be loaded. Reload it.")
 
 
 @pytest.mark.parametrize(("locale", "words"), [("en-US", "Triggers"), ("ja-JP", "トリガー")])

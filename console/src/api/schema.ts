@@ -6327,7 +6327,9 @@ export interface operations {
     };
     read_delivery: {
         parameters: {
-            query?: never;
+            query?: {
+                without?: "call";
+            };
             header?: never;
             path: {
                 delivery_id: string;

@@ -225,6 +225,9 @@ async def test_a_delivery_is_shown_with_what_it_brought_and_its_runs(
     assert found["call"]["body"] == {"n": 3, "名": "🙂 \ue000"}
     assert found["call"]["headers"]["X-Kind"] == "new"
     assert found["call"]["headers"]["Authorization"] == "***"
+    brief = decoded(await operator.get(f"{API}/deliveries/{found['id']}", params={"without": "call"}))
+    assert brief == {**found, "call": None}
+    assert (await operator.get(f"{API}/deliveries/{found['id']}?without=runs")).status_code == 400
     [run] = found["run_list"]
     assert ([run["id"]], run["status"], run["app"]["id"]) == (found["runs"], "succeeded", flow.id)
 

@@ -12,7 +12,7 @@ export function Chosen(props: { id: string; title: string; children: ReactNode; 
     if (document.activeElement?.matches('[data-row]')) box.current?.focus()
   }, [])
   const close = () => {
-    document.querySelector<HTMLElement>(`[data-row="${props.id}"]`)?.focus()
+    document.querySelector<HTMLElement>(`[data-row="${CSS.escape(props.id)}"]`)?.focus()
     change({ trigger: undefined, delivery: undefined }, true)
   }
   const keys = (event: KeyboardEvent) => {

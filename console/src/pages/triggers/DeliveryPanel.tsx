@@ -17,12 +17,18 @@ import { useActing } from './useActing.ts'
 
 /** One call of a webhook: what became of it, what it brought, its runs; run again, or set aside. */
 export function DeliveryPanel({ id }: { id: string }) {
+  const path = `deliveries/${encodeURIComponent(id)}`
   const delivery = useQuery({
     queryKey: ['deliveries', 'one', id],
-    queryFn: () => get<DeliveryDetail>(`deliveries/${id}`),
+    queryFn: () => get<DeliveryDetail>(path, { without: 'call' }),
     refetchInterval: ({ state }) => (/waiting|running/.test(state.data?.state ?? '') ? 1000 : 10_000),
   })
-  const call = delivery.data?.call
+  // It never changes, and may have 10 MiB.
+  const { data: call } = useQuery({
+    queryKey: ['call', id],
+    queryFn: async () => (await get<DeliveryDetail>(path)).call,
+    staleTime: Number.POSITIVE_INFINITY,
+  })
   return (
     <Chosen
       id={id}

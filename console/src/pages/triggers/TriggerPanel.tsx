@@ -21,7 +21,7 @@ const OVERLAPS = ['queue_all', 'queue_one', 'allow', 'skip', 'cancel_other']
 export function TriggerPanel({ id }: { id: string }) {
   const trigger = useQuery({
     queryKey: ['triggers', 'one', id],
-    queryFn: () => get<Trigger>(`triggers/${id}`),
+    queryFn: () => get<Trigger>(`triggers/${encodeURIComponent(id)}`),
     refetchInterval: 5000,
   })
   const title = visible(trigger.data?.title ?? trigger.data?.node_id ?? t('trigger.node'))

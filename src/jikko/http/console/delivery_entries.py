@@ -3,7 +3,7 @@
 import json
 import math
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
@@ -90,10 +90,18 @@ class DeliveryFull(DeliveryEntry, kw_only=True):
         Json,
         Meta(
             description="`method`, `headers` (by which callers prove who they are: masked), `query_params`, `body` and "
-            "`files`; null: it was refused, or its run was removed."
+            "`files`; null: it was refused, its run was removed, or it was not asked for."
         ),
     ]
     run_list: Annotated[list[Run], Meta(description="Its runs, oldest first, as lists of runs show them.")]
+
+
+class DeliveryParts(Struct):
+    """How much of a delivery is told."""
+
+    without: Annotated[
+        Literal["call"] | None, Meta(description="`call`: it is null, for clients that ask how far the runs are.")
+    ] = None
 
 
 class DeliveryList(Struct):
@@ -131,15 +139,15 @@ async def list_deliveries(call: ConsoleRequest) -> SendableResponse:
     return json_response(DeliveryList(entries, following))
 
 
-@VisitorRoute("GET", "deliveries/{delivery_id}", {200: DeliveryFull}, (404, 503))
+@VisitorRoute("GET", "deliveries/{delivery_id}", {200: DeliveryFull}, (400, 404, 503), query=DeliveryParts)
 async def read_delivery(call: ConsoleRequest) -> SendableResponse:
     """A call of a webhook, with headers, parameters and body, and its runs."""
-    api = call.request.api
+    asked, api = queried(call.request.query, DeliveryParts), call.request.api
     view = await api.deliveries.find(id_in(call, "delivery_id", "delivery"))
     entry = await _entry_of(call, view)
     records = [record for run_id in view.runs if (record := await call.console.run_store.record(run_id)) is not None]
     brought: Json = None
-    if records and view.delivery.verdict == "accepted":
+    if records and view.delivery.verdict == "accepted" and asked.without is None:
         # It may have 10 MiB.
         inputs = await off_the_loop(json.loads, records[0].inputs, queue="records")
         brought = api.files.fresh(inputs.get("webhook_data"), base_url=call.request.base_url)
