@@ -63,11 +63,11 @@ if TYPE_CHECKING:
     from jikko.triggers.triggers import Triggers
     from jikko.triggers.webhook_options import read_webhook_options
 
-_IMPORT: Final = re.compile(r"^    from (jikko\.\S+) import (.+)$", re.MULTILINE)
+_IMPORT: Final = re.compile(r"^    from (jikko\.\S+) import (\([^)]+\)|.+)$", re.MULTILINE)
 _MODULES: Final = {
     name: module
     for module, names in _IMPORT.findall(Path(__file__).read_text(encoding="utf-8"))
-    for name in names.split(", ")
+    for name in re.findall(r"\w+", names)
 }
 """By the name of what is imported."""
 
