@@ -6346,6 +6346,14 @@ export interface operations {
                     "application/json": components["schemas"]["DeliveryFull"];
                 };
             };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             401: {
                 headers: {
                     [name: string]: unknown;
