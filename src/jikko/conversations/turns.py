@@ -105,15 +105,11 @@ class Turns:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def begin(
-        self,
-        app: App,
-        request: TurnRequest | Callable[[], Awaitable[TurnRequest]],
-        options: StartOptions | None = None,
+        self, app: App, request: TurnRequest, options: StartOptions | None = None
     ) -> StartOutcome | Message:
         """Begin a turn. It goes on whatever becomes of the caller.
 
         Args:
-            request: Or what makes it, unless a run has the idempotency key already.
             options: What is promised to the client by accepting the run.
 
         Returns:
@@ -132,16 +128,25 @@ class Turns:
         except _Answered as answered:
             return answered.message
 
+    async def begin_made(
+        self, app: App, make: Callable[[], Awaitable[TurnRequest]], options: StartOptions | None
+    ) -> StartOutcome | Message:
+        """As ``begin``, by a request that is made once it is known that no run has the idempotency key."""
+
+        async def begin(options: StartOptions | None) -> RunLog:
+            return await self._begin(app, await make(), options)
+
+        try:
+            return await self._starts.start(app, options, begin)
+        except _Answered as answered:
+            return answered.message
+
     async def title(self, app: App, query: str) -> str:
         """A name for a conversation that began with a question."""
         return await self._hooks.title(app, query)
 
-    async def _begin(
-        self, app: App, request: TurnRequest | Callable[[], Awaitable[TurnRequest]], options: StartOptions | None
-    ) -> RunLog:
+    async def _begin(self, app: App, request: TurnRequest, options: StartOptions | None) -> RunLog:
         self._runs.require_open()
-        if not isinstance(request, TurnRequest):
-            request = await request()
         opened, replies = None, self._hooks.replies(app.id)
         if request.conversation_id:
             # At the same time: the database may be far away.
