@@ -38,6 +38,7 @@ from jikko.inputs.local_files import uploaded
 from jikko.inputs.samples import samples_of
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.stores.messages import Message
+from jikko.runs.idempotency import Started
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
 
@@ -150,14 +151,14 @@ async def _try(assembly: Assembly, settings: Settings, path: Path, text: bytes, 
                 samples[variable.name] = [file] if variable.type == "file-list" else file
         inputs = await uploaded(samples, foretold.inputs, assembly.files, app_id=app.id, user="tester")
         if app.mode == "workflow":
-            live = await assembly.runs.start(app, StartRequest(inputs=inputs, user="tester"))
+            live: Started = await assembly.runs.start(app, StartRequest(inputs=inputs, user="tester"))
         else:
             begun = await assembly.turns.begin(
                 app, TurnRequest(query="お茶とは？", inputs=inputs, user="tester", name_wanted=False)
             )
             if isinstance(begun, Message):
                 return Tried(path, foretold, "answered")
-            live = begun.run  # type: ignore[assignment]
+            live = begun.run
         async with asyncio.timeout(SECONDS):
             end: Any = await live.ended()
     except JikkoError as error:
