@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -191,19 +192,17 @@ class Replays:
     async def results(
         self, source: AsyncIterator[RunIdentity | Recording | BadLine]
     ) -> AsyncIterator[tuple[ReplayedResult, bool]]:
-        """What becomes of each, and whether the version is known that it was of."""
-        under_way: set[asyncio.Task[tuple[ReplayedResult, bool]]] = set()
+        """What becomes of each, in the order given, and whether the version is known that it was of."""
+        under_way: deque[asyncio.Task[tuple[ReplayedResult, bool]]] = deque()
         # What is really asked is asked one at a time: a run that waits for another's call would lose its own time.
         at_once = 1 if self._replayer.mode == "live" else _AT_ONCE
         try:
             async for each in source:
-                under_way.add(asyncio.ensure_future(self._result(each)))
+                under_way.append(asyncio.ensure_future(self._result(each)))
                 if len(under_way) == at_once:
-                    done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-                    for task in done:
-                        yield task.result()
-            for last in asyncio.as_completed(under_way):
-                yield await last
+                    yield await under_way.popleft()
+            while under_way:
+                yield await under_way.popleft()
         finally:
             for task in under_way:
                 task.cancel()
