@@ -379,4 +379,4 @@ def _of(asked: UserQuery, opened: Opened | None, replies: ReplyState | None) -> 
 
 def _is_on(workflow: Workflow, feature: str) -> bool:
     settings = workflow.document.features.get(feature)
-    return isinstance(settings, Mapping) and settings.get("enabled") is True
+    return isinstance(settings, dict) and settings.get("enabled") is True

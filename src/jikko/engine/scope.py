@@ -29,14 +29,15 @@ class Scope:
 
     def get(self, selector: Selector) -> Json | Unset:
         """The value a selector points at, or ``UNSET``."""
-        if len(selector) < 2:
+        length = len(selector)
+        if length < 2:
             return UNSET
         node_id, name = selector[0], selector[1]
         scope: Scope | None = self
         while scope is not None:
             values = scope._values.get(node_id)
             if values is not None and name in values:
-                return values[name] if len(selector) == 2 else follow(values[name], selector[2:])
+                return values[name] if length == 2 else follow(values[name], selector[2:])
             scope = scope._outer
         return UNSET
 

@@ -190,10 +190,13 @@ class Executor:
 
     def launch(self, run_log: RunLog, workflow: Workflow, state: RunState, first: Event, *answers: FormClosed) -> None:
         """Execute a run that has a slot, from its state on, until it ends or pauses."""
-        if isinstance(first, (RunStarted, RunBegan)):
-            begun_after = max(0.0, first.at - run_log.record.created_at) if isinstance(first, RunBegan) else 0.0
-            self.measures.waits.observe(begun_after)
-        turn = first.turn if isinstance(first, RunStarted) else state.turn
+        if isinstance(first, RunStarted):
+            self.measures.waits.observe(0.0)
+            turn = first.turn
+        else:
+            if isinstance(first, RunBegan):
+                self.measures.waits.observe(max(0.0, first.at - run_log.record.created_at))
+            turn = state.turn
         runner = Runner(
             state,
             run_log,
