@@ -49,10 +49,7 @@ def _record_elsewhere(settings: Settings) -> RecordElsewhere:
 
 def archive_left_out(settings: Settings) -> str:
     """Old runs that no backup has, in words; empty: there are none. Blocks.
-
-    Raises:
-        StoreUnavailable: The database cannot be reached.
-    """
+    Raises ``StoreUnavailable``: the database cannot be reached."""
     if not (settings.database_url and settings.files_url):
         return ""
 
@@ -86,10 +83,7 @@ def is_bucket(text: str) -> bool:
 
 def make_bucket_backups(settings: Settings, url: str, clock: Clock = time.time) -> BucketBackups:
     """What makes backups of the data folder in a bucket. Opens no connection yet.
-
-    Raises:
-        InvalidSettings: That is no url of a bucket, or the library for it is missing.
-    """
+    Raises ``InvalidSettings``: that is no url of a bucket, or the library for it is missing."""
     return BucketBackups(
         make_backups(settings), BucketObjects(url, "backup_url"), clock=clock, keep=settings.backup_keep
     )
@@ -112,10 +106,7 @@ def backup_source(text: str, at: str = "") -> BackupSource:
 
 def backups_by_the_clock(settings: Settings, clock: Clock) -> list[ScheduledBackups]:
     """What makes backups while the server runs.
-
-    Raises:
-        InvalidSettings: The bucket for them cannot be one, or the library for it is missing.
-    """
+    Raises ``InvalidSettings``: the bucket for them cannot be one, or the library for it is missing."""
     places: list[BackupPlace] = []
     if settings.backup_folder is not None:
         backups = partial(make_backups, settings)

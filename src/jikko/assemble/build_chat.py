@@ -52,10 +52,7 @@ def build_hooks(
     context: BuildContext, stores: Stores, ports: NodePorts, providers: Providers, defaults: DefaultModels
 ) -> ChatHooks:
     """Moderation, replies of annotations and titles.
-
-    Args:
-        defaults: The models that are called where nothing names one.
-    """
+    ``defaults``: the models that are called where nothing names one."""
     embedder = make_embedder(ports.models)
     titles = Titles(stores.conversations, ports.models, defaults, context.clock)
     context.stack.step("titles", titles.close)

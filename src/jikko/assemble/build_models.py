@@ -27,14 +27,8 @@ if TYPE_CHECKING:
 
 
 def providers_of(settings: Settings, environment: Mapping[str, str] = os.environ) -> Providers:
-    """The providers of models that are set up.
-
-    Args:
-        environment: What ``${NAME}`` in the providers file stands for.
-
-    Raises:
-        InvalidSettings: The providers file cannot be used.
-    """
+    """The providers of models that are set up. ``environment``: what ``${NAME}`` in the providers file stands for.
+    Raises ``InvalidSettings``: the providers file cannot be used."""
     if settings.providers is None:
         return Providers()
 
@@ -71,10 +65,7 @@ def make_models(
     providers: Providers, *, app_share: float = 1.0, plugins: "Callable[[], PluginProviders] | None" = None
 ) -> ProviderModels:
     """The models of these providers. Connects to nothing yet.
-
-    Args:
-        plugins: Providers that are plugins; asked for with the first of them.
-    """
+    ``plugins``: providers that are plugins; asked for with the first of them."""
     return ProviderModels(providers, BACKENDS, app_share=app_share, plugins=plugins)
 
 
@@ -83,10 +74,7 @@ async def models_alone(
     settings: Settings, environment: Mapping[str, str] = os.environ
 ) -> AsyncIterator[ProviderModels]:
     """The models of the providers file, without a server; what is started for them ends with the block.
-
-    Raises:
-        InvalidSettings: The file of the providers, or of the plugins, cannot be used.
-    """
+    Raises ``InvalidSettings``: the file of the providers, or of the plugins, cannot be used."""
     nothing: Any = None
     plugins = Plugins(settings, models=nothing, files=nothing, tools=nothing, environment=environment)
     models = make_models(providers_of(settings, environment), plugins=plugins.model_providers)

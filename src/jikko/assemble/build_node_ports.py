@@ -149,14 +149,8 @@ def allowed_networks(given: Iterable[str]) -> tuple[str, ...]:
 
 
 def mocks_of(text: str) -> dict[str, dict[str, Json]]:
-    """The outputs that stand for nodes, by the node's id or title.
-
-    Args:
-        text: The setting: a JSON object of objects, or nothing.
-
-    Raises:
-        InvalidSettings: It is something else.
-    """
+    """The outputs that stand for nodes, by the node's id or title. ``text``: the setting: a JSON object of objects, or
+    nothing. Raises ``InvalidSettings``: it is something else."""
     try:
         return msgspec.json.decode(text, type=dict[str, dict[str, Any]]) if text.strip() else {}
     except msgspec.DecodeError as error:

@@ -35,10 +35,7 @@ class RunServices(Struct, frozen=True):
 
 def build_admission(context: BuildContext, *, clustered: bool) -> Admission:
     """What says how many runs go on at once.
-
-    Args:
-        clustered: Whether several servers share the limit of an app; by default the workers of this machine do.
-    """
+    ``clustered``: whether several servers share the limit of an app; by default the workers of this machine do."""
     settings = context.settings
     per_app = context.of_machine.max_runs_per_app if clustered else settings.max_runs_per_app
     return Admission(

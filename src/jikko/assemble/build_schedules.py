@@ -50,10 +50,7 @@ def build_schedules(
     clock: Clock,
 ) -> ScheduleServices:
     """The schedules of an installation. The triggers file is read at once.
-
-    Raises:
-        InvalidSettings: It cannot be used.
-    """
+    Raises ``InvalidSettings``: it cannot be used."""
     options = {} if settings.triggers is None else dict(lazy.read_triggers_file(settings.triggers))
     store, alarm = lazy_proxy(stores.schedules), ScheduleWatch.alarm(clock)
 

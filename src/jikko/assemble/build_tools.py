@@ -33,10 +33,7 @@ _OF_PLUGINS: Final = "jikko.assemble.plugin_runtime"
 
 def make_directory(settings: Settings, apps: AppStore, environment: Mapping[str, str] = os.environ) -> "ToolsDirectory":
     """What the tools file says. It is read at once; where there is none, nothing is made before it is asked for.
-
-    Raises:
-        InvalidSettings: It cannot be used.
-    """
+    Raises ``InvalidSettings``: it cannot be used."""
 
     def made() -> "ToolsDirectory":
         return lazy.ToolsDirectory(settings.tools, environment, apps)
@@ -70,10 +67,7 @@ def tools_file(settings: Settings, environment: Mapping[str, str] = os.environ) 
 
 def known_tools(settings: Settings, environment: Mapping[str, str] = os.environ) -> Tools:
     """The same, only to be looked up: what they would need to be called is left out.
-
-    Raises:
-        InvalidSettings: The tools file cannot be used.
-    """
+    Raises ``InvalidSettings``: the tools file cannot be used."""
     nothing: Any = None
     directory = make_directory(settings, nothing, environment)
     plugins = Plugins(settings, models=nothing, files=nothing, tools=lambda: tools, environment=environment)

@@ -59,14 +59,8 @@ class UpkeepServices(Struct, frozen=True):
 def build_upkeep(
     context: BuildContext, stores: Stores, files: Files, http: HttpClient, runs: Runs, cluster: Cluster
 ) -> UpkeepServices:
-    """The upkeep of a process.
-
-    Args:
-        http: What call-backs are sent by.
-
-    Raises:
-        InvalidSettings: The bucket of backups cannot be one, or the library for it is missing.
-    """
+    """The upkeep of a process. ``http``: what call-backs are sent by. Raises ``InvalidSettings``: the bucket of backups
+    cannot be one, or the library for it is missing."""
     settings, clock = context.settings, context.clock
     callbacks = Callbacks(stores.callbacks, stores.runs, http, clock)
     orphans = (

@@ -67,10 +67,7 @@ class Configuration:
 
     async def read_again(self) -> None:
         """Read all of it, and have calls that begin from now on see it; those under way end as they began.
-
-        Raises:
-            InvalidSettings: A file is wrong, or several. Then all of them go on to hold as they were.
-        """
+        Raises ``InvalidSettings``: a file is wrong, or several. Then all of them go on to hold as they were."""
         async with self._reading:
             use = await asyncio.to_thread(self._read)
             for each in use:

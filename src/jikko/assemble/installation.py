@@ -18,13 +18,8 @@ from jikko.store.sqlite.knowledge.knowledge_names import known_ids
 
 def installation_of(settings: Settings, environment: Mapping[str, str] = os.environ) -> Installation:
     """What this installation has that workflows need. Reads the files of providers and tools; starts and calls nothing.
-
-    Args:
-        environment: What ``${NAME}`` in these files stands for.
-
-    Raises:
-        InvalidSettings: The setting ``mocks`` cannot be used.
-    """
+    ``environment``: what ``${NAME}`` in these files stands for.
+    Raises ``InvalidSettings``: the setting ``mocks`` cannot be used."""
     return installation(
         settings.providers,
         environment,
@@ -51,8 +46,5 @@ def _datasets(settings: Settings) -> Container[str]:
 
 def outside_of(settings: Settings) -> Outside:
     """The values for environment variables of workflows that stand outside of their files.
-
-    Raises:
-        StoreUnavailable: The database of the data folder cannot be read.
-    """
+    Raises ``StoreUnavailable``: the database of the data folder cannot be read."""
     return Outside(settings.env, stored_values(settings))

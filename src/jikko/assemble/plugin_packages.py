@@ -168,10 +168,7 @@ class PluginPackages:
 
     async def tried(self, entry: Entry) -> str | None:
         """Start a plugin, and have it try the credentials of its providers.
-
-        Returns:
-            What is wrong; ``None``: nothing.
-        """
+        Returns what is wrong; ``None``: nothing."""
         try:
             for provider in entry.plugin.providers:
                 credentials = {} if provider.kind == "models" else self.runtime.credentials(entry, provider)
@@ -196,14 +193,8 @@ class PluginPackages:
     async def called(
         self, provider: str, tool: str, given: Mapping[str, Json], emit: Callable[[str], None]
     ) -> str | None:
-        """Call a tool.
-
-        Args:
-            emit: Takes each message, as a line of JSON.
-
-        Returns:
-            Why it failed, with ``PluginFailure.trace``; ``None``: it did not.
-        """
+        """Call a tool. ``emit``: takes each message, as a line of JSON. Returns why it failed, with
+        ``PluginFailure.trace``; ``None``: it did not."""
 
         def line(message: ToolMessage) -> None:
             if isinstance(message, BlobMessage):
@@ -251,10 +242,7 @@ async def plugin_packages(
     settings: Settings, environment: Mapping[str, str] = os.environ
 ) -> AsyncIterator[PluginPackages]:
     """Everything for one command; processes that it started end with the block.
-
-    Raises:
-        InvalidSettings: A setting cannot be used.
-    """
+    Raises ``InvalidSettings``: a setting cannot be used."""
     async with Shutdown() as stack:
         stores = stores_in_memory(stack)
         signer = UrlSigner(keys=stores.signing_keys, base_url="http://127.0.0.1", validity=settings.link_seconds)

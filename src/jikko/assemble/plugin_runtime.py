@@ -43,14 +43,8 @@ def make_plugins(
     *,
     environment: Mapping[str, str] = os.environ,
 ) -> MadePlugins:
-    """The plugins of a data folder. Starts nothing.
-
-    Args:
-        tools: All tools; asked for when a plugin calls one.
-
-    Raises:
-        InvalidSettings: The plugins file, or a setting, cannot be used.
-    """
+    """The plugins of a data folder. Starts nothing. ``tools``: all tools; asked for when a plugin calls one. Raises
+    ``InvalidSettings``: the plugins file, or a setting, cannot be used."""
     runtime = make_runtime(settings, files=files, environment=environment)
     return MadePlugins(
         runtime,
@@ -62,10 +56,7 @@ def make_plugins(
 
 def make_runtime(settings: Settings, *, files: FileStore, environment: Mapping[str, str] = os.environ) -> PluginRuntime:
     """What runs the plugins of a data folder. Starts nothing.
-
-    Raises:
-        InvalidSettings: The plugins file, or a setting, cannot be used.
-    """
+    Raises ``InvalidSettings``: the plugins file, or a setting, cannot be used."""
     processes = max(1, settings.plugin_processes)
     try:
         tunnels = Tunnels(

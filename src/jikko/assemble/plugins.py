@@ -83,10 +83,7 @@ class Plugins:
 
     def read_again(self) -> Callable[[], None]:
         """Read the plugins file. Returns what has calls from now on see it.
-
-        Raises:
-            InvalidSettings: It cannot be used.
-        """
+        Raises ``InvalidSettings``: it cannot be used."""
         config = lazy.read_plugins_file(self._settings.plugins, self._environment)
 
         def use() -> None:

@@ -17,10 +17,7 @@ from jikko.settings import Settings
 
 def make_sandbox(settings: Settings, workers: int = 1, *, brief: bool = False) -> Sandbox:
     """The sandbox of this platform, for one of ``workers`` processes. Starts nothing.
-
-    Args:
-        brief: Whether the process runs few programs: see ``ForkServerSandbox``, ``as_named``.
-    """
+    ``brief``: whether the process runs few programs: see ``ForkServerSandbox``, ``as_named``."""
     if sys.platform != "linux":
         return UnavailableSandbox("it needs Linux; run Jikko there, or in its container image")
     limits = sandbox_limits(settings).for_worker(workers)

@@ -74,10 +74,7 @@ class Stores(NamedTuple):
 
 async def build_stores(context: BuildContext) -> Stores:
     """The stores of a process; without a data folder, those that are gone with it.
-
-    Raises:
-        InvalidSettings, StoreUnavailable: As ``open_stores``.
-    """
+    Raises ``InvalidSettings`` or ``StoreUnavailable``: as ``open_stores``."""
     if context.in_memory:
         return lazy.stores_in_memory(context.stack)
     return await open_stores(
@@ -109,10 +106,7 @@ async def open_stores(settings: Settings, stack: Shutdown, owned: bool, *, share
 
 def contents_of_files(settings: Settings) -> BlobStore:
     """Where the contents of files are: the bucket that is set, or the data folder.
-
-    Raises:
-        InvalidSettings: The setting of the bucket cannot be used.
-    """
+    Raises ``InvalidSettings``: the setting of the bucket cannot be used."""
     if not settings.files_url:
         return DiskBlobs(settings.files)
 

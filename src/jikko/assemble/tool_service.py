@@ -40,10 +40,7 @@ def make_tools(
     clock: Clock = time.time,
 ) -> ToolService:
     """All tools of this installation. Connects to nothing, and starts nothing, yet.
-
-    Args:
-        defaults: The models that speak and hear where a node chooses none.
-    """
+    ``defaults``: the models that speak and hear where a node chooses none."""
     kinds: dict[str, Tools] = {
         "api": ApiTools(directory, http, files, max_bytes=settings.http_max_file, seconds=settings.tool_seconds),
         "mcp": McpTools(

@@ -28,10 +28,7 @@ FOLDER_ID: Final = "folder.id"
 
 def require_own_record(home: Path) -> None:
     """See that the record of a folder is, or will be, in the folder itself.
-
-    Raises:
-        InvalidSettings: It is in a database elsewhere.
-    """
+    Raises ``InvalidSettings``: it is in a database elsewhere."""
     if (home / FOLDER_ID).exists() and not (home / "jikko.db").exists():
         raise InvalidSettings(
             f"The record of {home} is in PostgreSQL: set database_url, as it was. To begin with an empty one here, "
@@ -41,10 +38,7 @@ def require_own_record(home: Path) -> None:
 
 def require_whole(home: Path) -> None:
     """See that a folder is no half of a backup that was being brought back, and that its record is not half moved.
-
-    Raises:
-        InvalidSettings: It is.
-    """
+    Raises ``InvalidSettings``: it is."""
     MoveMark(home).require_none()
     if (home / RESTORING).exists():
         raise InvalidSettings(

@@ -78,10 +78,7 @@ class Hold:
 
     def say_read(self, refused: str | None = None) -> None:
         """Say that the files of the operator were read again, or that it can be done.
-
-        Args:
-            refused: What is wrong with them, empty if nothing is; ``None``: they were not read yet.
-        """
+        ``refused``: what is wrong with them, empty if nothing is; ``None``: they were not read yet."""
         self._say({"reads": self._owner.reads + 1, "refused": refused or ""})
 
     def _say(self, given: Mapping[str, object]) -> None:

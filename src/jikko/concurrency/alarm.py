@@ -25,10 +25,7 @@ class Alarm:
 
     async def wait(self, at: float | None) -> None:
         """Wait until a time, or an earlier one that was set since the last wait, or so long that a look is due.
-
-        Args:
-            at: ``None``: nothing is due that is known.
-        """
+        ``at``: ``None``: nothing is due that is known."""
         while True:
             known = [moment for moment in (at, self._set_to) if moment is not None]
             seconds = min([moment - self._clock() for moment in known] + [self._look_seconds])

@@ -61,10 +61,7 @@ class FairQueue(Generic[T]):
 
     def next(self, rank: Callable[[str], int] | None = None) -> T | None:
         """Take out the one whose turn it is; ``None`` if none waits whose key does not rest.
-
-        Args:
-            rank: Keys of a lower rank have their turns first. It takes time in proportion to the keys that wait.
-        """
+        ``rank``: keys of a lower rank have their turns first. It takes time in proportion to the keys that wait."""
         if not self._order:
             return None
         # The first of the lowest: ``min`` keeps the order of turns.

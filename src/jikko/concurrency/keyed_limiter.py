@@ -21,14 +21,8 @@ class KeyedLimiter:
         return frozenset(self._tasks)
 
     def begin(self, name: str, receiver: str, work: Callable[[], Coroutine[Any, Any, None]]) -> bool:
-        """Begin a piece of work, if there is room for it and none of that name is under way.
-
-        Args:
-            work: Must not raise.
-
-        Returns:
-            Whether it was begun.
-        """
+        """Begin a piece of work, if there is room for it and none of that name is under way. ``work``: must not raise.
+        Returns whether it was begun."""
         if name in self._tasks or len(self._tasks) >= self.total or self._receivers[receiver] >= self.each:
             return False
         self._receivers[receiver] += 1

@@ -17,10 +17,7 @@ T = TypeVar("T")
 
 async def off_the_loop(compute: Callable[[A], T], argument: A, *, queue: Queue = "nodes") -> T:
     """What a function gives, or raises. It is called in a thread, one after the other of a queue.
-
-    Args:
-        queue: For whom: who reads records does not hold up nodes.
-    """
+    ``queue``: for whom: who reads records does not hold up nodes."""
     return await asyncio.get_running_loop().run_in_executor(_thread(queue), compute, argument)
 
 

@@ -107,9 +107,6 @@ patience: Final[ContextVar[Patience | None]] = ContextVar("patience", default=No
 
 async def within_patience(reading: Awaitable[T]) -> T:
     """Read the record, for no longer than the request that asks may wait.
-
-    Raises:
-        TimeoutError: It has no time left.
-    """
+    Raises ``TimeoutError``: it has no time left."""
     waiting = patience.get()
     return await (reading if waiting is None else waiting.wait(reading))

@@ -22,10 +22,7 @@ class Rate(Protocol):
 
     async def take(self, key: bytes) -> None:
         """Let a request through.
-
-        Raises:
-            TooManyRequests: There were as many as may be. Tells when the next one may come.
-        """
+        Raises ``TooManyRequests``: there were as many as may be. Tells when the next one may come."""
 
 
 class RequestRate:
@@ -79,10 +76,7 @@ class RequestRates:
 
     def count(self, key: bytes, per_minute: int) -> int:
         """See ``RequestRate.count``.
-
-        Args:
-            per_minute: Requests; 0 for no limit. As many rates are remembered as were asked for.
-        """
+        ``per_minute``: requests; 0 for no limit. As many rates are remembered as were asked for."""
         rate = self._rates.get(per_minute)
         if rate is None:
             rate = self._rates[per_minute] = RequestRate(per_minute, timer=self._timer)

@@ -45,10 +45,7 @@ class Scheduler:
 
     def later(self, key: str, work: Work, *, first: bool = False) -> None:
         """Have a function called when it is its turn. Twice the same is called once.
-
-        Args:
-            first: Before the others of the key.
-        """
+        ``first``: before the others of the key."""
         self._turns.add(key, work, first=first)
         if not self._goes_round:
             self._goes_round = True

@@ -50,10 +50,7 @@ class Shutdown(AsyncExitStack):
 
     def begin(self, seconds: float) -> float:
         """Begin to end: all is over in so many seconds. Called again by somebody in a hurry, who never gives more time.
-
-        Returns:
-            The seconds that are left.
-        """
+        Returns the seconds that are left."""
         now = asyncio.get_running_loop().time()
         if math.isinf(self._until):
             self._began = time.monotonic()

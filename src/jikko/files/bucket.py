@@ -238,14 +238,8 @@ def address_of(url: str) -> str:
 
 
 def opened(url: str, setting: str = "files_url") -> "ObjectStore":
-    """A client of the bucket of a url. Opens no connection.
-
-    Args:
-        setting: What gives the url, for messages.
-
-    Raises:
-        InvalidSettings: That is no such url, or the library is missing.
-    """
+    """A client of the bucket of a url. Opens no connection. ``setting``: what gives the url, for messages. Raises
+    ``InvalidSettings``: that is no such url, or the library is missing."""
     if wrong := trouble_of_bucket(url):
         raise InvalidSettings(f"{setting} {wrong}.")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):

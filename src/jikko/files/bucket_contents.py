@@ -13,14 +13,8 @@ class BucketContents:
     """``Contents`` of what ``BucketBlobs`` keeps. Everything here blocks."""
 
     def __init__(self, url: str) -> None:
-        """Opens no connection.
-
-        Args:
-            url: As for ``BucketBlobs``.
-
-        Raises:
-            InvalidSettings: That is no url of a bucket, or the library is missing.
-        """
+        """Opens no connection. ``url``: as for ``BucketBlobs``. Raises ``InvalidSettings``: that is no url of a bucket,
+        or the library is missing."""
         self._store = opened(url)
         self._name = address_of(url)
 

@@ -143,10 +143,7 @@ def content_path(root: Path, digest: str) -> Path:
 
 def digests_in(root: Path, after: str = "") -> Iterator[str]:
     """The digests of a folder of contents, in order, those behind one of them. Blocks.
-
-    Raises:
-        OSError: It cannot be read.
-    """
+    Raises ``OSError``: it cannot be read."""
     for first in _names(root):
         if len(first) != 2 or first < after[:2]:
             continue

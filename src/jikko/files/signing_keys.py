@@ -33,10 +33,7 @@ class KeyFiles:
 
     def load_or_create(self) -> SigningKeys:
         """The keys: the first is made on the first call, and read by no one but the owner of the file.
-
-        Raises:
-            InvalidSettings: A file cannot be read or written, or does not hold a key.
-        """
+        Raises ``InvalidSettings``: a file cannot be read or written, or does not hold a key."""
         try:
             make_folder(self._path.parent)
             try:
@@ -58,10 +55,7 @@ class KeyFiles:
 
     def existing(self) -> list[bytes]:
         """The keys that there are, the newest first. None is made.
-
-        Raises:
-            InvalidSettings: See ``load_or_create``.
-        """
+        Raises ``InvalidSettings``: see ``load_or_create``."""
         if not self._path.exists():
             return []
         keys = self.load_or_create()
@@ -74,10 +68,7 @@ class KeyFiles:
 
     def add(self) -> Path:
         """Make a key that is accepted, and signs nothing yet. Returns its file.
-
-        Raises:
-            OSError: It cannot be written.
-        """
+        Raises ``OSError``: it cannot be written."""
         # Two from one to the next: `make_newest` needs the one between.
         number = max(int(time.time()), *(int(path.suffix[1:]) + 2 for path in self.older()), 0)
         path = self._path.with_name(f"{self._path.name}.{number}")
@@ -86,10 +77,7 @@ class KeyFiles:
 
     def make_newest(self, path: Path) -> None:
         """Have a key sign from now on; the one that did is accepted.
-
-        Raises:
-            OSError: It cannot be written. Then the other one goes on to sign.
-        """
+        Raises ``OSError``: it cannot be written. Then the other one goes on to sign."""
         # Three steps, each of which leaves all keys there: two names of one key do no harm.
         former = self._path.with_name(f"{self._path.name}.{int(path.suffix[1:]) + 1}")
         with suppress(FileNotFoundError):
@@ -102,10 +90,7 @@ class KeyFiles:
 
     def remove_older(self) -> int:
         """Accept nothing but the newest key. Returns how many were removed.
-
-        Raises:
-            OSError: One cannot be removed.
-        """
+        Raises ``OSError``: one cannot be removed."""
         older = self.older()
         for path in older:
             path.unlink(missing_ok=True)

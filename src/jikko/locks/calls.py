@@ -63,10 +63,7 @@ def prctl(option: int, value: int, *, what: str) -> None:
 
 def drop_capabilities(*, but: int = 0) -> None:
     """Give up every capability, also those that a plain user may have been granted.
-
-    Args:
-        but: Those to keep, a bit for each.
-    """
+    ``but``: those to keep, a bit for each."""
     header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)
     try:
         system_call("capset", header, struct.pack("IIIIII", but, but, but, 0, 0, 0))
@@ -76,13 +73,8 @@ def drop_capabilities(*, but: int = 0) -> None:
 
 def die_with(parent: int) -> None:
     """Have the kernel kill this process when its parent ends. Must follow any change of user, which undoes it.
-
-    Args:
-        parent: The process id that the parent must have now.
-
-    Raises:
-        LockFailed: Refused, or the parent is gone already.
-    """
+    ``parent``: the process id that the parent must have now.
+    Raises ``LockFailed``: refused, or the parent is gone already."""
     prctl(_PR_SET_PDEATHSIG, _SIGKILL, what="the death signal")
     if os.getppid() != parent:
         raise LockFailed("the parent process is gone")
@@ -102,14 +94,8 @@ def landlock_abi() -> int:
 
 
 def install_filter(program: bytes, *, asks: bool = False) -> int:
-    """Put a seccomp filter on this process and whatever it will start, for good.
-
-    Args:
-        asks: Whether the answer to some call is ``ASK``.
-
-    Returns:
-        The descriptor of its notifications if it asks, else 0.
-    """
+    """Put a seccomp filter on this process and whatever it will start, for good. ``asks``: whether the answer to some
+    call is ``ASK``. Returns the descriptor of its notifications if it asks, else 0."""
     buffer = ctypes.create_string_buffer(program, len(program))
     described = _FilterProgram(len(program) // 8, ctypes.cast(buffer, ctypes.c_void_p))
     try:

@@ -277,10 +277,7 @@ MACHINES = ("x86_64", "aarch64")
 
 def numbers(machine: str | None = None) -> dict[str, int]:
     """The numbers of the calls in the table, without those that the machine lacks.
-
-    Args:
-        machine: By default the one that this runs on. One that is not in ``MACHINES`` has no numbers.
-    """
+    ``machine``: by default the one that this runs on. One that is not in ``MACHINES`` has no numbers."""
     machine = machine or os.uname().machine
     if machine not in MACHINES:
         return {}

@@ -35,10 +35,7 @@ class Archiving:
 
     async def look(self) -> int:
         """Move what is old enough now. Returns how many runs were moved.
-
-        Raises:
-            JikkoError: It cannot be. What was moved until then is in the archive.
-        """
+        Raises ``JikkoError``: it cannot be. What was moved until then is in the archive."""
         moved = await self._runs.archive(self._clock() - self._days * _DAY)
         if moved:
             log.info("%d runs were older than %g days, and are in the archive", moved, self._days)

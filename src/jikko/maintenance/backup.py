@@ -44,14 +44,8 @@ class RecordElsewhere(Struct, frozen=True):
 
 
 def write_keys(folder: Path, keys: Sequence[bytes]) -> None:
-    """Put keys of links into a folder, as a data folder has them: closed to others.
-
-    Args:
-        keys: The newest first.
-
-    Raises:
-        OSError: They cannot be written.
-    """
+    """Put keys of links into a folder, as a data folder has them: closed to others. ``keys``: the newest first. Raises
+    ``OSError``: they cannot be written."""
     for path in folder.glob(f"{SIGNING_KEY}*"):
         remove(path)
     make_whole_file(folder / SIGNING_KEY, keys[0])

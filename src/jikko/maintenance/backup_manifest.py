@@ -63,10 +63,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def digests(folder: Path, *, contents: str) -> dict[str, str]:
     """SHA-256 of each file below a folder, by its path in it; the mark itself, locks and ``contents`` left out.
-
-    Raises:
-        OSError: One cannot be read.
-    """
+    Raises ``OSError``: one cannot be read."""
     with open_folder(folder) as opened:
         return {name: _digest(name, opened) for name in _named(folder, contents, stat.S_IFREG)}
 

@@ -67,10 +67,7 @@ def mark(folder: Path, source_id: str) -> None:
 
 def unmark(home: Path) -> None:
     """What is served from now on is a data folder of its own, and no backup replaces it.
-
-    Raises:
-        OSError: The mark is there and cannot be removed.
-    """
+    Raises ``OSError``: the mark is there and cannot be removed."""
     (home / MARK).unlink(missing_ok=True)
 
 

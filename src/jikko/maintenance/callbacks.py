@@ -107,10 +107,7 @@ class Callbacks:
 
     async def resend(self, run_id: str) -> Callback:
         """Have a call-back delivered again from now on, whatever became of it.
-
-        Raises:
-            NotFound: The run has none.
-        """
+        Raises ``NotFound``: the run has none."""
         found = await self._store.find(run_id)
         if found is None:
             raise NotFound(f"Run {run_id!r} has no call-back.")
@@ -218,10 +215,7 @@ class Callbacks:
 
 def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     """The header ``webhook-signature``: ``v1,`` and the HMAC-SHA256 of id, time and body, in base64.
-
-    Args:
-        secret: As the application has it: ``whsec_`` and the key in base64.
-    """
+    ``secret``: as the application has it: ``whsec_`` and the key in base64."""
     key = base64.b64decode(secret.removeprefix(_PREFIX))
     signed = f"{message_id}.{timestamp}.".encode() + body
     return "v1," + binascii.b2a_base64(hmac.digest(key, signed, hashlib.sha256), newline=False).decode()

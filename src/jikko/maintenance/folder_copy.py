@@ -92,13 +92,8 @@ def _copy_opened(
 
 def copy_file(source: Path, target: Path, *, above: int | None = None) -> None:
     """Copy a file, with its mode and time, in one step, and read the copy again. Blocks.
-
-    Args:
-        above: The descriptor of its folder: a link in its place is then refused, and anything else that is no file.
-
-    Raises:
-        OSError: It cannot be read or written, or reads otherwise than it was written.
-    """
+    ``above``: the descriptor of its folder: a link in its place is then refused, and anything else that is no file.
+    Raises ``OSError``: it cannot be read or written, or reads otherwise than it was written."""
     part = target.with_name(f"{target.name}.part")
     part.unlink(missing_ok=True)
     try:
@@ -125,10 +120,7 @@ def copy_file(source: Path, target: Path, *, above: int | None = None) -> None:
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Keep others from changing what is installed in a folder, whose file ``.lock`` they hold meanwhile.
-
-    Raises:
-        OSError: They do not let go of it.
-    """
+    Raises ``OSError``: they do not let go of it."""
     try:
         descriptor = os.open(folder / ".lock", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -60,10 +60,7 @@ class KeywordIndexing:
 
     async def _look(self, before: int) -> int:
         """Work until less than a batch is left, or until the next look is due. Returns how many runs are left.
-
-        Args:
-            before: How many were left the last time.
-        """
+        ``before``: how many were left the last time."""
         began = self._clock()
         left = await self._store.index(limit=0)
         busy = left - before > _BUSY * self._look_every

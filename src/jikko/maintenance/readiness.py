@@ -83,10 +83,7 @@ class Readiness:
 
     async def checks(self, patience: float = PATIENCE_SECONDS) -> dict[str, str]:
         """Everything that must hold for runs to be accepted: ``ok``, or why not, by name.
-
-        Args:
-            patience: Seconds for which a write may be waited for.
-        """
+        ``patience``: seconds for which a write may be waited for."""
         accepting = "the server is shutting down" if self.is_leaving or self._is_closing() else OK
         checks = {"accepting": accepting, "record": self.trouble or await self._look(patience)}
         return checks if self._cluster is None else {**checks, "cluster": self._cluster() or OK}

@@ -42,10 +42,7 @@ class BackupSource(Protocol):
 
     def problems(self) -> list[str]:
         """What in it is damaged or missing, of each a text. Reads all of it.
-
-        Raises:
-            StoreUnavailable, OSError: It cannot be read.
-        """
+        Raises ``StoreUnavailable`` or ``OSError``: it cannot be read."""
 
     def copy_to(self, home: Path) -> None:
         """Copy all but what it says of itself to a folder that is there and empty.
@@ -167,10 +164,7 @@ class InFolder:
 
 def found_in(folder: Path, manifest: Manifest, contents: Callable[[Path], FolderContents]) -> list[str]:
     """What in a folder is not as a manifest says; of each a text. Reads all of it. Blocks.
-
-    Raises:
-        OSError: It cannot be read.
-    """
+    Raises ``OSError``: it cannot be read."""
     found = problems(folder, manifest, contents=CONTENTS)
     if (folder / CONTENTS).is_symlink():
         return [*found, f"{CONTENTS} is a link"]

@@ -33,17 +33,11 @@ class BackupPlace(Protocol):
 
     def newest_time(self) -> float:
         """When the newest was made, in seconds since the Unix epoch; 0: there is none.
-
-        Raises:
-            JikkoError, OSError: It cannot be told.
-        """
+        Raises ``JikkoError`` or ``OSError``: it cannot be told."""
 
     def add(self) -> str:
         """Make one now, and remove those that are too many. Returns what came of it.
-
-        Raises:
-            NotABackup, JikkoError, OSError: There is no new one; those before it are as they were.
-        """
+        Raises ``NotABackup``, ``JikkoError`` or ``OSError``: there is no new one; those before it are as they were."""
 
 
 class ScheduledBackups:
@@ -99,10 +93,7 @@ class FolderOfBackups:
 
     def make(self) -> Made:
         """Make one now, and remove those that are too many. Blocks.
-
-        Raises:
-            NotABackup, JikkoError, OSError: See ``Backups.make``; those before it are as they were.
-        """
+        Raises ``NotABackup``, ``JikkoError`` or ``OSError``: see ``Backups.make``; those before it are as they were."""
         known = self._known()
         unfinished = self._folder / _UNFINISHED
         made = self._backups().make(unfinished, earlier=known[-1][1] if known else None)

@@ -67,10 +67,7 @@ async def export_named(
     store: RunStore, records: Iterable[RunRecord], *, damaged: Callable[[JikkoError], None]
 ) -> AsyncIterator[bytes]:
     """Some runs, wherever they are.
-
-    Args:
-        damaged: As of ``export_lines``; called, too, for each run that goes on, or was pruned meanwhile.
-    """
+    ``damaged``: as of ``export_lines``; called, too, for each run that goes on, or was pruned meanwhile."""
     for record in records:
         run_id = record.identity.run_id
         if record.is_open:
@@ -89,13 +86,8 @@ async def export_named(
 
 async def import_lines(store: RunStore, lines: Iterable[bytes], *, app_id: str | None = None) -> ImportResult:
     """Add runs. Those whose ids are known are left as they are, so that an import can be repeated.
-
-    Args:
-        app_id: The app whose runs they become; by default, each stays the run of the app that it was of.
-
-    Raises:
-        BadLine: A line cannot be read. Runs of the lines before it were added.
-    """
+    ``app_id``: the app whose runs they become; by default, each stays the run of the app that it was of.
+    Raises ``BadLine``: a line cannot be read. Runs of the lines before it were added."""
     imported, archived = ImportResult(), await store.archived_until()
     pending: deque[tuple[int, asyncio.Future[None]]] = deque()
     try:

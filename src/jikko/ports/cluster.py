@@ -211,10 +211,7 @@ class Member(Protocol):
 
     async def read_again(self) -> None:
         """Read the files of the operator again.
-
-        Raises:
-            InvalidSettings: One is wrong; all go on to hold as they were.
-        """
+        Raises ``InvalidSettings``: one is wrong; all go on to hold as they were."""
 
     async def lead(self) -> None:
         """Do what one process does for all, until cancelled: the member does not lead any more."""
@@ -245,10 +242,7 @@ class Cluster(Protocol):
     async def attend(self) -> None:
         """Be known to the others as one that lives, and take part in nothing, until ``close``: for a command that
         executes runs of its own. Otherwise these would be taken for those of a process that died.
-
-        Raises:
-            StoreUnavailable: The others cannot be told.
-        """
+        Raises ``StoreUnavailable``: the others cannot be told."""
 
     def leave(self) -> None:
         """Lead no more and take over nothing more. The member still gets requests and hints until ``close``."""
@@ -258,11 +252,8 @@ class Cluster(Protocol):
 
     async def request(self, holder: str, command: Command) -> Answer:
         """Have the holder of a run do something.
-
-        Returns:
-            Its answer. ``None``: there is no member of that name, or it does not have the run, or it did not answer in
-            time and may or may not have done it. Look at the record again.
-        """
+        Returns its answer. ``None``: there is no member of that name, or it does not have the run, or it did not answer
+        in time and may or may not have done it. Look at the record again."""
 
     def offer(self, orphans: OrphanedRuns) -> None:
         """Have some member take runs over, this one perhaps."""

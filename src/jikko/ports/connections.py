@@ -22,14 +22,9 @@ class Connections(Protocol):
     """Opens TCP connections under the address policy. ``jikko.outbound.tunnel.Tunnels`` is the one implementation."""
 
     async def open(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Connect; the name is resolved here and now, and what is connected to is what was checked.
-
-        Args:
-            host: A name or an address, without brackets.
-
-        Raises:
-            HttpFailure: The address may not be reached (``address``), or there is no connection (``connect``).
-        """
+        """Connect; the name is resolved here and now, and what is connected to is what was checked. ``host``: a name or
+        an address, without brackets. Raises ``HttpFailure``: the address may not be reached (``address``), or there is
+        no connection (``connect``)."""
 
 
 def why_untrusted(error: ssl.SSLCertVerificationError, authority: str) -> str:

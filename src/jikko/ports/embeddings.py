@@ -49,15 +49,9 @@ class Embedder(Protocol):
 
     def batch_size(self, provider: str, model: str) -> int:
         """How many texts one request to the provider takes, at least 1: a good size of what is committed at once.
-
-        Raises:
-            ModelFailure: Nothing says how to reach the provider.
-        """
+        Raises ``ModelFailure``: nothing says how to reach the provider."""
 
     async def embed(self, request: EmbeddingRequest) -> Embeddings:
         """The vectors of texts. Cancelling ends the request at the provider at once.
-
-        Raises:
-            ModelFailure: There is no usable answer: kinds and ``retry_after`` as of ``Models.complete``. Of several
-                requests, those before the one that failed are lost.
-        """
+        Raises ``ModelFailure``: there is no usable answer: kinds and ``retry_after`` as of ``Models.complete``. Of
+        several requests, those before the one that failed are lost."""

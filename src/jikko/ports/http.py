@@ -128,10 +128,7 @@ class HttpClient(Protocol):
 
     async def send(self, request: OutgoingRequest) -> HttpResponse:
         """Send a request, follow its redirects if it wants that, and read the answer. Any status is an answer.
-
-        Raises:
-            HttpFailure: There was no answer, or none that can be used.
-        """
+        Raises ``HttpFailure``: there was no answer, or none that can be used."""
 
     async def close(self) -> None:
         """Close all connections. May be called twice."""

@@ -112,13 +112,8 @@ class KnowledgeSearch(Protocol):
 
     async def usable(self, ids: Sequence[str]) -> list[SearchedDataset]:
         """Those of some datasets that are there and have something, in the order of the ids.
-
-        Args:
-            ids: As workflow files have them: an id of here, a text that is mapped to one, or either encrypted.
-
-        Raises:
-            SearchFailure: Encrypted ids cannot be decrypted here.
-        """
+        ``ids``: as workflow files have them: an id of here, a text that is mapped to one, or either encrypted.
+        Raises ``SearchFailure``: encrypted ids cannot be decrypted here."""
 
     async def missing(self, ids: Collection[str]) -> list[str]:
         """Those of some ids that neither are datasets nor mapped to one."""

@@ -22,7 +22,4 @@ class Moderator(Protocol):
 
     async def flags(self, request: ModerationRequest) -> bool:
         """Whether a model finds anything in a text that must not be said. A text without any words is never flagged.
-
-        Raises:
-            ModelFailure: There is no usable answer.
-        """
+        Raises ``ModelFailure``: there is no usable answer."""

@@ -63,10 +63,7 @@ class PluginModels(Protocol):
 
     def known(self, plugin: str) -> tuple[KnownModel, ...]:
         """What the package of a plugin lists: the same object until plugins are installed. Starts nothing.
-
-        Raises:
-            ModelFailure: It is not installed, or has no models.
-        """
+        Raises ``ModelFailure``: it is not installed, or has no models."""
 
     def require(self, model: PluginModel) -> None:
         """Raises ``ToolNotFound``: the plugin is not installed, or a credential is missing. Starts nothing."""

@@ -35,14 +35,8 @@ class Reranker(Protocol):
 
     def is_ready(self, provider: str) -> bool:
         """Whether a provider can be called: not if its key is missing.
-
-        Raises:
-            ModelFailure: Nothing says how to reach it (``ModelNotExistError``), or it ranks nothing.
-        """
+        Raises ``ModelFailure``: nothing says how to reach it (``ModelNotExistError``), or it ranks nothing."""
 
     async def rerank(self, request: RerankRequest) -> list[Ranked]:
         """The texts that fit best, best first; each at most once.
-
-        Raises:
-            ModelFailure: There is no usable answer.
-        """
+        Raises ``ModelFailure``: there is no usable answer."""

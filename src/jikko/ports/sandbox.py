@@ -65,13 +65,8 @@ class Sandbox(Protocol):
 
     async def render(self, template: str, variables: Mapping[str, Json], *, app_id: str = "") -> str:
         """Render a Jinja2 template as ``jinja2.Template`` does.
-
-        Args:
-            app_id: Whose template it is. Compiled templates are shared only within one app.
-
-        Raises:
-            SandboxFailure: The template is wrong, broke a limit or could not be run.
-        """
+        ``app_id``: whose template it is. Compiled templates are shared only within one app.
+        Raises ``SandboxFailure``: the template is wrong, broke a limit or could not be run."""
 
     async def close(self) -> None:
         """Kill what still runs. May be called twice."""

@@ -40,10 +40,7 @@ class Speech(Protocol):
 
     async def transcribe(self, recording: Recording) -> str:
         """What is said in a recording. Cancelling ends the request at the provider at once.
-
-        Raises:
-            ModelFailure: There is no usable answer.
-        """
+        Raises ``ModelFailure``: there is no usable answer."""
 
     async def speak(self, script: Script, emit: Callable[[bytes], None]) -> None:
         """Have a text spoken. Returns when all of it was told. Cancelling as for ``transcribe``.

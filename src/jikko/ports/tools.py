@@ -241,21 +241,12 @@ class Tools(Protocol):
         no icon or is not known. Answered at once, and never an error."""
 
     def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
-        """A tool, as far as that is known without asking anybody; ``None`` if only its server can tell.
-
-        Args:
-            app_id: For whom; ``""`` for anybody.
-
-        Raises:
-            ToolNotFound: There is no such tool, or something of it is not set up.
-        """
+        """A tool, as far as that is known without asking anybody; ``None`` if only its server can tell. ``app_id``: for
+        whom; ``""`` for anybody. Raises ``ToolNotFound``: there is no such tool, or something of it is not set up."""
 
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
         """A tool, asking its server if need be.
-
-        Raises:
-            ToolNotFound: There is no such tool, it is not set up, or its server does not answer.
-        """
+        Raises ``ToolNotFound``: there is no such tool, it is not set up, or its server does not answer."""
 
     async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
         """Call a tool, and wait until it has said everything. Ends by itself: each kind has a deadline of its own.

@@ -237,11 +237,8 @@ class AnnotationStore:
         return [(id_text(row[0]), row[1], None if row[2] is None else vector_of(row[2])) for row in rows]
 
     async def begin(self, job: ReplyJob) -> ReplyJob:
-        """Keep a job. One that ends replies is completed at once. Durable when it returns.
-
-        Returns:
-            It; or the one that is under way for the app and wants the same. Others of the app that are under way fail.
-        """
+        """Keep a job. One that ends replies is completed at once. Durable when it returns. Returns it; or the one that
+        is under way for the app and wants the same. Others of the app that are under way fail."""
         return await self._sql.write(lambda: _begin(job))
 
     async def job(self, app_id: str, job_id: str) -> ReplyJob | None:

@@ -158,10 +158,7 @@ class AppStore:
 
     async def make_current(self, app: App) -> bool:
         """Have an app be described by ``app`` from now on, its current version with it; but for ``environment``.
-
-        Returns:
-            Whether there is such an app, with that version.
-        """
+        Returns whether there is such an app, with that version."""
 
         def change() -> Operation[bool]:
             return bool((yield Count(_MAKE_CURRENT, **_columns(app, app.workflow_id))))
@@ -170,10 +167,7 @@ class AppStore:
 
     async def set_environment(self, app_id: str, values: Mapping[str, Json], unset: Collection[str] = ()) -> bool:
         """Set values for environment variables of an app, and take others back. Those not named stay as they are.
-
-        Returns:
-            Whether there is such an app.
-        """
+        Returns whether there is such an app."""
 
         def change() -> Operation[bool]:
             row = yield Row(_ENVIRONMENT, app_id=app_id)
@@ -202,17 +196,8 @@ class AppStore:
         return [DeletedApp(id=id_text(row[0]), name=row[1], deleted_at=row[2]) for row in rows]
 
     async def add_key(self, key: ApiKey, *, only_first: bool = False) -> bool:
-        """Add a key.
-
-        Args:
-            only_first: Only if the app has none: of several that are added so at once, one is.
-
-        Returns:
-            Whether it was added.
-
-        Raises:
-            Conflict: There is no such app, or the key is known.
-        """
+        """Add a key. ``only_first``: only if the app has none: of several that are added so at once, one is. Returns
+        whether it was added. Raises ``Conflict``: there is no such app, or the key is known."""
         return await self._change(lambda: _add_key(key, only_first))
 
     async def keys(self, app_id: str) -> list[ApiKey]:

@@ -71,10 +71,7 @@ class CallbackStore:
 
     async def due(self, now: float, *, each: int = 100, limit: int = 100) -> list[Callback]:
         """Pending ones whose run has ended and that may be tried now, the longest overdue first.
-
-        Args:
-            each: How many of one receiver at most: the longest overdue of its.
-        """
+        ``each``: how many of one receiver at most: the longest overdue of its."""
         return await self._callbacks(_DUE, now=now, each=each, limit=limit)
 
     async def next_due(self, after: float) -> float | None:
@@ -103,10 +100,7 @@ class CallbackStore:
         self, *, app_id: str | None = None, after: Callback | None = None, limit: int = 1000
     ) -> list[Callback]:
         """Some of those that are pending or given up and whose run has ended, oldest first.
-
-        Args:
-            after: Begin behind this one, whatever has become of it.
-        """
+        ``after``: begin behind this one, whatever has become of it."""
         at, run_id = (-math.inf, "") if after is None else (after.created_at, after.run_id)
         return await self._callbacks(_UNDELIVERED, at=at, run_id=run_id, app_id=app_id, limit=limit)
 

@@ -351,13 +351,8 @@ class ConversationStore(ABC):
 
     async def prune(self, before: float, *, limit: int = 100, app_id: str | None = None) -> int:
         """Remove conversations that were last updated before a time, with all that is theirs.
-
-        Args:
-            limit: How many to remove at most, so that others may write in between.
-
-        Returns:
-            How many were removed. Fewer than ``limit``: there are no more.
-        """
+        ``limit``: how many to remove at most, so that others may write in between.
+        Returns how many were removed. Fewer than ``limit``: there are no more."""
         return await self._sql.write(lambda: remove_old(before, limit, app_id))
 
     async def _one(self, conversation_id: str) -> Conversation | None:

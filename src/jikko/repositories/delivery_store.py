@@ -130,14 +130,8 @@ class DeliveryStore:
         return int((await self._sql.rows(_DEAD))[0][0])
 
     async def prune(self, before: float, *, limit: int = 500) -> int:
-        """Remove those received before a moment whose run is gone, or that have none.
-
-        Args:
-            limit: As of ``RunStore.prune``.
-
-        Returns:
-            How many were removed. Fewer than ``limit``: there are no more.
-        """
+        """Remove those received before a moment whose run is gone, or that have none. ``limit``: as of
+        ``RunStore.prune``. Returns how many were removed. Fewer than ``limit``: there are no more."""
         return await self._sql.count(_PRUNE, before=before, limit=limit)
 
 

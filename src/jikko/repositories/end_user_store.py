@@ -66,10 +66,7 @@ class EndUserStore:
 
     async def add(self, app_id: str, end_user_id: str, user: str) -> None:
         """Keep an end user's name. Durable when it returns; nothing happens if it is known.
-
-        Raises:
-            StoreUnavailable: It could not be written.
-        """
+        Raises ``StoreUnavailable``: it could not be written."""
         values = {"app_id": app_id, "end_user_id": end_user_id.lower(), "user": user}
 
         def add() -> Operation[None]:

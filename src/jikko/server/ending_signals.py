@@ -30,10 +30,7 @@ class Haste:
 
     def is_asked_for(self, number: signal.Signals, *, stopping: bool) -> bool:
         """Note a signal. Returns whether it asks to end at once.
-
-        Args:
-            stopping: Whether the process is about to end already.
-        """
+        ``stopping``: whether the process is about to end already."""
         if number == _HANGUP:
             self._hung_up = self._hung_up or not stopping
             return False

@@ -40,10 +40,7 @@ def listen(host: str, port: int, count: int = 1) -> list[socket.socket]:
 
 def reserve(like: socket.socket) -> socket.socket:
     """Another socket on the address of one of several. No connection comes to it until a process listens on it.
-
-    Raises:
-        OSError: The system has no room for it.
-    """
+    Raises ``OSError``: the system has no room for it."""
     reserved = socket.socket(like.family, socket.SOCK_STREAM)
     try:
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -12,10 +12,7 @@ from jikko.settings import Settings
 @contextlib.asynccontextmanager
 async def metrics_of(settings: Settings, gather: Callable[[], Awaitable[Snapshot]]) -> AsyncIterator[None]:
     """Answer ``GET /metrics`` while the block lasts, if that is wanted.
-
-    Raises:
-        InvalidSettings: The port cannot be listened on.
-    """
+    Raises ``InvalidSettings``: the port cannot be listened on."""
     if not settings.metrics_port:
         yield
         return

@@ -113,10 +113,7 @@ class Reloading:
 
     async def watch(self, assembly: Assembly, *, every: float = _LOOK_SECONDS) -> None:
         """Publish each file again whenever it has changed, until cancelled. One that cannot be published is logged.
-
-        Args:
-            every: Seconds between looks.
-        """
+        ``every``: seconds between looks."""
         while True:
             for file, seen in self._seen.items():
                 state = _state(file)

@@ -94,10 +94,7 @@ async def publish_one(assembly: Assembly, file: Path) -> App:
 
 async def published_file(assembly: Assembly, file: Path) -> Published:
     """Publish a file if it is new or changed.
-
-    Raises:
-        InvalidDocument, Conflict, InvalidSettings: It cannot be published; the file is named.
-    """
+    Raises ``InvalidDocument``, ``Conflict`` or ``InvalidSettings``: it cannot be published; the file is named."""
     try:
         return await assembly.apps.publish_if_changed(_text(file), source=file.stem)
     except InvalidDocument as error:
@@ -106,10 +103,7 @@ async def published_file(assembly: Assembly, file: Path) -> Published:
 
 async def bring_keys(assembly: Assembly, setting: str) -> None:
     """Have keys open apps, as the setting ``keys`` says.
-
-    Raises:
-        InvalidSettings: The file cannot be read, a line is wrong, or there is no such app.
-    """
+    Raises ``InvalidSettings``: the file cannot be read, a line is wrong, or there is no such app."""
     try:
         for name, key in _keys_of(setting):
             await assembly.app_keys.add((await assembly.apps.find(name)).id, key)

@@ -19,10 +19,7 @@ _ROOM_SECONDS: Final = 5.0
 
 def handed_over(environment: Mapping[str, str] = os.environ) -> socket.socket | None:
     """The socket that listens already, and goes on to when this process has ended; ``None`` if there is none.
-
-    Raises:
-        InvalidSettings: There are several, or it is no socket for TCP that listens.
-    """
+    Raises ``InvalidSettings``: there are several, or it is no socket for TCP that listens."""
     if environment.get("LISTEN_PID") != str(os.getpid()):
         return None
     count = environment.get("LISTEN_FDS", "0")
@@ -44,11 +41,8 @@ def handed_over(environment: Mapping[str, str] = os.environ) -> socket.socket | 
 
 def notify(state: str, environment: Mapping[str, str] = os.environ, *, waits: bool = True) -> None:
     """Tell the service manager, if there is one: ``READY=1``, ``STOPPING=1``, ``WATCHDOG=1``. Never fails.
-
-    Args:
-        waits: Whether for room, where the manager has not yet read what it was told before: for five seconds at most,
-            in which nothing else goes on.
-    """
+    ``waits``: whether for room, where the manager has not yet read what it was told before: for five seconds at most,
+    in which nothing else goes on."""
     address = environment.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return

@@ -74,10 +74,7 @@ async def console_lines(assembly: Assembly, base: str) -> list[str]:
 
 def link(settings: Settings, base: str, ticket: str) -> str:
     """The address that signs a browser in. What stands behind ``#`` is sent to no server.
-
-    Args:
-        base: The address that the server listens at, for one that has no other.
-    """
+    ``base``: the address that the server listens at, for one that has no other."""
     return f"{(settings.public_url or base + settings.root_path).rstrip('/')}/console/enter#ticket={ticket}"
 
 

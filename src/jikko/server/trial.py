@@ -36,10 +36,7 @@ _ID: Final = """sed 's/.*"id": *"\\([^"]*\\)".*/\\1/'"""
 
 def bearer(key: str, file: Path | None) -> str:
     """A header for ``curl``, as a word of the shell.
-
-    Args:
-        file: Where the key is read from, so that it does not stand in the line.
-    """
+    ``file``: where the key is read from, so that it does not stand in the line."""
     if file is None:
         return shlex.quote(f"Authorization: Bearer {key}")
     return f'"Authorization: Bearer $(cat {shlex.quote(str(file))})"'

@@ -70,10 +70,7 @@ once more, to be written alone."""
 
 def pack_events(events: Sequence[Event]) -> tuple[bytes, list[int]]:
     """As many of the first events as ``MAX_PACKED_BYTES`` hold, one at least, as ``encode_events`` makes them.
-
-    Returns:
-        The array, and the bytes of each of them in it.
-    """
+    Returns the array, and the bytes of each of them in it."""
     packed, end = bytearray(b"["), 1
     sizes: list[int] = []
     encode_into = _ENCODER.encode_into
@@ -209,10 +206,7 @@ def _in_parts(item: msgspec.Raw) -> Any:
 
 def some_events(log: bytes, first: int, most: int) -> list[Event]:
     """Events of a JSON array from a position on: as many as about ``most`` bytes have. Others are not kept meanwhile.
-
-    Raises:
-        DamagedLog: It is none, or not of events.
-    """
+    Raises ``DamagedLog``: it is none, or not of events."""
     found: list[Event] = []
     begin, position, size = 1, 0, 0
     while size < most and begin < len(log) - 1:
@@ -295,10 +289,7 @@ class Compressor:
 
 def decompress(blob: bytes) -> bytes:
     """The JSON array that ``compress`` was given.
-
-    Raises:
-        DamagedLog: The bytes are damaged, or of a format that is not known here.
-    """
+    Raises ``DamagedLog``: the bytes are damaged, or of a format that is not known here."""
     kind, rest = blob[:1], blob[1:]
     if kind == PLAIN:
         return rest

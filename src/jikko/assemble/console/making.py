@@ -226,10 +226,7 @@ def _shown(name: str, value: Any) -> str:
 
 def known_providers(settings: Settings, environment: Mapping[str, str], asked: Sequence[str]) -> KnownProviders:
     """What the providers file has, and what it would need for others. Blocks.
-
-    Args:
-        asked: Names of providers that apps call.
-    """
+    ``asked``: names of providers that apps call."""
     try:
         found = providers_of(settings, environment)
     except InvalidSettings as error:

@@ -35,10 +35,7 @@ class PluginsAtHand(NamedTuple):
 
 def plugins_at_hand(settings: Settings, environment: Mapping[str, str] = os.environ) -> PluginsAtHand:
     """What there is of plugins in a data folder. Starts nothing.
-
-    Raises:
-        InvalidSettings: The plugins file, or the list of plugins, cannot be read.
-    """
+    Raises ``InvalidSettings``: the plugins file, or the list of plugins, cannot be read."""
     read_plugins_file(settings.plugins, environment)
     owner = owner_of(settings.home)
     groups = find("self" if owner is None else owner.pid)

@@ -19,10 +19,7 @@ from jikko.store.postgres.sharing import require_own_connections, require_same_t
 
 async def look_at_servers(settings: Settings, clock: Clock = time.time) -> AsyncIterator[Diagnostic]:
     """What several servers need. Changes nothing, but that a bucket is written to.
-
-    Raises:
-        InvalidSettings: The library of the database is missing.
-    """
+    Raises ``InvalidSettings``: the library of the database is missing."""
     database = Postgres(settings.database_url)
 
     place = settings.where_the_record_is

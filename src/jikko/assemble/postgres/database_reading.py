@@ -20,10 +20,7 @@ T = TypeVar("T")
 
 def stored_environments(settings: Settings) -> dict[str, Mapping[str, Json]]:
     """What ``jikko apps env`` has set, by app and variable. Changes nothing. For any thread, with or without a loop.
-
-    Raises:
-        StoreUnavailable: The database cannot be reached.
-    """
+    Raises ``StoreUnavailable``: the database cannot be reached."""
 
     async def read(database: Postgres) -> dict[str, Mapping[str, Json]]:
         return await PostgresAppStore(database).environments() if await is_there(database) else {}
@@ -33,37 +30,25 @@ def stored_environments(settings: Settings) -> dict[str, Mapping[str, Json]]:
 
 def read_owner(settings: Settings) -> tuple[str, list[bytes]]:
     """What the database belongs to, and the keys of links that it has. Changes nothing. For any thread.
-
-    Raises:
-        StoreUnavailable: The database cannot be reached, or has nothing of Jikko.
-    """
+    Raises ``StoreUnavailable``: the database cannot be reached, or has nothing of Jikko."""
     return with_database(settings, read_owner_of)
 
 
 def known_datasets(settings: Settings) -> KnownIds:
     """What workflow files can call the datasets. Changes nothing. For any thread, with or without a loop.
-
-    Raises:
-        StoreUnavailable: The database cannot be reached.
-    """
+    Raises ``StoreUnavailable``: the database cannot be reached."""
     return with_database(settings, known_ids)
 
 
 def objects_of_archive(settings: Settings) -> int:
     """How many objects of the bucket have old runs. Changes nothing. For any thread.
-
-    Raises:
-        StoreUnavailable: The database cannot be reached.
-    """
+    Raises ``StoreUnavailable``: the database cannot be reached."""
     return with_database(settings, count_objects)
 
 
 def with_database(settings: Settings, read: Callable[[Postgres], Awaitable[T]]) -> T:
     """What a function gives of the database. Blocks; for any thread, with or without a loop.
-
-    Raises:
-        StoreUnavailable: The database cannot be reached.
-    """
+    Raises ``StoreUnavailable``: the database cannot be reached."""
 
     async def connected() -> T:
         database = Postgres(settings.database_url)

@@ -10,10 +10,7 @@ from jikko.private import make_whole_file
 
 def folder_id_of(home: Path) -> str:
     """What it is, read from the folder, where it is made if it is missing.
-
-    Raises:
-        InvalidSettings: It is lost, or the folder cannot be used.
-    """
+    Raises ``InvalidSettings``: it is lost, or the folder cannot be used."""
     path = home / FOLDER_ID
     try:
         known = path.read_bytes() if path.exists() else make_whole_file(path, new_id().encode())

@@ -66,10 +66,7 @@ async def move_to_postgres(settings: Settings, url: str, files_url: str, report:
 
 def _put_away(file: Path) -> str:
     """Give a database another name, unless it has one already. What an earlier move has put away stays.
-
-    Returns:
-        The name; empty if the file is not there.
-    """
+    Returns the name; empty if the file is not there."""
     if not file.exists():
         return ""
     plain = file.with_name(f"{file.name}.moved")
@@ -83,10 +80,7 @@ async def _moved(
     settings: Settings, database: Postgres, files_url: str, report: Callable[[str, int], None], under_way: MoveMark
 ) -> dict[str, int]:
     """Copy the record, if an earlier call that was broken off has not.
-
-    Returns:
-        How many rows each table has got; nothing if that call had them arrive.
-    """
+    Returns how many rows each table has got; nothing if that call had them arrive."""
     if mark := under_way.read():
         if await is_there(database) and await has_arrived(database, mark):
             return {}
@@ -133,10 +127,7 @@ async def _datasets_to_move(settings: Settings, database: Postgres) -> Path | No
 
 async def _contents_moved(settings: Settings, files_url: str, report: Callable[[str, int], None]) -> int:
     """Copy the contents of files into a bucket, out of the folder, and out of the bucket that it has so far.
-
-    Returns:
-        How many there are.
-    """
+    Returns how many there are."""
     copied = await _copy_contents(DiskBlobs(settings.files), files_url, report)
     if settings.files_url and settings.files_url != files_url:
         copied += await _copy_contents(contents_of_files(settings), files_url, report)
@@ -160,9 +151,6 @@ async def _copy_contents(here: BlobStore, files_url: str, report: Callable[[str,
 
 def contents_to_bucket(files: Path, files_url: str) -> None:
     """Copy the contents of files of a folder into a bucket. For any thread.
-
-    Raises:
-        InvalidSettings, StoreUnavailable: The bucket cannot be used, or a content is damaged.
-    """
+    Raises ``InvalidSettings`` or ``StoreUnavailable``: the bucket cannot be used, or a content is damaged."""
     with ThreadPoolExecutor(1) as thread:
         thread.submit(lambda: asyncio.run(_copy_contents(DiskBlobs(files), files_url, lambda *_: None))).result()

@@ -29,13 +29,8 @@ def watch_keys(database: Postgres, keys: SigningKeys, stack: Shutdown) -> None:
 
 def change_keys(settings: Settings, *, forget: bool) -> int:
     """Have several servers sign with a new key, or accept none but the newest. Blocks, for both, until all have heard.
-
-    Returns:
-        How many older keys are accepted, or are gone.
-
-    Raises:
-        StoreUnavailable: The database cannot be used, or no server has started yet.
-    """
+    Returns how many older keys are accepted, or are gone.
+    Raises ``StoreUnavailable``: the database cannot be used, or no server has started yet."""
 
     async def change(database: Postgres) -> int:
         if forget:

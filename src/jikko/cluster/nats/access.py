@@ -42,10 +42,7 @@ class NatsAccess(Struct, frozen=True):
 
     def options(self, client: "StrictClient") -> dict[str, Any]:
         """What the client is to connect with.
-
-        Raises:
-            InvalidSettings: A file cannot be used, or a library is missing.
-        """
+        Raises ``InvalidSettings``: a file cannot be used, or a library is missing."""
         client.encryption = Encryption(self)
         made: dict[str, Any] = {"tls": client.encryption.context()}
         if (path := self.credentials) is None:
@@ -106,10 +103,7 @@ class StrictClient(Client):
     @property
     def ssl_context(self) -> ssl.SSLContext:
         """What the next connection is encrypted by.
-
-        Raises:
-            Error: It cannot be at the moment; the library tries again.
-        """
+        Raises ``Error``: it cannot be at the moment; the library tries again."""
         if self.encryption is None:
             return super().ssl_context
         try:

@@ -144,10 +144,7 @@ class NatsLink:
 
     async def declare(self) -> None:
         """Have JetStream keep what it is to keep: three copies, where there are several servers.
-
-        Raises:
-            Error: See ``TROUBLE``.
-        """
+        Raises ``Error``: see ``TROUBLE``."""
         kept = streams(self.names, self._member_seconds, self.per_minute)
         for config in [*kept, *(rate_stream(self.names, rate) for rate in self._more_rates)]:
             await self._declare_copied(config)
@@ -168,10 +165,7 @@ class NatsLink:
 
     async def count_at(self, per_minute: int) -> None:
         """Have JetStream count requests of one more rate. Once it does, costs nothing.
-
-        Raises:
-            Error: See ``TROUBLE``.
-        """
+        Raises ``Error``: see ``TROUBLE``."""
         if per_minute not in self._more_rates:
             await self._declare_copied(rate_stream(self.names, per_minute))
             self._more_rates.add(per_minute)
@@ -205,10 +199,7 @@ class NatsLink:
 
     async def keep(self, subject: str, body: bytes, *, headers: dict[str, str] | None = None) -> int:
         """Have JetStream keep a message. Returns its number.
-
-        Raises:
-            Error: See ``TROUBLE``; it may have been kept.
-        """
+        Raises ``Error``: see ``TROUBLE``; it may have been kept."""
         kept = await self.stream.publish(subject, body, headers=headers, timeout=_ANSWER_SECONDS)
         return kept.seq
 

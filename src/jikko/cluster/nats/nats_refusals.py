@@ -73,10 +73,7 @@ def what_keeps_out(error: BaseException) -> str:
 
 def what_lacks(error: BaseException, before: BaseException | None = None) -> str:
     """Of a NATS that was reached, and cannot do what is needed.
-
-    Args:
-        before: What it said last, besides: it does not answer what it forbids, and says so apart.
-    """
+    ``before``: what it said last, besides: it does not answer what it forbids, and says so apart."""
     if isinstance(error, NoRespondersError) or (isinstance(error, ServiceUnavailableError) and not error.err_code):
         return "it has no JetStream; start it with JetStream on"
     if isinstance(error, APIError):

@@ -71,10 +71,7 @@ class Parts:
 
     def add(self, part: bytes) -> Command | None:
         """One more part. Returns the request if that was its last.
-
-        Raises:
-            ValueError: What came is no request that this version knows.
-        """
+        Raises ``ValueError``: what came is no request that this version knows."""
         mark, name, piece = part[:1], part[1:_HEAD], part[_HEAD:]
         if mark == _MORE:
             self._begun.setdefault(name, []).append(piece)

@@ -84,10 +84,7 @@ class BucketBackups:
 
     def newest_time(self) -> float:
         """When the newest backup was made, in seconds since the Unix epoch; 0: there is none. Blocks.
-
-        Raises:
-            StoreUnavailable: The bucket cannot be read.
-        """
+        Raises ``StoreUnavailable``: the bucket cannot be read."""
         found = newest(self._objects)
         return found[1].manifest.at if found else 0.0
 
@@ -132,23 +129,14 @@ class BucketBackups:
 
     def add(self) -> str:
         """Make one, and keep the newest. Blocks. Returns what came of it.
-
-        Raises:
-            NotABackup, JikkoError, OSError: As ``make``.
-        """
+        Raises ``NotABackup``, ``JikkoError`` or ``OSError``: as ``make``."""
         made = self.make()
         self.prune(self._keep)
         return f"{self.where}/{made.name}, {made.new_files} new files, {made.new_bytes} bytes"
 
     def prune(self, keep: int) -> int:
         """Remove all but the newest backups, and blocks that none has. Blocks. Returns how many backups are gone.
-
-        Args:
-            keep: How many stay; 0: all.
-
-        Raises:
-            StoreUnavailable: The bucket cannot be used.
-        """
+        ``keep``: how many stay; 0: all. Raises ``StoreUnavailable``: the bucket cannot be used."""
         known = names(self._objects)
         gone = known[:-keep] if keep else []
         if not gone:

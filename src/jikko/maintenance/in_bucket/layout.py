@@ -82,10 +82,7 @@ def names(objects: ObjectStore) -> list[str]:
 
 def read_backup(objects: ObjectStore, name: str) -> StoredBackup | None:
     """A backup; ``None`` if there is none of that name, or what is there is no such list, or of a newer version.
-
-    Raises:
-        StoreUnavailable: It cannot be read.
-    """
+    Raises ``StoreUnavailable``: it cannot be read."""
     with suppress(FileMissing, msgspec.DecodeError, UnicodeDecodeError):
         found = msgspec.json.decode(objects.get(path_of(name)), type=StoredBackup)
         return found if found.format == 1 and _is_well_formed(found) else None

@@ -65,15 +65,8 @@ class InnerWorkflows(Protocol):
 
     async def find(self, name: str) -> InnerApp | None:
         """The app of that name, as it is published now; ``None`` if there is none, or it is a chat app.
-
-        Raises:
-            InnerRefused: It cannot be used.
-        """
+        Raises ``InnerRefused``: it cannot be used."""
 
     async def run(self, call: InnerCall) -> InnerOutcome:
         """Run an app to its end. It has a record and a log of its own, and waits for no slot: its caller has one.
-        Cancelling stops it.
-
-        Raises:
-            InnerRefused: It did not begin.
-        """
+        Cancelling stops it. Raises ``InnerRefused``: it did not begin."""

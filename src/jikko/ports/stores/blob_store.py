@@ -36,10 +36,7 @@ class BlobStore(Protocol):
 
     async def check(self) -> None:
         """Find out whether content can be kept here, as far as that can be seen without keeping any.
-
-        Raises:
-            StoreUnavailable: It cannot. The message says why, to who runs the server.
-        """
+        Raises ``StoreUnavailable``: it cannot. The message says why, to who runs the server."""
 
     async def put(self, chunks: AsyncIterator[bytes], *, max_size: int | None = None) -> Blob:
         """Keep content. It is complete and durable when this returns, and not to be seen before.
@@ -65,15 +62,8 @@ class BlobStore(Protocol):
 
     async def digests(self, *, after: str = "", limit: int = 1000) -> list[str]:
         """What there is, in order: the first ``limit`` behind a digest.
-
-        Raises:
-            StoreUnavailable: It cannot be read.
-        """
+        Raises ``StoreUnavailable``: it cannot be read."""
 
     async def delete(self, digests: Sequence[str], *, before: float) -> None:
-        """Remove content; what is not there is skipped.
-
-        Args:
-            before: Content that was put after this moment stays: a file that refers to it may be about to be stored.
-                Seconds since the Unix epoch.
-        """
+        """Remove content; what is not there is skipped. ``before``: content that was put after this moment stays: a
+        file that refers to it may be about to be stored. Seconds since the Unix epoch."""

@@ -10,10 +10,7 @@ class DatabaseCopies(Protocol):
 
     def folder_id(self, database: Path) -> str:
         """What the data folder of a database is known by, in all its copies; empty if an earlier version made it.
-
-        Raises:
-            StoreUnavailable: It cannot be read.
-        """
+        Raises ``StoreUnavailable``: it cannot be read."""
 
     def folder_id_of_copy(self, copy: Path) -> str:
         """The same of a database that may be anything, and is not written to; empty if it does not say."""

@@ -23,10 +23,7 @@ class ObjectStore(Protocol):
 
     def listed(self, folder: str) -> dict[str, tuple[int, float]]:
         """Objects below a folder, by path: bytes, and when it was written, in seconds since the Unix epoch.
-
-        Raises:
-            StoreUnavailable: They cannot be listed.
-        """
+        Raises ``StoreUnavailable``: they cannot be listed."""
 
     def delete(self, path: str) -> None:
         """Remove an object, if it is there. Raises ``StoreUnavailable``: it cannot be removed."""

@@ -20,11 +20,5 @@ class RunArchiving(Protocol):
         """
 
     async def sweep(self, now: float) -> int:
-        """Remove objects of the bucket that do not count, and that are older than a day. Returns how many.
-
-        Args:
-            now: In seconds since the Unix epoch.
-
-        Raises:
-            StoreUnavailable: Database or bucket cannot be used.
-        """
+        """Remove objects of the bucket that do not count, and that are older than a day. Returns how many. ``now``: in
+        seconds since the Unix epoch. Raises ``StoreUnavailable``: database or bucket cannot be used."""

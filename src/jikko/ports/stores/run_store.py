@@ -146,13 +146,8 @@ class RunStore(Protocol):
 
     async def events(self, run_id: str, *, after: int = -1, most: int = 0) -> list[Event]:
         """The durable events of a run behind position ``after``. Empty if the run is unknown.
-
-        Args:
-            most: About how many bytes of JSON to read; one event at least, and the store may read more. 0: all.
-
-        Raises:
-            LogDamaged: They are not as they were written.
-        """
+        ``most``: about how many bytes of JSON to read; one event at least, and the store may read more. 0: all.
+        Raises ``LogDamaged``: they are not as they were written."""
 
     async def changes(self, known: Mapping[str, int]) -> dict[str, Change]:
         """Return what has come of runs, by run id: of those that have more events than are known, or were removed.
@@ -180,10 +175,7 @@ class RunStore(Protocol):
 
     async def due_runs(self, now: float, *, after: RunRecord | None = None, limit: int = 100) -> list[RunRecord]:
         """Paused runs that go on by themselves at ``now`` or earlier, the longest overdue first.
-
-        Args:
-            after: Only those behind this one.
-        """
+        ``after``: only those behind this one."""
 
     async def next_wake(self, after: float) -> float | None:
         """When, behind a moment, the next paused run goes on by itself; ``None`` if none does."""
@@ -244,14 +236,8 @@ class RunStore(Protocol):
         """
 
     async def remove(self, run_id: str) -> bool:
-        """Remove a run that has ended, with its log and its call-back. Durable when it returns.
-
-        Args:
-            run_id: In any case.
-
-        Returns:
-            Whether there was one that has ended.
-        """
+        """Remove a run that has ended, with its log and its call-back. Durable when it returns. ``run_id``: in any
+        case. Returns whether there was one that has ended."""
 
     async def open_of_user(self, app_id: str, end_user_id: str) -> list[str]:
         """The ids of the open and paused runs of an end user."""
@@ -268,14 +254,8 @@ class RunStore(Protocol):
 
     async def index(self, *, limit: int) -> int:
         """Prepare some runs for being found by keyword. Searches find the same with and without it, only not as fast.
-
-        Args:
-            limit: How many to prepare at once, so that others may write in between. If there are fewer, they are left
-                for later. 0: none, only count.
-
-        Returns:
-            About how many are left.
-        """
+        ``limit``: how many to prepare at once, so that others may write in between. If there are fewer, they are left
+        for later. 0: none, only count. Returns about how many are left."""
 
     async def close(self) -> None:
         """Finish what was appended, then release everything. May be called twice."""

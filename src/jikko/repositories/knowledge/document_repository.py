@@ -107,14 +107,8 @@ class DocumentStore:
         self, dataset_id: str, name: str, make: MakeDocument, content: bytes, cut: CutDocument | None = None
     ) -> Document:
         """Add a document, or put it in the place of the one that has its name; with its source and the job to index it,
-        in one transaction.
-
-        Args:
-            cut: Makes its segments, if the job has the stage ``embed``. No reader sees them before it is done.
-
-        Raises:
-            NotFound: The dataset is gone.
-        """
+        in one transaction. ``cut``: makes its segments, if the job has the stage ``embed``. No reader sees them before
+        it is done. Raises ``NotFound``: the dataset is gone."""
 
         def put() -> Operation[Document]:
             if (yield Row(_HOLD_DATASET, dataset_id=dataset_id)) is None:
@@ -141,13 +135,8 @@ class DocumentStore:
         content: bytes | None,
     ) -> Document | None:
         """Change a document and have it indexed anew, in one transaction; ``None`` if it is not there.
-
-        Args:
-            content: Its new source; ``None`` keeps the one that it has.
-
-        Raises:
-            InvalidParam: Another document of the dataset has the name that it would get.
-        """
+        ``content``: its new source; ``None`` keeps the one that it has.
+        Raises ``InvalidParam``: another document of the dataset has the name that it would get."""
 
         def update() -> Operation[Document | None]:
             yield Row(_HOLD_DATASET, dataset_id=dataset_id)
@@ -307,10 +296,7 @@ class DocumentStore:
         self, dataset_id: str, document_id: str, metadata: JsonObject, field_ids: Collection[str], *, partial: bool
     ) -> Document | None:
         """Give a document values of metadata, in place of those that it has or (``partial``) beside the others.
-
-        Args:
-            field_ids: The fields that it has by that.
-        """
+        ``field_ids``: the fields that it has by that."""
 
         def apply() -> Operation[Document | None]:
             found = yield from _locked(dataset_id, document_id)

@@ -73,11 +73,8 @@ class SegmentStore(ABC):
         nodes: Sequence[IndexEntry],
         document: Callable[[Document], Document],
     ) -> bool:
-        """Add segments to a document that is indexed, with what they are found by, and change the document.
-
-        Returns:
-            Whether the document is still there, with the versions that the segments have; else nothing was written.
-        """
+        """Add segments to a document that is indexed, with what they are found by, and change the document. Returns
+        whether the document is still there, with the versions that the segments have; else nothing was written."""
 
         def add() -> Operation[bool]:
             first = segments[0]

@@ -197,10 +197,7 @@ class Exchange:
 
     def _head(self, status: int, headers: Headers) -> bytes:
         """Status line and headers. Says how the body is sent.
-
-        Raises:
-            RuntimeError: A header has a character that is none of headers.
-        """
+        Raises ``RuntimeError``: a header has a character that is none of headers."""
         if self._expects_continue and self.has_more:
             # The client may send the body now, or leave it out: where the next request begins is not known.
             self.keep_alive = False

@@ -115,10 +115,7 @@ def unreadable(error: httptools.HttpParserError | None = None) -> Refused:
 
 def refusal(refused: Refused, headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
     """A whole answer behind which the connection is closed, and the name of the request that it is for.
-
-    Args:
-        headers: Those of the request, as far as they came.
-    """
+    ``headers``: those of the request, as far as they came."""
     error = refused.error
     origin, request_id = identified(headers, request_ids())
     body = encode(error)

@@ -12,13 +12,8 @@ from jikko.server.connections.body_watch import LEAST_BYTES_PER_SECOND
 
 def bytes_in_system(socket: Any) -> int:
     """Bytes that were given to the system for a connection and that the other side has not acknowledged.
-
-    Args:
-        socket: Anything with ``fileno``; ``None`` if the connection has none.
-
-    Returns:
-        0 where the system does not tell, which is anywhere but on Linux, or the connection is closed.
-    """
+    ``socket``: anything with ``fileno``; ``None`` if the connection has none.
+    Returns 0 where the system does not tell, which is anywhere but on Linux, or the connection is closed."""
     if socket is None or sys.platform != "linux":
         return 0
     # Only a client that reads slowly needs them.

@@ -48,10 +48,7 @@ _AS_THEY_ARE: Final = (
 
 def encode(runs: Sequence[ArchivedRun]) -> bytes:
     """The object of some runs, which are in the order of their ids.
-
-    Raises:
-        DamagedArchive: The outputs or the log of one are no text.
-    """
+    Raises ``DamagedArchive``: the outputs or the log of one are no text."""
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(sink, _SCHEMA, compression="zstd", write_page_checksum=True) as writer:
         for group in _groups(runs):
@@ -63,12 +60,8 @@ class ArchiveFile:
     """An object of the archive, opened. What is read of it is checked."""
 
     def __init__(self, content: bytes, check: int | None = None) -> None:
-        """Args:
-            check: What ``check_of`` said of it when it was written.
-
-        Raises:
-            DamagedArchive: It is no object of the archive, or not as it was written.
-        """
+        """``check``: what ``check_of`` said of it when it was written.
+        Raises ``DamagedArchive``: it is no object of the archive, or not as it was written."""
         if check is not None and check_of(content) != check:
             raise DamagedArchive("it is not as it was written")
         try:
@@ -83,10 +76,7 @@ class ArchiveFile:
 
     def find(self, run_id: str) -> ArchivedRun | None:
         """A run by its id, in lower case.
-
-        Raises:
-            DamagedArchive: What has to be read for it is not as it was written.
-        """
+        Raises ``DamagedArchive``: what has to be read for it is not as it was written."""
         number = bisect_left(self._last, run_id)
         if number == len(self._last):
             return None

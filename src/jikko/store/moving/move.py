@@ -113,10 +113,7 @@ _LOGS: Final = "SELECT coalesce(sum(('x0' || left(md5(log), 15))::bit(64)::bigin
 
 async def has_arrived(database: Postgres, mark: str) -> bool:
     """Whether the move with a mark was committed. Waits for one that is under way.
-
-    Raises:
-        StoreUnavailable: The database cannot be asked, or a move is under way for too long.
-    """
+    Raises ``StoreUnavailable``: the database cannot be asked, or a move is under way for too long."""
 
     async def look(connection: Connection) -> Any:
         await connection.execute(_SOON)

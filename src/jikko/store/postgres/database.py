@@ -97,14 +97,8 @@ class Postgres:
     """
 
     def __init__(self, url: str, *, searches: int = _MAX_SEARCHES) -> None:
-        """Connects to nothing yet.
-
-        Args:
-            searches: That go on at once, at most.
-
-        Raises:
-            InvalidSettings: That is no address of a database, or the library is missing.
-        """
+        """Connects to nothing yet. ``searches``: that go on at once, at most. Raises ``InvalidSettings``: that is no
+        address of a database, or the library is missing."""
         if trouble := trouble_of_database(url):
             raise InvalidSettings(f"database_url {trouble}.")
         for name, path in parse_qsl(urlsplit(url).query):
@@ -137,14 +131,8 @@ class Postgres:
         return {"used": size - idle, "idle": idle, "free": _MAX_CONNECTIONS + self._max_searches - size}
 
     async def connect(self, *, by_key: bool = False) -> Connection:
-        """A connection of one's own.
-
-        Args:
-            by_key: It is for statements that go by keys.
-
-        Raises:
-            StoreUnavailable: There is none to be had.
-        """
+        """A connection of one's own. ``by_key``: it is for statements that go by keys. Raises ``StoreUnavailable``:
+        there is none to be had."""
         async with self.guard():
             connection = await self._connected(
                 self._api.connect(
@@ -248,10 +236,7 @@ class Postgres:
     @asynccontextmanager
     async def _connection(self, *, searching: bool = False) -> AsyncIterator[Connection]:
         """A connection of a pool, for one piece of work.
-
-        Raises:
-            StoreUnavailable: There is none to be had, or it fails.
-        """
+        Raises ``StoreUnavailable``: there is none to be had, or it fails."""
         if searching and self._searches is None:
             self._searches = self._made(self._max_searches, _SEARCHING)
         elif not searching and self._pool is None:

@@ -20,10 +20,7 @@ _WRITE: Final = "UPDATE installation SET value = $1 WHERE name = 'signing_keys'"
 
 async def add_key(database: Postgres) -> bytes:
     """Have a new key be accepted, which signs nothing yet. Returns it.
-
-    Raises:
-        StoreUnavailable: The database cannot be used, or no server has started yet.
-    """
+    Raises ``StoreUnavailable``: the database cannot be used, or no server has started yet."""
     new = secrets.token_bytes(KEY_BYTES)
     await _change(database, lambda keys: [*keys, new])
     return new

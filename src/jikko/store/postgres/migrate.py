@@ -180,11 +180,8 @@ async def is_there(database: Postgres) -> bool:
 
 
 async def belong(database: Postgres, folder_id: str) -> None:
-    """Have the database belong to a data folder, if it belongs to none.
-
-    Raises:
-        InvalidSettings: It belongs to another one: two servers would take each other's runs for abandoned ones.
-    """
+    """Have the database belong to a data folder, if it belongs to none. Raises ``InvalidSettings``: it belongs to
+    another one: two servers would take each other's runs for abandoned ones."""
     await database.execute(_CLAIM, folder_id.encode())
     refuse_stranger(database, await _owner(database), folder_id, shared=False)
 

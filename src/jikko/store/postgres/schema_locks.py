@@ -47,10 +47,7 @@ def presence() -> str:
 
 async def users_before(connection: Any, group: TableGroup, step: int) -> str:
     """Those connected to the database whose programs do not know a step, in words; empty: there are none.
-
-    Args:
-        connection: To the database.
-    """
+    ``connection``: to the database."""
     [(oldest, count, hosts)] = await connection.fetch(_OLDER, group.lock, step)
     if not count:
         return ""

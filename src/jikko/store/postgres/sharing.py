@@ -50,11 +50,8 @@ async def share(database: Postgres, folder_id: str, *, owned: bool) -> str:
 
 
 async def shared_keys(database: Postgres, own: Sequence[bytes]) -> list[bytes]:
-    """The keys of links to files that all servers sign with, the newest first.
-
-    Args:
-        own: Those of this data folder, of 32 bytes each: they become those of all if these have none. Empty: a new one.
-    """
+    """The keys of links to files that all servers sign with, the newest first. ``own``: those of this data folder, of
+    32 bytes each: they become those of all if these have none. Empty: a new one."""
 
     async def read(connection: Connection) -> bytes:
         await connection.execute(_MAKE, _KEYS, b"".join(own or [secrets.token_bytes(KEY_BYTES)]))
@@ -70,10 +67,7 @@ def _cut(keys: bytes) -> list[bytes]:
 
 async def read_owner(database: Postgres) -> tuple[str, list[bytes]]:
     """What a database belongs to, a data folder or several servers, and the keys of links that it has. Changes nothing.
-
-    Raises:
-        StoreUnavailable: It cannot be read, or has no tables of Jikko.
-    """
+    Raises ``StoreUnavailable``: it cannot be read, or has no tables of Jikko."""
     if not await is_there(database):
         raise StoreUnavailable(f"The database {database.address} has nothing of Jikko.")
     rows = await database.fetch("SELECT name, value FROM installation WHERE name = ANY($1)", [_OWNER, _KEYS])
@@ -82,11 +76,8 @@ async def read_owner(database: Postgres) -> tuple[str, list[bytes]]:
 
 
 async def require_same_time(database: Postgres, clock: Clock) -> float:
-    """See that this machine's clock is that of the database. Returns by how many seconds it is ahead.
-
-    Raises:
-        InvalidSettings: They differ: times of runs, and the order of their ids, would be those of no one clock.
-    """
+    """See that this machine's clock is that of the database. Returns by how many seconds it is ahead. Raises
+    ``InvalidSettings``: they differ: times of runs, and the order of their ids, would be those of no one clock."""
     before = clock()
     there = float(await database.value("SELECT extract(epoch FROM clock_timestamp())::float8"))
     after = clock()
@@ -96,10 +87,7 @@ async def require_same_time(database: Postgres, clock: Clock) -> float:
 
 def refuse_other_time(database: Postgres, before: float, there: float, after: float) -> None:
     """Compare this machine's clock, before and after a question, with what the database's said in between.
-
-    Raises:
-        InvalidSettings: They differ by more than the question can have taken.
-    """
+    Raises ``InvalidSettings``: they differ by more than the question can have taken."""
     ahead = before - there if before > there else min(after - there, 0.0)
     if abs(ahead) > _MAX_AHEAD_SECONDS:
         raise InvalidSettings(
@@ -110,10 +98,7 @@ def refuse_other_time(database: Postgres, before: float, there: float, after: fl
 
 async def require_own_connections(database: Postgres) -> None:
     """See that connections keep what is set for them: a pooler may give each statement to another one.
-
-    Raises:
-        InvalidSettings: They do not.
-    """
+    Raises ``InvalidSettings``: they do not."""
     try:
         async with database.guard():
             kept = await _keeps_its_own(database)

@@ -134,17 +134,9 @@ class Database:
             raise unavailable(self.path, error) from error
 
     def quick_once(self, name: Hashable, query: Callable[[sqlite3.Connection], T]) -> T:
-        """``quick``, for what many ask in the same turn: under one name it is read once in a transaction.
-
-        Args:
-            name: What is asked. All who use the database share the names: one name is one question, everywhere.
-
-        Returns:
-            One value for all who ask. It must not be changed.
-
-        Raises:
-            StoreUnavailable: The database cannot be read.
-        """
+        """``quick``, for what many ask in the same turn: under one name it is read once in a transaction. ``name``:
+        what is asked. All who use the database share the names: one name is one question, everywhere. Returns one value
+        for all who ask. It must not be changed. Raises ``StoreUnavailable``: the database cannot be read."""
         try:
             connection = self._in_turn()
             if name not in self._read:
@@ -186,10 +178,7 @@ class Database:
 
     async def backup(self, target: Path) -> None:
         """Copy the database, as it is at one moment, to a file. Reading and writing go on.
-
-        Raises:
-            StoreUnavailable: It cannot be copied. ``target`` is as it was.
-        """
+        Raises ``StoreUnavailable``: it cannot be copied. ``target`` is as it was."""
         try:
             await asyncio.to_thread(self._copy, target)
         except sqlite3.Error as error:

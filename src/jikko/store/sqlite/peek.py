@@ -22,10 +22,7 @@ _VALUES: Final = "SELECT name, environment FROM apps WHERE environment <> ''"
 @contextmanager
 def looking_into(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that only reads. A database of an earlier schema stays one.
-
-    Raises:
-        StoreUnavailable: It cannot be read.
-    """
+    Raises ``StoreUnavailable``: it cannot be read."""
     # Even a reader makes the files of the write-ahead log where there are none. No process writes then: the database
     # can be read as if it never changed.
     unused = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"

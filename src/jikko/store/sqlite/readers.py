@@ -32,10 +32,7 @@ class Readers:
 
     async def run(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """The answer of a function that reads. All its statements see the database at one moment.
-
-        Raises:
-            StoreUnavailable: The database cannot be read, or is closed before the answer is there.
-        """
+        Raises ``StoreUnavailable``: the database cannot be read, or is closed before the answer is there."""
         self._require_open()
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, query)
 

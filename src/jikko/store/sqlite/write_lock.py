@@ -22,10 +22,7 @@ class WriteLock:
 
     def try_to_acquire(self) -> bool:
         """Take it if no process has it. Returns whether it was taken.
-
-        Raises:
-            OSError: The file system cannot lock, now or ever. So do ``acquire`` and ``release``.
-        """
+        Raises ``OSError``: the file system cannot lock, now or ever. So do ``acquire`` and ``release``."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

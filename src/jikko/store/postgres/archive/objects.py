@@ -71,10 +71,7 @@ class ArchiveObjects:
 
     async def written(self) -> dict[str, float]:
         """When each object was written, in seconds since the Unix epoch.
-
-        Raises:
-            StoreUnavailable: They cannot be listed.
-        """
+        Raises ``StoreUnavailable``: they cannot be listed."""
         listed = await asyncio.to_thread(self._bucket.listed, FOLDER)
         return {path: at for path, (_, at) in listed.items()}
 

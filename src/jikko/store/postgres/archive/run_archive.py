@@ -73,10 +73,7 @@ class RunArchive:
 
     async def find(self, run_id: str) -> ArchivedRun | None:
         """A run, by its id in lower case.
-
-        Raises:
-            StoreUnavailable: The object that has it is missing or damaged, or cannot be read.
-        """
+        Raises ``StoreUnavailable``: the object that has it is missing or damaged, or cannot be read."""
         wanted = id_column(run_id)
         if not is_dated(wanted):
             return None
@@ -137,14 +134,8 @@ class RunArchive:
         return int(await self._database.value(_COUNT_OF_APP, before, id_column(app_id)))
 
     async def prune(self, before: float, app_id: str | None, *, limit: int = 1) -> int:
-        """Remove objects all of whose runs finished before a time; of an app: its runs out of them.
-
-        Args:
-            limit: Of how many objects at most.
-
-        Returns:
-            How many runs were removed. 0: there are no more.
-        """
+        """Remove objects all of whose runs finished before a time; of an app: its runs out of them. ``limit``: of how
+        many objects at most. Returns how many runs were removed. 0: there are no more."""
         if app_id is None:
             return sum([await self._drop(_Object(*row)) for row in await self._database.fetch(_OLD, before, limit)])
         app = app_id.lower()
@@ -180,10 +171,7 @@ class RunArchive:
 
     async def sweep(self, now: float) -> int:
         """Remove objects that nothing names, for a day at least: a process died before it could. Returns how many.
-
-        Raises:
-            StoreUnavailable: The bucket or the database cannot be used.
-        """
+        Raises ``StoreUnavailable``: the bucket or the database cannot be used."""
         written = await self.objects.written()
         # Asked behind the list: what is named in between is in both.
         named = {row[0] for row in await self._database.search(_PATHS)}
@@ -236,10 +224,7 @@ class RunArchive:
 
     async def write(self, runs: Sequence[ArchivedRun]) -> NewObject:
         """Put runs of one day, in the order of their ids, into a new object, which nothing names yet.
-
-        Raises:
-            StoreUnavailable, DamagedArchive: As ``ArchiveObjects.write``.
-        """
+        Raises ``StoreUnavailable`` or ``DamagedArchive``: as ``ArchiveObjects.write``."""
         return await self.objects.write(day_of(id_column(runs[0].record.identity.run_id)), runs)
 
     def _missing(self, path: str) -> StoreUnavailable:

@@ -112,10 +112,7 @@ class PostgresRunPages(PostgresRunFigures):
 
 def _looked_at(plan: Plan, driver: Driver, place: RunCursor | None, most: int, looked_at: int) -> SqlCondition:
     """A statement for the newest runs of a driver that pass, as ``_Found``, and its values.
-
-    Args:
-        looked_at: How many runs are looked at, the last of which comes out even if it does not pass.
-    """
+    ``looked_at``: how many runs are looked at, the last of which comes out even if it does not pass."""
     # Of several bounds of one side a look begins at the first: the nearest.
     within = behind(place) & driver.within & plan.within
     columns = "created_at, key, run_id"

@@ -26,10 +26,7 @@ _OLDEST: Final = (0, 7)
 
 async def look_at_extension(database: Postgres) -> tuple[Phrase, bool]:
     """What there is of pgvector, and whether datasets can be made with it. Changes nothing.
-
-    Raises:
-        StoreUnavailable: The database cannot be reached.
-    """
+    Raises ``StoreUnavailable``: the database cannot be reached."""
     row = await database.row(_OF_EXTENSION)
     if row is None:
         return _NEEDED, False

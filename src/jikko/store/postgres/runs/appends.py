@@ -113,10 +113,7 @@ async def perform(connection: Connection, statement: str, writes: Sequence[RunWr
 async def begin_with_keys(connection: Connection, claims: Sequence[tuple[RunWrite, KeyClaim]]) -> set[bytes]:
     """Create runs that go on, each with its key, in one round trip. Returns those that were written: for the others
     nothing was, since a key is there already, maybe of a run that is not.
-
-    Args:
-        claims: No two with the same key; in the order of locks.
-    """
+    ``claims``: no two with the same key; in the order of locks."""
     rows = [
         (*await _values(write), text(claim.key), claim.fingerprint, claim.at + claim.lifetime)
         for write, claim in claims
@@ -140,10 +137,7 @@ async def heads(connection: Connection, writes: Sequence[RunWrite]) -> dict[byte
 
 def conflict(write: RunWrite, head: Row | None, *, has_gone_back: bool) -> LogConflict | None:
     """Why an append was refused; ``None``: what the log ends with is this very one.
-
-    Args:
-        has_gone_back: Whether the database is another copy than the one that has told this process what is durable.
-    """
+    ``has_gone_back``: whether the database is another copy than the one that has told this process what is durable."""
     run_id = id_text(write.run_id)
     if head is None:
         missing = f"The log of run {run_id} has 0 events, not {write.at}."

@@ -125,11 +125,7 @@ _FORGETS_EACH: Final = 16
 
 async def write_batch(connection: Connection, writes: Sequence[RunWrite]) -> tuple[set[bytes], dict[bytes, JikkoError]]:
     """Write appends. Returns the runs that were written, and those that failed by themselves; the rest was refused by
-    their logs.
-
-    Raises:
-        Exception: Of the library. Nothing was written, or the connection broke and nobody knows.
-    """
+    their logs. Raises ``Exception``: of the library. Nothing was written, or the connection broke and nobody knows."""
     begun = await _begin_with_keys(connection, writes)
     left = [write for write in writes if write.run_id not in begun] if begun else writes
     if not left:
@@ -140,10 +136,7 @@ async def write_batch(connection: Connection, writes: Sequence[RunWrite]) -> tup
 
 async def _begin_with_keys(connection: Connection, writes: Sequence[RunWrite]) -> set[bytes]:
     """Write the starts of a batch that has nothing else, each with a key of its own, in one round trip.
-
-    Returns:
-        The runs that were written. The others need a look at who has their keys.
-    """
+    Returns the runs that were written. The others need a look at who has their keys."""
     claims = [(write, claims_of(write)) for write in sorted(writes, key=order_of_locks)]
     if not all(
         len(keys) == len(write.projections) == 1 and appends.statement_of(write) == appends.BEGUN

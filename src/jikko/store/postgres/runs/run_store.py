@@ -306,10 +306,7 @@ async def _events_of(
     log_end: int, log: bytes | None, start: int | None, frames: list[bytes] | None, *, first: int, most: int = 0
 ) -> list[Event]:
     """The events of a log from position ``first`` on, of a run that has ended or of frames of an open one.
-
-    Raises:
-        DamagedLog: They are not as they were written.
-    """
+    Raises ``DamagedLog``: they are not as they were written."""
     if log is None:
         return await events_of(frames or [], start=start or 0, end=log_end, first=first, most=most)
     if log[:1] != FRAMES:

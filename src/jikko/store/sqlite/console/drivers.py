@@ -72,10 +72,7 @@ def behind(place: RunCursor | None) -> SqlCondition:
 
 def plan_of(connection: sqlite3.Connection, wanted: RunFilter, *, with_statuses: bool = True) -> IndexPlan | None:
     """The way to the runs that pass a filter; ``None``: there are none.
-
-    Args:
-        with_statuses: Whether the statuses of the filter count. Its keyword does not in any case.
-    """
+    ``with_statuses``: whether the statuses of the filter count. Its keyword does not in any case."""
     statuses = tuple(STATUS_NUMBERS[status] for status in wanted.statuses) if with_statuses else ()
     within, rest = SqlCondition(), SqlCondition()
     app = _key(connection, wanted.app_id)

@@ -91,10 +91,7 @@ def indexed_text(inputs: str, outputs: bytes, user: str) -> str:
 
 class KeywordIndex(StandingProjection):
     """Fills the index within transactions of the writer, on its thread.
-
-    Args:
-        usable: Whether SQLite can. If not, nothing is ever done.
-    """
+    ``usable``: whether SQLite can. If not, nothing is ever done."""
 
     def __init__(self, *, usable: bool) -> None:
         self._usable = usable
@@ -105,10 +102,7 @@ class KeywordIndex(StandingProjection):
 
     def fill(self, limit: int, connection: sqlite3.Connection) -> int:
         """Add ``limit`` runs to the index, rounded up to whole blocks; none if there are fewer.
-
-        Returns:
-            About how many more there are to add.
-        """
+        Returns about how many more there are to add."""
         if not self._usable:
             return 0
         connection.execute("SAVEPOINT keyword_index")

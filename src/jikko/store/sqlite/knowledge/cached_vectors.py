@@ -43,10 +43,7 @@ class VectorsUnavailable(JikkoError):
 
 def similarities(vector: bytes, stored: Sequence[bytes]) -> list[float]:
     """The cosine similarities of a vector (32-bit floats of length 1) and some that are stored (16-bit floats).
-
-    Raises:
-        VectorsUnavailable: numpy is not installed.
-    """
+    Raises ``VectorsUnavailable``: numpy is not installed."""
     np = _numpy()
     asked = np.frombuffer(vector, dtype=np.float32).astype(np.float64)
     rows = np.frombuffer(b"".join(stored), dtype="<f2").reshape(len(stored), len(asked)).astype(np.float64)

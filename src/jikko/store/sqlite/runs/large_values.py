@@ -60,10 +60,7 @@ class LargeValues:
 
     async def write(self, data: bytes | str) -> int:
         """Write a value; a text has ASCII only. Returns its number.
-
-        Raises:
-            StoreUnavailable: It is not written; what is there of it is dropped.
-        """
+        Raises ``StoreUnavailable``: it is not written; what is there of it is dropped."""
         value = secrets.randbits(62)
         try:
             for number, begin in enumerate(range(0, len(data), PIECE_BYTES)):

@@ -109,10 +109,7 @@ class Projections(StandingProjection):
     @staticmethod
     def check(wanted: Sequence[Projection], target: Target, connection: sqlite3.Connection) -> None:
         """Refuse what may not be written. Nothing was changed yet, unless the same append was done before.
-
-        Raises:
-            KeyTaken: An idempotency key has another run.
-        """
+        Raises ``KeyTaken``: an idempotency key has another run."""
         for projection in wanted:
             if isinstance(projection, KeyClaim):
                 first = _run_of_key(target.app_id, projection.key, projection.at, connection)

@@ -17,10 +17,7 @@ _NEWEST_FIRST: Final = "ORDER BY created_at DESC, key DESC"
 
 def list_runs(connection: sqlite3.Connection, query: LogQuery, rows: RunRows, *, scan_up_to: float) -> RunSlice:
     """One page, newest first, and how many runs there are on all pages.
-
-    Args:
-        scan_up_to: Runs that are searched for a keyword without asking the index. The answer is the same.
-    """
+    ``scan_up_to``: runs that are searched for a keyword without asking the index. The answer is the same."""
     found = connection.execute(_APP, (storable(query.app_id),)).fetchone()
     if found is None:
         return RunSlice(total=0)
