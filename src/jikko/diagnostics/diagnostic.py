@@ -41,7 +41,6 @@ class Phrase(Struct, frozen=True):
 
     @staticmethod
     def of(message: Mapping[str, Any]) -> "Phrase":
-        """The phrase of a ``message``."""
         given = message["params"].items()
         params = {name: Phrase.of(value) if isinstance(value, dict) else value for name, value in given}
         return Phrase(message["code"], params)

@@ -59,11 +59,7 @@ _PARSERS: Final = {
 
 
 def format_of(filename: str, mime_type: str) -> str:
-    """The format: by the extension, else by the MIME type.
-
-    Raises:
-        DocumentFailure: It is not known, or cannot be read.
-    """
+    """The format: by extension, else by MIME type. Raises ``DocumentFailure``: unknown, or not readable."""
     extension = extension_of(filename)
     if not extension and not mime_type:
         raise DocumentFailure("extraction.no_type")

@@ -1,7 +1,4 @@
-"""Formats that are text already.
-
-Source: docs/dify-behaviour.md, “Document extractor”.
-"""
+"""Formats that are text already. Source: docs/dify-behaviour.md, “Document extractor”."""
 
 import json
 

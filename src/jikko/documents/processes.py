@@ -163,11 +163,7 @@ class _Worker:
         return self._process.returncode is None and stdin is not None and not stdin.is_closing() and not self._done
 
     async def ask(self, content: bytes, filename: str, mime_type: str, as_pieces: bool) -> tuple[bool, str]:
-        """The text, or the message of why there is none, as JSON.
-
-        Raises:
-            OSError: The process has ended; or ``asyncio.IncompleteReadError``.
-        """
+        """The text, or the reason why there is none, as JSON. Raises ``OSError``, ``asyncio.IncompleteReadError``."""
         self.served += 1
         questions, answers = self._process.stdin, self._process.stdout
         assert questions is not None

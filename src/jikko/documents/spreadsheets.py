@@ -1,7 +1,4 @@
-"""CSV and Excel as Markdown tables, one for each sheet.
-
-Source: docs/dify-behaviour.md, “Document extractor”.
-"""
+"""CSV and Excel as Markdown tables, one for each sheet. Source: docs/dify-behaviour.md, “Document extractor”."""
 
 import csv
 import io

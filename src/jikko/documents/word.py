@@ -1,7 +1,4 @@
-"""Word documents: paragraphs as lines, tables as Markdown.
-
-Source: docs/dify-behaviour.md, “Document extractor”.
-"""
+"""Word documents: paragraphs as lines, tables as Markdown. Source: docs/dify-behaviour.md, “Document extractor”."""
 
 import io
 import zipfile

@@ -172,7 +172,6 @@ class AppGraph:
         }
 
     def _datasets(self) -> list[str]:
-        """Ids of the datasets, also of the old form among the tools."""
         configs = self._config.mapping("dataset_configs")
         listed = [entry.get("dataset") for entry in configs.mapping("datasets").mappings("datasets")]
         listed += [entry.get("dataset") for entry in self._tools() if len(entry.raw) < _MAX_TOOL_KEYS]

@@ -1,7 +1,4 @@
-"""Which node belongs to the body of which container, and where a body begins.
-
-Source: docs/dify-behaviour.md, “Nodes and edges”, “Older files”.
-"""
+"""Which node is in which container, and where bodies begin. Source: docs/dify-behaviour.md, “Older files”."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -42,10 +42,7 @@ def read_environment(workflow: Fields, *, is_newer: bool = False) -> tuple[Varia
 
 
 def read_conversation(workflow: Fields, *, is_newer: bool = False) -> tuple[Variable, ...]:
-    """The conversation variables with their initial values, likewise.
-
-    Source: docs/dify-behaviour.md, “Declared variables”.
-    """
+    """Conversation variables, with initial values. Source: docs/dify-behaviour.md, “Declared variables”."""
     return tuple(_read(workflow, "conversation_variables", _CONVERSATION_TYPES, is_newer))
 
 

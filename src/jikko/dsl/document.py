@@ -49,10 +49,7 @@ class Variable(Struct, frozen=True):
 
 
 class DslDocument(Struct, frozen=True):
-    """A DSL file.
-
-    Source: docs/dify-behaviour.md, “File format and import”.
-    """
+    """A DSL file. Source: docs/dify-behaviour.md, “File format and import”."""
 
     version: str
     mode: AppMode

@@ -1,7 +1,4 @@
-"""The ``features`` of a file: how an app presents itself, and which files it takes.
-
-Source: docs/dify-behaviour.md, “Features”.
-"""
+"""A file's ``features``: the face of an app, and its files. Source: docs/dify-behaviour.md, “Features”."""
 
 from collections.abc import Mapping
 from typing import Any, Final

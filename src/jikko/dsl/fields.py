@@ -80,7 +80,6 @@ class Fields:
         return Fields(where, self.raw, self.problems, self._written)
 
     def get(self, name: str, default: Json = None) -> Json:
-        """The raw value."""
         return self.raw.get(name, default)
 
     def text(self, name: str, default: str = "", *, required: bool = False) -> str:
@@ -134,7 +133,6 @@ class Fields:
         return float(value)
 
     def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
-        """One of some words."""
         value = self.raw.get(name)
         if value is None or value == "":
             return default

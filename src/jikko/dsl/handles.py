@@ -1,7 +1,4 @@
-"""The handles that nodes have, and edges that leave by others.
-
-Source: docs/dify-behaviour.md, “Nodes and edges”, “Branches, skipping, joins”.
-"""
+"""The handles of nodes, and edges that leave by others. Source: docs/dify-behaviour.md, “Nodes and edges”."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final

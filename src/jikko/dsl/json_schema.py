@@ -50,11 +50,7 @@ class JsonSchema:
             raise BadSchema(f"it is no JSON schema ({type(error).__name__})") from None
 
     def violation(self, value: Json) -> SchemaViolation | None:
-        """The first thing that does not fit; ``None`` if the value does.
-
-        Raises:
-            BadSchema: The schema does not make sense where the value leads to.
-        """
+        """The first thing that does not fit, if any. Raises ``BadSchema`` where the schema makes no sense."""
         from referencing.exceptions import Unresolvable
 
         try:
@@ -124,11 +120,7 @@ def _without_dialects(schema: Any) -> Any:
 
 
 def _matcher(pattern: str) -> Callable[[str], bool]:
-    """Whether a text holds what a pattern describes.
-
-    Raises:
-        BadSchema: The pattern is wrong, or needs what takes more than linear time.
-    """
+    """Whether a text holds a pattern. Raises ``BadSchema``: it is wrong, or needs more than linear time."""
     from pydantic_core import SchemaError, SchemaValidator, core_schema
 
     try:

@@ -113,11 +113,7 @@ def _parse(text: bytes | str, limits: LoadLimits, doubts: list[YamlProblem]) -> 
 
 
 def decoded(text: bytes | str) -> str:
-    """The characters of a file, which is in UTF-8, or in UTF-16 with a byte order mark; without the mark.
-
-    Raises:
-        YamlProblem: It is in neither.
-    """
+    """The characters, without a mark: UTF-8, or UTF-16 with its byte order mark. Raises ``YamlProblem``."""
     return (_decode(text) if isinstance(text, bytes) else text).removeprefix("\ufeff")
 
 

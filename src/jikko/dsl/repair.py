@@ -36,10 +36,7 @@ def repair_node(data: _Data) -> _Data:
 
 
 def repair_features(features: _Data) -> _Data:
-    """The ``features`` block, with the old image switch in the general form.
-
-    Source: docs/dify-behaviour.md, “Features”.
-    """
+    """``features``, the old image switch in general form. Source: docs/dify-behaviour.md, “Features”."""
     upload = features.get("file_upload")
     if not isinstance(upload, Mapping):
         return features

@@ -1,7 +1,4 @@
-"""Models that LLM nodes take from environment variables of type ``llm``.
-
-Source: docs/dify-behaviour.md, “Declared variables”.
-"""
+"""Models of LLM nodes from environment variables ``llm``. Source: docs/dify-behaviour.md, “Declared variables”."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final

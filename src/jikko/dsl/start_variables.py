@@ -26,10 +26,7 @@ INPUT_TYPES: Final = (
 
 
 class StartVariable(Struct, frozen=True):
-    """One input of a workflow.
-
-    Source: docs/dify-behaviour.md, “Start node”.
-    """
+    """One input of a workflow. Source: docs/dify-behaviour.md, “Start node”."""
 
     name: str
     """``variable`` in the file."""

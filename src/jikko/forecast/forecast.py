@@ -60,11 +60,7 @@ class Forecast(Struct, frozen=True):
         return next((finding for finding in self.findings if _VERDICTS.get(finding.severity) == self.verdict), None)
 
     def outcome(self, line: int, language: Language = "en") -> str:
-        """The sentence for what decides; ``""`` if the file runs.
-
-        Args:
-            line: Of its place in the file, counted from 1; 0 for none.
-        """
+        """The deciding sentence; ``""`` if the file runs. ``line``: Its place in the file, from 1, else 0."""
         return "" if self.decisive is None else outcome_sentence(replace(self.decisive, line=line), language)
 
 

@@ -60,10 +60,7 @@ class Subgraph(Struct, frozen=True, eq=False):
 
 
 class ResponseTemplate(Struct, frozen=True, eq=False):
-    """What an ``end`` or ``answer`` node contributes to the streamed text.
-
-    Source: docs/dify-behaviour.md, “Order of streamed text”.
-    """
+    """What a node adds to the streamed text. Source: docs/dify-behaviour.md, “Order of streamed text”."""
 
     node_id: str
     position: int

@@ -25,7 +25,6 @@ class AwaitedIndexing:
             await self._knowledge.retrieval.prepare()
 
     async def lead(self) -> None:
-        """See ``Indexing.lead``."""
         while await self._stores.existing() is None:
             await self.alarm.wait(None)
         await self._knowledge.indexing.lead()

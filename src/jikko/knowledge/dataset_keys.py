@@ -46,11 +46,7 @@ class DatasetKeys:
             raise NotFound(f"There is no key {key_id}.")
 
     async def open(self, key_digest: bytes) -> bool:
-        """Whether a key of that SHA-256 opens the datasets. Counts it for the limit of the key.
-
-        Raises:
-            TooManyRequests: It was used too often in the last minute.
-        """
+        """Whether a key of that SHA-256 opens the datasets. Counts; raises ``TooManyRequests`` above its limit."""
         stores = await self._knowledge.existing()
         if stores is None or not await stores.datasets.has_key(key_digest):
             return False

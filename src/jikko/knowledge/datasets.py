@@ -1,7 +1,4 @@
-"""Datasets: making, changing and deleting them; what workflow files call them.
-
-Source: docs/dify-behaviour.md, “Knowledge API”.
-"""
+"""Makes, changes and deletes datasets; their names in files. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -127,7 +124,6 @@ class Datasets:
         )
 
     async def views(self, datasets: Sequence[Dataset]) -> Sequence[DatasetView]:
-        """Datasets with what is shown with them."""
         stores = await self._knowledge.made()
         ids = [dataset.id for dataset in datasets]
         counts, tags = await stores.datasets.counts(ids), await stores.datasets.tags_of(ids)

@@ -1,7 +1,4 @@
-"""Documents, and what they are made of: adding, changing and deleting them.
-
-Source: docs/dify-behaviour.md, “Knowledge API”.
-"""
+"""Adds, changes and deletes documents and what made them. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
 import hashlib
 import posixpath

@@ -31,11 +31,7 @@ class DocumentFiles:
         return f"{self._signer.document_url(document.file.id, base_url)}&as_attachment=true"
 
     async def download(self, file_id: str, query: Mapping[str, str]) -> tuple[bytes, Mapping[str, str]] | None:
-        """Content and headers of a file by its signed address; ``None`` if no document was made of it.
-
-        Raises:
-            NotFound: The signature is wrong or has expired.
-        """
+        """Content and headers of a document's file, if there is one. Raises ``NotFound``: a wrong or old signature."""
         document = await self._documents.of_file(file_id)
         if document is None:
             return None

@@ -160,11 +160,7 @@ class Imports:
         return changed
 
     async def finish(self, dataset: Dataset, *, built_in_fields: bool) -> None:
-        """To be called behind the last document.
-
-        Args:
-            built_in_fields: Whether the built-in fields are among the metadata there.
-        """
+        """To be called behind the last document. ``built_in_fields``: Whether metadata has the built-in ones."""
         if built_in_fields:
             await self._metadata.switch_built_in(dataset.id, "enable")
 
@@ -238,11 +234,7 @@ def _rule_of(given: GivenDocument) -> JsonObject:
 def _cut(
     dataset: Dataset, document: Document, job: Job, given: Sequence[GivenSegment], taken: set[str], now: float
 ) -> tuple[list[Segment], list[ChildChunk]]:
-    """The segments of a new version, with their children.
-
-    Args:
-        taken: Ids of segments that there are already, such as those of the old version.
-    """
+    """Segments of a new version, with children. ``taken``: Ids in use, such as those of the old version."""
     segments: list[Segment] = []
     children: list[ChildChunk] = []
     position = 0

@@ -93,7 +93,6 @@ class Metadata:
         return replace(field, name=name)
 
     async def delete(self, dataset_id: str, field_id: str) -> None:
-        """Delete a field, with its values."""
         dataset = await self._datasets.get(dataset_id)
         await (await self._knowledge.made()).documents.delete_field(dataset.id, field_id.lower())
 

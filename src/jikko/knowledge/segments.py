@@ -1,7 +1,4 @@
-"""Segments and child chunks: adding, changing and deleting them, with the nodes by which they are found.
-
-Source: docs/dify-behaviour.md, “Knowledge API”.
-"""
+"""Adds, changes, deletes segments, child chunks and their nodes. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -106,7 +103,6 @@ class Segments:
         return document, found, total
 
     async def children_of(self, segments: Sequence[Segment]) -> dict[str, list[ChildChunk]]:
-        """The child chunks of some segments."""
         return dict(await (await self._knowledge.made()).segments.children([each.id for each in segments]))
 
     async def by_id(self, ids: Sequence[str]) -> dict[str, Segment]:
@@ -270,11 +266,7 @@ class Segments:
         )
 
     def _cut_children(self, document: Document, segments: Sequence[Segment], now: float) -> list[ChildChunk]:
-        """The children of new texts. May take long.
-
-        Raises:
-            InvalidParam: The rule of the document cannot be followed.
-        """
+        """The children of new texts, slowly. Raises ``InvalidParam`` if the document's rule cannot be followed."""
         try:
             rule = rule_of(document.rule)
             if rule.children is None:

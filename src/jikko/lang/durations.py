@@ -8,11 +8,7 @@ _WRITTEN: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([smhdw])", re.ASCII)
 
 
 def seconds_of(text: str) -> float:
-    """Return the seconds of a number with a unit: ``30d``, ``12h``, ``1.5h``.
-
-    Raises:
-        ValueError: It is not one. The message says what would be.
-    """
+    """The seconds of ``30d``, ``12h``, ``1.5h``. Raises ``ValueError``, which says what would be one."""
     found = _WRITTEN.fullmatch(text.strip().lower())
     if found is None:
         raise ValueError(f"{text!r:.60} is not a length of time such as 30d, 12h or 90m (units: s, m, h, d, w)")

@@ -1,7 +1,4 @@
-"""The comparison operators of conditions.
-
-Source: docs/dify-behaviour.md, “If-else”. The messages are Dify's.
-"""
+"""The comparison operators of conditions. Source: docs/dify-behaviour.md, “If-else”. The messages are Dify's."""
 
 import operator
 from collections.abc import Callable, Mapping

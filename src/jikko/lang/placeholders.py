@@ -1,7 +1,4 @@
-"""Texts of apps without a workflow: ``{{name}}`` stands for an input.
-
-Source: docs/dify-behaviour.md, “Prompts of apps without a workflow”.
-"""
+"""``{{name}}`` for an input. Source: docs/dify-behaviour.md, “Prompts of apps without a workflow”."""
 
 import re
 from collections.abc import Mapping

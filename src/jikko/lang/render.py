@@ -1,8 +1,4 @@
-"""How values read as text.
-
-Source: docs/dify-behaviour.md, “Rendering of values”. The literals in it are Python's because Dify is written in
-Python.
-"""
+"""Values as text; literals are Python's, as Dify's are. Source: docs/dify-behaviour.md, “Rendering of values”."""
 
 import json
 

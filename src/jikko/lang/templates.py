@@ -62,7 +62,6 @@ class Template(Struct, frozen=True):
         )
 
     def values(self, variables: Readable) -> Iterator[Json]:
-        """What stands at each part: the text itself, or the value of the variable."""
         for text, selector in self._pieces:
             if selector is None:
                 yield text

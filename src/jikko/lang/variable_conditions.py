@@ -1,7 +1,4 @@
-"""Conditions on variables: of if-else cases and of loops.
-
-Source: docs/dify-behaviour.md, “If-else”.
-"""
+"""Conditions on variables: of if-else cases and of loops. Source: docs/dify-behaviour.md, “If-else”."""
 
 import json
 from contextlib import suppress
@@ -48,7 +45,6 @@ class SubCondition(Struct, frozen=True):
     """Taken literally; not a template."""
 
     def as_json(self) -> Json:
-        """As Dify records it."""
         return {"key": self.key, "comparison_operator": self.operator, "value": self.value}
 
 
@@ -59,7 +55,6 @@ class SubConditions(Struct, frozen=True):
     conditions: tuple[SubCondition, ...]
 
     def as_json(self) -> Json:
-        """As Dify records them."""
         conditions = [condition.as_json() for condition in self.conditions]
         return {"logical_operator": self.logical_operator, "conditions": conditions}
 
@@ -77,7 +72,6 @@ class Condition(Struct, frozen=True):
     sub: SubConditions | None = None
 
     def as_json(self) -> Json:
-        """As Dify records it."""
         return {
             "variable_selector": list(self.selector),
             "comparison_operator": self.operator,
@@ -97,7 +91,6 @@ class Case(Struct, frozen=True):
     """Whether the file writes the conditions without a case around them, as old ones do."""
 
     def as_json(self) -> Json:
-        """The ``group`` of a result, as Dify records it."""
         if self.legacy:
             return "default"
         conditions = [condition.as_json() for condition in self.conditions]

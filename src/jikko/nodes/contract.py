@@ -137,11 +137,7 @@ class Node(Protocol):
     # ``has_effects: ClassVar[bool] = True``.
 
     def run(self, ctx: Any) -> Coroutine[Any, Any, Result]:
-        """Do the work. ``ctx`` is a ``Context``, for containers a ``ContainerContext``.
-
-        Raises:
-            NodeFailure: The node failed.
-        """
+        """Do the work, with a ``ContainerContext`` for containers. Raises ``NodeFailure`` if the node failed."""
 
 
 class NodeConfig(msgspec.Struct, frozen=True):

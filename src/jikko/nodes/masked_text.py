@@ -16,7 +16,6 @@ class MaskedText(NamedTuple):
 
     @classmethod
     def of(cls, template: Template, ctx: Context) -> Self:
-        """A template in its plain rendering."""
         used = template.to_text(ctx.variables)
         return cls(used, used if ctx.recorded is ctx.variables else template.to_text(ctx.recorded))
 
@@ -34,7 +33,6 @@ class MaskedText(NamedTuple):
 
     @property
     def is_masked(self) -> bool:
-        """Whether the record shows another text."""
         return self.used != self.recorded
 
 

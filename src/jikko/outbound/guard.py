@@ -96,11 +96,7 @@ class GuardedResolver(AbstractResolver):
 
 
 async def look_up(host: str, port: int, threads: Executor | None = None) -> list[str]:
-    """The addresses of a name, from the system's name service.
-
-    Args:
-        threads: Where it is waited for; ``None``: in those of the event loop.
-    """
+    """The addresses of a name, from the system. ``threads``: Where it waits, else those of the event loop."""
     ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
     found = await asyncio.get_running_loop().run_in_executor(threads, ask)
     return list(dict.fromkeys(str(target[0]) for *_, target in found))

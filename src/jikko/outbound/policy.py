@@ -60,11 +60,7 @@ _COMPATIBLE: Final = ipaddress.IPv6Network("::/96")
 
 
 def parse_allow(texts: Iterable[str]) -> tuple[Network, ...]:
-    """Networks from CIDRs or single addresses.
-
-    Raises:
-        ValueError: One of them is neither. The message says which.
-    """
+    """Networks from CIDRs or single addresses. Raises ``ValueError``, which says which one is neither."""
     found = []
     for text in texts:
         try:

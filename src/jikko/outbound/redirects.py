@@ -1,7 +1,4 @@
-"""Decides what follows from a redirect. Does no I/O.
-
-Source: httpx 0.28, by which Dify 1.15 follows redirects.
-"""
+"""Decides what follows from a redirect. Does no I/O. Source: httpx 0.28, by which Dify 1.15 follows redirects."""
 
 from typing import Final
 

@@ -142,11 +142,7 @@ def parameter_of(parameter: ParameterDeclaration) -> ToolParameter:
 
 
 def _check(given: Mapping[str, Json], action: ActionDeclaration) -> None:
-    """Refuse what the plugin could do nothing with, before it is started for that.
-
-    Raises:
-        ToolFailure: A required parameter is missing.
-    """
+    """Before a plugin is started in vain. Raises ``ToolFailure`` if a required parameter is missing."""
     for parameter in action.parameters:
         value = given.get(parameter.name)
         if value is None and parameter.required and parameter.default is None:

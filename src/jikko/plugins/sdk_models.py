@@ -69,11 +69,9 @@ class ModelsOfPlugins:
         _credentials(model, self._found(model.plugin)[1], "")
 
     async def check(self, model: PluginModel) -> None:
-        """See ``PluginModels.check``."""
         await self._invoke(model, "validate_provider_credentials", "", {}, lambda answer: None)
 
     async def complete(self, model: PluginModel, request: ModelRequest, take: Callable[[AnswerPiece], None]) -> None:
-        """See ``PluginModels.complete``."""
         parameters = dict(request.parameters)
         stop = parameters.pop("stop", None)
         if request.schema is not None:
@@ -93,7 +91,6 @@ class ModelsOfPlugins:
         await self._invoke(model, "invoke_llm", "llm", asked, lambda answer: take(piece_of(answer)))
 
     async def embed(self, model: PluginModel, texts: Sequence[str]) -> tuple[list[Vector], int | None]:
-        """See ``PluginModels.embed``."""
         found = await self._answer(model, "invoke_text_embedding", "text-embedding", {"texts": texts}, _Embedded)
         if len(found.embeddings) != len(texts):
             raise _wrong(f"{len(found.embeddings)} vectors for {len(texts)} texts")
@@ -102,7 +99,6 @@ class ModelsOfPlugins:
         return vectors, counted if isinstance(counted, int) and counted >= 0 else None
 
     async def rerank(self, model: PluginModel, query: str, texts: Sequence[str], top_n: int) -> list[Ranked]:
-        """See ``PluginModels.rerank``."""
         asked = {"query": query, "docs": texts, "score_threshold": None, "top_n": top_n}
         found = await self._answer(model, "invoke_rerank", "rerank", asked, _Ranking)
         ranked = {each.index: Ranked(each.index, each.score) for each in reversed(found.docs)}
@@ -111,12 +107,10 @@ class ModelsOfPlugins:
         return sorted(ranked.values(), key=lambda each: -each.score)[:top_n]
 
     async def transcribe(self, model: PluginModel, data: bytes) -> str:
-        """See ``PluginModels.transcribe``."""
         asked = {"file": data.hex()}
         return (await self._answer(model, "invoke_speech2text", "speech2text", asked, _Result)).result
 
     async def speak(self, model: PluginModel, text: str, voice: str, emit: Callable[[bytes], None]) -> None:
-        """See ``PluginModels.speak``."""
         asked = {"content_text": text, "voice": voice, "tenant_id": ""}
         await self._invoke(
             model, "invoke_tts", "tts", asked, lambda said: emit(bytes.fromhex(msgspec.convert(said, _Result).result))
@@ -140,9 +134,7 @@ class ModelsOfPlugins:
         asked: Mapping[str, Any],
         answer: Callable[[Any], None],
     ) -> None:
-        """Raises:
-        ModelFailure: The plugin is not there, failed, was silent for too long, or said what cannot be understood.
-        """
+        """Raises ``ModelFailure``: no such plugin, or it failed, was silent too long, or cannot be understood."""
         try:
             entry, provider = self._found(model.plugin)
             credentials = _credentials(model, provider, kind)

@@ -23,11 +23,7 @@ class Backend(Protocol):
         """
 
     async def models(self) -> list[str]:
-        """The names of the models that the provider offers: the cheapest way to try a key.
-
-        Raises:
-            ModelFailure: It did not answer.
-        """
+        """The names of the models offered: the cheapest way to try a key. Raises ``ModelFailure``: no answer."""
 
     async def close(self) -> None:
         """Close its connections. May be called twice."""

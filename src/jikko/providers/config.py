@@ -97,7 +97,6 @@ class ProviderConfig:
         return tuple(sorted((secret for secret in secrets if secret), key=len, reverse=True))
 
     def model_name(self, model: str) -> str:
-        """What the provider calls a model."""
         traits = self.models.get(model)
         return traits.name if traits is not None and traits.name else model
 

@@ -32,7 +32,6 @@ class FakeModels:
         return Abilities(structured_output=True, media=frozenset({"image", "audio", "video", "document"}))
 
     async def context_size(self, provider: str, model: str) -> int | None:
-        """See ``Models.context_size``: that of a large model."""
         return 128_000
 
     async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:

@@ -49,9 +49,5 @@ class ProviderModerators:
 
 
 def moderator_over(connections: ProviderBackends | None) -> Moderator:
-    """What looks at texts.
-
-    Args:
-        connections: ``None``: models are fake.
-    """
+    """What looks at texts. ``connections``: ``None`` if models are fake."""
     return FakeModerator() if connections is None else ProviderModerators(connections)

@@ -20,7 +20,6 @@ class PluginBackend:
         self._models = models
 
     async def complete(self, request: ModelRequest, progress: AnswerCollector) -> None:
-        """See ``Backend.complete``."""
         numbers = _CallNumbers()
 
         def take(piece: AnswerPiece) -> None:
@@ -46,7 +45,6 @@ class PluginBackend:
         return EmbeddedBatch(tuple(vectors), tokens)
 
     async def rerank(self, request: RerankRequest) -> list[Ranked]:
-        """See ``Ranking.rerank``."""
         model = self._model(self._config.model_name(request.model), app_id=request.app_id, run_id=request.run_id)
         return await self._models.rerank(model, request.query, request.texts, request.top_n)
 
@@ -55,7 +53,6 @@ class PluginBackend:
         return await self._models.transcribe(self._model(model), data)
 
     async def speak(self, model: str, text: str, voice: str, emit: Callable[[bytes], None]) -> None:
-        """See ``SpeechBackend.speak``."""
         await self._models.speak(self._model(model), text, voice, emit)
 
     async def models(self) -> list[str]:
@@ -115,7 +112,6 @@ class PluginProviders:
         self._models.require(PluginModel(plugin=config.plugin, credentials=config.credentials, seconds=config.timeout))
 
     def backend(self, config: ProviderConfig) -> PluginBackend:
-        """What speaks to the plugin of an entry."""
         return PluginBackend(config, self._models)
 
 

@@ -113,7 +113,6 @@ class AnswerCollector:
 
     @property
     def has_begun(self) -> bool:
-        """Whether anything came that costs."""
         return bool(self._text or self._reasoning or self._calls or self.media) or self.total_tokens is not None
 
     def add(self, text: str, reasoning: str = "") -> None:
@@ -149,11 +148,7 @@ class AnswerCollector:
             self._together.clear()
 
     def call(self, index: int, id: str, name: str, arguments: str) -> None:
-        """Take a piece of a tool call; any part of it may be empty.
-
-        Raises:
-            ModelFailure: The answer is too large.
-        """
+        """Take a piece of a tool call, any part of it maybe empty. Raises ``ModelFailure``: too large an answer."""
         calls = self._calls[index]
         if not calls or calls[-1].is_another(id, name):
             if sum(map(len, self._calls.values())) >= MAX_TOOL_CALLS:

@@ -64,12 +64,10 @@ class Limiter:
 
     @property
     def active(self) -> int:
-        """How many requests are under way."""
         return self._active
 
     @property
     def waiting(self) -> int:
-        """How many requests wait."""
         return sum(map(len, self._apps.values()))
 
     def hold(self, key: str, seconds: float) -> None:
@@ -231,11 +229,7 @@ class ProviderBackends:
         return config if config.type != "plugin" else self._of_plugins().completed(config)
 
     def ready(self, provider: str, model: str) -> ProviderConfig:
-        """The entry for a provider, if all that it needs is set.
-
-        Raises:
-            ModelFailure: It is not, or there is none.
-        """
+        """The entry for a provider. Raises ``ModelFailure`` if there is none, or not all that it needs is set."""
         config = self.config(provider, model)
         if config.unset:
             names = " and ".join(config.unset)
@@ -254,7 +248,6 @@ class ProviderBackends:
         return reached.backend
 
     def limiter(self, config: ProviderConfig) -> Limiter:
-        """The gate to the provider of an entry."""
         return self._reached_by(config).limiter
 
     def under_way(self) -> tuple[int, int | None]:

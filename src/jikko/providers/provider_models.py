@@ -36,11 +36,7 @@ class ProviderModels:
         share: Scheduler | None = None,
         plugins: "Callable[[], PluginProviders] | None" = None,
     ) -> None:
-        """See ``ProviderBackends``.
-
-        Args:
-            share: Of the event loop, among answers that come faster than they are taken in.
-        """
+        """See ``ProviderBackends``. ``share``: Of the event loop, among answers that come faster than taken in."""
         self.connections = ProviderBackends(providers, backends, app_share=app_share, plugins=plugins)
         """Other kinds of models are reached by the same."""
         self._share = share or Scheduler()
@@ -101,11 +97,7 @@ class ProviderModels:
         )
 
     async def offered(self, provider: str) -> list[str]:
-        """The models that a provider says it has: tries its key without a cost.
-
-        Raises:
-            ModelFailure: It is not set up, or did not answer.
-        """
+        """The models that a provider has, asked of it. Raises ``ModelFailure``: it is not set up, or no answer."""
         config = self.connections.ready(provider, "*")
         try:
             return await self.connections.backend(config).models()

@@ -128,11 +128,7 @@ class Child:
                 await loop.sock_sendall(self.connection, answer)
 
     async def _receive(self, received: bytearray, output_bytes: int) -> tuple[bytes, bytes]:
-        """One message: its text and its block.
-
-        Args:
-            received: What was read and not used; what is left over stays in it.
-        """
+        """A message: text and block. ``received``: What was read and not used; what is left over stays in it."""
         loop = asyncio.get_running_loop()
         needed = HEAD.size
         text_length = -1

@@ -84,7 +84,6 @@ class ForkServerSandbox:
         send: SendForProgram | None = None,
         files: Collection[str] = (),
     ) -> dict[str, Json]:
-        """Call the program's ``main``. See the port."""
         if language not in _LANGUAGES:
             raise SandboxFailure(f"There is no language {language!r}; programs are {' or '.join(_LANGUAGES)}")
         job: dict[str, Any] = {"kind": language, "code": code, "arguments": dict(arguments)}
@@ -96,7 +95,6 @@ class ForkServerSandbox:
         return result
 
     async def render(self, template: str, variables: Mapping[str, Json], *, app_id: str = "") -> str:
-        """Render a Jinja2 template. See the port."""
         key = (app_id, hashlib.sha256(template.encode("utf-8", "surrogatepass")).digest())
         text = await self._run({"kind": "template", "code": template, "arguments": dict(variables)}, app_id, key=key)
         if not isinstance(text, str):
@@ -112,7 +110,6 @@ class ForkServerSandbox:
     async def _run(
         self, job: dict[str, Any], app_id: str, *, key: "TemplateKey | None" = None, send: SendForProgram | None = None
     ) -> Any:
-        """What a program returned."""
         limit = self._limits.queued_runs
         if not self._places.is_free_for(app_id) and self._places.waiting(app_id) >= limit:
             self.measures.refused.add()

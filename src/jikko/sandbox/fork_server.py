@@ -122,11 +122,7 @@ class ForkServer:
         self._control.send(b"P" + what.encode()[:200])
 
     def lock_up(self) -> None:
-        """Give up every right that forking does not need.
-
-        Raises:
-            LockFailed: A lock did not close. The process must not serve.
-        """
+        """Give up every right that forking does not need. Raises ``LockFailed``: it must not serve then."""
         lock.require_one_thread()
         self._filter = bpf.child_filter()
         server_filter = bpf.server_filter()

@@ -104,12 +104,10 @@ class ForkServerClient:
 
     @property
     def process_id(self) -> int:
-        """The process id of the fork server."""
         return self._process.pid
 
     @property
     def idle(self) -> int:
-        """How many children wait for a job."""
         return len(self._idle)
 
     async def take(self, kind: str) -> Child:

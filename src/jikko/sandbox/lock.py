@@ -51,11 +51,7 @@ def let_others_first(process_id: int, niceness: int) -> None:
 
 
 def become_nobody() -> None:
-    """Give up root: move into an empty directory, and become a user and group that own nothing.
-
-    Raises:
-        LockFailed: The process is root but may not do so.
-    """
+    """Give up root: in an empty directory, as a user who owns nothing. Raises ``LockFailed`` if that fails."""
     try:
         _enter_empty_directory()
         os.setgroups([])
@@ -90,11 +86,7 @@ def forbid_dumps() -> None:
 
 
 def landlock_everything(abi: int) -> None:
-    """Deny every right that Landlock can deny: all files, TCP, and signals and sockets out of the sandbox.
-
-    Args:
-        abi: What ``landlock_abi`` answered, at least 1.
-    """
+    """Deny all that Landlock can: files, TCP, signals and sockets outside. ``abi``: Of ``landlock_abi``, 1 or more."""
     files = (1 << 13) - 1
     for since, bit in ((2, 13), (3, 14), (5, 15)):
         if abi >= since:
@@ -112,11 +104,7 @@ def landlock_everything(abi: int) -> None:
 
 
 def set_limits(limits: Mapping[int, int]) -> None:
-    """Set resource limits, soft and hard alike.
-
-    Args:
-        limits: ``resource.RLIMIT_*`` to its value, in the unit of that limit.
-    """
+    """Set limits, soft and hard alike. ``limits``: ``resource.RLIMIT_*`` to values in the unit of each."""
     for kind, value in limits.items():
         try:
             resource.setrlimit(kind, (value, value))

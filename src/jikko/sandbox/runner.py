@@ -142,11 +142,7 @@ _ATTEMPTS: Final[tuple[tuple[str, str, tuple[int | bytes, ...], int], ...]] = (
 
 
 def attempts() -> Iterator[tuple[str, bool, str, dict[str, str]]]:
-    """Try what is forbidden.
-
-    Yields:
-        What was tried, whether it was refused as it must be, and what happened: the code of its text, with parameters.
-    """
+    """Try what is forbidden: yields what, whether it was refused, and what happened (code, parameters)."""
     for title, name, arguments, expected in _ATTEMPTS:
         yield title, *_outcome(name, arguments, expected)
     yield "no signals to the fork server", *_outcome("kill", (os.getppid(), 0), errno.EPERM)

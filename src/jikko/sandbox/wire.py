@@ -90,11 +90,7 @@ def _elements(text: bytes) -> int:
 
 
 def _is_deeper_than(value: Any, limit: int, *, at_most: int) -> bool:
-    """Whether containers are nested more than ``limit`` deep.
-
-    Args:
-        at_most: How deep they can be at all. Most values are cleared by this alone.
-    """
+    """Whether containers are nested more than ``limit`` deep. ``at_most``: A bound that clears most values."""
     if at_most <= limit:
         return False
     level = [value]

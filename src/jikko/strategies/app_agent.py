@@ -116,11 +116,9 @@ class AppAgent:
         return self._call.pictures if "image" in self.model.abilities.media else ()
 
     def round(self, number: int) -> AgentRound:
-        """A round, counted from 1."""
         return AgentRound(self._call.key, number, self._emit)
 
     def say(self, text: str) -> None:
-        """Show a piece of text."""
         if text:
             self._emit(TextMessage(text))
 

@@ -138,7 +138,6 @@ class FunctionCalling:
         return bool(calls)
 
     async def _asked(self, parent: str) -> tuple[Completion, list[tuple[FunctionCall, dict[str, Json] | None]]]:
-        """The model's answer, and its calls with their arguments."""
         model, began = self._model, time.perf_counter()
         entry = self._log.begin(f"{model.model} Thought", parent=parent, started_at=began, provider=model.provider)
         request = ModelRequest(

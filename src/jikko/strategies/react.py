@@ -36,7 +36,6 @@ class ReActAction(Struct, frozen=True):
 
     @property
     def is_final(self) -> bool:
-        """Whether it ends the turn."""
         return self.name.strip().lower() == "final answer"
 
 

@@ -41,11 +41,9 @@ class ToolsDirectory:
         """What it says."""
 
     def is_current(self) -> bool:
-        """Whether the file is as it was when it was read."""
         return self._file is None or _state(self._path) == self._state
 
     async def refresh(self) -> None:
-        """Read the file again if it has changed."""
         if self.is_current():
             return
         async with self._reading:
@@ -79,7 +77,6 @@ class ToolsDirectory:
         return list(self.file.servers.values())
 
     def icon(self, name: ToolName) -> Json | None:
-        """The icon of a provider; ``None`` if it is not known."""
         provider = self.file.providers.get(name.provider)
         return None if provider is None else provider.icon
 

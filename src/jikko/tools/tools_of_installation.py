@@ -79,11 +79,7 @@ class ToolService:
         return found
 
     async def offered(self, provider: ToolName) -> list[Tool]:
-        """All tools of a provider; its server is asked, if only it can tell.
-
-        Raises:
-            ToolNotFound: It is not set up, or does not answer.
-        """
+        """All tools of a provider, asked if need be. Raises ``ToolNotFound``: not set up, or no answer."""
         kind = self._require(provider)
         async with self._deadline_of_asking(provider):
             return await kind.offered(provider) if isinstance(kind, ToolListing) else []

@@ -1,7 +1,4 @@
-"""Apps of this server as tools.
-
-Source: docs/dify-behaviour.md, “Workflows as tools”.
-"""
+"""Apps of this server as tools. Source: docs/dify-behaviour.md, “Workflows as tools”."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -98,7 +98,6 @@ class Indexing:
             await self.alarm.wait(await stores.jobs.next_due())
 
     async def clean(self) -> None:
-        """Delete all that is garbage."""
         stores = await self._knowledge.existing()
         while stores is not None and await stores.jobs.sweep(_SWEEP):
             pass

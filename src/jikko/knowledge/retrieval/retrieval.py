@@ -98,11 +98,7 @@ class Retrieval:
     async def retrieve(
         self, dataset: Dataset, query: str, model: RetrievalModel, conditions: MetadataFilter | None
     ) -> list[Hit]:
-        """What one dataset has, by one retrieval model: to try it.
-
-        Raises:
-            SearchFailure: Something that is needed failed.
-        """
+        """What one dataset has, by one retrieval model: to try it. Raises ``SearchFailure`` if a part failed."""
         stores = await self._knowledge.made()
         asked = Query(query, self._embedder, app_id=f"dataset:{dataset.id}")
         try:

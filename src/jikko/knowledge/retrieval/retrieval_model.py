@@ -1,7 +1,4 @@
-"""How a dataset is searched: its retrieval model, as clients send it and as it is kept.
-
-Source: docs/dify-behaviour.md, “Searching one dataset”.
-"""
+"""A retrieval model, as it is sent and kept. Source: docs/dify-behaviour.md, “Searching one dataset”."""
 
 from typing import Any, Final
 
@@ -88,11 +85,7 @@ def weights_of(given: Any) -> Weights | None:
 
 
 def checked_retrieval_model(given: Any, where: str = "retrieval_model") -> dict[str, Json]:
-    """A retrieval model as it is kept.
-
-    Raises:
-        InvalidParam: It is none. Tells all that is wrong.
-    """
+    """A retrieval model as it is kept. Raises ``InvalidParam`` with all that is wrong if it is none."""
     if not isinstance(given, dict):
         raise InvalidParam(f"{where}: must be an object")
     problems = []

@@ -1,7 +1,4 @@
-"""From the texts of a document to its segments. Lengths are characters (code points).
-
-Source: docs/dify-behaviour.md, “Cutting texts”.
-"""
+"""Cuts documents into segments, by characters (code points). Source: docs/dify-behaviour.md, “Cutting texts”."""
 
 import re
 from collections import deque

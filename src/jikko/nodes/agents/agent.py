@@ -72,7 +72,6 @@ class AgentNode(NodeConfig, frozen=True):
         )
 
     def gives(self, name: str) -> bool:
-        """Whether the node gives a value to a parameter."""
         return any(parameter.name == name for parameter in self.parameters)
 
     def constant(self, name: str) -> Json:

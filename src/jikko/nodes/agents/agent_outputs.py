@@ -1,7 +1,4 @@
-"""What an agent says, folded into the outputs of its node.
-
-Source: docs/dify-behaviour.md, “Agent”.
-"""
+"""What an agent says, folded into the outputs of its node. Source: docs/dify-behaviour.md, “Agent”."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -74,20 +71,14 @@ class AgentOutputs:
         self._log(LogMessage(id=id_, label=f"LEFT OUT {tool}", status="error", error=reason))
 
     def log(self) -> list[Json]:
-        """The entries of the log, as the metadata of the execution have them."""
         node_id = self._ctx.node_id
         return [{"node_execution_id": node_id, **_entry(entry, node_id)} for entry in self._logs.values()]
 
     def flush(self) -> None:
-        """Show now what was said last."""
         self._outputs.flush()
 
     async def outputs(self) -> dict[str, Json]:
-        """The outputs, once the call is over. Files are stored now.
-
-        Raises:
-            ToolFailure: A file is too large, or the files take too long.
-        """
+        """The outputs, with files stored now. Raises ``ToolFailure`` if one is too large or they take too long."""
         made = await self._outputs.outputs(asyncio.get_running_loop().time())
         logs = [_entry(entry, self._ctx.node_id) for entry in self._logs.values()]
         text, files, json = made.pop("text"), made.pop("files"), made.pop("json")

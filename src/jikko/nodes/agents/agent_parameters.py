@@ -1,7 +1,4 @@
-"""The values that an agent node gives to the parameters of its strategy.
-
-Source: docs/dify-behaviour.md, “Agent”.
-"""
+"""The values that an agent node gives to the parameters of its strategy. Source: docs/dify-behaviour.md, “Agent”."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -69,7 +66,6 @@ class AgentParameter(Struct, frozen=True):
         return cls(name, None, None, Template.parse(encode_json(given).decode()), given)
 
     def selectors(self) -> tuple[Selector, ...]:
-        """The variables that it takes."""
         if self.selector is not None:
             return (self.selector,)
         template = self.text or self.structured

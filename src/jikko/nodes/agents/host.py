@@ -114,9 +114,7 @@ class NodeHost:
     """An ``AgentHost`` for one execution of an agent node."""
 
     def __init__(self, ctx: AgentContext, flush: Callable[[], None] = lambda: None) -> None:
-        """Args:
-        flush: Shows what was said last: behind an answer that is recorded it would wait until that is durable.
-        """
+        """``flush``: Shows what was said last: behind a recorded answer it would wait until that is durable."""
         self._ctx = ctx
         self._flush = flush
         self._limits: AgentLimits = ctx.ports.agent_limits

@@ -71,11 +71,7 @@ class _Pool:
         return self._variables.get(selector)
 
     def target(self, selector: Selector) -> tuple[Json, str]:
-        """Value and type of a variable that is to be changed.
-
-        Raises:
-            AssignmentRefused: There is no such variable. Parts of objects are none.
-        """
+        """Value and type of a variable to be changed, no part of one. Raises ``AssignmentRefused`` if there is none."""
         value = self.get(selector) if len(selector) == 2 else UNSET
         if value is UNSET:
             raise AssignmentRefused(f"Variable {list(selector)} not found")
@@ -85,10 +81,7 @@ class _Pool:
         return tuple(Update((selector[0], selector[1]), value) for selector, value in self.changed.items())
 
     def recorded(self) -> list[Json]:
-        """What is recorded of the changes.
-
-        Source: docs/dify-behaviour.md, “Variable assigner” (``__updated_variables``).
-        """
+        """What is recorded: ``__updated_variables``. Source: docs/dify-behaviour.md, “Variable assigner”."""
         return [
             {
                 "name": selector[1],

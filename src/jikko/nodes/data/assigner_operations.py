@@ -1,7 +1,4 @@
-"""What a Variable Assigner (version 2) may do to variables of which type. Pure functions.
-
-Source: docs/dify-behaviour.md, “Variable assigner”.
-"""
+"""What version 2 of a Variable Assigner may do to which type. Source: docs/dify-behaviour.md, “Variable assigner”."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -78,11 +75,7 @@ def unsupported(operation: str, kind: str, input_type: str) -> Phrase | None:
 
 
 def prepared(operation: str, kind: str, value: Json) -> Json:
-    """The value to work with, checked. Objects may be written as JSON.
-
-    Raises:
-        AssignmentRefused: It does not fit.
-    """
+    """The value, checked. Objects may be written as JSON. Raises ``AssignmentRefused`` if it does not fit."""
     if operation in WITHOUT_INPUT:
         return None
     if operation == "set" and kind == "object" and isinstance(value, str):

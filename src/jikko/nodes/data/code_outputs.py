@@ -1,7 +1,4 @@
-"""What a code node may return: checked against the outputs that it declares.
-
-Source: docs/dify-behaviour.md, “Code node” (output check).
-"""
+"""Checks what a code node returns against what it declares. Source: docs/dify-behaviour.md, “Code node”."""
 
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -51,10 +48,7 @@ def read_outputs(data: Fields, name: str, more: Collection[str] = ()) -> dict[st
 
 
 def _read(value: Json) -> Json:
-    """A text in scientific notation with an exponent sign is a float.
-
-    Source: docs/dify-behaviour.md, “Code node” ([QUIRK]).
-    """
+    """Text in scientific notation with an exponent sign is a float ([QUIRK] of docs/dify-behaviour.md)."""
     return float(value) if isinstance(value, str) and _SCIENTIFIC.fullmatch(value) else value
 
 
@@ -84,11 +78,7 @@ class OutputCheck:
     def declared(
         self, result: Mapping[str, Json], outputs: Mapping[str, OutputSpec], prefix: str = "", depth: int = 1
     ) -> dict[str, Json]:
-        """The outputs, converted where their type asks for it.
-
-        Raises:
-            NodeFailure: A value is missing, undeclared, of the wrong type or too large.
-        """
+        """The outputs, converted. Raises ``NodeFailure``: missing, undeclared, of the wrong type, too large."""
         self._check_depth(depth)
         found: dict[str, Json] = {}
         for name, spec in outputs.items():

@@ -1,7 +1,4 @@
-"""What Dify records where a whole group of an aggregator is handed on: the group's variable, not its value.
-
-Source: Dify 1.15, recording aggregator_groups.
-"""
+"""What is recorded for a whole group of an aggregator: its variable. Source: Dify 1.15, recording aggregator_groups."""
 
 from jikko.ids import new_id
 from jikko.values import Json, Selector, type_of

@@ -1,7 +1,4 @@
-"""The List Operator node: filters, picks from, sorts and shortens a list.
-
-Source: docs/dify-behaviour.md, “List operator”.
-"""
+"""The List Operator: filters, picks from, sorts, shortens a list. Source: docs/dify-behaviour.md, “List operator”."""
 
 from collections.abc import Callable
 from typing import ClassVar, Final, Self, TypeAlias

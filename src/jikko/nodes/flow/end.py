@@ -29,10 +29,7 @@ class End(NodeConfig, frozen=True):
         return cls(outputs=read_named(data, "outputs"))
 
     def parts(self) -> tuple[str | Selector, ...]:
-        """The values in their order, a line break between each two.
-
-        Source: docs/dify-behaviour.md, “Order of streamed text”.
-        """
+        """The values in order, a line break between two. Source: docs/dify-behaviour.md, “Order of streamed text”."""
         found: list[str | Selector] = []
         for _, selector in self.outputs:
             if found:

@@ -168,7 +168,6 @@ class HumanInput(NodeConfig, frozen=True):
         )
 
     def _defaults(self, variables: Variables) -> dict[str, str]:
-        """The defaults that variables give."""
         defaults = ((field.name, field.default(variables)) for field in self.inputs)
         return {name: default for name, default in defaults if default is not None}
 

@@ -139,7 +139,6 @@ class Iteration(NodeConfig, frozen=True):
         return [outcomes[index] for index in sorted(outcomes)]
 
     def _kept(self, variables: Values) -> Mapping[str, Json]:
-        """What is kept of a round."""
         value = variables.get(self.output)
         return {"output": None if value is UNSET else value}
 

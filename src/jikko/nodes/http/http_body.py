@@ -57,10 +57,7 @@ class BodyItem(Struct, frozen=True):
 
 
 class BodyTemplate(Struct, frozen=True):
-    """The configuration.
-
-    Source: docs/dify-behaviour.md, “HTTP request”.
-    """
+    """The configuration. Source: docs/dify-behaviour.md, “HTTP request”."""
 
     type: str = "none"
     items: tuple[BodyItem, ...] = ()
@@ -77,11 +74,7 @@ class BodyTemplate(Struct, frozen=True):
         return cls(kind, tuple(BodyItem.read(item) for item in data.mappings("data")))
 
     async def prepare(self, ctx: Context) -> PreparedBody:
-        """Expand templates and fetch files.
-
-        Raises:
-            NodeFailure: The body cannot be made (``RequestBodyError``), or a file not be had (``FileFetchError``).
-        """
+        """Expand templates, fetch files. Raises ``NodeFailure`` (``RequestBodyError``, ``FileFetchError``)."""
         try:
             match self.type:
                 case "raw-text":

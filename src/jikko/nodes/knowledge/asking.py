@@ -44,11 +44,7 @@ class ModelReply(NamedTuple):
 async def chosen_dataset(
     ctx: Context, model: ModelConfig, datasets: Sequence[SearchedDataset], query: str
 ) -> tuple[str | None, ModelUsage]:
-    """The id of the dataset that a model chooses for a query; ``None`` if it chooses none of them.
-
-    Raises:
-        NodeFailure: The model does not answer.
-    """
+    """The dataset that a model chooses, if any. Raises ``NodeFailure`` if the model does not answer."""
     sources = "\n".join(f"- {each.id}: {_about(each)}" for each in datasets)
     asked = await _ask(ctx, model, _CHOOSE.format(sources=sources), query)
     action = None if asked.answer is None else asked.answer.get("action")
@@ -85,11 +81,7 @@ async def called_dataset(
 async def implied_conditions(
     ctx: Context, model: ModelConfig, fields: Sequence[str], query: str
 ) -> tuple[list[dict[str, Json]], ModelUsage]:
-    """The conditions on metadata that a query implies, as a model reads it.
-
-    Raises:
-        NodeFailure: The model does not answer.
-    """
+    """The conditions on metadata that a query implies. Raises ``NodeFailure`` if the model does not answer."""
     prompt = _FILTER.format(fields=", ".join(fields), operators=", ".join(_OPERATORS))
     asked = await _ask(ctx, model, prompt, query)
     listed = None if asked.answer is None else asked.answer.get("metadata_map")

@@ -63,7 +63,6 @@ class Memory(Struct, frozen=True):
 
     @classmethod
     def none(cls) -> Self:
-        """No memory."""
         return cls(0, "Human", "Assistant")
 
     @classmethod
@@ -121,7 +120,6 @@ class Memory(Struct, frozen=True):
         return found[::-1]
 
     def as_text(self, texts: Sequence[MemoryText]) -> str:
-        """The history as lines of one text."""
         prefixes = {"user": self.user_prefix, "assistant": self.assistant_prefix}
         lines = []
         for one in texts:

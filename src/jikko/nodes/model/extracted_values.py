@@ -1,7 +1,4 @@
-"""The parameters of an extractor: their schema, and what becomes of the values that a model found.
-
-Source: docs/dify-behaviour.md, “Parameter extractor”.
-"""
+"""Parameters of an extractor: their schema, and their values. Source: docs/dify-behaviour.md, “Parameter extractor”."""
 
 from collections.abc import Sequence
 from typing import Any, Final, Self
@@ -45,7 +42,6 @@ class ExtractedParameter(Struct, frozen=True):
         )
 
     def as_json(self) -> dict[str, Json]:
-        """As it is recorded."""
         return {
             "name": self.name,
             "type": self.type,
@@ -55,7 +51,6 @@ class ExtractedParameter(Struct, frozen=True):
         }
 
     def schema(self) -> dict[str, Any]:
-        """The JSON schema of the value."""
         schema: dict[str, Any] = {"description": self.description}
         if self.element is None:
             schema["type"] = self.type
@@ -67,12 +62,10 @@ class ExtractedParameter(Struct, frozen=True):
 
     @property
     def element(self) -> str | None:
-        """The type of the elements of an array."""
         return self.type[6:-1] if self.type.startswith("array[") else None
 
     @property
     def zero(self) -> Json:
-        """The value if there is none."""
         return [] if self.element is not None else _ZERO[self.type]
 
     def check(self, value: Json) -> None:

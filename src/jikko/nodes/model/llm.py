@@ -45,7 +45,6 @@ class TextStream:
         """The text as shown, if reasoning is within it."""
 
     def emit(self, chunk: Chunk) -> None:
-        """Show the next piece."""
         if chunk.reasoning:
             self._think(chunk.reasoning)
         if not chunk.text:

@@ -35,11 +35,7 @@ async def call(ctx: Context, request: ModelRequest, emit: Callable[[Chunk], None
 
 
 def failed(failure: ModelFailure, secrets: Iterable[str] = ()) -> NodeFailure:
-    """The failure of a node whose model call failed.
-
-    Args:
-        secrets: Those that the model was given. Providers like to quote a prompt that they object to.
-    """
+    """The failure of a model call, without ``secrets``, which providers like to quote with the prompt."""
     usage = None if failure.usage is None else failure.usage.as_usage()
     message = str(failure)
     if contains_secret(message, secrets):

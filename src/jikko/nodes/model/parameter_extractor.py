@@ -221,11 +221,7 @@ Answer: {{"place": "Lyon", "people": 4}}"""
 def extractor_messages(
     text: str, instruction: str, media: Sequence[Media], schema: Mapping[str, Any], *, by_tool: bool, history: str = ""
 ) -> tuple[PromptMessage, ...]:
-    """The prompt. The text stands as it is at the end of the last message.
-
-    Args:
-        history: The conversation so far, in lines.
-    """
+    """The prompt: its last message ends with the text as it is. ``history``: The conversation, in lines."""
     system = _SYSTEM
     system += _BY_TOOL if by_tool else _BY_TEXT.format(schema=json.dumps(schema, ensure_ascii=False))
     if instruction.strip():

@@ -154,11 +154,7 @@ class QuestionClassifier(NodeConfig, frozen=True):
             return await call(ctx, replace(request, schema=None))
 
     def _chosen(self, completion: Completion, ids: list[str]) -> int:
-        """The number of the class that an answer names; that of the first one, if it names none.
-
-        Raises:
-            NodeFailure: The answer is no JSON.
-        """
+        """The number of the class that an answer names, else of the first. Raises ``NodeFailure``: it is no JSON."""
         answer = fenced_object(without_reasoning(completion.text))
         if answer is None:
             raise NodeFailure(

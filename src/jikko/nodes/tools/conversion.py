@@ -1,7 +1,4 @@
-"""Values of parameters, converted to the types that tools declare.
-
-Source: docs/dify-behaviour.md, “Tool parameters”.
-"""
+"""Values of parameters as the types that tools declare. Source: docs/dify-behaviour.md, “Tool parameters”."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -19,11 +16,7 @@ class NotConvertible(Exception):
 
 
 def converted(value: Json, parameter: ToolParameter) -> Json:
-    """A value as the declared type of a parameter wants it; also null has one. Unknown types leave it as it is.
-
-    Raises:
-        NotConvertible: It cannot be.
-    """
+    """A value, also null, as a declared type wants it; unknown types change none. Raises ``NotConvertible``."""
     convert = _CONVERSIONS.get(parameter.type)
     try:
         return value if convert is None else convert(value)

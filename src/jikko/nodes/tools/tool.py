@@ -1,7 +1,4 @@
-"""The Tool node: gives values to the parameters of a tool of the installation, and calls it.
-
-Source: docs/dify-behaviour.md, “Tool parameters”.
-"""
+"""The Tool node: gives parameters to a tool, and calls it. Source: docs/dify-behaviour.md, “Tool parameters”."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -45,7 +42,6 @@ class ToolArgument(Struct, frozen=True):
         return self.constant if self.is_constant else self.value(variables)
 
     def selectors(self) -> tuple[Selector, ...]:
-        """The variables that it takes."""
         return self.template.selectors if self.selector is None else (self.selector,)
 
     @classmethod
@@ -98,7 +94,6 @@ class GivenValues(Struct, frozen=True):
         return cls(tuple(parameters), settings)
 
     def selectors(self) -> Iterator[Selector]:
-        """The variables that they take."""
         for given in (*self.parameters, *self.settings.values()):
             yield from given.selectors()
 
@@ -205,11 +200,7 @@ class ToolNode(NodeConfig, frozen=True):
             outputs.close()
 
     async def _resolve(self, ctx: Context) -> tuple[Tool, dict[str, Json]]:
-        """The tool, and the values of what is set up beforehand.
-
-        Raises:
-            NodeFailure: It is not there, or a setting is missing.
-        """
+        """The tool and its settings. Raises ``NodeFailure`` if it is not there, or a setting is missing."""
         tools, app_id = ctx.ports.tools, ctx.run.app_id
         try:
             tool = tools.known(self.name, app_id=app_id) or await tools.find(self.name, app_id=app_id)
@@ -251,11 +242,7 @@ class ToolNode(NodeConfig, frozen=True):
         return NodeFailure(f"Failed to get tool runtime: {what}", kind=kind, metadata=self._info(tool))
 
     def _values(self, variables: Variables, tool: Tool) -> dict[str, Json]:
-        """What the node gives, before it is converted; what is recorded, too.
-
-        Raises:
-            NodeFailure: The variable of a required parameter does not exist.
-        """
+        """What is given, recorded, and later converted. Raises ``NodeFailure``: a required variable is missing."""
         values: dict[str, Json] = {}
         for given in self.given.parameters:
             parameter = tool.parameter(given.name)

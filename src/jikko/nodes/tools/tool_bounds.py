@@ -35,11 +35,7 @@ class ToolBounds:
         self._messages = self._size = self._bytes = self._files = 0
 
     def take(self, message: ToolMessage) -> None:
-        """Count one message.
-
-        Raises:
-            ToolFailure: With it the tool says more than it may, or something that is nested too deeply.
-        """
+        """Count one message. Raises ``ToolFailure`` if it is nested too deeply, or the tool now says too much."""
         self._messages += 1
         if self._messages > MAX_MESSAGES:
             raise ToolFailure(f"it said more than {MAX_MESSAGES} things in one call")

@@ -1,7 +1,4 @@
-"""What a tool says, folded into the outputs of its node.
-
-Source: docs/dify-behaviour.md, “Tool outputs”.
-"""
+"""What a tool says, folded into the outputs of its node. Source: docs/dify-behaviour.md, “Tool outputs”."""
 
 import asyncio
 import json
@@ -85,7 +82,6 @@ class ToolOutputs:
             self._showing.cancel()
 
     def flush(self) -> None:
-        """Show now what is to be shown."""
         if self._showing is not None:
             self._showing.cancel()
             self._show_all()

@@ -80,7 +80,6 @@ class NetworkGate:
 
     @property
     def port(self) -> int:
-        """Where it listens; 0 until it does."""
         return self._listener.port
 
     def listen(self) -> str:
@@ -298,11 +297,7 @@ class FormRefused(ValueError):
 
 
 def file_in_form(body: bytes, content_type: str) -> tuple[bytes, str, str]:
-    """Content, name and MIME type of the first file of a ``multipart/form-data`` body.
-
-    Raises:
-        FormRefused: It is no such body, or has no file.
-    """
+    """Content, name and MIME type of the first file of a form. Raises ``FormRefused`` if there is none."""
     described = Message()
     described["Content-Type"] = content_type
     boundary = described.get_boundary()

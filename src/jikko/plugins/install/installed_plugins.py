@@ -54,7 +54,6 @@ class InstalledPlugins:
 
     @property
     def environments(self) -> Path:
-        """The folder of virtual environments."""
         return self.root / "environments"
 
     @property
@@ -63,11 +62,9 @@ class InstalledPlugins:
         return self.root / "cache"
 
     def code(self, entry: Entry) -> Path:
-        """The files of a plugin."""
         return self.root / "code" / entry.folder
 
     def environment(self, entry: Entry) -> Path:
-        """Its virtual environment."""
         return self.environments / entry.environment
 
     def state(self, entry: Entry) -> Path:
@@ -98,11 +95,7 @@ class InstalledPlugins:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Keep other processes from changing what is installed.
-
-        Raises:
-            InvalidSettings: The folder cannot be used.
-        """
+        """Keep other processes from changing what is installed. Raises ``InvalidSettings``: no usable folder."""
         try:
             make_folder(self.root)
             descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -120,11 +113,7 @@ class InstalledPlugins:
         self._write([*kept, entry])
 
     def remove(self, plugin_id: str, version: str = "") -> tuple[Entry, ...]:
-        """Take a plugin from the list, or one version of it. Processes that run it go on until they end.
-
-        Returns:
-            What was removed.
-        """
+        """Take a plugin, or one version, from the list; its processes go on. Returns what was removed."""
         gone = tuple(
             entry
             for entry in self.entries()
@@ -135,11 +124,7 @@ class InstalledPlugins:
         return gone
 
     def uids_for(self, plugin_ids: Iterable[str]) -> list[int]:
-        """The users for plugins: of each that of its other versions, else a free one.
-
-        Raises:
-            InvalidSettings: There are too many plugins.
-        """
+        """A user for each plugin: that of its other versions, else a free one. Raises ``InvalidSettings``: too many."""
         uids = {entry.plugin.id: entry.uid for entry in self.entries()}
         found = []
         for plugin_id in plugin_ids:

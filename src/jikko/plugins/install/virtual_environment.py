@@ -41,7 +41,6 @@ class Requirements:
 
     @property
     def text(self) -> str:
-        """A requirements file."""
         return "".join(f"{line}\n" for line in self.lines)
 
 

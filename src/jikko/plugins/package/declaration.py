@@ -62,7 +62,6 @@ class ActionDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     """Of a strategy: ``history-messages``, if it takes them."""
 
     def parameter(self, name: str) -> ParameterDeclaration | None:
-        """The parameter of that name."""
         return next((entry for entry in self.parameters if entry.name == name), None)
 
 
@@ -85,7 +84,6 @@ class ProviderDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaul
         return (*(action.name for action in self.actions), *(model.name for model in self.models))
 
     def action(self, name: str) -> ActionDeclaration | None:
-        """The tool or strategy of that name."""
         return next((entry for entry in self.actions if entry.name == name), None)
 
 
@@ -133,11 +131,7 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_plugin(archive: Archive, *, trust: str, signed_at: int | None) -> Plugin:
-    """The declaration of a package.
-
-    Raises:
-        PackageRefused: Something in it is missing or wrong; the message lists the fields.
-    """
+    """The declaration of a package. Raises ``PackageRefused`` with the fields that are missing or wrong."""
     files, problems = archive.files, list[Diagnostic]()
     manifest = _fields(files, "manifest.yaml", problems)
     if manifest.text("type", "plugin") != "plugin":

@@ -56,11 +56,7 @@ class Archive:
 
 
 def read_archive(data: bytes) -> Archive:
-    """The files of a package.
-
-    Raises:
-        PackageRefused: It is no archive, is too large, or has an entry that cannot be taken.
-    """
+    """The files of a package. Raises ``PackageRefused``: no archive, too large, or an entry that is refused."""
     if len(data) > MAX_PACKED:
         raise PackageRefused(f"The package has {len(data)} bytes; at most {MAX_PACKED} are read.")
     try:
@@ -98,11 +94,7 @@ def _files(archive: zipfile.ZipFile) -> dict[str, bytes]:
 
 
 def checked_path(name: str) -> str:
-    """The path of an entry, if it stays inside of the package's folder.
-
-    Raises:
-        PackageRefused: It does not, or is none that every system has.
-    """
+    """The path of an entry. Raises ``PackageRefused``: it leaves the folder, or not every system has such."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.parts or {"\\", ":", "\0"} & set(name):
         raise PackageRefused(f"A file of the package would lie outside of its folder: {name!r}.")

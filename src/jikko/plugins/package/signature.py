@@ -55,11 +55,7 @@ def trust(archive: Archive, keys: Iterable[PublicKey]) -> Trust:
 
 
 def read_keys(text: str) -> tuple[PublicKey, ...]:
-    """The keys of a text that may hold several, each in PEM.
-
-    Raises:
-        BadKey: There is none, or one cannot be read.
-    """
+    """The keys of a text in PEM, one or several. Raises ``BadKey`` if there is none, or one cannot be read."""
     blocks = [block for block in text.split("-----BEGIN ")[1:] if block.partition("-----")[0].endswith("PUBLIC KEY")]
     if not blocks:
         raise BadKey("it has no public key in PEM")
@@ -67,11 +63,7 @@ def read_keys(text: str) -> tuple[PublicKey, ...]:
 
 
 def read_key(pem: str) -> PublicKey:
-    """A key from its PEM text (``PUBLIC KEY`` or ``RSA PUBLIC KEY``).
-
-    Raises:
-        BadKey: It is none, or one of fewer than 2048 bits.
-    """
+    """A key from PEM (``PUBLIC KEY``, ``RSA PUBLIC KEY``). Raises ``BadKey``: none, or of less than 2048 bits."""
     lines = [line.strip() for line in pem.strip().splitlines()]
     try:
         der = base64.b64decode("".join(line for line in lines if not line.startswith("-----")), validate=True)

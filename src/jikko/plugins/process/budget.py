@@ -40,7 +40,6 @@ class Budgets:
         return self._share / max(1, self._plugins)
 
     def open(self) -> "Budget":
-        """The budget of one more plugin."""
         self._plugins += 1
         return Budget(self)
 

@@ -156,7 +156,6 @@ class Invocation:
             self.fail(error)
 
     def fail(self, error: BaseException) -> None:
-        """End the call with an error."""
         if not self.over.done():
             self.over.set_exception(error)
             # The caller may have stopped listening.

@@ -97,11 +97,7 @@ def plugin_environment(
 
 
 def make_state(state: Path, uid: int) -> None:
-    """Make the folder that a plugin may write, and give it to its user.
-
-    Raises:
-        OSError: It cannot be made, or the plugin put a link in its place.
-    """
+    """Make the folder that a plugin may write, its user's. Raises ``OSError``, also if a link is in its place."""
     owner = uid if os.geteuid() == 0 else 0
     state.parent.mkdir(parents=True, exist_ok=True)
     with made_folder(state, owner=owner) as folder:

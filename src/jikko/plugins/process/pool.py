@@ -69,21 +69,15 @@ class ProcessPool(Generic[K]):
 
     @property
     def processes(self) -> list[PluginProcess]:
-        """Those that are alive."""
         return [process for slot in self._slots.values() for process in slot.processes if process.is_alive]
 
     @property
     def keys(self) -> list[K]:
-        """Plugins that have a process."""
         return [key for key, slot in self._slots.items() if slot.processes]
 
     @asynccontextmanager
     async def process(self, key: K, app_id: str = "") -> AsyncIterator[PluginProcess]:
-        """A process for one call, which counts as one of its plugin's until the end of the block.
-
-        Raises:
-            PluginFailure: It does not start, or died a moment ago.
-        """
+        """A process for the call in the block. Raises ``PluginFailure``: no start, or it died a moment ago."""
         slot = self._slots.setdefault(key, _Slot(self._limits))
         slot.waiting += 1
         self._stay(slot)

@@ -119,11 +119,7 @@ class _Offer:
         return next((events for _, events in waiting.poll(0)), 0)
 
     def _answer_some(self) -> int:
-        """Answer those that ask, in a thread: each answer lasts until its process runs, and takes its socket.
-
-        Returns:
-            How many.
-        """
+        """Answer in a thread, each time while a process takes its socket and runs. Returns how many were answered."""
         for count in range(_AT_ONCE):
             if not self._waiting() & select.POLLIN:
                 return count

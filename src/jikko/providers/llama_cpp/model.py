@@ -42,15 +42,10 @@ class LlamaServer:
 
     @property
     def is_up(self) -> bool:
-        """Whether the process runs."""
         return self._process is not None and self._process.returncode is None
 
     async def client(self) -> OpenAICompatible:
-        """The client of the process, which is started if it is not there.
-
-        Raises:
-            ModelFailure: The model cannot be served.
-        """
+        """The client of the process, started if need be. Raises ``ModelFailure`` if the model cannot be served."""
         async with self._starting:
             if self._client is None or not self.is_up:
                 await self.close()

@@ -162,11 +162,7 @@ class OpenAICompatible:
     async def _answer(
         self, client: Any, path: str, body: dict[str, Any], files: list[Any] | None = None
     ) -> AsyncIterator[Any]:
-        """The response to a request, which is read in the block.
-
-        Args:
-            files: If there are any, the body is a form that has them, too.
-        """
+        """The response to a request, read in the block. ``files``: If there are any, the body is a form with them."""
         options = {"headers": _RAW if files is None else {**_RAW, "Content-Type": "multipart/form-data"}}
         # The method below ``chat.completions.with_streaming_response``: it gives the bytes of the answer, so that
         # parameters of other servers need no place in the SDK's signatures, and no object is built for each token.

@@ -71,11 +71,7 @@ class AnswerReader:
         return self._done or self._progress.finish_reason is not None
 
     def event(self, data: bytes) -> None:
-        """Take the data of one event of a streamed answer.
-
-        Raises:
-            ModelFailure: It is no JSON, tells an error, or makes the answer too large.
-        """
+        """Take the data of one event. Raises ``ModelFailure``: it is no JSON, an error, or one too many."""
         if data == _DONE:
             self._done = True
             return

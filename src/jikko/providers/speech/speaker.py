@@ -28,11 +28,7 @@ class SpeechBackend(Protocol):
         """
 
     async def speak(self, model: str, text: str, voice: str, emit: Callable[[bytes], None]) -> None:
-        """Send one text and tell the MP3 as it comes.
-
-        Raises:
-            ModelFailure: There is no usable answer, or not all of it.
-        """
+        """Send one text, tell the MP3 as it comes. Raises ``ModelFailure`` if there is no usable, whole answer."""
 
 
 _VOICE: Final = "alloy"
@@ -100,11 +96,7 @@ def pieces_of(text: str, most: int) -> Iterator[str]:
 
 
 def speech_over(connections: ProviderBackends | None) -> Speech:
-    """What hears and speaks.
-
-    Args:
-        connections: ``None``: models are fake.
-    """
+    """What hears and speaks. ``connections``: ``None`` if models are fake."""
     return FakeSpeech() if connections is None else ProviderSpeech(connections)
 
 

@@ -99,11 +99,7 @@ def _of_length_one(vector: Vector) -> Vector:
 
 
 def embedder_over(connections: ProviderBackends | None) -> Embedder:
-    """What makes vectors.
-
-    Args:
-        connections: ``None``: models are fake.
-    """
+    """What makes vectors. ``connections``: ``None`` if models are fake."""
     return FakeEmbedder() if connections is None else ProviderEmbedder(connections)
 
 

@@ -60,11 +60,7 @@ class ServerConnection(HTTPConnection):
         self._options = {name: options.get(name, True) for name in ("preload_content", "decode_content")}
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]
-        """Have the request made, and wait for the whole answer.
-
-        Raises:
-            Exception: There was none; as of ``_OF_KIND``, or ``NewConnectionError``.
-        """
+        """Make the request and wait for the whole answer. Raises what ``_OF_KIND`` or no connection means."""
         method, path, headers, content, connect = self._asked
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == self.default_port else f":{self.port}"

@@ -63,11 +63,7 @@ class MemoryImporter(Loader):
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """How to import a module, or ``None`` for one that is not here.
-
-        Raises:
-            ImportError: It is here, and cannot be imported. The text says why.
-        """
+        """How to import a module that is here. Raises ``ImportError`` if it cannot be imported; the text says why."""
         place = self._places.get(name)
         if place is None:
             if name in self._refused:
@@ -82,7 +78,6 @@ class MemoryImporter(Loader):
         return spec
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run a module's code."""
         assert module.__spec__ is not None
         name = module.__spec__.name
         _, compiled, start, length, file = self._places[name]
@@ -262,7 +257,6 @@ class _Block:
         return start, len(content)
 
     def close(self) -> None:
-        """Add no more."""
         self._file.flush()
         if self._size:
             mapped = mmap.mmap(self._file.fileno(), self._size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
@@ -270,5 +264,4 @@ class _Block:
         self._file.close()
 
     def read(self, start: int, length: int) -> memoryview:
-        """The bytes."""
         return self._content[start : start + length]

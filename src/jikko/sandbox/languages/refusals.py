@@ -80,11 +80,7 @@ def advice_for(error: BaseException, stdlib_names: frozenset[str] = frozenset())
 
 
 def module_advice(name: str, stdlib_names: frozenset[str]) -> tuple[str, Mapping[str, str]]:
-    """The code and the parameters of the sentence for a module that programs cannot import.
-
-    Args:
-        stdlib_names: As for ``advice_for``.
-    """
+    """Code and parameters of the sentence for a module refused. ``stdlib_names``: As for ``advice_for``."""
     top = name.split(".")[0]
     if top in _HTTP_CLIENTS:
         return "program.http_modules", {}

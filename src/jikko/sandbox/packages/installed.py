@@ -42,7 +42,6 @@ class InstalledPackages(msgspec.Struct, frozen=True):
 
     @property
     def modules(self) -> frozenset[str]:
-        """All top-level modules."""
         return frozenset(module for package in self.packages for module in package.modules)
 
 

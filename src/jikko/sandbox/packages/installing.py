@@ -120,11 +120,7 @@ class PackageInstaller:
         return msgspec.structs.replace(new, packages=packages)
 
     async def try_out(self, new: InstalledPackages) -> list[str]:
-        """Load the packages in a fork server that locks itself, and use each in a child.
-
-        Returns:
-            What does not work, a sentence each; nothing if all can be used.
-        """
+        """Load packages in a locked fork server, use each in a child. Returns a sentence for each that fails."""
         if not new.packages or why_unsupported():
             return []
         self._report("Trying them in a locked process …")

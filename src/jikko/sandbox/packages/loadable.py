@@ -23,11 +23,7 @@ NOTHING = Loadable(None, None)
 
 
 def loadable(folder: PackageFolder | None) -> Loadable:
-    """What is installed, as a fork server of this interpreter can load it.
-
-    Raises:
-        Unreadable: The folder's file is damaged.
-    """
+    """What is installed, as a fork server can load it. Raises ``Unreadable`` if the folder's file is damaged."""
     if folder is None:
         return NOTHING
     stamp, installed = folder.stamp, folder.current()

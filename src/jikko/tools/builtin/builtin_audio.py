@@ -1,7 +1,4 @@
-"""The tools of the provider ``audio``: texts are spoken, recordings become text.
-
-Source: docs/dify-behaviour.md, “Built-in tools”.
-"""
+"""The tools of ``audio``: texts to speech, recordings to text. Source: docs/dify-behaviour.md, “Built-in tools”."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -28,7 +25,6 @@ class Audio:
         self._files = files
 
     def tools(self) -> Mapping[str, BuiltinTool]:
-        """By name."""
         # Any model may be named: what providers offer is not known before they are asked.
         model = setting("model", "select")
         return {

@@ -1,7 +1,4 @@
-"""The tools of the provider ``time``.
-
-Source: docs/dify-behaviour.md, “Built-in tools”.
-"""
+"""The tools of the provider ``time``. Source: docs/dify-behaviour.md, “Built-in tools”."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo

@@ -1,7 +1,4 @@
-"""The tool of the provider ``webscraper``: tells what there is to read at an address.
-
-Source: docs/dify-behaviour.md, “Built-in tools”.
-"""
+"""The tool of ``webscraper``: what there is to read at an address. Source: docs/dify-behaviour.md, “Built-in tools”."""
 
 import asyncio
 import re
@@ -46,7 +43,6 @@ class Webscraper:
         self._waits = waits
 
     def tools(self) -> Mapping[str, BuiltinTool]:
-        """By name."""
         parameters = (
             parameter("url", required=True),
             setting("user_agent"),

@@ -68,11 +68,7 @@ async def connected(
     max_bytes: int,
     seconds: float,
 ) -> AsyncIterator[ClientSession]:
-    """A session with a server, begun and in the end ended.
-
-    Raises:
-        ToolFailure: There is no usable answer: so does everything in the block.
-    """
+    """A session with a server. It and all in the block raise ``ToolFailure`` if there is no usable answer."""
     try:
         async with AsyncExitStack() as stack:
             if provider.command:
@@ -123,11 +119,7 @@ async def call(session: ClientSession, tool: str, arguments: dict[str, Any]) -> 
 
 
 async def tools_of(session: ClientSession) -> list[dict[str, Any]]:
-    """What a server says of its tools: ``{name, description, inputSchema, outputSchema}`` each.
-
-    Raises:
-        ToolFailure: They are too many.
-    """
+    """Tools: ``{name, description, inputSchema, outputSchema}``. Raises ``ToolFailure``: they are too many."""
     found: list[dict[str, Any]] = []
     cursor: str | None = None
     for _ in range(_MAX_PAGES):

@@ -29,11 +29,7 @@ class McpRequests(Struct, frozen=True, kw_only=True):
     async def send(
         self, method: str, url: str, headers: Pairs, body: bytes | None, enough: Callable[[bytes], bool] | None
     ) -> HttpResponse:
-        """Send one request. A token that the server does not take is asked for anew, once.
-
-        Raises:
-            HttpFailure: There was no answer that can be used.
-        """
+        """Send a request; a refused token is renewed once. Raises ``HttpFailure`` if no answer can be used."""
         answer = await self._sent(method, url, headers, body, enough, renew=False)
         if answer.status == 401 and self.auth.oauth is not None:
             answer = await self._sent(method, url, headers, body, enough, renew=True)

@@ -1,7 +1,4 @@
-"""Tools of MCP servers, and their results.
-
-Source: docs/dify-behaviour.md, “MCP tools”.
-"""
+"""Tools of MCP servers, and their results. Source: docs/dify-behaviour.md, “MCP tools”."""
 
 import asyncio
 import base64
@@ -168,7 +165,6 @@ class McpTools:
     async def _session(
         self, library: Any, provider: McpProvider, auth: Auth, app_id: str, max_bytes: int
     ) -> AsyncIterator[Any]:
-        """A session with a server. See ``connection.connected``."""
         async with AsyncExitStack() as stack:
             if provider.transport == "sse":
                 await stack.enter_async_context(self._streams.place(app_id))

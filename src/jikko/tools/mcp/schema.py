@@ -1,7 +1,4 @@
-"""Tools of MCP servers, as their servers describe them.
-
-Source: docs/dify-behaviour.md, “MCP tools”.
-"""
+"""Tools of MCP servers, as their servers describe them. Source: docs/dify-behaviour.md, “MCP tools”."""
 
 import json
 from collections.abc import Iterable, Mapping

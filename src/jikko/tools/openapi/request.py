@@ -1,7 +1,4 @@
-"""Makes the request of an operation. No I/O: the contents of files are there already.
-
-Source: docs/dify-behaviour.md, “OpenAPI tools”.
-"""
+"""Makes the request of an operation, without I/O. Source: docs/dify-behaviour.md, “OpenAPI tools”."""
 
 import json
 import re
@@ -24,11 +21,7 @@ _MAX_ANY_OF: Final = 10
 
 
 def converted_property(name: str, value: Json, schema: Mapping[str, Any]) -> Json:
-    """A value for a property. One that cannot be converted is sent as it is.
-
-    Raises:
-        ToolFailure: It is null, and a number is wanted: as Dify has it.
-    """
+    """A value for a property, as it is if it cannot be converted. Raises ``ToolFailure``: null for a number."""
     if isinstance(schema.get("anyOf"), list) and "type" not in schema:
         return _any_of(value, schema["anyOf"])
     kind = schema.get("type")
