@@ -1,4 +1,4 @@
-"""Writes the types of the console's API for its page, as a running server describes it: console/src/api/schema.ts.
+"""Writes the types of the management API for the console, as a running server describes it: console/src/api/schema.ts.
 
 Usage: python -m scripts.console_types http://127.0.0.1:8000. Needs the packages of console/ (``make console``).
 """
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print(__doc__, file=sys.stderr)
         return 2
-    with urlopen(f"{arguments[0]}/console/openapi.json") as answer:
+    with urlopen(f"{arguments[0]}/api/openapi.json") as answer:
         (sources() / TYPES).write_text(types_of(answer.read()), encoding="utf-8")
     return 0
 

@@ -48,13 +48,13 @@ TRIED: Final[dict[tuple[str, str], str]] = {
         }.items()
         for kind in kinds
     },
+    ("docs/api-management.md", "sh"): COMMANDS,
     ("docs/chat.md", "sh"): COMMANDS,
     ("docs/chat.md", "python"): COMMANDS,
     ("docs/check.md", "console"): COMMANDS,
     ("docs/check.md", "yaml"): COMMANDS,
     ("docs/cli.md", "sh"): COMMANDS,
     ("docs/cli.md", "console"): COMMANDS,
-    ("docs/console.md", "sh"): COMMANDS,
     ("docs/exit-codes.md", "console"): COMMANDS,
     ("docs/knowledge.md", "sh"): COMMANDS,
     ("docs/logging.md", "text"): COMMANDS,

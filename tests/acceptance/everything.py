@@ -149,7 +149,7 @@ class Everything:
             walk = _Walk(server.url, {"Authorization": f"Bearer {key}"}, found, name)
             walk.over("/openapi.json", _of_datasets if name == "dataset" else _of_apps)
         console = {"Authorization": f"Bearer {self.token}"}
-        _Walk(server.url, console, found, "console").over("/console/openapi.json", lambda path: True)
+        _Walk(server.url, console, found, "console").over("/api/openapi.json", lambda path: True)
         query = {"query": "Owls night"}
         with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {self.dataset_key}"}) as client:
             dataset = client.get("/v1/datasets", params={"keyword": "動物"}).json()["data"][0]

@@ -139,7 +139,7 @@ def test_nor_does_any_to_the_console(served: tuple[Client, Client], jikko: Comma
             tmp_path,
             *("--exclude-path-regex", "stream$|system/check$", "--exclude-method", "DELETE"),
             parameters=known,
-            description="/console/openapi.json",
+            description="/api/openapi.json",
         )
     finally:
         client.close()

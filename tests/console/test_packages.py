@@ -65,7 +65,7 @@ def test_what_is_installed_serves_the_page_where_there_is_no_node(packages: Path
 
 
 def test_the_types_of_the_page_are_those_that_the_server_describes(site: Site) -> None:
-    described = httpx.get(f"{site.server.url}/console/openapi.json", timeout=PATIENCE).raise_for_status().content
+    described = httpx.get(f"{site.server.url}/api/openapi.json", timeout=PATIENCE).raise_for_status().content
     written = (sources() / TYPES).read_text(encoding="utf-8")
     assert types_of(described) == written, "python -m scripts.console_types URL brings them up to date"
 

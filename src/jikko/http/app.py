@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from jikko.assemble.assembly import Assembly
 from jikko.errors import JikkoError
 from jikko.http.auth import authenticated
-from jikko.http.console.entry.headers import CONSOLE, console_headers, is_console
+from jikko.http.console.entry.headers import MANAGED, console_headers, is_console
 from jikko.http.cors import added_headers, is_preflight
 from jikko.http.front import Front, front_of
 from jikko.http.http_errors import (
@@ -117,7 +117,7 @@ class _Application:
                 answer = _fault(request)
             if request.stay is not None:
                 request.stay.leave()
-            if self._has_console and path.startswith(CONSOLE) and is_console(path):
+            if self._has_console and path.startswith(MANAGED) and is_console(path):
                 answer.headers += console_headers(request, answer.headers)
             else:
                 answer.headers += added_headers(request)

@@ -23,6 +23,8 @@ from jikko.ports.stores.console_store import Role
 from jikko.settings import Settings
 
 API = "/console/api"
+"""Where the page reaches the operations of the management API."""
+MANAGEMENT = "/api/v1"
 OWN_PAGE = {"X-Jikko-Console": "1", "Sec-Fetch-Site": "same-origin", "Origin": "http://localhost:8000"}
 
 
@@ -49,7 +51,7 @@ class Scene:
         assert self.assembly.console is not None
         self.operations = console_operations(self.assembly.console, self.page)
         self._sections = console_sections(self.assembly.console, self.page)
-        self._api = [operation for operation in self.operations if operation.path.startswith(API)]
+        self._api = [operation for operation in self.operations if operation.path.startswith((API, MANAGEMENT))]
         self._description = _description_of(self._api)
         self._router = Router(self._api)
         self.application: Any = create_app(self.assembly, console=self._sections)
@@ -96,7 +98,8 @@ class Scene:
         operation, _ = self._router.find(response.request.method, response.request.url.path)
         if operation is None or response.status_code == 304:
             return
-        described = self._description["paths"][operation.path][operation.method.lower()]["responses"]
+        path = operation.path if operation.described else operation.path.replace(API, MANAGEMENT)
+        described = self._description["paths"][path][operation.method.lower()]["responses"]
         assert str(response.status_code) in described, (operation.method, operation.path, response.status_code)
         content = described[str(response.status_code)].get("content", {}).get("application/json", {})
         if "schema" in content and response.headers["content-type"].startswith("application/json"):

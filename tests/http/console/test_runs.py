@@ -336,8 +336,8 @@ async def test_long_answers_are_compressed_for_those_who_take_it(scene: Scene, o
 
 async def test_the_description_needs_no_session_and_has_the_events(scene: Scene) -> None:
     async with scene.client() as client:
-        description = decoded(await client.get("/console/openapi.json"))
-    assert "/console/api/runs/{run_id}/log" in description["paths"]
+        description = decoded(await client.get("/api/openapi.json"))
+    assert "/api/v1/runs/{run_id}/log" in description["paths"]
     assert "RunFinishedEvent" in description["components"]["schemas"]
     ids = [operation["operationId"] for path in description["paths"].values() for operation in path.values()]
     assert len(ids) == len(set(ids))
@@ -354,7 +354,7 @@ async def test_the_description_is_made_once_and_off_the_event_loop(
 
     monkeypatch.setattr(table, "console_description", counted)
     async with scene.client() as client:
-        first, second = [await client.get("/console/openapi.json") for _ in range(2)]
+        first, second = [await client.get(path) for path in ("/api/openapi.json", "/console/openapi.json")]
 
     assert first.content == second.content
     assert first.headers["content-type"] == "application/json"

@@ -12,7 +12,7 @@ import pytest
 from jikko.cluster.alone import Alone
 from jikko.errors import InvalidSettings
 from jikko.http.app import create_app
-from tests.http.console.scene import API, OWN_PAGE, Clock, Scene, console_on, decoded
+from tests.http.console.scene import API, MANAGEMENT, OWN_PAGE, Clock, Scene, console_on, decoded
 
 pytestmark = pytest.mark.anyio
 
@@ -194,7 +194,9 @@ async def test_a_page_is_the_consoles_own_at_the_scheme_under_which_it_is_reache
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "localhost:x", "[::1", "10.0.0.1", ""])
-@pytest.mark.parametrize("path", ["/console/", "/console/api/session", "/console/openapi.json", "/console"])
+@pytest.mark.parametrize(
+    "path", ["/console/", "/console/api/session", "/api/v1/session", "/api/openapi.json", "/api/docs", "/console"]
+)
 async def test_names_that_were_made_to_lead_here_are_refused(scene: Scene, host: str, path: str) -> None:
     async with await scene.browser() as client:
         answer = await client.get(path, headers={"Host": host})
@@ -279,7 +281,7 @@ async def test_every_operation_asks_who_it_is_and_viewers_may_not_do_all(
                 for_operators += 1
             # A stream that may be read would not end.
             elif "text/event-stream" not in operation.answers.values() and (await viewer.get(path)).status_code == 403:
-                reading.add(operation.path.removeprefix(API))
+                reading.add(operation.path.removeprefix(MANAGEMENT).removeprefix(API))
     assert for_operators > 1
     secret = {f"/apps/{{app_id}}/{part}" for part in ("keys", "environment", "versions/{workflow_id}/source")}
     assert reading == {"/tokens", *secret}
@@ -321,7 +323,14 @@ async def test_off_there_is_no_such_address(tmp_path: Path) -> None:
         application = create_app(assembly)
         transport = httpx.ASGITransport(application)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
-            for path in ("/console", "/console/", "/console/api/session", "/console/openapi.json"):
+            for path in (
+                "/console",
+                "/console/",
+                "/console/api/session",
+                "/console/openapi.json",
+                "/api/v1/apps",
+                "/api/docs",
+            ):
                 assert (await client.get(path)).status_code == 404
                 assert (await client.post(path)).status_code == 404
             assert (await client.get("/", headers={"Accept": "text/html"})).status_code == 200

@@ -8,6 +8,7 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
+from jikko.assemble.assembly import Assembly
 from jikko.http.console.entry.headers import redirect_to
 from jikko.http.operation import Operation, Route, Section
 from jikko.http.requests import Request
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def console_sections(console: "Console", page: "PageFiles | None" = None) -> Sequence[Operation | Section]:
-    """All addresses below ``/console``, and ``/``, which leads browsers there.
+    """All addresses below ``/console`` and ``/api``, and ``/``, which leads browsers there.
 
     Args:
         page: By default that of the package.
@@ -33,9 +34,13 @@ def console_sections(console: "Console", page: "PageFiles | None" = None) -> Seq
 
         return VisitorGate(console)
 
-    def of_visitors(modules: Callable[[], Iterable[ModuleType]], *parts: str) -> Section:
-        beginnings = tuple(f"/console/api/{part}" for part in parts)
-        return Section(beginnings, lambda: gate().operations_in(*modules()), modules, lambda _: (console,))
+    def of_visitors(
+        modules: Callable[[], Iterable[ModuleType]],
+        *parts: str,
+        services: Callable[[Assembly], Iterable[object]] = lambda _: (console,),
+    ) -> Section:
+        beginnings = tuple(f"{api}/{part}" for api in ("/api/v1", "/console/api") for part in parts)
+        return Section(beginnings, lambda: gate().operations_in(*modules()), modules, services)
 
     def of_all() -> Iterable[Operation]:
         session, entrance, files = _entry()
@@ -48,14 +53,13 @@ def console_sections(console: "Console", page: "PageFiles | None" = None) -> Seq
         of_visitors(_runs, "apps/", "files", "forms", "runs"),
         of_visitors(_chat, "apps/", "conversations"),
         of_visitors(_knowledge, "datasets"),
-        Section(
-            ("/console/api/deliveries", "/console/api/triggers"),
-            lambda: gate().operations_in(*_triggers()),
+        of_visitors(
             _triggers,
-            lambda api: (console, api.triggers, api.webhooks, api.deliveries, api.schedules.control),
+            *("deliveries", "triggers"),
+            services=lambda api: (console, api.triggers, api.webhooks, api.deliveries, api.schedules.control),
         ),
         # Behind all others: it has an operation for any address.
-        Section(("/console",), of_all, _entry, lambda _: (console,)),
+        Section(("/console", "/api/"), of_all, _entry, lambda _: (console,)),
     ]
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 from jikko.console.console_service import Console
 from jikko.http.console.page_files import PageFiles
 from jikko.http.console.sections import console_sections
-from jikko.http.console.visitor_gate import API
+from jikko.http.console.visitor_gate import API, PAGE_API
 from jikko.http.operation import Operation, all_operations
 from jikko.http.reference.openapi import described
 
@@ -16,7 +16,7 @@ _SCHEME: Final = {
 
 
 def console_operations(console: Console, page: PageFiles | None = None) -> list[Operation]:
-    """All addresses below ``/console``, and ``/``, which leads browsers there.
+    """All addresses below ``/console`` and ``/api``, and ``/``, which leads browsers there.
 
     Args:
         page: By default that of the package.
@@ -25,15 +25,16 @@ def console_operations(console: Console, page: PageFiles | None = None) -> list[
 
 
 def console_description(version: str, operations: list[Operation], root_path: str = "") -> dict[str, Any]:
-    """The description of the console's API, as OpenAPI 3.1."""
+    """The description of the management API, as OpenAPI 3.1."""
     description = (
-        "What the console's page asks. Every error is an object with code, message and status. A browser signs in by "
-        "POST session, and sends X-Jikko-Console: 1 with whatever is not GET; a script sends Authorization: Bearer "
-        "jko_… with each request, and needs neither."
+        "Apps, versions, keys, environments, runs, triggers and deliveries of a server. Every error is an object with "
+        "code, message and status. Send Authorization: Bearer jko_… with each request. The page of the console asks "
+        "the same below /console/api, to which alone browsers send its cookie: it signs in by POST "
+        "/console/api/session, and sends X-Jikko-Console: 1 with whatever is not GET."
     )
     return described(
-        [operation for operation in operations if operation.path.startswith(API)],
-        title="Jikko's console",
+        [operation for operation in operations if operation.path.startswith((API, PAGE_API))],
+        title="Jikko management",
         version=version,
         description=description,
         root_path=root_path,

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.console.console_access import Visitor
@@ -50,7 +50,10 @@ ConsoleHandler: TypeAlias = Callable[[ConsoleRequest], Awaitable[SendableRespons
 OpenHandler: TypeAlias = Callable[[Request, Console], Awaitable[SendableResponse]]
 Answers: TypeAlias = Mapping[int, type[Struct] | str]
 
-API: Final = "/console/api"
+API: Final = "/api/v1"
+"""Below which scripts reach the operations."""
+PAGE_API: Final = "/console/api"
+"""Below which the page reaches the same ones: its cookie goes to no other address of the server."""
 NOTHING: Final[Answers] = {204: "application/json"}
 STREAM: Final[Answers] = {200: "text/event-stream"}
 
@@ -65,7 +68,7 @@ class ConsoleOperation(Struct, frozen=True):
 class VisitorRoute(Endpoint, frozen=True):
     """An endpoint for those who have signed in, as the decorator that makes an operation of its handler.
 
-    The path is below ``/console/api/``.
+    The path is below ``API``, and served below ``PAGE_API`` as well.
     """
 
     operators: bool = False
@@ -88,7 +91,6 @@ class VisitorGate:
         @wraps(handler)
         async def handle(request: Request) -> SendableResponse:
             console = self.console
-            require_host(request, console.public_url, console.host)
             visitor = await self._visitor(request)
             if operators and not visitor.is_operator:
                 raise Forbidden(f"{visitor.name} may look, and not do that: the role is viewer.", code="operators_only")
@@ -121,17 +123,20 @@ class VisitorGate:
     def operations_in(self, *modules: ModuleType) -> list[Operation]:
         """The operations for those who have signed in that modules have, in the order of their text."""
         return [
-            self._operation(found.route, found.handler)
+            operation
             for module in modules
             for found in vars(module).values()
             if isinstance(found, ConsoleOperation) and found.handler.__module__ == module.__name__
+            for operation in self._operations(found.route, found.handler)
         ]
 
-    def _operation(self, route: VisitorRoute, handler: ConsoleHandler) -> Operation:
+    def _operations(self, route: VisitorRoute, handler: ConsoleHandler) -> tuple[Operation, Operation]:
         fields = asdict(route)
         operators = fields.pop("operators")
-        fields |= {"path": f"{API}/{route.path}", "tag": "Console", "key": "console"}
-        return Operation(handler=self.for_visitors(handler, operators=operators), **fields)
+        tag = route.path.partition("/")[0].capitalize()
+        fields |= {"path": f"{API}/{route.path}", "tag": tag, "key": "console"}
+        operation = Operation(handler=self.for_visitors(handler, operators=operators), **fields)
+        return operation, replace(operation, path=f"{PAGE_API}/{route.path}", described=False)
 
     async def _visitor(self, request: Request, *, uses: bool = True) -> Visitor:
         """Who a request is from.
@@ -141,11 +146,13 @@ class VisitorGate:
 
         Raises:
             Unauthorized: There is no token and no session.
+            WrongHost: There is no token, and the host is none of ours: pages have cookies, and no tokens.
             Forbidden: A page of another site sent it, with the cookie of a browser.
         """
         scheme, _, token = (request.header(b"authorization") or "").partition(" ")
         if scheme.lower() == "bearer":
             return await self.console.access.by_token(token.strip())
+        require_host(request, self.console.public_url, self.console.host)
         # Another scheme is for a proxy in front, which hands on what browsers send it.
         if request.scope["method"] not in _READING:
             require_own_page(request, self.console.public_url)

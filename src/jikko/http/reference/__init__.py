@@ -32,8 +32,13 @@ def reference_file(name: str) -> bytes:
     return (files(__name__) / name).read_bytes()
 
 
-def reference_page(description: dict[str, Any]) -> str:
-    """The page, in HTML. To be made off the event loop. ``description``: as ``openapi`` makes it."""
+def reference_page(description: dict[str, Any], base: str = "./") -> str:
+    """The page, in HTML. To be made off the event loop.
+
+    Args:
+        description: As ``openapi`` makes it.
+        base: Where its paths begin, seen from the page.
+    """
     # Loaded by few servers, and only at the first look.
     from jinja2 import Environment, StrictUndefined
 
@@ -41,12 +46,15 @@ def reference_page(description: dict[str, Any]) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"words": _words, "anchor": _anchor}
     schemas: dict[str, Schema] = description["components"]["schemas"]
+    schemes: dict[str, Schema] = description["components"]["securitySchemes"]
     tags: dict[str, list[dict[str, Any]]] = {}
     for path, methods in giving_way(description["paths"].items(), _AT_ONCE):
         for method, operation in methods.items():
             tags.setdefault(operation["tags"][0], []).append(_operation(method, path, operation, schemas))
     pieces = environment.from_string(source).generate(
         info=description["info"],
+        base=base,
+        key=next(scheme["bearerFormat"] for scheme in schemes.values() if "bearerFormat" in scheme),
         tags=tags,
         schemas={name: {**schema, "fields": _fields(schema)} for name, schema in sorted(schemas.items())},
     )

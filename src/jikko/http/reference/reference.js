@@ -2,8 +2,8 @@
 "use strict";
 
 const key = document.getElementById("key");
-// The page stands at …/docs, whatever is in front of it.
-const base = new URL("./", location.href);
+// Where the addresses of the description begin, whatever is in front of it.
+const base = new URL(document.documentElement.dataset.base, location.href);
 
 function asked(form) {
   let path = form.dataset.path;
@@ -26,7 +26,7 @@ function asked(form) {
   if (form.dataset.type === "multipart/form-data") options.body = parts;
   else if (form.elements.body) {
     options.body = form.elements.body.value;
-    headers["Content-Type"] = "application/json";
+    headers["Content-Type"] = form.dataset.type;
   }
   const url = new URL(path.slice(1), base);
   url.search = query;

@@ -28,8 +28,7 @@ async def openapi_json(request: Request) -> SendableResponse:
 @Route("GET", "/docs", {200: "text/html"}, tag="Server", open=True)
 async def docs(request: Request) -> SendableResponse:
     """The description as a page."""
-    page = await off_the_loop(_page, __version__, queue="records")
-    return Response(page, headers=_PAGE_HEADERS, media_type=b"text/html; charset=utf-8")
+    return page_response(await off_the_loop(_page, __version__, queue="records"))
 
 
 @Route("GET", "/docs/{name}", {200: "*/*"}, tag="Server", open=True)
@@ -39,6 +38,11 @@ async def docs_file(request: Request) -> SendableResponse:
     if name not in FILES:
         return no_page()
     return Response(reference_file(name), headers=_FILE_HEADERS, media_type=FILES[name].encode())
+
+
+def page_response(page: bytes) -> Response:
+    """A page that ``reference_page`` has made, as an answer."""
+    return Response(page, headers=_PAGE_HEADERS, media_type=b"text/html; charset=utf-8")
 
 
 @lru_cache(maxsize=1)

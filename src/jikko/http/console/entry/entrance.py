@@ -2,6 +2,9 @@
 
 from functools import lru_cache
 
+from msgspec.json import decode
+from msgspec.structs import replace
+
 from jikko import __version__
 from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.console.console_service import Console
@@ -10,6 +13,8 @@ from jikko.http.console.entry.headers import redirect_to
 from jikko.http.console.page_files import PageFiles
 from jikko.http.console.visitor_gate import VisitorGate
 from jikko.http.operation import Operation, Route
+from jikko.http.reference import reference_page
+from jikko.http.reference.reference_operations import docs_file, page_response
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse
 
@@ -29,14 +34,28 @@ def page_operations(gate: VisitorGate, page: PageFiles) -> list[Operation]:
         version, root_path = of
         return encode(console_description(version, console_operations(gate.console), root_path))
 
+    @lru_cache(maxsize=1)
+    def docs_page(root_path: str) -> bytes:
+
+        return reference_page(decode(description((__version__, root_path))), base="../").encode()
+
     async def openapi_json(request: Request, console: Console) -> SendableResponse:
         """The description."""
         # Made once and off the event loop, as that of the Service API: anybody may ask for it.
         return Response(await off_the_loop(description, (__version__, request.root_path), queue="records"))
 
+    async def docs(request: Request, console: Console) -> SendableResponse:
+        """The description as a page."""
+        return page_response(await off_the_loop(docs_page, request.root_path, queue="records"))
+
     files = {200: "*/*"}
     return [
-        Route("GET", "/console/openapi.json", files, open=True)(gate.for_all(openapi_json)),
+        *(
+            Route("GET", f"/{at}/openapi.json", files, open=True)(gate.for_all(openapi_json))
+            for at in ("api", "console")
+        ),
+        Route("GET", "/api/docs", files, open=True)(gate.for_all(docs)),
+        replace(docs_file, path="/api/docs/{name}"),
         Route("GET", "/console", files, open=True)(gate.for_all(without_slash)),
         Route("GET", "/console/", files, open=True)(gate.for_all(page.serve)),
         Route("GET", "/console/{*path}", files, open=True)(gate.for_all(page.serve)),

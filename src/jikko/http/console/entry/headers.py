@@ -1,4 +1,4 @@
-"""The headers of everything below ``/console``, and the way there."""
+"""The headers of everything below ``/console`` and ``/api``, and the way there."""
 
 from typing import Final
 
@@ -6,6 +6,8 @@ from jikko.http.requests import Request
 from jikko.http.responses import Headers, Response, SendableResponse
 
 CONSOLE: Final = "/console"
+MANAGED: Final = (CONSOLE, "/api/")
+"""How the addresses of console and management API begin; others may begin like the first."""
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -20,8 +22,8 @@ _HEADERS: Final = [
 
 
 def is_console(path: str) -> bool:
-    """Whether a path belongs to the console."""
-    return path.startswith(CONSOLE) and path[len(CONSOLE) :][:1] in ("", "/")
+    """Whether a path that begins as ``MANAGED`` says belongs to the console or the management API."""
+    return not path.startswith(CONSOLE) or path[len(CONSOLE) :][:1] in ("", "/")
 
 
 def console_headers(request: Request, own: Headers) -> Headers:

@@ -15,7 +15,7 @@ from jikko.http.bodies.reading import SMALL_BYTES
 from jikko.http.body_fields import checked, must
 from jikko.http.console.entry.cookies import cookie_of, set_cookie
 from jikko.http.console.moments import Moment
-from jikko.http.console.visitor_gate import API, NOTHING, ConsoleRequest, VisitorGate, VisitorRoute, log
+from jikko.http.console.visitor_gate import NOTHING, PAGE_API, ConsoleRequest, VisitorGate, VisitorRoute, log
 from jikko.http.operation import Operation, Route
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response, no_content
@@ -106,7 +106,7 @@ def session_operations(gate: VisitorGate) -> list[Operation]:
         answer.headers.append(set_cookie(request, cookie))
         return answer
 
-    session = partial(Route, path=f"{API}/session", tag="Console", open=True)
+    session = partial(Route, path=f"{PAGE_API}/session", tag="Session", open=True)
     return [
         session("POST", answers={200: Session}, errors=(401, 403, 421, 429), body=SignIn)(
             gate.for_all(sign_in, changes=True)
