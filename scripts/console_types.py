@@ -16,12 +16,12 @@ TYPES = Path("src/api/schema.ts")
 _COMMENT = re.compile(r"^ *(/\*\*.*?\*/|//[^\n]*)\n", re.MULTILINE | re.DOTALL)
 
 
-def types_of(description: bytes) -> str:
-    """The types for a description in OpenAPI, as JSON."""
+def types_of(description: bytes, *options: str) -> str:
+    """The types for a description in OpenAPI, as JSON; with ``options`` of openapi-typescript."""
     with tempfile.TemporaryDirectory() as folder:
         given, made = Path(folder) / "openapi.json", Path(folder) / "schema.ts"
         given.write_bytes(description)
-        command = ["node", "node_modules/openapi-typescript/bin/cli.js", str(given), "-o", str(made)]
+        command = ["node", "node_modules/openapi-typescript/bin/cli.js", str(given), "-o", str(made), *options]
         subprocess.run(command, cwd=sources(), env=npm()[1], check=True, capture_output=True)
         # Without what the server says in words, so that another word is no other type.
         return _COMMENT.sub("", made.read_text(encoding="utf-8"))
