@@ -21,6 +21,8 @@ Uuid: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid
 """The id of something, in a struct that is described to clients."""
 Seconds: TypeAlias = Annotated[int, msgspec.Meta(description="Seconds since the Unix epoch.")]
 """A moment, in a struct that is described to clients."""
+Moment: TypeAlias = Annotated[float, msgspec.Meta(description="Seconds since the Unix epoch, with fractions.")]
+"""The same, as the console tells it."""
 
 FILE_IDENTITY: Final = "__dify__file__"
 """The value of a file mapping's ``dify_model_identity``. Source: docs/dify-behaviour.md, “File values”."""

@@ -7,10 +7,11 @@ import msgspec
 import pytest
 
 from jikko.conversations.extension_calls import ExtensionCalls
-from jikko.conversations.moderation.extension import ExtensionVerdict, ModerationExtension
+from jikko.conversations.moderation import ExtensionVerdict, Moderation
 from jikko.errors import InvalidParam
 from jikko.ports.extensions import Extension
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest, Timeouts
+from jikko.providers.moderators import FakeModerator
 
 pytestmark = pytest.mark.anyio
 
@@ -32,18 +33,18 @@ class Server:
         """There is nothing to close."""
 
 
-def asking(server: Server, **extensions: Extension) -> ModerationExtension:
+def asking(server: Server, **extensions: Extension) -> Moderation:
     known: Mapping[str, Extension] = extensions or {"guard": Extension("http://guard.test/hook", "key-1")}
-    return ModerationExtension(ExtensionCalls(known, server))
+    return Moderation(ExtensionCalls(known, server), FakeModerator(), {})
 
 
 async def verdict(body: bytes) -> ExtensionVerdict:
-    return await asking(Server(body)).of_output("guard", "app-1", "text")
+    return await asking(Server(body)).verdict("guard", "app-1", "output", {"text": "text"})
 
 
 async def test_it_is_asked_once_within_bounds_of_time_and_size() -> None:
     server = Server()
-    await asking(server).of_input("guard", "app-1", {"a": "良い"}, "why?")
+    await asking(server).verdict("guard", "app-1", "input", {"inputs": {"a": "良い"}, "query": "why?"})
 
     [request] = server.asked
     assert request == OutgoingRequest(
@@ -69,7 +70,9 @@ async def test_it_is_asked_once_within_bounds_of_time_and_size() -> None:
 
 async def test_one_without_a_key_is_sent_none() -> None:
     server = Server()
-    await asking(server, guard=Extension("http://guard.test/", "")).of_output("guard", "app-1", "text")
+    await asking(server, guard=Extension("http://guard.test/", "")).verdict(
+        "guard", "app-1", "output", {"text": "text"}
+    )
 
     [request] = server.asked
     assert [name for name, _ in request.headers] == ["Content-Type", "Accept"]
@@ -108,23 +111,23 @@ async def test_an_answer_that_cannot_be_used_is_told(body: bytes) -> None:
 @pytest.mark.parametrize("status", [201, 204, 302, 404, 500])
 async def test_so_is_one_that_is_no_success(status: int) -> None:
     with pytest.raises(InvalidParam, match=f"answered {status}"):
-        await asking(Server(status=status)).of_output("guard", "app-1", "text")
+        await asking(Server(status=status)).verdict("guard", "app-1", "output", {"text": "text"})
 
 
 async def test_so_is_one_that_never_comes() -> None:
     server = Server(failure=HttpFailure("no connection", kind="connect"))
 
     with pytest.raises(InvalidParam, match="'guard' that moderates this app cannot be asked: no connection"):
-        await asking(server).of_output("guard", "app-1", "text")
+        await asking(server).verdict("guard", "app-1", "output", {"text": "text"})
 
 
 async def test_its_own_entry_comes_before_the_one_for_all() -> None:
     server = Server()
     extensions: dict[str, Any] = {"*": Extension("http://all.test/", ""), "guard": Extension("http://guard.test/", "")}
     asked = asking(server, **extensions)
-    await asked.of_output("guard", "app-1", "text")
-    await asked.of_output("other", "app-1", "text")
+    await asked.verdict("guard", "app-1", "output", {"text": "text"})
+    await asked.verdict("other", "app-1", "output", {"text": "text"})
 
     assert [request.url for request in server.asked] == ["http://guard.test/", "http://all.test/"]
     with pytest.raises(InvalidParam, match="Nothing says how to reach the extension 'other'"):
-        await asking(server, guard=extensions["guard"]).of_output("other", "app-1", "text")
+        await asking(server, guard=extensions["guard"]).verdict("other", "app-1", "output", {"text": "text"})

@@ -9,9 +9,7 @@ import pytest
 
 from jikko.conversations.extension_calls import ExtensionCalls
 from jikko.conversations.hooks import Hooks
-from jikko.conversations.moderation.extension import ModerationExtension
-from jikko.conversations.moderation.moderation import Moderation
-from jikko.conversations.moderation.moderation_model import ModerationModel
+from jikko.conversations.moderation import Moderation
 from jikko.ports.extensions import Extension
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
 from jikko.providers.moderators import FakeModerator
@@ -79,9 +77,7 @@ async def world() -> AsyncIterator[World]:
 
 def process_of(world: World, server: Server | None = None, known: str = "guard-1") -> Process:
     extensions: Mapping[str, Extension] = {known: Extension("http://guard.test/hook", "key-1")}
-    moderation = Moderation(
-        ModerationExtension(ExtensionCalls(extensions, server or Server({}))), ModerationModel(FakeModerator(), {})
-    )
+    moderation = Moderation(ExtensionCalls(extensions, server or Server({})), FakeModerator(), {})
     return world.process(hooks=Hooks(policies=(moderation,), guard=moderation.guard))
 
 

@@ -9,9 +9,7 @@ import pytest
 
 from jikko.conversations.extension_calls import ExtensionCalls
 from jikko.conversations.hooks import Hooks
-from jikko.conversations.moderation.extension import ModerationExtension
-from jikko.conversations.moderation.moderation import Moderation
-from jikko.conversations.moderation.moderation_model import ModerationModel
+from jikko.conversations.moderation import Moderation
 from jikko.ports.default_models import DefaultModels, ModelName
 from jikko.ports.models import ModelFailure
 from jikko.ports.moderation import ModerationRequest
@@ -78,7 +76,7 @@ async def talking(
         for name in ("inputs", "outputs")
     }
     features = {"sensitive_word_avoidance": {"enabled": True, "type": "openai_moderation", "config": config}}
-    moderation = Moderation(ModerationExtension(ExtensionCalls({}, Server({}))), ModerationModel(moderator, defaults))
+    moderation = Moderation(ExtensionCalls({}, Server({})), moderator, defaults)
     process = world.process(hooks=Hooks(policies=(moderation,), guard=moderation.guard))
     edges = ">".join(each["id"] for each in nodes)
     app = await chat_app(world, nodes, edges, features=features, conversation_variables=list(variables))

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.options import assembled
-from jikko.runs.reading.field_changes import FieldChange
+from jikko.runs.reading.field_changes import ChangedField
 from jikko.settings import Settings
 from tests.acceptance.workflows import app, end, node, python, start, template, with_environment
 from tests.proving.recorded_flows import Shop, model, replayed, runs_of
@@ -112,7 +112,7 @@ async def test_a_search_with_another_value_in_its_filter_is_assumed(assembly: As
 
     assert (unchanged.outcome, unchanged.assumed) == ("same", 0)
     assert (changed.outcome, changed.assumed) == ("same_result", 1)
-    assert changed.difference == FieldChange("/metadata_filter/conditions/0/value", "日本 円", "仏 円")
+    assert changed.difference == ChangedField("/metadata_filter/conditions/0/value", "日本 円", "仏 円")
     other = app("Searches", [start("q"), search, end(x="search.result")], "start>search>end")
     [of_another] = await replayed(assembly, flow, text.encode(), before=other.encode())
     assert (of_another.outcome, of_another.assumed) == ("same_result", 1)

@@ -26,7 +26,6 @@ from jikko.ports.stores.app_store import App
 MAX_AUDIO_BYTES: Final = 31_457_280
 """Bytes of a recording."""
 _TYPES: Final = frozenset(f"audio/{kind}" for kind in ("mp3", "m4a", "wav", "amr", "mpga"))
-_EMPTY: Final[Mapping[str, Any]] = {}
 
 
 class AppSpeech:
@@ -44,7 +43,7 @@ class AppSpeech:
         Raises:
             WrongAppMode: It does not, or its workflow cannot be used.
         """
-        if (await self._feature(app, "speech_to_text")).get("enabled") is not True:
+        if not await self._feature(app, "speech_to_text"):
             raise WrongAppMode("Speech to text is disabled.", code="speech_to_text_disabled")
 
     async def transcribe(self, app: App, data: bytes, filename: str, mime_type: str) -> str:
@@ -95,7 +94,7 @@ class AppSpeech:
             SpeechFailed: The model gave no answer; before the first piece, or in the middle.
         """
         feature = await self._feature(app, "text_to_speech")
-        if feature.get("enabled") is not True:
+        if not feature:
             raise InvalidParam("TTS is not enabled")
         script = self.script(app, feature, text, voice)
         pieces: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -128,9 +127,7 @@ class AppSpeech:
         """
         current = workflow_id.lower() == app.workflow_id.lower()
         workflow = await self._workflows.get(app, None if current else workflow_id)
-        feature = workflow.document.features.get("text_to_speech")
-        if not isinstance(feature, Mapping) or feature.get("enabled") is not True:
-            return None
+        feature = workflow.document.feature("text_to_speech")
         if feature.get("autoPlay") != "enabled" or "text_to_speech" not in self._defaults:
             return None
         return Narration(self._speech, partial(self.script, app, feature))
@@ -159,8 +156,7 @@ class AppSpeech:
         except (NotFound, InvalidDocument):
             message = "App unavailable, please check your app configurations."
             raise WrongAppMode(message, code="app_unavailable") from None
-        feature = workflow.document.features.get(name)
-        return feature if isinstance(feature, Mapping) else _EMPTY
+        return workflow.document.feature(name)
 
 
 def too_large() -> PayloadTooLarge:

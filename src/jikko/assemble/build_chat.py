@@ -16,9 +16,7 @@ from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.annotations.replies import AnnotationReplies
 from jikko.conversations.extension_calls import ExtensionCalls
 from jikko.conversations.hooks import Hooks, TurnPolicy
-from jikko.conversations.moderation.extension import ModerationExtension
-from jikko.conversations.moderation.moderation import Moderation
-from jikko.conversations.moderation.moderation_model import ModerationModel
+from jikko.conversations.moderation import Moderation
 from jikko.conversations.suggestions import Suggestions
 from jikko.conversations.titles import Titles
 from jikko.conversations.turns import Turns
@@ -57,7 +55,7 @@ def build_hooks(
     titles = Titles(stores.conversations, ports.models, defaults, context.clock)
     context.stack.step("titles", titles.close)
     calls = ExtensionCalls(providers.extensions, ports.http)
-    moderation = Moderation(ModerationExtension(calls), ModerationModel(make_moderator(ports.models), defaults))
+    moderation = Moderation(calls, make_moderator(ports.models), defaults)
     annotations = AnnotationReplies(stores.annotations, embedder)
     hooks = Hooks(
         replies=annotations.state,

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from jikko.dsl.load import decoded
@@ -21,27 +21,28 @@ _MAX_DEPTH: Final = 64
 _LANGUAGES: Final = {"python3": "Python", "javascript": "JavaScript"}
 
 
-class PictureNode(Struct, frozen=True):
-    """One node. Places are absolute."""
+class GraphNode(Struct, frozen=True):
+    """A node of the graph, at its place."""
 
     id: str
     type: str
     """``note`` for a note."""
     title: str
-    note: str | None
-    """The text of a note."""
     x: float
+    """Absolute, as ``y`` is."""
     y: float
     width: float
     height: float
-    parent: str | None
-    """The container that it stands in."""
     detail: str
     """What there is to say in a word or two: the model, the language, how many inputs."""
+    note: str | UnsetType = UNSET
+    """The text of a note."""
+    parent: str | UnsetType = UNSET
+    """The container that it stands in."""
 
 
-class PictureEdge(Struct, frozen=True):
-    """One edge."""
+class GraphEdge(Struct, frozen=True):
+    """An edge of the graph."""
 
     id: str
     source: str
@@ -49,43 +50,43 @@ class PictureEdge(Struct, frozen=True):
     target: str
 
 
-class Picture(Struct, frozen=True):
+class Graph(Struct, frozen=True):
     """A graph to be drawn."""
 
-    nodes: tuple[PictureNode, ...]
-    edges: tuple[PictureEdge, ...]
+    nodes: list[GraphNode]
+    edges: list[GraphEdge]
 
 
-def picture_of(text: bytes) -> Picture:
+def picture_of(text: bytes) -> Graph:
     """The graph of a DSL file, whatever else is wrong with it: what cannot be drawn is left out."""
     try:
         root = parse(decoded(text), LoadLimits())
     except YamlProblem:
-        return Picture((), ())
+        return Graph([], [])
     graph = _mapping(_mapping(_mapping(root).get("workflow")).get("graph"))
     raw = [node for node in _list(graph.get("nodes")) if isinstance(node, dict) and isinstance(node.get("id"), str)]
     by_id = {node["id"]: node for node in raw}
-    edges = tuple(_edges(graph.get("edges"), by_id))
+    edges = list(_edges(graph.get("edges"), by_id))
     places = {node_id: _place(by_id, node_id) for node_id in by_id}
     nodes = [_node(node, places[node["id"]] or (math.nan, math.nan), by_id) for node in by_id.values()]
-    return Picture(tuple(_laid_out(nodes, edges)), edges)
+    return Graph(list(_laid_out(nodes, edges)), edges)
 
 
-def _node(node: Mapping[str, Any], place: tuple[float, float], known: Mapping[str, Any]) -> PictureNode:
+def _node(node: Mapping[str, Any], place: tuple[float, float], known: Mapping[str, Any]) -> GraphNode:
     data = _mapping(node.get("data"))
     is_note = node.get("type") == "custom-note"
     kind = "note" if is_note else str(data.get("type") or "")
     parent = node.get("parentId")
-    return PictureNode(
+    return GraphNode(
         id=node["id"],
         type=kind,
         title=str(data.get("title") or ("" if is_note else node["id"])),
-        note=_note_text(data.get("text")) if is_note else None,
+        note=_note_text(data.get("text")) if is_note else UNSET,
         x=place[0],
         y=place[1],
         width=_number(node.get("width"), data.get("width")) or _WIDTH,
         height=_number(node.get("height"), data.get("height")) or _HEIGHT,
-        parent=parent if isinstance(parent, str) and parent in known else None,
+        parent=parent if isinstance(parent, str) and parent in known else UNSET,
         detail=_detail(kind, data),
     )
 
@@ -113,7 +114,7 @@ def _place(nodes: Mapping[str, Any], node_id: str) -> tuple[float, float] | None
     return None
 
 
-def _laid_out(nodes: list[PictureNode], edges: tuple[PictureEdge, ...]) -> Iterator[PictureNode]:
+def _laid_out(nodes: list[GraphNode], edges: list[GraphEdge]) -> Iterator[GraphNode]:
     """The nodes; those without a place in columns by their depth, below all others."""
     lost = [node for node in nodes if math.isnan(node.x)]
     if not lost:
@@ -133,7 +134,7 @@ def _laid_out(nodes: list[PictureNode], edges: tuple[PictureEdge, ...]) -> Itera
         yield replace(node, x=left + depth * _COLUMN, y=top + row * _ROW)
 
 
-def _depths(ids: list[str], edges: tuple[PictureEdge, ...]) -> dict[str, int]:
+def _depths(ids: list[str], edges: list[GraphEdge]) -> dict[str, int]:
     """How many edges lead to each node at most; those on a circle count as where they are first reached."""
     incoming = dict.fromkeys(ids, 0)
     after: dict[str, list[str]] = {}
@@ -151,12 +152,12 @@ def _depths(ids: list[str], edges: tuple[PictureEdge, ...]) -> dict[str, int]:
     return depths
 
 
-def _edges(raw: Json, nodes: Mapping[str, Any]) -> Iterator[PictureEdge]:
+def _edges(raw: Json, nodes: Mapping[str, Any]) -> Iterator[GraphEdge]:
     for number, edge in enumerate(_list(raw)):
         if not isinstance(edge, dict) or edge.get("source") not in nodes or edge.get("target") not in nodes:
             continue
         handle = edge.get("sourceHandle")
-        yield PictureEdge(
+        yield GraphEdge(
             str(edge.get("id") or number),
             edge["source"],
             handle if isinstance(handle, str) else "source",

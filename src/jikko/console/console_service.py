@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -23,7 +23,7 @@ from jikko.repositories.callback_store import CallbackStore
 from jikko.repositories.chat_pages import ChatPages
 
 
-class InstalledPlugin(NamedTuple):
+class PluginEntry(Struct, frozen=True):
     """A plugin that is installed."""
 
     id: str
@@ -77,4 +77,4 @@ class Console(Struct, frozen=True, kw_only=True):
     offered_models: Callable[[str], Awaitable[Sequence[str]]]
     """Asks a provider which models it has. Raises ``ModelFailure``."""
     tools: ToolProviders
-    plugins: Callable[[], Awaitable[Sequence[InstalledPlugin]]]
+    plugins: Callable[[], Awaitable[Sequence[PluginEntry]]]

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from jikko.dsl.document import DslDocument, EdgeEntry, NodeEntry, Variable
-from jikko.runs.reading.field_changes import Change, FieldChange, field_changes
+from jikko.runs.reading.field_changes import Change, ChangedField, field_changes
 from jikko.values import Json
 
 _PLACE: Final = frozenset({"selected", "width", "height"})
@@ -17,17 +17,17 @@ _MAX_FIELDS: Final = 500
 """Fields of one node."""
 
 
-class NodeChange(Struct, frozen=True):
+class ChangedNode(Struct, frozen=True):
     """A node that is new, gone, or another one."""
 
     id: str
     title: str
     type: str
     change: Change
-    fields: tuple[FieldChange, ...] = ()
+    fields: list[ChangedField]
 
 
-class EdgeChange(Struct, frozen=True):
+class ChangedEdge(Struct, frozen=True):
     """An edge that is new or gone."""
 
     source: str
@@ -36,16 +36,17 @@ class EdgeChange(Struct, frozen=True):
     change: Change
 
 
-class Difference(Struct, frozen=True):
-    """All that is different. Where nodes stand does not count."""
+class VersionDiff(Struct, frozen=True):
+    """What is different in two versions."""
 
-    nodes: tuple[NodeChange, ...]
-    edges: tuple[EdgeChange, ...]
-    features: tuple[FieldChange, ...]
+    # Where nodes stand does not count.
+    nodes: list[ChangedNode]
+    edges: list[ChangedEdge]
+    features: list[ChangedField]
     """Of features, variables, and what the app is called."""
 
 
-def difference(old: DslDocument, new: DslDocument) -> Difference:
+def difference(old: DslDocument, new: DslDocument) -> VersionDiff:
     """What changed from one version to another."""
     before, after = ({node.id: node for node in document.nodes} for document in (old, new))
     nodes = [_changed(before[node_id], node) for node_id, node in after.items() if node_id in before]
@@ -54,31 +55,29 @@ def difference(old: DslDocument, new: DslDocument) -> Difference:
         *(_whole(node, "added") for node_id, node in after.items() if node_id not in before),
         *(_whole(node, "removed") for node_id, node in before.items() if node_id not in after),
     ]
-    return Difference(
-        tuple(found), tuple(_edges(old.edges, new.edges)), tuple(field_changes("", _rest(old), _rest(new)))
-    )
+    return VersionDiff(found, list(_edges(old.edges, new.edges)), list(field_changes("", _rest(old), _rest(new))))
 
 
-def _changed(old: NodeEntry, new: NodeEntry) -> NodeChange | None:
+def _changed(old: NodeEntry, new: NodeEntry) -> ChangedNode | None:
     before, after = ({name: value for name, value in node.data.items() if name not in _PLACE} for node in (old, new))
-    fields = tuple(field_changes("", before, after))
+    fields = list(field_changes("", before, after))
     if old.container != new.container:
-        fields += (FieldChange("/container", old.container, new.container),)
-    return NodeChange(new.id, _title(new), new.type, "changed", fields[:_MAX_FIELDS]) if fields else None
+        fields.append(ChangedField("/container", old.container, new.container))
+    return ChangedNode(new.id, _title(new), new.type, "changed", fields[:_MAX_FIELDS]) if fields else None
 
 
-def _whole(node: NodeEntry, change: Change) -> NodeChange:
-    return NodeChange(node.id, _title(node), node.type, change)
+def _whole(node: NodeEntry, change: Change) -> ChangedNode:
+    return ChangedNode(node.id, _title(node), node.type, change, [])
 
 
 def _title(node: NodeEntry) -> str:
     return str(node.data.get("title") or node.id)
 
 
-def _edges(old: tuple[EdgeEntry, ...], new: tuple[EdgeEntry, ...]) -> Iterator[EdgeChange]:
+def _edges(old: tuple[EdgeEntry, ...], new: tuple[EdgeEntry, ...]) -> Iterator[ChangedEdge]:
     before, after = ({(edge.source, edge.handle, edge.target): None for edge in edges} for edges in (old, new))
-    yield from (EdgeChange(*edge, "added") for edge in after if edge not in before)
-    yield from (EdgeChange(*edge, "removed") for edge in before if edge not in after)
+    yield from (ChangedEdge(*edge, "added") for edge in after if edge not in before)
+    yield from (ChangedEdge(*edge, "removed") for edge in before if edge not in after)
 
 
 def _rest(document: DslDocument) -> dict[str, Json]:

@@ -13,17 +13,18 @@ from jikko.ports.stores.run_pages import RunCounts, RunCursor, RunFilter, RunPag
 from jikko.record import RunRecord
 from jikko.repositories.app_store import AppStore
 from jikko.runs.forms import Forms, RunForm
+from jikko.values import Moment, Uuid
 
 _KEPT: Final = 5_000
 """Numbers of versions, and forms of paused runs, that are remembered."""
 
 
-class Waiting(Struct, frozen=True):
+class WaitsFor(Struct, frozen=True):
     """A form that a run waits for."""
 
-    form_id: str
+    form_id: Uuid
     title: str
-    expires_at: float
+    expires_at: Moment
 
 
 class ListedRun(Struct, frozen=True):
@@ -36,7 +37,7 @@ class ListedRun(Struct, frozen=True):
     version: int
     """Its number within the app; 0 if the version is gone."""
     conversation_id: str | None
-    waits_for: Sequence[Waiting]
+    waits_for: Sequence[WaitsFor]
 
 
 class Listed(Struct, frozen=True):
@@ -56,7 +57,7 @@ class RunListing:
         self._forms = forms
         self._numbers: OrderedDict[str, int] = OrderedDict()
         """Of versions, by id: they never change."""
-        self._waiting: OrderedDict[tuple[str, float, float | None], Sequence[Waiting]] = OrderedDict()
+        self._waiting: OrderedDict[tuple[str, float, float | None], Sequence[WaitsFor]] = OrderedDict()
         """By run and the pause that it is in."""
 
     async def page(self, wanted: RunFilter, *, behind: RunCursor | None, limit: int) -> Listed:
@@ -110,7 +111,7 @@ class RunListing:
                 continue  # its log is damaged, which its own page tells
         return found
 
-    async def _waits_for(self, record: RunRecord) -> Sequence[Waiting]:
+    async def _waits_for(self, record: RunRecord) -> Sequence[WaitsFor]:
         if record.status != "paused":
             return ()
         key = record.identity.run_id, record.elapsed, record.wake_at
@@ -120,7 +121,9 @@ class RunListing:
                 forms = await self._forms.open_forms(record)
             except JikkoError:
                 return ()  # likewise
-            known = [Waiting(form.requested.form_id, form.requested.title, form.requested.expires_at) for form in forms]
+            known = [
+                WaitsFor(form.requested.form_id, form.requested.title, form.requested.expires_at) for form in forms
+            ]
             self._waiting[key] = known
             if len(self._waiting) > _KEPT:
                 self._waiting.popitem(last=False)

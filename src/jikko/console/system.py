@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from jikko.console.issues import Issue, Issues, KnownProvider
@@ -14,6 +14,7 @@ from jikko.ports.clock import Clock
 from jikko.ports.stores.file_index import FileTotals
 from jikko.ports.stores.run_pages import RunPages
 from jikko.repositories.file_index import FileIndex
+from jikko.values import Moment
 
 LoadName: TypeAlias = Literal["runs", "queued", "programs", "requests", "models", "streams"]
 """Runs that go on, those that wait for their turn, programs in the sandbox, requests to the outside, those of models,
@@ -24,20 +25,22 @@ _FILES_KEPT_SECONDS: Final = 60.0
 """To count files, each is looked at."""
 
 
-class Load(Struct, frozen=True):
-    """How much is in use, by this process, of what there is at most."""
+class LoadInfo(Struct, frozen=True):
+    """How much is in use."""
 
     name: LoadName
     used: float
+    """By this process."""
     limit: float | None
-    """``None`` for none."""
+    """What there is at most; ``None``: no limit."""
 
 
-class SettingValue(Struct, frozen=True):
-    """A setting; secrets are masked."""
+class SettingInfo(Struct, frozen=True, rename={"source": "from"}):
+    """A setting."""
 
     name: str
     value: str
+    """Of a secret, its mask."""
     source: Literal["default", "environment", "file", "option"]
     """Where it comes from."""
 
@@ -56,32 +59,26 @@ class StoreFacts(Struct, frozen=True):
     """With its version."""
     path: str
     bytes: int
-    wal: int
-    """Bytes that the file does not have yet."""
-    free: int
-    """Bytes of the disk that are left."""
-    commit: float | None
-    """About the median of the seconds that a transaction of this process took; ``None``: there was none."""
+    wal: Annotated[int, Meta(description="Bytes that are written and not in the file yet.")]
+    free: Annotated[int, Meta(description="Bytes that the disk has left.")]
+    commit: Annotated[float | None, Meta(description="Median seconds of a transaction, about; null: there was none.")]
 
 
-class ProcessFacts(Struct, frozen=True):
+class ProcessInfo(Struct, frozen=True):
     """The process that answers."""
 
     python: str
     pid: int
-    workers: int
-    """How many processes serve."""
-    memory: int | None
-    """Bytes that it has; ``None`` where the system does not tell."""
-    began: float
-    """When it started, in seconds since the Unix epoch."""
+    workers: Annotated[int, Meta(description="How many processes serve.")]
+    memory: Annotated[int | None, Meta(description="Bytes; null where the system does not tell.")]
+    began_at: Moment
 
 
 class Report(Struct, frozen=True, kw_only=True):
     """All of it, at one moment."""
 
     at: float
-    process: ProcessFacts
+    process: ProcessInfo
     store: StoreFacts
     runs: int
     """How many are kept."""
@@ -89,8 +86,8 @@ class Report(Struct, frozen=True, kw_only=True):
     """When the first of these was created."""
     files: FileTotals
     """As of the last minute."""
-    load: tuple[Load, ...]
-    settings: tuple[SettingValue, ...]
+    load: tuple[LoadInfo, ...]
+    settings: tuple[SettingInfo, ...]
     providers: tuple[KnownProvider, ...]
     sandbox: SandboxState
     callbacks_pending: int
@@ -101,10 +98,10 @@ class Report(Struct, frozen=True, kw_only=True):
 class Facts(Struct, frozen=True, kw_only=True):
     """Reads what a report is made of."""
 
-    process: Callable[[], ProcessFacts]
+    process: Callable[[], ProcessInfo]
     store: Callable[[], StoreFacts]
-    load: Callable[[], Sequence[Load]]
-    settings: Callable[[], Sequence[SettingValue]]
+    load: Callable[[], Sequence[LoadInfo]]
+    settings: Callable[[], Sequence[SettingInfo]]
     no_sandbox: Callable[[], Phrase | None]
     """Why this machine cannot have one."""
     try_sandbox: Callable[[], Awaitable[Sequence[Diagnostic]]]

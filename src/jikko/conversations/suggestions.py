@@ -6,7 +6,6 @@ Source: docs/dify-behaviour.md, “Conversations and messages”.
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
 from typing import Any, Final
 
 from jikko.apps.versions import Workflows
@@ -57,8 +56,7 @@ class Suggestions:
         if message is None:
             raise NotFound("Message Not Exists.")
         workflow = await self._workflows.get(app)
-        feature = workflow.document.features.get("suggested_questions_after_answer")
-        if not isinstance(feature, Mapping) or feature.get("enabled") is not True:
+        if not workflow.document.feature("suggested_questions_after_answer"):
             raise BadRequest("Suggested Questions Is Disabled.")
         if self._model is None:
             return []

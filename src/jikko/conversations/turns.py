@@ -271,7 +271,7 @@ class Turns:
             conversation_id=message.conversation_id,
             message_id=message.id,
             variables={variable.name: variable.value for variable in (*known, *began.variables)},
-            cites=_is_on(workflow, "retriever_resource"),
+            cites=workflow.document.feature("retriever_resource") != {},
             streamed=request.streamed,
             mode=app.mode,
         )
@@ -375,8 +375,3 @@ class _Answered(Exception):
 
 def _of(asked: UserQuery, opened: Opened | None, replies: ReplyState | None) -> UserQuery:
     return replace(asked, conversation=opened and opened.conversation, replies=replies)
-
-
-def _is_on(workflow: Workflow, feature: str) -> bool:
-    settings = workflow.document.features.get(feature)
-    return isinstance(settings, dict) and settings.get("enabled") is True

@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct, UnsetType
 from jikko.dify.chat_messages import AnswerMetadata, answer_metadata
 from jikko.errors import JikkoError
 from jikko.events import AgentLogged, Event, RunFinished, RunStarted, TextChunk, TextReplaced
-from jikko.ports.stores.messages import Message, Thought
+from jikko.ports.stores.messages import Message, MessageMetadata, Thought
 from jikko.record import RunIdentity, RunRecord
 from jikko.runs.turn_fold import TurnFold, file_id
 from jikko.values import Json
@@ -38,27 +38,26 @@ class AppMessage(Struct, kw_only=True):
     created_at: int
 
 
-class TextPiece(AppMessage, kw_only=True):
-    """A piece of the answer of a model, or all of one that took no model."""
-
+class _TaskMessage(AppMessage, kw_only=True):
     task_id: str
+
+
+class AgentPiece(_TaskMessage, kw_only=True):
+    """A piece of what an agent says."""
+
     id: str
     answer: str
+
+
+class TextPiece(AgentPiece, kw_only=True):
+    """A piece of the answer of a model, or all of one that took no model."""
+
     from_variable_selector: None = None
 
 
-class AgentPiece(AppMessage, kw_only=True):
-    """A piece of what an agent says."""
-
-    task_id: str
-    id: str
-    answer: str
-
-
-class AgentThought(AppMessage, kw_only=True):
+class AgentThought(_TaskMessage, kw_only=True):
     """A round of an agent, as far as it is known."""
 
-    task_id: str
     id: str
     position: int
     thought: str
@@ -69,35 +68,31 @@ class AgentThought(AppMessage, kw_only=True):
     message_files: list[str]
 
 
-class AgentFile(AppMessage, kw_only=True):
+class AgentFile(_TaskMessage, kw_only=True):
     """A file that a tool of an agent made."""
 
-    task_id: str
     id: str
     type: str
     url: str
     belongs_to: str = "assistant"
 
 
-class Replaced(AppMessage, kw_only=True):
+class Replaced(_TaskMessage, kw_only=True):
     """All of the answer is replaced by this."""
 
-    task_id: str
     answer: str
     reason: str = ""
 
 
-class Spoken(AppMessage, kw_only=True):
+class Spoken(_TaskMessage, kw_only=True):
     """A piece of the answer's audio."""
 
-    task_id: str
     audio: str
 
 
-class AnswerEnd(AppMessage, kw_only=True):
+class AnswerEnd(_TaskMessage, kw_only=True):
     """The answer is whole."""
 
-    task_id: str
     id: str
     metadata: AnswerMetadata
     files: list[dict[str, Json]] | None
@@ -138,11 +133,32 @@ class _Head(Struct, frozen=True):
         """The fields that a message begins with."""
         head: dict[str, Json] = {
             "event": event,
-            "conversation_id": UNSET if self.mode == _HIDDEN else self.conversation_id,
+            "conversation_id": self._shown_conversation,
             "message_id": self.message_id,
             "created_at": self.created_at,
         }
         return {**head, "task_id": self.task_id} if with_task else head
+
+    def answer(self, text: str, metadata: MessageMetadata) -> AppAnswer:
+        """The answer in one piece."""
+        return AppAnswer(
+            task_id=self.task_id,
+            id=self.message_id,
+            message_id=self.message_id,
+            conversation_id=self._shown_conversation,
+            mode=self.mode,
+            answer=text,
+            metadata=answer_metadata(metadata),
+            created_at=self.created_at,
+        )
+
+    @property
+    def _shown_conversation(self) -> str | UnsetType:
+        return UNSET if self.mode == _HIDDEN else self.conversation_id
+
+
+def _head_of(message: Message, mode: str, task_id: str) -> _Head:
+    return _Head(mode, message.conversation_id, message.id, int(message.created_at), task_id)
 
 
 class AppEvents:
@@ -301,35 +317,18 @@ def _ended(own_id: str, file: Json, *, is_made: bool = False) -> dict[str, Json]
 def app_answer_body(record: RunRecord, fold: TurnFold) -> AppAnswer:
     """The answer to a blocking question, whose run has ended well or was stopped."""
     turn = fold.turn
-    return AppAnswer(
-        task_id=record.identity.task_id,
-        id=turn.message_id,
-        message_id=turn.message_id,
-        conversation_id=UNSET if turn.mode == _HIDDEN else turn.conversation_id,
-        mode=turn.mode,
-        answer=fold.text,
-        metadata=answer_metadata(fold.metadata()),
-        created_at=int(record.created_at),
-    )
+    head = _Head(turn.mode, turn.conversation_id, turn.message_id, int(record.created_at), record.identity.task_id)
+    return head.answer(fold.text, fold.metadata())
 
 
 def app_replied_body(message: Message, mode: str, task_id: str) -> AppAnswer:
     """The answer to a question that took no run."""
-    return AppAnswer(
-        task_id=task_id,
-        id=message.id,
-        message_id=message.id,
-        conversation_id=UNSET if mode == _HIDDEN else message.conversation_id,
-        mode=mode,
-        answer=message.answer.text,
-        metadata=answer_metadata(message.answer.metadata),
-        created_at=int(message.created_at),
-    )
+    return _head_of(message, mode, task_id).answer(message.answer.text, message.answer.metadata)
 
 
 def app_replied_messages(message: Message, mode: str, task_id: str) -> list[Struct]:
     """The stream of a question that took no run: its text a character a piece, and the end."""
-    head = _Head(mode, message.conversation_id, message.id, int(message.created_at), task_id)
+    head = _head_of(message, mode, task_id)
     if message.answer.status == "error":
         code, status = failure_of("InvalidParam")
         failed = head.of("error", with_task=False)

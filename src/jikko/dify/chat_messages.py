@@ -25,13 +25,18 @@ class ChatMessage(Struct):
     data: Any
 
 
-class ReasoningMessage(Struct, tag_field="event", tag="reasoning_chunk"):
-    """A piece of what a model thought."""
+class _OfMessage(Struct):
+    """What messages about the text of an answer begin with."""
 
     conversation_id: str
     message_id: str
     created_at: int
     task_id: str
+
+
+class ReasoningMessage(_OfMessage, tag_field="event", tag="reasoning_chunk"):
+    """A piece of what a model thought."""
+
     data: "Reasoning"
 
 
@@ -44,25 +49,17 @@ class Reasoning(Struct):
     is_final: bool
 
 
-class AnswerChunk(Struct, tag_field="event", tag="message"):
+class AnswerChunk(_OfMessage, tag_field="event", tag="message"):
     """A piece of the answer."""
 
-    conversation_id: str
-    message_id: str
-    created_at: int
-    task_id: str
     id: str
     answer: str
     from_variable_selector: Selector
 
 
-class TextReplacedMessage(Struct, tag_field="event", tag="message_replace"):
+class TextReplacedMessage(_OfMessage, tag_field="event", tag="message_replace"):
     """All that was shown of the answer is replaced by this."""
 
-    conversation_id: str
-    message_id: str
-    created_at: int
-    task_id: str
     answer: str
     reason: str
 
@@ -79,13 +76,9 @@ class SpokenMessage(Struct):
     """MP3, in base64."""
 
 
-class MessageFileEvent(Struct, tag_field="event", tag="message_file"):
+class MessageFileEvent(_OfMessage, tag_field="event", tag="message_file"):
     """A file that a node made is in the answer."""
 
-    conversation_id: str
-    message_id: str
-    created_at: int
-    task_id: str
     id: str
     type: str
     belongs_to: str
@@ -115,13 +108,9 @@ class AnswerMetadata(Struct):
     reasoning: dict[str, str]
 
 
-class MessageEnd(Struct, tag_field="event", tag="message_end"):
+class MessageEnd(_OfMessage, tag_field="event", tag="message_end"):
     """The answer is whole."""
 
-    conversation_id: str
-    message_id: str
-    created_at: int
-    task_id: str
     id: str
     metadata: AnswerMetadata
     files: list[Json]

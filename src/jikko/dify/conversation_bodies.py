@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 from msgspec import Meta, Struct
 
 from jikko.dify.app_events import thought_fields
+from jikko.dify.bodies import body_from, timed_body_from
 from jikko.dify.dify_events import form_requested
 from jikko.dify.stream_messages import HumanInputRequired
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message, Thought, TurnForm
@@ -175,14 +176,7 @@ class Fresh(Struct):
 
 def conversation_body(conversation: Conversation, fresh: Fresh) -> ConversationBody:
     """A conversation."""
-    return ConversationBody(
-        conversation.id,
-        conversation.name,
-        fresh.value(conversation.inputs),
-        conversation.introduction,
-        int(conversation.created_at),
-        int(conversation.updated_at),
-    )
+    return timed_body_from(conversation, ConversationBody, inputs=fresh.value(conversation.inputs))
 
 
 def message_body(message: Message, fresh: Fresh) -> MessageBody:
@@ -239,18 +233,7 @@ def _files(message: Message, of: Literal["user", "assistant"], files: list[Any])
 def _form(form: TurnForm, run_id: str) -> ExtraContent:
     fields: HumanInputRequired = form_requested(form.requested)
     closed = form.closed
-    definition = FormDefinition(
-        fields.form_id,
-        fields.node_id,
-        fields.node_title,
-        fields.form_content,
-        fields.inputs,
-        fields.actions,
-        fields.form_token if closed is None else None,
-        fields.resolved_default_values,
-        fields.expiration_time,
-        fields.display_in_ui,
-    )
+    definition = body_from(fields, FormDefinition, form_token=fields.form_token if closed is None else None)
     submission = None
     if closed is not None and closed.action_id is not None:
         submission = SubmittedForm(
@@ -261,17 +244,8 @@ def _form(form: TurnForm, run_id: str) -> ExtraContent:
 
 def feedback_body(feedback: Feedback) -> FeedbackBody:
     """A feedback."""
-    return FeedbackBody(
-        feedback.id,
-        feedback.app_id,
-        feedback.conversation_id,
-        feedback.message_id,
-        feedback.rating,
-        feedback.content,
-        feedback.end_user_id,
-        _moment(feedback.created_at),
-        _moment(feedback.updated_at),
-    )
+    made, changed = _moment(feedback.created_at), _moment(feedback.updated_at)
+    return body_from(feedback, FeedbackBody, from_end_user_id=feedback.end_user_id, created_at=made, updated_at=changed)
 
 
 def _moment(at: float) -> str:
@@ -281,17 +255,8 @@ def _moment(at: float) -> str:
 
 def variable_body(variable: ConversationVariable) -> VariableBody:
     """A variable, its value as text. Source: docs/dify-behaviour.md, “Conversations and messages”."""
-    kind = variable.value_type
-    value = variable.value
-    return VariableBody(
-        variable.id,
-        variable.name,
-        "number" if kind in ("integer", "float") else kind,
-        value if isinstance(value, str) else str(value),
-        variable.description,
-        int(variable.created_at),
-        int(variable.updated_at),
-    )
+    kind = "number" if variable.value_type in ("integer", "float") else variable.value_type
+    return timed_body_from(variable, VariableBody, value_type=kind, value=str(variable.value))
 
 
 # Passages of knowledge that an answer cites, as lists of messages show them.

@@ -3,7 +3,7 @@
 Source: docs/dify-behaviour.md, “Rejoining a stream”, recordings human_input__approve.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -14,6 +14,8 @@ from jikko.events import Event, FormRequested, NodeFinished, RunStarted
 from jikko.record import RunForms, RunRecord
 from jikko.runs.reading.node_executions import NodeExecution, node_executions
 from jikko.values import Json
+
+_OF_NODE: Final = ("id", "node_id", "node_type", "title", "index", "created_at", "iteration_id", "loop_id")
 
 
 def snapshot(record: RunRecord, log: list[Event]) -> list[msgspec.Struct]:
@@ -64,16 +66,7 @@ def _as_written(form: FormRequested) -> FormRequested:
 
 def _node(execution: NodeExecution) -> dict[str, Any]:
     """The fields of ``NodeBegin``."""
-    return {
-        "id": execution.id,
-        "node_id": execution.node_id,
-        "node_type": execution.node_type,
-        "title": execution.title,
-        "index": execution.index,
-        "created_at": execution.created_at,
-        "iteration_id": execution.iteration_id,
-        "loop_id": execution.loop_id,
-    }
+    return {name: getattr(execution, name) for name in _OF_NODE}
 
 
 def _finished(execution: NodeExecution, status: str) -> NodeFinishedBefore:

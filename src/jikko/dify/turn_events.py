@@ -34,7 +34,7 @@ from jikko.events import (
     TextChunk,
     TextReplaced,
 )
-from jikko.ports.stores.messages import Message
+from jikko.ports.stores.messages import Message, MessageMetadata
 from jikko.record import RunIdentity, RunRecord
 from jikko.runs.turn_fold import TurnFold
 
@@ -133,31 +133,21 @@ def events_of(identity: RunIdentity, began: RunStarted) -> "TurnEvents | AppEven
 
 def answer_body(record: RunRecord, fold: TurnFold) -> ChatAnswer:
     """The answer to a blocking question, whose run has ended well or was stopped."""
-    message_id, at = fold.turn.message_id, int(record.created_at)
-    metadata = answer_metadata(fold.metadata())
-    return ChatAnswer(
-        record.identity.task_id,
-        message_id,
-        message_id,
-        fold.turn.conversation_id,
-        "advanced-chat",
-        fold.text,
-        metadata,
-        at,
-    )
+    turn = fold.turn
+    place = MessageEnvelope(turn.conversation_id, turn.message_id, int(record.created_at), record.identity.task_id)
+    return _answer(place, fold.text, fold.metadata())
 
 
 def replied_body(message: Message, task_id: str) -> ChatAnswer:
     """The answer to a question that took no run."""
+    place = MessageEnvelope(message.conversation_id, message.id, int(message.created_at), task_id)
+    return _answer(place, message.answer.text, message.answer.metadata)
+
+
+def _answer(place: MessageEnvelope, text: str, metadata: MessageMetadata) -> ChatAnswer:
+    conversation_id, message_id, at, task_id = place
     return ChatAnswer(
-        task_id,
-        message.id,
-        message.id,
-        message.conversation_id,
-        "advanced-chat",
-        message.answer.text,
-        answer_metadata(message.answer.metadata),
-        int(message.created_at),
+        task_id, message_id, message_id, conversation_id, "advanced-chat", text, answer_metadata(metadata), at
     )
 
 

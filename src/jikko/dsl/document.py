@@ -69,3 +69,8 @@ class DslDocument(Struct, frozen=True):
     conversation: tuple[Variable, ...] = ()
     dependencies: tuple[str, ...] = ()
     """Plugins that the file says it needs; informative."""
+
+    def feature(self, name: str) -> Mapping[str, Any]:
+        """The settings of a feature; empty if it is off."""
+        settings = self.features.get(name)
+        return settings if settings and isinstance(settings, dict) and settings.get("enabled") is True else {}

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 from starlette.types import Receive, Send
 
@@ -10,16 +10,6 @@ from jikko.dify.dify_events import encode
 
 Headers = list[tuple[bytes, bytes]]
 """Names in lower case."""
-
-
-class SendableResponse(Protocol):
-    """An answer that is ready to be sent."""
-
-    headers: Headers
-    """Its own, which may be added to until it is sent."""
-
-    async def __call__(self, receive: Receive, send: Send) -> None:
-        """Send it: the message that starts a response of ASGI, then its body."""
 
 
 class Response:
@@ -53,7 +43,7 @@ def no_content() -> Response:
 
 
 def deleted() -> Response:
-    """An answer without a body that says all the same that it is JSON: 204. (Dify, of datasets)"""
+    """An answer without a body that says all the same that it is JSON: 204. (Dify, of datasets and annotations)"""
     response = no_content()
     response.headers.append((b"content-type", b"application/json"))
     return response
@@ -103,6 +93,10 @@ class StreamResponse:
         async for piece in self._pieces:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+SendableResponse: TypeAlias = Response | StreamResponse
+"""An answer that is ready to be sent; its headers may be added to until it is."""
 
 
 async def _disconnected(receive: Receive) -> None:

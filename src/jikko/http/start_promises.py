@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 from msgspec import Meta, Struct
 
 from jikko.http.body_fields import TRACE_SESSION
+from jikko.http.operation import Route, Schema
 from jikko.http.requests import Request
 from jikko.maintenance.callbacks import checked_url
 from jikko.ports.stores.projections import KeyClaim
@@ -26,6 +27,15 @@ KEY: Final = (
 )
 _TRACE_SESSION: Final = "A session of traces. Checked as Dify checks it; nothing depends on it."
 START_HEADERS: Final = (*KEY, ("X-Trace-Session-Id", TRACE_SESSION, _TRACE_SESSION))
+
+
+class StartRoute(Route, frozen=True):
+    """A route that starts a run."""
+
+    errors: tuple[int, ...] = START_ERRORS
+    headers: tuple[tuple[str, Schema, str], ...] = START_HEADERS
+    streams: bool = True
+    starts: bool = True
 
 
 class TraceQuery(Struct):

@@ -10,7 +10,7 @@ from jikko.events import NodeFinished, RunFinished
 from jikko.proving.recording import place_of
 from jikko.proving.replayed_run import Divergence, ReplayedRun
 from jikko.proving.run_difference import recorded_changes
-from jikko.runs.reading.field_changes import FieldChange
+from jikko.runs.reading.field_changes import ChangedField
 
 ReplayOutcome: TypeAlias = Literal["same", "same_result", "other_result", "fails_now", "works_now", "unknown"]
 WORDS: Final[dict[ReplayOutcome, str]] = {
@@ -37,7 +37,7 @@ class ReplayedResult(Struct, frozen=True, kw_only=True):
     """Calls that were really made."""
     where: tuple[str, ...] = ()
     """Ids of the nodes that do otherwise, the first of them first."""
-    difference: FieldChange | None = None
+    difference: ChangedField | None = None
     """The first: of the result; else of a request, or of a node's outputs."""
     reason: str = ""
     """Why it is unknown."""
@@ -60,7 +60,7 @@ def result_of(replayed: ReplayedRun) -> ReplayedResult:
     nodes = [divergence.node for divergence in replayed.assumed] + [way.node for way in ways]
     if stopped is not None:
         nodes = [*nodes[: nodes.index(stopped.node)], stopped.node] if stopped.node in nodes else [stopped.node]
-    change: FieldChange | None
+    change: ChangedField | None
     if stopped is not None:
         outcome: ReplayOutcome = "unknown" if stopped.reason else _failing(before)
         change = None if stopped.reason else stopped.change
@@ -100,7 +100,7 @@ def _is_well(end: RunFinished) -> bool:
     return end.status in ("succeeded", "partial-succeeded")
 
 
-def _changes(before: RunFinished, after: RunFinished, *, own_files: bool) -> Iterator[FieldChange]:
+def _changes(before: RunFinished, after: RunFinished, *, own_files: bool) -> Iterator[ChangedField]:
     told = ("status", "error", "outputs")
     old, new = ({name: getattr(end, name) for name in told} for end in (before, after))
     return recorded_changes(old, new, own_files=own_files)
@@ -118,12 +118,12 @@ def _other_ways(replayed: ReplayedRun) -> Iterator[Divergence]:
         execution = recording.executions.get(place)
         before = None if execution is None else execution.finished
         if before is None:
-            yield Divergence(event.node_id, FieldChange("/ran", False, True))
+            yield Divergence(event.node_id, ChangedField("/ran", False, True))
         elif change := next(recorded_changes(_told(before), _told(event), own_files=own_files), None):
             yield Divergence(event.node_id, change)
     for place, execution in recording.executions.items():
         if place not in seen and execution.finished is not None:
-            yield Divergence(execution.finished.node_id, FieldChange("/ran", True, False))
+            yield Divergence(execution.finished.node_id, ChangedField("/ran", True, False))
 
 
 def _told(event: NodeFinished) -> Any:

@@ -17,7 +17,7 @@ from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.knowledge.knowledge_retrieval import KnowledgeRetrieval
 from jikko.proving.recording import Recording, Try, place_of
 from jikko.proving.run_difference import recorded_changes
-from jikko.runs.reading.field_changes import FieldChange, field_changes
+from jikko.runs.reading.field_changes import ChangedField, field_changes
 
 _OF_REQUEST: Final = ("prompts", "request", "function", "documents", "model_mode", "model_provider", "model_name")
 """Entries of the process data that tell a request; others tell its answer."""
@@ -38,7 +38,7 @@ of the process data. If the request is the same, these may be others."""
 _LOOKS: Final = frozenset({"title", "desc", "selected", "width", "height"})
 
 
-def request_changes(recorded: Try, made: Result | NodeFailure) -> list[FieldChange]:
+def request_changes(recorded: Try, made: Result | NodeFailure) -> list[ChangedField]:
     """What is different in the request of a node, as far as logs tell it."""
     before, after = recorded.process_data, made.process_data
     told = [name for name in _OF_REQUEST if name in before or name in after]
@@ -52,7 +52,7 @@ def request_changes(recorded: Try, made: Result | NodeFailure) -> list[FieldChan
 
 def filter_changes(
     recording: Recording, was: Workflow, node: CompiledNode, place: str, now: Readable, most: int
-) -> Iterator[FieldChange]:
+) -> Iterator[ChangedField]:
     """What is different in the values of a metadata filter, which no log tells: they follow from the variables of then.
 
     Args:
@@ -75,7 +75,7 @@ def filter_changes(
         then = MaskedVariables(state.frame_of(first[1].rounds).scope, was.graph.secrets, TextBudget(most))
         old, new = config.filtering.resolved(then), config.filtering.resolved(now)
     except (LookupError, TextTooLong):  # The run is of another version, or the values are too long.
-        yield FieldChange("/metadata_filter", None, None)
+        yield ChangedField("/metadata_filter", None, None)
     else:
         yield from recorded_changes(old, new, "/metadata_filter")
 
@@ -98,11 +98,11 @@ class SettingsComparison:
             self._known[key] = old is not None and _are_same(old.node, node.node, rendered if is_told else ())
         return self._known[key]
 
-    def changes(self, node_id: str) -> Iterator[FieldChange]:
+    def changes(self, node_id: str) -> Iterator[ChangedField]:
         """What is different in the file."""
         old, new = (_settings(version.document, node_id) for version in (self._was, self._now))
         yield from field_changes("/settings", old, new)
-        yield FieldChange("/settings", None, None)
+        yield ChangedField("/settings", None, None)
 
 
 def _are_same(old: Any, new: Any, rendered: tuple[str, ...]) -> bool:

@@ -27,7 +27,7 @@ from jikko.proving.replay_ports import Asking, AskingContext, asking_ports
 from jikko.proving.replayed_request import SettingsComparison, filter_changes, request_changes
 from jikko.proving.run_difference import recorded_changes
 from jikko.proving.stand_ins import substituted, waits
-from jikko.runs.reading.field_changes import FieldChange
+from jikko.runs.reading.field_changes import ChangedField
 
 ReplayMode: TypeAlias = Literal["strict", "nearest", "live"]
 _OF_FORM: Final = ("form_content", "inputs", "actions", "resolved_default_values")
@@ -50,7 +50,7 @@ class Divergence(Struct, frozen=True):
 
     node: str
     """Its id; ``""`` for the run itself."""
-    change: FieldChange
+    change: ChangedField
     reason: str = ""
 
 
@@ -154,7 +154,7 @@ class ReplayedRun:
         try:
             first = replace(self.recording.started, inputs=await self._inputs(self.recording.started))
         except InvalidParam as error:
-            change = FieldChange("/inputs", None, str(error))
+            change = ChangedField("/inputs", None, str(error))
             self.stopped = Divergence("", change)
             return
         last = await self._runner.run([first])
@@ -170,7 +170,7 @@ class ReplayedRun:
 
     def give_up(self, node: str, reason: str) -> None:
         """Nothing more can be known from a node on."""
-        self._end(Divergence(node, FieldChange("", None, None), reason))
+        self._end(Divergence(node, ChangedField("", None, None), reason))
 
     def _end(self, where: Divergence) -> None:
         if self.stopped is None:
@@ -228,7 +228,7 @@ class ReplayedRun:
             ]:
                 self.stopped = Divergence(
                     requested.node_id,
-                    FieldChange("/form/actions", closed.action_id, None),
+                    ChangedField("/form/actions", closed.action_id, None),
                     f"its form no longer has the button {closed.action_id}",
                 )
                 return []
@@ -243,7 +243,7 @@ class ReplayedRun:
 
     def _form_changes(
         self, recorded: RecordedExecution, number: int, requested: FormRequested
-    ) -> Iterator[FieldChange]:
+    ) -> Iterator[ChangedField]:
         """What is different in a form. Of one that another run asked for, its text with what was filled in is known."""
         if number < len(recorded.requested):
             forms = recorded.requested[number].form, requested.form
@@ -286,7 +286,7 @@ class ReplayedRun:
             if recorded is None:
                 if self._replayer.mode == "live":
                     return await self._live(node, ctx, recorded)
-                new = FieldChange("/request", None, dict(made.inputs) | dict(made.process_data))
+                new = ChangedField("/request", None, dict(made.inputs) | dict(made.process_data))
                 reason = "nothing like it was asked" if number == 0 else "it was not asked once more"
                 await self._leave(Divergence(node.id, new, "" if self._replayer.mode == "strict" else reason))
             elif (where := self._divergence(node, recorded, made, place, ctx)) is not None:
@@ -329,7 +329,7 @@ class ReplayedRun:
         async with price.lock:
             if price.spent >= price.limit:
                 reason = f"the limit of {price.limit} for models is reached"
-                await self._leave(Divergence(node.id, FieldChange("", None, None), reason))
+                await self._leave(Divergence(node.id, ChangedField("", None, None), reason))
             self.asked += 1
             cost = max(price.dearest, _cost(recorded))
             try:

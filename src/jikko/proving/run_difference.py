@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 from msgspec import Struct
 from msgspec.json import decode
 
-from jikko.runs.reading.field_changes import Change, FieldChange, field_changes
+from jikko.runs.reading.field_changes import Change, ChangedField, field_changes
 from jikko.runs.reading.node_executions import NodeExecution
 from jikko.values import encode_json, is_file
 
@@ -31,7 +31,7 @@ class ExecutionChange(Struct, frozen=True):
     rounds: tuple[int, ...]
     """The rounds of the containers around it, outermost first, from 0."""
     change: Change
-    fields: tuple[FieldChange, ...] = ()
+    fields: tuple[ChangedField, ...] = ()
     """Of ``status``, ``error``, ``inputs``, ``outputs``, ``attempts`` and ``total_tokens``."""
     seconds: tuple[float, float] = (0.0, 0.0)
 
@@ -39,7 +39,7 @@ class ExecutionChange(Struct, frozen=True):
 class RunDifference(Struct, frozen=True):
     """All that is different. What is different each time does not count: ids, times, and how long it took."""
 
-    fields: tuple[FieldChange, ...]
+    fields: tuple[ChangedField, ...]
     """Of the runs: status, error, inputs, outputs, answer, tokens and steps."""
     nodes: tuple[ExecutionChange, ...]
     """In the order in which they started."""
@@ -81,7 +81,7 @@ def _by_key(executions: Iterable[NodeExecution]) -> dict[_Key, NodeExecution]:
     return found
 
 
-def recorded_changes(old: Any, new: Any, path: str = "", *, own_files: bool = False) -> Iterator[FieldChange]:
+def recorded_changes(old: Any, new: Any, path: str = "", *, own_files: bool = False) -> Iterator[ChangedField]:
     """The values that differ between a recorded run and its replay, compared as JSON.
 
     Args:
@@ -118,7 +118,7 @@ def _compared(execution: NodeExecution) -> dict[str, Any]:
 def _change(
     execution: NodeExecution,
     change: Change,
-    fields: tuple[FieldChange, ...] = (),
+    fields: tuple[ChangedField, ...] = (),
     seconds: tuple[float, float] = (0.0, 0.0),
 ) -> ExecutionChange:
     rounds = tuple(each.index for each in execution.rounds)

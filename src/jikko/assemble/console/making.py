@@ -23,13 +23,13 @@ from jikko.assemble.installation import installation_of
 from jikko.assemble.sandboxes import try_sandbox
 from jikko.assemble.stores import Stores
 from jikko.concurrency.ttl_cache import TtlCache
-from jikko.console.console_service import Console, InstalledPlugin
+from jikko.console.console_service import Console, PluginEntry
 from jikko.console.forecast_cache import ForecastCache
 from jikko.console.issues import Issues, KnownProviders, ProviderFacts
 from jikko.console.log_pages import LogPages
 from jikko.console.run_feed import TICK_SECONDS
 from jikko.console.run_overview import RunListing
-from jikko.console.system import Facts, Load, ProcessFacts, SettingValue, StoreFacts, System
+from jikko.console.system import Facts, LoadInfo, ProcessInfo, SettingInfo, StoreFacts, System
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.errors import InvalidSettings
 from jikko.forecast.model_checks import missing_library
@@ -75,17 +75,17 @@ def make_console(
         clock,
     )
 
-    def load() -> Sequence[Load]:
+    def load() -> Sequence[LoadInfo]:
         found = [
-            Load("runs", admission.running, settings.max_runs or None),
-            Load("queued", admission.queued(), settings.max_queued_runs or None),
+            LoadInfo("runs", admission.running, settings.max_runs or None),
+            LoadInfo("queued", admission.queued(), settings.max_queued_runs or None),
         ]
         if isinstance(ports.sandbox, ForkServerSandbox):
-            found.append(Load("programs", ports.sandbox.places.taken, ports.sandbox.places.number))
+            found.append(LoadInfo("programs", ports.sandbox.places.taken, ports.sandbox.places.number))
         if isinstance(ports.http, AiohttpClient):
-            found.append(Load("requests", ports.http.places.taken, ports.http.places.number))
+            found.append(LoadInfo("requests", ports.http.places.taken, ports.http.places.number))
         if isinstance(ports.models, ProviderModels):
-            found.append(Load("models", *ports.models.connections.under_way()))
+            found.append(LoadInfo("models", *ports.models.connections.under_way()))
         return found
 
     async def providers(asked: Sequence[str]) -> KnownProviders:
@@ -131,11 +131,11 @@ async def _offered(settings: Settings, environment: Mapping[str, str], provider:
         return await models.offered(provider)
 
 
-def _plugins(settings: Settings) -> Sequence[InstalledPlugin]:
+def _plugins(settings: Settings) -> Sequence[PluginEntry]:
     if not settings.plugin_folder.exists():
         return []
     return [
-        InstalledPlugin(
+        PluginEntry(
             entry.plugin.id,
             entry.plugin.version,
             entry.plugin.trust,
@@ -154,7 +154,7 @@ _ADDRESSES: Final = frozenset({"http_proxy", "public_url", "plugins_market", "fi
 def facts_of(
     settings: Settings,
     environment: Mapping[str, str],
-    load: Callable[[], Sequence[Load]],
+    load: Callable[[], Sequence[LoadInfo]],
     record: RecordMeasures,
     workers: int,
 ) -> Facts:
@@ -169,7 +169,7 @@ def facts_of(
     began = time.time()
 
     return Facts(
-        process=lambda: ProcessFacts(platform.python_version(), os.getpid(), workers, _memory(), began),
+        process=lambda: ProcessInfo(platform.python_version(), os.getpid(), workers, _memory(), began),
         store=lambda: _store(settings, record),
         load=load,
         settings=lambda: list(_settings(settings, environment)),
@@ -198,7 +198,7 @@ def _memory() -> int | None:
     return pages * resource.getpagesize()
 
 
-def _settings(settings: Settings, environment: Mapping[str, str]) -> Iterator[SettingValue]:
+def _settings(settings: Settings, environment: Mapping[str, str]) -> Iterator[SettingInfo]:
     try:
         in_file: Mapping[str, Any] = tomllib.loads((settings.home / FILE_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -213,7 +213,7 @@ def _settings(settings: Settings, environment: Mapping[str, str]) -> Iterator[Se
             source = "file"
         elif value != getattr(usual, entry.name) or entry.name == "home":
             source = "option"
-        yield SettingValue(entry.name, _shown(entry.name, value), source)
+        yield SettingInfo(entry.name, _shown(entry.name, value), source)
 
 
 def _shown(name: str, value: Any) -> str:

@@ -13,7 +13,7 @@ from jikko.cli.shown import show_entry
 from jikko.exit_codes import ExitCode
 from jikko.proving.run_comparison import compare_runs
 from jikko.proving.run_difference import ExecutionChange, RunDifference
-from jikko.runs.reading.field_changes import FieldChange
+from jikko.runs.reading.field_changes import ChangedField
 from jikko.runs.reading.short_ids import run_of
 from jikko.terminal_text import printable
 
@@ -54,7 +54,7 @@ def _took(node: ExecutionChange) -> str:
     return f"  {node.seconds[0]:.3f} s → {node.seconds[1]:.3f} s" if node.change == "changed" else ""
 
 
-def _line(change: FieldChange) -> str:
+def _line(change: ChangedField) -> str:
     return printable(f"{change.path.lstrip('/')}: {_value(change.before)} → {_value(change.after)}")
 
 

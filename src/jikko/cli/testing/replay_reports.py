@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from jikko.proving.replay_verdict import WORDS, ReplayedResult, ReplayOutcome
-from jikko.runs.reading.field_changes import FieldChange
+from jikko.runs.reading.field_changes import ChangedField
 from jikko.terminal_text import printable, shown
 
 _COLORS: dict[ReplayOutcome, str] = {"same": "green", "works_now": "green", "unknown": "yellow", "fails_now": "red"}
@@ -146,7 +146,7 @@ def _size(result: ReplayedResult) -> tuple[int, int]:
     return len(result.where), 0 if change is None else len(repr(change.before)) + len(repr(change.after))
 
 
-def _line(change: FieldChange) -> str:
+def _line(change: ChangedField) -> str:
     before, after = _around(change.before, change.after)
     return f"{change.path.lstrip('/')}: {before} → {after}"
 

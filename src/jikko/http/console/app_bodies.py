@@ -5,16 +5,15 @@ from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from jikko.console.canvas import Picture
+from jikko.console.canvas import Graph
 from jikko.console.forecast_cache import AppForecast
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dify.bodies import body_from
 from jikko.dsl.document import AppMode
 from jikko.dsl.start_variables import StartVariable
 from jikko.events import RunStatus
-from jikko.http.console.moments import Moment
 from jikko.http.console.run_bodies import Icon
-from jikko.values import Json, Uuid
+from jikko.values import Json, Moment, Uuid
 
 PARAMS: Final = "Texts, numbers, or phrases with a `code` and `params` of their own."
 
@@ -100,37 +99,6 @@ class Apps(Struct):
     data: list[App]
 
 
-class GraphNode(Struct):
-    """A node of the graph, at its place."""
-
-    id: str
-    type: str
-    title: str
-    x: float
-    y: float
-    width: float
-    height: float
-    detail: str
-    note: str | UnsetType = UNSET
-    parent: str | UnsetType = UNSET
-
-
-class GraphEdge(Struct):
-    """An edge of the graph."""
-
-    id: str
-    source: str
-    handle: str
-    target: str
-
-
-class Graph(Struct):
-    """A graph to be drawn."""
-
-    nodes: list[GraphNode]
-    edges: list[GraphEdge]
-
-
 class FormVariable(Struct):
     """An input that the start node asks for."""
 
@@ -191,17 +159,6 @@ def problem_of(diagnostic: Diagnostic) -> Problem:
 def counts_of(forecast: AppForecast) -> ProblemCounts:
     """How many findings there are."""
     return ProblemCounts(forecast.errors, len(forecast.findings) - forecast.errors)
-
-
-def graph_of(picture: Picture) -> Graph:
-    """A graph."""
-    return Graph(
-        [
-            body_from(node, GraphNode, note=UNSET if node.note is None else node.note, parent=node.parent or UNSET)
-            for node in picture.nodes
-        ],
-        [body_from(edge, GraphEdge) for edge in picture.edges],
-    )
 
 
 def form_of(variables: tuple[StartVariable, ...]) -> list[FormVariable]:

@@ -101,7 +101,7 @@ async def read_app(call: ConsoleRequest) -> SendableResponse:
             **fields,
             nodes=forecast.nodes,
             problems=[bodies.problem_of(finding) for finding in forecast.findings],
-            graph=bodies.graph_of(await asyncio.to_thread(picture_of, version.source)),
+            graph=await asyncio.to_thread(picture_of, version.source),
             form=form,
             features=features,
             models=bodies.models_of(forecast),

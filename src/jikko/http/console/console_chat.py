@@ -1,17 +1,17 @@
 """Conversations of chat apps: reading, asking, removing. Answers are followed as the runs that give them."""
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from jikko.console.chats import variables_at
 from jikko.conversations.turns import TurnRequest
 from jikko.dsl.document import CHAT_MODES
 from jikko.errors import Conflict, InvalidParam, NotFound
+from jikko.events import Event, NodeFinished, RunStarted
 from jikko.http.body_fields import checked, must, user_named
 from jikko.http.console.console_queries import Limit, PageCursor, cursor_of, id_in
 from jikko.http.console.console_runs import app_of
-from jikko.http.console.moments import Moment
 from jikko.http.console.visitor_gate import NOTHING, ConsoleRequest, VisitorRoute
 from jikko.http.queries import Id, queried
 from jikko.http.responses import SendableResponse, json_response, no_content
@@ -20,7 +20,9 @@ from jikko.http.start_promises import KEY, START_ERRORS, start_options_of
 from jikko.ids import is_uuid
 from jikko.ports.stores import messages as kept
 from jikko.ports.stores.run_pages import RunCursor
-from jikko.values import Json, Uuid
+from jikko.values import Json, Moment, Uuid
+
+_GROUP: Final = "conversation"
 
 
 class Conversation(Struct):
@@ -71,6 +73,7 @@ class ChatVariable(Struct):
     before: Json
     after: Json
     changed_by: str
+    """The title of the node that gave it its value; ``""`` for none."""
 
 
 class ChatVariables(Struct):
@@ -161,9 +164,7 @@ async def list_variables(call: ConsoleRequest) -> SendableResponse:
     if message is None or message.conversation_id != conversation.id:
         raise NotFound("The conversation has no such message.")
     log = [] if message.run_id is None else await call.console.run_store.events(message.run_id)
-    return json_response(
-        ChatVariables([ChatVariable(one.name, one.before, one.after, one.changed_by) for one in variables_at(log)])
-    )
+    return json_response(ChatVariables(_variables_at(log)))
 
 
 @VisitorRoute(
@@ -248,3 +249,20 @@ async def _message(call: ConsoleRequest, entry: kept.Message) -> Message:
         0 if record is None else record.total_tokens,
         None if record is None else record.elapsed,
     )
+
+
+def _variables_at(log: Iterable[Event]) -> list[ChatVariable]:
+    """What became of the variables of a conversation in the run that answered a message."""
+    before: dict[str, Json] = {}
+    after: dict[str, Json] = {}
+    by: dict[str, str] = {}
+    for event in log:
+        if isinstance(event, RunStarted) and event.turn is not None:
+            before = dict(event.turn.variables)
+            after = dict(before)
+        elif isinstance(event, NodeFinished):
+            for update in event.updates:
+                if len(update.selector) == 2 and update.selector[0] == _GROUP:
+                    after[update.selector[1]] = update.value
+                    by[update.selector[1]] = event.title or event.node_id
+    return [ChatVariable(name, before.get(name), value, by.get(name, "")) for name, value in after.items()]

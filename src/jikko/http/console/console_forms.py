@@ -8,12 +8,11 @@ from jikko.errors import NotFound, TooLate
 from jikko.http.body_fields import checked, must
 from jikko.http.console.console_queries import id_in
 from jikko.http.console.console_runs import record_of
-from jikko.http.console.moments import Moment
 from jikko.http.console.run_bodies import RunApp, icon_of
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.form_routes import FormSubmitted
-from jikko.values import Json, Uuid
+from jikko.values import Json, Moment, Uuid
 
 
 class OpenForm(Struct):

@@ -9,13 +9,12 @@ from jikko.apps.key_files import forget_key
 from jikko.errors import NotFound
 from jikko.http.console.console_queries import Limit, id_in
 from jikko.http.console.console_runs import app_of
-from jikko.http.console.moments import Moment
 from jikko.http.console.visitor_gate import NOTHING, ConsoleRequest, VisitorRoute
 from jikko.http.queries import queried
 from jikko.http.responses import SendableResponse, json_response, no_content
 from jikko.ports.stores.app_store import ApiKey
 from jikko.ports.stores.callback_store import Callback
-from jikko.values import Uuid
+from jikko.values import Moment, Uuid
 
 
 class Key(Struct):

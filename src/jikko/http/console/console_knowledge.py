@@ -10,7 +10,6 @@ from jikko.errors import InvalidParam
 from jikko.http.body_fields import checked, must
 from jikko.http.console.app_bodies import PhraseBody
 from jikko.http.console.console_queries import Limit, id_in
-from jikko.http.console.moments import Moment
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.queries import queried
 from jikko.http.responses import SendableResponse, json_response
@@ -20,7 +19,7 @@ from jikko.knowledge.retrieval.metadata_conditions import conditions_of
 from jikko.knowledge.retrieval.retrieval_model import retrieval_model_of
 from jikko.ports.knowledge import SearchFailure
 from jikko.ports.stores.knowledge.records import Document
-from jikko.values import Json, Uuid
+from jikko.values import Json, Moment, Uuid
 
 
 class KnowledgeSet(Struct):

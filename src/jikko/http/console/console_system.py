@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from jikko import __version__
+from jikko.console.console_service import PluginEntry
 from jikko.console.issues import Issue
-from jikko.console.system import LoadName
+from jikko.console.system import LoadInfo, ProcessInfo, SettingInfo, StoreFacts
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dify.bodies import body_from
 from jikko.errors import NotFound
@@ -16,13 +17,12 @@ from jikko.events import RunStatus
 from jikko.http.body_fields import checked, must
 from jikko.http.console.app_bodies import PARAMS, PhraseBody, phrase_body
 from jikko.http.console.entry.session import ServerInfo
-from jikko.http.console.moments import Moment
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.responses import SendableResponse, json_response
 from jikko.http.sse import EventStream
 from jikko.ports.models import ModelFailure
 from jikko.ports.tools import ToolNotFound
-from jikko.values import Json
+from jikko.values import Json, Moment
 
 _DAY = 86_400.0
 
@@ -44,45 +44,13 @@ class Overview(Struct):
     day: OverviewDay
 
 
-class ProcessInfo(Struct):
-    """The process that answers."""
-
-    python: str
-    pid: int
-    workers: Annotated[int, Meta(description="How many processes serve.")]
-    memory: Annotated[int | None, Meta(description="Bytes; null where the system does not tell.")]
-    began_at: Moment
-
-
-class StoreInfo(Struct):
+class StoreInfo(StoreFacts, frozen=True):
     """Where things are kept."""
 
-    engine: str
-    path: str
-    bytes: int
-    wal: Annotated[int, Meta(description="Bytes that are written and not in the file yet.")]
-    free: Annotated[int, Meta(description="Bytes that the disk has left.")]
-    commit: Annotated[float | None, Meta(description="Median seconds of a transaction, about; null: there was none.")]
     runs: int
     oldest_at: Moment | None
     files: Annotated[int, Meta(description="Files of users and nodes, as of the last minute.")]
     file_bytes: int
-
-
-class LoadInfo(Struct):
-    """How much is in use."""
-
-    name: LoadName
-    used: float
-    limit: float | None
-
-
-class SettingInfo(Struct, rename={"source": "from"}):
-    """A setting."""
-
-    name: str
-    value: str
-    source: Literal["default", "environment", "file", "option"]
 
 
 class HourInfo(Struct):
@@ -197,16 +165,6 @@ class ToolEntries(Struct):
     data: list[ToolEntry]
 
 
-class PluginEntry(Struct):
-    """A plugin that is installed."""
-
-    id: str
-    version: str
-    trust: str
-    permissions: list[str]
-    has: list[str]
-
-
 class PluginEntries(Struct):
     """The plugins that are installed."""
 
@@ -232,7 +190,6 @@ async def system(call: ConsoleRequest) -> SendableResponse:
     What it has, what it carries, and what is to be mended. Kept for five seconds.
     """
     report, api = await call.console.system.report(), call.request.api
-    process, store = report.process, report.store
     providers = []
     for facts, hour, apps in report.providers:
         error = hour.error if facts.lacks is None else facts.lacks.text()
@@ -250,20 +207,17 @@ async def system(call: ConsoleRequest) -> SendableResponse:
         SystemInfo(
             report.at,
             ServerInfo(__version__, api.clock(), call.console.public_url),
-            ProcessInfo(process.python, process.pid, process.workers, process.memory, process.began),
+            report.process,
             body_from(
-                store,
+                report.store,
                 StoreInfo,
                 runs=report.runs,
                 oldest_at=report.oldest,
                 files=report.files.files,
                 file_bytes=report.files.bytes,
             ),
-            [
-                *(LoadInfo(load.name, load.used, load.limit) for load in report.load),
-                LoadInfo("streams", EventStream.under_way, None),
-            ],
-            [SettingInfo(one.name, one.value, one.source) for one in report.settings],
+            [*report.load, LoadInfo("streams", EventStream.under_way, None)],
+            list(report.settings),
             providers,
             SandboxInfo(report.sandbox.state, [_check(check) for check in report.sandbox.checks]),
             CallbackCounts(report.callbacks_pending, report.callbacks_failed),
@@ -323,8 +277,7 @@ async def list_tools(call: ConsoleRequest) -> SendableResponse:
 @VisitorRoute("GET", "plugins", {200: PluginEntries})
 async def list_plugins(call: ConsoleRequest) -> SendableResponse:
     """Plugins that are installed."""
-    plugins = [PluginEntry(*entry) for entry in await call.console.plugins()]
-    return json_response(PluginEntries(plugins))
+    return json_response(PluginEntries(list(await call.console.plugins())))
 
 
 def _check(found: Diagnostic) -> CheckInfo:

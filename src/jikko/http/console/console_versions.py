@@ -1,12 +1,12 @@
 """Versions of an app: which there are, what is different in them, which is current."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
 from jikko.apps.versions import check_aside
 from jikko.concurrency.off_the_loop import off_the_loop
-from jikko.console.diff import difference
+from jikko.console.diff import VersionDiff, difference
 from jikko.dify.dify_events import encode
 from jikko.dsl.document import DslDocument
 from jikko.errors import InvalidDocument
@@ -19,8 +19,6 @@ from jikko.http.queries import queried
 from jikko.http.responses import Response, SendableResponse, json_response
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.stores.app_store import App
-from jikko.runs.reading.field_changes import FieldChange
-from jikko.values import Json
 
 
 class ListedVersion(Version):
@@ -33,41 +31,6 @@ class Versions(Struct):
     """The versions of an app, newest first."""
 
     data: list[ListedVersion]
-
-
-class ChangedField(Struct):
-    """A value that is another one."""
-
-    path: str
-    before: Json
-    after: Json
-
-
-class ChangedNode(Struct):
-    """A node that is new, gone, or another one."""
-
-    id: str
-    title: str
-    type: str
-    change: Literal["added", "removed", "changed"]
-    fields: list[ChangedField]
-
-
-class ChangedEdge(Struct):
-    """An edge that is new or gone."""
-
-    source: str
-    handle: str
-    target: str
-    change: Literal["added", "removed", "changed"]
-
-
-class VersionDiff(Struct):
-    """What is different in two versions."""
-
-    nodes: list[ChangedNode]
-    edges: list[ChangedEdge]
-    features: list[ChangedField]
 
 
 class TwoVersions(Struct):
@@ -131,17 +94,7 @@ async def compare_versions(call: ConsoleRequest) -> SendableResponse:
 
 def _compared(documents: tuple[DslDocument, DslDocument]) -> bytes:
     """What is different, as JSON. Two large files have many megabytes of it."""
-    found = difference(*documents)
-    return encode(
-        VersionDiff(
-            [
-                ChangedNode(node.id, node.title, node.type, node.change, [_field(change) for change in node.fields])
-                for node in found.nodes
-            ],
-            [ChangedEdge(edge.source, edge.handle, edge.target, edge.change) for edge in found.edges],
-            [_field(change) for change in found.features],
-        )
-    )
+    return encode(difference(*documents))
 
 
 async def _document(call: ConsoleRequest, app: App, which: str) -> DslDocument:
@@ -151,7 +104,3 @@ async def _document(call: ConsoleRequest, app: App, which: str) -> DslDocument:
     if checked.document is None:
         raise InvalidDocument(checked.source, [problem for problem in checked.problems if not problem.ok])
     return checked.document
-
-
-def _field(change: FieldChange) -> ChangedField:
-    return ChangedField(change.path, change.before, change.after)

@@ -10,7 +10,6 @@ from msgspec import Meta, Struct
 from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.http.console.console_queries import Limit, id_in
 from jikko.http.console.console_runs import RunAccepted, accepted
-from jikko.http.console.moments import Moment
 from jikko.http.console.run_bodies import Run, RunApp, icon_of, run_body
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.queries import Id, queried
@@ -21,7 +20,7 @@ from jikko.ports.stores.app_store import App
 from jikko.ports.stores.delivery_store import Place, Verdict
 from jikko.ports.stores.trigger_store import Trigger
 from jikko.triggers.deliveries import DeliveryState, DeliveryView
-from jikko.values import Json, Uuid
+from jikko.values import Json, Moment, Uuid
 
 _FIRST_ID: Final = "00000000-0000-0000-0000-000000000000"
 

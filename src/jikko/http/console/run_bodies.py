@@ -7,12 +7,11 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from jikko.console.run_overview import ListedRun, Waiting
+from jikko.console.run_overview import ListedRun, WaitsFor
 from jikko.events import RunStatus
-from jikko.http.console.moments import Moment
 from jikko.ports.stores.app_store import App
 from jikko.record import RunRecord
-from jikko.values import Json, Uuid
+from jikko.values import Json, Moment, Uuid
 
 _PREVIEW: Final = 120
 """Characters."""
@@ -52,14 +51,6 @@ class RunExceptions(Struct):
     tries: int
     handled: int
     rounds: int
-
-
-class WaitsFor(Struct):
-    """A form that a run waits for."""
-
-    form_id: Uuid
-    title: str
-    expires_at: Moment
 
 
 class Run(Struct, kw_only=True):
@@ -164,7 +155,7 @@ def run_fields(run: ListedRun, now: float) -> dict[str, Any]:
         if exceptions is not None
         else RunExceptions(0, 0, 0),
         "preview": _preview_of(record) or UNSET,
-        "waits_for": [_waits_for(entry) for entry in run.waits_for],
+        "waits_for": list(run.waits_for),
         "retry_of": owner.retry_of or UNSET,
         "conversation_id": run.conversation_id or UNSET,
     }
@@ -182,10 +173,6 @@ def _error_of(record: RunRecord) -> RunError | UnsetType:
     if failed is None:
         return RunError(None, None, record.error)
     return RunError(failed.node_id, failed.title or failed.node_id, record.error)
-
-
-def _waits_for(entry: Waiting) -> WaitsFor:
-    return WaitsFor(entry.form_id, entry.title, entry.expires_at)
 
 
 def _preview_of(record: RunRecord) -> str:

@@ -7,13 +7,12 @@ from msgspec import Meta, Struct
 from jikko.console.truncation import MAX_WHOLE_BYTES
 from jikko.errors import InvalidParam
 from jikko.http.console.console_runs import record_of
-from jikko.http.console.console_versions import ChangedField
 from jikko.http.console.run_bodies import Run, run_body
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.queries import Id, queried
 from jikko.http.responses import SendableResponse, json_response
 from jikko.proving.run_comparison import compare_runs
-from jikko.runs.reading.field_changes import Change, FieldChange
+from jikko.runs.reading.field_changes import Change, ChangedField
 from jikko.values import Json, encode_json
 
 _MAX_NODES: Final = 500
@@ -80,7 +79,7 @@ async def compare_run(call: ConsoleRequest) -> SendableResponse:
     return json_response(RunDifferences(before, after, fields, nodes, len(found.nodes) - len(nodes), found.same))
 
 
-def _cut(field: FieldChange) -> ChangedField:
+def _cut(field: ChangedField) -> ChangedField:
     return ChangedField(field.path, _short(field.before), _short(field.after))
 
 

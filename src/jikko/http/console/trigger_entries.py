@@ -7,7 +7,6 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from jikko.errors import InvalidParam, JikkoError, NotFound
 from jikko.http.body_fields import checked, must
 from jikko.http.console.console_queries import Limit, id_in
-from jikko.http.console.moments import Moment
 from jikko.http.console.run_bodies import RunApp, icon_of
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.queries import Id, queried
@@ -17,7 +16,7 @@ from jikko.ports.stores.schedule_store import DueState
 from jikko.ports.stores.trigger_store import Trigger, TriggerKind
 from jikko.triggers.planning import Overlap
 from jikko.triggers.schedule_control import ScheduleView
-from jikko.values import Uuid
+from jikko.values import Moment, Uuid
 
 _LATEST = 4_102_444_800.0
 """The end of the year 2099."""

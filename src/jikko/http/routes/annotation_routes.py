@@ -10,7 +10,7 @@ from jikko.http.body_fields import checked, must
 from jikko.http.operation import Route, RouteOfIds
 from jikko.http.queries import queried
 from jikko.http.requests import Request
-from jikko.http.responses import SendableResponse, json_response, no_content
+from jikko.http.responses import SendableResponse, deleted, json_response
 from jikko.ports.stores.annotation_store import Annotation, JobStatus
 from jikko.ports.stores.app_store import App
 from jikko.values import Uuid
@@ -72,11 +72,9 @@ class ReplyBegun(Struct):
     job_status: JobStatus
 
 
-class ReplyStatus(Struct):
+class ReplyStatus(ReplyBegun):
     """How far such a job is."""
 
-    job_id: Uuid
-    job_status: JobStatus
     error_msg: str
 
 
@@ -126,10 +124,7 @@ async def delete_annotation(request: Request) -> SendableResponse:
     """Remove an annotation."""
     app = await authenticated(request)
     await request.api.annotations.delete(app.id, request.path_params["annotation_id"])
-    answer = no_content()
-    # Recorded: it says of which type nothing is.
-    answer.headers.append((b"content-type", b"application/json"))
-    return answer
+    return deleted()
 
 
 @Route("POST", "/v1/apps/annotation-reply/{action}", {200: ReplyBegun}, (503,), tag="Annotations", body=ReplyRequest)

@@ -18,7 +18,7 @@ from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.conversations.turn_routes import stopped_turn, turn_answer
 from jikko.http.routes.run_routes import Stopped
-from jikko.http.start_promises import START_ERRORS, START_HEADERS, start_options_of
+from jikko.http.start_promises import StartRoute, start_options_of
 from jikko.ports.stores.app_store import App
 from jikko.values import Json
 
@@ -39,16 +39,12 @@ class CompletionRequest(Struct):
     callback_url: CallbackUrl = None
 
 
-@Route(
+@StartRoute(
     "POST",
     "/v1/completion-messages",
     {200: AppAnswer, 202: ChatAccepted},
-    START_ERRORS,
     tag="Completion apps",
     body=CompletionRequest,
-    headers=START_HEADERS,
-    streams=True,
-    starts=True,
 )
 async def complete(request: Request) -> SendableResponse:
     """Complete a text."""

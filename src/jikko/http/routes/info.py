@@ -149,49 +149,33 @@ async def parameters(request: Request) -> SendableResponse:
     features: dict[str, Any] = dict(workflow.document.features)
     start = next((node for node in workflow.document.nodes if node.id == workflow.document.root), None)
     variables = start.data.get("variables") if start is not None and start.type == "start" else None
-    limits = api.file_limits
     speech = features.get("text_to_speech") or {}
-    if app.mode in BASIC_MODES:
-        return json_response(_of_basic_app(features, limits, await _annotation_reply(api, app)))
+    is_basic = app.mode in BASIC_MODES
+    opening = features.get("opening_statement")
+    form = (
+        features.get("user_input_form") if is_basic else [{str(entry.get("type")): entry} for entry in variables or []]
+    )
 
     def feature(name: str, otherwise: dict[str, Json] = _OFF) -> dict[str, Json]:
         found: dict[str, Json] = features.get(name) or otherwise
         # An alias of text_to_speech in the file: to Dify both are one object. [QUIRK]
-        return {**_SILENT, **found} if found is speech else found
+        return {**_SILENT, **found} if found is speech and not is_basic else found
 
     return json_response(
         Parameters(
-            opening_statement=features.get("opening_statement") or "",
+            opening_statement=opening if is_basic else opening or "",
             suggested_questions=features.get("suggested_questions") or [],
             suggested_questions_after_answer=feature("suggested_questions_after_answer"),
             speech_to_text=feature("speech_to_text"),
-            text_to_speech={**_SILENT, **speech},
+            text_to_speech=speech or _OFF if is_basic else {**_SILENT, **speech},
             retriever_resource=feature("retriever_resource"),
             more_like_this=feature("more_like_this"),
-            user_input_form=[{str(entry.get("type")): entry} for entry in variables or []],
+            user_input_form=form or [],
             sensitive_word_avoidance=feature("sensitive_word_avoidance"),
-            annotation_reply=_OFF,
-            file_upload=feature("file_upload", _NO_UPLOAD),
-            system_parameters=_system_parameters(limits),
+            annotation_reply=await _annotation_reply(api, app) if is_basic else _OFF,
+            file_upload=features["shown_file_upload"] if is_basic else feature("file_upload", _NO_UPLOAD),
+            system_parameters=_system_parameters(api.file_limits),
         )
-    )
-
-
-def _of_basic_app(features: dict[str, Any], limits: "FileLimits", replies: dict[str, Json]) -> Parameters:
-    """Of an app without a workflow: as its file has it."""
-    return Parameters(
-        opening_statement=features.get("opening_statement"),
-        suggested_questions=features.get("suggested_questions") or [],
-        suggested_questions_after_answer=features.get("suggested_questions_after_answer") or _OFF,
-        speech_to_text=features.get("speech_to_text") or _OFF,
-        text_to_speech=features.get("text_to_speech") or _OFF,
-        retriever_resource=features["retriever_resource"],
-        more_like_this=features.get("more_like_this") or _OFF,
-        user_input_form=features.get("user_input_form") or [],
-        sensitive_word_avoidance=features["sensitive_word_avoidance"],
-        annotation_reply=replies,
-        file_upload=features["shown_file_upload"],
-        system_parameters=_system_parameters(limits),
     )
 
 

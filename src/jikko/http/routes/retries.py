@@ -13,7 +13,7 @@ from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.start_answers import answer
-from jikko.http.start_promises import KEY, START_ERRORS, start_options_of
+from jikko.http.start_promises import KEY, StartRoute, start_options_of
 from jikko.values import Seconds, Uuid
 
 
@@ -58,15 +58,12 @@ class Lineage(Struct):
     retries: Annotated[list[Relative], Meta(description="The runs that repeat this one, oldest first.")]
 
 
-@Route(
+@StartRoute(
     "POST",
     "/v1/workflows/run/{workflow_run_id}/retry",
     {200: RunAnswer, 202: RunAnswer},
-    START_ERRORS,
     body=RetryRequest,
     headers=KEY,
-    streams=True,
-    starts=True,
 )
 async def retry_run(request: Request) -> SendableResponse:
     """Start a run that takes over what finished nodes of this one did.

@@ -25,7 +25,7 @@ from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, json_response
 from jikko.http.routes.start_answers import answer, refused_in_stream
-from jikko.http.start_promises import START_ERRORS, START_HEADERS, TraceQuery, start_options_of
+from jikko.http.start_promises import StartRoute, TraceQuery, start_options_of
 from jikko.ids import is_uuid
 from jikko.ports.stores.app_store import App
 from jikko.runs.runs import StartRequest
@@ -64,18 +64,8 @@ class RunStopped(Struct):
 
 
 def _start(path: str) -> Route:
-    return Route(
-        "POST",
-        path,
-        {200: bodies.RunAnswer, 202: bodies.RunAnswer},
-        START_ERRORS,
-        body=RunRequest,
-        query=TraceQuery,
-        headers=START_HEADERS,
-        streams=True,
-        hot=True,
-        starts=True,
-    )
+    answers = {200: bodies.RunAnswer, 202: bodies.RunAnswer}
+    return StartRoute("POST", path, answers, body=RunRequest, query=TraceQuery, hot=True)
 
 
 @_start("/v1/workflows/run")

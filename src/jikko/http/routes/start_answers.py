@@ -1,7 +1,7 @@
 """How the start of a run is answered: at its end, as a stream, or at once."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from jikko.apps.narration import Narration
 from jikko.concurrency.patience import patience
@@ -23,41 +23,29 @@ from jikko.runs.idempotency import Started, StartOutcome
 from jikko.runs.long_events import first_long
 
 
-class RunBodies(Protocol):
-    """What a client is told of the run that it started, as apps of one kind tell it."""
+class RunBodies:
+    """What a client is told of the run that it started, here that of a workflow app; others override all of it."""
 
-    greets: bool
+    greets = True
     """Whether its stream begins with a ping."""
 
     async def accepted(self, request: Request, run: Started) -> bytes:
         """The run has begun."""
-
-    async def ended(self, request: Request, run: Started, end: RunFinished) -> Response:
-        """The run has ended."""
-
-    async def paused(self, request: Request, run: Started, waiting: list[FormRequested]) -> bytes:
-        """The run waits for forms."""
-
-
-class _WorkflowBodies:
-    """Those of workflow apps."""
-
-    greets = True
-
-    async def accepted(self, request: Request, run: Started) -> bytes:
         return bodies.running_body(run.record)
 
     async def ended(self, request: Request, run: Started, end: RunFinished) -> Response:
+        """The run has ended."""
         return Response(bodies.blocking_body(run.record, end.outputs))
 
     async def paused(self, request: Request, run: Started, waiting: list[FormRequested]) -> bytes:
+        """The run waits for forms."""
         return bodies.paused_body(run.record, waiting)
 
 
-WORKFLOW: Final[RunBodies] = _WorkflowBodies()
+_WORKFLOW: Final = RunBodies()
 
 
-async def answer(request: Request, start: StartOutcome, mode: Mode, told: RunBodies = WORKFLOW) -> SendableResponse:
+async def answer(request: Request, start: StartOutcome, mode: Mode, told: RunBodies = _WORKFLOW) -> SendableResponse:
     """The answer to the client that started a run."""
     run = start.run
     await promised(request, run)

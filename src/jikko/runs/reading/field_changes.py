@@ -10,7 +10,7 @@ from jikko.values import Json
 Change: TypeAlias = Literal["added", "removed", "changed"]
 
 
-class FieldChange(Struct, frozen=True):
+class ChangedField(Struct, frozen=True):
     """A value that is another one."""
 
     path: str
@@ -20,7 +20,7 @@ class FieldChange(Struct, frozen=True):
     after: Json
 
 
-def field_changes(path: str, old: Json, new: Json) -> Iterator[FieldChange]:
+def field_changes(path: str, old: Json, new: Json) -> Iterator[ChangedField]:
     """The values of JSON that are others. ``path``: the place of both (JSON Pointer)."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for name in [*old, *(name for name in new if name not in old)]:
@@ -29,7 +29,7 @@ def field_changes(path: str, old: Json, new: Json) -> Iterator[FieldChange]:
         for index, (one, other) in enumerate(zip(old, new, strict=True)):
             yield from field_changes(f"{path}/{index}", one, other)
     elif not _same(old, new):
-        yield FieldChange(path, old, new)
+        yield ChangedField(path, old, new)
 
 
 def _same(old: Any, new: Any) -> bool:

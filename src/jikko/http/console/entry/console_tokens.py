@@ -5,11 +5,10 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jikko.http.body_fields import checked, must
-from jikko.http.console.moments import Moment
 from jikko.http.console.visitor_gate import NOTHING, ConsoleRequest, VisitorRoute
 from jikko.http.responses import SendableResponse, json_response, no_content
 from jikko.ports.stores.console_store import ConsoleToken, Role
-from jikko.values import Uuid
+from jikko.values import Moment, Uuid
 
 
 class NewToken(Struct):

@@ -14,12 +14,12 @@ from jikko.errors import InvalidParam, TooManyRequests
 from jikko.http.bodies.reading import SMALL_BYTES
 from jikko.http.body_fields import checked, must
 from jikko.http.console.entry.cookies import cookie_of, set_cookie
-from jikko.http.console.moments import Moment
 from jikko.http.console.visitor_gate import NOTHING, PAGE_API, ConsoleRequest, VisitorGate, VisitorRoute, log
 from jikko.http.operation import Operation, Route
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response, no_content
 from jikko.ports.stores.console_store import Role
+from jikko.values import Moment
 
 _PER_MINUTE: Final = 10
 """Times that one address may try to sign in."""

@@ -30,8 +30,8 @@ from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, json_response
 from jikko.http.routes.conversations.asked_app import asked_in_body
 from jikko.http.routes.run_routes import Stopped
-from jikko.http.routes.start_answers import answer, refused_in_stream, whole_stream
-from jikko.http.start_promises import START_ERRORS, START_HEADERS, TraceQuery, start_options_of
+from jikko.http.routes.start_answers import RunBodies, answer, refused_in_stream, whole_stream
+from jikko.http.start_promises import StartRoute, TraceQuery, start_options_of
 from jikko.ids import is_uuid, new_id
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
@@ -79,17 +79,14 @@ class ChatRequest(Struct):
     trace_session_id: TraceSession = None
 
 
-@ChatRoute(
+@StartRoute(
     "POST",
     "/v1/chat-messages",
     {200: ChatAnswer, 202: ChatAccepted},
-    START_ERRORS,
+    tag="Chat apps",
     body=ChatRequest,
     query=TraceQuery,
-    headers=START_HEADERS,
-    streams=True,
     hot=True,
-    starts=True,
 )
 async def chat(request: Request) -> SendableResponse:
     """Ask a question, in a new conversation or an existing one."""
@@ -181,7 +178,7 @@ def flag(value: Json, name: str, *, default: bool) -> bool:
     return word
 
 
-class _TurnBodies:
+class _TurnBodies(RunBodies):
     """What a client is told of the run that answers its question."""
 
     async def accepted(self, request: Request, run: Started) -> bytes:
@@ -190,8 +187,6 @@ class _TurnBodies:
         return dify_events.encode(
             ChatAccepted(identity.task_id, identity.run_id, turn.conversation_id, turn.message_id, created_at)
         )
-
-    greets = True
 
     async def ended(self, request: Request, run: Started, end: RunFinished) -> Response:
         if end.status == "failed":

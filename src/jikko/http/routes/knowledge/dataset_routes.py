@@ -1,8 +1,9 @@
 """Datasets, and the models that they can name. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import asdict
 from starlette.datastructures import QueryParams
 
 from jikko.dify.knowledge.dataset_bodies import DatasetBody, DatasetPage, dataset_body
@@ -38,56 +39,50 @@ class DatasetFilter(Paged):
     tag_ids: Annotated[str, Meta(description="Ids of tags that they have; may be repeated.")] = ""
 
 
-class NewDataset(Struct):
+OF_WISHES: Final = {
+    "technique": "indexing_technique",
+    "embedding_provider": "embedding_model_provider",
+    "external_api_id": "external_knowledge_api_id",
+}
+"""What fields of ``DatasetWishes`` are called in bodies."""
+
+
+class NewDataset(Struct, rename=OF_WISHES):
     """A dataset to be made."""
 
     name: Name
     description: Description | None = ""
-    indexing_technique: Technique = None
+    technique: Technique = None
     permission: Permission = None
     provider: Source = None
     embedding_model: str | None = None
-    embedding_model_provider: str | None = None
+    embedding_provider: str | None = None
     retrieval_model: dict[str, Json] | None = None
-    external_knowledge_api_id: str | None = None
+    external_api_id: str | None = None
     external_knowledge_id: str | None = None
     id: Id = None
 
 
-class DatasetChanges(Struct):
+class DatasetChanges(Struct, rename=OF_WISHES):
     """What is to be changed of a dataset."""
 
     name: Name | UnsetType | None = UNSET
     description: Description | UnsetType | None = UNSET
-    indexing_technique: Technique | UnsetType = UNSET
+    technique: Technique | UnsetType = UNSET
     permission: Permission | UnsetType = UNSET
     embedding_model: str | UnsetType | None = UNSET
-    embedding_model_provider: str | UnsetType | None = UNSET
+    embedding_provider: str | UnsetType | None = UNSET
     retrieval_model: dict[str, Json] | UnsetType | None = UNSET
     external_retrieval_model: dict[str, Json] | UnsetType | None = UNSET
     external_knowledge_id: str | UnsetType | None = UNSET
-    external_knowledge_api_id: str | UnsetType | None = UNSET
+    external_api_id: str | UnsetType | None = UNSET
 
 
 @DatasetRoute("POST", "/v1/datasets", {200: DatasetBody}, (404, 409, 503), body=NewDataset)
 async def create_dataset(request: Request) -> SendableResponse:
     """Make a dataset."""
     body = checked(await request.json(lists_are=InvalidParam), NewDataset)
-    dataset = await knowledge_of(request).datasets.create(
-        DatasetWishes(
-            name=body.name,
-            description=body.description,
-            permission=body.permission,
-            technique=body.indexing_technique,
-            embedding_provider=body.embedding_model_provider,
-            embedding_model=body.embedding_model,
-            retrieval_model=body.retrieval_model,
-            provider=body.provider,
-            external_api_id=body.external_knowledge_api_id,
-            external_knowledge_id=body.external_knowledge_id,
-            id=body.id,
-        )
-    )
+    dataset = await knowledge_of(request).datasets.create(DatasetWishes(**asdict(body)))
     return await _shown(request, dataset)
 
 
@@ -124,28 +119,9 @@ async def change_dataset(request: Request) -> SendableResponse:
 
     Only what is given. A change of technique or model indexes all anew.
     """
-    given = await request.json(lists_are=InvalidParam)
-    body = checked(given, DatasetChanges)
-
-    def wanted(name: str) -> Any:
-        value = getattr(body, name)
-        return None if value is UNSET else value
-
-    dataset = await knowledge_of(request).datasets.change(
-        request.path_params["dataset_id"],
-        DatasetWishes(
-            name=wanted("name"),
-            description=wanted("description"),
-            permission=wanted("permission"),
-            technique=wanted("indexing_technique"),
-            embedding_provider=wanted("embedding_model_provider"),
-            embedding_model=wanted("embedding_model"),
-            retrieval_model=wanted("retrieval_model"),
-            external_api_id=wanted("external_knowledge_api_id"),
-            external_knowledge_id=wanted("external_knowledge_id"),
-            external_retrieval_model=wanted("external_retrieval_model"),
-        ),
-    )
+    body = checked(await request.json(lists_are=InvalidParam), DatasetChanges)
+    wanted = {name: value for name, value in asdict(body).items() if value is not UNSET}
+    dataset = await knowledge_of(request).datasets.change(request.path_params["dataset_id"], DatasetWishes(**wanted))
     return await _shown(request, dataset, members=True)
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from jikko.dify.bodies import body_from
 from jikko.dify.knowledge.document_bodies import (
     BatchStatus,
     CreatedDocument,
@@ -19,7 +20,7 @@ from jikko.http.body_fields import checked
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, StreamResponse, deleted, encoded, json_response
 from jikko.http.routes.knowledge.dataset_access import DatasetRoute, knowledge_of
-from jikko.http.routes.knowledge.dataset_routes import Technique
+from jikko.http.routes.knowledge.dataset_routes import OF_WISHES, Technique
 from jikko.http.routes.knowledge.document_forms import sent_file
 from jikko.http.routes.knowledge.pages import Paged, default_page
 from jikko.knowledge.archive import MAX_ZIPPED_BYTES, zipped
@@ -29,25 +30,16 @@ from jikko.ports.stores.knowledge.records import Document
 from jikko.values import Json
 
 
-class _Wishes(Struct):
+class _Wishes(Struct, rename=OF_WISHES):
     """What a document may say of its dataset."""
 
-    indexing_technique: Technique = None
+    technique: Technique = None
     doc_form: str | None = None
     doc_language: str | None = "English"
     process_rule: dict[str, Json] | None = None
     retrieval_model: dict[str, Json] | None = None
     embedding_model: str | None = None
-    embedding_model_provider: str | None = None
-
-    def of_dataset(self) -> DatasetWishes:
-        """What is wished of the dataset, if it has none yet."""
-        return DatasetWishes(
-            technique=self.indexing_technique,
-            embedding_provider=self.embedding_model_provider,
-            embedding_model=self.embedding_model,
-            retrieval_model=self.retrieval_model,
-        )
+    embedding_provider: str | None = None
 
 
 class DocumentFilter(Paged):
@@ -62,14 +54,14 @@ class DocumentParts(Struct):
     metadata: Annotated[str, Meta(description="all, only or without.")] = "all"
 
 
-class NewTextDocument(_Wishes, kw_only=True):
+class NewTextDocument(_Wishes, kw_only=True, rename=OF_WISHES):
     """A document with its text."""
 
     name: str
     text: str
 
 
-class FileWishes(_Wishes):
+class FileWishes(_Wishes, rename=OF_WISHES):
     """What is said of a file: the part ``data`` of the form, in JSON."""
 
     name: str | None = None
@@ -165,7 +157,7 @@ async def _created(
     document = await knowledge_of(request).documents.add(
         dataset_id,
         source,
-        body.of_dataset(),
+        body_from(body, DatasetWishes, name=None),
         rule=body.process_rule or None,
         rule_required=rule_required,
         form=body.doc_form,

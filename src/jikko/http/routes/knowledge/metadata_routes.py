@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal, TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, to_builtins
 
-from jikko.dify.knowledge.dataset_bodies import FieldName, TagBody, TagName, TagsOfDataset, tag_body
+from jikko.dify.knowledge.dataset_bodies import FieldName, TagBody, TagName, TagsOfDataset, field_name, tag_body
 from jikko.errors import InvalidParam
 from jikko.http.body_fields import checked, must
 from jikko.http.requests import Request
@@ -134,7 +134,7 @@ async def add_field(request: Request) -> SendableResponse:
     """Add a field."""
     body = checked(await request.json(lists_are=InvalidParam), NewField)
     field = await knowledge_of(request).metadata.add(request.path_params["dataset_id"], body.name, body.type)
-    return json_response(FieldName(field.id, field.name, field.type), 201)
+    return json_response(field_name(field), 201)
 
 
 @DatasetRoute(
@@ -146,7 +146,7 @@ async def rename_field(request: Request) -> SendableResponse:
     field = await knowledge_of(request).metadata.rename(
         request.path_params["dataset_id"], request.path_params["metadata_id"], body.name
     )
-    return json_response(FieldName(field.id, field.name, field.type))
+    return json_response(field_name(field))
 
 
 @DatasetRoute("DELETE", "/v1/datasets/{dataset_id}/metadata/{metadata_id}", {204: "*/*"}, (404, 503))
@@ -182,17 +182,7 @@ async def set_metadata(request: Request) -> SendableResponse:
     It takes the place of their values, or is added to them (``partial_update``).
     """
     body = checked(await request.json(lists_are=InvalidParam), MetadataOperations)
-    operations = [
-        {
-            "document_id": each.document_id,
-            "metadata_list": [
-                {"id": value.id, "name": value.name, "value": value.value} for value in each.metadata_list
-            ],
-            "partial_update": each.partial_update,
-        }
-        for each in body.operation_data
-    ]
-    await knowledge_of(request).metadata.set(request.path_params["dataset_id"], operations)
+    await knowledge_of(request).metadata.set(request.path_params["dataset_id"], to_builtins(body.operation_data))
     return json_response(Done())
 
 

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from jikko.errors import InvalidParam
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,9}")
+_LIMIT = 20
 
 
 class Paged(Struct):
@@ -19,35 +20,36 @@ class Paged(Struct):
     keyword: Annotated[str, Meta(description="A part of the name, or of the text.")] = ""
 
 
-def lenient_page(query: Mapping[str, str], *, limit: int = 20) -> tuple[int, int]:
+def lenient_page(query: Mapping[str, str]) -> tuple[int, int]:
     """Page and limit, whatever they are: those of datasets are echoed as they come. (Dify)
 
     Raises:
         InvalidParam: One is no whole number.
     """
-    return _number(query, "page", 1), _number(query, "limit", limit)
+    return _number(query, "page", 1), _number(query, "limit", _LIMIT)
 
 
-def default_page(query: Mapping[str, str], *, limit: int = 20) -> tuple[int, int]:
+def default_page(query: Mapping[str, str]) -> tuple[int, int]:
     """Page and limit; what is no number, and a limit of 0, counts as not given; no limit is above 100. (Dify)"""
-    page, most = query.get("page", ""), query.get("limit", "")
-    number = int(page) if _WHOLE.fullmatch(page) else 1
-    size = (int(most) if _WHOLE.fullmatch(most) else 0) or limit
-    return max(1, number), min(100, max(1, size))
+    number, size = _given(query)
+    return max(1, number), min(100, max(1, size or _LIMIT))
 
 
-def strict_page(query: Mapping[str, str], *, limit: int = 20) -> tuple[int, int]:
+def strict_page(query: Mapping[str, str]) -> tuple[int, int]:
     """As ``default_page``, but a number out of its range is refused.
 
     Raises:
         InvalidParam: The page is below 1, or the limit not between 1 and 100.
     """
-    page, most = query.get("page", ""), query.get("limit", "")
-    number = int(page) if _WHOLE.fullmatch(page) else 1
-    size = int(most) if _WHOLE.fullmatch(most) else limit
+    number, size = _given(query)
     if number < 1 or not 1 <= size <= 100:
         raise InvalidParam("page: must be at least 1; limit: must lie between 1 and 100")
     return number, size
+
+
+def _given(query: Mapping[str, str]) -> tuple[int, int]:
+    page, limit = query.get("page", ""), query.get("limit", "")
+    return int(page) if _WHOLE.fullmatch(page) else 1, int(limit) if _WHOLE.fullmatch(limit) else _LIMIT
 
 
 def _number(query: Mapping[str, str], name: str, default: int) -> int:

@@ -1,24 +1,27 @@
 """Looks at questions before a run begins, and at answers while they are shown.
 
-Source: docs/dify-behaviour.md, “Course of a turn”, “Messages of a chat stream”.
+Source: docs/dify-behaviour.md, “Course of a turn”, “Messages of a chat stream”, “Features”
+(``sensitive_word_avoidance``).
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, TypeAlias, get_args
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from jikko.apps.versions import Workflow
+from jikko.conversations.extension_calls import ExtensionCalls
 from jikko.conversations.hooks import HookReply, UserQuery
-from jikko.conversations.moderation.extension import ModerationExtension
-from jikko.conversations.moderation.moderation_model import ModerationModel
 from jikko.errors import InvalidParam
+from jikko.ports.default_models import DefaultModels
+from jikko.ports.models import ModelFailure
+from jikko.ports.moderation import ModerationRequest, Moderator
 from jikko.ports.text_guard import TextGuard
 from jikko.values import Json
 
-# What a workflow says of moderation. Source: docs/dify-behaviour.md, “Features” (``sensitive_word_avoidance``).
-
+_FEATURE: Final = "sensitive_word_avoidance"
 Kind: TypeAlias = Literal["keywords", "api", "openai_moderation"]
 
 
@@ -44,9 +47,9 @@ class Rules(Struct, frozen=True, kw_only=True):
 
 def rules_of(workflow: Workflow) -> Rules | None:
     """The rules of a workflow; ``None``: nothing is looked at."""
-    feature = workflow.document.features.get("sensitive_word_avoidance")
     # Most have none, and turns ask twice.
-    if feature is None or not isinstance(feature, Mapping) or feature.get("enabled") is not True:
+    document = workflow.document
+    if _FEATURE not in document.features or not (feature := document.feature(_FEATURE)):
         return None
     config = _mapping(feature.get("config") or feature.get("configs"))
     words = str(config.get("keywords") or "").split("\n")
@@ -69,16 +72,31 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-_EVERY: Final = 300
-"""Characters of an answer after which it is looked at again."""
+class ExtensionVerdict(msgspec.Struct):
+    """What an API-based extension thinks of a text. Source: Dify's documentation of API-based extensions."""
+
+    flagged: bool = False
+    action: Literal["direct_output", "overridden"] = "direct_output"
+    preset_response: str = ""
+    """What is said instead, if the action is ``direct_output``."""
+    inputs: dict[str, Any] | None = None
+    """What is asked instead, if it is ``overridden``; so ``query``."""
+    query: str | None = None
+    text: str | None = None
+    """What is answered instead, if it is ``overridden``."""
+
+
+_decode: Final = msgspec.json.Decoder(ExtensionVerdict).decode
 
 
 class Moderation:
     """A ``TurnPolicy``, and what makes the ``TextGuard`` of runs."""
 
-    def __init__(self, extension: ModerationExtension, model: ModerationModel) -> None:
-        self._extension = extension
-        self._model = model
+    def __init__(self, calls: ExtensionCalls, moderator: Moderator, defaults: DefaultModels) -> None:
+        """``defaults``: its ``moderation`` decides where the workflow wants a model to."""
+        self._calls = calls
+        self._moderator = moderator
+        self._model = defaults.get("moderation")
 
     async def consider(self, asked: UserQuery) -> UserQuery | HookReply:
         """See ``TurnPolicy.consider``: a question that is refused gets the answer that was set for it.
@@ -96,12 +114,9 @@ class Moderation:
             return asked
         if rules.kind != "api":
             text = "\n".join((*_texts(dict(asked.inputs)), asked.query))
-            if rules.kind == "keywords":
-                refused = _has_one(text, rules.keywords)
-            else:
-                refused = await self._model.refuses(text, asked.app.id)
-            return HookReply(text=rules.inputs) if refused else asked
-        verdict = await self._extension.of_input(rules.extension_id, asked.app.id, asked.inputs, asked.query)
+            return HookReply(text=rules.inputs) if await self.refuses(rules, asked.app.id, text) else asked
+        params = {"inputs": dict(asked.inputs), "query": asked.query}
+        verdict = await self.verdict(rules.extension_id, asked.app.id, "input", params)
         if not verdict.flagged:
             return asked
         if verdict.action == "direct_output":
@@ -116,63 +131,58 @@ class Moderation:
         rules = rules_of(workflow)
         if rules is None or rules.outputs is None or not rules.is_known:
             return None
+        return RulesGuard(self, rules, app_id)
+
+    async def refuses(self, rules: Rules, app_id: str, text: str) -> bool:
+        """Whether a text has a forbidden word, or the model finds anything in it that must not be said.
+
+        Raises:
+            InvalidParam: There is no model, or it gave no answer that can be used.
+        """
         if rules.kind == "keywords":
-            return KeywordGuard(rules.keywords, rules.outputs)
-        if rules.kind == "openai_moderation":
-            return ModelGuard(self._model, app_id, rules.outputs)
-        return ExtensionGuard(self._extension, rules.extension_id, app_id)
+            lower = text.lower()
+            return any(keyword in lower for keyword in rules.keywords)
+        if self._model is None:
+            raise InvalidParam(
+                "No model is set up that moderates this app. Name one in the providers file: "
+                "defaults: {moderation: {provider: openai, model: omni-moderation-latest}}"
+            )
+        provider, model = self._model
+        request = ModerationRequest(provider=provider, model=model, text=text, app_id=app_id)
+        try:
+            return await self._moderator.flags(request)
+        except ModelFailure as failure:
+            raise InvalidParam(f"The model {model!r} that moderates this app cannot be asked: {failure}") from None
+
+    async def verdict(
+        self, id_: str, app_id: str, point: Literal["input", "output"], params: dict[str, Json]
+    ) -> ExtensionVerdict:
+        """What the extension with this id thinks of a question or an answer. Raises as ``ExtensionCalls.ask``."""
+        params = {"app_id": app_id, **params}
+        return await self._calls.ask(id_, app_id, f"app.moderation.{point}", params, _decode, role="moderates this app")
 
 
-class KeywordGuard:
-    """A ``TextGuard`` that replaces a text with a forbidden word in it."""
+class RulesGuard:
+    """A ``TextGuard`` by the rules of a workflow."""
 
-    every: Final = _EVERY
+    every: Final = 300
 
-    def __init__(self, keywords: tuple[str, ...], instead: str) -> None:
-        self._keywords = keywords
-        self._instead = instead
-
-    async def look(self, text: str, *, final: bool) -> str | None:
-        return self._instead if _has_one(text, self._keywords) else None
-
-
-class ModelGuard:
-    """A ``TextGuard`` that a model decides for."""
-
-    every: Final = _EVERY
-
-    def __init__(self, model: ModerationModel, app_id: str, instead: str) -> None:
-        self._model = model
-        self._app_id = app_id
-        self._instead = instead
-
-    async def look(self, text: str, *, final: bool) -> str | None:
-        return self._instead if await self._model.refuses(text, self._app_id) else None
-
-
-class ExtensionGuard:
-    """A ``TextGuard`` that an extension decides for."""
-
-    every: Final = _EVERY
-
-    def __init__(self, extension: ModerationExtension, extension_id: str, app_id: str) -> None:
-        self._extension = extension
-        self._id = extension_id
+    def __init__(self, moderation: Moderation, rules: Rules, app_id: str) -> None:
+        self._moderation = moderation
+        self._rules = rules
         self._app_id = app_id
 
     async def look(self, text: str, *, final: bool) -> str | None:
         """See ``TextGuard.look``. Another wording is shown once the answer is whole: it would be cut off before."""
-        verdict = await self._extension.of_output(self._id, self._app_id, text)
+        rules = self._rules
+        if rules.kind != "api":
+            return rules.outputs if await self._moderation.refuses(rules, self._app_id, text) else None
+        verdict = await self._moderation.verdict(rules.extension_id, self._app_id, "output", {"text": text})
         if not verdict.flagged:
             return None
         if verdict.action == "direct_output":
             return verdict.preset_response
         return verdict.text if final else None
-
-
-def _has_one(text: str, keywords: tuple[str, ...]) -> bool:
-    lower = text.lower()
-    return any(keyword in lower for keyword in keywords)
 
 
 def _texts(value: Json) -> Iterator[str]:
