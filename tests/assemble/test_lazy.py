@@ -20,6 +20,10 @@ TYPED = [
 """As type checkers read it."""
 
 
+def test_the_table_has_what_type_checkers_read() -> None:
+    assert sorted((module, name) for name, module in lazy._MODULES.items()) == sorted(TYPED)
+
+
 @pytest.mark.parametrize(("module", "name"), TYPED)
 def test_a_name_is_what_type_checkers_take_it_for(module: str, name: str) -> None:
     assert getattr(lazy, name) is getattr(import_module(module), name)

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Self
 
 from jikko.apps.publishing import AppCatalog
 from jikko.apps.versions import Workflows
-from jikko.assemble.build_models import fake_models
 from jikko.cluster.alone import Alone
 from jikko.conversations.hooks import Hooks
 from jikko.conversations.turns import Turns
@@ -30,6 +29,7 @@ from jikko.nodes.registry import BY_TYPE
 from jikko.ports.node_ports import ValueLimits
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.run_store import RunStore
+from jikko.providers.fake import FakeModels
 from jikko.record import RunRecord
 from jikko.repositories.app_store import AppStore
 from jikko.repositories.conversation_store import ConversationStore
@@ -250,7 +250,7 @@ class Process:
             starts=self.starts,
             workflows=self.workflows,
             file_inputs=files,
-            models=fake_models(),
+            models=FakeModels(),
             hooks=hooks,
             clock=lambda: world.now,
         )

@@ -103,4 +103,4 @@ async def test_what_cannot_be_imported_for_a_node_is_told_where_it_is_used(
     source = app("tool", [start("q"), node("first", "tool", **NODES["tool"]), end()], "start>first>end").encode()
     with pytest.raises(ImportError):
         await imported("jikko.tools.that_is_not_there")
-    await build_tools.importing_for_nodes(Settings(home=tmp_path))(source)
+    await build_tools.import_for_nodes(Settings(home=tmp_path), source)

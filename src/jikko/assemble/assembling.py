@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
@@ -22,7 +23,7 @@ from jikko.assemble.build_models import default_models, providers_of
 from jikko.assemble.build_node_ports import build_nodes, mocks_of
 from jikko.assemble.build_runs import build_admission, build_runs
 from jikko.assemble.build_schedules import build_schedules
-from jikko.assemble.build_tools import importing_for_nodes, make_directory
+from jikko.assemble.build_tools import import_for_nodes, make_directory
 from jikko.assemble.build_upkeep import build_upkeep, measures_of
 from jikko.assemble.configuration import Configuration
 from jikko.assemble.knowledge.open_knowledge import build_knowledge, knowledge_stores
@@ -97,7 +98,7 @@ def build_workflows(context: BuildContext, stores: Stores) -> Workflows:
         environment=settings.env,
         mocks=mocks_of(settings.mocks),
         stand_ins=context.stand_ins,
-        prepare=importing_for_nodes(settings),
+        prepare=partial(import_for_nodes, settings),
     )
 
 

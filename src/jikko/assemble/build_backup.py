@@ -6,8 +6,6 @@ from pathlib import Path
 
 from jikko import __version__
 from jikko.assemble import lazy
-from jikko.cluster.data_folder import keep_private
-from jikko.cluster.data_folder_lock import sole_owner
 from jikko.files.bucket import address_of
 from jikko.files.bucket_contents import BucketContents
 from jikko.files.bucket_objects import BucketObjects
@@ -32,8 +30,6 @@ def make_backups(settings: Settings) -> Backups:
         own_contents=BucketContents(settings.files_url) if settings.files_url else DiskContents(settings.files),
         contents=DiskContents,
         more=[path.resolve() for path in named if path is not None and path.is_file()],
-        keep_private=keep_private,
-        holding=partial(sole_owner, doing="jikko backup"),
         version=__version__,
         bucket=address_of(settings.files_url) if settings.files_url else "",
         record_elsewhere=_record_elsewhere(settings) if settings.database_url else None,
@@ -68,12 +64,7 @@ def make_restores(settings: Settings) -> Restores:
     def to_bucket(home: Path) -> None:
         lazy.contents_to_bucket(home / CONTENTS, settings.files_url)
 
-    return Restores(
-        contents=DiskContents,
-        keep_private=keep_private,
-        holding=partial(sole_owner, doing="jikko restore"),
-        move_contents=to_bucket if settings.files_url else None,
-    )
+    return Restores(contents=DiskContents, move_contents=to_bucket if settings.files_url else None)
 
 
 def is_bucket(text: str) -> bool:

@@ -6,10 +6,10 @@ All but the first are made with the first text or recording, over the connection
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jikko.assemble import lazy
-from jikko.assemble.plugins import Plugins
+from jikko.assemble.plugins import plugins_looked_up
 from jikko.concurrency.lazy_proxy import lazy_proxy
 from jikko.ports.default_models import PURPOSES, DefaultModels, ModelName, ModelPurpose
 from jikko.ports.embeddings import Embedder
@@ -75,19 +75,13 @@ async def models_alone(
 ) -> AsyncIterator[ProviderModels]:
     """The models of the providers file, without a server; what is started for them ends with the block.
     Raises ``InvalidSettings``: the file of the providers, or of the plugins, cannot be used."""
-    nothing: Any = None
-    plugins = Plugins(settings, models=nothing, files=nothing, tools=nothing, environment=environment)
+    plugins = plugins_looked_up(settings, environment)
     models = make_models(providers_of(settings, environment), plugins=plugins.model_providers)
     try:
         yield models
     finally:
         await models.close()
         await plugins.close()
-
-
-def fake_models() -> Models:
-    """Models that make their answers up."""
-    return lazy.FakeModels()
 
 
 def make_embedder(models: Models) -> Embedder:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from jikko.assemble import lazy
 from jikko.assemble.build_context import BuildContext
-from jikko.assemble.build_models import default_models, fake_models, make_models, make_speech
+from jikko.assemble.build_models import default_models, make_models, make_speech
 from jikko.assemble.build_tools import later_strategies, later_tools
 from jikko.assemble.knowledge.open_knowledge import later_retrieval
 from jikko.assemble.plugins import Plugins
@@ -20,6 +21,7 @@ from jikko.outbound.policy import parse_allow
 from jikko.ports.agents import AgentLimits
 from jikko.ports.app_calls.inner_workflows import InnerWorkflows
 from jikko.ports.history import EarlierTurns
+from jikko.ports.models import Models
 from jikko.ports.node_ports import NodePorts, ValueLimits
 from jikko.providers.config import Providers
 from jikko.settings import Settings
@@ -71,9 +73,11 @@ def build_nodes(
     )
     documents = DocumentProcesses(document_limits.for_worker(workers))
     stack.step("processes of documents", documents.close)
-    models = fake_models()
-    if not settings.fake_models:
-        models = make_models(providers, app_share=settings.app_share, plugins=lambda: plugins.model_providers())
+    models: Models = (
+        lazy.FakeModels()
+        if settings.fake_models
+        else make_models(providers, app_share=settings.app_share, plugins=lambda: plugins.model_providers())
+    )
     stack.step("models", models.close)
     retrieval = later_retrieval(datasets, http, models, stack)
     plugins = Plugins(settings, models=models, files=files, tools=lambda: tools, environment=context.environment)

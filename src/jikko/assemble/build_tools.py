@@ -1,14 +1,14 @@
 """Picks what nodes call as tools."""
 
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from jikko.assemble import lazy
-from jikko.assemble.plugins import Plugins, are_installed
+from jikko.assemble.plugins import Plugins, are_installed, plugins_looked_up
 from jikko.concurrency.import_aside import imported
 from jikko.concurrency.lazy_proxy import is_made, lazy_proxy
 from jikko.concurrency.shutdown import Shutdown
@@ -43,16 +43,12 @@ def make_directory(settings: Settings, apps: AppStore, environment: Mapping[str,
 
 def known_strategies(settings: Settings, environment: Mapping[str, str] = os.environ) -> Strategies:
     """The strategies of agents, only to be looked up. Raises ``InvalidSettings``: the plugins file cannot be used."""
-    nothing: Any = None
-    plugins = Plugins(settings, models=nothing, files=nothing, tools=nothing, environment=environment)
-    return later_strategies(plugins)
+    return later_strategies(plugins_looked_up(settings, environment))
 
 
 def require_plugin(settings: Settings, environment: Mapping[str, str], config: ProviderConfig) -> None:
     """Raises ``ToolNotFound``: the plugin of a provider is not installed, or not told all that it needs."""
-    nothing: Any = None
-    plugins = Plugins(settings, models=nothing, files=nothing, tools=nothing, environment=environment)
-    plugins.model_providers().require(config)
+    plugins_looked_up(settings, environment).model_providers().require(config)
 
 
 def later_strategies(plugins: Plugins) -> Strategies:
@@ -70,24 +66,14 @@ def known_tools(settings: Settings, environment: Mapping[str, str] = os.environ)
     Raises ``InvalidSettings``: the tools file cannot be used."""
     nothing: Any = None
     directory = make_directory(settings, nothing, environment)
-    plugins = Plugins(settings, models=nothing, files=nothing, tools=lambda: tools, environment=environment)
-    made = partial(
-        _made, http=nothing, files=nothing, documents=nothing, sandbox=nothing, workflows=nothing, knowledge=nothing
-    )
-    tools = lazy_proxy(partial(made, settings, directory, speech=nothing, defaults={}, plugins=plugins))
+    plugins = plugins_looked_up(settings, environment, lambda: tools)
+    parts = ("http", "files", "documents", "sandbox", "workflows", "knowledge", "speech")
+    without = dict.fromkeys(parts, nothing)
+    tools: Tools = lazy_proxy(lambda: lazy.make_tools(settings, directory, **without, defaults={}, plugins=plugins))
     return tools
 
 
-def _made(*given: Any, **named: Any) -> "ToolService":
-    return lazy.make_tools(*given, **named)
-
-
-def importing_for_nodes(settings: Settings) -> Callable[[bytes], Awaitable[None]]:
-    """See ``Workflows``: what imports for its nodes what a DSL file needs."""
-    return partial(_import_for_nodes, settings)
-
-
-async def _import_for_nodes(settings: Settings, source: bytes) -> None:
+async def import_for_nodes(settings: Settings, source: bytes) -> None:
     """Have the classes of the nodes of a DSL file imported beside the event loop, and what their tools need.
 
     What cannot be imported is told where it is needed, if it is.
@@ -117,7 +103,7 @@ def later_tools(plugins: Plugins, stack: Shutdown, *given: Any, **named: Any) ->
         given: As for ``tool_service.make_tools``.
         named: The same.
     """
-    tools = lazy_proxy(partial(_made, *given, plugins=plugins, **named))
+    tools = lazy_proxy(lambda: lazy.make_tools(*given, plugins=plugins, **named))
 
     async def close() -> None:
         await (tools.close() if is_made(tools) else plugins.close())

@@ -1,12 +1,9 @@
 """Names of this room that few processes need: imported when they are first used, which costs nothing until then.
 
-Modules write ``lazy.NAME``. The imports below, which only type checkers execute, are the table: it is read of the text
-of this file. See docs/decisions/0214.
+Modules write ``lazy.NAME``. A name stands twice here, for type checkers and in the table. See docs/decisions/0214.
 """
 
-import re
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -18,7 +15,6 @@ if TYPE_CHECKING:
     from jikko.assemble.build_schedule_runs import make_schedules, schedule_reader
     from jikko.assemble.configuration import key_files
     from jikko.assemble.console.making import make_console
-    from jikko.assemble.console.sqlite_console_stores import console_stores
     from jikko.assemble.console.watch import build_watch
     from jikko.assemble.knowledge.build_knowledge import make_knowledge, make_retrieval
     from jikko.assemble.plugin_runtime import make_plugins
@@ -30,9 +26,9 @@ if TYPE_CHECKING:
     )
     from jikko.assemble.postgres.moving import contents_to_bucket
     from jikko.assemble.postgres.postgres_stores import datasets_in_postgres, plugin_database, stores_in_postgres
-    from jikko.assemble.sandboxes import make_sandbox, sandbox_limits, try_sandbox
+    from jikko.assemble.sandboxes import make_sandbox, try_sandbox
     from jikko.assemble.sqlite_stores import stores_in_memory, stores_on_disk
-    from jikko.assemble.stores import sqlite_suffices, stored_values
+    from jikko.assemble.stores import sqlite_suffices
     from jikko.assemble.tool_service import make_tools
     from jikko.cluster.nats.link import NatsLink
     from jikko.cluster.nats.nats_cluster import NatsCluster
@@ -47,10 +43,13 @@ if TYPE_CHECKING:
     from jikko.providers.providers_file import read_providers
     from jikko.providers.speech.speaker import speech_over
     from jikko.providers.vectors.embedder import embedder_over
+    from jikko.repositories.chat_pages import ChatPages
+    from jikko.repositories.console_store import ConsoleStore
     from jikko.repositories.delivery_store import DeliveryStore
     from jikko.repositories.schedule_store import ScheduleStore
     from jikko.repositories.trigger_store import TriggerStore
     from jikko.sandbox.selftest import self_test
+    from jikko.store.sqlite.console.run_pages import SqliteRunPages
     from jikko.store.sqlite.memory_database import MemoryDatabase
     from jikko.strategies.strategy_service import StrategyService
     from jikko.tools.directory import ToolsDirectory
@@ -63,12 +62,58 @@ if TYPE_CHECKING:
     from jikko.triggers.triggers import Triggers
     from jikko.triggers.webhook_options import read_webhook_options
 
-_IMPORT: Final = re.compile(r"^    from (jikko\.\S+) import (\([^)]+\)|.+)$", re.MULTILINE)
-_MODULES: Final = {
-    name: module
-    for module, names in _IMPORT.findall(Path(__file__).read_text(encoding="utf-8"))
-    for name in re.findall(r"\w+", names)
+_NAMES: Final = {
+    "jikko.assemble.assembling": "assemble",
+    "jikko.assemble.assembly": "Assembly",
+    "jikko.assemble.build_backup": "backups_by_the_clock",
+    "jikko.assemble.build_models": "make_embedder models_alone providers_of",
+    "jikko.assemble.build_node_ports": "mocks_of",
+    "jikko.assemble.build_schedule_runs": "make_schedules schedule_reader",
+    "jikko.assemble.configuration": "key_files",
+    "jikko.assemble.console.making": "make_console",
+    "jikko.assemble.console.watch": "build_watch",
+    "jikko.assemble.knowledge.build_knowledge": "make_knowledge make_retrieval",
+    "jikko.assemble.plugin_runtime": "make_plugins",
+    "jikko.assemble.postgres.database_reading": "known_datasets objects_of_archive read_owner stored_environments",
+    "jikko.assemble.postgres.moving": "contents_to_bucket",
+    "jikko.assemble.postgres.postgres_stores": "datasets_in_postgres plugin_database stores_in_postgres",
+    "jikko.assemble.sandboxes": "make_sandbox try_sandbox",
+    "jikko.assemble.sqlite_stores": "stores_in_memory stores_on_disk",
+    "jikko.assemble.stores": "sqlite_suffices",
+    "jikko.assemble.tool_service": "make_tools",
+    "jikko.cluster.nats.link": "NatsLink",
+    "jikko.cluster.nats.nats_cluster": "NatsCluster",
+    "jikko.cluster.nats.streams": "Names",
+    "jikko.conversations.external_data": "ExternalData",
+    "jikko.files.bucket": "BucketBlobs",
+    "jikko.files.memory_blobs": "MemoryBlobs",
+    "jikko.plugins.install.installed_plugins": "InstalledPlugins",
+    "jikko.plugins.plugins_file": "read_plugins_file",
+    "jikko.providers.fake": "FakeModels FakeReranker",
+    "jikko.providers.moderators": "moderator_over",
+    "jikko.providers.providers_file": "read_providers",
+    "jikko.providers.speech.speaker": "speech_over",
+    "jikko.providers.vectors.embedder": "embedder_over",
+    "jikko.repositories.chat_pages": "ChatPages",
+    "jikko.repositories.console_store": "ConsoleStore",
+    "jikko.repositories.delivery_store": "DeliveryStore",
+    "jikko.repositories.schedule_store": "ScheduleStore",
+    "jikko.repositories.trigger_store": "TriggerStore",
+    "jikko.sandbox.selftest": "self_test",
+    "jikko.store.sqlite.console.run_pages": "SqliteRunPages",
+    "jikko.store.sqlite.memory_database": "MemoryDatabase",
+    "jikko.strategies.strategy_service": "StrategyService",
+    "jikko.tools.directory": "ToolsDirectory",
+    "jikko.tools.tools_file": "read_tools_file",
+    "jikko.triggers.deliveries": "Deliveries",
+    "jikko.triggers.delivery_retries": "DeliveryRetries",
+    "jikko.triggers.file": "read_triggers_file",
+    "jikko.triggers.receiving": "Webhooks",
+    "jikko.triggers.schedule_control": "ScheduleControl",
+    "jikko.triggers.triggers": "Triggers",
+    "jikko.triggers.webhook_options": "read_webhook_options",
 }
+_MODULES: Final = {name: module for module, names in _NAMES.items() for name in names.split()}
 """By the name of what is imported."""
 
 

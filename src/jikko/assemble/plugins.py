@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jikko.assemble import lazy
 from jikko.diagnostics.diagnostic import Phrase
@@ -127,6 +127,14 @@ class Plugins:
         if not self.are_there():
             raise missing(Phrase("tool.the_tool", {"name": str(name)}), name.provider, name.plugin)
         return self.made().tools
+
+
+def plugins_looked_up(
+    settings: Settings, environment: Mapping[str, str], tools: Callable[[], Tools] | None = None
+) -> Plugins:
+    """The plugins, for what calls none of them. Raises ``InvalidSettings``: the plugins file cannot be used."""
+    nothing: Any = None
+    return Plugins(settings, models=nothing, files=nothing, tools=tools or nothing, environment=environment)
 
 
 class _Strategies:

@@ -74,4 +74,4 @@ def _stores_in(database: Database, stack: Shutdown, blobs: BlobStore, signing_ke
 
 
 def _of_console(database: Database) -> ConsoleStores:
-    return lazy.console_stores(database)
+    return ConsoleStores(lazy.ConsoleStore(database), lazy.SqliteRunPages(database), lazy.ChatPages(database))

@@ -1,11 +1,15 @@
 """``jikko migrate``: bringing the database up to date."""
 
+import time
+
 import click
 
-from jikko.assemble.upgrade import bring_up_to_date
+from jikko.assemble.knowledge.open_knowledge import knowledge_stores
+from jikko.assemble.stores import open_stores
 from jikko.cli.options import with_settings
 from jikko.cli.shown import show_entry
 from jikko.cluster.data_folder_lock import sole_owner
+from jikko.concurrency.shutdown import Shutdown
 from jikko.settings import Settings
 
 
@@ -19,6 +23,8 @@ async def migrate(settings: Settings, as_json: bool) -> None:
     are told. A data folder with a database of its own must not be served.
     """
     with sole_owner(settings.home, doing="jikko migrate", patience=0.5):
-        await bring_up_to_date(settings)
+        async with Shutdown() as stack:
+            await open_stores(settings, stack, owned=True, shared=False, clock=time.time)
+            await knowledge_stores(settings, stack, owned=True, shared=False).existing()
     where = settings.where_the_record_is
     show_entry({"database": where}, f"{where} is up to date.", as_json=as_json)

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from msgspec import Struct
 
+from jikko.cluster.data_folder import keep_private
+from jikko.cluster.data_folder_lock import sole_owner
 from jikko.errors import StoreUnavailable
 from jikko.maintenance.backup_manifest import Manifest, digests, links, read_manifest, write_manifest
 from jikko.maintenance.backup_target import mark, require_apart, require_free
@@ -89,10 +90,6 @@ class Backups(Struct, frozen=True, kw_only=True):
     """Those in a folder."""
     more: Sequence[Path]
     """Files that are named by settings."""
-    keep_private: Callable[[Path], None]
-    """Make the folder if it is missing, and close it to all but the owner."""
-    holding: Callable[[Path], AbstractContextManager[object]]
-    """Hold a folder as a server does, so that none serves it meanwhile. Raises ``InvalidSettings``: one does."""
     version: str
     """Of Jikko."""
     bucket: str = ""
@@ -139,13 +136,13 @@ class Backups(Struct, frozen=True, kw_only=True):
         owner = self.read_owner()
         require_free(folder, owner.owner, self.databases.folder_id_of_copy)
         # What is being replaced must not be served.
-        with self.holding(folder):
+        with sole_owner(folder, doing="jikko backup"):
             require_free(folder, owner.owner, self.databases.folder_id_of_copy)
             return self._make(folder, owner, earlier)
 
     def _make(self, folder: Path, owner: KeptElsewhere, earlier: Path | None) -> Made:
         source_id = owner.owner
-        self.keep_private(folder)
+        keep_private(folder)
         before = read_manifest(folder)
         if before is None and source_id:
             mark(folder, source_id)

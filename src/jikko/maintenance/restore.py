@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
 from msgspec import Struct
 
-from jikko.cluster.data_folder import RESTORING
+from jikko.cluster.data_folder import RESTORING, keep_private
+from jikko.cluster.data_folder_lock import sole_owner
 from jikko.maintenance.backup import CONTENTS
 from jikko.maintenance.backup_manifest import MARK, Manifest, links, problems, read_manifest
 from jikko.maintenance.folder_copy import copy_file, copy_folder
@@ -73,9 +74,6 @@ class Restores(Struct, frozen=True, kw_only=True):
 
     contents: Callable[[Path], FolderContents]
     """Those in a folder."""
-    keep_private: Callable[[Path], None]
-    holding: Callable[[Path], AbstractContextManager[object]]
-    """Hold a folder as a server does. Raises ``InvalidSettings``: another process does."""
     move_contents: Callable[[Path], None] | None = None
     """Put the contents of files of a data folder where they belong, and see that they are there; ``None``: they stay.
     Blocks. Raises ``StoreUnavailable``: they cannot be put there."""
@@ -106,7 +104,7 @@ class Restores(Struct, frozen=True, kw_only=True):
         manifest = source.manifest()
         _require_empty(home, source.where)
         restored = self.look_through(source)
-        with self.holding(home):
+        with sole_owner(home, doing="jikko restore"):
             _require_empty(home, source.where)
             make_file(home / RESTORING)
             (home / RESTORING).write_text(source.where, encoding="utf-8")
@@ -119,7 +117,7 @@ class Restores(Struct, frozen=True, kw_only=True):
                 self.move_contents(home)
                 if (home / CONTENTS).exists():
                     remove(home / CONTENTS)
-            self.keep_private(home)
+            keep_private(home)
             os.sync()
             (home / RESTORING).unlink()
         return restored
