@@ -13,7 +13,7 @@ from jikko.repositories.identifiers import id_text
 from jikko.store.postgres.database import Connection, Postgres
 from jikko.store.postgres.runs.run_rows import COLUMNS
 from jikko.store.postgres.runs.run_store import PostgresRunStore
-from jikko.store.run_statuses import STATUS_NUMBERS
+from jikko.store.run_columns import STATUS_NUMBERS
 from tests.contract.runs import Draft, finished, node, started
 
 BEGIN: Final = 1_700_000_000.0

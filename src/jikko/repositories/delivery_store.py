@@ -42,7 +42,7 @@ _DISCARD: Final = """
 UPDATE deliveries SET discarded_at = :at, look_at = NULL, dead_at = NULL WHERE delivery_id = :id
 """
 _NEXT_LOOK: Final = "SELECT min(look_at) FROM deliveries WHERE look_at IS NOT NULL"
-# Nearly all of them. 2 and 5: they succeeded, also if partially (store/run_statuses.py).
+# Nearly all of them. 2 and 5: they succeeded, also if partially (store/run_columns.py).
 _SUCCEEDED: Final = """
 UPDATE deliveries SET look_at = NULL WHERE delivery_id IN (
   SELECT d.delivery_id FROM deliveries d JOIN runs r ON r.run_id = d.run_id

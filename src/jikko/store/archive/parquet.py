@@ -14,8 +14,7 @@ import pyarrow.parquet as pq
 
 from jikko.record import RunIdentity, RunRecord
 from jikko.store.archive.archived_run import ArchivedRun, DamagedArchive
-from jikko.store.run_statuses import STATUSES
-from jikko.store.verdicts import verdict, verdict_of
+from jikko.store.run_columns import STATUSES, verdict, verdict_of
 
 _GROUP_RUNS: Final = 100
 _GROUP_BYTES: Final = 4 << 20
@@ -132,14 +131,13 @@ def _row(run: ArchivedRun) -> dict[str, Any]:
 
 
 def _run(row: dict[str, Any]) -> ArchivedRun:
-    ended = verdict_of(row["price"], row["failed_node"], row["exceptions"])
     if row["status"] not in STATUSES:
         raise DamagedArchive(f"the status {row['status']!r} is not known")
     record = RunRecord(
         identity=RunIdentity(**{name: row[name] for name in RunIdentity.__struct_fields__}),
         outputs=row["outputs"].encode(),
         **{name: row[name] for name in _AS_THEY_ARE},
-        **ended._asdict(),
+        **verdict_of(row["price"], row["failed_node"], row["exceptions"]),
     )
     return ArchivedRun(record, row["log"].encode(), row["log_end"])
 

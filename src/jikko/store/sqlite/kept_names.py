@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from jikko.repositories.identifiers import id_text
-from jikko.store.run_statuses import STATUSES
+from jikko.store.run_columns import STATUSES
 
 
 def app_names(database: Path) -> list[str]:

@@ -118,7 +118,7 @@ class PostgresArchiving:
 
 
 def _archived(row: Row) -> ArchivedRun | None:
-    record, log_end, log_ = record_of(row), row[_LOG_END], row[-1]
+    record, log_end, log_ = record_of(row[:-1]), row[_LOG_END], row[-1]
     try:
         return ArchivedRun(record, whole_log(log_, log_end), log_end)
     except DamagedLog as damage:

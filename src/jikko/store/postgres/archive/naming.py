@@ -10,7 +10,7 @@ from msgspec import Struct
 from jikko.store.archive.archived_run import ArchivedRun
 from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.database import Connection
-from jikko.store.run_statuses import STATUS_NUMBERS
+from jikko.store.run_columns import STATUS_NUMBERS
 
 _DAY_MS: Final = 24 * 3600 * 1000
 _ID_BYTES: Final = 16

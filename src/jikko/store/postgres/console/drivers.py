@@ -10,7 +10,7 @@ from jikko.store.postgres.columns import id_column, text
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.run_list import has_keyword
 from jikko.store.postgres.runs.run_rows import ALL_RUNS
-from jikko.store.run_statuses import STATUS_NUMBERS
+from jikko.store.run_columns import STATUS_NUMBERS
 
 MAX_LONG_RUNS: Final = 5_000
 """Runs that took long, as many of which are looked up one by one."""

@@ -15,7 +15,7 @@ from jikko.store.postgres.database import Postgres, Row
 from jikko.store.postgres.runs.hour_counts import HOUR, HourCounts
 from jikko.store.postgres.runs.run_list import NEWEST_FIRST
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of
-from jikko.store.run_statuses import STATUSES
+from jikko.store.run_columns import STATUSES
 
 _MAX_COUNTED: Final = 10_000
 """Runs that are counted one by one."""

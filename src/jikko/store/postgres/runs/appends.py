@@ -21,7 +21,7 @@ from jikko.store.postgres.columns import text
 from jikko.store.postgres.database import Connection, Row
 from jikko.store.postgres.runs.frames import FRAMES, framed
 from jikko.store.postgres.runs.run_rows import COLUMNS, FIXED, MOVING, RunWrite
-from jikko.store.run_statuses import STATUSES
+from jikko.store.run_columns import EPOCH_AND_END, STATUSES
 
 _CREATED: Final = {**FIXED, **MOVING, "format": "int2", "frame": "bytea"}
 _CHANGED: Final = {"run_id": "bytea", "at": "int4", "writer": "text", **MOVING, "format": "int2", "frame": "bytea"}
@@ -143,7 +143,7 @@ def conflict(write: RunWrite, head: Row | None, *, has_gone_back: bool) -> LogCo
         missing = f"The log of run {run_id} has 0 events, not {write.at}."
         return LogForgotten(missing, 0) if has_gone_back and write.at else LogConflict(missing)
     _, status, log_end, epoch, mark, holder = head
-    if mark and (epoch, log_end, mark) == (*write.moving[1:3], write.mark):
+    if mark and (epoch, log_end, mark) == (*write.moving[EPOCH_AND_END], write.mark):
         return None
     is_own = epoch < write.moving[1] or (epoch == write.moving[1] and holder in ("", write.holder))
     if has_gone_back and is_own and status < 2 and log_end < write.at:

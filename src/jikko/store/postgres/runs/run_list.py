@@ -11,7 +11,7 @@ from jikko.store.postgres.columns import id_column, text
 from jikko.store.postgres.database import Postgres, Row
 from jikko.store.postgres.runs.hour_counts import HOUR, MIN_KEPT_RUNS, HourCounts
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS
-from jikko.store.run_statuses import STATUS_NUMBERS
+from jikko.store.run_columns import STATUS_NUMBERS
 
 NEWEST_FIRST: Final = "ORDER BY created_at DESC, key DESC"
 _NEVER: Final = 1e15

@@ -1,5 +1,6 @@
 """A run as a row: between ``RunRecord`` and the columns of ``open_runs`` and ``runs``."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -8,10 +9,9 @@ from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import Append, Withdrawal
 from jikko.record import RunIdentity, RunRecord
 from jikko.repositories.identifiers import id_text
-from jikko.store.postgres.columns import id_column, optional_text, text
-from jikko.store.postgres.database import Row
-from jikko.store.run_statuses import STATUS_NUMBERS, STATUSES
-from jikko.store.verdicts import verdict, verdict_of
+from jikko.store import run_columns
+from jikko.store.postgres.columns import id_column, text
+from jikko.store.run_columns import moving
 
 FIXED: Final[dict[str, str]] = {
     "run_id": "bytea",
@@ -26,24 +26,8 @@ FIXED: Final[dict[str, str]] = {
     "inputs": "text",
 }
 """Columns that are written once, and their types."""
-MOVING: Final[dict[str, str]] = {
-    "status": "int2",
-    "epoch": "int4",
-    "log_end": "int4",
-    "outputs": "bytea",
-    "error": "text",
-    "elapsed": "float8",
-    "total_tokens": "int8",
-    "total_steps": "int4",
-    "exceptions_count": "int4",
-    "finished_at": "float8",
-    "wake_at": "float8",
-    "price": "text",
-    "failed_node": "text",
-    "exceptions": "text",
-    "holder": "text",
-    "mark": "int8",
-}
+_TYPES: Final = "int2 int4 int4 bytea text float8 int8 int4 int4 float8 float8 text text text text int8"
+MOVING: Final = dict(zip((*run_columns.MOVING, "holder", "mark"), _TYPES.split(), strict=True))
 """Columns that every append writes."""
 COLUMNS: Final = ", ".join([*FIXED, *MOVING])
 """What ``record_of`` wants, in order."""
@@ -86,22 +70,7 @@ def write_of(batch: Append, events: bytes) -> RunWrite:
     record = batch.record
     identity = record.identity
     run_id, app_id = id_column(identity.run_id), id_column(identity.app_id)
-    moving = (
-        STATUS_NUMBERS[record.status],
-        record.epoch,
-        batch.at + len(batch.events),
-        record.outputs,
-        optional_text(record.error),
-        record.elapsed,
-        record.total_tokens,
-        record.total_steps,
-        record.exceptions_count,
-        record.finished_at,
-        record.wake_at,
-        *map(optional_text, verdict(record)),
-        text(record.holder),
-        batch.mark,
-    )
+    columns = (*moving(batch, text), text(record.holder), batch.mark)
     fixed: tuple[Any, ...] = ()
     if batch.at == 0:
         fixed = (
@@ -124,14 +93,14 @@ def write_of(batch: Append, events: bytes) -> RunWrite:
         record.created_at,
         batch.holder,
         fixed,
-        moving,
+        columns,
         tuple(batch.projections),
         batch.withdrawal,
         record.format,
     )
 
 
-def record_of(row: Row) -> RunRecord:
+def record_of(row: Sequence[Any]) -> RunRecord:
     """The record of a row with the columns ``COLUMNS``, and maybe ``format`` behind them."""
     identity = RunIdentity(
         run_id=id_text(row[0]),
@@ -143,25 +112,4 @@ def record_of(row: Row) -> RunRecord:
         user=row[6],
         retry_of=None if row[7] is None else id_text(row[7]),
     )
-    ended = verdict_of(*row[21:24])
-    return RunRecord(
-        identity=identity,
-        created_at=row[8],
-        inputs=row[9],
-        status=STATUSES[row[10]],
-        epoch=row[11],
-        outputs=row[13],
-        error=row[14],
-        elapsed=row[15],
-        total_tokens=row[16],
-        total_steps=row[17],
-        exceptions_count=row[18],
-        finished_at=row[19],
-        wake_at=row[20],
-        holder=row[24],
-        price=ended.price,
-        currency=ended.currency,
-        failed_node=ended.failed_node,
-        exceptions=ended.exceptions,
-        format=row[26] if len(row) > 26 else 1,
-    )
+    return run_columns.record_of(identity, row[8], row[9], row[10:24], row[24], *row[26:27])

@@ -24,7 +24,7 @@ from jikko.store.postgres.runs.retention import PostgresRunRetention
 from jikko.store.postgres.runs.run_list import list_runs
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of, write_of
 from jikko.store.postgres.runs.run_writer import Rehearsal, RunWriter
-from jikko.store.run_statuses import STATUSES
+from jikko.store.run_columns import STATUSES
 
 _LOG_END_OF: Final = COLUMNS.split(", ").index("log_end")
 _RECORD: Final = f"SELECT {COLUMNS}, format FROM {ALL_RUNS} WHERE run_id = $1"

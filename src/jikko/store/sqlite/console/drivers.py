@@ -9,7 +9,7 @@ from msgspec import Struct
 from jikko.ports.stores.run_pages import RunCursor, RunFilter
 from jikko.repositories.identifiers import storable, stored_id
 from jikko.store.condition import ALL, SqlCondition
-from jikko.store.run_statuses import STATUS_NUMBERS
+from jikko.store.run_columns import STATUS_NUMBERS
 from jikko.store.sqlite.runs.totals import HOUR
 
 MAX_LONG_RUNS: Final = 5_000

@@ -10,7 +10,7 @@ from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunFilter
 from jikko.repositories.identifiers import storable
 from jikko.store.condition import ALL, SqlCondition
-from jikko.store.run_statuses import STATUSES
+from jikko.store.run_columns import STATUSES
 from jikko.store.sqlite.console.drivers import APPS, IndexPlan, IndexRange, plan_of
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.totals import HOUR

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from jikko.ports.stores.run_store import LogQuery, RunSlice
 from jikko.repositories.identifiers import storable, stored_id
-from jikko.store.run_statuses import STATUS_NUMBERS
+from jikko.store.run_columns import STATUS_NUMBERS
 from jikko.store.sqlite.keywords.match import KeywordMatch
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.totals import total

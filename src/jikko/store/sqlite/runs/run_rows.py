@@ -5,9 +5,8 @@ from typing import Any, Final, TypeAlias
 
 from jikko.record import RunIdentity, RunRecord
 from jikko.repositories.identifiers import StoredId, id_text, storable, stored_id
-from jikko.store.run_statuses import STATUSES
+from jikko.store import run_columns
 from jikko.store.sqlite.runs.large_values import text_of
-from jikko.store.verdicts import verdict_of
 
 # Rows that stand for values which many runs repeat, so that a run holds a small number instead.
 
@@ -74,10 +73,8 @@ def inputs_of(runs: str) -> str:
 
 
 COLUMNS: Final = (
-    "run_id, task_id, app, workflow, version, end_user, retry_of, status, "
-    f"{inputs_of('runs')}, outputs, error, elapsed, "
-    "total_tokens, total_steps, exceptions_count, created_at, finished_at, epoch, wake_at, lease_owner, price, "
-    "failed_node, exceptions"
+    f"run_id, task_id, app, workflow, version, end_user, retry_of, created_at, {inputs_of('runs')}, "
+    f"{', '.join(run_columns.MOVING)}, lease_owner"
 )
 """What ``RunRows.record`` wants, in order. ``lease_owner`` is the holder: nothing runs out or is renewed."""
 
@@ -147,7 +144,6 @@ class RunRows:
         names = self._names.values
         retry_of: StoredId | None = row[6]
         _, user, end_user_id = self._end_users.values(connection, row[5])
-        ended = verdict_of(*row[20:23])
         identity = RunIdentity(
             run_id=id_text(row[0]),
             task_id=id_text(row[1]),
@@ -158,23 +154,4 @@ class RunRows:
             user=user,
             retry_of=None if retry_of is None else id_text(retry_of),
         )
-        return RunRecord(
-            identity=identity,
-            status=STATUSES[row[7]],
-            inputs=row[8],
-            outputs=row[9],
-            error=row[10],
-            elapsed=row[11],
-            total_tokens=row[12],
-            total_steps=row[13],
-            exceptions_count=row[14],
-            created_at=row[15],
-            finished_at=row[16],
-            epoch=row[17],
-            wake_at=row[18],
-            holder=row[19] or "",
-            price=ended.price,
-            currency=ended.currency,
-            failed_node=ended.failed_node,
-            exceptions=ended.exceptions,
-        )
+        return run_columns.record_of(identity, row[7], row[8], row[9:23], row[23] or "")

@@ -28,7 +28,7 @@ from jikko.store.event_codec import (
     pack_events,
     some_events,
 )
-from jikko.store.run_statuses import STATUS_NUMBERS, STATUSES
+from jikko.store.run_columns import STATUSES, moving
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.keywords.index import KeywordIndex, supported
 from jikko.store.sqlite.runs.archiving import LargeAppends
@@ -39,7 +39,6 @@ from jikko.store.sqlite.runs.run_list import list_runs
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows, inputs_of
 from jikko.store.sqlite.runs.run_writes import LogWrite, RunWrites
 from jikko.store.sqlite.runs.totals import Costs, Totals, VersionHours
-from jikko.store.verdicts import verdict
 
 _APPS: Final = "SELECT DISTINCT app FROM run_totals"
 _CREATED_BEFORE: Final = "SELECT run_id FROM runs INDEXED BY runs_listed WHERE app = ? AND created_at < ?"
@@ -164,22 +163,7 @@ class SqliteRunStore:
             created_at=record.created_at,
             inputs=storable(record.inputs),
             projections=tuple(batch.projections),
-            columns=(
-                STATUS_NUMBERS[record.status],
-                record.epoch,
-                batch.at + len(batch.events),
-                record.outputs,
-                None if record.error is None else storable(record.error),
-                record.elapsed,
-                record.total_tokens,
-                record.total_steps,
-                record.exceptions_count,
-                record.finished_at,
-                record.wake_at,
-                *verdict(record),
-                record.holder or None,
-                float(batch.mark) or None,
-            ),
+            columns=(*moving(batch, storable), record.holder or None, float(batch.mark) or None),
             withdrawal=batch.withdrawal,
         )
         if self._large.wanted(write):

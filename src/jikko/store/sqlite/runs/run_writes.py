@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import msgspec
 
@@ -12,25 +12,21 @@ from jikko.ports.stores.run_store import Withdrawal
 from jikko.record import RunIdentity
 from jikko.repositories.identifiers import StoredId, id_text, stored_id
 from jikko.store.event_codec import compress, join
-from jikko.store.run_statuses import STATUSES
+from jikko.store.run_columns import EPOCH_AND_END, MOVING, PRICE, STATUSES
 from jikko.store.sqlite.runs.large_values import drop, require_begun, take, whole
 from jikko.store.sqlite.runs.projections import Projections, RunChange, Target
 from jikko.store.sqlite.runs.run_rows import MAX_INPUTS_IN_ROW, IdentityColumns
 
-_INSERT: Final = """
-INSERT INTO runs (
-  run_id, task_id, retry_of, app, workflow, version, end_user, created_at, inputs,
-  status, epoch, log_end, outputs, error, elapsed, total_tokens, total_steps, exceptions_count, finished_at,
-  wake_at, price, failed_node, exceptions, lease_owner, lease_until
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+_CHANGING: Final = (*MOVING, "lease_owner", "lease_until")
+"""``lease_until`` is the mark of the append: no lease runs out, and the column was there."""
+_FIXED: Final = ("run_id", "task_id", "retry_of", "app", "workflow", "version", "end_user", "created_at", "inputs")
+_INSERT: Final = f"""
+INSERT INTO runs ({", ".join((*_FIXED, *_CHANGING))}) VALUES ({", ".join("?" for _ in (*_FIXED, *_CHANGING))})
 ON CONFLICT (run_id) DO NOTHING
 """
 # The fence: only who took the run over last (`epoch`), at the end of an open log, changes the row.
-_ADVANCE: Final = """
-UPDATE runs SET
-  status = ?, epoch = ?, log_end = ?, outputs = ?, error = ?, elapsed = ?, total_tokens = ?, total_steps = ?,
-  exceptions_count = ?, finished_at = ?, wake_at = ?, price = ?, failed_node = ?, exceptions = ?, lease_owner = ?,
-  lease_until = ?
+_ADVANCE: Final = f"""
+UPDATE runs SET {", ".join(f"{name} = ?" for name in _CHANGING)}
 WHERE key = ? AND log_end = ? AND status = ? AND epoch <= ?
 """
 _FIND: Final = "SELECT key, app, status, log_end, epoch, created_at, lease_until FROM runs WHERE run_id = ?"
@@ -39,32 +35,6 @@ _ADD_TO_LOG: Final = "INSERT INTO run_log (run, position, events) VALUES (?, ?, 
 _READ_LOG: Final = "SELECT events FROM run_log WHERE run = ? ORDER BY position"
 _CLEAR_LOG: Final = "DELETE FROM run_log WHERE run = ?"
 _ARCHIVE: Final = "INSERT INTO run_archive (run, events) VALUES (?, ?)"
-
-ChangingColumns: TypeAlias = tuple[
-    int,
-    int,
-    int,
-    bytes,
-    str | None,
-    float,
-    int,
-    int,
-    int,
-    float | None,
-    float | None,
-    str | None,
-    str | None,
-    str | None,
-    str | None,
-    float | None,
-]
-"""The columns that change: ``status, epoch, log_end, outputs, error, elapsed, total_tokens, total_steps,
-exceptions_count, finished_at, wake_at, price, failed_node, exceptions, lease_owner, lease_until``. The last is the mark
-of the append: no lease runs out, and the column was there."""
-
-
-_PRICE: Final = 11
-"""Among the changing columns."""
 
 MAX_CLOSING_BYTES: Final = 1 << 20
 """Bytes of a log that are compressed in the transaction that closes it. A longer one is brought compressed."""
@@ -87,7 +57,8 @@ class LogWrite(msgspec.Struct, frozen=True, gc=False):
     created_at: float
     inputs: str
     projections: tuple[Projection, ...]
-    columns: ChangingColumns
+    columns: tuple[Any, ...]
+    """``_CHANGING``."""
     archive: bytes | None = None
     """The whole log as it is kept once it is closed, if it was made before; or the reference to it."""
     large_inputs: int | None = None
@@ -99,7 +70,8 @@ class LogWrite(msgspec.Struct, frozen=True, gc=False):
     @property
     def closes(self) -> bool:
         """Whether the run has ended, so that nothing is added to the log any more."""
-        return self.columns[0] > 1
+        status: int = self.columns[0]
+        return status > 1
 
 
 class RunWrites:
@@ -182,7 +154,7 @@ class RunWrites:
                 write.created_at,
                 None,
                 status,
-                write.columns[_PRICE],
+                write.columns[PRICE],
                 identity[1],
             ),
             connection,
@@ -208,7 +180,7 @@ class RunWrites:
             connection.execute(_ARCHIVE, (key, compress(join([*arrays, write.events]))))
             connection.execute(_CLEAR_LOG, (key,))
         if status != before:
-            change = RunChange(key, app, write.run_id, created_at, before, status, write.columns[_PRICE])
+            change = RunChange(key, app, write.run_id, created_at, before, status, write.columns[PRICE])
             self._projections.changed(change, connection)
         return True
 
@@ -216,7 +188,7 @@ class RunWrites:
         """Raises ``LogConflict``: what the log ends with is not this very append."""
         run_id = id_text(write.run_id)
         _, _, status, log_end, epoch, _, mark = found
-        if mark is not None and (epoch, log_end, mark) == (*write.columns[1:3], write.columns[-1]):
+        if mark is not None and (epoch, log_end, mark) == (*write.columns[EPOCH_AND_END], write.columns[-1]):
             return
         if log_end != write.at:
             raise LogConflict(f"The log of run {run_id} has {log_end} events, not {write.at}.")
