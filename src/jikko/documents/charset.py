@@ -20,12 +20,8 @@ def decode(content: bytes) -> str:
     """The text: by its byte order mark, as UTF-8, or by a guess. A mark at the beginning is left out.
 
     The guess prefers the encodings of western Europe, which is all that Dify knows for plain text; only what cannot be
-    one of them is looked for among all others.
-
-    Raises:
-        DocumentFailure: It is no text.
-
-    Source: docs/dify-behaviour.md, “Document extractor”.
+    one of them is looked for among all others. Source: docs/dify-behaviour.md, “Document extractor”.
+    Raises ``DocumentFailure``: it is no text.
     """
     for mark, encoding in _MARKS:
         if content.startswith(mark):

@@ -76,9 +76,7 @@ def format_of(filename: str, mime_type: str) -> str:
 def parse(format: str, content: bytes) -> str:
     """Read a document. Runs in a worker process only: parsers are slow, and some are easily led astray.
 
-    Raises:
-        DocumentFailure: It cannot be read; the message says why.
-        MemoryError: It takes more than there is.
+    Raises ``DocumentFailure``, whose message says why, or ``MemoryError``.
     """
     with reading(format):
         return _parser(format)(content)

@@ -23,12 +23,7 @@ _UNSEEN: Final = frozenset({"script", "style"})
 
 
 def parse_pieces(format: str, filename: str, content: bytes) -> list[str]:
-    """The texts of a document, in their order. Runs in a worker process only.
-
-    Raises:
-        DocumentFailure: It cannot be read; the message says why.
-        MemoryError: It takes more than there is.
-    """
+    """The texts of a document, in order. Runs in a worker process only. Raises as ``parse`` does."""
     extension = posixpath.splitext(filename)[1].lstrip(".").lower()
     if extension in _MARKDOWN:
         return markdown_sections(decode(content))

@@ -16,11 +16,9 @@ _ALIASES: Final = {"!=": "≠", "==": "=", ">=": "≥", "<=": "≤"}
 
 
 def read_cases(fields: Fields) -> tuple[Case, ...]:
-    """The cases of an if-else node, from its ``data``.
+    """The cases of an if-else node, from its ``data``. Source: docs/dify-behaviour.md, “If-else”, “Older files”.
 
     The old form, conditions without cases, is one case ``true``. Without either there is no case.
-
-    Source: docs/dify-behaviour.md, “If-else”, “Older files”.
     """
     if fields.get("cases") is None:
         return (Case("true", read_logical_operator(fields), read_conditions(fields, "conditions"), legacy=True),)

@@ -14,12 +14,7 @@ from jikko.dsl.types import CONTAINER_STARTS
 def assign_containers(
     nodes: Sequence[NodeEntry], parents: Mapping[str, str], problems: list[Diagnostic]
 ) -> list[NodeEntry]:
-    """The nodes, each with its container.
-
-    Args:
-        parents: ``parentId`` of the nodes that have one.
-        problems: Notes nodes that contain themselves.
-    """
+    """The nodes, each with its container. ``parents``: ``parentId`` by node. ``problems``: Notes self-containment."""
     containers = {node.id: node for node in nodes if node.type in CONTAINER_STARTS}
     starts = {str(node.data.get("start_node_id")): node.id for node in containers.values()}
     claims = {node.id: _claims(node, parents.get(node.id), containers, starts) for node in nodes}

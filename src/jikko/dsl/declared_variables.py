@@ -31,11 +31,9 @@ _CONVERSATION_TYPES: Final = (
 
 
 def read_environment(workflow: Fields, *, is_newer: bool = False) -> tuple[Variable, ...]:
-    """The environment variables, from the ``workflow`` block. Those with a problem are left out.
+    """The environment variables of the ``workflow`` block without a problem.
 
-    Args:
-        is_newer: Whether a variable of an unknown type is kept, with a warning: such types come without a new version.
-
+    ``is_newer``: Whether a variable of an unknown type is kept, with a warning: such types come without a new version.
     Source: docs/dify-behaviour.md, “Declared variables”.
     """
     return tuple(_read(workflow, "environment_variables", _ENVIRONMENT_TYPES, is_newer))

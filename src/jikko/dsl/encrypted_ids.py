@@ -28,13 +28,9 @@ class DecryptionUnavailable(JikkoError):
 
 
 def plain_id(text: str, workspace: str) -> str | None:
-    """The id that a text means if a workspace has encrypted it; ``None`` if that is not so.
+    """The id that a text means if a workspace (its id, a UUID in lower case) has encrypted it, else ``None``.
 
-    Args:
-        workspace: Its id, as Dify writes it: a UUID in lower case.
-
-    Raises:
-        DecryptionUnavailable: The library for it is not installed.
+    Raises ``DecryptionUnavailable``: the library for it is not installed.
     """
     if len(text) > _MAX_LENGTH:
         return None

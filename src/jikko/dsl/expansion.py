@@ -12,11 +12,8 @@ _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 def expanded(value: Json, environment: Mapping[str, str], unset: list[str]) -> Any:
     """A value with every ``${NAME}`` in its texts replaced; keys of mappings are left alone. All else keeps its place.
 
-    Args:
-        unset: Takes the names that are not set, or empty; they read as nothing.
-
-    Raises:
-        RecursionError: The value is nested too deeply, or holds itself.
+    ``unset``: Takes the names that are not set, or empty; they read as nothing. Raises ``RecursionError``: the value
+    is nested too deeply, or holds itself.
     """
     match value:
         case str():

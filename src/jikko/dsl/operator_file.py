@@ -29,13 +29,7 @@ class OperatorFile:
         source: str,
         keys: tuple[str, ...],
     ) -> None:
-        """Args:
-        source: Where the text is from, as errors name it.
-        keys: What the file may have at its top.
-
-        Raises:
-            InvalidSettings: It is no YAML.
-        """
+        """``source``: As errors name it. ``keys``: What may stand at its top. Raises ``InvalidSettings``: no YAML."""
         self._text, self._kind, self._source = text, kind, source
         try:
             raw = parse(decoded(text), _LIMITS)

@@ -1,6 +1,4 @@
-"""The nodes and edges of a file, and whether they make a graph.
-
-Everything here takes time linear in nodes and edges, and nothing recurses over the graph.
+"""The nodes and edges of a file, and whether they make a graph: in linear time, without recursion.
 
 Source: docs/dify-behaviour.md, “Nodes and edges”, “Start of a run”, “Branches, skipping, joins”.
 """

@@ -12,44 +12,16 @@ from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.document import NodeEntry
 from jikko.dsl.fields import problem_at
 
+# Texts, since lists would be a line a key.
 _OF_FILE: Final = frozenset(
-    {
-        "version",
-        "kind",
-        "app",
-        "workflow",
-        "model_config",
-        "agent",
-        "agent_packages",
-        "dependencies",
-        "site",
-        "bundle_id",
-    }
+    "version kind app workflow model_config agent agent_packages dependencies site bundle_id".split()  # noqa: SIM905
 )
 _OF_APP: Final = frozenset(
-    {
-        "name",
-        "mode",
-        "icon",
-        "icon_type",
-        "icon_background",
-        "description",
-        "use_icon_as_answer_icon",
-        "max_active_requests",
-    }
+    "name mode icon icon_type icon_background description use_icon_as_answer_icon max_active_requests".split()  # noqa: SIM905
 )
 _OF_WORKFLOW: Final = frozenset(
-    {
-        "graph",
-        "features",
-        "environment_variables",
-        "conversation_variables",
-        "rag_pipeline_variables",
-        "kind",
-        "version",
-    }
+    "graph features environment_variables conversation_variables rag_pipeline_variables kind version".split()  # noqa: SIM905
 )
-# Texts, since lists would be a line a key.
 _OF_NODES: Final = frozenset(
     """
     type title desc version selected variables outputs inputs error_strategy default_value retry_config

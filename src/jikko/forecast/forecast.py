@@ -65,13 +65,10 @@ class Forecast(Struct, frozen=True):
 
 
 def forecast(checked: CheckedFile, installation: Installation, outside: Outside | None = None) -> Forecast:
-    """Say what will happen.
+    """Say what will happen. ``outside``: Values for environment variables that take the place of those in the file.
 
     It is taken that an iteration has something to go over, and that what a run gets from outside (inputs, answers of
     models and other servers) is as the workflow wants it.
-
-    Args:
-        outside: Values for environment variables that take the place of those in the file.
     """
     document, graph = checked.document, checked.graph
     refused: InvalidEnvironment | None = None

@@ -63,18 +63,9 @@ def installation(
     strategies: Callable[[], Strategies] = NoStrategies,
     require_plugin: Callable[[ProviderConfig], None] = lambda config: None,
 ) -> Installation:
-    """This installation, with settings. Reads the providers file; starts and calls nothing.
+    """This installation, with settings. Reads the providers file; starts and calls nothing. See ``Installation``.
 
-    Args:
-        providers: The providers file.
-        packages: The folder of packages that programs can import.
-        environment: What ``${NAME}`` in it stands for.
-        http_allow: The setting of that name, and so are ``http_proxy`` and ``fake_models``.
-        mocks: See ``Installation``.
-        tools: Looks tools up.
-        datasets: See ``Installation``.
-        strategies: Looks strategies of agents up.
-        require_plugin: See ``Installation``.
+    ``packages``: The folder of packages that programs can import. ``tools``, ``strategies``: What looks them up.
     """
     found, no_start = Providers(), ""
     known: Tools = NoTools()

@@ -40,12 +40,7 @@ _PARSES: Final = re.compile(r"\b(?:json|yaml|ast|JSON)\b|\bloads\b")
 def diagnose_node(
     node: Node, entry: NodeEntry, document: DslDocument, known: KnownVariables, installation: Installation
 ) -> Iterator[Diagnostic]:
-    """Every reason that is known before a run.
-
-    Args:
-        node: The compiled node of ``entry``.
-        known: The variables of ``document``.
-    """
+    """Every reason that is known before a run. ``node``: Of ``entry``. ``known``: Variables of ``document``."""
     match node:
         case Mocked():
             yield from _of_mock(node, entry)

@@ -11,11 +11,9 @@ from jikko.values import Json
 
 
 def with_mocks(graph: CompiledGraph, mocks: Mapping[str, Mapping[str, Json]]) -> CompiledGraph:
-    """The graph with mocks in the place of nodes.
+    """The graph with mocks: outputs by the id or the title of a node, an id wins, of one title all are mocked.
 
-    Args:
-        mocks: Outputs by the id or the title of a node; an id wins. Of nodes with one title, all are mocked. Names that
-            the graph lacks change nothing. A mocked container runs no round.
+    Names that the graph lacks change nothing. A mocked container runs no round.
     """
     chosen: dict[str, Mapping[str, Json]] = {}
     for node in graph.nodes.values():

@@ -66,12 +66,7 @@ class Datasets:
         self._wake = wake
 
     async def create(self, wishes: DatasetWishes) -> Dataset:
-        """Make a dataset.
-
-        Raises:
-            InvalidParam: It cannot be one.
-            DatasetNameTaken: Or ``DatasetIdTaken``.
-        """
+        """Make a dataset. Raises ``InvalidParam``, ``DatasetNameTaken`` or ``DatasetIdTaken``."""
         if wishes.id is not None and not is_uuid(wishes.id):
             raise InvalidParam("id: must be a UUID")
         stores = await self._knowledge.made()
@@ -153,9 +148,7 @@ class Datasets:
     async def change(self, dataset_id: str, wishes: DatasetWishes) -> Dataset:
         """Change what is wished. What that makes stale is indexed anew in the background.
 
-        Raises:
-            InvalidParam: It cannot be that way, or the name is taken.
-            NotFound: There is no such dataset.
+        Raises ``InvalidParam``: it cannot be that way, or the name is taken; ``NotFound``.
         """
         stores = await self._knowledge.made()
         old = await self.get(dataset_id)
@@ -311,9 +304,7 @@ class DatasetNames:
     async def understand(self, workspace_id: str) -> None:
         """Have encrypted ids of a workspace of Dify mean what is behind them, from now on.
 
-        Raises:
-            InvalidParam: It is no id of a workspace.
-            DecryptionUnavailable: The library for it is not installed.
+        Raises ``InvalidParam``: it is no id of a workspace; ``DecryptionUnavailable``: no library for it.
         """
         if not is_uuid(workspace_id):
             raise InvalidParam(f"{workspace_id!r} is no id of a workspace: it must be a UUID.")

@@ -91,17 +91,13 @@ class Documents:
         language: str = "English",
         name: str | None = None,
     ) -> Document:
-        """Add a document, or replace the one of that name, and have it indexed.
+        """Add a document, or replace the one of that name, and have it indexed. Raises ``InvalidParam``, ``NotFound``.
 
         Args:
             wishes: The technique and models of the dataset, if it has none yet.
             rule: The process rule; ``None``: that of the newest document, or the automatic one.
             rule_required: Whether the automatic one has to be given, too.
             name: If not that of the source.
-
-        Raises:
-            InvalidParam: Something of it cannot be.
-            NotFound: There is no such dataset.
         """
         dataset = await self._datasets.get(dataset_id)
         stores = await self._knowledge.made()
@@ -149,9 +145,7 @@ class Documents:
     ) -> Document:
         """Replace the text of a document, or cut it by another rule, and have it indexed anew.
 
-        Raises:
-            InvalidParam: Neither is given; or it is archived or disabled.
-            NotFound: There is no such document.
+        Raises ``InvalidParam``: neither is given, or it is archived or disabled; ``NotFound``.
         """
         dataset = await self._datasets.get(dataset_id)
         stores = await self._knowledge.made()
@@ -225,12 +219,7 @@ class Documents:
         return [IndexingStatus(each, counts[each.id].completed, counts[each.id].total) for each in found]
 
     async def delete(self, dataset_id: str, document_id: str) -> None:
-        """Delete a document, also one that is being indexed.
-
-        Raises:
-            NotFound: There is none.
-            Forbidden: It is archived.
-        """
+        """Delete a document, also one that is being indexed. Raises ``NotFound``, or ``Forbidden``: it is archived."""
         dataset = await self._datasets.get(dataset_id)
         stores = await self._knowledge.made()
         document = await stores.documents.document(dataset.id, document_id.lower())
@@ -245,9 +234,7 @@ class Documents:
     async def act(self, dataset_id: str, action: str, ids: Sequence[str]) -> None:
         """Enable, disable, archive or un-archive documents; those that are not there count for nothing.
 
-        Raises:
-            UploadRefused: ``invalid_action``.
-            InvalidParam: A document is not completed, and so cannot be disabled.
+        Raises ``UploadRefused`` (``invalid_action``), or ``InvalidParam``: one is not completed, and so not disabled.
         """
         dataset = await self._datasets.get(dataset_id)
         if action not in ACTIONS:

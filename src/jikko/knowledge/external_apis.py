@@ -17,12 +17,7 @@ class ExternalApis:
         self._clock = clock
 
     async def add(self, name: str, endpoint: str, api_key: str) -> ExternalApi:
-        """Note where an API is. Nothing is asked of it.
-
-        Raises:
-            InvalidParam: The address is none.
-            Conflict: The name is taken.
-        """
+        """Note where an API is, unasked. Raises ``InvalidParam``: no address; ``Conflict``: the name is taken."""
         try:
             parts = urlsplit(endpoint)
             usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

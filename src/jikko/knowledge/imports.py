@@ -110,9 +110,7 @@ class Imports:
     async def dataset(self, wishes: DatasetWishes, tags: Sequence[str], fields: Sequence[GivenField]) -> Dataset:
         """The dataset of that id, which is made if it is missing, with tags (by name) and metadata fields.
 
-        Raises:
-            InvalidParam: It cannot be made.
-            DatasetNameTaken: By a dataset with another id.
+        Raises ``InvalidParam``: it cannot be made; ``DatasetNameTaken``: by a dataset with another id.
         """
         stores = await self._knowledge.made()
         dataset = await stores.datasets.dataset((wishes.id or "").lower())
@@ -130,16 +128,10 @@ class Imports:
         return dataset
 
     async def document(self, dataset: Dataset, given: GivenDocument, old: Document | None) -> bool:
-        """Have a dataset hold a document as it is given.
+        """Have a dataset hold a document as it is given. ``old``: The document of that name, if the dataset has one.
 
-        Args:
-            old: The document of that name, if the dataset has one.
-
-        Returns:
-            Whether its texts have changed: it is then to be indexed.
-
-        Raises:
-            InvalidParam: The dataset has documents of another form.
+        Returns whether its texts have changed, and so are to be indexed.
+        Raises ``InvalidParam``: the dataset has documents of another form.
         """
         stores = await self._knowledge.made()
         changed = old is None or not await self._has(stores, old, given)

@@ -111,9 +111,7 @@ class Metadata:
     async def set(self, dataset_id: str, operations: Sequence[dict[str, Any]]) -> None:
         """Give documents values: ``{document_id, metadata_list: [{id, name, value}], partial_update}`` each.
 
-        Raises:
-            InvalidParam: There is no such document, or too much is to be changed. Nothing was.
-            NotFound: There is no such dataset.
+        Raises ``InvalidParam``: no such document, or too much is to be changed, and nothing was; ``NotFound``.
         """
         if len(operations) > MAX_OPERATIONS:
             raise InvalidParam(

@@ -122,10 +122,8 @@ class Segments:
     ) -> tuple[Document, list[Segment]]:
         """Add segments behind the others. They are found when this returns.
 
-        Raises:
-            InvalidParam: One of them cannot be, or the document is not completed.
-            NotFound: There is no such document.
-            ServiceFailed: The model makes no vectors.
+        Raises ``InvalidParam``: one cannot be, or the document is not completed; ``NotFound``; ``ServiceFailed``: the
+        model makes no vectors.
         """
         place = await self._index.place(dataset_id, document_id)
         if not wishes:
@@ -162,10 +160,7 @@ class Segments:
     ) -> tuple[Document, Segment]:
         """Change a segment. A changed text is found when this returns.
 
-        Raises:
-            InvalidParam: It cannot be that way.
-            NotFound: There is no such segment.
-            ServiceFailed: The model makes no vectors.
+        Raises ``InvalidParam``, ``NotFound``, or ``ServiceFailed``: the model makes no vectors.
         """
         _check_sizes(wishes)
         place = await self._index.place(dataset_id, document_id)

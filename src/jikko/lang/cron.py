@@ -20,13 +20,11 @@ class InvalidSchedule(ValueError):
 
 
 class Cron:
-    """A cron expression in a time zone.
+    """A cron expression in a time zone. Source: docs/dify-behaviour.md, “Trigger nodes”.
 
     Five fields, or a word such as ``@daily``. A time that a change of the clocks skips is due once, at the first moment
     behind the gap (not where any hour will do); one that a change repeats is due twice. If both day of month and day of
     week are restricted, either is enough.
-
-    Source: docs/dify-behaviour.md, “Trigger nodes”.
     """
 
     def __init__(self, expression: str, timezone: str = "UTC") -> None:

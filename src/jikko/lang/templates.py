@@ -17,12 +17,10 @@ _Piece: TypeAlias = tuple[str, Selector | None]
 
 
 class Template(Struct, frozen=True):
-    """A text, taken apart once at its references.
+    """A text, taken apart once at its references. Source: docs/dify-behaviour.md, “Templates”.
 
     A reference to a variable that does not exist reads as its dotted path; one to a null reads as nothing. What does
     not match the grammar of a reference is text.
-
-    Source: docs/dify-behaviour.md, “Templates”.
     """
 
     source: str

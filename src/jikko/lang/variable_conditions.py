@@ -111,11 +111,8 @@ class CaseOutcome(msgspec.Struct, frozen=True):
 def evaluate_case(case: Case, variables: Readable, recorded: Readable | None = None) -> CaseOutcome:
     """Whether a case holds. Conditions behind the one that decides are not looked at.
 
-    Args:
-        recorded: The variables as the recorded comparisons and the messages show them, if not as they are.
-
-    Raises:
-        ConditionError: A variable does not exist (``VariableNotFound``), or cannot be compared in that way.
+    ``recorded``: The variables as records and messages show them, if not as they are. Raises ``ConditionError``: one
+    does not exist (``VariableNotFound``), or cannot be compared in that way.
     """
     recorded = variables if recorded is None else recorded
     results: list[bool] = []

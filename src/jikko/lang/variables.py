@@ -69,11 +69,8 @@ def attribute(file: Json, name: str) -> Json | Unset:
 
 
 def follow(value: Json, path: Selector) -> Json | Unset:
-    """The value at the end of ``path`` (the part of a selector behind its second element).
-
-    Walks through the keys of objects and to one attribute of a file. Lists cannot be entered.
-
-    Source: docs/dify-behaviour.md, “Selectors”.
+    """The value at the end of ``path``, a selector without its first two elements: through keys of objects to one
+    attribute of a file; lists cannot be entered. Source: docs/dify-behaviour.md, “Selectors”.
     """
     for name in path:
         if not isinstance(value, dict):

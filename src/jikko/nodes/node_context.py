@@ -131,10 +131,7 @@ class ContainerContext(Context, Protocol):
         hides_failed_rounds: bool = False,
     ) -> Mapping[str, Json]:
         """Announce the container. ``variables`` are written under the container's id, for all its rounds; ``inputs``
-        are recorded.
-
-        Returns:
-            The inputs that the container began with: ``inputs``, or those in the log.
+        are recorded. Returns the inputs that it began with: ``inputs``, or those in the log.
         """
 
     @property
@@ -155,7 +152,7 @@ class ContainerContext(Context, Protocol):
         collect: Callable[[Values], Mapping[str, Json]],
         is_last: Callable[[Values, bool], bool] | None = None,
     ) -> RoundOutcome:
-        """Run the body once.
+        """Run the body once. Returns how it ended. A failing body is an outcome, not an exception.
 
         Args:
             index: Counted from 0.
@@ -163,7 +160,4 @@ class ContainerContext(Context, Protocol):
             collect: Reads what the container keeps of the round, from the variables as they are at its end.
             is_last: Decides, from the same variables and whether a ``loop-end`` ran, if no further round follows.
                 May raise ``NodeFailure``.
-
-        Returns:
-            How it ended. A failing body is an outcome, not an exception.
         """

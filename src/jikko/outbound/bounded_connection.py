@@ -155,9 +155,8 @@ class Handler(ResponseHandler):
     def _acknowledge(self) -> None:
         """Tell the server at once that the beginning of its answer has come.
 
-        Many servers write head and body apart. On a connection that was used before, the system of theirs then holds
-        the body back until the head is acknowledged, and ours acknowledges after 40 ms, for it hopes to have something
-        to send along.
+        Many servers write head and body apart. On a kept connection their system holds the body back until the head is
+        acknowledged, and ours does that after 40 ms, for it hopes to have something to send along.
         """
         connection = None if self.transport is None else self.transport.get_extra_info("socket")
         if connection is not None and hasattr(socket, "TCP_QUICKACK"):

@@ -33,11 +33,10 @@ class ConnectionPool(aiohttp.TCPConnector):
         self._factory = cast("partial[ResponseHandler]", partial(Handler, loop=self._loop, share=Scheduler()))
 
     async def _get(self, *args: Any, **options: Any) -> Any:
-        """A kept connection.
+        """A kept connection; one on which something came unasked is closed.
 
-        One on which something came while no request waited is closed: aiohttp would take it for the answer to the next
-        request, which may be another user's. This overrides a private method; ``test_misbehaving_servers`` tells if
-        aiohttp no longer calls it.
+        Aiohttp would take it for the answer to the next request, which may be another user's. This overrides a private
+        method; ``test_misbehaving_servers`` tells if aiohttp no longer calls it.
         """
         if OWN_CONNECTION.get():
             return None
@@ -58,12 +57,9 @@ class ConnectionPool(aiohttp.TCPConnector):
 
 
 def open_session(*, guard: Guard | None, find: Resolve) -> aiohttp.ClientSession:
-    """Make the session, with its pool of connections.
+    """Make the session, with its pool of connections. ``guard``: ``None`` to let every address pass.
 
     It keeps no cookies: runs of different users share it. Redirects and decompression are done outside of it.
-
-    Args:
-        guard: ``None`` to let every address pass.
     """
     connector = ConnectionPool(
         resolver=GuardedResolver(guard, find),

@@ -27,15 +27,7 @@ class BodyCollector:
     """
 
     def __init__(self, encoding: str, limit: int) -> None:
-        """Begin.
-
-        Args:
-            encoding: The Content-Encoding header.
-            limit: Bytes.
-
-        Raises:
-            HttpFailure: Content of this encoding cannot be read.
-        """
+        """``encoding``: The Content-Encoding header. Raises ``HttpFailure`` if it cannot be read. ``limit``: Bytes."""
         self._limit = limit
         self._content = bytearray()
         """In one: parts of a byte or two would each take twenty times as much."""

@@ -42,7 +42,7 @@ class AiohttpClient:
         trace_hosts: Iterable[str] = (),
         resolve: Resolve | None = None,
     ) -> None:
-        """Make a client; connects to nothing yet.
+        """Make a client; connects to nothing yet. Raises ``ValueError``: ``allow`` holds something that is no network.
 
         Args:
             allow: Networks (CIDR) or addresses that may be reached although they are not public.
@@ -52,9 +52,6 @@ class AiohttpClient:
             app_share: Of these, the part that one app may have. See ``max_for_one_app``.
             trace_hosts: Hosts that are told the place of a request in its trace (``traceparent``).
             resolve: Finds the addresses of names; the system's name service by default.
-
-        Raises:
-            ValueError: ``allow`` holds something that is no network.
         """
         self._allow = parse_allow(allow)
         self._proxy = proxy or None

@@ -99,12 +99,7 @@ def refusal(address: Address, allow: Iterable[Network] = ()) -> str | None:
 
 
 def refused(host: str, address: Address, why: str) -> tuple[Phrase, Phrase]:
-    """What is wrong with a refused request, and what to do about it.
-
-    Args:
-        host: As it stands in the URL.
-        why: From ``refusal``.
-    """
+    """What is wrong with a request to ``host``, as its URL has it, and what to do. ``why``: From ``refusal``."""
     carried = _carried(address)
     params = {"address": str(carried), "host": host, "why": Phrase(why)}
     code = "address.refused" if as_address(host) == address else "address.refused_host"

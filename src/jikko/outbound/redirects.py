@@ -24,16 +24,10 @@ class Hop(Struct, frozen=True):
 
 
 def next_hop(hop: Hop, response: HttpResponse, secret_headers: frozenset[str]) -> Hop | None:
-    """The request that an answer asks for; ``None`` if it does not redirect.
+    """The request that an answer asks for; ``None`` if it does not redirect. Raises ``HttpFailure``: to no usable URL.
 
     303 and 302 turn everything but HEAD into GET, 301 only POST; the body is dropped then. Credentials stay with the
-    origin that they were meant for.
-
-    Args:
-        secret_headers: Names, in lower case, of further headers with credentials.
-
-    Raises:
-        HttpFailure: It leads to no usable URL.
+    origin that they were meant for. ``secret_headers``: Lower-case names of further headers with credentials.
     """
     location = response.header("location")
     if response.status not in REDIRECTS or not location:

@@ -26,12 +26,9 @@ class Tunnels:
         threads: Executor | None = None,
     ) -> None:
         """Args:
-        allow: Networks (CIDR) or addresses that may be reached although they are not public.
+        allow: Networks (CIDR) or addresses that may be reached although they are not public; else ``ValueError``.
         proxy: URL of an HTTP proxy. Names are then its to look up, and its policy holds for them.
         threads: Where names are looked up, if not in those of the event loop.
-
-        Raises:
-            ValueError: ``allow`` holds something that is no network.
         """
         self._allow = parse_allow(allow)
         self._proxy = urlsplit(proxy) if proxy else None

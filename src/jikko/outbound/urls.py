@@ -32,10 +32,7 @@ class WireUrl(Struct, frozen=True):
 
     @classmethod
     def parse(cls, url: str, params: Pairs = ()) -> Self:
-        """Take a URL apart.
-
-        Args:
-            params: If there are any, they replace the query.
+        """Take a URL apart. ``params``: If there are any, they replace the query.
 
         Raises:
             HttpFailure: It cannot be used; the message says why, without the URL, which may hold secrets.

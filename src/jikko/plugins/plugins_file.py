@@ -16,14 +16,9 @@ _NETWORKS: Final = ("gate", "direct")
 
 
 def read_plugins_file(file: Path | None, environment: Mapping[str, str]) -> PluginsConfig:
-    """What a plugins file says; nothing if there is no file.
+    """What a plugins file says; nothing if there is no file. Raises ``InvalidSettings`` with every problem found.
 
-    Args:
-        environment: What ``${NAME}`` in the file stands for. A name that is not set is no error of the file: only the
-            tools of that plugin fail.
-
-    Raises:
-        InvalidSettings: The file cannot be read. Carries every problem found.
+    ``environment``: For ``${NAME}``. A name that is not set only makes the tools of its plugin fail.
     """
     if file is None:
         return PluginsConfig()

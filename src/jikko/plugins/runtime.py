@@ -87,15 +87,11 @@ class PluginRuntime:
         return self._pool
 
     def find(self, kind: Kind, written: str, exact: str, subject: Phrase) -> tuple[Entry, ProviderDeclaration]:
-        """The plugin that a workflow means, and its provider.
+        """The plugin that a workflow means, and its provider. Raises ``ToolNotFound`` if it has none.
 
         Args:
-            written: The provider's name, as the workflow has it.
             exact: The identifier of the plugin that the workflow was made with, if it says.
             subject: What is looked for, for messages.
-
-        Raises:
-            ToolNotFound: It is not installed, or has no such provider.
         """
         name = provider_name(written, self.config.aliases)
         made_with = identifier(exact)
@@ -189,15 +185,12 @@ class PluginRuntime:
         answer: Callable[[Any], None] | None = None,
         silence: float | None = None,
     ) -> None:
-        """Invoke a plugin, and wait until it has said everything.
+        """Invoke a plugin, and wait until it has said everything. Raises ``PluginFailure``: it failed.
 
         Args:
             request: What is sent, without the user. Files in it are file mappings.
             host: Who asks models and calls tools for it; ``None``: it may ask nothing.
             silence: Seconds between two answers, in place of a limit of the whole call.
-
-        Raises:
-            PluginFailure: It failed.
         """
         gate = self._outlet(entry).gate
         with ExitStack() as stack:

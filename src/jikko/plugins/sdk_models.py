@@ -177,13 +177,8 @@ class ModelsOfPlugins:
 
 
 def _credentials(model: PluginModel, provider: ProviderDeclaration, kind: str) -> dict[str, Json]:
-    """What the plugin is told; what the providers file does not say has its default.
-
-    Args:
-        kind: ``""``: of the provider as a whole.
-
-    Raises:
-        ToolNotFound: One is missing.
+    """What the plugin is told, with defaults. ``kind``: ``""`` for the provider. Raises ``ToolNotFound``: one is
+    missing.
     """
     wanted = [each for each in provider.credentials if not each.models or kind in each.models]
     defaults = {each.name: each.default for each in wanted if each.default is not None}

@@ -13,13 +13,9 @@ class Backend(Protocol):
     """
 
     async def complete(self, request: ModelRequest, progress: AnswerCollector) -> None:
-        """Send a request and put the whole answer into ``progress``.
+        """Put the whole answer into ``progress``, which holds what came also when this raises ``ModelFailure``.
 
-        Args:
-            request: ``model`` is what the provider calls it, ``mode`` what the providers file says.
-
-        Raises:
-            ModelFailure: There is no usable answer. ``progress`` holds what came.
+        ``request``: ``model`` is what the provider calls it, ``mode`` what the providers file says.
         """
 
     async def models(self) -> list[str]:

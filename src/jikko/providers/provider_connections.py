@@ -210,14 +210,7 @@ class ProviderBackends:
         self.prices = Prices()
 
     def config(self, provider: str, model: str) -> ProviderConfig:
-        """The entry for a provider.
-
-        Args:
-            model: For the message.
-
-        Raises:
-            ModelFailure: There is none.
-        """
+        """The entry for a provider. ``model``: For the message. Raises ``ModelFailure``: there is none."""
         config = self.providers.find(provider)
         if config is None:
             file = _FILE if self.providers.source else _NO_FILE

@@ -37,14 +37,9 @@ _MAX_TEXTS: Final = 2048
 
 
 def read_providers(file: Path | None, environment: Mapping[str, str]) -> Providers:
-    """The providers that a file describes; none if there is no file.
+    """The providers of a file; none if there is no file. Raises ``InvalidSettings`` with every problem found.
 
-    Args:
-        environment: What ``${NAME}`` in the file stands for. A name that is not set is no error of the file: only the
-            models of that provider cannot be called.
-
-    Raises:
-        InvalidSettings: The file cannot be read. Carries every problem found.
+    ``environment``: For ``${NAME}``. A name that is not set only keeps the models of its provider from being called.
     """
     if file is None:
         return Providers()

@@ -34,12 +34,7 @@ class SdkClient:
         self._client: AsyncLazy[Any] = AsyncLazy(partial(make, config))
 
     async def get(self) -> Any:
-        """The client.
-
-        Raises:
-            ModelFailure: It cannot be made from this configuration.
-            ImportError: Its library lacks something.
-        """
+        """The client. Raises ``ModelFailure`` for this configuration, ``ImportError`` if its library lacks a part."""
         try:
             return await self._client.get()
         except (ModelFailure, ImportError):

@@ -94,17 +94,11 @@ class Child:
         return True
 
     async def exchange(self, job: bytes, *, output_bytes: int, send: SendForProgram | None = None) -> ChildReply:
-        """Send the job, make the requests that it asks for, and read the reply.
+        """Send the job, have ``send`` make the requests that it asks for, and read the reply.
 
-        Args:
-            job: What ``wire.pack`` made.
-            output_bytes: How large the result may be, as JSON.
-            send: Makes the requests.
-
-        Raises:
-            ChildFailed: It reports that it failed itself.
-            EOFError: It ended, or closed its connection, without a whole reply.
-            BadReply: It announced more than it may send.
+        ``job``: What ``wire.pack`` made. ``output_bytes``: How large the result may be, as JSON.
+        Raises ``ChildFailed``: it reports that it failed itself; ``EOFError``: it ended, or closed its connection,
+        without a whole reply; ``BadReply``: it announced more than it may send.
         """
         loop = asyncio.get_running_loop()
         # When it closed before it read all, it may still have answered.

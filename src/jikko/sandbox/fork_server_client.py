@@ -76,13 +76,11 @@ class ForkServerClient:
         """Start a fork server, and have a child of it prove that it is locked.
 
         Must be called on a thread that outlives it: the kernel kills the fork server with the thread that started it.
+        Raises ``SandboxFailure``: it could not start, or a lock does not hold. Nothing is left running.
 
         Args:
             packages: What it loads before it locks.
             program: What the new interpreter executes. Only tests and the benchmark pass another.
-
-        Raises:
-            SandboxFailure: It could not start, or a lock does not hold. Nothing is left running.
         """
         server = cls(limits, packages, *launch(limits, program, packages.settings))
         seconds = _START_SECONDS if packages.settings is None else _LOADING_SECONDS
@@ -113,9 +111,7 @@ class ForkServerClient:
     async def take(self, kind: str) -> Child:
         """A child that no other job has, if possible one that is warm for a kind of job. Hand it back with ``release``.
 
-        Raises:
-            ForkServerGone: The fork server ended.
-            SandboxFailure: The machine has no room for one more process.
+        Raises ``ForkServerGone``, or ``SandboxFailure`` if the machine has no room for one more process.
         """
         if self.gone:
             raise ForkServerGone

@@ -39,11 +39,7 @@ class ForkServers:
     async def current(self, program: bytes = b"") -> ForkServerClient:
         """The one that new runs go to. The first is started; one that is old, or has other packages, is replaced soon.
 
-        Args:
-            program: The text of the next program.
-
-        Raises:
-            SandboxFailure: It could not be started, or all of it is closed.
+        ``program``: The next one's text. Raises ``SandboxFailure``: it could not be started, or all of it is closed.
         """
         async with self._starting:
             if self.is_closed:

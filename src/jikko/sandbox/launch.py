@@ -33,7 +33,7 @@ _PACKAGES: Final = ("jikko", "jinja2", "markupsafe", "_quickjs", "tzdata", *LIBR
 def launch(
     limits: SandboxLimits, program: str, packages: dict[str, Any] | None = None
 ) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    """Start the process of a fork server.
+    """Start the process of a fork server. Raises ``SandboxFailure``: it cannot be started.
 
     Args:
         packages: What it is to load besides, as ``Loadable.settings``.
@@ -41,9 +41,6 @@ def launch(
 
     Returns:
         The process, and our end of the control socket, which is its standard input.
-
-    Raises:
-        SandboxFailure: It cannot be started.
     """
     settings = {
         "parent": os.getpid(),

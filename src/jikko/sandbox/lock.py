@@ -37,10 +37,7 @@ def let_others_first(process_id: int, niceness: int) -> None:
 
     Who wakes up interrupts a process whose slices are longer than his own; one with slices of the same length works on
     until the next tick of the clock, 4 ms by rule, however nice it is. Its share of the processor stays the same.
-    Kernels before 6.12 have one length of slices for all.
-
-    Raises:
-        ProcessLookupError: It has ended.
+    Kernels before 6.12 have one length of slices for all. Raises ``ProcessLookupError``: it has ended.
     """
     os.setpriority(os.PRIO_PROCESS, process_id, niceness)
     # struct sched_attr: size, policy, flags, niceness, priority, runtime, deadline, period.

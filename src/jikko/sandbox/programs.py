@@ -34,7 +34,7 @@ class Programs:
     async def run(
         self, kind: str, text: bytes, key: TemplateKey | None, send: SendForProgram | None, *, again: bool = True
     ) -> ChildReply:
-        """Run a program. Returns what it replied.
+        """Run a program. Returns what it replied. Raises ``SandboxFailure``: it failed, or cannot be run.
 
         Args:
             kind: See ``ForkServer.take``.
@@ -42,9 +42,6 @@ class Programs:
             key: Of a template.
             send: Makes the requests of a program.
             again: Whether it may begin again if the child fails before it, or the fork server turns out to be gone.
-
-        Raises:
-            SandboxFailure: It failed, or cannot be run.
         """
         server = await self.servers.current(text if kind == "python3" else b"")
         if kind == "python3":
@@ -91,10 +88,8 @@ async def supervised(
 ) -> ChildReply:
     """Have a child do a job, and hand it back. Returns what it replied.
 
-    Raises:
-        SandboxFailure: It broke a limit, or ended without a reply.
-        ChildFailed: The child failed, and not the program.
-        ForkServerGone: The fork server ended.
+    Raises ``SandboxFailure``: it broke a limit, or ended without a reply; ``ChildFailed``: the child failed, and
+    not the program; ``ForkServerGone``.
     """
     limits = servers.limits
     done = False

@@ -200,16 +200,10 @@ class Renderer:
             self.warm_up()
 
     def render(self, source: str, variables: dict[str, Any], block: bytes) -> tuple[str, bytes]:
-        """Render a template.
+        """Render a template. Raises ``ProgramFailed``: the template is wrong, or an expression in it failed.
 
-        Args:
-            block: What an earlier call returned for the same source, to save the compilation; ``b""`` without one.
-
-        Returns:
-            The text as JSON, and the compiled template; ``b""`` when one was passed in or it is too large.
-
-        Raises:
-            ProgramFailed: The template is wrong, or an expression in it failed.
+        ``block``: What an earlier call returned for the same source, to save the compilation; else ``b""``. Returns
+        the text as JSON, and the compiled template; ``b""`` when one was passed in or it is too large.
         """
         compiled = b""
         try:

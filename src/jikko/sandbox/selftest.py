@@ -26,18 +26,10 @@ _ORDINARY: Final = (
 async def self_test(
     limits: SandboxLimits | None = None, *, packages: PackageFolder | None = None, program: str = PROGRAM
 ) -> list[Diagnostic]:
-    """Start a fork server, try what must be refused and what must work, and end it.
+    """Start a fork server, try what must be refused and what must work, and end it. Takes about half a second.
 
-    Takes about half a second.
-
-    Args:
-        limits: By default, those of ``SandboxLimits()``.
-        packages: Where packages for programs are installed.
-        program: What the fork server executes. Only tests pass another.
-
-    Returns:
-        One diagnostic per thing tried, in order: ``where`` is what was tried, such as ``no sockets``. After a failure
-        that the rest depends on there are no more.
+    Returns one diagnostic per thing tried, in order: ``where`` is what was tried, such as ``no sockets``. After a
+    failure that the rest depends on there are no more. ``program``: What it executes; only tests pass another.
     """
     limits = limits or SandboxLimits()
     reason = why_unsupported()

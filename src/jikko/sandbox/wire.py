@@ -40,17 +40,10 @@ def pack(text: bytes, block: bytes = b"") -> bytes:
 
 
 def parse_reply(text: bytes, max_elements: int) -> dict[str, Any]:
-    """Read the JSON text of a reply.
+    """The object in the JSON text of a reply. ``max_elements``: Of arrays and objects, counted before they are made.
 
-    Args:
-        max_elements: How many elements arrays and objects may have in all. They are counted before they are made.
-
-    Returns:
-        The object it holds. Strings in it can be encoded as UTF-8: halves of surrogate pairs became U+FFFD.
-
-    Raises:
-        BadReply: It is not JSON, no object, nested too deeply, has too many elements, or holds a number with thousands
-            of digits.
+    Its texts can be encoded as UTF-8: halves of surrogate pairs became U+FFFD. Raises ``BadReply``: it is no JSON, no
+    object, nested too deeply, has too many elements, or holds a number with thousands of digits.
     """
     if has_more_elements(text, max_elements):
         raise BadReply(f"returned more than {max_elements} elements of arrays and objects (set by JIKKO_MAX_ELEMENTS)")

@@ -98,12 +98,7 @@ class FunctionCalling:
         self._usages: list[ModelUsage] = []
 
     async def run(self) -> None:
-        """Ask and call until the model answers without a call.
-
-        Raises:
-            ToolFailure: The model gave no answer.
-            LimitReached: The run's agents may not go on.
-        """
+        """Ask and call until the model calls nothing. Raises ``ToolFailure``: no answer; ``LimitReached``."""
         for number in range(1, self._rounds + 1):
             if not await self._round(number):
                 break

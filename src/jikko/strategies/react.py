@@ -113,12 +113,7 @@ class _ObjectEnd:
         self._in_text = False
 
     def look(self, text: str, start: int) -> int:
-        """The position behind the object; -1 if it has not ended.
-
-        Args:
-            text: All of it so far, behind what was read before it.
-            start: Where it begins.
-        """
+        """The position behind the object from ``start``; -1 if it has not ended. ``text``: All of it so far."""
         while (mark := _IN_OBJECT.search(text, start + self._at)) is not None:
             self._at = mark.end() - start
             match mark[0]:
@@ -200,12 +195,7 @@ class ReAct(AppAgent):
     """One invocation."""
 
     async def run(self) -> None:
-        """Ask and call until the model gives its final answer, or calls nothing.
-
-        Raises:
-            AgentFailure: There is no answer.
-            LimitReached: The run's agents may not go on.
-        """
+        """Ask and call until the final answer, or no call. Raises ``AgentFailure``, ``LimitReached``."""
         rounds: list[Thought] = []
         for number in range(1, self.rounds + 1):
             is_last = number == self.rounds

@@ -57,12 +57,7 @@ class AppFunctionCalling(AppAgent):
     """One invocation."""
 
     async def run(self) -> None:
-        """Ask and call until the model answers without a call.
-
-        Raises:
-            AgentFailure: There is no answer.
-            LimitReached: The run's agents may not go on.
-        """
+        """Ask and call until the model calls nothing. Raises ``AgentFailure``: no answer; ``LimitReached``."""
         system = [PromptMessage("system", (f"{self.instruction}\n",))] if self.instruction else []
         before = [*system, *self.model.history]
         pictures: Any = self.pictures

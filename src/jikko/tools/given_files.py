@@ -33,10 +33,7 @@ class GivenFiles:
         self._timeouts = timeouts
 
     async def read(self, file: Json, parameter: str, call: ToolCall) -> FileContent:
-        """Read the file that a parameter was given.
-
-        Args:
-            file: Its mapping (docs/dify-behaviour.md, “File values”).
+        """Read the file that a parameter was given. ``file``: Its mapping (docs/dify-behaviour.md, “File values”).
 
         Raises:
             ToolFailure: It is not a file, is missing, belongs to another user or cannot be fetched.

@@ -109,14 +109,9 @@ _CODE: Final = re.compile(r"[A-Za-z0-9_-]{16,128}")
 
 
 def read_tools_file(file: Path | None, environment: Mapping[str, str]) -> ToolsFile:
-    """The tools that a file describes; none if there is no file.
+    """The tools that a file describes; none if there is no file. Raises ``InvalidSettings`` with every problem found.
 
-    Args:
-        environment: What ``${NAME}`` in the file stands for. A name that is not set is no error of the file: only the
-            tools of that entry cannot be called.
-
-    Raises:
-        InvalidSettings: The file cannot be read. Carries every problem found.
+    ``environment``: For ``${NAME}``. A name that is not set only keeps the tools of its entry from being called.
     """
     if file is None:
         return ToolsFile()

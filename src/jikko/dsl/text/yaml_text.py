@@ -59,13 +59,9 @@ class YamlProblem(Exception):
 
 
 def parse(text: str, limits: LoadLimits, doubts: list[YamlProblem] | None = None) -> Json:
-    """The value that a YAML document stands for; ``None`` for an empty one.
+    """The value of a YAML document; ``None`` for an empty one. Raises ``YamlProblem``, also if it exceeds a limit.
 
-    Args:
-        doubts: Takes what can be read and is hardly meant: keys that a mapping has twice, of which the last one holds.
-
-    Raises:
-        YamlProblem: It is no YAML, or exceeds a limit.
+    ``doubts``: Takes what is hardly meant: keys that a mapping has twice, of which the last one holds.
     """
     try:
         return _read(as_yaml(text), limits, [] if doubts is None else doubts)

@@ -87,14 +87,9 @@ def _segmentation(given: dict[str, Any]) -> Segmentation:
 
 
 def checked_rule(given: Any, form: str) -> dict[str, Json]:
-    """A process rule as it is kept.
+    """A client's process rule for documents of a form. Raises ``InvalidParam``: it is none.
 
-    Args:
-        given: What a client sent.
-        form: The document's form.
-
-    Raises:
-        InvalidParam: It is no rule. Source: docs/dify-behaviour.md, “Knowledge API”.
+    Source: docs/dify-behaviour.md, “Knowledge API”.
     """
     if not isinstance(given, dict):
         raise InvalidParam("process_rule: must be an object")

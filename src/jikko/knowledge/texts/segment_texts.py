@@ -130,13 +130,10 @@ class DraftSegment(Struct, frozen=True, gc=False):
 
 
 def drafts(texts: Sequence[str], rule: ProcessRule) -> Iterator[DraftSegment]:
-    """The segments of a document, in their order.
+    """The segments of a document, in their order. Raises ``CuttingError``: there are too many.
 
     Args:
         texts: Those that its file was read into: a chunk never spans two of them.
-
-    Raises:
-        CuttingError: There are too many.
     """
     room = ChunkBudget(texts)
     if rule.mode != "hierarchical":

@@ -35,12 +35,10 @@ from jikko.values import Json
 
 
 class AgentNode(NodeConfig, frozen=True):
-    """Let a strategy work on a question.
+    """Let a strategy work on a question. Source: docs/dify-behaviour.md, “Agent”.
 
     Outputs:
         ``text``, ``usage``, ``files``, ``json`` (the log, then what was said in JSON), and those that it makes besides.
-
-    Source: docs/dify-behaviour.md, “Agent”.
     """
 
     type: ClassVar[str] = "agent"

@@ -139,14 +139,11 @@ async def tools_of(
     app_id: str,
     left_out: Callable[[ToolName, str], None] | None = None,
 ) -> tuple[AgentTool, ...]:
-    """The tools that a parameter lists and has switched on.
+    """The tools that a parameter lists and has switched on. Raises ``NodeFailure``: one is not there.
 
     Args:
         left_out: Of an app without a workflow, which goes on without a tool that is not there: called with its name and
             the reason.
-
-    Raises:
-        NodeFailure: One is not there.
     """
     listed = value if isinstance(value, list) else []
     used = [entry for entry in listed if isinstance(entry, Mapping) and entry.get("enabled") is True]

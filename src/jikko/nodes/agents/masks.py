@@ -28,12 +28,7 @@ class Masks:
 
     @classmethod
     def of(cls, ctx: Context, values: Iterable[tuple[Json, Json]], selectors: Iterable[Selector]) -> Self:
-        """Those among what a node gives.
-
-        Args:
-            values: Each as it is used, and as it is recorded.
-            selectors: The variables that they were rendered from.
-        """
+        """Those among ``values``; ``recorded``: each as records show it. ``selectors``: Which they came from."""
         if ctx.recorded is ctx.variables:
             return cls({})
         read = [(ctx.variables.get(selector), ctx.recorded.get(selector)) for selector in selectors]

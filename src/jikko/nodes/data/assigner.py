@@ -200,12 +200,9 @@ def _assign_unchecked(pool: _Pool, assignment: Assignment) -> Json:
 
 
 def _check_depth(operation: str, value: Json) -> None:
-    """Refuse what is nested too deep to be kept in the log.
+    """Refuse, with ``AssignmentRefused``, what is nested deeper than ``MAX_DEPTH``: the log could not keep it.
 
     Here, since a value that grows deeper from round to round of a loop has to pass here.
-
-    Raises:
-        AssignmentRefused: The variable would be nested deeper than ``MAX_DEPTH`` levels.
     """
     if isinstance(value, (list, dict)) and is_too_deep([value] if operation == "append" else value):
         raise AssignmentRefused(f"The value is nested deeper than {MAX_DEPTH} levels", unexpected=True)

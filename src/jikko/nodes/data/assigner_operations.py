@@ -92,13 +92,9 @@ def prepared(operation: str, kind: str, value: Json) -> Json:
 
 
 def apply(operation: str, kind: str, current: Json, value: Json, *, max_number: int) -> Json:
-    """The new value of a variable. Never changes ``current`` in place.
+    """The new value; ``current`` is not changed in place. ``max_number``: The largest absolute value of an integer.
 
-    Args:
-        max_number: The largest absolute value of an integer that arithmetic may come to.
-
-    Raises:
-        AssignmentRefused: The type has no zero value to be cleared to, or a number gets too large.
+    Raises ``AssignmentRefused``: the type has no zero value to be cleared to, or a number gets too large.
     """
     if operation in _ARITHMETIC and not isinstance(current, (int, float)):
         # Version 1 may have put a text there, which Python would repeat as often as the number says.

@@ -114,17 +114,9 @@ _MAX_NAME_LENGTH: Final = 200
 
 
 async def keep_files(ctx: Context, value: Json, kind: str, name: str) -> Json:
-    """Store what a program returned for one output.
+    """Store what a program returned for the output ``name``. Returns the file mapping, or the list of them.
 
-    Args:
-        kind: ``FILE`` or ``FILES``.
-        name: Of the output.
-
-    Returns:
-        The file mapping, or the list of them; ``None`` stays.
-
-    Raises:
-        NodeFailure: It is no file, or too large.
+    ``kind``: ``FILE`` or ``FILES``. Raises ``NodeFailure``: it is no file, or too large.
     """
     if value is None:
         return None

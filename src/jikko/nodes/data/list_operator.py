@@ -71,12 +71,7 @@ class ElementCondition(Struct, frozen=True):
         return cls(data.text("key"), operator, tuple(value))
 
     def test(self, kind: str, variables: Variables) -> Test:
-        """The test, for elements of a list of this type.
-
-        Raises:
-            ListRefused: There is no such test.
-            ValueError: The value does not suit the type of the elements.
-        """
+        """The test. Raises ``ListRefused`` if there is no such, ``ValueError`` if the value does not suit the type."""
         value = self.value.to_text(variables) if isinstance(self.value, Template) else self.value
         match kind:
             case "array[boolean]":
@@ -161,12 +156,10 @@ TYPES: Final = ("array[string]", "array[number]", "array[boolean]", "array[file]
 
 
 class ListOperator(NodeConfig, frozen=True):
-    """Work on a list, in this order: filter, pick one, sort, shorten.
+    """Work on a list, in this order: filter, pick one, sort, shorten. Source: docs/dify-behaviour.md, “List operator”.
 
     Outputs:
         ``result``: The list. ``first_record`` and ``last_record``: its ends, null if it is empty.
-
-    Source: docs/dify-behaviour.md, “List operator”.
     """
 
     type: ClassVar[str] = "list-operator"

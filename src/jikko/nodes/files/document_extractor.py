@@ -11,12 +11,10 @@ from jikko.values import UNSET, Json, Selector, is_file
 
 
 class DocumentExtractor(NodeConfig, frozen=True):
-    """Read documents.
+    """Read documents. Source: docs/dify-behaviour.md, “Document extractor”.
 
     Outputs:
         ``text``: A text for one file; a list of texts for a list, and for a variable without a value.
-
-    Source: docs/dify-behaviour.md, “Document extractor”.
     """
 
     type: ClassVar[str] = "document-extractor"

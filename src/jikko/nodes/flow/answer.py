@@ -10,12 +10,10 @@ from jikko.values import Json, Selector, is_file
 
 
 class Answer(NodeConfig, frozen=True):
-    """Write a text with references.
+    """Write a text with references. Source: docs/dify-behaviour.md, “Answer node”.
 
     Outputs:
         ``answer``: The text, in Markdown. ``files``: the files among the values referenced.
-
-    Source: docs/dify-behaviour.md, “Answer node”.
     """
 
     type: ClassVar[str] = "answer"

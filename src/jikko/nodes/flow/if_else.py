@@ -14,12 +14,10 @@ ELSE = "false"
 
 
 class IfElse(NodeConfig, frozen=True):
-    """Look at cases in their order.
+    """Look at cases in their order. Source: docs/dify-behaviour.md, “If-else”.
 
     Outputs:
         ``result``: Whether a case holds. ``selected_case_id``: its id, or ``false``.
-
-    Source: docs/dify-behaviour.md, “If-else”.
     """
 
     type: ClassVar[str] = "if-else"

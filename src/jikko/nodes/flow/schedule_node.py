@@ -15,13 +15,9 @@ _LONGEST: Final = 366 * 86_400.0
 
 
 def recurrence_of(config: Mapping[str, Any]) -> Cron | Every:
-    """Return when a node of the type ``trigger-schedule`` with this configuration is due.
+    """When a ``trigger-schedule`` is due. Raises ``InvalidSchedule``: it is wrong, or never due.
 
     Beside what Dify knows, a cron expression may be an interval: ``@every 90s``, counted from the Unix epoch.
-
-    Raises:
-        InvalidSchedule: The configuration is wrong, or it is never due.
-
     Source: docs/dify-behaviour.md, “Trigger nodes”.
     """
     mode = config.get("mode") or "visual"

@@ -221,12 +221,7 @@ async def _recorded_json(text: str) -> str:
 
 
 async def _lenient_json(text: str) -> Json:
-    """The value of JSON that may be broken, as people and models write it.
-
-    Raises:
-        TooManyElements: It is large, and has too many.
-        ValueError: There is nothing to be made of it.
-    """
+    """The value of JSON that may be broken. Raises ``TooManyElements``, or ``ValueError`` if it has none."""
     try:
         return await decode_json(text, json.loads)
     except TooManyElements:

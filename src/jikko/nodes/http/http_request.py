@@ -149,14 +149,12 @@ class _Head(Struct, frozen=True):
 
 
 class HttpRequest(NodeConfig, frozen=True):
-    """Send a request and hand on the answer.
+    """Send a request and hand on the answer. Source: docs/dify-behaviour.md, “HTTP request”.
 
     A status other than 2xx is a failure only if the node has an error strategy or retries.
 
     Outputs:
         ``status_code``, ``body`` (text; ``""`` if the answer is a file), ``headers`` (by lower-case name), ``files``.
-
-    Source: docs/dify-behaviour.md, “HTTP request”.
     """
 
     type: ClassVar[str] = "http-request"
@@ -347,10 +345,7 @@ def _without_userinfo(url: str) -> str:
 
 
 async def outputs_of(ctx: Context, url: str, response: HttpResponse) -> dict[str, Json]:
-    """The outputs: ``status_code``, ``body``, ``headers``, ``files``.
-
-    Args:
-        url: Where the answer is from.
+    """The outputs: ``status_code``, ``body``, ``headers``, ``files``. ``url``: Where the answer is from.
 
     Raises:
         NodeFailure: It is too large.

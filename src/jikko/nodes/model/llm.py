@@ -105,13 +105,11 @@ FORMATS = ("tagged", "separated")
 
 
 class Llm(NodeConfig, frozen=True):
-    """Ask a model, and show its answer while it comes.
+    """Ask a model, and show its answer while it comes. Source: docs/dify-behaviour.md, “LLM”.
 
     Outputs:
         ``text``, ``reasoning_content``, ``usage``, ``finish_reason``; ``structured_output`` if it is on; ``files`` if
         the model made some.
-
-    Source: docs/dify-behaviour.md, “LLM”.
     """
 
     type: ClassVar[str] = "llm"
@@ -260,12 +258,9 @@ class Llm(NodeConfig, frozen=True):
 
 
 def context_text(value: Json | Unset) -> str:
-    """The text that stands for ``{{#context#}}``; ``""`` if the value is neither a text nor a list.
+    """The text for ``{{#context#}}``, ``""`` for other values. Source: docs/dify-behaviour.md, “LLM”.
 
-    Raises:
-        NodeFailure: A list has an element without ``content``.
-
-    Source: docs/dify-behaviour.md, “LLM”.
+    Raises ``NodeFailure``: a list has an element without ``content``.
     """
     if value is UNSET or value is None:
         return ""

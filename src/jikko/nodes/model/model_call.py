@@ -20,11 +20,8 @@ def abilities(ctx: Context, model: ModelConfig) -> Abilities:
 
 
 async def call(ctx: Context, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
-    """Call a model.
-
-    Raises:
-        NodeFailure: There is no usable answer. Of its record only kind, message and usage are set.
-        ModelFailure: The model turned out not to be able to do what was asked of it: see its ``unsupported``.
+    """Call a model. Raises ``NodeFailure``, whose record has only kind, message and usage; or ``ModelFailure`` if the
+    model turned out not to be able to do what was asked of it: see its ``unsupported``.
     """
     try:
         return await ctx.ports.models.complete(request, emit)

@@ -195,12 +195,7 @@ _USER: Final = """\
 def classifier_messages(
     text: str, categories: Sequence[tuple[str, str]], instruction: str, media: Sequence[Media], history: str = ""
 ) -> tuple[PromptMessage, ...]:
-    """The prompt. The text stands as it is at the end of the last message.
-
-    Args:
-        categories: Id and name of each.
-        history: The conversation so far, in lines.
-    """
+    """The prompt: its last message ends with the text as it is. ``history``: The conversation, in lines."""
     listed = json.dumps([{"category_id": id_, "category_name": name} for id_, name in categories], ensure_ascii=False)
     instructions = f"Instructions: {instruction}\n" if instruction.strip() else ""
     so_far = f"Conversation so far:\n{history}\n\n" if history else ""

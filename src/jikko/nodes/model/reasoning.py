@@ -14,11 +14,9 @@ _BLANK_LINES: Final = re.compile(r"\n\s*\n")
 
 
 def split_reasoning(text: str) -> tuple[str, str]:
-    """Answer and reasoning of a whole text.
+    """Answer and reasoning of a whole text. Source: docs/dify-behaviour.md, “LLM”.
 
     Blocks are joined with newlines; runs of blank lines that are left in the answer collapse, and its ends are trimmed.
-
-    Source: docs/dify-behaviour.md, “LLM”.
     """
     answer, reasoning = [], []
     position = 0

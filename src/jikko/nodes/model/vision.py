@@ -56,10 +56,7 @@ class Vision(Struct, frozen=True):
 
 
 async def all_media(ctx: Context, files: Iterable[Json], detail: str) -> list[Media]:
-    """Files as parts of a prompt, without those that no model reads.
-
-    Args:
-        detail: How closely the model looks at images.
+    """Files as parts of a prompt, without those that no model reads. ``detail``: How closely the model looks at images.
 
     Raises:
         NodeFailure: The content of one is gone, or cannot be fetched.

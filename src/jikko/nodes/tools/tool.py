@@ -127,12 +127,10 @@ _OF_FILE: Final = frozenset({"api", "workflow", "mcp"})
 
 
 class ToolNode(NodeConfig, frozen=True):
-    """Call a tool with some values.
+    """Call a tool with some values. Source: docs/dify-behaviour.md, “Tool node”.
 
     Outputs:
         ``text``, ``files``, ``json`` (a list), and those that the tool makes besides.
-
-    Source: docs/dify-behaviour.md, “Tool node”.
     """
 
     type: ClassVar[str] = "tool"

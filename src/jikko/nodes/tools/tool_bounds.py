@@ -78,10 +78,7 @@ class ToolBounds:
 
     @asynccontextmanager
     async def time_for_files(self, since: float) -> AsyncIterator[None]:
-        """A block that fetches and stores the files.
-
-        Args:
-            since: When the call began, by the event loop's clock.
+        """A block that fetches and stores the files. ``since``: When the call began, by the event loop's clock.
 
         Raises:
             ToolFailure: The time of the call is over.

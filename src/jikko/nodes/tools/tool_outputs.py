@@ -59,13 +59,9 @@ class ToolOutputs:
                 pass
 
     async def outputs(self, since: float) -> dict[str, Json]:
-        """The outputs, once the call is over. Files are stored now.
+        """The outputs, with files stored now. ``since``: When the call began, by the event loop's clock.
 
-        Args:
-            since: From when on the time of the call counts, by the event loop's clock.
-
-        Raises:
-            ToolFailure: A file is too large, or the files take too long.
+        Raises ``ToolFailure``: a file is too large, or the files take too long.
         """
         async with self._bounds.time_for_files(since):
             files = [file for message in self._files if (file := await self._stored(message)) is not None]

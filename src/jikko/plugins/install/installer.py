@@ -49,12 +49,8 @@ class PluginInstaller:
     async def install(self, plugin: Plugin, archive: Archive, *, again: bool = False) -> InstallResult:
         """Install a package. Until it has started once nothing is changed for others; if that fails, nothing is left.
 
-        Args:
-            again: Whether one that is there already is made anew.
-
-        Raises:
-            PackageRefused: It cannot be installed, or does not start.
-            InvalidSettings: The folder, or uv, cannot be used.
+        ``again``: Whether one that is there is made anew. Raises ``PackageRefused``: it cannot be installed, or does
+        not start; ``InvalidSettings``: the folder, or uv, cannot be used.
         """
         [done] = await self.install_all([(plugin, archive)], again=again)
         if isinstance(done, PackageRefused):
@@ -71,11 +67,8 @@ class PluginInstaller:
         """Install packages, some at once, each as ``install`` does. One that fails keeps none of the others.
         What is among them twice is installed once, and was there the second time.
 
-        Args:
-            tell: Called with the number of each package and what came of it, as soon as that is known.
-
-        Raises:
-            InvalidSettings: The folder, or uv, cannot be used.
+        ``tell``: Called with the number of each package and what came of it, as soon as that is known.
+        Raises ``InvalidSettings``: the folder, or uv, cannot be used.
         """
         installed, places = self._installed, asyncio.Semaphore(_AT_ONCE)
         results: dict[int, InstallResult | PackageRefused] = {}

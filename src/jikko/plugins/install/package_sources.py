@@ -75,9 +75,7 @@ class PluginSources:
     async def find(self, wanted: Identifier) -> tuple[Plugin, Archive] | None:
         """The package that is meant: the very one, else one of its version, else the newest; ``None`` if there is none.
 
-        Raises:
-            PackageRefused: It cannot be used.
-            OSError: It cannot be read.
+        Raises ``PackageRefused``: it cannot be used; ``OSError``: it cannot be read.
         """
         same = sorted((each for each in self._offered if each.plugin == wanted.plugin), key=_newness)
         meant = [each for each in same if each.version == wanted.version] or same[-1:]
@@ -103,14 +101,9 @@ _TIMEOUTS: Final = Timeouts(connect=10.0, read=60.0, write=60.0, total=600.0)
 
 
 async def download(wanted: Identifier, market: str, http: HttpClient) -> tuple[bytes, Identifier]:
-    """A package, and the identifier that the marketplace has it under.
+    """A package, and its identifier in ``market``. Raises ``PackageRefused``: none, or it cannot be downloaded.
 
-    Args:
-        wanted: Without a checksum the newest version is meant, or the newest of that version.
-        market: The address of the marketplace.
-
-    Raises:
-        PackageRefused: There is none, or it cannot be downloaded.
+    ``wanted``: Without a checksum the newest version is meant, or the newest of that version.
     """
     exact = wanted if wanted.version and wanted.checksum else await _newest(wanted, market, http)
     text = f"{exact.plugin}:{exact.version}@{exact.checksum}"

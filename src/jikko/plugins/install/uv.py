@@ -57,22 +57,13 @@ class Uv:
         own_cache: Path | None = None,
         of_project: bool = False,
     ) -> str:
-        """Run a command of uv to its end.
+        """Run a command of uv. Returns what it wrote. Raises ``PackageRefused`` with its last words if it failed.
 
         Args:
-            folder: What it may read.
-            python: The interpreter that it works with.
-            write: What it may change besides its cache.
-            own_cache: A cache for this command alone: what builds a package could put something else into the common
-                one.
+            folder, write: What it may read; what it may change besides its cache.
+            own_cache: What builds a package could put something else into the common cache.
             of_project: Whether it is about the project in the folder. Else no project is looked for: one around the
                 data folder is none of ours, and may not be read.
-
-        Returns:
-            What it wrote.
-
-        Raises:
-            PackageRefused: It failed; the message ends with its last words.
         """
         cache = own_cache or self._cache
         temporary = cache / "tmp"

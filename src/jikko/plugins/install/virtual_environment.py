@@ -58,16 +58,11 @@ def from_lock(exported: str) -> Requirements:
 
 
 def from_files(files: Mapping[str, bytes], day: int | None) -> tuple[Requirements, ...]:
-    """Those of a package without a lock, in the order in which they are tried.
+    """Those of a package without a lock, in the order in which they are tried. ``day``: Seconds since the Unix epoch.
 
     First versions of the day on which the package was made: newer ones break old plugins. Then the oldest SDK that it
     admits, as the day may be that of an earlier version of the plugin; then the newest versions.
-
-    Args:
-        day: Seconds since the Unix epoch.
-
-    Raises:
-        PackageRefused: There are none, or one is no plain name with a version.
+    Raises ``PackageRefused``: there are none, or one is no plain name with a version.
     """
     lines = tuple(_listed(files))
     for line in lines:
@@ -115,14 +110,9 @@ _NEWER: Final = 3
 async def requirements_of(
     plugin: Plugin, archive: Archive, folder: Path, uv: Uv, python: Path
 ) -> tuple[Requirements, ...]:
-    """What a plugin needs: all that is tried, the likeliest first.
+    """What the plugin in ``folder`` needs with this Python: all that is tried, the likeliest first.
 
-    Args:
-        folder: Where its files are.
-        python: The one that it is to run with.
-
-    Raises:
-        PackageRefused: It cannot be told, or is nothing that is installed.
+    Raises ``PackageRefused``: it cannot be told, or is nothing that is installed.
     """
     if "uv.lock" in archive.files and "pyproject.toml" in archive.files:
         options = ("--frozen", "--no-dev", "--no-emit-project", "--no-header", "--no-annotate", "--quiet")
@@ -135,8 +125,7 @@ async def interpreters(plugin: Plugin) -> list[Path]:
     """The Pythons that a plugin is tried with: the version that it was made for, then those that are newer; this one
     before those of the search path. Libraries that a plugin locks may lack what a newer one no longer has.
 
-    Raises:
-        PackageRefused: There is none that is new enough.
+    Raises ``PackageRefused``: there is none that is new enough.
     """
     try:
         major, minor, *_ = (int(part) for part in f"{plugin.python}.0".split("."))
@@ -174,17 +163,10 @@ def _real(path: str) -> Path:
 
 
 async def make_environment(wanted: Requirements, environments: Path, *, python: Path, uv: Uv) -> Path:
-    """The environment with what is wanted, made if it is not there.
+    """The environment with what is wanted, made if it is not there. ``python``: As of ``interpreters``.
 
     A half-made one is made anew: what says that it is ready is written last.
-
-    Args:
-        environments: The folder of all of them.
-        python: As of ``interpreters``.
-
-    Raises:
-        PackageRefused: It cannot be made.
-        OSError: Likewise.
+    Raises ``PackageRefused``, ``OSError``: it cannot be made.
     """
     day = [] if wanted.day is None else ["--exclude-newer", time.strftime("%Y-%m-%d", time.gmtime(wanted.day + _DAY))]
     named = f"{python}\n{day}\n{wanted.text}"
@@ -221,11 +203,8 @@ async def _make(place: Path, wanted: Requirements, day: list[str], python: Path,
 async def _install_wheels(
     wanted: Requirements, listed: Path, reason: str, options: list[str], python: Path, uv: Uv
 ) -> None:
-    """Install the packages of a lock that have wheels; none, if the installer does not say which have none.
-
-    Args:
-        listed: The file with all of them; one with these is written beside it.
-        reason: What the installer said when it was to install all.
+    """Install the packages of a lock that have wheels; none, if ``reason``, with which the installer refused all, names
+    none without. ``listed``: The file with all of them; one with these is written beside it.
     """
     lines, place = wanted.lines, listed.parent
     some = listed.with_name("with-wheels.txt")

@@ -110,9 +110,7 @@ def checked_path(name: str) -> str:
 def pack(folder: Path) -> bytes:
     """A package of what is in a folder: the same bytes for the same files. It is not signed.
 
-    Raises:
-        PackageRefused: The folder has no manifest, or more than a package may hold.
-        OSError: It cannot be read.
+    Raises ``PackageRefused``: it has no manifest, or more than a package may hold; ``OSError``: it cannot be read.
     """
     if not (folder / "manifest.yaml").is_file():
         raise PackageRefused(f"{folder} has no manifest.yaml: it is no folder of a plugin.")

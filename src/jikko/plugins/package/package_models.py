@@ -14,12 +14,7 @@ _MEDIA: Final[Mapping[MediaKind, str]] = {"image": "vision", "audio": "audio", "
 
 
 def listed_models(provider: Fields, paths: Iterable[str], opened: Callable[[str], Fields]) -> Iterator[KnownModel]:
-    """The models of a provider, in the order of their files' names.
-
-    Args:
-        paths: Those of all files of the package.
-        opened: Reads a YAML file of it.
-    """
+    """The models of a provider, by file name. ``paths``: All of the package. ``opened``: Reads a YAML file of it."""
     files, kinds = sorted(paths), provider.mapping("models")
     for kind in kinds.raw:
         patterns = [each for each in kinds.mapping(kind).items("predefined") if isinstance(each, str)]

@@ -8,10 +8,7 @@ from jikko.plugins.package.signature import PublicKey, signed_at, trust
 
 
 def read_package(data: bytes, keys: Iterable[PublicKey] = ()) -> tuple[Plugin, Archive]:
-    """What a package is, and what is in it.
-
-    Args:
-        keys: Whose signatures are believed.
+    """What a package is, and what is in it. ``keys``: Whose signatures are believed.
 
     Raises:
         PackageRefused: It cannot be used.

@@ -43,16 +43,9 @@ class Bounds:
         self._watching: asyncio.Task[None] | None = None
 
     async def admit(self, folder: Path) -> Cgroup | None:
-        """Look whether a plugin may start.
+        """Look whether a plugin may start. ``folder``: That it writes. Raises ``PluginFailure``: it holds too much.
 
-        Args:
-            folder: That it writes.
-
-        Returns:
-            The control group for it; ``None``: there can be none here.
-
-        Raises:
-            PluginFailure: Its folder holds too much.
+        Returns the control group for it; ``None`` if there can be none here.
         """
         try:
             size = await asyncio.to_thread(size_of, folder, self._room)

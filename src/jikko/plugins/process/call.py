@@ -48,14 +48,7 @@ class Blobs:
         self._done: set[str] = set()
 
     def take(self, message: Any) -> bytes | None:
-        """Take a piece.
-
-        Returns:
-            The file, if it is whole now.
-
-        Raises:
-            PluginFailure: The piece does not fit.
-        """
+        """Take a piece. Returns the file, if it is whole now. Raises ``PluginFailure``: the piece does not fit."""
         try:
             piece = msgspec.convert(message, _Piece)
             content = base64.b64decode(piece.blob, validate=True)

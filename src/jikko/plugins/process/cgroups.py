@@ -66,10 +66,7 @@ class Cgroups:
         self._numbers = count(1)
 
     def make(self, memory: int) -> Cgroup:
-        """A group, of which nothing is a member yet. Blocks.
-
-        Args:
-            memory: Bytes that it may have.
+        """A group, of which nothing is a member yet. Blocks. ``memory``: Bytes that it may have.
 
         Raises:
             OSError: It cannot be made, or not be bounded.

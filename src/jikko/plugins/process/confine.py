@@ -148,12 +148,7 @@ def become(uid: int, paths: "list[str]") -> None:
 
 
 def lock(settings: dict, command: "list[str]") -> None:  # type: ignore[type-arg]
-    """Put on all locks.
-
-    Raises:
-        LockFailed: One cannot be put on.
-        OSError: Likewise.
-    """
+    """Put on all locks. Raises ``LockFailed``, ``OSError``: one cannot be put on."""
     machine = os.uname().machine
     if machine not in MACHINES:
         raise LockFailed(f"there is no table of system calls for {machine}; JIKKO_PLUGINS_CONFINE=off does without")

@@ -18,14 +18,9 @@ async def spawn(
     limit: int,
     payer: Payer,
 ) -> "PipedProcess":
-    """Start a process in a session of its own, with pipes.
+    """Start a process in a session of its own, with pipes. Raises ``OSError``: it cannot be started.
 
-    Args:
-        descriptors: That it inherits.
-        limit: Bytes of output that are kept until they are read; twice as many at most.
-
-    Raises:
-        OSError: It cannot be started.
+    ``descriptors``: That it inherits. ``limit``: Bytes of output kept until they are read; twice as many at most.
     """
     loop = asyncio.get_running_loop()
     pipe = asyncio.subprocess.PIPE

@@ -94,14 +94,10 @@ class PluginProcess:
         budget: Budget | None = None,
         group: ProcessGroup | None = None,
     ) -> "PluginProcess":
-        """Start a plugin and wait for its first sign of life.
+        """Start a plugin and wait for its first sign of life. ``descriptors``: Those that it inherits.
 
-        Args:
-            descriptors: Those that it inherits.
-            group: The control group that it enters; ``None``: none, and what it starts is known by its session.
-
-        Raises:
-            PluginFailure: It does not start; the message has its last words.
+        ``group``: The control group that it enters; ``None``: none, and what it starts is known by its session.
+        Raises ``PluginFailure``, with its last words, if it does not start.
         """
         limits = limits or ProcessLimits()
         budget = budget or Budgets().open()

@@ -294,12 +294,7 @@ def transcript(body: bytes) -> str:
 
 
 async def rerank(client: Any, request: RerankRequest, model: str) -> list[Ranked]:
-    """See ``Reranker.rerank``.
-
-    Args:
-        client: OpenAI's SDK, which brings address, key, time-outs and connections.
-        model: What the provider calls it.
-    """
+    """See ``Reranker.rerank``. ``client``: OpenAI's SDK, which brings address, key, time-outs and connections."""
     body = {"model": model, "query": request.query, "documents": list(request.texts), "top_n": request.top_n}
     try:
         answer = await client.post("/rerank", body=body, cast_to=object)

@@ -54,13 +54,9 @@ def embedding_body(model: str, texts: tuple[str, ...], dimensions: int) -> dict[
 
 
 async def embedded(body: bytes, expected: int) -> EmbeddedBatch:
-    """The vectors of an answer, in the order of the texts. Between two of them others have the event loop.
+    """The vectors of the ``expected`` texts, in order. Between two of them others have the event loop.
 
-    Args:
-        expected: How many texts there were.
-
-    Raises:
-        ModelFailure: It is no answer of the protocol, or a text has no vector or several.
+    Raises ``ModelFailure``: it is no answer of the protocol, or a text has no vector or several.
     """
     try:
         around, found = await _parted(body, expected)
@@ -91,9 +87,7 @@ async def _parted(body: bytes, expected: int) -> tuple[bytes, list[Vector]]:
     """The answer with numbers counted from 0 in place of its vectors, and these, which have no brackets or quotes.
 
     In valid JSON the key with its quotes stands in no text: there each quote has a backslash before it.
-
-    Raises:
-        ValueError, msgspec.DecodeError: A vector is none, or there is too much besides.
+    Raises ``ValueError``, ``msgspec.DecodeError``: a vector is none, or there is too much besides.
     """
     most = max(_LEAST_AROUND_BYTES, _MAX_AROUND_BYTES * (expected + 1))
     parts: list[bytes] = []

@@ -18,10 +18,7 @@ class SpeechBackend(Protocol):
     """A ``Backend`` whose protocol has speech, too."""
 
     async def transcribe(self, model: str, data: bytes, filename: str, mime_type: str) -> str:
-        """Send a recording.
-
-        Args:
-            model: What the provider calls it.
+        """Send a recording. ``model``: What the provider calls it.
 
         Raises:
             ModelFailure: There is no usable answer.

@@ -21,12 +21,7 @@ class EmbeddingBackend(Protocol):
     """A ``Backend`` whose protocol has vectors, too."""
 
     async def embed(self, model: str, texts: tuple[str, ...], dimensions: int) -> EmbeddedBatch:
-        """Send one request.
+        """Send one request. Raises ``ModelFailure``: there is no usable answer.
 
-        Args:
-            model: What the provider calls it.
-            dimensions: What the model is asked for; 0 for what it has by itself.
-
-        Raises:
-            ModelFailure: There is no usable answer.
+        ``dimensions``: What the model is asked for; 0 for what it has by itself.
         """

@@ -42,14 +42,11 @@ def send(
     read: float | None = None,
     verify: bool | None = None,
 ) -> RawResponse:
-    """Send one request. Redirects are not followed.
+    """Send one request. Redirects are not followed. Raises ``ExchangeFailed``: there was no answer.
 
     Args:
         connect, read: Seconds; ``None`` for the longest that the server allows.
         verify: Whether the certificate is checked; ``None`` leaves it to the server's settings.
-
-    Raises:
-        ExchangeFailed: There was no answer.
     """
     host = urlsplit(url).netloc.rpartition("@")[2]
     headers = [

@@ -30,14 +30,9 @@ class ProgramFailed(Exception):
 
 
 def describe(error: BaseException, filename: str) -> str:
-    """Tell an error in one text: the last line of its traceback, the line of the program, and what to use instead.
+    """Tell an error in one text, such as ``ValueError: boom (line 3)``, and what to use instead.
 
-    Args:
-        error: What the program raised, or what compiling it raised.
-        filename: Which file the program's own lines are in.
-
-    Returns:
-        For example ``ValueError: boom (line 3)``.
+    ``error``: Of the program, or of compiling it. ``filename``: Which file the program's own lines are in.
     """
     lines = traceback.format_exception_only(error)
     # The lines of a syntax error before the last one show the source and the file name.

@@ -37,12 +37,7 @@ class Engine:
     """A JavaScript context. One per fork server; each child uses its own copy, once."""
 
     def __init__(self, *, memory_bytes: int, stack_bytes: int) -> None:
-        """Make the context and run the shims in it.
-
-        Args:
-            memory_bytes: How much a program may allocate.
-            stack_bytes: How deep calls may go, in bytes of stack.
-        """
+        """Make the context and run the shims. ``memory_bytes``, ``stack_bytes``: How much a program may use of each."""
         self._context = _quickjs.Context()
         self._context.set_memory_limit(memory_bytes)
         self._context.set_max_stack_size(stack_bytes)
@@ -60,10 +55,7 @@ class Engine:
         self._host("advice", json.dumps(advice))
 
     def run(self, code: str, arguments: dict[str, Any]) -> str:
-        """Run a program.
-
-        Returns:
-            What ``main`` returned, as JSON text of an object.
+        """Run a program. Returns what ``main`` returned, as JSON text of an object.
 
         Raises:
             ProgramFailed: The program failed, or what it returned is no JSON object.

@@ -44,16 +44,8 @@ def warm_up() -> None:
 
 
 def run(code: str, arguments: dict[str, Any], files: Sequence[str] = ()) -> str:
-    """Run a program.
-
-    Args:
-        files: Which of its results are files.
-
-    Returns:
-        What ``main`` returned, as JSON text of an object. May hold ``NaN`` and ``Infinity``.
-
-    Raises:
-        ProgramFailed: The program failed, or what it returned is no JSON object.
+    """Run a program. ``files``: Which of its results are files. Returns ``main``'s object as JSON text, maybe with
+    ``NaN`` and ``Infinity``. Raises ``ProgramFailed``: it failed, or returned no JSON object.
     """
     module = types.ModuleType("__main__")
     # Data classes and pickle look the module of a class up by its name.
@@ -115,13 +107,10 @@ _BEGINNINGS: Final = (
 
 
 def with_files(result: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """The result with JSON in the place of its files.
+    """The result with JSON in the place of its files. Raises ``ProgramFailed``: a value is no file.
 
     Args:
         names: Which entries are files, or lists of them. ``None`` stays, and one that is missing is left out.
-
-    Raises:
-        ProgramFailed: A value is no file.
     """
     return {name: _of(value, name) if name in names else value for name, value in result.items()}
 

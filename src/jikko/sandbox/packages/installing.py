@@ -68,12 +68,7 @@ class PackageInstaller:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep others from changing the folder meanwhile.
-
-        Raises:
-            FolderBusy: Another does so now.
-            NotInstalled: The folder cannot be made.
-        """
+        """Keep others from changing the folder. Raises ``FolderBusy``, or ``NotInstalled`` if it cannot be made."""
         try:
             self._folder.path.mkdir(parents=True, exist_ok=True)
             file = os.open(self._folder.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -90,10 +85,7 @@ class PackageInstaller:
             os.close(file)
 
     def install(self, requested: Mapping[str, str]) -> InstalledPackages:
-        """Install into a new folder, which is not current yet.
-
-        Args:
-            requested: All requirements, by name.
+        """Install into a new folder, which is not current yet. ``requested``: All requirements, by name.
 
         Raises:
             NotInstalled: A package cannot be had or cannot be used. Nothing is left of it.

@@ -16,13 +16,7 @@ class BadRequirement(ValueError):
 
 
 def parse(texts: Iterable[str]) -> dict[str, str]:
-    """Requirements by the normalized names of their packages; the last of a name counts.
-
-    A path of a wheel becomes a requirement with its address.
-
-    Raises:
-        BadRequirement: A text is none.
-    """
+    """Requirements by normalized names, the last of each; a wheel's path as its address. Raises ``BadRequirement``."""
     found: dict[str, str] = {}
     for text in texts:
         requirement = _of_wheel(text) if text.endswith(".whl") and " @ " not in text else text.strip()
@@ -39,9 +33,7 @@ def parse(texts: Iterable[str]) -> dict[str, str]:
 def parse_file(file: Path) -> dict[str, str]:
     """The requirements of a file: one a line, with comments. Options of pip are not taken.
 
-    Raises:
-        BadRequirement: A line is no requirement.
-        OSError: The file cannot be read.
+    Raises ``BadRequirement``: a line is no requirement; ``OSError``: the file cannot be read.
     """
     lines = [_COMMENT.sub("", line).strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
     try:

@@ -133,13 +133,9 @@ class McpTools:
     async def tools_of(
         self, provider: McpProvider, auth: Auth, *, wanted: str = "", app_id: str = ""
     ) -> Mapping[str, McpTool]:
-        """The tools of a server: those of the file, else what it says; it is asked once, and when one is missing.
+        """The tools of a server: of the file, else as it says; asked once, and if ``wanted`` is missing.
 
-        Args:
-            wanted: The one that is looked for.
-
-        Raises:
-            ToolFailure: It does not say.
+        Raises ``ToolFailure``: it does not say.
         """
         if provider.known_tools is not None:
             return provider.known_tools
@@ -212,11 +208,9 @@ _COUNTS: Final = ("total_tokens", "prompt_tokens", "completion_tokens")
 
 
 async def messages_of(result: Mapping[str, Any], *, has_output_schema: bool) -> AsyncIterator[ToolMessage]:
-    """The messages of a result. That it is an error is not looked at: a quirk of Dify.
+    """The messages of a result in JSON. That it is an error is not looked at: a quirk of Dify.
 
-    Args:
-        result: As JSON.
-        has_output_schema: Whether the tool declares its structured content.
+    ``has_output_schema``: Whether the tool declares its structured content.
     """
     for content in result.get("content") or ():
         async for message in _of_content(content):

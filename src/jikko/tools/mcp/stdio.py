@@ -35,13 +35,9 @@ class StdioServerFailed(Exception):
 
 @asynccontextmanager
 async def stdio_streams(command: Sequence[str], env: Mapping[str, str]) -> AsyncIterator[tuple[Any, Any]]:
-    """Start a program, and end it, with all that it started, at the end of the block.
+    """Start a program; the block ends it with all that it started. Raises ``ProgramFailed``: it does not start.
 
-    Yields:
-        The streams that a ``ClientSession`` reads and writes.
-
-    Raises:
-        ProgramFailed: It cannot be started.
+    Yields the streams that a ``ClientSession`` reads and writes.
     """
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | dict(env)
     try:

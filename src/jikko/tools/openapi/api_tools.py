@@ -171,10 +171,7 @@ _EMPTY: Final = "Empty response from the tool, please check your parameters and 
 
 
 async def messages_of(answer: HttpResponse, url: str) -> AsyncIterator[ToolMessage]:
-    """The messages of the tool.
-
-    Args:
-        url: What was asked, for messages.
+    """The messages of the tool. ``url``: What was asked, for messages.
 
     Raises:
         ToolFailure: The status says that the request failed, or the answer has too many elements.

@@ -1,9 +1,7 @@
-"""An OpenAPI document as tools: one for each operation.
+"""An OpenAPI document as tools: one for each operation. Source: docs/dify-behaviour.md, “OpenAPI tools”.
 
 References are followed one level, and only within the document: nothing is fetched. So a document that refers to
 itself, or to somewhere else, does no harm.
-
-Source: docs/dify-behaviour.md, “OpenAPI tools”.
 """
 
 import re

@@ -87,14 +87,9 @@ class Prepared(Struct, frozen=True):
 
 
 def prepare(operation: RemoteOperation, values: Mapping[str, Json], files: Mapping[str, list[FileContent]]) -> Prepared:
-    """Make a request.
+    """Make a request. Raises ``ToolFailure``: a value is missing, or cannot be sent.
 
-    Args:
-        values: Of its parameters, converted to their types.
-        files: The contents of those parameters that are files.
-
-    Raises:
-        ToolFailure: A value is missing, or cannot be sent.
+    ``values``: Converted to their types. ``files``: The contents of the parameters that are files.
     """
     given = _with_defaults(operation, values)
     url = operation.url
