@@ -15,18 +15,8 @@ MAX_VALUE: Final = 200 * 1024
 """The largest value, in bytes of UTF-8. Source: docs/dify-behaviour.md, “Size limits”."""
 
 _ENVIRONMENT_TYPES: Final = ("string", "number", "secret", "integer", "float", "llm")
-_CONVERSATION_TYPES: Final = (
-    "string",
-    "number",
-    "integer",
-    "float",
-    "secret",
-    "boolean",
-    "object",
-    "array[string]",
-    "array[number]",
-    "array[object]",
-    "array[boolean]",
+_CONVERSATION_TYPES: Final = tuple(
+    "string number integer float secret boolean object array[string] array[number] array[object] array[boolean]".split()  # noqa: SIM905
 )
 
 

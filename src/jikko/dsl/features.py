@@ -8,14 +8,11 @@ from jikko.dsl.fields import Fields, shown
 from jikko.dsl.repair import repair_features
 from jikko.values import Json
 
-_SWITCHES: Final = (
-    "file_upload",
-    "more_like_this",
-    "retriever_resource",
-    "sensitive_word_avoidance",
-    "speech_to_text",
-    "suggested_questions_after_answer",
-    "text_to_speech",
+_SWITCHES: Final = tuple(
+    """
+    file_upload more_like_this retriever_resource sensitive_word_avoidance speech_to_text
+    suggested_questions_after_answer text_to_speech
+    """.split()  # noqa: SIM905
 )
 
 

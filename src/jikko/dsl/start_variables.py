@@ -11,16 +11,8 @@ from jikko.dsl.fields import Fields, shown
 from jikko.dsl.json_schema import doubts
 from jikko.values import Json
 
-INPUT_TYPES: Final = (
-    "text-input",
-    "paragraph",
-    "select",
-    "number",
-    "checkbox",
-    "file",
-    "file-list",
-    "json_object",
-    "external_data_tool",
+INPUT_TYPES: Final = tuple(
+    "text-input paragraph select number checkbox file file-list json_object external_data_tool".split()  # noqa: SIM905
 )
 """Source: docs/dify-behaviour.md, “Start node”. The last is a left-over of old chat apps."""
 

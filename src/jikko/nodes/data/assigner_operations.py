@@ -14,18 +14,8 @@ _ON_ARRAYS: Final = frozenset({"append", "extend", "remove-first", "remove-last"
 
 WITHOUT_INPUT: Final = frozenset({"clear", "remove-first", "remove-last"})
 """Operations that look at no value."""
-OPERATIONS: Final = (
-    "over-write",
-    "set",
-    "clear",
-    "append",
-    "extend",
-    "remove-first",
-    "remove-last",
-    "+=",
-    "-=",
-    "*=",
-    "/=",
+OPERATIONS: Final = tuple(
+    "over-write set clear append extend remove-first remove-last += -= *= /=".split()  # noqa: SIM905
 )
 """What version 2 can do."""
 

@@ -16,15 +16,8 @@ from jikko.nodes.flow.usage import container_metadata, total
 from jikko.nodes.node_context import ContainerContext
 from jikko.values import UNSET, Json, Selector
 
-VARIABLE_TYPES = (
-    "string",
-    "number",
-    "object",
-    "boolean",
-    "array[string]",
-    "array[number]",
-    "array[object]",
-    "array[boolean]",
+VARIABLE_TYPES = tuple(
+    "string number object boolean array[string] array[number] array[object] array[boolean]".split()  # noqa: SIM905
 )
 _ELEMENTS: Final[Mapping[str, type | tuple[type, ...]]] = {
     "array[string]": str,

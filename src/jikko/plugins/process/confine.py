@@ -49,27 +49,12 @@ _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEVICE
 _READ = _EXECUTE | _READ_FILE | _READ_DIR
 _TCP_BIND, _TCP_CONNECT = 1, 2
 
-SYSTEM = (
-    "/usr",
-    "/lib",
-    "/lib64",
-    "/bin",
-    "/etc/ssl/certs",
-    "/etc/ssl/openssl.cnf",
-    "/etc/pki",
-    "/etc/ca-certificates",
-    "/etc/resolv.conf",
-    "/etc/hosts",
-    "/etc/nsswitch.conf",
-    "/etc/gai.conf",
-    "/etc/localtime",
-    "/etc/ld.so.cache",
-    "/etc/mime.types",
-    "/dev/urandom",
-    "/dev/random",
-    "/proc/cpuinfo",
-    "/proc/meminfo",
-    "/sys/devices/system/cpu",
+SYSTEM = tuple(
+    """
+    /usr /lib /lib64 /bin /etc/ssl/certs /etc/ssl/openssl.cnf /etc/pki /etc/ca-certificates /etc/resolv.conf /etc/hosts
+    /etc/nsswitch.conf /etc/gai.conf /etc/localtime /etc/ld.so.cache /etc/mime.types /dev/urandom /dev/random
+    /proc/cpuinfo /proc/meminfo /sys/devices/system/cpu
+    """.split()  # noqa: SIM905
 )
 """What every plugin may read: programs and libraries, certificates, names of hosts; nothing that tells of users."""
 
