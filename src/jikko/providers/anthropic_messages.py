@@ -14,7 +14,7 @@ from jikko.ports.models import FunctionCall, Media, ModelFailure, ModelRequest, 
 from jikko.providers.config import ProviderConfig
 from jikko.providers.progress import AnswerCollector
 from jikko.providers.sdk_client import MakeClient, SdkClient, client_options
-from jikko.providers.sdk_errors import failure_of
+from jikko.providers.sdk_errors import failing_as_models_do
 
 _MAX_TOKENS: Final = 8192
 """The protocol wants a limit; this is the one if the workflow has none."""
@@ -42,7 +42,7 @@ class AnthropicMessages:
     async def complete(self, request: ModelRequest, progress: AnswerCollector) -> None:
         client = await self._connected()
         progress.sent()
-        try:
+        with failing_as_models_do():
             # Streamed in any case: long answers that are not run into the SDK's own limit.
             events = await client.messages.create(**_arguments(request))
             try:
@@ -51,20 +51,14 @@ class AnthropicMessages:
                     await progress.took()
             finally:
                 await events.close()
-        except ModelFailure:
-            raise
-        except Exception as error:
-            raise failure_of(error) from None
         if progress.finish_reason is None:
             raise ModelFailure("The provider's answer stopped in the middle.", kind="InvokeConnectionError")
 
     async def models(self) -> list[str]:
         client = await self._connected()
-        try:
+        with failing_as_models_do():
             page = await client.models.list()
             return [model.id for model in page.data]
-        except Exception as error:
-            raise failure_of(error) from None
 
     async def close(self) -> None:
         await self._client.close()

@@ -4,7 +4,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from jikko.ports.models import ModelFailure
 from jikko.ports.moderation import ModerationRequest, Moderator
-from jikko.providers.provider_connections import ProviderBackends, explained
+from jikko.providers.provider_connections import ProviderBackends
 
 FLAGGED: Final = "[flag me]"
 """What a text has that is to be flagged."""
@@ -41,11 +41,8 @@ class ProviderModerators:
                 f"The provider {config.id!r} is of type {config.type}, which moderates nothing: use type openai.",
                 kind="ModelNotExistError",
             )
-        async with self._connections.limiter(config).slot(request.app_id, ""):
-            try:
-                return await backend.flags(config.model_name(request.model), request.text)
-            except ModelFailure as failure:
-                raise explained(failure, config) from None
+        async with self._connections.calling(config, request.app_id):
+            return await backend.flags(config.model_name(request.model), request.text)
 
 
 def moderator_over(connections: ProviderBackends | None) -> Moderator:

@@ -243,6 +243,15 @@ class ProviderBackends:
     def limiter(self, config: ProviderConfig) -> Limiter:
         return self._reached_by(config).limiter
 
+    @asynccontextmanager
+    async def calling(self, config: ProviderConfig, app_id: str, run_id: str = "") -> AsyncIterator[None]:
+        """Wait for a turn, and keep it for the block, whose failures are explained."""
+        async with self.limiter(config).slot(app_id, run_id):
+            try:
+                yield
+            except ModelFailure as failure:
+                raise explained(failure, config) from None
+
     def under_way(self) -> tuple[int, int | None]:
         """How many requests are under way, and how many there may be; ``None``: as many as there are."""
         bounds = [config.max_concurrent for config in self.providers.entries.values()]

@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 from jikko.ports.models import ModelFailure
 from jikko.ports.rerank import Ranked, RerankRequest
 from jikko.providers.config import ProviderConfig
-from jikko.providers.provider_connections import ProviderBackends, explained
+from jikko.providers.provider_connections import ProviderBackends
 
 
 @runtime_checkable
@@ -30,11 +30,8 @@ class ProviderRerankers:
     async def rerank(self, request: RerankRequest) -> list[Ranked]:
         config = self._connections.ready(request.provider, request.model)
         backend = self._backend(config)
-        async with self._connections.limiter(config).slot(request.app_id, request.run_id):
-            try:
-                return await backend.rerank(request)
-            except ModelFailure as failure:
-                raise explained(failure, config) from None
+        async with self._connections.calling(config, request.app_id, request.run_id):
+            return await backend.rerank(request)
 
     def _backend(self, config: ProviderConfig) -> Ranking:
         backend = self._connections.backend(config)

@@ -6,7 +6,8 @@ Source of the kinds: docs/dify-behaviour.md, “LLM”.
 import email.utils
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from jikko.ports.connections import why_untrusted
@@ -44,6 +45,17 @@ def failure_of(error: Exception) -> ModelFailure:
     where = f" at {host}" if (host := _host_of(error)) else ""
     message = f"The connection to the provider{where} failed: {detail}"
     return ModelFailure(message[:_MAX_MESSAGE], kind="InvokeConnectionError")
+
+
+@contextmanager
+def failing_as_models_do() -> Iterator[None]:
+    """A block of which every error is a ``ModelFailure``."""
+    try:
+        yield
+    except ModelFailure:
+        raise
+    except Exception as error:
+        raise failure_of(error) from None
 
 
 def _host_of(error: Exception) -> str:

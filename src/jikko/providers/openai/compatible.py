@@ -17,7 +17,7 @@ from jikko.providers.openai.openai_vectors import MAX_BYTES, embedded, embedding
 from jikko.providers.openai.parameters import CompletionParameters, chat_body, completion_body
 from jikko.providers.progress import BYTES_PER_CHARACTER, AnswerCollector, too_large
 from jikko.providers.sdk_client import MakeClient, SdkClient, client_options
-from jikko.providers.sdk_errors import failure_of, is_stale
+from jikko.providers.sdk_errors import failing_as_models_do, failure_of, is_stale
 from jikko.providers.vectors.vector_backend import EmbeddedBatch
 
 _RAW: Final = {"X-Stainless-Raw-Response": "stream"}
@@ -70,38 +70,18 @@ class OpenAICompatible:
         raise ModelFailure("The provider refuses one parameter after the other.", kind="InvokeBadRequestError")
 
     async def embed(self, model: str, texts: tuple[str, ...], dimensions: int) -> EmbeddedBatch:
-        client = await self._client.get()
         body = embedding_body(model, texts, dimensions)
-        try:
-            async with self._answer(client, "/embeddings", body) as response:
-                most = MAX_BYTES * len(texts)
-                refusal = ModelFailure(f"The answer has more than {most} bytes.", kind="InvokeBadRequestError")
-                answer = await self._read_whole(response, most, refusal)
-        except ModelFailure:
-            raise
-        except Exception as error:
-            raise failure_of(error) from None
-        return await embedded(answer, len(texts))
+        return await embedded(await self._asked("/embeddings", body, MAX_BYTES * len(texts)), len(texts))
 
     async def transcribe(self, model: str, data: bytes, filename: str, mime_type: str) -> str:
-        client = await self._client.get()
         files = [("file", (filename, data, mime_type))]
-        try:
-            async with self._answer(client, "/audio/transcriptions", {"model": model}, files) as response:
-                refusal = ModelFailure(
-                    f"The transcript has more than {MAX_TEXT_BYTES} bytes.", kind="InvokeBadRequestError"
-                )
-                answer = await self._read_whole(response, MAX_TEXT_BYTES, refusal)
-        except ModelFailure:
-            raise
-        except Exception as error:
-            raise failure_of(error) from None
-        return transcript(answer)
+        body = {"model": model}
+        return transcript(await self._asked("/audio/transcriptions", body, MAX_TEXT_BYTES, files, what="transcript"))
 
     async def speak(self, model: str, text: str, voice: str, emit: Callable[[bytes], None]) -> None:
         client = await self._client.get()
         left = MAX_AUDIO_BYTES
-        try:
+        with failing_as_models_do():
             async with self._answer(client, "/audio/speech", speech_body(model, text, voice)) as response:
                 async for received in response.aiter_bytes():
                     left -= len(received)
@@ -111,32 +91,15 @@ class OpenAICompatible:
                             kind="InvokeBadRequestError",
                         )
                     emit(received)
-        except ModelFailure:
-            raise
-        except Exception as error:
-            raise failure_of(error) from None
 
     async def flags(self, model: str, text: str) -> bool:
-        client = await self._client.get()
-        try:
-            async with self._answer(client, "/moderations", moderation_body(model, text)) as response:
-                refusal = ModelFailure(
-                    f"The answer has more than {MAX_ANSWER_BYTES} bytes.", kind="InvokeBadRequestError"
-                )
-                answer = await self._read_whole(response, MAX_ANSWER_BYTES, refusal)
-        except ModelFailure:
-            raise
-        except Exception as error:
-            raise failure_of(error) from None
-        return is_flagged(answer)
+        return is_flagged(await self._asked("/moderations", moderation_body(model, text), MAX_ANSWER_BYTES))
 
     async def models(self) -> list[str]:
         client = await self._client.get()
-        try:
+        with failing_as_models_do():
             page = await client.models.list()
             return [model.id for model in page.data or ()]
-        except Exception as error:
-            raise failure_of(error) from None
 
     async def rerank(self, request: RerankRequest) -> list[Ranked]:
         return await rerank(await self._client.get(), request, self._config.model_name(request.model))
@@ -178,6 +141,16 @@ class OpenAICompatible:
         finally:
             # Also when cancelled: an answer that was not read to its end takes its connection with it.
             await answer.close()
+
+    async def _asked(
+        self, path: str, body: dict[str, Any], most: int, files: list[Any] | None = None, *, what: str = "answer"
+    ) -> bytes:
+        """The answer to a request, of ``most`` bytes. ``what``: It is, in the message."""
+        client = await self._client.get()
+        with failing_as_models_do():
+            async with self._answer(client, path, body, files) as response:
+                refusal = ModelFailure(f"The {what} has more than {most} bytes.", kind="InvokeBadRequestError")
+                return await self._read_whole(response, most, refusal)
 
     async def _read_stream(self, response: Any, reader: AnswerReader, progress: AnswerCollector, joined: bool) -> None:
         buffer = SseParser()
@@ -296,10 +269,8 @@ def transcript(body: bytes) -> str:
 async def rerank(client: Any, request: RerankRequest, model: str) -> list[Ranked]:
     """See ``Reranker.rerank``. ``client``: OpenAI's SDK, which brings address, key, time-outs and connections."""
     body = {"model": model, "query": request.query, "documents": list(request.texts), "top_n": request.top_n}
-    try:
+    with failing_as_models_do():
         answer = await client.post("/rerank", body=body, cast_to=object)
-    except Exception as error:
-        raise failure_of(error) from None
     return _ranked(answer, len(request.texts))
 
 

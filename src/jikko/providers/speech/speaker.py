@@ -8,7 +8,7 @@ from typing import Final, Protocol, runtime_checkable
 from jikko.ports.models import ModelFailure
 from jikko.ports.speech import Recording, Script, Speech
 from jikko.providers.config import ModelTraits, ProviderConfig
-from jikko.providers.provider_connections import ProviderBackends, explained
+from jikko.providers.provider_connections import ProviderBackends
 
 # What a backend that hears and speaks is to the rest of the providers.
 
@@ -43,24 +43,18 @@ class ProviderSpeech:
 
     async def transcribe(self, recording: Recording) -> str:
         config, backend = self._reached(recording.provider, recording.model)
-        async with self._connections.limiter(config).slot(recording.app_id, ""):
-            try:
-                return await backend.transcribe(
-                    config.model_name(recording.model), recording.data, recording.filename, recording.mime_type
-                )
-            except ModelFailure as failure:
-                raise explained(failure, config) from None
+        async with self._connections.calling(config, recording.app_id):
+            return await backend.transcribe(
+                config.model_name(recording.model), recording.data, recording.filename, recording.mime_type
+            )
 
     async def speak(self, script: Script, emit: Callable[[bytes], None]) -> None:
         config, backend = self._reached(script.provider, script.model)
         usual = "" if config.type == "plugin" else _VOICE
         voice = script.voice or config.models.get(script.model, ModelTraits()).voice or usual
         for text in pieces_of(script.text, _MAX_LENGTH):
-            async with self._connections.limiter(config).slot(script.app_id, ""):
-                try:
-                    await backend.speak(config.model_name(script.model), text, voice, emit)
-                except ModelFailure as failure:
-                    raise explained(failure, config) from None
+            async with self._connections.calling(config, script.app_id):
+                await backend.speak(config.model_name(script.model), text, voice, emit)
 
     def _reached(self, provider: str, model: str) -> tuple[ProviderConfig, SpeechBackend]:
         config = self._connections.ready(provider, model)

@@ -16,7 +16,7 @@ from jikko.ports.embeddings import Embedder, EmbeddingRequest, Embeddings, Vecto
 from jikko.ports.models import ModelFailure, ModelUsage
 from jikko.providers.config import ModelTraits, ProviderConfig
 from jikko.providers.prices import amount
-from jikko.providers.provider_connections import ProviderBackends, explained
+from jikko.providers.provider_connections import ProviderBackends
 from jikko.providers.vectors.vector_backend import EmbeddingBackend
 
 BATCH: Final = 32
@@ -52,12 +52,9 @@ class ProviderEmbedder:
         seconds = 0.0
         for start in range(0, len(request.texts), size):
             texts = tuple(prefix + text for text in request.texts[start : start + size])
-            async with self._connections.limiter(config).slot(request.app_id, request.run_id):
+            async with self._connections.calling(config, request.app_id, request.run_id):
                 began = time.perf_counter()
-                try:
-                    batch = await backend.embed(config.model_name(request.model), texts, traits.dimensions)
-                except ModelFailure as failure:
-                    raise explained(failure, config) from None
+                batch = await backend.embed(config.model_name(request.model), texts, traits.dimensions)
                 seconds += time.perf_counter() - began
             if len(texts) == 1:
                 vectors += map(_of_length_one, batch.vectors)
