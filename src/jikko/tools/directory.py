@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import ClassVar, TypeAlias, TypeVar
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidSettings
@@ -60,14 +60,6 @@ class ToolsDirectory:
         """Say what a file says that was read elsewhere."""
         self.file, self._state = file, _state(self._path)
 
-    def named(self, kind: type[ToolProvider], provider_type: str) -> list[ToolName]:
-        """The providers of one kind, in the order of the file."""
-        return [
-            ToolName(provider_type=provider_type, provider=entry.id, provider_name=entry.name, tool="")
-            for entry in self.file.providers.values()
-            if isinstance(entry, kind)
-        ]
-
     async def served(self, code: str) -> ServedApp | None:
         await self.refresh()
         found = self.file.servers.get(code)
@@ -75,10 +67,6 @@ class ToolsDirectory:
 
     def all_served(self) -> list[ServedApp]:
         return list(self.file.servers.values())
-
-    def icon(self, name: ToolName) -> Json | None:
-        provider = self.file.providers.get(name.provider)
-        return None if provider is None else provider.icon
 
     def provider(self, name: ToolName, kind: type[P]) -> P:
         """The entry of a provider. Raises ``ToolNotFound``: there is none of that kind, or a value in it is not set."""
@@ -103,6 +91,38 @@ class ToolsDirectory:
             what = Phrase("tool.other_apps", {"entry": repr(provider.id)})
             raise ToolNotFound(what, Phrase("remedy.give_app_entry"))
         return provider.auth
+
+
+class EntryTools:
+    """What ``Tools`` have in common whose providers are entries of the file."""
+
+    entries: ClassVar[type[ToolProvider]]
+    provider_type: ClassVar[str]
+
+    def __init__(self, directory: ToolsDirectory) -> None:
+        self._directory = directory
+
+    def icon(self, name: ToolName) -> Json | None:
+        provider = self._directory.file.providers.get(name.provider)
+        return None if provider is None else provider.icon
+
+    def providers(self) -> list[ToolName]:
+        """In the order of the file."""
+        return [
+            ToolName(provider_type=self.provider_type, provider=entry.id, provider_name=entry.name, tool="")
+            for entry in self._directory.file.providers.values()
+            if isinstance(entry, self.entries)
+        ]
+
+    async def close(self) -> None:
+        """See ``Tools.close``."""
+
+
+def no_such_tool(what: Phrase, provider: str, known: Iterable[str]) -> ToolNotFound:
+    """That a provider lacks a tool, with the first of those that it has."""
+    names = list(known)
+    has = {"provider": provider, "known": ", ".join(names[:20]) + (", …" if len(names) > 20 else "")}
+    return ToolNotFound(what, Phrase("remedy.provider_has", has))
 
 
 def _state(file: str | None) -> _State:

@@ -33,10 +33,8 @@ class GivenFiles:
         self._timeouts = timeouts
 
     async def read(self, file: Json, parameter: str, call: ToolCall) -> FileContent:
-        """Read the file that a parameter was given. ``file``: Its mapping (docs/dify-behaviour.md, “File values”).
-
-        Raises:
-            ToolFailure: It is not a file, is missing, belongs to another user or cannot be fetched.
+        """Read a parameter's file (docs/dify-behaviour.md, “File values”). Raises ``ToolFailure``: it is none, is
+        missing, belongs to another user or cannot be fetched.
         """
         if not isinstance(file, Mapping):
             raise ToolFailure(f"the parameter {parameter} takes a file, and was given none", reported=False)

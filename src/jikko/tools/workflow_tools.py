@@ -30,7 +30,7 @@ from jikko.ports.tools import (
     ToolParameter,
     VariableMessage,
 )
-from jikko.tools.directory import ToolsDirectory
+from jikko.tools.directory import EntryTools, ToolsDirectory
 from jikko.tools.tools_config import AppParameter, WorkflowProvider
 from jikko.values import Json, is_file
 
@@ -52,15 +52,15 @@ _ID_NAMES: Final = {"local_file": "upload_file_id", "remote_url": "upload_file_i
 """Under which name a file that was an output of the app has its id besides. A quirk of Dify."""
 
 
-class WorkflowTools:
+class WorkflowTools(EntryTools):
     """``Tools`` of provider type ``workflow``. Implements ``Offering``."""
 
-    def __init__(self, directory: ToolsDirectory, workflows: InnerWorkflows) -> None:
-        self._directory = directory
-        self._workflows = workflows
+    entries = WorkflowProvider
+    provider_type = "workflow"
 
-    def icon(self, name: ToolName) -> Json | None:
-        return self._directory.icon(name)
+    def __init__(self, directory: ToolsDirectory, workflows: InnerWorkflows) -> None:
+        super().__init__(directory)
+        self._workflows = workflows
 
     def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
         if self._directory.is_current():
@@ -109,12 +109,6 @@ class WorkflowTools:
         for message in _messages(outcome.outputs):
             emit(message)
         return usage
-
-    async def close(self) -> None:
-        """See ``Tools.close``."""
-
-    def providers(self) -> list[ToolName]:
-        return self._directory.named(WorkflowProvider, "workflow")
 
     async def offered(self, provider: ToolName) -> list[Tool]:
         await self._directory.refresh()

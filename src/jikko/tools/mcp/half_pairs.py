@@ -1,7 +1,4 @@
-"""Halves of surrogate pairs in JSON: servers in JavaScript that cut a text in the middle of an emoji write them so.
-
-They are no Unicode, and the library would refuse the whole message.
-"""
+"""Halves of surrogate pairs in JSON, of emojis that servers in JavaScript cut: the library would refuse the message."""
 
 import re
 from typing import Final

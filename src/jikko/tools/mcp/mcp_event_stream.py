@@ -38,10 +38,7 @@ class AnswerSeen:
     """Sees in a stream of events that the answer to a request has come, and what the server asks before it."""
 
     def __init__(self, request_id: Any, asked: Callable[[dict[str, Any]], None]) -> None:
-        """Args:
-        request_id: Of the request that is answered.
-        asked: Told each request of the server.
-        """
+        """``request_id``: Of the request that is answered. ``asked``: Told each request of the server."""
         self._id = request_id
         self._asked = asked
         self._events = EventReader()

@@ -36,11 +36,7 @@ class McpRequests(Struct, frozen=True, kw_only=True):
         return answer
 
     async def reply(self, url: str, headers: Pairs, body: bytes) -> None:
-        """Send what the answer to another request waits for, which has a place among those that are under way.
-
-        Raises:
-            HttpFailure: There was no answer that can be used.
-        """
+        """Send what the answer to a request under way waits for. Raises ``HttpFailure`` if no answer can be used."""
         await self._sent("POST", url, headers, body, None, renew=False, waits_for_place=False)
 
     async def _sent(

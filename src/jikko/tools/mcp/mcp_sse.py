@@ -29,11 +29,7 @@ _SAYING: Final = (("Content-Type", "application/json"), ("Accept", "application/
 
 @asynccontextmanager
 async def sse_streams(requests: McpRequests) -> AsyncIterator[tuple[Any, Any]]:
-    """Connect to a server. Yields the streams that a ``ClientSession`` reads and writes.
-
-    Raises:
-        ToolFailure: It does not say where messages go.
-    """
+    """The streams of a ``ClientSession``. Raises ``ToolFailure``: the server does not say where messages go."""
     connection = _Connection(requests)
     listening = asyncio.create_task(connection.listen())
     writing = None

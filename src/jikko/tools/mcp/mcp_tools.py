@@ -34,7 +34,7 @@ from jikko.ports.tools import (
     ToolNotFound,
     VariableMessage,
 )
-from jikko.tools.directory import ToolsDirectory
+from jikko.tools.directory import EntryTools, ToolsDirectory, no_such_tool
 from jikko.tools.mcp.oauth import TokenCache
 from jikko.tools.mcp.schema import read_tools
 from jikko.tools.tools_config import Auth, McpProvider, McpTool
@@ -44,8 +44,11 @@ _ASK_AGAIN: Final = 60.0
 """Seconds after which a server is asked again for its tools, if one is missing."""
 
 
-class McpTools:
+class McpTools(EntryTools):
     """``Tools`` of provider type ``mcp``. Each call is a connection of its own. Implements ``Offering``."""
+
+    entries = McpProvider
+    provider_type = "mcp"
 
     def __init__(
         self,
@@ -63,7 +66,7 @@ class McpTools:
         streams: Calls by the older transport at once: each has a connection to listen on, and needs a second.
         clock: Seconds since any moment.
         """
-        self._directory = directory
+        super().__init__(directory)
         self._http = http
         self._tokens = TokenCache(http, clock)
         self._streams = FairSemaphore(streams)
@@ -74,9 +77,6 @@ class McpTools:
         """What servers said of their tools, by provider and how it was asked."""
         self._asking: dict[str, asyncio.Lock] = {}
         self._library: Any = None
-
-    def icon(self, name: ToolName) -> Json | None:
-        return self._directory.icon(name)
 
     def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
         if not self._directory.is_current():
@@ -113,12 +113,6 @@ class McpTools:
         async for message in messages_of(answer, has_output_schema=has_schema):
             emit(message)
         return usage_of(answer)
-
-    async def close(self) -> None:
-        """See ``Tools.close``."""
-
-    def providers(self) -> list[ToolName]:
-        return self._directory.named(McpProvider, "mcp")
 
     async def offered(self, provider: ToolName) -> list[Tool]:
         await self._directory.refresh()
@@ -193,9 +187,8 @@ def _silent(provider: McpProvider, failure: ToolFailure) -> ToolNotFound:
 def _tool(name: ToolName, tools: Mapping[str, McpTool]) -> Tool:
     found = tools.get(name.tool)
     if found is None:
-        has = ", ".join(list(tools)[:20]) + (", …" if len(tools) > 20 else "")
-        provider = {"provider": name.provider_name or name.provider, "known": has}
-        raise ToolNotFound(Phrase("tool.no_mcp_tool", {"name": name.tool}), Phrase("remedy.provider_has", provider))
+        what = Phrase("tool.no_mcp_tool", {"name": name.tool})
+        raise no_such_tool(what, name.provider_name or name.provider, tools)
     return Tool(name=name, parameters=found.parameters, description=found.description)
 
 

@@ -1,7 +1,4 @@
-"""Tokens of MCP servers that want OAuth: what a server gives to a program with a secret of its own.
-
-Source: RFC 6749, section 4.4 (client credentials); RFC 8707 (``resource``), as MCP asks for.
-"""
+"""Tokens of MCP servers for a program with a secret. Source: RFC 6749, 4.4; RFC 8707 (``resource``), as MCP asks."""
 
 import asyncio
 import base64

@@ -1,7 +1,4 @@
-"""How the MCP library sends its requests: through ``McpRequests``.
-
-Imported only with the library.
-"""
+"""How the MCP library sends its requests: through ``McpRequests``. Imported only with the library."""
 
 import asyncio
 import contextlib

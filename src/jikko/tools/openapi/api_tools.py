@@ -1,7 +1,7 @@
 """Tools of OpenAPI documents."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Final
 
 import msgspec
@@ -23,9 +23,8 @@ from jikko.ports.tools import (
     ToolFailure,
     ToolMessage,
     ToolName,
-    ToolNotFound,
 )
-from jikko.tools.directory import ToolsDirectory
+from jikko.tools.directory import EntryTools, ToolsDirectory, no_such_tool
 from jikko.tools.given_files import FileContent, GivenFiles
 from jikko.tools.openapi.openapi_document import RemoteOperation
 from jikko.tools.openapi.request import prepare
@@ -38,26 +37,23 @@ _MAX_KNOWN = 1_000
 """Tools that are kept for the next call."""
 
 
-class ApiTools:
+class ApiTools(EntryTools):
     """``Tools`` of provider type ``api``. Implements ``Offering``."""
+
+    entries = ApiProvider
+    provider_type = "api"
 
     def __init__(
         self, directory: ToolsDirectory, http: HttpClient, files: FileStore, *, max_bytes: int, seconds: float
     ) -> None:
-        """Args:
-        max_bytes: The largest answer, decompressed.
-        seconds: What one call may take.
-        """
-        self._directory = directory
+        """``max_bytes``: The largest answer, decompressed. ``seconds``: What one call may take."""
+        super().__init__(directory)
         self._http = http
         self._max_bytes = max_bytes
         self._known: dict[ToolName, tuple[ApiProvider, Tool]] = {}
         """Tools that were asked for, each with its provider: another one is there once the file was read again."""
         self._timeouts = Timeouts(connect=_CONNECT, read=_SILENCE, write=_SILENCE, total=seconds)
         self._files = GivenFiles(files, http, self._timeouts)
-
-    def icon(self, name: ToolName) -> Json | None:
-        return self._directory.icon(name)
 
     def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
         if not self._directory.is_current():
@@ -101,12 +97,6 @@ class ApiTools:
             raise ToolFailure(masked(str(failure), auth.secrets), reported=failure.reported) from None
         return None
 
-    async def close(self) -> None:
-        """See ``Tools.close``."""
-
-    def providers(self) -> list[ToolName]:
-        return self._directory.named(ApiProvider, "api")
-
     async def offered(self, provider: ToolName) -> list[Tool]:
         await self._directory.refresh()
         found = self._directory.provider(provider, ApiProvider)
@@ -127,8 +117,7 @@ class ApiTools:
     def _operation(provider: ApiProvider, name: ToolName) -> RemoteOperation:
         operation = provider.operations.get(name.tool)
         if operation is None:
-            has = {"provider": provider.name, "known": _listed(provider.operations)}
-            raise ToolNotFound(Phrase("tool.missing", {"name": name.tool}), Phrase("remedy.provider_has", has))
+            raise no_such_tool(Phrase("tool.missing", {"name": name.tool}), provider.name, provider.operations)
         return operation
 
     async def _contents(self, call: ToolCall) -> dict[str, list[FileContent]]:
@@ -155,11 +144,6 @@ def _with_auth(headers: Pairs, auth: Auth) -> Pairs:
     return (*own, *kept)
 
 
-def _listed(operations: Mapping[str, RemoteOperation]) -> str:
-    names = list(operations)
-    return ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
-
-
 # What an API tool says of the answer.
 #
 # Source: docs/dify-behaviour.md, “OpenAPI tools”.
@@ -171,11 +155,7 @@ _EMPTY: Final = "Empty response from the tool, please check your parameters and 
 
 
 async def messages_of(answer: HttpResponse, url: str) -> AsyncIterator[ToolMessage]:
-    """The messages of the tool. ``url``: What was asked, for messages.
-
-    Raises:
-        ToolFailure: The status says that the request failed, or the answer has too many elements.
-    """
+    """The messages. ``url``: For them. Raises ``ToolFailure``: a status of failure, or too many elements."""
     if answer.status in _GIVEN_UP:
         raise ToolFailure(f"Reached maximum retries (0) for URL {url} (status {answer.status})", reported=False)
     text = text_of(answer)

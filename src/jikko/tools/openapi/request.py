@@ -121,10 +121,7 @@ def prepare(operation: RemoteOperation, values: Mapping[str, Json], files: Mappi
 
 
 def _in_path(parameter: PlacedParameter, text: str) -> str:
-    """A value as one segment of a path, or as several if the document allows reserved characters.
-
-    Dify puts it in as it is, so that a value can lead to any other address of the server.
-    """
+    """One segment of a path, or several if the document allows it. Dify's could lead anywhere on the server."""
     if any(segment in (".", "..") for segment in _SLASHES.split(text)):
         # Also escaped, servers may take it for what it says.
         raise ToolFailure(
