@@ -23,10 +23,7 @@ def refuse_encrypted(content: bytes) -> None:
 
 
 def check_zip(content: bytes) -> None:
-    """Raise unless this is an archive that can be unpacked within bounds.
-
-    The sizes that an archive states are what can be unpacked at most: ``zipfile`` stops there.
-    """
+    """Raise unless this is an archive within bounds: ``zipfile`` unpacks no more than the sizes that it states."""
     refuse_encrypted(content)
     if content.startswith(OLE_MAGIC):
         raise DocumentFailure("extraction.old_office")

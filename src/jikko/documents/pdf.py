@@ -1,7 +1,4 @@
-"""PDF: the text of all pages, one behind the other. Scanned pages have none.
-
-Read with PDFium, as Dify does: other libraries put spaces and line breaks elsewhere.
-"""
+"""PDF: the text of all pages, scanned ones without any. By PDFium, as in Dify: others put blanks elsewhere."""
 
 from jikko.ports.files.documents import DocumentFailure
 

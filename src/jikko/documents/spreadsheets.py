@@ -26,10 +26,7 @@ def read_excel(content: bytes) -> str:
 
 
 def excel_sheets(content: bytes) -> list[list[list[Cell]]]:
-    """The rows of each sheet.
-
-    Of both formats of Excel, distinguished by their first bytes: they are often named like each other.
-    """
+    """The rows of each sheet, of both formats of Excel by their first bytes: often they are misnamed."""
     if content.startswith(ZIP_MAGIC):
         sheets = _xlsx_sheets(content)
     elif content.startswith(OLE_MAGIC):

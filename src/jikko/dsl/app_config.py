@@ -54,10 +54,7 @@ class AppGraph:
     """The graph of one app."""
 
     def __init__(self, config: Fields, mode: str) -> None:
-        """Args:
-        config: ``model_config``.
-        mode: ``completion``, ``chat`` or ``agent-chat``.
-        """
+        """``config``: ``model_config``. ``mode``: ``completion``, ``chat`` or ``agent-chat``."""
         self._config = config
         self._mode = mode
         self._upload = self._upload_settings()

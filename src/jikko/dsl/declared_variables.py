@@ -90,9 +90,7 @@ def _read_value(entry: Fields, kind: str) -> Json:
 
 def environment_value(given: Json, kind: str) -> Json:
     """A value from outside for an environment variable of a type: numbers may be given as text, and texts as numbers.
-
-    Raises:
-        PhraseError: It does not fit. The phrase says how, and begins with a verb: ``is no number``.
+    Raises ``PhraseError``, which says how it does not fit and begins with a verb: ``is no number``.
     """
     if kind in ("string", "secret"):
         value = given if isinstance(given, str) else str(given)

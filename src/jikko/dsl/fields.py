@@ -34,9 +34,8 @@ class Fields:
         self._written = raw if written is None else written
 
     def problem(self, name: str, what: str | Phrase, hint: str | Phrase | None = None, *, fatal: bool = True) -> None:
-        """Note a problem with the field ``name`` (``""`` for the mapping itself).
-
-        A file can have millions. Of those behind the first thousands only fatal ones are noted, then none.
+        """Note a problem with the field ``name`` (``""`` for the mapping itself). Files can have millions: of those
+        behind the first thousands only fatal ones are noted, then none.
         """
         if len(self.problems) >= (2 * _MAX_PROBLEMS if fatal else _MAX_PROBLEMS):
             return
@@ -51,10 +50,7 @@ class Fields:
         return shown(self._written.get(name))
 
     def meant(self, wrong: Json, choices: tuple[str, ...] | list[str]) -> Phrase | None:
-        """A hint that names the most similar choice, if there is one.
-
-        Comparing is slow: once a file has many problems, there are no more hints.
-        """
+        """A hint at the most similar choice. Comparing is slow: there are none once a file has many problems."""
         return meant(wrong, choices) if len(self.problems) < _MAX_HINTED else None
 
     def check_names(self, known: tuple[str, ...]) -> None:

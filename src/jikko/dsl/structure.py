@@ -20,9 +20,7 @@ _MAX_SHOWN: Final = 12
 
 def read_graph(graph: Fields, runnable: frozenset[str]) -> tuple[list[NodeEntry], list[EdgeEntry]]:
     """The nodes and edges of a ``graph`` block, repaired. Notes are gone, and so are edges that lead nowhere.
-
-    Args:
-        runnable: The node types that can be run here; others of Dify's get a warning.
+    ``runnable``: The node types that can be run here; others of Dify's get a warning.
     """
     nodes, parents = _read_nodes(graph, runnable)
     edges = _read_edges(graph)
@@ -181,10 +179,7 @@ _Edge: TypeAlias = tuple[str, str]
 
 
 def cycles(nodes: Sequence[str], edges: Iterable[_Edge]) -> list[list[str]]:
-    """A cycle of each knot of nodes that lead to each other, each in the order of its edges.
-
-    A graph without cycles gives none.
-    """
+    """A cycle of each knot of nodes that lead to each other, if any, each in the order of its edges."""
     after: dict[str, list[str]] = {node: [] for node in nodes}
     for source, target in edges:
         after[source].append(target)

@@ -87,11 +87,7 @@ class Description(msgspec.Struct, frozen=True):
 
 
 def describe(document: DslDocument, graph: CompiledGraph, environment: Iterable[tuple[Variable, str]]) -> Description:
-    """Describe a workflow that can be imported.
-
-    Args:
-        environment: Its environment variables with the values that hold, and where these come from.
-    """
+    """Describe a workflow that can be imported. ``environment``: Its variables' values, and where these come from."""
     environment = list(environment)
     start = graph.nodes[graph.root_id].node
     inputs = start.variables if isinstance(start, Start) else ()

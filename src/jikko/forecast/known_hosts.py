@@ -23,11 +23,7 @@ _ALLOW: Final = Phrase("remedy.allow", {"setting": SETTING})
 
 
 def known_start(template: Template, environment: Mapping[str, Json]) -> tuple[str, bool]:
-    """What a URL begins with, whatever a run does, and whether that is all of it.
-
-    Args:
-        environment: The environment variables by name, which are the same in every run.
-    """
+    """What a URL begins with in every run, and whether that is all of it. ``environment``: Values by name."""
     start = ""
     for part in template.parts:
         if isinstance(part, str):
@@ -63,11 +59,7 @@ def diagnose_url(
     where: str,
     installation: Installation,
 ) -> Diagnostic | None:
-    """Why a request cannot be sent, as far as that is known.
-
-    Args:
-        recorded: The environment variables as records show them, with masks in the place of secrets.
-    """
+    """Why a request cannot be sent, as far as known. ``recorded``: The environment with masks for secrets."""
     found = _diagnose_url(template, environment, where, installation)
     if found is None or host_of(*known_start(template, environment)) == host_of(*known_start(template, recorded)):
         return found

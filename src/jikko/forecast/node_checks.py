@@ -249,10 +249,7 @@ _MAX_LISTED_MODULES: Final = 10
 
 
 def diagnose_javascript(code: str, where: str) -> Iterator[Diagnostic]:
-    """The modules that a program requires or imports, in the order of its lines.
-
-    Where the program catches errors or defines ``require`` itself, it may do without them.
-    """
+    """Modules that a program requires or imports, by line; perhaps not, if it catches errors or defines ``require``."""
     certain = _CATCH.search(code) is None and _OWN_REQUIRE.search(code) is None
     listed: set[str] = set()
     for match in _TOKEN.finditer(code):

@@ -41,11 +41,7 @@ class _One(Struct, frozen=True):
 
 
 def diagnose_variables(node: Any, entry: NodeEntry, known: KnownVariables) -> Iterator[Diagnostic]:
-    """Why a node that needs its variables will fail. Others take one that is not there for null, or for a text.
-
-    Args:
-        node: Of any class: what it has is told by its type, so that no other is imported.
-    """
+    """Why a node will fail that needs its variables. Told by its type, so that no other node is imported."""
     match node.type:
         case "if-else":
             yield from _of_conditions(node, entry, known)
@@ -112,9 +108,7 @@ def _of_list(
     types: Collection[str] | None = None,
 ) -> Iterator[Diagnostic]:
     """A variable that has to be of one of some types; by default any list will do.
-
-    Args:
-        absent, unfit, wanted: Codes of what is wrong if it is missing or of another type, and of what to choose.
+    ``absent, unfit, wanted``: Codes of what is wrong if it is missing or of another type, and of what to choose.
     """
     params = {"selector": str(list(selector))}
     if known.is_missing(selector):

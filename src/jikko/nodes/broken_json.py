@@ -17,10 +17,8 @@ class TooLong(ValueError):
 
 
 async def repaired(text: str, repair: Callable[[str], Json]) -> Json:
-    """What a function of ``json_repair`` makes of a text, off the event loop if that may take long.
-
-    Raises:
-        TooLong: The text has more than ``MAX_REPAIRED`` characters.
+    """What a function of ``json_repair`` makes of a text. Raises ``TooLong`` beyond ``MAX_REPAIRED`` characters.
+    Off the event loop if that may take long.
     """
     if len(text) > MAX_REPAIRED:
         raise TooLong

@@ -79,9 +79,7 @@ class Context(Protocol):
 
     def say(self, name: str, text: str, *, soon: bool = False) -> None:
         """Stream a piece of the output variable ``name`` before the node ends.
-
-        Args:
-            soon: Whether it may be shown with what comes next: for a node that ends, or says more, before it waits.
+        ``soon``: Whether with what comes next: for a node that ends, or says more, before it waits.
         """
 
     def think(self, text: str, *, final: bool = False) -> None:
@@ -108,10 +106,8 @@ class AgentContext(Context, Protocol):
         """Keep what a model or a tool answered, for when the execution runs again."""
 
     async def durability_barrier(self) -> None:
-        """Wait until all that was kept is durable. To be called before anything else is done to the world outside.
-
-        Raises:
-            JikkoError: It never will be: the run is another process's.
+        """Wait until all that was kept is durable, before anything is done outside. Raises ``JikkoError`` if it never
+        will be: the run is another process's.
         """
 
 

@@ -43,9 +43,7 @@ class BodyCollector:
 
     def feed(self, chunk: bytes) -> Iterator[None]:
         """Take the next piece, in steps of at most 256 KiB of content, between which others may have the event loop.
-
-        Raises:
-            HttpFailure: The body is too large, or broken.
+        Raises ``HttpFailure``: the body is too large, or broken.
         """
         self._received += len(chunk)
         if self._inflater is None:

@@ -32,10 +32,8 @@ class WireUrl(Struct, frozen=True):
 
     @classmethod
     def parse(cls, url: str, params: Pairs = ()) -> Self:
-        """Take a URL apart. ``params``: If there are any, they replace the query.
-
-        Raises:
-            HttpFailure: It cannot be used; the message says why, without the URL, which may hold secrets.
+        """Take a URL apart. ``params``: If there are any, they replace the query. Raises ``HttpFailure``, without the
+        URL, which may hold secrets: it cannot be used.
         """
         if any(character < " " or character == "\x7f" for character in url):
             raise _wrong("control_character")

@@ -24,10 +24,7 @@ class PluginTools:
     """``Tools`` of the plugins that are installed."""
 
     def __init__(self, runtime: PluginRuntime, *, models: Models, tools: Callable[[], Tools]) -> None:
-        """Args:
-        models: Those that plugins may ask.
-        tools: All tools: a plugin may call others.
-        """
+        """``models``: Those that plugins may ask. ``tools``: All tools: a plugin may call others."""
         self._runtime = runtime
         self._models = models
         self._tools = tools

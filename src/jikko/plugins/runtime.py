@@ -108,11 +108,7 @@ class PluginRuntime:
         return entry, provider
 
     def credentials(self, entry: Entry, provider: ProviderDeclaration, credential_id: str = "") -> dict[str, Json]:
-        """The credentials of a provider, by the plugins file; those that are not given have their defaults.
-
-        Raises:
-            ToolNotFound: One that is required is missing; the message has the line to add.
-        """
+        """A provider's credentials, with defaults. Raises ``ToolNotFound``, with the line to add: one is missing."""
         config, plugin_id = self.config.of(entry.plugin.id), entry.plugin.id
         if config.unset:
             params = {"entry": plugin_id, "names": ", ".join(config.unset)}

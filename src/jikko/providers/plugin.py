@@ -95,11 +95,7 @@ class PluginProviders:
         """Entries by their ids: as written, what their packages list, and what came of both."""
 
     def completed(self, config: ProviderConfig) -> ProviderConfig:
-        """The entry, with what the package of its plugin says of models where the providers file says nothing.
-
-        Raises:
-            ModelFailure: The plugin is not installed, or has no models.
-        """
+        """The entry, with what its plugin says of models where the file does not. Raises ``ModelFailure``: none."""
         known = self._models.known(config.plugin)
         written, listed, completed = self._completed.get(config.id, (None, (), config))
         if written is not config or listed is not known:

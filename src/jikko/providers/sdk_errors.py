@@ -1,7 +1,4 @@
-"""What the errors of the vendors' SDKs mean. Those of OpenAI and Anthropic are built alike.
-
-Source of the kinds: docs/dify-behaviour.md, “LLM”.
-"""
+"""Errors of OpenAI's and Anthropic's SDKs, built alike. Source of the kinds: docs/dify-behaviour.md, “LLM”."""
 
 import email.utils
 import ssl

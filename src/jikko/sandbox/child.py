@@ -79,10 +79,7 @@ class Child:
 
     @property
     def has_answered(self) -> bool:
-        """Whether its answer has begun to come, be it that its end of the connection is closed.
-
-        One that has before it has a job cannot do any.
-        """
+        """Whether an answer has begun, or its end is closed. One that has before its job cannot do any."""
         if self.has_begun_to_answer:
             return True
         try:

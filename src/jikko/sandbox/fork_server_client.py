@@ -150,10 +150,8 @@ class ForkServerClient:
             raise
 
     def release(self, child: Child, kind: str, *, done: bool) -> None:
-        """Hand a child back. It is never used again, and one that is warm for the same kind of job replaces it.
-
-        Args:
-            done: Whether it replied, and so is about to end by itself. If not, it is killed at once.
+        """Hand a child back, never to be used again; one that is warm for such a job replaces it.
+        ``done``: Whether it replied, and so is about to end by itself. If not, it is killed at once.
         """
         self.active -= 1
         child.connection.close()

@@ -123,10 +123,7 @@ async def supervised(
 
 
 async def _wait(limits: SandboxLimits, exchange: "asyncio.Future[ChildReply]", child: Child) -> None:
-    """Wait for a reply for as long as the limit says.
-
-    Neither the time in which this process stood still counts, nor that in which a request was under way.
-    """
+    """Wait as long as the limit says, without the time of requests, or in which this process stood still."""
     started = time.monotonic()
     allowed = limits.wall_seconds
     while not exchange.done():

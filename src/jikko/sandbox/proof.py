@@ -18,11 +18,7 @@ _PROBE_SECONDS: Final = 30.0
 
 
 async def probed(server: "ForkServerClient") -> list[tuple[str, bool, Phrase]]:
-    """Have real children try what is forbidden. Raises ``ForkServerGone``: the fork server ended.
-
-    Returns:
-        What was tried, whether it was refused as it must be, and what happened.
-    """
+    """Real children try what is forbidden: what, whether it was refused, what happened. Raises ``ForkServerGone``."""
     results: list[tuple[str, bool, Phrase]] = []
     child = await server.take(FIRST_KIND)
     done = False

@@ -1,6 +1,5 @@
-"""The agent of an app without a workflow whose model thinks in text. The prompt is Jikko's own.
-
-Source: docs/dify-behaviour.md, “Agents of apps without a workflow”.
+"""Agents whose model thinks in text. Prompt: Jikko's own. Source: docs/dify-behaviour.md, “Agents of apps without a
+workflow”.
 """
 
 import json

@@ -45,10 +45,7 @@ def at_least(candidates: Sequence[Candidate], threshold: float | None) -> list[C
 
 
 def keyword_likeness(query: str, texts: Sequence[str], cut: Cut) -> list[float]:
-    """How alike a query and each of some texts are, by their keywords: the cosine of two vectors of tf-idf.
-
-    A keyword that few of the texts have weighs more. Between 0 and 1.
-    """
+    """How alike a query and texts are, 0 to 1: the cosine of tf-idf vectors, in which rare keywords weigh more."""
     asked = set(keywords(query, cut))
     held = [set(keywords(text, cut)) for text in texts]
     frequency = Counter(word for words in held for word in words)

@@ -221,11 +221,7 @@ def _check_mixture(datasets: Sequence[Dataset], ranking: MergedRanking) -> None:
 
 
 async def _known(stores: KnowledgeStores, ids: Sequence[str]) -> dict[str, Dataset]:
-    """The datasets that ids of workflow files mean, by these ids.
-
-    Raises:
-        SearchFailure: Encrypted ones are to be understood, and what decrypts them is not installed.
-    """
+    """The datasets that ids of files mean. Raises ``SearchFailure``: ids are encrypted, and no library decrypts."""
     known = await _named(stores, ids)
     unknown = [each for each in ids if each not in known and not is_uuid(each)]
     if not unknown or not (workspaces := await stores.datasets.workspaces()):

@@ -87,10 +87,7 @@ def _segmentation(given: dict[str, Any]) -> Segmentation:
 
 
 def checked_rule(given: Any, form: str) -> dict[str, Json]:
-    """A client's process rule for documents of a form. Raises ``InvalidParam``: it is none.
-
-    Source: docs/dify-behaviour.md, “Knowledge API”.
-    """
+    """A client's rule for a form. Raises ``InvalidParam``. Source: docs/dify-behaviour.md, “Knowledge API”."""
     if not isinstance(given, dict):
         raise InvalidParam("process_rule: must be an object")
     mode = given.get("mode")

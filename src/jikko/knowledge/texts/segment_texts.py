@@ -130,11 +130,7 @@ class DraftSegment(Struct, frozen=True, gc=False):
 
 
 def drafts(texts: Sequence[str], rule: ProcessRule) -> Iterator[DraftSegment]:
-    """The segments of a document, in their order. Raises ``CuttingError``: there are too many.
-
-    Args:
-        texts: Those that its file was read into: a chunk never spans two of them.
-    """
+    """The segments, in order. Raises ``CuttingError``: too many. ``texts``: Of a file; no chunk spans two of them."""
     room = ChunkBudget(texts)
     if rule.mode != "hierarchical":
         for text in texts:

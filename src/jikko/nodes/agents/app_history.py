@@ -1,7 +1,4 @@
-"""Earlier turns of an agent app, as messages for its model: with the calls that it made, or as text.
-
-Source: docs/dify-behaviour.md, “Agents of apps without a workflow”.
-"""
+"""Earlier turns of an agent app as messages. Source: docs/dify-behaviour.md, “Agents of apps without a workflow”."""
 
 import json
 from collections.abc import Iterable, Iterator

@@ -19,10 +19,7 @@ class Masks:
     """
 
     def __init__(self, rendered: Mapping[str, str], secrets: Iterable[str] = ()) -> None:
-        """Args:
-        rendered: By text that the node gave, what is recorded of it; only those of which that is another.
-        secrets: The secrets in them.
-        """
+        """``rendered``: What is recorded of texts that the node gave, if others. ``secrets``: Those in them."""
         self._rendered = rendered
         self._secrets = tuple(secrets)
 

@@ -169,10 +169,7 @@ class ProgramRequests:
     """Makes the requests of one execution, and keeps what is recorded of them."""
 
     def __init__(self, ctx: Context, arguments: Mapping[str, Json], recorded: Mapping[str, Json]) -> None:
-        """Args:
-        arguments: What the program was given.
-        recorded: The same with masks in the place of secrets.
-        """
+        """``arguments``: What the program was given; ``recorded``: with masks in the place of secrets."""
         self._ctx = ctx
         self._secrets = frozenset() if arguments is recorded else frozenset(_differing(arguments, recorded))
         self._made: list[Json] = []

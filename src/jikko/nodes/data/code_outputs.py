@@ -64,10 +64,7 @@ def _read_all(value: Json) -> Json:
 
 
 class OutputCheck:
-    """Checks one result, and reads floats that it has as texts, in one go.
-
-    Every failure names the path of the value, such as ``a.b[2]``.
-    """
+    """Checks one result in one go, with floats that are texts. Failures name the path: ``a.b[2]``."""
 
     def __init__(self, limits: ValueLimits, pause: Callable[[], None] = lambda: None) -> None:
         """``pause``: called every few hundred elements."""

@@ -13,11 +13,7 @@ MAX_REMOTE = 100 * 1024 * 1024
 
 
 async def read_content(ctx: Context, file: Mapping[str, Json]) -> bytes:
-    """The content: of a stored file if it is one of the run's end user, else from its address.
-
-    Raises:
-        NodeFailure: It is missing, another user's, or cannot be fetched.
-    """
+    """A stored file of the run's end user, else from its address. Raises ``NodeFailure``: it cannot be had."""
     name = file.get("filename") or "file"
     url, file_id = file.get("remote_url"), file.get("related_id")
     if file.get("transfer_method") == "remote_url" and not file_id:

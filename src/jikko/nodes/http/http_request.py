@@ -345,11 +345,7 @@ def _without_userinfo(url: str) -> str:
 
 
 async def outputs_of(ctx: Context, url: str, response: HttpResponse) -> dict[str, Json]:
-    """The outputs: ``status_code``, ``body``, ``headers``, ``files``. ``url``: Where the answer is from.
-
-    Raises:
-        NodeFailure: It is too large.
-    """
+    """``status_code``, ``body``, ``headers``, ``files``. ``url``: Of the answer. Raises ``NodeFailure``: too large."""
     limits = ctx.ports.limits
     file = is_file(response, url)
     limit = limits.max_http_file if file else limits.max_http_text

@@ -60,10 +60,7 @@ def text_of(response: HttpResponse) -> str:
 
 
 def file_identity(response: HttpResponse, url: str) -> tuple[str, str]:
-    """A new name for the file in an answer, and its MIME type.
-
-    The name that the server gives decides about the type only: so does Dify.
-    """
+    """A new name for the file in an answer, and its MIME type. As in Dify, the server's name decides the type only."""
     _, filename = _disposition(response)
     name = filename or _name_in(url)
     mime_type = mime_type_of(filename or "") or best_type(response.header("content-type"), name)

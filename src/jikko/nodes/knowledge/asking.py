@@ -54,11 +54,7 @@ async def chosen_dataset(
 async def called_dataset(
     ctx: Context, model: ModelConfig, datasets: Sequence[SearchedDataset], query: str
 ) -> str | None:
-    """The id of the dataset that a model chooses which can call functions: each is one, without parameters.
-
-    Raises:
-        NodeFailure: The model does not answer.
-    """
+    """A dataset, chosen by a call: each is a function without parameters. Raises ``NodeFailure``: no answer."""
     nothing: dict[str, Json] = {"type": "object", "properties": {}, "required": []}
     completion = await call(
         ctx,

@@ -1,7 +1,4 @@
-"""The Knowledge Retrieval node: finds texts in datasets, on conditions of their documents' metadata.
-
-Source: docs/dify-behaviour.md, “Metadata conditions”, “Knowledge retrieval”.
-"""
+"""The Knowledge Retrieval node. Source: docs/dify-behaviour.md, “Metadata conditions”, “Knowledge retrieval”."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final, Self, TypeAlias

@@ -59,10 +59,7 @@ class AppPrompt(Struct, frozen=True):
 
     @classmethod
     def from_dsl(cls, data: Fields, mode: str) -> Self:
-        """Args:
-        data: The ``data`` of the node.
-        mode: That of its model.
-        """
+        """``data``: Of the node. ``mode``: Of its model."""
         given = data.mapping("app_prompt")
         prefixes = given.mapping("conversation_histories_role")
         return cls(

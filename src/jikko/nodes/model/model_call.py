@@ -48,9 +48,7 @@ def without_unsupported(
     messages: Iterable[PromptMessage], able: Abilities, *, keeps_empty: bool = False
 ) -> tuple[PromptMessage, ...]:
     """The prompt without files that the model cannot read, and without messages that are empty then.
-
-    Args:
-        keeps_empty: Whether answers stay that are empty from the start.
+    ``keeps_empty``: Whether answers stay that are empty from the start.
     """
     kept = []
     for message in messages:

@@ -43,11 +43,7 @@ class ModelConfig(Struct, frozen=True):
         return cls(provider, name, fields.text("mode", "chat"), parameters)
 
     def taken_from(self, value: Json | Unset) -> Self:
-        """The model that an environment variable of type ``llm`` has; this one's parameters, if that has none.
-
-        Raises:
-            NodeFailure: The variable has no model.
-        """
+        """An ``llm`` variable's model, with own parameters if it has none. Raises ``NodeFailure``: it has no model."""
         if not isinstance(value, Mapping) or not is_model(value):
             raise NodeFailure("The environment variable of this node's model has no model.", kind="ModelNotExistError")
         if value["mode"] != self.mode:

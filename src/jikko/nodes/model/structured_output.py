@@ -53,10 +53,7 @@ class StructuredOutput(Struct, frozen=True):
 
     @property
     def for_model(self) -> dict[str, Json]:
-        """The schema as models get it that keep to one by themselves.
-
-        Booleans are asked for as texts. Source: docs/dify-behaviour.md, “LLM”.
-        """
+        """For models that keep to it: booleans as texts. Source: docs/dify-behaviour.md, “LLM”."""
         converted = _booleans_as_text(self.schema)
         return converted if isinstance(converted, dict) else {}
 

@@ -57,19 +57,14 @@ class Vision(Struct, frozen=True):
 
 async def all_media(ctx: Context, files: Iterable[Json], detail: str) -> list[Media]:
     """Files as parts of a prompt, without those that no model reads. ``detail``: How closely the model looks at images.
-
-    Raises:
-        NodeFailure: The content of one is gone, or cannot be fetched.
+    Raises ``NodeFailure``: the content of one is gone, or cannot be fetched.
     """
     found = [await _media(ctx, file, detail) for file in files]
     return [media for media in found if media is not None]
 
 
 async def _media(ctx: Context, file: Json, detail: str) -> Media | None:
-    """A file as a part of a prompt; ``None`` if its type is none that models read.
-
-    Images and videos that are elsewhere go along by their address, all other files with their content.
-    """
+    """A file as a part of a prompt, if models read it: images and videos elsewhere by address, others by content."""
     kind = file.get("type")
     if kind not in _KINDS:
         return None

@@ -1,7 +1,4 @@
-"""How much a tool may say in one call.
-
-Source: JIKKO_TOOL_MAX_TEXT, JIKKO_TOOL_MAX_FILES and JIKKO_TOOL_FILE_COUNT; Dify has no such limits.
-"""
+"""How much a tool may say in one call, by JIKKO_TOOL_MAX_TEXT, _MAX_FILES and _FILE_COUNT. Dify has no such limits."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -78,11 +75,7 @@ class ToolBounds:
 
     @asynccontextmanager
     async def time_for_files(self, since: float) -> AsyncIterator[None]:
-        """A block that fetches and stores the files. ``since``: When the call began, by the event loop's clock.
-
-        Raises:
-            ToolFailure: The time of the call is over.
-        """
+        """Time to fetch and store files. ``since``: The call's begin, by the loop's clock. Raises ``ToolFailure``."""
         try:
             async with asyncio.timeout_at(since + self._limits.tool_seconds) as deadline:
                 yield

@@ -70,10 +70,7 @@ class HostCalls:
         config: PluginsConfig,
         stack: ExitStack,
     ) -> None:
-        """Args:
-        host: Who asks models and calls tools.
-        stack: Is closed with the call: what it offers at the gate ends then.
-        """
+        """``host``: Asks models, calls tools. ``stack``: Ends with the call, and what it offers at the gate."""
         self._plugin = plugin
         self._caller = caller
         self._host = host

@@ -125,9 +125,7 @@ class PluginInstaller:
 
     async def _first_that_starts(self, plugin: Plugin, archive: Archive, temporary: Path, uv: Uv, uid: int) -> Entry:
         """The plugin in its place, with the first Python and the first versions of its packages with which it starts.
-
-        Raises:
-            PackageRefused: There are none. The reason is that of the first try.
+        Raises ``PackageRefused`` with the reason of the first try.
         """
         refused: PackageRefused | None = None
         for number, python in enumerate(await interpreters(plugin)):

@@ -33,11 +33,7 @@ class AvailablePackage(NamedTuple):
 
 
 def offered_in(place: Path, unread: list[str]) -> Iterator[AvailablePackage]:
-    """The packages of a file, of the folder of a plugin, or of all of these below a folder.
-
-    Args:
-        unread: Takes what cannot be read, each with its path and the reason.
-    """
+    """Packages of a file, of a plugin's folder, or below one. ``unread``: Takes paths that cannot be read, and why."""
     try:
         if place.is_file():
             with ZipFile(place) as archive, archive.open("manifest.yaml") as member:

@@ -45,11 +45,7 @@ class Requirements:
 
 
 def from_lock(exported: str) -> Requirements:
-    """Those of a lock, as ``uv export`` tells them: a requirement and its hashes, over several lines.
-
-    Raises:
-        PackageRefused: One is no plain name with a version.
-    """
+    """Those of ``uv export``: requirements with hashes, over several lines. Raises ``PackageRefused``: other ones."""
     joined = exported.replace("\\\n", " ")
     lines = [" ".join(line.split()) for line in joined.splitlines() if line.strip() and not line.startswith("#")]
     for line in lines:

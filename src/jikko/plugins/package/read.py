@@ -8,10 +8,6 @@ from jikko.plugins.package.signature import PublicKey, signed_at, trust
 
 
 def read_package(data: bytes, keys: Iterable[PublicKey] = ()) -> tuple[Plugin, Archive]:
-    """What a package is, and what is in it. ``keys``: Whose signatures are believed.
-
-    Raises:
-        PackageRefused: It cannot be used.
-    """
+    """What a package is, and has. ``keys``: Whose signatures are believed. Raises ``PackageRefused``: no use."""
     archive = read_archive(data)
     return read_plugin(archive, trust=trust(archive, keys), signed_at=signed_at(archive)), archive

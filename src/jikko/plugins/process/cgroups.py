@@ -66,11 +66,7 @@ class Cgroups:
         self._numbers = count(1)
 
     def make(self, memory: int) -> Cgroup:
-        """A group, of which nothing is a member yet. Blocks. ``memory``: Bytes that it may have.
-
-        Raises:
-            OSError: It cannot be made, or not be bounded.
-        """
+        """A new group, without members. Blocks. ``memory``: Its bytes. Raises ``OSError``: not made, or not bounded."""
         folder = self._base / f"{_PLUGIN}{os.getpid()}-{next(self._numbers)}"
         folder.mkdir()
         try:
@@ -88,9 +84,7 @@ class Cgroups:
 
 def prepare(place: CgroupRoot | None = None) -> tuple[Cgroups | None, str]:
     """Make ready for groups of plugins: the server leaves its group for one below it. Blocks.
-
-    Returns:
-        What makes them, or ``None`` and why there are none.
+    Returns what makes them, or ``None`` and why there are none.
     """
     base, reason, own = place or find()
     if base is None:

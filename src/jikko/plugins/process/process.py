@@ -347,10 +347,7 @@ class PluginProcess:
 
 
 def raised_in(text: str) -> str:
-    """The exception of the first traceback in a text, the last one of a chain; ``""`` if there is none.
-
-    What follows is how threads and libraries end after it.
-    """
+    """The exception of the last traceback of a chain, if any; behind it is how threads and libraries end."""
     found, inside, goes_on = "", False, True
     for line in text.splitlines():
         if line.startswith("Traceback "):

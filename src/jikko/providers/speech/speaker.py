@@ -18,11 +18,7 @@ class SpeechBackend(Protocol):
     """A ``Backend`` whose protocol has speech, too."""
 
     async def transcribe(self, model: str, data: bytes, filename: str, mime_type: str) -> str:
-        """Send a recording. ``model``: What the provider calls it.
-
-        Raises:
-            ModelFailure: There is no usable answer.
-        """
+        """Send a recording. ``model``: What the provider calls it. Raises ``ModelFailure``: no usable answer."""
 
     async def speak(self, model: str, text: str, voice: str, emit: Callable[[bytes], None]) -> None:
         """Send one text, tell the MP3 as it comes. Raises ``ModelFailure`` if there is no usable, whole answer."""

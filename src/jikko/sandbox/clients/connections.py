@@ -45,11 +45,7 @@ class ServerConnection(HTTPConnection):
     def request(
         self, method: str, url: str, body: Any = None, headers: Mapping[str, Any] | None = None, **options: Any
     ) -> None:
-        """Keep a request until its answer is wanted: only then all of its timeouts are known.
-
-        Raises:
-            NewConnectionError: It is to go through a proxy.
-        """
+        """Keep a request until all of its timeouts are known. Raises ``NewConnectionError`` if it is to use a proxy."""
         if self.proxy is not None:
             raise NewConnectionError(self, "programs have no proxies of their own; the server has its own")
         self.connect()

@@ -18,11 +18,7 @@ _CERTIFICATES: Final = b'def where():\n    return "/no/certificates/here"\n'
 
 
 def clients_in_memory() -> MemoryImporter:
-    """Imports the modules by the names under which programs import them, and what they import themselves.
-
-    Raises:
-        ImportError: A library is not installed.
-    """
+    """The clients by the names that programs import, and what they need. Raises ``ImportError``: not installed."""
     return MemoryImporter(_modules(), completed=_COMPLETED)
 
 

@@ -55,11 +55,7 @@ class Engine:
         self._host("advice", json.dumps(advice))
 
     def run(self, code: str, arguments: dict[str, Any]) -> str:
-        """Run a program. Returns what ``main`` returned, as JSON text of an object.
-
-        Raises:
-            ProgramFailed: The program failed, or what it returned is no JSON object.
-        """
+        """Run a program. Returns ``main``'s object as JSON text. Raises ``ProgramFailed``: it failed, or gave none."""
         # The context was copied with the state of its random numbers; without this all programs would draw the same.
         self._host("seed", json.dumps(list(os.urandom(16))))
         self._peak_before = _peak_bytes()

@@ -56,11 +56,7 @@ def give_advice_at_the_call() -> None:
 
 
 def advice_for(error: BaseException, stdlib_names: frozenset[str] = frozenset()) -> str | None:
-    """The sentence for an error that stems from something refused, or ``None`` if it stems from something else.
-
-    Args:
-        stdlib_names: The names of all top-level modules of the standard library.
-    """
+    """The sentence for an error that stems from something refused, if so. ``stdlib_names``: Its top-level modules."""
     for cause in _causes(error):
         if isinstance(cause, ModuleNotFoundError) and cause.name:
             top, dot, _ = cause.name.partition(".")

@@ -61,9 +61,7 @@ def offers(module: str) -> bool:
 
 def take_into_memory() -> None:
     """Import what programs use often, read the rest into memory, and import from nowhere else from here on.
-
-    Raises:
-        ImportError: A module that every program may use is missing from this interpreter.
+    Raises ``ImportError``: a module that every program may use is missing from this interpreter.
     """
     for name in _NAMES_TO_IMPORT.split():
         importlib.import_module(name)

@@ -86,9 +86,7 @@ class PackageInstaller:
 
     def install(self, requested: Mapping[str, str]) -> InstalledPackages:
         """Install into a new folder, which is not current yet. ``requested``: All requirements, by name.
-
-        Raises:
-            NotInstalled: A package cannot be had or cannot be used. Nothing is left of it.
+        Raises ``NotInstalled``, with nothing left of it: a package cannot be had or used.
         """
         for name in requested:
             _check(name, name)
@@ -246,11 +244,7 @@ _NO_PACKAGES: Final = frozenset(("pip", "setuptools", "wheel"))
 
 
 def packages_in(lib: Path, requested: Collection[str]) -> tuple[Package, ...]:
-    """The packages of a folder: first those that others need, then those that were asked for, each by name.
-
-    Args:
-        requested: Normalized names of those that were asked for.
-    """
+    """Packages of a folder: those that others need, then those asked for (normalized names), each by name."""
     found = [
         _package(name, distribution, requested)
         for distribution in importlib.metadata.distributions(path=[str(lib)])

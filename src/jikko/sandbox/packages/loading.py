@@ -33,10 +33,7 @@ class PackageLoader:
     """Imports the packages of one installation. Made and used once per fork server."""
 
     def __init__(self, settings: Mapping[str, Any], report: Callable[[str], None]) -> None:
-        """Args:
-        settings: As ``settings_of`` makes them.
-        report: Told which package is next.
-        """
+        """``settings``: As ``settings_of`` makes them. ``report``: Told which package is next."""
         self._lib: str = settings["lib"]
         self._state: str = settings["state"]
         self._packages: list[dict[str, Any]] = settings["packages"]
