@@ -13,9 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from jikko.plugins.process.call import ProcessLimits
 from jikko.plugins.process.cgroups import Cgroup, Cgroups, find, prepare
 from jikko.plugins.process.plugin_launch import Lock, make_state
-from jikko.plugins.process.plugin_limits import ProcessLimits
 from jikko.plugins.process.plugin_wire import PluginFailure
 from jikko.plugins.process.process import PluginProcess
 

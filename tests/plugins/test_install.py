@@ -17,9 +17,9 @@ from jikko.errors import InvalidSettings
 from jikko.plugins.install.installed_plugins import LIST, InstalledPlugins
 from jikko.plugins.install.uv import Uv
 from jikko.plugins.install.virtual_environment import OWN, Requirements, interpreters, make_environment
+from jikko.plugins.package.declaration import read_package
+from jikko.plugins.package.package_archive import PackageRefused
 from jikko.plugins.package.package_names import Identifier
-from jikko.plugins.package.read import read_package
-from jikko.plugins.package.refused import PackageRefused
 from jikko.plugins.process.process_usage import sessions
 from tests.plugins.packages import files, folder, packed
 from tests.plugins.world import installed, packages

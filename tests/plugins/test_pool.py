@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jikko.plugins.process.plugin_limits import ProcessLimits
+from jikko.plugins.process.call import ProcessLimits
 from jikko.plugins.process.plugin_wire import PluginFailure
 from jikko.plugins.process.pool import PoolLimits, ProcessPool
 from jikko.plugins.process.process import PluginProcess

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jikko.concurrency.scheduler import SLICE, Scheduler
-from jikko.plugins.process.plugin_limits import ProcessLimits
+from jikko.plugins.process.call import ProcessLimits
 from jikko.plugins.process.plugin_wire import PluginFailure
 from jikko.plugins.process.process import PluginProcess, raised_in
 from tests.effort import PATIENCE

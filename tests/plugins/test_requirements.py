@@ -3,7 +3,7 @@
 import pytest
 
 from jikko.plugins.install.virtual_environment import from_files, from_lock
-from jikko.plugins.package.refused import PackageRefused
+from jikko.plugins.package.package_archive import PackageRefused
 
 EXPORTED = """\
 anyio==4.12.0 ; python_full_version >= '3.12' \\

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jikko.providers.openai.openai_events import SseParser
+from jikko.providers.openai.compatible import SseParser
 from tests.effort import growth
 
 STREAM = b": hello\r\nevent: x\ndata: one\n\ndata:two\r\n\r\ndata: a\ndata: b\n\nid: 3\n\ndata: last"

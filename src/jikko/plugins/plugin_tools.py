@@ -1,18 +1,18 @@
 """Tools of plugins, as nodes call them."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from msgspec.structs import replace
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.events import Usage
-from jikko.plugins.host.backwards import Caller, DirectHost
+from jikko.plugins.host.backwards import Caller
 from jikko.plugins.install.installed_plugins import Entry
 from jikko.plugins.package.declaration import ActionDeclaration, ParameterDeclaration, ProviderDeclaration
 from jikko.plugins.process.plugin_wire import PluginFailure
 from jikko.plugins.runtime import PluginRuntime
-from jikko.ports.models import Models
+from jikko.ports.models import Chunk, Completion, ModelRequest, Models
 from jikko.ports.tools import Emit, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound, ToolParameter, Tools
 from jikko.values import Json
 
@@ -72,7 +72,6 @@ class PluginTools:
         except ToolNotFound as failure:
             raise ToolFailure(str(failure), reported=False) from None
         _check(call.parameters, action)
-        usages: list[Usage] = []
         request = {
             "type": "tool",
             "action": "invoke_tool",
@@ -85,11 +84,12 @@ class PluginTools:
         caller = Caller(
             app_id=call.app_id, run_id=call.run_id, end_user_id=call.end_user_id, user=call.user, key=call.key
         )
+        host = DirectHost(call, self._models, self._tools)
         try:
-            await self._runtime.invoke(entry, request, caller=caller, host=self._host(call, usages), emit=emit)
+            await self._runtime.invoke(entry, request, caller=caller, host=host, emit=emit)
         except PluginFailure as failure:
-            raise ToolFailure(_shown(failure, provider), reported=False, usage=_sum(usages)) from failure
-        return _sum(usages)
+            raise ToolFailure(_shown(failure, provider), reported=False, usage=_sum(host.usages)) from failure
+        return _sum(host.usages)
 
     async def close(self) -> None:
         await self._runtime.close()
@@ -105,24 +105,31 @@ class PluginTools:
             raise ToolNotFound(Phrase("tool.plugin_tool", params), Phrase("remedy.it_has", has))
         return entry, provider, action
 
-    def _host(self, call: ToolCall, usages: list[Usage]) -> DirectHost:
-        async def complete(request: Any, emit: Any) -> Any:
-            completion = await self._models.complete(request, emit)
-            usages.append(completion.usage.as_usage())
-            return completion
 
-        async def call_tool(name: ToolName, parameters: Mapping[str, Json], emit: Emit) -> None:
-            if call.depth + 1 >= _MAX_DEPTH:
-                raise ToolFailure(
-                    f"tools of plugins call each other {_MAX_DEPTH} levels deep; no further one is called"
-                )
-            tools = self._tools()
-            tool = await tools.find(name, app_id=call.app_id)
-            usage = await tools.call(replace(call, tool=tool, parameters=dict(parameters), depth=call.depth + 1), emit)
-            if usage is not None:
-                usages.append(usage)
+class DirectHost:
+    """An ``AgentHost`` for a call that is no agent's: nothing is kept, and what it uses is listed."""
 
-        return DirectHost(complete, call_tool)
+    def __init__(self, call: ToolCall, models: Models, tools: Callable[[], Tools]) -> None:
+        self._call = call
+        self._models = models
+        self._tools = tools
+        self.usages: list[Usage] = []
+
+    async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
+        completion = await self._models.complete(request, emit)
+        self.usages.append(completion.usage.as_usage())
+        return completion
+
+    async def call_tool(self, name: ToolName, parameters: Mapping[str, Json], emit: Emit) -> None:
+        call = self._call
+        if call.depth + 1 >= _MAX_DEPTH:
+            raise ToolFailure(f"tools of plugins call each other {_MAX_DEPTH} levels deep; no further one is called")
+        tools = self._tools()
+        tool = await tools.find(name, app_id=call.app_id)
+        call = replace(call, tool=tool, parameters=dict(parameters), depth=call.depth + 1)
+        usage = await tools.call(call, emit)
+        if usage is not None:
+            self.usages.append(usage)
 
 
 def parameter_of(parameter: ParameterDeclaration) -> ToolParameter:

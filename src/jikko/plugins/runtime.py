@@ -17,8 +17,8 @@ from jikko.plugins.plugin_config import PluginsConfig
 from jikko.plugins.plugin_messages import message_of
 from jikko.plugins.process.bounds import Bounds
 from jikko.plugins.process.budget import Budget, Budgets
+from jikko.plugins.process.call import ProcessLimits
 from jikko.plugins.process.plugin_launch import Lock, make_state, plugin_environment
-from jikko.plugins.process.plugin_limits import ProcessLimits
 from jikko.plugins.process.plugin_wire import InvocationMessage, PluginFailure
 from jikko.plugins.process.pool import PoolLimits, ProcessPool
 from jikko.plugins.process.process import PluginProcess
@@ -76,15 +76,10 @@ class PluginRuntime:
         self._files = files
         self._storage = storage
         self._share = Scheduler()
-        self._pool: ProcessPool[Entry] = ProcessPool(self.start, limits.pool)
+        self.pool: ProcessPool[Entry] = ProcessPool(self.start, limits.pool)
         self._bounds = Bounds(
             memory=limits.memory, room=limits.room, grouped=limits.confine, each_round=self._forget_removed
         )
-
-    @property
-    def pool(self) -> ProcessPool[Entry]:
-        """Its processes."""
-        return self._pool
 
     def find(self, kind: Kind, written: str, exact: str, subject: Phrase) -> tuple[Entry, ProviderDeclaration]:
         """The plugin that a workflow means, and its provider. Raises ``ToolNotFound`` if it has none.
@@ -212,7 +207,7 @@ class PluginRuntime:
                 if message is not None:
                     emit(message)
 
-            async with self._pool.process(entry, caller.app_id) as process:
+            async with self.pool.process(entry, caller.app_id) as process:
                 await process.call(
                     sent,
                     seconds=self._limits.seconds if silence is None else silence,
@@ -226,16 +221,16 @@ class PluginRuntime:
     async def close(self) -> None:
         """End all processes. May be called twice."""
         await self._bounds.close()
-        await self._pool.close()
+        await self.pool.close()
         for outlet in self._outlets.values():
             await outlet.gate.close()
 
     async def _forget_removed(self) -> None:
         """End the idle processes of plugins that were removed or replaced meanwhile."""
         installed = self.installed.entries()
-        for entry in self._pool.keys:
+        for entry in self.pool.keys:
             if entry not in installed:
-                await self._pool.forget(entry)
+                await self.pool.forget(entry)
 
     def _outlet(self, entry: Entry) -> "_Outlet":
         found = self._outlets.get(entry.plugin.id)

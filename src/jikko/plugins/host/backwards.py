@@ -5,10 +5,12 @@ Each kind needs its permission in the plugin's manifest, and everything is done 
 
 import asyncio
 import binascii
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from jikko.plugins.host.gate import NetworkGate
 from jikko.plugins.host.prompt import BadPrompt, chunk, last_chunk, request_of
@@ -18,7 +20,7 @@ from jikko.plugins.plugin_messages import to_plugin
 from jikko.plugins.process.plugin_wire import InvocationMessage
 from jikko.ports.agents import AgentHost
 from jikko.ports.files.file_store import FileStore
-from jikko.ports.models import Chunk, FunctionTool, ModelFailure, ModelRequest, PromptMessage
+from jikko.ports.models import FunctionTool, ModelFailure, ModelRequest, PromptMessage
 from jikko.ports.stores.blob_store import FileTooLarge
 from jikko.ports.tools import BlobMessage, FileMessage, ToolMessage, ToolName
 from jikko.repositories.plugin_storage import MAX_KEY, PluginStorage
@@ -109,7 +111,8 @@ class HostCalls:
                 return self._upload(request)
 
     async def _complete(self, asked: dict[str, Any], *, structured: bool) -> AsyncIterator[Any]:
-        request = self._request(asked)
+        caller = self._caller
+        request = request_of(asked, app_id=caller.app_id, run_id=caller.run_id, key=caller.key)
         if structured:
             async for part in self._structured(request, asked):
                 yield part
@@ -149,8 +152,7 @@ class HostCalls:
             raise BadPrompt("structured_output_schema is no JSON Schema.")
         # By a function that the model must call: more models can do that than keep to a schema.
         tool = FunctionTool("answer", "Gives the answer.", schema)
-        fields = {**_fields(request), "tools": (tool,), "tool_choice": "required", "stream": False}
-        completion = await self._host.complete(ModelRequest(**fields))
+        completion = await self._host.complete(replace(request, tools=(tool,), tool_choice="required", stream=False))
         written = completion.tool_calls[0].arguments if completion.tool_calls else completion.text
         try:
             value = json.loads(written)
@@ -159,10 +161,6 @@ class HostCalls:
         part = last_chunk(request.model, 0, written, completion)
         part["delta"]["message"]["tool_calls"] = []
         yield part | {"structured_output": value}
-
-    def _request(self, asked: Mapping[str, Any]) -> ModelRequest:
-        caller = self._caller
-        return request_of(asked, app_id=caller.app_id, run_id=caller.run_id, key=caller.key)
 
     async def _summary(self, asked: dict[str, Any]) -> AsyncIterator[Any]:
         text = str(asked.get("text") or "")
@@ -281,23 +279,3 @@ class HostCalls:
 
         self._gate.listen()
         yield {"url": self._stack.enter_context(self._gate.taking(keep))}
-
-
-def _fields(request: ModelRequest) -> dict[str, Any]:
-    return {name: getattr(request, name) for name in request.__struct_fields__}
-
-
-class DirectHost:
-    """An ``AgentHost`` for calls that are no agent's: nothing is counted, and nothing kept."""
-
-    def __init__(self, complete: Callable[..., Any], call_tool: Callable[..., Any]) -> None:
-        self._complete = complete
-        self._call_tool = call_tool
-
-    async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Any:
-        return await self._complete(request, emit)
-
-    async def call_tool(
-        self, name: ToolName, parameters: Mapping[str, Any], emit: Callable[[ToolMessage], None]
-    ) -> None:
-        await self._call_tool(name, parameters, emit)

@@ -50,16 +50,10 @@ class InstalledPlugins:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._read: tuple[tuple[int, int, int], tuple[Entry, ...]] | None = None
-
-    @property
-    def environments(self) -> Path:
-        return self.root / "environments"
-
-    @property
-    def cache(self) -> Path:
+        self.environments = root / "environments"
+        self.cache = root / "cache"
         """The folder of packages that environments are made of."""
-        return self.root / "cache"
+        self._read: tuple[tuple[int, int, int], tuple[Entry, ...]] | None = None
 
     def code(self, entry: Entry) -> Path:
         return self.root / "code" / entry.folder

@@ -14,8 +14,7 @@ from jikko.plugins.install.installed_plugins import UNFINISHED, Entry, Installed
 from jikko.plugins.install.uv import Uv
 from jikko.plugins.install.virtual_environment import compile_code, interpreters, make_environment, requirements_of
 from jikko.plugins.package.declaration import Plugin
-from jikko.plugins.package.package_archive import Archive, unpack
-from jikko.plugins.package.refused import PackageRefused
+from jikko.plugins.package.package_archive import Archive, PackageRefused, unpack
 from jikko.private import remove
 
 _AT_ONCE: Final = 4

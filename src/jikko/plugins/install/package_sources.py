@@ -10,11 +10,9 @@ from zipfile import ZipFile
 import msgspec
 
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
-from jikko.plugins.package.declaration import Plugin
-from jikko.plugins.package.package_archive import BROKEN, MAX_PACKED, Archive, pack
+from jikko.plugins.package.declaration import Plugin, read_package
+from jikko.plugins.package.package_archive import BROKEN, MAX_PACKED, Archive, PackageRefused, pack
 from jikko.plugins.package.package_names import Identifier, identifier
-from jikko.plugins.package.read import read_package
-from jikko.plugins.package.refused import PackageRefused
 from jikko.plugins.package.signature import PublicKey
 from jikko.ports.http import HttpClient, HttpFailure, OutgoingRequest, Timeouts
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from jikko.errors import InvalidSettings
 from jikko.extras import how_to_install
-from jikko.plugins.package.refused import PackageRefused
+from jikko.plugins.package.package_archive import PackageRefused
 from jikko.plugins.process.plugin_launch import Lock
 from jikko.plugins.process.process_groups import ProcessSession
 from jikko.plugins.process.sockets import epoll_offered

@@ -15,8 +15,7 @@ from weakref import WeakValueDictionary
 
 from jikko.plugins.install.uv import Uv
 from jikko.plugins.package.declaration import Plugin
-from jikko.plugins.package.package_archive import Archive
-from jikko.plugins.package.refused import PackageRefused
+from jikko.plugins.package.package_archive import Archive, PackageRefused
 from jikko.plugins.process.plugin_launch import Lock
 from jikko.private import make_file, remove
 

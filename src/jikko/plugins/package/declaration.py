@@ -1,22 +1,23 @@
 """What a plugin says of itself: its manifest, providers, tools, strategies and models, from YAML to frozen structs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TypeAlias, TypeVar
+from decimal import Decimal, InvalidOperation
+from pathlib import PurePosixPath
+from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
 import msgspec
 
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
-from jikko.dsl.fields import Fields, problem_at
+from jikko.dsl.fields import Fields
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
-from jikko.plugins.package.package_archive import Archive
-from jikko.plugins.package.package_models import credential_fields, listed_models
+from jikko.plugins.package.package_archive import Archive, PackageRefused, read_archive
 from jikko.plugins.package.package_names import is_plugin_name
-from jikko.plugins.package.refused import PackageRefused
+from jikko.plugins.package.signature import PublicKey, signed_at, trust
+from jikko.ports.models import Abilities, MediaKind, Mode
 from jikko.ports.plugin_models import KnownModel
 from jikko.values import Json
 
-T = TypeVar("T")
 Kind: TypeAlias = Literal["tools", "agent_strategies", "models"]
 """What a provider has."""
 
@@ -273,28 +274,21 @@ def _is_path(value: Any, fields: Fields, key: str) -> bool:
 
 
 def _fields(files: Mapping[str, bytes], path: str, problems: list[Diagnostic]) -> Fields:
-    content = files.get(path)
     empty = Fields(path, {}, problems)
-    if content is None:
-        empty.problem("", "is named but not in the package")
-        return empty
-    return _read(content, path, problems, lambda raw: Fields(path, raw, problems), empty)
-
-
-def _read(
-    content: bytes, path: str, problems: list[Diagnostic], make: Callable[[dict[str, Any]], T], otherwise: T
-) -> T:
     try:
-        if len(content) > _LIMITS.max_bytes:
+        if path not in files:
+            empty.problem("", "is named but not in the package")
+            return empty
+        if len(files[path]) > _LIMITS.max_bytes:
             raise YamlProblem(f"has more than {_LIMITS.max_bytes} bytes")
-        raw = parse(content.decode(), _LIMITS)
+        raw = parse(files[path].decode(), _LIMITS)
     except (YamlProblem, UnicodeDecodeError) as error:
-        problems.append(problem_at(path, error.what if isinstance(error, YamlProblem) else "is no UTF-8 text"))
-        return otherwise
-    if not isinstance(raw, dict):
-        problems.append(problem_at(path, "is no mapping in YAML"))
-        return otherwise
-    return make(raw)
+        empty.problem("", error.what if isinstance(error, YamlProblem) else "is no UTF-8 text")
+        return empty
+    if isinstance(raw, dict):
+        return Fields(path, raw, problems)
+    empty.problem("", "is no mapping in YAML")
+    return empty
 
 
 def _label(value: Any) -> str:
@@ -315,3 +309,67 @@ def _moment(value: Any) -> int | None:
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+_PER_TOKEN: Final = "0.000001"
+_MEDIA: Final[Mapping[MediaKind, str]] = {"image": "vision", "audio": "audio", "video": "video", "document": "document"}
+
+
+def listed_models(provider: Fields, paths: Iterable[str], opened: Callable[[str], Fields]) -> Iterator[KnownModel]:
+    """The models of a provider, by file name. ``paths``: All of the package. ``opened``: Reads a YAML file of it."""
+    files, kinds = sorted(paths), provider.mapping("models")
+    for kind in kinds.raw:
+        patterns = [each for each in kinds.mapping(kind).items("predefined") if isinstance(each, str)]
+        for path in files:
+            plain = PurePosixPath(path)
+            if not plain.name.startswith("_") and any(plain.match(pattern) for pattern in patterns):
+                yield _model(opened(path))
+
+
+def _model(fields: Fields) -> KnownModel:
+    properties, features = fields.mapping("model_properties"), set(map(str, fields.items("features")))
+    mode, size = properties.get("mode"), properties.get("context_size")
+    return KnownModel(
+        name=fields.text("model", required=True),
+        kind=fields.text("model_type", "llm"),
+        mode=cast(Mode, mode) if mode in get_args(Mode) else None,
+        abilities=Abilities(
+            tools=not features.isdisjoint(("tool-call", "multi-tool-call")),
+            structured_output="structured-output" in features,
+            media=frozenset(kind for kind, feature in _MEDIA.items() if feature in features),
+        ),
+        context_size=size if isinstance(size, int) and size > 0 else 0,
+        price=_price(fields.get("pricing")),
+        voice=str(properties.get("default_voice") or ""),
+    )
+
+
+def _price(pricing: Any) -> tuple[Decimal, Decimal, str] | None:
+    if not isinstance(pricing, dict):
+        return None
+    try:
+        unit = Decimal(str(pricing.get("unit") or _PER_TOKEN)) * 1_000_000
+        prompt, completion = (Decimal(str(pricing.get(name) or 0)) * unit for name in ("input", "output"))
+    except InvalidOperation:
+        return None
+    if not (prompt.is_finite() and completion.is_finite()):
+        return None
+    return prompt, completion, str(pricing.get("currency") or "USD")
+
+
+def credential_fields(provider: Fields) -> Iterator[tuple[Fields, tuple[str, ...]]]:
+    """What a provider must be told, and the kinds of models that it is for; for no kind: for all.
+
+    Of a provider whose models all are customised, it is what each of them must be told.
+    """
+    of_provider, of_model = (provider.mapping(f"{of}_credential_schema") for of in ("provider", "model"))
+    for entry in (of_provider if of_provider.raw else of_model).mappings("credential_form_schemas"):
+        conditions = [each for each in entry.mappings("show_on") if each.get("variable") == "__model_type"]
+        named = Fields(entry.where, {**entry.raw, "name": entry.get("variable")}, entry.problems)
+        yield named, tuple(str(condition.get("value")) for condition in conditions)
+
+
+def read_package(data: bytes, keys: Iterable[PublicKey] = ()) -> tuple[Plugin, Archive]:
+    """What a package is, and has. ``keys``: Whose signatures are believed. Raises ``PackageRefused``: no use."""
+    archive = read_archive(data)
+    return read_plugin(archive, trust=trust(archive, keys), signed_at=signed_at(archive)), archive

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from jikko.plugins.package.refused import PackageRefused
+from jikko.errors import InvalidParam
 
 MAX_PACKED: Final = 50 << 20
 """Bytes of the file."""
@@ -34,6 +34,12 @@ BROKEN: Final = (
     struct.error,
 )
 """What reading a broken or encrypted archive raises."""
+
+
+class PackageRefused(InvalidParam):
+    """A package cannot be installed. The message says what is wrong with which part of it, and what to do."""
+
+    code = "plugin_refused"
 
 
 @dataclass(frozen=True, slots=True)

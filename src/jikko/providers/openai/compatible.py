@@ -11,8 +11,6 @@ from jikko.ports.models import ModelFailure, ModelRequest
 from jikko.ports.rerank import Ranked, RerankRequest
 from jikko.providers.config import ProviderConfig
 from jikko.providers.openai.openai_answer import AnswerReader
-from jikko.providers.openai.openai_events import SseParser
-from jikko.providers.openai.openai_moderation import MAX_ANSWER_BYTES, is_flagged, moderation_body
 from jikko.providers.openai.openai_vectors import MAX_BYTES, embedded, embedding_body
 from jikko.providers.openai.parameters import CompletionParameters, chat_body, completion_body
 from jikko.providers.progress import BYTES_PER_CHARACTER, AnswerCollector, too_large
@@ -292,3 +290,105 @@ def _ranked(answer: Any, count: int) -> list[Ranked]:
 
 def _unreadable(why: str) -> ModelFailure:
     return ModelFailure(f"The provider's answer cannot be used: {why}.", kind="InvokeBadRequestError")
+
+
+# Streamed answers: events of which only the data count.
+
+_DATA: Final = b"data:"
+
+
+class SseParser:
+    """Collects bytes as they come, and gives back the ``data`` of each event that is complete.
+
+    Written for what model servers send: other fields and comments are skipped.
+    """
+
+    __slots__ = ("_data", "_rest", "pending")
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+        """A line that is not complete."""
+        self._data: bytes | bytearray | None = None
+        """The lines of the event so far, joined: as a list, short ones would take many times their length."""
+        self.pending = 0
+        """Bytes of the event that is not complete yet."""
+
+    def feed(self, received: bytes) -> list[bytes]:
+        """Take the next bytes. Returns the data of the events that they complete."""
+        if b"\n" not in received:
+            self._rest += received
+            self.pending += len(received)
+            return []
+        if self._rest:
+            received = b"".join((self._rest, received))
+            self._rest.clear()
+        *lines, rest = received.split(b"\n")
+        events: list[bytes] = []
+        for line in lines:
+            if line[-1:] == b"\r":
+                line = line[:-1]
+            if not line:
+                if self._data is not None:
+                    events.append(bytes(self._data))
+                    self._data = None
+            elif line.startswith(_DATA):
+                data = line[6:] if line[5:6] == b" " else line[5:]
+                if self._data is None:
+                    self._data = data
+                else:
+                    # Nearly no event has a second one.
+                    self._data = self._data if isinstance(self._data, bytearray) else bytearray(self._data)
+                    self._data += b"\n" + data
+        self._rest += rest
+        self.pending = len(rest) + len(self._data or b"")
+        return events
+
+    def finish(self) -> list[bytes]:
+        """The last event, if the stream ended without the blank line behind it."""
+        return self.feed(b"\n\n")
+
+
+# Moderation: the body of ``/moderations``, and its answer.
+
+MAX_ANSWER_BYTES: Final = 1_048_576
+"""Bytes of an answer: a piece of text has some two thousand."""
+_MAX_PIECE: Final = 8_000
+"""Characters that are looked at as one."""
+_OVERLAP: Final = 200
+"""Characters that a piece has in common with the one before, so that no cut hides what it goes through."""
+
+
+class _Result(msgspec.Struct):
+    flagged: bool
+
+
+class _Answer(msgspec.Struct):
+    results: list[_Result]
+
+
+_moderated = msgspec.json.Decoder(_Answer).decode
+
+
+def moderation_body(model: str, text: str) -> dict[str, Any]:
+    """The body of ``/moderations``."""
+    step = _MAX_PIECE - _OVERLAP
+    # Half of a surrogate pair cannot be sent.
+    text = text.encode("utf-8", "replace").decode()
+    return {
+        "model": model,
+        "input": [text[at : at + _MAX_PIECE] for at in range(0, max(1, len(text) - _OVERLAP), step)],
+    }
+
+
+def is_flagged(body: bytes) -> bool:
+    """Whether an answer flags any of the pieces. Raises ``ModelFailure``: it is no answer of the protocol."""
+    try:
+        results = _moderated(body).results
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        results = []
+    if not results:
+        raise ModelFailure(
+            f"The provider's answer does not say what it found: {body[:200].decode(errors='replace')!r}",
+            kind="InvokeBadRequestError",
+        )
+    return any(result.flagged for result in results)
