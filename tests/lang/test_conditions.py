@@ -4,12 +4,11 @@ from typing import Any
 
 import pytest
 
-from jikko.lang.operators import OPERATORS
+from jikko.lang.operators import OPERATORS, ConditionError
 from jikko.lang.templates import Template
 from jikko.lang.variable_conditions import (
     Case,
     Condition,
-    ConditionError,
     LogicalOperator,
     SubCondition,
     SubConditions,

@@ -95,23 +95,12 @@ def add_body_starts(
             start = _new_start(node, kind, taken)
             first = _first_of(body, named)
             if first is None:
-                hint = Phrase("remedy.connect_start")
-                problems.append(
-                    problem_at(
-                        node.where,
-                        Phrase("document.no_first_node", {"type": node.type, "node": repr(node.id)}),
-                        hint,
-                        fatal=False,
-                    )
-                )
+                what = Phrase("document.no_first_node", {"type": node.type, "node": repr(node.id)})
+                problems.append(problem_at(node.where, what, Phrase("remedy.connect_start"), fatal=False))
             else:
                 found_edges.append(EdgeEntry(start.id, first.id, "source", node.where))
-            found_nodes.append(replace(node, data={**node.data, "start_node_id": start.id}))
-            found_nodes.append(start)
-        elif named != start.id:
-            found_nodes.append(replace(node, data={**node.data, "start_node_id": start.id}))
-        else:
-            found_nodes.append(node)
+        found_nodes.append(node if named == start.id else replace(node, data={**node.data, "start_node_id": start.id}))
+        found_nodes += [] if starts else [start]
     return found_nodes, found_edges
 
 

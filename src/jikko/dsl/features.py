@@ -8,12 +8,16 @@ from jikko.dsl.fields import Fields, shown
 from jikko.dsl.repair import repair_features
 from jikko.values import Json
 
-_SWITCHES: Final = tuple(
-    """
-    file_upload more_like_this retriever_resource sensitive_word_avoidance speech_to_text
-    suggested_questions_after_answer text_to_speech
-    """.split()  # noqa: SIM905
+_SWITCHES: Final = (
+    "file_upload more_like_this retriever_resource sensitive_word_avoidance speech_to_text "
+    "suggested_questions_after_answer text_to_speech"
 )
+_KINDS: Final[dict[str, tuple[Any, ...]]] = {
+    **dict.fromkeys(_SWITCHES.split(), (Mapping, "not a mapping", "expected a mapping such as {enabled: true}")),
+    "opening_statement": (str, "not a text", "put it in quotes"),
+    "suggested_questions": (list, "not a list", "expected a list of texts"),
+}
+"""What features have to be, and what is said of others."""
 
 
 def read_features(features: Fields) -> Mapping[str, Any]:
@@ -23,22 +27,13 @@ def read_features(features: Fields) -> Mapping[str, Any]:
     """
     kept: dict[str, Json] = {}
     for name, value in features.raw.items():
-        if value is None or name not in (*_SWITCHES, "opening_statement", "suggested_questions"):
-            kept[name] = value
-        elif name in _SWITCHES:
-            if isinstance(value, Mapping):
-                kept[name] = value
-            else:
-                _ignored(features, name, value, "not a mapping", "expected a mapping such as {enabled: true}")
-        elif name == "opening_statement":
-            if isinstance(value, str):
-                kept[name] = value
-            else:
-                _ignored(features, name, value, "not a text", "put it in quotes")
-        elif isinstance(value, list):
+        kind, *refusal = _KINDS.get(name, (object,))
+        if value is not None and not isinstance(value, kind):
+            _ignored(features, name, value, *refusal)
+        elif value is not None and kind is list:
             kept[name] = [item for index, item in enumerate(value) if _is_question(features, index, item)]
         else:
-            _ignored(features, name, value, "not a list", "expected a list of texts")
+            kept[name] = value
     return repair_features(kept)
 
 

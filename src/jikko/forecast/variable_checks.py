@@ -8,7 +8,8 @@ from msgspec import Struct
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.dsl.document import NodeEntry
 from jikko.forecast.known_variables import KnownVariables
-from jikko.lang.variable_conditions import Case, Condition, ConditionError, evaluate_case
+from jikko.lang.operators import ConditionError
+from jikko.lang.variable_conditions import Case, Condition, evaluate_case
 from jikko.values import UNSET, Json, Selector, Unset
 
 if TYPE_CHECKING:

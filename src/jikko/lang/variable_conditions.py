@@ -12,18 +12,6 @@ from jikko.lang.templates import Template
 from jikko.lang.variables import Readable, attribute
 from jikko.values import UNSET, Json, Selector, type_of
 
-__all__ = [
-    "Case",
-    "CaseOutcome",
-    "Condition",
-    "ConditionError",
-    "LogicalOperator",
-    "SubCondition",
-    "SubConditions",
-    "VariableNotFound",
-    "evaluate_case",
-]
-
 LogicalOperator: TypeAlias = Literal["and", "or"]
 
 _OVER_FILES: Final = frozenset({"contains", "not contains", "all of"})

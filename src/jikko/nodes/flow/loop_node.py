@@ -10,7 +10,8 @@ from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.conditions import read_conditions, read_logical_operator
 from jikko.dsl.fields import Fields, as_selector
 from jikko.events import Usage
-from jikko.lang.variable_conditions import Case, ConditionError, VariableNotFound, evaluate_case
+from jikko.lang.operators import ConditionError
+from jikko.lang.variable_conditions import Case, VariableNotFound, evaluate_case
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result, RoundOutcome, Values
 from jikko.nodes.flow.usage import container_metadata, total
 from jikko.nodes.node_context import ContainerContext

@@ -96,6 +96,13 @@ def _refuser(advice: str) -> Callable[..., NoReturn]:
     return refuse
 
 
+def _awaited_refuser(advice: str) -> Any:
+    async def refuse(*_: object, **__: object) -> NoReturn:
+        raise PermissionError(errno.EPERM, advice)
+
+    return refuse
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
     seen: set[int] = set()
     current: BaseException | None = error
@@ -147,20 +154,5 @@ class _SocketlessLoop(asyncio.BaseEventLoop):
     def _write_to_self(self) -> None:
         pass
 
-    async def create_connection(self, *_: Any, **__: Any) -> NoReturn:
-        raise PermissionError(errno.EPERM, NETWORK)
-
-    async def create_server(self, *_: Any, **__: Any) -> NoReturn:
-        raise PermissionError(errno.EPERM, NETWORK)
-
-    async def create_datagram_endpoint(self, *_: Any, **__: Any) -> NoReturn:
-        raise PermissionError(errno.EPERM, NETWORK)
-
-    async def getaddrinfo(self, *_: Any, **__: Any) -> NoReturn:
-        raise PermissionError(errno.EPERM, NETWORK)
-
-    async def subprocess_exec(self, *_: Any, **__: Any) -> NoReturn:
-        raise PermissionError(errno.EPERM, PROCESSES)
-
-    async def subprocess_shell(self, *_: Any, **__: Any) -> NoReturn:
-        raise PermissionError(errno.EPERM, PROCESSES)
+    create_connection = create_server = create_datagram_endpoint = getaddrinfo = _awaited_refuser(NETWORK)
+    subprocess_exec = subprocess_shell = _awaited_refuser(PROCESSES)
