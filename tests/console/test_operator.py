@@ -74,8 +74,24 @@ def test_a_run_takes_an_input_of_every_kind_and_takes_them_over_the_next_time(
     expect(page.get_by_label("One line")).to_have_value("行 🍓 \ue000")
     expect(page.get_by_label("Size")).to_have_value("large")
     expect(page.get_by_label("Sure")).to_be_checked()
+    page.get_by_label("One line").fill("another")
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.locator(".runhead .pill")).to_contain_text("Succeeded")
+
+    # Not those of the last one, but of the run whose page it was.
+    page.goto(f"{site.url}/runs/{run['id']}")
+    page.get_by_role("button", name="More").click()
+    page.get_by_role("menuitem", name="Edit and run again").click()
+    expect(page.get_by_label("One line")).to_have_value("行 🍓 \ue000")
+    expect(page.get_by_label("One line")).to_be_focused()
+    page.get_by_label("Some text").fill("edited")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator(".runhead .pill")).to_contain_text("Succeeded")
+    edited = site.wait(page.url.rpartition("/runs/")[2].partition("?")[0])
+    assert edited["outputs"]["text"].startswith("行 🍓 \ue000/large/2.5/")
+    assert (run["inputs"]["text"], edited["inputs"]["text"]) == ("several\nlines", "edited\n")
+    assert [one["filename"] for one in edited["inputs"]["pictures"]] == ["bild.png", "手紙.txt"]
 
 
 def test_values_of_the_environment_are_set_and_taken_back_by_keyboard(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jikko.dsl.text.positions import Positions
+from jikko.dsl.text.positions import Positions, lines_of
 from tests.effort import growth
 
 TEXT = """\
@@ -82,3 +82,28 @@ def test_an_alias_costs_nothing() -> None:
 @pytest.mark.slow
 def test_time_is_in_proportion_to_the_text() -> None:
     assert growth(lambda count: Positions("- {a: [1, 2], b: x}\n" * count), 2000) < 20
+
+
+@pytest.mark.parametrize(
+    ("path", "first", "lines"),
+    [
+        ("app", 1, TEXT.split("\n")[:3]),
+        ("workflow.graph.nodes[0]", 7, TEXT.split("\n")[6:8]),
+        ("workflow.graph.nodes[0].data", 8, ['data: {type: start, "title": x}']),
+        ("workflow.graph.nodes[1]", 9, TEXT.split("\n")[8:12]),
+        ("workflow.graph.nodes[1].data.code", 10, TEXT.split("\n")[9:11]),
+        ("workflow.graph.nodes[1].id", 12, ["id: b"]),
+    ],
+)
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\u2028"])
+def test_a_value_is_known_with_all_its_lines(path: str, first: int, lines: list[str], line_break: str) -> None:
+    assert lines_of(TEXT.replace("\n", line_break), path) == (first, lines)
+
+
+def test_what_stands_beside_a_value_is_no_part_of_it() -> None:
+    text = "nodes:\n- id: a\n\n# of b\n- id: b\n  data: [1,\n    2]\n\n\n# the end\n"
+    assert lines_of(text, "nodes[0]") == (2, ["- id: a"])
+    assert lines_of(text, "nodes[1]") == (5, ["- id: b", "  data: [1,", "    2]"])
+    assert lines_of(text, "nodes[2]") == (1, [])
+    assert lines_of("[", "nodes") == (1, [])
+    assert lines_of('{"nodes": [{"id": "a"}, {"id": "😀"}], "x": 1}', "nodes[1]") == (1, ['{"id": "😀"}'])

@@ -20,6 +20,7 @@ export type GraphEdge = Schemas['GraphEdge']
 export type Variable = Pick<Schemas['FormVariable'], 'name' | 'label' | 'type' | 'required'> &
   Partial<Schemas['FormVariable']>
 export type Version = Schemas['ListedVersion']
+export type NodeLines = Schemas['NodeSource']
 export type Diff = Schemas['VersionDiff']
 export type Field = Schemas['ChangedField']
 export type Imported = Schemas['ImportedFile']

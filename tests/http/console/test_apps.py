@@ -150,6 +150,11 @@ async def test_versions_are_compared_and_made_current(
     source = f"{path}/versions/{versions[1]['workflow_id']}/source"
     assert (await viewer.get(source)).status_code == 403
     assert (await operator.get(source)).text == old
+    of_node = source.replace("source", "nodes/end")
+    assert (await viewer.get(of_node)).status_code == 403
+    told = decoded(await operator.get(of_node))
+    assert json.loads("".join(told["lines"]))["id"] == "end"
+    assert (await operator.get(of_node + "less")).json()["code"] == "not_found"
     assert decoded(await operator.post(source.replace("source", "publish")))["number"] == 1
     assert decoded(await viewer.get(path))["version"]["number"] == 1
     assert decoded(await viewer.get(path, params={"version": "2"}))["version"]["number"] == 2

@@ -283,7 +283,8 @@ async def test_every_operation_asks_who_it_is_and_viewers_may_not_do_all(
             elif "text/event-stream" not in operation.answers.values() and (await viewer.get(path)).status_code == 403:
                 reading.add(operation.path.removeprefix(MANAGEMENT).removeprefix(API))
     assert for_operators > 1
-    secret = {f"/apps/{{app_id}}/{part}" for part in ("keys", "environment", "versions/{workflow_id}/source")}
+    of_version = [f"versions/{{workflow_id}}/{part}" for part in ("source", "nodes/{node_id}")]
+    secret = {f"/apps/{{app_id}}/{part}" for part in ("keys", "environment", *of_version)}
     assert reading == {"/tokens", *secret}
 
 

@@ -4,6 +4,7 @@ import { useAddress } from '../../app/address.ts'
 import { useMay } from '../../app/Shell.tsx'
 import { Copy } from '../../parts/copy.tsx'
 import { Icon, Kind, Status } from '../../parts/Icon.tsx'
+import { NodeSource } from '../../parts/NodeSource.tsx'
 import { Boundary, Skeleton } from '../../parts/Panel.tsx'
 import { Tabs } from '../../parts/Tabs.tsx'
 import { isOver, shown, tookOf, valuesOf } from '../../run/selectors.ts'
@@ -38,6 +39,7 @@ export function tabsOf(view: RunView): string[] {
     'output',
     ...(execution.type === 'agent' ? ['calls'] : []),
     'input',
+    'source',
     'detail',
     ...(execution.attempts.length > 0 ? ['tries'] : []),
   ]
@@ -46,7 +48,8 @@ export function tabsOf(view: RunView): string[] {
 export function Inspector({ view, run, choices, retry, box }: Props) {
   const [read, change] = useAddress()
   const { execution, round } = view.picked
-  const names = tabsOf(view)
+  const may = useMay()
+  const names = tabsOf(view).filter(one => one !== 'source' || may)
   const tab = names.includes(read('tab')) ? read('tab') : (names[0] ?? '')
   return (
     <aside className="inspector" aria-label={t('inspector')} tabIndex={-1} ref={box}>
@@ -172,6 +175,7 @@ function Body({
   if (tab === 'tries')
     return <Tries execution={execution} until={execution.startedAt + tookOf(execution, view.moment)} />
   if (tab === 'calls') return <Calls view={view} execution={execution} />
+  if (tab === 'source') return run && <NodeSource app={run.app.id} version={run.version} node={execution.nodeId} />
   if (tab === 'detail') return <Detail execution={execution} told={told} />
   if (tab === 'input') return <Input told={told} run={view} />
   return (

@@ -1,6 +1,6 @@
 import { useState } from 'react'
 import { Link } from 'wouter'
-import { post, remove } from '../../api/client.ts'
+import { address, post, remove } from '../../api/client.ts'
 import type { RetryChoice, RunDetail } from '../../api/types.ts'
 import { useMay } from '../../app/Shell.tsx'
 import { Confirm } from '../../parts/Dialog.tsx'
@@ -56,10 +56,12 @@ export function RunHead({ view, run, choices, again, retry, compare, to, fail }:
         }))
       : []),
     ...(may && over ? [{ label: t('run.again'), icon: 'again', act: again }] : []),
+    ...(may ? [{ label: t('run.edit'), icon: 'edit', act: () => to(`/w/${run.app.id}?from=${run.id}`) }] : []),
     ...(over
       ? [{ label: t(related ? 'compare.related' : 'compare.success'), icon: 'diff', act: () => compare(related) }]
       : []),
     { label: t('run.workflow'), icon: 'flows', act: () => to(`/w/${run.app.id}`) },
+    ...(may ? [{ label: t('source.file'), icon: 'download', act: () => location.assign(address(sourceOf(run))) }] : []),
     { label: t('run.same_user'), icon: 'runs', act: () => to(`/runs?user=${encodeURIComponent(run.user)}`) },
     ...(may && over ? [{ label: t('run.delete'), icon: 'trash', bad: true, act: () => setAsking(true) }] : []),
   ]
@@ -148,6 +150,9 @@ export function RunHead({ view, run, choices, again, retry, compare, to, fail }:
     </div>
   )
 }
+
+/** The file of the version that ran. */
+const sourceOf = (run: RunDetail) => `apps/${run.app.id}/versions/${run.version}/source`
 
 /** On a narrow screen, what is taken over gives way to the version. */
 const Summary = ({ parts: [version, taken] }: { parts: [string, string] }) => (

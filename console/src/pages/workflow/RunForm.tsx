@@ -1,7 +1,8 @@
-import { type FormEvent, useRef, useState } from 'react'
+import { type FormEvent, useEffect, useRef, useState } from 'react'
 import { useLocation } from 'wouter'
 import { get, post } from '../../api/client.ts'
 import type { AppDetail, RunDetail, RunPage } from '../../api/types.ts'
+import { useAddress } from '../../app/address.ts'
 import { Field, fieldOf, holdsFiles, type Input, inputsOf, ownedBy, sendable } from '../../parts/Fields.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { errorText, Panel } from '../../parts/Panel.tsx'
@@ -62,14 +63,13 @@ export function RunForm({ app }: { app: AppDetail }) {
       setBusy(false)
     }
   }
-  const takeOver = async () => {
+  const takeOver = async (from?: string) => {
     setWrong('')
     try {
-      const page = await get<RunPage>('runs', { app: app.id, limit: 1 })
-      const last = page.data[0]
-      if (!last) return setWrong(t('form.no_last'))
-      const run = await get<RunDetail>(`runs/${last.id}`)
-      setValues({ ...values, ...inputsOf(app.form, run.inputs) })
+      const id = from ?? (await get<RunPage>('runs', { app: app.id, limit: 1 })).data[0]?.id
+      if (!id) return setWrong(t('form.no_last'))
+      const run = await get<RunDetail>(`runs/${id}`)
+      setValues(now => ({ ...now, ...inputsOf(app.form, run.inputs) }))
       if (isChat) setMessage(String(run.inputs['sys.query'] ?? ''))
       // Its files are its user's.
       if (holdsFiles(run.inputs)) setUser(run.user)
@@ -77,6 +77,16 @@ export function RunForm({ app }: { app: AppDetail }) {
       setWrong(errorText(error))
     }
   }
+  // The run whose inputs are to be changed.
+  const [read] = useAddress()
+  const from = read('from')
+  const form = useRef<HTMLFormElement>(null)
+  const begin = useRef(takeOver)
+  useEffect(() => {
+    if (!from) return
+    void begin.current(from)
+    form.current?.querySelector<HTMLElement>('input, textarea, select')?.focus()
+  }, [from])
   const at = wrong ? fieldOf(wrong, app.form) : ''
   return (
     <Panel
@@ -89,6 +99,7 @@ export function RunForm({ app }: { app: AppDetail }) {
     >
       <form
         className="form"
+        ref={form}
         noValidate
         onSubmit={(event: FormEvent) => {
           event.preventDefault()

@@ -1,7 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useCallback, useMemo, useRef, useState } from 'react'
 import { Link, useLocation } from 'wouter'
-import { ApiError, remove } from '../../api/client.ts'
+import { ApiError, address, remove } from '../../api/client.ts'
 import { useApp, useVersions } from '../../api/queries.ts'
 import type { AppDetail } from '../../api/types.ts'
 import { useAddress } from '../../app/address.ts'
@@ -15,6 +15,7 @@ import { Code } from '../../parts/Code.tsx'
 import { Confirm } from '../../parts/Dialog.tsx'
 import { AppIcon, Icon, Kind } from '../../parts/Icon.tsx'
 import { Menu } from '../../parts/Menu.tsx'
+import { NodeSource } from '../../parts/NodeSource.tsx'
 import { Empty, errorText, Failure, Gone, Loaded, Panel, Skeleton } from '../../parts/Panel.tsx'
 import { Problems } from '../../parts/Problems.tsx'
 import { Ticks } from '../../parts/Ticks.tsx'
@@ -79,6 +80,7 @@ function Workflow({
       setError(errorText(failure))
     }
   }
+  const version = `apps/${app.id}/versions/${app.version.workflow_id}`
   return (
     <main id="main" className="page workflow">
       <div className="head">
@@ -102,6 +104,15 @@ function Workflow({
           label={t('more')}
           entries={[
             { label: t('workflow.runs'), icon: 'runs', act: () => to(`/runs?app=${app.id}`) },
+            ...(may
+              ? [
+                  {
+                    label: t('source.file'),
+                    icon: 'download',
+                    act: () => location.assign(address(`${version}/source`)),
+                  },
+                ]
+              : []),
             ...(may ? [{ label: t('workflow.delete'), icon: 'trash', bad: true, act: () => setAsking(true) }] : []),
           ]}
         />
@@ -128,6 +139,11 @@ function Workflow({
               ))}
             </ul>
           </section>
+          {may && chosen && (
+            <Panel title={t('tab.source')} beside={<span className="faint cut">{visible(chosen.title)}</span>}>
+              <NodeSource app={app.id} version={app.version.workflow_id} node={chosen.id} />
+            </Panel>
+          )}
           <Recent app={app} />
           {app.graph.nodes.some(node => node.type.startsWith('trigger-')) && (
             <Panel title={t('page.triggers')} plain>

@@ -14,6 +14,8 @@ from jikko.dsl.text.json_text import as_yaml
 from jikko.dsl.text.yaml_text import YamlProblem
 
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LINE_BREAK: Final = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+"""As YAML counts lines."""
 _STEP: Final = re.compile(r"\[(\d+)\]|\.?([^.\[]+)")
 
 
@@ -27,11 +29,13 @@ class Position(NamedTuple):
 class _Part:
     """One value of the file. Keys of mappings are texts, indices of lists numbers."""
 
-    __slots__ = ("key", "parts", "position")
+    __slots__ = ("end", "key", "parts", "position")
 
     def __init__(self, position: Position, *, is_list: bool = False) -> None:
         self.position = position
         """Where it begins; of the entry of a mapping, where its key does."""
+        self.end = Position(position.line, 0)
+        """The last of its lines and characters; 0: the line is its own to the end, as all lines of a block are."""
         self.parts: dict[str | int, _Part] = {}
         self.key: str | int | None = 0 if is_list else None
         """While it is read: the next index, or the key that waits for its value."""
@@ -54,12 +58,41 @@ class Positions:
         part = self._root
         if part is None:
             return None
-        for match in _STEP.finditer(path):
-            following = part.parts.get(int(match[1]) if match[1] else match[2])
+        for step in _steps(path):
+            following = part.parts.get(step)
             if following is None:
                 break
             part = following
         return part.position
+
+
+def lines_of(text: bytes | str, path: str) -> tuple[int, list[str]]:
+    """The lines of a file that hold the value of a path, and the number of the first, counted from 1. None are there,
+    if the path leads nowhere.
+    """
+    part = Positions(text)._root
+    for step in _steps(path):
+        part = part.parts.get(step) if part is not None else None
+    if part is None:
+        return 1, []
+    (first, column), (last, end) = part.position, part.end
+    lines = _LINE_BREAK.split(decoded(text))[first - 1 : last]
+    while not lines[-1].strip() or lines[-1].lstrip().startswith("#"):
+        del lines[-1]
+    if end > 0:
+        # Others may be on its first and its last line, as in JSON.
+        lines[-1] = lines[-1][:end]
+        lines[0] = lines[0][column - 1 :]
+    return first, lines
+
+
+def _end(event: Any) -> Position:
+    mark = event.end_mark
+    return Position(mark.line + 1, mark.column) if mark.column > 0 else Position(mark.line, 0)
+
+
+def _steps(path: str) -> Iterator[int | str]:
+    return (int(match[1]) if match[1] else match[2] for match in _STEP.finditer(path))
 
 
 def _read(text: str) -> _Part | None:
@@ -69,12 +102,17 @@ def _read(text: str) -> _Part | None:
     for event in _events(text):
         kind = type(event)
         if kind in (yaml.MappingEndEvent, yaml.SequenceEndEvent):
-            stack.pop()
+            ended = stack.pop()
+            # Nothing is written where a block ends: what follows it is there.
+            is_block = event.start_mark.index == event.end_mark.index
+            ended.end = Position(max(event.end_mark.line, ended.position.line), 0) if is_block else _end(event)
             continue
         if kind not in (yaml.ScalarEvent, yaml.AliasEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent):
             continue
         mark = event.start_mark
         part = _Part(Position(mark.line + 1, mark.column + 1), is_list=kind is yaml.SequenceStartEvent)
+        if kind is yaml.ScalarEvent:
+            part.end = _end(event)
         if kind is yaml.AliasEvent:
             part.parts = anchors[event.anchor].parts if event.anchor in anchors else {}
         elif event.anchor is not None:

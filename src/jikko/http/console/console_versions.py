@@ -1,5 +1,6 @@
 """Versions of an app: which there are, what is different in them, which is current."""
 
+from functools import partial
 from typing import Annotated
 
 from msgspec import Meta, Struct, field
@@ -9,7 +10,8 @@ from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.console.diff import VersionDiff, difference
 from jikko.dify.dify_events import encode
 from jikko.dsl.document import DslDocument
-from jikko.errors import InvalidDocument
+from jikko.dsl.text.positions import lines_of
+from jikko.errors import InvalidDocument, NotFound
 from jikko.http.body_fields import must
 from jikko.http.console.app_bodies import Version
 from jikko.http.console.console_apps import version_body, version_of
@@ -68,6 +70,31 @@ async def read_source(call: ConsoleRequest) -> SendableResponse:
     version = await version_of(call, await app_of(call), call.request.path_params["workflow_id"])
     headers = {"Content-Disposition": f'attachment; filename="version-{version.number}.yml"'}
     return Response(version.source, headers=headers, media_type=b"application/yaml")
+
+
+class NodeSource(Struct):
+    """The lines of a file that a node has."""
+
+    first_line: Annotated[int, Meta(description="Counted from 1.")]
+    lines: list[str]
+
+
+@VisitorRoute("GET", "apps/{app_id}/versions/{workflow_id}/nodes/{node_id}", {200: NodeSource}, (404,), operators=True)
+async def read_node_source(call: ConsoleRequest) -> SendableResponse:
+    """The lines of a node in the file of a version."""
+    app, wanted = await app_of(call), call.request.path_params["node_id"]
+    version = await version_of(call, app, call.request.path_params["workflow_id"])
+    document = await _document(call, app, version.id)
+    where = next((node.where for node in document.nodes if node.id == wanted), None)
+    if where is None:
+        raise NotFound(f"Version {version.number} of {app.name!r} has no node {wanted!r}.")
+    read = partial(lines_of, path=where.removesuffix(".data"))
+    first, lines = await off_the_loop(read, version.source, queue="records")
+    if not lines:
+        raise NotFound(
+            f"Version {version.number} of {app.name!r} has node {wanted!r} by its settings, not in its file."
+        )
+    return json_response(NodeSource(first, lines))
 
 
 @VisitorRoute("POST", "apps/{app_id}/versions/{workflow_id}/publish", {200: Version}, (400, 404), operators=True)

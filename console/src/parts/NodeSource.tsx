@@ -1,0 +1,53 @@
+import { useQuery } from '@tanstack/react-query'
+import { address, get } from '../api/client.ts'
+import type { NodeLines } from '../api/types.ts'
+import { visible } from '../words/visible.ts'
+import { count, t } from '../words/words.ts'
+import { Copy } from './copy.tsx'
+import { Icon } from './Icon.tsx'
+import { Loaded } from './Panel.tsx'
+
+/** What the file of a version says of a node: prompt, code, conditions. For operators. */
+export function NodeSource({ app, version, node }: { app: string; version: string | number; node: string }) {
+  const path = `apps/${app}/versions/${version}`
+  const lines = useQuery({
+    queryKey: ['node', path, node],
+    queryFn: () => get<NodeLines>(`${path}/nodes/${encodeURIComponent(node)}`),
+    staleTime: Number.POSITIVE_INFINITY,
+  })
+  return (
+    <Loaded of={lines} rows={8}>
+      {({ first_line, lines }) => {
+        const text = dedented(lines)
+        return (
+          <>
+            <div className="row">
+              <span className="faint grow">
+                {t('source.lines', { from: count(first_line), to: count(first_line + lines.length - 1) })}
+              </span>
+              <Copy text={text.join('\n')} label={t('copy')} />
+              <a
+                className="btn plain icon small"
+                href={address(`${path}/source`)}
+                aria-label={t('source.file')}
+                title={t('source.file')}
+              >
+                <Icon name="download" small />
+              </a>
+            </div>
+            <pre className="code numbered" tabIndex={0} style={{ counterReset: `line ${first_line - 1}` }}>
+              {text.map((line, index) => (
+                <span key={index}>{`${visible(line)}\n`}</span>
+              ))}
+            </pre>
+          </>
+        )
+      }}
+    </Loaded>
+  )
+}
+
+function dedented(lines: readonly string[]): string[] {
+  const indent = Math.min(...lines.filter(line => line.trim()).map(line => line.search(/\S/)))
+  return lines.map(line => line.slice(Number.isFinite(indent) ? indent : 0))
+}
