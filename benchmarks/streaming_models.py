@@ -4,16 +4,24 @@
 
 Three processes: a fake model that takes 2 s for 20 tokens, the server under test (Jikko, or a proxy that only
 hands bytes on), and this one as all its clients. What the two others need of the processors is in the way of Jikko too.
+
+    python benchmarks/streaming_models.py paced [streams …, default 1 100 300 1000]
+
+Streams at 20 tokens a second, in turns with a bare proxy that decodes each chunk and encodes a frame of it
+(``bare_streams.py``): processor time, transactions and frames a token, and how much later a client reads it than the
+model wrote it. ``JIKKO_TEXT_SECONDS=0`` writes each token by itself.
 """
 
 import asyncio
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +30,7 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.footprint import cpu_seconds
+from benchmarks.load import process
 from benchmarks.sizes import sized
 
 RUNS = int(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1].isdigit() else sized(1000, 4)
@@ -29,6 +38,12 @@ TOKENS = 20
 SECONDS = sized(2.0, 0.2)
 MANY = sized(2000, 50)
 """Tokens of an answer that comes as fast as it can, for the cost of one."""
+PACED = sized(100, 3)
+"""Tokens of an answer that comes at a model's pace."""
+PACE = sized(0.05, 0.01)
+"""Seconds from one of them to the next."""
+STREAMS = sized((1, 100, 300, 1000), (1, 2))
+"""How many such answers come at once."""
 WORKFLOW = """
 app: {name: streaming, mode: workflow}
 kind: app
@@ -95,7 +110,10 @@ async def fake_model(port: int) -> None:
             body = await reader.readexactly(length)
             writer.write(HEAD)
             many = b"many" in body
-            for _ in range(MANY if many else TOKENS):
+            for _ in range(PACED if b"paced" in body else 0):
+                writer.write(event(f"t{time.monotonic_ns()} "))
+                await asyncio.sleep(PACE)
+            for _ in range(0 if b"paced" in body else MANY if many else TOKENS):
                 writer.write(token)
                 await (asyncio.sleep(0) if many else asyncio.sleep(SECONDS / TOKENS))
                 await writer.drain()
@@ -176,26 +194,70 @@ async def measure(server: "Server", path: str, key: str, runs: int, text: str, t
     return Cost(time.perf_counter() - began, server.cpu() - before, max(firsts) - began)
 
 
+class Paced(NamedTuple):
+    """What tokens took that came at a model's pace."""
+
+    cpu: float
+    """Seconds of the server under test, a token."""
+    frames: float
+    """Frames a token."""
+    late: list[float]
+    """Seconds from the model's write to the client's read, of each token, in order."""
+
+    def percentile(self, part: float) -> float:
+        return self.late[int(part * (len(self.late) - 1))]
+
+
+async def paced(server: "Server", key: str, streams: int) -> Paced:
+    late: list[float] = []
+    frames = 0
+
+    async def one() -> None:
+        nonlocal frames
+        body = json.dumps({"inputs": {"s": "paced"}, "response_mode": "streaming", "user": "bench"}).encode()
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        head = (
+            f"POST /v1/workflows/run HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        writer.write(head.encode() + body)
+        rest = b""
+        while received := await reader.read(65536):
+            now = time.monotonic_ns()
+            *whole, rest = (rest + received).split(b"\n\n")
+            for frame in whole:
+                if b'"event":"text_chunk"' in frame and (found := re.findall(rb"t(\d+) ", frame)):
+                    late.extend((now - int(at)) / 1e9 for at in found)
+                    frames += 1
+        writer.close()
+
+    before = server.cpu()
+    await asyncio.gather(*(one() for _ in range(streams)))
+    if len(late) != streams * PACED:
+        raise RuntimeError(f"{len(late)} tokens instead of {streams * PACED}")
+    return Paced((server.cpu() - before) / len(late), frames / len(late), sorted(late))
+
+
 class Server:
     """A process under test."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
-        self.process = process
+    def __init__(self, pid: int, port: int) -> None:
+        self.pid = pid
         self.port = port
 
     def cpu(self) -> float:
         """Seconds that it has used of the processors."""
-        return cpu_seconds(self.process.pid)
+        return cpu_seconds(self.pid)
 
     def peak_memory(self) -> float:
         """MiB that it ever held."""
-        [line] = [x for x in Path(f"/proc/{self.process.pid}/status").read_text().splitlines() if x.startswith("VmHWM")]
+        [line] = [x for x in Path(f"/proc/{self.pid}/status").read_text().splitlines() if x.startswith("VmHWM")]
         return int(line.split()[1]) / 1024
 
 
 @contextmanager
 def running(*command: str, port: int, **environment: str) -> Iterator[Server]:
-    with subprocess.Popen([sys.executable, *command], env={**os.environ, **environment}, stdout=sys.stderr) as process:
+    with subprocess.Popen([sys.executable, *command], env={**os.environ, **environment}, stdout=sys.stderr) as started:
         try:
             deadline = time.monotonic() + 20
             while time.monotonic() < deadline:
@@ -203,9 +265,9 @@ def running(*command: str, port: int, **environment: str) -> Iterator[Server]:
                     if probe.connect_ex(("127.0.0.1", port)) == 0:
                         break
                 time.sleep(0.05)
-            yield Server(process, port)
+            yield Server(started.pid, port)
         finally:
-            process.terminate()
+            started.terminate()
 
 
 def free_port() -> int:
@@ -218,8 +280,9 @@ def show(name: str, value: float, unit: str, **more: Any) -> None:
     print(json.dumps({"name": name, "value": round(value, 2), "unit": unit, **more}), flush=True)
 
 
-def main() -> None:
-    model_port, proxy_port, jikko_port = free_port(), free_port(), free_port()
+def main(counts: tuple[int, ...] = ()) -> None:
+    """Measure. ``counts``: only streams that are paced, that many at once."""
+    model_port, proxy_port, jikko_port, metrics_port = free_port(), free_port(), free_port(), free_port()
     me = __file__
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
@@ -229,7 +292,11 @@ def main() -> None:
         files = [home / "streaming.yml", home / "chat.yml"]
         for file, text in zip(files, (WORKFLOW, CHAT), strict=True):
             file.write_text(text)
-        environment = {"JIKKO_HOME": str(home / "data"), "JIKKO_PROVIDERS": str(providers)}
+        environment = {
+            "JIKKO_HOME": str(home / "data"),
+            "JIKKO_PROVIDERS": str(providers),
+            "JIKKO_METRICS_PORT": str(metrics_port),
+        }
         imported = subprocess.run(
             [sys.executable, "-m", "jikko", "apps", "import", *map(str, files), "--json"],
             env={**os.environ, **environment},
@@ -241,9 +308,14 @@ def main() -> None:
         with (
             running(me, "model", str(model_port), port=model_port),
             running(me, "proxy", str(proxy_port), str(model_port), port=proxy_port) as proxy,
+            process(
+                [sys.executable, "-m", "benchmarks.bare_streams", str(model_port)], r"listens on (\d+)", {**os.environ}
+            ) as (bare_pid, bare_port),
             running(*serve, port=jikko_port, **environment) as jikko,
         ):
-            asyncio.run(compare(jikko, proxy, key, chat_key))
+            if not counts:
+                asyncio.run(compare(jikko, proxy, key, chat_key))
+            asyncio.run(compare_paced(jikko, Server(bare_pid, bare_port), key, counts or STREAMS, metrics_port))
 
 
 async def compare(jikko: Server, proxy: Server, key: str, chat_key: str) -> None:
@@ -282,11 +354,41 @@ async def cost_of_a_token(jikko: Server, proxy: Server, key: str) -> None:
     show("overhead per token", each - least, "us", aim="<= 60")
 
 
+async def compare_paced(jikko: Server, bare: Server, key: str, counts: tuple[int, ...], metrics_port: int) -> None:
+    for server in (jikko, bare):  # what is imported and connected first is not measured
+        await paced(server, key, 1)
+    for streams in counts:
+        theirs = await paced(bare, key, streams)
+        began = transactions(metrics_port)
+        mine = await paced(jikko, key, streams)
+        name, tokens = f"{streams} paced streams", streams * PACED
+        written = transactions(metrics_port) - began
+        show(f"{name}, processor per token", mine.cpu * 1e6, "us", **against(mine.cpu * 1e6, theirs.cpu * 1e6))
+        show(f"{name}, transactions per token", written / tokens, "")
+        show(f"{name}, frames per token", mine.frames, "", baseline=round(theirs.frames, 2))
+        for part in (0.5, 0.99):
+            late, base = mine.percentile(part) * 1000, theirs.percentile(part) * 1000
+            show(f"{name}, p{part * 100:g} behind the model", late, "ms", **against(late, base))
+
+
+def against(value: float, base: float) -> dict[str, float]:
+    return {"baseline": round(base, 2), "ratio": round(value / max(base, 0.01), 1)}
+
+
+def transactions(metrics_port: int) -> float:
+    """How many the server's record has made since it began."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics") as answer:
+        found = re.findall(r"^jikko_store_commit_seconds_count\S* (\S+)", answer.read().decode(), re.MULTILINE)
+    return sum(map(float, found))
+
+
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["model", port]:
             asyncio.run(fake_model(int(port)))
         case ["proxy", port, model]:
             asyncio.run(bare_proxy(int(port), int(model)))
+        case ["paced", *counts]:
+            main(tuple(map(int, counts)) or STREAMS)
         case _:
             main()

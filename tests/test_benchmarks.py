@@ -11,7 +11,7 @@ import pytest
 from tests.effort import PATIENCE
 
 ROOT = Path(__file__).parents[1]
-LEFT_OUT = ("bare", "counting", "soak")
+LEFT_OUT = ("bare", "bare_streams", "counting", "soak")
 """Programs that other benchmarks start, and that do not end; and what ``tests/acceptance/test_soak.py`` starts."""
 NEED = {
     "console_page": "a browser",

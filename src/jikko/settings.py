@@ -186,6 +186,9 @@ class Settings:
     """Runs of one app that wait for their turn; further ones are refused with 429. 0: none waits."""
     start_seconds: float = 8.0
     """Seconds that the start of a run may wait for the database; then it is refused with 503. 0: no limit."""
+    text_seconds: float = 0.25
+    """Seconds that streamed text, which clients of the server see at once, may wait to be written with what follows. A
+    crash loses that much of it at most, and the model is asked again. 0: it is written at once."""
     runs_memory: int = 2 << 30
     """Bytes of values (as JSON) that all runs may hold at once. Nearer to it further ones wait; beyond it the run that
     holds most is stopped. 0: no limit."""

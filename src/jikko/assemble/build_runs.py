@@ -85,6 +85,7 @@ def build_runs(
         observer=observer,
         guard=hooks.guard,
         measures=measures,
+        text_seconds=settings.text_seconds,
         memory=ProcessMemory(
             MemoryLimits(of_one=settings.run_memory, of_all=settings.runs_memory, share=settings.app_share)
         ),

@@ -62,6 +62,7 @@ class Executor:
         measures: RunMeasures | None = None,
         memory: ProcessMemory | None = None,
         refusals: Refusals | None = None,
+        text_seconds: float = 0.0,
     ) -> None:
         """Args:
         holder: What this process is called in the records of its runs.
@@ -69,7 +70,9 @@ class Executor:
         guard: Makes what looks at the text of one run of a workflow that answers a message.
         memory: What the runs here may hold.
         refusals: Where the next process finds what this one has refused.
+        text_seconds: See ``RunLog``.
         """
+        self._text_seconds = text_seconds
         self._guard = guard
         self.measures = measures or RunMeasures()
         self.admission = admission
@@ -97,7 +100,16 @@ class Executor:
 
     def log_of(self, record: RunRecord, events: list[Event] | None = None, **new: Any) -> RunLog:
         """The log of a run that is to come to this process; see ``RunLog``. All are made here, and so observed."""
-        return RunLog(self._store, record, events, observer=self._observer, share=self.share, memory=self.memory, **new)
+        return RunLog(
+            self._store,
+            record,
+            events,
+            observer=self._observer,
+            share=self.share,
+            memory=self.memory,
+            text_seconds=self._text_seconds,
+            **new,
+        )
 
     def new_log(
         self, record: RunRecord, options: StartOptions | None, opening: Sequence[Projection], *, is_inner: bool = False

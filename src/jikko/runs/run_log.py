@@ -1,14 +1,16 @@
 """A run under way in this process: its log in memory, on its way to the store and to those who follow.
 
 A log is a list of events that only grows. Three positions cut it into what is durable, what the store has been given,
-and what has only happened; a fourth says how much may be shown::
+and what has only happened; a fourth says how much may be shown, a fifth where streamed text begins that may wait::
 
     0 ........ committed ........ sent ........ len(events)      committed <= sent <= len(events)
                committed <= visible <= len(events)
+                                           due                   without end if no text waits (``TextDelay``)
 
 What moves them:
 
-- ``append``: ``len(events)`` grows. If no write is under way, all behind ``committed`` is sent as one write.
+- ``append``: ``len(events)`` grows. If no write is under way and ``due`` is behind ``committed``, all behind
+  ``committed`` is sent as one write.
 - a write succeeds: ``committed`` becomes ``sent``; what has happened meanwhile is the next write.
 - a write is refused for now (``StoreUnavailable``): ``sent`` falls back to ``committed``; the same again after a while,
   with what has happened meanwhile. Nothing is lost while the process lives.
@@ -31,6 +33,7 @@ when the position is reached, or with the reason why it never will be.
 
 import asyncio
 import logging
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 from jikko.concurrency.scheduler import Scheduler
@@ -47,6 +50,7 @@ from jikko.runs.following.log_follower import LogFollower
 from jikko.runs.following.log_pieces import Batch
 from jikko.runs.memory.process_memory import ProcessMemory
 from jikko.runs.memory.run_memory import RunMemory
+from jikko.runs.memory.text_delay import STREAMED, TextDelay
 from jikko.runs.observer import RunObserver, observe
 from jikko.runs.refused_starts import RefusedAppend
 from jikko.runs.start_options import StartOptions
@@ -76,6 +80,7 @@ class RunLog:
         share: Scheduler | None = None,
         memory: ProcessMemory | None = None,
         withdrawal: Withdrawal | None = None,
+        text_seconds: float = 0.0,
     ) -> None:
         """Args:
         record: The record as it is after ``events``. It is kept up to date.
@@ -86,6 +91,7 @@ class RunLog:
         share: Of the event loop, among logs that have much to write.
         memory: What all runs of the process hold.
         withdrawal: By which the store is told that a new run is not wanted any more.
+        text_seconds: How long streamed text may wait to be written with what follows; 0: not at all.
         """
         self.record = record
         self._options = options
@@ -99,8 +105,9 @@ class RunLog:
         self._events: list[Event] = events or []
         self._first = 0
         """The position of the first of them. Those before it are durable, and read from the store."""
-        self._committed = self._visible = self._sent = len(self._events)
-        self._observed = self._committed
+        self._committed = self._visible = self._sent = self._observed = len(self._events)
+        self._due = sys.maxsize
+        self._text_delay = TextDelay(text_seconds)
         self.begin = self._committed
         """The position of the first event that this process adds."""
         self._waiters = Waiters()
@@ -189,15 +196,22 @@ class RunLog:
         """Take the next events of the run. Never raises: a run whose events cannot be taken fails."""
         if self._cut_short is not None:
             return
-        known = len(self._events)
+        known, is_text = len(self._events), self._text_delay.seconds > 0
         # The record of a run that has ended names no holder.
         self._appends.holder = self.record.holder
         try:
             self._events += events
             for event in self._events[known:]:
-                if type(event) in OF_RECORD:
+                kind = type(event)
+                if kind in OF_RECORD:
                     self.record.apply(event)
-            if self._unanswered is not None:
+                is_text = is_text and kind in STREAMED
+            if is_text and self._text_delay.allows(self._events[known:], self._hurry):
+                self._due = min(self._due, self._first + known)
+                return self._show()
+            if self._due < sys.maxsize:
+                self._hurry()
+            if self._unanswered is not None and self._sent < self._due:
                 self._appends.make_ready(self._events, self._first, self._sent, self.record)
         except Exception as error:
             self._cut(error)
@@ -240,10 +254,6 @@ class RunLog:
     def is_behind(self) -> bool:
         return self.memory.is_behind
 
-    async def durability_barrier(self) -> None:
-        """Wait until everything that happened is durable."""
-        await self.committed()
-
     async def committed(self, count: int | None = None) -> None:
         """Wait until ``count`` events are durable; by default all that are there.
 
@@ -254,6 +264,8 @@ class RunLog:
             LogUnwritable: The run has failed, and its log stays shorter than that.
         """
         count = self._first + len(self._events) if count is None else count
+        if self._due < count:
+            self._hurry()
         while self._committed < count:
             if self._abandoned is not None:
                 raise self._abandoned
@@ -261,21 +273,14 @@ class RunLog:
                 raise self._cut_short
             await self._waiters.change()
 
-    async def wait_for(self, is_wanted: Callable[[Event], bool]) -> bool:
-        """Wait until such an event is durable. Returns whether it is: ``False`` if the run ended without.
+    durability_barrier = committed  # of ``Journal``
 
-        Raises:
-            JikkoError: As ``committed``.
-        """
+    async def wait_for(self, is_wanted: Callable[[Event], bool]) -> bool:
+        """Wait until such an event is durable. ``False``: the run ended without. Raises as ``committed``."""
         return await LogFollower(self, self._store, self._share).find(is_wanted)
 
     async def ended(self) -> RunFinished | RunPaused:
-        """Wait until the end of the run, or a pause, is durable.
-
-        Raises:
-            RunLeft: The process ends before.
-            JikkoError: As ``committed``.
-        """
+        """Wait until the end of the run, or a pause, is durable. Raises as ``committed``, and ``RunLeft``."""
         while True:
             last = self._events[-1] if self._events else None
             if isinstance(last, (RunFinished, RunPaused)) and self.is_durable:
@@ -285,20 +290,7 @@ class RunLog:
             await self._waiters.change()
 
     def follow(self, after: int = -1, *, durable: bool = False, idle: float | None = None) -> AsyncIterator[Batch]:
-        """Yield the events behind position ``after``, then each new one as it can be shown.
-
-        Ends behind the event that ends the run, behind a pause, or when another process has taken the run over.
-
-        Args:
-            after: A position behind the end of the log stands for the end.
-            durable: Show nothing that could be lost, so that positions hold for ever.
-            idle: Seconds without an event after which an empty batch is yielded.
-
-        Raises:
-            RunLeft: The process ends before the run does.
-            LogUnwritable: Not even the failure of the run can be written.
-            LogDamaged, StoreUnavailable: What is not in memory any more cannot be read.
-        """
+        """See ``LogFollower.follow``."""
         return LogFollower(self, self._store, self._share).follow(after, durable=durable, idle=idle)
 
     def when_settled(self, callback: Callable[[JikkoError | None], None]) -> None:
@@ -308,6 +300,12 @@ class RunLog:
         """
         self._on_settled = callback
         self._settle()
+
+    def _hurry(self) -> None:
+        """Have all that has happened written without delay."""
+        self._due = sys.maxsize
+        self._text_delay.end()
+        self._write()
 
     def _notify(self) -> None:
         self._waiters.notify()
@@ -331,8 +329,9 @@ class RunLog:
             self._write_now()
 
     def _write_now(self) -> None:
-        is_busy = self._writing is not None or self._retry is not None
-        if is_busy or self._abandoned is not None or (self.is_durable and self._unanswered is None):
+        is_busy = self._writing is not None or self._retry is not None or self._abandoned is not None
+        is_all = self._committed >= self._due or self._committed == self._first + len(self._events)
+        if is_busy or (is_all and self._unanswered is None):
             return
         at = self._committed
         try:
@@ -368,7 +367,7 @@ class RunLog:
             self._refused = False
             if self.memory.is_counted:
                 self._let_go(self.memory.written(self._committed))
-            if not self.is_durable:
+            if self._committed < self._first + len(self._events):
                 self._write()
             self._show()
             return
@@ -392,6 +391,8 @@ class RunLog:
 
     def leave(self) -> None:
         """The run is not this process's any more; some may still follow it."""
+        if self._due < sys.maxsize:
+            self._text_delay.end()
         if self.memory.is_counted:
             self._let_go(self.memory.leave(self._committed))
 
@@ -429,7 +430,7 @@ class RunLog:
             self.memory.cut(begin)
             self.record.wake_at = None
             self.record.apply(end)
-            self._write()
+            self._hurry()
             self._notify()
         if self.on_lost is not None:
             self.on_lost()

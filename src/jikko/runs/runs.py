@@ -82,6 +82,7 @@ class Runs:
         measures: RunMeasures | None = None,
         memory: ProcessMemory | None = None,
         refusals: Refusals | None = None,
+        text_seconds: float = 0.0,
     ) -> None:
         """Args:
         cluster: The other processes.
@@ -90,6 +91,7 @@ class Runs:
         guard: See ``Executor``.
         memory: See ``Executor``.
         refusals: See ``Executor``.
+        text_seconds: See ``RunLog``.
         """
         self._apps = apps
         self._workflows = workflows
@@ -107,6 +109,7 @@ class Runs:
             measures=measures,
             memory=memory,
             refusals=refusals,
+            text_seconds=text_seconds,
         )
         self.control = Control(
             store=store,

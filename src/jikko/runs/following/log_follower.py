@@ -79,7 +79,20 @@ class LogFollower:
             await log.change()
 
     async def follow(self, after: int, *, durable: bool, idle: float | None) -> AsyncIterator[Batch]:
-        """See ``RunLog.follow``."""
+        """Yield the events behind position ``after``, then each new one as it can be shown.
+
+        Ends behind the event that ends the run, behind a pause, or when another process has taken the run over.
+
+        Args:
+            after: A position behind the end of the log stands for the end.
+            durable: Show nothing that could be lost, so that positions hold for ever.
+            idle: Seconds without an event after which an empty batch is yielded.
+
+        Raises:
+            RunLeft: The process ends before the run does.
+            LogUnwritable: Not even the failure of the run can be written.
+            LogDamaged, StoreUnavailable: What is not in memory any more cannot be read.
+        """
         log, pieces, tries = self._log, self._pieces, 0
         position = min(after + 1, log.first + len(log.events))
         while True:
