@@ -17,12 +17,11 @@ from jikko.ports.stores.run_pages import AppDay, RunCursor, RunFilter, RunPages
 from jikko.ports.stores.run_store import Append, RunStore
 from jikko.record import RunRecord
 from jikko.repositories.conversation_store import ConversationStore
-from jikko.store.postgres.console import figures as of_postgres
+from jikko.store import run_lists
 from jikko.store.postgres.console.run_pages import PostgresRunPages
 from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
-from jikko.store.sqlite.console import figures as of_sqlite
 from jikko.store.sqlite.console.run_pages import SqliteRunPages
 from jikko.store.sqlite.conversation_store import SqliteConversationStore
 from tests.store.postgres_server import POSTGRES, new_database
@@ -169,9 +168,8 @@ async def test_counts_that_are_not_counted_to_their_end_say_so(
     stores: Stores, monkeypatch: pytest.MonkeyPatch, wanted: RunFilter, runs: int, capped: bool
 ) -> None:
     """As many as may be counted are; with one more the numbers are no longer those of all."""
-    for module, names in ((of_sqlite, "_MAX_COUNTED _MAX_LOOKED_UP"), (of_postgres, "_MAX_COUNTED _MAX_LOOKED_UP")):
-        for name in names.split():
-            monkeypatch.setattr(module, name, 5)
+    for name in ("MAX_COUNTED", "MAX_LOOKED_UP"):
+        monkeypatch.setattr(run_lists, name, 5)
     for number in range(runs):
         draft = Draft(app=APPS[0], user="anna")
         end = msgspec.structs.replace(finished(BEGIN + number + 1, "succeeded"), elapsed=1.0)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from jikko.store import run_lists
 from jikko.store.postgres.console import figures, run_pages
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.migrate import migrate
@@ -19,8 +20,9 @@ RUNS = 20_000
 MOST = 3_000
 """Rows and entries of indices that a question may look at."""
 FEW = {
-    figures: {"_MAX_COUNTED": 500, "_MAX_LOOKED_UP": 500, "_MAX_BARRED": 500, "_SAMPLED": 10},
-    run_pages: {"_LOOKED_AT": 500, "_SEARCHED": 500, "_MAX_NEWER": 500},
+    run_lists: {"MAX_COUNTED": 500, "MAX_LOOKED_UP": 500, "SAMPLED": 10, "LOOKED_AT": 500, "MAX_NEWER": 500},
+    figures: {"_MAX_BARRED": 500},
+    run_pages: {"_SEARCHED": 500},
     hour_counts: {"MIN_KEPT_RUNS": 500},
     run_list: {"MIN_KEPT_RUNS": 500},
 }

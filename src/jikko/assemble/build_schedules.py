@@ -33,7 +33,6 @@ class ScheduleServices(Struct, frozen=True):
     """Those of the triggers file, by ``APP/NODE``."""
 
     def go_by(self, options: "Mapping[str, ScheduleOptions]") -> None:
-        """Have other options hold from now on."""
         self.options.clear()
         self.options.update(options)
         self.watch.options_changed()

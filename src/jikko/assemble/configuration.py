@@ -100,7 +100,6 @@ class Configuration:
         self._webhooks.update(read)
 
     def _read(self) -> list[Callable[[], None]]:
-        """What is to be done with what was read."""
         settings, environment = self._settings, self._environment
         found: list[Callable[[], None]] = []
         wrong: list[str] = []

@@ -89,7 +89,6 @@ class PluginPackages:
         return [wanted for wanted in found if wanted.version or wanted.plugin not in with_version]
 
     def sources(self, places: Iterable[Path]) -> PluginSources:
-        """The packages of files and folders."""
         return PluginSources(places, believed_keys(self._settings))
 
     async def meant(self, wanted: Identifier, sources: PluginSources, *, again: bool) -> tuple[Plugin, Archive] | None:

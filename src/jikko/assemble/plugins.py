@@ -70,7 +70,6 @@ class Plugins:
             self.made()
 
     def made(self) -> "MadePlugins":
-        """What runs them."""
         if self._made is None:
             self._made = lazy.make_plugins(
                 self._settings, self._models, self._files, self._all_tools, environment=self._environment
@@ -78,7 +77,6 @@ class Plugins:
         return self._made
 
     def model_providers(self) -> "PluginProviders":
-        """The providers of models that are plugins."""
         return self.made().providers
 
     def read_again(self) -> Callable[[], None]:
@@ -93,7 +91,6 @@ class Plugins:
         return use
 
     def are_there(self) -> bool:
-        """Whether any is installed."""
         return self._made is not None or are_installed(self._settings)
 
     def icon(self, name: ToolName) -> Json | None:

@@ -25,7 +25,6 @@ class Channel:
 
     @classmethod
     async def open(cls, end: socket.socket) -> "Channel":
-        """A channel over one end of a pair of sockets."""
         return cls(*await asyncio.open_unix_connection(sock=end, limit=MAX_MESSAGE_BYTES))
 
     def send(self, message: Message) -> None:
@@ -42,5 +41,4 @@ class Channel:
             return
 
     def close(self) -> None:
-        """Disconnect."""
         self._writer.close()

@@ -58,7 +58,6 @@ class Hub:
         self._channels[name] = channel
 
     def disconnect(self, name: str) -> None:
-        """A worker has died."""
         del self._channels[name]
         for asked, future in self._asked.values():
             if asked == name and not future.done():
@@ -67,7 +66,6 @@ class Hub:
         self._send(self._offered_runs.died(name))
 
     def on_message(self, sender: str, message: Message) -> None:
-        """Do what a message of a worker asks for."""
         match message:
             case Assembled():
                 self._send(self._membership.assembled(sender))

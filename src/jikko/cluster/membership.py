@@ -65,7 +65,6 @@ class Membership:
         return [*self._members(), (name, TakeOver(orphans))]
 
     def serves(self, name: str) -> Outbox:
-        """A worker accepts requests."""
         self._workers[name].serves = True
         return self._lead()
 
@@ -83,7 +82,6 @@ class Membership:
         return self._share_out()
 
     def died(self, name: str) -> Outbox:
-        """A worker is no more."""
         worker = self._workers.pop(name, None)
         if worker is None:
             return []

@@ -26,7 +26,6 @@ class MoveMark:
         make_whole_file(self._path, mark.encode())
 
     def remove(self) -> None:
-        """Have nothing be under way."""
         self._path.unlink(missing_ok=True)
 
     def require_none(self) -> None:

@@ -47,7 +47,6 @@ class RunOffers:
             await asyncio.sleep(0)
 
     def handed(self, run: WaitingRun) -> None:
-        """Take a run in that waits at another worker."""
         self._handed.set()
         if self._has_left:
             self._channel.send(TookWaiting(run_id=run.run_id, is_done=False))

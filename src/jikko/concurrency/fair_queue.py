@@ -26,11 +26,9 @@ class FairQueue(Generic[T]):
 
     @property
     def has_next(self) -> bool:
-        """Whether it is anyone's turn."""
         return bool(self._order)
 
     def waiting(self, key: str) -> int:
-        """How many wait for the key."""
         return len(self._queues.get(key, ()))
 
     def first(self, count: int) -> dict[str, list[T]]:

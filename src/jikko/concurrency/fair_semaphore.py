@@ -54,15 +54,12 @@ class FairSemaphore:
 
     @property
     def taken(self) -> int:
-        """How many are taken."""
         return self.number - self._free
 
     def waiting(self, app_id: str) -> int:
-        """How many of the app wait."""
         return self._turns.waiting(app_id)
 
     def all_waiting(self) -> int:
-        """How many of all apps wait."""
         return len(self._turns)
 
     @asynccontextmanager

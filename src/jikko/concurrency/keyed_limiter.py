@@ -17,7 +17,6 @@ class KeyedLimiter:
 
     @property
     def under_way(self) -> frozenset[str]:
-        """The names of what has begun and not ended."""
         return frozenset(self._tasks)
 
     def begin(self, name: str, receiver: str, work: Callable[[], Coroutine[Any, Any, None]]) -> bool:

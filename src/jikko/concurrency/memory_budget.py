@@ -44,11 +44,9 @@ class MemoryBudget:
 
     @property
     def taken(self) -> int:
-        """Bytes that are taken."""
         return self.size - self._free
 
     def waiting(self, app_id: str) -> int:
-        """How many of the app wait."""
         return len(self._waiting.get(app_id, ()))
 
     async def enter(self, app_id: str, size: int) -> "Reservation | None":
@@ -178,7 +176,6 @@ class Reservation:
         self.due = asyncio.get_running_loop().time() + seconds
 
     def came(self, size: int) -> None:
-        """Bytes came."""
         self._came += size
         if self._came >= self.size:
             self.begin(self._seconds)

@@ -52,7 +52,6 @@ class Scheduler:
             asyncio.get_running_loop().call_soon(self._next)
 
     def cancel(self, key: str, work: Work) -> None:
-        """Forget a function that waits, if it does."""
         self._turns.remove(key, work)
 
     def in_time(self, work: Work) -> None:
@@ -115,7 +114,6 @@ class TimeSlice:
 
     @property
     def is_over(self) -> bool:
-        """Whether it is time to let others work."""
         return self._share.clock() > self._ends
 
     def later(self, work: Work) -> None:

@@ -100,7 +100,6 @@ class Backups(Struct, frozen=True, kw_only=True):
 
     @property
     def database(self) -> Path:
-        """The database of apps and runs."""
         return self.home / _DATABASES[0]
 
     @property

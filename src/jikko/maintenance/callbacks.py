@@ -120,7 +120,6 @@ class Callbacks:
         return await self._store.secret(app_id, _new_secret())
 
     async def new_secret(self, app_id: str) -> str:
-        """Replace the secret of an app."""
         secret = _new_secret()
         await self._store.set_secret(app_id, secret)
         return secret

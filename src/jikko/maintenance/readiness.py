@@ -149,7 +149,6 @@ class Readiness:
         return "starts fail, though the record can be written" if failed >= _FEW and failed * 2 >= of else OK
 
     def _noted(self, found: str, error: BaseException | None = None) -> str:
-        """Log what has changed."""
         before, self.trouble = self.trouble, "" if found == OK else found
         if self.trouble:
             self._suspect()

@@ -27,7 +27,6 @@ class Removed(Struct, frozen=True):
 
     @property
     def something(self) -> bool:
-        """Whether there was anything."""
         return bool(self.conversations or self.runs or self.files)
 
 

@@ -158,7 +158,6 @@ class AnnotationStore:
         await self._sql.write(add)
 
     async def find(self, app_id: str, annotation_id: str) -> Annotation | None:
-        """An annotation of an app."""
         row = await self._sql.row(_FIND, id=annotation_id.lower(), app_id=app_id)
         return None if row is None else _annotation(app_id, row)
 
@@ -218,7 +217,6 @@ class AnnotationStore:
         return await self._sql.read(read)
 
     async def hit(self, app_id: str, annotation_id: str) -> None:
-        """Count that an annotation has answered."""
         await self._sql.count(_HIT, id=annotation_id.lower(), app_id=app_id)
 
     async def replies(self, app_id: str) -> ReplyState | None:

@@ -220,7 +220,6 @@ class AppStore:
         return await self._change(delete)
 
     async def _change(self, operation: Callable[[], Operation[T]]) -> T:
-        """Do what changes apps or keys."""
         return await self._sql.write(operation)
 
     def _app(self, row: Record | None) -> App | None:

@@ -51,7 +51,6 @@ class ConsoleStore:
         return await self._sql.write(delete)
 
     async def note_use(self, token_id: str, at: float) -> None:
-        """Keep when a token was used last."""
         await self._sql.count(_NOTE_USE, id=token_id, at=at)
 
     async def add_session(self, session: ConsoleSession, *, oldest: float) -> None:
@@ -67,7 +66,6 @@ class ConsoleStore:
         return _SESSIONS.found(await self._sql.row(_SESSIONS.select(_OF_DIGEST), digest=digest))
 
     async def touch_session(self, digest: bytes, at: float) -> None:
-        """Keep when a session was used last."""
         await self._sql.count(_TOUCH_SESSION, digest=digest, at=at)
 
     async def delete_session(self, digest: bytes) -> bool:

@@ -175,7 +175,6 @@ class ConversationStore(ABC):
         return await self._sql.quick(read)
 
     async def conversation(self, app_id: str, end_user_id: str, conversation_id: str) -> Conversation | None:
-        """A conversation of an end user."""
         found = await self._one(conversation_id)
         return None if found is None else _if_of(app_id, end_user_id, found)
 
@@ -252,14 +251,12 @@ class ConversationStore(ABC):
         return removed
 
     async def message(self, app_id: str, end_user_id: str, message_id: str) -> Message | None:
-        """A message of an end user."""
         found = await self._message(_BY_ID, message_id)
         if found is None or (found.app_id, found.end_user_id) != (app_id, end_user_id.lower()):
             return None
         return found
 
     async def message_of_run(self, run_id: str) -> Message | None:
-        """The message that a run answers."""
         return await self._message(_BY_RUN, run_id)
 
     async def messages(
@@ -291,7 +288,6 @@ class ConversationStore(ABC):
         return await self._sql.quick(read)
 
     async def first_message(self, conversation_id: str) -> Message | None:
-        """The message that a conversation began with."""
         return await self._message(_FIRST_MESSAGE, conversation_id)
 
     async def version_of(self, conversation_id: str) -> str | None:
@@ -342,7 +338,6 @@ class ConversationStore(ABC):
         return await self._sql.row(_USES_FILE, app_id=app_id, file_id=file_id.lower()) is not None
 
     async def files(self) -> set[str]:
-        """The ids of all stored files of messages."""
 
         def read() -> Operation[set[str]]:
             return {id_text(row[0]) for row in (yield Rows(_FILES))}

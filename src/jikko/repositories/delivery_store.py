@@ -126,7 +126,6 @@ class DeliveryStore:
         await self._sql.count(_LOOK, id=delivery_id, look_at=look_at, dead_at=dead_at)
 
     async def dead(self) -> int:
-        """How many are dead."""
         return int((await self._sql.rows(_DEAD))[0][0])
 
     async def prune(self, before: float, *, limit: int = 500) -> int:

@@ -83,7 +83,6 @@ class RecordTable(Generic[T]):
         return written | {field: write for field, (write, _) in self._codecs.items()}
 
     def record(self, row: Iterable[Any]) -> T:
-        """A row as a record."""
         values = [*row]
         for place, read in self._reads:
             if values[place] is not None:
@@ -93,11 +92,9 @@ class RecordTable(Generic[T]):
         return self._kind(**dict(zip(self._fields, values, strict=True)))
 
     def found(self, row: Iterable[Any] | None) -> T | None:
-        """The same of a row that may not be there."""
         return None if row is None else self.record(row)
 
     def records(self, rows: Iterable[Any]) -> list[T]:
-        """Rows as records."""
         return [self.record(row) for row in rows]
 
     def values(self, record: T) -> dict[str, Any]:
@@ -115,7 +112,6 @@ class RecordTable(Generic[T]):
         return self.found((yield Row(self.select(rest), **values)))
 
     def all(self, rest: str, /, **values: Any) -> Operation[list[T]]:
-        """All records of a query."""
         return self.records((yield Rows(self.select(rest), **values)))
 
     def page(self, where: str, order: str, /, **values: Any) -> Operation[tuple[list[T], int]]:
@@ -124,11 +120,9 @@ class RecordTable(Generic[T]):
         return (yield from self.all(f"{where} ORDER BY {order} LIMIT :limit OFFSET :offset", **values)), total
 
     def add(self, records: Iterable[T]) -> Operation[None]:
-        """Insert rows."""
         yield Many(self.insert, [self.values(each) for each in records])
 
     def replace(self, record: T) -> Operation[None]:
-        """Update the row of a record that is there."""
         yield Count(self._update, **self.values(record))
 
     def _select(self, rest: str) -> str:

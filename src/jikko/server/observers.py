@@ -40,7 +40,6 @@ class Observers:
         self.requests: Sequence[RequestObserver] = requests
 
     def snapshot(self, assembly: Assembly) -> Any:
-        """What was counted in the process."""
         return [] if self.metrics is None else self.metrics.snapshot(assembly)
 
     def at_work(self, assembly: Assembly) -> AbstractAsyncContextManager[None]:

@@ -142,7 +142,6 @@ class Supervisor:
             child.signal(signal.SIGKILL)
 
     async def _attend(self, slot: int) -> None:
-        """Keep one worker going."""
         if slot:
             await self._assembled.wait()
         while not self._stop_requested.is_set():
@@ -312,12 +311,10 @@ class Gathering:
         return merged([self._gone, *self._snapshots.values(), usage()])
 
     def answered(self, name: str, snapshot: Snapshot) -> None:
-        """A response of a worker has come."""
         self._snapshots[name] = snapshot
         self._done(name)
 
     def died(self, name: str) -> None:
-        """A worker is no more."""
         self._gone = merged([self._gone, lasting(self._snapshots.pop(name, []))])
         self._done(name)
 

@@ -86,7 +86,6 @@ class WorkerProcess:
             os.kill(self._process.pid, number)
 
     def heard(self) -> None:
-        """Note that a message of it has come."""
         self._missed = 0
 
     def hangs(self, after: int) -> bool:

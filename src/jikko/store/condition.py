@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class SqlCondition(Struct, frozen=True):
-    """A condition in SQL, with the values of its places in their order."""
+    """A condition in SQL, with the values of its ``?`` in their order."""
 
     text: str = "TRUE"
     values: tuple[Any, ...] = ()
@@ -22,5 +22,6 @@ ALL: Final = SqlCondition()
 
 
 def numbered(sql: str) -> str:
-    """A statement as PostgreSQL takes it: with ``$1``, ``$2``, … where it has ``{}``."""
-    return sql.format(*(f"${number}" for number in range(1, sql.count("{}") + 1)))
+    """A statement as PostgreSQL takes it: with ``$1``, ``$2``, … where it has ``?``."""
+    first, *others = sql.split("?")
+    return first + "".join(f"${number}{part}" for number, part in enumerate(others, 1))

@@ -268,7 +268,6 @@ class Compressor:
         self._begun = False
 
     def add(self, array: bytes) -> None:
-        """Take the next array."""
         if array == b"[]":
             return
         self._write(b"," if self._begun else b"[")
@@ -276,7 +275,6 @@ class Compressor:
         self._begun = True
 
     def end(self) -> bytes:
-        """The compressed log."""
         self._write(b"]" if self._begun else b"[]")
         self._parts.append(self._stream.flush())
         self._parts.append(self._check.to_bytes(_CHECK))

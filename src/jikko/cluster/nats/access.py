@@ -155,12 +155,10 @@ class Credentials(Struct, frozen=True):
 
     @property
     def public_key(self) -> str:
-        """By which a server knows the user."""
         body = _PUBLIC_USER + self._private().public_key().public_bytes_raw()
         return base64.b32encode(body + _checksum(body)).decode().rstrip("=")
 
     def sign(self, nonce: str) -> bytes:
-        """The answer to what a server sends."""
         return base64.b64encode(self._private().sign(nonce.encode()))
 
     def _private(self) -> Any:

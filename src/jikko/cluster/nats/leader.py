@@ -41,7 +41,6 @@ class LeaderElection:
         self._is_free = asyncio.Event()
 
     def may_be_free(self) -> None:
-        """A member has gone."""
         self._is_free.set()
 
     async def watch(self) -> None:
@@ -61,7 +60,6 @@ class LeaderElection:
             await asyncio.gather(leading, return_exceptions=True)
 
     async def give_up(self) -> None:
-        """Leave the role to another at once."""
         if self._number:
             self._number = 0
             try:

@@ -139,7 +139,6 @@ class NatsLink:
 
     @property
     def is_connected(self) -> bool:
-        """Whether messages leave at this moment."""
         return self.client.is_connected
 
     async def declare(self) -> None:
@@ -204,7 +203,6 @@ class NatsLink:
         return kept.seq
 
     async def forget(self, of: str, subject: str) -> None:
-        """Have JetStream keep no message of a subject."""
         await self.stream.purge_stream(self.names.stream(of), subject=subject)
 
     async def listen(self, subject: str, on_message: Callable[[Msg], Awaitable[None]]) -> Subscription:

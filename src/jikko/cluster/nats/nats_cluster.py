@@ -375,7 +375,6 @@ class NatsCluster:
                 future.set_result(None)
 
     def _give_up(self, name: str) -> None:
-        """Wait for a member's answers no more."""
         if self._lead is not None:
             self._lead.may_be_free()
         for future, receiver in self._waiting.items():

@@ -74,7 +74,6 @@ class BucketBackups:
 
     @property
     def where(self) -> str:
-        """The bucket."""
         return self._objects.name
 
     @property

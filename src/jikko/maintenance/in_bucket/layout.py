@@ -48,7 +48,6 @@ class StoredBackup(msgspec.Struct, frozen=True, kw_only=True):
     """Blocks of each content of a file, by its digest. None: it is one block, of that name."""
 
     def blocks(self) -> Iterator[str]:
-        """All that it consists of."""
         for file in self.files.values():
             yield from file.blocks
         for digest, blocks in self.contents.items():

@@ -29,6 +29,12 @@ class RunFilter(Struct, frozen=True, kw_only=True):
     conversation_id: str | None = None
     """Answers a message of it."""
 
+    @property
+    def is_of_times(self) -> bool:
+        """Whether it asks for nothing but an app, statuses and times."""
+        others = (self.user, self.keyword, self.min_elapsed, self.workflow_id, self.conversation_id)
+        return all(other is None for other in others)
+
 
 class RunCursor(Struct, frozen=True):
     """The place of a run in the list of all, which is newest first."""

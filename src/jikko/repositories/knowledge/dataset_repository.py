@@ -160,7 +160,6 @@ class DatasetStore:
         return await self._sql.write(delete)
 
     async def counts(self, ids: Collection[str]) -> Mapping[str, DatasetCounts]:
-        """How much is in each of some datasets."""
         rows = await self._sql.rows(_COUNTS, ids=ids)
         return {id_text(row[0]): DatasetCounts(row[1], row[2], row[3]) for row in rows}
 

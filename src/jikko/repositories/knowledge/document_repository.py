@@ -225,12 +225,10 @@ class DocumentStore:
 
     async def source(self, document_id: str) -> bytes | None:
         # It may be large.
-        """What a document was made of."""
         rows = await self._sql.rows("SELECT content FROM knowledge.source WHERE document_id = :id", id=document_id)
         return rows[0][0] if rows else None
 
     async def document_of_file(self, file_id: str) -> Document | None:
-        """The document that was made of a file."""
         select = DOCUMENTS.select("WHERE id = (SELECT document_id FROM knowledge.source WHERE file_id = :file_id)")
         return DOCUMENTS.found(await self._sql.row(select, file_id=file_id))
 

@@ -138,7 +138,6 @@ class JobStore:
         return await self._if_ours(job, lambda own, _: JOBS.replace(replace(own, lease_until=until)))
 
     async def note(self, job: Job, change: Callable[[Document], Document]) -> bool:
-        """Change the document."""
         return await self._if_ours(job, lambda _, document: DOCUMENTS.replace(change(document)))
 
     async def write_segments(
@@ -244,7 +243,6 @@ class JobStore:
         return await self._if_ours(job, postpone)
 
     async def fail(self, job: Job, change: Callable[[Document], Document]) -> bool:
-        """Give it up."""
 
         def fail(_: Job, document: Document) -> Operation[None]:
             yield from DOCUMENTS.replace(change(document))

@@ -52,7 +52,6 @@ class BodyWatch:
             self._next()
 
     def end(self) -> None:
-        """Look no more."""
         if self._timer is not None:
             self._timer.cancel()
         self._seconds, self._of = 0.0, None

@@ -102,7 +102,6 @@ class Exchange:
     # The request.
 
     def add(self, body: bytes) -> None:
-        """A piece of the body came."""
         if not self._body:
             self._body = body
         else:
@@ -121,7 +120,6 @@ class Exchange:
         return self._expects_continue
 
     def end_body(self) -> None:
-        """The body is whole."""
         self.has_more = False
         self._tell()
 
@@ -137,7 +135,6 @@ class Exchange:
             self._news.set()
 
     async def receive(self) -> Message:
-        """ASGI's ``receive``."""
         if self._expects_continue and not self._connection.transport.is_closing():
             self._connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._expects_continue = False
@@ -180,7 +177,6 @@ class Exchange:
             await self.send(message)
 
     async def send(self, message: Message) -> None:
-        """ASGI's ``send``."""
         connection = self._connection
         if connection.flow.write_paused and not self.disconnected:
             await connection.flow.drain()

@@ -71,7 +71,6 @@ class SlowReaders:
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, line: ClientConnection) -> None:
-        """Its client takes less than is sent."""
         if not (self._most or self._seconds):
             return
         loop = asyncio.get_running_loop()
@@ -80,7 +79,6 @@ class SlowReaders:
             self._timer = loop.call_later(_LOOK_SECONDS, self._look)
 
     def end(self, line: ClientConnection) -> None:
-        """It has taken nearly all, or is gone."""
         self._waiting.pop(line, None)
 
     def _look(self) -> None:

@@ -142,7 +142,6 @@ class LocalCluster:
                 service.wait(_STOP_SECONDS)
 
     def kill(self) -> None:
-        """End everything at once."""
         for service in self.services:
             service.kill()
 
@@ -193,11 +192,9 @@ class LocalServer(LocalService):
         return f"http://127.0.0.1:{self._port}"
 
     def command(self) -> Sequence[str]:
-        """Program and arguments."""
         return [sys.executable, "-m", "jikko", "serve", "--host", "127.0.0.1", "--port", str(self._port)]
 
     def is_ready(self) -> bool:
-        """Whether it may be sent requests."""
         try:
             with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:
                 return bool(answer.status == 200)

@@ -60,12 +60,10 @@ class LocalPostgres(LocalService):
             raise StoreUnavailable(f"{command[0]} failed in {self.folder}: {done.stderr.strip()}{_hint()}")
 
     def command(self) -> Sequence[str]:
-        """Program and arguments."""
         settings = [part for setting in self._settings for part in ("-c", setting)]
         return [postgres_program("postgres"), "-D", f"{self.folder}/data", "-k", str(self.sockets), *settings]
 
     def is_ready(self) -> bool:
-        """Whether it accepts connections."""
         ready = [postgres_program("pg_isready"), "-q", "-h", str(self.sockets), "-U", _USER, "-t", "1"]
         return subprocess.run(ready, check=False).returncode == 0
 
@@ -75,7 +73,6 @@ class LocalPostgres(LocalService):
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
     def url(self, name: str = "postgres") -> str:
-        """The address of a database."""
         return f"postgresql://{_USER}@/{name}?host={self.sockets}"
 
 
@@ -121,11 +118,9 @@ class LocalNats(LocalService):
         super().begin()
 
     def command(self) -> Sequence[str | Path]:
-        """Program and arguments."""
         return [nats_program(), "-c", self.folder / "nats.conf"]
 
     def is_ready(self) -> bool:
-        """Whether it accepts connections."""
         return listens(self.port)
 
 
@@ -157,7 +152,6 @@ class LocalBucket(LocalService):
 
     @property
     def settings(self) -> Mapping[str, str]:
-        """What opens the bucket, as a server takes it."""
         return {
             "JIKKO_FILES_URL": f"s3://{_BUCKET}?endpoint=http://127.0.0.1:{self.port}&region=us-east-1",
             "AWS_ACCESS_KEY_ID": self._key,
@@ -165,12 +159,10 @@ class LocalBucket(LocalService):
         }
 
     def begin(self) -> None:
-        """Start it, with the bucket in it."""
         make_folder(self.folder / "buckets" / _BUCKET)
         super().begin()
 
     def command(self) -> Sequence[str | Path]:
-        """Program and arguments."""
         if program := beside_python("rclone"):
             return [program, "serve", "s3", self.folder / "buckets", "--addr", f"127.0.0.1:{self.port}"]
         raise InvalidSettings(
@@ -179,5 +171,4 @@ class LocalBucket(LocalService):
         )
 
     def is_ready(self) -> bool:
-        """Whether it accepts connections."""
         return listens(self.port)

@@ -48,16 +48,13 @@ class Table(NamedTuple):
 
     @property
     def select(self) -> str:
-        """The statement that reads it."""
         return f"SELECT {', '.join(column.source for column in self.columns)} FROM {self.source} ORDER BY {self.order}"
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Those of its columns in PostgreSQL."""
         return tuple(column.name for column in self.columns)
 
     def converted(self, rows: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-        """Rows of ``select`` as PostgreSQL takes them."""
         converts = [column.convert for column in self.columns]
         made = (tuple(convert(value) for convert, value in zip(converts, row, strict=True)) for row in rows)
         return (row for row, _ in groupby(made)) if self.distinct else made

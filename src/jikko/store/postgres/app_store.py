@@ -58,12 +58,10 @@ class KnownKeys:
         return app
 
     def forget(self) -> None:
-        """Something has changed."""
         self._changes += 1
         self._apps.clear()
 
     async def close(self) -> None:
-        """Listen no more."""
         self._closed = True
         if self._connecting is not None:
             await asyncio.gather(self._connecting, return_exceptions=True)

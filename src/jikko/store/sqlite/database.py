@@ -112,7 +112,6 @@ class Database:
 
     @property
     def measures(self) -> RecordMeasures:
-        """What is counted of its transactions."""
         return self._writer.measures
 
     def join(self, participant: Participant) -> None:

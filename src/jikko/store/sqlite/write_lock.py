@@ -30,13 +30,10 @@ class WriteLock:
         return True
 
     def acquire(self) -> None:
-        """Wait for it."""
         fcntl.flock(self._file, fcntl.LOCK_EX)
 
     def release(self) -> None:
-        """Let another process have it."""
         fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Let go of the file."""
         self._file.close()

@@ -76,7 +76,6 @@ class ArchiveObjects:
         return {path: at for path, (_, at) in listed.items()}
 
     def label(self, path: str) -> str:
-        """The name of an object in messages."""
         return f"{path} in {self._bucket.name}"
 
     async def _read(self, each: NamedObject, read: "Callable[[ArchiveFile], T]") -> T:

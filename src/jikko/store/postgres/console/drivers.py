@@ -4,18 +4,15 @@ from typing import Final
 
 from msgspec import Struct
 
-from jikko.ports.stores.run_pages import RunCursor, RunFilter
+from jikko.ports.stores.run_pages import RunFilter
 from jikko.store.condition import ALL, SqlCondition
 from jikko.store.postgres.columns import id_column, text
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.run_list import has_keyword
 from jikko.store.postgres.runs.run_rows import ALL_RUNS
 from jikko.store.run_columns import STATUS_NUMBERS
+from jikko.store.run_lists import LONG_SECONDS, MAX_LONG_RUNS, created
 
-MAX_LONG_RUNS: Final = 5_000
-"""Runs that took long, as many of which are looked up one by one."""
-_LONG_SECONDS: Final = 1.0
-"""As in the words of ``runs_that_took_long``."""
 # From app to app through the index: as many steps as there are apps, however many runs they have.
 _APPS: Final = " UNION ".join(
     f"""(WITH RECURSIVE a AS (
@@ -51,13 +48,6 @@ class Plan(Struct, frozen=True):
     """What only the row of a run tells."""
 
 
-def behind(place: RunCursor | None) -> SqlCondition:
-    """What is older than a place."""
-    return (
-        SqlCondition() if place is None else SqlCondition("(created_at, key) < ({}, {})", (place.created_at, place.key))
-    )
-
-
 async def plan_of(
     database: Postgres, wanted: RunFilter, *, with_statuses: bool = True, with_keyword: bool = False
 ) -> Plan | None:
@@ -68,23 +58,19 @@ async def plan_of(
         with_keyword: Whether its keyword does.
     """
     statuses = [STATUS_NUMBERS[status] for status in wanted.statuses] if with_statuses else []
-    within, rest = SqlCondition(), SqlCondition()
-    if wanted.after is not None:
-        within &= SqlCondition("created_at >= {}", (wanted.after,))
-    if wanted.before is not None:
-        within &= SqlCondition("created_at <= {}", (wanted.before,))
+    within, rest = created(wanted.after, wanted.before), ALL
     drivers = await _drivers(database, wanted, statuses)
     covered = " ".join(driver.within.text for driver in drivers)
     if wanted.app_id is not None and "app_id" not in covered:
-        rest &= SqlCondition("app_id = {}", (id_column(wanted.app_id),))
+        rest &= SqlCondition("app_id = ?", (id_column(wanted.app_id),))
     if wanted.workflow_id is not None and "workflow_id" not in covered:
-        rest &= SqlCondition("workflow_id = {}", (id_column(wanted.workflow_id.lower()),))
+        rest &= SqlCondition("workflow_id = ?", (id_column(wanted.workflow_id.lower()),))
     if wanted.user is not None and "session" not in covered:
-        rest &= SqlCondition("session = {}", (text(wanted.user),))
+        rest &= SqlCondition("session = ?", (text(wanted.user),))
     if statuses and "status =" not in covered:
-        rest &= SqlCondition("status = ANY({}::int2[])", (statuses,))
+        rest &= SqlCondition("status = ANY(?::int2[])", (statuses,))
     if wanted.min_elapsed is not None:
-        rest &= SqlCondition("elapsed >= {} AND status > 1", (wanted.min_elapsed,))
+        rest &= SqlCondition("elapsed >= ? AND status > 1", (wanted.min_elapsed,))
     if with_keyword and wanted.keyword:
         rest &= SqlCondition(*has_keyword(wanted.keyword))
     return Plan(tuple(drivers), within, rest) if drivers else None
@@ -98,24 +84,24 @@ async def _drivers(database: Postgres, wanted: RunFilter, statuses: list[int]) -
     if wanted.user is not None:
         if apps is None:
             apps = [row[0] for row in await database.fetch(_APPS)]
-        of_user = "app_id = {} AND session = {}"
+        of_user = "app_id = ? AND session = ?"
         return [Driver(SqlCondition(of_user, (app, text(wanted.user)))) for app in apps]
     if statuses and max(statuses) < 2:
-        return [Driver(SqlCondition("status = ANY({}::int2[])", (statuses,)), "open_runs")]
-    if (wanted.min_elapsed or 0.0) >= _LONG_SECONDS:
+        return [Driver(SqlCondition("status = ANY(?::int2[])", (statuses,)), "open_runs")]
+    if (wanted.min_elapsed or 0.0) >= LONG_SECONDS:
         ids = [row[0] for row in await database.fetch(_LONG_RUNS, wanted.min_elapsed)]
         if len(ids) <= MAX_LONG_RUNS:
             return _these(ids)
     if wanted.workflow_id is not None:
-        return [Driver(SqlCondition("workflow_id = {}", (id_column(wanted.workflow_id.lower()),)))]
+        return [Driver(SqlCondition("workflow_id = ?", (id_column(wanted.workflow_id.lower()),)))]
     if statuses and min(statuses) > 2:
         # In the words of the index. With an app a driver for each status, since that index has the status first.
         if apps is None:
-            return [Driver(SqlCondition("status > 2 AND status = ANY({}::int2[])", (statuses,)), "runs")]
-        of_app = "app_id = {} AND status > 2 AND status = {}"
+            return [Driver(SqlCondition("status > 2 AND status = ANY(?::int2[])", (statuses,)), "runs")]
+        of_app = "app_id = ? AND status > 2 AND status = ?"
         return [Driver(SqlCondition(of_app, (apps[0], status)), "runs") for status in statuses]
-    return [Driver()] if apps is None else [Driver(SqlCondition("app_id = {}", (apps[0],)))]
+    return [Driver()] if apps is None else [Driver(SqlCondition("app_id = ?", (apps[0],)))]
 
 
 def _these(run_ids: list[bytes]) -> list[Driver]:
-    return [Driver(SqlCondition("run_id = ANY({}::bytea[])", (run_ids,)))] if run_ids else []
+    return [Driver(SqlCondition("run_id = ANY(?::bytea[])", (run_ids,)))] if run_ids else []

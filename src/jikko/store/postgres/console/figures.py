@@ -2,29 +2,23 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunFilter
 from jikko.record import RunRecord
 from jikko.repositories.identifiers import id_text
-from jikko.store.condition import SqlCondition, numbered
+from jikko.store import run_lists
+from jikko.store.condition import numbered
 from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.console.drivers import plan_of
 from jikko.store.postgres.database import Postgres, Row
 from jikko.store.postgres.runs.hour_counts import HOUR, HourCounts
-from jikko.store.postgres.runs.run_list import NEWEST_FIRST
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of
-from jikko.store.run_columns import STATUSES
+from jikko.store.run_lists import NEWEST_FIRST, bars, by_status, created
 
-_MAX_COUNTED: Final = 10_000
-"""Runs that are counted one by one."""
-_MAX_LOOKED_UP: Final = 5_000
-"""And runs whose rows have to be looked up for it."""
 _MAX_BARRED: Final = 20_000
-"""And runs of bars that are no whole hours, or for whose runs an index is gone through."""
-_SAMPLED: Final = 200
-"""Of the newest runs of an app, whose durations are shown."""
+"""Runs of bars that are no whole hours, or for whose runs an index is gone through."""
 _OPEN: Final = "SELECT status, count(*) FROM open_runs GROUP BY status"
 _OF_EACH: Final = f"unnest($1::bytea[]) AS a (app), LATERAL (SELECT * FROM {ALL_RUNS} WHERE app_id = a.app"
 _LAST: Final = f"SELECT {COLUMNS} FROM {_OF_EACH} {NEWEST_FIRST} LIMIT $2) AS newest {NEWEST_FIRST}"
@@ -45,7 +39,7 @@ class PostgresRunFigures:
         if plan is None:
             return RunCounts()
         counts: Counter[int] = Counter()
-        left = (_MAX_COUNTED if plan.rest.text == "TRUE" else _MAX_LOOKED_UP) + 1
+        left = (run_lists.MAX_COUNTED if plan.rest.text == "TRUE" else run_lists.MAX_LOOKED_UP) + 1
         for driver in plan.drivers:
             within = driver.within & plan.within
             looked_at = (
@@ -58,36 +52,35 @@ class PostgresRunFigures:
                 left -= runs
             if left <= 0:
                 break
-        return RunCounts(_named(counts), capped=left <= 0)
+        return RunCounts(by_status(counts), capped=left <= 0)
 
     async def histogram(self, wanted: RunFilter, *, first: float, step: float, buckets: int) -> list[Bucket]:
         """Of whole hours without another filter by the hour; else of the newest runs, as many as may be looked at."""
         found: list[Counter[int]] = [Counter() for _ in range(buckets)]
         last = first + step * buckets
-        others = (wanted.user, wanted.keyword, wanted.min_elapsed, wanted.workflow_id, wanted.conversation_id)
-        if step % HOUR == 0 and first % HOUR == 0 and all(other is None for other in others):
+        if step % HOUR == 0 and first % HOUR == 0 and wanted.is_of_times:
             apps = None if wanted.app_id is None else [id_column(wanted.app_id)]
             for count in await self._hours.runs(apps, int(first // HOUR)):
                 if count.hour * HOUR < last:
                     found[int((count.hour * HOUR - first) // step)][count.status or 0] += count.runs
         elif (plan := await plan_of(self._database, wanted, with_statuses=False)) is not None:
-            span = SqlCondition("created_at >= {} AND created_at <= {}", (first, last))
-            most = _MAX_BARRED if plan.rest.text == "TRUE" else _MAX_LOOKED_UP
+            span = created(first, last)
+            most = _MAX_BARRED if plan.rest.text == "TRUE" else run_lists.MAX_LOOKED_UP
             each = max(most // len(plan.drivers), 1)
             for driver in plan.drivers:
                 within = driver.within & span & plan.within
                 sql = (
-                    "SELECT floor((created_at - {}) / {})::int4, status, count(*) FROM ("
+                    "SELECT floor((created_at - ?) / ?)::int4, status, count(*) FROM ("
                     f"SELECT created_at, status, {plan.rest.text} AS passes FROM {driver.table} "
                     f"WHERE {within.text} {NEWEST_FIRST} LIMIT {each}) AS looked_at WHERE passes GROUP BY 1, 2"
                 )
                 values = (first, step, *plan.rest.values, *within.values)
                 for bucket, status, runs in await self._database.fetch(numbered(sql), *values):
                     found[min(max(bucket, 0), buckets - 1)][status] += runs
-        return [Bucket(first + step * at, _named(counts)) for at, counts in enumerate(found)]
+        return bars(found, first, step)
 
     async def open_counts(self) -> Mapping[RunStatus, int]:
-        return _named(dict(await self._database.fetch(_OPEN)))
+        return by_status(dict(await self._database.fetch(_OPEN)))
 
     async def total(self) -> int:
         return sum(count.runs for count in await self._hours.runs(None, 0))
@@ -97,7 +90,7 @@ class PostgresRunFigures:
         counts: Counter[int] = Counter()
         for count in await self._hours.runs(None, first):
             counts[count.status or 0] += count.runs
-        return _named(counts), await self._hours.costs(first)
+        return by_status(counts), await self._hours.costs(first)
 
     async def app_days(self, app_ids: Sequence[str], *, since: float, last: int) -> dict[str, AppDay]:
         apps = [id_column(app_id) for app_id in app_ids]
@@ -107,8 +100,8 @@ class PostgresRunFigures:
         counts: dict[bytes | str | None, Counter[int]] = defaultdict(Counter)
         for count in await self._hours.runs(apps, int(since // HOUR)):
             counts[count.of][count.status or 0] += count.runs
-        took = _by_app(await self._database.fetch(_TOOK, apps, since, _SAMPLED))
-        return {app: AppDay(runs, _named(counts[id_column(app)]), took.get(app, ())) for app, runs in newest.items()}
+        took = _by_app(await self._database.fetch(_TOOK, apps, since, run_lists.SAMPLED))
+        return {app: AppDay(runs, by_status(counts[id_column(app)]), took.get(app, ())) for app, runs in newest.items()}
 
 
 def _by_app(rows: Sequence[Row]) -> dict[str, list[float]]:
@@ -116,7 +109,3 @@ def _by_app(rows: Sequence[Row]) -> dict[str, list[float]]:
     for app, elapsed in rows:
         found[id_text(app)].append(elapsed)
     return found
-
-
-def _named(counts: Mapping[int, Any]) -> dict[RunStatus, int]:
-    return {STATUSES[number]: int(runs) for number, runs in sorted(counts.items()) if runs}

@@ -6,18 +6,16 @@ from typing import Final, NamedTuple
 from jikko.ports.stores.run_pages import RunCursor, RunFilter, RunPage
 from jikko.record import RunRecord
 from jikko.repositories.identifiers import id_text
+from jikko.store import run_lists
 from jikko.store.condition import SqlCondition, numbered
 from jikko.store.postgres.columns import id_column
-from jikko.store.postgres.console.drivers import Driver, Plan, behind, plan_of
+from jikko.store.postgres.console.drivers import Driver, Plan, plan_of
 from jikko.store.postgres.console.figures import PostgresRunFigures
-from jikko.store.postgres.runs.run_list import NEWEST_FIRST
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of
+from jikko.store.run_lists import NEWEST_FIRST, any_of, behind, newer
 
-_LOOKED_AT: Final = 5_000
-"""Runs whose rows one page looks at."""
 _SEARCHED: Final = 50_000
-"""And with a keyword, for which all that they were given and gave is looked through: a fifth of a second."""
-_MAX_NEWER: Final = 10_001
+"""Runs that a page looks at with a keyword: all that they were given and gave is read, in a fifth of a second."""
 _PLACE: Final = f"SELECT created_at, key FROM {ALL_RUNS} WHERE run_id = $1"
 _NEWEST: Final = f"SELECT created_at, key FROM {ALL_RUNS} {NEWEST_FIRST} LIMIT 1"
 _EARLIEST: Final = f"SELECT created_at FROM {ALL_RUNS} ORDER BY created_at, key LIMIT 1"
@@ -47,7 +45,7 @@ class PostgresRunPages(PostgresRunFigures):
         if plan is None:
             return RunPage()
         most = limit + 1
-        looked_at = max((_SEARCHED if wanted.keyword else _LOOKED_AT) // len(plan.drivers), most)
+        looked_at = max((_SEARCHED if wanted.keyword else run_lists.LOOKED_AT) // len(plan.drivers), most)
         parts = [_looked_at(plan, driver, behind, most, looked_at) for driver in plan.drivers]
         sql = numbered(" UNION ALL ".join(f"({part.text})" for part in parts))
         fetch = self._database.search if wanted.keyword else self._database.fetch
@@ -75,30 +73,23 @@ class PostgresRunPages(PostgresRunFigures):
         plan = await plan_of(self._database, wanted)
         if plan is None:
             return 0
-        newer = SqlCondition()
-        if than is not None:
-            newer = SqlCondition("(created_at, key) > ({}, {})", (than.created_at, than.key))
         count = 0
         for driver in plan.drivers:
-            within = newer & driver.within & plan.within
+            within = newer(than) & driver.within & plan.within
             inner = (
                 f"SELECT {plan.rest.text} AS passes FROM {driver.table} WHERE {within.text} {NEWEST_FIRST} "
-                f"LIMIT {_MAX_NEWER}"
+                f"LIMIT {run_lists.MAX_NEWER}"
             )
             sql = numbered(f"SELECT count(*) FILTER (WHERE passes) FROM ({inner}) AS newer")
             count += await self._database.value(sql, *plan.rest.values, *within.values)
-        return min(count, _MAX_NEWER)
+        return min(count, run_lists.MAX_NEWER)
 
     async def those(self, wanted: RunFilter, run_ids: Sequence[str]) -> list[RunRecord]:
         plan = await plan_of(self._database, wanted)
         if plan is None:
             return []
-        within = [driver.within for driver in plan.drivers]
-        any_driver = SqlCondition(
-            f"({' OR '.join(f'({each.text})' for each in within)})", tuple(v for each in within for v in each.values)
-        )
-        asked = SqlCondition("run_id = ANY({}::bytea[])", ([id_column(run_id.lower()) for run_id in run_ids],))
-        where = asked & any_driver & plan.within & plan.rest
+        asked = SqlCondition("run_id = ANY(?::bytea[])", ([id_column(run_id.lower()) for run_id in run_ids],))
+        where = asked & any_of(driver.within for driver in plan.drivers) & plan.within & plan.rest
         sql = numbered(f"SELECT {COLUMNS} FROM {ALL_RUNS} WHERE {where.text} {NEWEST_FIRST}")
         return [record_of(row) for row in await self._database.fetch(sql, *where.values)]
 

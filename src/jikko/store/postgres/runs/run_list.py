@@ -12,18 +12,18 @@ from jikko.store.postgres.database import Postgres, Row
 from jikko.store.postgres.runs.hour_counts import HOUR, MIN_KEPT_RUNS, HourCounts
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS
 from jikko.store.run_columns import STATUS_NUMBERS
+from jikko.store.run_lists import NEWEST_FIRST, created
 
-NEWEST_FIRST: Final = "ORDER BY created_at DESC, key DESC"
 _NEVER: Final = 1e15
 _KEYWORD_CHARACTERS: Final = 30
 _DEEP: Final = 1_000
 """Runs on earlier pages, from which on the place of a page is looked for by itself: in an index alone, without rows."""
 # `lower` with the collation "C" changes letters of ASCII alone.
 _HAS_KEYWORD: Final = """(
-  position({}::text IN lower(inputs COLLATE "C")) > 0
-  OR position({}::text IN lower(convert_from(outputs, 'UTF8') COLLATE "C")) > 0
-  OR position({}::text IN lower(session COLLATE "C")) > 0
-  OR run_id = {}::bytea)"""
+  position(?::text IN lower(inputs COLLATE "C")) > 0
+  OR position(?::text IN lower(convert_from(outputs, 'UTF8') COLLATE "C")) > 0
+  OR position(?::text IN lower(session COLLATE "C")) > 0
+  OR run_id = ?::bytea)"""
 
 
 # With a keyword rows are looked through once, for the page and for how many there are.
@@ -53,7 +53,7 @@ async def list_runs(database: Postgres, hours: HourCounts, query: LogQuery) -> t
         if first is None:
             return total, []
         # Of several bounds of one side a look begins at the first.
-        where = SqlCondition("(created_at, key) <= ({}, {})", tuple(first)) & where
+        where = SqlCondition("(created_at, key) <= (?, ?)", tuple(first)) & where
         page = f"LIMIT {query.limit:d}"
     sql = f"SELECT {COLUMNS} FROM {table} WHERE {where.text} {NEWEST_FIRST} {page}"
     return total, await database.fetch(numbered(sql), *where.values)
@@ -75,9 +75,9 @@ async def _total(database: Postgres, hours: HourCounts, query: LogQuery, table: 
     found = await hours.runs([id_column(query.app_id)], first)
     count = sum(each.runs for each in found if each.hour < end and wanted in (None, each.status))
     if after > 0:
-        count += await _count(database, table, SqlCondition("created_at < {}", (first * HOUR,)) & where)
+        count += await _count(database, table, SqlCondition("created_at < ?", (first * HOUR,)) & where)
     if before < _NEVER:
-        count += await _count(database, table, SqlCondition("created_at >= {}", (end * HOUR,)) & where)
+        count += await _count(database, table, SqlCondition("created_at >= ?", (end * HOUR,)) & where)
     return count
 
 
@@ -95,28 +95,25 @@ def _table(query: LogQuery) -> str:
 
 
 def _where(query: LogQuery) -> SqlCondition:
-    where = SqlCondition("app_id = {}", (id_column(query.app_id),))
+    where = SqlCondition("app_id = ?", (id_column(query.app_id),))
     if query.status is not None:
         number = STATUS_NUMBERS[query.status]
-        where &= SqlCondition("status = {}", (number,))
+        where &= SqlCondition("status = ?", (number,))
         if number > STATUS_NUMBERS["succeeded"]:
             # In the words of the index.
             where &= SqlCondition("status > 2")
-    if query.created_before is not None:
-        where &= SqlCondition("created_at <= {}", (query.created_before,))
-    if query.created_after is not None:
-        where &= SqlCondition("created_at >= {}", (query.created_after,))
+    where &= created(query.created_after, query.created_before)
     if query.user is not None:
-        where &= SqlCondition("session = {}", (text(query.user),))
+        where &= SqlCondition("session = ?", (text(query.user),))
     if query.end_user_id is not None:
-        where &= SqlCondition("end_user_id = {}", (id_column(query.end_user_id),))
+        where &= SqlCondition("end_user_id = ?", (id_column(query.end_user_id),))
     if query.keyword:
         where &= SqlCondition(*has_keyword(query.keyword))
     return where
 
 
 def has_keyword(keyword: str) -> tuple[str, tuple[Any, ...]]:
-    """Whether a run has a keyword: a condition with ``{}`` for each value, and the values."""
+    """Whether a run has a keyword: a condition with ``?`` for each value, and the values."""
     wanted = storable(keyword[:_KEYWORD_CHARACTERS]).encode().lower().decode().replace("\0", "\ufffd")
     return _HAS_KEYWORD, (wanted, wanted, wanted, _run_id(keyword))
 

@@ -6,23 +6,14 @@ from typing import Final
 
 from msgspec import Struct
 
-from jikko.ports.stores.run_pages import RunCursor, RunFilter
+from jikko.ports.stores.run_pages import RunFilter
 from jikko.repositories.identifiers import storable, stored_id
 from jikko.store.condition import ALL, SqlCondition
 from jikko.store.run_columns import STATUS_NUMBERS
+from jikko.store.run_lists import LONG_SECONDS, MAX_LONG_RUNS, created
 from jikko.store.sqlite.runs.totals import HOUR
 
-MAX_LONG_RUNS: Final = 5_000
-"""Runs that took long, as many of which are looked up one by one."""
-_WITH_STATUS: Final = (
-    "runs_listed",
-    "runs_of_user",
-    "runs_going_on",
-    "runs_ended_badly",
-    "runs_unsuccessful",
-)
-_LONG_SECONDS: Final = 1.0
-"""As in the words of ``runs_that_took_long``."""
+_WITH_STATUS: Final = ("runs_listed", "runs_of_user", "runs_going_on", "runs_ended_badly", "runs_unsuccessful")
 APPS: Final = "SELECT DISTINCT app FROM run_totals"
 _NAME: Final = "SELECT key FROM names WHERE text = ?"
 _USERS: Final = "SELECT key FROM end_users WHERE app = ? AND session = ?"
@@ -45,7 +36,6 @@ class IndexRange(Struct, frozen=True):
 
     @property
     def table(self) -> str:
-        """It, as SQL reads from it."""
         return f"runs INDEXED BY {self.index}" if self.index else "runs"
 
 
@@ -63,26 +53,15 @@ class IndexPlan(Struct, frozen=True):
     """Whether the drivers are all apps: together they have every run."""
 
 
-def behind(place: RunCursor | None) -> SqlCondition:
-    """What is older than a place."""
-    return (
-        SqlCondition() if place is None else SqlCondition("(created_at, key) < (?, ?)", (place.created_at, place.key))
-    )
-
-
 def plan_of(connection: sqlite3.Connection, wanted: RunFilter, *, with_statuses: bool = True) -> IndexPlan | None:
     """The way to the runs that pass a filter; ``None``: there are none.
     ``with_statuses``: whether the statuses of the filter count. Its keyword does not in any case."""
     statuses = tuple(STATUS_NUMBERS[status] for status in wanted.statuses) if with_statuses else ()
-    within, rest = SqlCondition(), SqlCondition()
+    within, rest = created(wanted.after, wanted.before), ALL
     app = _key(connection, wanted.app_id)
     workflow = _key(connection, None if wanted.workflow_id is None else wanted.workflow_id.lower())
     if (wanted.app_id is not None and app is None) or (wanted.workflow_id is not None and workflow is None):
         return None
-    if wanted.after is not None:
-        within &= SqlCondition("created_at >= ?", (wanted.after,))
-    if wanted.before is not None:
-        within &= SqlCondition("created_at <= ?", (wanted.before,))
     drivers = _drivers(connection, wanted, app, workflow, statuses)
     by_app = all(driver.index in ("runs_listed", "runs_unsuccessful", "runs_of_user") for driver in drivers)
     if app is not None and not by_app:
@@ -123,22 +102,17 @@ def _drivers(
         # In the words of the index, which SQLite takes only if it sees that it covers all rows wanted. So below.
         where = "status < 2 AND status = ?"
         return [IndexRange("runs_going_on", SqlCondition(where, (status,))) for status in statuses]
-    if (wanted.min_elapsed or 0.0) >= _LONG_SECONDS:
+    if (wanted.min_elapsed or 0.0) >= LONG_SECONDS:
         keys = [key for (key,) in connection.execute(_LONG_RUNS, (wanted.min_elapsed, MAX_LONG_RUNS + 1))]
         if len(keys) <= MAX_LONG_RUNS:
             return [IndexRange("", SqlCondition(f"key IN ({_listed(keys)})"))] if keys else []
     if workflow is not None:
+        after = -math.inf if wanted.after is None else wanted.after
+        before = math.inf if wanted.before is None else wanted.before
         return [
             IndexRange(
                 "runs_listed",
-                SqlCondition(
-                    "app = ? AND created_at >= ? AND created_at <= ?",
-                    (
-                        key,
-                        max(first * HOUR, -math.inf if wanted.after is None else wanted.after),
-                        min((last + 1) * HOUR, math.inf if wanted.before is None else wanted.before),
-                    ),
-                ),
+                SqlCondition("app = ?", (key,)) & created(max(first * HOUR, after), min((last + 1) * HOUR, before)),
             )
             for key, first, last in connection.execute(_VERSION, (workflow, app))
         ]

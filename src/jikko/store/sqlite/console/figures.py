@@ -4,25 +4,20 @@ import math
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunFilter
 from jikko.repositories.identifiers import storable
-from jikko.store.condition import ALL, SqlCondition
-from jikko.store.run_columns import STATUSES
+from jikko.store import run_lists
+from jikko.store.condition import ALL
+from jikko.store.run_lists import NEWEST_FIRST, bars, by_status, created
 from jikko.store.sqlite.console.drivers import APPS, IndexPlan, IndexRange, plan_of
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.totals import HOUR
 
-_MAX_COUNTED: Final = 10_000
-"""Runs that are counted one by one."""
-_MAX_LOOKED_UP: Final = 5_000
-"""And runs whose rows have to be looked up for it."""
 _MAX_LOOKED_AT: Final = 30_000
-"""And runs that are looked at, if the index tells which count."""
-_SAMPLED: Final = 200
-"""Of the newest runs of an app, whose durations are shown."""
+"""Runs that are looked at, if the index tells which count."""
 _APP: Final = "SELECT key FROM names WHERE text = ?"
 _TOTALS: Final = "SELECT status, sum(runs) FROM run_totals WHERE app = ? GROUP BY status"
 _HOURS: Final = """
@@ -36,14 +31,11 @@ GROUP BY status
 _COSTS: Final = "SELECT currency, sum(cost) FROM run_costs WHERE app = ? AND hour >= ? GROUP BY currency"
 _OPEN: Final = "SELECT status, sum(runs) FROM run_totals WHERE status < 2 GROUP BY status"
 _TOTAL: Final = "SELECT coalesce(sum(runs), 0) FROM run_totals"
-_LAST: Final = f"""
-SELECT {COLUMNS} FROM runs INDEXED BY runs_listed WHERE app = ? ORDER BY created_at DESC, key DESC LIMIT ?
-"""
+_LAST: Final = f"SELECT {COLUMNS} FROM runs INDEXED BY runs_listed WHERE app = ? {NEWEST_FIRST} LIMIT ?"
 _TOOK: Final = """
 SELECT elapsed FROM runs INDEXED BY runs_listed WHERE app = ? AND created_at >= ? AND status > 1
 ORDER BY created_at DESC LIMIT ?
 """
-_NEWEST_FIRST: Final = "ORDER BY created_at DESC, key DESC"
 _NEVER: Final = 1e12
 """Seconds since the Unix epoch: a moment that no run was created at."""
 
@@ -53,12 +45,11 @@ _Counts = Counter[int]
 
 def counts_of(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
     """See ``RunPages.counts``."""
-    others = (wanted.user, wanted.keyword, wanted.min_elapsed, wanted.workflow_id, wanted.conversation_id)
-    if all(other is None for other in others):
+    if wanted.is_of_times:
         return _of_times(wanted, connection)
     plan = plan_of(connection, wanted, with_statuses=False)
     is_covered = plan is None or plan.rest.text == "TRUE"
-    most = _MAX_COUNTED if is_covered else _MAX_LOOKED_UP
+    most = run_lists.MAX_COUNTED if is_covered else run_lists.MAX_LOOKED_UP
     columns = "status" if is_covered else "app, workflow, end_user, status, elapsed"
     if plan is not None and not is_covered and not plan.reads_rows:
         most, columns = _MAX_LOOKED_AT, "workflow, status"
@@ -70,7 +61,7 @@ def counts_of(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
     for driver in drivers:
         assert plan is not None
         within = driver.within & plan.within
-        order = _NEWEST_FIRST if driver.index else "ORDER BY key DESC"
+        order = NEWEST_FIRST if driver.index else "ORDER BY key DESC"
         looked_at = f"SELECT {columns} FROM {driver.table} WHERE {within.text} {order} LIMIT {left}"
         sql = f"SELECT status, {plan.rest.text} AS passes, count(*) FROM ({looked_at}) GROUP BY 1, 2"
         for status, passes, runs in connection.execute(sql, (*plan.rest.values, *within.values)):
@@ -78,7 +69,7 @@ def counts_of(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
             left -= runs
         if left <= 0:
             break
-    return RunCounts(_named(counts), capped=left <= 0)
+    return RunCounts(by_status(counts), capped=left <= 0)
 
 
 def _of_times(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
@@ -99,11 +90,11 @@ def _of_times(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
             edges = [] if after == -math.inf else [(after, math.nextafter(first * HOUR, 0))]
             edges += [] if before == math.inf else [(end * HOUR, before)]
         for begin, last in edges:
-            values = (app, max(begin, 0.0), min(last, _NEVER), _MAX_COUNTED + 1)
+            values = (app, max(begin, 0.0), min(last, _NEVER), run_lists.MAX_COUNTED + 1)
             rows = dict(connection.execute(_EDGE, values).fetchall())
             counts.update(rows)
-            capped = capped or sum(rows.values()) > _MAX_COUNTED
-    return RunCounts(_named(counts), capped)
+            capped = capped or sum(rows.values()) > run_lists.MAX_COUNTED
+    return RunCounts(by_status(counts), capped)
 
 
 def histogram_of(
@@ -112,19 +103,18 @@ def histogram_of(
     """See ``RunPages.histogram``. Of whole hours without another filter from the table of hours; else of the newest
     runs, as many as may be looked at."""
     found = [_Counts() for _ in range(buckets)]
-    others = (wanted.user, wanted.keyword, wanted.min_elapsed, wanted.workflow_id, wanted.conversation_id)
     last = first + step * buckets
-    if step % HOUR == 0 and first % HOUR == 0 and all(other is None for other in others):
+    if step % HOUR == 0 and first % HOUR == 0 and wanted.is_of_times:
         for app in _apps(connection, wanted.app_id):
             for hour, status, runs in connection.execute(_HOURS, (app, int(first // HOUR), int(last // HOUR))):
                 found[int((hour * HOUR - first) // step)][status] += runs
     elif (plan := plan_of(connection, wanted, with_statuses=False)) is not None:
         most, columns = _looked_at(plan)
-        span = SqlCondition("created_at >= ? AND created_at <= ?", (first, last))
+        span = created(first, last)
         for driver in plan.drivers:
             within = driver.within & span & plan.within
             looked_at = (
-                f"SELECT created_at, {columns} FROM {driver.table} WHERE {within.text} {_NEWEST_FIRST} LIMIT {most}"
+                f"SELECT created_at, {columns} FROM {driver.table} WHERE {within.text} {NEWEST_FIRST} LIMIT {most}"
             )
             values = (first, step, *within.values, *plan.rest.values)
             sql = (
@@ -133,15 +123,15 @@ def histogram_of(
             )
             for bucket, status, runs in connection.execute(sql, values):
                 found[min(max(bucket, 0), buckets - 1)][status] += runs
-    return [Bucket(first + step * at, _named(counts)) for at, counts in enumerate(found)]
+    return bars(found, first, step)
 
 
 def _looked_at(plan: IndexPlan) -> tuple[int, str]:
     """How many runs of each driver a histogram looks at, and which columns of theirs."""
     if plan.rest.text == "TRUE":
-        return 2 * _MAX_COUNTED, "status"
+        return 2 * run_lists.MAX_COUNTED, "status"
     if plan.reads_rows:
-        return max(_MAX_LOOKED_UP // len(plan.drivers), 1), "app, workflow, end_user, status, elapsed"
+        return max(run_lists.MAX_LOOKED_UP // len(plan.drivers), 1), "app, workflow, end_user, status, elapsed"
     return max(_MAX_LOOKED_AT // len(plan.drivers), 1), "workflow, status"
 
 
@@ -153,7 +143,7 @@ def total_of_all(connection: sqlite3.Connection) -> int:
 
 def open_counts(connection: sqlite3.Connection) -> Mapping[RunStatus, int]:
     """See ``RunPages.open_counts``."""
-    return _named(_Counts(dict(connection.execute(_OPEN).fetchall())))
+    return by_status(_Counts(dict(connection.execute(_OPEN).fetchall())))
 
 
 def since(at: float, connection: sqlite3.Connection) -> tuple[Mapping[RunStatus, int], Mapping[str, float]]:
@@ -165,7 +155,7 @@ def since(at: float, connection: sqlite3.Connection) -> tuple[Mapping[RunStatus,
         for _, status, runs in connection.execute(_HOURS, (app, hour, int(_NEVER // HOUR))):
             counts[status] += runs
         costs.update(dict(connection.execute(_COSTS, (app, hour)).fetchall()))
-    return _named(counts), dict(costs)
+    return by_status(counts), dict(costs)
 
 
 def app_days(
@@ -179,15 +169,11 @@ def app_days(
             counts: _Counts = _Counts()
             for _, status, runs in connection.execute(_HOURS, (app, int(at // HOUR), int(_NEVER // HOUR))):
                 counts[status] += runs
-            took = [elapsed for (elapsed,) in connection.execute(_TOOK, (app, at, _SAMPLED))]
-            found[app_id] = AppDay(records, _named(counts), took)
+            took = [elapsed for (elapsed,) in connection.execute(_TOOK, (app, at, run_lists.SAMPLED))]
+            found[app_id] = AppDay(records, by_status(counts), took)
     return found
 
 
 def _apps(connection: sqlite3.Connection, app_id: str | None) -> list[int]:
     rows = connection.execute(APPS) if app_id is None else connection.execute(_APP, (storable(app_id),))
     return [int(app) for (app,) in rows.fetchall()]
-
-
-def _named(counts: Mapping[int, Any]) -> dict[RunStatus, int]:
-    return {STATUSES[number]: int(runs) for number, runs in sorted(counts.items()) if runs}

@@ -11,19 +11,18 @@ from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunCursor, RunFilter, RunPage
 from jikko.record import RunRecord
 from jikko.repositories.identifiers import id_text, storable, stored_id
+from jikko.store import run_lists
 from jikko.store.condition import SqlCondition
-from jikko.store.sqlite.console.drivers import IndexPlan, IndexRange, behind, plan_of
+from jikko.store.run_lists import NEWEST_FIRST, any_of, behind, newer
+from jikko.store.sqlite.console.drivers import IndexPlan, IndexRange, plan_of
 from jikko.store.sqlite.console.figures import app_days, counts_of, histogram_of, open_counts, since, total_of_all
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.keywords.match import KeywordMatch
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.totals import total
 
-_LOOKED_AT: Final = 5_000
-"""Runs whose rows one page looks at."""
 _LOOKED_AT_IN_INDEX: Final = 100_000
 """Runs that one page looks at, where the index tells all that is asked."""
-_MAX_NEWER: Final = 10_001
 _PLACE: Final = "SELECT created_at, key FROM runs WHERE run_id = ?"
 _APPS: Final = "(SELECT DISTINCT app FROM run_totals) AS apps"
 _NEWEST: Final = f"""
@@ -41,7 +40,6 @@ _NAMED_APPS: Final = (
 _CONVERSATIONS: Final = """
 SELECT run_id, conversation_id FROM messages JOIN conversations ON conversations.key = conversation
 """
-_NEWEST_FIRST: Final = "ORDER BY created_at DESC, key DESC"
 _OF_VERSION: Final = "workflow = (SELECT key FROM names WHERE text = ?)"
 
 _Found = tuple[float, int]
@@ -70,7 +68,7 @@ class SqliteRunPages:
         best: list[_Found] = []
         for driver in plan.drivers:
             # What would come behind them is not wanted of the drivers that follow.
-            floor = best[limit] if len(best) > limit else None
+            floor = RunCursor(*best[limit]) if len(best) > limit else None
             more_found = _found(connection, plan, driver, place, floor, limit + 1, ends)
             best = heapq.nlargest(limit + 1, chain(best, more_found))
         # What a driver was not looked through for comes behind all that was found before its end.
@@ -90,9 +88,7 @@ class SqliteRunPages:
         where = behind(place) & plan.within & plan.rest
         if wanted.user is not None or wanted.conversation_id is not None:
             # These are few, and the index by app knows nothing of them.
-            within = [driver.within for driver in plan.drivers]
-            values = tuple(value for condition in within for value in condition.values)
-            where &= SqlCondition(f"({' OR '.join(condition.text for condition in within)})", values)
+            where &= any_of(driver.within for driver in plan.drivers)
         if wanted.workflow_id is not None:
             where &= SqlCondition(_OF_VERSION, (storable(wanted.workflow_id.lower()),))
         named, values_by_name = _named(where)
@@ -122,9 +118,7 @@ class SqliteRunPages:
 
     def _records(self, connection: sqlite3.Connection, keys: Sequence[int]) -> list[RunRecord]:
         wanted = ", ".join(map(str, keys))
-        rows = connection.execute(
-            f"SELECT {COLUMNS} FROM runs WHERE key IN ({wanted}) ORDER BY created_at DESC, key DESC"
-        ).fetchall()
+        rows = connection.execute(f"SELECT {COLUMNS} FROM runs WHERE key IN ({wanted}) {NEWEST_FIRST}").fetchall()
         return [self._rows.record(connection, row) for row in rows]
 
     async def counts(self, wanted: RunFilter) -> RunCounts:
@@ -153,15 +147,12 @@ class SqliteRunPages:
         plan = plan_of(connection, wanted)
         if plan is None:
             return []
-        marks = ", ".join("?" * len(run_ids))
+        asked = SqlCondition(
+            f"run_id IN ({', '.join('?' * len(run_ids))})", tuple(stored_id(run_id.lower()) for run_id in run_ids)
+        )
         drivers = () if plan.of_all_apps else plan.drivers
-        within = " OR ".join(f"({driver.within.text})" for driver in drivers) or "TRUE"
-        values = [value for driver in drivers for value in driver.within.values]
-        rest = plan.within & plan.rest
-        rows = connection.execute(
-            f"SELECT {COLUMNS} FROM runs WHERE run_id IN ({marks}) AND ({within}) AND {rest.text} {_NEWEST_FIRST}",
-            [*(stored_id(run_id.lower()) for run_id in run_ids), *values, *rest.values],
-        ).fetchall()
+        where = asked & any_of(driver.within for driver in drivers) & plan.within & plan.rest
+        rows = connection.execute(f"SELECT {COLUMNS} FROM runs WHERE {where.text} {NEWEST_FIRST}", where.values)
         return [self._rows.record(connection, row) for row in rows]
 
     async def total(self) -> int:
@@ -195,7 +186,7 @@ def _found(
     plan: IndexPlan,
     driver: IndexRange,
     place: RunCursor | None,
-    floor: _Found | None,
+    floor: RunCursor | None,
     most: int,
     ends: list[_Found],
 ) -> list[_Found]:
@@ -206,15 +197,13 @@ def _found(
         ends: Gets where the look ended, if it did before there were enough.
     """
     # Of several bounds of one side SQLite seeks the first and checks the others row by row: the nearest comes first.
-    within = behind(place) & driver.within & plan.within
-    if floor is not None:
-        within = SqlCondition("(created_at, key) > (?, ?)", floor) & within
+    within = newer(floor) & behind(place) & driver.within & plan.within
     if plan.rest.text == "TRUE" or not driver.index:
         within &= plan.rest
-        sql = f"SELECT created_at, key FROM {driver.table} WHERE {within.text} {_NEWEST_FIRST} LIMIT ?"
+        sql = f"SELECT created_at, key FROM {driver.table} WHERE {within.text} {NEWEST_FIRST} LIMIT ?"
         return connection.execute(sql, (*within.values, most)).fetchall()
-    source = f"FROM {driver.table} WHERE {within.text} {_NEWEST_FIRST}"
-    most_looked_at = max((_LOOKED_AT if plan.reads_rows else _LOOKED_AT_IN_INDEX) // len(plan.drivers), most)
+    source = f"FROM {driver.table} WHERE {within.text} {NEWEST_FIRST}"
+    most_looked_at = max((run_lists.LOOKED_AT if plan.reads_rows else _LOOKED_AT_IN_INDEX) // len(plan.drivers), most)
     columns = "app, workflow, end_user, status, elapsed" if plan.reads_rows else "workflow"
     looked_at = f"SELECT created_at, key, {columns} {source} LIMIT {most_looked_at}"
     sql = f"SELECT created_at, key FROM ({looked_at}) WHERE {plan.rest.text} LIMIT ?"
@@ -229,15 +218,12 @@ def _newer(wanted: RunFilter, than: RunCursor | None, connection: sqlite3.Connec
     plan = plan_of(connection, wanted)
     if plan is None:
         return 0
-    newer = SqlCondition()
-    if than is not None:
-        newer = SqlCondition("(created_at, key) > (?, ?)", (than.created_at, than.key))
     count = 0
     for driver in plan.drivers:
-        where = newer & driver.within & plan.within & plan.rest
-        inner = f"SELECT 1 FROM {driver.table} WHERE {where.text} LIMIT {_MAX_NEWER}"
+        where = newer(than) & driver.within & plan.within & plan.rest
+        inner = f"SELECT 1 FROM {driver.table} WHERE {where.text} LIMIT {run_lists.MAX_NEWER}"
         count += connection.execute(f"SELECT count(*) FROM ({inner})", where.values).fetchone()[0]
-    return min(count, _MAX_NEWER)
+    return min(count, run_lists.MAX_NEWER)
 
 
 def _named(condition: SqlCondition) -> tuple[str, dict[str, Any]]:

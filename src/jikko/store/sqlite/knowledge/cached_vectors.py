@@ -124,11 +124,9 @@ class _Matrix:
 
     @property
     def size(self) -> int:
-        """Bytes."""
         return int(self._rows.nbytes) + 16 * len(self._keys)
 
     def refresh(self, connection: sqlite3.Connection, dataset_id: StoredId) -> None:
-        """Have it be as the database is."""
         np = self._np
         row = connection.execute("SELECT removals FROM dataset WHERE id = ?", (dataset_id,)).fetchone()
         removals = 0 if row is None else row[0]
@@ -171,7 +169,6 @@ class _Matrix:
         self._documents, self._versions = resized(self._documents), resized(self._versions)
 
     def _put(self, at: int, rows: list[Any]) -> None:
-        """Fill rows in, from a place on."""
         np, end = self._np, at + len(rows)
         vectors = np.frombuffer(b"".join(row[3] for row in rows), dtype="<f2").reshape(len(rows), self._dimensions)
         self._rows[at:end] = self._in_bits(vectors)

@@ -71,7 +71,6 @@ class Archiver:
         task.add_done_callback(self._clearing.discard)
 
     async def rest(self) -> None:
-        """Wait until nothing is left to be removed."""
         await asyncio.gather(*self._clearing, return_exceptions=True)
 
     async def _compressed(self, write: LogWrite) -> bytes:

@@ -6,13 +6,13 @@ from typing import Any, Final
 from jikko.ports.stores.run_store import LogQuery, RunSlice
 from jikko.repositories.identifiers import storable, stored_id
 from jikko.store.run_columns import STATUS_NUMBERS
+from jikko.store.run_lists import NEWEST_FIRST
 from jikko.store.sqlite.keywords.match import KeywordMatch
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.totals import total
 
 _APP: Final = "SELECT key FROM names WHERE text = ?"
 _USERS: Final = "SELECT key FROM end_users WHERE app = ? AND session = ? AND end_user_id = coalesce(?, end_user_id)"
-_NEWEST_FIRST: Final = "ORDER BY created_at DESC, key DESC"
 
 
 def list_runs(connection: sqlite3.Connection, query: LogQuery, rows: RunRows, *, scan_up_to: float) -> RunSlice:
@@ -39,11 +39,11 @@ def list_runs(connection: sqlite3.Connection, query: LogQuery, rows: RunRows, *,
         skip, wanted = 0, ", ".join(map(str, keys))
     else:
         # Reads the index alone, however deep the page.
-        wanted = f"SELECT key FROM {table} WHERE {where} {_NEWEST_FIRST} LIMIT :limit OFFSET :skip"
+        wanted = f"SELECT key FROM {table} WHERE {where} {NEWEST_FIRST} LIMIT :limit OFFSET :skip"
     if skip >= count or not wanted:
         return RunSlice(total=count)
     page = connection.execute(
-        f"SELECT {COLUMNS} FROM runs WHERE key IN ({wanted}) {_NEWEST_FIRST}",
+        f"SELECT {COLUMNS} FROM runs WHERE key IN ({wanted}) {NEWEST_FIRST}",
         values | {"limit": query.limit, "skip": skip},
     )
     return RunSlice(total=count, records=[rows.record(connection, row) for row in page.fetchall()])

@@ -44,7 +44,6 @@ class Totals(StandingProjection):
                 self._changes[key] = self._changes.get(key, 0) + by
 
     def before_commit(self, connection: sqlite3.Connection) -> None:
-        """Write what was noted."""
         if not self._changes:
             return
         changes: dict[tuple[int, int], int] = {}
@@ -55,7 +54,6 @@ class Totals(StandingProjection):
         self._changes.clear()
 
     def rolled_back(self) -> None:
-        """Forget what was noted."""
         self._changes.clear()
 
 
