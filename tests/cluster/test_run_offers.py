@@ -9,7 +9,7 @@ import pytest
 
 from jikko.cluster.channel import Channel
 from jikko.cluster.cluster_messages import HasRoom, Message, OfferWaiting, TookWaiting
-from jikko.cluster.run_offers import RunOffers
+from jikko.cluster.workers import RunOffers
 from jikko.ports.cluster import WaitingRun
 from tests.cluster.recorder import Recorder
 from tests.effort import PATIENCE

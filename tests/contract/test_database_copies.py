@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jikko.errors import StoreUnavailable
-from jikko.ports.stores.database_copies import DatabaseCopies
+from jikko.maintenance.backup import DatabaseCopies
 from jikko.store.sqlite.copies import SqliteCopies
 from jikko.store.sqlite.database import Database
 from tests.effort import PATIENCE

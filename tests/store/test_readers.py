@@ -10,7 +10,7 @@ import pytest
 
 from jikko.errors import StoreUnavailable
 from jikko.store.sqlite.connection import connect
-from jikko.store.sqlite.readers import Readers
+from jikko.store.sqlite.database import Readers
 
 pytestmark = pytest.mark.anyio
 

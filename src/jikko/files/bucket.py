@@ -303,3 +303,35 @@ def trouble(what: str, which: str = "A stored file") -> Iterator[None]:
         # The text of the library has addresses and names; the message goes to clients.
         why = _REASONS.get(type(error).__name__, "the bucket cannot be reached, or fails")
         raise StoreUnavailable(f"{which} cannot be {what}: {why}.") from error
+
+
+class BucketContents:
+    """``Contents`` of what ``BucketBlobs`` keeps. Everything here blocks."""
+
+    def __init__(self, url: str) -> None:
+        """Opens no connection. ``url``: as for ``BucketBlobs``. Raises ``InvalidSettings``: that is no url of a bucket,
+        or the library is missing."""
+        self._store = opened(url)
+        self._name = address_of(url)
+
+    def digests(self) -> Iterator[str]:
+        import obstore
+
+        with trouble("listed", f"What is in {self._name}"):
+            for page in obstore.list(self._store, f"{FOLDER}/", chunk_size=_PAGE):
+                for entry in page:
+                    if digest := digest_in(entry["path"]):
+                        yield digest
+
+    def pieces(self, digest: str, size: int) -> Iterator[bytes]:
+        import obstore
+
+        gathered = bytearray()
+        with trouble("read", f"The content {digest} in {self._name}"):
+            for piece in obstore.get(self._store, content_path(digest)).stream(min_chunk_size=size):
+                gathered += bytes(piece)
+                while len(gathered) >= size:
+                    yield bytes(gathered[:size])
+                    del gathered[:size]
+        if gathered:
+            yield bytes(gathered)

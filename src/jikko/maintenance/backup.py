@@ -1,9 +1,9 @@
 """Making a backup: all that a data folder has, as it is at one moment, into a folder that can be served as it is."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -15,8 +15,30 @@ from jikko.maintenance.backup_target import mark, require_apart, require_free
 from jikko.maintenance.folder_copy import copy_file, copy_folder, held
 from jikko.ports.clock import Clock
 from jikko.ports.files.contents import Contents, FolderContents
-from jikko.ports.stores.database_copies import DatabaseCopies
 from jikko.private import make_folder, make_whole_file, remove, tighten, tighten_tree
+
+
+class DatabaseCopies(Protocol):
+    """Makes and recognises copies. Everything here blocks."""
+
+    def folder_id(self, database: Path) -> str:
+        """What the data folder of a database is known by, in all its copies; empty if an earlier version made it.
+        Raises ``StoreUnavailable``: it cannot be read."""
+
+    def folder_id_of_copy(self, copy: Path) -> str:
+        """The same of a database that may be anything, and is not written to; empty if it does not say."""
+
+    def copy(self, targets: Mapping[Path, Path]) -> None:
+        """Copy databases as they are at one moment, which is the same for all of them.
+
+        Args:
+            targets: Where each goes. No target is touched before all copies are whole and checked.
+
+        Raises:
+            StoreUnavailable: A database is damaged, or is written to without a moment's rest.
+            OSError: A target cannot be written.
+        """
+
 
 SIGNING_KEY: Final = "signing.key"
 """The key of links to files; what has a number behind it is only accepted."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations  # operations are functions that are made for each call
 
+import sys
+from array import array
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
@@ -10,7 +12,6 @@ from jikko.ports.stores.annotation_store import Annotation, JobStatus, ReplyJob,
 from jikko.repositories import APP, NAME_APP, OF_APP, THE_APP
 from jikko.repositories.identifiers import id_text
 from jikko.repositories.shared_sql import Count, Many, Operation, Record, Row, Rows, SqlDatabase
-from jikko.repositories.vectors import vector_blob, vector_of
 
 _STATUSES: Final[tuple[JobStatus, ...]] = ("waiting", "processing", "completed", "error")
 """What the numbers in ``annotation_jobs.status`` mean."""
@@ -381,3 +382,19 @@ def _job_of(row: Record) -> ReplyJob:
         error=row[6],
         created_at=row[7],
     )
+
+
+def vector_blob(vector: Vector) -> bytes:
+    """A vector as it is stored."""
+    if sys.byteorder == "big":
+        vector = vector[:]
+        vector.byteswap()
+    return vector.tobytes()
+
+
+def vector_of(blob: bytes) -> Vector:
+    """The vector that was stored."""
+    vector = array("f", blob)
+    if sys.byteorder == "big":
+        vector.byteswap()
+    return vector

@@ -7,7 +7,7 @@ from jikko.assemble.postgres.database_reading import with_database
 from jikko.concurrency.shutdown import Shutdown
 from jikko.files.signing_keys import SigningKeys
 from jikko.settings import Settings
-from jikko.store.postgres import key_rotation
+from jikko.store.postgres import sharing
 from jikko.store.postgres.database import Postgres
 
 
@@ -18,7 +18,7 @@ def watch_keys(database: Postgres, keys: SigningKeys, stack: Shutdown) -> None:
         if read:
             keys.become(SigningKeys(*read))
 
-    watching = asyncio.get_running_loop().create_task(key_rotation.watch(database, become))
+    watching = asyncio.get_running_loop().create_task(sharing.watch(database, become))
 
     async def end() -> None:
         watching.cancel()
@@ -34,13 +34,13 @@ def change_keys(settings: Settings, *, forget: bool) -> int:
 
     async def change(database: Postgres) -> int:
         if forget:
-            count = await key_rotation.forget_older(database)
+            count = await sharing.forget_older(database)
         else:
-            new = await key_rotation.add_key(database)
+            new = await sharing.add_key(database)
             # First all accept it, then it signs: so none meets a link that it does not know.
-            await asyncio.sleep(2 * key_rotation.LOOK_SECONDS)
-            count = await key_rotation.make_newest(database, new)
-        await asyncio.sleep(2 * key_rotation.LOOK_SECONDS)
+            await asyncio.sleep(2 * sharing.LOOK_SECONDS)
+            count = await sharing.make_newest(database, new)
+        await asyncio.sleep(2 * sharing.LOOK_SECONDS)
         return count
 
     return with_database(settings, change)

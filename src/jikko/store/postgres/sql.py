@@ -2,31 +2,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from typing import Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from jikko.errors import JikkoError
 from jikko.repositories.shared_sql import Count, Dialect, Many, Operation, Record, Row, SqlQuery, nothing
 from jikko.store.postgres.columns import id_column, text
 
+if TYPE_CHECKING:
+    from jikko.store.postgres.database import Postgres
+
 T = TypeVar("T")
 
 POSTGRES: Final = Dialect("postgres", to_id=id_column, to_text=text)
-
-
-class _Database(Protocol):
-    """See ``Postgres``."""
-
-    def row(self, sql: str, *values: Any) -> Awaitable[Any]: ...
-
-    def fetch(self, sql: str, *values: Any) -> Awaitable[list[Any]]: ...
-
-    def execute(self, sql: str, *values: Any) -> Awaitable[int]: ...
-
-    def read_by(self, read: Callable[[Any, float], Awaitable[T]], *, searching: bool = False) -> Awaitable[T]: ...
-
-    def transact(self, work: Callable[[Any], Awaitable[T]]) -> Awaitable[T]: ...
-
-    def on_close(self, rest: Callable[[], Awaitable[None]]) -> None: ...
 
 
 async def perform(operation: Operation[T], connection: Any, seconds: float | None = None) -> T:
@@ -69,7 +56,7 @@ class PostgresSql:
 
     dialect: Final = POSTGRES
 
-    def __init__(self, database: _Database) -> None:
+    def __init__(self, database: "Postgres") -> None:
         self._database = database
         self._begun: set[asyncio.Task[None]] = set()
         database.on_close(self.settled)

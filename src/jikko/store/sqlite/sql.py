@@ -3,29 +3,18 @@
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from typing import Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from jikko.repositories.identifiers import storable, stored_id
 from jikko.repositories.shared_sql import Count, Dialect, Operation, Record, Row, Rows, nothing
+
+if TYPE_CHECKING:
+    from jikko.store.sqlite.database import Database
 
 T = TypeVar("T")
 
 SQLITE: Final = Dialect("sqlite", to_id=stored_id, to_text=storable)
 _WITH_TEXT_IDS: Final = SQLITE.with_text_ids()
-
-
-class _Database(Protocol):
-    """See ``Database``."""
-
-    def submit(self, operation: Callable[[sqlite3.Connection], Any]) -> "asyncio.Future[Any]": ...
-
-    def quick(self, query: Callable[[sqlite3.Connection], T]) -> T: ...
-
-    def quick_once(self, name: Hashable, query: Callable[[sqlite3.Connection], T]) -> T: ...
-
-    def read(self, query: Callable[[sqlite3.Connection], T]) -> Awaitable[T]: ...
-
-    def search(self, query: Callable[[sqlite3.Connection], T]) -> Awaitable[T]: ...
 
 
 def perform(operation: Operation[T], connection: sqlite3.Connection, dialect: Dialect = SQLITE) -> T:
@@ -56,7 +45,7 @@ def perform(operation: Operation[T], connection: sqlite3.Connection, dialect: Di
 class SqliteSql:
     """``Sql`` over one SQLite file."""
 
-    def __init__(self, database: _Database, dialect: Dialect = SQLITE) -> None:
+    def __init__(self, database: "Database", dialect: Dialect = SQLITE) -> None:
         self._database = database
         self._statement = dialect.statement
         self.dialect: Final = dialect
