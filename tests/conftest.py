@@ -1,9 +1,12 @@
 """What all tests share."""
 
+import compileall
 import gc
+import importlib
 import os
 import signal
 from collections.abc import Generator
+from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -37,14 +40,34 @@ settings.load_profile("any machine")
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """The modules and the items of tests stay until the end: the garbage collector does not look through them."""
     gc.disable()
     try:
+        if worker := getattr(session.config, "workerinput", None):
+            compile_share(session.config, int(worker["workerid"].removeprefix("gw")), worker["workercount"])
         return (yield)
     finally:
         gc.enable()
         gc.freeze()
+
+
+def compile_share(config: pytest.Config, number: int, count: int) -> None:
+    """Begin with another part of the modules than the other processes do: what one has compiled, the others load.
+
+    Args:
+        number: Of this process, from 0.
+        count: How many there are.
+    """
+    source = sorted((config.rootpath / "src").rglob("*.py"))
+    for path in source[number::count]:
+        compileall.compile_file(path, quiet=2)
+    named = [config.invocation_params.dir / argument.partition("::")[0] for argument in config.args]
+    tests = sorted({file for path in named for file in (path.rglob("test_*.py") if path.is_dir() else (path,))})
+    for path in tests[number::count]:
+        # What cannot be imported is told when its turn comes.
+        with suppress(Exception):
+            importlib.import_module(".".join(path.relative_to(config.rootpath).with_suffix("").parts))
 
 
 @pytest.fixture
