@@ -1,15 +1,13 @@
 """``jikko callbacks``: reports of ended runs that did not reach their addresses."""
 
-import json
-import sys
-from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.options import assembled, existing, with_assembly, with_settings
-from jikko.cli.shown import show_entry
+from jikko.cli.runs.entries import iso
+from jikko.cli.shown import show_entry, show_nothing
 from jikko.errors import NotFound
 from jikko.exit_codes import of_error
 from jikko.ids import is_uuid
@@ -31,16 +29,11 @@ async def list_(assembly: Assembly, app: str | None, as_json: bool) -> None:
     found = False
     async for entry in assembly.callbacks.undelivered(of_app):
         found = True
-        if as_json:
-            click.echo(json.dumps(_entry(entry), ensure_ascii=False))
-        else:
-            following = f"next {_time(entry.next_at)}" if entry.state == "pending" and entry.next_at else ""
-            click.echo(
-                f"{entry.run_id}  {entry.state:7}  {entry.attempts:3} attempts  {entry.url}  {following}  "
-                f"{entry.error or ''}".rstrip()
-            )
-    if not found and not as_json and sys.stdout.isatty():
-        click.echo("no call-back waits or was given up", err=True)
+        following = f"next {iso(entry.next_at, 'seconds')}" if entry.state == "pending" and entry.next_at else ""
+        line = f"{entry.run_id}  {entry.state:7}  {entry.attempts:3} attempts  {entry.url}  {following}  "
+        show_entry(_entry(entry), f"{line}{entry.error or ''}".rstrip(), as_json=as_json)
+    if not found:
+        show_nothing("no call-back waits or was given up", as_json=as_json)
 
 
 @callbacks.command(short_help="Have call-backs delivered again.")
@@ -89,7 +82,3 @@ def _entry(entry: Any) -> dict[str, Any]:
         "created_at": int(entry.created_at),
         "next_at": int(entry.next_at) if entry.state == "pending" else None,
     }
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

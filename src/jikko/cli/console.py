@@ -1,9 +1,7 @@
 """``jikko console``: a link that opens the console, and the tokens that do."""
 
-import json
 import sys
 import webbrowser
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ import click
 
 from jikko.apps.key_files import write_key
 from jikko.assemble.assembly import Assembly
+from jikko.cli.apps.app_keys_command import or_revoked
 from jikko.cli.options import (
     assembled,
     existing,
@@ -21,6 +20,7 @@ from jikko.cli.options import (
     to_option,
     with_settings,
 )
+from jikko.cli.runs.entries import iso
 from jikko.cli.shown import show_entry, show_nothing
 from jikko.cluster.data_folder_lock import owner_of
 from jikko.server.serving import link
@@ -74,18 +74,11 @@ async def new(settings: Settings, name: str, viewer: bool, file: Path | None, as
         access = _console_of(assembly).access
         entry, token = await access.new_token(name, role)
         if file is not None:
-            try:
+            async with or_revoked("token", lambda: access.revoke(entry.id)):
                 write_key(file, token)
-            except OSError as error:
-                await access.revoke(entry.id)
-                raise click.ClickException(f"{file} cannot be written: {error.strerror}. No token was made.") from None
-    if as_json:
-        shown = {"id": entry.id, "name": name, "role": role, "token": None if file else token}
-        click.echo(json.dumps(shown | ({"file": str(file)} if file else {}), ensure_ascii=False))
-    elif file is not None:
-        click.echo(f"in {file}")
-    else:
-        click.echo(f"{token}  (shown only now)" if sys.stdout.isatty() else token)
+    shown = {"id": entry.id, "name": name, "role": role, "token": None if file else token}
+    where = f"in {file}" if file else f"{token}  (shown only now)" if sys.stdout.isatty() else token
+    show_entry(shown | ({"file": str(file)} if file else {}), where, as_json=as_json)
 
 
 @tokens.command("list", short_help="List tokens.")
@@ -97,13 +90,10 @@ async def list_(settings: Settings, as_json: bool) -> None:
         if not known:
             show_nothing("no tokens yet; `jikko console tokens new NAME` makes one", as_json=as_json)
         for entry in known:
-            if as_json:
-                fields = {"id": entry.id, "name": entry.name, "role": entry.role, "hint": entry.hint}
-                times = {"created_at": entry.created_at, "used_at": entry.used_at}
-                click.echo(json.dumps(fields | times, ensure_ascii=False))
-            else:
-                used = "never used" if entry.used_at is None else f"used {_time(entry.used_at)}"
-                click.echo(harmless(f"{entry.id}  {entry.hint}  {entry.role:8}  {entry.name}  {used}"))
+            fields = ("id", "name", "role", "hint", "created_at", "used_at")
+            used = "never used" if entry.used_at is None else f"used {iso(entry.used_at, 'seconds')}"
+            line = harmless(f"{entry.id}  {entry.hint}  {entry.role:8}  {entry.name}  {used}")
+            show_entry({field: getattr(entry, field) for field in fields}, line, as_json=as_json)
 
 
 @tokens.command(short_help="Revoke a token.")
@@ -114,14 +104,10 @@ async def revoke(settings: Settings, token_id: str, as_json: bool) -> None:
     async with assembled(existing(settings), console=True) as assembly:
         await _console_of(assembly).access.revoke(token_id)
     if as_json:
-        click.echo(json.dumps({"id": token_id, "revoked": True}))
+        show_entry({"id": token_id, "revoked": True}, "", as_json=True)
 
 
 def _console_of(assembly: Assembly) -> Any:
     if assembly.console is None:
         raise click.ClickException("There is no console: JIKKO_CONSOLE is off.")
     return assembly.console
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -71,6 +71,17 @@ class FolderOrBucket(click.Path):
         return super().convert(value, parameter, context)
 
 
+def together(*options: Callable[[Any], Any]) -> Callable[[T], T]:
+    """Several options as one, in the order of the help."""
+
+    def decorated(command: T) -> T:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorated
+
+
 def to_option(help: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """The option for the file that something is written to."""
     return click.option("--to", "file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help=help)

@@ -1,6 +1,5 @@
 """``jikko packages``: libraries that the code of workflows can import."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import click
 from jikko.assemble.packages import PackagesRefused, install_packages, installed_packages, remove_packages
 from jikko.cli.command_failure import Failure
 from jikko.cli.options import run_async, with_settings
+from jikko.cli.shown import show_entry
 from jikko.settings import Settings
 
 
@@ -72,16 +72,8 @@ def _reporter(as_json: bool) -> Any:
 def _show(installed: Any, as_json: bool) -> None:
     found = sorted(installed.packages, key=lambda package: not package.requested) if installed else []
     for package in found:
-        if as_json:
-            entry = {
-                "name": package.name,
-                "version": package.version,
-                "modules": list(package.modules),
-                "requested": package.requested,
-            }
-            click.echo(json.dumps(entry, ensure_ascii=False))
-        else:
-            needed = "" if package.requested else "  (needed by others)"
-            click.echo(f"{package.name} {package.version}{needed}")
+        entry = {field: getattr(package, field) for field in ("name", "version", "modules", "requested")}
+        needed = "" if package.requested else "  (needed by others)"
+        show_entry(entry, f"{package.name} {package.version}{needed}", as_json=as_json)
     if not found and not as_json:
         click.echo("No packages are installed.", err=True)

@@ -2,8 +2,8 @@
 
 import json
 import re
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ import click
 
 from jikko.apps.model_needs import Need, needs_of
 from jikko.assemble import make_embedder, models_alone, providers_of
-from jikko.cli.checking.dsl_sources import checked_sources
+from jikko.cli.checking.dsl_sources import workflows_of
 from jikko.cli.options import assembled, providers_option, record_exists, with_settings
-from jikko.errors import InvalidDocument
+from jikko.cli.shown import show_entry, show_nothing, some
 from jikko.ports.embeddings import EmbeddingRequest
 from jikko.ports.models import ModelFailure, ModelRequest, PromptMessage
 from jikko.settings import Settings
@@ -39,29 +39,27 @@ async def list_(settings: Settings, files: tuple[str, ...], as_json: bool) -> in
     """
     found = providers_of(settings)
     for config in found.entries.values():
+        has_key = bool(config.api_key or config.credentials)
         entry = {
             "provider": config.id,
             "type": config.type,
             "base_url": config.base_url,
             "plugin": config.plugin,
-            "has_key": bool(config.api_key or config.credentials),
+            "has_key": has_key,
             "unset": list(config.unset),
             "max_concurrent": config.max_concurrent,
             "requests_per_minute": config.requests_per_minute,
         }
-        if as_json:
-            click.echo(json.dumps(entry, ensure_ascii=False))
-            continue
-        key = "key set" if config.api_key or config.credentials else "no key"
+        key = "key set" if has_key else "no key"
         key = f"environment variable {', '.join(config.unset)} is not set" if config.unset else key
         where = config.base_url or config.plugin or Path(str(config.options.get("path", ""))).name
         about = ", ".join(filter(None, (f"{config.type} {where}".strip(), "" if config.type == "llama_cpp" else key)))
-        click.echo(f"{config.id}  ({about})")
+        show_entry(entry, f"{config.id}  ({about})", as_json=as_json)
     if not as_json:
         for purpose, (provider, name) in found.defaults.items():
             click.echo(harmless(f"default {purpose}: {provider} {name}"))
-    if not found.entries and not as_json and sys.stdout.isatty():
-        click.echo("no providers: JIKKO_PROVIDERS or --providers names the file that has them", err=True)
+    if not found.entries:
+        show_nothing("no providers: JIKKO_PROVIDERS or --providers names the file that has them", as_json=as_json)
     missing = 0
     wanted: dict[str, list[tuple[str, Need]]] = {}
     async for workflow, needs in _workflows(files, settings):
@@ -76,9 +74,9 @@ async def list_(settings: Settings, files: tuple[str, ...], as_json: bool) -> in
     for provider, of in ({} if as_json else wanted).items():
         reached = found.find(provider)
         ok = reached is not None and not reached.unset
-        models = ", ".join(_some(list(dict.fromkeys(need.model for _, need in of)), "models"))
+        models = ", ".join(some(list(dict.fromkeys(need.model for _, need in of)), "models", 5))
         places = list(dict.fromkeys(f"{workflow}: {need.node}" for workflow, need in of))
-        where = ", ".join(_some(places, "nodes", 2))
+        where = ", ".join(some(places, "nodes", 2))
         click.echo(harmless(f"{'ok     ' if ok else 'MISSING'}  {provider} {models} ({where})"))
         if reached is None:
             click.echo(f"         add under 'providers:'\n       {found.line_to_add(provider)}")
@@ -109,20 +107,17 @@ async def init(settings: Settings, files: tuple[str, ...]) -> int:
 
 async def _workflows(files: tuple[str, ...], settings: Settings) -> AsyncIterator[tuple[str, Any]]:
     """Names of workflows and what they need; ``None`` for one that cannot be read, after that was printed."""
-    if files:
-        for file, checked in checked_sources(files):
-            nodes = () if checked is None else checked.document.nodes
-            yield file, None if checked is None else needs_of((node.id, node.data) for node in nodes)
-        return
-    async with assembled(settings, in_memory=not record_exists(settings)) as assembly:
-        for app in await assembly.apps.all():
-            try:
-                workflow = await assembly.workflows.get(app)
-            except InvalidDocument as error:
-                click.echo(harmless(f"{app.name}: {error}"), err=True)
-                yield app.name, None
-                continue
-            yield app.name, needs_of((node.id, node.data) for node in workflow.document.nodes)
+
+    def needs(workflow: Any) -> Any:
+        return needs_of((node.id, node.data) for node in workflow.document.nodes)
+
+    async with AsyncExitStack() as stack:
+        assembly = None
+        if not files:
+            services = assembled(settings, in_memory=not record_exists(settings))
+            assembly = await stack.enter_async_context(services)
+        async for each in workflows_of(files, assembly, needs):
+            yield each
 
 
 @providers.command(short_help="Try the key of each provider.")
@@ -146,12 +141,8 @@ async def test(
             try:
                 entry["models"] = await models.offered(name)
                 if model:
-                    request = ModelRequest(
-                        provider=name,
-                        model=model,
-                        messages=(PromptMessage("user", ("Say yes.",)),),
-                        parameters={"max_tokens": 16},
-                    )
+                    asked = (PromptMessage("user", ("Say yes.",)),)
+                    request = ModelRequest(provider=name, model=model, messages=asked, parameters={"max_tokens": 16})
                     entry["answer"] = (await models.complete(request)).text
                 if embedding:
                     texts = EmbeddingRequest(provider=name, model=embedding, texts=("yes",))
@@ -166,17 +157,9 @@ async def test(
 
 
 def _show(entry: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(entry, ensure_ascii=False))
-    elif entry["ok"]:
-        answer = f", answered {entry['answer']!r}" if "answer" in entry else ""
-        answer += f", vectors of {entry['dimensions']} numbers" if "dimensions" in entry else ""
-        click.echo(f"ok      {entry['provider']}: {', '.join(_some(entry['models'], 'models'))}{answer}")
-    else:
-        click.echo(harmless(f"FAILED  {entry['provider']}: {entry['error']}"))
-
-
-def _some(names: list[str], noun: str, shown: int = 5) -> Iterator[str]:
-    yield from names[:shown]
-    if len(names) > shown:
-        yield f"and {len(names) - shown} more {noun}"
+    answer = f", answered {entry['answer']!r}" if "answer" in entry else ""
+    answer += f", vectors of {entry['dimensions']} numbers" if "dimensions" in entry else ""
+    line = harmless(f"FAILED  {entry['provider']}: {entry['error']}")
+    if entry["ok"]:
+        line = f"ok      {entry['provider']}: {', '.join(some(entry['models'], 'models', 5))}{answer}"
+    show_entry(entry, line, as_json=as_json)

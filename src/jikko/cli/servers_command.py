@@ -63,11 +63,8 @@ async def drain(settings: Settings, name: str, as_json: bool) -> None:
         if not await seen.end(server):
             message = f"{server.name} did not take it: it does not answer, or is of an earlier version"
             raise Failure(message, exit_code=ExitCode.UNAVAILABLE, code="service_unavailable")
-    show_entry(
-        {"name": server.name, "ends": True},
-        f"{server.name} ends; {server.runs} runs end there or go on at others",
-        as_json=as_json,
-    )
+    text = f"{server.name} ends; {server.runs} runs end there or go on at others"
+    show_entry({"name": server.name, "ends": True}, text, as_json=as_json)
 
 
 def _seen(settings: Settings) -> "AbstractAsyncContextManager[SeenServers]":

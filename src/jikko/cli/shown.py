@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -31,6 +31,18 @@ def show_table(head: Sequence[str], rows: Iterable[tuple[Mapping[str, Any], Sequ
     widths = [max(map(width, column)) for column in zip(*table, strict=True)]
     for line in table:
         click.echo(printable("  ".join(map(padded, line, widths)).rstrip()))
+
+
+def some(names: Sequence[str], noun: str = "", most: int = 8) -> Iterator[str]:
+    """The first of some names, and how many more there are."""
+    yield from names[:most]
+    if len(names) > most:
+        yield f"and {len(names) - most} more {noun}".rstrip()
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 run``, ``2 runs``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def show_nothing(text: str, *, as_json: bool) -> None:

@@ -1,24 +1,24 @@
 """``jikko tools``: which tools there are, whether they answer, and what they say."""
 
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
 from msgspec.structs import replace
 
 from jikko.assemble.assembly import Assembly
-from jikko.cli.checking.dsl_sources import checked_sources
+from jikko.cli.checking.dsl_sources import workflows_of
 from jikko.cli.command_failure import Failure
 from jikko.cli.options import assembled, record_exists, tools_option, with_settings
-from jikko.cli.shown import show_entry
+from jikko.cli.running.given_inputs import arguments_of
+from jikko.cli.shown import show_entry, some
 from jikko.dsl.fields import did_you_mean
-from jikko.errors import JikkoError, NotFound
+from jikko.errors import NotFound
 from jikko.nodes.tools.conversion import NotConvertible, converted
 from jikko.nodes.tools.tool import ToolNode
 from jikko.ports.tools import ToolCall, ToolFailure, ToolNotFound
 from jikko.settings import Settings
-from jikko.terminal_text import harmless
 
 
 @click.group()
@@ -41,18 +41,14 @@ async def list_(settings: Settings, files: tuple[str, ...], ask: bool, as_json: 
     async with assembled(settings, in_memory=bool(files) or not record_exists(settings)) as assembly:
         for provider in assembly.tools.providers():
             if provider.provider_type == "mcp" and not ask:
-                show_entry(
-                    {**_entry(provider), "tools": None},
-                    f"{_label(provider)}  (--ask asks for its tools)",
-                    as_json=as_json,
-                )
+                line = f"{_label(provider)}  (--ask asks for its tools)"
+                show_entry({**_entry(provider), "tools": None}, line, as_json=as_json)
                 continue
             try:
                 found = await assembly.tools.offered(provider)
             except ToolNotFound as failure:
-                show_entry(
-                    {**_entry(provider), "error": str(failure)}, f"{_label(provider)}  {failure}", as_json=as_json
-                )
+                entry = {**_entry(provider), "error": str(failure)}
+                show_entry(entry, f"{_label(provider)}  {failure}", as_json=as_json)
                 continue
             for tool in found:
                 takes = [{"name": one.name, "type": one.type, "required": one.required} for one in tool.parameters]
@@ -63,18 +59,16 @@ async def list_(settings: Settings, files: tuple[str, ...], ask: bool, as_json: 
             entry = {"type": "mcp_server", "app": served.app, "address": address, "active": served.active}
             line = f"{served.app}  is an MCP server at {address}{'' if served.active else ', which is not active'}"
             show_entry(entry, line, as_json=as_json)
-        async for workflow, nodes in _workflows(files, assembly):
-            if nodes is None:
-                missing += 1
+        async for workflow, nodes in workflows_of(files, assembly, _tool_nodes):
+            missing += nodes is None
             for title, name in nodes or ():
                 what, hint = _lack(assembly.tools, name)
                 missing += bool(what)
                 entry = {"workflow": workflow, "node": title, "tool": str(name), "ok": not what}
                 entry |= {"problem": what, "hint": hint} if what else {}
                 line = f"{'MISSING' if what else 'ok     '}  {workflow}: {title}: {name}"
-                show_entry(
-                    entry, line + (f"\n         {what}\n         {hint}".rstrip() if what else ""), as_json=as_json
-                )
+                line += f"\n         {what}\n         {hint}".rstrip() if what else ""
+                show_entry(entry, line, as_json=as_json)
     return 1 if missing else 0
 
 
@@ -87,24 +81,10 @@ def _lack(tools: Any, name: Any) -> tuple[str, str]:
     return "", ""
 
 
-async def _workflows(files: Sequence[str], assembly: Assembly) -> AsyncIterator[tuple[str, Any]]:
-    """Names of workflows, with the titles of their tool nodes and the tools; ``None`` for one that cannot be read."""
-    for file, checked in checked_sources(files):
-        yield file, None if checked is None else list(_tool_nodes(checked.graph))
-    for app in () if files else await assembly.apps.all():
-        try:
-            workflow = await assembly.workflows.get(app)
-        except JikkoError as error:
-            click.echo(harmless(f"{app.name}: {error}"), err=True)
-            yield app.name, None
-            continue
-        yield app.name, list(_tool_nodes(workflow.graph))
-
-
-def _tool_nodes(graph: Any) -> Iterator[tuple[str, Any]]:
-    for node in graph.nodes.values():
-        if isinstance(node.node, ToolNode):
-            yield node.title or node.id, node.node.name
+def _tool_nodes(workflow: Any) -> list[tuple[str, Any]]:
+    """The titles of its tool nodes, and the tools."""
+    nodes = workflow.graph.nodes.values()
+    return [(node.title or node.id, node.node.name) for node in nodes if isinstance(node.node, ToolNode)]
 
 
 @tools.command(short_help="Ask each provider what tools it has.")
@@ -123,29 +103,29 @@ async def test(settings: Settings, names: tuple[str, ...], as_json: bool) -> int
 
 async def _tried(assembly: Assembly, names: tuple[str, ...], as_json: bool) -> int:
     failed = 0
+
+    def show(entry: dict[str, Any], name: str, what: str = "", failure: Exception | None = None, **more: Any) -> None:
+        nonlocal failed
+        failed += failure is not None
+        entry = {**entry, "ok": failure is None, "error": failure and str(failure), **more}
+        show_entry(entry, f"FAILED  {name}: {failure}" if failure else f"ok      {name}: {what}", as_json=as_json)
+
     providers = [one for one in assembly.tools.providers() if one.provider_type not in ("builtin", "plugin")]
     chosen = [_chosen(name, assembly.tools.providers()) for name in names] or providers
     for provider in chosen:
-        entry: dict[str, Any] = {**_entry(provider), "ok": True, "error": None}
         try:
-            entry["tools"] = [tool.name.tool for tool in await assembly.tools.offered(provider)]
-            line = f"ok      {_label(provider)}: {', '.join(_some(entry['tools']))}"
+            found = [tool.name.tool for tool in await assembly.tools.offered(provider)]
+            show(_entry(provider), _label(provider), ", ".join(some(found)), tools=found)
         except ToolNotFound as failure:
-            entry |= {"ok": False, "error": str(failure)}
-            line = f"FAILED  {_label(provider)}: {failure}"
-            failed += 1
-        show_entry(entry, line, as_json=as_json)
+            show(_entry(provider), _label(provider), failure=failure)
     served = [] if names else assembly.served_apps.all_served()
     for one in served:
-        entry = {"type": "mcp_server", "app": one.app, "ok": True, "error": None}
+        entry = {"type": "mcp_server", "app": one.app}
         try:
             await assembly.apps.find(one.app)
-            line = f"ok      {one.app}: an MCP server"
+            show(entry, one.app, "an MCP server")
         except NotFound as failure:
-            entry |= {"ok": False, "error": str(failure)}
-            line = f"FAILED  {one.app}: {failure}"
-            failed += 1
-        show_entry(entry, line, as_json=as_json)
+            show(entry, one.app, failure=failure)
     if not chosen and not served:
         click.echo("No tools are set up. Set JIKKO_TOOLS to the path of a tools file.", err=True)
     return 1 if failed else 0
@@ -163,12 +143,7 @@ async def call(settings: Settings, tool: str, values: tuple[str, ...], app: str 
     PROVIDER is the key or the name of an entry of the tools file, or a built-in provider. Values are texts, and
     converted to the declared types: time/weekday year=2024 month=2 day=29
     """
-    given = {}
-    for value in values:
-        name, mark, text = value.partition("=")
-        if not mark:
-            raise click.UsageError(f"{value!r} is no NAME=VALUE.")
-        given[name] = text
+    given = arguments_of(values, "NAME=VALUE")
     async with assembled(settings, in_memory=not record_exists(settings)) as assembly:
         provider_name, _, tool_name = tool.rpartition("/")
         app_id = (await assembly.apps.find(app)).id if app else ""
@@ -220,9 +195,3 @@ def _entry(provider: Any) -> dict[str, Any]:
 def _label(provider: Any) -> str:
     name = provider.provider_name or provider.provider
     return name if name == provider.provider else f"{name} ({provider.provider})"
-
-
-def _some(names: Sequence[str]) -> Iterator[str]:
-    yield from names[:8]
-    if len(names) > 8:
-        yield f"and {len(names) - 8} more"

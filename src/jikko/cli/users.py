@@ -1,6 +1,5 @@
 """``jikko users``: who uses apps."""
 
-import json
 from contextlib import AsyncExitStack
 
 import click
@@ -10,6 +9,7 @@ from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_app
 from jikko.cli.options import existing, with_settings
 from jikko.cli.runs.remote import Server, open_folder
+from jikko.cli.shown import counted, show_entry
 from jikko.cli.terminal import confirmed, is_conversation
 from jikko.exit_codes import ExitCode
 from jikko.settings import Settings
@@ -48,11 +48,8 @@ async def delete(settings: Settings, app: str, user: str, yes: bool, as_json: bo
             f"There is nothing of {user!r} in {found.name!r}.", exit_code=ExitCode.NOT_FOUND, code="not_found"
         )
     counts = {"conversations": removed.conversations, "runs": removed.runs, "files": removed.files}
-    if as_json:
-        click.echo(json.dumps(counts))
-        return
-    listed = ", ".join(f"{count} {what[:-1] if count == 1 else what}" for what, count in counts.items())
-    click.echo(f"{listed}: removed.")
+    listed = ", ".join(counted(count, what[:-1]) for what, count in counts.items())
+    show_entry(counts, f"{listed}: removed.", as_json=as_json)
 
 
 async def _stop(assembly: Assembly, app_id: str, user: str, address: str) -> None:

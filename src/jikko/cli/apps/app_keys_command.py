@@ -2,7 +2,10 @@
 
 import sys
 import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,6 +17,18 @@ from jikko.cli.runs.entries import ago
 from jikko.cli.shown import show_entry, show_table
 from jikko.errors import InvalidParam
 from jikko.settings import Settings
+
+
+@asynccontextmanager
+async def or_revoked(noun: str, revoke: Callable[[], Coroutine[Any, Any, object]]) -> AsyncIterator[None]:
+    """Within the block, a new key is written into a file. Where that fails it is revoked, and the command ends."""
+    try:
+        yield
+    except OSError as error:
+        await revoke()
+        raise click.ClickException(
+            f"{error.filename} cannot be written: {error.strerror}. No {noun} was made."
+        ) from None
 
 
 async def issue_key(
@@ -31,16 +46,14 @@ async def issue_key(
     entry = await (assembly.app_keys.add_first if only_first else assembly.app_keys.add)(app_id, key)
     if entry is None:
         return None, ""
-    try:
+    app = await assembly.apps.find(app_id)
+    async with or_revoked("key", lambda: assembly.app_keys.revoke(app, entry.id)):
         if file is not None:
             write_key(file, key)
         elif as_json or sys.stdout.isatty():
             return key, f"{key}  (shown only now)"
         else:
-            file = keep_key(home, entry, key, (await assembly.apps.find(app_id)).name)
-    except OSError as error:
-        await assembly.app_keys.revoke(await assembly.apps.find(app_id), entry.id)
-        raise click.ClickException(f"{error.filename} cannot be written: {error.strerror}. No key was made.") from None
+            file = keep_key(home, entry, key, app.name)
     return key, f"in {file}"
 
 

@@ -9,9 +9,10 @@ from jikko.apps.key_files import forget_key
 from jikko.assemble.assembly import Assembly
 from jikko.cli.command_failure import Failure
 from jikko.cli.options import to_option, with_assembly
-from jikko.cli.shown import show_entry, show_nothing, show_table
+from jikko.cli.shown import counted, show_entry, show_nothing, show_table
 from jikko.cli.terminal import confirmed
 from jikko.cli.whole_file import whole_file
+from jikko.ports.stores.app_store import App
 from jikko.ports.stores.run_store import LogQuery
 from jikko.terminal_text import harmless, printable
 
@@ -112,22 +113,19 @@ async def delete(assembly: Assembly, app: str, yes: bool, as_json: bool) -> None
     that are under way go on until the server stops.
     """
     found = await assembly.apps.find(app)
-    keys = await assembly.app_keys.of(found)
     counts = {
         "versions": len(await assembly.apps.versions(found)),
-        "keys": len(keys),
+        "keys": len(await assembly.app_keys.of(found)),
         "runs": (await assembly.runs.records.find(LogQuery(app_id=found.id, limit=1))).total,
     }
-    what = f"{_count(counts['versions'], 'version')} and {_count(counts['keys'], 'key')}"
+    what = f"{counted(counts['versions'], 'version')} and {counted(counts['keys'], 'key')}"
     stay, them = ("stays", "it") if counts["runs"] == 1 else ("stay", "them")
-    stay = f"Its {_count(counts['runs'], 'run')} {stay}: `jikko runs list --app {found.id}` lists {them}."
+    stay = f"Its {counted(counts['runs'], 'run')} {stay}: `jikko runs list --app {found.id}` lists {them}."
     if not yes:
         runs = stay if counts["runs"] else "It has no runs."
         if not confirmed(f"Remove app {found.name!r} with {what}? {runs}"):
             raise Failure("nothing was removed", code="declined")
-    await assembly.apps.delete(found)
-    for key in keys:
-        forget_key(assembly.settings.home, key.id)
+    await deleted(assembly, found)
     show_entry(
         {"app_id": found.id, "name": found.name, **counts},
         harmless(f"{found.name} was removed, with {what}.{f' {stay}' if counts['runs'] else ''}"),
@@ -135,5 +133,9 @@ async def delete(assembly: Assembly, app: str, yes: bool, as_json: bool) -> None
     )
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+async def deleted(assembly: Assembly, app: App) -> None:
+    """Remove an app, and the files of its keys."""
+    keys = await assembly.app_keys.of(app)
+    await assembly.apps.delete(app)
+    for key in keys:
+        forget_key(assembly.settings.home, key.id)

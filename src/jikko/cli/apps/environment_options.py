@@ -2,45 +2,39 @@
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from jikko.apps.environment import OPTION, overruled_by, parse_env_file, parse_pairs, unused, with_places
 from jikko.assemble.assembly import Assembly
-from jikko.cli.options import assembled, existing, with_settings
+from jikko.cli.options import assembled, existing, together, with_settings
 from jikko.engine.masked import mask
 from jikko.errors import InvalidParam
 from jikko.settings import Settings
 from jikko.terminal_text import harmless
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 _FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 
 
-def env_options(command: F) -> F:
-    """``--env`` and ``--env-file``, which ``env_of`` reads."""
-    for option in (
-        click.option(
-            "--env-file",
-            type=_FILE,
-            metavar="FILE",
-            help="Such values as NAME=VALUE lines; - for standard input. --env wins.",
-        ),
-        click.option(
-            "--env",
-            "env",
-            multiple=True,
-            metavar="NAME=VALUE",
-            help="A value for an environment variable of the workflow; may be repeated. Others see it in the list of "
-            "processes: secrets are better set by JIKKO_ENV_NAME, or in a file.",
-        ),
-    ):
-        command = option(command)
-    return command
+env_options = together(
+    click.option(
+        "--env",
+        "env",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A value for an environment variable of the workflow; may be repeated. Others see it in the list of "
+        "processes: secrets are better set by JIKKO_ENV_NAME, or in a file.",
+    ),
+    click.option(
+        "--env-file",
+        type=_FILE,
+        metavar="FILE",
+        help="Such values as NAME=VALUE lines; - for standard input. --env wins.",
+    ),
+)
+"""Read by ``env_of``."""
 
 
 def env_of(pairs: tuple[str, ...], file: Path | None) -> dict[str, str]:
@@ -97,19 +91,9 @@ async def env(
     for variable, place in with_places(variables, found, ()):
         value = mask(str(variable.value)) if variable.value_type == "secret" else variable.value
         winner = overruled_by(variable.name, found.name, settings.env)
-        entry = {
-            "name": variable.name,
-            "type": variable.value_type,
-            "value": value,
-            "set": bool(place),
-            "overruled_by": winner or None,
-        }
-        if as_json:
-            click.echo(json.dumps(entry, ensure_ascii=True))
-            continue
+        entry = {"name": variable.name, "type": variable.value_type, "value": value, "set": bool(place)}
         where = "set" if place else "from the file" if variable.value != "" else "empty"
-        if winner:
-            where += f"; overruled by {winner}"
-        click.echo(
-            harmless(f"{variable.name}  {variable.value_type}  {json.dumps(value, ensure_ascii=False)}  ({where})")
-        )
+        where += f"; overruled by {winner}" if winner else ""
+        line = f"{variable.name}  {variable.value_type}  {json.dumps(value, ensure_ascii=False)}  ({where})"
+        entry["overruled_by"] = winner or None
+        click.echo(json.dumps(entry) if as_json else harmless(line))

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from jikko.apps.dsl_file import dsl_files, links_to_nothing, read_dsl_file, readable
-from jikko.apps.key_files import forget_key
 from jikko.assemble.assembly import Assembly
 from jikko.cli.apps.app_keys_command import issue_key
+from jikko.cli.apps.apps import deleted
 from jikko.cli.apps.environment_options import env_of, env_options
 from jikko.cli.command_failure import Failure
 from jikko.cli.options import assembled, record_exists, with_settings
@@ -140,10 +140,7 @@ class _Import:
             if app.name in self._imported:
                 continue
             if not self._dry_run:
-                keys = await assembly.app_keys.of(app)
-                await assembly.apps.delete(app)
-                for key in keys:
-                    forget_key(assembly.settings.home, key.id)
+                await deleted(assembly, app)
             removed = "would be removed" if self._dry_run else "removed"
             self._show({"app_id": app.id, "name": app.name, "outcome": "removed"}, f"{printable(app.name)}: {removed}")
 
@@ -156,14 +153,8 @@ class _Import:
             outcome = "new" if standing is None else "unchanged" if standing.unchanged else "changed"
             number = 1 if standing is None else standing.version.number + (not standing.unchanged)
             app_id = None if standing is None else standing.app.id
-            entry: dict[str, Any] = {
-                "file": str(file),
-                "app_id": app_id,
-                "name": name,
-                "version": number,
-                "outcome": outcome,
-            }
-            self._show(entry, f"{printable(name)}: {outcome} (version {number}), from {file}")
+            entry: dict[str, Any] = {"file": str(file), "app_id": app_id, "name": name, "version": number}
+            self._show({**entry, "outcome": outcome}, f"{printable(name)}: {outcome} (version {number}), from {file}")
             return
         published = await apps.publish_if_changed(text, source=file.stem, name=self._name, environment=self._values)
         app, version, key, line = published.app, published.version, None, ""

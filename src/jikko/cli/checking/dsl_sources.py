@@ -2,19 +2,23 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from jikko.apps.dsl_file import dsl_files_below, is_test_file, read_dsl_file, test_files_below
 from jikko.apps.versions import check
+from jikko.assemble.assembly import Assembly
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.load import LoadLimits
+from jikko.errors import JikkoError
 from jikko.nodes.registry import BY_TYPE
-from jikko.terminal_text import printable
+from jikko.terminal_text import harmless, printable
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,25 @@ def checked_sources(paths: Iterable[str]) -> Iterator[tuple[str, Any]]:
             why = source.error.text() if source.error else "cannot be imported; `jikko check` says why"
             click.echo(printable(f"{source.name}: {why}"), err=True)
         yield source.name, checked if usable else None
+
+
+async def workflows_of(
+    paths: Sequence[str], assembly: Assembly | None, told: Callable[[Any], T]
+) -> AsyncIterator[tuple[str, T | None]]:
+    """What is told of each of the files (``Checked``), or without any of the imported apps (``Workflow``), with their
+    names; ``None`` for one that cannot be used, after that was printed."""
+    for file, checked in checked_sources(paths):
+        yield file, None if checked is None else told(checked)
+    if assembly is None or paths:
+        return
+    for app in await assembly.apps.all():
+        try:
+            workflow = await assembly.workflows.get(app)
+        except JikkoError as error:
+            click.echo(harmless(f"{app.name}: {error}"), err=True)
+            yield app.name, None
+        else:
+            yield app.name, told(workflow)
 
 
 def _read(path: str) -> DslSource:

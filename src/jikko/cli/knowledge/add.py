@@ -1,21 +1,20 @@
 """``jikko knowledge add``: files become documents of a dataset."""
 
 import asyncio
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 
-from jikko.cli.knowledge.waiting import finish
+from jikko.cli.knowledge.waiting import finish, summary
 from jikko.cli.options import assembled, providers_option, with_settings
+from jikko.cli.shown import show_entry
 from jikko.errors import NotFound
 from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.documents import source_of
 from jikko.knowledge.readable import EXTENSIONS, is_readable
 from jikko.settings import Settings
-from jikko.terminal_text import harmless
 
 
 class LocalSource(NamedTuple):
@@ -126,23 +125,12 @@ async def add(
         for document in removed:
             await knowledge.documents.delete(found.id, document.id)
         ids = {document.id for document in added}
-        await finish(knowledge, found.id, ids, quiet=as_json)
-        ended = [each for each in await knowledge.documents.all(found.id) if each.id in ids]
-        failed = [each for each in ended if each.status == "error"]
-        for document in failed:
-            click.echo(harmless(f"{document.name}: {document.error}"), err=True)
-        entry = {
-            "dataset_id": found.id,
-            "added": len(added),
-            "unchanged": len(files) - len(added),
-            "removed": len(removed),
-            "failed": len(failed),
-        }
-    if as_json:
-        click.echo(json.dumps(entry))
-    else:
-        counts = ", ".join(
-            f"{entry[each]} {each}" for each in ("added", "unchanged", "removed", "failed") if entry[each]
-        )
-        click.echo(harmless(f"{found.name}: {counts or 'nothing to do'}"))
+        failed = await finish(knowledge, found.id, ids, quiet=as_json)
+    counts = {
+        "added": len(added),
+        "unchanged": len(files) - len(added),
+        "removed": len(removed),
+        "failed": failed,
+    }
+    show_entry({"dataset_id": found.id, **counts}, summary(found.name, counts), as_json=as_json)
     return 1 if failed else 0

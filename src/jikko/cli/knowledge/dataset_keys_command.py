@@ -7,6 +7,7 @@ import click
 
 from jikko.apps.key_files import write_key
 from jikko.assemble.assembly import Assembly
+from jikko.cli.apps.app_keys_command import or_revoked
 from jikko.cli.options import assembled, to_option, with_assembly, with_settings
 from jikko.cli.runs.entries import ago
 from jikko.cli.shown import show_entry, show_nothing, show_table
@@ -28,11 +29,8 @@ async def create(settings: Settings, file: Path | None, as_json: bool) -> None:
     async with assembled(settings) as assembly:
         key, kept = await assembly.knowledge.keys.create()
         if file is not None:
-            try:
+            async with or_revoked("key", lambda: assembly.knowledge.keys.delete(kept.id)):
                 write_key(file, key)
-            except OSError as error:
-                await assembly.knowledge.keys.delete(kept.id)
-                raise click.ClickException(f"{file} cannot be written: {error.strerror}. No key was made.") from None
     entry = {"id": kept.id, "api_key": key if file is None else None, "file": file and str(file)}
     show_entry(entry, f"{key}  (shown only now)" if file is None else f"in {file}", as_json=as_json)
 

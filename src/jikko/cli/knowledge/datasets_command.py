@@ -40,13 +40,9 @@ async def show(assembly: Assembly, dataset: str, as_json: bool) -> None:
     counts = await knowledge.documents.counts(documents)
     for document in documents:
         segments = counts[document.id].total
-        entry: dict[str, Any] = {
-            "id": document.id,
-            "name": document.name,
-            "status": document.status,
-            "segments": segments,
-        }
-        entry |= {"words": document.words, "enabled": document.enabled, "error": document.error}
+        entry: dict[str, Any] = {"id": document.id, "name": document.name, "status": document.status}
+        entry |= {"segments": segments, "words": document.words}
+        entry |= {"enabled": document.enabled, "error": document.error}
         why = f"  {document.error}" if document.error else ""
         text = f"{document.id}  {document.status:9}  {segments:5}  {document.name}{why}"
         show_entry(entry, text, as_json=as_json)

@@ -1,7 +1,6 @@
 """``jikko knowledge import``: datasets of a Dify become datasets of here, with their ids."""
 
 import asyncio
-import json
 import sys
 from collections.abc import AsyncIterator
 from typing import Any, Final, TypeVar
@@ -13,8 +12,9 @@ import msgspec
 from msgspec import Struct, field
 
 from jikko.cli.command_failure import Failure
-from jikko.cli.knowledge.waiting import finish
+from jikko.cli.knowledge.waiting import finish, summary
 from jikko.cli.options import assembled, providers_option, with_settings
+from jikko.cli.shown import show_entry
 from jikko.errors import InvalidParam, JikkoError
 from jikko.exit_codes import ExitCode, of_answer
 from jikko.knowledge.datasets import DatasetWishes
@@ -216,18 +216,11 @@ async def _one(knowledge: Any, service: Any, there: Any, model: tuple[str, str] 
             passed += 1
     await knowledge.imports.finish(dataset, built_in_fields=built_in)
     waits = {each.id for each in await knowledge.documents.all(dataset.id) if each.status in UNDER_WAY}
-    await finish(knowledge, dataset.id, waits, quiet=as_json)
-    ended = [each for each in await knowledge.documents.all(dataset.id) if each.id in waits]
-    failed = [each for each in ended if each.status == "error"]
-    for document in failed:
-        click.echo(harmless(f"{there.name}/{document.name}: {document.error}"), err=True)
-    counts = {"added": changed, "unchanged": len(taken) - changed, "failed": len(failed) + passed}
-    if as_json:
-        click.echo(json.dumps({"dataset_id": dataset.id, "name": dataset.name, **counts}, ensure_ascii=False))
-    else:
-        summary = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-        click.echo(harmless(f"{dataset.name}: {summary or 'nothing to do'}"))
-    return counts["failed"]
+    passed += await finish(knowledge, dataset.id, waits, quiet=as_json, within=f"{there.name}/")
+    counts = {"added": changed, "unchanged": len(taken) - changed, "failed": passed}
+    entry = {"dataset_id": dataset.id, "name": dataset.name, **counts}
+    show_entry(entry, summary(dataset.name, counts), as_json=as_json)
+    return passed
 
 
 class ThereTag(Struct):

@@ -39,7 +39,7 @@ def backup(settings: Settings, folder: str, as_json: bool) -> None:
     except NotABackup as error:
         raise click.ClickException(str(error)) from None
     except StoreUnavailable as error:
-        raise click.ClickException(f"There is no backup of it: {error}{_cause(error)}") from None
+        raise click.ClickException(f"There is no backup of it: {error}{cause_of(error)}") from None
     except (InvalidSettings, OSError) as error:
         if is_bucket(folder):
             raise click.ClickException(str(error)) from None
@@ -86,6 +86,6 @@ def _database(size: int) -> str:
     return f"a database of {size} bytes, " if size else "keys and files, "
 
 
-def _cause(error: Exception) -> str:
+def cause_of(error: Exception) -> str:
     """The error of the library of buckets, which is in no message for clients."""
     return f" ({str(error.__cause__).partition(chr(10))[0]})" if error.__cause__ is not None else ""

@@ -9,7 +9,7 @@ from jikko.assemble import key_files
 from jikko.assemble.postgres.shared_signing_keys import change_keys
 from jikko.cli.operating.reload import reloaded
 from jikko.cli.options import with_settings
-from jikko.cli.shown import show_entry
+from jikko.cli.shown import counted, show_entry
 from jikko.errors import InvalidSettings, JikkoError
 from jikko.settings import Settings
 
@@ -62,15 +62,12 @@ def forget(settings: Settings, as_json: bool) -> None:
 
 
 def _tell_rotated(count: int, as_json: bool) -> None:
-    show_entry(
-        {"older_keys": count},
-        f"A new key signs links from now on; links of {count} older {_keys(count)} are accepted.",
-        as_json=as_json,
-    )
+    text = f"A new key signs links from now on; links of {counted(count, 'older key')} are accepted."
+    show_entry({"older_keys": count}, text, as_json=as_json)
 
 
 def _tell_forgotten(count: int, as_json: bool) -> None:
-    show_entry({"removed": count}, f"{count} older {_keys(count)} removed.", as_json=as_json)
+    show_entry({"removed": count}, f"{counted(count, 'older key')} removed.", as_json=as_json)
 
 
 def _of_servers(settings: Settings, *, forget: bool) -> int:
@@ -90,7 +87,3 @@ def _files(settings: Settings) -> Any:
     except InvalidSettings as error:
         raise click.ClickException(str(error)) from None
     return files
-
-
-def _keys(count: int) -> str:
-    return "key" if count == 1 else "keys"

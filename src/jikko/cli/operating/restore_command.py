@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import click
 
 from jikko.assemble.build_backup import backup_source, is_bucket, line_that_restores, make_restores
+from jikko.cli.operating.backup_command import cause_of
 from jikko.cli.options import FolderOrBucket, with_settings
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.maintenance.restore import NotRestored
@@ -37,8 +38,7 @@ def restore(settings: Settings, source: str, at: str, only_look: bool, as_json: 
     except (NotRestored, InvalidSettings) as error:
         raise click.ClickException(str(error)) from None
     except StoreUnavailable as error:
-        cause = f" ({str(error.__cause__).partition(chr(10))[0]})" if error.__cause__ is not None else ""
-        raise click.ClickException(f"{error}{cause}") from None
+        raise click.ClickException(f"{error}{cause_of(error)}") from None
     except OSError as error:
         raise click.ClickException(f"{error.filename or source}: {error.strerror or error}") from None
     made_at = datetime.fromtimestamp(done.at, UTC).isoformat(timespec="seconds")

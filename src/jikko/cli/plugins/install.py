@@ -54,11 +54,8 @@ async def install(
             try:
                 found = await asked
                 if found is None:
-                    show_entry(
-                        {"source": source, "ok": True, "was_there": True},
-                        f"ok      {source} (was there already)",
-                        as_json=as_json,
-                    )
+                    entry = {"source": source, "ok": True, "was_there": True}
+                    show_entry(entry, f"ok      {source} (was there already)", as_json=as_json)
                     continue
                 if settings.plugins_keys is not None and not unsigned:
                     _require_signature(found[0].trust, settings.plugins_keys)
@@ -153,15 +150,10 @@ async def remove(settings: Settings, names: tuple[str, ...], as_json: bool) -> i
         for name in names:
             gone = tools.remove(name)
             missing += not gone
-            for entry in gone:
-                plugin = entry.plugin
-                show_entry(
-                    {"ok": True, "identifier": plugin.identifier},
-                    f"removed {plugin.id} {plugin.version}",
-                    as_json=as_json,
-                )
+            for plugin in (entry.plugin for entry in gone):
+                entry = {"ok": True, "identifier": plugin.identifier}
+                show_entry(entry, f"removed {plugin.id} {plugin.version}", as_json=as_json)
             if not gone:
-                show_entry(
-                    {"ok": False, "error": f"{name} is not installed"}, f"{name} is not installed", as_json=as_json
-                )
+                text = f"{name} is not installed"
+                show_entry({"ok": False, "error": text}, text, as_json=as_json)
     return 1 if missing else 0

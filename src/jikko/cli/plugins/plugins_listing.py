@@ -1,6 +1,5 @@
 """``jikko plugins list``: what is installed, and what workflows need."""
 
-import json
 from typing import Any
 
 import click
@@ -9,9 +8,8 @@ from jikko.apps.plugin_needs import plugin_needs
 from jikko.assemble.plugin_packages import plugin_packages
 from jikko.cli.checking.dsl_sources import checked_sources
 from jikko.cli.options import with_settings
-from jikko.cli.shown import show_nothing
+from jikko.cli.shown import show_entry, show_nothing
 from jikko.settings import Settings
-from jikko.terminal_text import shown
 
 
 @click.command("list")
@@ -42,12 +40,9 @@ async def list_(settings: Settings, files: tuple[str, ...], as_json: bool) -> in
                 "has": listed,
                 "lacks": tools.lacking(entry),
             }
-            if as_json:
-                click.echo(json.dumps(described, ensure_ascii=False))
-                continue
-            click.echo(shown(f"{plugin.id} {plugin.version}  ({plugin.trust}): {', '.join(listed)}"))
-            for lack in described["lacks"]:
-                click.echo(shown(f"        {lack}"))
+            text = f"{plugin.id} {plugin.version}  ({plugin.trust}): {', '.join(listed)}"
+            text += "".join(f"\n        {lack}" for lack in described["lacks"])
+            show_entry(described, text, as_json=as_json)
         return 0
 
 
@@ -58,11 +53,7 @@ def _needs(file: str, checked: Any, tools: Any, as_json: bool) -> int:
     for need in plugin_needs((node.id, node.data) for node in checked.document.nodes):
         lack = tools.lacks(need)
         lacking += bool(lack)
-        if as_json:
-            entry = {"workflow": file, **need._asdict(), "ok": not lack, "lack": lack}
-            click.echo(json.dumps(entry, ensure_ascii=False))
-            continue
-        click.echo(shown(f"{'MISSING' if lack else 'ok     '}  {file}: {need.node}: {need.provider}/{need.name}"))
-        if lack:
-            click.echo(shown(f"         {lack}"))
+        text = f"{'MISSING' if lack else 'ok     '}  {file}: {need.node}: {need.provider}/{need.name}"
+        text += f"\n         {lack}" if lack else ""
+        show_entry({"workflow": file, **need._asdict(), "ok": not lack, "lack": lack}, text, as_json=as_json)
     return lacking

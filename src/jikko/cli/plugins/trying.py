@@ -1,12 +1,13 @@
 """``jikko plugins test`` and ``call``: whether plugins start, take their credentials, and do what they say."""
 
 import json
-from typing import Any
 
 import click
 
 from jikko.assemble.plugin_packages import plugin_packages
 from jikko.cli.options import providers_option, with_settings
+from jikko.cli.running.given_inputs import arguments_of
+from jikko.cli.shown import show_entry
 from jikko.settings import Settings
 from jikko.terminal_text import shown
 
@@ -24,11 +25,11 @@ async def test(settings: Settings, names: tuple[str, ...], as_json: bool) -> int
         listed = [entry for entry in tools.runtime.installed.entries() if not names or entry.plugin.id in names]
         for missing in set(names) - {entry.plugin.id for entry in listed}:
             failed += 1
-            _echo({"plugin": missing, "ok": False, "error": "it is not installed"}, as_json)
+            _show(missing, "it is not installed", as_json)
         for entry in listed:
             error = await tools.tried(entry)
             failed += error is not None
-            _echo({"plugin": f"{entry.plugin.id} {entry.plugin.version}", "ok": error is None, "error": error}, as_json)
+            _show(f"{entry.plugin.id} {entry.plugin.version}", error, as_json)
     return 1 if failed else 0
 
 
@@ -44,12 +45,7 @@ async def call(settings: Settings, tool: str, values: tuple[str, ...], as_json: 
     that the tool declares. A failure shows the stack if the plugin reports one (the SDK reports none), or else the last
     lines that the plugin printed.
     """
-    given: dict[str, Any] = {}
-    for value in values:
-        name, equals, text = value.partition("=")
-        if not equals:
-            raise click.UsageError(f"{value!r} is no KEY=VALUE.")
-        given[name] = text
+    given = arguments_of(values, "KEY=VALUE")
     provider, _, name = tool.rpartition("/")
     if not provider:
         raise click.UsageError(f"{tool!r} is no PROVIDER/TOOL.")
@@ -57,15 +53,11 @@ async def call(settings: Settings, tool: str, values: tuple[str, ...], as_json: 
         error = await tools.called(provider, name, given, lambda line: click.echo(shown(line)))
         if error is not None:
             click.echo(
-                json.dumps({"error": error}, ensure_ascii=False) if as_json else shown(f"Error: {error}"), err=True
+                shown(json.dumps({"error": error}, ensure_ascii=False) if as_json else f"Error: {error}"), err=True
             )
         return 0 if error is None else 1
 
 
-def _echo(entry: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(entry, ensure_ascii=False))
-    elif entry["ok"]:
-        click.echo(shown(f"ok      {entry['plugin']}"))
-    else:
-        click.echo(shown(f"FAILED  {entry['plugin']}: {entry['error']}"))
+def _show(plugin: str, error: str | None, as_json: bool) -> None:
+    entry = {"plugin": plugin, "ok": error is None, "error": error}
+    show_entry(entry, f"ok      {plugin}" if error is None else f"FAILED  {plugin}: {error}", as_json=as_json)

@@ -3,33 +3,28 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from jikko.cli.command_failure import Failure
+from jikko.cli.options import together
 from jikko.values import MAX_DEPTH, is_too_deep
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def inputs_options(command: F) -> F:
-    """The options of a command that takes inputs: ``pairs`` and ``document``."""
-    for option in (
-        click.option(
-            "--inputs", "document", metavar="FILE", help="All inputs as a JSON object: a file, - or the JSON itself."
-        ),
-        click.option(
-            "-i",
-            "--input",
-            "pairs",
-            multiple=True,
-            metavar="NAME=VALUE",
-            help="An input, read as its type wants it; NAME=@FILE gives a file or its text, @@ is an @. Repeatable.",
-        ),
-    ):
-        command = option(command)
-    return command
+inputs_options = together(
+    click.option(
+        "-i",
+        "--input",
+        "pairs",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="An input, read as its type wants it; NAME=@FILE gives a file or its text, @@ is an @. Repeatable.",
+    ),
+    click.option(
+        "--inputs", "document", metavar="FILE", help="All inputs as a JSON object: a file, - or the JSON itself."
+    ),
+)
+"""Of a command that takes inputs."""
 
 
 def pairs_of(pairs: Sequence[str]) -> list[tuple[str, str]]:
@@ -40,6 +35,17 @@ def pairs_of(pairs: Sequence[str]) -> list[tuple[str, str]]:
         if not sign or not name:
             raise click.BadParameter(f"{pair!r} is not NAME=VALUE", param_hint="'-i'")
         found.append((name, value))
+    return found
+
+
+def arguments_of(pairs: Sequence[str], form: str) -> dict[str, str]:
+    """Texts by name. ``form``: of each pair, as help has it."""
+    found = {}
+    for pair in pairs:
+        name, sign, text = pair.partition("=")
+        if not sign:
+            raise click.UsageError(f"{pair!r} is no {form}.")
+        found[name] = text
     return found
 
 

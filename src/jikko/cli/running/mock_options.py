@@ -1,30 +1,25 @@
 """The options ``--mock NODE=JSON`` and ``--fake-models``: to try workflows without what they need."""
 
 import json
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import click
 
+from jikko.cli.options import together
 from jikko.cli.running.given_inputs import no_json, read_text
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def trial_options(command: F) -> F:
-    """The options ``fake_models`` and ``mocks`` of a command that runs workflows."""
-    for option in (
-        click.option(
-            "--mock",
-            "mocks",
-            multiple=True,
-            metavar="NODE=JSON",
-            help="Outputs of a node (id or title) that does not run; NODE=@FILE reads them. Repeatable.",
-        ),
-        click.option("--fake-models", is_flag=True, help="Answer for all models, without a provider or key."),
-    ):
-        command = option(command)
-    return command
+trial_options = together(
+    click.option("--fake-models", is_flag=True, help="Answer for all models, without a provider or key."),
+    click.option(
+        "--mock",
+        "mocks",
+        multiple=True,
+        metavar="NODE=JSON",
+        help="Outputs of a node (id or title) that does not run; NODE=@FILE reads them. Repeatable.",
+    ),
+)
+"""Of a command that runs workflows."""
 
 
 def trial_settings(fake_models: bool, mocks: Sequence[str]) -> dict[str, Any]:

@@ -50,9 +50,9 @@ def status_of(record: Any, at: Any) -> str:
     return "queued" if record.status == "running" and at is not None and not at.has_begun else str(record.status)
 
 
-def iso(seconds: float) -> str:
-    """A time in UTC, to the millisecond."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def iso(seconds: float, timespec: str = "milliseconds") -> str:
+    """A time in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def ago(seconds: float, now: float | None = None) -> str:

@@ -8,7 +8,7 @@ from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_app
 from jikko.cli.duration_options import duration
 from jikko.cli.options import assembled, existing, with_settings
-from jikko.cli.shown import show_entry
+from jikko.cli.shown import counted, show_entry
 from jikko.cli.terminal import confirmed, is_conversation
 from jikko.settings import Settings
 
@@ -37,18 +37,11 @@ async def prune(
         if dry_run or asks:
             count = sum([await assembly.retention.prunable(before, app_id=app_id) for app_id in apps])
             if dry_run:
-                show_entry({"runs": count}, f"{_runs(count)} would be removed.", as_json=as_json)
+                show_entry({"runs": count}, f"{counted(count, 'run')} would be removed.", as_json=as_json)
                 return
-            if not confirmed(f"Remove {_runs(count)}?"):
+            if not confirmed(f"Remove {counted(count, 'run')}?"):
                 raise Failure("nothing was removed", code="declined")
         pruned = [await assembly.retention.prune(before, app_id=app_id) for app_id in apps]
     runs, files = sum(each.runs for each in pruned), sum(each.files for each in pruned)
-    show_entry(
-        {"runs": runs, "files": files},
-        f"{_runs(runs)} and {'1 file' if files == 1 else f'{files} files'} were removed.",
-        as_json=as_json,
-    )
-
-
-def _runs(count: int) -> str:
-    return "1 run" if count == 1 else f"{count} runs"
+    text = f"{counted(runs, 'run')} and {counted(files, 'file')} were removed."
+    show_entry({"runs": runs, "files": files}, text, as_json=as_json)

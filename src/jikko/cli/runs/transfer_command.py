@@ -98,8 +98,5 @@ async def import_runs(assembly: Assembly, file: Path, app: str | None, as_json: 
             "`jikko runs list`. To have runs become those of an app that is here, say --app when they are first read.",
             err=True,
         )
-    show_entry(
-        {"added": imported.added, "known": imported.known},
-        f"{imported.added} runs were read, {imported.known} were there already.",
-        as_json=as_json,
-    )
+    text = f"{imported.added} runs were read, {imported.known} were there already."
+    show_entry({"added": imported.added, "known": imported.known}, text, as_json=as_json)

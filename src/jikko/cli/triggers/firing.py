@@ -72,9 +72,7 @@ async def fire(
             return 0 if "error" not in entry else ExitCode.FAILED
         if found.kind == "schedule":
             due = await assembly.schedules.control.fire(found)
-            click.echo(
-                json.dumps({"id": found.id, "timestamp": due}) if as_json else "A run begins within ten seconds."
-            )
+            show_entry({"id": found.id, "timestamp": due}, "A run begins within ten seconds.", as_json=as_json)
             return 0
         if found.kind != "webhook":
             raise NotFound(f"Trigger {trigger!r} is a {found.kind}, and has no address to call.")
@@ -91,11 +89,8 @@ async def fire(
             return 0 if would.verdict != "refused" else of_answer(would.status)
     path = f"/triggers/webhook/{found.address}{'?' if query else ''}{_quoted(query)}"
     status, answer = await asyncio.to_thread(_call, webhook.config.method, base, path, given, sent)
-    show_entry(
-        {"status": status, "answer": _json(answer)},
-        harmless(f"{status}  {answer.decode(errors='replace')}".rstrip()),
-        as_json=as_json,
-    )
+    text = harmless(f"{status}  {answer.decode(errors='replace')}".rstrip())
+    show_entry({"status": status, "answer": _json(answer)}, text, as_json=as_json)
     return 0 if status < 400 or status == webhook.config.status else of_answer(status)
 
 

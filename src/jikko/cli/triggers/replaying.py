@@ -36,14 +36,11 @@ async def list_(
     found = await assembly.deliveries.listed(triggers, states=states, since=after, limit=limit)
     for view in found:
         name = called[view.delivery.trigger_id]
-        if as_json:
-            click.echo(shown(json.dumps(entry_of(view, name), ensure_ascii=False)))
-        else:
-            why = view.delivery.reason or view.error or ""
-            run = view.runs[-1] if view.runs else "-"
-            received = ago(view.delivery.received_at)
-            line = f"{view.delivery.id}  {view.state:<9}  {received}  {name}  {run}  {why}"
-            click.echo(printable(line.rstrip()))
+        why = view.delivery.reason or view.error or ""
+        run = view.runs[-1] if view.runs else "-"
+        received = ago(view.delivery.received_at)
+        line = f"{view.delivery.id}  {view.state:<9}  {received}  {name}  {run}  {why}"
+        show_entry(entry_of(view, name), printable(line.rstrip()), as_json=as_json)
     if not found and not as_json and sys.stdout.isatty():
         click.echo("no such deliveries" if trigger or states or since else "no deliveries yet")
 

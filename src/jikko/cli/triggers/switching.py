@@ -1,6 +1,5 @@
 """``jikko triggers list|enable|disable|pause|backfill``."""
 
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from jikko.cli.options import with_assembly
 from jikko.cli.runs.entries import ago
 from jikko.cli.shown import show_entry
 from jikko.ports.stores.trigger_store import KINDS, Trigger
-from jikko.terminal_text import printable, shown
+from jikko.terminal_text import printable
 from jikko.triggers.planning import Overlap
 from jikko.triggers.schedule_control import ScheduleView
 from jikko.triggers.schedule_options import OVERLAPS
@@ -45,9 +44,6 @@ async def list_(assembly: Assembly, app: str | None, kind: Any, as_json: bool) -
             entry["refused"] = await assembly.webhooks.refused_lately(trigger)
         elif trigger.kind == "schedule":
             entry |= entry_of_view(await assembly.schedules.control.view(trigger))
-        if as_json:
-            click.echo(shown(json.dumps(entry, ensure_ascii=False)))
-            continue
         switched = "on" if trigger.enabled else "off"
         refused = f"  {entry['refused']} refused" if entry.get("refused") else ""
         verified = "  verified" if entry.get("verified") else "  not verified" if "verified" in entry else ""
@@ -55,7 +51,7 @@ async def list_(assembly: Assembly, app: str | None, kind: Any, as_json: bool) -
             "  ".join(words_of(entry)) if trigger.kind == "schedule" else f"{entry.get('path', '')}{verified}{refused}"
         )
         line = f"{name}/{trigger.node_id}  {trigger.kind}  {switched}  {told}".rstrip()
-        click.echo(printable(line))
+        show_entry(entry, printable(line), as_json=as_json)
     if not found and not as_json and sys.stdout.isatty():
         click.echo("no triggers")
 
