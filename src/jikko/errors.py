@@ -1,37 +1,4 @@
-"""Every error that this package raises on purpose.
-
-* JikkoError                (those of clients of servers are in client/client_errors.py)
-  * InvalidDocument       the DSL file cannot be imported
-  * InvalidParam          a parameter of the request is wrong
-  * BadRequest            the request cannot be understood
-  * UploadRefused         the upload does not hold one file that can be stored
-  * Unauthorized          no or a wrong API key
-  * Forbidden             it is there, and is another app's or may not be changed
-  * NotFound              no such thing in this app
-  * Conflict              the request contradicts an earlier one
-    * NameTaken           another app has the name
-  * TooLate               a form was submitted already, or its time is up
-  * InvalidFormData       a form was filled in wrongly
-  * TooManyRequests       a limit is reached, nothing was accepted; try again later
-  * ServerStopping        the process is about to end, nothing was accepted
-  * WrongAppMode          the app is of another mode
-  * SpeechFailed          a model that hears or speaks gave no answer
-  * InvalidEnvironment    a value from outside does not suit the environment variable of a workflow
-  * PayloadTooLarge       the request body is too large
-  * NoRoom                there is no memory for the request body now
-  * BodyTooSlow           the request body hardly came while others waited
-  * UnsupportedMediaType  the request body is not of the type that the route reads
-  * LogConflict           another process took the run over
-    * KeyTaken            the idempotency key has a run already
-  * ServiceFailed            a model or service that the request needs failed
-  * StoreUnavailable      the database cannot be read or written now
-    * StartRefused        a run did not become durable in time, and never begins
-    * LogDamaged          the log of one run cannot be read, now or later
-  * LogUnwritable         the log of one run cannot be written, now or later
-  * RunLeft               the server stops before a run has ended; it goes on when the server is back
-  * InvalidSettings       a setting is wrong; the process does not start
-    * InvalidFile         a file of the operator has problems
-    * FolderInUse         another process holds the data folder
+"""Every error that this package raises on purpose, as one tree; those of clients of servers are in ``client``.
 
 A node that fails raises ``nodes.contract.NodeFailure`` instead: that is an outcome of a run, not an error of a caller.
 """
@@ -53,6 +20,12 @@ class JikkoError(Exception):
     """The HTTP status that the error is answered with."""
     headers: Mapping[str, str] = MappingProxyType({})
     """HTTP headers that go with the answer."""
+
+    def __init__(self, message: str = "", *, code: str = "") -> None:
+        """``code``: one that names the kind of thing, such as ``file_not_found``, in place of that of the class."""
+        if code:
+            self.code = code
+        super().__init__(message)
 
 
 class InvalidDocument(JikkoError):
@@ -97,10 +70,6 @@ class UploadRefused(JikkoError):
 
     status = 400
 
-    def __init__(self, message: str, *, code: str) -> None:
-        self.code = code
-        super().__init__(message)
-
 
 class Unauthorized(JikkoError):
     """No API key, or one that opens no app."""
@@ -113,24 +82,15 @@ class Unauthorized(JikkoError):
 class Forbidden(JikkoError):
     """It is there, and is not the app's of the API key, or may not be changed."""
 
+    code = "forbidden"
     status = 403
-
-    def __init__(self, message: str, *, code: str = "forbidden") -> None:
-        self.code = code
-        super().__init__(message)
 
 
 class NotFound(JikkoError):
-    """There is no such thing in the app of the API key.
+    """There is no such thing in the app of the API key."""
 
-    ``code`` may name the kind of thing, such as ``file_not_found``.
-    """
-
+    code = "not_found"
     status = 404
-
-    def __init__(self, message: str, *, code: str = "not_found") -> None:
-        self.code = code
-        super().__init__(message)
 
 
 class Conflict(JikkoError):
@@ -155,10 +115,6 @@ class TooLate(JikkoError):
     """A form was submitted already, or its time is up."""
 
     status = 412
-
-    def __init__(self, message: str, *, code: str) -> None:
-        self.code = code
-        super().__init__(message)
 
 
 class InvalidFormData(JikkoError):
@@ -187,10 +143,6 @@ class WrongAppMode(JikkoError):
 
     status = 400
 
-    def __init__(self, message: str, *, code: str) -> None:
-        self.code = code
-        super().__init__(message)
-
 
 class ModelNotReady(JikkoError):
     """Nothing says how to reach the provider of an app's model."""
@@ -203,9 +155,8 @@ class SpeechFailed(JikkoError):
     """A model that hears or speaks gave no answer that can be used. ``code`` says what is the matter."""
 
     def __init__(self, message: str, *, code: str, status: int = 400) -> None:
-        self.code = code
         self.status = status
-        super().__init__(message)
+        super().__init__(message, code=code)
 
 
 class InvalidEnvironment(JikkoError):
@@ -223,11 +174,8 @@ class InvalidEnvironment(JikkoError):
 class PayloadTooLarge(JikkoError):
     """The request body, or a file in it, is too large."""
 
+    code = "request_entity_too_large"
     status = 413
-
-    def __init__(self, message: str, *, code: str = "request_entity_too_large") -> None:
-        self.code = code
-        super().__init__(message)
 
 
 class NoRoom(JikkoError):
@@ -248,11 +196,8 @@ class BodyTooSlow(JikkoError):
 class UnsupportedMediaType(JikkoError):
     """The request body is not of the type that the route reads."""
 
+    code = "unsupported_media_type"
     status = 415
-
-    def __init__(self, message: str, *, code: str = "unsupported_media_type") -> None:
-        self.code = code
-        super().__init__(message)
 
 
 class LogConflict(JikkoError):
