@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
-from typing import Any, Final, get_args
+from typing import Any, Final, Generic, TypeVar, get_args
 
 from msgspec.structs import replace
 
@@ -51,6 +51,7 @@ from jikko.proving.case_file import ModelRule, is_given
 from jikko.proving.script import CaseScript
 from jikko.values import Json
 
+P = TypeVar("P")
 _PIECE: Final = re.compile(r"\S+\s*|\s+")
 _NO_ANSWER: Final = "no mock of the case answers this call"
 
@@ -66,22 +67,26 @@ def case_ports(ports: NodePorts, script: CaseScript, node: CompiledNode) -> Node
     )
 
 
-class CaseModels:
-    """``Models`` whose answers stand in a test file."""
+class _CasePort(Generic[P]):
+    """A port of a node of a case. ``real``: that of the process."""
 
-    def __init__(self, real: Models, script: CaseScript, node: CompiledNode) -> None:
+    def __init__(self, real: P, script: CaseScript, node: CompiledNode) -> None:
         self._real, self._script, self._node = real, script, node
 
+    async def close(self) -> None:
+        """Close nothing: the real one goes on."""
+
+
+class CaseModels(_CasePort[Models]):
+    """``Models`` whose answers stand in a test file."""
+
     def abilities(self, provider: str, model: str) -> Abilities:
-        """See ``Models``."""
         return self._real.abilities(provider, model)
 
     async def context_size(self, provider: str, model: str) -> int | None:
-        """See ``Models``."""
         return await self._real.context_size(provider, model)
 
     async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
-        """See ``Models``."""
         rule = self._script.model(self._node, request)
         if rule is None:
             if self._script.outside == "refuse":
@@ -96,9 +101,6 @@ class CaseModels:
             for piece in _PIECE.findall(text):
                 emit(Chunk(piece, ""))
         return _completion(rule, text, request)
-
-    async def close(self) -> None:
-        """See ``Models``."""
 
 
 def _completion(rule: ModelRule, text: str, request: ModelRequest) -> Completion:
@@ -125,14 +127,10 @@ def _completion(rule: ModelRule, text: str, request: ModelRequest) -> Completion
     )
 
 
-class CaseHttp:
+class CaseHttp(_CasePort[HttpClient]):
     """An ``HttpClient`` whose answers stand in a test file."""
 
-    def __init__(self, real: HttpClient, script: CaseScript, node: CompiledNode) -> None:
-        self._real, self._script, self._node = real, script, node
-
     async def send(self, request: OutgoingRequest) -> HttpResponse:
-        """See ``HttpClient``."""
         rule = self._script.http(self._node, request)
         if rule is None:
             if self._script.outside != "live":
@@ -146,33 +144,23 @@ class CaseHttp:
         text = json.dumps(rule.json_, ensure_ascii=False) if has_json else rule.text
         return HttpResponse(rule.status, tuple({"Content-Type": kind, **rule.headers}.items()), text.encode())
 
-    async def close(self) -> None:
-        """See ``HttpClient``."""
-
 
 class NoHttp:
     """An ``HttpClient`` that reaches nothing: for what is no node's, such as files of inputs and moderation."""
 
     async def send(self, request: OutgoingRequest) -> HttpResponse:
-        """See ``HttpClient``."""
         raise HttpFailure("A test reaches nothing outside but with `outside: live`.", kind="connect")
 
-    async def close(self) -> None:
-        """See ``HttpClient``."""
+    async def close(self) -> None: ...
 
 
-class CaseTools:
-    """``Tools`` whose answers stand in a test file."""
-
-    def __init__(self, real: Tools, script: CaseScript, node: CompiledNode) -> None:
-        self._real, self._script, self._node = real, script, node
+class CaseTools(_CasePort[Tools]):
+    """``Tools`` whose answers stand in a test file. A tool that a rule is about is there, whatever is installed."""
 
     def icon(self, name: ToolName) -> Json | None:
-        """See ``Tools``."""
         return self._real.icon(name)
 
     def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
-        """See ``Tools``. A tool that a rule is about is there, whatever this installation has."""
         try:
             return self._real.known(name, app_id=app_id) or self._stand_in(name)
         except ToolNotFound:
@@ -186,11 +174,9 @@ class CaseTools:
         return made_up_tool(self._node, name)
 
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
-        """See ``Tools``."""
         return self.known(name, app_id=app_id) or await self._real.find(name, app_id=app_id)
 
     async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
-        """See ``Tools``."""
         rule = self._script.tool(self._node, call)
         if rule is None:
             if self._script.outside != "live":
@@ -207,9 +193,6 @@ class CaseTools:
             emit(VariableMessage(name, value))
         return None
 
-    async def close(self) -> None:
-        """See ``Tools``."""
-
 
 def made_up_tool(node: CompiledNode, name: ToolName) -> Tool:
     """A tool that takes whatever the node gives it."""
@@ -221,28 +204,21 @@ def made_up_tool(node: CompiledNode, name: ToolName) -> Tool:
     return Tool(name=name, parameters=(*parameters, *settings))
 
 
-class CaseKnowledge:
-    """A ``KnowledgeSearch`` that finds what stands in a test file."""
-
-    def __init__(self, real: KnowledgeSearch, script: CaseScript, node: CompiledNode) -> None:
-        self._real, self._script, self._node = real, script, node
+class CaseKnowledge(_CasePort[KnowledgeSearch]):
+    """A ``KnowledgeSearch`` that finds what stands in a test file. Each dataset is there."""
 
     async def usable(self, ids: Sequence[str]) -> list[SearchedDataset]:
-        """See ``KnowledgeSearch``. Each dataset is there."""
         if self._script.outside == "live":
             return await self._real.usable(ids)
         return [SearchedDataset(id_, id_, "", "high_quality") for id_ in ids]
 
     async def missing(self, ids: Collection[str]) -> list[str]:
-        """See ``KnowledgeSearch``."""
         return await self._real.missing(ids) if self._script.outside == "live" else []
 
     async def field_names(self, dataset_ids: Sequence[str]) -> list[str]:
-        """See ``KnowledgeSearch``."""
         return await self._real.field_names(dataset_ids) if self._script.outside == "live" else []
 
     async def search(self, request: SearchRequest) -> SearchResult:
-        """See ``KnowledgeSearch``."""
         rule = self._script.search(self._node, request)
         if rule is None:
             if self._script.outside != "live":
@@ -271,7 +247,7 @@ class CaseKnowledge:
         )
 
     def count_hits(self, hits: Sequence[Hit]) -> None:
-        """See ``KnowledgeSearch``. Nothing is counted of what a test found."""
+        """Count nothing of what a test found."""
 
 
 class CaseContext:

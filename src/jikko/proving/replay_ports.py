@@ -6,7 +6,7 @@ answers counts for nothing.
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final, get_args
+from typing import Any, Final, Generic, TypeVar, get_args
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,8 +16,8 @@ from jikko.events import Usage
 from jikko.graph.compiled import CompiledNode
 from jikko.nodes.contract import NodeFailure
 from jikko.ports.agents import AgentHost, Strategies, Strategy, StrategyCall, StrategyName
-from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
-from jikko.ports.knowledge import Hit, SearchedDataset, SearchFailure, SearchRequest, SearchResult
+from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest
+from jikko.ports.knowledge import Hit, KnowledgeSearch, SearchedDataset, SearchFailure, SearchRequest, SearchResult
 from jikko.ports.models import (
     Abilities,
     Chunk,
@@ -36,6 +36,7 @@ from jikko.proving.case_ports import CaseContext, made_up_tool
 from jikko.proving.recording import Try
 from jikko.values import Json
 
+P = TypeVar("P")
 _NOT_ASKED: Final = "a replay asks nothing"
 
 
@@ -59,17 +60,13 @@ class AskingContext(CaseContext):
 
     steps: Sequence[Any] = ()
 
-    def say(self, name: str, text: str, *, soon: bool = False) -> None:
-        """See ``Context``."""
+    def say(self, name: str, text: str, *, soon: bool = False) -> None: ...
 
-    def think(self, text: str, *, final: bool = False) -> None:
-        """See ``Context``."""
+    def think(self, text: str, *, final: bool = False) -> None: ...
 
-    def log(self, entry: Any) -> None:
-        """See ``Context``."""
+    def log(self, entry: Any) -> None: ...
 
-    def record_step(self, kind: str, request: str, answer: Json, *, usage: Usage | None = None) -> None:
-        """See ``AgentContext``."""
+    def record_step(self, kind: str, request: str, answer: Json, *, usage: Usage | None = None) -> None: ...
 
 
 def asking_ports(ports: NodePorts, asking: Asking) -> NodePorts:
@@ -77,19 +74,23 @@ def asking_ports(ports: NodePorts, asking: Asking) -> NodePorts:
     return replace(
         ports,
         models=_Models(ports.models, asking),
-        http=_Http(asking),
+        http=_Http(ports.http, asking),
         tools=_Tools(ports.tools, asking),
-        knowledge=_Knowledge(asking),
+        knowledge=_Knowledge(ports.knowledge, asking),
         strategies=_Strategies(ports.strategies, asking),
         sandbox=_Sandbox(ports.sandbox, asking),
         files=_Files(ports.files, asking),
     )
 
 
-class _Models:
-    def __init__(self, real: Models, asking: Asking) -> None:
+class _Port(Generic[P]):
+    def __init__(self, real: P, asking: Asking) -> None:
         self._real, self._asking = real, asking
 
+    async def close(self) -> None: ...
+
+
+class _Models(_Port[Models]):
     def abilities(self, provider: str, model: str) -> Abilities:
         try:
             return self._real.abilities(provider, model)
@@ -111,8 +112,6 @@ class _Models:
             raise ModelFailure(_NOT_ASKED, kind=kinds[0] if kinds else "InvokeServerUnavailableError")
         return Completion(text=_answer(recorded.outputs), usage=ModelUsage())
 
-    async def close(self) -> None: ...
-
 
 def _answer(outputs: Mapping[str, Json]) -> str:
     """A text of which the node makes a result, so that it tells its whole request."""
@@ -122,21 +121,13 @@ def _answer(outputs: Mapping[str, Json]) -> str:
     return str(outputs.get("text") or "") if structured is None else json.dumps(structured)
 
 
-class _Http:
-    def __init__(self, asking: Asking) -> None:
-        self._asking = asking
-
+class _Http(_Port[HttpClient]):
     async def send(self, request: OutgoingRequest) -> HttpResponse:
         self._asking.asked = True
         raise HttpFailure(_NOT_ASKED, kind="connect")
 
-    async def close(self) -> None: ...
 
-
-class _Tools:
-    def __init__(self, real: Tools, asking: Asking) -> None:
-        self._real, self._asking = real, asking
-
+class _Tools(_Port[Tools]):
     def icon(self, name: ToolName) -> Json | None:
         return self._real.icon(name)
 
@@ -156,13 +147,8 @@ class _Tools:
         self._asking.asked = True
         raise ToolFailure(_NOT_ASKED)
 
-    async def close(self) -> None: ...
 
-
-class _Knowledge:
-    def __init__(self, asking: Asking) -> None:
-        self._asking = asking
-
+class _Knowledge(_Port[KnowledgeSearch]):
     async def usable(self, ids: Sequence[str]) -> list[SearchedDataset]:
         self._asking.asked = True
         return [SearchedDataset(id_, id_, "", "high_quality") for id_ in ids]
@@ -179,10 +165,7 @@ class _Knowledge:
     def count_hits(self, hits: Sequence[Hit]) -> None: ...
 
 
-class _Strategies:
-    def __init__(self, real: Strategies, asking: Asking) -> None:
-        self._real, self._asking = real, asking
-
+class _Strategies(_Port[Strategies]):
     def icon(self, name: StrategyName) -> Json | None:
         return self._real.icon(name)
 
@@ -198,14 +181,9 @@ class _Strategies:
         self._asking.asked = True
         raise ToolFailure(_NOT_ASKED)
 
-    async def close(self) -> None: ...
 
-
-class _Sandbox:
+class _Sandbox(_Port[Sandbox]):
     """Programs run; but not those that may make requests, which cannot be foreseen."""
-
-    def __init__(self, real: Sandbox, asking: Asking) -> None:
-        self._real, self._asking = real, asking
 
     async def run_code(
         self,
@@ -225,14 +203,9 @@ class _Sandbox:
     async def render(self, template: str, variables: Mapping[str, Json], *, app_id: str = "") -> str:
         return await self._real.render(template, variables, app_id=app_id)
 
-    async def close(self) -> None: ...
 
-
-class _Files:
+class _Files(_Port[Any]):
     """Files are read, as far as they are still there, and none is made."""
-
-    def __init__(self, real: Any, asking: Asking) -> None:
-        self._real, self._asking = real, asking
 
     async def read(self, file_id: str, *, app_id: str, end_user_id: str) -> bytes:
         try:
