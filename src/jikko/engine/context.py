@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Literal
 
 from jikko.engine.event_factory import about, round_outcome, withdrawn
 from jikko.engine.loop import RunLoop, SubgraphTasks
 from jikko.engine.masked import MaskedVariables
-from jikko.engine.subgraph_run import ContainerState, SubgraphRun
+from jikko.engine.subgraph_run import SubgraphRun
 from jikko.events import (
     AgentLogged,
     ContainerStarted,
@@ -174,82 +174,29 @@ class NodeContext:
         variables: Mapping[str, Json] | None = None,
         hides_failed_rounds: bool = False,
     ) -> Mapping[str, Json]:
-        return Rounds(self._loop).begin(self.execution_id, inputs, length, variables, hides_failed_rounds)
+        container = self._loop.state.containers[self.execution_id]
+        if container.started is not None:
+            return container.started.inputs
+        self._loop.events.emit(
+            ContainerStarted(
+                **about(self._loop.state.starts[self.execution_id], self.now()),
+                length=length,
+                inputs=dict(inputs),
+                variables=dict(variables or {}),
+                hides_failed_rounds=hides_failed_rounds,
+            )
+        )
+        return inputs
 
     @property
     def has_rounds(self) -> bool:
-        return Rounds(self._loop).has_begun(self.execution_id)
+        state = self._loop.state
+        return bool(state.containers[self.execution_id].finished) or (self.execution_id, 0) in state.frames
 
     def announce_round(self, index: int, variables: Mapping[str, Json] | None = None) -> None:
-        Rounds(self._loop).announce(self.execution_id, index, variables)
-
-    async def give_way(self) -> None:
-        if self._loop.slice.is_over or self._loop.events.is_behind:
-            self._loop.stepping += 1
-            try:
-                if self._loop.slice.is_over:
-                    self._loop.events.flush_in_time()
-                    await self._loop.slice.give_way()
-                if self._loop.events.is_behind:
-                    await self._loop.events.catch_up()
-                    self._loop.slice.begin()
-            finally:
-                self._loop.stepping -= 1
-        self._loop.pause_soon()
-
-    def run_round(
-        self,
-        index: int,
-        variables: Mapping[str, Json] | None,
-        collect: Callable[[Values], Mapping[str, Json]],
-        is_last: Callable[[Values, bool], bool] | None = None,
-    ) -> Coroutine[Any, Any, RoundOutcome]:
-        # A round makes texts of its own.
-        self._budget = self._recorded = None
-        return Rounds(self._loop).run(self.execution_id, index, variables, collect, is_last)
-
-
-class Rounds:
-    """The ``ContainerContext`` methods of all containers of one run.
-
-    Made for a call and not kept: what knows the loop and is known to it would be left to the garbage collector.
-    """
-
-    __slots__ = ("_loop",)
-
-    def __init__(self, loop: RunLoop) -> None:
-        self._loop = loop
-
-    def begin(
-        self,
-        execution_id: str,
-        inputs: Mapping[str, Json],
-        length: int,
-        variables: Mapping[str, Json] | None,
-        hides_failed_rounds: bool,
-    ) -> Mapping[str, Json]:
-        container = self._loop.state.containers[execution_id]
-        if container.started is None:
-            self._loop.events.emit(
-                ContainerStarted(
-                    **about(self._loop.state.starts[execution_id], self._loop.events.clock()),
-                    length=length,
-                    inputs=dict(inputs),
-                    variables=dict(variables or {}),
-                    hides_failed_rounds=hides_failed_rounds,
-                )
-            )
-            return inputs
-        return container.started.inputs
-
-    def has_begun(self, execution_id: str) -> bool:
-        state = self._loop.state
-        return bool(state.containers[execution_id].finished) or (execution_id, 0) in state.frames
-
-    def announce(self, execution_id: str, index: int, variables: Mapping[str, Json] | None) -> None:
-        container = self._loop.state.containers[execution_id]
-        if index not in container.finished and (execution_id, index) not in self._loop.state.frames:
-            started = self._loop.state.starts[execution_id]
+        state, execution_id = self._loop.state, self.execution_id
+        if index not in state.containers[execution_id].finished and (execution_id, index) not in state.frames:
+            started = state.starts[execution_id]
             # Written out, as the end of a round is: a run may have thousands of them.
             event = RoundStarted(
                 at=self._loop.events.clock(),
@@ -265,19 +212,34 @@ class Rounds:
             )
             self._loop.events.emit(event)
 
-    async def run(
+    async def give_way(self) -> None:
+        if self._loop.slice.is_over or self._loop.events.is_behind:
+            self._loop.stepping += 1
+            try:
+                if self._loop.slice.is_over:
+                    self._loop.events.flush_in_time()
+                    await self._loop.slice.give_way()
+                if self._loop.events.is_behind:
+                    await self._loop.events.catch_up()
+                    self._loop.slice.begin()
+            finally:
+                self._loop.stepping -= 1
+        self._loop.pause_soon()
+
+    async def run_round(
         self,
-        execution_id: str,
         index: int,
         variables: Mapping[str, Json] | None,
         collect: Callable[[Values], Mapping[str, Json]],
-        is_last: Callable[[Values, bool], bool] | None,
+        is_last: Callable[[Values, bool], bool] | None = None,
     ) -> RoundOutcome:
-        container = self._loop.state.containers[execution_id]
-        known = container.finished.get(index)
+        # A round makes texts of its own.
+        self._budget = self._recorded = None
+        execution_id = self.execution_id
+        known = self._loop.state.containers[execution_id].finished.get(index)
         if known is not None:
             return round_outcome(known)
-        self.announce(execution_id, index, variables)
+        self.announce_round(index, variables)
         frame = self._loop.state.frames[execution_id, index]
         body = self._loop.bodies[id(frame)] = SubgraphTasks()
         began = time.perf_counter()
@@ -293,21 +255,20 @@ class Rounds:
         finally:
             del self._loop.bodies[id(frame)]
             body.cancel()
-        outcome = self._close_round(container, frame, execution_id, index, collect, is_last, began)
+        outcome = self._close_round(frame, index, collect, is_last, began)
         # Its container may begin no other, and the rounds beside it may wait for people.
         self._loop.pause_soon()
         return outcome
 
     def _close_round(
         self,
-        container: ContainerState,
         frame: SubgraphRun,
-        execution_id: str,
         index: int,
         collect: Callable[[Values], Mapping[str, Json]],
         is_last: Callable[[Values, bool], bool] | None,
         began: float,
     ) -> RoundOutcome:
+        execution_id = self.execution_id
         error = frame.failure
         outputs = collect(frame.scope) if error is None else {}
         failure: NodeFailure | None = None

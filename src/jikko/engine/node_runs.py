@@ -11,7 +11,7 @@ from jikko.concurrency.scheduler import TimeSlice
 from jikko.engine import event_factory
 from jikko.engine.context import NodeContext
 from jikko.engine.event_buffer import EventBuffer
-from jikko.engine.loop import SubgraphTasks
+from jikko.engine.loop import RunLoop, SubgraphTasks
 from jikko.engine.state import RunState
 from jikko.engine.subgraph_run import SubgraphRun
 from jikko.events import FormClosed, NodeFinished, NodeStarted
@@ -23,7 +23,7 @@ from jikko.ports.node_ports import NodePorts
 log = logging.getLogger(__name__)
 
 
-class NodeRuns(ABC):
+class NodeRuns(RunLoop, ABC):
     """The nodes of one run that are under way. Which of them start, and what follows from their ends, is the runner's.
 
     The runner inherits it. As two objects each would know the other, and both, with all events of the run, would be
@@ -45,23 +45,6 @@ class NodeRuns(ABC):
         """Nodes under way that have a place. A container has none: it does nothing but wait for nodes that need one."""
         self._answers: dict[str, FormClosed] = {}
         """Forms that were closed, by execution; their events follow when their nodes run again."""
-
-    @property
-    @abstractmethod
-    def has_ended(self) -> bool:
-        """Whether the run is over for this runner: ended, stopped or parked."""
-
-    @abstractmethod
-    def resume(self, frame: SubgraphRun) -> None:
-        """See ``RunLoop.resume``."""
-
-    @abstractmethod
-    def go_on(self, *, soon: bool = False) -> None:
-        """See ``RunLoop.go_on``."""
-
-    @abstractmethod
-    def pause_soon(self) -> None:
-        """See ``RunLoop.pause_soon``."""
 
     @abstractmethod
     def burst(self) -> None:
