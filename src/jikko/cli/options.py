@@ -16,6 +16,7 @@ from jikko.cluster.data_folder import require_own_record, require_whole
 from jikko.default_home import LOCAL_HOME, has_local_home
 from jikko.errors import InvalidSettings, JikkoError
 from jikko.exit_codes import ExitCode, of_error
+from jikko.lang.durations import seconds_of
 from jikko.setting_sources import read_settings
 from jikko.settings import Settings
 
@@ -85,6 +86,18 @@ def together(*options: Callable[[Any], Any]) -> Callable[[T], T]:
 def to_option(help: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """The option for the file that something is written to."""
     return click.option("--to", "file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help=help)
+
+
+def duration(text: str) -> float:
+    """The seconds of a number with a unit: ``30d``, ``12h``, ``1.5h``; the type of an option.
+
+    Raises:
+        click.BadParameter: It is none.
+    """
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from None
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")

@@ -1,14 +1,14 @@
-"""Attempts, and the answers of servers: refusals become errors, bodies are read to a limit."""
+"""Attempts, and the answers of servers: refusals become errors, bodies are read to a limit, streams event by event."""
 
 import asyncio
+import json
 import random
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from jikko.client.answers import RunEvent
 from jikko.client.client_errors import ServiceError
-from jikko.client.event_stream import decoded
 from jikko.client.service_transport import ResponseHead
 
 _MAX_BYTES: Final = 134_217_728
@@ -131,3 +131,24 @@ def only_jikko(what: str) -> ServiceError:
 def with_query(path: str, query: Mapping[str, Any]) -> str:
     """The path with a query."""
     return f"{path}?{urlencode(query)}" if query else path
+
+
+async def events_in(pieces: AsyncIterator[bytes]) -> AsyncIterator[RunEvent]:
+    """The events of a stream as they come. Pings and comments are passed over."""
+    rest, position = b"", None
+    async for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            if line.startswith(b"id:") and line[3:].strip().isdigit():
+                position = int(line[3:])
+            elif line.startswith(b"data:") and isinstance(event := decoded(line[5:]), dict):
+                yield RunEvent(str(event.get("event") or ""), event, position)
+                position = None
+
+
+def decoded(data: bytes) -> Any:
+    """The JSON value; ``None`` if it is not JSON."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None

@@ -14,8 +14,10 @@ from jikko.client.answering import (
     Attempts,
     accept,
     as_object,
+    decoded,
     entries,
     error_in,
+    events_in,
     is_unknown,
     no_answer,
     not_service,
@@ -25,7 +27,6 @@ from jikko.client.answering import (
 )
 from jikko.client.answers import ChatReply, FlowRun, RunEvent, reply_of, run_of
 from jikko.client.client_errors import ServiceError
-from jikko.client.event_stream import decoded, events_in
 from jikko.client.service_transport import AppTransport, HttpTransport, Transport
 from jikko.ids import new_id
 from jikko.ports.files.file_types import UNKNOWN, mime_type_of

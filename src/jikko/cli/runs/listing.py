@@ -11,8 +11,7 @@ import click
 from jikko.apps.end_users import TRIGGER_USERS, trigger_user, triggered_from
 from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_app, complete_run
-from jikko.cli.duration_options import duration
-from jikko.cli.options import assembled, existing, with_assembly, with_settings
+from jikko.cli.options import assembled, duration, existing, with_assembly, with_settings
 from jikko.cli.runs.entries import ago, at_work, entry, status_of, took
 from jikko.cli.terminal import columns, cut, padded, width
 from jikko.errors import LogDamaged

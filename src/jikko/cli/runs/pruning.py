@@ -6,8 +6,7 @@ import click
 
 from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_app
-from jikko.cli.duration_options import duration
-from jikko.cli.options import assembled, existing, with_settings
+from jikko.cli.options import assembled, duration, existing, with_settings
 from jikko.cli.shown import counted, show_entry
 from jikko.cli.terminal import confirmed, is_conversation
 from jikko.settings import Settings

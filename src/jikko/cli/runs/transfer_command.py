@@ -11,8 +11,7 @@ from typing import BinaryIO
 import click
 
 from jikko.assemble.assembly import Assembly
-from jikko.cli.duration_options import duration
-from jikko.cli.options import assembled, existing, with_new_assembly, with_settings
+from jikko.cli.options import assembled, duration, existing, with_new_assembly, with_settings
 from jikko.cli.shown import show_entry
 from jikko.cli.whole_file import whole_file
 from jikko.maintenance.exported_run import MAX_LINE, BadLine

@@ -14,9 +14,9 @@ from jikko.apps.versions import Workflow
 from jikko.assemble.assembly import Assembly
 from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_app, complete_run
-from jikko.cli.duration_options import duration
 from jikko.cli.options import (
     assembled,
+    duration,
     existing,
     providers_option,
     tools_option,

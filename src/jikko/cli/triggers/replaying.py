@@ -8,8 +8,7 @@ from typing import Any, get_args
 import click
 
 from jikko.assemble.assembly import Assembly
-from jikko.cli.duration_options import duration
-from jikko.cli.options import assembled, existing, with_assembly, with_settings
+from jikko.cli.options import assembled, duration, existing, with_assembly, with_settings
 from jikko.cli.runs.entries import ago
 from jikko.cli.runs.remote import Server, reached
 from jikko.cli.runs.run_commands import executed_here, stop_run

@@ -10,8 +10,7 @@ import click
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_app
-from jikko.cli.duration_options import duration
-from jikko.cli.options import with_assembly
+from jikko.cli.options import duration, with_assembly
 from jikko.cli.runs.entries import ago
 from jikko.cli.shown import show_entry
 from jikko.ports.stores.trigger_store import KINDS, Trigger
