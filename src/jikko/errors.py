@@ -37,9 +37,7 @@ class InvalidDocument(JikkoError):
     def __init__(
         self, source: str, problems: Sequence[Diagnostic], places: Mapping[str, tuple[int, int]] | None = None
     ) -> None:
-        """Args:
-        places: Lines and columns by the paths of problems, as far as they are known.
-        """
+        """``places``: lines and columns by the paths of problems, as far as they are known."""
         self.source = source
         self.problems = tuple(problems)
         self.places = places or {}
@@ -131,9 +129,7 @@ class TooManyRequests(JikkoError):
     status = 429
 
     def __init__(self, message: str, *, retry_after: int = 1) -> None:
-        """Args:
-        retry_after: Whole seconds after which it is worth another try.
-        """
+        """``retry_after``: whole seconds after which it is worth another try."""
         self.headers = {"Retry-After": str(retry_after)}
         super().__init__(message)
 

@@ -87,11 +87,7 @@ def of_answer(status: int) -> ExitCode:
 
 
 def of_run(status: "RunStatus", error: str | None) -> ExitCode:
-    """The code of a command that waited for a run.
-
-    Args:
-        error: Why it did not succeed.
-    """
+    """The code of a command that waited for a run. ``error``: why it did not succeed."""
     from jikko.engine.event_factory import is_out_of_time
 
     match status:

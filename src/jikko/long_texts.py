@@ -32,9 +32,7 @@ class LongTexts:
     """The long texts of one value: a struct, or lists and objects."""
 
     def __init__(self, value: Any, encode: Callable[[str], bytes] | None = None) -> None:
-        """Args:
-        encode: Makes JSON of a text; by default ``encode_text``.
-        """
+        """``encode``: makes JSON of a text; by default ``encode_text``."""
         self.value = value
         self._encode = encode or encode_text
         self._places = _places(value)

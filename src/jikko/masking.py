@@ -51,19 +51,8 @@ def _behind_host(secret: str) -> str:
 def _any_form(found: re.Match[str]) -> str:
     letter = found[0][0]
     encoded = "".join(f"%{byte:02X}" for byte in letter.encode(errors="surrogatepass"))
-    plain = "|".join(
-        map(
-            re.escape,
-            [
-                letter,
-                encoded,
-                encoded.lower(),
-                quote(encoded),
-                quote(encoded.lower()),
-                *(["+"] if letter == " " else []),
-            ],
-        )
-    )
+    forms = [letter, encoded, encoded.lower(), quote(encoded), quote(encoded.lower())]
+    plain = "|".join(map(re.escape, [*forms, "+"] if letter == " " else forms))
     if letter == "\\":
         # Escaped they are more, and nothing behind them is tried again.
         return f"(?:{plain}){{{len(found[0])},}}+"

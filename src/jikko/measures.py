@@ -26,13 +26,10 @@ class Counter:
     __slots__ = ("values",)
 
     def __init__(self, *known: Labels) -> None:
-        """Args:
-        known: Labels that are there before anything was counted, with 0.
-        """
+        """``known``: labels that are there before anything was counted, with 0."""
         self.values: dict[Labels, float] = dict.fromkeys(known, 0.0)
 
     def add(self, *labels: str, count: float = 1) -> None:
-        """Count something."""
         self.values[labels] = self.values.get(labels, 0) + count
 
 
@@ -51,7 +48,6 @@ class Histogram:
         """For each part how many values fell into it; then the sum of all values."""
 
     def observe(self, value: float, *labels: str) -> None:
-        """Count a value."""
         parts = self.values.get(labels)
         if parts is None:
             parts = self.values[labels] = self._nothing()

@@ -104,12 +104,10 @@ class RunRecord(msgspec.Struct, kw_only=True):
 
     @property
     def is_known(self) -> bool:
-        """Whether this version can execute the run."""
         return self.format <= LOG_FORMAT
 
     @property
     def is_open(self) -> bool:
-        """Whether the run can still change."""
         return self.status in ("running", "paused")
 
     def detail(self) -> DetailRecord:
@@ -181,7 +179,6 @@ class RunForms(msgspec.Struct):
 
     @classmethod
     def of(cls, log: Iterable[Event]) -> "RunForms":
-        """Those of a log."""
         forms = cls()
         for event in log:
             forms.apply(event)
@@ -196,7 +193,6 @@ class RunForms(msgspec.Struct):
             self.closed[event.execution_id] = event
 
     def forget(self, execution_id: str) -> None:
-        """The execution is not under way any more."""
         for forms in (self.requested, self.open, self.closed):
             forms.pop(execution_id, None)
 

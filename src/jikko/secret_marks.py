@@ -50,7 +50,6 @@ class Unmarked:
         """What marks stand for, and the mask in them, by the text in front of it."""
 
     def event(self, event: dict[str, Json]) -> dict[str, Json]:
-        """An event as JSON."""
         return dict(self._fields(event))
 
     def _fields(self, event: dict[str, Json]) -> Iterator[tuple[str, Json]]:

@@ -317,7 +317,6 @@ class Settings:
 
     @property
     def database(self) -> Path:
-        """The SQLite file."""
         return self.home / "jikko.db"
 
     @property
@@ -350,7 +349,6 @@ class Settings:
 
     @property
     def files(self) -> Path:
-        """The folder of the contents of files."""
         return self.home / "files"
 
     @property
@@ -377,7 +375,6 @@ class Settings:
 
     @property
     def signing_key(self) -> Path:
-        """The file of the key that urls of files are signed with."""
         return self.home / "signing.key"
 
 

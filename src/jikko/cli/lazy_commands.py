@@ -51,12 +51,10 @@ class LazyGroup(Commands):
         self.summaries = {name: summary for name, (_, summary) in sorted(listed.items())}
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands."""
         with formatter.section("Commands"):
             formatter.write_dl(list(self.summaries.items()))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
-        """The commands and options that begin so."""
         from click.shell_completion import CompletionItem
 
         commands = [

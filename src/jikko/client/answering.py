@@ -37,11 +37,7 @@ class Attempts:
         self._accepted = asyncio.get_running_loop().time()
 
     async def next(self, error: ServiceError) -> None:
-        """Wait for the next attempt.
-
-        Raises:
-            ServiceError: No further one is worth it.
-        """
+        """Wait for the next attempt. Raises ``ServiceError``: no further one is worth it."""
         now = asyncio.get_running_loop().time()
         if self._accepted is not None and now - self._accepted > _LONGEST_WAIT:
             self.begin()
@@ -54,11 +50,7 @@ class Attempts:
 
 
 async def accept(answer: ResponseHead) -> None:
-    """Take an answer that is not a refusal.
-
-    Raises:
-        ServiceError: It is one.
-    """
+    """Take an answer that is not a refusal. Raises ``ServiceError``: it is one."""
     if answer.status < 400:
         return
     body = decoded(await whole(answer))
@@ -68,11 +60,7 @@ async def accept(answer: ResponseHead) -> None:
 
 
 async def whole(answer: ResponseHead) -> bytes:
-    """The body of an answer.
-
-    Raises:
-        ServiceError: It is too long.
-    """
+    """The body of an answer. Raises ``ServiceError``: it is too long."""
     pieces, size = [], 0
     async for piece in answer.pieces:
         pieces.append(piece)
@@ -83,11 +71,7 @@ async def whole(answer: ResponseHead) -> bytes:
 
 
 def as_object(found: Any) -> dict[str, Any]:
-    """The value, which has to be an object.
-
-    Raises:
-        ServiceError: It is not.
-    """
+    """The value, which has to be an object. Raises ``ServiceError``: it is not."""
     if not isinstance(found, dict):
         raise ServiceError("the answer is not one of the Service API", 502, "not_service")
     return found

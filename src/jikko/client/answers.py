@@ -46,11 +46,7 @@ class FlowRun(Struct, frozen=True, kw_only=True):
         return self.status in ("succeeded", "partial-succeeded")
 
     def checked(self) -> Self:
-        """The run itself.
-
-        Raises:
-            RunUnsuccessful: It has not succeeded.
-        """
+        """The run itself. Raises ``RunUnsuccessful``: it has not succeeded."""
         if not self.succeeded:
             raise RunUnsuccessful(self.id, self.status, self.error)
         return self

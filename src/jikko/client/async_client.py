@@ -287,20 +287,12 @@ class AsyncClient:
         await self.request("POST", f"/v1/chat-messages/{quote(task_id, safe='')}/stop", {"user": self.user})
 
     async def conversations(self, *, limit: int = 20, last_id: str = "") -> list[dict[str, Any]]:
-        """The user's conversations, the latest first.
-
-        Args:
-            last_id: The last one of the page before.
-        """
+        """The user's conversations, the latest first. ``last_id``: the last one of the page before."""
         query = self._of_user(limit=limit, **({"last_id": last_id} if last_id else {}))
         return entries(await self._object("GET", "/v1/conversations", query=query))
 
     async def messages(self, conversation_id: str, *, limit: int = 20, first_id: str = "") -> list[dict[str, Any]]:
-        """The messages of a conversation, the oldest first.
-
-        Args:
-            first_id: The first one of the page behind.
-        """
+        """The messages of a conversation, the oldest first. ``first_id``: the first one of the page behind."""
         query = self._of_user(
             limit=limit, conversation_id=conversation_id, **({"first_id": first_id} if first_id else {})
         )

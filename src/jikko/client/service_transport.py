@@ -51,9 +51,7 @@ class HttpTransport:
     """To a server. Implements ``Transport``."""
 
     def __init__(self, url: str) -> None:
-        """Args:
-        url: Of the server, with or without ``/v1`` at the end.
-        """
+        """``url``: of the server, with or without ``/v1`` at the end."""
         self._url = url.rstrip("/").removesuffix("/v1")
         self._session: Any = None
 
@@ -82,7 +80,6 @@ class HttpTransport:
             raise ServiceError(f"{where}: the server does not answer: {why}", 0, "no_server") from None
 
     async def close(self) -> None:
-        """See ``Transport.close``."""
         if self._session is not None:
             await self._session.close()
 
@@ -151,7 +148,6 @@ class AppTransport:
             await asyncio.gather(task, return_exceptions=True)
 
     async def close(self) -> None:
-        """See ``Transport.close``."""
         await self._elsewhere.close()
 
 

@@ -3,12 +3,13 @@
 import asyncio
 import dataclasses
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -37,10 +38,9 @@ from jikko.record import RunRecord
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
 
-_AT_ONCE = 16
+T = TypeVar("T")
+_AT_ONCE: Final = 16
 """Cases that run side by side."""
-
-
 _LATER: Final[ContextVar[float]] = ContextVar("later", default=0.0)
 """Seconds from the opening of the clock to the begin of the case at hand."""
 
@@ -49,9 +49,7 @@ class CaseClock:
     """A clock that begins at a moment, anew for each case, goes as clocks do, and can be put forward."""
 
     def __init__(self, begins: str) -> None:
-        """Args:
-        begins: ISO 8601; ``""`` for now.
-        """
+        """``begins``: ISO 8601; ``""`` for now."""
         start = datetime.fromisoformat(begins).timestamp() if begins else time.time()
         self._opened = time.monotonic() if begins else None
         self._ahead = start - time.monotonic()
@@ -104,20 +102,26 @@ async def results_of(
 ) -> AsyncIterator[CaseResult]:
     """What becomes of the chosen cases, as it becomes known: those of a group run side by side."""
     for group, cases in groups(plans, chosen).items():
-        places = asyncio.Semaphore(_AT_ONCE)
         async with CaseRunner(settings, group).opened() as runner:
-            waiting = [asyncio.ensure_future(_placed(places, runner.result(*each))) for each in cases]
-            try:
-                for task in asyncio.as_completed(waiting):
-                    yield await task
-            finally:
-                for each in waiting:
-                    each.cancel()
+            async for result in side_by_side([partial(runner.result, *each) for each in cases]):
+                yield result
 
 
-async def _placed(places: asyncio.Semaphore, work: Awaitable[CaseResult]) -> CaseResult:
-    async with places:
-        return await work
+async def side_by_side(work: Iterable[Callable[[], Awaitable[T]]]) -> AsyncIterator[T]:
+    """What comes of each, as it becomes known."""
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def placed(each: Callable[[], Awaitable[T]]) -> T:
+        async with places:
+            return await each()
+
+    waiting = [asyncio.ensure_future(placed(each)) for each in work]
+    try:
+        for task in asyncio.as_completed(waiting):
+            yield await task
+    finally:
+        for each in waiting:
+            each.cancel()
 
 
 class CaseRunner:
@@ -136,12 +140,10 @@ class CaseRunner:
 
     @property
     def ports(self) -> NodePorts:
-        """What its nodes reach the outside by."""
         return self._assembly.ports
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Self]:
-        """Within the block, cases can be run."""
         http = None if self._group.live else NoHttp()
         services = assemble(
             self._settings, in_memory=True, brief=True, clock=self._clock, http=http, stand_ins=self._stand_ins
@@ -233,7 +235,6 @@ class OpenRunners:
         return await asyncio.shield(self._opened[group])
 
     async def close(self) -> None:
-        """Close all of them."""
         await self._stack.aclose()
 
 
@@ -259,11 +260,7 @@ class CaseRun:
         self._watch = watch
 
     async def play(self, result: CaseResult) -> None:
-        """Run the case, and note in the result what is not as expected.
-
-        Raises:
-            JikkoError: There can be no run.
-        """
+        """Run the case, and note in the result what is not as expected. Raises ``JikkoError``: there can be no run."""
         workflow = await self._assembly.workflows.get(self._app)
         inputs = await self._given(self._case.inputs, workflow.inputs)
         if not self._case.turns:

@@ -71,11 +71,7 @@ class App:
             await asyncio.wait((serving,))
 
     async def key(self, app: str) -> str:
-        """A new API key of an app, by its name or id.
-
-        Raises:
-            NotFound: There is no such app.
-        """
+        """A new API key of an app, by its name or id. Raises ``NotFound``: there is no such app."""
         assembly, _ = await self._ready()
         return await assembly.app_keys.issue((await assembly.apps.find(app)).id)
 

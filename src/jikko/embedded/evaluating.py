@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -13,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from jikko.assemble.build_models import models_alone
-from jikko.embedded.case_runs import CaseRunner, groups
+from jikko.embedded.case_runs import CaseRunner, groups, side_by_side
 from jikko.ports.models import ModelFailure, ModelRequest, Models, PromptMessage
 from jikko.ports.sandbox import Sandbox, SandboxFailure
 from jikko.proving.case_file import Evaluation, ScoreRule
@@ -22,8 +23,6 @@ from jikko.proving.evaluation import has_succeeded, judged, matched, matcher_of,
 from jikko.proving.verdict import CaseResult, ScoredRow
 from jikko.settings import Settings
 
-_AT_ONCE: Final = 16
-"""Rows that run side by side."""
 _ATTEMPTS: Final = 3
 """Of a judge that is too busy."""
 _FIRST_WAIT: Final = 1.0
@@ -41,21 +40,12 @@ async def scored_rows(settings: Settings, plan: CasePlan, rows: Sequence[Evaluat
             # One set of limits for the workflow and its judges, if the workflow reaches the same models.
             models = runner.ports.models if group.live else await stack.enter_async_context(models_alone(settings))
             scoring = Scoring(plan.path.parent, models, runner.ports.sandbox)
-            places = asyncio.Semaphore(_AT_ONCE)
 
-            async def scored(
-                case: Any, runner: CaseRunner = runner, scoring: Scoring = scoring, places: asyncio.Semaphore = places
-            ) -> ScoredRow:
-                async with places:
-                    return await scoring.of(case, await runner.result(staged, case))
+            async def scored(case: Any, runner: CaseRunner = runner, scoring: Scoring = scoring) -> ScoredRow:
+                return await scoring.of(case, await runner.result(staged, case))
 
-            waiting = [asyncio.ensure_future(scored(case)) for _, case in cases]
-            try:
-                for task in asyncio.as_completed(waiting):
-                    yield await task
-            finally:
-                for each in waiting:
-                    each.cancel()
+            async for row in side_by_side([partial(scored, case) for _, case in cases]):
+                yield row
 
 
 class Scoring:
@@ -153,7 +143,6 @@ class RowJournal:
             self._file.flush()
 
     def remove(self) -> None:
-        """All rows are done."""
         self.path.unlink(missing_ok=True)
 
     def _read(self) -> dict[str, ScoredRow]:

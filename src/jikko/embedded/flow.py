@@ -44,7 +44,6 @@ class Flow:
     """A workflow, or a chat, of a file. Within ``with`` or ``async with`` its runs share what they need."""
 
     def __init__(self, path: Path, problems: list[Diagnostic], mode: str, settings: Settings) -> None:
-        """See ``load``."""
         self.path = path
         self.problems = [str(problem) for problem in problems]
         """What may fail."""

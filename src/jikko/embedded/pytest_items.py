@@ -35,7 +35,6 @@ class OpenServices:
         return result
 
     def close(self) -> None:
-        """End it."""
         try:
             self._loop.run(self._runners.close())
         finally:
@@ -76,7 +75,6 @@ class FlowTestCase(pytest.Item):
         self._result: CaseResult | None = None
 
     def setup(self) -> None:
-        """Run it."""
         if self._case.skip:
             pytest.skip(self._case.skip)
         stash = self.config.stash
@@ -88,19 +86,16 @@ class FlowTestCase(pytest.Item):
             raise NotAsExpected(_told(self._result))
 
     def runtest(self) -> None:
-        """Say what is not as expected."""
         assert self._result is not None
         if self._result.outcome == "failed":
             raise NotAsExpected(_told(self._result))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """What differs, without a traceback."""
         if isinstance(excinfo.value, NotAsExpected):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Where the case stands."""
         return self.path, max(0, self._plan.lines.get(self._case.name, 1) - 1), self.name
 
 

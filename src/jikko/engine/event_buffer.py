@@ -131,7 +131,6 @@ class EventBuffer:
         return True
 
     def show(self, chunks: Sequence[ReleasedText]) -> None:
-        """Note pieces of text."""
         if not chunks:
             return
         now, shown = self.clock(), self._state.text

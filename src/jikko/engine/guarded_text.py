@@ -45,7 +45,6 @@ class GuardedText:
             self._looking.add_done_callback(lambda task: None if task.cancelled() else then())
 
     def cancel(self) -> None:
-        """The run is over here."""
         self._events.on_text = None
         if self._looking is not None:
             self._looking.cancel()

@@ -63,13 +63,11 @@ class Runner(NodeRuns):
 
     @property
     def has_ended(self) -> bool:
-        """Whether the run is over for this runner: ended, stopped or parked."""
         return self._ended
 
     async def run(
         self, first: Iterable[Event] = (), answers: Iterable[FormClosed] = ()
     ) -> RunFinished | RunPaused | None:
-        """``begin``, and ``wait``."""
         self.begin(first, answers)
         return await self.wait()
 
@@ -359,5 +357,4 @@ class ReadyNodes(deque[ReadyNode]):
             self.append((frame, position, predecessor, None))
 
     def numbers(self, frame: SubgraphRun) -> set[int]:
-        """The numbers of those of a frame."""
         return {position for other, position, _, _ in self if other is frame}

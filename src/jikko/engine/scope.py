@@ -67,7 +67,6 @@ class Scope:
                 self._fractions.discard((node_id, name))
 
     def write(self, node_id: str, values: Mapping[str, Json]) -> None:
-        """Write a node's variables here."""
         if values:
             known = self._values.get(node_id)
             if known is None:
@@ -86,6 +85,5 @@ class Scope:
             scope = scope._outer
 
     def forget(self, node_ids: Iterable[str]) -> None:
-        """Remove all variables of some nodes from this scope."""
         for node_id in node_ids:
             self._values.pop(node_id, None)

@@ -56,7 +56,6 @@ class RunFailures(Struct):
     """The first node that failed within each container at the top level, by execution."""
 
     def ended(self, event: NodeFinished) -> None:
-        """A node has not succeeded."""
         if event.status == "exception":
             self.handled += 1
             return
@@ -191,7 +190,6 @@ class RunState:
         return self.elapsed + max(0.0, now - self.running_since)
 
     def replay(self, log: Iterable[Event]) -> None:
-        """Fold a log from its first event on."""
         for event in log:
             self.apply(event)
 

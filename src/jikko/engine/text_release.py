@@ -99,7 +99,6 @@ class TextRelease:
         return not self._queue and not self._searches
 
     def close(self) -> None:
-        """Nothing is to be shown any more."""
         self._queue.clear()
         self._searches.clear()
 
@@ -111,7 +110,6 @@ class TextRelease:
         return self._open(found)
 
     def streamed(self, selector: Selector, text: str) -> list[ReleasedText]:
-        """A node streamed a piece of one of its variables."""
         if selector not in self._graph.sources:
             return []
         self._buffers.setdefault(selector, []).append(text)
@@ -164,7 +162,6 @@ class TextRelease:
         return chunks
 
     def edge_taken(self, source: int, target: int) -> list[ReleasedText]:
-        """An edge of the top level was taken."""
         found: list[ResponseTemplate] = []
         for search in self._searches:
             found += search.taken(source, target)

@@ -76,11 +76,7 @@ def schema() -> dict[str, Any]:
 
 
 def read_case_file(text: bytes, folder: Path) -> ReadFile:
-    """Read a test file. Never raises for what is in it.
-
-    Args:
-        folder: Its folder, from which the paths in it start.
-    """
+    """Read a test file. Never raises for what is in it. ``folder``: its folder, from which the paths in it start."""
     problems: list[Diagnostic] = []
     try:
         root: Any = parse(decoded(text), LoadLimits())

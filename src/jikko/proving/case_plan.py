@@ -47,7 +47,6 @@ class CasePlan(Struct, frozen=True, kw_only=True):
 
     @property
     def is_chat(self) -> bool:
-        """Whether the workflow holds conversations."""
         return self.document.mode in CHAT_MODES
 
 
@@ -89,11 +88,7 @@ def read_plan(path: Path, against: Path | None = None, *, is_live: bool = False)
 
 
 def plan_of(text: bytes, path: Path, against: Path | None = None, *, is_live: bool = False) -> ReadPlan:
-    """The same of the text of a test file.
-
-    Args:
-        path: Where it is, or would be: paths in it begin at its folder.
-    """
+    """The same of the text of a test file. ``path``: where it is, or would be: paths in it begin at its folder."""
     read = read_case_file(text, path.parent)
     if read.file is not None and not (is_live or read.problems):
         file, unanswered = with_answers(path, read.file, read.places)

@@ -39,7 +39,6 @@ class Coverage:
         self._taken: Counter[tuple[str, str]] = Counter()
 
     def add(self, events: Iterable[Event]) -> None:
-        """Take the log of a run."""
         for event in events:
             if isinstance(event, NodeFinished):
                 (self._mocked if event.process_data.get("mocked") else self._ran)[event.node_id] += 1

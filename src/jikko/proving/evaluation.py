@@ -120,11 +120,7 @@ def summary_of(rows: Iterable[ScoredRow]) -> dict[str, dict[str, float]]:
 
 
 def unmet(gate: Bound | NoWorse, rows: Sequence[ScoredRow], baseline: Baseline | None) -> Iterator[str]:
-    """Why a gate is not passed: sentences.
-
-    Args:
-        baseline: Of ``NoWorse``; ``None``: there is none.
-    """
+    """Why a gate is not passed: sentences. ``baseline``: of ``NoWorse``; ``None``: there is none."""
     values = _columns(rows)
     if isinstance(gate, Bound):
         if not values.get(gate.measure):
@@ -146,11 +142,7 @@ def unmet(gate: Bound | NoWorse, rows: Sequence[ScoredRow], baseline: Baseline |
 
 
 def judged(answer: str) -> tuple[float, str]:
-    """The score and the reason of a judge's answer.
-
-    Raises:
-        ValueError: It has no score from 0 to 1.
-    """
+    """The score and the reason of a judge's answer. Raises ``ValueError``: it has no score from 0 to 1."""
     at = answer.find("{")
     try:
         found = json.JSONDecoder().raw_decode(answer[at:])[0] if at >= 0 else {"score": float(answer.strip())}

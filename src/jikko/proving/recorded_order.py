@@ -47,7 +47,6 @@ class RecordedOrder:
             self._waiting.pop(place, None)
 
     def moved(self) -> None:
-        """Something has happened in the run."""
         self.moves += 1
         if self._waiting and not self._looks:
             self._looks = True

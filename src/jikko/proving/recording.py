@@ -85,7 +85,6 @@ class Recording:
 
     @property
     def started(self) -> RunStarted:
-        """How it began."""
         assert isinstance(self.events[0], RunStarted)
         return self.events[0]
 

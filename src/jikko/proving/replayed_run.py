@@ -107,7 +107,6 @@ class _ReplayedNode:
         self._runs = runs
 
     async def run(self, ctx: Any) -> Result:
-        """See ``Node.run``."""
         return await self._runs[ctx.run.run_id].run_node(self._node, ctx)
 
 
@@ -137,7 +136,6 @@ class ReplayedRun:
     # The journal, and the clock.
 
     def append(self, events: list[Event]) -> None:
-        """See ``Journal``."""
         self.events += events
         self._order.moved()
 
@@ -191,11 +189,7 @@ class ReplayedRun:
         )
 
     async def _inputs(self, started: RunStarted) -> dict[str, Any]:
-        """The inputs as the version of now takes them.
-
-        Raises:
-            InvalidParam: It refuses them.
-        """
+        """The inputs as the version of now takes them. Raises ``InvalidParam``: it refuses them."""
         variables = self._replayer.now.inputs
         if started.entry or (self._was is not None and self._was.inputs == variables):
             return started.inputs
@@ -349,11 +343,7 @@ def _cost(of: Try | Result | NodeFailure | None) -> Decimal:
 
 
 def _result(recorded: Try, made: Result | NodeFailure) -> Result:
-    """What came of it then, for the request of now.
-
-    Raises:
-        NodeFailure: That.
-    """
+    """What came of it then, for the request of now. Raises ``NodeFailure``: that."""
     if isinstance(recorded, NodeFinished) and recorded.error is None:
         return Result(
             outputs=recorded.outputs,

@@ -122,7 +122,6 @@ class CaseScript:
         )
 
     def knows_tool(self, name: ToolName) -> bool:
-        """Whether a rule is about the tool."""
         return any(_is_tool(rule, name) for rule, _ in self._tools)
 
     def search(self, node: CompiledNode, request: SearchRequest) -> KnowledgeRule | None:

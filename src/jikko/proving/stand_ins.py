@@ -69,7 +69,6 @@ class StandIn:
         self._script_of = script_of
 
     async def run(self, ctx: Any) -> Result:
-        """See ``Node.run``."""
         script = self._script_of(ctx.run)
         if script is None:
             return await self._node.node.run(ctx)

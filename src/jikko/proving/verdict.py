@@ -67,9 +67,6 @@ class NodeNames:
     """The nodes of a workflow by their ids and titles."""
 
     def __init__(self, titles: Mapping[str, str]) -> None:
-        """Args:
-        titles: By id.
-        """
         self.titles = titles
         self._ids: dict[str, set[str]] = {}
         for node_id, title in titles.items():
@@ -80,7 +77,6 @@ class NodeNames:
         return {name} if name in self.titles else self._ids.get(name, set())
 
     def all(self) -> list[str]:
-        """Everything that a node can be called."""
         return list(dict.fromkeys([*self._ids, *self.titles]))
 
     def title(self, node_id: str) -> str:

@@ -130,6 +130,5 @@ class ChatSession:
         await turn.follow(self._service.rejoin(turn.run_id))
 
     async def stop(self, turn: TurnOutcome) -> None:
-        """Stop an answer that is under way."""
         if turn.task_id:
             await self._service.stop_chat(turn.task_id)

@@ -19,7 +19,6 @@ class Ending:
 
     @property
     def wanted(self) -> bool:
-        """Whether a signal came."""
         return self._number is not None
 
     @property

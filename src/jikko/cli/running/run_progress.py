@@ -55,7 +55,6 @@ class LiveLine:
             self._drawn = line
 
     def clear(self) -> None:
-        """Take it away."""
         if self._drawn:
             self._write(_CLEAR)
             self._drawn = ""
@@ -87,7 +86,6 @@ class ProgressReporter:
         """Errors that stand on the line of a node."""
 
     def show(self, event: Event) -> None:
-        """Show one event."""
         if self._as_json:
             click.echo(shown(encode_json(event).decode()))
             return
@@ -145,7 +143,6 @@ class ProgressReporter:
         self._line.draw(event.title or event.node_id, clock, self._text)
 
     def close(self) -> None:
-        """Leave the terminal as it is to be."""
         if self._line is not None:
             self._line.clear()
 

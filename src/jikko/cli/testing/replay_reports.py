@@ -53,7 +53,6 @@ class JsonReplayReport:
     """One object a line and run, and one for all."""
 
     def add(self, result: ReplayedResult) -> None:
-        """See ``ReplayReport``."""
         told: dict[str, Any] = {
             "run": result.run,
             "outcome": result.outcome,
@@ -68,7 +67,6 @@ class JsonReplayReport:
         click.echo(shown(json.dumps(told, ensure_ascii=False)))
 
     def close(self, sums: ReplaySums, seconds: float) -> None:
-        """See ``ReplayReport``."""
         summary: dict[str, Any] = {
             "runs": sums.outcomes.total(),
             **{str(outcome): sums.outcomes[outcome] for outcome in WORDS},
@@ -93,7 +91,6 @@ class TextReplayReport:
         self._reasons: Counter[tuple[ReplayOutcome, str]] = Counter()
 
     def add(self, result: ReplayedResult) -> None:
-        """See ``ReplayReport``."""
         key = result.outcome, self._place(result) + result.reason if result.reason else ""
         self._reasons[key] += 1
         known = self._examples.get(key)
@@ -101,7 +98,6 @@ class TextReplayReport:
             self._examples[key] = result
 
     def close(self, sums: ReplaySums, seconds: float) -> None:
-        """See ``ReplayReport``."""
         for outcome, words in WORDS.items():
             if count := sums.outcomes[outcome]:
                 click.echo(click.style(f"{count:7,}  {words}", fg=_COLORS.get(outcome, "yellow")))
