@@ -5,10 +5,10 @@ import pytest
 from jikko.documents.pieces import html_run, markdown_sections
 from jikko.documents.processes import DocumentLimits, DocumentProcesses
 from jikko.ports.files.documents import DocumentFailure
-from tests.compat.test_recordings import RECORDINGS
+from tests.compat.recorded_suite import HERE
 
 pytestmark = pytest.mark.anyio
-FILES = RECORDINGS.parent / "knowledge" / "files"
+FILES = HERE / "knowledge" / "files"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,24 @@
+"""A server with all apps of the recorded suite that a file is about, next to the servers that they call."""
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.compat.replay.jikko import Target, started
+from tests.compat.replay.transport import HttpTransport
+
+
+@pytest.fixture(scope="module")
+def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """Of the ``SUITE`` of the file."""
+    folder = tmp_path_factory.mktemp("compat") / "work"
+    with started(request.module.SUITE, f"{sys.executable} -m jikko", folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def transport(target: Target) -> Iterator[HttpTransport]:
+    made = HttpTransport(target.base_url)
+    yield made
+    made.close()
