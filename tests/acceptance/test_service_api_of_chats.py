@@ -15,19 +15,6 @@ NOTHING = "00000000-0000-4000-8000-000000000000"
 COUNT = {"id": "0199a1b2-0000-7000-8000-0000000000c1", "name": "count", "value_type": "number", "value": 1}
 REPLY = {"score_threshold": 0.9, "embedding_provider_name": "openai", "embedding_model_name": "small"}
 
-Case = Callable[[Client], httpx.Response]
-CASES: dict[tuple[str, int], Case] = {}
-
-
-def case(operation: str, status: int) -> Callable[[Case], Case]:
-    """A request that has to be answered with that status."""
-
-    def keep(ask: Case) -> Case:
-        CASES[operation, status] = ask
-        return ask
-
-    return keep
-
 
 def post(client: Client, path: str, **body: Any) -> httpx.Response:
     return client.request("POST", f"/v1{path}", json={"user": client.user, **body})
@@ -47,111 +34,14 @@ def ids(client: Client) -> tuple[str, str]:
     return answer["conversation_id"], answer["message_id"]
 
 
-@case("POST /chat-messages", 200)
-def _(client: Client) -> httpx.Response:
-    return asked(client)
-
-
-@case("POST /chat-messages", 400)
-def _(client: Client) -> httpx.Response:
-    return asked(client, conversation_id="no id")
-
-
-@case("POST /chat-messages", 404)
-def _(client: Client) -> httpx.Response:
-    return asked(client, workflow_id=NOTHING)
-
-
-@case("POST /chat-messages/{task_id}/stop", 200)
-def _(client: Client) -> httpx.Response:
-    return post(client, f"/chat-messages/{NOTHING}/stop")
-
-
-@case("POST /chat-messages/{task_id}/stop", 400)
-def _(client: Client) -> httpx.Response:
-    return client.request("POST", f"/v1/chat-messages/{NOTHING}/stop", json={})
-
-
-@case("GET /messages/{message_id}/suggested", 200)
-def _(client: Client) -> httpx.Response:
-    return get(client, f"/messages/{ids(client)[1]}/suggested")
-
-
-@case("GET /messages/{message_id}/suggested", 404)
-def _(client: Client) -> httpx.Response:
-    return get(client, f"/messages/{NOTHING}/suggested")
-
-
-@case("POST /messages/{message_id}/feedbacks", 200)
-def _(client: Client) -> httpx.Response:
-    return post(client, f"/messages/{ids(client)[1]}/feedbacks", rating="like", content="gut 🙂")
-
-
-@case("POST /messages/{message_id}/feedbacks", 400)
-def _(client: Client) -> httpx.Response:
-    return post(client, f"/messages/{ids(client)[1]}/feedbacks", rating="love")
-
-
-@case("POST /messages/{message_id}/feedbacks", 404)
-def _(client: Client) -> httpx.Response:
-    return post(client, f"/messages/{NOTHING}/feedbacks", rating="like")
-
-
-@case("GET /app/feedbacks", 200)
-def _(client: Client) -> httpx.Response:
+def feedbacks(client: Client) -> httpx.Response:
     post(client, f"/messages/{ids(client)[1]}/feedbacks", rating="dislike")
     return client.request("GET", "/v1/app/feedbacks")
 
 
-@case("GET /conversations", 200)
-def _(client: Client) -> httpx.Response:
+def conversations(client: Client) -> httpx.Response:
     ids(client)
     return get(client, "/conversations", limit=2)
-
-
-@case("GET /conversations", 404)
-def _(client: Client) -> httpx.Response:
-    return get(client, "/conversations", last_id=NOTHING)
-
-
-@case("GET /messages", 200)
-def _(client: Client) -> httpx.Response:
-    return get(client, "/messages", conversation_id=ids(client)[0])
-
-
-@case("GET /messages", 404)
-def _(client: Client) -> httpx.Response:
-    return get(client, "/messages", conversation_id=NOTHING)
-
-
-@case("GET /conversations/{conversation_id}/variables", 200)
-def _(client: Client) -> httpx.Response:
-    return get(client, f"/conversations/{ids(client)[0]}/variables")
-
-
-@case("GET /conversations/{conversation_id}/variables", 400)
-def _(client: Client) -> httpx.Response:
-    return get(client, f"/conversations/{ids(client)[0]}/variables", limit=0)
-
-
-@case("GET /conversations/{conversation_id}/variables", 404)
-def _(client: Client) -> httpx.Response:
-    return get(client, f"/conversations/{NOTHING}/variables")
-
-
-@case("POST /conversations/{conversation_id}/name", 200)
-def _(client: Client) -> httpx.Response:
-    return post(client, f"/conversations/{ids(client)[0]}/name", name="名前")
-
-
-@case("POST /conversations/{conversation_id}/name", 400)
-def _(client: Client) -> httpx.Response:
-    return post(client, f"/conversations/{ids(client)[0]}/name", name="  ")
-
-
-@case("POST /conversations/{conversation_id}/name", 404)
-def _(client: Client) -> httpx.Response:
-    return post(client, f"/conversations/{NOTHING}/name", name="x")
 
 
 def put_variable(client: Client, conversation_id: str, value: Any) -> httpx.Response:
@@ -159,94 +49,107 @@ def put_variable(client: Client, conversation_id: str, value: Any) -> httpx.Resp
     return client.request("PUT", f"/v1/conversations/{conversation_id}/variables/{COUNT['id']}", json=body)
 
 
-@case("PUT /conversations/{conversation_id}/variables/{variable_id}", 200)
-def _(client: Client) -> httpx.Response:
-    return put_variable(client, ids(client)[0], 7)
-
-
-@case("PUT /conversations/{conversation_id}/variables/{variable_id}", 400)
-def _(client: Client) -> httpx.Response:
-    return put_variable(client, ids(client)[0], "seven")
-
-
-@case("PUT /conversations/{conversation_id}/variables/{variable_id}", 404)
-def _(client: Client) -> httpx.Response:
-    return put_variable(client, NOTHING, 7)
-
-
-@case("DELETE /conversations/{conversation_id}", 204)
-def _(client: Client) -> httpx.Response:
-    return client.request("DELETE", f"/v1/conversations/{ids(client)[0]}", json={"user": client.user})
-
-
-@case("DELETE /conversations/{conversation_id}", 404)
-def _(client: Client) -> httpx.Response:
-    return client.request("DELETE", f"/v1/conversations/{NOTHING}", json={"user": client.user})
-
-
 def annotation(client: Client) -> httpx.Response:
     return client.request("POST", "/v1/apps/annotations", json={"question": "who?", "answer": "私"})
 
 
-@case("POST /apps/annotations", 201)
-def _(client: Client) -> httpx.Response:
-    return annotation(client)
-
-
-@case("GET /apps/annotations", 200)
-def _(client: Client) -> httpx.Response:
+def annotations(client: Client) -> httpx.Response:
     annotation(client)
     return client.request("GET", "/v1/apps/annotations?limit=3")
 
 
-@case("PUT /apps/annotations/{annotation_id}", 200)
-def _(client: Client) -> httpx.Response:
+def changed_annotation(client: Client) -> httpx.Response:
     body = {"question": "who?", "answer": "me"}
     return client.request("PUT", f"/v1/apps/annotations/{annotation(client).json()['id']}", json=body)
-
-
-@case("PUT /apps/annotations/{annotation_id}", 404)
-def _(client: Client) -> httpx.Response:
-    return client.request("PUT", f"/v1/apps/annotations/{NOTHING}", json={"question": "q", "answer": "a"})
-
-
-@case("DELETE /apps/annotations/{annotation_id}", 204)
-def _(client: Client) -> httpx.Response:
-    return client.request("DELETE", f"/v1/apps/annotations/{annotation(client).json()['id']}")
-
-
-@case("DELETE /apps/annotations/{annotation_id}", 404)
-def _(client: Client) -> httpx.Response:
-    return client.request("DELETE", f"/v1/apps/annotations/{NOTHING}")
 
 
 def reply(client: Client) -> httpx.Response:
     return client.request("POST", "/v1/apps/annotation-reply/enable", json=REPLY)
 
 
-@case("POST /apps/annotation-reply/{action}", 200)
-def _(client: Client) -> httpx.Response:
-    return reply(client)
-
-
-@case("GET /apps/annotation-reply/{action}/status/{job_id}", 200)
-def _(client: Client) -> httpx.Response:
-    return client.request("GET", f"/v1/apps/annotation-reply/enable/status/{reply(client).json()['job_id']}")
-
-
-@case("GET /apps/annotation-reply/{action}/status/{job_id}", 400)
-def _(client: Client) -> httpx.Response:
-    return client.request("GET", f"/v1/apps/annotation-reply/enable/status/{NOTHING}")
-
-
-@case("POST /completion-messages", 400)
-def _(client: Client) -> httpx.Response:
-    return post(client, "/completion-messages", inputs={})
-
-
-@case("POST /completion-messages/{task_id}/stop", 400)
-def _(client: Client) -> httpx.Response:
-    return post(client, f"/completion-messages/{NOTHING}/stop")
+Case = Callable[[Client], httpx.Response]
+CASES: dict[tuple[str, int], Case] = {
+    ("POST /chat-messages", 200): lambda client: asked(client),
+    ("POST /chat-messages", 400): lambda client: asked(client, conversation_id="no id"),
+    ("POST /chat-messages", 404): lambda client: asked(client, workflow_id=NOTHING),
+    ("POST /chat-messages/{task_id}/stop", 200): lambda client: post(client, f"/chat-messages/{NOTHING}/stop"),
+    ("POST /chat-messages/{task_id}/stop", 400): lambda client: client.request(
+        "POST", f"/v1/chat-messages/{NOTHING}/stop", json={}
+    ),
+    ("GET /messages/{message_id}/suggested", 200): lambda client: get(client, f"/messages/{ids(client)[1]}/suggested"),
+    ("GET /messages/{message_id}/suggested", 404): lambda client: get(client, f"/messages/{NOTHING}/suggested"),
+    ("POST /messages/{message_id}/feedbacks", 200): lambda client: post(
+        client, f"/messages/{ids(client)[1]}/feedbacks", rating="like", content="gut 🙂"
+    ),
+    ("POST /messages/{message_id}/feedbacks", 400): lambda client: post(
+        client, f"/messages/{ids(client)[1]}/feedbacks", rating="love"
+    ),
+    ("POST /messages/{message_id}/feedbacks", 404): lambda client: post(
+        client, f"/messages/{NOTHING}/feedbacks", rating="like"
+    ),
+    ("GET /app/feedbacks", 200): feedbacks,
+    ("GET /conversations", 200): conversations,
+    ("GET /conversations", 404): lambda client: get(client, "/conversations", last_id=NOTHING),
+    ("GET /messages", 200): lambda client: get(client, "/messages", conversation_id=ids(client)[0]),
+    ("GET /messages", 404): lambda client: get(client, "/messages", conversation_id=NOTHING),
+    ("GET /conversations/{conversation_id}/variables", 200): lambda client: get(
+        client, f"/conversations/{ids(client)[0]}/variables"
+    ),
+    ("GET /conversations/{conversation_id}/variables", 400): lambda client: get(
+        client, f"/conversations/{ids(client)[0]}/variables", limit=0
+    ),
+    ("GET /conversations/{conversation_id}/variables", 404): lambda client: get(
+        client, f"/conversations/{NOTHING}/variables"
+    ),
+    ("POST /conversations/{conversation_id}/name", 200): lambda client: post(
+        client, f"/conversations/{ids(client)[0]}/name", name="名前"
+    ),
+    ("POST /conversations/{conversation_id}/name", 400): lambda client: post(
+        client, f"/conversations/{ids(client)[0]}/name", name="  "
+    ),
+    ("POST /conversations/{conversation_id}/name", 404): lambda client: post(
+        client, f"/conversations/{NOTHING}/name", name="x"
+    ),
+    ("PUT /conversations/{conversation_id}/variables/{variable_id}", 200): lambda client: put_variable(
+        client, ids(client)[0], 7
+    ),
+    ("PUT /conversations/{conversation_id}/variables/{variable_id}", 400): lambda client: put_variable(
+        client, ids(client)[0], "seven"
+    ),
+    ("PUT /conversations/{conversation_id}/variables/{variable_id}", 404): lambda client: put_variable(
+        client, NOTHING, 7
+    ),
+    ("DELETE /conversations/{conversation_id}", 204): lambda client: client.request(
+        "DELETE", f"/v1/conversations/{ids(client)[0]}", json={"user": client.user}
+    ),
+    ("DELETE /conversations/{conversation_id}", 404): lambda client: client.request(
+        "DELETE", f"/v1/conversations/{NOTHING}", json={"user": client.user}
+    ),
+    ("POST /apps/annotations", 201): lambda client: annotation(client),
+    ("GET /apps/annotations", 200): annotations,
+    ("PUT /apps/annotations/{annotation_id}", 200): changed_annotation,
+    ("PUT /apps/annotations/{annotation_id}", 404): lambda client: client.request(
+        "PUT", f"/v1/apps/annotations/{NOTHING}", json={"question": "q", "answer": "a"}
+    ),
+    ("DELETE /apps/annotations/{annotation_id}", 204): lambda client: client.request(
+        "DELETE", f"/v1/apps/annotations/{annotation(client).json()['id']}"
+    ),
+    ("DELETE /apps/annotations/{annotation_id}", 404): lambda client: client.request(
+        "DELETE", f"/v1/apps/annotations/{NOTHING}"
+    ),
+    ("POST /apps/annotation-reply/{action}", 200): lambda client: reply(client),
+    ("GET /apps/annotation-reply/{action}/status/{job_id}", 200): lambda client: client.request(
+        "GET", f"/v1/apps/annotation-reply/enable/status/{reply(client).json()['job_id']}"
+    ),
+    ("GET /apps/annotation-reply/{action}/status/{job_id}", 400): lambda client: client.request(
+        "GET", f"/v1/apps/annotation-reply/enable/status/{NOTHING}"
+    ),
+    ("POST /completion-messages", 400): lambda client: post(client, "/completion-messages", inputs={}),
+    ("POST /completion-messages/{task_id}/stop", 400): lambda client: post(
+        client, f"/completion-messages/{NOTHING}/stop"
+    ),
+}
+"""By the operation and the status that it has to be answered with."""
 
 
 @pytest.fixture(scope="module")
