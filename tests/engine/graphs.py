@@ -159,6 +159,23 @@ def node(node_id: str, kind: str = "code", *, container: str | None = None, **da
     return NodeEntry(node_id, kind, {"type": kind, "title": node_id, **data}, f"nodes[{node_id}].data", container)
 
 
+def iterating(
+    node_id: str, output: Sequence[str], *, over: Sequence[str] = ("items", "value"), start: str = "", **data: Any
+) -> list[NodeEntry]:
+    """An iteration, and the node that begins its rounds.
+
+    Args:
+        output: What it collects.
+        start: By default its own id with ``-start``.
+    """
+    start = start or f"{node_id}-start"
+    selectors: dict[str, Any] = {"iterator_selector": list(over), "output_selector": list(output)}
+    return [
+        node(node_id, "iteration", start_node_id=start, **selectors, **data),
+        node(start, "iteration-start", container=node_id),
+    ]
+
+
 def edges(*texts: str) -> tuple[EdgeEntry, ...]:
     """Edges as ``"a --> b"`` or ``"a --handle--> b"``."""
     found = []

@@ -11,7 +11,7 @@ from jikko.engine.state import RunState
 from jikko.events import NodeFinished, NodeStarted, RoundFinished, RunStarted
 from jikko.graph.compiled import CompiledGraph
 from tests.effort import PATIENCE
-from tests.engine.graphs import Log, edges, graph, node, run, runner, work
+from tests.engine.graphs import Log, edges, graph, iterating, node, run, runner, work
 
 pytestmark = pytest.mark.anyio
 
@@ -74,15 +74,7 @@ async def test_the_place_of_a_node_that_is_cancelled_is_for_the_next_that_waits(
     compiled = graph(
         [
             node("items", value=["x"]),
-            node(
-                "outer",
-                "iteration",
-                start_node_id="outer-start",
-                iterator_selector=["items", "value"],
-                output_selector=["bad", "value"],
-                error_handle_mode="continue-on-error",
-            ),
-            node("outer-start", "iteration-start", container="outer"),
+            *iterating("outer", ["bad", "value"], error_handle_mode="continue-on-error"),
             # It needs no place to begin with, and fails while the other has the only one.
             node("bad", "document-extractor", container="outer", fails=-1),
             node("slow", "http-request", container="outer", pauses=100),
@@ -176,17 +168,9 @@ async def test_of_a_round_that_failed_nothing_is_kept_whatever_its_nodes_had_put
     compiled = graph(
         [
             node("items", value=["x", "y"]),
-            node(
-                "each",
-                "iteration",
-                start_node_id="each-start",
-                iterator_selector=["items", "value"],
-                output_selector=["good", "value"],
-                error_handle_mode="continue-on-error",
-                is_parallel=parallel,
-                parallel_nums=2,
+            *iterating(
+                "each", ["good", "value"], error_handle_mode="continue-on-error", is_parallel=parallel, parallel_nums=2
             ),
-            node("each-start", "iteration-start", container="each"),
             node("good", container="each", value="良い"),
             node("bad", container="each", fails=-1),
         ],

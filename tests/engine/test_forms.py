@@ -13,7 +13,7 @@ from jikko.engine.state import RunState
 from jikko.events import Event, FormClosed, FormRequested, NodeFinished, RunPaused, RunResumed, RunStarted
 from jikko.graph.compiled import CompiledGraph
 from tests.effort import PATIENCE
-from tests.engine.graphs import Log, edges, graph, node, resume, runner, work
+from tests.engine.graphs import Log, edges, graph, iterating, node, resume, runner, work
 
 pytestmark = pytest.mark.anyio
 
@@ -161,16 +161,7 @@ async def test_a_container_beside_a_form_comes_to_its_end_before_the_run_pauses(
         [
             form("ask"),
             node("items", "template-transform", value=["x", "y", "z"]),
-            node(
-                "each",
-                "iteration",
-                start_node_id="each-start",
-                iterator_selector=["items", "value"],
-                output_selector=["second", "value"],
-                is_parallel=parallel,
-                parallel_nums=2,
-            ),
-            node("each-start", "iteration-start", container="each"),
+            *iterating("each", ["second", "value"], is_parallel=parallel, parallel_nums=2),
             node("first", kind, container="each", pauses=2),
             node("second", kind, container="each", pauses=2, value="二"),
             node("behind", value="behind"),

@@ -23,7 +23,7 @@ from jikko.events import (
 )
 from jikko.graph.compiled import CompiledGraph
 from tests.effort import PATIENCE
-from tests.engine.graphs import Log, edges, graph, node, runner
+from tests.engine.graphs import Log, edges, graph, iterating, node, runner
 from tests.engine.test_forms import Scene, closed, of
 
 pytestmark = pytest.mark.anyio
@@ -55,15 +55,7 @@ def each(**data: Any) -> CompiledGraph:
     return graph(
         [
             node("items", value=["一", "二", "三"]),
-            node(
-                "each",
-                "iteration",
-                start_node_id="each-start",
-                iterator_selector=["items", "value"],
-                output_selector=["ask", "note"],
-                **data,
-            ),
-            node("each-start", "iteration-start", container="each"),
+            *iterating("each", ["ask", "note"], **data),
             node("before", container="each", pauses=2),
             ask(),
             node("behind", container="each", pauses=2),
@@ -342,15 +334,7 @@ async def test_a_round_asks_nobody_once_a_parallel_round_beside_it_has_failed() 
     compiled = graph(
         [
             node("items", value=["一", "二"]),
-            node(
-                "each",
-                "iteration",
-                start_node_id="s",
-                iterator_selector=["items", "value"],
-                output_selector=["ask", "note"],
-                is_parallel=True,
-            ),
-            node("s", "iteration-start", container="each"),
+            *iterating("each", ["ask", "note"], start="s", is_parallel=True),
             which,
             broken,
             later,

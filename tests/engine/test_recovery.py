@@ -11,7 +11,7 @@ from jikko.engine.limits import RunLimits
 from jikko.engine.state import RunState
 from jikko.events import Event, NodeAttempted, NodeFinished, NodeStarted, RoundFinished, RoundStarted, RunParked
 from jikko.graph.compiled import CompiledGraph
-from tests.engine.graphs import Log, edges, graph, node, resume, run, work
+from tests.engine.graphs import Log, edges, graph, iterating, node, resume, run, work
 
 pytestmark = pytest.mark.anyio
 
@@ -134,15 +134,7 @@ def iteration(*body: NodeEntry, **data: Any) -> list[NodeEntry]:
     """An iteration over three elements."""
     return [
         node("items", value=["x", "y", "z"]),
-        node(
-            "each",
-            "iteration",
-            start_node_id="each-start",
-            iterator_selector=["items", "value"],
-            output_selector=[body[-1].id, "value"],
-            **data,
-        ),
-        node("each-start", "iteration-start", container="each"),
+        *iterating("each", [body[-1].id, "value"], **data),
         *body,
     ]
 

@@ -19,7 +19,7 @@ from jikko.events import (
     RunRecovered,
     RunResumed,
 )
-from tests.engine.graphs import Log, edges, graph, node, resume, run, runner
+from tests.engine.graphs import Log, edges, graph, iterating, node, resume, run, runner
 
 pytestmark = pytest.mark.anyio
 
@@ -227,15 +227,7 @@ async def test_branches_that_rejoin_many_times_do_not_multiply() -> None:
 def iteration(**data: Any) -> list[NodeEntry]:
     return [
         node("items", value=["x", "y", "z"]),
-        node(
-            "each",
-            "iteration",
-            start_node_id="each-start",
-            iterator_selector=["items", "value"],
-            output_selector=["inner", "value"],
-            **data,
-        ),
-        node("each-start", "iteration-start", container="each"),
+        *iterating("each", ["inner", "value"], **data),
         node("inner", "code", container="each", value=1, pauses=2),
         end(),
     ]
@@ -308,27 +300,9 @@ async def test_containers_take_no_place_of_the_nodes_that_they_wait_for() -> Non
 async def test_a_round_that_fails_takes_along_what_waits_for_a_place_in_it(places: int) -> None:
     nodes = [
         node("items", value=[1, 2, 3, 4]),
-        node(
-            "outer",
-            "iteration",
-            start_node_id="outer-start",
-            iterator_selector=["items", "value"],
-            output_selector=["bad", "value"],
-            error_handle_mode="continue-on-error",
-        ),
-        node("outer-start", "iteration-start", container="outer"),
+        *iterating("outer", ["bad", "value"], error_handle_mode="continue-on-error"),
         node("bad", container="outer", fails=-1, pauses=2),
-        node(
-            "inner",
-            "iteration",
-            container="outer",
-            start_node_id="inner-start",
-            iterator_selector=["items", "value"],
-            output_selector=["leaf", "value"],
-            is_parallel=True,
-            parallel_nums=4,
-        ),
-        node("inner-start", "iteration-start", container="inner"),
+        *iterating("inner", ["leaf", "value"], container="outer", is_parallel=True, parallel_nums=4),
         node("leaf", container="inner", pauses=10),
     ]
     connections = edges(

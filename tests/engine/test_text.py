@@ -7,7 +7,7 @@ import pytest
 
 from jikko.dsl.document import NodeEntry
 from jikko.events import NodeStarted, TextChunk
-from tests.engine.graphs import Log, edges, graph, node, resume, run
+from tests.engine.graphs import Log, edges, graph, iterating, node, resume, run
 
 pytestmark = pytest.mark.anyio
 
@@ -155,14 +155,7 @@ async def test_texts_that_begin_together_are_shown_in_the_order_of_the_ids_of_th
 async def test_text_of_a_node_in_a_container_is_not_shown_as_it_comes() -> None:
     inside = [
         node("items", value=["x", "y"]),
-        node(
-            "each",
-            "iteration",
-            start_node_id="each-start",
-            iterator_selector=["items", "value"],
-            output_selector=["inner", "value"],
-        ),
-        node("each-start", "iteration-start", container="each"),
+        *iterating("each", ["inner", "value"]),
         node("inner", container="each", says=["東", "京"], value="東京"),
     ]
     outputs = [
