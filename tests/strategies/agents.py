@@ -1,11 +1,17 @@
 """Agents over a fake model, which is asked over a real socket."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jikko.assemble import Assembly
+from jikko.record import RunIdentity
+from jikko.runs.run_log import RunLog
 from jikko.values import Json
-from tests.providers.fake_model import Answer, Exchange, delta, usage
+from tests.effort import PATIENCE
+from tests.providers.fake_model import Answer, Exchange, FakeModel, delta, usage
+from tests.providers.workflows import Outcome, finished
 
 MODEL: dict[str, Json] = {
     "provider": "langgenius/openai/openai",
@@ -95,3 +101,33 @@ def script(answers: Sequence[Sequence[dict[str, Any]]]) -> Answer:
         await exchange.end_stream()
 
     return answer
+
+
+def holding(model: FakeModel, answered: int = 1) -> asyncio.Event:
+    """Have a model answer so many requests, and keep the next one waiting: that is the event."""
+    held, first = asyncio.Event(), model.answer
+
+    async def answer(exchange: Exchange) -> None:
+        if len(model.bodies) <= answered:
+            await first(exchange)
+        else:
+            held.set()
+            await exchange.gone.wait()
+
+    model.answer = answer
+    return held
+
+
+async def cut_off(assembly: Assembly, live: RunLog, held: asyncio.Event) -> RunIdentity:
+    """End the process that runs it, once the model keeps a request waiting. Returns which run it is."""
+    await asyncio.wait_for(held.wait(), PATIENCE)
+    await assembly.runs.close(0)
+    return live.record.identity
+
+
+async def gone_on(assembly: Assembly, run: RunIdentity) -> Outcome:
+    """The end of a run that another process began."""
+    await assembly.runs.control.take_over()
+    record = await assembly.store.record(run.run_id, run.app_id)
+    assert record is not None
+    return await finished(assembly.runs.control.reader(record))

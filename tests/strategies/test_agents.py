@@ -15,7 +15,7 @@ from jikko.values import Json
 from tests.effort import PATIENCE
 from tests.providers.fake_model import Exchange, FakeModel
 from tests.providers.workflows import Outcome, assembled, begun, finished, workflow
-from tests.strategies.agents import MODEL, agent, calls, constant, says, script, tool
+from tests.strategies.agents import MODEL, agent, calls, constant, cut_off, gone_on, holding, says, script, tool
 
 pytestmark = pytest.mark.anyio
 OUTPUTS = {"text": "text", "json": "json", "usage": "usage", "files": "files"}
@@ -247,28 +247,12 @@ async def test_a_run_that_is_stopped_ends_the_call_of_the_model_at_once(tmp_path
 
 async def test_an_agent_goes_on_where_it_was_and_asks_nothing_twice(tmp_path: Path) -> None:
     source = workflow(agent(tool("weekday")), OUTPUTS)
-    held = asyncio.Event()
     async with world(tmp_path, calls(WEEKDAY, text="Let me see."), says("x"), in_memory=False) as (model, assembly):
-        first = model.answer
-
-        async def answer(exchange: Exchange) -> None:
-            if len(model.bodies) == 1:
-                await first(exchange)
-            else:
-                held.set()
-                await exchange.gone.wait()
-
-        model.answer = answer
-        live = await begun(assembly, source)
-        run_id, app_id = live.record.identity.run_id, live.record.identity.app_id
-        await asyncio.wait_for(held.wait(), PATIENCE)
-        await assembly.runs.close(0)
+        held = holding(model)
+        run = await cut_off(assembly, await begun(assembly, source), held)
         assert len(model.bodies) == 2
     async with world(tmp_path, says("It is Thursday."), in_memory=False) as (model, assembly):
-        await assembly.runs.control.take_over()
-        record = await assembly.store.record(run_id, app_id)
-        assert record is not None
-        outcome = await finished(assembly.runs.control.reader(record))
+        outcome = await gone_on(assembly, run)
         [body] = model.bodies
     assert outcome.end.status == "succeeded", outcome.end.error
     assert [message["role"] for message in body["messages"]] == ["system", "user", "assistant", "tool"]

@@ -9,13 +9,11 @@ from typing import Any
 import pytest
 
 from jikko.events import StepRecorded
-from tests.effort import PATIENCE
 from tests.outbound.clients import LOOPBACK
 from tests.outbound.server import answer, serving
 from tests.plugins.world import installed
-from tests.providers.fake_model import Exchange
 from tests.providers.workflows import begun, finished, workflow
-from tests.strategies.agents import MODEL, agent, calls, constant, says, tool
+from tests.strategies.agents import MODEL, agent, calls, constant, cut_off, gone_on, holding, says, tool
 from tests.strategies.test_agents import OUTPUTS, world
 from tests.tools.scene import api
 
@@ -67,28 +65,12 @@ async def test_a_strategy_of_a_plugin_goes_on_where_it_was_and_asks_nothing_twic
         **agent(strategy="each", asked=constant(asked), tools=None, query=None, instruction=None),
         "agent_strategy_provider_name": "tester/stand_in/agent",
     }
-    held = asyncio.Event()
     async with world(tmp_path, says("one"), says("two"), says("x"), in_memory=False) as (model, assembly):
-        first = model.answer
-
-        async def answer_twice(exchange: Exchange) -> None:
-            if len(model.bodies) <= 2:
-                await first(exchange)
-            else:
-                held.set()
-                await exchange.gone.wait()
-
-        model.answer = answer_twice
-        live = await begun(assembly, workflow(data, OUTPUTS))
-        run_id, app_id = live.record.identity.run_id, live.record.identity.app_id
-        await asyncio.wait_for(held.wait(), PATIENCE)
-        await assembly.runs.close(0)
+        held = holding(model, 2)
+        run = await cut_off(assembly, await begun(assembly, workflow(data, OUTPUTS)), held)
         assert len(model.bodies) == 3
     async with world(tmp_path, says("three"), in_memory=False) as (model, assembly):
-        await assembly.runs.control.take_over()
-        record = await assembly.store.record(run_id, app_id)
-        assert record is not None
-        outcome = await finished(assembly.runs.control.reader(record))
+        outcome = await gone_on(assembly, run)
         assert [body["messages"][-1]["content"] for body in model.bodies] == ["b"]
 
     assert outcome.end.status == "succeeded", outcome.end.error

@@ -1,6 +1,5 @@
 """Agents of apps without a workflow: a model over a real socket, tools of this installation."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -15,10 +14,9 @@ from jikko.events import AgentLogged, NodeFinished, RunFinished, StepRecorded, T
 from jikko.ports.stores.messages import Message
 from jikko.runs.run_log import RunLog
 from jikko.values import Json
-from tests.effort import PATIENCE
 from tests.providers.fake_model import Exchange, FakeModel
 from tests.providers.workflows import Outcome, assembled, finished
-from tests.strategies.agents import calls, says, script
+from tests.strategies.agents import calls, cut_off, gone_on, holding, says, script
 
 pytestmark = pytest.mark.anyio
 WEEKDAY = ("weekday", {"year": 2024, "month": 2, "day": 29})
@@ -178,27 +176,11 @@ async def test_what_the_operator_has_set_for_a_tool_wins_over_what_the_model_giv
 
 
 async def test_an_agent_goes_on_behind_its_finished_steps_under_the_same_ids(tmp_path: Path) -> None:
-    held = asyncio.Event()
     async with world(tmp_path, calls(WEEKDAY, text="見ます."), says("x"), in_memory=False) as (model, assembly):
-        first = model.answer
-
-        async def answer(exchange: Any) -> None:
-            if len(model.bodies) == 1:
-                await first(exchange)
-            else:
-                held.set()
-                await exchange.gone.wait()
-
-        model.answer = answer
-        live = await asked(assembly, app())
-        run_id, app_id = live.record.identity.run_id, live.record.identity.app_id
-        await asyncio.wait_for(held.wait(), PATIENCE)
-        await assembly.runs.close(0)
+        held = holding(model)
+        run = await cut_off(assembly, await asked(assembly, app()), held)
     async with world(tmp_path, says("木曜日."), in_memory=False) as (model, assembly):
-        await assembly.runs.control.take_over()
-        record = await assembly.store.record(run_id, app_id)
-        assert record is not None
-        outcome = await finished(assembly.runs.control.reader(record))
+        outcome = await gone_on(assembly, run)
         [message] = await assembly.conversations.messages(_conversation(outcome)) or []
         [body] = model.bodies
 

@@ -11,12 +11,11 @@ import pytest
 from jikko.events import StepRecorded
 from jikko.runs.runs import StartRequest
 from jikko.values import Json
-from tests.effort import PATIENCE
 from tests.outbound.clients import LOOPBACK
 from tests.outbound.server import answer, serving
-from tests.providers.fake_model import Exchange, delta
+from tests.providers.fake_model import delta
 from tests.providers.workflows import begun, finished, workflow
-from tests.strategies.agents import agent, calls, constant, says, tool, used
+from tests.strategies.agents import agent, calls, constant, cut_off, gone_on, holding, says, tool, used
 from tests.strategies.test_agents import OUTPUTS, WEEKDAY, world
 
 pytestmark = pytest.mark.anyio
@@ -119,29 +118,13 @@ async def test_a_tool_that_says_too_much_is_told_to_the_model_as_a_failure(tmp_p
 
 
 async def test_what_a_tool_said_of_its_failure_is_not_asked_for_again_after_a_crash(tmp_path: Path) -> None:
-    held = asyncio.Event()
     failing = calls(("weekday", {"year": 2024}))
     async with world(tmp_path, failing, says("x"), in_memory=False) as (model, assembly):
-        first = model.answer
-
-        async def once(exchange: Exchange) -> None:
-            if len(model.bodies) == 1:
-                await first(exchange)
-            else:
-                held.set()
-                await exchange.gone.wait()
-
-        model.answer = once
-        live = await begun(assembly, workflow(agent(tool("weekday")), OUTPUTS))
-        run_id, app_id = live.record.identity.run_id, live.record.identity.app_id
-        await asyncio.wait_for(held.wait(), PATIENCE)
-        await assembly.runs.close(0)
+        held = holding(model)
+        run = await cut_off(assembly, await begun(assembly, workflow(agent(tool("weekday")), OUTPUTS)), held)
         before = model.bodies[1]["messages"]
     async with world(tmp_path, says("sorry"), in_memory=False) as (model, assembly):
-        await assembly.runs.control.take_over()
-        record = await assembly.store.record(run_id, app_id)
-        assert record is not None
-        outcome = await finished(assembly.runs.control.reader(record))
+        outcome = await gone_on(assembly, run)
         [body] = model.bodies
     assert outcome.end.status == "succeeded", outcome.end.error
     assert body["messages"] == before

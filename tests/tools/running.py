@@ -1,5 +1,6 @@
 """Whole runs with tools, in this process."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -13,6 +14,22 @@ from jikko.runs.run_log import RunLog
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
 from tests.acceptance.workflows import Node, app, end, node, start
+from tests.outbound.server import Received
+
+
+class Waiting:
+    """A server that begins an answer and never ends it."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    async def act(self, writer: asyncio.StreamWriter, request: Received) -> None:
+        self.asked.set()
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        while True:  # a client that is gone is noticed when something is sent
+            writer.write(b"X: y\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from jikko.ports.tools import ToolFailure, ToolNotFound
 from jikko.strategies.function_calling import functions
 from tests.effort import PATIENCE
 from tests.outbound.server import Act, RawServer, Received, answer, serving
+from tests.tools.running import Waiting
 from tests.tools.scene import scene
 
 pytestmark = pytest.mark.anyio
@@ -451,23 +452,14 @@ async def test_a_file_that_is_not_encoded_fails(data: Any, tmp_path: Path) -> No
 
 
 async def test_a_call_that_is_cancelled_leaves_the_server_at_once(tmp_path: Path) -> None:
-    asked = asyncio.Event()
-
-    async def wait(writer: asyncio.StreamWriter, request: Received) -> None:
-        asked.set()
-        writer.write(b"HTTP/1.1 200 OK\r\n")
-        while True:  # a client that is gone is noticed when something is sent
-            writer.write(b"X: y\r\n")
-            await writer.drain()
-            await asyncio.sleep(0.01)
-
+    waiting = Waiting()
     async with (
-        serving({"/mcp": mcp({"tools/call": wait})}) as server,
+        serving({"/mcp": mcp({"tools/call": waiting.act})}) as server,
         scene(tmp_path, entry(server, known_tools=[SAY])) as tools,
         asyncio.timeout(PATIENCE),
     ):
         call = asyncio.create_task(tools.call("mcp", "m", "say"))
-        await asked.wait()
+        await waiting.asked.wait()
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call

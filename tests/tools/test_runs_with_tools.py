@@ -10,28 +10,13 @@ from jikko.events import NodeFinished, NodeStarted, RunFinished
 from tests.acceptance.workflows import app, end, iteration, python, start, with_environment
 from tests.effort import PATIENCE
 from tests.outbound.server import Received, answer, serving
-from tests.tools.running import begun, installation, outer, publish, ran, tool
+from tests.tools.running import Waiting, begun, installation, outer, publish, ran, tool
 from tests.tools.scene import api
 
 pytestmark = pytest.mark.anyio
 
 HELLO = answer(b"hello", Content_Type="text/plain")
 CALL = tool(kind="api", provider="a", name="x", given={"q": "start.q"})
-
-
-class Waiting:
-    """A server that begins an answer and never ends it."""
-
-    def __init__(self) -> None:
-        self.asked = asyncio.Event()
-
-    async def act(self, writer: asyncio.StreamWriter, request: Received) -> None:
-        self.asked.set()
-        writer.write(b"HTTP/1.1 200 OK\r\n")
-        while True:  # a client that is gone is noticed when something is sent
-            writer.write(b"X: y\r\n")
-            await writer.drain()
-            await asyncio.sleep(0.01)
 
 
 async def test_stopping_a_run_ends_the_call_at_once(tmp_path: Path) -> None:

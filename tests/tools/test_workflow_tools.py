@@ -13,8 +13,8 @@ from jikko.ports.stores.run_store import LogQuery
 from jikko.record import RunRecord
 from tests.acceptance.workflows import app, end, fetch, form, node, python, start, template
 from tests.effort import PATIENCE
-from tests.outbound.server import Received, answer, serving
-from tests.tools.running import begun, installation, outer, publish, ran, tool
+from tests.outbound.server import answer, serving
+from tests.tools.running import Waiting, begun, installation, outer, publish, ran, tool
 
 pytestmark = pytest.mark.anyio
 
@@ -158,21 +158,6 @@ async def test_a_file_that_an_inner_run_makes_can_be_read_by_its_caller(tmp_path
     assert (end_.status, end_.outputs) == ("succeeded", {"t": ["made within"]})
 
 
-class _Waiting:
-    """A server whose requests wait until they are let go, or their client is gone."""
-
-    def __init__(self) -> None:
-        self.asked = asyncio.Event()
-
-    async def act(self, writer: asyncio.StreamWriter, request: Received) -> None:
-        self.asked.set()
-        writer.write(b"HTTP/1.1 200 OK\r\n")
-        while True:  # a client that is gone is noticed when something is sent
-            writer.write(b"X: y\r\n")
-            await writer.drain()
-            await asyncio.sleep(0.01)
-
-
 WAITS = app("Inner", [start("q"), fetch("get", "{{#start.q#}}"), end()], "start>get get>end")
 
 
@@ -185,7 +170,7 @@ async def ended(assembly: Assembly, inner: RunRecord) -> str:
 
 
 async def test_stopping_the_caller_stops_what_runs_within(tmp_path: Path) -> None:
-    waiting = _Waiting()
+    waiting = Waiting()
     async with serving({"/wait": waiting.act}) as server, installation(tmp_path, INNER) as assembly:
         await publish(assembly, WAITS)
         await publish(assembly, outer(ASK))
@@ -202,7 +187,7 @@ async def test_stopping_the_caller_stops_what_runs_within(tmp_path: Path) -> Non
 
 
 async def test_the_deadline_of_the_caller_ends_what_runs_within(tmp_path: Path) -> None:
-    waiting = _Waiting()
+    waiting = Waiting()
     async with (
         serving({"/wait": waiting.act}) as server,
         installation(tmp_path, INNER, max_seconds=0.5) as assembly,
@@ -218,7 +203,7 @@ async def test_the_deadline_of_the_caller_ends_what_runs_within(tmp_path: Path) 
 
 
 async def test_after_a_restart_the_caller_finds_the_run_that_it_had_begun(tmp_path: Path) -> None:
-    waiting = _Waiting()
+    waiting = Waiting()
     async with serving({"/wait": waiting.act}) as server:
         async with installation(tmp_path, INNER, in_memory=False) as assembly:
             await publish(assembly, WAITS)
