@@ -21,10 +21,7 @@ _KINDS: Final[dict[str, tuple[Any, ...]]] = {
 
 
 def read_features(features: Fields) -> Mapping[str, Any]:
-    """The features, from their block, in the form of today.
-
-    No run depends on what they say, so that one of the wrong type is a warning, and left out. Unknown ones are kept.
-    """
+    """The features in the form of today. No run depends on them: wrong types are warnings and left out, others kept."""
     kept: dict[str, Json] = {}
     for name, value in features.raw.items():
         kind, *refusal = _KINDS.get(name, (object,))

@@ -213,11 +213,9 @@ def problem_at(
     line: int = 0,
     column: int = 0,
 ) -> Diagnostic:
-    """What is wrong with a document at a path.
+    """What is wrong with a document at a path. ``what``, ``hint``: A text stands for itself in every language.
 
-    Args:
-        what, hint: A text stands for itself in every language.
-        fatal: Whether the file cannot be imported. A warning is true of the file and does not stop the import.
+    ``fatal``: Whether the file cannot be imported. A warning is true of the file and does not stop the import.
     """
     said = what if isinstance(what, Phrase) else Phrase("document.verbatim", {"text": what})
     if isinstance(hint, str):

@@ -69,15 +69,9 @@ class Loaded(Struct, frozen=True):
 
 
 def load(text: bytes | str, *, source: str, runnable: frozenset[str], limits: LoadLimits | None = None) -> Loaded:
-    """Read a DSL file of any version from 0.1 to 0.7. Never raises for what is in it.
+    """Read a DSL file of version 0.1 to 0.7. Never raises for what is in it. Nodes' data are repaired, not checked.
 
-    The configuration of the nodes is repaired, not checked: that is up to the nodes.
-
-    Args:
-        source: What the file is called in messages.
-        runnable: The node types that can be run here. A node of another of Dify's types is a warning.
-        limits: ``LoadLimits()`` by default.
-
+    ``source``: Its name in messages. ``runnable``: Node types that can be run; others of Dify's are warnings.
     Source: docs/dify-behaviour.md, “File format and import”.
     """
     problems: list[Diagnostic] = []

@@ -77,16 +77,11 @@ _MAX_LISTED_MODULES: Final = 10
 def diagnose_python(
     code: str, where: str, has_module: Callable[[str], bool], given: Sequence[str] | None = None
 ) -> Iterator[Diagnostic]:
-    """What will fail in a program, in the order of its lines.
+    """What will fail in a program, in the order of its lines. ``where``: Its path in the document.
 
     An import that stands by itself, at the top or in ``main``, fails for certain; in a branch or in another function it
-    may. One whose failure the program catches is left out.
-
-    Args:
-        code: The program.
-        where: Its path in the document.
-        has_module: Whether programs can import a top-level module.
-        given: The names of the variables that ``main`` is called with; ``None`` if they are not known.
+    may. One whose failure the program catches is left out. ``has_module``: Whether programs can import a top-level
+    module. ``given``: What ``main`` is called with; ``None`` if that is not known.
     """
     try:
         with warnings.catch_warnings():

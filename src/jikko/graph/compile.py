@@ -18,12 +18,9 @@ _PSEUDO_STARTS = frozenset(CONTAINER_STARTS.values())
 
 
 def compile_graph(document: DslDocument, node_classes: Mapping[str, Any], problems: list[Diagnostic]) -> CompiledGraph:
-    """Compile a document whose structure was found to be sound.
+    """Compile a sound document. ``node_classes``: With ``from_dsl``; other types fail.
 
-    Args:
-        node_classes: The class of each node type, with ``from_dsl``. Other types compile to a node that fails.
-        problems: Takes what is wrong with the configuration of nodes. The graph is to be used only if nothing fatal
-            was added.
+    ``problems``: Takes what is wrong with nodes. The graph is to be used only if nothing fatal was added.
     """
     return _Compiler(document, node_classes, problems).graph()
 

@@ -17,11 +17,8 @@ _BRACKET: Final = re.compile(r"[\[\]{}]")
 
 
 def json_example(prompt: str, *, repair: bool = False) -> str:
-    """Return the last example of JSON in a prompt that asks for JSON; empty without one.
-
-    Args:
-        repair: Whether one with placeholders that are not JSON (``{"score": <0 to 9>}``) is taken too, with texts in
-            their places.
+    """The last example of JSON in a prompt that asks for JSON; empty without one. ``repair``: Also with placeholders
+    that are not JSON (``{"score": <0 to 9>}``), as texts.
     """
     if not _ASKED.search(prompt):
         return ""

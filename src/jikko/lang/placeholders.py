@@ -19,11 +19,8 @@ def filled(text: str, variables: Readable, known: Mapping[str, Json] = NOTHING, 
     """A text with values in its places, in the form of Python.
 
     A place without a value, and one inside a value, loses a pair of its braces. Marks such as ``<|end|>`` are cut out.
-
-    Args:
-        variables: The inputs are those of the node ``start``.
-        absent: What an optional input reads that was not given. [QUIRK]
-        known: ``#context#``, ``#query#`` and ``#histories#``, as far as there are such.
+    ``variables``: Inputs are of the node ``start``; ``absent`` is one that was not given [QUIRK]. ``known``:
+    ``#context#``, ``#query#`` and ``#histories#``, as far as there are such.
     """
 
     def value(place: re.Match[str]) -> str:

@@ -33,10 +33,7 @@ class Result(msgspec.Struct, frozen=True, gc=False):
 
 
 class NodeFailure(Exception):
-    """A node failed. The message is shown to the user and may end the run.
-
-    Raised by ``Node.run``; the engine retries, applies the error strategy, or fails the run.
-    """
+    """A node failed: retried, handled by a strategy, or the run fails. The message is shown to the user."""
 
     def __init__(
         self,
@@ -63,16 +60,11 @@ class NodeFailure(Exception):
 
 
 class NodePaused(Exception):
-    """A node waits for a human. Raised by ``Node.run``; the node runs again once its form is closed.
-
-    In the body of a container it fails the node: only a run as a whole can wait.
-    """
+    """A node waits for a human, and runs again once its form is closed. In a container it fails: only runs can wait."""
 
     def __init__(self, form: Mapping[str, Json], *, source: str, expires_at: float) -> None:
-        """Args:
-        form: As clients see it, without ``form_id``, ``node_id`` and ``node_title``.
-        source: Its text as the file has it.
-        expires_at: When it runs out of time, in seconds since the Unix epoch.
+        """``form``: For clients, without ``form_id``, ``node_id`` and ``node_title``. ``source``: Its text in the file.
+        ``expires_at``: When it runs out of time, in seconds since the Unix epoch.
         """
         super().__init__("waits for a human")
         self.form = dict(form)

@@ -112,11 +112,8 @@ class Providers:
         defaults: DefaultModels | None = None,
         extensions: Extensions | None = None,
     ) -> None:
-        """Args:
-        entries: By long name or ``*``.
-        source: Where they come from, as messages name it; ``""`` if there is no file.
-        defaults: What the file says of models that are called where nothing names one.
-        extensions: Servers that take part in chats.
+        """``entries``: By long name or ``*``. ``source``: For messages; ``""`` without a file. ``defaults``: Models
+        called where nothing names one, by the file. ``extensions``: Servers that take part in chats.
         """
         self.entries = dict(entries or {})
         self.source = source

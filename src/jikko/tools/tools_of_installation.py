@@ -31,12 +31,10 @@ class ToolService:
     def __init__(
         self, kinds: Mapping[str, Tools], *, builtin: Tools, builtin_names: frozenset[str], seconds: float = 600.0
     ) -> None:
-        """Args:
-        kinds: By ``provider_type``; without ``builtin``.
-        builtin: The tools that Jikko has itself.
-        builtin_names: Their providers. Every other built-in provider is one of a plugin.
-        seconds: What one call may take, and asking for a tool; the call of a workflow has no such limit, as its run has
-            one.
+        """``kinds``: By ``provider_type``, but ``builtin``: Jikko's own, with the providers ``builtin_names``. All
+        other built-in providers are of plugins.
+
+        ``seconds``: For one call, or to ask for a tool. A workflow's call has no such limit: its run has one.
         """
         self._kinds = kinds
         self._builtin = builtin

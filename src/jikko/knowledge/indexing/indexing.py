@@ -61,10 +61,8 @@ class Indexing:
         look_seconds: float = 30.0,
         alarm: Alarm | None = None,
     ) -> None:
-        """Args:
-        workers: Jobs that are done at once.
-        name: Of this process, as jobs are told it; no other has it.
-        alarm: What wakes it, if that is there before; it looks after its own time then.
+        """``workers``: Jobs at once. ``name``: Of this process alone, as jobs are told it.
+        ``alarm``: What wakes it, if that is there before; it looks after its own time then.
         """
         self._knowledge = knowledge
         self._cutter = cutter

@@ -35,11 +35,7 @@ from jikko.values import Json
 
 
 class AgentNode(NodeConfig, frozen=True):
-    """Let a strategy work on a question. Source: docs/dify-behaviour.md, “Agent”.
-
-    Outputs:
-        ``text``, ``usage``, ``files``, ``json`` (the log, then what was said in JSON), and those that it makes besides.
-    """
+    """Let a strategy work on a question. Source: docs/dify-behaviour.md, “Agent”."""
 
     type: ClassVar[str] = "agent"
     has_effects: ClassVar[bool] = True

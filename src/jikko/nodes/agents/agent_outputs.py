@@ -39,10 +39,8 @@ class AgentOutputs:
     def __init__(
         self, ctx: AgentContext, icon: Callable[[str], Json | None], masks: Masks, *, in_order: bool = False
     ) -> None:
-        """Args:
-        in_order: Whether text is shown ahead of the entries that are told behind it, at the price of more events.
-        icon: That of a provider, by its name.
-        masks: Of the secrets that the node gives, which its log shows.
+        """``in_order``: Texts go ahead of entries told behind them, for more events. ``icon``: Of a provider, by name.
+        ``masks``: Of the secrets that the node gives, which its log shows.
         """
         self._ctx = ctx
         self._icon = icon

@@ -97,13 +97,7 @@ class _Pool:
 
 
 class Assigner(NodeConfig, frozen=True):
-    """Change variables, in order; all of them or, if one change is refused, none.
-
-    Outputs:
-        None.
-
-    Source: docs/dify-behaviour.md, “Variable assigner”.
-    """
+    """Change all variables in order, or none if one is refused. Source: docs/dify-behaviour.md, “Variable assigner”."""
 
     type: ClassVar[str] = "assigner"
     immediate: ClassVar[bool] = True

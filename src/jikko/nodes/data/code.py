@@ -30,12 +30,10 @@ _MAX_INLINE_ELEMENTS: Final = 1000
 
 
 class Code(NodeConfig, frozen=True):
-    """Call the program's ``main`` with some variables, and check what it returns.
+    """Call a program's ``main``, and check what it returns. Source: docs/dify-behaviour.md, “Code node”.
 
     A variable that does not exist is null, and so is an empty list of files. Requests of the program, which Dify's make
     themselves, are recorded as ``requests`` of the process data. Outputs may also be files, unlike Dify's.
-
-    Source: docs/dify-behaviour.md, “Code node”.
     """
 
     type: ClassVar[str] = "code"

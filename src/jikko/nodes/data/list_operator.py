@@ -156,11 +156,7 @@ TYPES: Final = ("array[string]", "array[number]", "array[boolean]", "array[file]
 
 
 class ListOperator(NodeConfig, frozen=True):
-    """Work on a list, in this order: filter, pick one, sort, shorten. Source: docs/dify-behaviour.md, “List operator”.
-
-    Outputs:
-        ``result``: The list. ``first_record`` and ``last_record``: its ends, null if it is empty.
-    """
+    """Filter a list, pick one, sort, shorten, in this order. Source: docs/dify-behaviour.md, “List operator”."""
 
     type: ClassVar[str] = "list-operator"
     immediate: ClassVar[bool] = True

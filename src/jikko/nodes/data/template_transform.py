@@ -11,13 +11,7 @@ from jikko.values import is_file
 
 
 class TemplateTransform(NodeConfig, frozen=True):
-    """Render a template with some variables; one that does not exist is null.
-
-    Outputs:
-        ``output``: The text, at most as long as the sandbox allows (400,000 characters by default).
-
-    Source: docs/dify-behaviour.md, “Template node”.
-    """
+    """Render a template; a variable that does not exist is null. Source: docs/dify-behaviour.md, “Template node”."""
 
     type: ClassVar[str] = "template-transform"
 

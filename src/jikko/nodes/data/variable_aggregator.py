@@ -11,14 +11,9 @@ from jikko.values import UNSET, Json, Selector
 
 
 class VariableAggregator(NodeConfig, frozen=True):
-    """Hand on the first of several variables that exists. Null counts as existing.
+    """Hand on the first variable that exists, be it null. Source: docs/dify-behaviour.md, “Variable aggregator”.
 
     A branch that was not taken writes nothing, so listing one variable per branch joins the branches again.
-
-    Outputs:
-        ``output``, or with groups one object ``{"output": value}`` per group. Nothing for a group without a hit.
-
-    Source: docs/dify-behaviour.md, “Variable aggregator”.
     """
 
     type: ClassVar[str] = "variable-aggregator"

@@ -11,11 +11,7 @@ from jikko.values import UNSET, Json, Selector, is_file
 
 
 class DocumentExtractor(NodeConfig, frozen=True):
-    """Read documents. Source: docs/dify-behaviour.md, “Document extractor”.
-
-    Outputs:
-        ``text``: A text for one file; a list of texts for a list, and for a variable without a value.
-    """
+    """Read documents; without a value, a list of none. Source: docs/dify-behaviour.md, “Document extractor”."""
 
     type: ClassVar[str] = "document-extractor"
 

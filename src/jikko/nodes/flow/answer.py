@@ -10,11 +10,7 @@ from jikko.values import Json, Selector, is_file
 
 
 class Answer(NodeConfig, frozen=True):
-    """Write a text with references. Source: docs/dify-behaviour.md, “Answer node”.
-
-    Outputs:
-        ``answer``: The text, in Markdown. ``files``: the files among the values referenced.
-    """
+    """Write a text with references. Source: docs/dify-behaviour.md, “Answer node”."""
 
     type: ClassVar[str] = "answer"
     immediate: ClassVar[bool] = True

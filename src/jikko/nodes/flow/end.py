@@ -11,13 +11,7 @@ from jikko.values import UNSET, Json, Selector
 
 
 class End(NodeConfig, frozen=True):
-    """Collect variables as outputs of the run. Several may run; their outputs are merged.
-
-    Outputs:
-        One per entry; null when the variable does not exist.
-
-    Source: docs/dify-behaviour.md, “End node”.
-    """
+    """Collect outputs of the run; those of several are merged. Source: docs/dify-behaviour.md, “End node”."""
 
     type: ClassVar[str] = "end"
     immediate: ClassVar[bool] = True
@@ -42,10 +36,9 @@ class End(NodeConfig, frozen=True):
         return Result(outputs=values, inputs=self._recorded(ctx, values))
 
     def _recorded(self, ctx: Context, values: dict[str, Json]) -> dict[str, Json]:
-        """The inputs: the values as records show them, but of a group of an aggregator what Dify records of it.
+        """The inputs as records show them; a group of an aggregator as Dify records it.
 
-        A secret that the node hands on stands in its outputs. Its inputs show the mask all the same, as those of all
-        nodes do: so a reader of inputs need not know of which node they are.
+        A secret that is handed on stands in the outputs. The inputs show the mask, as those of all nodes do.
         """
         recorded = values if ctx.recorded is ctx.variables else values_of(self.outputs, ctx.recorded)
         for name, selector in self.outputs:

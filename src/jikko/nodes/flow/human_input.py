@@ -113,14 +113,7 @@ _NO_UUID = uuid.UUID(int=0)
 
 
 class HumanInput(NodeConfig, frozen=True):
-    """Show a form, wait until it is submitted or its time is up, and take the branch of the action.
-
-    Outputs:
-        One per input, ``__action_id``, ``__action_value`` (the action's title) and ``__rendered_content``. After its
-        time the special ones are empty texts, but for the content.
-
-    Source: docs/dify-behaviour.md, “Human input”.
-    """
+    """Show a form, wait for it or its time, and take a branch. Source: docs/dify-behaviour.md, “Human input”."""
 
     type: ClassVar[str] = "human-input"
     immediate: ClassVar[bool] = True

@@ -15,11 +15,7 @@ ELSE = "false"
 
 
 class IfElse(NodeConfig, frozen=True):
-    """Look at cases in their order. Source: docs/dify-behaviour.md, “If-else”.
-
-    Outputs:
-        ``result``: Whether a case holds. ``selected_case_id``: its id, or ``false``.
-    """
+    """Look at cases in their order. Source: docs/dify-behaviour.md, “If-else”."""
 
     type: ClassVar[str] = "if-else"
     immediate: ClassVar[bool] = True

@@ -20,13 +20,7 @@ ERROR_MODES = ("terminated", "continue-on-error", "remove-abnormal-output")
 
 
 class Iteration(NodeConfig, frozen=True):
-    """Run the body for each element, one after the other or several at once, and collect one value of each round.
-
-    Outputs:
-        ``output``: The values in the order of the elements.
-
-    Source: docs/dify-behaviour.md, “Iteration”.
-    """
+    """Run the body for each element, one by one or several at once. Source: docs/dify-behaviour.md, “Iteration”."""
 
     type: ClassVar[str] = "iteration"
     isolated: ClassVar[bool] = True

@@ -64,13 +64,7 @@ class LoopVariable(Struct, frozen=True):
 
 
 class Loop(NodeConfig, frozen=True):
-    """Run the body up to ``count`` times, with variables that its nodes can change.
-
-    Outputs:
-        Each loop variable as it is at the end, and ``loop_round``, the number of rounds. Nothing without a round.
-
-    Source: docs/dify-behaviour.md, “Loop”.
-    """
+    """Run the body ``count`` times at most, with variables it can change. Source: docs/dify-behaviour.md, “Loop”."""
 
     type: ClassVar[str] = "loop"
     isolated: ClassVar[bool] = False

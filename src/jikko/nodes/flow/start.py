@@ -23,13 +23,7 @@ _UNEXPECTED: Final = "WorkflowNodeError"
 
 @dataclass(frozen=True)
 class Start:
-    """Hand on the inputs of the run. They were converted when the run was accepted; objects are checked here.
-
-    Outputs:
-        One per declared variable; null for an optional one that was not given.
-
-    Source: docs/dify-behaviour.md, “Start node”.
-    """
+    """Hand on the inputs, converted before; objects are checked here. Source: docs/dify-behaviour.md, “Start node”."""
 
     type: ClassVar[str] = "start"
     immediate: ClassVar[bool] = True

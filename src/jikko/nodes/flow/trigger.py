@@ -14,15 +14,7 @@ _SYSTEM: Final = ("files", "user_id", "app_id", "timestamp", "workflow_id", "wor
 
 
 class Trigger(NodeConfig, frozen=True):
-    """Hand on what came to the trigger.
-
-    Outputs:
-        What a webhook declares: headers, with ``_`` for ``-``, parameters of the query, fields of the body; null where
-        the call had none, or the run was started over the API. And ``_webhook_raw``, the whole call. Of every trigger
-        the system variables, as ``sys.user_id``.
-
-    Source: docs/dify-behaviour.md, “Trigger nodes” (a run that the service API starts), §2.4.
-    """
+    """Hand on what came to the trigger. Source: docs/dify-behaviour.md, “Trigger nodes”."""
 
     type: ClassVar[str] = "trigger"
     immediate: ClassVar[bool] = True

@@ -8,13 +8,8 @@ from jikko.ports.http import Pairs
 def request_text(method: str, url: str, *, params: Pairs, headers: Pairs, masked_header: str | None, body: str) -> str:
     """The text of a request. Raises ``ValueError``: the URL cannot be taken apart.
 
-    Args:
-        url: As the user wrote it. User and password in it are left out.
-        headers: Those of the node. What the HTTP client adds is not recorded.
-        masked_header: The header whose values are shown as asterisks.
-        body: As it is to be shown.
-
-    Source: docs/dify-behaviour.md, “HTTP request”.
+    User and password in ``url`` are left out, and so are headers that the HTTP client adds; the ``masked_header`` has
+    asterisks. Source: docs/dify-behaviour.md, “HTTP request”.
     """
     parts = urlparse(url)
     query = urlencode(params) if params else parts.query

@@ -152,9 +152,6 @@ class HttpRequest(NodeConfig, frozen=True):
     """Send a request and hand on the answer. Source: docs/dify-behaviour.md, “HTTP request”.
 
     A status other than 2xx is a failure only if the node has an error strategy or retries.
-
-    Outputs:
-        ``status_code``, ``body`` (text; ``""`` if the answer is a file), ``headers`` (by lower-case name), ``files``.
     """
 
     type: ClassVar[str] = "http-request"

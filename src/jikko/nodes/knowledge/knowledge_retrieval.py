@@ -98,13 +98,7 @@ def _one(template: Template, variables: Readable) -> Json:
 
 
 class KnowledgeRetrieval(NodeConfig, frozen=True):
-    """Find the texts of datasets that fit a query best.
-
-    Outputs:
-        ``result``: what was found, best first. None at all if the node asks for nothing.
-
-    Source: docs/dify-behaviour.md, “Searching one dataset”, “Searching several datasets”, “Knowledge retrieval”.
-    """
+    """Find the texts that fit a query best; nothing for none. Source: docs/dify-behaviour.md, “Knowledge retrieval”."""
 
     type: ClassVar[str] = "knowledge-retrieval"
 

@@ -105,12 +105,7 @@ FORMATS = ("tagged", "separated")
 
 
 class Llm(NodeConfig, frozen=True):
-    """Ask a model, and show its answer while it comes. Source: docs/dify-behaviour.md, “LLM”.
-
-    Outputs:
-        ``text``, ``reasoning_content``, ``usage``, ``finish_reason``; ``structured_output`` if it is on; ``files`` if
-        the model made some.
-    """
+    """Ask a model, and show its answer while it comes. Source: docs/dify-behaviour.md, “LLM”."""
 
     type: ClassVar[str] = "llm"
     has_effects: ClassVar[bool] = True

@@ -122,15 +122,12 @@ class Prompt(Struct, frozen=True):
     async def drafts(
         self, ctx: Context, context: MaskedText, files: list[Json], vision: Vision, model: ModelConfig
     ) -> list[DraftMessage]:
-        """The messages, before those are dropped that the model cannot read.
+        """The messages, before those are dropped that the model cannot read. Raises ``NodeFailure``: a template or a
+        file cannot be used.
 
         Args:
             files: Shown to the model ahead of the last user message.
             vision: Whether it is shown files of earlier turns, and how closely it looks at images.
-            model: Which has room for so much of the conversation.
-
-        Raises:
-            NodeFailure: A template or a file cannot be used.
         """
         query = self._query(ctx)
         earlier = await self.memory.recall(ctx, model, with_files=vision.enabled)

@@ -37,15 +37,7 @@ _NOTHING_FOUND = "Failed to extract result from function call or text response, 
 
 
 class ParameterExtractor(NodeConfig, frozen=True):
-    """Ask a model for values, by a function call where it can, and bring them to their types.
-
-    Succeeds whatever the model found; only a failed call fails the node.
-
-    Outputs:
-        One for each parameter; ``__is_success`` (1 or 0), ``__reason`` (why it is 0), ``__usage``.
-
-    Source: docs/dify-behaviour.md, “Parameter extractor”.
-    """
+    """Ask a model for values, by a call if it can. Source: docs/dify-behaviour.md, “Parameter extractor”."""
 
     type: ClassVar[str] = "parameter-extractor"
     has_effects: ClassVar[bool] = True

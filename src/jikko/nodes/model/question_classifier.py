@@ -34,13 +34,7 @@ class Category(Struct, frozen=True):
 
 
 class QuestionClassifier(NodeConfig, frozen=True):
-    """Ask a model which class a text belongs to; the first one, if it names none that there is.
-
-    Outputs:
-        ``class_name``, ``class_label``, ``class_id``, ``usage``.
-
-    Source: docs/dify-behaviour.md, “Question classifier”.
-    """
+    """Ask for a class; if none, the first. Source: docs/dify-behaviour.md, “Question classifier”."""
 
     type: ClassVar[str] = "question-classifier"
     branching: ClassVar[bool] = True

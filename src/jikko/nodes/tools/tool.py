@@ -127,11 +127,7 @@ _OF_FILE: Final = frozenset({"api", "workflow", "mcp"})
 
 
 class ToolNode(NodeConfig, frozen=True):
-    """Call a tool with some values. Source: docs/dify-behaviour.md, “Tool node”.
-
-    Outputs:
-        ``text``, ``files``, ``json`` (a list), and those that the tool makes besides.
-    """
+    """Call a tool with some values. Source: docs/dify-behaviour.md, “Tool node”, “Tool outputs”."""
 
     type: ClassVar[str] = "tool"
 

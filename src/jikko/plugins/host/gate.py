@@ -64,10 +64,8 @@ class NetworkGate:
         head_seconds: float = _HEAD_SECONDS,
         budget: Budget | None = None,
     ) -> None:
-        """Args:
-        max_connections: Connections at once; further ones are told so.
-        head_seconds: That the head of a request may take.
-        budget: What the plugin may cost between its calls.
+        """``max_connections``: At once; further ones are told so. ``head_seconds``: For the head of a request.
+        ``budget``: What the plugin may cost between its calls.
         """
         self._connections = connections
         self._max_connections = max_connections

@@ -23,10 +23,8 @@ class Listener:
     """Accepts connections on loopback. Where there are too many, it does not accept, and the system lets them wait."""
 
     def __init__(self, serve: Serve, *, most: int, budget: Budget, head: int) -> None:
-        """Args:
-        most: Connections at once that are served.
-        budget: What those cost that come while no call is under way.
-        head: Bytes that a reader keeps.
+        """``most``: Connections served at once. ``budget``: For those that come while no call is under way.
+        ``head``: Bytes that a reader keeps.
         """
         self._serve = serve
         self._most = most

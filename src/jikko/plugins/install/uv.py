@@ -26,13 +26,8 @@ class Uv:
     """uv, with a cache of its own."""
 
     def __init__(self, cache: Path, environment: Mapping[str, str], *, confine: bool) -> None:
-        """Args:
-        cache: Of packages; equal ones of several plugins are linked to it.
-        environment: Of this process.
-        confine: Whether it is locked.
-
-        Raises:
-            InvalidSettings: uv is not installed.
+        """``cache``: Of packages; equal ones of several plugins are linked to it. ``environment``: Of this process.
+        ``confine``: Whether it is locked. Raises ``InvalidSettings``: uv is not installed.
         """
         if importlib.util.find_spec("uv") is None:
             raise InvalidSettings(f"Installing plugins needs another library: {how_to_install('plugins')}")

@@ -41,12 +41,8 @@ def is_plugin_name(name: str) -> bool:
 
 
 def provider_name(written: str, aliases: Mapping[str, str] | None = None) -> ProviderName:
-    """The provider that a workflow means.
-
-    Args:
-        written: ``author/plugin/provider``, or an old name: ``duckduckgo``. ``author/plugin`` means the provider that
-            is called as its plugin is.
-        aliases: Other names of plugins, by what a workflow has; either whole or for the plugin's part of it.
+    """The provider that a workflow means by ``author/plugin/provider``, ``author/plugin`` (called as its plugin), or an
+    old name: ``duckduckgo``. ``aliases``: Other names of plugins; either of the whole or of the plugin's part.
     """
     aliases = aliases or {}
     written = aliases.get(written, written)

@@ -72,11 +72,9 @@ _FILES = 1024
 
 
 def landlock(abi: int, read: "list[str]", write: "list[str]", ports: "list[int] | None") -> None:
-    """Deny all files but those below some paths, and all ports but some.
+    """Deny all files but those below some paths, and all ports but some; ``None`` for all.
 
-    Args:
-        abi: At least 1. Before 4 ports cannot be denied, before 6 neither signals nor abstract sockets.
-        ports: That may be connected to; ``None`` for all.
+    ``abi``: At least 1. Before 4 ports cannot be denied, before 6 neither signals nor abstract sockets.
     """
     rights = _FIRST_RIGHTS
     for since, right in ((2, _REFER), (3, _TRUNCATE), (5, _IOCTL_DEVICE)):

@@ -170,15 +170,12 @@ class PluginProcess:
         streams: bool = False,
     ) -> None:
         """Invoke it, and wait until it has said everything. Cancelling forgets the call at once; inside of the plugin
-        it goes on, unheard.
+        it goes on, unheard. Raises ``PluginFailure``: it failed.
 
         Args:
             seconds: Until it is forgotten, the writing of the request included.
             context: Fields beside ``data``: whose call it is.
             streams: ``seconds`` begin anew with each answer, so that they limit its silence alone.
-
-        Raises:
-            PluginFailure: It failed.
         """
         session = new_id()
         loop = asyncio.get_running_loop()

@@ -42,11 +42,8 @@ def send(
     read: float | None = None,
     verify: bool | None = None,
 ) -> RawResponse:
-    """Send one request. Redirects are not followed. Raises ``ExchangeFailed``: there was no answer.
-
-    Args:
-        connect, read: Seconds; ``None`` for the longest that the server allows.
-        verify: Whether the certificate is checked; ``None`` leaves it to the server's settings.
+    """Send one request, no redirect. Raises ``ExchangeFailed``: no answer. ``connect``, ``read``: Seconds; ``None``
+    for the longest that the server allows. ``verify``: The certificate; ``None`` as the server's settings are.
     """
     host = urlsplit(url).netloc.rpartition("@")[2]
     headers = [

@@ -195,12 +195,10 @@ class MemoryFiles:
 def modules_below(
     root: str, left_out: Iterable[str] = (), *, within: str = "", located: bool = False
 ) -> Iterator[tuple[str, Source]]:
-    """The modules of a folder, by their names.
+    """The modules of a folder by name. ``within``: Its package; by default they are at the top level.
 
-    Args:
-        within: The package that the folder is of; by default what is in it is at the top level.
-        left_out: Names of folders and files that are passed over, at any depth.
-        located: Whether the modules know their files. If so, folders without ``__init__.py`` are packages too.
+    ``left_out``: Names of folders and files passed over at any depth. ``located``: Whether modules know their files. If
+    so, folders without ``__init__.py`` are packages too.
     """
     left = frozenset(left_out)
     above = within.split(".") if within else []

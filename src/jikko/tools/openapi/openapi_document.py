@@ -68,14 +68,11 @@ class RemoteOperation(Struct, frozen=True):
 def read_document(
     text: str, where: str, problems: list[Diagnostic], environment: Mapping[str, str], unset: list[str]
 ) -> dict[str, RemoteOperation]:
-    """The operations of a document by name; of several with one name the first.
+    """The operations of a document in YAML or JSON by name; of several with one name the first.
 
     Args:
-        text: YAML or JSON.
         where: The path of the text in the file that it stands in.
-        problems: Takes what is wrong with it.
-        environment: What ``${NAME}`` in its values stands for.
-        unset: Takes the names that are not set.
+        problems, unset: Take what is wrong with it, and names of ``environment`` (``${NAME}``) that are not set.
     """
     if len(text) > _LIMITS.max_bytes:
         problems.append(problem_at(where, Phrase("document.too_many_characters", {"most": _LIMITS.max_bytes})))
