@@ -1,11 +1,9 @@
 """Apps without a workflow: their ``model_config``, read as the small graph that answers for it.
 
 A chat app is start → (knowledge retrieval →) model → answer, a completion the same with an end; an agent is start →
-agent → answer. So they
-run as every workflow does, and only what clients are told of it is of their own. See
+agent → answer. So they run as every workflow does, and only what clients are told of it is of their own.
+Source: docs/dify-behaviour.md, “Apps without a workflow”;
 docs/decisions/0188-apps-without-a-workflow-compiled-to-a-graph.md.
-
-Source: docs/dify-behaviour.md, “Apps without a workflow”.
 """
 
 import re

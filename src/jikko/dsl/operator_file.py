@@ -70,11 +70,8 @@ def read_operator_file(file: Path, kind: str) -> bytes:
 
 
 def filled_in(fields: Fields, environment: Mapping[str, str], unset: list[str], *, but: str = "") -> Fields:
-    """Fields with what the environment has in the place of each ``${NAME}``; problems quote what the file has.
-
-    Args:
-        unset: See ``expanded``.
-        but: A field that stays as it is.
+    """Fields with the environment's ``${NAME}``, but for the field ``but``; problems quote the file.
+    ``unset``: See ``expanded``.
     """
     values = {name: value if name == but else expanded(value, environment, unset) for name, value in fields.raw.items()}
     return Fields(fields.where, values, fields.problems, fields.raw)

@@ -12,11 +12,9 @@ SECRET_MESSAGE: Final = "what it says of the failure names a secret that the nod
 
 def contains_secret(text: str, secrets: Iterable[str], rendered: Iterable[str] = ()) -> bool:
     """Whether a text has a secret in it: as it is, in capitals or small letters, or as programs quote texts (in JSON,
-    also twice, in URLs, in HTML, as Python writes them).
+    also twice, in URLs, in HTML, as Python writes them). Empty ones are in no text.
 
-    Args:
-        secrets: Empty ones are in no text.
-        rendered: Texts with secrets in them, which may be URLs: of those the host, as a name service is asked for it.
+    ``rendered``: Texts with secrets, which may be URLs: of those the host, as a name service is asked for it.
     """
     folded = text.lower()
     spelled = (form for secret in secrets if secret for form in _spelled(secret))

@@ -84,9 +84,7 @@ class PluginRuntime:
     def find(self, kind: Kind, written: str, exact: str, subject: Phrase) -> tuple[Entry, ProviderDeclaration]:
         """The plugin that a workflow means, and its provider. Raises ``ToolNotFound`` if it has none.
 
-        Args:
-            exact: The identifier of the plugin that the workflow was made with, if it says.
-            subject: What is looked for, for messages.
+        ``exact``: The plugin that the workflow was made with, if it says. ``subject``: What is looked for.
         """
         name = provider_name(written, self.config.aliases)
         made_with = identifier(exact)
@@ -178,10 +176,8 @@ class PluginRuntime:
     ) -> None:
         """Invoke a plugin, and wait until it has said everything. Raises ``PluginFailure``: it failed.
 
-        Args:
-            request: What is sent, without the user. Files in it are file mappings.
-            host: Who asks models and calls tools for it; ``None``: it may ask nothing.
-            silence: Seconds between two answers, in place of a limit of the whole call.
+        ``request``: Without the user; files are mappings. ``host``: Answers what it asks for; ``None``: nothing.
+        ``silence``: Seconds between two answers, in place of a limit of the whole call.
         """
         gate = self._outlet(entry).gate
         with ExitStack() as stack:

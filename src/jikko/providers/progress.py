@@ -50,11 +50,8 @@ class AnswerCollector:
     def __init__(
         self, emit: Callable[[Chunk], None] | None, max_characters: int, share: TimeSlice | None = None
     ) -> None:
-        """Args:
-        emit: Called with each piece of text or reasoning.
-        max_characters: What text, reasoning and arguments may have together. Pictures may have four times as many
-            bytes together.
-        share: Of the event loop, for an answer that comes faster than it is taken in.
+        """``emit``: Called with each piece of text or reasoning. ``max_characters``: Of text, reasoning and arguments
+        together; pictures may have four times as many bytes. ``share``: Of the event loop, for a fast answer.
         """
         self._emit = emit
         self._share = share

@@ -42,11 +42,8 @@ class Limiter:
         app_share: float = APP_SHARE,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Args:
-        max_concurrent: Requests under way at once; 0 for any number.
-        per_period: Requests that begin within any ``period``; 0 for any number.
-        period: Seconds.
-        app_share: Of ``max_concurrent``, the part that one app may have. See ``max_for_one_app``.
+        """``max_concurrent``: Requests under way at once; ``per_period``: That begin within any ``period`` (seconds); 0
+        for any number. ``app_share``: The part that one app may have. See ``max_for_one_app``.
         """
         self._max_concurrent = max_concurrent
         self._per_period = per_period

@@ -45,14 +45,10 @@ class ForkServerSandbox:
         as_named: bool = False,
         program: str = PROGRAM,
     ) -> None:
-        """Make a sandbox. Starts nothing.
+        """Starts nothing. ``packages``: Where those for programs are; when it changes, a new fork server takes over.
 
-        Args:
-            limits: By default, those of ``SandboxLimits()``.
-            packages: Where packages for programs are installed. When it changes, a new fork server takes over.
-            as_named: Load packages only once a program names one, for a process that runs few programs. That one waits
-                for a new fork server. By default they are loaded at once.
-            program: What the fork server executes. Only tests and the benchmark pass another.
+        ``as_named``: Load packages only once a program names one, for a process that runs few programs. That one waits
+        for a new fork server. ``program``: What the fork server executes. Only tests and the benchmark pass another.
         """
         self._limits = limits or SandboxLimits()
         self._packages = packages

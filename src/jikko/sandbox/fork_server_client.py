@@ -73,14 +73,11 @@ class ForkServerClient:
     async def start(
         cls, limits: SandboxLimits, *, packages: Loadable = NOTHING, program: str = PROGRAM
     ) -> "ForkServerClient":
-        """Start a fork server, and have a child of it prove that it is locked.
+        """Start a fork server, and have a child of it prove that it is locked. ``packages``: Loaded before the lock.
 
         Must be called on a thread that outlives it: the kernel kills the fork server with the thread that started it.
         Raises ``SandboxFailure``: it could not start, or a lock does not hold. Nothing is left running.
-
-        Args:
-            packages: What it loads before it locks.
-            program: What the new interpreter executes. Only tests and the benchmark pass another.
+        ``program``: What the new interpreter executes. Only tests and the benchmark pass another.
         """
         server = cls(limits, packages, *launch(limits, program, packages.settings))
         seconds = _START_SECONDS if packages.settings is None else _LOADING_SECONDS

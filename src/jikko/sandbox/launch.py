@@ -33,14 +33,10 @@ _PACKAGES: Final = ("jikko", "jinja2", "markupsafe", "_quickjs", "tzdata", *LIBR
 def launch(
     limits: SandboxLimits, program: str, packages: dict[str, Any] | None = None
 ) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    """Start the process of a fork server. Raises ``SandboxFailure``: it cannot be started.
+    """Start a fork server: the process, and our end of its standard input, the control socket.
 
-    Args:
-        packages: What it is to load besides, as ``Loadable.settings``.
-        program: What the new interpreter executes, once it can import this package.
-
-    Returns:
-        The process, and our end of the control socket, which is its standard input.
+    ``packages``: What it is to load besides, as ``Loadable.settings``. ``program``: Executed once it can import this
+    package. Raises ``SandboxFailure``: it cannot be started.
     """
     settings = {
         "parent": os.getpid(),

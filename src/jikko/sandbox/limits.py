@@ -18,9 +18,7 @@ class SandboxLimits:
     """The limits of the sandbox. A run that breaks one ends with an error that names it.
 
     Memory to plan for, at worst: ``concurrent_runs`` times (``memory_bytes`` + 45 MiB).
-
-    Raises:
-        ValueError: A limit is outside of its range.
+    Raises ``ValueError``: a limit is outside of its range.
     """
 
     wall_seconds: float = 10.0

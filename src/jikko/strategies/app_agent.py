@@ -1,9 +1,7 @@
-"""What the agents of apps without a workflow have in common: rounds, the tools of a round, what is told of them.
+"""Agents of apps: rounds, and their tools. Source: docs/dify-behaviour.md, “Agents of apps without a workflow”.
 
 A round is one entry of the log that is told again as more of it is known. Its data are a ``Thought``, and ``is_told``:
 whether clients are told of it.
-
-Source: docs/dify-behaviour.md, “Agents of apps without a workflow”.
 """
 
 import json

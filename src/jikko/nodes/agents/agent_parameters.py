@@ -141,9 +141,7 @@ async def tools_of(
 ) -> tuple[AgentTool, ...]:
     """The tools that a parameter lists and has switched on. Raises ``NodeFailure``: one is not there.
 
-    Args:
-        left_out: Of an app without a workflow, which goes on without a tool that is not there: called with its name and
-            the reason.
+    ``left_out``: Of an app without a workflow, which goes on without: called with its name and the reason.
     """
     listed = value if isinstance(value, list) else []
     used = [entry for entry in listed if isinstance(entry, Mapping) and entry.get("enabled") is True]

@@ -80,13 +80,10 @@ class Memory(Struct, frozen=True):
     async def recall(
         self, ctx: Context, model: ModelConfig, *, with_files: bool, reserved: int = 0
     ) -> list[MemoryText]:
-        """What was said in the turns before this one, oldest first, as much of it as the model has room for.
+        """What was said in earlier turns, oldest first, as much of it as the model has room for.
 
         The same whenever the node runs: what is said in the conversation after the turn has begun is none of it.
-
-        Args:
-            with_files: Whether the files of these turns are among it.
-            reserved: Tokens that the prompt needs besides.
+        ``reserved``: Tokens that the prompt needs besides.
         """
         turn = ctx.turn
         left = self.window - 1

@@ -27,11 +27,8 @@ class Bounds:
     def __init__(
         self, *, memory: int, room: FolderQuota, grouped: bool, each_round: Callable[[], Awaitable[None]]
     ) -> None:
-        """Args:
-        memory: Bytes that one process of a plugin may have, with all that it starts.
-        room: What the folder of a plugin may hold.
-        grouped: Whether control groups are made where they can be.
-        each_round: What else is to be done every second.
+        """``memory``: Bytes of a process, with all that it starts. ``room``: What the folder of a plugin may hold.
+        ``grouped``: Whether control groups are made where they can be. ``each_round``: Done every second, too.
         """
         self._memory = memory
         self._room = room

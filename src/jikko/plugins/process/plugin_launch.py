@@ -69,11 +69,9 @@ class Lock:
 def plugin_environment(
     *, environment: Path, state: Path, gate: str | None, extra: dict[str, str] | None = None
 ) -> dict[str, str]:
-    """All that a plugin sees of the environment: nothing of the server's.
+    """All that a plugin sees of the environment: nothing of the server's. ``environment``: Its virtual one.
 
-    Args:
-        environment: Its virtual environment.
-        gate: The address of the proxy that it reaches the network by; ``None``: it does so itself.
+    ``gate``: The address of the proxy that it reaches the network by; ``None``: it does so itself.
     """
     values = {
         "PATH": f"{environment}/bin:/usr/bin:/bin",

@@ -45,12 +45,9 @@ class MemoryImporter(Loader):
         *,
         completed: Mapping[str, str] | None = None,
     ) -> None:
-        """Take the modules in.
+        """Take the modules in, by their full names. ``refused``: Why other modules cannot be imported.
 
-        Args:
-            modules: With their full names.
-            refused: Why other modules cannot be imported, by their full names.
-            completed: The modules whose ``complete`` is called once others are imported, by the full names of these.
+        ``completed``: The modules whose ``complete`` is called once others are imported, by these.
         """
         self._completed = completed or {}
         self._places: dict[str, tuple[bool, bool, int, int, str]] = {}
@@ -109,12 +106,9 @@ class MemoryFiles:
     """The files of one folder, for reading with ``open``, ``os.stat`` and ``os.listdir``."""
 
     def __init__(self, root: str, paths: Iterable[str], others: Sequence[str] = ()) -> None:
-        """Read the files in.
+        """Read the files in. ``root``: Without a slash at its end. ``paths``: Absolute, below it.
 
-        Args:
-            root: The folder, without a slash at its end.
-            paths: The files below it, as absolute paths.
-            others: Files that lie elsewhere. They are in no folder that can be listed.
+        ``others``: Files that lie elsewhere. They are in no folder that can be listed.
         """
         self._prefix = f"{root}{os.sep}"
         self._places: dict[str, tuple[int, int]] = {}

@@ -60,11 +60,8 @@ class McpTools(EntryTools):
         streams: int = 64,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Args:
-        max_bytes: The largest answer, decompressed.
-        seconds: What one call may take.
-        streams: Calls by the older transport at once: each has a connection to listen on, and needs a second.
-        clock: Seconds since any moment.
+        """``max_bytes``: The largest answer, decompressed. ``seconds``: What one call may take.
+        ``streams``: Calls by the older transport at once: each has a connection to listen on, and needs a second.
         """
         super().__init__(directory)
         self._http = http

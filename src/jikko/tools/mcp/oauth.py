@@ -40,12 +40,7 @@ class TokenCache:
         return tuple(token.text for token in self._held.values())
 
     async def header(self, client: OAuthClient, url: str, app_id: str, *, renew: bool = False) -> tuple[str, str]:
-        """What a server is shown. Raises ``HttpFailure``: there is no token.
-
-        Args:
-            url: The server's address.
-            renew: Whether the server does not take the token that it was shown.
-        """
+        """What a server is shown. Raises ``HttpFailure``: there is no token. ``renew``: The last one is not taken."""
         key = (client, url)
         before = self._held.get(key)
         async with self._asking.setdefault(key, asyncio.Lock()):
