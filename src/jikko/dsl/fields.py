@@ -62,13 +62,7 @@ class Fields:
 
     def check_url(self, url: str, name: str = "url") -> None:
         """Note a field that is no address of a server."""
-        try:
-            parts = urlsplit(url)
-            # Reading the port checks it.
-            is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            is_usable = False
-        if not is_usable:
+        if not is_web_address(url):
             self.problem(name, Phrase("document.value", {"value": self.shown(name)}), Phrase("remedy.web_address"))
 
     def standing_at(self, where: str) -> "Fields":
@@ -222,6 +216,16 @@ def problem_at(
         hint = Phrase("remedy.verbatim", {"text": hint}) if hint else None
     severity: Severity = "error" if fatal else "warning"
     return Diagnostic(said.code, said.params, where=where, severity=severity, remedy=hint, line=line, column=column)
+
+
+def is_web_address(url: str) -> bool:
+    """Whether a text is the address of a server."""
+    try:
+        parts = urlsplit(url)
+        # Reading the port checks it.
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def as_selector(value: Json) -> Selector | None:

@@ -1,7 +1,6 @@
 """External knowledge APIs: where other search services are. Source: docs/dify-behaviour.md, “External knowledge”."""
 
-from urllib.parse import urlsplit
-
+from jikko.dsl.fields import is_web_address
 from jikko.errors import Conflict, InvalidParam, NotFound
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
@@ -18,12 +17,7 @@ class ExternalApis:
 
     async def add(self, name: str, endpoint: str, api_key: str) -> ExternalApi:
         """Note where an API is, unasked. Raises ``InvalidParam``: no address; ``Conflict``: the name is taken."""
-        try:
-            parts = urlsplit(endpoint)
-            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable or not name:
+        if not is_web_address(endpoint) or not name:
             raise InvalidParam("An external knowledge API has a name, and an address such as https://host/path.")
         api = ExternalApi(id=new_id(), name=name, endpoint=endpoint, api_key=api_key, created_at=self._clock())
         if not await (await self._knowledge.made()).datasets.add_external_api(api):

@@ -9,7 +9,7 @@ from jikko.errors import InvalidParam
 from jikko.ids import is_uuid, new_id
 from jikko.knowledge.datasets import Datasets, DatasetWishes, Wake
 from jikko.knowledge.documents import NewSource, checked_name, file_of, instead_of, new_batch, text_source, with_job
-from jikko.knowledge.indexing.cutting_stage import child_of, hash_of
+from jikko.knowledge.indexing.cutting_stage import child_of, segment_of
 from jikko.knowledge.indexing.nodes import estimated_tokens
 from jikko.knowledge.metadata import BUILT_IN, Metadata
 from jikko.knowledge.tags import Tags
@@ -232,26 +232,17 @@ def _cut(
     position = 0
     for each in given:
         position = max(position + 1, each.position)
-        segment = Segment(
-            id=each.id.lower() if is_uuid(each.id) and each.id.lower() not in taken else new_id(),
-            document_id=document.id,
-            dataset_id=document.dataset_id,
-            version=job.segments_version,
-            position=position,
-            content=each.content,
+        segment = segment_of(document, job.segments_version, position, each.content, now)
+        segment = replace(
+            segment,
+            id=each.id.lower() if is_uuid(each.id) and each.id.lower() not in taken else segment.id,
             answer=each.answer,
-            words=len(each.content),
             tokens=estimated_tokens(each.content) if dataset.technique == "high_quality" else 0,
             keywords=each.keywords,
-            node_id=new_id(),
-            hash=hash_of(each.content),
             # What is completed stays as it is when the version is shown: so one that is disabled.
             status="indexing" if each.enabled else "completed",
             disabled_at=None if each.enabled else now,
             hits=max(0, each.hits),
-            created_at=now,
-            updated_at=now,
-            indexing_at=now,
         )
         segments.append(segment)
         children += (

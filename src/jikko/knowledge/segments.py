@@ -8,9 +8,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jikko.errors import InvalidParam, NotFound, ServiceFailed
-from jikko.ids import new_id
 from jikko.knowledge.documents import Documents
-from jikko.knowledge.indexing.cutting_stage import child_of, hash_of
+from jikko.knowledge.indexing.cutting_stage import child_of, hash_of, segment_of
 from jikko.knowledge.indexing.nodes import Model, digest_of, embedded, estimated_tokens, node_of
 from jikko.knowledge.texts.rules import CuttingError, rule_of
 from jikko.knowledge.texts.segment_texts import ChunkBudget, children_of
@@ -239,24 +238,14 @@ class Segments:
         if given is None and place.model is not None and is_question:
             # As recorded of Dify.
             given = []
-        return Segment(
-            id=new_id(),
-            document_id=document.id,
-            dataset_id=document.dataset_id,
-            version=document.version,
-            position=0,
-            content=content,
+        return replace(
+            segment_of(document, document.version, 0, content, now),
             answer=answer,
             words=len(content) + len(answer or ""),
             tokens=estimated_tokens(content) if place.model is not None else 0,
             keywords=given,
-            node_id=new_id(),
-            hash=hash_of(content),
             enabled=True,
             status="completed",
-            created_at=now,
-            updated_at=now,
-            indexing_at=now,
             completed_at=now,
         )
 

@@ -4,8 +4,9 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Final, NamedTuple
+
+from msgspec.structs import replace
 
 from jikko.ids import new_id
 from jikko.knowledge.indexing.nodes import estimated_tokens
@@ -111,27 +112,30 @@ def segments_of(dataset: Dataset, document: Document, job: Job, found: Sequence[
     counts = estimated_tokens if dataset.technique == "high_quality" else (lambda text: 0)
     segments: list[Segment] = []
     children: list[ChildChunk] = []
-    new = partial(_segment, document, job, now)
     for position, draft in enumerate(found, 1):
-        segment = new(position, draft, counts(draft.content))
+        segment = replace(
+            segment_of(document, job.segments_version, position, draft.content, now),
+            answer=draft.answer,
+            tokens=counts(draft.content),
+            hash=hash_of(draft.raw or draft.content),
+        )
         segments.append(segment)
         children += (child_of(segment, place, content, now) for place, content in enumerate(draft.children, 1))
     return Cut(segments, children)
 
 
-def _segment(document: Document, job: Job, now: float, position: int, draft: DraftSegment, tokens: int) -> Segment:
+def segment_of(document: Document, version: int, position: int, content: str, now: float) -> Segment:
+    """A segment of a text alone, which is still to be indexed."""
     return Segment(
         id=new_id(),
         document_id=document.id,
         dataset_id=document.dataset_id,
-        version=job.segments_version,
+        version=version,
         position=position,
-        content=draft.content,
-        answer=draft.answer,
-        words=len(draft.content),
-        tokens=tokens,
+        content=content,
+        words=len(content),
         node_id=new_id(),
-        hash=hash_of(draft.raw or draft.content),
+        hash=hash_of(content),
         created_at=now,
         updated_at=now,
         indexing_at=now,
