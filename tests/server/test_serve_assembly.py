@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import resource
-import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -17,12 +16,11 @@ from msgspec.structs import replace
 from jikko import __version__
 from jikko.assemble import assemble
 from jikko.build_commit import version
-from jikko.errors import Conflict, InvalidSettings
-from jikko.exit_codes import of_error
+from jikko.errors import InvalidSettings
 from jikko.http.operation import Operation
 from jikko.http.request_observer import RequestObserver
 from jikko.http.requests import Request
-from jikko.server import api_serving, serving, worker
+from jikko.server import api_serving, serving
 from jikko.settings import Settings
 from tests.runs.world import until
 
@@ -288,22 +286,3 @@ def test_a_process_takes_as_many_files_as_it_may(monkeypatch: pytest.MonkeyPatch
     assert [type(each).__module__.partition(".")[0] for each in policies] == ["uvloop"]
     assert (limits, logs) == ([(resource.RLIMIT_NOFILE, (4_096, 4_096))], [("debug", "json")])
     assert gc.get_threshold()[:2] == (400_000, 20)
-
-
-def test_why_a_worker_cannot_start_is_said_and_its_exit_code_says_it_too(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    prepared: list[Any] = []
-
-    async def fails(end: socket.socket, listening: socket.socket) -> None:
-        with end, listening:
-            raise Conflict("it is in use")
-
-    monkeypatch.setattr(worker, "_work", fails)
-    monkeypatch.setattr(worker, "prepare_process", lambda *given: prepared.append(given))
-    numbers = [str(each.detach()) for each in socket.socketpair()]
-    with pytest.raises(SystemExit) as ended:
-        worker.main([*numbers, "info", "text"])
-    assert ended.value.code == of_error(Conflict("")) != 0
-    assert capsys.readouterr().err == "Error: it is in use\n"
-    assert prepared == [("info", "text")]

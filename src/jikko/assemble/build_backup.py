@@ -80,14 +80,12 @@ def make_bucket_backups(settings: Settings, url: str, clock: Clock = time.time) 
 
 
 def backup_source(text: str, at: str = "") -> BackupSource:
-    """A backup that can be looked through or brought back. Opens nothing yet.
+    """A backup that can be looked through or brought back. Opens nothing yet. Raises ``InvalidSettings``: that is no
+    url of a bucket, or the library for it is missing.
 
     Args:
         text: A folder, or the url of a bucket.
         at: Which backup in a bucket; empty: the newest.
-
-    Raises:
-        InvalidSettings: That is no url of a bucket, or the library for it is missing.
     """
     if is_bucket(text):
         return InBucket(BucketObjects(text, "The bucket"), at)

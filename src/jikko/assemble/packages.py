@@ -30,10 +30,8 @@ def installed_packages(settings: Settings) -> InstalledPackages | None:
 async def install_packages(
     settings: Settings, requirements: Iterable[str], files: Iterable[Path], report: Report
 ) -> InstalledPackages | None:
-    """Install packages beside those that are there, or these anew if none is named.
-
-    Args:
-        report: Called with what is done, a line each.
+    """Install packages beside those that are there, or these anew if none is named. ``report``: called with what is
+    done, a line each.
 
     Raises:
         InvalidSettings: A requirement is none, or a file of them cannot be read.

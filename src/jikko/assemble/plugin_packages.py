@@ -93,9 +93,7 @@ class PluginPackages:
 
     async def meant(self, wanted: Identifier, sources: PluginSources, *, again: bool) -> tuple[Plugin, Archive] | None:
         """The package that a file means: of these sources, else downloaded; ``None``: it is installed already.
-
-        Args:
-            again: Whether it is meant also if it is installed already.
+        ``again``: whether it is meant also if it is installed already.
 
         Raises:
             PackageRefused: It cannot be used, or not be had.

@@ -20,7 +20,6 @@ from jikko.store.postgres.migrate import SHARED, is_there
 from jikko.store.postgres.sharing import read_owner
 
 _ANSWER_SECONDS: Final = 10.0
-"""For the answer of a server."""
 
 
 class SeenServer(NamedTuple):

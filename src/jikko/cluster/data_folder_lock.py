@@ -28,7 +28,6 @@ class Owner(msgspec.Struct, omit_defaults=True):
     doing: str
     """The command, such as ``jikko serve``."""
     address: str = ""
-    """Where it serves."""
     workers: list[int] = []
     """Process ids of those that hold the folder with it, and after it if it is killed."""
     grace: float = 0.0

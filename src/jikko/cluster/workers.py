@@ -111,10 +111,7 @@ class RunOffers:
         return True
 
 
-logger = logging.getLogger(__name__)
-
 HEARTBEAT_SECONDS = 1.0
-"""Between heartbeats of a worker."""
 _PATIENCE_SECONDS = 10.0
 """After which a process that does not answer counts as one that is gone."""
 _ON_THE_WAY_SECONDS = 1.0

@@ -41,7 +41,6 @@ class FairSemaphore:
         app_share: See ``max_for_one_app``.
         """
         self.number = number
-        """How many there are."""
         self._free = number
         self._max_for_one_app = max_for_one_app(number, app_share)
         self._held: Counter[str] = Counter()

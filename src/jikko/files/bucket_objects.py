@@ -7,21 +7,17 @@ from jikko.files.bucket import address_of, opened, trouble
 from jikko.ports.stores.blob_store import FileMissing
 
 _PAGE: Final = 1000
-"""Names that S3 lists at a time."""
 
 
 class BucketObjects:
     """An ``ObjectStore`` in any bucket that speaks S3."""
 
     def __init__(self, url: str, setting: str) -> None:
-        """Opens no connection.
+        """Opens no connection. Raises ``InvalidSettings``: that is no such url, or the library is missing.
 
         Args:
             url: As for ``BucketBlobs``.
             setting: What gives it, for messages.
-
-        Raises:
-            InvalidSettings: That is no such url, or the library is missing.
         """
         self._store = opened(url, setting)
         self._name = address_of(url)

@@ -31,10 +31,7 @@ class _FilterProgram(ctypes.Structure):
 
 
 def system_call(name: str, *arguments: int | bytes | None) -> int:
-    """Issue a system call as it is.
-
-    Returns:
-        What the kernel answered; never negative.
+    """Issue a system call as it is. Returns what the kernel answered; never negative.
 
     Raises:
         OSError: The kernel answered with an error.

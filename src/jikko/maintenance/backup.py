@@ -29,10 +29,8 @@ class DatabaseCopies(Protocol):
         """The same of a database that may be anything, and is not written to; empty if it does not say."""
 
     def copy(self, targets: Mapping[Path, Path]) -> None:
-        """Copy databases as they are at one moment, which is the same for all of them.
-
-        Args:
-            targets: Where each goes. No target is touched before all copies are whole and checked.
+        """Copy databases as they are at one moment, which is the same for all of them. ``targets``: where each goes. No
+        target is touched before all copies are whole and checked.
 
         Raises:
             StoreUnavailable: A database is damaged, or is written to without a moment's rest.
@@ -81,7 +79,6 @@ CONTENTS: Final = "files"
 _INSTALLED: Final = ("plugins", "packages")
 """Folders of what is installed; a file in each, ``.lock``, is held by who changes it."""
 _KEYS: Final = "keys"
-"""The folder of the keys of apps."""
 _STORAGE: Final = "storage.db"
 _LEFT_OUT: Final = (".lock", "cache", _STORAGE, f"{_STORAGE}-journal")
 """In these: the lock, what can be made again, and the database, which is copied with the others."""
@@ -143,10 +140,8 @@ class Backups(Struct, frozen=True, kw_only=True):
         return KeptElsewhere(self.databases.folder_id(self.database), ())
 
     def make(self, folder: Path, *, earlier: Path | None = None) -> Made:
-        """Make a backup, or bring an earlier one up to date. Blocks.
-
-        Args:
-            earlier: A finished backup: contents of files that it has, and what is installed, take no place twice.
+        """Make a backup, or bring an earlier one up to date. Blocks. ``earlier``: a finished backup: contents of files
+        that it has, and what is installed, take no place twice.
 
         Raises:
             NotABackup: The folder holds something else, or lies in what is copied; nothing was written.

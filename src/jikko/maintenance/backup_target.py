@@ -41,9 +41,7 @@ def require_free(folder: Path, source_id: str, id_of: Callable[[Path], str]) -> 
 
 def require_apart(folder: Path, home: Path, copied: Collection[str]) -> None:
     """See that a backup would not be written into what it is to be a copy of, by whatever links that is reached.
-
-    Args:
-        copied: The folders in the data folder that are copied as a whole.
+    ``copied``: the folders in the data folder that are copied as a whole.
 
     Raises:
         NotABackup: It would.

@@ -70,7 +70,6 @@ class Callbacks:
         self._version = version
         self._limiter = limiter or KeyedLimiter()
         self.failed = Counter(())
-        """Attempts that failed."""
         self.alarm = Alarm(clock, look_seconds=_LOOK_SECONDS)
         """To be set when a run with a call-back has ended."""
 

@@ -44,14 +44,11 @@ def run_line(identity: RunIdentity, events: list[Event]) -> bytes:
 
 
 def read_run(number: int, text: bytes, *, app_id: str | None = None) -> Append:
-    """What adds the run of a line to a store.
+    """What adds the run of a line to a store. Raises ``BadLine``: it is no such line.
 
     Args:
         number: Of the line, counted from 1.
         app_id: The app whose run it becomes; by default that which it was of.
-
-    Raises:
-        BadLine: It is no such line.
     """
     try:
         if len(text) > MAX_LINE:

@@ -62,7 +62,6 @@ class Restored(Struct, frozen=True):
     """When it was made: seconds since the Unix epoch."""
     files: int
     contents: int
-    """Contents of files."""
     record: str
     """The database that apps and runs were in, if that was elsewhere: it is restored by what is made for it."""
     bucket: str
@@ -91,10 +90,8 @@ class Restores(Struct, frozen=True, kw_only=True):
         return Restored(source.where, manifest.at, files, contents, manifest.record, manifest.bucket)
 
     def restore(self, source: BackupSource, home: Path) -> Restored:
-        """Bring a backup back. Blocks.
-
-        Args:
-            home: The data folder that it becomes; new or empty, or one in which the same was broken off.
+        """Bring a backup back. Blocks. ``home``: the data folder that it becomes; new or empty, or one in which the
+        same was broken off.
 
         Raises:
             NotRestored: As ``look_through``, or there is something in the folder; nothing was overwritten.

@@ -176,10 +176,8 @@ class Strategies(Protocol):
         """A strategy. Raises ``ToolNotFound``: there is none here; the message says what to do."""
 
     async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
-        """Run a strategy to its end. Cancelling ends it at once, with what it asked for.
-
-        Args:
-            emit: Called with each message as it comes, in order. What it raises ends the call.
+        """Run a strategy to its end. Cancelling ends it at once, with what it asked for. ``emit``: called with each
+        message as it comes, in order. What it raises ends the call.
 
         Raises:
             ToolFailure: It failed.

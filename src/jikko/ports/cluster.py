@@ -138,7 +138,6 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
     since: float
     """When it began to serve, in seconds since the Unix epoch."""
     runs: int
-    """How many runs it executes."""
     failing: tuple[str, ...] = ()
     """Why it is not ready: names of checks, as `/readyz` has them."""
     configuration: Mapping[str, str] = {}
@@ -259,15 +258,13 @@ class Cluster(Protocol):
         """Have some member take runs over, this one perhaps."""
 
     async def count(self, key: bytes, per_minute: int) -> int:
-        """Count a request by a key, for all members together.
+        """Count a request by a key, for all members together. Returns 0, or the seconds to wait if it is refused. A
+        request that no process counts is let through.
 
         Args:
             key: An API key, or what else is counted; those of different kinds differ.
             per_minute: How many the key may make in any 60 seconds; 0 for no limit. The requests of a key at one rate
                 do not count at another.
-
-        Returns:
-            0, or the seconds to wait if it is refused. A request that no process counts is let through.
         """
 
     def hint(self, hint: Hint) -> None:

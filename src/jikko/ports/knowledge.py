@@ -48,7 +48,6 @@ class Hit(Struct, frozen=True, kw_only=True):
     position: int | None = None
     hash: str | None = None
     hits: int = 0
-    """How often it was found before."""
     metadata: Json = None
     """That of its document; of a record, its own."""
 

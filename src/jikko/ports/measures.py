@@ -15,7 +15,6 @@ class RecordMeasures(Struct):
     writes: Histogram = field(default_factory=lambda: Histogram(COUNTS, ()))
     """How many writes shared a transaction."""
     errors: Counter = field(default_factory=lambda: Counter(()))
-    """Transactions that failed."""
     waiting: Callable[[], int] = lambda: 0
     """How many writes wait for theirs."""
     connections: Callable[[], Mapping[str, int]] = dict

@@ -192,7 +192,6 @@ class Completion(Struct, frozen=True, kw_only=True):
     finish_reason: str | None = None
     usage: ModelUsage = field(default_factory=ModelUsage)
     is_fake: bool = False
-    """Whether no model made it."""
 
 
 class ModelFailure(Exception):

@@ -45,7 +45,9 @@ class Sandbox(Protocol):
         send: SendForProgram | None = None,
         files: Collection[str] = (),
     ) -> dict[str, Json]:
-        """Call the program's ``main`` with the arguments: by keyword in Python, as one object in JavaScript.
+        """Call the program's ``main`` with the arguments: by keyword in Python, as one object in JavaScript. Returns
+        the object that ``main`` returned. May hold NaN and infinities (Source: docs/dify-behaviour.md, “Code node”).
+        Raises ``SandboxFailure``: the program failed, broke a limit or could not be run.
 
         Args:
             language: ``python3`` or ``javascript``.
@@ -54,13 +56,6 @@ class Sandbox(Protocol):
                 Without it, they fail.
             files: Results of Python programs that are files, or lists of them: pictures and bytes. They come back as
                 ``{FILE_MARK: {"filename": …, "content": base64}}``, as far as the program is honest.
-
-        Returns:
-            The object that ``main`` returned. May hold NaN and infinities (Source: docs/dify-behaviour.md,
-            “Code node”).
-
-        Raises:
-            SandboxFailure: The program failed, broke a limit or could not be run.
         """
 
     async def render(self, template: str, variables: Mapping[str, Json], *, app_id: str = "") -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations  # operations are functions that are made for
 
 import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -21,45 +21,32 @@ from jikko.values import Json
 
 T = TypeVar("T")
 
-APP_COLUMNS: Final = (
-    "app_id, name, mode, description, icon_type, icon, icon_background, use_icon_as_answer_icon, created_at, "
-    "workflow_id, environment"
-)
-"""What ``RowReader.app`` wants, in order."""
+APPS: Final = RecordTable("apps", App, columns={"id": "app_id"})
+_DESCRIBED: Final = [field for field in App.__struct_fields__ if field not in ("id", "environment")]
 # One publication at a time, so that of two of one name, or two of one app, the second sees the first.
 _IN_TURN: Final = "[postgres: LOCK TABLE apps IN SHARE ROW EXCLUSIVE MODE]"
-_PUT_APP: Final = """
-INSERT INTO apps (app_id, name, mode, description, icon_type, icon, icon_background, use_icon_as_answer_icon,
-  created_at, workflow_id)
-VALUES (:app_id, :name, :mode, :description, :icon_type, :icon, :icon_background, :use_icon, :created_at, :workflow_id)
-ON CONFLICT (app_id) DO UPDATE SET
-  name = excluded.name, mode = excluded.mode, description = excluded.description, icon_type = excluded.icon_type,
-  icon = excluded.icon, icon_background = excluded.icon_background,
-  use_icon_as_answer_icon = excluded.use_icon_as_answer_icon, created_at = excluded.created_at,
-  workflow_id = excluded.workflow_id
+_PUT_APP: Final = f"""
+{APPS.insert} ON CONFLICT (app_id) DO UPDATE SET {", ".join(f"{each} = excluded.{each}" for each in _DESCRIBED)}
 """
-_MAKE_CURRENT: Final = """
-UPDATE apps SET name = :name, mode = :mode, description = :description, icon_type = :icon_type, icon = :icon,
-  icon_background = :icon_background, use_icon_as_answer_icon = :use_icon, created_at = :created_at,
-  workflow_id = :workflow_id
-WHERE app_id = :app_id AND EXISTS (SELECT 1 FROM workflows WHERE app_id = :app_id AND workflow_id = :workflow_id)
+_MAKE_CURRENT: Final = f"""
+UPDATE apps SET {", ".join(f"{each} = :{each}" for each in _DESCRIBED)}
+WHERE app_id = :id AND EXISTS (SELECT 1 FROM workflows WHERE app_id = :id AND workflow_id = :workflow_id)
 """
 _ENVIRONMENT: Final = "SELECT environment FROM apps WHERE app_id = :app_id FOR UPDATE"
 _SET_ENVIRONMENT: Final = "UPDATE apps SET environment = :environment WHERE app_id = :app_id"
 _HAS_APP: Final = "SELECT 1 FROM apps WHERE app_id = :app_id FOR SHARE"
 # Two first keys wait for each other, and for any other key.
 _HOLD_APP: Final = "SELECT 1 FROM apps WHERE app_id = :app_id FOR NO KEY UPDATE"
-_APP: Final = f"SELECT {APP_COLUMNS} FROM apps WHERE app_id = :app_id"
-_APP_NAMED: Final = f"SELECT {APP_COLUMNS} FROM apps WHERE name = :name"
-_APPS: Final = f"SELECT {APP_COLUMNS} FROM apps ORDER BY created_at, key"
-_APP_OF_KEY: Final = f"""
-SELECT {APP_COLUMNS} FROM apps WHERE app_id = (SELECT app_id FROM api_keys WHERE digest = :digest)
-"""
+_APP: Final = APPS.select("WHERE app_id = :app_id")
+_APP_NAMED: Final = APPS.select("WHERE name = :name")
+_APPS: Final = APPS.select("ORDER BY created_at, key")
+_APP_OF_KEY: Final = APPS.select("WHERE app_id = (SELECT app_id FROM api_keys WHERE digest = :digest)")
 _HAS_NAMESAKE: Final = "SELECT 1 FROM apps WHERE name = :name AND app_id <> :app_id"
 _NOTE_DELETION: Final = """
 INSERT INTO deleted_apps (app_id, name, deleted_at) SELECT app_id, name, :at FROM apps WHERE app_id = :app_id
 """
-_DELETED_APPS: Final = "SELECT app_id, name, deleted_at FROM deleted_apps ORDER BY [sqlite: rowid][postgres: key]"
+_DELETED: Final = RecordTable("deleted_apps", DeletedApp, columns={"id": "app_id"})
+_DELETED_APPS: Final = _DELETED.select("ORDER BY [sqlite: rowid][postgres: key]")
 _DELETE_APP: Final = "DELETE FROM apps WHERE app_id = :app_id"
 
 _NEXT_NUMBER: Final = "SELECT coalesce(max(number), 0) + 1 FROM workflows WHERE app_id = :app_id"
@@ -127,19 +114,19 @@ class AppStore:
 
     async def app(self, app_id: str) -> App | None:
         def find() -> Operation[App | None]:
-            return self._app((yield Row(_APP, app_id=app_id)))
+            return _app((yield Row(_APP, app_id=app_id)))
 
         return await self._sql.once(("app", app_id), find)
 
     async def app_named(self, name: str) -> App | None:
         """The app with exactly that name."""
-        return self._app(await self._sql.row(_APP_NAMED, name=name))
+        return _app(await self._sql.row(_APP_NAMED, name=name))
 
     async def app_of_key(self, digest: bytes) -> App | None:
         """The app that a key opens. On the path of every request: must not wait for anything but the disk."""
 
         def find() -> Operation[App | None]:
-            return self._app((yield Row(_APP_OF_KEY, digest=digest)))
+            return _app((yield Row(_APP_OF_KEY, digest=digest)))
 
         return await self._sql.once(digest, find)
 
@@ -161,7 +148,7 @@ class AppStore:
         Returns whether there is such an app, with that version."""
 
         def change() -> Operation[bool]:
-            return bool((yield Count(_MAKE_CURRENT, **_columns(app, app.workflow_id))))
+            return bool((yield Count(_MAKE_CURRENT, **APPS.values(app))))
 
         return await self._change(change)
 
@@ -192,8 +179,7 @@ class AppStore:
 
     async def deleted_apps(self) -> list[DeletedApp]:
         """The apps that were removed, in the order in which they were."""
-        rows = await self._sql.rows(_DELETED_APPS)
-        return [DeletedApp(id=id_text(row[0]), name=row[1], deleted_at=row[2]) for row in rows]
+        return _DELETED.records(await self._sql.rows(_DELETED_APPS))
 
     async def add_key(self, key: ApiKey, *, only_first: bool = False) -> bool:
         """Add a key. ``only_first``: only if the app has none: of several that are added so at once, one is. Returns
@@ -222,9 +208,6 @@ class AppStore:
     async def _change(self, operation: Callable[[], Operation[T]]) -> T:
         return await self._sql.write(operation)
 
-    def _app(self, row: Record | None) -> App | None:
-        return None if row is None else row_reader.app(row)
-
     def _version(self, row: Record, source: bytes) -> WorkflowVersion:
         return WorkflowVersion(
             id=id_text(row[0]),
@@ -236,6 +219,11 @@ class AppStore:
         )
 
 
+def _app(row: Record | None) -> App | None:
+    # Each request asks for one: a record of a table of any kind takes ten times as long.
+    return None if row is None else row_reader.app(row)
+
+
 def _publish(app: App, version: WorkflowVersion, source: bytes, triggers: Sequence[Trigger]) -> Operation[int]:
     yield Count(_IN_TURN)
     own = {"app_id": app.id, "workflow_id": version.id}
@@ -244,7 +232,7 @@ def _publish(app: App, version: WorkflowVersion, source: bytes, triggers: Sequen
     if (yield Row(_HAS_NAMESAKE, name=app.name, app_id=app.id)) is not None:
         raise NameTaken(app.name)
     number: int = (yield Row(_NEXT_NUMBER, app_id=app.id))[0]
-    yield Count(_PUT_APP, **_columns(app, version.id))
+    yield Count(_PUT_APP, **APPS.values(msgspec.structs.replace(app, workflow_id=version.id, environment="")))
     rest = {"number": number, "version": version.version, "source": source, "created_at": version.created_at}
     yield Count(_ADD_VERSION, **own, **rest)
     yield from _keep(triggers)
@@ -266,22 +254,6 @@ def _keep(triggers: Sequence[Trigger]) -> Operation[None]:
         if trigger.kind == "schedule":
             own = {"app_id": trigger.app_id, "node": trigger.node_id, "created_at": trigger.created_at}
             yield Count(_KEEP_SCHEDULE, **own)
-
-
-def _columns(app: App, workflow_id: str) -> dict[str, Any]:
-    """The columns of an app, but for ``environment``."""
-    return {
-        "app_id": app.id,
-        "name": app.name,
-        "mode": app.mode,
-        "description": app.description,
-        "icon_type": app.icon_type,
-        "icon": app.icon,
-        "icon_background": app.icon_background,
-        "use_icon": app.use_icon_as_answer_icon,
-        "created_at": app.created_at,
-        "workflow_id": workflow_id,
-    }
 
 
 def _add_key(key: ApiKey, only_first: bool) -> Operation[bool]:

@@ -202,14 +202,12 @@ class ConversationStore(ABC):
     async def rename(
         self, app_id: str, conversation_id: str, name: str, *, at: float | None = None, only_if_due: bool = False
     ) -> Conversation | None:
-        """Give a conversation a name; none is due any more then. Durable when it returns.
+        """Give a conversation a name; none is due any more then. Durable when it returns. Returns it, as it is now;
+        ``None`` if there is no such one, or it waits for no name.
 
         Args:
             at: When, if that is to count as a change of it.
             only_if_due: Only if it still waits for one: a client may have named it, or deleted it, meanwhile.
-
-        Returns:
-            It, as it is now; ``None`` if there is no such one, or it waits for no name.
         """
         own = {"app_id": app_id, "id": conversation_id.lower()}
         if not await self._sql.count(_RENAME, name=name, at=at, only_if_due=only_if_due, **own):
@@ -262,10 +260,8 @@ class ConversationStore(ABC):
     async def messages(
         self, conversation_id: str, *, before: str | None = None, limit: int = 20
     ) -> list[Message] | None:
-        """Messages of a conversation, newest first, in the order in which they were made.
-
-        Args:
-            before: Only those that were made before this one.
+        """Messages of a conversation, newest first, in the order in which they were made. ``before``: only those that
+        were made before this one.
 
         Returns:
             ``None``: the conversation has no such message as ``before``.

@@ -73,14 +73,12 @@ class FileIndex:
         self._sql.later(_USED, at=at, id=file_id.lower())
 
     async def expire(self, before: float, *, limit: int = 500, keep: Kept = NOTHING_KEPT) -> Expired:
-        """Forget files that were neither created nor used since a moment, oldest first.
+        """Forget files that were neither created nor used since a moment, oldest first. Returns fewer than ``limit``:
+        there are no more.
 
         Args:
             limit: How many at most.
             keep: Files that stay.
-
-        Returns:
-            Fewer than ``limit``: there are no more.
         """
         await self._sql.settled()
 

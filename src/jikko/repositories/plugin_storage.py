@@ -62,10 +62,8 @@ class PluginStorage:
         return None if row is None else bytes(row[0])
 
     async def set(self, app_id: str, plugin: str, key: str, value: bytes, *, most: int) -> None:
-        """Keep a value. Durable when it returns.
-
-        Args:
-            most: Bytes that all values and keys of the plugin may have, of all apps.
+        """Keep a value. Durable when it returns. ``most``: bytes that all values and keys of the plugin may have, of
+        all apps.
 
         Raises:
             StorageFull: They would have more; nothing was kept.

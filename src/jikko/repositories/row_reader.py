@@ -11,7 +11,6 @@ from jikko.repositories.answer_columns import answer_of
 from jikko.repositories.identifiers import id_text
 
 Columns: TypeAlias = Sequence[Any]
-"""A row: values by position."""
 
 _decode: Final = msgspec.json.Decoder().decode
 

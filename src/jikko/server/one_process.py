@@ -31,15 +31,13 @@ from jikko.terminal_text import harmless
 
 
 async def serve(settings: Settings, files: Sequence[Path], hold: Hold, *, reload: bool) -> None:
-    """Serve until the process is told to stop.
+    """Serve until the process is told to stop. Raises ``InvalidSettings``: a setting cannot be used, or the port is
+    taken.
 
     Args:
         files: DSL files to publish first.
         hold: Of the data folder.
         reload: Whether to publish them again whenever they change.
-
-    Raises:
-        InvalidSettings: A setting cannot be used, or the port is taken.
     """
     inherited = handed_over()
     try:

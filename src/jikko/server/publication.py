@@ -38,10 +38,8 @@ class Issued(NamedTuple):
 
 
 async def publish(assembly: Assembly, files: Sequence[Path]) -> list[Issued]:
-    """Publish files that are new or changed, and take in the keys that were brought.
-
-    Returns:
-        The keys that were made for apps of these files that had none.
+    """Publish files that are new or changed, and take in the keys that were brought. Returns the keys that were made
+    for apps of these files that had none.
 
     Raises:
         Conflict: Two files are of one app; nothing was published.

@@ -296,7 +296,6 @@ class Gathering:
         self._gone: Snapshot = []
         """What those counted that are no more."""
         self._unanswered: dict[str, asyncio.Future[None]] = {}
-        """Workers that have not answered yet."""
 
     async def gather(self, workers: Mapping[str, Channel]) -> Snapshot:
         """Ask the workers of these names, and add all up, this process included."""

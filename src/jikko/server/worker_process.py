@@ -24,7 +24,6 @@ class WorkerProcess:
         self.name = name
         self.channel = channel
         self.has_served = False
-        """Whether it accepted connections."""
         self._process = process
         self._began = time.monotonic()
         self._missed = 0
@@ -32,15 +31,12 @@ class WorkerProcess:
 
     @classmethod
     async def start(cls, name: str, listening: socket.socket, settings: Settings, *more: int) -> Self:
-        """Start one.
+        """Start one. Raises ``OSError``: the system has no room for another process.
 
         Args:
             name: What it is called in the cluster; see ``Cluster.name``.
             listening: The socket that it accepts connections of, which stays open here.
             more: Descriptors that it keeps open for as long as it lives.
-
-        Raises:
-            OSError: The system has no room for another process.
         """
         ours, theirs = socket.socketpair()
         # A copy: ours may be closed while the channel is opened.

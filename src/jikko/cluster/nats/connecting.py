@@ -88,10 +88,7 @@ class ConnectionEvents:
 
 
 async def connected(url: str, name: str, access: NatsAccess, member_seconds: float) -> tuple[Client, ConnectionEvents]:
-    """A connection to one of several servers.
-
-    Args:
-        name: See ``NatsLink.open``; so all others.
+    """A connection to one of several servers. ``name``: see ``NatsLink.open``; so all others.
 
     Raises:
         InvalidSettings: That is no such address.

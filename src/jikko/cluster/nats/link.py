@@ -50,7 +50,6 @@ class NatsLink:
         self.names = names
         self._member_seconds = member_seconds
         self.per_minute = per_minute
-        """Requests that an API key may make."""
         self._more_rates: set[int] = set()
         """Those of other keys, which were asked for."""
         self.on_lost: Callable[[], None] = lambda: None

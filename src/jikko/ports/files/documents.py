@@ -17,14 +17,12 @@ class DocumentReader(Protocol):
 
     async def extract(self, content: bytes, *, filename: str, mime_type: str, app_id: str = "") -> str:
         """The text of a document, tables as Markdown. Never holds up the event loop; cancelling a call stops the work.
+        Raises ``DocumentFailure``: the format is not known, or the document is broken, encrypted or too much to read.
 
         Args:
             filename: Its extension says what the document is.
             mime_type: Says so if the name has no extension.
             app_id: For whom it is read.
-
-        Raises:
-            DocumentFailure: The format is not known, or the document is broken, encrypted or too much to read.
         """
 
     async def pieces(self, content: bytes, *, filename: str, mime_type: str, app_id: str = "") -> list[str]:

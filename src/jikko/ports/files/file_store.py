@@ -50,14 +50,9 @@ class FileStore(Protocol):
     async def make(
         self, content: bytes, *, app_id: str, end_user_id: str, name: str, mime_type: str, type: str = ""
     ) -> dict[str, Json]:
-        """Store a file that a node made.
-
-        Args:
-            type: ``image``, ``document``, ``audio``, ``video`` or ``custom``; ``""`` to tell it from the name.
-
-        Returns:
-            Its file mapping (docs/dify-behaviour.md, “File values”), with ``transfer_method`` ``tool_file`` and a fresh
-            signed url.
+        """Store a file that a node made. ``type``: ``image``, ``document``, ``audio``, ``video`` or ``custom``; ``""``
+        to tell it from the name. Returns its file mapping (docs/dify-behaviour.md, “File values”), with
+        ``transfer_method`` ``tool_file`` and a fresh signed url.
 
         Raises:
             FileTooLarge: It is larger than files of nodes may be.
@@ -134,17 +129,12 @@ class OldFiles(Protocol):
     """Removes files that are old enough. ``jikko.files.store.Files`` is the one implementation."""
 
     async def expire(self, before: float, *, limit: int = 500, keep: Kept = NOTHING_KEPT) -> int:
-        """Remove files that were neither stored nor used since a moment, at most ``limit`` at a time.
+        """Remove files that were neither stored nor used since a moment, at most ``limit`` at a time. Returns how many.
+        Less than ``limit``: there are no more. Raises ``StoreUnavailable``: they cannot be removed.
 
         Args:
             before: Seconds since the Unix epoch.
             keep: Files that stay.
-
-        Returns:
-            How many. Less than ``limit``: there are no more.
-
-        Raises:
-            StoreUnavailable: They cannot be removed.
         """
 
     async def remove_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> int:
@@ -158,14 +148,10 @@ class OldFiles(Protocol):
 
     async def sweep(self, after: str = "", *, limit: int = 1000) -> str:
         """Remove content that no file has and that is older than an hour: a crash, or ``expire``, left it behind.
+        Returns the last digest that was looked at; ``""``: there are no more. Raises ``StoreUnavailable``: it cannot be
+        looked through, or not be removed.
 
         Args:
             after: Begin behind this digest.
             limit: How many to look at, so that others may read in between.
-
-        Returns:
-            The last digest that was looked at; ``""``: there are no more.
-
-        Raises:
-            StoreUnavailable: It cannot be looked through, or not be removed.
         """

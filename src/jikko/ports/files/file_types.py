@@ -10,7 +10,6 @@ FileType: TypeAlias = Literal["image", "document", "audio", "video", "custom"]
 FILE_TYPES: Final[tuple[FileType, ...]] = get_args(FileType)
 
 UNKNOWN: Final = "application/octet-stream"
-"""The MIME type of what may be anything."""
 
 _EXTENSIONS: Final[dict[FileType, frozenset[str]]] = {
     "image": frozenset({"jpg", "jpeg", "png", "webp", "gif", "svg"}),

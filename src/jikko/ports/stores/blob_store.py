@@ -39,10 +39,7 @@ class BlobStore(Protocol):
         Raises ``StoreUnavailable``: it cannot. The message says why, to who runs the server."""
 
     async def put(self, chunks: AsyncIterator[bytes], *, max_size: int | None = None) -> Blob:
-        """Keep content. It is complete and durable when this returns, and not to be seen before.
-
-        Args:
-            max_size: Bytes.
+        """Keep content. It is complete and durable when this returns, and not to be seen before. ``max_size``: bytes.
 
         Raises:
             FileTooLarge: It is larger than ``max_size``.

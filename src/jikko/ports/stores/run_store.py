@@ -243,10 +243,8 @@ class RunStore(Protocol):
         """The ids of the open and paused runs of an end user."""
 
     async def remove_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> int:
-        """Remove runs of an end user that have ended, with their logs, call-backs and idempotency keys.
-
-        Args:
-            limit: As of ``prune``.
+        """Remove runs of an end user that have ended, with their logs, call-backs and idempotency keys. ``limit``: as
+        of ``prune``.
 
         Returns:
             As ``prune`` does.

@@ -92,7 +92,6 @@ class SegmentCounts(NamedTuple):
     total: int = 0
     completed: int = 0
     hits: int = 0
-    """How often they were found."""
     words: int = 0
     """Characters of all of them."""
 

@@ -88,7 +88,6 @@ class Exchange:
         self.disconnected = False
         self._body: bytes | bytearray = b""
         self.has_more = True
-        """Whether more of the body is to come."""
         self._has_news = False
         self._news: asyncio.Event | None = None
         """What the application waits for, if it does."""

@@ -26,7 +26,6 @@ class LocalService(ABC):
     """A program in a process group of its own: Ctrl-C in the terminal does not reach it."""
 
     title: str
-    """Its name in messages."""
     stops_by = signal.SIGTERM
 
     def __init__(self, log: Path, **options: Any) -> None:

@@ -35,7 +35,6 @@ from jikko.store.sqlite.runs.large_values import whole
 _LEFT_OUT: Final = frozenset({"removals", "changes"})
 """Columns that only SQLite's caches go by."""
 _NUMBERED: Final = frozenset({"dataset", "document", "segment", "child", "field", "tag", "external_api", "api_key"})
-"""Tables whose rows are numbered."""
 _ORDERED_BY: Final = {
     **dict.fromkeys(_NUMBERED, "key"),
     "source": "document_id",
@@ -133,7 +132,7 @@ async def move(
     *,
     mark: str = "",
 ) -> dict[str, int]:
-    """Copy everything, and compare.
+    """Copy everything, and compare. Returns how many rows each table has got.
 
     Args:
         database: Has all tables, and nothing in them.
@@ -141,9 +140,6 @@ async def move(
         datasets: That of datasets, if there is one; the database has tables for them then.
         plugin_storage: That of what plugins keep, if there is one.
         mark: By which ``has_arrived`` knows it.
-
-    Returns:
-        How many rows each table has got.
 
     Raises:
         InvalidSettings: The database is in use.
@@ -249,9 +245,7 @@ _ENDED: Final = (
 )
 
 OPEN_LOG: Final = ("run_id", "position", "frame")
-"""Columns of ``open_log``."""
 ENDED: Final = (*ENDED_RUNS.names, "log")
-"""Columns of ``runs``."""
 
 
 def open_log(connection: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:

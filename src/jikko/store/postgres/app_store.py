@@ -13,7 +13,8 @@ from typing import Final, TypeVar
 
 from jikko.errors import JikkoError
 from jikko.ports.stores.app_store import App
-from jikko.repositories.app_store import APP_COLUMNS, AppStore
+from jikko.repositories import row_reader
+from jikko.repositories.app_store import APPS, AppStore
 from jikko.repositories.shared_sql import Operation
 from jikko.store.postgres.database import Connection, Postgres
 from jikko.store.postgres.runs.query_batcher import QueryBatcher
@@ -103,11 +104,11 @@ class KnownKeys:
 T = TypeVar("T")
 
 _ENVIRONMENTS: Final = "SELECT name, environment FROM apps WHERE environment <> ''"
-_OF_KEY: Final = f"SELECT 1::int8, {', '.join('a.' + name for name in APP_COLUMNS.split(', '))} FROM "
-_APP_OF_KEY: Final = f"{_OF_KEY} api_keys k JOIN apps a USING (app_id) WHERE k.digest = $1"
+_OF_KEY: Final = f"SELECT 1::int8, {APPS.columns} FROM "
+_APP_OF_KEY: Final = f"{_OF_KEY} api_keys k JOIN apps USING (app_id) WHERE k.digest = $1"
 _APPS_OF_KEYS: Final = (
     f"{_OF_KEY.replace('1::int8', 'u.number')} unnest($1::bytea[]) WITH ORDINALITY AS u (digest, number) "
-    "JOIN api_keys k USING (digest) JOIN apps a USING (app_id)"
+    "JOIN api_keys k USING (digest) JOIN apps USING (app_id)"
 )
 
 
@@ -126,7 +127,7 @@ class PostgresAppStore(AppStore):
 
     async def _asked_app_of_key(self, digest: bytes) -> App | None:
         row = await self._of_keys.ask(digest)
-        return None if row is None else self._app(tuple(row)[1:])
+        return None if row is None else row_reader.app(tuple(row)[1:])
 
     async def environments(self) -> dict[str, Mapping[str, Json]]:
         """The values that were set for environment variables, by the names of apps."""

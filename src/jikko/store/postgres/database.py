@@ -117,7 +117,6 @@ class Postgres:
         """Another pool."""
         self._before_close: list[Callable[[], Awaitable[None]]] = []
         self.sql: Final = PostgresSql(self)
-        """What repositories say."""
 
     @property
     def address(self) -> str:

@@ -46,7 +46,6 @@ class Schema(NamedTuple):
     name: str
     """By which ``installation`` has the number of the last step."""
     group: TableGroup
-    """Where the steps are."""
 
     @property
     def readers(self) -> str:
@@ -187,14 +186,12 @@ async def belong(database: Postgres, folder_id: str) -> None:
 
 
 async def require_own(database: Postgres, folder_id: str, *, shared: bool) -> None:
-    """See that the database does not belong to others. Changes nothing; its tables need not be there.
+    """See that the database does not belong to others. Changes nothing; its tables need not be there. Raises
+    ``InvalidSettings``: it does.
 
     Args:
         folder_id: Of the data folder.
         shared: Whether several servers are to share it.
-
-    Raises:
-        InvalidSettings: It does.
     """
     if await is_there(database) and (owner := await _owner(database)):
         refuse_stranger(database, owner, folder_id, shared=shared)

@@ -26,14 +26,12 @@ _MAX_AHEAD_SECONDS: Final = 5.0
 
 
 async def share(database: Postgres, folder_id: str, *, owned: bool) -> str:
-    """Have the database belong to several servers. Returns what they are called together.
+    """Have the database belong to several servers. Returns what they are called together. Raises ``InvalidSettings``:
+    it belongs to another data folder, whose server would take the runs of others for its own.
 
     Args:
         folder_id: Of this server's data folder. If the database belongs to that one so far, it is shared from now on.
         owned: Whether this is the server of the data folder. A command beside it leaves the database to that one.
-
-    Raises:
-        InvalidSettings: It belongs to another data folder, whose server would take the runs of others for its own.
     """
     cluster = new_id().replace("-", "")[-12:]
 

@@ -109,7 +109,6 @@ class Database:
         self._read: dict[Hashable, Any] = {}
         """What was read in that transaction and may be asked for again in it."""
         self.sql = SqliteSql(self)
-        """What repositories say."""
 
     @classmethod
     def open(

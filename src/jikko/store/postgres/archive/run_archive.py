@@ -152,10 +152,7 @@ class RunArchive:
         return any(counts)
 
     async def remove_of_user(self, app_id: str, end_user_id: str, *, limit: int = 1) -> int:
-        """Remove the runs of an end user.
-
-        Args:
-            limit: Out of how many objects at most.
+        """Remove the runs of an end user. ``limit``: out of how many objects at most.
 
         Returns:
             As ``prune``.

@@ -41,16 +41,14 @@ def frame_of(piece: bytes) -> bytes:
 
 
 async def events_of(frames: Sequence[bytes], *, start: int, end: int, first: int, most: int = 0) -> list[Event]:
-    """The events of frames from position ``first`` on.
+    """The events of frames from position ``first`` on. Raises ``DamagedLog``: they are no frames, or the log does not
+    end there.
 
     Args:
         frames: Frames, each alone or several behind each other.
         start: The position of the first event in them.
         end: How many events the whole log has.
         most: About how many bytes of JSON to decode, of those from ``first`` on. 0: all.
-
-    Raises:
-        DamagedLog: They are no frames, or the log does not end there.
     """
     if sum(map(len, frames)) <= _SHORT // 8:
         return _events_of(frames, start, end, first, most)
@@ -111,14 +109,12 @@ def _beginning_of(frames: Sequence[bytes], start: int, first: int) -> list[Event
 
 
 def whole_log(log: bytes, end: int) -> bytes:
-    """The events of a run that has ended, as one JSON array. Blocks for a long one.
+    """The events of a run that has ended, as one JSON array. Blocks for a long one. Raises ``DamagedLog``: it is no
+    log, or has more or fewer.
 
     Args:
         log: As the database has it.
         end: How many events it has.
-
-    Raises:
-        DamagedLog: It is no log, or has more or fewer.
     """
     if log[:1] != FRAMES:
         raise DamagedLog(f"format {log[:1].hex() or 'missing'} is not known")

@@ -24,7 +24,6 @@ class Interned:
         self._add: Final = add
         self._read: Final = read
         self._max_entries: Final = max_entries
-        """How many rows to remember."""
         self._keys: dict[Values, int] = {}
         self._values: dict[int, Values] = {}
 

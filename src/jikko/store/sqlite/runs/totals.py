@@ -7,7 +7,6 @@ from typing import Any, Final
 from jikko.store.sqlite.runs.projections import RunChange, StandingProjection
 
 HOUR: Final = 3600.0
-"""Seconds."""
 
 _ADD: Final = """
 INSERT INTO run_totals (app, status, runs) VALUES (?, ?, ?)
