@@ -3,7 +3,7 @@
 Values are plain JSON. They are shared, never copied: code that changes one makes a new one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -61,6 +61,19 @@ def files_in(outputs: dict[str, Json]) -> list[dict[str, Json]]:
         elif isinstance(value, list):
             found += [item for item in value if is_file(item)]
     return found
+
+
+def stored_files(value: Json) -> Iterator[tuple[str, dict[str, Json]]]:
+    """Files of this server in a value, with their ids."""
+    if is_file(value):
+        if value.get("related_id"):
+            yield str(value["related_id"]), value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from stored_files(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from stored_files(item)
 
 
 def is_too_deep(value: Json) -> bool:

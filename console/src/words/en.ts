@@ -252,6 +252,7 @@ export const en = {
   'rounds.took': 'How long each took',
   'run.again': 'Run again',
   'run.edit': 'Edit and run again',
+  'run.test': 'Make a test of this run',
   'run.all': 'All runs',
   'run.by': 'by',
   'run.cost': 'cost',

@@ -253,6 +253,7 @@ export const ja: Record<keyof typeof en, string> = {
   'rounds.took': '各ラウンドの所要時間',
   'run.again': '再実行',
   'run.edit': '入力を変えて再実行',
+  'run.test': 'この実行からテストを作る',
   'run.all': 'すべての実行',
   'run.by': 'ユーザー',
   'run.cost': '費用',

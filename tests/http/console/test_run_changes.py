@@ -1,9 +1,10 @@
-"""What a run did otherwise than an earlier one, as the console tells it."""
+"""What a run did otherwise than an earlier one, as the console tells it; and a test made of a run."""
 
 import httpx
 import pytest
+import yaml
 
-from tests.acceptance.workflows import app, end, python, start, template
+from tests.acceptance.workflows import app, end, node, python, start, template
 from tests.http.console.scene import API, Scene, decoded
 from tests.http.console.test_runs import ended_or_paused, ran
 
@@ -61,3 +62,32 @@ async def test_without_another_run_there_is_nothing_to_compare(
     run = await ran(operator, await scene.publish(divides("2")), q="x")
     assert (await operator.get(f"{API}/runs/{run['id']}/diff{query}")).status_code == status
     assert (await operator.get(f"{API}/runs/x/diff{query}")).status_code == 404
+
+
+async def test_a_run_is_made_a_test_of_its_version(
+    scene: Scene, operator: httpx.AsyncClient, viewer: httpx.AsyncClient
+) -> None:
+    flow = await scene.publish(divides("2"))
+    run = await ran(operator, flow, q="長い 🙂 \ue000")
+    answer = await viewer.get(f"{API}/runs/{run['id']}/test")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/yaml")
+    assert f"run-{run['id'][-12:]}.test.yml" in answer.headers["content-disposition"]
+    test = yaml.safe_load(answer.text)
+    assert test["workflow"] == "version-1.yml"
+    [case] = test["cases"]
+    assert case["inputs"] == {"q": "長い 🙂 \ue000"}
+    assert case["expect"]["outputs"] == {"equals": {"n": "3", "said": "やあ 長い 🙂 \ue000 🙂"}}
+
+
+async def test_what_no_test_can_do_is_refused(scene: Scene, operator: httpx.AsyncClient) -> None:
+    rules = {"allowed_file_types": ["document"], "allowed_file_upload_methods": ["local_file"], "required": True}
+    variable = {"variable": "file", "label": "File", "type": "file", **rules}
+    flow = await scene.publish(app("Takes", [node("start", "start", variables=[variable]), end()], "start>end"))
+    sent = {"file": ("a.txt", b"a", "text/plain")}
+    file = decoded(await operator.post(f"{API}/apps/{flow.id}/files", files=sent), 201)
+    given = {"type": "document", "transfer_method": "local_file", "upload_file_id": file["id"]}
+    run = await ran(operator, flow, file=given)
+    refused = await operator.get(f"{API}/runs/{run['id']}/test")
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    assert "jikko runs save" in refused.json()["message"]
+    assert (await operator.get(f"{API}/runs/{GONE}/test")).status_code == 404

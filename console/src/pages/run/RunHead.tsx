@@ -1,10 +1,11 @@
 import { useState } from 'react'
 import { Link } from 'wouter'
-import { address, post, remove } from '../../api/client.ts'
+import { post, remove, request } from '../../api/client.ts'
 import type { RetryChoice, RunDetail } from '../../api/types.ts'
 import { useMay } from '../../app/Shell.tsx'
 import { Confirm } from '../../parts/Dialog.tsx'
 import { AppIcon, Icon, Pill, Status } from '../../parts/Icon.tsx'
+import { keep } from '../../parts/keep.ts'
 import { type Entry, Menu } from '../../parts/Menu.tsx'
 import { elapsedOf, isOver, shown } from '../../run/selectors.ts'
 import { visible } from '../../words/visible.ts'
@@ -20,11 +21,13 @@ type Props = {
   retry: (node?: string, version?: number) => void
   /** With another run; by default with the last one that succeeded. */
   compare: (other?: string) => void
+  /** Show how a program makes such a run. */
+  call: () => void
   to: (path: string) => void
   fail: (error: unknown) => void
 }
 
-export function RunHead({ view, run, choices, again, retry, compare, to, fail }: Props) {
+export function RunHead({ view, run, choices, again, retry, compare, call, to, fail }: Props) {
   const may = useMay()
   const [asking, setAsking] = useState(false)
   const state = view.run
@@ -45,6 +48,7 @@ export function RunHead({ view, run, choices, again, retry, compare, to, fail }:
     [t('run.by'), visible(run.user)],
   ]
   const act = (what: Promise<unknown>) => void what.catch(fail)
+  const save = (path: string) => act(request('GET', path).then(keep))
   const first = proposed(choices)
   const related = run.lineage?.retry_of ?? run.lineage?.retries.at(-1)
   const entries: Entry[] = [
@@ -61,7 +65,9 @@ export function RunHead({ view, run, choices, again, retry, compare, to, fail }:
       ? [{ label: t(related ? 'compare.related' : 'compare.success'), icon: 'diff', act: () => compare(related) }]
       : []),
     { label: t('run.workflow'), icon: 'flows', act: () => to(`/w/${run.app.id}`) },
-    ...(may ? [{ label: t('source.file'), icon: 'download', act: () => location.assign(address(sourceOf(run))) }] : []),
+    ...(may ? [{ label: t('call.title'), icon: 'key', act: call }] : []),
+    ...(over ? [{ label: t('run.test'), icon: 'check', act: () => save(`runs/${run.id}/test`) }] : []),
+    ...(may ? [{ label: t('source.file'), icon: 'download', act: () => save(sourceOf(run)) }] : []),
     { label: t('run.same_user'), icon: 'runs', act: () => to(`/runs?user=${encodeURIComponent(run.user)}`) },
     ...(may && over ? [{ label: t('run.delete'), icon: 'trash', bad: true, act: () => setAsking(true) }] : []),
   ]
@@ -184,7 +190,7 @@ function Lineage({ run }: { run: RunDetail }) {
 /** The filter of the list that this page was opened from, without what is this page's own. */
 export function listSearch(): string {
   const params = new URLSearchParams(location.search)
-  for (const name of ['node', 'round', 'tab', 'view', 'at', 'failed', 'compare']) params.delete(name)
+  for (const name of ['node', 'round', 'tab', 'view', 'at', 'failed', 'compare', 'call']) params.delete(name)
   const text = params.toString()
   return text ? `?${text}` : ''
 }

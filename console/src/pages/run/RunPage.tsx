@@ -30,6 +30,7 @@ import { ViewTabs } from './ViewTabs.tsx'
 import '../../../styles/run.css'
 
 const CompareRuns = lazy(() => import('./CompareRuns.tsx'))
+const CallRun = lazy(() => import('./CallRun.tsx'))
 
 export default function RunPage({ id }: { id: string }) {
   const query = useRun(id)
@@ -125,6 +126,7 @@ export default function RunPage({ id }: { id: string }) {
               fail(error)
             }
           }}
+          call={() => change({ call: '1' }, true)}
           to={to}
           fail={fail}
         />
@@ -177,6 +179,13 @@ export default function RunPage({ id }: { id: string }) {
       >
         <End view={view} />
       </Scrubber>
+      {run && may && read('call') && (
+        <Boundary>
+          <Suspense>
+            <CallRun run={run} close={() => change({ call: undefined })} />
+          </Suspense>
+        </Boundary>
+      )}
       {run && read('compare') && (
         <Boundary>
           <Suspense>

@@ -8,16 +8,29 @@ import { t } from '../../words/words.ts'
 
 const KEY = 'app-…'
 
-/** How a program starts this workflow. */
-export function CallIt({ app }: { app: AppDetail }) {
+const PATHS: Partial<Record<string, string>> = { workflow: 'workflows/run', completion: 'completion-messages' }
+
+/** How a program starts this workflow, by default with inputs that show what is wanted. */
+export function CallIt({
+  app,
+  given,
+  user = 'me',
+}: {
+  app: AppDetail
+  given?: Record<string, unknown>
+  user?: string
+}) {
   const [chosen, choose] = useState('curl')
   const who = useWho()
-  const chat = app.mode !== 'workflow'
-  const url = `${(who.server.public_url || location.origin).replace(/\/$/, '')}/v1/${chat ? 'chat-messages' : 'workflows/run'}`
-  const inputs = Object.fromEntries(
+  const path = PATHS[app.mode]
+  const url = `${(who.server.public_url || location.origin).replace(/\/$/, '')}/v1/${path ?? 'chat-messages'}`
+  const wanted = Object.fromEntries(
     app.form.map(one => [one.name, one.type === 'number' ? 1 : one.type === 'checkbox' ? true : '…']),
   )
-  const body = { inputs, ...(chat ? { query: '…' } : {}), user: 'me', response_mode: 'blocking' }
+  const { 'sys.query': query = '…', ...inputs } = given ?? wanted
+  // An agent answers in a stream alone.
+  const response_mode = app.mode === 'agent-chat' ? 'streaming' : 'blocking'
+  const body = { inputs, ...(path ? {} : { query }), user, response_mode }
   const json = JSON.stringify(body, null, 2).replace(/'/g, "'\\''").replace(/\n/g, '\n  ')
   const code: Record<string, string> = {
     curl: `curl ${url} \\\n  -H 'Authorization: Bearer ${KEY}' \\\n  -H 'Content-Type: application/json' \\\n  -d '${json}'`,

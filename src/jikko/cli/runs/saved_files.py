@@ -3,7 +3,7 @@
 import errno
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,7 +19,7 @@ from jikko.exit_codes import ExitCode
 from jikko.runs.reading.node_executions import node_executions
 from jikko.runs.reading.short_ids import run_of
 from jikko.terminal_text import printable
-from jikko.values import Json, is_file
+from jikko.values import Json, is_file, stored_files
 
 
 @click.command()
@@ -106,19 +106,6 @@ def with_paths(value: Json, paths: Mapping[str, str]) -> Json:
     if path is None:
         return {name: with_paths(item, paths) for name, item in value.items()}
     return {**{name: item for name, item in value.items() if name not in ("url", "remote_url")}, "path": path}
-
-
-def stored_files(value: Json) -> Iterator[tuple[str, dict[str, Json]]]:
-    """Files of this server in a value, with their ids."""
-    if is_file(value):
-        if value.get("related_id"):
-            yield str(value["related_id"]), value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from stored_files(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from stored_files(item)
 
 
 def _new_file(folder: Path, name: str) -> BinaryIO:

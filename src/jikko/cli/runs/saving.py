@@ -3,32 +3,26 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
-import yaml
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.checking.examples import as_word
 from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_run
 from jikko.cli.options import with_assembly
-from jikko.cli.runs.saved_files import make_target, save, stored_files
+from jikko.cli.runs.saved_files import make_target, save
 from jikko.dsl.load import LoadLimits, decoded
 from jikko.dsl.text.yaml_text import parse
-from jikko.events import FormClosed, RunStarted
+from jikko.errors import Conflict
 from jikko.exit_codes import ExitCode
-from jikko.proving.recorded_case import recorded_case, what_it_holds
-from jikko.proving.verdict import NodeNames
+from jikko.proving.recorded_case import what_it_holds
+from jikko.proving.saved_case import as_test_file, require_testable, saved_case
 from jikko.record import RunRecord
 from jikko.runs.reading.short_ids import run_of
 from jikko.terminal_text import printable
 from jikko.values import Json
-
-_NEVER_ENDS: Final = {
-    "stopped": "it was stopped from outside, and no test does that",
-    "running": "it has not ended yet",
-}
 
 
 @click.command("save")
@@ -64,9 +58,10 @@ async def save_runs(assembly: Assembly, runs: tuple[str, ...], file: Path, workf
         hint = "Save each version in a file of its own, or name the workflow that is to be tested: --workflow FILE."
         raise Failure("the runs are of several versions", exit_code=ExitCode.USAGE, code="usage", hint=hint)
     for record in records:
-        if record.status in _NEVER_ENDS:
-            what = f"run {record.identity.run_id} cannot be made a test: {_NEVER_ENDS[record.status]}"
-            raise Failure(what, exit_code=ExitCode.USAGE, code="usage")
+        try:
+            require_testable(record)
+        except Conflict as error:
+            raise Failure(str(error), exit_code=ExitCode.USAGE, code="usage") from None
     app = await assembly.apps.find(first.app_id)
     beside = file.with_name(f"{file.name.removesuffix('.test.yml')}.yml")
     taken = [path for path in (file, *([] if workflow else [beside])) if path.exists()]
@@ -84,7 +79,7 @@ async def save_runs(assembly: Assembly, runs: tuple[str, ...], file: Path, workf
         named = {"workflow": path}
     if secrets:
         named["env"] = dict.fromkeys(secrets, "")
-    _write(file, _yaml({**named, "cases": cases}))
+    _write(file, as_test_file({**named, "cases": cases}))
     for case in cases:
         held = ", ".join(what_it_holds(case))
         click.echo(printable(f"{case['name']}: may hold data of people in {held or 'nothing'}"), err=True)
@@ -110,11 +105,7 @@ def without_secrets(source: bytes) -> tuple[bytes, list[str]]:
     for entry in entries:
         entry["value"] = ""
     given = workflow.get("environment_variables") or ()
-    return (_yaml(root) if entries else source), [str(entry["name"]) for entry in entries if entry in given]
-
-
-def _yaml(value: Any) -> bytes:
-    return yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=120).encode()
+    return (as_test_file(root) if entries else source), [str(entry["name"]) for entry in entries if entry in given]
 
 
 def _relative(path: Path, folder: Path) -> str:
@@ -129,23 +120,13 @@ def _write(path: Path, content: bytes) -> None:
 
 
 async def _case(assembly: Assembly, app: Any, record: RunRecord, file: Path) -> Mapping[str, Any]:
-    run_id = record.identity.run_id
-    workflow = await assembly.workflows.get(app, record.identity.workflow_id)
-    names = NodeNames({node.id: node.title for node in workflow.graph.nodes.values()})
-    events = await assembly.store.events(run_id)
-    first = next((event for event in events if isinstance(event, RunStarted)), None)
-    values: list[Json] = [dict(event.data) for event in events if isinstance(event, FormClosed)]
-    if first is not None:
-        values += [*first.inputs.values(), first.system.get("files")]
-    given = dict(stored_files(values))
-    paths: dict[str, str] = {}
-    if given:
+    async def saved(given: Mapping[str, dict[str, Json]]) -> Mapping[str, str]:
         folder = file.with_name(f"{file.name.removesuffix('.test.yml')}.files")
         make_target(folder)
-        saved, unsaved = await save(given.values(), assembly, folder)
+        paths, unsaved = await save(given.values(), assembly, folder)
         if unsaved is not None:
             raise unsaved
-        paths = {file_id: str(Path(path).relative_to(file.parent)) for file_id, path in saved.items()}
-    message = await assembly.conversations.message_of_run(run_id)
-    answer = None if message is None else message.answer.text
-    return recorded_case(f"run {run_id}", events, names, paths, answer)
+        return {file_id: str(Path(path).relative_to(file.parent)) for file_id, path in paths.items()}
+
+    workflow = await assembly.workflows.get(app, record.identity.workflow_id)
+    return await saved_case(assembly.store, assembly.conversations, workflow, record, saved)

@@ -1,17 +1,20 @@
-"""What a run did otherwise than another one."""
+"""What a run did otherwise than another one, and a test that it may not."""
 
+from collections.abc import Mapping
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
+from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.console.truncation import MAX_WHOLE_BYTES
-from jikko.errors import InvalidParam
+from jikko.errors import Conflict, InvalidParam
 from jikko.http.console.console_runs import record_of
 from jikko.http.console.run_bodies import Run, run_body
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.queries import Id, queried
-from jikko.http.responses import SendableResponse, json_response
+from jikko.http.responses import Response, SendableResponse, json_response
 from jikko.proving.run_comparison import compare_runs
+from jikko.proving.saved_case import as_test_file, require_testable, saved_case
 from jikko.runs.reading.field_changes import Change, ChangedField
 from jikko.values import Json, encode_json
 
@@ -77,6 +80,29 @@ async def compare_run(call: ConsoleRequest) -> SendableResponse:
     ]
     fields = [_cut(field) for field in found.fields[:_MAX_FIELDS]]
     return json_response(RunDifferences(before, after, fields, nodes, len(found.nodes) - len(nodes), found.same))
+
+
+@VisitorRoute("GET", "runs/{run_id}/test", {200: "application/yaml"}, (404, 409, 503))
+async def make_test(call: ConsoleRequest) -> SendableResponse:
+    """A test file of a run, as `jikko runs save` makes it, for the file of its version (`…/source`) beside it.
+
+    A run that was given uploaded files is refused: the command saves them, too.
+    """
+    api, record = call.request.api, await record_of(call)
+    require_testable(record)
+    app = await api.apps.find(record.identity.app_id)
+    version = await api.apps.version(app, record.identity.workflow_id)
+    workflow = await api.workflows.get(app, version.id)
+    case = await saved_case(call.console.run_store, api.conversations, workflow, record, _unsaved)
+    name = f"run-{record.identity.run_id[-12:]}.test.yml"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    test = {"workflow": f"version-{version.number}.yml", "cases": [case]}
+    content = await off_the_loop(as_test_file, test, queue="records")
+    return Response(content, headers=headers, media_type=b"application/yaml")
+
+
+async def _unsaved(files: Mapping[str, dict[str, Json]]) -> Mapping[str, str]:
+    raise Conflict(f"The run was given {len(files)} uploaded files, which a test needs: use `jikko runs save`.")
 
 
 def _cut(field: ChangedField) -> ChangedField:
