@@ -1,4 +1,7 @@
-"""Errors of OpenAI's and Anthropic's SDKs, built alike. Source of the kinds: docs/dify-behaviour.md, “LLM”."""
+"""Errors of Anthropic's SDK, of requests by OpenAI's protocol, and of the HTTP libraries below.
+
+Source of the kinds: docs/dify-behaviour.md, “LLM”.
+"""
 
 import email.utils
 import ssl
@@ -12,15 +15,21 @@ from jikko.ports.models import FailureKind, ModelFailure
 
 _AUTHORITY: Final = "let this machine trust its authority"
 _MAX_MESSAGE: Final = 2000
+_UNREADABLE: Final = frozenset(
+    (
+        *("APIResponseValidationError", "ContentEncodingError", "DecodeError", "DecodingError", "InvalidURL"),
+        *("UnsupportedProtocol", "ValidationError"),
+    )
+)
 _STALE: Final = ("ServerDisconnectedError", "ClientOSError", "RemoteProtocolError", "BrokenPipeError")
 
 
-def failure_of(error: Exception) -> ModelFailure:
-    """The failure that an SDK's error is, or one of the HTTP library below it."""
+def failure_of(error: Exception, host: str = "") -> ModelFailure:
+    """The failure that an SDK's error is, or one of the HTTP library below it. ``host``: where the error has none."""
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
-        return of_status(status, _message(error), getattr(getattr(error, "response", None), "headers", {}))
-    if type(error).__name__ in ("APIResponseValidationError", "DecodingError", "InvalidURL", "UnsupportedProtocol"):
+        return of_status(status, _message(error), getattr(getattr(error, "response", error), "headers", {}))
+    if type(error).__name__ in _UNREADABLE or type(root_of(error)).__name__ in _UNREADABLE:
         return ModelFailure(
             f"The provider's answer cannot be read: {error}"[:_MAX_MESSAGE], kind="InvokeBadRequestError"
         )
@@ -38,8 +47,8 @@ def failure_of(error: Exception) -> ModelFailure:
     if isinstance(cause, ssl.SSLCertVerificationError):
         detail = f"its certificate is not trusted: {why_untrusted(cause, _AUTHORITY)}"
     else:
-        detail = str(cause) or type(cause).__name__
-    where = f" at {host}" if (host := _host_of(error)) else ""
+        detail = " ".join(str(cause).split()) or type(cause).__name__
+    where = f" at {host}" if (host := host or _host_of(error)) else ""
     message = f"The connection to the provider{where} failed: {detail}"
     return ModelFailure(message[:_MAX_MESSAGE], kind="InvokeConnectionError")
 

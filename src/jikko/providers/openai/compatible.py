@@ -1,9 +1,8 @@
-"""Providers that speak OpenAI's protocol, over OpenAI's SDK."""
+"""Providers that speak OpenAI's protocol."""
 
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -11,31 +10,47 @@ from jikko.ports.models import ModelFailure, ModelRequest
 from jikko.ports.rerank import Ranked, RerankRequest
 from jikko.providers.config import ProviderConfig
 from jikko.providers.openai.openai_answer import AnswerReader
+from jikko.providers.openai.openai_client import OpenAIClient, RefusedRequest, UploadedFile
 from jikko.providers.openai.openai_vectors import MAX_BYTES, embedded, embedding_body
 from jikko.providers.openai.parameters import CompletionParameters, chat_body, completion_body
 from jikko.providers.progress import BYTES_PER_CHARACTER, AnswerCollector, too_large
-from jikko.providers.sdk_client import MakeClient, SdkClient, client_options
-from jikko.providers.sdk_errors import failing_as_models_do, failure_of, is_stale
+from jikko.providers.sdk_client import SdkClient
+from jikko.providers.sdk_errors import failing_as_models_do, failure_of
 from jikko.providers.vectors.vector_backend import EmbeddedBatch
 
-_RAW: Final = {"X-Stainless-Raw-Response": "stream"}
+if TYPE_CHECKING:
+    import aiohttp
+
 _MAX_DROPS: Final = 8
 """Parameters that one request may lose before it is given up."""
+_MAX_LIST_BYTES: Final = 67_108_864
+"""Bytes of a list of models, or of a ranking, which may repeat all texts."""
 _REFUSAL: Final = re.compile(
     r"un(known|recognized|supported|expected)|not (be )?(support|permit|allow|recogni)|extra (input|field)",
     re.IGNORECASE,
 )
 
 
+class _Model(msgspec.Struct):
+    id: str
+
+
+class _Models(msgspec.Struct):
+    data: list[_Model] | None = None
+
+
+_decode_models: Final = msgspec.json.Decoder(_Models).decode
+
+
 class OpenAICompatible:
-    """One provider. The SDK is imported, and connections are opened, when the first request is sent.
+    """One provider. Connections are opened when the first request is sent.
 
     Implements ``Backend``, ``EmbeddingBackend``, ``SpeechBackend``, ``Moderating`` and ``Reranker``.
     """
 
-    def __init__(self, config: ProviderConfig, make_client: MakeClient | None = None) -> None:
+    def __init__(self, config: ProviderConfig) -> None:
         self._config = config
-        self._client = SdkClient(make_client or _client, config)
+        self._client = SdkClient(OpenAIClient, config)
         self._parameters = CompletionParameters(config.id)
 
     async def complete(self, request: ModelRequest, progress: AnswerCollector) -> None:
@@ -50,11 +65,9 @@ class OpenAICompatible:
             try:
                 await self._send(client, path, body, progress, request.joined)
                 return
-            except ModelFailure:
-                raise
-            except Exception as error:
+            except RefusedRequest as error:
                 refused = _refused(error, body)
-                if refused is None or progress.has_begun:
+                if refused is None:
                     raise failure_of(error) from None
                 failure = failure_of(error)
                 if refused in ("tools", "tool_choice") and request.tools:
@@ -72,16 +85,16 @@ class OpenAICompatible:
         return await embedded(await self._asked("/embeddings", body, MAX_BYTES * len(texts)), len(texts))
 
     async def transcribe(self, model: str, data: bytes, filename: str, mime_type: str) -> str:
-        files = [("file", (filename, data, mime_type))]
+        file = UploadedFile("file", filename, data, mime_type)
         body = {"model": model}
-        return transcript(await self._asked("/audio/transcriptions", body, MAX_TEXT_BYTES, files, what="transcript"))
+        return transcript(await self._asked("/audio/transcriptions", body, MAX_TEXT_BYTES, file, what="transcript"))
 
     async def speak(self, model: str, text: str, voice: str, emit: Callable[[bytes], None]) -> None:
-        client = await self._client.get()
+        client: OpenAIClient = await self._client.get()
         left = MAX_AUDIO_BYTES
         with failing_as_models_do():
-            async with self._answer(client, "/audio/speech", speech_body(model, text, voice)) as response:
-                async for received in response.aiter_bytes():
+            async with client.answer("/audio/speech", speech_body(model, text, voice)) as response:
+                async for received in response.content.iter_any():
                     left -= len(received)
                     if left < 0:
                         raise ModelFailure(
@@ -94,23 +107,24 @@ class OpenAICompatible:
         return is_flagged(await self._asked("/moderations", moderation_body(model, text), MAX_ANSWER_BYTES))
 
     async def models(self) -> list[str]:
-        client = await self._client.get()
+        answer = await self._asked("/models", None, _MAX_LIST_BYTES)
         with failing_as_models_do():
-            page = await client.models.list()
-            return [model.id for model in page.data or ()]
+            return [model.id for model in _decode_models(answer).data or ()]
 
     async def rerank(self, request: RerankRequest) -> list[Ranked]:
-        return await rerank(await self._client.get(), request, self._config.model_name(request.model))
+        names = {"model": self._config.model_name(request.model), "query": request.query, "top_n": request.top_n}
+        body = {**names, "documents": list(request.texts)}
+        return _ranked(await self._asked("/rerank", body, _MAX_LIST_BYTES), len(request.texts))
 
     async def close(self) -> None:
         await self._client.close()
 
     async def _send(
-        self, client: Any, path: str, body: dict[str, Any], progress: AnswerCollector, joined: bool
+        self, client: OpenAIClient, path: str, body: dict[str, Any], progress: AnswerCollector, joined: bool
     ) -> None:
         reader = AnswerReader(progress)
         progress.sent()
-        async with self._answer(client, path, body) as response:
+        async with client.answer(path, body) as response:
             if body.get("stream") and "json" not in response.headers.get("content-type", ""):
                 await self._read_stream(response, reader, progress, joined)
             else:
@@ -119,42 +133,27 @@ class OpenAICompatible:
                 most = BYTES_PER_CHARACTER * characters + 65_536
                 reader.whole(await self._read_whole(response, most, too_large(f"{characters} characters")))
 
-    @asynccontextmanager
-    async def _answer(
-        self, client: Any, path: str, body: dict[str, Any], files: list[Any] | None = None
-    ) -> AsyncIterator[Any]:
-        """The response to a request, read in the block. ``files``: If there are any, the body is a form with them."""
-        options = {"headers": _RAW if files is None else {**_RAW, "Content-Type": "multipart/form-data"}}
-        # The method below ``chat.completions.with_streaming_response``: it gives the bytes of the answer, so that
-        # parameters of other servers need no place in the SDK's signatures, and no object is built for each token.
-        try:
-            answer = await client.post(path, body=body, files=files, cast_to=object, options=options)
-        except Exception as error:
-            if not is_stale(error):
-                raise
-            # Servers close connections that nothing came over for a while; the next request finds out.
-            answer = await client.post(path, body=body, files=files, cast_to=object, options=options)
-        try:
-            yield answer.http_response
-        finally:
-            # Also when cancelled: an answer that was not read to its end takes its connection with it.
-            await answer.close()
-
     async def _asked(
-        self, path: str, body: dict[str, Any], most: int, files: list[Any] | None = None, *, what: str = "answer"
+        self,
+        path: str,
+        body: dict[str, Any] | None,
+        most: int,
+        file: UploadedFile | None = None,
+        *,
+        what: str = "answer",
     ) -> bytes:
         """The answer to a request, of ``most`` bytes. ``what``: It is, in the message."""
-        client = await self._client.get()
+        client: OpenAIClient = await self._client.get()
         with failing_as_models_do():
-            async with self._answer(client, path, body, files) as response:
+            async with client.answer(path, body, file) as response:
                 refusal = ModelFailure(f"The {what} has more than {most} bytes.", kind="InvokeBadRequestError")
                 return await self._read_whole(response, most, refusal)
 
-    async def _read_stream(self, response: Any, reader: AnswerReader, progress: AnswerCollector, joined: bool) -> None:
+    async def _read_stream(
+        self, response: "aiohttp.ClientResponse", reader: AnswerReader, progress: AnswerCollector, joined: bool
+    ) -> None:
         buffer = SseParser()
-        # What is not compressed need not go through the decoder: that is half of what a token costs up to here.
-        compressed = "content-encoding" in response.headers
-        async for received in response.aiter_bytes() if compressed else response.stream:
+        async for received in response.content.iter_any():
             events = buffer.feed(received)
             if joined and len(events) > 1:
                 with progress.together():
@@ -172,10 +171,10 @@ class OpenAICompatible:
         if not reader.is_complete:
             raise ModelFailure("The provider's answer stopped in the middle.", kind="InvokeConnectionError")
 
-    async def _read_whole(self, response: Any, most: int, refusal: ModelFailure) -> bytes:
+    async def _read_whole(self, response: "aiohttp.ClientResponse", most: int, refusal: ModelFailure) -> bytes:
         pieces: list[bytes] = []
         size = 0
-        async for received in response.aiter_bytes():
+        async for received in response.content.iter_any():
             pieces.append(received)
             size += len(received)
             if size > most:
@@ -183,50 +182,19 @@ class OpenAICompatible:
         return b"".join(pieces)
 
 
-def _client(config: ProviderConfig) -> Any:
-    import openai
-
-    # No environment: neither proxies nor certificates of httpx, nor OPENAI_* of the SDK, which would send them to
-    # whatever provider this is.
-    common: dict[str, Any] = {
-        "api_key": config.api_key or "none",
-        "organization": str(config.options.get("organization", "")),
-        "project": str(config.options.get("project", "")),
-        "max_retries": 0,
-        "timeout": openai.Timeout(config.timeout, connect=config.connect_timeout, pool=None),
-        "default_headers": dict(config.headers),
-        "http_client": openai.DefaultAioHttpClient(**client_options()),
-    }
-    client: Any
-    if config.type == "azure":
-        client = openai.AsyncAzureOpenAI(
-            azure_endpoint=config.base_url, api_version=str(config.options.get("api_version")), **common
-        )
-    else:
-        client = openai.AsyncOpenAI(base_url=config.base_url, webhook_secret="", **common)
-    # Given as "" above so that the SDK asks no environment; as None they are not sent.
-    client.organization = client.organization or None
-    client.project = client.project or None
-    # OPENAI_CUSTOM_HEADERS is read whatever is given.
-    client._custom_headers = dict(config.headers)
-    return client
-
-
-def _refused(error: Exception, body: dict[str, Any]) -> str | None:
+def _refused(error: RefusedRequest, body: dict[str, Any]) -> str | None:
     """The parameter that a provider did not want, if that is what an error says."""
-    if getattr(error, "status_code", None) not in (400, 422):
+    if error.status_code not in (400, 422):
         return None
-    message = str(getattr(error, "message", error))
-    code = str(getattr(error, "code", "") or "")
-    if not _REFUSAL.search(f"{code} {message}"):
+    if not _REFUSAL.search(f"{error.said('code')} {error.message}"):
         return None
     fixed = ("model", "messages", "prompt", "stream")
     candidates = [name for name in body if name not in fixed]
-    named = str(getattr(error, "param", "") or "").partition(".")[0]
+    named = error.said("param").partition(".")[0]
     if named in candidates:
         return named
     # Longest first: ``max_tokens`` must not be found in ``max_completion_tokens``.
-    mentioned = [name for name in candidates if re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", message)]
+    mentioned = [name for name in candidates if re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", error.message)]
     return max(mentioned, key=len, default=None)
 
 
@@ -264,15 +232,11 @@ def transcript(body: bytes) -> str:
 # Ranking texts over ``POST …/rerank``, as Jina and Cohere have it and many servers of models after them.
 
 
-async def rerank(client: Any, request: RerankRequest, model: str) -> list[Ranked]:
-    """See ``Reranker.rerank``. ``client``: OpenAI's SDK, which brings address, key, time-outs and connections."""
-    body = {"model": model, "query": request.query, "documents": list(request.texts), "top_n": request.top_n}
-    with failing_as_models_do():
-        answer = await client.post("/rerank", body=body, cast_to=object)
-    return _ranked(answer, len(request.texts))
-
-
-def _ranked(answer: Any, count: int) -> list[Ranked]:
+def _ranked(received: bytes, count: int) -> list[Ranked]:
+    try:
+        answer = msgspec.json.decode(received)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        answer = None
     results = answer.get("results") if isinstance(answer, dict) else None
     if not isinstance(results, list):
         raise _unreadable("it has no list of results")

@@ -1,6 +1,6 @@
 """Reads answers of OpenAI's protocol, whole or in pieces.
 
-The SDK's own objects are not used for this: building them costs several times what the rest of the way of a token does.
+OpenAI's SDK is not used for this: building its objects costs several times what the rest of the way of a token does.
 """
 
 import base64

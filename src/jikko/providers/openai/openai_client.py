@@ -1,0 +1,172 @@
+"""HTTP client of providers that speak OpenAI's protocol, Azure's included: addresses, keys, and answers as bytes."""
+
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from jikko.log_context import log_context
+from jikko.providers.config import ProviderConfig
+from jikko.providers.sdk_errors import failure_of, is_stale
+from jikko.trace_context import headers_of
+from jikko.values import Json
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_MAX_REFUSAL_BYTES: Final = 65_536
+"""Bytes of an error answer that are read."""
+_KEEP_ALIVE_SECONDS: Final = 15.0
+_DEPLOYED: Final = frozenset(
+    ("/completions", "/chat/completions", "/embeddings", "/audio/transcriptions", "/audio/speech")
+)
+"""Paths that Azure has below the name of a deployment, which is that of the model."""
+
+
+class UploadedFile(NamedTuple):
+    """A file of a form."""
+
+    field: str
+    name: str
+    data: bytes
+    mime_type: str
+
+
+class RefusedRequest(Exception):
+    """An answer whose status is an error."""
+
+    def __init__(self, status_code: int, content: bytes, headers: Mapping[str, str]) -> None:
+        text = content.decode(errors="replace").strip()
+        try:
+            body = msgspec.json.decode(content)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            body = None
+        self.status_code = status_code
+        self.headers = headers
+        self.body: Any = body.get("error", body) if isinstance(body, dict) else body
+        """What the provider says of the error."""
+        self.message = text if self.body is None and text else f"Error code: {status_code} - {text}"
+        super().__init__(self.message)
+
+    def said(self, name: str) -> str:
+        """A field of the error, as text; empty if it has none."""
+        return str(self.body.get(name) or "") if isinstance(self.body, dict) else ""
+
+
+class OpenAIClient:
+    """Requests to one provider; connections are kept between them. Belongs to one event loop.
+
+    It reads no environment, keeps no cookies and repeats nothing, but for a request on a connection that the server had
+    closed meanwhile.
+    """
+
+    def __init__(self, config: ProviderConfig) -> None:
+        """To be made in a thread: importing the library takes a tenth of a second."""
+        import aiohttp
+        import yarl
+
+        self._aiohttp, self._url = aiohttp, yarl.URL
+        self._config = config
+        self._session: aiohttp.ClientSession | None = None
+        self._is_azure = config.type == "azure"
+        self._address = config.base_url.rstrip("/") + ("/openai" if self._is_azure else "")
+        self._parameters = {"api-version": str(config.options.get("api_version"))} if self._is_azure else None
+        key = config.api_key or "none"
+        headers = {"Accept": "application/json", "User-Agent": "Jikko"}
+        headers |= {"api-key": key} if self._is_azure else {"Authorization": f"Bearer {key}"}
+        for name in ("Organization", "Project"):
+            if value := config.options.get(name.lower()):
+                headers[f"OpenAI-{name}"] = str(value)
+        given = {name.lower() for name in config.headers}
+        # What the entry says wins.
+        self._headers = {name: value for name, value in headers.items() if name.lower() not in given}
+        self._headers |= config.headers
+
+    @asynccontextmanager
+    async def answer(
+        self, path: str, body: Mapping[str, Json] | None = None, file: UploadedFile | None = None
+    ) -> AsyncIterator["aiohttp.ClientResponse"]:
+        """The response to a request, read in the block; leaving it early takes its connection with it.
+
+        Args:
+            path: Below the address of the provider.
+            body: ``None``: it is a GET. With a ``file`` it is a form with these fields.
+
+        Raises:
+            RefusedRequest: Its status is an error.
+            ModelFailure: There is no answer, or it breaks off while it is read.
+        """
+        try:
+            try:
+                response = await self._sent(path, body, file)
+            except self._aiohttp.ClientError as error:
+                if not is_stale(error):
+                    raise
+                # Servers close connections that nothing came over for a while; the next request finds out.
+                response = await self._sent(path, body, file)
+            try:
+                if response.status >= 400:
+                    raise RefusedRequest(response.status, await _beginning(response), response.headers)
+                yield response
+            finally:
+                # Also when cancelled.
+                response.close()
+        except (self._aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise failure_of(error, urlsplit(self._address).hostname or "") from None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _sent(
+        self, path: str, body: Mapping[str, Json] | None, file: UploadedFile | None
+    ) -> "aiohttp.ClientResponse":
+        session = self._session = self._session or self._open()
+        if self._is_azure and path in _DEPLOYED and body is not None:
+            path = f"/deployments/{quote(str(body['model']), safe='')}{path}"
+        headers = {**dict(headers_of(log_context.get().trace)), **self._headers}
+        content: bytes | None = None
+        if body is not None and file is not None:
+            boundary = secrets.token_hex(16)
+            headers["Content-Type"] = f"multipart/form-data; boundary={boundary}"
+            content = _form(body, file, boundary.encode())
+        elif body is not None:
+            headers.setdefault("Content-Type", "application/json")
+            content = msgspec.json.encode(body)
+        url = self._url(self._address + path, encoded=True)
+        method = "GET" if body is None else "POST"
+        return await session.request(method, url, data=content, headers=headers, params=self._parameters)
+
+    def _open(self) -> "aiohttp.ClientSession":
+        connect, silent = self._config.connect_timeout, self._config.timeout
+        return self._aiohttp.ClientSession(
+            # How many requests are under way is limited by ``max_concurrent``.
+            connector=self._aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_SECONDS),
+            cookie_jar=self._aiohttp.DummyCookieJar(),
+            timeout=self._aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=silent),
+            trust_env=False,
+        )
+
+
+async def _beginning(response: "aiohttp.ClientResponse") -> bytes:
+    pieces = bytearray()
+    async for received in response.content.iter_any():
+        pieces += received
+        if len(pieces) > _MAX_REFUSAL_BYTES:
+            break
+    return bytes(pieces[:_MAX_REFUSAL_BYTES])
+
+
+def _form(fields: Mapping[str, Json], file: UploadedFile, boundary: bytes) -> bytes:
+    parts = [(f'name="{name}"', str(value).encode()) for name, value in fields.items()]
+    name = file.name.translate({10: "%0A", 13: "%0D", 34: "%22"})
+    parts.append((f'name="{file.field}"; filename="{name}"\r\nContent-Type: {file.mime_type}', file.data))
+    whole = [
+        b"--%b\r\nContent-Disposition: form-data; %b\r\n\r\n%b\r\n" % (boundary, head.encode(), data)
+        for head, data in parts
+    ]
+    return b"".join(whole) + b"--%b--\r\n" % boundary
