@@ -1,44 +1,27 @@
 """Commands that are imported when they are asked for: to run one, or to list all, does not take the time of others."""
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections import UserDict
+from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 import click
 
 from jikko.cli.command_failure import Commands
 
 
-class LazyCommands(MutableMapping[str, click.Command]):
-    """Commands by name, as ``click.Group`` has them."""
+class LazyCommands(UserDict[str, Any]):
+    """Commands by name, as ``click.Group`` has them.
 
-    def __init__(self, modules: Mapping[str, str]) -> None:
-        """Args:
-        modules: By the name of each command the module that has it, under that name; or module and name, such as
-            ``jikko.cli.apps.apps:list_``.
-        """
-        self._modules = dict(modules)
-        self._known: dict[str, click.Command] = {}
+    Made of modules, each of which has the command under its name; or of module and name: ``jikko.cli.apps.apps:list_``.
+    """
 
     def __getitem__(self, name: str) -> click.Command:
-        if name not in self._known:
-            module, _, attribute = self._modules[name].partition(":")
-            self._known[name] = getattr(import_module(module), attribute or name)
-        return self._known[name]
-
-    def __setitem__(self, name: str, command: click.Command) -> None:
-        self._modules[name] = ""
-        self._known[name] = command
-
-    def __delitem__(self, name: str) -> None:
-        del self._modules[name]
-        self._known.pop(name, None)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._modules)
-
-    def __len__(self) -> int:
-        return len(self._modules)
+        command = self.data[name]
+        if isinstance(command, str):
+            module, _, attribute = command.partition(":")
+            command = self.data[name] = getattr(import_module(module), attribute or name)
+        return cast("click.Command", command)
 
 
 class LazyGroup(Commands):

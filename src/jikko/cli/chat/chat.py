@@ -65,7 +65,7 @@ async def opened(place: ChatTarget) -> AsyncIterator[AsyncClient]:
     """
     async with AsyncExitStack() as stack:
         if place.url:
-            service = await _on_server(place.url, place.key, place.user, stack)
+            service = await stack.enter_async_context(AsyncClient(place.url, place.key, user=place.user))
         elif place.file is not None:
             service = await _in_memory(place, place.file, stack)
         else:
@@ -75,10 +75,6 @@ async def opened(place: ChatTarget) -> AsyncIterator[AsyncClient]:
             hint = "Run it with: jikko run" if mode == "workflow" else ""
             raise Failure(f"the app is no chat app (its mode is {mode})", code="not_chat_app", hint=hint)
         yield service
-
-
-async def _on_server(url: str, key: str, user: str, stack: AsyncExitStack) -> AsyncClient:
-    return await stack.enter_async_context(AsyncClient(url, key, user=user))
 
 
 async def _in_memory(place: ChatTarget, file: Path, stack: AsyncExitStack) -> AsyncClient:
@@ -93,7 +89,7 @@ async def _in_memory(place: ChatTarget, file: Path, stack: AsyncExitStack) -> As
     assembly = await stack.enter_async_context(assembled(place.settings, in_memory=True))
     app = (await assembly.apps.publish(text, source=file.stem)).app
     await require_names(assembly, app)
-    return await _here(assembly, await assembly.app_keys.issue(app.id), place.user, stack)
+    return _here(assembly, await assembly.app_keys.issue(app.id), place.user, stack)
 
 
 async def _in_folder(place: ChatTarget, stack: AsyncExitStack) -> AsyncClient:
@@ -101,10 +97,12 @@ async def _in_folder(place: ChatTarget, stack: AsyncExitStack) -> AsyncClient:
     assembly, address = await open_folder(place.settings, stack, doing="jikko chat")
     app = await assembly.apps.find(place.app)
     key = await stack.enter_async_context(assembly.app_keys.passing(app.id))
-    return await (_on_server(address, key, place.user, stack) if address else _here(assembly, key, place.user, stack))
+    if address:
+        return await stack.enter_async_context(AsyncClient(address, key, user=place.user))
+    return _here(assembly, key, place.user, stack)
 
 
-async def _here(assembly: Assembly, key: str, user: str, stack: AsyncExitStack) -> AsyncClient:
+def _here(assembly: Assembly, key: str, user: str, stack: AsyncExitStack) -> AsyncClient:
     stack.push_async_callback(assembly.runs.close, 0)
     return AsyncClient(app=create_app(assembly), key=key, user=user)
 
@@ -175,8 +173,6 @@ def _talk(
     in_lines: bool,
     as_json: bool,
 ) -> int:
-    from contextlib import AsyncExitStack
-
     try:
         with LoopThread() as loop:
             stack = AsyncExitStack()

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import click
 import msgspec
@@ -37,16 +37,6 @@ class ReplaySums(msgspec.Struct):
         self.tokens = self.tokens[0] + result.tokens[0], self.tokens[1] + result.tokens[1]
         self.price = self.price[0] + result.price[0], self.price[1] + result.price[1]
         self.unknown_versions += not knows_version and result.outcome != "unknown"
-
-
-class ReplayReport(Protocol):
-    """Takes what became of runs, one after the other."""
-
-    def add(self, result: ReplayedResult) -> None:
-        """Take a run."""
-
-    def close(self, sums: ReplaySums, seconds: float) -> None:
-        """All was taken."""
 
 
 class JsonReplayReport:
@@ -135,6 +125,10 @@ class TextReplayReport:
         click.echo(printable(f"         {result.run}" + (f"  {nodes}" if nodes else "")))
         if result.difference is not None:
             click.echo(printable(f"         {_line(result.difference)}"))
+
+
+ReplayReport: TypeAlias = JsonReplayReport | TextReplayReport
+"""Takes what became of runs, one after the other, and closes when all was taken."""
 
 
 def _size(result: ReplayedResult) -> tuple[int, int]:

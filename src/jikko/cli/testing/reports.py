@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import TypeAlias
 from xml.etree import ElementTree
 
 import click
@@ -24,21 +24,8 @@ _SIGNS: dict[Outcome, tuple[str, str]] = {
 }
 
 
-class CaseReport(Protocol):
-    """Takes what became of cases, one after the other."""
-
-    def add(self, result: CaseResult, plan: CasePlan) -> None:
-        """Take a case."""
-
-    def cover(self, coverage: Coverage) -> None:
-        """Take what was run of a workflow."""
-
-    def close(self, seconds: float) -> None:
-        """All was taken; the cases took so long together."""
-
-
 class TextReport:
-    """For people: the cases of each file, and of those that did not pass what differs. Implements ``CaseReport``."""
+    """For people: the cases of each file, and of those that did not pass what differs."""
 
     def __init__(self, *, annotate: bool = False) -> None:
         """``annotate``: whether to write annotations of GitHub Actions as well."""
@@ -86,7 +73,7 @@ class TextReport:
 
 
 class JsonReport:
-    """For programs: one object a line and case, and one for all. Implements ``CaseReport``."""
+    """For programs: one object a line and case, and one for all."""
 
     def __init__(self) -> None:
         self._counts: Counter[Outcome] = Counter()
@@ -119,7 +106,7 @@ class JsonReport:
 
 
 class JunitReport:
-    """A file in the format of JUnit, as CI systems read it. Implements ``CaseReport``."""
+    """A file in the format of JUnit, as CI systems read it."""
 
     def __init__(self, write: Callable[[bytes], object]) -> None:
         self._write = write
@@ -144,7 +131,7 @@ class JunitReport:
         told.text = "\n".join([*texts, *map(printable, places(result, plan))]) or None
 
     def cover(self, coverage: Coverage) -> None:
-        """See ``CaseReport``. The format has no place for it."""
+        """Nothing: the format has no place for it."""
 
     def close(self, seconds: float) -> None:
         root = ElementTree.Element("testsuites", name="jikko test", time=f"{seconds:.6f}")
@@ -155,6 +142,10 @@ class JunitReport:
             root.append(suite)
         ElementTree.indent(root)
         self._write(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
+
+
+CaseReport: TypeAlias = TextReport | JsonReport | JunitReport
+"""Takes what became of cases, one after the other; then what was run of workflows, and how long all took."""
 
 
 def _of_measure(name: str, found: Mapping[str, float]) -> str:
