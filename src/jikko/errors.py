@@ -289,11 +289,9 @@ class LogDamaged(StoreUnavailable):
     headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, message: str, *, what: str, readable: Sequence[Any] = ()) -> None:
-        """Args:
-        what: What is wrong with it: a part of a sentence.
-        readable: Of the events that were asked for, those up to the damage. Where one is missing from a log that has
-            ended, it is not known how many are, and those behind it are among them.
-        """
+        """``what``: what is wrong with it: a part of a sentence. ``readable``: of the events that were asked for, those
+        up to the damage. Where one is missing from a log that has ended, it is not known how many are, and those behind
+        it are among them."""
         self.what = what
         self.readable = list(readable)
         super().__init__(message)

@@ -78,12 +78,8 @@ class LongTexts:
 async def encode_giving_way(
     value: Any, encode: Callable[[Any], bytes] = encode_json, text: Callable[[str], bytes] | None = None
 ) -> bytes:
-    """The JSON of a value; others have the event loop between pieces of its long texts, if these are many.
-
-    Args:
-        encode: Makes the JSON, and may put something around it.
-        text: See ``LongTexts``.
-    """
+    """The JSON of a value; others have the event loop between pieces of its long texts, if these are many. ``encode``:
+    makes the JSON, and may put something around it. ``text``: see ``LongTexts``."""
     texts = LongTexts(value, text)
     if not texts.are_many:
         return encode(value)

@@ -39,10 +39,8 @@ class Histogram:
     __slots__ = ("bounds", "values")
 
     def __init__(self, bounds: Sequence[float], *known: Labels) -> None:
-        """Args:
-        bounds: The upper bounds, each inclusive, in rising order; above the last there is one part more.
-        known: See ``Counter``.
-        """
+        """``bounds``: the upper bounds, each inclusive, in rising order; above the last there is one part more.
+        ``known``: see ``Counter``."""
         self.bounds = bounds
         self.values: dict[Labels, list[float]] = {labels: self._nothing() for labels in known}
         """For each part how many values fell into it; then the sum of all values."""

@@ -21,11 +21,8 @@ _MAX_PASSES: Final = 100_000
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those above it that are missing, for the owner alone. One that is there stays as it is.
-
-    Raises:
-        OSError: It cannot be made.
-    """
+    """Make a folder, and those above it that are missing, for the owner alone. One that is there stays as it is. Raises
+    ``OSError``: it cannot be made."""
     try:
         path.mkdir(mode=0o700, exist_ok=True)
     except FileNotFoundError:
@@ -39,11 +36,8 @@ def opener(path: str, flags: int) -> int:
 
 
 def make_file(path: Path) -> None:
-    """Make an empty file unless something is there already, which is not touched.
-
-    Raises:
-        OSError: It cannot be made.
-    """
+    """Make an empty file unless something is there already, which is not touched. Raises ``OSError``: it cannot be
+    made."""
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
@@ -131,11 +125,8 @@ def open_folder(name: str | Path, above: int | None = None) -> Iterator[int]:
 
 @contextmanager
 def made_folder(name: str | Path, above: int | None = None, *, owner: int = 0) -> Iterator[int]:
-    """As ``open_folder``, but make the folder if it is missing, with mode 0700.
-
-    Args:
-        owner: The user and group that it is given to; 0: it keeps its own.
-    """
+    """As ``open_folder``, but make the folder if it is missing, with mode 0700. ``owner``: the user and group that it
+    is given to; 0: it keeps its own."""
     with suppress(FileExistsError):
         os.mkdir(name, 0o700, dir_fd=above)
     with open_folder(name, above) as descriptor:
@@ -179,11 +170,8 @@ def open_file(name: str | Path, above: int | None = None) -> int:
 
 
 def remove(path: Path, *, missing_ok: bool = False) -> None:
-    """Remove a file or link, or a folder with all that is in it, however deep, and whatever its modes. Blocks.
-
-    Raises:
-        OSError: It cannot be removed, or another program keeps on filling it.
-    """
+    """Remove a file or link, or a folder with all that is in it, however deep, and whatever its modes. Blocks. Raises
+    ``OSError``: it cannot be removed, or another program keeps on filling it."""
     if missing_ok and not os.path.lexists(path):
         return
     if not _is_folder(path, None):

@@ -340,10 +340,7 @@ class Settings:
 
     def address(self, port: int | str | None = None) -> str:
         """Where the server listens, as in an address of the web: ``http://127.0.0.1:8000``, ``http://[::1]:8000``.
-
-        Args:
-            port: The one that it has, if ``port`` leaves that open.
-        """
+        ``port``: the one that it has, if ``port`` leaves that open."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port if port is None else port}"
 

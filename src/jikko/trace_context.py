@@ -59,11 +59,8 @@ def state_of(kept: str) -> str:
 
 
 def parent_of(kept: str, run_id: str) -> TraceContext:
-    """The trace of a run, and the span of its caller.
-
-    Args:
-        kept: What came with the run, see ``kept_of``; empty: the trace begins with it.
-    """
+    """The trace of a run, and the span of its caller. ``kept``: what came with the run, see ``kept_of``; empty: the
+    trace begins with it."""
     return parsed(kept.partition(" ")[0]) or TraceContext(run_id.replace("-", ""), "")
 
 

@@ -14,10 +14,7 @@ class Failure(click.ClickException):
     """An error that ends the command."""
 
     def __init__(self, message: str, *, exit_code: int = 1, code: str = "failed", hint: str = "") -> None:
-        """Args:
-        code: A word for programs.
-        hint: What to do about it; a text of its own, shown behind the message.
-        """
+        """``code``: a word for programs. ``hint``: what to do about it; a text of its own, shown behind the message."""
         super().__init__(message)
         self.exit_code = exit_code  # type: ignore[misc]  # a class variable to click, which reads it of the instance
         self.code = code

@@ -89,11 +89,8 @@ def to_option(help: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
 
 
 def duration(text: str) -> float:
-    """The seconds of a number with a unit: ``30d``, ``12h``, ``1.5h``; the type of an option.
-
-    Raises:
-        click.BadParameter: It is none.
-    """
+    """The seconds of a number with a unit: ``30d``, ``12h``, ``1.5h``; the type of an option. Raises
+    ``click.BadParameter``: it is none."""
     try:
         return seconds_of(text)
     except ValueError as error:
@@ -173,11 +170,8 @@ def existing(settings: Settings) -> Settings:
 
 
 def record_exists(settings: Settings) -> bool:
-    """Whether there is a record. A folder without one is empty, and not one that lacks its record.
-
-    Raises:
-        InvalidSettings: The record is in a database that is not set, or was not brought back or moved to its end.
-    """
+    """Whether there is a record. A folder without one is empty, and not one that lacks its record. Raises
+    ``InvalidSettings``: the record is in a database that is not set, or was not brought back or moved to its end."""
     if not settings.has_database:
         require_whole(settings.home)
         require_own_record(settings.home)

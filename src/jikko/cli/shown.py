@@ -17,11 +17,8 @@ def show_entry(entry: Mapping[str, Any], text: str, *, as_json: bool) -> None:
 
 
 def show_table(head: Sequence[str], rows: Iterable[tuple[Mapping[str, Any], Sequence[str]]], *, as_json: bool) -> None:
-    """Print a list: as lines of JSON, or under a head in columns. An empty list has no head.
-
-    Args:
-        rows: Each as JSON has it, and its columns.
-    """
+    """Print a list: as lines of JSON, or under a head in columns. An empty list has no head. ``rows``: each as JSON has
+    it, and its columns."""
     listed = list(rows)
     if as_json:
         for entry, _ in listed:

@@ -38,11 +38,7 @@ def is_conversation() -> bool:
 
 def confirmed(question: str) -> bool:
     """Ask on standard error whether something is to be done. Also within the event loop, which would only take note of
-    a Ctrl-C until there is an answer.
-
-    Raises:
-        click.Abort: Ctrl-C, or the end of the input.
-    """
+    a Ctrl-C until there is an answer. Raises ``click.Abort``: Ctrl-C, or the end of the input."""
     of_loop = signal.signal(signal.SIGINT, signal.default_int_handler)
     # One that comes just before the wait for the answer would not end that: a byte in the pair does.
     woken, waking = socket.socketpair()

@@ -12,11 +12,8 @@ from jikko.settings import PREFIX, Settings
 
 
 def warn_of_unknown(environment: Mapping[str, str], command: click.Command) -> None:
-    """Warn on standard error of each ``JIKKO_`` variable that nothing reads: a misspelt one sets nothing.
-
-    Args:
-        command: The whole command, whose options name variables, too.
-    """
+    """Warn on standard error of each ``JIKKO_`` variable that nothing reads: a misspelt one sets nothing. ``command``:
+    the whole command, whose options name variables, too."""
     for name in unknown(environment, command):
         click.echo(
             f"warning: nothing reads the environment variable {name}; docs/settings.md has those that are", err=True

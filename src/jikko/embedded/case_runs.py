@@ -173,11 +173,8 @@ class CaseRunner:
     async def result(
         self, plan: CasePlan, case: FlowCase, watch: Callable[[int, Event], object] | None = None
     ) -> CaseResult:
-        """Run a case of the group. What becomes of it is in the result, never raised.
-
-        Args:
-            watch: Told each event of its runs, with its position in the log.
-        """
+        """Run a case of the group. What becomes of it is in the result, never raised. ``watch``: told each event of its
+        runs, with its position in the log."""
         result = CaseResult(file=str(plan.path), name=case.name, line=plan.lines.get(case.name, 0))
         if case.skip:
             result.outcome, result.reason = "skipped", case.skip
@@ -367,11 +364,8 @@ class CaseRun:
         await self._assembly.forms.submit_form(form, ids[0] if ids else answer.action, inputs)
 
     async def _given(self, values: Mapping[str, Any], variables: Sequence[StartVariable]) -> dict[str, Any]:
-        """Inputs as a run takes them: files are uploaded.
-
-        Raises:
-            InvalidParam: Some are missing or wrong: all of them.
-        """
+        """Inputs as a run takes them: files are uploaded. Raises ``InvalidParam``: some are missing or wrong: all of
+        them."""
         pairs: list[tuple[str, str]] = []
         document: dict[str, Any] = {}
         for name, value in values.items():

@@ -52,10 +52,7 @@ class Scoring:
     """Scores runs."""
 
     def __init__(self, folder: Path, models: Models, sandbox: Sandbox) -> None:
-        """Args:
-        folder: Where paths of judges and programs begin.
-        models: Those of judges.
-        """
+        """``folder``: where paths of judges and programs begin. ``models``: those of judges."""
         self._folder = folder
         self._models = models
         self._sandbox = sandbox

@@ -175,12 +175,8 @@ def timed_out(requested: FormRequested, at: float) -> FormClosed:
 
 
 def withdrawn(state: RunState, container: str, round: int | None, at: float) -> list[FormClosed]:
-    """The forms that are open in rounds of a container that has ended: nobody can submit them any more.
-
-    Args:
-        container: Its execution.
-        round: ``None`` for all rounds.
-    """
+    """The forms that are open in rounds of a container that has ended: nobody can submit them any more. ``container``:
+    its execution. ``round``: ``None`` for all rounds."""
     return [
         timed_out(requested, at)
         for execution_id, requested in state.forms.open.items()
@@ -279,11 +275,8 @@ def parked(state: RunState, at: float) -> RunParked:
 
 
 def recovered(state: RunState, epoch: int, at: float, last: float) -> RunRecovered:
-    """A process takes over a run whose log was folded into ``state``.
-
-    Args:
-        last: When the last event of the log happened.
-    """
+    """A process takes over a run whose log was folded into ``state``. ``last``: when the last event of the log
+    happened."""
     return RunRecovered(
         elapsed=state.active_seconds(last),
         at=at,

@@ -16,8 +16,5 @@ class Journal(Protocol):
         """Take the next events. Must neither wait nor raise; those that go together are handed in together."""
 
     async def durability_barrier(self) -> None:
-        """Wait until everything that was handed in is durable.
-
-        Raises:
-            JikkoError: It will never be: another process has taken the run over, or this one is ending.
-        """
+        """Wait until everything that was handed in is durable. Raises ``JikkoError``: it will never be: another process
+        has taken the run over, or this one is ending."""

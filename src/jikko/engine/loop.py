@@ -58,8 +58,5 @@ class RunLoop(Protocol):
         """Pause, if that is all there is to do once the containers that are about to go on have done so."""
 
     def go_on(self, *, soon: bool = False) -> None:
-        """Start what is queued, and what becomes ready by it, until nothing is left that can start now.
-
-        Args:
-            soon: Whether the caller goes on by itself, so that events leave when the turn of the event loop is over.
-        """
+        """Start what is queued, and what becomes ready by it, until nothing is left that can start now. ``soon``:
+        whether the caller goes on by itself, so that events leave when the turn of the event loop is over."""

@@ -17,10 +17,7 @@ class MaskedVariables:
     __slots__ = ("_secrets", "_variables", "spend")
 
     def __init__(self, variables: Values, secrets: AbstractSet[str], budget: TextBudget) -> None:
-        """Args:
-        secrets: The names of the secret environment variables.
-        budget: For what is made to be recorded.
-        """
+        """``secrets``: the names of the secret environment variables. ``budget``: for what is made to be recorded."""
         self.spend = budget.spend
         self._variables = variables
         self._secrets = secrets

@@ -67,12 +67,8 @@ class NodeRuns(RunLoop, ABC):
     def _start(
         self, frame: SubgraphRun, node: CompiledNode, predecessor: str | None, again: NodeStarted | None
     ) -> None:
-        """Start a node of a frame.
-
-        Args:
-            predecessor: The node whose end made it ready.
-            again: Its start, if it has begun before.
-        """
+        """Start a node of a frame. ``predecessor``: the node whose end made it ready. ``again``: its start, if it has
+        begun before."""
         if frame.closed or (not node.node.immediate and (frame.failure is not None or id(frame) not in self.bodies)):
             return  # its round failed, or was cancelled, while it waited for a place
         now = self._clock()

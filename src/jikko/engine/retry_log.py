@@ -31,14 +31,8 @@ class CannotRepeat(Exception):
 
 
 def nodes_to_repeat(graph: CompiledGraph, log: Iterable[Event], from_node: str | None) -> list[str]:
-    """The nodes at the top level from which a run is repeated.
-
-    Args:
-        from_node: By default the nodes that failed; if none did, those whose failure was handled.
-
-    Raises:
-        CannotRepeat: No such node ran.
-    """
+    """The nodes at the top level from which a run is repeated. ``from_node``: by default the nodes that failed; if none
+    did, those whose failure was handled. Raises ``CannotRepeat``: no such node ran."""
     started: dict[str, str | None] = {}
     for event in log:
         if isinstance(event, NodeStarted) and not event.rounds:

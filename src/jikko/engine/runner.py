@@ -72,13 +72,9 @@ class Runner(NodeRuns):
         return await self.wait()
 
     def begin(self, first: Iterable[Event], answers: Iterable[FormClosed] = ()) -> None:
-        """Do all that can be done without waiting. Many runs are over then.
-
-        Args:
-            first: Events that begin this part of the run (``RunStarted``, ``RunRecovered``, ``RunResumed``), not yet
-                folded.
-            answers: Forms of the run that were closed, not yet folded.
-        """
+        """Do all that can be done without waiting. Many runs are over then. ``first``: events that begin this part of
+        the run (``RunStarted``, ``RunRecovered``, ``RunResumed``), not yet folded. ``answers``: forms of the run that
+        were closed, not yet folded."""
         self._answers |= {answer.execution_id: answer for answer in answers}
         self.events.begin(first)
         self._begun = True
@@ -90,11 +86,8 @@ class Runner(NodeRuns):
             self.burst()
 
     async def wait(self) -> RunFinished | RunPaused | None:
-        """Wait for the end of the run, or until it pauses.
-
-        Returns:
-            The last event, or ``None`` if the run was parked. All events are in the journal, though not yet durable.
-        """
+        """Wait for the end of the run, or until it pauses. Returns the last event, or ``None`` if the run was parked.
+        All events are in the journal, though not yet durable."""
         if self._ended:
             return self._last
         loop = asyncio.get_running_loop()
@@ -292,13 +285,7 @@ class Runner(NodeRuns):
 
     def _ended_in_vain(self, rounds: Rounds) -> bool:
         """End a round that waits for people in vain, with all that runs in it: another has failed its container.
-
-        Args:
-            rounds: Where the form is.
-
-        Returns:
-            Whether the round ends.
-        """
+        ``rounds``: where the form is. Returns whether the round ends."""
         for each in rounds:
             if self.state.containers[each.execution_id].has_failed:
                 body = self.bodies.get(id(self.state.frames[each.execution_id, each.index]))

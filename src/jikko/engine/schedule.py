@@ -30,15 +30,9 @@ class Schedule:
             self._skip(list(body.skipped))
 
     def finished(self, position: int, handle: str | None = None) -> list[int]:
-        """Note that a node ended.
-
-        Args:
-            handle: The edges that are taken; ``None`` takes all.
-
-        Returns:
-            The nodes that are ready now: first those behind skipped edges, then those behind taken ones, each in the
-            order of the edges in the file.
-        """
+        """Note that a node ended. ``handle``: the edges that are taken; ``None`` takes all. Returns the nodes that are
+        ready now: first those behind skipped edges, then those behind taken ones, each in the order of the edges in the
+        file."""
         ready: list[int] = []
         edges = self._body.edges[position]
         if handle is not None:

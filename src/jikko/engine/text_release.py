@@ -66,10 +66,7 @@ class TextRelease:
     )
 
     def __init__(self, graph: CompiledGraph, skipped: bytearray, read: Read) -> None:
-        """Args:
-        skipped: The top level's ``Schedule.skipped``.
-        read: Reads a variable as it is now.
-        """
+        """``skipped``: the top level's ``Schedule.skipped``. ``read``: reads a variable as it is now."""
         self.enter(graph, skipped)
         self._read = read
         self._queue: list[ResponseTemplate] = []
@@ -127,10 +124,7 @@ class TextRelease:
 
     def restarted(self, node_id: str, *, behind: bool = False) -> None:
         """A node begins anew: what it says as before is not shown again, and takes the place of what it had said.
-
-        Args:
-            behind: It is shown behind that instead. So Dify does when a node is tried again. [QUIRK]
-        """
+        ``behind``: it is shown behind that instead. So Dify does when a node is tried again. [QUIRK]"""
         for selector in [selector for selector in self._buffers if selector[0] == node_id]:
             buffer = self._buffers.pop(selector)
             if self._queue and self._current() == selector:

@@ -28,10 +28,7 @@ class Coverage:
     """What was run of one workflow."""
 
     def __init__(self, workflow: str, text: bytes, document: DslDocument, titles: Mapping[str, str]) -> None:
-        """Args:
-        workflow: What its file is called.
-        titles: Of the nodes that can run, by their ids.
-        """
+        """``workflow``: what its file is called. ``titles``: of the nodes that can run, by their ids."""
         self.workflow = workflow
         self._text, self._document, self._titles = text, document, titles
         self._ran: Counter[str] = Counter()

@@ -73,11 +73,8 @@ def has_succeeded(run: ObservedRun) -> bool:
 
 
 def value_of(run: ObservedRun, output: str) -> Any:
-    """What is scored of a run: an output, or else the answer of a chat, the only output, or all of them.
-
-    Raises:
-        KeyError: There is no such output.
-    """
+    """What is scored of a run: an output, or else the answer of a chat, the only output, or all of them. Raises
+    ``KeyError``: there is no such output."""
     end = run.events[-1] if run.events else None
     outputs: Mapping[str, Any] = end.outputs if isinstance(end, RunFinished) else {}
     if output:

@@ -30,12 +30,8 @@ def is_replayed(case: FlowCase, file: CaseFile) -> bool:
 
 
 def with_answers(path: Path, file: CaseFile, places: Iterable[str]) -> tuple[CaseFile, list[Diagnostic]]:
-    """The file with the answers that were recorded as mocks, and which cases have none.
-
-    Args:
-        path: Of the test file.
-        places: The paths of its cases.
-    """
+    """The file with the answers that were recorded as mocks, and which cases have none. ``path``: of the test file.
+    ``places``: the paths of its cases."""
     problems, cases = list[Diagnostic](), list[FlowCase]()
     try:
         kept = recorded(path)
@@ -56,11 +52,8 @@ def with_answers(path: Path, file: CaseFile, places: Iterable[str]) -> tuple[Cas
 
 
 def recorded(path: Path) -> RecordedAnswers:
-    """The answers of a test file; none if nothing was recorded.
-
-    Raises:
-        OSError, ValueError: The file is there and cannot be read.
-    """
+    """The answers of a test file; none if nothing was recorded. Raises ``OSError``, ``ValueError``: the file is there
+    and cannot be read."""
     file = recordings_beside(path)
     try:
         return msgspec.json.decode(file.read_bytes(), type=RecordedAnswers) if file.exists() else {}

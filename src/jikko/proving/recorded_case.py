@@ -25,12 +25,8 @@ OUTSIDE: Final = frozenset(
 def recorded_case(
     name: str, events: Sequence[Event], names: NodeNames, files: Mapping[str, str], answer: str | None = None
 ) -> dict[str, Any]:
-    """The case, as a test file has it.
-
-    Args:
-        files: The paths of saved files by their ids, from the folder of the test file.
-        answer: Of a chat.
-    """
+    """The case, as a test file has it. ``files``: the paths of saved files by their ids, from the folder of the test
+    file. ``answer``: of a chat."""
     case: dict[str, Any] = {"name": name}
     first = next((event for event in events if isinstance(event, RunStarted)), None)
     if first is not None:

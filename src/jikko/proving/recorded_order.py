@@ -19,10 +19,7 @@ class RecordedOrder:
     """
 
     def __init__(self, recording: Recording, state: Callable[[], RunState], stuck: Callable[[], None]) -> None:
-        """Args:
-        state: The run as it is.
-        stuck: Called when all that is left waits for answers that never came.
-        """
+        """``state``: the run as it is. ``stuck``: called when all that is left waits for answers that never came."""
         self._recording = recording
         self._state = state
         self._stuck = stuck
@@ -33,11 +30,8 @@ class RecordedOrder:
         """How often something has happened."""
 
     async def turn(self, place: str, position: float) -> None:
-        """Wait until all that is under way and ended before has ended.
-
-        Args:
-            position: Of the answer in the recorded log.
-        """
+        """Wait until all that is under way and ended before has ended. ``position``: of the answer in the recorded
+        log."""
         future = asyncio.get_running_loop().create_future()
         self._waiting[place] = position, future
         self.moved()

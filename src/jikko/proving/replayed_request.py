@@ -54,11 +54,8 @@ def filter_changes(
     recording: Recording, was: Workflow, node: CompiledNode, place: str, now: Readable, most: int
 ) -> Iterator[ChangedField]:
     """What is different in the values of a metadata filter, which no log tells: they follow from the variables of then.
-
-    Args:
-        now: The variables of the node, with masks for secrets.
-        most: Characters that may be made of the variables of then.
-    """
+    ``now``: the variables of the node, with masks for secrets. ``most``: characters that may be made of the variables
+    of then."""
     config = node.node
     if not isinstance(config, KnowledgeRetrieval) or config.filtering.mode != "manual":
         return

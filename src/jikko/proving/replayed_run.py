@@ -254,11 +254,8 @@ class ReplayedRun:
     # Nodes.
 
     async def run_node(self, node: CompiledNode, ctx: Any) -> Result:
-        """Run a node that may ask the outside: what it asked then is answered as it was then.
-
-        Raises:
-            NodeFailure: It fails, or failed then.
-        """
+        """Run a node that may ask the outside: what it asked then is answered as it was then. Raises ``NodeFailure``:
+        it fails, or failed then."""
         place = ctx.idempotency_key.removeprefix(ctx.run.run_id)
         number = self._tries[ctx.execution_id]
         self._tries[ctx.execution_id] += 1

@@ -16,11 +16,8 @@ from jikko.runs.reading.node_executions import NodeExecution, node_executions
 async def compare_runs(
     store: RunStore, conversations: ConversationStore, first: RunRecord, second: RunRecord
 ) -> RunDifference:
-    """What the second run did otherwise than the first, as far as they have come.
-
-    Raises:
-        LogDamaged, StoreUnavailable: The log of one cannot be read.
-    """
+    """What the second run did otherwise than the first, as far as they have come. Raises ``LogDamaged``,
+    ``StoreUnavailable``: the log of one cannot be read."""
     (before, old), (after, new) = await _read(store, conversations, first), await _read(store, conversations, second)
     return await off_the_loop(lambda _: run_difference(before, after, old, new), None, queue="records")
 

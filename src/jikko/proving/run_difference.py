@@ -50,12 +50,8 @@ class RunDifference(Struct, frozen=True):
 def run_difference(
     before: Mapping[str, Any], after: Mapping[str, Any], old: Iterable[NodeExecution], new: Iterable[NodeExecution]
 ) -> RunDifference:
-    """What the second run did otherwise than the first.
-
-    Args:
-        before, after: What is compared of the runs, by name.
-        old, new: Their node executions.
-    """
+    """What the second run did otherwise than the first. ``before``, ``after``: what is compared of the runs, by name.
+    ``old``, ``new``: their node executions."""
     first, second = _by_key(old), _by_key(new)
     changes = []
     for key, execution in second.items():
@@ -82,11 +78,8 @@ def _by_key(executions: Iterable[NodeExecution]) -> dict[_Key, NodeExecution]:
 
 
 def recorded_changes(old: Any, new: Any, path: str = "", *, own_files: bool = False) -> Iterator[ChangedField]:
-    """The values that differ between a recorded run and its replay, compared as JSON.
-
-    Args:
-        own_files: Whether the replay may have stored files of its own, so that their places do not count.
-    """
+    """The values that differ between a recorded run and its replay, compared as JSON. ``own_files``: whether the replay
+    may have stored files of its own, so that their places do not count."""
     before, after = encode_json(old), encode_json(new)
     if before != after:
         yield from field_changes(path, *(steady(decode(each), own_files=own_files) for each in (before, after)))

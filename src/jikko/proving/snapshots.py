@@ -16,12 +16,8 @@ class Snapshots:
     """The snapshots of one test file."""
 
     def __init__(self, plan: CasePlan, *, update: bool) -> None:
-        """Args:
-        update: Whether what cases do now is to be kept.
-
-        Raises:
-            OSError, ValueError: The file is there and cannot be read.
-        """
+        """``update``: whether what cases do now is to be kept. Raises ``OSError``, ``ValueError``: the file is there
+        and cannot be read."""
         self.path = snapshots_beside(plan.path)
         self._update = update
         self._kept: dict[str, Any] = _read(self.path) if self.path.exists() else {}

@@ -17,12 +17,8 @@ from jikko.proving.script import CaseScript
 def with_stand_ins(
     graph: CompiledGraph, mocked: Collection[str], script_of: Callable[[RunInfo], CaseScript | None]
 ) -> CompiledGraph:
-    """The graph for the cases of a test file.
-
-    Args:
-        mocked: Ids and titles of all nodes that any case mocks.
-        script_of: The script of a run; ``None``: it is no case's.
-    """
+    """The graph for the cases of a test file. ``mocked``: ids and titles of all nodes that any case mocks.
+    ``script_of``: the script of a run; ``None``: it is no case's."""
 
     def stand_in(node: CompiledNode) -> StandIn | None:
         is_mocked = node.id in mocked or node.title in mocked
@@ -37,11 +33,8 @@ def waits(node: CompiledNode) -> bool:
 
 
 def substituted(graph: CompiledGraph, stand_in: Callable[[CompiledNode], Any]) -> CompiledGraph:
-    """The graph with other nodes in the place of some.
-
-    Args:
-        stand_in: What takes the place of a node; ``None``: it stays.
-    """
+    """The graph with other nodes in the place of some. ``stand_in``: what takes the place of a node; ``None``: it
+    stays."""
 
     def changed(node: CompiledNode) -> CompiledNode:
         body = None if node.body is None else inside(node.body)

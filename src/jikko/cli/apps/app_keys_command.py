@@ -35,13 +35,8 @@ async def issue_key(
     assembly: Assembly, app_id: str, home: Path, *, as_json: bool, file: Path | None = None, only_first: bool = False
 ) -> tuple[str | None, str]:
     """Make a key. It is shown on a terminal and in JSON; elsewhere, and if a file is named, it goes into a file.
-
-    Args:
-        only_first: Only if the app has none.
-
-    Returns:
-        The key, and what to say of it in words; ``None``, and nothing, if none was made.
-    """
+    ``only_first``: only if the app has none. Returns the key, and what to say of it in words; ``None``, and nothing, if
+    none was made."""
     key = new_key()
     entry = await (assembly.app_keys.add_first if only_first else assembly.app_keys.add)(app_id, key)
     if entry is None:

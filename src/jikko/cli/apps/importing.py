@@ -116,11 +116,8 @@ class _Import:
         return kinds.pop() if len(kinds) == 1 else 1
 
     async def take_in(self, files: Sequence[Path]) -> None:
-        """Publish files that are new or changed.
-
-        Raises:
-            NameGivenTwice: Two files are of one app. Nothing was imported.
-        """
+        """Publish files that are new or changed. Raises ``NameGivenTwice``: two files are of one app. Nothing was
+        imported."""
         if len(files) > 1:  # a single one may be a pipe, which is read once
             self._assembly.apps.require_names_of_their_own(readable(files))
         for file in files:

@@ -41,11 +41,8 @@ def inputs_of(
 
 
 async def sent(service: AsyncClient, value: Any) -> Any:
-    """An input as a request has it: files of this machine are uploaded.
-
-    Raises:
-        Failure: A file cannot be read or uploaded.
-    """
+    """An input as a request has it: files of this machine are uploaded. Raises ``Failure``: a file cannot be read or
+    uploaded."""
     if isinstance(value, list):
         return [await sent(service, item) for item in value]
     if not isinstance(value, Upload):

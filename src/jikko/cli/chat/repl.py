@@ -52,11 +52,8 @@ class Talk:
         """Whether the line of the terminal says what an answer waits for."""
 
     def in_lines(self, lines: Iterable[str]) -> int:
-        """Ask each line. Returns the exit code: that of the first question without an answer.
-
-        Raises:
-            KeyboardInterrupt: Ctrl-C; the answer under way was stopped.
-        """
+        """Ask each line. Returns the exit code: that of the first question without an answer. Raises
+        ``KeyboardInterrupt``: Ctrl-C; the answer under way was stopped."""
         code = ExitCode.OK
         for line in lines:
             question = question_of(line.rstrip("\r\n"))

@@ -19,11 +19,8 @@ def command_line(file: str, inputs: Mapping[str, Any], *, mode: str = "workflow"
 
 
 def curl_line(base: str, inputs: Mapping[str, Any], *, mode: str = "workflow") -> str:
-    """The same over the API; the key stands in the variable ``KEY``. A chat app is asked something.
-
-    Args:
-        base: The address of the server, such as ``http://127.0.0.1:8000``.
-    """
+    """The same over the API; the key stands in the variable ``KEY``. A chat app is asked something. ``base``: the
+    address of the server, such as ``http://127.0.0.1:8000``."""
     is_chat = mode in CHAT_MODES
     asked = {"query": QUESTION} if is_chat else {}
     how = "streaming" if mode == "agent-chat" else "blocking"

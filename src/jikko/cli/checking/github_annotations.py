@@ -2,12 +2,7 @@
 
 
 def annotation(kind: str, file: str, text: str, *, title: str, line: int = 0, column: int = 0) -> str:
-    """One annotation.
-
-    Args:
-        kind: ``error`` or ``warning``.
-        line, column: 0 if it is about the whole file.
-    """
+    """One annotation. ``kind``: ``error`` or ``warning``. ``line``, ``column``: 0 if it is about the whole file."""
     fields = {"file": file, "title": title}
     if line:
         fields |= {"line": str(line)} | ({"col": str(column)} if column else {})

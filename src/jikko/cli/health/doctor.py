@@ -209,12 +209,8 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
 def _settings(
     environment: Mapping[str, str], home: Path | None, command: click.Command
 ) -> tuple[Any, list[Diagnostic]]:
-    """The settings, with what is wrong with them; the defaults stand for settings that cannot be used.
-
-    Args:
-        home: The option.
-        command: The whole command, whose options name variables, too.
-    """
+    """The settings, with what is wrong with them; the defaults stand for settings that cannot be used. ``home``: the
+    option. ``command``: the whole command, whose options name variables, too."""
     found: list[Diagnostic] = []
     try:
         read = read_settings(environment, home=home)

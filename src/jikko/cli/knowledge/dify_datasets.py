@@ -51,14 +51,8 @@ class DifyKnowledge:
         self._has_answered = False
 
     async def each(self, path: str, kind: type[T], **query: str) -> AsyncIterator[T]:
-        """All entries of a list, page by page.
-
-        Args:
-            kind: What each of them is.
-
-        Raises:
-            Failure: The server refuses, does not answer, or says something else.
-        """
+        """All entries of a list, page by page. ``kind``: what each of them is. Raises ``Failure``: the server refuses,
+        does not answer, or says something else."""
         page, last = 1, False
         while not last:
             body = await self.one(f"{path}?{urlencode({**query, 'page': page, 'limit': _PAGE})}", dict[str, Any])

@@ -14,14 +14,8 @@ _LOOK_SECONDS = 0.2
 
 
 async def finish(knowledge: Any, dataset_id: str, ids: set[str], *, quiet: bool, within: str = "") -> int:
-    """Index some documents of a dataset, here or with a server, and wait for it. Those in error are told.
-
-    Args:
-        within: Stands before their names.
-
-    Returns:
-        How many are in error.
-    """
+    """Index some documents of a dataset, here or with a server, and wait for it. Those in error are told. ``within``:
+    stands before their names. Returns how many are in error."""
 
     async def open_documents() -> int:
         return sum(each.id in ids and each.status in UNDER_WAY for each in await knowledge.documents.all(dataset_id))

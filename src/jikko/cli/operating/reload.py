@@ -36,10 +36,7 @@ def reload(settings: Settings, as_json: bool) -> None:
 
 def reloaded(settings: Settings) -> bool:
     """Have the server of the data folder read its files again, and wait until it has. Returns whether there is one.
-
-    Raises:
-        Failure: A file is wrong, or the server does not answer.
-    """
+    Raises ``Failure``: a file is wrong, or the server does not answer."""
     before = owner_of(settings.home)
     if before is None or before.doing != "jikko serve":
         return False

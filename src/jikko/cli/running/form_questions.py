@@ -69,11 +69,8 @@ def _is_at(answer: str) -> bool:
 
 
 def action_of(form: Mapping[str, Any], given: str | None) -> str:
-    """The action that is meant.
-
-    Raises:
-        Failure: None is given and there are several, or there is none of that id.
-    """
+    """The action that is meant. Raises ``Failure``: none is given and there are several, or there is none of that
+    id."""
     actions = [action["id"] for action in form["actions"]]
     if given in actions:
         return str(given)

@@ -80,11 +80,8 @@ def no_json(error: ValueError) -> str:
 
 
 def read_text(path: str) -> str:
-    """The text of a file, ``-`` for standard input, with the ends of lines that it has.
-
-    Raises:
-        OSError, ValueError: It cannot be read, or is no text in UTF-8.
-    """
+    """The text of a file, ``-`` for standard input, with the ends of lines that it has. Raises ``OSError``,
+    ``ValueError``: it cannot be read, or is no text in UTF-8."""
     return (sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()).decode("utf-8-sig")
 
 
@@ -103,14 +100,8 @@ def reader(*, taken: Sequence[str] = ()) -> Callable[[str], str]:
 
 
 def accept(given: Any, *, to: str) -> Mapping[str, Any]:
-    """The values, if all are there; what is unknown is warned of.
-
-    Args:
-        to: The beginning of a command that would be right.
-
-    Raises:
-        Failure: Something is missing or wrong: all of it.
-    """
+    """The values, if all are there; what is unknown is warned of. ``to``: the beginning of a command that would be
+    right. Raises ``Failure``: something is missing or wrong: all of it."""
     for unknown in given.unknown:
         click.echo(f"warning: {unknown}; it is left out", err=True)
     if given.problems:

@@ -274,11 +274,8 @@ def _can_ask(wanted: _Wanted) -> bool:
 
 
 async def _answer(assembly: Assembly, app: Any, watch: Any, wanted: _Wanted, run_id: str) -> None:
-    """Ask for the forms that the run waits for, and hand them in.
-
-    Raises:
-        click.Abort: Ctrl-C, while nothing runs.
-    """
+    """Ask for the forms that the run waits for, and hand them in. Raises ``click.Abort``: Ctrl-C, while nothing
+    runs."""
     record = await assembly.runs.records.any_record(run_id)
     for entry in await assembly.forms.open_forms(record):
         requested = entry.requested
@@ -305,12 +302,8 @@ def _say(text: str) -> None:
 
 
 def _report(watch: Any, wanted: _Wanted, ending: Any, run_id: str, answer: str | None, paths: Mapping[str, str]) -> int:
-    """Print the outputs, or say what is the matter. Returns the exit code.
-
-    Args:
-        answer: Printed instead of the outputs, of a chat.
-        paths: Of saved files, by their ids.
-    """
+    """Print the outputs, or say what is the matter. Returns the exit code. ``answer``: printed instead of the outputs,
+    of a chat. ``paths``: of saved files, by their ids."""
     end = watch.end
     if not isinstance(end, RunFinished):
         forms = list(watch.forms.open.values())

@@ -98,11 +98,8 @@ async def submit(
 async def _filled(
     assembly: Assembly, record: Any, which: str | None, action: str | None, given: Any, read: Any
 ) -> tuple[Any, str, dict[str, Any]]:
-    """The form that is meant, the action, and the inputs with their files uploaded.
-
-    Raises:
-        Failure: It is not clear, or what is given does not fit.
-    """
+    """The form that is meant, the action, and the inputs with their files uploaded. Raises ``Failure``: it is not
+    clear, or what is given does not fit."""
     form = _meant(await assembly.forms.open_forms(record), which, record)
     chosen = action_of(form.requested.form, action)
     variables = form_variables(form.requested.form)

@@ -70,11 +70,8 @@ def make_target(folder: Path) -> None:
 async def save(
     found: Iterable[Mapping[str, Json]], assembly: Assembly, folder: Path
 ) -> tuple[dict[str, str], Failure | None]:
-    """Save files in a folder of ``make_target``; a name that is taken gets a number.
-
-    Returns:
-        The paths of those that were saved, by their ids; and the error of the last that was not, if any.
-    """
+    """Save files in a folder of ``make_target``; a name that is taken gets a number. Returns the paths of those that
+    were saved, by their ids; and the error of the last that was not, if any."""
     paths: dict[str, str] = {}
     unsaved: Failure | None = None
     for file in found:

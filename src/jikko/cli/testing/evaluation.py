@@ -21,14 +21,9 @@ _BAR = 24
 
 
 async def evaluated(settings: Settings, plan: CasePlan, *, update: bool) -> CaseResult:
-    """Run the rows that an evaluation which was killed has not done, and look at the gates.
-
-    Args:
-        update: Whether its scores are written to the baselines that it is compared with.
-
-    Raises:
-        OSError: The journal or a baseline cannot be written.
-    """
+    """Run the rows that an evaluation which was killed has not done, and look at the gates. ``update``: whether its
+    scores are written to the baselines that it is compared with. Raises ``OSError``: the journal or a baseline cannot
+    be written."""
     result = CaseResult(file=str(plan.path), name="evaluate", line=plan.lines.get("evaluate", 0))
     wanted = [row for row in plan.evaluation if not row.skip]
     if not wanted:

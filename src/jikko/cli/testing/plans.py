@@ -21,11 +21,8 @@ from jikko.terminal_text import printable, shown
 def plans_of(
     paths: Sequence[Path], output: str, language: Language, against: Path | None = None, *, is_live: bool = False
 ) -> list[CasePlan]:
-    """The test files, read; all problems of all of them are printed.
-
-    Raises:
-        Failure: There is none, or one of them is wrong.
-    """
+    """The test files, read; all problems of all of them are printed. Raises ``Failure``: there is none, or one of them
+    is wrong."""
     plans: list[CasePlan] = []
     wrong, workflows = 0, set()
     for path in test_files(paths):

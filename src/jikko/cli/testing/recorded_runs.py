@@ -41,10 +41,7 @@ class RecordedRuns:
 
     async def newest(self, most: int, since: float) -> AsyncIterator[RunIdentity]:
         """The newest that have ended, those of the archive last. Each is given once, also while runs begin or end.
-
-        Args:
-            since: Only those that were created then or later, in seconds since the Unix epoch.
-        """
+        ``since``: only those that were created then or later, in seconds since the Unix epoch."""
         page, given = 0, set[str]()
         while len(given) < most:
             page += 1

@@ -179,10 +179,8 @@ class Replays:
     """Replays runs, some side by side."""
 
     def __init__(self, replayer: Replayer, recorded: RecordedRuns | None, was: Workflow | None, seconds: float) -> None:
-        """Args:
-        recorded: Knows the versions of runs; without it they are all of the version ``was``, if that is known.
-        seconds: The longest that a run may take.
-        """
+        """``recorded``: knows the versions of runs; without it they are all of the version ``was``, if that is known.
+        ``seconds``: the longest that a run may take."""
         self._replayer = replayer
         self._recorded = recorded
         self._was = was
