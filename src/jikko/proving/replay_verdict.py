@@ -62,7 +62,7 @@ def result_of(replayed: ReplayedRun) -> ReplayedResult:
         nodes = [*nodes[: nodes.index(stopped.node)], stopped.node] if stopped.node in nodes else [stopped.node]
     change: ChangedField | None
     if stopped is not None:
-        outcome: ReplayOutcome = "unknown" if stopped.reason else _failing(before)
+        outcome: ReplayOutcome = "unknown" if stopped.reason else "fails_now" if _is_well(before) else "other_result"
         change = None if stopped.reason else stopped.change
     else:
         assert after is not None
@@ -84,10 +84,6 @@ def result_of(replayed: ReplayedRun) -> ReplayedResult:
         tokens=(before.total_tokens, before.total_tokens if after is None else after.total_tokens),
         price=(_price(before), _price(before if after is None else after)),
     )
-
-
-def _failing(before: RunFinished) -> ReplayOutcome:
-    return "fails_now" if _is_well(before) else "other_result"
 
 
 def _other(before: RunFinished, after: RunFinished) -> ReplayOutcome:

@@ -40,7 +40,7 @@ def dsl_sources(paths: Iterable[str], *, with_tests: bool = False) -> Iterator[D
     """
     for path in paths:
         if path == "-":
-            yield _read_standard_input()
+            yield DslSource("-", sys.stdin.buffer.read(LoadLimits().max_bytes + 1))
         elif os.path.isdir(path):
             try:
                 tests = test_files_below(Path(path)) if with_tests else []
@@ -94,7 +94,3 @@ def _read(path: str) -> DslSource:
 
 def _unreadable(error: OSError) -> Phrase:
     return Phrase("document.unreadable", {"reason": error.strerror or str(error)})
-
-
-def _read_standard_input() -> DslSource:
-    return DslSource("-", sys.stdin.buffer.read(LoadLimits().max_bytes + 1))

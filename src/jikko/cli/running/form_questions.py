@@ -46,7 +46,7 @@ def ask(form: Mapping[str, Any], title: str, variables: Sequence[Any]) -> tuple[
         label = f"{variable.name} (path of a file)" if variable.type in ("file", "file-list") else variable.name
         answer = click.prompt(label, default=defaults.get(variable.name), type=kind, err=True)
         is_path = variable.type in ("file", "file-list") and not answer.startswith(("@", "http://", "https://"))
-        answers[variable.name] = f"@{answer}" if is_path else answer.replace("@", "@@", 1) if _is_at(answer) else answer
+        answers[variable.name] = f"@{answer}" if is_path or answer.startswith("@") else answer
     actions = [action["id"] for action in form["actions"]]
     for action in form["actions"]:
         click.echo(printable(f"  {action['id']}: {action['title']}"), err=True)
@@ -62,10 +62,6 @@ def _constants(form: Mapping[str, Any]) -> dict[str, str]:
         for name, default in defaults
         if isinstance(default, dict) and default.get("type") == "constant" and isinstance(default.get("value"), str)
     }
-
-
-def _is_at(answer: str) -> bool:
-    return answer.startswith("@")
 
 
 def action_of(form: Mapping[str, Any], given: str | None) -> str:

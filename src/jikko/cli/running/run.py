@@ -167,10 +167,11 @@ async def _run(wanted: _Wanted, settings: Settings) -> int:
             by = f"{wanted.user} ({ending.by})"
             stopping.append(asyncio.ensure_future(_stop(assembly, app, run_id, by)))
 
+        can_ask = is_conversation() and not wanted.as_json and not wanted.input_is_taken
         try:
             with ending.asked(stop, again=running.cancel):
                 end = await watch.to_end_or_pause()
-            while isinstance(end, RunPaused) and not ending.wanted and _can_ask(wanted):
+            while isinstance(end, RunPaused) and can_ask and not ending.wanted:
                 await _answer(assembly, app, watch, wanted, run_id)
                 with ending.asked(stop, again=running.cancel):
                     end = await watch.to_end_or_pause()
@@ -267,10 +268,6 @@ async def _values(assembly: Assembly, app: Any, workflow: Any, wanted: _Wanted) 
 
 async def _stop(assembly: Assembly, app: Any, run_id: str, user: str) -> None:
     await assembly.runs.control.stop(app.id, run_id, user)
-
-
-def _can_ask(wanted: _Wanted) -> bool:
-    return is_conversation() and not wanted.as_json and not wanted.input_is_taken
 
 
 async def _answer(assembly: Assembly, app: Any, watch: Any, wanted: _Wanted, run_id: str) -> None:

@@ -12,7 +12,7 @@ from jikko.cli.options import with_assembly
 from jikko.cli.shown import show_entry
 from jikko.exit_codes import ExitCode
 from jikko.proving.run_comparison import compare_runs
-from jikko.proving.run_difference import ExecutionChange, RunDifference
+from jikko.proving.run_difference import RunDifference
 from jikko.runs.reading.field_changes import ChangedField
 from jikko.runs.reading.short_ids import run_of
 from jikko.terminal_text import printable
@@ -44,14 +44,11 @@ def _text(found: RunDifference) -> str:
     for node in found.nodes:
         sign, color = _SIGNS[node.change]
         rounds = "".join(f" [{index}]" for index in node.rounds)
-        lines.append(click.style(f"{sign} {printable(node.title)}{rounds}", fg=color) + _took(node))
+        took = f"  {node.seconds[0]:.3f} s → {node.seconds[1]:.3f} s" if node.change == "changed" else ""
+        lines.append(click.style(f"{sign} {printable(node.title)}{rounds}", fg=color) + took)
         lines += [f"    {_line(each)}" for each in node.fields]
     same = f"{found.same} node execution{'' if found.same == 1 else 's'} did the same"
     return "\n".join([*lines, same])
-
-
-def _took(node: ExecutionChange) -> str:
-    return f"  {node.seconds[0]:.3f} s → {node.seconds[1]:.3f} s" if node.change == "changed" else ""
 
 
 def _line(change: ChangedField) -> str:

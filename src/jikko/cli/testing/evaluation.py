@@ -1,7 +1,6 @@
 """The evaluation of a test file: its rows with progress, its baseline and its gates."""
 
 import os
-from pathlib import Path
 
 import click
 import msgspec
@@ -71,13 +70,9 @@ def _of_gates(plan: CasePlan, rows: list[ScoredRow], *, update: bool) -> list[Ca
                 path.write_bytes(msgspec.json.format(msgspec.json.encode(Baseline(means))) + b"\n")
                 continue
             try:
-                baseline = _baseline(path)
+                baseline = msgspec.json.decode(path.read_bytes(), type=Baseline) if path.exists() else None
             except (OSError, msgspec.MsgspecError) as error:
                 found.append(CaseProblem(where, f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"))
                 continue
         found += [CaseProblem(where, problem) for problem in unmet(gate, rows, baseline)]
     return found
-
-
-def _baseline(path: Path) -> Baseline | None:
-    return msgspec.json.decode(path.read_bytes(), type=Baseline) if path.exists() else None
