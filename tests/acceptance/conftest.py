@@ -1,4 +1,5 @@
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -52,14 +53,16 @@ class Scene:
 @pytest.fixture(scope="package")
 def scene(tmp_path_factory: pytest.TempPathFactory, echo: EchoServer) -> Iterator[Scene]:
     """A server that many tests share. Nothing in it may depend on what other tests did."""
-    folder = tmp_path_factory.mktemp("scene")
-    files = []
-    for name, text in apps_of(echo).items():
-        files.append(folder / f"{name}.yml")
-        files[-1].write_text(text, encoding="utf-8")
+    with scene_in(tmp_path_factory.mktemp("scene"), apps_of(echo)) as made:
+        yield made
+
+
+@contextmanager
+def scene_in(folder: Path, apps: Mapping[str, str], **settings: str) -> Iterator[Scene]:
+    """A server with apps, in a folder."""
     command = Command(folder / "home")
-    keys = {Path(entry["file"]).stem: entry["api_key"] for entry in command.json("apps", "import", *files)}
-    server = Server(command.home)
+    keys = command.imported(folder, apps)
+    server = Server(command.home, settings=settings)
     clients = {name: Client(server.url, key) for name, key in keys.items()}
     yield Scene(server, command, clients.__getitem__)
     for client in clients.values():
@@ -116,18 +119,16 @@ def several_settings_of_module(
     postgres_server: PostgresServer, s3_server: Buckets, nats_server: NatsServer
 ) -> dict[str, str]:
     """``several_settings`` for all tests of a file."""
-    return {
-        "JIKKO_DATABASE_URL": postgres_server.made(),
-        "JIKKO_FILES_URL": s3_server.made(),
-        "JIKKO_NATS_URL": nats_server.url,
-        "JIKKO_LAME_DUCK_SECONDS": "0",
-        **CREDENTIALS,
-    }
+    return _shared(postgres_server, s3_server, nats_server)
 
 
 @pytest.fixture
 def several_settings(postgres_server: PostgresServer, buckets: Buckets, nats_server: NatsServer) -> dict[str, str]:
     """What several servers share: a new database and bucket."""
+    return _shared(postgres_server, buckets, nats_server)
+
+
+def _shared(postgres_server: PostgresServer, buckets: Buckets, nats_server: NatsServer) -> dict[str, str]:
     return {
         "JIKKO_DATABASE_URL": postgres_server.made(),
         "JIKKO_FILES_URL": buckets.made(),

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -82,6 +82,13 @@ class Command:
         outcome = self(*arguments, "--json")
         assert outcome.code == 0, outcome
         return outcome.lines
+
+    def imported(self, folder: Path, apps: Mapping[str, str]) -> dict[str, str]:
+        """Import apps, whose files are written into a folder. Returns their API keys by the same names."""
+        files = [folder / f"{name}.yml" for name in apps]
+        for file in files:
+            file.write_text(apps[file.stem], encoding="utf-8")
+        return dict(zip(apps, [entry["api_key"] for entry in self.json("apps", "import", *files)], strict=True))
 
 
 class Outcome:

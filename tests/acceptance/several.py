@@ -16,12 +16,7 @@ class SeveralWorkers:
 
     def __init__(self, folder: Path, apps: dict[str, str], **settings: str) -> None:
         self.home = folder / "home"
-        files = []
-        for name, text in apps.items():
-            files.append(folder / f"{name}.yml")
-            files[-1].write_text(text, encoding="utf-8")
-        entries = Command(self.home).json("apps", "import", *files)
-        self.keys = {name: entry["api_key"] for name, entry in zip(apps, entries, strict=True)}
+        self.keys = Command(self.home).imported(folder, apps)
         self._settings = {"JIKKO_WORKERS": "2", **settings}
         self._clients: list[ClientOfOneProcess] = []
         self.server = Server(self.home, settings=self._settings)

@@ -17,8 +17,7 @@ from tests.store.old_databases import unpack
 @pytest.fixture
 def served(jikko: Command, tmp_path: Path) -> Iterator[tuple[Server, Client, str]]:
     """A server with an app, and the app's key."""
-    (tmp_path / "echo.yml").write_text(ECHO, encoding="utf-8")
-    key = jikko.json("apps", "import", tmp_path / "echo.yml")[0]["api_key"]
+    key = jikko.imported(tmp_path, {"echo": ECHO})["echo"]
     server = Server(jikko.home)
     client = Client(server.url, key)
     yield server, client, key

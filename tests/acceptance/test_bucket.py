@@ -21,8 +21,7 @@ def settings(buckets: Buckets) -> dict[str, str]:
 def test_an_uploaded_file_is_in_the_bucket_and_comes_back(
     jikko: Command, tmp_path: Path, settings: dict[str, str]
 ) -> None:
-    (tmp_path / "echo.yml").write_text(ECHO, encoding="utf-8")
-    key = jikko.json("apps", "import", tmp_path / "echo.yml")[0]["api_key"]
+    key = jikko.imported(tmp_path, {"echo": ECHO})["echo"]
     server = Server(jikko.home, settings=settings)
     client = Client(server.url, key)
     try:

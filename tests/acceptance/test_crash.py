@@ -154,7 +154,7 @@ def test_nothing_is_lost_and_nothing_runs_again_when_the_server_is_killed(tmp_pa
     print(f"TEST_SEED={seed}")
     dice = random.Random(seed)
     apps = crash_apps(echo.url)
-    keys = _import(tmp_path, apps)
+    keys = Command(tmp_path / "home").imported(tmp_path, {name: entry.text for name, entry in apps.items()})
     crowd = Crowd(apps, keys, seed)
     try:
         for _ in range(KILLS):
@@ -178,7 +178,7 @@ def test_nothing_is_lost_and_nothing_runs_again_when_workers_are_killed(tmp_path
     print(f"TEST_SEED={seed}")
     dice = random.Random(seed)
     apps = crash_apps(echo.url)
-    keys = _import(tmp_path, apps)
+    keys = Command(tmp_path / "home").imported(tmp_path, {name: entry.text for name, entry in apps.items()})
     server = Server(tmp_path / "home", settings={"JIKKO_WORKERS": "2"})
     crowd = Crowd(apps, keys, seed, stays=True)
     crowd.server_is_at(server.url)
@@ -242,14 +242,6 @@ def _judge(
     assert code == 0
     # Otherwise the kills hit nothing, and the test says nothing.
     assert taken_over >= least
-
-
-def _import(folder: Path, apps: dict[str, CrashApp]) -> dict[str, str]:
-    for name, entry in apps.items():
-        (folder / f"{name}.yml").write_text(entry.text, encoding="utf-8")
-    files = [folder / f"{name}.yml" for name in apps]
-    entries = Command(folder / "home").json("apps", "import", *files)
-    return {name: entry["api_key"] for name, entry in zip(apps, entries, strict=True)}
 
 
 def _findings(client: Client, run_id: str, seen: Seen, app: CrashApp, echo: EchoServer) -> list[str]:

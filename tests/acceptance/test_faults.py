@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.acceptance.client import Client
-from tests.acceptance.conftest import Scene, apps_of
+from tests.acceptance.conftest import Scene, apps_of, scene_in
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.faults import (
     WITHOUT_RIGHTS,
@@ -26,7 +26,7 @@ from tests.acceptance.faults import (
     until,
     vanish,
 )
-from tests.acceptance.processes import JIKKO, Command, Server, environment
+from tests.acceptance.processes import JIKKO, Server, environment
 from tests.effort import PATIENCE
 
 IDLE = 10_000
@@ -36,19 +36,9 @@ IDLE = 10_000
 @pytest.fixture
 def scene(tmp_path: Path, echo: EchoServer) -> Iterator[Scene]:
     """A server that a test may break."""
-    files = []
-    for name in ("echo", "held"):
-        files.append(tmp_path / f"{name}.yml")
-        files[-1].write_text(apps_of(echo)[name], encoding="utf-8")
-    command = Command(tmp_path / "home")
-    keys = {Path(entry["file"]).stem: entry["api_key"] for entry in command.json("apps", "import", *files)}
     # A start may wait for as long as a busy machine takes: none is refused before the record is well again.
-    server = Server(command.home, settings={"JIKKO_START_SECONDS": "0"})
-    clients = {name: Client(server.url, key) for name, key in keys.items()}
-    yield Scene(server, command, clients.__getitem__)
-    for client in clients.values():
-        client.close()
-    server.close()
+    with scene_in(tmp_path, {name: apps_of(echo)[name] for name in ("echo", "held")}, JIKKO_START_SECONDS="0") as made:
+        yield made
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.acceptance.client import Client
-from tests.acceptance.conftest import Scene, apps_of
+from tests.acceptance.conftest import Scene, apps_of, scene_in
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.faults import limited, locked, until
 from tests.acceptance.processes import Command, Server
@@ -24,18 +24,8 @@ from tests.page_blocks import blocks, replaced, shown_commands
 @pytest.fixture
 def scene(tmp_path: Path, echo: EchoServer) -> Iterator[Scene]:
     """A server that a test may break."""
-    files = []
-    for name in ("echo", "held"):
-        files.append(tmp_path / f"{name}.yml")
-        files[-1].write_text(apps_of(echo)[name], encoding="utf-8")
-    command = Command(tmp_path / "home")
-    keys = {Path(entry["file"]).stem: entry["api_key"] for entry in command.json("apps", "import", *files)}
-    server = Server(command.home)
-    clients = {name: Client(server.url, key) for name, key in keys.items()}
-    yield Scene(server, command, clients.__getitem__)
-    for client in clients.values():
-        client.close()
-    server.close()
+    with scene_in(tmp_path, {name: apps_of(echo)[name] for name in ("echo", "held")}) as made:
+        yield made
 
 
 def status(scene: Scene, path: str) -> int:

@@ -29,16 +29,12 @@ def served(jikko: Command, tmp_path: Path) -> Iterator[tuple[str, str]]:
     codes = {ECHO_CODE: {"app": "Echo", "description": "says it again"}, CHAT_CODE: {"app": "Chat"}}
     file.write_text(json.dumps({"mcp_servers": codes}))
     caller = outer(tool(kind="mcp", provider="echo", name="Echo", given={"q": "start.q"}))
-    paths = []
-    for name, text in (("echo", ECHO), ("chat", CHAT), ("caller", caller)):
-        paths.append(tmp_path / f"{name}.yml")
-        paths[-1].write_text(text, encoding="utf-8")
-    keys = [line["api_key"] for line in jikko.json("apps", "import", *paths)]
+    keys = jikko.imported(tmp_path, {"echo": ECHO, "chat": CHAT, "caller": caller})
     server = Server(jikko.home, settings={"JIKKO_TOOLS": str(file), "JIKKO_WORKERS": "2"})
     # Read again while it serves: the address of the server is known only now.
     tools = {"echo": {"type": "mcp", "url": f"{server.url}/mcp/server/{ECHO_CODE}/mcp"}}
     file.write_text(json.dumps({"mcp_servers": codes, "tools": tools}))
-    yield server.url, keys[2]
+    yield server.url, keys["caller"]
     server.close()
 
 

@@ -34,11 +34,9 @@ RUNS = r"/v1/(workflows?|form|files|end-users)\b|^/files"
 @pytest.fixture
 def served(jikko: Command, tmp_path: Path) -> Iterator[tuple[Client, Client]]:
     """Clients of an app that answers at once and of one that waits for a human."""
-    for name, text in (("echo", ECHO), ("asks", ASKS)):
-        (tmp_path / f"{name}.yml").write_text(text, encoding="utf-8")
-    keys = [line["api_key"] for line in jikko.json("apps", "import", tmp_path / "echo.yml", tmp_path / "asks.yml")]
+    keys = jikko.imported(tmp_path, {"echo": ECHO, "asks": ASKS})
     server = Server(jikko.home)
-    echo, asks = (Client(server.url, key) for key in keys)
+    echo, asks = (Client(server.url, key) for key in keys.values())
     yield echo, asks
     echo.close()
     asks.close()

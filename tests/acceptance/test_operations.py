@@ -132,8 +132,7 @@ def test_an_undelivered_callback_is_listed_and_can_be_resent_also_after_a_crash(
 
 
 def test_an_address_that_may_not_be_reached_gets_nothing(jikko: Command, tmp_path: Path, receiver: Receiver) -> None:
-    (tmp_path / "echo.yml").write_text(ECHO, encoding="utf-8")
-    key = jikko.json("apps", "import", tmp_path / "echo.yml")[0]["api_key"]
+    key = jikko.imported(tmp_path, {"echo": ECHO})["echo"]
     server = Server(jikko.home, settings={"JIKKO_HTTP_ALLOW": ""})
     client = Client(server.url, key)
     try:
@@ -169,8 +168,7 @@ def test_the_same_key_is_the_same_run_after_a_crash(jikko: Command, served: tupl
 
 
 def test_a_failed_run_is_repeated_by_the_command(jikko: Command, tmp_path: Path) -> None:
-    (tmp_path / "fragile.yml").write_text(FRAGILE, encoding="utf-8")
-    key = jikko.json("apps", "import", tmp_path / "fragile.yml")[0]["api_key"]
+    key = jikko.imported(tmp_path, {"fragile": FRAGILE})["fragile"]
     server = Server(jikko.home)
     client = Client(server.url, key)
     try:

@@ -183,11 +183,7 @@ def served(tmp_path: Path, jikko: Command, echo: EchoServer) -> Iterator[tuple[S
     """A server, and the keys of its apps by their names."""
     asks = node("ask", "llm", model=MODEL, prompt_template=[{"role": "user", "text": "?"}], context={"enabled": False})
     files = {**apps_of(echo), "asks": app("Asks", [start("q"), asks, end(said="ask.text")], "start>ask>end")}
-    paths = []
-    for name in ("echo", "chat", "asks"):
-        paths.append(tmp_path / f"{name}.yml")
-        paths[-1].write_text(files[name], encoding="utf-8")
-    keys = {Path(entry["file"]).stem: entry["api_key"] for entry in jikko.json("apps", "import", *paths)}
+    keys = jikko.imported(tmp_path, {name: files[name] for name in ("echo", "chat", "asks")})
     server = Server(jikko.home)
     yield server, keys
     server.close()

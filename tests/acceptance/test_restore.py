@@ -49,11 +49,7 @@ def served(command: Command, keys: dict[str, str], **settings: str) -> Iterator[
 @pytest.fixture
 def keys(jikko: Command, echo: EchoServer, tmp_path: Path) -> dict[str, str]:
     """Apps in the data folder, and what opens each."""
-    files = []
-    for name, text in apps_of(echo).items():
-        files.append(tmp_path / f"{name}.yml")
-        files[-1].write_text(text, encoding="utf-8")
-    return {Path(entry["file"]).stem: entry["api_key"] for entry in jikko.json("apps", "import", *files)}
+    return jikko.imported(tmp_path, apps_of(echo))
 
 
 @pytest.fixture(params=["folder", "bucket"])

@@ -156,7 +156,6 @@ CASES: dict[tuple[str, int], Case] = {
 def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Client]]:
     """A chat app and a workflow app on one server."""
     folder = tmp_path_factory.mktemp("described")
-    files = {"chat": folder / "chat.yml", "workflow": folder / "flow.yml"}
     model = {"provider": "openai", "name": "gpt-4o", "mode": "chat", "completion_params": {}}
     prompt = [{"role": "user", "text": "{{#sys.query#}}"}]
     llm = node("llm", "llm", model=model, prompt_template=prompt, context={"enabled": False}, vision={"enabled": False})
@@ -165,11 +164,11 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Clie
         "features": {"suggested_questions_after_answer": {"enabled": True}, "retriever_resource": {"enabled": True}},
         "conversation_variables": [COUNT],
     }
-    files["chat"].write_text(app("Chat", nodes, "start>llm>reply", mode="advanced-chat", **more))
-    files["workflow"].write_text(app("Flow", [start("q"), end(a="start.q")], "start>end"))
-    entries = Command(folder / "home").json("apps", "import", *files.values())
+    chat = app("Chat", nodes, "start>llm>reply", mode="advanced-chat", **more)
+    flow = app("Flow", [start("q"), end(a="start.q")], "start>end")
+    keys = Command(folder / "home").imported(folder, {"chat": chat, "workflow": flow})
     server = Server(folder / "home", options=["--fake-models"])
-    made = {name: Client(server.url, entry["api_key"]) for name, entry in zip(files, entries, strict=True)}
+    made = {name: Client(server.url, key) for name, key in keys.items()}
     yield made
     for client in made.values():
         client.close()

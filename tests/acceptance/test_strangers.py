@@ -106,13 +106,10 @@ def workflow(name: str) -> str:
 def parties(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Party, Party]]:
     """The owner, and a stranger with the same workflow, a user of the same name, and as many runs."""
     folder = tmp_path_factory.mktemp("strangers")
-    files = [folder / "owner.yml", folder / "stranger.yml"]
-    for file in files:
-        file.write_text(workflow(file.stem), encoding="utf-8")
     command = Command(folder / "home")
-    keys = [entry["api_key"] for entry in command.json("apps", "import", *files)]
+    keys = command.imported(folder, {name: workflow(name) for name in ("owner", "stranger")})
     server = Server(command.home)
-    owner, stranger = (Client(server.url, key) for key in keys)
+    owner, stranger = (Client(server.url, key) for key in keys.values())
     yield party(owner), party(stranger)
     owner.close()
     stranger.close()

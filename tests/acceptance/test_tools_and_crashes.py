@@ -30,10 +30,7 @@ def tools(tmp_path: Path, echo: EchoServer) -> str:
 
 def imported(jikko: Command, tmp_path: Path, *texts: str) -> list[str]:
     """API keys of apps."""
-    files = [tmp_path / f"{number}.yml" for number in range(len(texts))]
-    for file, text in zip(files, texts, strict=True):
-        file.write_text(text, encoding="utf-8")
-    return [entry["api_key"] for entry in jikko.json("apps", "import", *files)]
+    return [*jikko.imported(tmp_path, {str(number): text for number, text in enumerate(texts)}).values()]
 
 
 def test_a_call_is_made_again_and_what_was_called_before_is_not(

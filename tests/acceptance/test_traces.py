@@ -93,10 +93,8 @@ def house(jikko: Command, tmp_path: Path, echo: EchoServer) -> dict[str, str]:
         ),
         "fails": app("Fails", [start("q"), work, end(q="work.out")], "start>work work>end"),
     }
-    for name, text in files.items():
-        (tmp_path / f"{name}.yml").write_text(with_environment(text, KEY=("secret", SECRET)))
-    entries = jikko.json("apps", "import", *(tmp_path / f"{name}.yml" for name in files))
-    return {Path(entry["file"]).stem: entry["api_key"] for entry in entries}
+    secret = ("secret", SECRET)
+    return jikko.imported(tmp_path, {name: with_environment(text, KEY=secret) for name, text in files.items()})
 
 
 def run_of(server: Server, key: str) -> Any:
