@@ -5,11 +5,15 @@ import gc
 import importlib
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tests.runs.world import World
 
 pytest_plugins = [
     "pytester",
@@ -73,6 +77,16 @@ def compile_share(config: pytest.Config, number: int, count: int) -> None:
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture
+async def world() -> AsyncIterator["World"]:
+    """A world in memory."""
+    from tests.runs.world import World
+
+    world = World()
+    yield world
+    await world.close()
 
 
 @pytest.fixture

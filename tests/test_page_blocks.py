@@ -22,7 +22,7 @@ from jikko.nodes.flow.schedule_node import recurrence_of
 from jikko.plugins.plugins_file import parse_plugins_file
 from jikko.providers.providers_file import parse_providers
 from jikko.setting_sources import read_settings
-from jikko.triggers.file import parse_triggers_file
+from jikko.triggers.schedule_options import parse_triggers_file
 from jikko.triggers.webhook_options import parse_webhook_options
 from tests.page_blocks import PAGES, ROOT, Block, blocks
 from tests.sandbox.packages.examples import examples

@@ -42,13 +42,6 @@ class Seen:
         return HookReply(text="見た")
 
 
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
-
-
 @asynccontextmanager
 async def talking(world: World, server: Server, seen: Seen | None = None, **tool: Any) -> AsyncIterator[Chat]:
     calls = ExtensionCalls({"sky": Extension("http://sky.test/hook", "key")}, server)

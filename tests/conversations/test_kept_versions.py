@@ -1,7 +1,6 @@
 """Which version of an app answers in a conversation that began before the current version changed."""
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -32,13 +31,6 @@ def app(prompt: str) -> bytes:
     model = {"provider": "openai", "name": "gpt-4o", "mode": "chat", "completion_params": {}}
     config = {"model": model, "pre_prompt": prompt}
     return json.dumps({"app": {"name": "P", "mode": "chat"}, "model_config": config}).encode()
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
 
 
 async def test_an_old_conversation_goes_on_as_it_began_and_a_new_one_takes_the_new_version(world: World) -> None:

@@ -68,13 +68,6 @@ def by_api(*, inputs: bool = False, outputs: bool = False) -> dict[str, Any]:
     return {"sensitive_word_avoidance": {"enabled": True, "type": "api", "config": config}}
 
 
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
-
-
 def process_of(world: World, server: Server | None = None, known: str = "guard-1") -> Process:
     extensions: Mapping[str, Extension] = {known: Extension("http://guard.test/hook", "key-1")}
     moderation = Moderation(ExtensionCalls(extensions, server or Server({})), FakeModerator(), {})

@@ -39,13 +39,6 @@ class Noting(FakeModerator):
         return await super().flags(request)
 
 
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
-
-
 class Slow(FakeModerator):
     """Takes its time over one question."""
 

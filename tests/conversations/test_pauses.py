@@ -28,13 +28,6 @@ def form(node_id: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
-
-
-@pytest.fixture
 async def chat(world: World) -> AsyncIterator[Chat]:
     nodes = [
         start(),

@@ -36,13 +36,6 @@ class Suggesting(FakeModels):
         return Completion(text=self.answer)
 
 
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
-
-
 @asynccontextmanager
 async def talking(
     world: World, models: Suggesting, features: dict[str, Any] = ON, defaults: DefaultModels = FAKES

@@ -11,14 +11,6 @@ from tests.runs.world import World
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
-    """A world in memory."""
-    world = World()
-    yield world
-    await world.close()
-
-
-@pytest.fixture
 async def app(world: World) -> App:
     """An app of the nodes ``a``, ``b`` and ``c`` in a row."""
     return await world.chain()

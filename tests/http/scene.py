@@ -22,8 +22,7 @@ from jikko.http.front import Front
 from jikko.http.operations import OPERATIONS
 from jikko.http.reference.openapi import openapi
 from jikko.http.request_observer import RequestObserver
-from jikko.inputs.file_limits import FileLimits
-from jikko.inputs.uploads import FileService
+from jikko.inputs.uploads import FileLimits, FileService
 from jikko.maintenance.readiness import Readiness
 from jikko.ports.app_calls.served_apps import ServedApp, ServedApps
 from jikko.ports.default_models import PURPOSES, DefaultModels, ModelName

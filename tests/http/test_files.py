@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from jikko.ids import new_id
-from jikko.inputs.file_limits import FileLimits
+from jikko.inputs.uploads import FileLimits
 from jikko.ports.stores.app_store import App
 from tests.contract.conversations import conversation, message
 from tests.http.scene import client_of

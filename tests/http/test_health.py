@@ -1,7 +1,6 @@
 """What those are told who ask how the server is: without a key, and without anything of its tenants."""
 
 import os
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -29,13 +28,6 @@ class Stalled:
 @pytest.fixture
 def process() -> Process:
     return Process()
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
 
 
 async def answered(world: World, path: str, front: Front | None = None, **parts: Any) -> httpx.Response:

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from jikko.inputs.file_limits import FileLimits
+from jikko.inputs.uploads import FileLimits
 from tests.http.test_knowledge import client_at, dataset, document
 from tests.knowledge.scene import BY_LINE
 

@@ -1,6 +1,6 @@
 """How large uploads may be."""
 
-from jikko.inputs.file_limits import FileLimits
+from jikko.inputs.uploads import FileLimits
 
 
 def test_how_large_an_upload_may_be_depends_on_its_kind() -> None:

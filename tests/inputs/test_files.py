@@ -7,8 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from jikko.errors import InvalidParam, JikkoError, NotFound, PayloadTooLarge
-from jikko.inputs.file_limits import FileLimits
-from jikko.inputs.uploads import WORKSPACE_ID, Download, FileService, shortened
+from jikko.inputs.uploads import WORKSPACE_ID, Download, FileLimits, FileService, shortened
 from jikko.ports.stores.file_index import StoredFile
 from tests.inputs.file_parts import SIGNER, Part, empty_store
 

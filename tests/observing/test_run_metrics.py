@@ -1,7 +1,5 @@
 """What is counted of runs and requests."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from jikko.apps.end_users import trigger_user
@@ -15,13 +13,6 @@ from tests.runs.test_observer import Broken
 from tests.runs.world import World, until
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
 
 
 def counts(metrics: RunMetrics | RequestMetrics, name: str) -> dict[tuple[str, ...], float]:

@@ -1,14 +1,13 @@
 """The spans of runs that really ran, made of their logs."""
 
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 from msgspec.structs import replace
 
 from jikko.apps.end_users import trigger_user
 from jikko.events import Event, NodeFinished, Round, RunFinished, RunRetried, RunStarted, Usage
-from jikko.observing.traces import names
+from jikko.observing.traces import spans as names
 from jikko.observing.traces.run_traces import is_chosen
 from jikko.observing.traces.spans import Span, spans_of
 from jikko.record import RunIdentity
@@ -26,13 +25,6 @@ IDENTITY = RunIdentity(
     end_user_id="e",
     user="anna",
 )
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
 
 
 async def spans_of_a_run(world: World, *failing: str) -> list[Span]:

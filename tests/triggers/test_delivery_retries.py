@@ -1,6 +1,5 @@
 """Retries of deliveries: when they come, and what is dead in the end."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -116,13 +115,6 @@ class Scene:
         [trigger] = await self.triggers.of(self.app)
         [view] = await self.deliveries.listed([trigger])
         return view
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = World()
-    yield world
-    await world.close()
 
 
 async def scene(world: World, retries: int = 2, **limits: int) -> Scene:

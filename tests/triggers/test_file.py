@@ -5,9 +5,8 @@ from datetime import date, datetime
 import pytest
 
 from jikko.errors import InvalidSettings
-from jikko.triggers.file import parse_triggers_file
 from jikko.triggers.planning import SchedulePolicy
-from jikko.triggers.schedule_options import ScheduleOptions
+from jikko.triggers.schedule_options import ScheduleOptions, parse_triggers_file
 
 
 def test_options_are_those_of_a_schedule_by_app_and_node() -> None:

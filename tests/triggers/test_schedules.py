@@ -7,6 +7,7 @@ from datetime import date, datetime
 import pytest
 
 from jikko.errors import StoreUnavailable
+from jikko.ports.stores.trigger_store import Trigger
 from jikko.triggers.schedule_options import ScheduleOptions
 from tests.runs.world import World
 
@@ -27,6 +28,17 @@ async def world() -> AsyncIterator[World]:
 def timestamp(inputs: str) -> int:
     value: int = json.loads(inputs)["sys.timestamp"]
     return value
+
+
+async def started_unnoted(world: World) -> tuple[Leader, Trigger]:
+    """A leader that could not note the run of its first due time, and the schedule."""
+    _, trigger = await scheduled(world)
+    leader = Leader(world)
+    await leader.at(NOON + 2)
+    leader.store.is_lost = True
+    with pytest.raises(StoreUnavailable):
+        await leader.at(NOON + HOUR)
+    return leader, trigger
 
 
 async def test_a_due_time_starts_a_run_whose_timestamp_is_the_due_time(world: World) -> None:
@@ -57,12 +69,7 @@ async def test_what_is_due_between_the_import_and_the_first_look_runs(world: Wor
 
 
 async def test_a_leader_that_dies_before_it_notes_the_run_leaves_it_to_the_next(world: World) -> None:
-    _, trigger = await scheduled(world)
-    first = Leader(world)
-    await first.at(NOON + 2)
-    first.store.is_lost = True
-    with pytest.raises(StoreUnavailable):
-        await first.at(NOON + HOUR)
+    first, trigger = await started_unnoted(world)
     await first.process.die()
 
     second = Leader(world)
@@ -74,12 +81,7 @@ async def test_a_leader_that_dies_before_it_notes_the_run_leaves_it_to_the_next(
 
 
 async def test_a_run_that_was_started_and_not_noted_is_not_told_as_missed(world: World) -> None:
-    _, trigger = await scheduled(world)
-    first = Leader(world)
-    await first.at(NOON + 2)
-    first.store.is_lost = True
-    with pytest.raises(StoreUnavailable):
-        await first.at(NOON + HOUR)
+    _, trigger = await started_unnoted(world)
 
     second = Leader.by(world, missed="skip")
     await second.at(NOON + HOUR + 1800)
@@ -89,12 +91,7 @@ async def test_a_run_that_was_started_and_not_noted_is_not_told_as_missed(world:
 
 
 async def test_of_several_missed_due_times_the_first_one_that_ran_unnoted_is_told_as_started(world: World) -> None:
-    _, trigger = await scheduled(world)
-    first = Leader(world)
-    await first.at(NOON + 2)
-    first.store.is_lost = True
-    with pytest.raises(StoreUnavailable):
-        await first.at(NOON + HOUR)
+    _, trigger = await started_unnoted(world)
 
     second = Leader(world)
     await second.at(NOON + 4 * HOUR)

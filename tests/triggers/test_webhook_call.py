@@ -6,7 +6,7 @@ import pytest
 
 from jikko.dsl.webhook import WebhookConfig
 from jikko.errors import BadRequest
-from jikko.triggers.content_types import detected_type
+from jikko.triggers.receiving import detected_type
 from jikko.triggers.webhook_call import (
     Unconvertible,
     WebhookCall,

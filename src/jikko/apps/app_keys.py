@@ -43,13 +43,7 @@ class AppKeys:
 
     async def add(self, app_id: str, key: str) -> ApiKey:
         """Have a key open an app, be it new or known from elsewhere. One that opens it already stays as it is.
-
-        Args:
-            key: See ``keys.checked_key``.
-
-        Raises:
-            Conflict: It opens another app, or there is no such app.
-        """
+        ``key``: see ``keys.checked_key``. Raises ``Conflict``: it opens another app, or there is no such app."""
         owner = await self._store.app_of_key(digest(key))
         if owner is not None and owner.id != app_id:
             raise Conflict(f"The key {hint_of(key)} opens the app {owner.name!r}; a key opens one app.")
@@ -62,20 +56,14 @@ class AppKeys:
 
     async def add_first(self, app_id: str, key: str) -> ApiKey | None:
         """Have a new key open an app that has none; ``None`` if it has one. Of several at once, one is added.
-
-        Raises:
-            Conflict: There is no such app.
-        """
+        Raises ``Conflict``: there is no such app."""
         first = ApiKey(id=new_id(), app_id=app_id, digest=digest(key), hint=hint_of(key), created_at=self._clock())
         return first if await self._store.add_key(first, only_first=True) else None
 
     @asynccontextmanager
     async def passing(self, app_id: str) -> AsyncIterator[str]:
         """An API key that is gone at the end of the block: a process that has the data folder may act as any client.
-
-        Raises:
-            NotFound: The app was removed.
-        """
+        Raises ``NotFound``: the app was removed."""
         app = await self._store.app(app_id)
         if app is None:
             raise NotFound(
@@ -93,15 +81,8 @@ class AppKeys:
     async def authenticate(self, key: bytes) -> App:
         """The app that a key opens.
 
-        Looked up by the key's digest, so that how long it takes tells nothing of any key.
-
-        Args:
-            key: Its digest.
-
-        Raises:
-            Unauthorized: No app has that key.
-            TooManyRequests: The key was used too often in the last minute.
-        """
+        Looked up by the key's digest, so that how long it takes tells nothing of any key. ``key``: its digest. Raises
+        ``Unauthorized``: no app has that key; ``TooManyRequests``: the key was used too often in the last minute."""
         app = await self._store.app_of_key(key)
         if app is None:
             raise Unauthorized("Access token is invalid")
@@ -114,13 +95,7 @@ class AppKeys:
 
     async def count_request(self, key: bytes) -> None:
         """Count a request that was made with a key, or with what stands for one.
-
-        Args:
-            key: Its digest.
-
-        Raises:
-            TooManyRequests: It was used too often in the last minute.
-        """
+        ``key``: its digest. Raises ``TooManyRequests``: it was used too often in the last minute."""
         if self._rate is not None:
             await self._rate.take(key)
         if self._uses is not None:

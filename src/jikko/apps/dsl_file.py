@@ -16,10 +16,7 @@ _ENDINGS: Final = (".yml", ".yaml")
 
 def dsl_files(paths: Iterable[Path]) -> list[Path]:
     """The files, with those that a folder stands for in its place; without test files.
-
-    Raises:
-        InvalidSettings: A folder has none, or one cannot be read.
-    """
+    Raises ``InvalidSettings``: a folder has none, or one cannot be read."""
     found: list[Path] = []
     for path in paths:
         try:
@@ -34,24 +31,18 @@ def dsl_files(paths: Iterable[Path]) -> list[Path]:
 
 
 def dsl_files_below(folder: Path) -> list[Path]:
-    """The ``*.yml`` and ``*.yaml`` files in a folder and the folders below, sorted; hidden files
-    and test files are passed over.
+    """The ``*.yml`` and ``*.yaml`` files in a folder and the folders below, sorted; hidden files and test files are
+    passed over.
 
     Links to folders are followed; a folder is searched once, whatever leads to it.
-
-    Raises:
-        OSError: A folder cannot be read.
-    """
+    Raises ``OSError``: a folder cannot be read."""
     files = (path for path in _files_below(folder) if path.name.lower().endswith(_ENDINGS))
     return [path for path in files if not is_test_file(path)]
 
 
 def test_files_below(folder: Path) -> list[Path]:
     """The test files in a folder and the folders below, as ``dsl_files_below`` finds workflows.
-
-    Raises:
-        OSError: A folder cannot be read.
-    """
+    Raises ``OSError``: a folder cannot be read."""
     return list(filter(is_test_file, _files_below(folder)))
 
 
@@ -83,10 +74,7 @@ def _raise(error: OSError) -> None:
 
 def read_dsl_file(file: Path) -> bytes:
     """The text of a file, cut off behind one byte more than allowed: a file that is too large is not read whole.
-
-    Raises:
-        OSError: It cannot be read.
-    """
+    Raises ``OSError``: it cannot be read."""
     with file.open("rb") as opened:
         return opened.read(LoadLimits().max_bytes + 1)
 

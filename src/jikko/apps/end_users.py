@@ -24,10 +24,7 @@ class EndUsers:
 
     async def known(self, app_id: str, user: str) -> str:
         """The id of an end user, who can be asked for from now on.
-
-        Raises:
-            StoreUnavailable: It cannot be written.
-        """
+        Raises ``StoreUnavailable``: it cannot be written."""
         end_user_id = end_user(app_id, user)
         await self._store.add(app_id, end_user_id, user)
         return end_user_id

@@ -51,10 +51,7 @@ def folded(name: str) -> str:
 
 def with_values(variables: Sequence[Variable], app: App, layers: Sequence[EnvLayer]) -> tuple[Variable, ...]:
     """The environment variables of a version of an app, with the values that hold for it now.
-
-    Raises:
-        InvalidEnvironment: A value from outside is not of the variable's type.
-    """
+    Raises ``InvalidEnvironment``: a value from outside is not of the variable's type."""
     if not variables or not (layers or app.environment):
         return tuple(variables)
     return tuple(variable for variable, _ in with_places(variables, app, layers))
@@ -70,10 +67,7 @@ class Outside(Struct, frozen=True):
 
     def values_of(self, variables: Iterable[Variable], app_name: str) -> list[tuple[Variable, str]]:
         """The variables with the values that hold; with each the place of its value, ``""`` for the file.
-
-        Raises:
-            InvalidEnvironment: A value from outside is not of the variable's type.
-        """
+        Raises ``InvalidEnvironment``: a value from outside is not of the variable's type."""
         stored = self.stored.get(app_name, {})
         return [_with_value(variable, app_name, self.layers, stored) for variable in variables]
 
@@ -115,13 +109,8 @@ def overruled_by(name: str, app_name: str, layers: Sequence[EnvLayer]) -> str:
 
 def typed(variable: Variable, given: Json, place: str, app_name: str) -> Json:
     """A value as the variable's declared type has it: a text or a number.
-
-    Args:
-        place: Where it was given, for the message, which does not quote the value: it may be a secret.
-
-    Raises:
-        InvalidEnvironment: It is no number, or too long.
-    """
+    ``place``: where it was given, for the message, which does not quote the value: it may be a secret. Raises
+    ``InvalidEnvironment``: it is no number, or too long."""
     try:
         return environment_value(given, variable.value_type)
     except PhraseError as error:
@@ -165,10 +154,7 @@ def unused(values: EnvLayer, apps: Iterable[tuple[App, Sequence[Variable]]]) -> 
 
 def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
     """``NAME=VALUE`` of a command line, by name; the last of a name counts.
-
-    Raises:
-        InvalidParam: One has no name or no sign.
-    """
+    Raises ``InvalidParam``: one has no name or no sign."""
     values = {}
     for pair in pairs:
         name, sign, value = pair.partition("=")
@@ -183,10 +169,7 @@ def parse_env_file(text: str, source: str) -> dict[str, str]:
     """The values of a file of ``NAME=VALUE`` lines, with comments and quotes as ``.env`` files have them.
 
     ``$NAME`` in a value stays as it is.
-
-    Raises:
-        InvalidParam: A line is not understood. The message tells its number, and nothing of it.
-    """
+    Raises ``InvalidParam``: a line is not understood. The message tells its number, and nothing of it."""
     from io import StringIO
 
     from dotenv.parser import parse_stream

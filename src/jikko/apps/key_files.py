@@ -19,13 +19,7 @@ _OTHERS: Final = re.compile(r"[\W_]+")
 
 def keep_key(home: Path, entry: ApiKey, key: str, name: str) -> Path:
     """Write a key into a file of its own in the data folder, which its owner alone reads. Returns its path.
-
-    Args:
-        name: Of its app, which begins the name of the file.
-
-    Raises:
-        OSError: It cannot be written.
-    """
+    ``name``: of its app, which begins the name of the file. Raises ``OSError``: it cannot be written."""
     folder = home / _FOLDER
     make_folder(folder)
     file = (folder / f"{as_file_name(name)}-{entry.id[-_DIGITS:]}").resolve()
@@ -35,10 +29,7 @@ def keep_key(home: Path, entry: ApiKey, key: str, name: str) -> Path:
 
 def write_key(file: Path, key: str) -> None:
     """Write a key into a file, which its owner alone reads afterwards, whatever it was before.
-
-    Raises:
-        OSError: It cannot be written.
-    """
+    Raises ``OSError``: it cannot be written."""
     with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as opened:
         if hasattr(os, "fchmod"):
             os.fchmod(opened.fileno(), 0o600)

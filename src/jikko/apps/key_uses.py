@@ -20,10 +20,8 @@ class KeyUses:
     def __init__(
         self, write: Callable[[Mapping[bytes, float]], Awaitable[None]], clock: Clock, seconds: float = WRITTEN_EVERY
     ) -> None:
-        """Args:
-        write: Keeps when keys were used last, by their digests.
-        seconds: After which what was noted is written.
-        """
+        """``write``: keeps when keys were used last, by their digests. ``seconds``: after which what was noted is
+        written."""
         self._write = write
         self._clock = clock
         self._seconds = seconds

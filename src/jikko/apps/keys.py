@@ -35,10 +35,7 @@ def hint_of(key: str) -> str:
 
 def checked_key(text: str) -> str:
     """A key from outside, without white space around it.
-
-    Raises:
-        InvalidParam: It is none. The message does not quote it.
-    """
+    Raises ``InvalidParam``: it is none. The message does not quote it."""
     key = text.strip()
     if _KEY.fullmatch(key) is None:
         raise InvalidParam(
@@ -54,10 +51,7 @@ def is_list_of_keys(text: str) -> bool:
 
 def parse_keys(text: str, source: str) -> Iterator[tuple[str, str]]:
     """App (name or id) and key of each line ``APP = KEY``, in the order of the text. ``#`` begins a line of comment.
-
-    Raises:
-        InvalidParam: A line is neither. The message tells its number, and nothing of it.
-    """
+    Raises ``InvalidParam``: a line is neither. The message tells its number, and nothing of it."""
     for number, line in enumerate(text.splitlines(), 1):
         if not (line := line.strip()) or line.startswith("#"):
             continue

@@ -23,10 +23,7 @@ class Need(NamedTuple):
 
 def needs_of(nodes: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Need]:
     """The models that nodes call, in the order of the nodes; those that an agent is given among them.
-
-    Args:
-        nodes: Id and data of each.
-    """
+    ``nodes``: id and data of each."""
     found = []
     for node_id, data in nodes:
         title = str(data.get("title") or node_id)

@@ -25,10 +25,7 @@ class PluginNeed(NamedTuple):
 
 def plugin_needs(nodes: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[PluginNeed]:
     """The tools and strategies of plugins that nodes name, in their order, each once a node.
-
-    Args:
-        nodes: Ids and ``data``, whatever is in these.
-    """
+    ``nodes``: ids and ``data``, whatever is in these."""
     for node_id, data in nodes:
         title = _text(data, "title") or node_id
         match data.get("type"):

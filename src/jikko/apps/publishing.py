@@ -47,14 +47,8 @@ class AppCatalog:
 
     def require_names_of_their_own(self, files: Iterable[tuple[str, str, bytes]]) -> None:
         """See that no two files are of one app: the second would take the place of the first, under its key.
-
-        Args:
-            files: What each is called in messages, its ``source`` as for ``publish``, and its text. Those that cannot
-                be imported are passed over.
-
-        Raises:
-            NameGivenTwice: Two files give their apps the same name.
-        """
+        ``files``: what each is called in messages, its ``source`` as for ``publish``, and its text. Those that cannot
+        be imported are passed over. Raises ``NameGivenTwice``: two files give their apps the same name."""
         seen: dict[str, str] = {}
         for called, source, text in files:
             try:
@@ -139,12 +133,8 @@ class AppCatalog:
         return found
 
     async def standing(self, text: bytes, *, source: str, name: str | None = None) -> tuple[str, Published | None]:
-        """The name of a DSL file's app, and the app with its current version, if it exists. Writes nothing.
-
-        Raises:
-            InvalidDocument: The file cannot be imported.
-            Conflict: The app with that name is of another mode.
-        """
+        """The name of a DSL file's app, and the app with its current version, if it exists. Writes nothing. Raises
+        ``InvalidDocument``: the file cannot be imported; ``Conflict``: the app with that name is of another mode."""
         checked = await check_aside(text, source=source, node_classes=self._classes)
         document, _ = checked.require()
         name = name or document.name or source
@@ -184,11 +174,8 @@ class AppCatalog:
 
     async def use(self, app: App, version: WorkflowVersion) -> App:
         """Make a version of an app the current one: new runs take it. Runs under way go on with theirs.
-
-        Raises:
-            NotFound: App or version are gone meanwhile.
-            InvalidDocument: The version cannot be read by this version of Jikko.
-        """
+        Raises ``NotFound``: app or version are gone meanwhile; ``InvalidDocument``: the version cannot be read by this
+        version of Jikko."""
         source = f"{app.name}, version {version.number}"
         checked = await check_aside(version.source, source=source, node_classes=self._classes)
         document, _ = checked.require()
@@ -200,12 +187,8 @@ class AppCatalog:
         return used
 
     async def environment(self, app: App) -> tuple[Variable, ...]:
-        """The environment variables of an app's current version, as its file has them.
-
-        Raises:
-            NotFound: The app is gone meanwhile.
-            InvalidDocument: The version cannot be read by this version of Jikko.
-        """
+        """The environment variables of an app's current version, as its file has them. Raises ``NotFound``: the app is
+        gone meanwhile; ``InvalidDocument``: the version cannot be read by this version of Jikko."""
         version = await self.version(app, "")
         source = f"{app.name}, version {version.number}"
         checked = await check_aside(version.source, source=source, node_classes=self._classes)
@@ -231,15 +214,9 @@ class AppCatalog:
         return await self.find(app.id)
 
     async def past_and_present(self, name_or_id: str | None = None, *, removed: bool = False) -> list[tuple[str, str]]:
-        """Id and name of apps, also of those that were removed, whose runs may be there.
-
-        Args:
-            name_or_id: Only of the app of that id or, if there is none, of all apps that have or had that name.
-            removed: Without a name: whether removed apps are meant, too.
-
-        Raises:
-            NotFound: There never was such an app.
-        """
+        """Id and name of apps, also of those that were removed, whose runs may be there. ``name_or_id``: only of the
+        app of that id or, if there is none, of all apps that have or had that name. ``removed``: without a name:
+        whether removed apps are meant, too. Raises ``NotFound``: there never was such an app."""
         known = [(app.id, app.name) for app in await self._store.apps()]
         gone = [(app.id, f"{app.name} (removed)", app.name) for app in await self._store.deleted_apps()]
         if name_or_id is None:

@@ -39,10 +39,7 @@ class AppSpeech:
 
     async def check_hearing(self, app: App) -> None:
         """See that an app hears, before a recording is read.
-
-        Raises:
-            WrongAppMode: It does not, or its workflow cannot be used.
-        """
+        Raises ``WrongAppMode``: it does not, or its workflow cannot be used."""
         if not await self._feature(app, "speech_to_text"):
             raise WrongAppMode("Speech to text is disabled.", code="speech_to_text_disabled")
 
@@ -121,10 +118,7 @@ class AppSpeech:
 
     async def narration(self, app: App, workflow_id: str) -> Narration | None:
         """What speaks an answer while it comes; ``None``: the version of the app does not want that, or nothing speaks.
-
-        Args:
-            workflow_id: The version.
-        """
+        ``workflow_id``: the version."""
         current = workflow_id.lower() == app.workflow_id.lower()
         workflow = await self._workflows.get(app, None if current else workflow_id)
         feature = workflow.document.feature("text_to_speech")
@@ -134,13 +128,7 @@ class AppSpeech:
 
     def script(self, app: App, feature: Mapping[str, Any], text: str, voice: str = "") -> Script:
         """What a model is given to say.
-
-        Args:
-            feature: The app's ``text_to_speech``.
-
-        Raises:
-            WrongAppMode: No model speaks.
-        """
+        ``feature``: the app's ``text_to_speech``. Raises ``WrongAppMode``: no model speaks."""
         model = self._defaults.get("text_to_speech")
         if model is None:
             raise WrongAppMode(

@@ -14,7 +14,7 @@ from jikko.apps.environment import EnvLayer, with_values
 from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dsl.document import DslDocument
-from jikko.dsl.load import LoadLimits, load
+from jikko.dsl.load import load
 from jikko.dsl.start_variables import StartVariable
 from jikko.dsl.text.positions import Position, Positions
 from jikko.errors import InvalidDocument, NotFound
@@ -33,10 +33,7 @@ _SMALL: Final = 65_536
 
 def published_at(at: float) -> str:
     """A moment as versions tell when they were published: texts that sort by time.
-
-    Args:
-        at: Seconds since the Unix epoch.
-    """
+    ``at``: seconds since the Unix epoch."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
@@ -71,11 +68,9 @@ class CheckedFile(Struct, frozen=True):
         return self.document, self.graph
 
 
-def check(
-    text: bytes, *, source: str, node_classes: Mapping[str, Any], limits: LoadLimits | None = None
-) -> CheckedFile:
+def check(text: bytes, *, source: str, node_classes: Mapping[str, Any]) -> CheckedFile:
     """Read and compile a DSL file, collecting every problem."""
-    loaded = load(text, source=source, runnable=frozenset(node_classes), limits=limits)
+    loaded = load(text, source=source, runnable=frozenset(node_classes))
     problems = list(loaded.problems)
     if loaded.document is None:
         return CheckedFile(source, None, None, tuple(problems))
@@ -154,11 +149,8 @@ class Workflows:
 
     async def get(self, app: App, workflow_id: str | None = None) -> Workflow:
         """A version of an app; by default the current one. Its environment variables have the values of now.
-
-        Raises:
-            NotFound: The app has no such version.
-            InvalidEnvironment: A value from outside is not of the variable's type.
-        """
+        Raises ``NotFound``: the app has no such version; ``InvalidEnvironment``: a value from outside is not of the
+        variable's type."""
         id_ = (workflow_id or app.workflow_id).lower()
         wanted = app.id, id_, app.environment
         known = self._compiled.get(wanted)
@@ -184,13 +176,7 @@ class Workflows:
     async def as_of(self, app: App, at: float) -> Workflow:
         """The version that was the newest at a moment, or the current one if that is older: the likely one where no
         record says which was in use.
-
-        Args:
-            at: Seconds since the Unix epoch.
-
-        Raises:
-            NotFound, InvalidEnvironment: See ``get``.
-        """
+        ``at``: seconds since the Unix epoch. Raises ``NotFound``, ``InvalidEnvironment``: see ``get``."""
         current, then = await self.get(app), published_at(at)
         if current.version <= then:
             return current
@@ -199,11 +185,7 @@ class Workflows:
 
     def of_file(self, app: App, text: bytes, *, source: str) -> Workflow:
         """A file that was never published, with the values that environment variables of an app have now.
-
-        Raises:
-            InvalidDocument: It cannot be imported.
-            InvalidEnvironment: See ``get``.
-        """
+        Raises ``InvalidDocument``: it cannot be imported; ``InvalidEnvironment``: see ``get``."""
         return self._ready(app, check(text, source=source, node_classes=self._classes), "", "")
 
     def _checked(self, app: App, version: WorkflowVersion) -> CheckedFile:

@@ -33,8 +33,7 @@ from jikko.concurrency.rate_limit import Rate, SharedRequestRate
 from jikko.concurrency.shutdown import Shutdown
 from jikko.files.signing import UrlSigner
 from jikko.files.store import Files
-from jikko.inputs.file_limits import FileLimits
-from jikko.inputs.uploads import FileService
+from jikko.inputs.uploads import FileLimits, FileService
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster

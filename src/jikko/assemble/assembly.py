@@ -21,8 +21,7 @@ if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
     from jikko.conversations.suggestions import Suggestions
     from jikko.conversations.titles import Titles
     from jikko.conversations.turns import Turns
-    from jikko.inputs.file_limits import FileLimits
-    from jikko.inputs.uploads import FileService
+    from jikko.inputs.uploads import FileLimits, FileService
     from jikko.knowledge.awaited_indexing import AwaitedIndexing
     from jikko.knowledge.service import Knowledge
     from jikko.maintenance.annotation_indexing import AnnotationIndexing

@@ -56,9 +56,9 @@ if TYPE_CHECKING:
     from jikko.tools.tools_file import read_tools_file
     from jikko.triggers.deliveries import Deliveries
     from jikko.triggers.delivery_retries import DeliveryRetries
-    from jikko.triggers.file import read_triggers_file
     from jikko.triggers.receiving import Webhooks
     from jikko.triggers.schedule_control import ScheduleControl
+    from jikko.triggers.schedule_options import read_triggers_file
     from jikko.triggers.triggers import Triggers
     from jikko.triggers.webhook_options import read_webhook_options
 
@@ -107,9 +107,9 @@ _NAMES: Final = {
     "jikko.tools.tools_file": "read_tools_file",
     "jikko.triggers.deliveries": "Deliveries",
     "jikko.triggers.delivery_retries": "DeliveryRetries",
-    "jikko.triggers.file": "read_triggers_file",
     "jikko.triggers.receiving": "Webhooks",
     "jikko.triggers.schedule_control": "ScheduleControl",
+    "jikko.triggers.schedule_options": "read_triggers_file",
     "jikko.triggers.triggers": "Triggers",
     "jikko.triggers.webhook_options": "read_webhook_options",
 }

@@ -16,7 +16,7 @@ class TtlCache:
     def __init__(self, seconds: float, *, timer: Callable[[], float] = time.monotonic) -> None:
         """Args:
         seconds: For which an answer is good, from when it was begun to be looked for.
-        timer: Seconds that only ever grow.
+        timer: Seconds. If it is set back, nothing is good any more that was found later than now.
         """
         self._seconds = seconds
         self._timer = timer
@@ -31,7 +31,7 @@ class TtlCache:
         """
         now = self._timer()
         known = self._found.get(key)
-        if known is None or now - known[0] >= self._seconds:
+        if known is None or not 0 <= now - known[0] < self._seconds:
             self._drop_old(now)
             known = self._found[key] = now, asyncio.ensure_future(find())
             known[1].add_done_callback(lambda done: self._ended(key, done))

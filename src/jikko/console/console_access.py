@@ -56,12 +56,8 @@ class Access:
     """Lets visitors in."""
 
     def __init__(self, store: ConsoleStore, clock: Clock, setting: str = "") -> None:
-        """Args:
-        setting: The token of an operator that the settings have; empty for none.
-
-        Raises:
-            InvalidSettings: It could be guessed.
-        """
+        """``setting``: the token of an operator that the settings have; empty for none. Raises ``InvalidSettings``: it
+        could be guessed."""
         if setting and len(setting) < _MIN_LENGTH:
             raise InvalidSettings(
                 f"{SETTING_NAME} has {len(setting)} characters; a token that cannot be guessed has {_MIN_LENGTH} at "
@@ -80,10 +76,7 @@ class Access:
 
     async def enter_by_ticket(self, ticket: str) -> tuple[str, Visitor]:
         """Begin a session with a ticket, which is used up. Returns the value of its cookie, and who it lets in.
-
-        Raises:
-            Unauthorized: There is no such ticket, it was used, or its time is up.
-        """
+        Raises ``Unauthorized``: there is no such ticket, it was used, or its time is up."""
         taken = await self._store.take_ticket(digest(ticket), now=self._clock())
         if taken is None:
             raise Unauthorized("The link was used already, or its time is up. `jikko console` prints another.")
@@ -91,10 +84,7 @@ class Access:
 
     async def enter_by_token(self, token: str) -> tuple[str, Visitor]:
         """Begin a session with a token. Returns the value of its cookie, and who it lets in.
-
-        Raises:
-            Unauthorized: There is no such token.
-        """
+        Raises ``Unauthorized``: there is no such token."""
         if self._is_setting(token):
             return await self._begin(self._setting_source, SETTING_NAME, "operator")
         known = await self._known(token)
@@ -102,10 +92,7 @@ class Access:
 
     async def by_cookie(self, cookie: str, *, uses: bool = True) -> Visitor | None:
         """Who has a session; ``None`` if there is none, or it is over.
-
-        Args:
-            uses: Whether it is used: that is what a request does, and not what is sent because of an earlier one.
-        """
+        ``uses``: whether it is used: that is what a request does, and not what is sent because of an earlier one."""
         hashed, now = digest(cookie), self._clock()
         session = await self._store.session(hashed)
         if session is None or now >= _end_of(session):
@@ -133,10 +120,7 @@ class Access:
 
     async def new_token(self, name: str, role: Role) -> tuple[ConsoleToken, str]:
         """Make a token. It is returned here and never again; only its digest is kept.
-
-        Raises:
-            InvalidParam: The name is none.
-        """
+        Raises ``InvalidParam``: the name is none."""
         if _NAME.fullmatch(name) is None:
             raise InvalidParam("name: must be a text of 1 to 100 characters, on one line.")
         token = PREFIX + secrets.token_urlsafe(32)

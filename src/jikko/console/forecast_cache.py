@@ -93,11 +93,7 @@ class ForecastCache:
         self, text: bytes, source: str, app_name: str, values: Mapping[str, Any]
     ) -> tuple[CheckedFile, AppForecast]:
         """A file, read and judged.
-
-        Args:
-            source: What it is called in messages.
-            values: What was set for environment variables of its app.
-        """
+        ``source``: what it is called in messages. ``values``: what was set for environment variables of its app."""
         return await off_the_loop(self._judge, (text, source, app_name, values), queue="records")
 
     def _judge(self, asked: tuple[bytes, str, str, Mapping[str, Any]]) -> tuple[CheckedFile, AppForecast]:

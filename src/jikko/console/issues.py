@@ -83,10 +83,8 @@ class Issues:
         uses: ModelUses,
         providers: Callable[[Sequence[str]], Awaitable[KnownProviders]],
     ) -> None:
-        """Args:
-        providers: Reads the providers file; it is given the names of providers that apps call and that lack
-            something.
-        """
+        """``providers``: reads the providers file; it is given the names of providers that apps call and that lack
+        something."""
         self._apps = apps
         self._forecasts = forecasts
         self._callbacks = callbacks

@@ -38,14 +38,7 @@ class LogPages:
         self._dropping: asyncio.TimerHandle | None = None
 
     async def page(self, record: RunRecord, *, after: int, limit: int, reveals: bool) -> EventSlice:
-        """The events behind a position.
-
-        Args:
-            reveals: See ``encoded``.
-
-        Raises:
-            LogDamaged: They cannot be read.
-        """
+        """The events behind a position. ``reveals``: see ``encoded``. Raises ``LogDamaged``: they cannot be read."""
         run_id, closed = record.identity.run_id, not record.is_open
         if closed:
             log = await self._closed_log(run_id)

@@ -65,11 +65,7 @@ class RunFeed(RunObserver):
 
     async def follow(self, idle: float) -> AsyncIterator[Sequence[str]]:
         """The ids of runs that have moved, at most four times a second; nothing, if for so long none has. Ends with
-        ``close``.
-
-        Args:
-            idle: Seconds.
-        """
+        ``close``. ``idle``: seconds."""
         look = _Look()
         self._looking.add(look)
         try:

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from jikko.concurrency.ttl_cache import TtlCache
 from jikko.console.issues import Issue, Issues, KnownProvider
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.errors import JikkoError
@@ -117,40 +118,24 @@ class System:
         self._issues = issues
         self._pages = pages
         self._files = files
-        self._counted: tuple[float, FileTotals] | None = None
         self._clock = clock
-        self._report: Report | None = None
+        self._reports = TtlCache(_KEPT_SECONDS, timer=clock)
+        self._file_totals = TtlCache(_FILES_KEPT_SECONDS, timer=clock)
         self._checks: tuple[Diagnostic, ...] = ()
+        self._tries = 0
+        """How often the sandbox was tried."""
         self._checking: asyncio.Task[None] | None = None
-        self._making = asyncio.Lock()
-        self._failure: JikkoError | None = None
-        """Why the last try to make one failed."""
 
     async def report(self) -> Report:
         """How the server is, as of the last five seconds. The first one has the sandbox tried meanwhile.
-
-        Raises:
-            JikkoError: It cannot be told. So it is for all who waited while that was found out.
-        """
+        Raises ``JikkoError``: it cannot be told. So it is for all who waited while that was found out."""
         if self._checking is None and self._facts.no_sandbox() is None:
             self._checking = asyncio.create_task(self._first_check())
-        has_waited = self._making.locked()
-        async with self._making:
-            if has_waited and self._failure is not None:
-                raise self._failure
-            self._failure = None
-            if self._report is None or not 0 <= self._clock() - self._report.at < _KEPT_SECONDS:
-                try:
-                    self._report = await self._made()
-                except JikkoError as error:
-                    self._failure = error
-                    raise
-            return self._report
+        return await self._reports.get(self._tries, self._made)
 
     async def check_sandbox(self) -> Sequence[Diagnostic]:
         """Try each property of the sandbox. Takes a second or two."""
-        self._checks = tuple(await self._facts.try_sandbox())
-        self._report = None
+        self._checks, self._tries = tuple(await self._facts.try_sandbox()), self._tries + 1
         return self._checks
 
     async def close(self) -> None:
@@ -164,7 +149,7 @@ class System:
             await self.check_sandbox()
         except (JikkoError, OSError) as error:
             self._checks = (Diagnostic("sandbox.verbatim", {"text": str(error)}, where="sandbox"),)
-            self._report = None
+            self._tries += 1
 
     async def _made(self) -> Report:
         facts = self._facts
@@ -180,7 +165,7 @@ class System:
             store=store,
             runs=await self._pages.total(),
             oldest=await self._pages.earliest(),
-            files=await self._file_totals(),
+            files=await self._file_totals.get((), self._files.totals),
             load=tuple(facts.load()),
             settings=tuple(settings),
             providers=found.providers,
@@ -189,12 +174,6 @@ class System:
             callbacks_failed=found.callbacks_failed,
             issues=tuple(issues),
         )
-
-    async def _file_totals(self) -> FileTotals:
-        now = self._clock()
-        if self._counted is None or not 0 <= now - self._counted[0] < _FILES_KEPT_SECONDS:
-            self._counted = now, await self._files.totals()
-        return self._counted[1]
 
     def _sandbox(self) -> SandboxState:
         if reason := self._facts.no_sandbox():

@@ -20,10 +20,7 @@ _PLAIN: Final = ("id", "at", "event", "rounds", "selector")
 def encoded(position: int, event: Event, *, reveals: bool = True) -> bytes:
     """An event as JSON, with its position as ``id``; where something was cut, ``cut`` says at which path, and how many
     bytes of JSON it has. A text keeps its beginning, anything else is null.
-
-    Args:
-        reveals: Whether what a form is answered with is told.
-    """
+    ``reveals``: whether what a form is answered with is told."""
     if reveals or not isinstance(event, FormRequested):
         whole = encode_json(event)
         if len(whole) <= MAX_WHOLE_BYTES:

@@ -1,7 +1,5 @@
 """Calls of the operator's servers that take part in conversations: Dify's API-based extensions.
-
-Source: Dify's documentation of API-based extensions: ``POST {"point", "params"}`` with a bearer token.
-"""
+Source: Dify's documentation of API-based extensions: ``POST {"point", "params"}`` with a bearer token."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -37,15 +35,9 @@ class ExtensionCalls:
         *,
         role: str,
     ) -> T:
-        """What the extension with this id answers.
-
-        Args:
-            point: What it is asked: ``app.moderation.input``, ….
-            role: What it does for the app, for messages: ``moderates this app``.
-
-        Raises:
-            InvalidParam: There is no such extension, or it gave no answer that can be used.
-        """
+        """What the extension with this id answers. ``point``: what it is asked: ``app.moderation.input``, …. ``role``:
+        what it does for the app, for messages: ``moderates this app``. Raises ``InvalidParam``: there is no such
+        extension, or it gave no answer that can be used."""
         extension = self._extensions.get(id_) or self._extensions.get("*")
         if extension is None:
             raise InvalidParam(

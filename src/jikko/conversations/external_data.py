@@ -1,7 +1,5 @@
 """Inputs that the operator's servers give to apps without a workflow: their ``external_data_tools``.
-
-Source: docs/dify-behaviour.md, “Apps without a workflow”.
-"""
+Source: docs/dify-behaviour.md, “Apps without a workflow”."""
 
 import asyncio
 from collections.abc import Mapping
@@ -31,10 +29,7 @@ class ExternalData:
 
     async def consider(self, asked: UserQuery) -> UserQuery:
         """See ``TurnPolicy.consider``.
-
-        Raises:
-            InvalidParam: A server cannot be asked, or there is none of that kind.
-        """
+        Raises ``InvalidParam``: a server cannot be asked, or there is none of that kind."""
         tools = asked.workflow.document.features.get("external_data_tools")
         if not tools or asked.app.mode not in BASIC_MODES:
             return asked

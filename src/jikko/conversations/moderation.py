@@ -1,8 +1,5 @@
-"""Looks at questions before a run begins, and at answers while they are shown.
-
-Source: docs/dify-behaviour.md, “Course of a turn”, “Messages of a chat stream”, “Features”
-(``sensitive_word_avoidance``).
-"""
+"""Looks at questions before a run begins, and at answers while they are shown. Source: docs/dify-behaviour.md, “Course
+of a turn”, “Messages of a chat stream”, “Features” (``sensitive_word_avoidance``)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, TypeAlias, get_args
@@ -100,11 +97,8 @@ class Moderation:
 
     async def consider(self, asked: UserQuery) -> UserQuery | HookReply:
         """See ``TurnPolicy.consider``: a question that is refused gets the answer that was set for it.
-
-        Raises:
-            InvalidParam: An extension or a model decides, and gave no answer; or the workflow wants what this version
-                cannot do.
-        """
+        Raises ``InvalidParam``: an extension or a model decides, and gave no answer; or the workflow wants what this
+        version cannot do."""
         rules = rules_of(asked.workflow)
         if rules is None:
             return asked
@@ -135,10 +129,7 @@ class Moderation:
 
     async def refuses(self, rules: Rules, app_id: str, text: str) -> bool:
         """Whether a text has a forbidden word, or the model finds anything in it that must not be said.
-
-        Raises:
-            InvalidParam: There is no model, or it gave no answer that can be used.
-        """
+        Raises ``InvalidParam``: there is no model, or it gave no answer that can be used."""
         if rules.kind == "keywords":
             lower = text.lower()
             return any(keyword in lower for keyword in rules.keywords)

@@ -21,10 +21,8 @@ _PLACE: Final = re.compile(r"{{\s*([a-zA-Z_][a-zA-Z0-9_]{0,29})\s*}}")
 
 
 def introduction(workflow: Workflow, inputs: Mapping[str, Json]) -> str:
-    """The opening statement with inputs in the places that name them; places that name none stay.
-
-    Source: docs/dify-behaviour.md, “Conversations and messages” (``introduction``).
-    """
+    """The opening statement with inputs in the places that name them; places that name none stay. Source:
+    docs/dify-behaviour.md, “Conversations and messages” (``introduction``)."""
     statement = workflow.document.features.get("opening_statement")
     if not statement:
         return ""

@@ -1,7 +1,5 @@
 """What an end user may want to ask next, as a model thinks.
-
-Source: docs/dify-behaviour.md, “Conversations and messages”.
-"""
+Source: docs/dify-behaviour.md, “Conversations and messages”."""
 
 import asyncio
 import json
@@ -47,11 +45,7 @@ class Suggestions:
 
     async def after(self, app: App, end_user_id: str, message_id: str) -> list[str]:
         """Questions that may follow a message; none if the model fails or does not keep to what it is asked.
-
-        Raises:
-            NotFound: The end user has no such message.
-            BadRequest: The app does not have the feature.
-        """
+        Raises ``NotFound``: the end user has no such message; ``BadRequest``: the app does not have the feature."""
         message = await self._store.message(app.id, end_user_id, message_id)
         if message is None:
             raise NotFound("Message Not Exists.")

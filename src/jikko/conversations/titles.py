@@ -1,7 +1,5 @@
 """Names of conversations, made by a model.
-
-Source: docs/dify-behaviour.md, “Course of a turn”, “Conversations and messages”.
-"""
+Source: docs/dify-behaviour.md, “Course of a turn”, “Conversations and messages”."""
 
 import asyncio
 import logging

@@ -221,9 +221,7 @@ class Turns:
         )
 
     def _require_model(self, model: Json) -> None:
-        """Raises:
-        InvalidParam, ModelNotReady: See ``begin``.
-        """
+        """Raises ``InvalidParam``, ``ModelNotReady``: see ``begin``."""
         if not isinstance(model, Mapping) or not model.get("name"):
             raise InvalidParam("model is required")
         try:
@@ -239,10 +237,7 @@ class Turns:
         request: TurnRequest,
         options: StartOptions | None,
     ) -> RunLog:
-        """Args:
-        asked: What the run is given.
-        shown: What the message has.
-        """
+        """``asked``: what the run is given. ``shown``: what the message has."""
         app, workflow = asked.app, asked.workflow
         identity = RunIdentity(
             run_id=new_id(),

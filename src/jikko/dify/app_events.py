@@ -11,6 +11,7 @@ from typing import Final
 from msgspec import UNSET, Struct, UnsetType
 
 from jikko.dify.chat_messages import AnswerMetadata, answer_metadata
+from jikko.dify.turn_events import MessageEvents
 from jikko.errors import JikkoError
 from jikko.events import AgentLogged, Event, RunFinished, RunStarted, TextChunk, TextReplaced
 from jikko.ports.stores.messages import Message, MessageMetadata, Thought
@@ -161,22 +162,14 @@ def _head_of(message: Message, mode: str, task_id: str) -> _Head:
     return _Head(mode, message.conversation_id, message.id, int(message.created_at), task_id)
 
 
-class AppEvents:
-    """The events of one turn, in their order. See ``turn_events.TurnEvents``."""
+class AppEvents(MessageEvents):
+    """The events of one turn, in their order. See ``TurnEvents``."""
 
     def __init__(self, identity: RunIdentity, began: RunStarted) -> None:
-        turn = began.turn
-        assert turn is not None
+        super().__init__(identity, began)
+        turn = self.fold.turn
         self._head = _Head(turn.mode, turn.conversation_id, turn.message_id, int(began.at), identity.task_id)
         self._is_agent = turn.mode == "agent-chat"
-        self.fold = TurnFold(began, turn, is_retry=identity.retry_of is not None)
-        self._files = 0
-        """How many files of the agent were shown."""
-
-    def note(self, event: Event) -> None:
-        """Fold an event that is not shown."""
-        self.fold.apply(event)
-        self._files = len(self.fold.files)
 
     def replaced(self) -> Struct:
         """The answer so far, for a client that comes late."""
@@ -242,11 +235,7 @@ class AppEvents:
 
 def ended_messages(record: RunRecord, log: Sequence[Event], fresh: Callable[[Json], Json]) -> list[Struct]:
     """The end of a turn for a client that comes when it is over: the whole answer, and the end; or the error.
-
-    Args:
-        log: Whole.
-        fresh: Makes a value whose links to files are valid now.
-    """
+    ``log``: whole. ``fresh``: makes a value whose links to files are valid now."""
     *before, end = log
     began = log[0]
     assert isinstance(began, RunStarted)

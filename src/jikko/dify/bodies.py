@@ -176,10 +176,7 @@ def _answer(record: RunRecord, outputs: dict[str, Json]) -> RunAnswer:
 
 def detail_body(run: RunRecord | DetailRow, fresh: Callable[[Json], Json]) -> bytes:
     """Run detail. Source: docs/dify-behaviour.md, “Run detail”.
-
-    Args:
-        fresh: Renews the urls of files; asked only if there may be some.
-    """
+    ``fresh``: renews the urls of files; asked only if there may be some."""
     detail = run.detail() if isinstance(run, RunRecord) else run
     outputs = b"{}" if detail.status == "paused" else detail.outputs
     if _FILE_IDENTITY in outputs:

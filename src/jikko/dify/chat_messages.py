@@ -1,7 +1,5 @@
 """What the messages of a turn's stream carry, field by field.
-
-Source: docs/dify-behaviour.md, “Messages of a chat stream”.
-"""
+Source: docs/dify-behaviour.md, “Messages of a chat stream”."""
 
 from typing import Any, Literal
 

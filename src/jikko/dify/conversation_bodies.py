@@ -1,7 +1,5 @@
 """Conversations, messages, feedback and variables as bodies of answers.
-
-Source: docs/dify-behaviour.md, “Conversations and messages”.
-"""
+Source: docs/dify-behaviour.md, “Conversations and messages”."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime

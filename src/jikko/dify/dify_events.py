@@ -1,10 +1,8 @@
 """Events of a run as Dify's messages.
-
-Source: docs/dify-behaviour.md, “Messages of a stream”, “Records”, “Service API”.
-"""
+Source: docs/dify-behaviour.md, “Messages of a stream”, “Records”, “Service API”."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -50,18 +48,13 @@ _CONTAINERS = ("iteration", "loop")
 _AGENT = "agent"
 """Nodes of this type tell their strategy where others tell an icon."""
 
-
-def encode(value: Any) -> bytes:
-    """Compact JSON in UTF-8. NaN and infinities become null."""
-    return encode_json(value)
+encode: Final = encode_json
+"""Compact JSON in UTF-8. NaN and infinities become null."""
 
 
 def event_message(record: RunRecord, event: Event) -> StreamMessage | None:
     """An event as a message of the stream; ``None`` if clients of Dify do not know it.
-
-    Args:
-        record: The run's, as it is at the event or later.
-    """
+    ``record``: the run's, as it is at the event or later."""
     described = _described(record, event)
     return None if described is None else message(record.identity, *described)
 
@@ -105,10 +98,8 @@ def error_frame(identity: RunIdentity, error: JikkoError) -> bytes:
 
 
 def refused_start(run_id: str, workflow_id: str, inputs: dict[str, Json], error: str, now: float) -> bytes:
-    """The stream of a run that was refused after its answer began.
-
-    Source: docs/dify-behaviour.md, “Failures before a stream starts”.
-    """
+    """The stream of a run that was refused after its answer began. Source: docs/dify-behaviour.md, “Failures before a
+    stream starts”."""
     identity = RunIdentity(
         run_id=run_id, task_id=run_id, app_id="", workflow_id=workflow_id, version="", end_user_id="", user=""
     )
@@ -225,10 +216,8 @@ def _run_finished(identity: RunIdentity, ended: State, outputs: dict[str, Json],
 
 
 def _containers(rounds: Rounds) -> tuple[str | None, str | None]:
-    """The iteration and the loop around a node. Of several the outermost is named.
-
-    Source: docs/dify-behaviour.md, “Messages of a stream”.
-    """
+    """The iteration and the loop around a node. Of several the outermost is named. Source: docs/dify-behaviour.md,
+    “Messages of a stream”."""
     iteration_id = loop_id = None
     for entry in reversed(rounds):
         if entry.kind == "iteration":

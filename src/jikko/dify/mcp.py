@@ -32,11 +32,7 @@ _QUERY: Final = {"type": "string", "description": "User Input/Question content"}
 
 def initialized(served: ServedApp, app: App, version: str, wanted: str) -> dict[str, Json]:
     """The result of ``initialize``.
-
-    Args:
-        version: Of Jikko.
-        wanted: The version of the protocol that the client would like.
-    """
+    ``version``: of Jikko. ``wanted``: the version of the protocol that the client would like."""
     return {
         "protocolVersion": wanted if wanted in _VERSIONS else _VERSIONS[0],
         "capabilities": {"tools": {"listChanged": False}},

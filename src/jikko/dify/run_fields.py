@@ -1,7 +1,5 @@
 """The fields of a run that answers and messages about it have in common.
-
-Source: docs/dify-behaviour.md, “Run records”.
-"""
+Source: docs/dify-behaviour.md, “Run records”."""
 
 from typing import TypeAlias
 

@@ -1,7 +1,5 @@
 """The snapshot of a run that is still open: what happened so far, for a client that comes late.
-
-Source: docs/dify-behaviour.md, “Rejoining a stream”, recordings human_input__approve.
-"""
+Source: docs/dify-behaviour.md, “Rejoining a stream”, recordings human_input__approve."""
 
 from typing import Any, Final
 

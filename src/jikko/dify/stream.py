@@ -34,10 +34,8 @@ class StreamEncoder:
     """
 
     def __init__(self, record: RunRecord, before: Iterable[Event] = ()) -> None:
-        """Args:
-        record: The run's, kept up to date by the caller.
-        before: The events before the first one to be shown.
-        """
+        """``record``: the run's, kept up to date by the caller. ``before``: the events before the first one to be
+        shown."""
         self._record = record
         self._identity = record.identity
         self._started: RunStarted | None = None

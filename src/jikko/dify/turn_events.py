@@ -1,7 +1,5 @@
 """Events of a run that answers a message, as Dify's messages.
-
-Source: docs/dify-behaviour.md, “Messages of a chat stream”.
-"""
+Source: docs/dify-behaviour.md, “Messages of a chat stream”."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -54,15 +52,12 @@ class MessageEnvelope(NamedTuple):
     task_id: str
 
 
-class TurnEvents:
-    """The events of one turn, in their order."""
+class MessageEvents:
+    """What the events of all turns are made of."""
 
     def __init__(self, identity: RunIdentity, began: RunStarted) -> None:
         assert began.turn is not None
         self._identity = identity
-        self._place = MessageEnvelope(
-            began.turn.conversation_id, began.turn.message_id, int(began.at), identity.task_id
-        )
         self.fold = TurnFold(began, began.turn, is_retry=identity.retry_of is not None)
         self._files = 0
         """How many files of the answer were shown."""
@@ -71,6 +66,15 @@ class TurnEvents:
         """Fold an event that is not shown."""
         self.fold.apply(event)
         self._files = len(self.fold.files)
+
+
+class TurnEvents(MessageEvents):
+    """The events of one turn, in their order."""
+
+    def __init__(self, identity: RunIdentity, began: RunStarted) -> None:
+        super().__init__(identity, began)
+        turn = self.fold.turn
+        self._place = MessageEnvelope(turn.conversation_id, turn.message_id, int(began.at), identity.task_id)
 
     def run_message(self, name: str, data: Struct) -> ChatMessage:
         """A message about the run."""

@@ -21,9 +21,9 @@ from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidParam, JikkoError
 from jikko.events import Event, FormRequested, RunFinished, RunPaused, RunStarted
 from jikko.graph.compiled import CompiledGraph
-from jikko.inputs.form_inputs import form_variables
 from jikko.inputs.given import Upload, given_inputs
 from jikko.inputs.local_files import uploaded
+from jikko.inputs.run_inputs import form_variables
 from jikko.nodes.contract import RunInfo
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.stores.app_store import App

@@ -30,7 +30,7 @@ from jikko.http.request_observer import Observed, ObservedRequest, RequestObserv
 from jikko.http.requests import Request, request_ids
 from jikko.http.responses import Response, SendableResponse
 from jikko.http.served import SERVED
-from jikko.http.starting import starting
+from jikko.http.start_promises import starting
 from jikko.ids import is_uuid
 from jikko.log_context import LogContext, log_context
 
@@ -238,10 +238,7 @@ class Router:
 
     def find(self, method: str, path: str) -> tuple[Operation | None, Mapping[str, str]]:
         """The operation, and the parts of the path that its template names; ``None`` if there is none.
-
-        Args:
-            path: Decoded. What is decoded may contain slashes that were none: see ``has_encoded_slash``.
-        """
+        ``path``: decoded. What is decoded may contain slashes that were none: see ``has_encoded_slash``."""
         if path.startswith(self._beginnings):
             self._import(path)
         table = self._tables.get(method)

@@ -14,10 +14,7 @@ _MAX_KEPT_BYTES: Final = 200
 
 def api_key(request: Request) -> bytes:
     """The digest of the API key that a request was sent with, whether it opens an app or not.
-
-    Raises:
-        Unauthorized: There is none.
-    """
+    Raises ``Unauthorized``: there is none."""
     value = request.header_bytes(b"authorization") or b""
     key = _kept_digest(value) if len(value) <= _MAX_KEPT_BYTES else _digest(value)
     if key is None:
@@ -27,11 +24,8 @@ def api_key(request: Request) -> bytes:
 
 async def authenticated(request: Request) -> App:
     """The app that a request's key opens. Looked up, and counted for the limit of the key, once a request.
-
-    Raises:
-        Unauthorized: There is no key, or it opens no app.
-        TooManyRequests: The key was used too often in the last minute.
-    """
+    Raises ``Unauthorized``: there is no key, or it opens no app; ``TooManyRequests``: the key was used too often in the
+    last minute."""
     if request.app is None:
         request.app = await request.api.app_keys.authenticate(api_key(request))
     return request.app

@@ -79,10 +79,7 @@ Body = TypeVar("Body", bound=Struct)
 
 def checked(body: dict[str, Any], into: type[Body]) -> Body:
     """A body as a struct, whose fields that can be wrong tell by ``must`` what they have to be.
-
-    Raises:
-        InvalidParam: Fields are missing or of the wrong type. Tells all of them.
-    """
+    Raises ``InvalidParam``: fields are missing or of the wrong type. Tells all of them."""
     try:
         return msgspec.convert(body, into)
     except msgspec.ValidationError:
@@ -91,10 +88,7 @@ def checked(body: dict[str, Any], into: type[Body]) -> Body:
 
 def worded(message: str, kind: Any) -> tuple[str, str]:
     """A message of msgspec about a value, as it is told to clients: where in the value, and what is wrong.
-
-    Args:
-        kind: What the value was to be.
-    """
+    ``kind``: what the value was to be."""
     place = _PLACE.search(message)
     bare = message if place is None else message[: place.start()]
     return "" if place is None else place[1], _what(bare, kind)
@@ -146,10 +140,7 @@ def _choices(kind: Any) -> list[str]:
 
 def user_of(body: Mapping[str, Any]) -> str:
     """The ``user`` of a request, in its body or query.
-
-    Raises:
-        InvalidParam: It is missing or empty, or see ``user_named``.
-    """
+    Raises ``InvalidParam``: it is missing or empty, or see ``user_named``."""
     user = user_named(body.get("user"))
     if not user:
         raise InvalidParam("Arg user must be provided.")
@@ -158,10 +149,7 @@ def user_of(body: Mapping[str, Any]) -> str:
 
 def user_named(user: Any) -> str:
     """A user as it is kept, whatever request names it: a text without NULs. ``""`` is none.
-
-    Raises:
-        InvalidParam: It is neither text nor number, or longer than 255 characters.
-    """
+    Raises ``InvalidParam``: it is neither text nor number, or longer than 255 characters."""
     if user is None:
         return ""
     if isinstance(user, (int, float)) and not isinstance(user, bool):
@@ -178,10 +166,7 @@ def check_trace_session(request: Request, in_body: Any) -> None:
     """Check the trace session that a start may name: in a header, the query or the body; the first of them counts.
 
     Nothing depends on it. Source: docs/dify-behaviour.md, “Running a workflow”.
-
-    Raises:
-        BadRequest: It is no text of 1 to 200 characters, without those at its ends that are blank.
-    """
+    Raises ``BadRequest``: it is no text of 1 to 200 characters, without those at its ends that are blank."""
     session: Any = request.header(b"x-trace-session-id")
     if session is None and request.scope["query_string"]:
         session = request.query.get("trace_session_id")

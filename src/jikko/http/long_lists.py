@@ -16,10 +16,7 @@ _MAX_ENTRIES_ON_THE_LOOP: Final = 200
 
 async def list_response(entries: Sequence[A], make: Callable[[int, A], Any]) -> Response:
     """``{"data": […]}``.
-
-    Args:
-        make: Of a position and an entry, what stands in the list. Called in a thread if the list is long.
-    """
+    ``make``: of a position and an entry, what stands in the list. Called in a thread if the list is long."""
     if len(entries) <= _MAX_ENTRIES_ON_THE_LOOP:
         made = {"data": [make(position, entry) for position, entry in enumerate(entries)]}
         return Response(await encode_giving_way(made))

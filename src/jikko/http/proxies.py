@@ -24,12 +24,7 @@ class TrustedProxies:
     """
 
     def __init__(self, addresses: Iterable[str]) -> None:
-        """Args:
-        addresses: Addresses and networks (CIDR) of proxies.
-
-        Raises:
-            InvalidSettings: One is none.
-        """
+        """``addresses``: addresses and networks (CIDR) of proxies. Raises ``InvalidSettings``: one is none."""
         self._networks = [_network(address) for address in addresses]
         self._is_trusted = lru_cache(1_000)(self._looked_up)
 
@@ -71,10 +66,7 @@ class TrustedProxies:
 
 def checked_root_path(path: str) -> str:
     """A path below which the server is reached, such as ``/jikko``; ``""`` for none.
-
-    Raises:
-        InvalidSettings: It is none.
-    """
+    Raises ``InvalidSettings``: it is none."""
     path = path.rstrip("/")
     if path and not _PREFIX.fullmatch(path):
         raise InvalidSettings(f"JIKKO_ROOT_PATH is {path!r}; expected a path such as /jikko.")

@@ -44,10 +44,7 @@ Query = TypeVar("Query", bound=Struct)
 
 def queried(query: Mapping[str, str], into: type[Query]) -> Query:
     """A query as a struct. What is empty counts as not given; what ``into`` does not have is not looked at.
-
-    Raises:
-        InvalidParam: Some is missing or wrong. Tells all of it.
-    """
+    Raises ``InvalidParam``: some is missing or wrong. Tells all of it."""
     readers = _readers(into)
     given = {name: readers[name](text) if name in readers else text for name, text in query.items() if text}
     try:

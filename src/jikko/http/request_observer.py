@@ -23,12 +23,8 @@ class RequestObserver:
     """
 
     def began(self, request: Request, operation: Operation | None) -> None:
-        """A request came. Its key and body have not been looked at.
-
-        Args:
-            operation: What it is for; ``operation.path`` is the template of its address. ``None`` if its method and
-                address are none of the API's.
-        """
+        """A request came. Its key and body have not been looked at. ``operation``: what it is for; ``operation.path``
+        is the template of its address. ``None`` if its method and address are none of the API's."""
 
     def responding(self, request: Request, status: int, headers: Headers) -> None:
         """The head of the answer is about to be sent. ``headers``: those of the answer, which may be added to."""

@@ -21,9 +21,9 @@ def _around_chats() -> Iterator[Operation]:
 
 
 def _knowledge() -> Iterator[Operation]:
-    from jikko.http.routes.knowledge import dataset_routes, document_routes, metadata_routes, retrieve, segment_routes
+    from jikko.http.routes.knowledge import dataset_routes, document_routes, metadata_routes, segment_routes
 
-    return operations_in(dataset_routes, retrieve, document_routes, segment_routes, metadata_routes)
+    return operations_in(dataset_routes, document_routes, segment_routes, metadata_routes)
 
 
 def _mcp() -> Iterator[Operation]:

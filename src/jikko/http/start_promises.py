@@ -1,9 +1,13 @@
-"""What a client asks to be promised with a run."""
+"""What a client asks to be promised with a run, and the one way by which all requests go that start runs."""
 
-from typing import Annotated, Any, Final
+import math
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final, TypeVar
 
 from msgspec import Meta, Struct
 
+from jikko.concurrency.patience import Patience, patience
+from jikko.errors import LogDamaged, StartRefused, StoreUnavailable
 from jikko.http.body_fields import TRACE_SESSION
 from jikko.http.operation import Route, Schema
 from jikko.http.requests import Request
@@ -11,6 +15,8 @@ from jikko.maintenance.callbacks import checked_url
 from jikko.ports.stores.projections import KeyClaim
 from jikko.runs.idempotency import checked_key, fingerprint
 from jikko.runs.start_options import StartOptions
+
+T = TypeVar("T")
 
 REPEATED = "Idempotency-Replayed"
 """Header of an answer about a run that an earlier request with the same key had started."""
@@ -46,13 +52,8 @@ class TraceQuery(Struct):
 
 def start_options_of(request: Request, operation: str, body: dict[str, Any]) -> StartOptions | None:
     """The promises that a request asks for; ``None`` if it asks for none.
-
-    Args:
-        operation: What the request is for; with the body it tells one request from another.
-
-    Raises:
-        InvalidParam: The key is empty or too long, or the address of the call-back is none.
-    """
+    ``operation``: what the request is for; with the body it tells one request from another. Raises ``InvalidParam``:
+    the key is empty or too long, or the address of the call-back is none."""
     key = request.header(b"idempotency-key")
     url = body.get("callback_url")
     if key is None and url is None:
@@ -61,3 +62,29 @@ def start_options_of(request: Request, operation: str, body: dict[str, Any]) -> 
     if key is not None:
         claim = KeyClaim(key=checked_key(key), fingerprint=fingerprint(operation, body), at=request.api.clock())
     return StartOptions(claim=claim, callback_url=None if url is None else checked_url(url))
+
+
+async def starting(request: Request, handle: Callable[[Request], Awaitable[T]]) -> T:
+    """Handle a request that starts a run: it is answered in time, whatever the record does.
+
+    Args:
+        handle: Waits for the run by ``answers.promised``, and for nothing of it before.
+
+    Raises:
+        StartRefused: The record is known to take no writes; or the run did not become durable in time.
+        StoreUnavailable: The record could not be read.
+    """
+    api = request.api
+    if api.readiness.trouble:
+        raise StartRefused(f"The run was not started: {api.readiness.trouble}. Nothing of it is kept.")
+    waiting = Patience(api.settings.start_seconds or math.inf, request.left, api.readiness.start_failed)
+    patience.set(waiting)
+    try:
+        return await handle(request)
+    except StoreUnavailable as error:
+        if not isinstance(error, LogDamaged):
+            api.readiness.start_failed()
+        raise
+    finally:
+        if waiting.left < math.inf:
+            waiting.end()

@@ -1,7 +1,5 @@
 """Turns the file objects of a request into file mappings.
-
-Source: docs/dify-behaviour.md, “Files of a request”. The texts of errors are Dify's.
-"""
+Source: docs/dify-behaviour.md, “Files of a request”. The texts of errors are Dify's."""
 
 import posixpath
 import re
@@ -37,14 +35,9 @@ class FileInputs:
     async def file(
         self, raw: Json, variable: StartVariable, *, app_id: str, end_user_id: str, base_url: str = ""
     ) -> dict[str, Json]:
-        """The file of a ``file`` input.
-
-        Args:
-            base_url: What the client reached this server under, for urls of files; ``""`` for the one that is set.
-
-        Raises:
-            InvalidParam: It is no file object, there is no such file for this user, or the variable does not allow it.
-        """
+        """The file of a ``file`` input. ``base_url``: what the client reached this server under, for urls of files;
+        ``""`` for the one that is set. Raises ``InvalidParam``: it is no file object, there is no such file for this
+        user, or the variable does not allow it."""
         if not isinstance(raw, Mapping):
             raise InvalidParam(f"{variable.name} in input form must be a file")
         return await self._one(raw, rules_of_input(variable), _Asker(app_id, end_user_id, base_url), strict=True)
@@ -53,10 +46,7 @@ class FileInputs:
         self, raw: Json, variable: StartVariable, *, app_id: str, end_user_id: str, base_url: str = ""
     ) -> list[dict[str, Json]]:
         """The files of a ``file-list`` input. Entries without a method, or remote ones without address, are dropped.
-
-        Raises:
-            InvalidParam: As for ``file``; or there are too many.
-        """
+        Raises ``InvalidParam``: as for ``file``; or there are too many."""
         if not isinstance(raw, list) or not all(isinstance(item, Mapping) for item in raw):
             raise InvalidParam(f"{variable.name} in input form must be a list of files")
         if variable.max_length and len(raw) > variable.max_length:
@@ -224,10 +214,7 @@ class RemoteFile(msgspec.Struct, frozen=True, kw_only=True):
 
 async def probe(url: str, http: HttpClient, *, app_id: str = "") -> RemoteFile:
     """Find out name, type and size of a remote file. What the server does not tell is guessed from the address.
-
-    Raises:
-        InvalidParam: The address cannot or must not be reached; the message says why.
-    """
+    Raises ``InvalidParam``: the address cannot or must not be reached; the message says why."""
     if not url.lower().startswith(("http://", "https://")):
         raise InvalidParam(f"Invalid file url: {url[:200]!r} does not start with http:// or https://")
     filename = name_in_path(url)

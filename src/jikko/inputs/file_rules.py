@@ -1,7 +1,4 @@
-"""Which files an input, or an app, allows.
-
-Source: docs/dify-behaviour.md, “Files of a request”.
-"""
+"""Which files an input, or an app, allows. Source: docs/dify-behaviour.md, “Files of a request”."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -61,10 +58,7 @@ def rules_of_upload(upload: Mapping[str, Any] | None) -> FileRules | None:
 
 def upload_settings(features: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The settings of ``file_upload``; ``None`` if it is off.
-
-    Args:
-        features: As ``dsl.repair`` leaves them: the old switch for images is in the general form.
-    """
+    ``features``: as ``dsl.repair`` leaves them: the old switch for images is in the general form."""
     upload = features.get("file_upload")
     return upload if isinstance(upload, Mapping) and upload.get("enabled") else None
 

@@ -31,10 +31,7 @@ async def uploaded(
     values: Mapping[str, Any], variables: Sequence[StartVariable], files: FileService, *, app_id: str, user: str
 ) -> dict[str, Json]:
     """The inputs with file objects in place of each ``Upload``.
-
-    Raises:
-        InvalidParam: Files cannot be read or uploaded; the message has a line for each.
-    """
+    Raises ``InvalidParam``: files cannot be read or uploaded; the message has a line for each."""
     kinds = {variable.name: variable for variable in variables}
     problems: list[str] = []
 

@@ -1,9 +1,8 @@
-"""Checks and converts the inputs of a run.
-
-Source: docs/dify-behaviour.md, “Input validation”.
-"""
+"""Checks and converts the inputs of a run, and what forms ask for as variables like those of a start node.
+Source: docs/dify-behaviour.md, “Input validation”."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidParam
@@ -21,10 +20,7 @@ async def prepare(
     variables: Sequence[StartVariable], given: Mapping[str, Json], read_file: ReadFile, read_files: ReadFile
 ) -> dict[str, Json]:
     """The inputs of a run: one per declared variable, converted; others are dropped.
-
-    Raises:
-        InvalidParam: An input is missing or of the wrong type.
-    """
+    Raises ``InvalidParam``: an input is missing or of the wrong type."""
     return {
         variable.name: await _prepared(variable, given.get(variable.name), read_file, read_files)
         for variable in variables
@@ -106,3 +102,26 @@ def _checkbox(value: Json) -> Json:
 
 def _holds_objects(value: Json) -> bool:
     return isinstance(value, list) and any(isinstance(item, dict) for item in value)
+
+
+def form_variables(form: Mapping[str, Any]) -> tuple[StartVariable, ...]:
+    """What a form asks for. All of it is required."""
+    return tuple(form_variable(entry, entry["output_variable_name"]) for entry in form["inputs"])
+
+
+def form_variable(definition: Mapping[str, Json], name: str) -> StartVariable:
+    """One input of a form."""
+    source: Any = definition.get("option_source") or {}
+    entry: Any = definition
+    kind = str(entry["type"])
+    return StartVariable(
+        name=name,
+        label=name,
+        type=kind if kind in ("file", "file-list", "select") else "paragraph",
+        required=True,
+        max_length=entry.get("number_limits") or 0 if kind == "file-list" else 0,
+        options=tuple(source.get("value") or ()) if kind == "select" else (),
+        allowed_file_types=tuple(entry.get("allowed_file_types") or ()),
+        allowed_file_extensions=tuple(entry.get("allowed_file_extensions") or ()),
+        allowed_file_upload_methods=tuple(entry.get("allowed_file_upload_methods") or ()),
+    )

@@ -1,7 +1,4 @@
-"""Uploading files, and fetching them.
-
-Source: docs/dify-behaviour.md, “File uploads”, “Files of a request”.
-"""
+"""Uploading files, and fetching them. Source: docs/dify-behaviour.md, “File uploads”, “Files of a request”."""
 
 import posixpath
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -12,9 +9,8 @@ from msgspec import Struct
 
 from jikko.errors import InvalidParam, NotFound, PayloadTooLarge, UnsupportedMediaType, UploadRefused
 from jikko.ids import is_uuid
-from jikko.inputs.file_limits import FileLimits
 from jikko.ports.files.file_store import FileStore
-from jikko.ports.files.file_types import UNKNOWN, extension_of, is_text, mime_type_of
+from jikko.ports.files.file_types import UNKNOWN, detect_type, extension_of, is_text, mime_type_of
 from jikko.ports.stores.blob_store import FileMissing, FileTooLarge
 from jikko.ports.stores.file_index import StoredFile
 from jikko.values import Json, Seconds, Uuid
@@ -26,6 +22,8 @@ _MAX_NAME: Final = 200
 """Characters of a name without its extension."""
 _PIECE: Final = 256 * 1024
 
+_MEBIBYTE: Final = 1024 * 1024
+
 _SHOWN_TEXTS: Final = frozenset(
     {"text/plain", "text/csv", "text/tab-separated-values", "text/markdown", "text/vtt", "application/json"}
 )
@@ -33,6 +31,35 @@ _PROGRAMS: Final = frozenset(
     {"application/wasm", "application/x-shockwave-flash", "application/java-archive", "image/svg+xml"}
 )
 """Types that are no text, and that a browser may run."""
+
+
+class FileLimits(Struct, frozen=True, kw_only=True):
+    """How large uploaded files may be. The defaults are Dify's. Source: docs/dify-behaviour.md, “File uploads”."""
+
+    max_image: int = 10 * _MEBIBYTE
+    """Bytes of an uploaded image; so are the next three."""
+    max_video: int = 100 * _MEBIBYTE
+    max_audio: int = 50 * _MEBIBYTE
+    max_other: int = 15 * _MEBIBYTE
+    blocked_extensions: frozenset[str] = frozenset()
+    """Extensions that cannot be uploaded: lower case, without the dot."""
+
+    @property
+    def largest(self) -> int:
+        """Bytes that no upload may have more of."""
+        return max(self.max_image, self.max_video, self.max_audio, self.max_other)
+
+    def for_upload(self, extension: str) -> int:
+        """Bytes that an uploaded file with this extension may have."""
+        match detect_type(extension, ""):
+            case "image":
+                return self.max_image
+            case "video":
+                return self.max_video
+            case "audio":
+                return self.max_audio
+            case _:
+                return self.max_other
 
 
 class UploadedPart(Protocol):
@@ -207,10 +234,8 @@ def _the_file(parts: Sequence[tuple[str, UploadedPart]]) -> UploadedPart:
 
 
 def shortened(name: str) -> str:
-    """The name, cut to 200 characters before its extension if it is longer than 200.
-
-    Source: docs/dify-behaviour.md, “File uploads”.
-    """
+    """The name, cut to 200 characters before its extension if it is longer than 200. Source: docs/dify-behaviour.md,
+    “File uploads”."""
     if len(name) <= _MAX_NAME:
         return name
     stem, extension = posixpath.splitext(name)

@@ -26,11 +26,7 @@ _encode: Final = msgspec.json.Encoder(enc_hook=str).encode
 
 def set_up_log(level: str, form: str) -> None:
     """Have the process log to standard error.
-
-    Args:
-        level: ``debug``, ``info``, ``warning`` or ``error``.
-        form: One of ``FORMATS``.
-    """
+    ``level``: ``debug``, ``info``, ``warning`` or ``error``. ``form``: one of ``FORMATS``."""
     least = getattr(logging, level.upper())
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines() if form == "json" else TextLines())

@@ -16,7 +16,7 @@ from jikko.engine.event_factory import timed_out
 from jikko.errors import InvalidFormData, InvalidParam, JikkoError, NotFound, TooLate
 from jikko.events import Event, FormClosed, FormRequested
 from jikko.inputs.file_inputs import FileInputs
-from jikko.inputs.form_inputs import form_variable
+from jikko.inputs.run_inputs import form_variable
 from jikko.nodes.flow.human_input import rendered, run_of_token
 from jikko.ports.clock import Clock
 from jikko.ports.stores.run_store import RunStore

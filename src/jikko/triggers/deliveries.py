@@ -86,11 +86,7 @@ class Deliveries:
         return found
 
     async def find(self, delivery_id: str) -> DeliveryView:
-        """One delivery.
-
-        Raises:
-            NotFound: There is none.
-        """
+        """One delivery. Raises ``NotFound``: there is none."""
         delivery = await self._store.find(delivery_id)
         if delivery is None:
             raise NotFound(f"There is no delivery {delivery_id!r}; `jikko deliveries list` shows those that there are.")
@@ -115,15 +111,11 @@ class Deliveries:
 
     async def first_run(self, delivery_id: str) -> tuple[RunRecord, str | None]:
         """The run that a delivery started, and the node from which it is repeated as a whole; ``None`` if none has run.
-
-        Raises:
-            NotFound: There is no such delivery, or its run was removed.
-            Conflict: It started no run.
-        """
+        Raises ``NotFound``: there is no such delivery, or its run was removed; ``Conflict``: it started no run."""
         view = await self.find(delivery_id)
         if not view.delivery.run_id or view.delivery.verdict != "accepted":
             raise Conflict(f"Delivery {delivery_id} was {view.delivery.verdict}, so that it has no run to repeat.")
-        record = await self._run_store.record(view.runs[0]) if view.runs else None
+        record = await self.record(view)
         if record is None:
             raise NotFound(f"The run of delivery {delivery_id} was removed.")
         try:
@@ -136,21 +128,14 @@ class Deliveries:
 
     async def replay(self, delivery_id: str) -> RunLog:
         """Start a run that repeats that of a delivery, from its trigger on, by the app's current version.
-
-        Raises:
-            NotFound, Conflict: See ``first_run`` and ``Retries.retry``.
-        """
+        Raises ``NotFound``, ``Conflict``: see ``first_run`` and ``Retries.retry``."""
         record, node = await self.first_run(delivery_id)
         app = await self._apps.find(record.identity.app_id)
         return await self._retries.retry(app, record.identity.run_id, from_node=node, current=True)
 
     async def discard(self, delivery_id: str) -> DeliveryView:
         """Set aside a delivery whose newest run failed, or was stopped.
-
-        Raises:
-            NotFound: There is none.
-            Conflict: It did not fail.
-        """
+        Raises ``NotFound``: there is none; ``Conflict``: it did not fail."""
         view = await self.find(delivery_id)
         if view.state not in ("failed", "dead"):
             under_way = view.state in ("waiting", "running")

@@ -98,10 +98,7 @@ class DeliveryRetries:
 
     async def look(self) -> None:
         """Deal with some of what is due now.
-
-        Raises:
-            StoreUnavailable: The record cannot be used. What was not dealt with is due still.
-        """
+        Raises ``StoreUnavailable``: the record cannot be used. What was not dealt with is due still."""
         full: dict[str, float | None] = {}
         for delivery in await self._store.due(self._clock()):
             if delivery.app_id in full:
@@ -111,10 +108,7 @@ class DeliveryRetries:
 
     async def _handle(self, delivery: Delivery) -> Decision | None:
         """Deal with one delivery. What goes wrong with it does not hold up the others.
-
-        Raises:
-            StoreUnavailable: The record cannot be used.
-        """
+        Raises ``StoreUnavailable``: the record cannot be used."""
         try:
             return await self._advance(delivery)
         except StoreUnavailable:
@@ -141,10 +135,7 @@ class DeliveryRetries:
 
     async def _retry(self, delivery: Delivery, record: RunRecord, number: int, late: float) -> Decision:
         """Repeat a run from the nodes that failed, once: the number of the retry is claimed with the new run.
-
-        Args:
-            late: Seconds since it was due.
-        """
+        ``late``: seconds since it was due."""
         now = self._clock()
         # No client can send a key that begins with a blank.
         claim = KeyClaim(key=f" delivery {delivery.id} {number}", fingerprint=b"", at=now, lifetime=_CLAIMED_SECONDS)

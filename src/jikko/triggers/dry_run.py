@@ -37,10 +37,7 @@ async def foresee(
     clock: Clock,
 ) -> Foreseen:
     """Return what the server would do with a call of the method that the node declares.
-
-    Args:
-        headers: By names in lower case.
-    """
+    ``headers``: by names in lower case."""
     options = webhooks.options(webhook.trigger, webhook.app.name)
     how = options.verification
     if len(body) > MAX_BODY:

@@ -4,20 +4,12 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from hashlib import blake2b
-from typing import Final, Protocol
+from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from jikko.lang.cron import Cron, Every
-
-
-class Recurrence(Protocol):
-    """Moments that recur. All times are in seconds since the Unix epoch."""
-
-    def after(self, moment: float) -> float | None:
-        """Return the first due time behind a moment; ``None`` if there are no more."""
-
 
 _NO_LATER: Final = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
 """Behind which no moment is a date in every time zone."""
@@ -58,6 +50,10 @@ class DueTimes(Struct, frozen=True, kw_only=True):
 
     def _midnight_behind(self, day: date) -> float:
         return datetime.combine(day + timedelta(days=1), time(), self.zone).timestamp()
+
+
+Recurrence: TypeAlias = Cron | Every | DueTimes
+"""Moments that recur."""
 
 
 def jitter_of(schedule_id: str, most: float) -> float:

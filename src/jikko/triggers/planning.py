@@ -114,7 +114,7 @@ def _to_fire(times: Recurrence, policy: SchedulePolicy, since: float, until: flo
         return [], False
     if policy.missed == "all":
         begin = max(since, math.nextafter(until - policy.missed_within, -math.inf))
-        found = list(islice(_between(times, begin, until), MOST_AT_ONCE + 1))
+        found = list(islice(between(times, begin, until), MOST_AT_ONCE + 1))
         if found:
             return found[:MOST_AT_ONCE], len(found) > MOST_AT_ONCE
     late = until - newest
@@ -122,7 +122,7 @@ def _to_fire(times: Recurrence, policy: SchedulePolicy, since: float, until: flo
     return [newest] if runs else [], False
 
 
-def _between(times: Recurrence, since: float, until: float) -> Iterator[float]:
+def between(times: Recurrence, since: float, until: float = math.inf) -> Iterator[float]:
     """Due times behind one moment, up to another."""
     moment: float | None = since
     while moment is not None and (moment := times.after(moment)) is not None and moment <= until:
@@ -130,11 +130,11 @@ def _between(times: Recurrence, since: float, until: float) -> Iterator[float]:
 
 
 def _last(times: Recurrence, since: float, until: float) -> float | None:
-    """The last of ``_between``, without a look at all: there may be millions."""
+    """The last of ``between``, without a look at all: there may be millions."""
     back = _FIRST_LOOK
     while until > since:
         begin = max(since, until - back)
-        found = deque(_between(times, begin, until), maxlen=1)
+        found = deque(between(times, begin, until), maxlen=1)
         if found or begin == since:
             return found[0] if found else None
         back *= 2
@@ -143,7 +143,7 @@ def _last(times: Recurrence, since: float, until: float) -> float | None:
 
 def _skipped(times: Recurrence, since: float, until: float, why: SkipReason) -> list[Skipped]:
     """The due times behind one moment, up to another, as none or one entry."""
-    first = list(islice(_between(times, since, until), MOST_AT_ONCE))
+    first = list(islice(between(times, since, until), MOST_AT_ONCE))
     if not first:
         return []
     last = first[-1] if len(first) < MOST_AT_ONCE else _last(times, first[-1], until) or first[-1]

@@ -1,5 +1,6 @@
 """Webhooks: from a call that was read to a run that is promised."""
 
+import codecs
 import hashlib
 import secrets
 from collections.abc import Mapping
@@ -26,7 +27,6 @@ from jikko.repositories.app_store import AppStore
 from jikko.repositories.delivery_store import DeliveryStore
 from jikko.runs.idempotency import IdempotentStarts, StartOutcome
 from jikko.runs.start_options import StartOptions
-from jikko.triggers.content_types import detected_type
 from jikko.triggers.triggers import Triggers, webhook_options_of
 from jikko.triggers.verification import Verification
 from jikko.triggers.webhook_call import WebhookCall
@@ -43,6 +43,23 @@ _MAX_KEPT: Final = 500
 _MAX_REASON: Final = 500
 _FIRST_LOOK_SECONDS: Final = 1.0
 """Until the first look at a delivery for whether its run has failed."""
+
+_BEGINNINGS: Final = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+    (b"%PDF-", "application/pdf"),
+    (b"PK\x03\x04", "application/zip"),
+    (b"\x1f\x8b", "application/gzip"),
+    (b"ID3", "audio/mpeg"),
+    (b"OggS", "audio/ogg"),
+    (b"fLaC", "audio/flac"),
+    (b"\x1aE\xdf\xa3", "video/webm"),
+)
+_MARKUP: Final = ((b"<!doctype html", "text/html"), (b"<html", "text/html"), (b"<svg", "image/svg+xml"))
+_XML: Final = b"<?xml"
+_LOOKED_AT: Final = 65_536
+"""Bytes of a text that are looked at."""
 
 
 class Webhook(Struct, frozen=True):
@@ -102,10 +119,7 @@ class Webhooks:
 
     async def at(self, address: str) -> Webhook:
         """The webhook of an address.
-
-        Raises:
-            NotFound: There is none, it is switched off, or the current version of its app does not have it.
-        """
+        Raises ``NotFound``: there is none, it is switched off, or the current version of its app does not have it."""
         trigger = await self._triggers.at(address)
         app = await self._apps.app(trigger.app_id) if trigger is not None and trigger.enabled else None
         if trigger is None or app is None:
@@ -125,14 +139,8 @@ class Webhooks:
         return self.options(trigger, app_name).verification
 
     async def file(self, webhook: Webhook, content: bytes, *, name: str = "", mime_type: str = "") -> Json:
-        """Store a file of a call. Dify does not keep its name. [QUIRK]
-
-        Args:
-            mime_type: As sent; by default that of the name, or as the content looks like.
-
-        Raises:
-            StoreUnavailable: It cannot be written.
-        """
+        """Store a file of a call. Dify does not keep its name. [QUIRK] ``mime_type``: as sent; by default that of the
+        name, or as the content looks like. Raises ``StoreUnavailable``: it cannot be written."""
         mime_type = best_type(mime_type, name) if mime_type or name else detected_type(content)
         return await self._files.make(
             content,
@@ -146,10 +154,7 @@ class Webhooks:
         """Start the run of a call that fits, or find the one that an earlier call with the sender's id has started.
 
         The delivery is written with the first event of the run, or not at all.
-
-        Raises:
-            NotFound, StartRefused, TooManyRequests, ServerStopping: See ``Triggers.start``.
-        """
+        Raises ``NotFound``, ``StartRefused``, ``TooManyRequests``, ``ServerStopping``: see ``Triggers.start``."""
         delivery = self._delivery(webhook, arrival)
         if retries := self.options(webhook.trigger, webhook.app.name).retries:
             delivery = replace(delivery, retries=retries, look_at=delivery.received_at + _FIRST_LOOK_SECONDS)
@@ -168,10 +173,7 @@ class Webhooks:
 
     async def refused(self, webhook: Webhook, arrival: Arrival, reason: str) -> None:
         """Note a call that is refused, for an hour; of a flood the later ones are left out.
-
-        Raises:
-            StoreUnavailable: It cannot be written.
-        """
+        Raises ``StoreUnavailable``: it cannot be written."""
         delivery = self._delivery(webhook, arrival)
         await self._note(replace(delivery, verdict="refused", reason=reason[:_MAX_REASON]), _REFUSED_SECONDS)
 
@@ -201,3 +203,33 @@ def _claim(delivery: Delivery, arrival: Arrival) -> KeyClaim | None:
         return None
     key = f"{delivery.trigger_id}\n{arrival.sender_id}"
     return KeyClaim(key=key, fingerprint=b"", at=delivery.received_at, lifetime=arrival.remembered)
+
+
+def detected_type(content: bytes) -> str:
+    """The MIME type of some bytes, by how they begin; ``application/octet-stream`` if unknown."""
+    for beginning, mime_type in _BEGINNINGS:
+        if content.startswith(beginning):
+            return mime_type
+    if content[:4] == b"RIFF":
+        return {b"WEBP": "image/webp", b"WAVE": "audio/x-wav"}.get(content[8:12], "application/octet-stream")
+    if content[4:8] == b"ftyp":
+        return "video/mp4"
+    start = content[:_LOOKED_AT]
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    for beginning, mime_type in _MARKUP:
+        if text[: len(beginning)].lower() == beginning:
+            return mime_type
+    if text.startswith(_XML):
+        return "text/xml"
+    return "text/plain" if _is_text(start) else "application/octet-stream"
+
+
+def _is_text(start: bytes) -> bool:
+    if b"\0" in start:
+        return False
+    try:
+        # The last character that is looked at may be cut off.
+        codecs.getincrementaldecoder("utf-8")().decode(start, final=len(start) < _LOOKED_AT)
+    except UnicodeDecodeError:
+        return False
+    return True

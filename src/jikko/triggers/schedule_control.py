@@ -1,6 +1,5 @@
 """What people ask of schedules: when they run next, and what became of due times; pause, resume, fire, backfill."""
 
-from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
@@ -14,7 +13,7 @@ from jikko.ports.stores.schedule_store import DueTime, ScheduleState
 from jikko.ports.stores.trigger_store import Trigger
 from jikko.repositories.schedule_store import ScheduleStore
 from jikko.triggers.due_times import DueTimes
-from jikko.triggers.planning import Overlap
+from jikko.triggers.planning import Overlap, between
 from jikko.triggers.schedule_options import OVERLAPS
 from jikko.triggers.workflow_schedule import Schedule, ScheduleReader
 
@@ -56,7 +55,7 @@ class ScheduleControl:
         error = ""
         try:
             times = (await self._read(trigger)).due_times
-            following = tuple(islice(_behind(times, max(self._clock(), until or 0.0)), _SHOWN))
+            following = tuple(islice(between(times, max(self._clock(), until or 0.0)), _SHOWN))
         except StoreUnavailable:
             raise
         except (InvalidSchedule, JikkoError) as wrong:
@@ -65,12 +64,8 @@ class ScheduleControl:
         return ScheduleView(next=following, paused=state.paused, paused_until=until, recent=recent, error=error)
 
     async def pause(self, trigger: Trigger, reason: str, until: float | None = None) -> None:
-        """Have nothing run until a time, or until it is resumed.
-
-        Raises:
-            InvalidParam: The time has passed, or is more than ten years away.
-            NotFound: The trigger is not a schedule.
-        """
+        """Have nothing run until a time, or until it is resumed. Raises ``InvalidParam``: the time has passed, or is
+        more than ten years away; ``NotFound``: the trigger is not a schedule."""
         now = self._clock()
         if until is not None and until <= now:
             raise InvalidParam("A pause must end in the future.")
@@ -86,10 +81,7 @@ class ScheduleControl:
 
     async def fire(self, trigger: Trigger) -> float:
         """Have it run now, beside its due times. Returns the ``sys.timestamp`` of the run.
-
-        Raises:
-            NotFound: The trigger is not a schedule.
-        """
+        Raises ``NotFound``: the trigger is not a schedule."""
         await self._read(trigger)
         now = self._clock()
         await self._store.add_waiting([self._waiting(trigger, now, BY_HAND)])
@@ -97,14 +89,8 @@ class ScheduleControl:
 
     async def backfill(self, trigger: Trigger, since: float, until: float, overlap: Overlap) -> int:
         """Have due times run that have not, from one moment to another, both included.
-
-        Returns:
-            How many were added.
-
-        Raises:
-            InvalidParam: There are too many, or the schedule is wrong.
-            NotFound: The trigger is not a schedule.
-        """
+        Returns how many were added. Raises ``InvalidParam``: there are too many, or the schedule is wrong;
+        ``NotFound``: the trigger is not a schedule."""
         try:
             times = (await self._read(trigger)).due_times
         except InvalidSchedule as error:
@@ -115,10 +101,7 @@ class ScheduleControl:
 
     async def drop_backfill(self, trigger: Trigger) -> int:
         """Have those due times of its backfills not run that wait still. Returns how many they were.
-
-        Raises:
-            NotFound: The trigger is not a schedule.
-        """
+        Raises ``NotFound``: the trigger is not a schedule."""
         await self._state(trigger)
         return await self._store.drop(trigger.id, OVERLAPS, self._clock())
 
@@ -143,17 +126,8 @@ def _within(asked: tuple[DueTimes, float, float]) -> list[float]:
     """All due times from one moment to another. Raises ``InvalidParam``: there are too many."""
     times, since, until = asked
     found: list[float] = []
-    for due in giving_way(_behind(times, since - 0.001)):
-        if due > until:
-            break
+    for due in giving_way(between(times, since - 0.001, until)):
         if len(found) == _MOST_AT_ONCE:
             raise InvalidParam(f"More than {_MOST_AT_ONCE} due times; backfill a shorter time.")
         found.append(due)
     return found
-
-
-def _behind(times: DueTimes, since: float) -> Iterator[float]:
-    """All due times behind a moment."""
-    moment: float | None = since
-    while moment is not None and (moment := times.after(moment)) is not None:
-        yield moment

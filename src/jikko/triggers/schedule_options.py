@@ -1,7 +1,8 @@
-"""What the operator sets for a schedule, beside what its workflow says."""
+"""What the operator sets for a schedule, beside what its workflow says: entries of the triggers file."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any, Final, cast, get_args
 
 import msgspec
@@ -9,11 +10,12 @@ from msgspec import Struct
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
-from jikko.dsl.operator_file import duration_of
+from jikko.dsl.operator_file import OperatorFile, duration_of, read_operator_file
 from jikko.lang.cron import Every, zone_of
 from jikko.nodes.flow.schedule_node import recurrence_of, timezone_of
 from jikko.triggers.due_times import DueTimes
 from jikko.triggers.planning import Missed, Overlap, SchedulePolicy
+from jikko.triggers.webhook_options import is_of_webhook
 
 OPTIONS: Final = (
     *("overlap", "missed", "missed_within", "jitter", "pause_after_failures"),
@@ -34,11 +36,7 @@ class ScheduleOptions(Struct, frozen=True, kw_only=True):
     """Days that are left out, first and last."""
 
     def digest(self, config: Mapping[str, Any]) -> str:
-        """Return a text that is another one if the due times of the schedule are others.
-
-        Args:
-            config: Of the node.
-        """
+        """Return a text that is another one if the due times of the schedule are others. ``config``: of the node."""
         return msgspec.json.encode(
             [
                 *(config.get(name) for name in ("mode", "frequency", "visual_config", "cron_expression", "timezone")),
@@ -50,13 +48,7 @@ class ScheduleOptions(Struct, frozen=True, kw_only=True):
 
     def due_times(self, config: Mapping[str, Any]) -> DueTimes:
         """Return when a schedule with these options is due.
-
-        Args:
-            config: Of the node.
-
-        Raises:
-            InvalidSchedule: The configuration is wrong.
-        """
+        ``config``: of the node. Raises ``InvalidSchedule``: the configuration is wrong."""
         zone = zone_of(timezone_of(config))
         bounds = {
             name: moment.replace(tzinfo=moment.tzinfo or zone).timestamp()
@@ -67,6 +59,25 @@ class ScheduleOptions(Struct, frozen=True, kw_only=True):
         if isinstance(recurrence, Every) and "start" in bounds:
             recurrence = Every(recurrence.seconds, bounds["start"])
         return DueTimes(recurrence=recurrence, zone=zone, excluded=self.exclude, **bounds)
+
+
+def read_triggers_file(file: Path) -> Mapping[str, ScheduleOptions]:
+    """Return the options of schedules by ``APP/NODE``.
+    Raises ``InvalidSettings``: the file cannot be read. Carries every problem found."""
+    return parse_triggers_file(read_operator_file(file, "triggers"), source=str(file))
+
+
+def parse_triggers_file(text: bytes, *, source: str = "triggers file") -> Mapping[str, ScheduleOptions]:
+    """Return what a text says. See ``read_triggers_file``."""
+    file = OperatorFile(text, "triggers", source, ("triggers",))
+    found: dict[str, ScheduleOptions] = {}
+    for name, fields in file.root.mapping("triggers").entries():
+        if is_of_webhook(fields):
+            continue
+        fields.check_names(OPTIONS)
+        found[name] = read_schedule_options(fields)
+    file.require_no_problems()
+    return found
 
 
 def read_schedule_options(fields: Fields) -> ScheduleOptions:

@@ -60,11 +60,7 @@ class ScheduleRuns:
 
         The due time is claimed in the transaction that creates the run, as an idempotency key is. So a process that
         dies before it has noted the run starts none twice: the next leader claims the same due time again, and finds
-        the run.
-
-        Raises:
-            JikkoError: It was not started.
-        """
+        the run. Raises ``JikkoError``: it was not started."""
         claim = KeyClaim(key=_key(schedule, due), fingerprint=b"", at=self._clock(), lifetime=KEPT_SECONDS)
         try:
             run = await self._triggers.start(schedule.trigger, {}, StartOptions(claim=claim), timestamp=due)
@@ -89,11 +85,7 @@ class ScheduleRuns:
         await self._runs.control.stop(schedule.app.id, record.identity.run_id, f"schedule {schedule.trigger.node_id}")
 
     async def ended(self, record: RunRecord) -> None:
-        """Wait until a run has ended, wherever it is.
-
-        Raises:
-            JikkoError: It cannot be followed.
-        """
+        """Wait until a run has ended, wherever it is. Raises ``JikkoError``: it cannot be followed."""
         async for _ in self._runs.control.reader(record).follow(_BEHIND_ALL, durable=True, through_pauses=True):
             pass
 

@@ -38,10 +38,8 @@ class ScheduleWatch:
         *,
         has_options: bool,
     ) -> None:
-        """Args:
-        schedules: Made, with what they import, when the first one is due.
-        has_options: Whether the operator has set something for schedules, perhaps anew.
-        """
+        """``schedules``: made, with what they import, when the first one is due. ``has_options``: whether the operator
+        has set something for schedules, perhaps anew."""
         self._has_options = has_options
         self._store = store
         self._schedules = schedules

@@ -47,9 +47,7 @@ class Schedules:
         alarm: Alarm,
         measures: ScheduleMeasures,
     ) -> None:
-        """Args:
-        alarm: Set when a schedule is to be looked at.
-        """
+        """``alarm``: set when a schedule is to be looked at."""
         self._store = store
         self._triggers = triggers
         self._reader = reader
@@ -61,10 +59,7 @@ class Schedules:
 
     async def look(self) -> None:
         """Deal with all that is due now.
-
-        Raises:
-            StoreUnavailable: The record cannot be used. What was not dealt with is due still.
-        """
+        Raises ``StoreUnavailable``: the record cannot be used. What was not dealt with is due still."""
         while due := await self._store.due(self._clock(), _AT_ONCE):
             found = await asyncio.gather(*map(self._handle, due), return_exceptions=True)
             if errors := [each for each in found if each is not None]:

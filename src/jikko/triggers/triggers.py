@@ -44,9 +44,7 @@ class Triggers:
     def __init__(
         self, store: TriggerStore, apps: AppStore, runs: Runs, options: Mapping[str, WebhookOptions] | None = None
     ) -> None:
-        """Args:
-        options: Those of webhooks, by ``APP/NODE`` or the ids of triggers: some have addresses.
-        """
+        """``options``: those of webhooks, by ``APP/NODE`` or the ids of triggers: some have addresses."""
         self._store = store
         self._apps = apps
         self._runs = runs
@@ -65,11 +63,7 @@ class Triggers:
     ) -> tuple[list[str], list[tuple[str, ...]]]:
         """Return the entries of the triggers file that match no trigger of their kind (misspelt, or of a renamed app),
         and those that name the same trigger.
-
-        Args:
-            webhooks: The names of the entries of webhooks.
-            schedules: Those of schedules.
-        """
+        ``webhooks``: the names of the entries of webhooks. ``schedules``: those of schedules."""
         apps = {app.id: app.name for app in await self._apps.apps()}
         entries = dict.fromkeys([("webhook", name) for name in webhooks] + [("schedule", name) for name in schedules])
         matched = [
@@ -83,10 +77,7 @@ class Triggers:
 
     async def find(self, which: str) -> Trigger:
         """A trigger by its id, or as ``APP/NODE``: the name or id of its app, and the id of its node.
-
-        Raises:
-            NotFound: There is none.
-        """
+        Raises ``NotFound``: there is none."""
         trigger = await self._store.find(which) if is_uuid(which) else await self._named(which)
         if trigger is None:
             raise NotFound(f"There is no trigger {which!r}; `jikko triggers list` shows those that there are.")
@@ -128,11 +119,7 @@ class Triggers:
         return [addressed(trigger) for trigger in triggers]
 
     async def enable(self, trigger: Trigger, enabled: bool) -> None:
-        """Switch a trigger on or off. Durable when it returns.
-
-        Raises:
-            NotFound: It is gone meanwhile.
-        """
+        """Switch a trigger on or off. Durable when it returns. Raises ``NotFound``: it is gone meanwhile."""
         if not await self._store.enable(trigger.id, enabled):
             raise NotFound(f"There is no trigger {trigger.id} any more.")
 

@@ -103,13 +103,8 @@ def require_verified(
 
     Only what is signed tells two calls apart where a timestamp is signed: timestamp and body stand for an id that is
     not, so that a captured call does not run again with another one.
-
-    Args:
-        by_body: Whether the digest of the body stands for an id of the sender that there is not.
-
-    Raises:
-        Unauthorized: The call is not of who has one of the secrets, or is too old.
-    """
+    ``by_body``: whether the digest of the body stands for an id of the sender that there is not. Raises
+    ``Unauthorized``: the call is not of who has one of the secrets, or is too old."""
     given = header(how.header) or ""
     call_id = header(how.id_header) or "" if how.id_header else ""
     if how.scheme != "signature":
@@ -168,10 +163,7 @@ def challenge_of(how: Verification, query: Mapping[str, str], body: bytes | byte
     """What the question of a sender for a proof of the address is answered with; ``None``: the call asks none.
 
     Slack's is signed as all its calls are; Meta's has one of the secrets.
-
-    Raises:
-        Unauthorized: It is Meta's, with another secret.
-    """
+    Raises ``Unauthorized``: it is Meta's, with another secret."""
     if how.challenge == "meta" and query.get("hub.mode") == "subscribe":
         token = query.get("hub.verify_token", "").encode("utf-8", "replace")
         matches = [hmac.compare_digest(secret.encode(), token) for secret in how.secrets]

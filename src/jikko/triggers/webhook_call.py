@@ -1,7 +1,5 @@
 """A call of a webhook: whether it fits what its node declares, and what its run is given. Does no I/O.
-
-Source: docs/dify-behaviour.md, “Trigger nodes”. The texts of errors are Dify's.
-"""
+Source: docs/dify-behaviour.md, “Trigger nodes”. The texts of errors are Dify's."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -92,10 +90,7 @@ def headers_of(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 def without_secrets(config: WebhookConfig, headers: Mapping[str, str], credential: str = "") -> dict[str, str]:
     """The headers without those by which callers prove who they are, unless the node declares them.
-
-    Args:
-        credential: The one that was looked at, in lower case.
-    """
+    ``credential``: the one that was looked at, in lower case."""
     declared = {header.name.lower().replace("_", "-") for header in config.headers}
     hidden = (_SECRET | {credential}) - declared
     return {name: MASK if name.lower() in hidden else value for name, value in headers.items()}
@@ -103,10 +98,7 @@ def without_secrets(config: WebhookConfig, headers: Mapping[str, str], credentia
 
 def query_of(raw: str) -> dict[str, str]:
     """The parameters of a query, or the fields of a form: of several of one name the first.
-
-    Raises:
-        BadRequest: There are too many.
-    """
+    Raises ``BadRequest``: there are too many."""
     try:
         pairs = parse_qsl(raw, keep_blank_values=True, errors="replace", max_num_fields=_MAX_PARAMETERS)
     except ValueError:
@@ -116,13 +108,7 @@ def query_of(raw: str) -> dict[str, str]:
 
 def body_of(content_type: str, raw: bytes | bytearray, decoded: Json = None) -> dict[str, Json]:
     """What a body holds that is neither a form with files nor bytes.
-
-    Args:
-        decoded: Of a body of JSON, its value.
-
-    Raises:
-        BadRequest: It cannot be read.
-    """
+    ``decoded``: of a body of JSON, its value. Raises ``BadRequest``: it cannot be read."""
     match content_type:
         case _ if content_type == JSON and not raw.strip():
             return {}
@@ -145,11 +131,7 @@ def require_kind(config: WebhookConfig, method: str, content_type: str) -> None:
 
 
 def checked(config: WebhookConfig, call: WebhookCall) -> WebhookCall:
-    """The call with its values converted as its node declares them.
-
-    Raises:
-        BadRequest: It does not fit.
-    """
+    """The call with its values converted as its node declares them. Raises ``BadRequest``: it does not fit."""
     require_kind(config, call.method, call.content_type)
     sent = {name.lower().replace("_", "-") for name in call.headers}
     for header in config.headers:

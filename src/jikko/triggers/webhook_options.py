@@ -54,13 +54,8 @@ class WebhookOptions(Struct, frozen=True, kw_only=True):
 
 def read_webhook_options(file: Path | None, environment: Mapping[str, str]) -> dict[str, WebhookOptions]:
     """Return the options of webhooks, by ``APP/NODE`` or the ids of triggers; nothing if there is no file.
-
-    Args:
-        environment: What ``${NAME}`` in the file stands for. Where a name is not set, every call is refused.
-
-    Raises:
-        InvalidSettings: The file cannot be read. Carries every problem found.
-    """
+    ``environment``: what ``${NAME}`` in the file stands for. Where a name is not set, every call is refused. Raises
+    ``InvalidSettings``: the file cannot be read. Carries every problem found."""
     if file is None:
         return {}
     return parse_webhook_options(read_operator_file(file, "triggers"), environment, source=str(file))

@@ -34,11 +34,7 @@ class Schedule(Struct, frozen=True, kw_only=True):
 
     @property
     def due_times(self) -> DueTimes:
-        """When it is due.
-
-        Raises:
-            InvalidSchedule: The configuration is wrong.
-        """
+        """When it is due. Raises ``InvalidSchedule``: the configuration is wrong."""
         return self.options.due_times(self.config)
 
 
@@ -48,19 +44,14 @@ class ScheduleReader:
     def __init__(
         self, apps: AppStore, workflows: Workflows, options: Callable[[Trigger, str], ScheduleOptions]
     ) -> None:
-        """Args:
-        options: Those of a schedule, by its trigger and the name of its app.
-        """
+        """``options``: those of a schedule, by its trigger and the name of its app."""
         self._apps = apps
         self._workflows = workflows
         self._options = options
 
     async def read(self, trigger: Trigger) -> Schedule | None:
         """Return the schedule of a trigger; ``None`` if its app is gone, or the current version has no such node.
-
-        Raises:
-            JikkoError: The version cannot be read.
-        """
+        Raises ``JikkoError``: the version cannot be read."""
         app = await self._apps.app(trigger.app_id)
         if app is None:
             return None

@@ -19,7 +19,7 @@ from jikko.client.async_client import AsyncClient
 from jikko.concurrency.loop_thread import LoopThread, interrupts
 from jikko.errors import JikkoError
 from jikko.exit_codes import ExitCode
-from jikko.inputs.form_inputs import form_variables
+from jikko.inputs.run_inputs import form_variables
 from jikko.terminal_text import printable, shown
 
 _ERASE = "\x1b[K"

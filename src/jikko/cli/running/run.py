@@ -35,9 +35,9 @@ from jikko.errors import InvalidFormData, InvalidParam, TooLate
 from jikko.events import RunFinished, RunPaused
 from jikko.exit_codes import ExitCode, of_run
 from jikko.graph.mocks import unknown_mocks
-from jikko.inputs.form_inputs import form_variables
 from jikko.inputs.given import Upload, given_inputs
 from jikko.inputs.local_files import uploaded
+from jikko.inputs.run_inputs import form_variables
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.stores.messages import Message
 from jikko.runs.idempotency import StartOutcome

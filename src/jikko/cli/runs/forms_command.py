@@ -19,9 +19,9 @@ from jikko.cli.runs.remote import Server, reached
 from jikko.cli.runs.run_commands import executed_here
 from jikko.cli.shown import show_entry
 from jikko.exit_codes import ExitCode
-from jikko.inputs.form_inputs import form_variables
 from jikko.inputs.given import described, given_inputs
 from jikko.inputs.local_files import uploaded
+from jikko.inputs.run_inputs import form_variables
 from jikko.runs.reading.short_ids import run_of
 from jikko.settings import Settings
 from jikko.terminal_text import printable, shown

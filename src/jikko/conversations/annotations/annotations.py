@@ -1,7 +1,6 @@
 """The use cases about annotations. Source: docs/dify-behaviour.md, “Conversations and messages”."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from jikko.dsl.repair import model_provider
 from jikko.errors import InvalidParam, NotFound
@@ -9,13 +8,6 @@ from jikko.ids import new_id
 from jikko.ports.clock import Clock
 from jikko.ports.stores.annotation_store import Annotation, ReplyJob, ReplySetting
 from jikko.repositories.annotation_store import AnnotationStore
-
-
-class AnnotationSlice(NamedTuple):
-    """Some of the annotations of an app, newest first."""
-
-    annotations: list[Annotation]
-    total: int
 
 
 class Annotations:
@@ -49,16 +41,13 @@ class Annotations:
         if not await self._store.delete(app_id, annotation_id):
             raise _not_found()
 
-    async def page(self, app_id: str, keyword: str, page: int, limit: int) -> AnnotationSlice:
-        """One page of them. See ``AnnotationStore.page``."""
-        return AnnotationSlice(*await self._store.page(app_id, keyword=keyword, page=page, limit=limit))
+    async def page(self, app_id: str, keyword: str, page: int, limit: int) -> tuple[list[Annotation], int]:
+        """One page of them, newest first, and how many there are. See ``AnnotationStore.page``."""
+        return await self._store.page(app_id, keyword=keyword, page=page, limit=limit)
 
     async def reply(self, app_id: str, threshold: float, provider: str, model: str) -> ReplyJob:
         """Begin to answer by annotations, or by another model or threshold than before.
-
-        Returns:
-            The job that makes vectors of them, under way already if the same was asked for before it was done.
-        """
+        Returns the job that makes vectors of them, under way already if the same was asked for before it was done."""
         setting = ReplySetting(threshold=threshold, provider=model_provider(provider), model=model)
         job = await self._store.begin(ReplyJob(id=new_id(), app_id=app_id, setting=setting, created_at=self._clock()))
         self._say_due()
@@ -75,13 +64,7 @@ class Annotations:
 
     async def job(self, app_id: str, job_id: str, *, replying: bool) -> ReplyJob:
         """A job of an app.
-
-        Args:
-            replying: Whether it is one that begins replies.
-
-        Raises:
-            InvalidParam: There is no such one.
-        """
+        ``replying``: whether it is one that begins replies. Raises ``InvalidParam``: there is no such one."""
         job = await self._store.job(app_id, job_id)
         if job is None or (job.setting is not None) != replying:
             raise InvalidParam("The job does not exist.")

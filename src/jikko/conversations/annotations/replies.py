@@ -34,10 +34,8 @@ class AnnotationTable:
     """Finds the annotation nearest to a question. It never changes."""
 
     def __init__(self, entries: Sequence[tuple[str, str, Vector | None]]) -> None:
-        """Args:
-        entries: Id, question and vector of each annotation, oldest first; without a vector it is found by its very
-            words only.
-        """
+        """``entries``: id, question and vector of each annotation, oldest first; without a vector it is found by its
+        very words only."""
         self._by_question: dict[str, str] = {}
         for id_, question, _ in entries:
             self._by_question.setdefault(question, id_)

@@ -38,13 +38,7 @@ class _Parser(MultiPartParser):
 
 async def parsed(scope: Scope, receive: Receive, max_field: int = MAX_FIELD_BYTES) -> FormData:
     """The form, to be closed behind its use. It takes 2 MiB of memory at most, unless fields may be longer.
-
-    Args:
-        max_field: Bytes that a field may have.
-
-    Raises:
-        BadRequest: It cannot be read.
-    """
+    ``max_field``: bytes that a field may have. Raises ``BadRequest``: it cannot be read."""
     request = StarletteRequest(scope, receive)
     try:
         async with aclosing(request.stream()) as stream:

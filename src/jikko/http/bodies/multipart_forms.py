@@ -64,10 +64,7 @@ async def form_of(
     request: Request, largest: int, too_large: JikkoError, *, in_memory: bool, has_long_fields: bool = False
 ) -> AsyncIterator["FormData"]:
     """The form itself. For the rest see ``read_form``.
-
-    Args:
-        has_long_fields: Whether a field may be as large as a file; else it has 8,192 bytes at most.
-    """
+    ``has_long_fields``: whether a field may be as large as a file; else it has 8,192 bytes at most."""
     limit = largest + _OVERHEAD
     size = announced_bytes(request)
     if size is None:
@@ -103,10 +100,7 @@ def files_of(form: "FormData") -> "list[tuple[str, UploadFile]]":
 
 def limited(receive: Receive, limit: int, too_large: JikkoError) -> Receive:
     """The body of a request, which may have ``limit`` bytes at most: a form that announces no length is kept on disk.
-
-    Raises:
-        JikkoError: ``too_large``, when it is received, and is larger.
-    """
+    Raises ``JikkoError``: ``too_large``, when it is received, and is larger."""
     size = 0
 
     async def received() -> Message:

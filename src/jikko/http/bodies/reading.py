@@ -86,11 +86,7 @@ async def read_body(request: "Request", largest: int | None = None) -> bytes | b
 @asynccontextmanager
 async def with_room(request: "Request", size: int) -> AsyncIterator[Receive]:
     """What receives a body, in the block, with room for ``size`` bytes. The request keeps the room until it is done.
-
-    Raises:
-        NoRoom: There was none for too long.
-        BodyTooSlow: It hardly came while others waited.
-    """
+    Raises ``NoRoom``: there was none for too long; ``BodyTooSlow``: it hardly came while others waited."""
     if size <= SMALL_BYTES:
         yield request.receive
         return
@@ -132,11 +128,7 @@ async def _read_on(
     receive: Receive, body: bytes | bytearray, enough: int, limit: int, too_large: PayloadTooLarge
 ) -> tuple[bytes | bytearray, bool]:
     """The body, and whether there is more of it.
-
-    Args:
-        body: What came of it before.
-        enough: Bytes behind which no more is read.
-    """
+    ``body``: what came of it before. ``enough``: bytes behind which no more is read."""
     more = True
     while more and len(body) <= enough:
         message = await receive()

@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 
 def console_sections(console: "Console", page: "PageFiles | None" = None) -> Sequence[Operation | Section]:
     """All addresses below ``/console`` and ``/api``, and ``/``, which leads browsers there.
-
-    Args:
-        page: By default that of the package.
-    """
+    ``page``: by default that of the package."""
 
     @cache
     def gate() -> "VisitorGate":

@@ -17,10 +17,7 @@ _SCHEME: Final = {
 
 def console_operations(console: Console, page: PageFiles | None = None) -> list[Operation]:
     """All addresses below ``/console`` and ``/api``, and ``/``, which leads browsers there.
-
-    Args:
-        page: By default that of the package.
-    """
+    ``page``: by default that of the package."""
     return list(all_operations(console_sections(console, page)))
 
 

@@ -105,10 +105,7 @@ class VisitorGate:
 
     def for_all(self, handler: OpenHandler, *, changes: bool = False) -> Handler:
         """A handler that sees all requests that come over a host of ours.
-
-        Args:
-            changes: Whether only the console's own page may send them.
-        """
+        ``changes``: whether only the console's own page may send them."""
 
         @wraps(handler)
         async def handle(request: Request) -> SendableResponse:
@@ -139,16 +136,10 @@ class VisitorGate:
         return operation, replace(operation, path=f"{PAGE_API}/{route.path}", described=False)
 
     async def _visitor(self, request: Request, *, uses: bool = True) -> Visitor:
-        """Who a request is from.
-
-        Args:
-            uses: Whether a session counts as used by it: not by what a stream sends that was opened once.
-
-        Raises:
-            Unauthorized: There is no token and no session.
-            WrongHost: There is no token, and the host is none of ours: pages have cookies, and no tokens.
-            Forbidden: A page of another site sent it, with the cookie of a browser.
-        """
+        """Who a request is from. ``uses``: whether a session counts as used by it: not by what a stream sends that was
+        opened once. Raises ``Unauthorized``: there is no token and no session; ``WrongHost``: there is no token, and
+        the host is none of ours: pages have cookies, and no tokens; ``Forbidden``: a page of another site sent it, with
+        the cookie of a browser."""
         scheme, _, token = (request.header(b"authorization") or "").partition(" ")
         if scheme.lower() == "bearer":
             return await self.console.access.by_token(token.strip())
@@ -191,11 +182,8 @@ ASKED_EVERY: Final = 1.0
 async def guarded(
     pieces: AsyncIterator[bytes], still_in: Callable[[], Awaitable[object]], clock: Clock
 ) -> AsyncIterator[bytes]:
-    """The pieces of a stream, until one is due that its listener may not have.
-
-    Args:
-        still_in: Raises a ``JikkoError`` for one whose session is over, whose token is gone, or whom nobody can tell.
-    """
+    """The pieces of a stream, until one is due that its listener may not have. ``still_in``: raises a ``JikkoError``
+    for one whose session is over, whose token is gone, or whom nobody can tell."""
     asked = clock()
     async with aclosing(cast(AsyncGenerator[bytes, None], pieces)):
         async for piece in pieces:
@@ -225,13 +213,7 @@ class WrongHost(JikkoError):
 
 def require_host(request: Request, public_url: str, listens_on: str) -> None:
     """Keep out pages of names that were made to lead here (DNS rebinding).
-
-    Args:
-        listens_on: The host of the settings.
-
-    Raises:
-        WrongHost: It is none of ours.
-    """
+    ``listens_on``: the host of the settings. Raises ``WrongHost``: it is none of ours."""
     host = (request.header(b"host") or "").lower()
     name = _name_of(host)
     here = request.scope.get("server") or ("", 0)
@@ -251,10 +233,7 @@ def require_own_page(request: Request, public_url: str) -> None:
 
     A page of the console is one of the request's own origin, or of the public URL. At a host that is in the public URL,
     the scheme of that holds; elsewhere that of the request, which a proxy tells only if it is a trusted one.
-
-    Raises:
-        Forbidden: It does not come from the console's own page.
-    """
+    Raises ``Forbidden``: it does not come from the console's own page."""
     site, origin = request.header(b"sec-fetch-site"), request.origin
     public = _origin_of(public_url)
     here = _origin_of(f"{request.scope['scheme']}://{request.header(b'host') or ''}")

@@ -34,11 +34,7 @@ def reference_file(name: str) -> bytes:
 
 def reference_page(description: dict[str, Any], base: str = "./") -> str:
     """The page, in HTML. To be made off the event loop.
-
-    Args:
-        description: As ``openapi`` makes it.
-        base: Where its paths begin, seen from the page.
-    """
+    ``description``: as ``openapi`` makes it. ``base``: where its paths begin, seen from the page."""
     # Loaded by few servers, and only at the first look.
     from jinja2 import Environment, StrictUndefined
 
@@ -197,11 +193,7 @@ _BY_FORMAT: Final = {"uuid": _ID, "date-time": "2025-10-09T08:53:20Z", "binary":
 
 def example_of(schema: Schema, schemas: dict[str, Schema], *, name: str = "", depth: int = 0) -> Any:
     """A value that fits a schema. What may be left out of an answer is, unless its value is known by name.
-
-    Args:
-        schemas: Those that are referred to.
-        name: That of the field whose value it is.
-    """
+    ``schemas``: those that are referred to. ``name``: that of the field whose value it is."""
     if "$ref" in schema:
         schema = schemas[str(schema["$ref"]).rpartition("/")[2]]
     choices = schema.get("anyOf") or schema.get("oneOf")

@@ -50,10 +50,7 @@ _WHAT = {
 
 def openapi(version: str, root_path: str = "") -> dict[str, Any]:
     """The description, as OpenAPI 3.1. To be made off the event loop.
-
-    Args:
-        root_path: The path below which clients reach the server.
-    """
+    ``root_path``: the path below which clients reach the server."""
     return described(
         giving_way(OPERATIONS, _AT_ONCE),
         title="Jikko",

@@ -87,9 +87,9 @@ async def list_annotations(request: Request) -> SendableResponse:
     app = await authenticated(request)
     asked = queried(request.query, AnnotationFilter)
     limit = min(asked.limit, _MAX_LIMIT)
-    found = await request.api.annotations.page(app.id, asked.keyword, asked.page, limit)
-    items = [_item(annotation) for annotation in found.annotations]
-    return json_response(AnnotationPage(items, len(items) == limit, limit, found.total, asked.page))
+    found, total = await request.api.annotations.page(app.id, asked.keyword, asked.page, limit)
+    items = [_item(annotation) for annotation in found]
+    return json_response(AnnotationPage(items, len(items) == limit, limit, total, asked.page))
 
 
 @Route("POST", "/v1/apps/annotations", {201: AnnotationItem}, (503,), tag="Annotations", body=AnnotationRequest)

@@ -1,7 +1,5 @@
 """Asking an app that completes a text, and stopping its answer.
-
-Source: docs/dify-behaviour.md, “Apps without a workflow”.
-"""
+Source: docs/dify-behaviour.md, “Apps without a workflow”."""
 
 from typing import Annotated, Final
 

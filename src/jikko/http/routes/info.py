@@ -23,7 +23,7 @@ from jikko.ports.tools import tool_name
 from jikko.values import Json, Uuid
 
 if TYPE_CHECKING:
-    from jikko.inputs.file_limits import FileLimits
+    from jikko.inputs.uploads import FileLimits
 
 _OFF = {"enabled": False}
 _SILENT = {"enabled": False, "voice": "", "language": ""}

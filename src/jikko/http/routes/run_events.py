@@ -1,7 +1,5 @@
 """The events of one run: its log, and Dify's messages while it goes on.
-
-Source: docs/dify-behaviour.md, “Rejoining a stream”.
-"""
+Source: docs/dify-behaviour.md, “Rejoining a stream”."""
 
 import contextlib
 from collections.abc import AsyncIterator

@@ -107,10 +107,7 @@ async def promised(request: Request, run: Started) -> None:
     """Wait until the beginning of a run is durable: nothing is answered before, and from then on the run is promised.
 
     The room of the body is given back, which is in memory several times until then.
-
-    Raises:
-        StartRefused: It did not become durable in time.
-    """
+    Raises ``StartRefused``: it did not become durable in time."""
     try:
         await run.committed(1)
     except StoreUnavailable:

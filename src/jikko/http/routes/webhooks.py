@@ -152,11 +152,7 @@ def _verified(
     """The answer to a question for a proof of the address, and the sender's id of the call.
 
     ``None``: the call asks none, and is of who may call.
-
-    Raises:
-        Unauthorized: It is not.
-        BadRequest: Its query has too many parameters.
-    """
+    Raises ``Unauthorized``: it is not; ``BadRequest``: its query has too many parameters."""
     query = query_of(str(request.scope["query_string"], "latin-1"))
     answer, call_id = challenge_of(how, query, b"") if how.challenge == "meta" else None, ""
     if answer is None:
@@ -197,12 +193,8 @@ _debug_get, _debug_put, _debug_patch, _debug_delete = (
 
 
 async def _read(request: Request, webhook: Webhook, raw: bytes | bytearray) -> WebhookCall:
-    """The call, checked; its files are stored.
-
-    Raises:
-        BadRequest: It cannot be read, or does not fit.
-        PayloadTooLarge, StoreUnavailable: See ``Request.json`` and ``FileStore.save``.
-    """
+    """The call, checked; its files are stored. Raises ``BadRequest``: it cannot be read, or does not fit;
+    ``PayloadTooLarge``, ``StoreUnavailable``: see ``Request.json`` and ``FileStore.save``."""
     method, headers = request.scope["method"], headers_of(request.scope["headers"])
     kind = media_type(headers.get("Content-Type", ""))
     query = query_of(str(request.scope["query_string"], "latin-1"))

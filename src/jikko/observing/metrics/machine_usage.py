@@ -22,9 +22,5 @@ def usage() -> Snapshot:
 
 def of_server(members: int, began: float) -> Snapshot:
     """What is known of a server as a whole.
-
-    Args:
-        members: Processes that accept requests.
-        began: When it started, by ``time.time``.
-    """
+    ``members``: processes that accept requests. ``began``: when it started, by ``time.time``."""
     return [("jikko_members", (), [float(members)]), ("process_start_time_seconds", (), [began])]

@@ -73,11 +73,7 @@ async def trace(
     run: RunIdentity, store: RunStore, apps: AppCatalog, export: SpanExport, *, content: bool = False
 ) -> list[Span]:
     """Send the spans of a run. Returns them.
-
-    Raises:
-        LogDamaged: Its log cannot be read.
-        StoreUnavailable: The record cannot be read.
-    """
+    Raises ``LogDamaged``: its log cannot be read; ``StoreUnavailable``: the record cannot be read."""
     log = await store.events(run.run_id)
     try:
         name = (await apps.find(run.app_id)).name

@@ -19,9 +19,36 @@ from jikko.events import (
     RunRetried,
     RunStarted,
 )
-from jikko.observing.traces import names
 from jikko.record import RunIdentity
 from jikko.trace_context import parent_of, span_of, state_of
+
+# The conventions of OpenTelemetry for generative AI, which are still in development; what they have no name for has one
+# of ours.
+OPERATION: Final = "gen_ai.operation.name"
+AGENT: Final = "gen_ai.agent.name"
+PROVIDER: Final = "gen_ai.provider.name"
+MODEL: Final = "gen_ai.request.model"
+INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+INPUT_MESSAGES: Final = "gen_ai.input.messages"
+OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
+ERROR_TYPE: Final = "error.type"
+
+RUN: Final = "jikko.run.id"
+APP: Final = "jikko.app.id"
+TRIGGER: Final = "jikko.trigger.kind"
+TRIGGER_NODE: Final = "jikko.trigger.node"
+STATUS: Final = "jikko.status"
+EPOCH: Final = "jikko.epoch"
+NODE: Final = "jikko.node.id"
+NODE_TYPE: Final = "jikko.node.type"
+EXECUTION: Final = "jikko.execution.id"
+ROUND: Final = "jikko.round"
+ATTEMPTS: Final = "jikko.attempts"
+
+INVOKE_WORKFLOW: Final = "invoke_workflow"
+CHAT: Final = "chat"
 
 _CONTENT: Final = 16_000
 """Characters of a prompt or an answer that are in a span: a collector refuses what is too large."""
@@ -69,16 +96,16 @@ class _Fold:
         self._run_id = identity.run_id
         self._content = content
         self._root = Span(
-            name=names.run_span_name(app_name),
+            name=f"{INVOKE_WORKFLOW} {app_name}",
             trace_id="",
             span_id=span_of(identity.run_id),
             started_at=0.0,
             ended_at=0.0,
             attributes={
-                names.OPERATION: names.INVOKE_WORKFLOW,
-                names.AGENT: app_name,
-                names.RUN: identity.run_id,
-                names.APP: identity.app_id,
+                OPERATION: INVOKE_WORKFLOW,
+                AGENT: app_name,
+                RUN: identity.run_id,
+                APP: identity.app_id,
             },
         )
         self.spans = [self._root]
@@ -96,7 +123,7 @@ class _Fold:
                 root.started_at = event.at
                 if event.entry:
                     kind = triggered_from(self._identity.app_id, self._identity.end_user_id)
-                    root.attributes |= {names.TRIGGER: kind or "", names.TRIGGER_NODE: event.entry}
+                    root.attributes |= {TRIGGER: kind or "", TRIGGER_NODE: event.entry}
             case RunRetried():
                 # The nodes before are spans of the other run already.
                 del self.spans[1:]
@@ -113,44 +140,44 @@ class _Fold:
                 root.events.append((event.at, "parked"))
             case RunRecovered():
                 root.events.append((event.at, "taken over"))
-                root.attributes[names.EPOCH] = event.epoch
+                root.attributes[EPOCH] = event.epoch
             case RunFinished():
                 root.ended_at = event.at
-                root.attributes[names.STATUS] = event.status
+                root.attributes[STATUS] = event.status
                 root.failed = event.status == "failed"
                 if root.failed:
-                    failed = (span.attributes.get(names.ERROR_TYPE) for span in self.spans[1:] if span.failed)
-                    root.attributes[names.ERROR_TYPE] = str(next(filter(None, failed), "failed"))
+                    failed = (span.attributes.get(ERROR_TYPE) for span in self.spans[1:] if span.failed)
+                    root.attributes[ERROR_TYPE] = str(next(filter(None, failed), "failed"))
 
     def _node(self, event: NodeFinished) -> Span:
         used = event.process_data
         model, provider = str(used.get("model_name") or ""), str(used.get("model_provider") or "")
         within = event.rounds[-1].execution_id if event.rounds else self._run_id
         attributes: Attributes = {
-            names.RUN: self._run_id,
-            names.NODE: event.node_id,
-            names.NODE_TYPE: event.node_type,
-            names.EXECUTION: event.execution_id,
-            names.STATUS: event.status,
+            RUN: self._run_id,
+            NODE: event.node_id,
+            NODE_TYPE: event.node_type,
+            EXECUTION: event.execution_id,
+            STATUS: event.status,
         }
         if event.rounds:
-            attributes[names.ROUND] = event.rounds[-1].index
+            attributes[ROUND] = event.rounds[-1].index
         if attempts := self._attempts.get(event.execution_id):
-            attributes[names.ATTEMPTS] = attempts + 1
+            attributes[ATTEMPTS] = attempts + 1
         if model:
-            attributes |= {names.OPERATION: names.CHAT, names.MODEL: model, names.PROVIDER: provider}
+            attributes |= {OPERATION: CHAT, MODEL: model, PROVIDER: provider}
             if reason := used.get("finish_reason"):
-                attributes[names.FINISH_REASONS] = [str(reason)]
+                attributes[FINISH_REASONS] = [str(reason)]
             if event.usage is not None:
-                attributes[names.INPUT_TOKENS] = event.usage.prompt_tokens
-                attributes[names.OUTPUT_TOKENS] = event.usage.completion_tokens
+                attributes[INPUT_TOKENS] = event.usage.prompt_tokens
+                attributes[OUTPUT_TOKENS] = event.usage.completion_tokens
             if self._content:
                 attributes |= _messages(event)
         failed = event.status != "succeeded"
         if failed:
-            attributes[names.ERROR_TYPE] = event.error_type or "failed"
+            attributes[ERROR_TYPE] = event.error_type or "failed"
         return Span(
-            name=names.node_span_name(event.node_type, model),
+            name=f"{CHAT} {model}" if model else f"node {event.node_type}",
             trace_id=self._root.trace_id,
             span_id=span_of(event.execution_id),
             parent_id=span_of(within),
@@ -167,15 +194,19 @@ class _Fold:
 def _messages(event: NodeFinished) -> Attributes:
     """What a model was asked and what it answered, each as JSON."""
     messages = [
-        names.message(str(prompt.get("role", "")), _shortened(str(prompt.get("text", ""))))
+        _message(str(prompt.get("role", "")), str(prompt.get("text", "")))
         for prompt in event.process_data.get("prompts") or []
         if isinstance(prompt, dict)
     ]
     text = event.outputs.get("text")
-    found: Attributes = {names.INPUT_MESSAGES: json.dumps(messages, ensure_ascii=False)} if messages else {}
+    found: Attributes = {INPUT_MESSAGES: json.dumps(messages, ensure_ascii=False)} if messages else {}
     if isinstance(text, str):
-        found[names.OUTPUT_MESSAGES] = json.dumps([names.message("assistant", _shortened(text))], ensure_ascii=False)
+        found[OUTPUT_MESSAGES] = json.dumps([_message("assistant", text)], ensure_ascii=False)
     return found
+
+
+def _message(role: str, text: str) -> dict[str, object]:
+    return {"role": role, "parts": [{"type": "text", "content": _shortened(text)}]}
 
 
 def _shortened(text: str) -> str:

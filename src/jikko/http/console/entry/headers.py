@@ -28,10 +28,7 @@ def is_console(path: str) -> bool:
 
 def console_headers(request: Request, own: Headers) -> Headers:
     """What is added to every answer of the console. No page of another origin may read any.
-
-    Args:
-        own: The answer's. It may not be kept unless it says itself that it may.
-    """
+    ``own``: the answer's. It may not be kept unless it says itself that it may."""
     added = [(b"x-request-id", request.id), *_HEADERS]
     return added if any(name == b"cache-control" for name, _ in own) else [*added, _NOT_KEPT]
 

@@ -23,12 +23,8 @@ class DatasetRoute(RouteOfIds, frozen=True):
 
 
 def _guarded(handler: Handler) -> Handler:
-    """The handler, for requests with a key that opens datasets.
-
-    Raises:
-        Unauthorized: There is no key, or it opens none: that of an app does not.
-        TooManyRequests: The key was used too often in the last minute.
-    """
+    """The handler, for requests with a key that opens datasets. Raises ``Unauthorized``: there is no key, or it opens
+    none: that of an app does not; ``TooManyRequests``: the key was used too often in the last minute."""
 
     @wraps(handler)
     async def guarded(request: Request) -> SendableResponse:

@@ -1,12 +1,13 @@
-"""Datasets, and the models that they can name. Source: docs/dify-behaviour.md, “Knowledge API”."""
+"""Datasets, what they find, and the models that they can name. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
 from typing import Annotated, Final, Literal, TypeAlias
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, to_builtins
 from msgspec.structs import asdict
 from starlette.datastructures import QueryParams
 
 from jikko.dify.knowledge.dataset_bodies import DatasetBody, DatasetPage, dataset_body
+from jikko.dify.knowledge.segment_bodies import AskedQuery, Retrieved, external_record, record_body
 from jikko.errors import InvalidParam
 from jikko.http.body_fields import checked, must
 from jikko.http.requests import Request
@@ -14,6 +15,9 @@ from jikko.http.responses import SendableResponse, deleted, json_response
 from jikko.http.routes.knowledge.dataset_access import DatasetRoute, knowledge_of
 from jikko.http.routes.knowledge.pages import Paged, lenient_page
 from jikko.knowledge.datasets import PERMISSIONS, DatasetWishes
+from jikko.knowledge.retrieval.metadata_conditions import conditions_of
+from jikko.knowledge.retrieval.retrieval_model import checked_retrieval_model, retrieval_model_of
+from jikko.ports.knowledge import SearchFailure
 from jikko.ports.stores.knowledge.records import Dataset
 from jikko.values import Json
 
@@ -160,3 +164,44 @@ async def _shown(request: Request, dataset: Dataset, *, members: bool = False) -
 def _available(request: Request, dataset: Dataset) -> bool:
     """Whether the embedding model of a dataset can be called."""
     return knowledge_of(request).datasets.is_embedding_available(dataset)
+
+
+class RetrieveRequest(Struct):
+    """What is looked for."""
+
+    query: Annotated[str, Meta(max_length=250, extra=must("must be a text of at most 250 characters"))]
+    retrieval_model: dict[str, Json] | None = None
+    attachment_ids: list[str] | None = None
+
+
+@DatasetRoute(
+    "POST",
+    "/v1/datasets/{dataset_id}/retrieve",
+    {200: Retrieved},
+    (404, 503),
+    body=RetrieveRequest,
+    older=("/v1/datasets/{dataset_id}/hit-testing",),
+)
+async def retrieve(request: Request) -> SendableResponse:
+    """Try what fits best in a dataset."""
+    knowledge = knowledge_of(request)
+    dataset = await knowledge.datasets.get(request.path_params["dataset_id"])
+    body = checked(await request.json(lists_are=InvalidParam), RetrieveRequest)
+    if not body.query:
+        raise InvalidParam("query: is required")
+    given = body.retrieval_model
+    kept = dataset.retrieval_model if given is None else checked_retrieval_model(given)
+    model = retrieval_model_of(kept)
+    if model.top_k <= 0:
+        raise InvalidParam("retrieval_model.top_k: must be at least 1")
+    try:
+        hits = await knowledge.retrieval.retrieve(dataset, body.query, model, conditions_of(model.conditions))
+    except SearchFailure as failure:
+        raise InvalidParam(str(failure)) from None
+    segments = await knowledge.segments.by_id([hit.segment_id for hit in hits if hit.segment_id is not None])
+    records = [
+        external_record(hit) if hit.segment_id is None else record_body(hit, segments[hit.segment_id])
+        for hit in hits
+        if hit.segment_id is None or hit.segment_id in segments
+    ]
+    return json_response(Retrieved(AskedQuery(body.query), list(to_builtins(records))))

@@ -22,10 +22,7 @@ class Paged(Struct):
 
 def lenient_page(query: Mapping[str, str]) -> tuple[int, int]:
     """Page and limit, whatever they are: those of datasets are echoed as they come. (Dify)
-
-    Raises:
-        InvalidParam: One is no whole number.
-    """
+    Raises ``InvalidParam``: one is no whole number."""
     return _number(query, "page", 1), _number(query, "limit", _LIMIT)
 
 
@@ -37,10 +34,7 @@ def default_page(query: Mapping[str, str]) -> tuple[int, int]:
 
 def strict_page(query: Mapping[str, str]) -> tuple[int, int]:
     """As ``default_page``, but a number out of its range is refused.
-
-    Raises:
-        InvalidParam: The page is below 1, or the limit not between 1 and 100.
-    """
+    Raises ``InvalidParam``: the page is below 1, or the limit not between 1 and 100."""
     number, size = _given(query)
     if number < 1 or not 1 <= size <= 100:
         raise InvalidParam("page: must be at least 1; limit: must lie between 1 and 100")
