@@ -38,7 +38,6 @@ class AiohttpClient:
         ssl_verify: bool = True,
         max_connections: int = 512,
         app_share: float = APP_SHARE,
-        user_agent: str = "Jikko",
         trace_hosts: Iterable[str] = (),
         resolve: Resolve | None = None,
     ) -> None:
@@ -56,7 +55,6 @@ class AiohttpClient:
         self._allow = parse_allow(allow)
         self._proxy = proxy or None
         self._ssl_verify = ssl_verify
-        self._user_agent = user_agent
         self._resolve = resolve
         self._trace_hosts = frozenset(host.lower() for host in trace_hosts)
         self._places = FairSemaphore(max_connections, app_share)
@@ -93,7 +91,6 @@ class AiohttpClient:
             timeouts=request.timeouts,
             max_bytes=request.max_bytes,
             ssl_verify=self._ssl_verify if request.ssl_verify is None else request.ssl_verify,
-            user_agent=self._user_agent,
             proxy=self._proxy,
             enough=request.enough,
         )

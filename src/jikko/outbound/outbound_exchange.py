@@ -46,7 +46,6 @@ class RequestSettings(Struct, frozen=True, kw_only=True):
     timeouts: Timeouts
     max_bytes: int
     ssl_verify: bool
-    user_agent: str
     proxy: str | None
     enough: Callable[[bytes], bool] | None = None
     """See ``OutgoingRequest.enough``."""
@@ -74,7 +73,7 @@ async def exchange(session: aiohttp.ClientSession, hop: Hop, conditions: Request
     """Send one request and read its answer. Raises ``HttpFailure``: there was no answer that can be used."""
     timeouts = conditions.timeouts
     url = URL(str(hop.url), encoded=True)
-    headers = _headers(hop, conditions.user_agent)
+    headers = _headers(hop)
     # A server may close a kept connection at any time. What it is asked then is sent again where that does no harm,
     # which aiohttp does; anything else gets a connection of its own.
     own_connection = OWN_CONNECTION.set(hop.method not in _REPEATABLE)
@@ -125,9 +124,9 @@ async def _read(response: aiohttp.ClientResponse, conditions: RequestSettings) -
     return HttpResponse(response.status, headers, collector.content())
 
 
-def _headers(hop: Hop, user_agent: str) -> "CIMultiDict[str]":
+def _headers(hop: Hop) -> "CIMultiDict[str]":
     headers: CIMultiDict[str] = CIMultiDict(_sendable(hop.headers))
-    headers.setdefault("User-Agent", user_agent)
+    headers.setdefault("User-Agent", "Jikko")
     headers.setdefault("Accept", "*/*")
     headers.setdefault("Accept-Encoding", ACCEPTED)
     if hop.url.userinfo is not None:

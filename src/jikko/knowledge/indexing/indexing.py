@@ -4,7 +4,6 @@ that dies leaves nothing behind but the batch that it had not committed."""
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Final, NamedTuple
@@ -58,7 +57,6 @@ class Indexing:
         workers: int = 2,
         lease: float = LEASE,
         name: str = "",
-        look_seconds: float = 30.0,
         alarm: Alarm | None = None,
     ) -> None:
         """``workers``: Jobs at once. ``name``: Of this process alone, as jobs are told it.
@@ -73,7 +71,7 @@ class Indexing:
         self._name = name or SERVER + new_id()
         self._in_hand: defaultdict[Model, asyncio.Lock] = defaultdict(asyncio.Lock)
         """By model: held while a batch is embedded and written. So a process that dies loses one batch of a model."""
-        self.alarm = alarm or Alarm(clock, look_seconds=look_seconds)
+        self.alarm = alarm or Alarm(clock)
         """To be set when there is a job."""
 
     async def lead(self) -> None:
@@ -100,8 +98,8 @@ class Indexing:
         while stores is not None and await stores.jobs.sweep(_SWEEP):
             pass
 
-    async def catch_up(self, done: Callable[[], None] = lambda: None) -> None:
-        """Do all jobs that are due, and those that come due meanwhile. ``done``: called after each job."""
+    async def catch_up(self) -> None:
+        """Do all jobs that are due, and those that come due meanwhile."""
         stores = await self._knowledge.made()
         running: set[asyncio.Task[None]] = set()
         try:
@@ -113,9 +111,7 @@ class Indexing:
                     running.add(asyncio.create_task(self._perform(stores, job)))
                 if not running:
                     return
-                finished, running = await asyncio.wait(running, timeout=_TRY_AGAIN, return_when=asyncio.FIRST_COMPLETED)
-                for _ in finished:
-                    done()
+                _, running = await asyncio.wait(running, timeout=_TRY_AGAIN, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in running:
                 task.cancel()

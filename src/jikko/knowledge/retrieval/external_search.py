@@ -22,9 +22,8 @@ _TOP_K: Final = 4
 class ExternalKnowledge:
     """Calls external knowledge APIs, under the address policy of outgoing requests."""
 
-    def __init__(self, http: HttpClient, timeouts: Timeouts = _TIMEOUTS) -> None:
+    def __init__(self, http: HttpClient) -> None:
         self._http = http
-        self._timeouts = timeouts
 
     async def search(
         self, api: ExternalApi, dataset: Dataset, query: str, conditions: MetadataFilter | None, app_id: str
@@ -43,7 +42,7 @@ class ExternalKnowledge:
             url=f"{api.endpoint.rstrip('/')}/retrieval",
             headers=(("Content-Type", "application/json"), ("Authorization", f"Bearer {api.api_key}")),
             body=encode_json(asked),
-            timeouts=self._timeouts,
+            timeouts=_TIMEOUTS,
             max_bytes=_MAX_BYTES,
             app_id=app_id,
         )

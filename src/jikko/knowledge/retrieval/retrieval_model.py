@@ -84,35 +84,35 @@ def weights_of(given: Any) -> Weights | None:
         return None
 
 
-def checked_retrieval_model(given: Any, where: str = "retrieval_model") -> dict[str, Json]:
+def checked_retrieval_model(given: Any) -> dict[str, Json]:
     """A retrieval model as it is kept. Raises ``InvalidParam`` with all that is wrong if it is none."""
     if not isinstance(given, dict):
-        raise InvalidParam(f"{where}: must be an object")
+        raise InvalidParam("retrieval_model: must be an object")
     problems = []
     if given.get("search_method") not in METHODS:
-        problems.append(f"{where}.search_method: must be one of {', '.join(METHODS)}")
+        problems.append(f"retrieval_model.search_method: must be one of {', '.join(METHODS)}")
     problems += [
-        f"{where}.{name}: is required and must be true or false"
+        f"retrieval_model.{name}: is required and must be true or false"
         for name in ("reranking_enable", "score_threshold_enabled")
         if not isinstance(given.get(name), bool)
     ]
     if not _is_whole(given.get("top_k")):
-        problems.append(f"{where}.top_k: is required and must be a whole number")
+        problems.append("retrieval_model.top_k: is required and must be a whole number")
     mode, threshold = given.get("reranking_mode"), given.get("score_threshold")
     if mode is not None and not isinstance(mode, str):
-        problems.append(f"{where}.reranking_mode: must be a text")
+        problems.append("retrieval_model.reranking_mode: must be a text")
     if threshold is not None and not _is_number(threshold):
-        problems.append(f"{where}.score_threshold: must be a number")
+        problems.append("retrieval_model.score_threshold: must be a number")
     named, weights = given.get("reranking_model"), given.get("weights")
     if named is not None and not _is_named(named):
-        problems.append(f"{where}.reranking_model: has reranking_provider_name and reranking_model_name")
+        problems.append("retrieval_model.reranking_model: has reranking_provider_name and reranking_model_name")
     if weights is not None and weights_of(weights) is None:
-        problems.append(f"{where}.weights: has vector_setting.vector_weight and keyword_setting.keyword_weight")
+        problems.append("retrieval_model.weights: has vector_setting.vector_weight and keyword_setting.keyword_weight")
     conditions = given.get("metadata_filtering_conditions")
     if conditions is not None and not isinstance(conditions, dict):
-        problems.append(f"{where}.metadata_filtering_conditions: must be an object")
+        problems.append("retrieval_model.metadata_filtering_conditions: must be an object")
     elif any(each.get("comparison_operator") not in OPERATORS for each in _conditions_in(conditions)):
-        path = f"{where}.metadata_filtering_conditions.conditions.comparison_operator"
+        path = "retrieval_model.metadata_filtering_conditions.conditions.comparison_operator"
         problems.append(f"{path}: must be one of {', '.join(OPERATORS)}")
     if problems:
         raise InvalidParam("; ".join(problems))

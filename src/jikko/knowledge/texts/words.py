@@ -65,14 +65,14 @@ def words(text: str, cut: Cut) -> Iterator[str]:
             yield found
 
 
-def keywords(text: str, cut: Cut, most: int = MAX_KEYWORDS) -> list[str]:
+def keywords(text: str, cut: Cut) -> list[str]:
     """The words that a text is found by: those that stand in it most often, of equal ones the first; and their parts.
 
     One-character words (but for those of Japanese) and stop words are none. Case counts.
     """
     counts = Counter(each for each in _candidates(text, cut) if each.lower() not in STOP_WORDS)
     picked: dict[str, None] = {}
-    for word, _ in sorted(counts.items(), key=lambda each: -each[1])[:most]:
+    for word, _ in sorted(counts.items(), key=lambda each: -each[1])[:MAX_KEYWORDS]:
         picked[word] = None
         parts = _PART.findall(word)
         if len(parts) > 1:

@@ -66,9 +66,7 @@ class Lock:
         return [sys.executable, "-I", "-S", "-c", _CONFINE, json.dumps(settings), *command]
 
 
-def plugin_environment(
-    *, environment: Path, state: Path, gate: str | None, extra: dict[str, str] | None = None
-) -> dict[str, str]:
+def plugin_environment(*, environment: Path, state: Path, gate: str | None) -> dict[str, str]:
     """All that a plugin sees of the environment: nothing of the server's. ``environment``: Its virtual one.
 
     ``gate``: The address of the proxy that it reaches the network by; ``None``: it does so itself.
@@ -91,7 +89,7 @@ def plugin_environment(
         for name in ("http_proxy", "https_proxy", "all_proxy"):
             values[name] = values[name.upper()] = gate
         values["no_proxy"] = values["NO_PROXY"] = ""
-    return values | (extra or {})
+    return values
 
 
 def make_state(state: Path, uid: int) -> None:

@@ -25,8 +25,6 @@ def parameter(name: str, kind: str = "string", *, required: bool = False, defaul
     return ToolParameter(name=name, type=kind, required=required, default=default)
 
 
-def setting(
-    name: str, kind: str = "string", *, required: bool = False, default: Json = None, options: tuple[str, ...] = ()
-) -> ToolParameter:
+def setting(name: str, kind: str = "string", *, default: Json = None, options: tuple[str, ...] = ()) -> ToolParameter:
     """A parameter that is set up beforehand."""
-    return ToolParameter(name=name, type=kind, form="form", required=required, default=default, options=options)
+    return ToolParameter(name=name, type=kind, form="form", default=default, options=options)

@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
@@ -58,18 +58,16 @@ class McpTools(EntryTools):
         max_bytes: int,
         seconds: float,
         streams: int = 64,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``max_bytes``: The largest answer, decompressed. ``seconds``: What one call may take.
         ``streams``: Calls by the older transport at once: each has a connection to listen on, and needs a second.
         """
         super().__init__(directory)
         self._http = http
-        self._tokens = TokenCache(http, clock)
+        self._tokens = TokenCache(http, time.monotonic)
         self._streams = FairSemaphore(streams)
         self._max_bytes = max_bytes
         self._seconds = seconds
-        self._clock = clock
         self._asked: dict[str, tuple[McpProvider, Auth, float, Mapping[str, McpTool]]] = {}
         """What servers said of their tools, by provider and how it was asked."""
         self._asking: dict[str, asyncio.Lock] = {}
@@ -134,7 +132,7 @@ class McpTools(EntryTools):
         async with self._asking.setdefault(key, asyncio.Lock()):
             known = self._asked.get(key)
             if known is not None and known[:2] == (provider, auth):
-                is_old = self._clock() - known[2] > _ASK_AGAIN
+                is_old = time.monotonic() - known[2] > _ASK_AGAIN
                 if wanted in known[3] or not is_old:
                     return known[3]
             library = await self._connection()
@@ -145,7 +143,7 @@ class McpTools(EntryTools):
                 raise ToolFailure(masked(str(failure), (*auth.secrets, *self._tokens.texts))) from None
             problems: list[Diagnostic] = []
             tools = read_tools(Fields("tools", tool, problems) for tool in listed)
-            self._asked[key] = provider, auth, self._clock(), tools
+            self._asked[key] = provider, auth, time.monotonic(), tools
             return tools
 
     @asynccontextmanager
