@@ -67,8 +67,6 @@ class DslDocument(Struct, frozen=True):
     features: Mapping[str, Any] = field(default_factory=dict)
     environment: tuple[Variable, ...] = ()
     conversation: tuple[Variable, ...] = ()
-    dependencies: tuple[str, ...] = ()
-    """Plugins that the file says it needs; informative."""
 
     def feature(self, name: str) -> Mapping[str, Any]:
         """The settings of a feature; empty if it is off."""

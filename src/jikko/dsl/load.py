@@ -2,7 +2,7 @@
 
 import codecs
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final, cast, get_args
 
 from msgspec import Struct
@@ -30,11 +30,6 @@ SUPPORTED_VERSION: Final = "0.7.0"
 _MODES: Final = get_args(AppMode)
 _OTHER_MODES: Final = {"rag-pipeline": "a knowledge pipeline", "agent": "an agent of Dify's agent service"}
 _VERSION: Final = re.compile(r"v?(\d{1,9}(?:\.\d{1,9}){0,5})(?:[-+._]?[a-z0-9.+-]*)?", re.ASCII | re.IGNORECASE)
-_DEPENDENCY_KEYS: Final = (
-    "marketplace_plugin_unique_identifier",
-    "github_plugin_unique_identifier",
-    "plugin_unique_identifier",
-)
 _ZIP: Final = b"PK\x03\x04"
 _OTHER_FORMATS: Final[Mapping[str, frozenset[str]]] = {
     "n8n": frozenset({"nodes", "connections"}),
@@ -170,7 +165,6 @@ def _read_app(root: Json, problems: list[Diagnostic], runnable: frozenset[str]) 
         features=read_features(workflow.mapping("features")),
         environment=environment,
         conversation=conversation,
-        dependencies=tuple(_read_dependencies(file)),
     )
 
 
@@ -210,7 +204,6 @@ def _read_basic_app(file: Fields, app: Fields, version: str, mode: str) -> DslDo
         edges=tuple(graph.edges),
         root=START,
         features=graph.features,
-        dependencies=tuple(_read_dependencies(file)),
     )
 
 
@@ -263,14 +256,3 @@ def _read_mode(app: Fields) -> str | None:
     elif mode:
         app.problem("mode", Phrase("document.no_mode", {"value": shown(mode)}), app.meant(mode, _MODES))
     return None
-
-
-def _read_dependencies(file: Fields) -> Sequence[str]:
-    """The plugins that a file names, however it names them. Nothing depends on them, so nothing is wrong with them."""
-    found: list[str] = []
-    entries = file.get("dependencies")
-    for entry in entries if isinstance(entries, list) else ():
-        value: Any = entry.get("value") if isinstance(entry, Mapping) else None
-        if isinstance(value, Mapping):
-            found.extend(value[key] for key in _DEPENDENCY_KEYS if isinstance(value.get(key), str))
-    return found

@@ -9,7 +9,6 @@ from jikko.ports.files.documents import DocumentFailure
 from jikko.values import Json
 
 Mode: TypeAlias = Literal["automatic", "custom", "hierarchical"]
-DocForm: TypeAlias = Literal["text_model", "hierarchical_model", "qa_model"]
 
 MIN_SIZE: Final = 50
 MAX_SIZE: Final = 4000

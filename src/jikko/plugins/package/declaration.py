@@ -38,10 +38,6 @@ class ParameterDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defau
     options: tuple[str, ...] = ()
     description: str = ""
     """For the model; of a credential its label."""
-    min: float | None = None
-    max: float | None = None
-    input_schema: dict[str, Any] | None = None
-    """JSON Schema, of an object or array."""
     models: tuple[str, ...] = ()
     """Of a credential: the kinds of models that need it; none: all."""
 
@@ -75,7 +71,6 @@ class ProviderDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaul
     icon: str = ""
     """A file in ``_assets``."""
     credentials: tuple[ParameterDeclaration, ...] = ()
-    has_oauth: bool = False
     actions: tuple[ActionDeclaration, ...] = ()
     models: tuple[KnownModel, ...] = ()
 
@@ -103,8 +98,6 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes that it wants to keep."""
     python: str = "3.12"
     entrypoint: str = "main"
-    meta_version: str = "0.0.1"
-    """Of the protocol that it was written for."""
     signed_at: int | None = None
     """Seconds since the Unix epoch, by the package's own word."""
     created_at: int | None = None
@@ -180,7 +173,6 @@ def read_plugin(archive: Archive, *, trust: str, signed_at: int | None) -> Plugi
         storage=resource.mapping("permission").mapping("storage").integer("size", 0, minimum=0),
         python=runner.text("version", "3.12"),
         entrypoint=entrypoint,
-        meta_version=manifest.mapping("meta").text("version", "0.0.1"),
         trust=trust,
         signed_at=signed_at,
         created_at=_moment(manifest.get("created_at")),
@@ -216,7 +208,6 @@ def _provider(kind: Kind, files: Mapping[str, bytes], path: str, problems: list[
         label=_label(identity.get("label")),
         icon=identity.text("icon"),
         credentials=tuple(_parameter(entry) for entry in entries),
-        has_oauth=bool(fields.get("oauth_schema")),
         actions=tuple(_action(files, each, problems) for each in fields.items(key) if _is_path(each, fields, key)),
     )
 
@@ -248,9 +239,6 @@ def _parameter(fields: Fields, models: tuple[str, ...] = ()) -> ParameterDeclara
             or _label(fields.get("human_description"))
             or _label(fields.get("label"))
         ),
-        min=_number(fields.get("min")),
-        max=_number(fields.get("max")),
-        input_schema=schema if isinstance(schema := fields.get("input_schema"), dict) else None,
         models=models,
     )
 
@@ -305,10 +293,6 @@ def _moment(value: Any) -> int | None:
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
     except (ValueError, OverflowError):
         return None
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 _PER_TOKEN: Final = "0.000001"
