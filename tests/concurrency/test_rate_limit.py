@@ -2,7 +2,7 @@
 
 import pytest
 
-from jikko.concurrency.rate_limit import Rate, RequestRate, RequestRates, SharedRequestRate
+from jikko.concurrency.rate_limit import RequestRate, RequestRates, SharedRequestRate
 from jikko.errors import TooManyRequests
 
 
@@ -43,12 +43,16 @@ def test_each_key_counts_for_itself() -> None:
     assert rate.count(b"other") == 0
 
 
+async def unasked(key: bytes, per_minute: int) -> int:
+    raise AssertionError
+
+
 def test_0_stands_for_no_limit() -> None:
     rate = RequestRate(0, timer=Timer())
 
     for _ in range(1000):
         assert rate.count(b"key") == 0
-    assert not rate.is_limited
+    assert not SharedRequestRate(0, unasked).is_limited
 
 
 def test_each_rate_counts_by_itself() -> None:
@@ -73,15 +77,14 @@ def test_of_many_keys_those_of_the_last_minute_are_remembered() -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("shared", [False, True])
-async def test_a_caller_that_comes_too_early_is_told_when_to_come_again(shared: bool) -> None:
+async def test_a_caller_that_comes_too_early_is_told_when_to_come_again() -> None:
     counted = RequestRate(1, timer=Timer())
 
     async def count(key: bytes, per_minute: int) -> int:
         assert per_minute == 1
         return counted.count(key)
 
-    rate: Rate = SharedRequestRate(1, count) if shared else counted
+    rate = SharedRequestRate(1, count)
     await rate.take(b"key")
 
     with pytest.raises(TooManyRequests, match="1 requests a minute") as refused:

@@ -1,24 +1,14 @@
 """What every ``RunStore`` returns of runs that have moved since so many of their events were known."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from jikko.events import RunRecovered, RunResumed
 from jikko.ids import new_id
 from jikko.ports.stores.run_store import MAX_CHANGES, Change, RunStore
 
-from .run_stores import RUN_STORES, opened
 from .runs import Draft, finished, node, paused, started
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(params=RUN_STORES)
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunStore]:
-    async with opened(request, tmp_path) as store:
-        yield store
 
 
 async def test_each_run_that_has_more_events_is_returned_with_these_and_its_record(store: RunStore) -> None:

@@ -1,24 +1,14 @@
 """The list of logs, as every store of runs has it."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 from msgspec.structs import replace
 
 from jikko.ids import new_id
 from jikko.ports.stores.run_store import LogQuery, RunStore
 
-from .run_stores import RUN_STORES, opened
 from .runs import APP, OTHER_APP, Draft, finished, listed, started
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(params=RUN_STORES)
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunStore]:
-    async with opened(request, tmp_path) as store:
-        yield store
 
 
 async def test_a_list_shows_the_runs_of_one_app_newest_first(store: RunStore) -> None:

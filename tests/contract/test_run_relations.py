@@ -1,8 +1,6 @@
 """What every ``RunStore`` knows of runs besides their logs: keys, repetitions, and going through all of them."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -12,16 +10,9 @@ from jikko.ports.stores.projections import KeyClaim
 from jikko.ports.stores.run_store import Append, LogQuery, RunStore
 from jikko.record import RetryRecord
 
-from .run_stores import RUN_STORES, opened
 from .runs import APP, OTHER_APP, Draft, finished, paused, started
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(params=RUN_STORES)
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunStore]:
-    async with opened(request, tmp_path) as store:
-        yield store
 
 
 def _claimed(run: Draft, key: str, fingerprint: bytes = b"one", at: float = 1000.0) -> Append:

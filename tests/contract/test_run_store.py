@@ -1,8 +1,6 @@
 """What every ``RunStore`` does."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,16 +11,9 @@ from jikko.ports.stores.projections import KeyClaim
 from jikko.ports.stores.run_store import Append, RunStore, Withdrawal
 from jikko.values import encode_json
 
-from .run_stores import RUN_STORES, opened
 from .runs import APP, OTHER_APP, Draft, finished, listed, node, paused, started
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(params=RUN_STORES)
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunStore]:
-    async with opened(request, tmp_path) as store:
-        yield store
 
 
 # --- Appending ---

@@ -1,24 +1,14 @@
 """What every ``RunStore`` does to remove an end user."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import msgspec
 import pytest
 
 from jikko.ports.stores.projections import KeyClaim
 from jikko.ports.stores.run_store import LogQuery, RunStore
 
-from .run_stores import RUN_STORES, opened
 from .runs import APP, OTHER_APP, Draft, started
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(params=RUN_STORES)
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunStore]:
-    async with opened(request, tmp_path) as store:
-        yield store
 
 
 async def listed(store: RunStore) -> set[str]:

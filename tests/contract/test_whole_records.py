@@ -1,24 +1,14 @@
 """A record comes back from every store with all its fields, each with a value of its own."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from jikko.ports.stores.run_store import Append, RunStore
 from jikko.record import RunIdentity, RunRecord
 from tests.filled import filled
 
-from .run_stores import RUN_STORES, opened
 from .runs import APP, Draft
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(params=RUN_STORES)
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunStore]:
-    async with opened(request, tmp_path) as store:
-        yield store
 
 
 @pytest.mark.parametrize("bare", [False, True])

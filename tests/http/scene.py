@@ -13,7 +13,7 @@ from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import AppCatalog
 from jikko.apps.speech import AppSpeech
 from jikko.assemble.assembly import Assembly
-from jikko.concurrency.rate_limit import RequestRate
+from jikko.concurrency.rate_limit import RequestRates, SharedRequestRate
 from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.suggestions import Suggestions
 from jikko.http.app import Router, create_app
@@ -99,6 +99,16 @@ async def _is_described(response: httpx.Response) -> None:
         assert str(response.status_code) in described, (operation.method, operation.path, response.status_code)
 
 
+def rate_of(per_minute: int) -> SharedRequestRate:
+    """As a process counts that is alone."""
+    rates = RequestRates()
+
+    async def count(key: bytes, per_minute: int) -> int:
+        return rates.count(key, per_minute)
+
+    return SharedRequestRate(per_minute, count)
+
+
 def api_of(
     world: World,
     process: Process,
@@ -152,7 +162,7 @@ def api_of(
         console_feed=None,
         clock=lambda: world.now,
         apps=AppCatalog(world.app_store, world.classes, lambda: world.now),
-        app_keys=AppKeys(world.app_store, lambda: world.now, rate=RequestRate(requests_per_minute)),
+        app_keys=AppKeys(world.app_store, lambda: world.now, rate=rate_of(requests_per_minute)),
         runs=process.runs,
         starts=process.starts,
         turns=process.turns,

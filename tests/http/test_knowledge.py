@@ -10,10 +10,9 @@ import httpx
 import msgspec
 import pytest
 
-from jikko.concurrency.rate_limit import RequestRate
 from jikko.http.app import create_app
 from jikko.knowledge.dataset_keys import DatasetKeys
-from tests.http.scene import api_of
+from tests.http.scene import api_of, rate_of
 from tests.knowledge.scene import BY_LINE, knowledge_at
 from tests.runs.world import World
 
@@ -69,7 +68,7 @@ async def test_a_key_of_an_app_opens_no_dataset_and_one_of_datasets_no_app(clien
 async def test_the_limit_of_requests_holds_for_keys_of_datasets(tmp_path: Path) -> None:
     world = World()
     async with knowledge_at(tmp_path / "k.db") as knowledge:
-        limited = DatasetKeys(knowledge.stores, lambda: 0.0, RequestRate(1))
+        limited = DatasetKeys(knowledge.stores, lambda: 0.0, rate_of(1))
         key, _ = await limited.create()
         api = msgspec.structs.replace(
             api_of(world, world.process()), knowledge=msgspec.structs.replace(knowledge, keys=limited)

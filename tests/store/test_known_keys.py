@@ -10,17 +10,11 @@ from jikko.ports.stores.app_store import ApiKey, App, WorkflowVersion
 from jikko.store.postgres.app_store import PostgresAppStore
 from jikko.store.postgres.database import Postgres
 from tests.effort import PATIENCE
-from tests.store.postgres_server import PostgresServer, new_database
+from tests.store.postgres_server import PostgresServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services, pytest.mark.postgres]
 
 DIGEST = b"\x00\xff" * 16
-
-
-@pytest.fixture
-async def database(request: pytest.FixtureRequest) -> AsyncIterator[Postgres]:
-    async with new_database(request) as made:
-        yield made
 
 
 class Installation:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,18 +11,11 @@ from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.run_store import DETAIL, DETAILS, PostgresRunStore
 from tests.contract.runs import Draft, finished, started
-from tests.store.postgres_server import new_database
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services, pytest.mark.postgres]
 
 RUNS = 1000
 ASKED = 32
-
-
-@pytest.fixture
-async def database(request: pytest.FixtureRequest) -> AsyncIterator[Postgres]:
-    async with new_database(request) as made:
-        yield made
 
 
 def looked_at(plan: dict[str, Any]) -> Iterator[float]:

@@ -1,7 +1,6 @@
 """Searches in PostgreSQL, which may look at very many rows, keep nothing else waiting."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -9,7 +8,6 @@ from jikko.errors import StoreUnavailable
 from jikko.store.postgres import database as module
 from jikko.store.postgres.database import IF_IT_CAN, RETRIEVALS, Postgres
 from tests.effort import PATIENCE
-from tests.store.postgres_server import new_database
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services, pytest.mark.postgres]
 
@@ -18,12 +16,6 @@ RUNNING = f"""
 SELECT count(*) FROM pg_stat_activity
 WHERE query = '{ENDLESS}' AND state = 'active' AND datname = current_database()
 """
-
-
-@pytest.fixture
-async def database(request: pytest.FixtureRequest) -> AsyncIterator[Postgres]:
-    async with new_database(request) as made:
-        yield made
 
 
 async def until_there_run(database: Postgres, count: int) -> None:

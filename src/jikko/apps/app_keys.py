@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from jikko.apps.key_uses import KeyUses
 from jikko.apps.keys import digest, hint_of, new_key
-from jikko.concurrency.rate_limit import Rate
+from jikko.concurrency.rate_limit import SharedRequestRate
 from jikko.errors import Conflict, NotFound, Unauthorized
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
@@ -18,7 +18,12 @@ class AppKeys:
     """The keys of all apps."""
 
     def __init__(
-        self, store: AppStore, clock: Clock = time.time, *, rate: Rate | None = None, uses: KeyUses | None = None
+        self,
+        store: AppStore,
+        clock: Clock = time.time,
+        *,
+        rate: SharedRequestRate | None = None,
+        uses: KeyUses | None = None,
     ) -> None:
         """``uses``: notes when keys are used; ``None``: that is of no interest."""
         self._store = store

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -29,7 +29,7 @@ from jikko.assemble.configuration import Configuration
 from jikko.assemble.knowledge.open_knowledge import build_knowledge, knowledge_stores
 from jikko.assemble.stores import Stores, build_stores
 from jikko.concurrency.lazy_proxy import lazy_proxy
-from jikko.concurrency.rate_limit import Rate, SharedRequestRate
+from jikko.concurrency.rate_limit import SharedRequestRate
 from jikko.concurrency.shutdown import Shutdown
 from jikko.files.signing import UrlSigner
 from jikko.files.store import Files
@@ -37,19 +37,16 @@ from jikko.inputs.uploads import FileLimits, FileService
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster
-from jikko.ports.default_models import DefaultModels
 from jikko.ports.http import HttpClient
 from jikko.ports.measures import ClusterMeasures
 from jikko.providers.config import Providers
-from jikko.runs.admission import Admission
 from jikko.runs.following.quiet_runs import QUIET_SECONDS
 from jikko.runs.inner_runs import InnerRuns
 from jikko.runs.observer import RunObserver
 from jikko.settings import Settings, for_worker
 
 if TYPE_CHECKING:
-    from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
-    from jikko.tools.directory import ToolsDirectory
+    pass
 
 
 class FileServices(Struct, frozen=True):
@@ -80,14 +77,6 @@ def build_files(context: BuildContext, stores: Stores) -> FileServices:
     return FileServices(store, signer, limits, FileService(store, limits))
 
 
-class AppServices(Struct, frozen=True):
-    """What knows the apps of an installation."""
-
-    apps: AppCatalog
-    keys: AppKeys
-    end_users: EndUsers
-
-
 def build_workflows(context: BuildContext, stores: Stores) -> Workflows:
     """What compiles versions of apps. Raises ``InvalidSettings``: the setting ``mocks`` cannot be used."""
     settings = context.settings
@@ -98,24 +87,6 @@ def build_workflows(context: BuildContext, stores: Stores) -> Workflows:
         mocks=mocks_of(settings.mocks),
         stand_ins=context.stand_ins,
         prepare=partial(import_for_nodes, settings),
-    )
-
-
-def build_apps(context: BuildContext, stores: Stores, rate: Rate, *, notes_uses: bool) -> AppServices:
-    """The apps of a process.
-
-    Args:
-        rate: How many requests each key may make.
-        notes_uses: Whether it is noted when a key was used last, which the console shows.
-    """
-    clock, uses = context.clock, None
-    if notes_uses:
-        uses = KeyUses(stores.apps.note_uses, clock)
-        context.stack.step("uses of keys", uses.close)
-    return AppServices(
-        AppCatalog(stores.apps, BY_TYPE, clock),
-        AppKeys(stores.apps, clock, rate=rate, uses=uses),
-        EndUsers(stores.end_users),
     )
 
 
@@ -176,64 +147,43 @@ async def assemble(
             http=http,
             stand_ins=stand_ins,
         )
-        ground = await _ground(context, providers.for_worker(workers), cluster, name)
-        with_console = console and context.settings.console
-        yield _assembly(context, ground, with_console=with_console, observer=observer, look_seconds=look_seconds)
+        given = providers.for_worker(workers), cluster, name
+        yield await _assembly(context, *given, console=console, observer=observer, look_seconds=look_seconds)
 
 
-class _Ground(NamedTuple):
-    """What all rooms stand on."""
-
-    providers: Providers
-    stores: Stores
-    admission: Admission
-    cluster: Cluster
-    cluster_measures: ClusterMeasures | None
-    directory: "ToolsDirectory"
-    files: FileServices
-    datasets: "OpenKnowledge"
-    workflows: Workflows
-    defaults: DefaultModels
-    rate: SharedRequestRate
-
-
-async def _ground(context: BuildContext, providers: Providers, cluster: Cluster | None, name: str) -> _Ground:
-    settings = context.settings
-    stores = await build_stores(context)
-    admission = build_admission(context, clustered=bool(stores.cluster))
-    measures = ClusterMeasures() if cluster is None and settings.nats_url else None
-    cluster = cluster or await build_cluster(context, stores.cluster, name, admission.share_among, measures)
-    return _Ground(
-        providers,
-        stores,
-        admission,
-        cluster,
-        measures,
-        make_directory(settings, stores.apps, context.environment),
-        build_files(context, stores),
-        knowledge_stores(settings, context.stack, context.owned, shared=context.workers > 1),
-        build_workflows(context, stores),
-        default_models(settings, providers),
-        SharedRequestRate(settings.requests_per_minute, cluster.count),
-    )
-
-
-def _assembly(
-    context: BuildContext, ground: _Ground, *, with_console: bool, observer: RunObserver | None, look_seconds: float
+async def _assembly(
+    context: BuildContext,
+    providers: Providers,
+    cluster: Cluster | None,
+    name: str,
+    *,
+    console: bool,
+    observer: RunObserver | None,
+    look_seconds: float,
 ) -> Assembly:
     """Build the rooms: each is given those that come before it."""
-    providers, stores, admission, cluster, cluster_measures, directory, files, datasets, workflows, defaults, rate = (
-        ground
-    )
-    inner = InnerRuns(lambda: runs.runs, store=stores.runs, apps=stores.apps, workflows=workflows, clock=context.clock)
+    settings, stack, clock = context.settings, context.stack, context.clock
+    stores = await build_stores(context)
+    admission = build_admission(context, clustered=bool(stores.cluster))
+    cluster_measures = ClusterMeasures() if cluster is None and settings.nats_url else None
+    cluster = cluster or await build_cluster(context, stores.cluster, name, admission.share_among, cluster_measures)
+    directory = make_directory(settings, stores.apps, context.environment)
+    files = build_files(context, stores)
+    datasets = knowledge_stores(settings, stack, context.owned, shared=context.workers > 1)
+    workflows = build_workflows(context, stores)
+    defaults = default_models(settings, providers)
+    rate = SharedRequestRate(settings.requests_per_minute, cluster.count)
+    inner = InnerRuns(lambda: runs.runs, store=stores.runs, apps=stores.apps, workflows=workflows, clock=clock)
     nodes = build_nodes(context, providers, directory, inner, files.store, datasets, stores.conversations)
     ports = nodes.ports
     knowledge = build_knowledge(context, datasets, ports, nodes.retrieval, providers, files.signer, cluster, rate)
-    watch = None
-    if with_console:
+    watch, uses = None, None
+    if console and settings.console:
         watch = lazy.build_watch(context, stores.console().access, cluster)
         observer = watch.watching(observer)
-    apps = build_apps(context, stores, rate, notes_uses=watch is not None)
+        uses = KeyUses(stores.apps.note_uses, clock)
+        stack.step("uses of keys", uses.close)
+    apps = AppCatalog(stores.apps, BY_TYPE, clock)
     hooks = build_hooks(context, stores, ports, providers, defaults)
     runs = build_runs(
         context,
@@ -253,7 +203,6 @@ def _assembly(
     built = None
     if watch is not None:
         built = watch.console(context, stores, nodes, runs.forms, upkeep.callbacks, cluster, admission)
-    settings = context.settings
     webhook_options = (
         {} if settings.triggers is None else lazy.read_webhook_options(settings.triggers, context.environment)
     )
@@ -261,7 +210,7 @@ def _assembly(
         lambda: lazy.Triggers(stores.triggers(), stores.apps, runs.runs, webhook_options), lambda: lazy.Triggers
     )
     deliveries = lazy_proxy(
-        lambda: lazy.Deliveries(stores.deliveries(), stores.runs, runs.retries, apps.apps, context.clock),
+        lambda: lazy.Deliveries(stores.deliveries(), stores.runs, runs.retries, apps, clock),
         lambda: lazy.Deliveries,
     )
     webhooks = lazy_proxy(
@@ -273,20 +222,20 @@ def _assembly(
             stores.apps,
             workflows,
             files.store,
-            context.clock,
+            clock,
         ),
         lambda: lazy.Webhooks,
     )
     delivery_retries = lazy_proxy(
-        lambda: lazy.DeliveryRetries(stores.deliveries(), deliveries, runs.retries, apps.apps, triggers, context.clock)
+        lambda: lazy.DeliveryRetries(stores.deliveries(), deliveries, runs.retries, apps, triggers, clock)
     )
     schedules = build_schedules(
-        settings, stores, workflows, runs.runs, triggers, delivery_retries, measures.schedules, context.clock
+        settings, stores, workflows, runs.runs, triggers, delivery_retries, measures.schedules, clock
     )
     return Assembly(
-        settings=context.settings,
+        settings=settings,
         configuration=Configuration(
-            context.settings,
+            settings,
             providers=providers,
             directory=directory,
             plugins=nodes.plugins,
@@ -298,8 +247,8 @@ def _assembly(
             environment=context.environment,
         ),
         cluster=cluster,
-        apps=apps.apps,
-        app_keys=apps.keys,
+        apps=apps,
+        app_keys=AppKeys(stores.apps, clock, rate=rate, uses=uses),
         workflows=workflows,
         runs=runs.runs,
         ports=ports,
@@ -315,7 +264,7 @@ def _assembly(
         orphans=upkeep.orphans,
         callbacks=upkeep.callbacks,
         retries=runs.retries,
-        end_users=apps.end_users,
+        end_users=EndUsers(stores.end_users),
         files=files.service,
         datasets=datasets,
         knowledge=knowledge.knowledge,
@@ -339,5 +288,5 @@ def _assembly(
         readiness=upkeep.readiness,
         console=built,
         console_feed=None if watch is None else watch.feed,
-        clock=context.clock,
+        clock=clock,
     )

@@ -4,7 +4,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 from jikko.errors import TooManyRequests
 
@@ -13,20 +12,8 @@ _MAX_KEYS = 50_000
 """Keys of one rate whose requests are remembered. With more than half as many in one minute, all may begin anew."""
 
 
-class Rate(Protocol):
-    """How often keys may be used, wherever that is counted."""
-
-    @property
-    def is_limited(self) -> bool:
-        """Whether any request can be refused."""
-
-    async def take(self, key: bytes) -> None:
-        """Let a request through.
-        Raises ``TooManyRequests``: there were as many as may be. Tells when the next one may come."""
-
-
 class RequestRate:
-    """Lets a number of requests through in any 60 seconds, for each key by itself. A ``Rate`` of one process."""
+    """Lets a number of requests through in any 60 seconds, for each key by itself."""
 
     def __init__(self, per_minute: int, *, timer: Callable[[], float] = time.monotonic) -> None:
         """Args:
@@ -37,14 +24,6 @@ class RequestRate:
         self._timer = timer
         self._requests: dict[bytes, deque[float]] = {}
         """When the last requests of each key were let through, at most ``per_minute`` of them."""
-
-    @property
-    def is_limited(self) -> bool:
-        return self._limit > 0
-
-    async def take(self, key: bytes) -> None:
-        if wait := self.count(key):
-            raise _refused(self._limit, wait)
 
     def count(self, key: bytes) -> int:
         """Let a request through and return 0; or return in how many seconds the next one may come."""
@@ -84,7 +63,7 @@ class RequestRates:
 
 
 class SharedRequestRate:
-    """A ``Rate`` of several processes, counted in one place."""
+    """How often keys may be used, counted in one place for several processes."""
 
     def __init__(self, per_minute: int, count: Callable[[bytes, int], Awaitable[int]]) -> None:
         """Args:
@@ -99,13 +78,11 @@ class SharedRequestRate:
         return self._limit > 0
 
     async def take(self, key: bytes) -> None:
+        """Let a request through.
+        Raises ``TooManyRequests``: there were as many as may be. Tells when the next one may come."""
         if self._limit and (wait := await self._count(key, self._limit)):
-            raise _refused(self._limit, wait)
-
-
-def _refused(limit: int, wait: int) -> TooManyRequests:
-    return TooManyRequests(
-        f"Too many requests. Please try again later. This API key may make {limit} requests a minute "
-        "(the limit is set by JIKKO_REQUESTS_PER_MINUTE).",
-        retry_after=wait,
-    )
+            raise TooManyRequests(
+                f"Too many requests. Please try again later. This API key may make {self._limit} requests a minute "
+                "(the limit is set by JIKKO_REQUESTS_PER_MINUTE).",
+                retry_after=wait,
+            )

@@ -5,7 +5,7 @@ import string
 from typing import Final
 
 from jikko.apps.keys import digest
-from jikko.concurrency.rate_limit import Rate
+from jikko.concurrency.rate_limit import SharedRequestRate
 from jikko.errors import NotFound
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
@@ -21,7 +21,7 @@ _HINT: Final = len("dataset-") + 4
 class DatasetKeys:
     """Makes keys, and says whether one is one."""
 
-    def __init__(self, knowledge: OpenKnowledge, clock: Clock, rate: Rate | None = None) -> None:
+    def __init__(self, knowledge: OpenKnowledge, clock: Clock, rate: SharedRequestRate | None = None) -> None:
         """``rate``: how often a key may be used."""
         self._knowledge = knowledge
         self._rate = rate

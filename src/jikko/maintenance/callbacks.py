@@ -59,16 +59,12 @@ class Callbacks:
         runs: RunStore,
         http: HttpClient,
         clock: Clock = time.time,
-        *,
-        version: str = "1",
-        limiter: KeyedLimiter | None = None,
     ) -> None:
         self._store = store
         self._runs = runs
         self._http = http
         self._clock = clock
-        self._version = version
-        self._limiter = limiter or KeyedLimiter()
+        self._limiter = KeyedLimiter()
         self.failed = Counter(())
         self.alarm = Alarm(clock, look_seconds=_LOOK_SECONDS)
         """To be set when a run with a call-back has ended."""
@@ -192,7 +188,7 @@ class Callbacks:
             url=entry.url,
             headers=(
                 ("Content-Type", "application/json"),
-                ("User-Agent", f"Jikko/{self._version}"),
+                ("User-Agent", "Jikko/1"),
                 ("webhook-id", message_id),
                 ("webhook-timestamp", str(timestamp)),
                 ("webhook-signature", signature(secret, message_id, timestamp, body)),

@@ -26,15 +26,12 @@ class PeriodicCounters:
         deliveries: Callable[[], DeliveryStore],
         cluster: Cluster,
         clock: Clock,
-        *,
-        look_seconds: float = _LOOK_SECONDS,
     ) -> None:
         self._runs = runs
         self._callbacks = callbacks
         self._deliveries = deliveries
         self._cluster = cluster
         self._clock = clock
-        self._look_seconds = look_seconds
         self.counts: dict[str, float] = {}
         """``paused``, ``orphans``, ``callbacks``, ``dead`` (deliveries), and ``oldest``: seconds for which the oldest
         of the call-backs has been tried. Empty before the first look, and in processes that do not look."""
@@ -47,7 +44,7 @@ class PeriodicCounters:
                     await self.look()
                 except JikkoError as error:
                     logger.error("runs cannot be counted, trying again: %s", error)
-                await asyncio.sleep(self._look_seconds)
+                await asyncio.sleep(_LOOK_SECONDS)
         finally:
             self.counts = {}
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_BATCH = 100
+BATCH = 100
 """Runs or files that are removed in one transaction, so that no other write waits for long."""
 _CONVERSATIONS = 20
 """Conversations that are removed in one transaction: each may have many messages."""
@@ -51,7 +51,7 @@ class Retention:
         *,
         conversations: ConversationStore | None = None,
         deliveries: "Callable[[], DeliveryStore] | None" = None,
-        batch: int = _BATCH,
+        batch: int = BATCH,
     ) -> None:
         """Args:
         conversations: Whose files stay, and which may be removed too.
@@ -82,11 +82,13 @@ class Retention:
             app_id: Only runs of this app; files stay then, until they are removed without it.
             progress: Called with the number of runs after each batch.
         """
-        runs = await self._repeat(lambda: self._store.prune(before, limit=self._batch, app_id=app_id), progress)
+        runs = await in_batches(
+            lambda: self._store.prune(before, limit=self._batch, app_id=app_id), self._batch, progress
+        )
         if app_id is not None:
             return Pruned(runs, 0)
         if self._deliveries is not None:
-            await self._repeat(partial(self._deliveries().prune, before, limit=self._batch), None)
+            await in_batches(partial(self._deliveries().prune, before, limit=self._batch), self._batch)
         kept: Kept | None = None
 
         async def expire() -> int:
@@ -95,7 +97,7 @@ class Retention:
                 kept = await self._files_of_lasting_runs(before)
             return await self._files.expire(before, limit=self._batch, keep=kept)
 
-        files = await self._repeat(expire, None)
+        files = await in_batches(expire, self._batch)
         swept = await self._files.sweep()
         while swept:
             await asyncio.sleep(_PAUSE)
@@ -110,7 +112,7 @@ class Retention:
         conversations = self._conversations
         if conversations is None:
             return 0
-        return await self._repeat(lambda: conversations.prune(before, limit=_CONVERSATIONS), None, _CONVERSATIONS)
+        return await in_batches(lambda: conversations.prune(before, limit=_CONVERSATIONS), _CONVERSATIONS)
 
     async def watch(self, days: float, conversation_days: float = 0) -> None:
         """Remove what is too old, again and again, until cancelled.
@@ -133,22 +135,6 @@ class Retention:
                 log.error("what is old cannot be removed, trying again later: %s", error)
             await asyncio.sleep(_LOOK_EVERY)
 
-    async def _repeat(
-        self,
-        remove: Callable[[], Awaitable[int]],
-        progress: Callable[[int], None] | None,
-        batch: int | None = None,
-    ) -> int:
-        total = 0
-        while True:
-            removed = await remove()
-            total += removed
-            if progress is not None and removed:
-                progress(total)
-            if removed < (batch or self._batch):
-                return total
-            await asyncio.sleep(_PAUSE)
-
     async def _files_of_lasting_runs(self, before: float) -> Kept:
         """Those in conversations, and in the logs of runs that began before a time and are still there.
 
@@ -165,3 +151,18 @@ class Retention:
                 if (record := await self._store.record(run_id)) is not None:
                     owners.add((record.identity.app_id, record.identity.end_user_id))
         return Kept(ids, owners)
+
+
+async def in_batches(
+    remove: Callable[[], Awaitable[int]], batch: int = BATCH, progress: Callable[[int], None] | None = None
+) -> int:
+    """Remove until there is less than a batch. ``progress``: called with the number so far after each. Returns it."""
+    total = 0
+    while True:
+        removed = await remove()
+        total += removed
+        if progress is not None and removed:
+            progress(total)
+        if removed < batch:
+            return total
+        await asyncio.sleep(_PAUSE)

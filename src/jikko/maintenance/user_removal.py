@@ -1,21 +1,13 @@
 """Removing an end user with all data."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final
-
 from msgspec import Struct
 
 from jikko.apps.end_users import end_user
+from jikko.maintenance.retention import BATCH, in_batches
 from jikko.ports.files.file_store import OldFiles
 from jikko.ports.stores.run_store import RunStore
 from jikko.repositories.conversation_store import ConversationStore
 from jikko.repositories.end_user_store import EndUserStore
-
-_BATCH: Final = 100
-"""Runs or files that are removed in one transaction, so that no other write waits for long."""
-_PAUSE: Final = 0.01
-"""Seconds between batches, in which others may write."""
 
 
 class Removed(Struct, frozen=True):
@@ -59,19 +51,9 @@ class UserRemoval:
         removed = Removed(
             # First: what runs still tell is dropped then.
             conversations=await self._conversations.delete_all(app_id, id_),
-            runs=await _repeat(lambda: self._runs.remove_of_user(app_id, id_, limit=_BATCH)),
-            files=await _repeat(lambda: self._files.remove_of_user(app_id, id_, limit=_BATCH)),
+            runs=await in_batches(lambda: self._runs.remove_of_user(app_id, id_, limit=BATCH)),
+            files=await in_batches(lambda: self._files.remove_of_user(app_id, id_, limit=BATCH)),
         )
         if alone:
             await self._end_users.remove(app_id, id_)
         return removed
-
-
-async def _repeat(remove: Callable[[], Awaitable[int]]) -> int:
-    total = 0
-    while True:
-        removed = await remove()
-        total += removed
-        if removed < _BATCH:
-            return total
-        await asyncio.sleep(_PAUSE)

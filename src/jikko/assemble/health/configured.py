@@ -33,10 +33,10 @@ class PluginsAtHand(NamedTuple):
     """Why it has none."""
 
 
-def plugins_at_hand(settings: Settings, environment: Mapping[str, str] = os.environ) -> PluginsAtHand:
+def plugins_at_hand(settings: Settings) -> PluginsAtHand:
     """What there is of plugins in a data folder. Starts nothing.
     Raises ``InvalidSettings``: the plugins file, or the list of plugins, cannot be read."""
-    read_plugins_file(settings.plugins, environment)
+    read_plugins_file(settings.plugins, os.environ)
     owner = owner_of(settings.home)
     groups = find("self" if owner is None else owner.pid)
     installed = len(InstalledPlugins(settings.plugin_folder).entries())

@@ -6,7 +6,7 @@ from typing import Any, Final
 from jikko.assemble import lazy
 from jikko.assemble.build_models import default_models, make_embedder
 from jikko.concurrency.alarm import Alarm
-from jikko.concurrency.rate_limit import Rate
+from jikko.concurrency.rate_limit import SharedRequestRate
 from jikko.files.signing import UrlSigner
 from jikko.knowledge.dataset_keys import DatasetKeys
 from jikko.knowledge.datasets import DatasetNames, Datasets
@@ -63,7 +63,7 @@ def make_knowledge(
     alarm: Alarm,
     signer: UrlSigner,
     cluster: Cluster,
-    rate: Rate,
+    rate: SharedRequestRate,
     clock: Clock,
 ) -> Knowledge:
     """The use cases about datasets.

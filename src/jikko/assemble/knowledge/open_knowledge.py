@@ -13,7 +13,7 @@ from jikko.assemble.build_context import BuildContext
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.lazy_proxy import is_made, lazy_proxy
-from jikko.concurrency.rate_limit import Rate
+from jikko.concurrency.rate_limit import SharedRequestRate
 from jikko.concurrency.shutdown import Shutdown
 from jikko.files.signing import UrlSigner
 from jikko.knowledge.awaited_indexing import AwaitedIndexing
@@ -80,7 +80,7 @@ def build_knowledge(
     providers: Providers,
     signer: UrlSigner,
     cluster: Cluster,
-    rate: Rate,
+    rate: SharedRequestRate,
 ) -> KnowledgeServices:
     """The datasets of a process.
 

@@ -13,17 +13,20 @@ from jikko.store.sqlite.runs.large_values import text_of
 Values: TypeAlias = tuple[Any, ...]
 
 
+_MAX_ENTRIES: Final = 20_000
+"""Rows that are remembered of each table."""
+
+
 class Interned:
     """A table of values by number. Rows are only ever added, so that what was read once stays true.
 
     One object is for one thread: the writer's, or the readers'.
     """
 
-    def __init__(self, *, find: str, add: str, read: str, max_entries: int = 20_000) -> None:
+    def __init__(self, *, find: str, add: str, read: str) -> None:
         self._find: Final = find
         self._add: Final = add
         self._read: Final = read
-        self._max_entries: Final = max_entries
         self._keys: dict[Values, int] = {}
         self._values: dict[int, Values] = {}
 
@@ -35,7 +38,7 @@ class Interned:
         row = connection.execute(self._find, values).fetchone()
         key: int | None = row[0] if row else connection.execute(self._add, values).lastrowid
         assert key is not None
-        if len(self._keys) >= self._max_entries:
+        if len(self._keys) >= _MAX_ENTRIES:
             self._keys.clear()
         self._keys[values] = key
         return key
@@ -45,7 +48,7 @@ class Interned:
         known = self._values.get(key)
         if known is None:
             known = connection.execute(self._read, (key,)).fetchone()
-            if len(self._values) >= self._max_entries:
+            if len(self._values) >= _MAX_ENTRIES:
                 self._values.clear()
             self._values[key] = known
         return known
