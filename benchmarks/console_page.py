@@ -1,8 +1,8 @@
 """The budgets of the console's page in seconds, frames and bytes, with a real Chromium against the real server.
 
-Usage: python -m benchmarks.console_page. Needs `chromium`, and the page (`make console`). What is opened is opened in a
-fresh browser context, whose cache is empty, several times; the quickest time counts. `CPU` is the processor time of the
-page's main thread until then: on a busy machine that is the figure to compare.
+Usage: python -m benchmarks.console_page. Needs `chromium-headless-shell`, and the page (`make console`). What is opened
+is opened in a fresh browser context, whose cache is empty, several times; the quickest time counts. `CPU` is the
+processor time of the page's main thread until then: on a busy machine that is the figure to compare.
 """
 
 import asyncio
@@ -293,9 +293,8 @@ def main() -> None:
         sync_playwright() as playwright,
     ):
         site = Site(f"http://127.0.0.1:{server.port}")
-        chromium = shutil.which("chromium")
         browser = playwright.chromium.launch(
-            executable_path=chromium,
+            executable_path=shutil.which("chromium-headless-shell"),
             args=["--no-sandbox", "--disable-dev-shm-usage", "--enable-precise-memory-info"],
         )
         eyes = Eyes(browser, site.url, TOKEN)

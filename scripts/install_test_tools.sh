@@ -5,7 +5,7 @@ set -euo pipefail
 packages=(
     buildah
     caddy
-    chromium
+    chromium-headless-shell
     crun
     default-jdk-headless
     fonts-dejavu-core

@@ -46,13 +46,15 @@ def built() -> Path:
 
 @pytest.fixture(scope="module")
 def browser(built: Path) -> Iterator[Browser]:
-    """Chromium, as Debian has it. It ends with its module: while it is there, no test can run an event loop."""
-    if shutil.which("chromium") is None:
+    """Chromium without what is around its pages, which takes more than half of a tab's time. It ends with its module:
+    while it is there, no test can run an event loop.
+    """
+    if shutil.which("chromium-headless-shell") is None:
         subprocess.run([ROOT / "scripts" / "install_test_tools.sh"], check=True, timeout=600)
     expect.set_options(timeout=PATIENCE * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
+            executable_path=shutil.which("chromium-headless-shell"),
             # Tests may be root, for whom its sandbox does not start, and have little shared memory.
             args=["--no-sandbox", "--disable-dev-shm-usage"],
         )
