@@ -43,11 +43,6 @@ class AppForecast(Struct, frozen=True):
         """Findings of which runs fail, or imports."""
         return tuple(finding for finding in self.findings if finding.severity in ("error", "will_fail"))
 
-    @property
-    def errors(self) -> int:
-        """How many these are."""
-        return len(self.failing)
-
 
 class ForecastCache:
     """Makes forecasts, and keeps them."""

@@ -105,7 +105,7 @@ class Issues:
                 callers.setdefault(use.need.provider, []).append(app.id)
                 if not use.ok:
                     lacking.setdefault(use.need.provider, []).append(app.id)
-            if forecast.errors:
+            if forecast.failing:
                 broken.append((app, forecast))
         known = await self._providers(list(lacking))
         entered = {entry.name for entry in known.entries}

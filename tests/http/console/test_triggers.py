@@ -72,18 +72,24 @@ async def test_triggers_are_listed_with_what_is_known_of_each_kind(
     assert "path" not in (await triggers(viewer))["hook"]
 
 
+async def page_after_page(client: httpx.AsyncClient, what: str, limit: int) -> list[str]:
+    """The ids of all that is listed."""
+    seen: list[str] = []
+    cursor = ""
+    while cursor is not None:
+        page = decoded(await client.get(f"{API}/{what}", params={"limit": limit, "cursor": cursor}))
+        seen += [each["id"] for each in page["data"]]
+        cursor = page["next"]
+    return seen
+
+
 async def test_triggers_are_listed_by_app_and_kind_page_after_page(
     scene: Scene, operator: httpx.AsyncClient, flow: App
 ) -> None:
     other = await scene.publish(triggered("Other"))
     assert set(await triggers(operator, app=other.id, kind="schedule")) == {"clock"}
     assert await triggers(operator, app=flow.id[:-4] + "0000") == {}
-    seen: list[str] = []
-    cursor = ""
-    while cursor is not None:
-        page = decoded(await operator.get(f"{API}/triggers", params={"limit": 3, "cursor": cursor}))
-        seen += [each["id"] for each in page["data"]]
-        cursor = page["next"]
+    seen = await page_after_page(operator, "triggers", 3)
     assert len(seen) == len(set(seen)) == 4
 
 
@@ -261,12 +267,7 @@ async def test_deliveries_are_listed_by_app_trigger_state_and_time(
 async def test_pages_of_deliveries_have_each_once(scene: Scene, operator: httpx.AsyncClient, flow: App) -> None:
     for n in range(5):
         await called(scene, operator, {"n": n + 1})
-    seen: list[str] = []
-    cursor = ""
-    while cursor is not None:
-        page = decoded(await operator.get(f"{API}/deliveries", params={"limit": 2, "cursor": cursor}))
-        seen += [each["id"] for each in page["data"]]
-        cursor = page["next"]
+    seen = await page_after_page(operator, "deliveries", 2)
     assert len(seen) == len(set(seen)) == 5
 
 

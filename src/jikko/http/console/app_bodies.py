@@ -158,7 +158,8 @@ def problem_of(diagnostic: Diagnostic) -> Problem:
 
 def counts_of(forecast: AppForecast) -> ProblemCounts:
     """How many findings there are."""
-    return ProblemCounts(forecast.errors, len(forecast.findings) - forecast.errors)
+    errors = len(forecast.failing)
+    return ProblemCounts(errors, len(forecast.findings) - errors)
 
 
 def form_of(variables: tuple[StartVariable, ...]) -> list[FormVariable]:

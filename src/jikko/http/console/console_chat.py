@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from jikko.conversations.turns import TurnRequest
+from jikko.dify.bodies import body_from
 from jikko.dsl.document import CHAT_MODES
 from jikko.errors import Conflict, InvalidParam, NotFound
 from jikko.events import Event, NodeFinished, RunStarted
@@ -128,10 +129,7 @@ async def list_conversations(call: ConsoleRequest) -> SendableResponse:
     asked = queried(call.request.query, ConversationsFilter)
     behind = None if asked.cursor is None else (asked.cursor.place.created_at, asked.cursor.place.key)
     page = await call.console.chats.conversations(app.id, user=asked.user or None, behind=behind, limit=asked.limit)
-    found = [
-        Conversation(entry.id, entry.name, entry.user, entry.created_at, entry.updated_at, entry.turns)
-        for entry in page.conversations
-    ]
+    found = [body_from(entry, Conversation, messages=entry.turns) for entry in page.conversations]
     return json_response(Conversations(found, cursor_of(None if page.next is None else RunCursor(*page.next))))
 
 
@@ -236,18 +234,16 @@ async def _message(call: ConsoleRequest, entry: kept.Message) -> Message:
     api, base_url = call.request.api, call.request.base_url
     record = None if entry.run_id is None else await call.console.run_store.record(entry.run_id)
     status = "failed" if entry.answer.status == "error" else "succeeded"
-    return Message(
-        entry.id,
-        entry.query,
-        api.files.fresh_text(entry.answer.text, base_url=base_url),
-        list(api.files.fresh(entry.files, base_url=base_url)),
-        list(api.files.fresh(entry.answer.files, base_url=base_url)),
-        entry.run_id,
-        status if record is None else record.status,
-        entry.answer.error,
-        entry.created_at,
-        0 if record is None else record.total_tokens,
-        None if record is None else record.elapsed,
+    return body_from(
+        entry,
+        Message,
+        answer=api.files.fresh_text(entry.answer.text, base_url=base_url),
+        files=list(api.files.fresh(entry.files, base_url=base_url)),
+        answer_files=list(api.files.fresh(entry.answer.files, base_url=base_url)),
+        status=status if record is None else record.status,
+        error=entry.answer.error,
+        tokens=0 if record is None else record.total_tokens,
+        elapsed=None if record is None else record.elapsed,
     )
 
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from jikko.dify.bodies import body_from
 from jikko.errors import NotFound, TooLate
 from jikko.http.body_fields import checked, must
 from jikko.http.console.console_queries import id_in
@@ -52,18 +53,16 @@ async def list_forms(call: ConsoleRequest) -> SendableResponse:
         requested, shown = form.requested, form.requested.form
         app = RunApp(run.record.identity.app_id, run.app_name, None if run.app is None else icon_of(run.app))
         found.append(
-            OpenForm(
-                requested.form_id,
-                run.record.identity.run_id,
-                app,
-                requested.node_id,
-                requested.title,
-                requested.at,
-                requested.expires_at,
-                shown.get("form_content") or "",
-                shown.get("inputs") or [],
-                shown.get("actions") or [],
-                shown.get("resolved_default_values") or {},
+            body_from(
+                requested,
+                OpenForm,
+                run_id=run.record.identity.run_id,
+                app=app,
+                requested_at=requested.at,
+                form_content=shown.get("form_content") or "",
+                inputs=shown.get("inputs") or [],
+                actions=shown.get("actions") or [],
+                resolved_default_values=shown.get("resolved_default_values") or {},
             )
         )
     return json_response(OpenForms(found))

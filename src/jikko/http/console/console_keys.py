@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jikko.apps.key_files import forget_key
+from jikko.dify.bodies import body_from
 from jikko.errors import NotFound
 from jikko.http.console.console_queries import Limit, id_in
 from jikko.http.console.console_runs import app_of
@@ -157,7 +158,4 @@ def _key(entry: ApiKey) -> Key:
 
 
 def _callback(entry: Callback) -> UndeliveredCallback:
-    next_at = entry.next_at if entry.state == "pending" else None
-    return UndeliveredCallback(
-        entry.run_id, entry.app_id, entry.url, entry.state, entry.attempts, entry.error, entry.created_at, next_at
-    )
+    return body_from(entry, UndeliveredCallback, next_at=entry.next_at if entry.state == "pending" else None)

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.dify.bodies import body_from
 from jikko.http.console.console_queries import Limit, id_in
 from jikko.http.console.console_runs import RunAccepted, accepted
 from jikko.http.console.run_bodies import Run, RunApp, icon_of, run_body
@@ -152,8 +153,7 @@ async def read_delivery(call: ConsoleRequest) -> SendableResponse:
         brought = api.files.fresh(inputs.get("webhook_data"), base_url=call.request.base_url)
     now = api.clock()
     runs = [run_body(run, now) for run in await call.console.runs.shown(records)]
-    fields = {name: getattr(entry, name) for name in entry.__struct_fields__}
-    return json_response(DeliveryFull(**fields, call=brought, run_list=runs))
+    return json_response(body_from(entry, DeliveryFull, call=brought, run_list=runs))
 
 
 @VisitorRoute(
@@ -195,19 +195,6 @@ async def _entry_of(call: ConsoleRequest, view: DeliveryView) -> DeliveryEntry:
 
 
 def _entry(view: DeliveryView, trigger: Trigger, app: App | None) -> DeliveryEntry:
-    delivery = view.delivery
-    return DeliveryEntry(
-        id=delivery.id,
-        app=RunApp(delivery.app_id, "" if app is None else app.name, None if app is None else icon_of(app)),
-        trigger_id=delivery.trigger_id,
-        node_id=trigger.node_id,
-        received_at=delivery.received_at,
-        method=delivery.method,
-        size=delivery.size,
-        verdict=delivery.verdict,
-        reason=delivery.reason,
-        state=view.state,
-        sender_id=delivery.sender_id,
-        runs=list(view.runs),
-        error=view.error,
-    )
+    shown = RunApp(view.delivery.app_id, "" if app is None else app.name, None if app is None else icon_of(app))
+    of_view = {"state": view.state, "runs": list(view.runs), "error": view.error}
+    return body_from(view.delivery, DeliveryEntry, app=shown, node_id=trigger.node_id, **of_view)

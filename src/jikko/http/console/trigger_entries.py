@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from jikko.dify.bodies import body_from
 from jikko.errors import InvalidParam, JikkoError, NotFound
 from jikko.http.body_fields import checked, must
 from jikko.http.console.console_queries import Limit, id_in
@@ -247,14 +248,7 @@ async def _entry(call: ConsoleRequest, trigger: Trigger, app: App) -> TriggerEnt
         except NotFound as gone:  # removed meanwhile
             view = ScheduleView(error=str(gone))
         recent = [
-            DueTimeEntry(
-                time.due,
-                time.count,
-                time.state,
-                time.at,
-                time.run_id or None,
-                time.why if time.state == "skipped" else "",
-            )
+            body_from(time, DueTimeEntry, run_id=time.run_id or None, why=time.why if time.state == "skipped" else "")
             for time in view.recent
         ]
         entry.schedule = ScheduleEntry(list(view.next), view.paused, view.paused_until, recent, view.error)

@@ -4,6 +4,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
+from jikko.dify.bodies import timed_body_from
 from jikko.errors import InvalidParam, WrongAppMode
 from jikko.http.auth import authenticated
 from jikko.http.body_fields import checked, must
@@ -174,6 +175,4 @@ def _of_chats(app: App) -> None:
 
 
 def _item(annotation: Annotation) -> AnnotationItem:
-    return AnnotationItem(
-        annotation.id, annotation.question, annotation.answer, annotation.hits, int(annotation.created_at)
-    )
+    return timed_body_from(annotation, AnnotationItem, hit_count=annotation.hits)

@@ -222,11 +222,7 @@ async def _replaced(request: Request) -> SendableResponse:
 
 async def _updated(request: Request, source: NewSource | None, name: str | None, rule: Any) -> SendableResponse:
     document = await knowledge_of(request).documents.update(
-        request.path_params["dataset_id"],
-        request.path_params["document_id"],
-        source=source,
-        name=name,
-        rule=rule or None,
+        *request.path_params.values(), source=source, name=name, rule=rule or None
     )
     return await _with_batch(request, document)
 
@@ -252,7 +248,7 @@ async def list_documents(request: Request) -> SendableResponse:
 @DatasetRoute("GET", "/v1/datasets/{dataset_id}/documents/{batch}/indexing-status", {200: BatchStatus}, (404,))
 async def indexing_status(request: Request) -> SendableResponse:
     """How far a batch is."""
-    found = await knowledge_of(request).documents.batch(request.path_params["dataset_id"], request.path_params["batch"])
+    found = await knowledge_of(request).documents.batch(*request.path_params.values())
     return json_response(BatchStatus([status_body(each) for each in found]))
 
 
@@ -265,9 +261,7 @@ async def get_document(request: Request) -> SendableResponse:
     which = request.query.get("metadata", "all")
     if which not in ("all", "only", "without"):
         raise UploadRefused(f"Invalid metadata value: {which}", code="invalid_metadata")
-    dataset, document = await knowledge.documents.get(
-        request.path_params["dataset_id"], request.path_params["document_id"]
-    )
+    dataset, document = await knowledge.documents.get(*request.path_params.values())
     fields = [field for field, _ in (await knowledge.metadata.fields(dataset.id))[0]]
     counts = await knowledge.documents.counts([document])
     return json_response(document_detail(document, counts[document.id], fields, which))
@@ -276,7 +270,7 @@ async def get_document(request: Request) -> SendableResponse:
 @DatasetRoute("DELETE", "/v1/datasets/{dataset_id}/documents/{document_id}", {204: "*/*"}, (403, 404, 503))
 async def delete_document(request: Request) -> SendableResponse:
     """Delete a document, also one that is being indexed."""
-    await knowledge_of(request).documents.delete(request.path_params["dataset_id"], request.path_params["document_id"])
+    await knowledge_of(request).documents.delete(*request.path_params.values())
     return deleted()
 
 
@@ -287,18 +281,15 @@ async def change_document_status(request: Request) -> SendableResponse:
     The action is ``enable``, ``disable``, ``archive`` or ``un_archive``.
     """
     body = checked(await request.json(lists_are=InvalidParam), DocumentIds)
-    await knowledge_of(request).documents.act(
-        request.path_params["dataset_id"], request.path_params["action"], body.document_ids or []
-    )
+    dataset_id, action = request.path_params.values()
+    await knowledge_of(request).documents.act(dataset_id, action, body.document_ids or [])
     return json_response(Done())
 
 
 @DatasetRoute("GET", "/v1/datasets/{dataset_id}/documents/{document_id}/download", {200: DownloadUrl}, (404,))
 async def document_url(request: Request) -> SendableResponse:
     """A signed address of the file that a document was made of."""
-    _, document = await knowledge_of(request).documents.get(
-        request.path_params["dataset_id"], request.path_params["document_id"]
-    )
+    _, document = await knowledge_of(request).documents.get(*request.path_params.values())
     return json_response(DownloadUrl(knowledge_of(request).files.url(document, request.base_url)))
 
 

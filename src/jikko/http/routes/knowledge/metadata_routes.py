@@ -143,16 +143,15 @@ async def add_field(request: Request) -> SendableResponse:
 async def rename_field(request: Request) -> SendableResponse:
     """Rename a field, which keeps its values."""
     body = checked(await request.json(lists_are=InvalidParam), FieldRename)
-    field = await knowledge_of(request).metadata.rename(
-        request.path_params["dataset_id"], request.path_params["metadata_id"], body.name
-    )
+    dataset_id, metadata_id = request.path_params.values()
+    field = await knowledge_of(request).metadata.rename(dataset_id, metadata_id, body.name)
     return json_response(field_name(field))
 
 
 @DatasetRoute("DELETE", "/v1/datasets/{dataset_id}/metadata/{metadata_id}", {204: "*/*"}, (404, 503))
 async def delete_field(request: Request) -> SendableResponse:
     """Delete a field, with its values."""
-    await knowledge_of(request).metadata.delete(request.path_params["dataset_id"], request.path_params["metadata_id"])
+    await knowledge_of(request).metadata.delete(*request.path_params.values())
     return deleted()
 
 
@@ -169,9 +168,7 @@ async def switch_built_in_fields(request: Request) -> SendableResponse:
 
     The action is ``enable`` or ``disable``; others do nothing.
     """
-    await knowledge_of(request).metadata.switch_built_in(
-        request.path_params["dataset_id"], request.path_params["action"]
-    )
+    await knowledge_of(request).metadata.switch_built_in(*request.path_params.values())
     return json_response(Done())
 
 
