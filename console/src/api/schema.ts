@@ -1046,6 +1046,7 @@ export interface components {
             source: string;
             handle: string;
             target: string;
+            label?: string;
         };
         FormVariable: {
             name: string;

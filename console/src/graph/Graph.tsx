@@ -3,7 +3,7 @@ import { useCallback, useEffect, useMemo, useRef } from 'react'
 import type { AppDetail, GraphEdge } from '../api/types.ts'
 import { Icon } from '../parts/Icon.tsx'
 import { t } from '../words/words.ts'
-import { bounds, flowNodes, path, type StepNodeOf } from './fromApi.ts'
+import { bounds, flowNodes, labelOf, middle, path, type StepNodeOf } from './fromApi.ts'
 import { DotNode, GraphHands, NoteNode, StepNode } from './StepNode.tsx'
 import { type GraphStates, useEdgeLook } from './states.ts'
 import '@xyflow/react/dist/base.css'
@@ -102,6 +102,7 @@ export function Graph({ graph, states, picked, pick, onFit, follow }: Props) {
   useEffect(() => {
     if (follow?.on && follow.node) centre(follow.node)
   }, [follow?.on, follow?.node, centre])
+  const fill = () => void (document.fullscreenElement ? document.exitFullscreen() : box.current?.requestFullscreen())
   const zoom = (by: number) => {
     const element = box.current
     const view = flow.current?.getViewport()
@@ -166,6 +167,11 @@ export function Graph({ graph, states, picked, pick, onFit, follow }: Props) {
         <button type="button" className="btn icon small" aria-label={t('graph.fit')} onClick={fit}>
           <Icon name="fit" />
         </button>
+        {document.fullscreenEnabled && (
+          <button type="button" className="btn icon small only-large" aria-label={t('graph.full')} onClick={fill}>
+            <Icon name="expand" />
+          </button>
+        )}
       </div>
     </div>
   )
@@ -178,6 +184,17 @@ function Edges({ graph, states }: { graph: AppDetail['graph']; states: GraphStat
       {graph.edges.map(edge => (
         <Edge key={edge.id} edge={edge} path={path(edge, nodes)} states={states} />
       ))}
+      {graph.edges.map(edge => {
+        const label = labelOf(edge)
+        const [x, y] = label ? middle(edge, nodes) : [0, 0]
+        return (
+          label && (
+            <text key={edge.id} className="branch" x={x} y={y}>
+              {label}
+            </text>
+          )
+        )
+      })}
     </svg>
   )
 }

@@ -1,10 +1,14 @@
 // A workflow as its author laid it out, for the graph: nothing is laid out here.
 import type { Node } from '@xyflow/react'
 import type { AppDetail, GraphEdge, GraphNode } from '../api/types.ts'
+import { visible } from '../words/visible.ts'
+import { t } from '../words/words.ts'
 
 export type StepData = { readonly node: GraphNode; readonly box: boolean }
 export type StepNodeOf = Node<StepData, 'step' | 'note' | 'dot'>
 
+/** Characters of the name of a branch. */
+const LABEL = 24
 const DOTS = ['iteration-start', 'loop-start']
 const BOXES = ['iteration', 'loop']
 const isNote = (node: GraphNode): boolean => node.type === 'note' || node.type === 'custom-note'
@@ -39,13 +43,33 @@ export function bounds(graph: AppDetail['graph']): { x: number; y: number; width
   }
 }
 
-/** The curve of an edge: from the right side of its source to the left side of its target. */
-export function path(edge: GraphEdge, nodes: ReadonlyMap<string, GraphNode>): string {
+type Nodes = ReadonlyMap<string, GraphNode>
+
+/** From the right side of its source to the left side of its target. */
+function ends(edge: GraphEdge, nodes: Nodes): [x: number, y: number, u: number, v: number] | undefined {
   const [from, to] = [nodes.get(edge.source), nodes.get(edge.target)]
-  if (!from || !to) return ''
+  if (!from || !to) return undefined
   const height = (node: GraphNode) =>
     node.y + (BOXES.includes(node.type) ? node.height / 2 : Math.min(node.height / 2, 34))
-  const [x, y, u, v] = [from.x + from.width, height(from), to.x, height(to)]
+  return [from.x + from.width, height(from), to.x, height(to)]
+}
+
+/** What the branch of an edge is called. */
+export function labelOf(edge: GraphEdge): string {
+  const label = edge.handle === 'fail-branch' ? t('graph.failure') : (edge.label ?? '')
+  return visible(label.length > LABEL ? `${label.slice(0, LABEL)}…` : label)
+}
+
+export function middle(edge: GraphEdge, nodes: Nodes): [x: number, y: number] {
+  const [x, y, u, v] = ends(edge, nodes) ?? [0, 0, 0, 0]
+  return [(x + u) / 2, (y + v) / 2]
+}
+
+/** The curve of an edge. */
+export function path(edge: GraphEdge, nodes: Nodes): string {
+  const at = ends(edge, nodes)
+  if (!at) return ''
+  const [x, y, u, v] = at
   const bend = Math.max(30, (u - x) / 2)
   return `M${x} ${y}C${x + bend} ${y} ${u - bend} ${v} ${u} ${v}`
 }

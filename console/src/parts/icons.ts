@@ -103,6 +103,7 @@ export const ICONS: Readonly<Record<string, readonly Shape[]>> = {
     ['rect', { x: '5.500', y: '5.500', width: '8', height: '8', rx: '1.500' }],
     ['path', { d: 'M10.500 5.500v-2a1 1 0 0 0-1-1h-6a1 1 0 0 0-1 1v6a1 1 0 0 0 1 1h2' }],
   ],
+  expand: [['path', { d: 'M9.500 3H13v3.500M6.500 13H3V9.500M13 3 9 7M3 13l4-4' }]],
   edit: [['path', { d: 'M3 13l.6-2.600L10.500 3.500l2 2-6.900 6.900z' }]],
   download: [['path', { d: 'M8 2v8m-3-3 3 3 3-3M2.500 13.500h11' }]],
   upload: [['path', { d: 'M8 10.500V2.500m-3 3 3-3 3 3M2.500 13.500h11' }]],

@@ -17,6 +17,8 @@ _WIDTH, _HEIGHT = 244.0, 54.0
 _COLUMN, _ROW = 304.0, 120.0
 _MAX_NOTE_LENGTH: Final = 4000
 """Characters of a note."""
+_MAX_LABEL_LENGTH: Final = 100
+"""Characters of the name of a branch."""
 _MAX_DEPTH: Final = 64
 _LANGUAGES: Final = {"python3": "Python", "javascript": "JavaScript"}
 
@@ -48,6 +50,8 @@ class GraphEdge(Struct, frozen=True):
     source: str
     handle: str
     target: str
+    label: str | UnsetType = UNSET
+    """What its branch is called: IF, ELIF 2, ELSE, a class, the button of a form."""
 
 
 class Graph(Struct, frozen=True):
@@ -156,13 +160,29 @@ def _edges(raw: Json, nodes: Mapping[str, Any]) -> Iterator[GraphEdge]:
     for number, edge in enumerate(_list(raw)):
         if not isinstance(edge, dict) or edge.get("source") not in nodes or edge.get("target") not in nodes:
             continue
-        handle = edge.get("sourceHandle")
-        yield GraphEdge(
-            str(edge.get("id") or number),
-            edge["source"],
-            handle if isinstance(handle, str) else "source",
-            edge["target"],
-        )
+        given = edge.get("sourceHandle")
+        handle = given if isinstance(given, str) else "source"
+        label = _branch(_mapping(nodes[edge["source"]].get("data")), handle)
+        yield GraphEdge(str(edge.get("id") or number), edge["source"], handle, edge["target"], label or UNSET)
+
+
+def _branch(data: Mapping[str, Any], handle: str) -> str:
+    """What a branch of a node is called; ``""``: it has no name."""
+    match data.get("type"):
+        case "if-else":
+            cases = [case.get("case_id") or case.get("id") for case in map(_mapping, _list(data.get("cases")))]
+            place = next((place for place, case in enumerate(cases or ["true"]) if case == handle), None)
+            if place is None:
+                return "ELSE" if handle == "false" else ""
+            return f"ELIF {place + 1}" if place else "IF"
+        case "question-classifier":
+            classes = map(_mapping, _list(data.get("classes")))
+            names = {one.get("id"): one.get("label") or one.get("name") for one in classes}
+        case "human-input":
+            names = {one.get("id"): one.get("title") for one in map(_mapping, _list(data.get("user_actions")))}
+        case _:
+            return ""
+    return str(names.get(handle) or "")[:_MAX_LABEL_LENGTH]
 
 
 def _detail(kind: str, data: Mapping[str, Any]) -> str:

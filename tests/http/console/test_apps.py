@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from jikko.apps.environment import layer
@@ -60,6 +61,25 @@ async def test_the_list_tells_how_apps_do(scene: Scene, operator: httpx.AsyncCli
     assert first["problems"] == {"errors": 0, "warnings": 0}
     assert (second["id"], second["problems"]["errors"]) == (judge.id, 1)
     assert (second["day"]["p50"], second["last_at"], second["last_runs"]) == (None, None, [])
+
+
+def test_branches_are_called_as_their_author_calls_them() -> None:
+    sources = {
+        "judge": {"type": "if-else", "cases": [{"case_id": "true"}, {"case_id": "c2"}]},
+        "sort": {"type": "question-classifier", "classes": [{"id": "1", "name": "返品 📦"}]},
+        "ask": {"type": "human-input", "user_actions": [{"id": "yes", "title": "Approve"}]},
+        "old": {"type": "if-else", "conditions": []},
+        "calls": {"type": "http-request"},
+    }
+    handles = [
+        *(("judge", "true", "IF"), ("judge", "c2", "ELIF 2"), ("judge", "false", "ELSE"), ("judge", "gone", UNSET)),
+        *(("sort", "1", "返品 📦"), ("ask", "yes", "Approve"), ("ask", "__timeout", UNSET)),
+        *(("old", "true", "IF"), ("old", "false", "ELSE"), ("calls", "fail-branch", UNSET)),
+    ]
+    nodes = [{"id": name, "data": data} for name, data in [*sources.items(), ("end", {"type": "end"})]]
+    edges = [{"source": source, "sourceHandle": handle, "target": "end"} for source, handle, _ in handles]
+    picture = picture_of(json.dumps({"workflow": {"graph": {"nodes": nodes, "edges": edges}}}).encode())
+    assert [edge.label for edge in picture.edges] == [label for *_, label in handles]
 
 
 async def test_one_app_has_its_graph_and_what_will_go_wrong(scene: Scene, viewer: httpx.AsyncClient) -> None:

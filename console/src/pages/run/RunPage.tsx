@@ -10,6 +10,7 @@ import { useTitle } from '../../app/title.ts'
 import { Icon } from '../../parts/Icon.tsx'
 import { Boundary, errorText, Failure, Gone, Skeleton } from '../../parts/Panel.tsx'
 import { Scrubber } from '../../parts/Scrubber.tsx'
+import { Splitter, useSplit } from '../../parts/Splitter.tsx'
 import { isOver, shown } from '../../run/selectors.ts'
 import type { Execution } from '../../run/state.ts'
 import { t } from '../../words/words.ts'
@@ -44,6 +45,8 @@ export default function RunPage({ id }: { id: string }) {
   const inspector = useRef<HTMLElement>(null)
   const tree = useRef<HTMLDivElement>(null)
   const fit = useRef<() => void>(() => undefined)
+  const graph = useSplit('graph')
+  const side = useSplit('inspector')
   const [playing, play] = usePlay(view)
   const status = view.follow.head >= 0 ? shown(view.latest.status) : run?.status
   useTitle(run?.app.name ?? t('runs.run'), status)
@@ -147,7 +150,7 @@ export default function RunPage({ id }: { id: string }) {
       {(view.follow.phase === 'ended' || view.follow.phase === 'held') && <Lost />}
       <Strip view={view} run={run} show={show} />
       <Reading view={view} />
-      <div className="cols">
+      <div className="cols" style={{ ...graph.style, ...side.style }}>
         <div className="left">
           <section className="top" aria-label={t('views')}>
             <ViewTabs
@@ -158,6 +161,7 @@ export default function RunPage({ id }: { id: string }) {
               }}
             />
           </section>
+          <Splitter split={graph} side="up" />
           <Steps
             view={view}
             onlyFailed={onlyFailed}
@@ -166,6 +170,7 @@ export default function RunPage({ id }: { id: string }) {
             setOnly={on => change({ failed: on ? '1' : undefined })}
           />
         </div>
+        <Splitter split={side} side="right" />
         <Inspector view={view} run={run} choices={choices} retry={retry} box={inspector} />
       </div>
       <Scrubber
