@@ -77,6 +77,19 @@ def test_a_list_that_is_looked_at_ends_with_the_server_and_holds_nothing_up(jikk
     assert "uvicorn" not in server.output
 
 
+def test_a_token_with_scopes_and_an_end_is_made_by_the_command(jikko: Command) -> None:
+    given = ("--scope", "runs:read", "--scope", "apps:write", "--expires", "2h")
+    [made] = jikko.json("console", "tokens", "new", "展開 🚢", *given)
+    assert (made["scopes"], made["role"]) == (["apps:write", "runs:read"], "viewer")
+    [listed] = jikko.json("console", "tokens", "list")
+    assert listed["expires_at"] == made["expires_at"] == pytest.approx(listed["created_at"] + 7200, abs=60)
+    shown = jikko("console", "tokens", "list").out
+    assert "apps:write,runs:read" in shown
+    assert "expires 2" in shown
+    for refused in (("--scope", "all"), ("--viewer", "--scope", "runs:read"), ("--expires", "soon")):
+        assert jikko("console", "tokens", "new", "x", *refused).code == 2
+
+
 def test_tokens_are_made_listed_and_revoked_by_the_command(jikko: Command, tmp_path: Path) -> None:
     [made] = jikko.json("console", "tokens", "new", "CI")
     file = tmp_path / "token"

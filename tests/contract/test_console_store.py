@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from jikko.ids import new_id
 from jikko.ports.stores.console_store import ConsoleSession, ConsoleTicket, ConsoleToken, Role
@@ -60,6 +61,7 @@ def session(name: str, source: str, at: float = 1000.0) -> ConsoleSession:
 
 async def test_tokens_are_kept_oldest_first(stores: Stores) -> None:
     kept = [token("b", 2000.0), token("a", 1000.0, "operator"), token("名 \ue000", 3000.0)]
+    kept[2] = replace(kept[2], scopes=["apps:write", "runs:read"], expires_at=4000.5)
     for each in kept:
         await stores.access.add_token(each)
 
@@ -86,6 +88,9 @@ async def test_the_sessions_of_a_token_end_with_it(stores: Stores) -> None:
 
     assert await stores.access.session(digest("s1")) is None
     assert await stores.access.session(digest("s2")) == session("s2", other.id)
+    scoped = replace(session("s3", other.id), scopes=["runs:read"], expires_at=4000.5)
+    await stores.access.add_session(scoped, oldest=0)
+    assert await stores.access.session(digest("s3")) == scoped
 
 
 async def test_sessions_are_used_and_forgotten(stores: Stores) -> None:

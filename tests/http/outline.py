@@ -53,8 +53,12 @@ def examples(schemas: dict[str, Any]) -> str:
 def _operations(paths: dict[str, Any]) -> Iterator[str]:
     for path, methods in paths.items():
         for method, operation in methods.items():
-            keys = [name for each in operation.get("security", [{"ApiKey": []}]) for name in each]
-            yield f"{method.upper()} {path}  {', '.join(operation['tags'])}  key: {', '.join(keys) or 'none'}"
+            needs = [pair for each in operation.get("security", [{"ApiKey": []}]) for pair in each.items()]
+            keys = ", ".join(name for name, _ in needs) or "none"
+            scope = "".join(
+                f"  scope: {scope}" for scope in dict.fromkeys(scope for _, known in needs for scope in known)
+            )
+            yield f"{method.upper()} {path}  {', '.join(operation['tags'])}  key: {keys}{scope}"
             for parameter in operation.get("parameters", ()):
                 mark = "*" if parameter["required"] else ""
                 yield f"  {parameter['in']} {parameter['name']}{mark}: {_shown(parameter['schema'])}"

@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from jikko.event_parts import Exceptions, FailedNode
 from jikko.events import Event, FormRequested, RunFinished
@@ -21,7 +22,7 @@ from jikko.ids import new_id
 from jikko.ports.stores.annotation_store import Annotation
 from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersion
 from jikko.ports.stores.callback_store import Callback
-from jikko.ports.stores.console_store import ConsoleToken
+from jikko.ports.stores.console_store import ConsoleToken, Scope
 from jikko.ports.stores.delivery_store import Delivery
 from jikko.ports.stores.file_index import StoredFile
 from jikko.ports.stores.messages import (
@@ -110,7 +111,9 @@ class Contents(msgspec.Struct, kw_only=True):
     annotations: list[Annotation] = []
     """Newest first. Since version 10."""
     tokens: list[ConsoleToken] = []
-    """Since version 11, as a run that has told what it cost and bore, and one with large inputs that goes on.
+    """Since version 16 also one with scopes and an end.
+
+    Since version 11, as a run that has told what it cost and bore, and one with large inputs that goes on.
     Since version 13 there is one with inputs that are kept in pieces."""
     triggers: list[Trigger] = []
     """Oldest first. Since version 14."""
@@ -284,6 +287,10 @@ async def write(path: Path, version: int) -> Contents:
             used_at=BEGIN,
         )
         await stores.console.add_token(token)
+        if version >= 16:
+            scoped: list[Scope] = ["apps:write", "runs:read"]
+            token = replace(token, id=new_id(), digest=b"s" * 32, scopes=scoped, expires_at=BEGIN + 0.5)
+            await stores.console.add_token(token)
         contents.tokens = await stores.console.tokens()
     if version >= 14:
         await trigger(stores, contents)

@@ -1125,6 +1125,7 @@ export interface components {
         CurrentSession: {
             role: "operator" | "viewer";
             name: string;
+            scopes: ("apps:read" | "apps:write" | "audit:read" | "keys:write" | "knowledge:read" | "knowledge:write" | "runs:read" | "runs:write" | "system:read" | "system:write" | "tokens:write")[];
             expires_at: number;
             server: components["schemas"]["ServerInfo"];
             features: components["schemas"]["Features"];
@@ -1523,6 +1524,7 @@ export interface components {
         Session: {
             role: "operator" | "viewer";
             name: string;
+            scopes: ("apps:read" | "apps:write" | "audit:read" | "keys:write" | "knowledge:read" | "knowledge:write" | "runs:read" | "runs:write" | "system:read" | "system:write" | "tokens:write")[];
             expires_at: number;
         };
         SystemInfo: {
@@ -1608,6 +1610,8 @@ export interface components {
             hint: string;
             created_at: number;
             used_at: number | null;
+            scopes: ("apps:read" | "apps:write" | "audit:read" | "keys:write" | "knowledge:read" | "knowledge:write" | "runs:read" | "runs:write" | "system:read" | "system:write" | "tokens:write")[];
+            expires_at: number | null;
             token?: string;
         };
         Tokens: {
@@ -1718,6 +1722,8 @@ export interface components {
         NewToken: {
             name: string;
             role: "operator" | "viewer";
+            scopes: ("apps:read" | "apps:write" | "audit:read" | "keys:write" | "knowledge:read" | "knowledge:write" | "runs:read" | "runs:write" | "system:read" | "system:write" | "tokens:write")[] | null;
+            expires_at: number | null;
         };
         Question: {
             query: string;

@@ -39,7 +39,7 @@ export const CODES: Readonly<Record<string, string>> = {
   not_chat_app: 'チャットフローではありません',
   not_found: '見つかりません',
   not_workflow_app: 'ワークフローではありません',
-  operators_only: '閲覧者にはできない操作です',
+  missing_scope: 'この操作の権限がありません',
   plugin_refused: 'プラグインが拒否しました',
   provider_not_initialize: 'モデルの提供元が設定されていません',
   provider_not_support_speech_to_text: 'この提供元は音声認識に対応していません',

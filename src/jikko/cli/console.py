@@ -3,7 +3,7 @@
 import sys
 import webbrowser
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -12,6 +12,7 @@ from jikko.assemble.assembly import Assembly
 from jikko.cli.apps.app_keys_command import or_revoked
 from jikko.cli.options import (
     assembled,
+    duration,
     existing,
     home_option,
     json_option,
@@ -23,6 +24,7 @@ from jikko.cli.options import (
 from jikko.cli.runs.entries import iso
 from jikko.cli.shown import show_entry, show_nothing
 from jikko.cluster.data_folder_lock import owner_of
+from jikko.ports.stores.console_store import SCOPES, ConsoleToken, Scope
 from jikko.server.serving import link
 from jikko.settings import Settings
 from jikko.terminal_text import harmless
@@ -65,18 +67,40 @@ def tokens() -> None:
 @tokens.command("new", short_help="Make a token.")
 @click.argument("name")
 @click.option("--viewer", is_flag=True, help="It may look, and change nothing.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(get_args(Scope)),
+    help="What it may do, in place of everything; several times for more. Who may write may read the same.",
+)
+@click.option("--expires", type=duration, help="After how long it expires, such as 30d or 12h.  [default: never]")
 @to_option("Write it into FILE, which only its owner can read, and show nothing of it.")
 @with_settings
-async def new(settings: Settings, name: str, viewer: bool, file: Path | None, as_json: bool) -> None:
+async def new(
+    settings: Settings,
+    name: str,
+    viewer: bool,
+    scopes: tuple[Scope, ...],
+    expires: float | None,
+    file: Path | None,
+    as_json: bool,
+) -> None:
     """Make a token called NAME, which the log of the server has for what is done with it. It is shown only now."""
-    role = "viewer" if viewer else "operator"
+    if viewer and scopes:
+        raise click.UsageError("--viewer is a set of scopes by itself: leave out --scope.")
     async with assembled(settings, console=True) as assembly:
         access = _console_of(assembly).access
-        entry, token = await access.new_token(name, role)
+        entry, token = await access.new_token(
+            name,
+            "viewer" if viewer else "operator",
+            scopes=scopes or None,
+            expires_at=None if expires is None else assembly.clock() + expires,
+        )
         if file is not None:
             async with or_revoked("token", lambda: access.revoke(entry.id)):
                 write_key(file, token)
-    shown = {"id": entry.id, "name": name, "role": role, "token": None if file else token}
+    shown = {**_fields(entry), "token": None if file else token}
     where = f"in {file}" if file else f"{token}  (shown only now)" if sys.stdout.isatty() else token
     show_entry(shown | ({"file": str(file)} if file else {}), where, as_json=as_json)
 
@@ -90,10 +114,12 @@ async def list_(settings: Settings, as_json: bool) -> None:
         if not known:
             show_nothing("no tokens yet; `jikko console tokens new NAME` makes one", as_json=as_json)
         for entry in known:
-            fields = ("id", "name", "role", "hint", "created_at", "used_at")
             used = "never used" if entry.used_at is None else f"used {iso(entry.used_at, 'seconds')}"
-            line = harmless(f"{entry.id}  {entry.hint}  {entry.role:8}  {entry.name}  {used}")
-            show_entry({field: getattr(entry, field) for field in fields}, line, as_json=as_json)
+            end = "" if entry.expires_at is None else f"  expires {iso(entry.expires_at, 'seconds')}"
+            may = entry.role if entry.scopes is None else ",".join(entry.scopes)
+            line = harmless(f"{entry.id}  {entry.hint}  {may:8}  {entry.name}  {used}{end}")
+            times = {"hint": entry.hint, "created_at": entry.created_at, "used_at": entry.used_at}
+            show_entry(_fields(entry) | times, line, as_json=as_json)
 
 
 @tokens.command(short_help="Revoke a token.")
@@ -111,3 +137,9 @@ def _console_of(assembly: Assembly) -> Any:
     if assembly.console is None:
         raise click.ClickException("There is no console: JIKKO_CONSOLE is off.")
     return assembly.console
+
+
+def _fields(entry: ConsoleToken) -> dict[str, Any]:
+    scopes = sorted(SCOPES[entry.role] if entry.scopes is None else entry.scopes)
+    end = entry.expires_at
+    return {"id": entry.id, "name": entry.name, "role": entry.role, "scopes": scopes, "expires_at": end}

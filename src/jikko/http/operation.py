@@ -54,6 +54,8 @@ class Endpoint(Struct, frozen=True):
     """Whether it needs no API key."""
     key: Literal["app", "dataset", "console"] = "app"
     """What its API key opens. The handlers of operations that are not for apps look at it themselves."""
+    scope: str | None = None
+    """What a token of the management API needs to have."""
     hot: bool = False
     """Whether it is asked so often that a line of the log for each time would hide the others."""
     starts: bool = False

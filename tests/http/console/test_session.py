@@ -27,7 +27,9 @@ async def test_a_link_opens_it_once(scene: Scene) -> None:
         signed_in = decoded(await client.post(f"{API}/session", json={"ticket": ticket}))
         again = await other.post(f"{API}/session", json={"ticket": ticket})
 
+        scopes = signed_in.pop("scopes")
         assert signed_in == {"role": "operator", "name": "link", "expires_at": scene.clock.now + 12 * HOURS}
+        assert "tokens:write" in scopes
         assert again.status_code == 401
         assert decoded(await client.get(f"{API}/session"))["server"]["now"] == scene.clock.now
 
@@ -277,7 +279,7 @@ async def test_every_operation_asks_who_it_is_and_viewers_may_not_do_all(
             assert anyone.status_code == 401, operation.path
             if operation.method != "GET":
                 answer = await viewer.request(operation.method, path, content=b"nonsense")
-                assert answer.json()["code"] == "operators_only", operation.path
+                assert answer.json()["code"] == "missing_scope", operation.path
                 for_operators += 1
             # A stream that may be read would not end.
             elif "text/event-stream" not in operation.answers.values() and (await viewer.get(path)).status_code == 403:

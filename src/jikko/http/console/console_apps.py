@@ -65,7 +65,7 @@ class Trial(Struct):
     dry_run: Annotated[str, Meta(description="true: nothing is imported.")] = ""
 
 
-@VisitorRoute("GET", "apps", {200: bodies.Apps}, (503,))
+@VisitorRoute("GET", "apps", {200: bodies.Apps}, (503,), scope="apps:read")
 async def list_apps(call: ConsoleRequest) -> SendableResponse:
     """All apps, by name, with what became of their newest runs, and how much `jikko check` finds."""
     console, now = call.console, call.request.api.clock()
@@ -80,7 +80,7 @@ async def list_apps(call: ConsoleRequest) -> SendableResponse:
     return json_response(bodies.Apps(found))
 
 
-@VisitorRoute("GET", "apps/{app_id}", {200: bodies.AppFull}, (404,), query=VersionChoice)
+@VisitorRoute("GET", "apps/{app_id}", {200: bodies.AppFull}, (404,), query=VersionChoice, scope="apps:read")
 async def read_app(call: ConsoleRequest) -> SendableResponse:
     """An app with its graph, the form of its inputs, and all that `jikko check` finds."""
     console, app = call.console, await app_of(call)
@@ -110,7 +110,13 @@ async def read_app(call: ConsoleRequest) -> SendableResponse:
 
 
 @VisitorRoute(
-    "POST", "apps", {200: Imported}, operators=True, body=ImportForm, body_media_type="multipart/form-data", query=Trial
+    "POST",
+    "apps",
+    {200: Imported},
+    scope="apps:write",
+    body=ImportForm,
+    body_media_type="multipart/form-data",
+    query=Trial,
 )
 async def import_apps(call: ConsoleRequest) -> SendableResponse:
     """Import files, each as a new app or a new version of the app of its name.
@@ -126,7 +132,7 @@ async def import_apps(call: ConsoleRequest) -> SendableResponse:
     return json_response(Imported([await _imported(call, name, text, is_trial) for name, text in files]))
 
 
-@VisitorRoute("DELETE", "apps/{app_id}", NOTHING, (404,), operators=True)
+@VisitorRoute("DELETE", "apps/{app_id}", NOTHING, (404,), scope="apps:write")
 async def delete_app(call: ConsoleRequest) -> SendableResponse:
     """Remove an app with its versions and keys.
 

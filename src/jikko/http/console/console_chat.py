@@ -122,7 +122,9 @@ class VariablesMoment(Struct):
     after_message: Annotated[str, Meta(description="The id of a message.")] = ""
 
 
-@VisitorRoute("GET", "apps/{app_id}/conversations", {200: Conversations}, (400, 404), query=ConversationsFilter)
+@VisitorRoute(
+    "GET", "apps/{app_id}/conversations", {200: Conversations}, (400, 404), query=ConversationsFilter, scope="runs:read"
+)
 async def list_conversations(call: ConsoleRequest) -> SendableResponse:
     """Conversations of an app, of all end users or of one; the last updated first."""
     app = await app_of(call)
@@ -133,7 +135,14 @@ async def list_conversations(call: ConsoleRequest) -> SendableResponse:
     return json_response(Conversations(found, cursor_of(None if page.next is None else RunCursor(*page.next))))
 
 
-@VisitorRoute("GET", "conversations/{conversation_id}/messages", {200: Messages}, (400, 404), query=MessagesPage)
+@VisitorRoute(
+    "GET",
+    "conversations/{conversation_id}/messages",
+    {200: Messages},
+    (400, 404),
+    query=MessagesPage,
+    scope="runs:read",
+)
 async def list_messages(call: ConsoleRequest) -> SendableResponse:
     """Messages of a conversation, newest first."""
     conversation = await _conversation(call)
@@ -147,7 +156,12 @@ async def list_messages(call: ConsoleRequest) -> SendableResponse:
 
 
 @VisitorRoute(
-    "GET", "conversations/{conversation_id}/variables", {200: ChatVariables}, (404, 503), query=VariablesMoment
+    "GET",
+    "conversations/{conversation_id}/variables",
+    {200: ChatVariables},
+    (404, 503),
+    query=VariablesMoment,
+    scope="runs:read",
 )
 async def list_variables(call: ConsoleRequest) -> SendableResponse:
     """Variables of a conversation, as they are or, with ``after_message``, before and after that message."""
@@ -170,7 +184,7 @@ async def list_variables(call: ConsoleRequest) -> SendableResponse:
     "apps/{app_id}/messages",
     {202: QuestionAccepted},
     START_ERRORS,
-    operators=True,
+    scope="runs:write",
     body=Question,
     headers=KEY,
     starts=True,
@@ -214,7 +228,7 @@ async def ask(call: ConsoleRequest) -> SendableResponse:
     return json_response(QuestionAccepted(message.id, message.conversation_id, run_id), 202)
 
 
-@VisitorRoute("DELETE", "conversations/{conversation_id}", NOTHING, (404,), operators=True)
+@VisitorRoute("DELETE", "conversations/{conversation_id}", NOTHING, (404,), scope="runs:write")
 async def delete_conversation(call: ConsoleRequest) -> SendableResponse:
     """Remove a conversation with its messages and variables."""
     found = await _conversation(call)

@@ -43,7 +43,7 @@ class EnvironmentChanges(Struct):
     )
 
 
-@VisitorRoute("GET", "apps/{app_id}/environment", {200: Environment}, (400, 404, 503), operators=True)
+@VisitorRoute("GET", "apps/{app_id}/environment", {200: Environment}, (400, 404, 503), scope="apps:write")
 async def read_environment(call: ConsoleRequest) -> SendableResponse:
     """Environment variables of an app, with the values that hold for all versions.
 
@@ -53,7 +53,7 @@ async def read_environment(call: ConsoleRequest) -> SendableResponse:
 
 
 @VisitorRoute(
-    "POST", "apps/{app_id}/environment", {200: Environment}, (404, 503), operators=True, body=EnvironmentChanges
+    "POST", "apps/{app_id}/environment", {200: Environment}, (404, 503), scope="apps:write", body=EnvironmentChanges
 )
 async def set_environment(call: ConsoleRequest) -> SendableResponse:
     """Set environment variables, and take others back.

@@ -45,7 +45,7 @@ class FormAnswer(Struct):
     inputs: Annotated[dict[str, Json], Meta(extra=must("must be an object"))] = {}
 
 
-@VisitorRoute("GET", "forms", {200: OpenForms}, (503,))
+@VisitorRoute("GET", "forms", {200: OpenForms}, (503,), scope="runs:read")
 async def list_forms(call: ConsoleRequest) -> SendableResponse:
     """Forms that runs of all apps wait for, those of the newest runs first."""
     found = []
@@ -69,7 +69,12 @@ async def list_forms(call: ConsoleRequest) -> SendableResponse:
 
 
 @VisitorRoute(
-    "POST", "runs/{run_id}/forms/{form_id}", {200: FormSubmitted}, (404, 412, 429, 503), operators=True, body=FormAnswer
+    "POST",
+    "runs/{run_id}/forms/{form_id}",
+    {200: FormSubmitted},
+    (404, 412, 429, 503),
+    scope="runs:write",
+    body=FormAnswer,
 )
 async def answer_form(call: ConsoleRequest) -> SendableResponse:
     """Fill in a form, also one that has no address of its own; the run goes on."""

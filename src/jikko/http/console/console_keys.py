@@ -75,14 +75,14 @@ class CallbackFilter(Struct):
     limit: Limit = 50
 
 
-@VisitorRoute("GET", "apps/{app_id}/keys", {200: Keys}, (404,), operators=True)
+@VisitorRoute("GET", "apps/{app_id}/keys", {200: Keys}, (404,), scope="keys:write")
 async def list_keys(call: ConsoleRequest) -> SendableResponse:
     """API keys of an app, oldest first."""
     app = await app_of(call)
     return json_response(Keys([_key(entry) for entry in await call.request.api.app_keys.of(app)]))
 
 
-@VisitorRoute("POST", "apps/{app_id}/keys", {201: Key}, (404,), operators=True)
+@VisitorRoute("POST", "apps/{app_id}/keys", {201: Key}, (404,), scope="keys:write")
 async def make_key(call: ConsoleRequest) -> SendableResponse:
     """Make an API key, which is shown once."""
     app = await app_of(call)
@@ -93,7 +93,7 @@ async def make_key(call: ConsoleRequest) -> SendableResponse:
     return json_response(made, 201)
 
 
-@VisitorRoute("DELETE", "apps/{app_id}/keys/{key_id}", NOTHING, (404,), operators=True)
+@VisitorRoute("DELETE", "apps/{app_id}/keys/{key_id}", NOTHING, (404,), scope="keys:write")
 async def revoke_key(call: ConsoleRequest) -> SendableResponse:
     """Revoke an API key, which opens nothing from now on."""
     app, key_id = await app_of(call), id_in(call, "key_id", "key")
@@ -103,7 +103,7 @@ async def revoke_key(call: ConsoleRequest) -> SendableResponse:
     return no_content()
 
 
-@VisitorRoute("POST", "apps/{app_id}/webhook-secret", {200: WebhookSecret}, (404,), operators=True)
+@VisitorRoute("POST", "apps/{app_id}/webhook-secret", {200: WebhookSecret}, (404,), scope="keys:write")
 async def new_webhook_secret(call: ConsoleRequest) -> SendableResponse:
     """Replace the secret that call-backs of the app are signed with; shown once."""
     app = await app_of(call)
@@ -112,7 +112,7 @@ async def new_webhook_secret(call: ConsoleRequest) -> SendableResponse:
     return json_response(WebhookSecret(secret))
 
 
-@VisitorRoute("GET", "callbacks", {200: UndeliveredCallbacks}, (400,), query=CallbackFilter)
+@VisitorRoute("GET", "callbacks", {200: UndeliveredCallbacks}, (400,), query=CallbackFilter, scope="runs:read")
 async def list_callbacks(call: ConsoleRequest) -> SendableResponse:
     """Call-backs of ended runs that were not delivered, oldest first."""
     asked = queried(call.request.query, CallbackFilter)
@@ -125,7 +125,7 @@ async def list_callbacks(call: ConsoleRequest) -> SendableResponse:
     return json_response(UndeliveredCallbacks(found))
 
 
-@VisitorRoute("POST", "callbacks/resend", {200: ResentCallbacks}, (503,), operators=True)
+@VisitorRoute("POST", "callbacks/resend", {200: ResentCallbacks}, (503,), scope="runs:write")
 async def resend_callbacks(call: ConsoleRequest) -> SendableResponse:
     """Have all call-backs that were given up delivered again."""
     callbacks = call.console.callbacks
@@ -143,7 +143,7 @@ async def resend_callbacks(call: ConsoleRequest) -> SendableResponse:
     return json_response(ResentCallbacks(resent))
 
 
-@VisitorRoute("POST", "callbacks/{run_id}/resend", {200: UndeliveredCallback}, (404,), operators=True)
+@VisitorRoute("POST", "callbacks/{run_id}/resend", {200: UndeliveredCallback}, (404,), scope="runs:write")
 async def resend_callback(call: ConsoleRequest) -> SendableResponse:
     """Have a call-back delivered again, whatever became of it."""
     run_id = id_in(call, "run_id", "run")

@@ -140,7 +140,7 @@ class KnowledgeFilter(Struct):
     limit: Limit = 50
 
 
-@VisitorRoute("GET", "datasets", {200: KnowledgeSets}, (503,))
+@VisitorRoute("GET", "datasets", {200: KnowledgeSets}, (503,), scope="knowledge:read")
 async def list_datasets(call: ConsoleRequest) -> SendableResponse:
     """All datasets."""
     found = []
@@ -153,7 +153,12 @@ async def list_datasets(call: ConsoleRequest) -> SendableResponse:
 
 
 @VisitorRoute(
-    "GET", "datasets/{dataset_id}/documents", {200: KnowledgeDocuments}, (400, 404, 503), query=KnowledgeFilter
+    "GET",
+    "datasets/{dataset_id}/documents",
+    {200: KnowledgeDocuments},
+    (400, 404, 503),
+    query=KnowledgeFilter,
+    scope="knowledge:read",
 )
 async def list_documents(call: ConsoleRequest) -> SendableResponse:
     """Documents of a dataset, the newest first, with how far each is indexed."""
@@ -197,7 +202,7 @@ def _message(document: Document) -> PhraseBody | None:
     (404, 503),
     body=NewFile,
     body_media_type="multipart/form-data",
-    operators=True,
+    scope="knowledge:write",
 )
 async def add_document(call: ConsoleRequest) -> SendableResponse:
     """Add a document.
@@ -218,6 +223,7 @@ async def add_document(call: ConsoleRequest) -> SendableResponse:
     {200: KnowledgeSegments},
     (400, 404, 503),
     query=KnowledgeFilter,
+    scope="knowledge:read",
 )
 async def list_segments(call: ConsoleRequest) -> SendableResponse:
     """Segments of a document, by position."""
@@ -235,7 +241,12 @@ async def list_segments(call: ConsoleRequest) -> SendableResponse:
 
 
 @VisitorRoute(
-    "POST", "datasets/{dataset_id}/search", {200: KnowledgeHits}, (404, 503), body=KnowledgeQuestion, operators=True
+    "POST",
+    "datasets/{dataset_id}/search",
+    {200: KnowledgeHits},
+    (404, 503),
+    body=KnowledgeQuestion,
+    scope="knowledge:write",
 )
 async def search_dataset(call: ConsoleRequest) -> SendableResponse:
     """Search a dataset, as it is set up to be searched."""

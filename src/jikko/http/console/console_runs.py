@@ -106,7 +106,7 @@ class RetryStart(Struct):
     from_node_id: Annotated[str, Meta(description="By default the nodes that failed.")] = ""
 
 
-@VisitorRoute("GET", "runs", {200: RunList}, (400, 503), query=RunsPage)
+@VisitorRoute("GET", "runs", {200: RunList}, (400, 503), query=RunsPage, scope="runs:read")
 async def list_runs(call: ConsoleRequest) -> SendableResponse:
     """Runs of all apps, newest first, and how many there are in each status."""
     asked = queried(call.request.query, RunsPage)
@@ -118,7 +118,7 @@ async def list_runs(call: ConsoleRequest) -> SendableResponse:
     return json_response(RunList(runs, cursor_of(listed.next), counts.by_status, counts.capped, archived))
 
 
-@VisitorRoute("GET", "runs/histogram", {200: Histogram}, (400, 503), query=Buckets)
+@VisitorRoute("GET", "runs/histogram", {200: Histogram}, (400, 503), query=Buckets, scope="runs:read")
 async def histogram(call: ConsoleRequest) -> SendableResponse:
     """How many runs were created when.
 
@@ -141,7 +141,7 @@ async def histogram(call: ConsoleRequest) -> SendableResponse:
     return json_response(Histogram(first, step, [HistogramBar(bar.at, bar.by_status) for bar in found]))
 
 
-@VisitorRoute("GET", "runs/{run_id}", {200: RunFull}, (404, 503))
+@VisitorRoute("GET", "runs/{run_id}", {200: RunFull}, (404, 503), scope="runs:read")
 async def read_run(call: ConsoleRequest) -> SendableResponse:
     """A run with its inputs and outputs."""
     api, record = call.request.api, await record_of(call)
@@ -172,7 +172,7 @@ async def read_run(call: ConsoleRequest) -> SendableResponse:
     "apps/{app_id}/runs",
     {202: RunAccepted},
     START_ERRORS,
-    operators=True,
+    scope="runs:write",
     body=RunStart,
     headers=KEY,
     starts=True,
@@ -194,7 +194,7 @@ async def start_run(call: ConsoleRequest) -> SendableResponse:
     return await accepted(call, "started run", started)
 
 
-@VisitorRoute("POST", "runs/{run_id}/stop", {200: RunStopped}, (404, 503), operators=True)
+@VisitorRoute("POST", "runs/{run_id}/stop", {200: RunStopped}, (404, 503), scope="runs:write")
 async def stop_run(call: ConsoleRequest) -> SendableResponse:
     """Stop a run.
 
@@ -207,7 +207,7 @@ async def stop_run(call: ConsoleRequest) -> SendableResponse:
     return json_response(RunStopped(stopped))
 
 
-@VisitorRoute("GET", "runs/{run_id}/retry", {200: RetryChoices}, (404, 409, 503), query=RetryStart)
+@VisitorRoute("GET", "runs/{run_id}/retry", {200: RetryChoices}, (404, 409, 503), query=RetryStart, scope="runs:read")
 async def read_retry(call: ConsoleRequest) -> SendableResponse:
     """What a retry of a run would take over, by each version that may run."""
     record = await record_of(call)
@@ -225,7 +225,7 @@ async def read_retry(call: ConsoleRequest) -> SendableResponse:
     "runs/{run_id}/retry",
     {202: RunAccepted},
     START_ERRORS,
-    operators=True,
+    scope="runs:write",
     body=RunRetry,
     headers=KEY,
     starts=True,
@@ -249,7 +249,7 @@ async def retry_run(call: ConsoleRequest) -> SendableResponse:
     return await accepted(call, f"retried {run_id}: run", await api.starts.start(app, options, retry))
 
 
-@VisitorRoute("DELETE", "runs/{run_id}", NOTHING, (404, 409, 503), operators=True)
+@VisitorRoute("DELETE", "runs/{run_id}", NOTHING, (404, 409, 503), scope="runs:write")
 async def delete_run(call: ConsoleRequest) -> SendableResponse:
     """Remove a run that has ended, with its log."""
     record = await record_of(call)
@@ -264,7 +264,7 @@ async def delete_run(call: ConsoleRequest) -> SendableResponse:
     "apps/{app_id}/files",
     {201: File},
     (404, 503),
-    operators=True,
+    scope="runs:write",
     body=UploadForm,
     body_media_type="multipart/form-data",
 )

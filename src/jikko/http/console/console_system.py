@@ -171,7 +171,7 @@ class PluginEntries(Struct):
     data: list[PluginEntry]
 
 
-@VisitorRoute("GET", "overview", {200: Overview}, (503,))
+@VisitorRoute("GET", "overview", {200: Overview}, (503,), scope="system:read")
 async def overview(call: ConsoleRequest) -> SendableResponse:
     """What goes on, and what the last 24 hours brought."""
     pages, now = call.console.runs.pages, call.request.api.clock()
@@ -183,7 +183,7 @@ async def overview(call: ConsoleRequest) -> SendableResponse:
     return json_response(Overview(open_runs.get("running", 0), call.console.queued(), open_runs.get("paused", 0), day))
 
 
-@VisitorRoute("GET", "system", {200: SystemInfo}, (503,))
+@VisitorRoute("GET", "system", {200: SystemInfo}, (503,), scope="system:read")
 async def system(call: ConsoleRequest) -> SendableResponse:
     """The whole server.
 
@@ -226,7 +226,7 @@ async def system(call: ConsoleRequest) -> SendableResponse:
     )
 
 
-@VisitorRoute("POST", "system/check", {200: Checked}, (503,), operators=True, body=SystemCheck)
+@VisitorRoute("POST", "system/check", {200: Checked}, (503,), scope="system:write", body=SystemCheck)
 async def check_system(call: ConsoleRequest) -> SendableResponse:
     """Try the sandbox, or whether the database can be written."""
     body = checked(await call.request.json(), SystemCheck)
@@ -239,7 +239,7 @@ async def check_system(call: ConsoleRequest) -> SendableResponse:
     return json_response(Checked(all(check.ok for check in checks), [_check(one) for one in checks]))
 
 
-@VisitorRoute("POST", "providers/{name}/test", {200: ProviderTried}, (404, 503), operators=True)
+@VisitorRoute("POST", "providers/{name}/test", {200: ProviderTried}, (404, 503), scope="system:write")
 async def test_provider(call: ConsoleRequest) -> SendableResponse:
     """Ask a provider which models it has.
 
@@ -257,7 +257,7 @@ async def test_provider(call: ConsoleRequest) -> SendableResponse:
     return json_response(ProviderTried(error is None, (time.perf_counter() - began) * 1000, error, models[:200]))
 
 
-@VisitorRoute("GET", "tools", {200: ToolEntries})
+@VisitorRoute("GET", "tools", {200: ToolEntries}, scope="system:read")
 async def list_tools(call: ConsoleRequest) -> SendableResponse:
     """Providers of tools; servers of MCP are not asked for theirs."""
     found = []
@@ -274,7 +274,7 @@ async def list_tools(call: ConsoleRequest) -> SendableResponse:
     return json_response(ToolEntries(found))
 
 
-@VisitorRoute("GET", "plugins", {200: PluginEntries})
+@VisitorRoute("GET", "plugins", {200: PluginEntries}, scope="system:read")
 async def list_plugins(call: ConsoleRequest) -> SendableResponse:
     """Plugins that are installed."""
     return json_response(PluginEntries(list(await call.console.plugins())))

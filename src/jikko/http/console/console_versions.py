@@ -49,7 +49,7 @@ class TwoVersions(Struct):
     to: Annotated[str, Meta(description="By default the current one.")] = ""
 
 
-@VisitorRoute("GET", "apps/{app_id}/versions", {200: Versions}, (404,))
+@VisitorRoute("GET", "apps/{app_id}/versions", {200: Versions}, (404,), scope="apps:read")
 async def list_versions(call: ConsoleRequest) -> SendableResponse:
     """Versions of an app, newest first."""
     app = await app_of(call)
@@ -64,7 +64,9 @@ async def list_versions(call: ConsoleRequest) -> SendableResponse:
     )
 
 
-@VisitorRoute("GET", "apps/{app_id}/versions/{workflow_id}/source", {200: "application/yaml"}, (404,), operators=True)
+@VisitorRoute(
+    "GET", "apps/{app_id}/versions/{workflow_id}/source", {200: "application/yaml"}, (404,), scope="apps:write"
+)
 async def read_source(call: ConsoleRequest) -> SendableResponse:
     """The file of a version, as it was imported."""
     version = await version_of(call, await app_of(call), call.request.path_params["workflow_id"])
@@ -79,7 +81,9 @@ class NodeSource(Struct):
     lines: list[str]
 
 
-@VisitorRoute("GET", "apps/{app_id}/versions/{workflow_id}/nodes/{node_id}", {200: NodeSource}, (404,), operators=True)
+@VisitorRoute(
+    "GET", "apps/{app_id}/versions/{workflow_id}/nodes/{node_id}", {200: NodeSource}, (404,), scope="apps:write"
+)
 async def read_node_source(call: ConsoleRequest) -> SendableResponse:
     """The lines of a node in the file of a version."""
     app, wanted = await app_of(call), call.request.path_params["node_id"]
@@ -97,7 +101,7 @@ async def read_node_source(call: ConsoleRequest) -> SendableResponse:
     return json_response(NodeSource(first, lines))
 
 
-@VisitorRoute("POST", "apps/{app_id}/versions/{workflow_id}/publish", {200: Version}, (400, 404), operators=True)
+@VisitorRoute("POST", "apps/{app_id}/versions/{workflow_id}/publish", {200: Version}, (400, 404), scope="apps:write")
 async def publish_version(call: ConsoleRequest) -> SendableResponse:
     """Make a version the current one, which new runs take."""
     app = await app_of(call)
@@ -107,7 +111,7 @@ async def publish_version(call: ConsoleRequest) -> SendableResponse:
     return json_response(version_body(version))
 
 
-@VisitorRoute("GET", "apps/{app_id}/diff", {200: VersionDiff}, (400, 404), query=TwoVersions)
+@VisitorRoute("GET", "apps/{app_id}/diff", {200: VersionDiff}, (400, 404), query=TwoVersions, scope="apps:read")
 async def compare_versions(call: ConsoleRequest) -> SendableResponse:
     """What is different in two versions, by their ids or numbers.
 

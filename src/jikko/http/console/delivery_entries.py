@@ -111,7 +111,7 @@ class DeliveryList(Struct):
     next: str | None
 
 
-@VisitorRoute("GET", "deliveries", {200: DeliveryList}, (400, 503), query=DeliveriesPage)
+@VisitorRoute("GET", "deliveries", {200: DeliveryList}, (400, 503), query=DeliveriesPage, scope="runs:read")
 async def list_deliveries(call: ConsoleRequest) -> SendableResponse:
     """Calls of webhooks of all apps, newest first."""
     asked, api = queried(call.request.query, DeliveriesPage), call.request.api
@@ -139,7 +139,9 @@ async def list_deliveries(call: ConsoleRequest) -> SendableResponse:
     return json_response(DeliveryList(entries, following))
 
 
-@VisitorRoute("GET", "deliveries/{delivery_id}", {200: DeliveryFull}, (400, 404, 503), query=DeliveryParts)
+@VisitorRoute(
+    "GET", "deliveries/{delivery_id}", {200: DeliveryFull}, (400, 404, 503), query=DeliveryParts, scope="runs:read"
+)
 async def read_delivery(call: ConsoleRequest) -> SendableResponse:
     """A call of a webhook, with headers, parameters and body, and its runs."""
     asked, api = queried(call.request.query, DeliveryParts), call.request.api
@@ -161,7 +163,7 @@ async def read_delivery(call: ConsoleRequest) -> SendableResponse:
     "deliveries/{delivery_id}/replay",
     {202: RunAccepted},
     (400, *START_ERRORS),
-    operators=True,
+    scope="runs:write",
     headers=KEY,
     starts=True,
 )
@@ -175,7 +177,7 @@ async def replay_delivery(call: ConsoleRequest) -> SendableResponse:
     return await accepted(call, f"replayed delivery {delivery_id}: run", await api.starts.start(app, options, retry))
 
 
-@VisitorRoute("POST", "deliveries/{delivery_id}/discard", {200: DeliveryEntry}, (404, 409, 503), operators=True)
+@VisitorRoute("POST", "deliveries/{delivery_id}/discard", {200: DeliveryEntry}, (404, 409, 503), scope="runs:write")
 async def discard_delivery(call: ConsoleRequest) -> SendableResponse:
     """Set a call of a webhook aside: one that waits is not run any more, one that failed has been seen to."""
     api = call.request.api

@@ -58,7 +58,7 @@ class ValueChoice(Struct):
     download: Annotated[str, Meta(description="true: as a file.")] = ""
 
 
-@VisitorRoute("GET", "runs/{run_id}/log", {200: LogPage}, (400, 404, 503), query=LogRange)
+@VisitorRoute("GET", "runs/{run_id}/log", {200: LogPage}, (400, 404, 503), query=LogRange, scope="runs:read")
 async def read_log(call: ConsoleRequest) -> SendableResponse:
     """Events of a log behind a position.
 
@@ -66,12 +66,16 @@ async def read_log(call: ConsoleRequest) -> SendableResponse:
     """
     record = await record_of(call)
     asked = queried(call.request.query, LogRange)
-    page = await call.console.logs.page(record, after=asked.after, limit=asked.limit, reveals=call.visitor.is_operator)
+    page = await call.console.logs.page(
+        record, after=asked.after, limit=asked.limit, reveals=call.visitor.may("runs:write")
+    )
     closed = b"true" if page.closed else b"false"
     return Response(b'{"data":[%b],"end":%d,"closed":%b}' % (b",".join(page.events), page.end, closed))
 
 
-@VisitorRoute("GET", "runs/{run_id}/log/{position}/value", {200: "*/*"}, (400, 404, 503), query=ValueChoice)
+@VisitorRoute(
+    "GET", "runs/{run_id}/log/{position}/value", {200: "*/*"}, (400, 404, 503), query=ValueChoice, scope="runs:read"
+)
 async def read_value(call: ConsoleRequest) -> SendableResponse:
     """A value of an event, whole, by its path (JSON Pointer)."""
     record = await record_of(call)
@@ -80,7 +84,7 @@ async def read_value(call: ConsoleRequest) -> SendableResponse:
     try:
         if event is None:
             raise LookupError
-        value = value_at(plain_event(event, reveals=call.visitor.is_operator), asked.path)
+        value = value_at(plain_event(event, reveals=call.visitor.may("runs:write")), asked.path)
     except LookupError:
         raise NotFound("The log has no such value.") from None
     is_text = isinstance(value, str)
@@ -92,7 +96,7 @@ async def read_value(call: ConsoleRequest) -> SendableResponse:
     return Response(encode(value))
 
 
-@VisitorRoute("GET", "runs/{run_id}/stream", STREAM, (400, 404, 503), headers=_LAST_EVENT)
+@VisitorRoute("GET", "runs/{run_id}/stream", STREAM, (400, 404, 503), headers=_LAST_EVENT, scope="runs:read")
 async def follow_log(call: ConsoleRequest) -> SendableResponse:
     """Follow a run.
 
@@ -107,7 +111,7 @@ async def follow_log(call: ConsoleRequest) -> SendableResponse:
 
 
 async def _frames(call: ConsoleRequest, record: RunRecord, after: int) -> AsyncIterator[bytes]:
-    api, reveals = call.request.api, call.visitor.is_operator
+    api, reveals = call.request.api, call.visitor.may("runs:write")
     end = await call.console.run_store.log_end(record.identity.run_id)
     yield RETRY + b"event: hello\ndata: " + encode({"now": api.clock(), "end": end}) + b"\n\n"
     idle = call.request.front.ping_seconds
@@ -145,7 +149,7 @@ class FileAttachment(Struct):
     ] = ""
 
 
-@VisitorRoute("GET", "files/{file_id}", {200: "*/*"}, (404, 503), query=FileAttachment)
+@VisitorRoute("GET", "files/{file_id}", {200: "*/*"}, (404, 503), query=FileAttachment, scope="runs:read")
 async def read_file(call: ConsoleRequest) -> SendableResponse:
     """A file of a run, as ``/v1/files/{file_id}/preview`` answers it."""
     as_attachment = is_on(queried(call.request.query, FileAttachment).as_attachment)

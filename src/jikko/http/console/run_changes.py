@@ -55,7 +55,9 @@ class ComparedTo(Struct):
     to: Annotated[Id | None, Meta(description="An earlier run; by default the one that this one repeats.")] = None
 
 
-@VisitorRoute("GET", "runs/{run_id}/diff", {200: RunDifferences}, (400, 404, 409, 503), query=ComparedTo)
+@VisitorRoute(
+    "GET", "runs/{run_id}/diff", {200: RunDifferences}, (400, 404, 409, 503), query=ComparedTo, scope="runs:read"
+)
 async def compare_run(call: ConsoleRequest) -> SendableResponse:
     """What a run did otherwise than an earlier one, as `jikko runs diff` tells it."""
     api, record = call.request.api, await record_of(call)

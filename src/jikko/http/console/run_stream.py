@@ -40,7 +40,7 @@ class ListedRuns(RunsFilter):
     newest: Annotated[str, Meta(description="The id of the newest run that the client has.")] = ""
 
 
-@VisitorRoute("GET", "runs/stream", STREAM, (400, 503), query=ListedRuns)
+@VisitorRoute("GET", "runs/stream", STREAM, (400, 503), query=ListedRuns, scope="runs:read")
 async def follow_runs(call: ConsoleRequest) -> SendableResponse:
     """Follow the list of runs.
 

@@ -117,7 +117,7 @@ class ScheduleFired(Struct):
     timestamp: Annotated[Moment, Meta(description="Its `sys.timestamp`; it begins within ten seconds.")]
 
 
-@VisitorRoute("GET", "triggers", {200: TriggerList}, (400, 503), query=TriggersPage)
+@VisitorRoute("GET", "triggers", {200: TriggerList}, (400, 503), query=TriggersPage, scope="apps:read")
 async def list_triggers(call: ConsoleRequest) -> SendableResponse:
     """Triggers of all apps or of one, oldest first, also of nodes that its current version has no more."""
     asked, triggers = queried(call.request.query, TriggersPage), call.request.api.triggers
@@ -134,13 +134,13 @@ async def list_triggers(call: ConsoleRequest) -> SendableResponse:
     return json_response(TriggerList(entries, following))
 
 
-@VisitorRoute("GET", "triggers/{trigger_id}", {200: TriggerEntry}, (404, 503))
+@VisitorRoute("GET", "triggers/{trigger_id}", {200: TriggerEntry}, (404, 503), scope="apps:read")
 async def read_trigger(call: ConsoleRequest) -> SendableResponse:
     """A trigger."""
     return json_response(await _entry_of(call, await _trigger_of(call)))
 
 
-@VisitorRoute("POST", "triggers/{trigger_id}/enable", {200: TriggerEntry}, (404, 503), operators=True)
+@VisitorRoute("POST", "triggers/{trigger_id}/enable", {200: TriggerEntry}, (404, 503), scope="apps:write")
 async def enable_trigger(call: ConsoleRequest) -> SendableResponse:
     """Switch a trigger on; of a schedule this ends the pause, too.
 
@@ -153,7 +153,7 @@ async def enable_trigger(call: ConsoleRequest) -> SendableResponse:
     return await _changed(call, "enabled", trigger)
 
 
-@VisitorRoute("POST", "triggers/{trigger_id}/disable", {200: TriggerEntry}, (404, 503), operators=True)
+@VisitorRoute("POST", "triggers/{trigger_id}/disable", {200: TriggerEntry}, (404, 503), scope="apps:write")
 async def disable_trigger(call: ConsoleRequest) -> SendableResponse:
     """Switch a trigger off: calls of its address get 404, a schedule starts nothing.
 
@@ -165,7 +165,7 @@ async def disable_trigger(call: ConsoleRequest) -> SendableResponse:
 
 
 @VisitorRoute(
-    "POST", "triggers/{trigger_id}/pause", {200: TriggerEntry}, (404, 503), operators=True, body=SchedulePause
+    "POST", "triggers/{trigger_id}/pause", {200: TriggerEntry}, (404, 503), scope="apps:write", body=SchedulePause
 )
 async def pause_trigger(call: ConsoleRequest) -> SendableResponse:
     """Have a schedule start nothing for a time.
@@ -178,7 +178,7 @@ async def pause_trigger(call: ConsoleRequest) -> SendableResponse:
     return await _changed(call, "paused", trigger)
 
 
-@VisitorRoute("POST", "triggers/{trigger_id}/fire", {202: ScheduleFired}, (404, 503), operators=True)
+@VisitorRoute("POST", "triggers/{trigger_id}/fire", {202: ScheduleFired}, (404, 503), scope="runs:write")
 async def fire_trigger(call: ConsoleRequest) -> SendableResponse:
     """Have a schedule run now, beside its due times, also while it is off or paused."""
     trigger = await _trigger_of(call)
@@ -188,7 +188,12 @@ async def fire_trigger(call: ConsoleRequest) -> SendableResponse:
 
 
 @VisitorRoute(
-    "POST", "triggers/{trigger_id}/backfill", {202: DueTimesAdded}, (404, 503), operators=True, body=ScheduleBackfill
+    "POST",
+    "triggers/{trigger_id}/backfill",
+    {202: DueTimesAdded},
+    (404, 503),
+    scope="runs:write",
+    body=ScheduleBackfill,
 )
 async def backfill_trigger(call: ConsoleRequest) -> SendableResponse:
     """Have past due times of a schedule run that have not run yet, both ends included.
@@ -203,7 +208,7 @@ async def backfill_trigger(call: ConsoleRequest) -> SendableResponse:
     return json_response(DueTimesAdded(added), 202)
 
 
-@VisitorRoute("DELETE", "triggers/{trigger_id}/backfill", {200: DueTimesDropped}, (404, 503), operators=True)
+@VisitorRoute("DELETE", "triggers/{trigger_id}/backfill", {200: DueTimesDropped}, (404, 503), scope="runs:write")
 async def drop_backfill(call: ConsoleRequest) -> SendableResponse:
     """Have those due times of a schedule's backfills not run that wait still."""
     trigger = await _trigger_of(call)
@@ -238,7 +243,7 @@ async def _entry(call: ConsoleRequest, trigger: Trigger, app: App) -> TriggerEnt
         trigger.id, RunApp(app.id, app.name, icon_of(app)), trigger.node_id, title, trigger.kind, trigger.enabled
     )
     if trigger.kind == "webhook":
-        if call.visitor.is_operator:
+        if call.visitor.may("apps:write"):
             entry.path = f"/triggers/webhook/{trigger.address}"
         entry.verified = api.webhooks.verification(trigger, app.name) is not None
         entry.refused = await api.webhooks.refused_lately(trigger)

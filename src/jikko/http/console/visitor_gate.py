@@ -24,6 +24,7 @@ from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse
 from jikko.http.sse import EventStream
 from jikko.ports.clock import Clock
+from jikko.ports.stores.console_store import Scope
 
 log = logging.getLogger("jikko.console")
 
@@ -65,14 +66,14 @@ class ConsoleOperation(Struct, frozen=True):
     handler: ConsoleHandler
 
 
-class VisitorRoute(Endpoint, frozen=True):
+class VisitorRoute(Endpoint, frozen=True, kw_only=True):
     """An endpoint for those who have signed in, as the decorator that makes an operation of its handler.
 
     The path is below ``API``, and served below ``PAGE_API`` as well.
     """
 
-    operators: bool = False
-    """Whether viewers are refused."""
+    scope: Scope | None
+    """What its token has to have; ``None``: any token will do."""
 
     def __call__(self, handler: ConsoleHandler) -> ConsoleOperation:
         """The operation."""
@@ -85,15 +86,15 @@ class VisitorGate:
     def __init__(self, console: Console) -> None:
         self.console = console
 
-    def for_visitors(self, handler: ConsoleHandler, *, operators: bool) -> Handler:
-        """A handler that only sees requests of those who have signed in. ``operators``: whether viewers are refused."""
+    def for_visitors(self, handler: ConsoleHandler, scope: Scope | None) -> Handler:
+        """A handler that only sees requests of those who have signed in and have a scope."""
 
         @wraps(handler)
         async def handle(request: Request) -> SendableResponse:
             console = self.console
             visitor = await self._visitor(request)
-            if operators and not visitor.is_operator:
-                raise Forbidden(f"{visitor.name} may look, and not do that: the role is viewer.", code="operators_only")
+            if not visitor.may(scope):
+                raise Forbidden(f"{visitor.name} may not do that: it lacks the scope {scope}.", code="missing_scope")
             answer = await handler(ConsoleRequest(request, visitor, console))
             if isinstance(answer, EventStream):
                 answer.through(
@@ -129,10 +130,9 @@ class VisitorGate:
 
     def _operations(self, route: VisitorRoute, handler: ConsoleHandler) -> tuple[Operation, Operation]:
         fields = asdict(route)
-        operators = fields.pop("operators")
         tag = route.path.partition("/")[0].capitalize()
         fields |= {"path": f"{API}/{route.path}", "tag": tag, "key": "console"}
-        operation = Operation(handler=self.for_visitors(handler, operators=operators), **fields)
+        operation = Operation(handler=self.for_visitors(handler, route.scope), **fields)
         return operation, replace(operation, path=f"{PAGE_API}/{route.path}", described=False)
 
     async def _visitor(self, request: Request, *, uses: bool = True) -> Visitor:

@@ -128,7 +128,11 @@ def _operation(operation: Operation) -> dict[str, Any]:
     elif operation.key == "dataset":
         description["security"] = [{"DatasetKey": []}]
     elif operation.key == "console":
-        description["security"] = [{"ConsoleSession": []}, {"ConsoleToken": []}]
+        scopes = [] if operation.scope is None else [operation.scope]
+        description["security"] = [{"ConsoleSession": scopes}, {"ConsoleToken": scopes}]
+        if scopes:
+            needed = f"Scope: `{operation.scope}`."
+            description["description"] = f"{operation.description}\n\n{needed}" if operation.description else needed
     return description
 
 

@@ -1,11 +1,32 @@
 """Where it is kept who may enter the console: tokens, sessions and tickets. Of each only a SHA-256."""
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 Role: TypeAlias = Literal["operator", "viewer"]
 """``operator``: may do all. ``viewer``: reads, and sees no keys, tokens and sources."""
+Scope: TypeAlias = Literal[
+    "apps:read",
+    "apps:write",
+    "audit:read",
+    "keys:write",
+    "knowledge:read",
+    "knowledge:write",
+    "runs:read",
+    "runs:write",
+    "system:read",
+    "system:write",
+    "tokens:write",
+]
+"""A group of operations. Who may write may read the same."""
+SCOPES: Final[dict[Role, frozenset[Scope]]] = {
+    "operator": frozenset(
+        ("apps:write", "audit:read", "keys:write", "knowledge:write", "runs:write", "system:write", "tokens:write")
+    ),
+    "viewer": frozenset(("apps:read", "knowledge:read", "runs:read", "system:read")),
+}
+"""Those of a role."""
 
 
 class ConsoleToken(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +42,10 @@ class ConsoleToken(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since the Unix epoch; so everywhere here."""
     used_at: float | None = None
     """To the minute; ``None``: never."""
+    scopes: list[Scope] | None = None
+    """``None``: those of its role."""
+    expires_at: float | None = None
+    """``None``: never."""
 
 
 class ConsoleSession(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +60,10 @@ class ConsoleSession(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
     used_at: float
     """When it was used last, to the minute."""
+    scopes: list[Scope] | None = None
+    """Those of its token; ``None``: those of its role."""
+    expires_at: float | None = None
+    """When its token expires."""
 
 
 class ConsoleTicket(msgspec.Struct, frozen=True, kw_only=True):

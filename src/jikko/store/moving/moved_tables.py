@@ -182,6 +182,7 @@ TABLES: Final = (
     TableRule("annotation_replies", "r.app", f"annotation_replies r {_name('app', 'r.app')}", "app_id=app.text"),
     TableRule("annotation_jobs", "j.key", f"annotation_jobs j {_name('app', 'j.app')}", "app_id=app.text", keyed=True),
     TableRule("console_tokens", "created_at, rowid"),
+    TableRule("audit", "entry_id"),
 )
 """All but runs. Those that others refer to come first."""
 

@@ -1,13 +1,13 @@
 """Tokens of the console."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jikko.http.body_fields import checked, must
 from jikko.http.console.visitor_gate import NOTHING, ConsoleRequest, VisitorRoute
 from jikko.http.responses import SendableResponse, json_response, no_content
-from jikko.ports.stores.console_store import ConsoleToken, Role
+from jikko.ports.stores.console_store import SCOPES, ConsoleToken, Role, Scope
 from jikko.values import Moment, Uuid
 
 
@@ -16,6 +16,21 @@ class NewToken(Struct):
 
     name: Annotated[str, Meta(extra=must("must be a text of 1 to 100 characters"))]
     role: Annotated[Role, Meta(extra=must("must be 'operator' or 'viewer'"))] = "operator"
+    scopes: Annotated[
+        list[Scope] | None,
+        Meta(
+            description="What it may do, in place of what its role may; who may write may read the same. It may have "
+            "nothing that the token lacks that makes it.",
+            extra=must(f"must be a list of scopes: {', '.join(get_args(Scope))}"),
+        ),
+    ] = None
+    expires_at: Annotated[
+        float | None,
+        Meta(
+            description="Seconds since the Unix epoch; by default never, or with the token that makes it.",
+            extra=must("must be a time: seconds since the Unix epoch"),
+        ),
+    ] = None
 
 
 class Token(Struct):
@@ -27,6 +42,8 @@ class Token(Struct):
     hint: str
     created_at: Moment
     used_at: Moment | None
+    scopes: Annotated[list[Scope], Meta(description="What it may do; who may write may read the same.")]
+    expires_at: Annotated[Moment | None, Meta(description="null: never.")]
     token: Annotated[str | UnsetType, Meta(description="The token itself: once, when it is made.")] = UNSET
 
 
@@ -36,22 +53,24 @@ class Tokens(Struct):
     data: list[Token]
 
 
-@VisitorRoute("GET", "tokens", {200: Tokens}, operators=True)
+@VisitorRoute("GET", "tokens", {200: Tokens}, scope="tokens:write")
 async def list_tokens(call: ConsoleRequest) -> SendableResponse:
     """All tokens, oldest first."""
     return json_response(Tokens([_token_body(entry) for entry in await call.console.access.tokens()]))
 
 
-@VisitorRoute("POST", "tokens", {201: Token}, operators=True, body=NewToken)
+@VisitorRoute("POST", "tokens", {201: Token}, scope="tokens:write", body=NewToken)
 async def make_token(call: ConsoleRequest) -> SendableResponse:
     """Make a token, which is shown once."""
     body = checked(await call.request.json(), NewToken)
-    entry, token = await call.console.access.new_token(body.name, body.role)
+    entry, token = await call.console.access.new_token(
+        body.name, body.role, scopes=body.scopes, expires_at=body.expires_at, maker=call.visitor
+    )
     call.note("made token", f"{entry.name} ({entry.role})")
     return json_response(_token_body(entry, token), 201)
 
 
-@VisitorRoute("DELETE", "tokens/{token_id}", NOTHING, (404,), operators=True)
+@VisitorRoute("DELETE", "tokens/{token_id}", NOTHING, (404,), scope="tokens:write")
 async def revoke_token(call: ConsoleRequest) -> SendableResponse:
     """Remove a token, and end its sessions."""
     token_id = call.request.path_params["token_id"]
@@ -61,4 +80,15 @@ async def revoke_token(call: ConsoleRequest) -> SendableResponse:
 
 
 def _token_body(entry: ConsoleToken, token: str | UnsetType = UNSET) -> Token:
-    return Token(entry.id, entry.name, entry.role, entry.hint, entry.created_at, entry.used_at, token)
+    scopes = sorted(SCOPES[entry.role] if entry.scopes is None else entry.scopes)
+    return Token(
+        entry.id,
+        entry.name,
+        entry.role,
+        entry.hint,
+        entry.created_at,
+        entry.used_at,
+        scopes,
+        entry.expires_at,
+        token,
+    )

@@ -18,7 +18,7 @@ from jikko.http.console.visitor_gate import NOTHING, PAGE_API, ConsoleRequest, V
 from jikko.http.operation import Operation, Route
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response, no_content
-from jikko.ports.stores.console_store import Role
+from jikko.ports.stores.console_store import Role, Scope
 from jikko.values import Moment
 
 _PER_MINUTE: Final = 10
@@ -39,7 +39,8 @@ class Session(Struct):
 
     role: Role
     name: str
-    expires_at: Annotated[Moment, Meta(description="0: a script's token, which does not end by itself.")]
+    scopes: Annotated[list[Scope], Meta(description="What is allowed; who may write may read the same.")]
+    expires_at: Annotated[Moment, Meta(description="0: never, of a token of a script.")]
 
 
 class ServerInfo(Struct):
@@ -115,7 +116,7 @@ def session_operations(gate: VisitorGate) -> list[Operation]:
     ]
 
 
-@VisitorRoute("GET", "session", {200: CurrentSession})
+@VisitorRoute("GET", "session", {200: CurrentSession}, scope=None)
 async def read_session(call: ConsoleRequest) -> SendableResponse:
     """Who has signed in, and what this server is."""
     api, visitor = call.request.api, call.visitor
@@ -123,6 +124,7 @@ async def read_session(call: ConsoleRequest) -> SendableResponse:
         CurrentSession(
             visitor.role,
             visitor.name,
+            sorted(visitor.scopes),
             visitor.expires_at,
             ServerInfo(__version__, api.clock(), call.console.public_url),
             Features(chat=True),
@@ -140,4 +142,4 @@ async def sign_out(request: Request, console: Console) -> SendableResponse:
 
 
 def _session(visitor: Visitor) -> Session:
-    return Session(visitor.role, visitor.name, visitor.expires_at)
+    return Session(visitor.role, visitor.name, sorted(visitor.scopes), visitor.expires_at)
