@@ -110,7 +110,7 @@ class NameGivenTwice(Conflict):
 
 
 class TooLate(JikkoError):
-    """A form was submitted already, or its time is up."""
+    """A form was submitted already or its time is up, or another version of an app was published meanwhile."""
 
     status = 412
 

@@ -201,11 +201,14 @@ def test_what_a_server_is_asked_and_says_is_as_its_pages_show_it(
     page.end()
 
     page = Blocks("docs/api-management.md")
-    asked = typed(page.take("curl"), {ADDRESS: server.url})
-    shell.says(["jikko console tokens new page --viewer --to token.txt"])
+    asked = typed(page.take("curl -H"), {ADDRESS: server.url})
+    shell.says(["jikko console tokens new page --scope apps:write --scope runs:read --to token.txt"])
     shell.environment["TOKEN"] = (shell.folder / "token.txt").read_text().strip()
     [runs] = shell.runs(asked)
     assert json.loads(runs)["data"] == []
+    (shell.folder / "echo.yml").write_text(ECHO, encoding="utf-8")
+    [tried] = shell.runs(typed(page.take("curl -X PUT"), {ADDRESS: server.url}))
+    assert json.loads(tried)["name"] == "Echo"
     page.end()
 
     page = Blocks("docs/logging.md")

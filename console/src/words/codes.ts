@@ -55,6 +55,7 @@ export const CODES: Readonly<Record<string, string>> = {
   unsupported_audio_type: 'この形式の音声は使えません',
   unsupported_file_type: 'この種類のファイルは使えません',
   unsupported_media_type: 'この形式の内容は受け付けません',
+  version_changed: '別のバージョンが現在のバージョンになっています',
   wrong_host: 'このサーバーのアドレスではありません',
   wrong_origin: '別のサイトからの操作は受け付けません',
 }

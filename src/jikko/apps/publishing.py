@@ -17,7 +17,7 @@ from jikko.ids import is_uuid, new_id
 from jikko.ports.clock import Clock
 from jikko.ports.stores.app_store import App, WorkflowVersion
 from jikko.ports.stores.trigger_store import Trigger
-from jikko.repositories.app_store import AppStore
+from jikko.repositories.app_store import AppStore, require_expected
 from jikko.values import Json
 
 _TRIGGER: Final = "trigger-"
@@ -65,7 +65,13 @@ class AppCatalog:
             seen[name] = called
 
     async def publish(
-        self, text: bytes, *, source: str, name: str | None = None, environment: Mapping[str, Json] | None = None
+        self,
+        text: bytes,
+        *,
+        source: str,
+        name: str | None = None,
+        environment: Mapping[str, Json] | None = None,
+        expected: str | None = None,
     ) -> Published:
         """Import a DSL file: as a new app, or as a new version of the app with the same name.
 
@@ -73,18 +79,20 @@ class AppCatalog:
             source: What the file is called in messages; also the app's name if the file gives none.
             name: The app's name, whatever the file says.
             environment: Values that are set for environment variables of the app, by name.
+            expected: The id of the version that has to be the current one; ``""``: there has to be no such app.
 
         Raises:
             InvalidDocument: The file cannot be imported. Nothing was written.
             Conflict: The app with that name is of another mode. Nothing was written.
             NotFound, InvalidEnvironment: See ``set_environment``. Nothing was written.
+            TooLate: Another version than ``expected`` is the current one. Nothing was written.
         """
         checked = await check_aside(text, source=source, node_classes=self._classes)
         document, _ = checked.require()
         values = _converted(environment or {}, document.environment, name or document.name or source)
         while True:
             try:
-                app, version = await self._publish(text, document, name or document.name or source)
+                app, version = await self._publish(text, document, name or document.name or source, expected)
             except NameTaken:
                 # Another import has just made the app: this is a version of it.
                 continue
@@ -93,7 +101,9 @@ class AppCatalog:
             app = await self._store.app(app.id) or app
             return Published(app, version, checked.problems, has_triggers=any(_trigger_nodes(document)))
 
-    async def _publish(self, text: bytes, document: DslDocument, name: str) -> tuple[App, WorkflowVersion]:
+    async def _publish(
+        self, text: bytes, document: DslDocument, name: str, expected: str | None
+    ) -> tuple[App, WorkflowVersion]:
         now = self._clock()
         known = await self._store.app_named(name)
         if known is not None:
@@ -115,15 +125,22 @@ class AppCatalog:
             environment=known.environment if known else "",
             **_face(document),
         )
-        return app, await self._store.publish(app, version, _triggers(document, app.id, now))
+        return app, await self._store.publish(app, version, _triggers(document, app.id, now), expected=expected)
 
     async def publish_if_changed(
-        self, text: bytes, *, source: str, name: str | None = None, environment: Mapping[str, Json] | None = None
+        self,
+        text: bytes,
+        *,
+        source: str,
+        name: str | None = None,
+        environment: Mapping[str, Json] | None = None,
+        expected: str | None = None,
     ) -> Published:
         """Import a DSL file as by ``publish``, unless the app's current version is made of just that text."""
         name, found = await self.standing(text, source=source, name=name)
-        if not isinstance(found, Published) or not found.unchanged:
-            return await self.publish(text, source=source, name=name, environment=environment)
+        if found is None or not found.unchanged:
+            return await self.publish(text, source=source, name=name, environment=environment, expected=expected)
+        require_expected(name, expected, found.version.id)
         if environment:
             await self.set_environment(found.app, environment)
         if found.has_triggers:

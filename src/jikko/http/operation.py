@@ -42,6 +42,7 @@ class Endpoint(Struct, frozen=True):
     tag: str = "Workflow Runs"
     body: type[Struct] | None = None
     body_media_type: str = "application/json"
+    """Of a body; without ``body``, if not JSON, that of bytes that are taken as they come."""
     query: type[Struct] | None = None
     """The parameters behind the path; see ``queried``."""
     headers: tuple[tuple[str, Schema, str], ...] = ()

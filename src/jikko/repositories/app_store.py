@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from jikko.errors import Conflict, NameTaken
+from jikko.errors import Conflict, NameTaken, TooLate
 from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersion, changed
 from jikko.ports.stores.trigger_store import Trigger
 from jikko.repositories import row_reader
@@ -33,6 +33,7 @@ UPDATE apps SET {", ".join(f"{each} = :{each}" for each in _DESCRIBED)}
 WHERE app_id = :id AND EXISTS (SELECT 1 FROM workflows WHERE app_id = :id AND workflow_id = :workflow_id)
 """
 _ENVIRONMENT: Final = "SELECT environment FROM apps WHERE app_id = :app_id FOR UPDATE"
+_CURRENT: Final = "SELECT workflow_id FROM apps WHERE app_id = :app_id FOR UPDATE"
 _SET_ENVIRONMENT: Final = "UPDATE apps SET environment = :environment WHERE app_id = :app_id"
 _HAS_APP: Final = "SELECT 1 FROM apps WHERE app_id = :app_id FOR SHARE"
 # Two first keys wait for each other, and for any other key.
@@ -89,13 +90,21 @@ class AppStore:
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql.with_text_ids()
 
-    async def publish(self, app: App, version: WorkflowVersion, triggers: Sequence[Trigger] = ()) -> WorkflowVersion:
+    async def publish(
+        self,
+        app: App,
+        version: WorkflowVersion,
+        triggers: Sequence[Trigger] = (),
+        *,
+        expected: str | None = None,
+    ) -> WorkflowVersion:
         """Create or update an app (by ``app.id``) and add a version to it, which becomes the current one.
 
         What was set for its environment variables stays as it is.
 
         Args:
             triggers: One for each trigger node of the version; see ``keep_triggers``.
+            expected: The id of the version that has to be the current one; ``""``: there has to be no such app.
 
         Returns:
             The version with its ``number``.
@@ -103,9 +112,10 @@ class AppStore:
         Raises:
             NameTaken: Another app has the name. Nothing was written.
             Conflict: The app has a version of that id already. Nothing was written.
+            TooLate: Another version than ``expected`` is the current one. Nothing was written.
         """
         compressed = zlib.compress(version.source)
-        number = await self._change(lambda: _publish(app, version, compressed, triggers))
+        number = await self._change(lambda: _publish(app, version, compressed, triggers, expected))
         return msgspec.structs.replace(version, app_id=app.id, number=number)
 
     async def keep_triggers(self, triggers: Sequence[Trigger]) -> None:
@@ -224,8 +234,13 @@ def _app(row: Record | None) -> App | None:
     return None if row is None else row_reader.app(row)
 
 
-def _publish(app: App, version: WorkflowVersion, source: bytes, triggers: Sequence[Trigger]) -> Operation[int]:
+def _publish(
+    app: App, version: WorkflowVersion, source: bytes, triggers: Sequence[Trigger], expected: str | None
+) -> Operation[int]:
     yield Count(_IN_TURN)
+    if expected is not None:
+        current = yield Row(_CURRENT, app_id=app.id)
+        require_expected(app.name, expected, "" if current is None else id_text(current[0]))
     own = {"app_id": app.id, "workflow_id": version.id}
     if (yield Row(_VERSION, **own)) is not None:
         raise Conflict(f"App {app.id} has a version {version.id} already; versions never change.")
@@ -237,6 +252,18 @@ def _publish(app: App, version: WorkflowVersion, source: bytes, triggers: Sequen
     yield Count(_ADD_VERSION, **own, **rest)
     yield from _keep(triggers)
     return number
+
+
+def require_expected(name: str, expected: str | None, current: str) -> None:
+    """See that the current version of an app is the expected one; both are ids, ``""`` where there is no app.
+
+    Raises:
+        TooLate: It is another.
+    """
+    if expected is not None and expected != current:
+        found = "another version is the current one" if current else "there is no such app"
+        told = found if expected else "it exists already"
+        raise TooLate(f"The app {name!r} is not as expected: {told}. Nothing was written.", code="version_changed")
 
 
 def _keep(triggers: Sequence[Trigger]) -> Operation[None]:

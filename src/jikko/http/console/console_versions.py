@@ -119,7 +119,7 @@ async def compare_versions(call: ConsoleRequest) -> SendableResponse:
     """
     app = await app_of(call)
     asked = queried(call.request.query, TwoVersions)
-    old, new = [await _document(call, app, which) for which in (asked.from_, asked.to)]
+    old, new = [await document_of(call, app, which) for which in (asked.from_, asked.to)]
     return Response(await off_the_loop(_compared, (old, new), queue="records"))
 
 
@@ -128,7 +128,13 @@ def _compared(documents: tuple[DslDocument, DslDocument]) -> bytes:
     return encode(difference(*documents))
 
 
-async def _document(call: ConsoleRequest, app: App, which: str) -> DslDocument:
+async def document_of(call: ConsoleRequest, app: App, which: str) -> DslDocument:
+    """The document of a version, by its id or number; ``""`` for the current one.
+
+    Raises:
+        NotFound: There is no such version.
+        InvalidDocument: This version of Jikko cannot read it.
+    """
     version = await version_of(call, app, which)
     source = f"{app.name}, version {version.number}"
     checked = await check_aside(version.source, source=source, node_classes=BY_TYPE)

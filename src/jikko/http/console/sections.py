@@ -90,9 +90,9 @@ def _system() -> Iterable[ModuleType]:
 
 
 def _apps() -> Iterable[ModuleType]:
-    from jikko.http.console import console_apps, console_environment, console_keys, console_versions
+    from jikko.http.console import app_upload, console_apps, console_environment, console_keys, console_versions
 
-    return console_apps, console_versions, console_keys, console_environment
+    return console_apps, app_upload, console_versions, console_keys, console_environment
 
 
 def _runs() -> Iterable[ModuleType]:

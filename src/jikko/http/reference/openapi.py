@@ -118,11 +118,9 @@ def _operation(operation: Operation) -> dict[str, Any]:
     ]
     if parameters:
         description["parameters"] = parameters
-    if operation.body is not None:
-        description["requestBody"] = {
-            "required": True,
-            "content": {operation.body_media_type: {"schema": _ref(operation.body)}},
-        }
+    if operation.body is not None or operation.body_media_type != "application/json":
+        schema = {"type": "string"} if operation.body is None else _ref(operation.body)
+        description["requestBody"] = {"required": True, "content": {operation.body_media_type: {"schema": schema}}}
     if operation.open:
         description["security"] = []
     elif operation.key == "dataset":
