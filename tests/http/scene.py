@@ -157,6 +157,7 @@ def api_of(
             lambda: world.now,
         ),
         deliveries=unused,
+        audit=unused,
         measures=unused,
         console=None,
         console_feed=None,

@@ -21,6 +21,7 @@ from jikko.events import Event, FormRequested, RunFinished
 from jikko.ids import new_id
 from jikko.ports.stores.annotation_store import Annotation
 from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersion
+from jikko.ports.stores.audit_store import AuditEntry, AuditFilter
 from jikko.ports.stores.callback_store import Callback
 from jikko.ports.stores.console_store import ConsoleToken, Scope
 from jikko.ports.stores.delivery_store import Delivery
@@ -41,6 +42,7 @@ from jikko.ports.stores.trigger_store import Trigger
 from jikko.record import RunRecord
 from jikko.repositories.annotation_store import AnnotationStore
 from jikko.repositories.app_store import AppStore
+from jikko.repositories.audit_store import AuditStore
 from jikko.repositories.callback_store import CallbackStore
 from jikko.repositories.console_store import ConsoleStore
 from jikko.repositories.delivery_store import DeliveryStore
@@ -115,6 +117,8 @@ class Contents(msgspec.Struct, kw_only=True):
 
     Since version 11, as a run that has told what it cost and bore, and one with large inputs that goes on.
     Since version 13 there is one with inputs that are kept in pieces."""
+    audit: list[AuditEntry] = []
+    """Newest first. Since version 16."""
     triggers: list[Trigger] = []
     """Oldest first. Since version 14."""
     deliveries: list[Delivery] = []
@@ -136,6 +140,7 @@ class Stores:
         self.conversations = SqliteConversationStore(database)
         self.annotations = AnnotationStore(database)
         self.console = ConsoleStore(database)
+        self.audit = AuditStore(database)
         self.triggers = TriggerStore(database)
         self.deliveries = DeliveryStore(database)
         self.schedules = ScheduleStore(database)
@@ -292,6 +297,21 @@ async def write(path: Path, version: int) -> Contents:
             token = replace(token, id=new_id(), digest=b"s" * 32, scopes=scoped, expires_at=BEGIN + 0.5)
             await stores.console.add_token(token)
         contents.tokens = await stores.console.tokens()
+    if version >= 16:
+        changed = AuditEntry(
+            id=new_id(),
+            at=BEGIN,
+            actor="当番 🛎",
+            source=contents.tokens[0].id,
+            via="api",
+            action="publish_version",
+            what="published 'a', version 2",
+            app_id=APP,
+            before={"version": 1},
+            after={"鍵": [None, 1.5]},
+        )
+        await stores.audit.add(changed)
+        contents.audit = await stores.audit.entries(AuditFilter(), limit=9)
     if version >= 14:
         await trigger(stores, contents)
     if version >= 3:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from jikko.errors import InvalidSettings
+from jikko.ports.stores.audit_store import AuditFilter
 from jikko.ports.stores.callback_store import receiver_of
 from jikko.ports.stores.messages import Opened
 from jikko.ports.stores.run_pages import RunFilter
@@ -118,6 +119,8 @@ async def test_what_later_versions_brought_is_as_it_was(old: Upgraded) -> None:
     assert bool(expected.tokens) == (old.version >= 11)
     assert await stores.console.tokens() == expected.tokens
     assert bool(expected.triggers) == bool(expected.deliveries) == bool(expected.due_times) == (old.version >= 14)
+    assert bool(expected.audit) == (old.version >= 16)
+    assert await stores.audit.entries(AuditFilter(), limit=9) == expected.audit
     assert await stores.triggers.all() == expected.triggers
     assert await stores.deliveries.newest([each.id for each in expected.triggers]) == expected.deliveries
     for time in expected.due_times:

@@ -283,6 +283,7 @@ async def _assembly(
         triggers=triggers,
         webhooks=webhooks,
         deliveries=deliveries,
+        audit=stores.audit,
         schedules=schedules,
         measures=measures,
         readiness=upkeep.readiness,

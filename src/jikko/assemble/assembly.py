@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
+    from collections.abc import Callable
+
     from jikko.apps.app_keys import AppKeys
     from jikko.apps.end_users import EndUsers
     from jikko.apps.publishing import AppCatalog
@@ -40,6 +42,7 @@ if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
     from jikko.ports.embeddings import Embedder
     from jikko.ports.node_ports import NodePorts
     from jikko.ports.stores.run_store import RunStore
+    from jikko.repositories.audit_store import AuditStore
     from jikko.repositories.conversation_store import ConversationStore
     from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
     from jikko.runs.forms import Forms
@@ -101,6 +104,8 @@ class Assembly(Struct, frozen=True, kw_only=True):
     served_apps: ServedApps
     readiness: Readiness
     measures: Measures
+    audit: Callable[[], AuditStore]
+    """Makes it."""
     console: Console | None
     """``None``: there is none."""
     console_feed: RunFeed | None

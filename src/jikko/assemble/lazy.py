@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from jikko.providers.providers_file import read_providers
     from jikko.providers.speech.speaker import speech_over
     from jikko.providers.vectors.embedder import embedder_over
+    from jikko.repositories.audit_store import AuditStore
     from jikko.repositories.chat_pages import ChatPages
     from jikko.repositories.console_store import ConsoleStore
     from jikko.repositories.delivery_store import DeliveryStore
@@ -94,6 +95,7 @@ _NAMES: Final = {
     "jikko.providers.providers_file": "read_providers",
     "jikko.providers.speech.speaker": "speech_over",
     "jikko.providers.vectors.embedder": "embedder_over",
+    "jikko.repositories.audit_store": "AuditStore",
     "jikko.repositories.chat_pages": "ChatPages",
     "jikko.repositories.console_store": "ConsoleStore",
     "jikko.repositories.delivery_store": "DeliveryStore",

@@ -65,6 +65,7 @@ def _stores_in(database: Database, stack: Shutdown, blobs: BlobStore, signing_ke
         partial(_of_console, database),
         lambda: lazy.TriggerStore(database),
         lambda: lazy.ScheduleStore(database),
+        lambda: lazy.AuditStore(database),
         lambda: lazy.DeliveryStore(database),
         FileIndex(database),
         blobs,

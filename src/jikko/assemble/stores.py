@@ -30,6 +30,7 @@ from jikko.store.sqlite.peek import stored_environments
 from jikko.values import Json
 
 if TYPE_CHECKING:
+    from jikko.repositories.audit_store import AuditStore
     from jikko.repositories.chat_pages import ChatPages
     from jikko.repositories.console_store import ConsoleStore
     from jikko.repositories.delivery_store import DeliveryStore
@@ -60,6 +61,8 @@ class Stores(NamedTuple):
     """Makes it: imported where there are triggers."""
     schedules: Callable[[], ScheduleStore]
     """Makes it: imported where runs are started by the clock."""
+    audit: Callable[[], AuditStore]
+    """Makes it: imported where something is changed by hand."""
     deliveries: Callable[[], DeliveryStore]
     """Makes it: imported where webhooks are called."""
     file_index: FileIndex

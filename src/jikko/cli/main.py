@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "runs": ("jikko.cli.groups", "Look at runs, and act on them."),
     "triggers": ("jikko.cli.groups", "List, switch and fire triggers."),
     "deliveries": ("jikko.cli.groups", "Look at calls of webhooks; run them again."),
+    "audit": ("jikko.cli.audit_command", "List who changed what."),
     "users": ("jikko.cli.users", "Remove end users."),
     "knowledge": ("jikko.cli.groups", "Fill and search datasets."),
     "callbacks": ("jikko.cli.callbacks_command", "See to undelivered call-backs."),

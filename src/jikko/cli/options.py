@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import click
 
 from jikko.assemble.assembly import Assembly
+from jikko.cli.audited import keep_change
 from jikko.cli.command_failure import Failure
 from jikko.cluster.data_folder import require_own_record, require_whole
 from jikko.default_home import LOCAL_HOME, has_local_home
@@ -192,7 +193,15 @@ def assembled(
 
     if look_seconds:
         more["look_seconds"] = look_seconds
-    return assemble(settings, brief=True, in_memory=in_memory, owned=owned, console=console, **more)
+    return _audited(assemble(settings, brief=True, in_memory=in_memory, owned=owned, console=console, **more))
+
+
+@asynccontextmanager
+async def _audited(opening: AbstractAsyncContextManager[Assembly]) -> AsyncIterator[Assembly]:
+    """The services, with an audit entry behind what a command did with them."""
+    async with opening as assembly:
+        yield assembly
+        await keep_change(assembly)
 
 
 @contextmanager

@@ -62,7 +62,7 @@ async def test_every_operation_names_a_scope_and_every_scope_has_operations(scen
     without = {each.path for each in managing(scene) if each.scope is None}
     assert without == {f"{MANAGEMENT}/session"}
     named = {each.scope for each in managing(scene)}
-    assert named - {None} == {*ALL} - {"audit:read"}
+    assert named - {None} == {*ALL}
     reading = {each.scope for each in managing(scene) if each.method != "GET"}
     assert not [scope for scope in reading if scope and scope.endswith(":read")]
 

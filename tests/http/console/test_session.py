@@ -287,7 +287,7 @@ async def test_every_operation_asks_who_it_is_and_viewers_may_not_do_all(
     assert for_operators > 1
     of_version = [f"versions/{{workflow_id}}/{part}" for part in ("source", "nodes/{node_id}")]
     secret = {f"/apps/{{app_id}}/{part}" for part in ("keys", "environment", *of_version)}
-    assert reading == {"/tokens", *secret}
+    assert reading == {"/audit", "/tokens", *secret}
 
 
 async def test_what_is_done_is_logged_with_the_name_and_without_secrets(

@@ -15,6 +15,7 @@ from jikko.files.bucket_objects import BucketObjects
 from jikko.files.signing_keys import KeyFiles, SigningKeys
 from jikko.ports.clock import Clock
 from jikko.repositories.annotation_store import AnnotationStore
+from jikko.repositories.audit_store import AuditStore
 from jikko.repositories.callback_store import CallbackStore
 from jikko.repositories.chat_pages import ChatPages
 from jikko.repositories.console_store import ConsoleStore
@@ -103,6 +104,7 @@ async def stores_in_postgres(settings: Settings, stack: Shutdown, owned: bool, c
         lambda: ConsoleStores(ConsoleStore(database), PostgresRunPages(database), ChatPages(database)),
         lambda: TriggerStore(database),
         lambda: ScheduleStore(database),
+        lambda: AuditStore(database),
         lambda: DeliveryStore(database),
         FileIndex(database),
         contents_of_files(settings),

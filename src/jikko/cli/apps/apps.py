@@ -7,6 +7,7 @@ import click
 
 from jikko.apps.key_files import forget_key
 from jikko.assemble.assembly import Assembly
+from jikko.cli.audited import note_change
 from jikko.cli.command_failure import Failure
 from jikko.cli.options import to_option, with_assembly
 from jikko.cli.shown import counted, show_entry, show_nothing, show_table
@@ -97,7 +98,9 @@ async def use(assembly: Assembly, app: str, which: str, as_json: bool) -> None:
     """
     found = await assembly.apps.find(app)
     version = await assembly.apps.version(found, which)
+    before = await assembly.apps.version(found, "")
     await assembly.apps.use(found, version)
+    note_change({"version": before.number}, {"version": version.number}, app=found.id)
     entry = {"app_id": found.id, "workflow_id": version.id, "version": version.number}
     show_entry(entry, f"{found.name}: version {version.number} is the current one.", as_json=as_json)
 
@@ -126,6 +129,7 @@ async def delete(assembly: Assembly, app: str, yes: bool, as_json: bool) -> None
         if not confirmed(f"Remove app {found.name!r} with {what}? {runs}"):
             raise Failure("nothing was removed", code="declined")
     await deleted(assembly, found)
+    note_change({"name": found.name, "mode": found.mode, **counts}, None, app=found.id)
     show_entry(
         {"app_id": found.id, "name": found.name, **counts},
         harmless(f"{found.name} was removed, with {what}.{f' {stay}' if counts['runs'] else ''}"),

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,15 @@ import click
 
 from jikko.apps.environment import OPTION, overruled_by, parse_env_file, parse_pairs, unused, with_places
 from jikko.assemble.assembly import Assembly
+from jikko.cli.audited import note_change
 from jikko.cli.options import assembled, existing, together, with_settings
+from jikko.dsl.document import Variable
 from jikko.engine.masked import mask
 from jikko.errors import InvalidParam
+from jikko.ports.stores.app_store import App
 from jikko.settings import Settings
 from jikko.terminal_text import harmless
+from jikko.values import Json
 
 _FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 
@@ -85,11 +90,13 @@ async def env(
     values = env_of(pairs, file) if pairs or file else parse_pairs(())
     async with assembled(existing(settings)) as assembly:
         found = await assembly.apps.find(app)
-        if values or unset:
-            found = await assembly.apps.set_environment(found, values, unset)
         variables = await assembly.apps.environment(found)
+        if values or unset:
+            before = _masked(variables, found, {*values, *unset})
+            found = await assembly.apps.set_environment(found, values, unset)
+            note_change(before, _masked(variables, found, {*values, *unset}), app=found.id)
     for variable, place in with_places(variables, found, ()):
-        value = mask(str(variable.value)) if variable.value_type == "secret" else variable.value
+        value = _masked_value(variable)
         winner = overruled_by(variable.name, found.name, settings.env)
         entry = {"name": variable.name, "type": variable.value_type, "value": value, "set": bool(place)}
         where = "set" if place else "from the file" if variable.value != "" else "empty"
@@ -97,3 +104,12 @@ async def env(
         line = f"{variable.name}  {variable.value_type}  {json.dumps(value, ensure_ascii=False)}  ({where})"
         entry["overruled_by"] = winner or None
         click.echo(json.dumps(entry) if as_json else harmless(line))
+
+
+def _masked(variables: Iterable[Variable], app: App, names: Collection[str]) -> dict[str, Json]:
+    """The values of some variables, as they are set for an app."""
+    return {one.name: _masked_value(one) for one, _ in with_places(variables, app, ()) if one.name in names}
+
+
+def _masked_value(variable: Variable) -> Json:
+    return mask(str(variable.value)) if variable.value_type == "secret" else variable.value

@@ -12,14 +12,17 @@ from jikko.assemble.assembly import Assembly
 from jikko.cli.apps.app_keys_command import issue_key
 from jikko.cli.apps.apps import deleted
 from jikko.cli.apps.environment_options import env_of, env_options
+from jikko.cli.audited import note_change
 from jikko.cli.command_failure import Failure
 from jikko.cli.options import assembled, record_exists, with_settings
 from jikko.cli.shown import show_entry
 from jikko.dsl.document import BASIC_MODES
 from jikko.errors import Conflict, InvalidDocument, InvalidEnvironment, JikkoError, NotFound
 from jikko.exit_codes import ExitCode, of_error
+from jikko.ports.stores.app_store import App
 from jikko.settings import Settings
 from jikko.terminal_text import harmless, printable
+from jikko.values import Json
 
 
 @click.command("import")
@@ -105,6 +108,8 @@ class _Import:
         self._name = name
         self._values = values
         self._dry_run = dry_run
+        self._changes: dict[str, Json] = {}
+        """What became of apps, by their names."""
         self._imported: set[str] = set()
         """Names of apps."""
         self.failures: list[ExitCode] = []
@@ -138,6 +143,7 @@ class _Import:
                 continue
             if not self._dry_run:
                 await deleted(assembly, app)
+                self._changed(app, "removed")
             removed = "would be removed" if self._dry_run else "removed"
             self._show({"app_id": app.id, "name": app.name, "outcome": "removed"}, f"{printable(app.name)}: {removed}")
 
@@ -155,6 +161,8 @@ class _Import:
             return
         published = await apps.publish_if_changed(text, source=file.stem, name=self._name, environment=self._values)
         app, version, key, line = published.app, published.version, None, ""
+        if not published.unchanged:
+            self._changed(app, {"version": version.number})
         self._imported.add(app.name)
         if self._with_key or (self._with_key is None and not await self._assembly.app_keys.of(app)):
             key, line = await issue_key(
@@ -164,6 +172,8 @@ class _Import:
                 as_json=self._as_json,
                 only_first=not self._with_key,
             )
+            if key is not None:
+                self._changed(app, {"version": version.number, "key": "new"})
         entry = {
             "file": str(file),
             "app_id": app.id,
@@ -188,6 +198,10 @@ class _Import:
         lines += [f"  key       {line}"] if line else []
         lines += [f"  webhook   /triggers/webhook/{webhooks[node]} ({printable(node)})" for node in webhooks]
         self._show(entry, "\n".join(lines))
+
+    def _changed(self, app: App, change: Json) -> None:
+        self._changes[app.name] = change
+        note_change(None, dict(self._changes), app=app.id if len(self._changes) == 1 else None)
 
     def _show(self, entry: dict[str, Any], text: str) -> None:
         show_entry(entry, harmless(text), as_json=self._as_json)

@@ -14,7 +14,7 @@ from jikko.dsl.document import DslDocument
 from jikko.errors import BadRequest, InvalidDocument, InvalidParam, TooLate
 from jikko.http.bodies.reading import read_body
 from jikko.http.console.app_bodies import Problem, Version, problem_of
-from jikko.http.console.console_apps import version_body, version_of
+from jikko.http.console.console_apps import Trial, note_version, version_body, version_of
 from jikko.http.console.console_versions import document_of
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.queries import is_on, queried
@@ -53,19 +53,13 @@ class UploadedApp(Struct):
     ]
 
 
-class Upload(Struct):
-    """Whether it is a trial."""
-
-    dry_run: Annotated[str, Meta(description="`1`: nothing is published.")] = ""
-
-
 @VisitorRoute(
     "PUT",
     "apps/{name}",
     {200: UploadedApp, 201: UploadedApp},
     (400, 409, 412, 413, 503),
     body_media_type="application/yaml",
-    query=Upload,
+    query=Trial,
     headers=_CONDITIONS,
     scope="apps:write",
 )
@@ -76,7 +70,7 @@ async def put_app(call: ConsoleRequest) -> SendableResponse:
     be sent again. The name in the address holds, whatever the file says. A new app has no API key.
     """
     request = call.request
-    name, is_trial = request.path_params["name"], is_on(queried(request.query, Upload).dry_run)
+    name, is_trial = request.path_params["name"], is_on(queried(request.query, Trial).dry_run)
     if _NAME.fullmatch(name) is None:
         raise InvalidParam("name: must be a text of 1 to 255 characters, on one line.")
     text = bytes(await read_body(request, _MAX_BYTES))
@@ -101,7 +95,7 @@ async def put_app(call: ConsoleRequest) -> SendableResponse:
         if published.unchanged:
             answer.outcome = "unchanged"
         else:
-            call.note("published", f"{name!r}, version {published.version.number}")
+            note_version(call, published.app, published.version, current)
         number = published.version.number
         answer.app_id, answer.version = published.app.id, version_body(published.version)
     elif checked.document is None or any(finding.severity == "error" for finding in forecast.findings):

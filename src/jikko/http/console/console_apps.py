@@ -1,6 +1,7 @@
 """Apps: the list, one of them, importing and removing."""
 
 import asyncio
+import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import PurePath
@@ -21,7 +22,7 @@ from jikko.http.queries import is_on, queried
 from jikko.http.responses import SendableResponse, json_response, no_content
 from jikko.ports.stores.app_store import App, WorkflowVersion
 from jikko.ports.stores.run_pages import AppDay
-from jikko.values import Uuid
+from jikko.values import Json, Uuid
 
 _DAY: Final = 86_400.0
 _LAST_RUNS: Final = 20
@@ -62,7 +63,7 @@ class VersionChoice(Struct):
 class Trial(Struct):
     """Whether it is a trial."""
 
-    dry_run: Annotated[str, Meta(description="true: nothing is imported.")] = ""
+    dry_run: Annotated[str, Meta(description="`1` or `true`: nothing is imported.")] = ""
 
 
 @VisitorRoute("GET", "apps", {200: bodies.Apps}, (503,), scope="apps:read")
@@ -139,8 +140,10 @@ async def delete_app(call: ConsoleRequest) -> SendableResponse:
     Its runs stay.
     """
     app = await app_of(call)
+    version = await version_of(call, app, "")
     await call.request.api.apps.delete(app)
-    call.note("deleted app", f"{app.name!r} ({app.id})")
+    before: Json = {"name": app.name, "mode": app.mode, "version": version.number}
+    call.note("deleted app", f"{app.name!r} ({app.id})", app=app.id, before=before)
     return no_content()
 
 
@@ -152,6 +155,16 @@ async def version_of(call: ConsoleRequest, app: App, which: str) -> WorkflowVers
 def version_body(version: WorkflowVersion) -> bodies.Version:
     """A version."""
     return bodies.Version(version.id, version.number, version.created_at)
+
+
+def note_version(
+    call: ConsoleRequest, app: App, version: WorkflowVersion, before: WorkflowVersion | None = None
+) -> None:
+    """Say that a version became the current one. ``before``: the one that was."""
+    number = before.number if before is not None else version.number - 1
+    was: Json = {"version": number} if number else None
+    now: Json = {"version": version.number, "sha256": hashlib.sha256(version.source).hexdigest()}
+    call.note("published", f"{app.name!r}, version {version.number}", app=app.id, before=was, after=now)
 
 
 async def _imported(call: ConsoleRequest, name: str, text: bytes, is_trial: bool) -> ImportedFile:
@@ -167,7 +180,7 @@ async def _imported(call: ConsoleRequest, name: str, text: bytes, is_trial: bool
     except (Conflict, InvalidParam, InvalidDocument) as error:
         problem = bodies.problem_of(Diagnostic("document.verbatim", {"text": str(error)}))
         return ImportedFile(name, [problem, *problems], name=shown)
-    call.note("published", f"{published.app.name!r}, version {published.version.number}")
+    note_version(call, published.app, published.version)
     return ImportedFile(name, problems, published.app.id, published.app.name, version_body(published.version))
 
 

@@ -224,7 +224,7 @@ async def ask(call: ConsoleRequest) -> SendableResponse:
     message = await api.conversations.message_of_run(run_id)
     if message is None:
         raise NotFound("The conversation was removed meanwhile.")
-    call.note("asked: run", run_id)
+    call.note("asked: run", run_id, app=app.id)
     return json_response(QuestionAccepted(message.id, message.conversation_id, run_id), 202)
 
 
@@ -233,7 +233,7 @@ async def delete_conversation(call: ConsoleRequest) -> SendableResponse:
     """Remove a conversation with its messages and variables."""
     found = await _conversation(call)
     await call.request.api.conversations.delete(found.app_id, found.end_user_id, found.id)
-    call.note("deleted conversation", found.id)
+    call.note("deleted conversation", found.id, app=found.app_id)
     return no_content()
 
 

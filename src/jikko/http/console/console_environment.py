@@ -49,7 +49,7 @@ async def read_environment(call: ConsoleRequest) -> SendableResponse:
 
     Of ``JIKKO_ENV_…``, ``jikko.toml`` and options of the server, which win over them, the names are told.
     """
-    return await _environment_answer(call, await app_of(call))
+    return json_response(Environment(await _variables(call, await app_of(call))))
 
 
 @VisitorRoute(
@@ -62,25 +62,25 @@ async def set_environment(call: ConsoleRequest) -> SendableResponse:
     """
     app = await app_of(call)
     body = checked(await call.request.json(), EnvironmentChanges)
+    names = sorted({*body.values, *body.unset})
+    before = await _variables(call, app)
     app = await call.request.api.apps.set_environment(app, body.values, body.unset)
-    names = ", ".join(sorted({*body.values, *body.unset}))
-    call.note("set environment of", f"{app.name!r}: {names}")
-    return await _environment_answer(call, app)
+    after = await _variables(call, app)
+    told: list[Json] = [{one.name: one.value for one in each if one.name in names} for each in (before, after)]
+    what = f"{app.name!r}: {', '.join(names)}"
+    call.note("set environment of", what, app=app.id, before=told[0], after=told[1])
+    return json_response(Environment(after))
 
 
-async def _environment_answer(call: ConsoleRequest, app: App) -> SendableResponse:
-    variables = with_places(await call.request.api.apps.environment(app), app, ())
-    return json_response(
-        Environment(
-            [
-                EnvironmentVariable(
-                    one.name,
-                    one.value_type,
-                    mask(str(one.value)) if one.value_type == "secret" else one.value,
-                    bool(place),
-                    overruled_by(one.name, app.name, call.console.env) or None,
-                )
-                for one, place in variables
-            ]
+async def _variables(call: ConsoleRequest, app: App) -> list[EnvironmentVariable]:
+    """Those of an app as they are now, secrets masked."""
+    return [
+        EnvironmentVariable(
+            one.name,
+            one.value_type,
+            mask(str(one.value)) if one.value_type == "secret" else one.value,
+            bool(place),
+            overruled_by(one.name, app.name, call.console.env) or None,
         )
-    )
+        for one, place in with_places(await call.request.api.apps.environment(app), app, ())
+    ]

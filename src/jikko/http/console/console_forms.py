@@ -88,5 +88,10 @@ async def answer_form(call: ConsoleRequest) -> SendableResponse:
             raise TooLate(f"The form was answered already, or its time is up: {form_id}.", code="form_closed")
         raise NotFound(f"The run has no form {form_id!r}.")
     await forms.submit_form(form, body.action, body.inputs, call.request.base_url)
-    call.note("answered form", f"{form_id} of run {record.identity.run_id}")
+    call.note(
+        "answered form",
+        f"{form_id} of run {record.identity.run_id}",
+        app=record.identity.app_id,
+        after={"action": body.action},
+    )
     return json_response(FormSubmitted())

@@ -87,7 +87,7 @@ async def make_key(call: ConsoleRequest) -> SendableResponse:
     """Make an API key, which is shown once."""
     app = await app_of(call)
     entry, key = await call.request.api.app_keys.make(app.id)
-    call.note("made key", f"{entry.id} of {app.name!r}")
+    call.note("made key", f"{entry.id} of {app.name!r}", app=app.id, after={"id": entry.id, "hint": entry.hint})
     made = _key(entry)
     made.key = key
     return json_response(made, 201)
@@ -99,7 +99,7 @@ async def revoke_key(call: ConsoleRequest) -> SendableResponse:
     app, key_id = await app_of(call), id_in(call, "key_id", "key")
     await call.request.api.app_keys.revoke(app, key_id)
     forget_key(call.console.home, key_id)
-    call.note("revoked key", f"{key_id} of {app.name!r}")
+    call.note("revoked key", f"{key_id} of {app.name!r}", app=app.id, before={"id": key_id})
     return no_content()
 
 
@@ -108,7 +108,7 @@ async def new_webhook_secret(call: ConsoleRequest) -> SendableResponse:
     """Replace the secret that call-backs of the app are signed with; shown once."""
     app = await app_of(call)
     secret = await call.console.callbacks.new_secret(app.id)
-    call.note("replaced webhook secret of", repr(app.name))
+    call.note("replaced webhook secret of", repr(app.name), app=app.id)
     return json_response(WebhookSecret(secret))
 
 

@@ -203,7 +203,7 @@ async def stop_run(call: ConsoleRequest) -> SendableResponse:
     record = await record_of(call)
     owner = record.identity
     stopped = await call.request.api.runs.control.stop(owner.app_id, owner.run_id, f"console:{call.visitor.name}")
-    call.note("stopped run", owner.run_id)
+    call.note("stopped run", owner.run_id, app=owner.app_id, before={"status": record.status})
     return json_response(RunStopped(stopped))
 
 
@@ -255,7 +255,7 @@ async def delete_run(call: ConsoleRequest) -> SendableResponse:
     record = await record_of(call)
     if not await call.console.run_store.remove(record.identity.run_id):
         raise Conflict("The run has not ended; stop it before it is removed.")
-    call.note("deleted run", record.identity.run_id)
+    call.note("deleted run", record.identity.run_id, app=record.identity.app_id, before={"status": record.status})
     return no_content()
 
 
@@ -280,6 +280,7 @@ async def upload_file(call: ConsoleRequest) -> SendableResponse:
             raise UploadRefused("Please upload your file.", code="no_file_uploaded")
         owner = await api.end_users.known(app.id, form.user or f"console:{call.visitor.name}")
         stored = await api.files.upload(form.files, app_id=app.id, end_user_id=owner)
+    call.note("uploaded file", f"{stored.id} to {app.name!r}", app=app.id)
     return json_response(api.files.described(stored, base_url=call.request.base_url), 201)
 
 
@@ -330,7 +331,7 @@ async def accepted(call: ConsoleRequest, did: str, started: StartOutcome) -> Sen
     run = started.run
     await promised(call.request, run)
     run_id = run.record.identity.run_id
-    call.note(did, run_id)
+    call.note(did, run_id, app=run.record.identity.app_id)
     answer = json_response(RunAccepted(run_id), 202)
     if started.repeated:
         answer.headers.append((REPEATED.lower().encode(), b"true"))

@@ -14,7 +14,7 @@ from jikko.dsl.text.positions import lines_of
 from jikko.errors import InvalidDocument, NotFound
 from jikko.http.body_fields import must
 from jikko.http.console.app_bodies import Version
-from jikko.http.console.console_apps import version_body, version_of
+from jikko.http.console.console_apps import note_version, version_body, version_of
 from jikko.http.console.console_runs import app_of
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.queries import queried
@@ -88,7 +88,7 @@ async def read_node_source(call: ConsoleRequest) -> SendableResponse:
     """The lines of a node in the file of a version."""
     app, wanted = await app_of(call), call.request.path_params["node_id"]
     version = await version_of(call, app, call.request.path_params["workflow_id"])
-    document = await _document(call, app, version.id)
+    document = await document_of(call, app, version.id)
     where = next((node.where for node in document.nodes if node.id == wanted), None)
     if where is None:
         raise NotFound(f"Version {version.number} of {app.name!r} has no node {wanted!r}.")
@@ -106,8 +106,9 @@ async def publish_version(call: ConsoleRequest) -> SendableResponse:
     """Make a version the current one, which new runs take."""
     app = await app_of(call)
     version = await version_of(call, app, call.request.path_params["workflow_id"])
+    before = await version_of(call, app, "")
     await call.request.api.apps.use(app, version)
-    call.note("published", f"{app.name!r}, version {version.number}")
+    note_version(call, app, version, before)
     return json_response(version_body(version))
 
 

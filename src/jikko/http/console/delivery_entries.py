@@ -187,7 +187,7 @@ async def discard_delivery(call: ConsoleRequest) -> SendableResponse:
         user = f"console:{call.visitor.name}"
         await api.runs.control.stop(view.delivery.app_id, view.runs[-1], user, only_waiting=True)
     view = await api.deliveries.discard(view.delivery.id)
-    call.note("discarded delivery", view.delivery.id)
+    call.note("discarded delivery", view.delivery.id, app=view.delivery.app_id)
     return json_response(await _entry_of(call, view))
 
 

@@ -84,7 +84,7 @@ async def compare_run(call: ConsoleRequest) -> SendableResponse:
     return json_response(RunDifferences(before, after, fields, nodes, len(found.nodes) - len(nodes), found.same))
 
 
-@VisitorRoute("GET", "runs/{run_id}/test", {200: "application/yaml"}, (404, 409, 503))
+@VisitorRoute("GET", "runs/{run_id}/test", {200: "application/yaml"}, (404, 409, 503), scope="runs:read")
 async def make_test(call: ConsoleRequest) -> SendableResponse:
     """A test file of a run, as `jikko runs save` makes it, for the file of its version (`…/source`) beside it.
 

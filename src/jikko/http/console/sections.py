@@ -45,7 +45,7 @@ def console_sections(console: "Console", page: "PageFiles | None" = None) -> Seq
 
     return [
         BEGINNING,
-        of_visitors(_system, "overview", "plugins", "providers", "session", "system", "tokens", "tools"),
+        of_visitors(_system, "audit", "overview", "plugins", "providers", "session", "system", "tokens", "tools"),
         of_visitors(_apps, "apps", "callbacks"),
         of_visitors(_runs, "apps/", "files", "forms", "runs"),
         of_visitors(_chat, "apps/", "conversations"),
@@ -83,10 +83,10 @@ def _entry() -> tuple[ModuleType, ModuleType, ModuleType]:
 
 
 def _system() -> Iterable[ModuleType]:
-    from jikko.http.console import console_system
+    from jikko.http.console import audit_entries, console_system
     from jikko.http.console.entry import console_tokens, session
 
-    return console_system, session, console_tokens
+    return console_system, session, console_tokens, audit_entries
 
 
 def _apps() -> Iterable[ModuleType]:

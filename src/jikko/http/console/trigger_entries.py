@@ -17,7 +17,7 @@ from jikko.ports.stores.schedule_store import DueState
 from jikko.ports.stores.trigger_store import Trigger, TriggerKind
 from jikko.triggers.planning import Overlap
 from jikko.triggers.schedule_control import ScheduleView
-from jikko.values import Moment, Uuid
+from jikko.values import Json, Moment, Uuid
 
 _LATEST = 4_102_444_800.0
 """The end of the year 2099."""
@@ -183,7 +183,7 @@ async def fire_trigger(call: ConsoleRequest) -> SendableResponse:
     """Have a schedule run now, beside its due times, also while it is off or paused."""
     trigger = await _trigger_of(call)
     due = await call.request.api.schedules.control.fire(trigger)
-    call.note("fired trigger", trigger.id)
+    call.note("fired trigger", trigger.id, app=trigger.app_id)
     return json_response(ScheduleFired(due), 202)
 
 
@@ -204,7 +204,7 @@ async def backfill_trigger(call: ConsoleRequest) -> SendableResponse:
     if asked.until < asked.since:
         raise InvalidParam("to: must not be earlier than `from`")
     added = await call.request.api.schedules.control.backfill(trigger, asked.since, asked.until, asked.overlap)
-    call.note("backfilled trigger", f"{trigger.id}: {added} due times")
+    call.note("backfilled trigger", f"{trigger.id}: {added} due times", app=trigger.app_id)
     return json_response(DueTimesAdded(added), 202)
 
 
@@ -213,7 +213,7 @@ async def drop_backfill(call: ConsoleRequest) -> SendableResponse:
     """Have those due times of a schedule's backfills not run that wait still."""
     trigger = await _trigger_of(call)
     dropped = await call.request.api.schedules.control.drop_backfill(trigger)
-    call.note("dropped backfill of trigger", f"{trigger.id}: {dropped} due times")
+    call.note("dropped backfill of trigger", f"{trigger.id}: {dropped} due times", app=trigger.app_id)
     return json_response(DueTimesDropped(dropped))
 
 
@@ -224,8 +224,17 @@ async def _trigger_of(call: ConsoleRequest) -> Trigger:
 
 async def _changed(call: ConsoleRequest, did: str, trigger: Trigger) -> SendableResponse:
     """The trigger as it is now."""
-    call.note(f"{did} trigger", trigger.id)
-    return json_response(await _entry_of(call, await _trigger_of(call)))
+    now = await _entry_of(call, await _trigger_of(call))
+    paused = None if isinstance(now.schedule, UnsetType) else now.schedule.paused
+    before: Json = {"enabled": trigger.enabled}
+    call.note(
+        f"{did} trigger",
+        trigger.id,
+        app=trigger.app_id,
+        before=before,
+        after={"enabled": now.enabled, "paused": paused},
+    )
+    return json_response(now)
 
 
 async def _entry_of(call: ConsoleRequest, trigger: Trigger) -> TriggerEntry:

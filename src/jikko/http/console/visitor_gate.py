@@ -11,20 +11,23 @@ from types import ModuleType
 from typing import Final, TypeAlias, cast
 from urllib.parse import urlsplit
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
 from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.console.console_access import Visitor
 from jikko.console.console_service import Console
-from jikko.errors import Forbidden, JikkoError, Unauthorized
+from jikko.errors import Forbidden, JikkoError, StoreUnavailable, Unauthorized
 from jikko.http.console.entry.cookies import cookie_of
 from jikko.http.operation import Endpoint, Handler, Operation
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse
 from jikko.http.sse import EventStream
+from jikko.ids import new_id
 from jikko.ports.clock import Clock
+from jikko.ports.stores.audit_store import AuditEntry
 from jikko.ports.stores.console_store import Scope
+from jikko.values import Json
 
 log = logging.getLogger("jikko.console")
 
@@ -42,9 +45,40 @@ class ConsoleRequest(Struct, frozen=True):
     visitor: Visitor
     console: Console
 
-    def note(self, did: str, what: str) -> None:
-        """Keep in the server's log who did something."""
+    changes: list[AuditEntry] = field(default_factory=list)
+
+    def note(self, did: str, what: str, *, app: str | None = None, before: Json = None, after: Json = None) -> None:
+        """Say that a change was made, for the server's log and the audit entries.
+
+        Args:
+            app: The id of the app.
+            before: What was there, secrets masked; ``after``: what is.
+        """
         log.info("%s %s by %s (%s)", did, what, self.visitor.name, self.visitor.role)
+        operation = self.request.operation
+        assert operation is not None
+        self.changes.append(
+            AuditEntry(
+                id=new_id(),
+                at=self.request.api.clock(),
+                actor=self.visitor.name,
+                source=self.visitor.source,
+                via="api" if operation.described else "console",
+                action=operation.handler.__name__,
+                what=f"{did} {what}",
+                app_id=app,
+                before=before,
+                after=after,
+            )
+        )
+
+    async def keep_changes(self) -> None:
+        """Keep the changes as audit entries. What the record cannot take stands in the log: it was done."""
+        for change in self.changes:
+            try:
+                await self.request.api.audit().add(change)
+            except StoreUnavailable as error:
+                log.error("no audit entry of: %s by %s: %s", change.what, change.actor, error)
 
 
 ConsoleHandler: TypeAlias = Callable[[ConsoleRequest], Awaitable[SendableResponse]]
@@ -95,7 +129,11 @@ class VisitorGate:
             visitor = await self._visitor(request)
             if not visitor.may(scope):
                 raise Forbidden(f"{visitor.name} may not do that: it lacks the scope {scope}.", code="missing_scope")
-            answer = await handler(ConsoleRequest(request, visitor, console))
+            call = ConsoleRequest(request, visitor, console)
+            try:
+                answer = await handler(call)
+            finally:
+                await call.keep_changes()
             if isinstance(answer, EventStream):
                 answer.through(
                     lambda pieces: guarded(pieces, lambda: self._visitor(request, uses=False), request.api.clock)

@@ -8,7 +8,7 @@ from jikko.http.body_fields import checked, must
 from jikko.http.console.visitor_gate import NOTHING, ConsoleRequest, VisitorRoute
 from jikko.http.responses import SendableResponse, json_response, no_content
 from jikko.ports.stores.console_store import SCOPES, ConsoleToken, Role, Scope
-from jikko.values import Moment, Uuid
+from jikko.values import Json, Moment, Uuid
 
 
 class NewToken(Struct):
@@ -66,17 +66,29 @@ async def make_token(call: ConsoleRequest) -> SendableResponse:
     entry, token = await call.console.access.new_token(
         body.name, body.role, scopes=body.scopes, expires_at=body.expires_at, maker=call.visitor
     )
-    call.note("made token", f"{entry.name} ({entry.role})")
-    return json_response(_token_body(entry, token), 201)
+    made = _token_body(entry, token)
+    call.note("made token", f"{entry.name} ({entry.role})", after=_noted(made))
+    return json_response(made, 201)
 
 
 @VisitorRoute("DELETE", "tokens/{token_id}", NOTHING, (404,), scope="tokens:write")
 async def revoke_token(call: ConsoleRequest) -> SendableResponse:
     """Remove a token, and end its sessions."""
-    token_id = call.request.path_params["token_id"]
-    await call.console.access.revoke(token_id)
-    call.note("revoked token", token_id.lower())
+    token_id, access = call.request.path_params["token_id"].lower(), call.console.access
+    before = next((_noted(_token_body(entry)) for entry in await access.tokens() if entry.id == token_id), None)
+    await access.revoke(token_id)
+    call.note("revoked token", token_id, before=before)
     return no_content()
+
+
+def _noted(token: Token) -> Json:
+    return {
+        "id": token.id,
+        "name": token.name,
+        "role": token.role,
+        "scopes": [*token.scopes],
+        "expires_at": token.expires_at,
+    }
 
 
 def _token_body(entry: ConsoleToken, token: str | UnsetType = UNSET) -> Token:

@@ -1,0 +1,130 @@
+"""Audit entries of commands that change what is kept."""
+
+import os
+from collections.abc import Mapping
+from getpass import getuser
+from typing import Any, Final
+
+import click
+
+from jikko.assemble.assembly import Assembly
+from jikko.errors import JikkoError
+from jikko.ids import new_id
+from jikko.ports.stores.audit_store import AuditEntry
+from jikko.values import Json
+
+_BY_NOTE: Final = ("changes",)
+"""Commands that say themselves whether they have changed something: see ``note_change``."""
+CHANGING: Final[Mapping[str, tuple[str, ...]]] = {
+    "apps delete": (),
+    "apps env": ("pairs", "unset", "file"),
+    "apps import": _BY_NOTE,
+    "apps keys": ("new", "source", "revoke"),
+    "apps sync": _BY_NOTE,
+    "apps use": (),
+    "apps webhook-secret": ("new",),
+    "callbacks resend": (),
+    "console tokens new": (),
+    "console tokens revoke": (),
+    "deliveries discard": (),
+    "deliveries replay": (),
+    "knowledge add": (),
+    "knowledge external add": (),
+    "knowledge external remove": (),
+    "knowledge import": (),
+    "knowledge keys create": (),
+    "knowledge keys revoke": (),
+    "knowledge map": ("text", "workspace"),
+    "knowledge remove": (),
+    "runs import": (),
+    "runs prune": (),
+    "runs retry": (),
+    "runs stop": (),
+    "runs submit": (),
+    "triggers backfill": (),
+    "triggers disable": (),
+    "triggers enable": (),
+    "triggers fire": (),
+    "triggers pause": (),
+    "users delete": (),
+}
+"""Commands, with the parameters of which one has to be given for a change; none: they always change something."""
+_TRIALS: Final = ("dry_run", "dry")
+_TOLD: Final = ("revoke", "which", "unset", "reason", "scopes")
+"""Options whose values are told; of others only that they were given."""
+_DETAILS: Final = "jikko.audit"
+_DONE: Final = "jikko.audited"
+"""There is one entry a command, however often it opens the record."""
+
+
+def note_change(before: Json, after: Json, *, app: str | None = None) -> None:
+    """Say what the command changes, secrets masked. ``app``: the id of the app."""
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.meta[_DETAILS] = before, after, app
+
+
+async def keep_change(assembly: Assembly) -> None:
+    """Keep an audit entry of the command that has just changed something."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return
+    command = " ".join(context.command_path.split()[1:])
+    details = context.meta.get(_DETAILS)
+    given = {name: value for name, value in context.params.items() if value not in (None, False, (), "")}
+    if details is not None:
+        given["changes"] = True
+    wanted = CHANGING.get(command)
+    if (
+        wanted is None
+        or _DONE in context.meta
+        or (wanted and not given.keys() & {*wanted})
+        or given.keys() & {*_TRIALS}
+    ):
+        return
+    context.meta[_DONE] = True
+    before, after, app = details or (None, None, None)
+    entry = AuditEntry(
+        id=new_id(),
+        at=assembly.clock(),
+        actor=_user(),
+        source="",
+        via="cli",
+        action=command,
+        what=" ".join(_words(context.command, given)),
+        app_id=app or await _app_of(assembly, given),
+        before=before,
+        after=after,
+    )
+    await assembly.audit().add(entry)
+
+
+def _words(command: click.Command, given: Mapping[str, Any]) -> list[str]:
+    """Arguments, values of variables left out, and the names of options."""
+    words: list[str] = []
+    for parameter in command.params:
+        name = parameter.name or ""
+        if name not in given or name in ("home", "as_json", "yes"):
+            continue
+        is_argument = isinstance(parameter, click.Argument)
+        words += [] if is_argument else [parameter.opts[0]]
+        if is_argument or name in _TOLD:
+            values = given[name] if isinstance(given[name], tuple) else (given[name],)
+            words += [str(value).partition("=")[0] for value in values]
+    return words
+
+
+async def _app_of(assembly: Assembly, given: Mapping[str, Any]) -> str | None:
+    if not isinstance(name := given.get("app"), str):
+        return None
+    try:
+        return (await assembly.apps.find(name)).id
+    except JikkoError:
+        return None
+
+
+def _user() -> str:
+    try:
+        return getuser()
+    except (OSError, KeyError):
+        return f"user {os.getuid()}"

@@ -1,0 +1,61 @@
+"""Who changed what, newest first. There is nothing here that changes or removes an entry."""
+
+from __future__ import annotations  # operations are functions that are made for each call
+
+from typing import Any, Final
+
+import msgspec
+
+from jikko.ports.stores.audit_store import AuditEntry, AuditFilter
+from jikko.repositories.record_table import Codec, RecordTable
+from jikko.repositories.shared_sql import SqlDatabase
+from jikko.values import Json
+
+_MAX_BYTES: Final = 4096
+"""Of a value before or after, in JSON."""
+
+
+def _cut(value: Json) -> str:
+    text = msgspec.json.encode(value)
+    if len(text) > _MAX_BYTES:
+        text = msgspec.json.encode(f"{text[: _MAX_BYTES // 2].decode(errors='ignore')}…")
+    return text.decode()
+
+
+_JSON: Final[Codec] = (_cut, msgspec.json.decode)
+_AUDIT: Final = RecordTable(
+    "audit",
+    AuditEntry,
+    columns={"id": "entry_id", "what": "target", "before": "value_before", "after": "value_after"},
+    codecs={"before": _JSON, "after": _JSON},
+)
+_CONDITIONS: Final = {
+    "app_ids": "app_id IN :app_ids",
+    "actor": "actor = :actor",
+    "action": "action = :action",
+    "since": "at >= :since::float8",
+    "until": "at <= :until::float8",
+    "behind": "entry_id < :entry_id",
+}
+
+
+class AuditStore:
+    """The entries of a server."""
+
+    def __init__(self, database: SqlDatabase) -> None:
+        self._sql = database.sql.with_text_ids()
+
+    async def add(self, entry: AuditEntry) -> None:
+        """Keep an entry, durably. Of values above 4 kB the first half is kept, as a text."""
+        await self._sql.write(lambda: _AUDIT.add([entry]))
+
+    async def entries(self, wanted: AuditFilter, *, limit: int) -> list[AuditEntry]:
+        """The newest entries that are asked for, newest first."""
+        given: dict[str, Any] = {
+            name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not None
+        }
+        where = " AND ".join(_CONDITIONS[name] for name in given)
+        if "behind" in given:
+            given["entry_id"] = given.pop("behind")
+        rest = f"{f'WHERE {where} ' if where else ''}ORDER BY entry_id DESC LIMIT :limit"
+        return await self._sql.read(lambda: _AUDIT.all(rest, limit=limit, **given))
