@@ -4,9 +4,11 @@ import gc
 import os
 import sys
 from contextlib import suppress
+from importlib import import_module
 from typing import Final
 
 import click
+from click.core import ParameterSource
 
 from jikko.cli.lazy_commands import LazyGroup
 from jikko.cli.standard_streams import open_those_that_are_closed, write_what_an_encoding_lacks_as_question_marks
@@ -62,10 +64,20 @@ def _show_version(context: click.Context, parameter: click.Parameter, wanted: bo
     cls=LazyGroup, listed=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help=_VERSION_HELP)
+@click.option("--url", envvar="JIKKO_URL", help="A server elsewhere, for commands of its management API; with --token.")
+@click.option(
+    "--token", envvar="JIKKO_TOKEN", help="A token of that server: `jikko console tokens new NAME` makes one."
+)
 @click.pass_context
-def cli(context: click.Context) -> None:
+def cli(context: click.Context, url: str | None, token: str | None) -> None:
     """Run workflows written in the Dify DSL, and serve them over Dify's workflow API."""
     context.color = color_wanted(os.environ)
+    explicit = any(context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ("url", "token"))
+    if url and token:
+        remote = import_module("jikko.cli.remote.remote_commands")
+        context.obj = remote.RemoteCommands(url, token, explicit=explicit)
+    elif explicit:
+        raise click.UsageError("--url and --token belong together (JIKKO_URL, JIKKO_TOKEN).")
     if any(name.startswith("JIKKO_") for name in os.environ):  # without any, help needs no settings
         from jikko.cli.unknown_variables import warn_of_unknown
 

@@ -104,6 +104,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 def settings_of(**given: Any) -> Settings:
     """The settings from environment, settings file and options; wrong ones end the command with code 2."""
     context = click.get_current_context(silent=True)
+    remote = None if context is None else context.find_root().obj
+    if remote is not None and remote.takes(context):
+        remote.run(context)  # refuses: what a server takes does not come here
     as_json = context is not None and context.params.get("as_json")
     if not (as_json or given.get("home") or os.environ.get("JIKKO_HOME")) and has_local_home():
         click.echo(f"data folder: {LOCAL_HOME} (of the current folder)", err=True)
@@ -121,6 +124,10 @@ def taking_settings(work: Callable[Concatenate[Settings, P], Any]) -> Callable[.
 
     @wraps(work)
     def command(*arguments: P.args, **given: P.kwargs) -> Any:
+        context = click.get_current_context(silent=True)
+        remote = None if context is None else context.find_root().obj
+        if remote is not None and remote.takes(context):
+            return remote.run(context)
         settings = settings_of(**{name: given.pop(name) for name in _SETTINGS if name in given})
         with ending_with_errors():
             done = work(settings, *arguments, **given)

@@ -1,0 +1,221 @@
+"""Commands of apps, over the management API. Parameters are those of the commands of the same names."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jikko.apps.dsl_file import dsl_files, read_dsl_file
+from jikko.apps.key_files import write_key
+from jikko.cli.apps.environment_options import env_of
+from jikko.cli.command_failure import Failure
+from jikko.cli.remote.management import Management, part
+from jikko.cli.remote.remote_output import show_fields, show_list
+from jikko.cli.terminal import confirmed
+from jikko.cli.whole_file import whole_file
+from jikko.exit_codes import ExitCode
+
+_BOUNDARY = b"jikko-7d1f0a3c5e"
+
+
+def list_apps(api: Management, *, as_json: bool) -> None:
+    """``jikko apps list``."""
+    show_list(api.get("apps")["data"], ("id", "mode", "name", "version.number"), as_json=as_json)
+
+
+def show_app(api: Management, *, app: str, as_json: bool) -> None:
+    """``jikko apps show``."""
+    found = api.app(app)
+    fields = {name: found[name] for name in ("id", "name", "mode", "description")}
+    show_fields({**fields, "versions": api.get(f"apps/{found['id']}/versions")["data"]}, as_json=as_json)
+
+
+def export_app(api: Management, *, app: str, which: str = "", file: Path | None = None) -> None:
+    """``jikko apps export``."""
+    app_id = api.app_id(app)
+    which = which or api.get(f"apps/{app_id}")["version"]["workflow_id"]
+    text = api.raw("GET", f"apps/{app_id}/versions/{part(which)}/source")
+    if file is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        with whole_file(file) as target:
+            target.write(text)
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be written: {error.strerror}.") from None
+
+
+def use_version(api: Management, *, app: str, which: str, as_json: bool) -> None:
+    """``jikko apps use``."""
+    show_fields(api.post(f"apps/{api.app_id(app)}/versions/{part(which)}/publish"), as_json=as_json)
+
+
+def delete_app(api: Management, *, app: str, yes: bool = False, as_json: bool) -> None:
+    """``jikko apps delete``."""
+    found = api.app(app)
+    if not yes and not confirmed(f"Remove app {found['name']!r} with its versions and keys?"):
+        raise Failure("nothing was removed", code="declined")
+    api.delete(f"apps/{found['id']}")
+    show_fields({"app_id": found["id"], "name": found["name"], "outcome": "removed"}, as_json=as_json)
+
+
+def import_files(
+    api: Management,
+    *,
+    files: Sequence[Path],
+    with_key: bool | None = None,
+    name: str | None = None,
+    env: tuple[str, ...] = (),
+    env_file: Path | None = None,
+    as_json: bool,
+) -> int:
+    """``jikko apps import``."""
+    found, values = dsl_files(files), env_of(env, env_file)
+    if name is not None and len(found) > 1:
+        raise click.UsageError("--name is the name of one app: give one FILE.")
+    codes = []
+    for file in found:
+        try:
+            entry = _put(api, file, name)
+            app = f"apps/{entry['app_id']}"
+            if values:
+                api.post(f"{app}/environment", {"values": values})
+            if with_key or (with_key is None and entry["outcome"] == "new"):
+                entry["api_key"] = api.post(f"{app}/keys")["key"]
+            show_fields(entry, as_json=as_json)
+            codes.append(0)
+        except Failure as failed:
+            codes.append(failed.exit_code)
+            click.echo(f"{file}: not imported: {failed.message}", err=True)
+    return _of_all(codes)
+
+
+def sync_folder(api: Management, *, folder: Path, prune: bool = False, dry_run: bool = False, as_json: bool) -> int:
+    """``jikko apps sync``."""
+    names, codes = set(), []
+    for file in dsl_files([folder]):
+        try:
+            entry = _put(api, file, None, dry_run=dry_run)
+            names.add(entry["name"])
+            show_fields(entry, as_json=as_json)
+            codes.append(int(ExitCode.INVALID_WORKFLOW) if entry["outcome"] == "refused" else 0)
+        except Failure as failed:
+            codes.append(failed.exit_code)
+            click.echo(f"{file}: not imported: {failed.message}", err=True)
+    if prune and any(codes):
+        click.echo("nothing is removed, since not every file could be imported", err=True)
+    for app in api.get("apps")["data"] if prune and not any(codes) else ():
+        if app["name"] not in names:
+            if not dry_run:
+                api.delete(f"apps/{app['id']}")
+            show_fields({"app_id": app["id"], "name": app["name"], "outcome": "removed"}, as_json=as_json)
+    return _of_all(codes)
+
+
+def keys_of_app(
+    api: Management, *, app: str, new: bool = False, file: Path | None = None, revoke: str | None = None, as_json: bool
+) -> None:
+    """``jikko apps keys``."""
+    path = f"apps/{api.app_id(app)}/keys"
+    if revoke:
+        api.delete(f"{path}/{part(revoke)}")
+    if new:
+        made = api.post(path)
+        _show_secret(made, "key", file, lambda: api.delete(f"{path}/{made['id']}"), as_json=as_json)
+    elif not revoke:
+        show_list(api.get(path)["data"], ("id", "hint", "created_at"), as_json=as_json)
+
+
+def environment_of_app(
+    api: Management,
+    *,
+    app: str,
+    pairs: tuple[str, ...] = (),
+    unset: tuple[str, ...] = (),
+    file: Path | None = None,
+    as_json: bool,
+) -> None:
+    """``jikko apps env``."""
+    values = env_of(pairs, file)
+    path = f"apps/{api.app_id(app)}/environment"
+    found = api.post(path, {"values": values, "unset": list(unset)}) if values or unset else api.get(path)
+    show_list(found["data"], ("name", "type", "value", "is_set", "overruled_by"), as_json=as_json)
+
+
+def webhook_secret(api: Management, *, app: str, new: bool = False, as_json: bool) -> None:
+    """``jikko apps webhook-secret``."""
+    if not new:
+        raise click.UsageError("Over --url a secret is shown once, when it is replaced: --new.")
+    secret = api.post(f"apps/{api.app_id(app)}/webhook-secret")["secret"]
+    show_fields({"app": app, "webhook_secret": secret}, as_json=as_json)
+
+
+def list_tokens(api: Management, *, as_json: bool) -> None:
+    """``jikko console tokens list``."""
+    columns = ("id", "hint", "role", "name", "scopes", "used_at", "expires_at")
+    show_list(api.get("tokens")["data"], columns, as_json=as_json)
+
+
+def make_token(
+    api: Management,
+    *,
+    name: str,
+    viewer: bool = False,
+    scopes: tuple[str, ...] = (),
+    expires: float | None = None,
+    file: Path | None = None,
+    as_json: bool,
+) -> None:
+    """``jikko console tokens new``."""
+    now = api.get("session")["server"]["now"]
+    asked: dict[str, Any] = {"name": name, "role": "viewer" if viewer else "operator"}
+    asked |= {"scopes": list(scopes)} if scopes else {}
+    asked |= {} if expires is None else {"expires_at": now + expires}
+    made = api.post("tokens", asked)
+    _show_secret(made, "token", file, lambda: api.delete(f"tokens/{made['id']}"), as_json=as_json)
+
+
+def revoke_token(api: Management, *, token_id: str, as_json: bool) -> None:
+    """``jikko console tokens revoke``."""
+    api.delete(f"tokens/{part(token_id)}")
+    show_fields({"id": token_id, "revoked": True}, as_json=as_json)
+
+
+def _put(api: Management, file: Path, name: str | None, *, dry_run: bool = False) -> dict[str, Any]:
+    """Publish a file under its name, which the server reads as it does when it imports files."""
+    try:
+        text = read_dsl_file(file)
+    except OSError as error:
+        raise Failure(f"{file} cannot be read: {error.strerror}", exit_code=ExitCode.USAGE) from None
+    if name is None:
+        sent = b'--%s\r\nContent-Disposition: form-data; name="files"; filename="%s"\r\n\r\n%s\r\n--%s--\r\n'
+        form = sent % (_BOUNDARY, file.name.replace('"', "%22").encode(), text, _BOUNDARY)
+        kind = f"multipart/form-data; boundary={_BOUNDARY.decode()}"
+        name = str(api.json("POST", "apps?dry_run=1", form, kind)["data"][0]["name"])
+    path = f"apps/{part(name)}{'?dry_run=1' if dry_run else ''}"
+    entry = dict(api.json("PUT", path, text, "application/yaml"))
+    entry["problems"] = [problem["problem"] for problem in entry["problems"]]
+    return {"file": str(file), **entry}
+
+
+def _show_secret(made: dict[str, Any], name: str, file: Path | None, undo: Any, *, as_json: bool) -> None:
+    """Show a key once, or write it into a file; if that cannot be, it is revoked."""
+    if file is not None:
+        try:
+            write_key(file, made.pop(name))
+        except OSError as error:
+            undo()
+            raise click.ClickException(f"{file} cannot be written: {error.strerror}. No {name} was made.") from None
+        made["file"] = str(file)
+    if as_json or file is not None:
+        show_fields(made, as_json=as_json)
+    else:
+        click.echo(f"{made[name]}  (shown only now)" if sys.stdout.isatty() else made[name])
+
+
+def _of_all(codes: Iterable[int]) -> int:
+    """The exit code: that of all if they are alike, else 1."""
+    kinds = {*codes}
+    return kinds.pop() if len(kinds) == 1 else int(bool(kinds))

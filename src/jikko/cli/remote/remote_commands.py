@@ -1,0 +1,113 @@
+"""Which commands work over the management API, and which on this machine alone, with the reason."""
+
+from collections.abc import Callable, Mapping
+from inspect import signature
+from typing import Final
+
+import click
+from click.core import ParameterSource
+
+from jikko.cli.remote import remote_apps, remote_runs
+from jikko.cli.remote.management import Management
+
+OVER_API: Final[Mapping[str, Callable[..., int | None]]] = {
+    "apps delete": remote_apps.delete_app,
+    "apps env": remote_apps.environment_of_app,
+    "apps export": remote_apps.export_app,
+    "apps import": remote_apps.import_files,
+    "apps keys": remote_apps.keys_of_app,
+    "apps list": remote_apps.list_apps,
+    "apps show": remote_apps.show_app,
+    "apps sync": remote_apps.sync_folder,
+    "apps use": remote_apps.use_version,
+    "apps webhook-secret": remote_apps.webhook_secret,
+    "audit": remote_runs.list_audit,
+    "callbacks list": remote_runs.list_callbacks,
+    "callbacks resend": remote_runs.resend_callbacks,
+    "console tokens list": remote_apps.list_tokens,
+    "console tokens new": remote_apps.make_token,
+    "console tokens revoke": remote_apps.revoke_token,
+    "deliveries discard": remote_runs.discard_delivery,
+    "deliveries list": remote_runs.list_deliveries,
+    "deliveries replay": remote_runs.replay_delivery,
+    "deliveries show": remote_runs.show_delivery,
+    "runs diff": remote_runs.diff_runs,
+    "runs follow": remote_runs.follow_run,
+    "runs forms": remote_runs.forms_of_run,
+    "runs list": remote_runs.list_runs,
+    "runs retry": remote_runs.retry_run,
+    "runs show": remote_runs.show_run,
+    "runs stop": remote_runs.stop_run,
+    "runs submit": remote_runs.submit_form,
+    "triggers backfill": remote_runs.backfill_trigger,
+    "triggers disable": remote_runs.disable_trigger,
+    "triggers enable": remote_runs.enable_trigger,
+    "triggers fire": remote_runs.fire_trigger,
+    "triggers list": remote_runs.list_triggers,
+    "triggers pause": remote_runs.pause_trigger,
+}
+"""Each with the parameters that it takes there."""
+_FILES: Final = "works with files and what is installed here, whatever server is named"
+_CHAT: Final = "talks by the service API (`jikko chat --url URL --key KEY`)"
+_MACHINE: Final = "works on the data folder and the processes of this machine"
+_LIBRARIES: Final = "installs and tries what this machine has"
+_RECORD: Final = "reads or writes whole runs with their logs, which the API gives one by one"
+_KNOWLEDGE: Final = "datasets have an API of their own, with keys of its own (docs/knowledge.md)"
+LOCAL_ONLY: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("check", "doctor", "run", "schema", "show", "test"), _FILES),
+    **dict.fromkeys(("backup", "cluster", "console", "keys", "migrate", "move", "reload"), _MACHINE),
+    **dict.fromkeys(("restore", "serve", "servers", "users"), _MACHINE),
+    **dict.fromkeys(("packages", "plugins", "providers", "tools"), _LIBRARIES),
+    **dict.fromkeys(("replay", "runs export", "runs files", "runs import"), _RECORD),
+    **dict.fromkeys(("runs prune", "runs save", "runs trace"), _RECORD),
+    "chat": _CHAT,
+    "knowledge": _KNOWLEDGE,
+}
+"""By command, or by group for all that have no line of their own."""
+
+
+class RemoteCommands:
+    """Does commands at a server."""
+
+    def __init__(self, url: str, token: str, *, explicit: bool) -> None:
+        """Args:
+        explicit: Whether the server was named as an option, not by the environment.
+
+        Raises:
+            click.UsageError: URL or token are none.
+        """
+        self._api = Management(url, token)
+        self._explicit = explicit
+
+    def takes(self, context: click.Context) -> bool:
+        """Whether a command is meant for the server: what has nothing to do with any is, if that was an option."""
+        return self._explicit or LOCAL_ONLY.get(_name_of(context)) not in (_FILES, _CHAT)
+
+    def run(self, context: click.Context) -> int | None:
+        """Do a command.
+
+        Raises:
+            click.UsageError: It works on this machine alone, or a parameter of it does.
+            Failure: The server does not answer, or refuses.
+        """
+        return _run(self._api, context)
+
+
+def _run(api: Management, context: click.Context) -> int | None:
+    name = _name_of(context)
+    work = OVER_API.get(name)
+    if work is None:
+        reason = LOCAL_ONLY.get(name) or LOCAL_ONLY[name.partition(" ")[0]]
+        raise click.UsageError(f"`jikko {name}` has no --url: it {reason}. Leave out --url, and unset JIKKO_TOKEN.")
+    taken, given = signature(work).parameters, {}
+    for parameter in context.command.params:
+        key = parameter.name or ""
+        if key in taken:
+            given[key] = context.params[key]
+        elif key != "home" and context.get_parameter_source(key) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{parameter.opts[0]}: `jikko {name}` does not take it over --url.")
+    return work(api, **given)
+
+
+def _name_of(context: click.Context) -> str:
+    return " ".join(context.command_path.split()[1:])

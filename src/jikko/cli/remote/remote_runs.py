@@ -1,0 +1,235 @@
+"""Commands of runs, triggers, deliveries, call-backs and the audit, over the management API. Parameters are those of
+the commands of the same names."""
+
+import time
+from typing import Any
+
+import click
+
+from jikko.cli.command_failure import Failure
+from jikko.cli.remote.management import Management, part
+from jikko.cli.remote.remote_output import show_fields, show_list
+from jikko.cli.running.given_inputs import document_of, pairs_of
+from jikko.exit_codes import ExitCode, of_run
+from jikko.ids import is_uuid
+
+
+def list_runs(
+    api: Management,
+    *,
+    app: str | None = None,
+    of_all: bool = False,
+    status: str | None = None,
+    since: float | None = None,
+    limit: int = 20,
+    as_json: bool,
+) -> None:
+    """``jikko runs list``."""
+    app_id = None if app is None else api.app_id(app)
+    runs = api.pages("runs", limit, app=app_id, status=status, after=_ago(since))
+    show_list(runs, ("id", "status", "created_at", "elapsed", "app.name"), as_json=as_json)
+
+
+def show_run(api: Management, *, run_id: str, as_json: bool) -> None:
+    """``jikko runs show``."""
+    show_fields(api.get(f"runs/{api.run_id(run_id)}"), as_json=as_json)
+
+
+def follow_run(api: Management, *, run_id: str, as_json: bool) -> int:
+    """``jikko runs follow``."""
+    run = f"runs/{api.run_id(run_id)}"
+    for event in api.events(f"{run}/stream"):
+        show_fields(event, as_json=as_json)
+        if not as_json:
+            click.echo()
+    found = api.get(run)
+    return of_run(found["status"], found.get("error"))
+
+
+def diff_runs(api: Management, *, first: str, second: str, as_json: bool) -> int:
+    """``jikko runs diff``."""
+    found = api.get(f"runs/{api.run_id(second)}/diff", to=api.run_id(first))
+    show_fields({name: found[name] for name in ("fields", "nodes", "more_nodes", "same")}, as_json=as_json)
+    return ExitCode.FAILED if found["fields"] or found["nodes"] else ExitCode.OK
+
+
+def stop_run(api: Management, *, run_id: str, user: str = "", as_json: bool) -> None:
+    """``jikko runs stop``."""
+    stopped = api.post(f"runs/{api.run_id(run_id)}/stop")
+    if not stopped.get("stopped"):
+        raise Failure("the run had ended already", exit_code=ExitCode.CONFLICT, code="conflict")
+    show_fields(stopped, as_json=as_json)
+
+
+def retry_run(
+    api: Management,
+    *,
+    run_id: str,
+    from_node: str | None = None,
+    current: bool = False,
+    user: str = "",
+    as_json: bool,
+) -> None:
+    """``jikko runs retry``."""
+    path = f"runs/{api.run_id(run_id)}/retry"
+    version = api.get(path)["data"][0]["version"] if current else None
+    show_fields(api.post(path, {"from_node_id": from_node, "version": version}), as_json=as_json)
+
+
+def forms_of_run(api: Management, *, run_id: str, as_json: bool) -> None:
+    """``jikko runs forms``."""
+    columns = ("form_id", "node_id", "title", "expires_at")
+    show_list(_forms(api, api.run_id(run_id)), columns, as_json=as_json)
+
+
+def submit_form(
+    api: Management,
+    *,
+    run_id: str,
+    which: str | None = None,
+    action: str | None = None,
+    pairs: tuple[str, ...] = (),
+    document: str | None = None,
+    user: str = "",
+    as_json: bool,
+) -> None:
+    """``jikko runs submit``."""
+    run = api.run_id(run_id)
+    open_forms = [form for form in _forms(api, run) if which in (None, form["form_id"], form["node_id"], form["title"])]
+    if len(open_forms) != 1:
+        told = f"{len(open_forms)} open forms fit" if open_forms else "the run waits for no such form"
+        raise Failure(f"{told}: --form says which.", exit_code=ExitCode.NOT_FOUND, code="not_found")
+    [form] = open_forms
+    actions = [one["id"] for one in form["actions"]]
+    if action is None and len(actions) != 1:
+        raise click.UsageError(f"--action: one of {', '.join(map(str, actions))}.")
+    body = {"action": action or actions[0], "inputs": {**document_of(document), **dict(pairs_of(pairs))}}
+    api.post(f"runs/{run}/forms/{form['form_id']}", body)
+    show_fields({"form_id": form["form_id"], "action": body["action"], "result": "submitted"}, as_json=as_json)
+
+
+def list_triggers(api: Management, *, app: str | None = None, kind: str | None = None, as_json: bool) -> None:
+    """``jikko triggers list``."""
+    app_id = None if app is None else api.app_id(app)
+    columns = ("id", "kind", "app.name", "node_id", "enabled", "path")
+    show_list(api.pages("triggers", 10_000, app=app_id, kind=kind), columns, as_json=as_json)
+
+
+def enable_trigger(api: Management, *, trigger: str, as_json: bool) -> None:
+    """``jikko triggers enable``."""
+    show_fields(api.post(f"triggers/{_trigger(api, trigger)}/enable"), as_json=as_json)
+
+
+def disable_trigger(api: Management, *, trigger: str, as_json: bool) -> None:
+    """``jikko triggers disable``."""
+    show_fields(api.post(f"triggers/{_trigger(api, trigger)}/disable"), as_json=as_json)
+
+
+def pause_trigger(
+    api: Management, *, trigger: str, seconds: float | None = None, reason: str = "", as_json: bool
+) -> None:
+    """``jikko triggers pause``."""
+    until = None if seconds is None else time.time() + seconds
+    path = f"triggers/{_trigger(api, trigger)}/pause"
+    show_fields(api.post(path, {"reason": reason, "until": until}), as_json=as_json)
+
+
+def fire_trigger(api: Management, *, trigger: str, as_json: bool) -> None:
+    """``jikko triggers fire``."""
+    show_fields(api.post(f"triggers/{_trigger(api, trigger)}/fire"), as_json=as_json)
+
+
+def backfill_trigger(
+    api: Management,
+    *,
+    trigger: str,
+    since: float | None = None,
+    until: float | None = None,
+    overlap: str = "queue_all",
+    drop: bool = False,
+    as_json: bool,
+) -> None:
+    """``jikko triggers backfill``."""
+    path = f"triggers/{_trigger(api, trigger)}/backfill"
+    if drop:
+        show_fields(api.json("DELETE", path), as_json=as_json)
+        return
+    if since is None or until is None:
+        raise click.UsageError("Say which due times: --from and --to.")
+    show_fields(api.post(path, {"from": since, "to": until, "overlap": overlap}), as_json=as_json)
+
+
+def list_deliveries(
+    api: Management,
+    *,
+    trigger: str | None = None,
+    states: tuple[str, ...] = (),
+    since: float | None = None,
+    limit: int = 20,
+    as_json: bool,
+) -> None:
+    """``jikko deliveries list``."""
+    if len(states) > 1:
+        raise click.UsageError("Over --url deliveries are listed by one --state.")
+    wanted = {"trigger": None if trigger is None else _trigger(api, trigger), "after": _ago(since)}
+    found = api.pages("deliveries", limit, **wanted, state=states[0] if states else None)
+    show_list(found, ("id", "received_at", "state", "app.name", "method", "size"), as_json=as_json)
+
+
+def show_delivery(api: Management, *, delivery: str, as_json: bool) -> None:
+    """``jikko deliveries show``."""
+    show_fields(api.get(f"deliveries/{part(delivery)}"), as_json=as_json)
+
+
+def replay_delivery(api: Management, *, delivery: str, as_json: bool) -> None:
+    """``jikko deliveries replay``."""
+    show_fields(api.post(f"deliveries/{part(delivery)}/replay"), as_json=as_json)
+
+
+def discard_delivery(api: Management, *, delivery: str, as_json: bool) -> None:
+    """``jikko deliveries discard``."""
+    show_fields(api.post(f"deliveries/{part(delivery)}/discard"), as_json=as_json)
+
+
+def list_callbacks(api: Management, *, app: str | None = None, as_json: bool) -> None:
+    """``jikko callbacks list``."""
+    found = api.get("callbacks", app=None if app is None else api.app_id(app), limit=200)["data"]
+    show_list(found, ("run_id", "state", "attempts", "url", "error"), as_json=as_json)
+
+
+def resend_callbacks(
+    api: Management, *, run_ids: tuple[str, ...] = (), everything: bool = False, as_json: bool
+) -> None:
+    """``jikko callbacks resend``."""
+    if everything:
+        show_fields(api.post("callbacks/resend"), as_json=as_json)
+    for run_id in run_ids:
+        show_fields(api.post(f"callbacks/{api.run_id(run_id)}/resend"), as_json=as_json)
+
+
+def list_audit(
+    api: Management,
+    *,
+    app: str | None = None,
+    actor: str | None = None,
+    action: str | None = None,
+    since: float | None = None,
+    limit: int = 50,
+    as_json: bool,
+) -> None:
+    """``jikko audit``."""
+    app_id = None if app is None else api.app_id(app)
+    found = api.pages("audit", limit, app=app_id, actor=actor, action=action, after=_ago(since))
+    show_list(found, ("at", "actor", "via", "action", "what"), as_json=as_json)
+
+
+def _ago(seconds: float | None) -> float | None:
+    return None if seconds is None else max(0.0, time.time() - seconds)
+
+
+def _forms(api: Management, run_id: str) -> list[dict[str, Any]]:
+    return [form for form in api.get("forms")["data"] if form["run_id"] == run_id]
+
+
+def _trigger(api: Management, text: str) -> str:
+    return text.lower() if is_uuid(text) else str(api.trigger(text)["id"])
