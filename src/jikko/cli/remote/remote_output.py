@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
+from jikko.cli.runs.entries import iso
 from jikko.cli.shown import show_entry, show_table
 from jikko.terminal_text import harmless, printable
 
@@ -32,5 +32,5 @@ def _words(value: Any, column: str) -> str:
     if value is None:
         return ""
     if column.endswith("_at") and isinstance(value, (int, float)):
-        return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return iso(value, "seconds")
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
