@@ -185,10 +185,11 @@ class World:
         observer: RunObserver | None = None,
         hooks: Hooks | None = None,
         memory: MemoryLimits | None = None,
+        text_seconds: float = 0.0,
         **limits: int,
     ) -> "Process":
         """A server process on the stores."""
-        process = Process(self, AdmissionLimits(**limits), observer, hooks or Hooks(), memory)
+        process = Process(self, AdmissionLimits(**limits), observer, hooks or Hooks(), memory, text_seconds)
         self.processes.append(process)
         return process
 
@@ -221,6 +222,7 @@ class Process:
         observer: RunObserver | None,
         hooks: Hooks,
         memory: MemoryLimits | None = None,
+        text_seconds: float = 0.0,
     ) -> None:
         ports = ports_of(limits=ValueLimits())
         files: Any = FileInputs.__new__(FileInputs)
@@ -242,6 +244,7 @@ class Process:
             guard=hooks.guard,
             memory=self.memory,
             refusals=world.refusals,
+            text_seconds=text_seconds,
         )
         self.starts = IdempotentStarts(self.runs, world.store)
         self.turns = Turns(
@@ -288,10 +291,14 @@ class Process:
             settling.cancel()
         await asyncio.sleep(0)
 
-    async def die(self) -> None:
-        """End as by ``kill -9``: nothing is written any more, and nobody is told."""
+    async def die(self, *, losing_text: bool = False) -> None:
+        """End as by ``kill -9``: nothing is written any more, and nobody is told.
+
+        Args:
+            losing_text: Whether streamed text that waits is lost. No write may be under way.
+        """
         lives = self.runs._executor._held
-        while unsettled := [live for live, _ in lives.values() if not live.is_durable]:
+        while unsettled := [live for live, _ in lives.values() if not (live.is_durable or losing_text)]:
             # A write that is under way would come after the death.
             await unsettled[0].committed()
         for live, runner in list(self.runs._executor._held.values()):

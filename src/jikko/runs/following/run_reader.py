@@ -6,7 +6,7 @@ from typing import Final
 
 from jikko.concurrency.scheduler import Scheduler
 from jikko.errors import LogConflict, LogDamaged, NotFound, RunLeft
-from jikko.events import RunFinished, RunPaused
+from jikko.events import RunFinished, RunPaused, TextChunk, TextReplaced
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord, ending
 from jikko.runs.following.log_follower import READ_BYTES
@@ -90,6 +90,9 @@ class RunReader:
     ) -> AsyncIterator[Batch]:
         """Yield the events behind a position, then each new one, until the run ends or pauses.
 
+        If another process has taken a run over, text that was shown here and never became durable is taken back: a
+        ``TextReplaced`` that the log does not have gives the text as it is there.
+
         Args:
             after: A position behind the end of the log stands for the end.
             durable: Show nothing that could be lost, so that positions hold for ever. Of a run that another process
@@ -122,6 +125,12 @@ class RunReader:
                             return
                     shown_log = log
                     tail.wake()
+                    if isinstance(log.trouble, LogConflict) and after >= log.durable_count:
+                        # The process that has the run now goes on from what was durable here.
+                        taken_back = log.events[log.durable_count - log.first : after + 1 - log.first]
+                        after = log.durable_count - 1
+                        if any(isinstance(event, (TextChunk, TextReplaced)) for event in taken_back):
+                            yield [(after, await self._durable_text(log.durable_count))]
                 try:
                     await tail.look(after)
                     if from_store:
@@ -151,6 +160,17 @@ class RunReader:
                     raise RunLeft
                 if not await tail.change(idle):
                     yield []
+
+    async def _durable_text(self, count: int) -> TextReplaced:
+        """The text that the first events show."""
+        pieces: list[str] = []
+        events = (await self._store.events(self._run_id))[:count]
+        for event in events:
+            if isinstance(event, TextReplaced):
+                pieces.clear()
+            if isinstance(event, (TextChunk, TextReplaced)):
+                pieces.append(event.text)
+        return TextReplaced(at=events[-1].at, text="".join(pieces))
 
     async def _caught_up(self, after: int, pieces: Pieces) -> AsyncIterator[Batch]:
         """What is behind a position of a long log, as far as it can be read: a tail has all that it finds in memory."""
