@@ -220,9 +220,9 @@ def test_one_idempotency_key_starts_a_run_of_each_app(parties: tuple[Party, Part
 
 
 def test_every_address_that_names_something_is_tried(parties: tuple[Party, Party]) -> None:
-    # Chats are tried in tests/conversations/test_strangers.py, OpenAI's wire in tests/http/openai; every key of
-    # datasets opens all of them.
-    elsewhere = {"Chat apps", "Annotations", "Audio", "Completion apps", "Knowledge", "Models", "OpenAI"}
+    # Chats are tried in tests/conversations/test_strangers.py, OpenAI's wire in tests/http/openai, AG-UI in
+    # tests/http/ag_ui; every key of datasets opens all of them.
+    elsewhere = {"Chat apps", "Annotations", "Audio", "Completion apps", "Knowledge", "Models", "OpenAI", "AG-UI"}
     others = {operation.path for operation in OPERATIONS if operation.tag in elsewhere}
     paths = {path for path in parties[0].client.get("/openapi.json")["paths"] if "{" in path and path not in others}
     assert paths == {path for path, _ in READS + ACTS} | NOT_TRIED

@@ -1264,6 +1264,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/ag-ui/{app}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["run_agent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/triggers/webhook/{address}": {
         parameters: {
             query?: never;
@@ -2347,6 +2363,18 @@ export interface components {
             current_version?: boolean;
             response_mode?: ("async" | "blocking" | "streaming") | null;
             callback_url?: string | null;
+        };
+        RunAgentInput: {
+            threadId: string;
+            runId: string;
+            messages: Record<string, unknown>[];
+            resume?: components["schemas"]["ResumeEntry"][] | null;
+            forwardedProps?: Record<string, unknown> | null;
+        };
+        ResumeEntry: {
+            interruptId: string;
+            status: "cancelled" | "resolved";
+            payload?: unknown;
         };
         RunRequest: {
             inputs: Record<string, unknown>;
@@ -5031,6 +5059,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AppResponse"];
+                };
+            };
+        };
+    };
+    run_agent: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                app: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunAgentInput"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
                 };
             };
         };

@@ -8,7 +8,7 @@ from uuid import NAMESPACE_OID, uuid5
 from jikko.apps.versions import Workflow
 from jikko.conversations.hooks import UserQuery
 from jikko.dsl.document import Variable
-from jikko.ids import is_uuid, new_id
+from jikko.ids import is_uuid
 from jikko.lang.render import to_text
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Conversation, ConversationVariable
@@ -36,11 +36,11 @@ def introduction(workflow: Workflow, inputs: Mapping[str, Json]) -> str:
     return _PLACE.sub(filled, statement)
 
 
-def new_conversation(asked: UserQuery, *, title_due: bool, now: float) -> Conversation:
+def new_conversation(asked: UserQuery, id_: str, *, title_due: bool, now: float) -> Conversation:
     """The conversation that begins with a question, at ``now`` (seconds since the Unix epoch)."""
     query = asked.query
     return Conversation(
-        id=new_id(),
+        id=id_,
         app_id=asked.app.id,
         end_user_id=asked.end_user_id,
         user=asked.user,

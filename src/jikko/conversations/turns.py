@@ -66,6 +66,8 @@ class TurnRequest(Struct, frozen=True, kw_only=True):
     user: str
     conversation_id: str = ""
     """``""``: the turn begins a new one. So does, in a chatflow, one that this end user does not have. [QUIRK]"""
+    new_id: str = ""
+    """The id of a new conversation; by default one is made. Nobody else may have it."""
     files: list[Json] | None = None
     workflow_id: str | None = None
     """A version; by default the current one."""
@@ -305,7 +307,9 @@ class Turns:
     ) -> list[TurnBegan]:
         """The message, with what the conversation gets by it, behind those that a new one begins with."""
         now = self._clock()
-        new = None if opened is not None else new_conversation(asked, title_due=request.name_wanted, now=now)
+        new = None
+        if opened is None:
+            new = new_conversation(asked, request.new_id or new_id(), title_due=request.name_wanted, now=now)
         conversation_id = new_id() if new is None else new.id
         known: set[str] = set()
         if opened is not None:

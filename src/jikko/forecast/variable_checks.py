@@ -10,6 +10,7 @@ from jikko.dsl.document import NodeEntry
 from jikko.forecast.known_variables import KnownVariables
 from jikko.lang.operators import ConditionError
 from jikko.lang.variable_conditions import Case, Condition, evaluate_case
+from jikko.nodes.data.list_operator import TYPES
 from jikko.values import UNSET, Json, Selector, Unset
 
 if TYPE_CHECKING:
@@ -52,8 +53,6 @@ def diagnose_variables(node: Any, entry: NodeEntry, known: KnownVariables) -> It
             where = f"{entry.where}.iterator_selector"
             yield from _of_list(node.iterator, "variable.iterator", "variable.iterator_type", where, known, "part.list")
         case "list-operator":
-            from jikko.nodes.data.list_operator import TYPES
-
             codes = "variable.selector", "variable.not_list"
             yield from _of_list(node.selector, *codes, f"{entry.where}.variable", known, "part.list", TYPES)
         case "template-transform":

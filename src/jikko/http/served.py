@@ -38,6 +38,12 @@ def _openai() -> Iterator[Operation]:
     return operations_in(chat_completions, response_routes)
 
 
+def _ag_ui() -> Iterator[Operation]:
+    from jikko.http.ag_ui import agent_routes
+
+    return operations_in(agent_routes)
+
+
 def _webhooks() -> Iterator[Operation]:
     from jikko.http.routes import webhooks
 
@@ -57,6 +63,7 @@ API: Final[tuple[Operation | Section, ...]] = (
     Section(("/v1/datasets", "/v1/workspaces/"), _knowledge, services=lambda api: (api.knowledge,)),
     Section(("/mcp/",), _mcp, services=lambda api: (api.served_apps,)),
     Section(("/v1/models", "/v1/chat/", "/v1/responses"), _openai),
+    Section(("/ag-ui/",), _ag_ui),
     Section(("/triggers/",), _webhooks, services=lambda api: (api.triggers, api.webhooks)),
 )
 """Those that are described."""

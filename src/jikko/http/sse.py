@@ -8,6 +8,8 @@ from starlette.types import Receive, Send
 from jikko.http.responses import StreamResponse, encoded
 
 PING = b"event: ping\n\n"
+STILL_THERE = b": still there\n\n"
+"""A ping for clients that know no such event."""
 RETRY = b"retry: 1000\n"
 """How long a client that lost a stream which can be resumed waits before it comes again, in milliseconds."""
 PING_SECONDS = 10.0

@@ -13,16 +13,15 @@ from jikko.errors import InvalidParam, JikkoError, NotFound
 from jikko.http.auth import authenticated
 from jikko.http.body_fields import checked
 from jikko.http.http_errors import Refusals
-from jikko.http.openai.answer_text import AnswerText, Delta, deltas, shows_its_answer, whole_answer
-from jikko.http.openai.beginning import asking, begin
-from jikko.http.openai.openai_errors import OpenaiError, error_detail, once_promised, openai_error
-from jikko.http.openai.question import is_named, model_id, question
+from jikko.http.openai.asking import asking
+from jikko.http.openai.openai_errors import OpenaiError, error_detail, openai_error
 from jikko.http.operation import Route
+from jikko.http.questions.answer_text import AnswerText, Delta, begun_answer, deltas, whole_answer
+from jikko.http.questions.beginning import begin
+from jikko.http.questions.question import is_named, model_id, question
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, encoded, json_response
-from jikko.http.routes.conversations.turn_routes import fold_of
-from jikko.http.routes.start_answers import promised
-from jikko.http.sse import EventStream
+from jikko.http.sse import STILL_THERE, EventStream
 from jikko.http.start_promises import KEY, REPEATED, START_ERRORS
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
@@ -31,7 +30,6 @@ from jikko.values import Json
 
 REFUSALS: Final = Refusals(OpenaiError, openai_error)
 CONVERSATION: Final = "X-Conversation-Id"
-STILL_THERE: Final = b": still there\n\n"
 DONE: Final = b"data: [DONE]\n\n"
 HEADERS: Final = (
     *KEY,
@@ -168,7 +166,7 @@ async def complete_chat(request: Request) -> SendableResponse:
     given = checked(body, ChatCompletionRequest)
     _require_possible(given)
     streamed = bool(given.stream)
-    begun = await begin(request, asked, question(given.messages), body, streamed=streamed)
+    begun = await begin(request, asked, question(given.messages), body, streamed=streamed, operation="openai")
     if not streamed:
         answer = await whole_answer(request, begun)
         response = json_response(_completion(request, app, answer))
@@ -177,25 +175,6 @@ async def complete_chat(request: Request) -> SendableResponse:
     answer = await begun_answer(request, begun)
     usage_wanted = given.stream_options is not None and given.stream_options.include_usage
     return EventStream(_chunks(request, app, begun, answer, usage_wanted=usage_wanted), told_headers(begun, answer))
-
-
-async def begun_answer(request: Request, begun: StartOutcome | Message) -> AnswerText:
-    """The answer at its beginning, of a run that is promised from now on, or of no run."""
-    if isinstance(begun, Message):
-        answer = AnswerText.of_message(begun)
-        answer.require_success()
-        return answer
-    run = begun.run
-    await promised(request, run)
-    answer = AnswerText.of_run(run.record, request.base_url)
-    app = await authenticated(request)
-    with once_promised():
-        if app.mode == "workflow":
-            answer.is_shown = shows_its_answer(await request.api.workflows.get(app, run.record.identity.workflow_id))
-        else:
-            turn = (await fold_of(request.api, run)).turn
-            answer.message_id, answer.conversation_id = turn.message_id, turn.conversation_id
-    return answer
 
 
 def told_headers(begun: StartOutcome | Message, answer: AnswerText) -> dict[str, str]:

@@ -1,8 +1,6 @@
 """Errors as OpenAI's clients read them, and which of them they try again by themselves."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from msgspec import Struct
@@ -34,13 +32,6 @@ class OpenaiError(Struct):
     error: OpenaiErrorDetail
 
 
-class RunFailed(JikkoError):
-    """The run of the app failed. Not tried again by clients: the run was done, and would be done twice."""
-
-    code = "run_failed"
-    status = 400
-
-
 def error_detail(error: JikkoError) -> OpenaiErrorDetail:
     """What a client is told of an error."""
     status, message = error.status, str(error)
@@ -52,13 +43,3 @@ def error_detail(error: JikkoError) -> OpenaiErrorDetail:
 def openai_error(error: JikkoError) -> Response:
     """The answer to a request that is refused, or whose run failed."""
     return Response(encode(OpenaiError(error_detail(error))), error.status, error.headers)
-
-
-@contextmanager
-def once_promised() -> Iterator[None]:
-    """Errors behind the promise of a run say that the request is not to be sent again: it would be done twice."""
-    try:
-        yield
-    except JikkoError as error:
-        error.headers = {**error.headers, "X-Should-Retry": "false"}
-        raise

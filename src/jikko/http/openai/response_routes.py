@@ -14,15 +14,23 @@ from jikko.dify.dify_events import frame
 from jikko.errors import InvalidParam, JikkoError, NotFound
 from jikko.http.auth import authenticated
 from jikko.http.body_fields import checked
-from jikko.http.openai.answer_text import AnswerText, answer_so_far, deltas, whole_answer
-from jikko.http.openai.beginning import WITH_FORMS, Asker, asking, begin
-from jikko.http.openai.chat_completions import HEADERS, REFUSALS, STILL_THERE, begun_answer, told_headers
-from jikko.http.openai.openai_errors import OpenaiErrorDetail, RunFailed, error_detail
-from jikko.http.openai.question import model_id, question
+from jikko.http.openai.asking import asking
+from jikko.http.openai.chat_completions import HEADERS, REFUSALS, told_headers
+from jikko.http.openai.openai_errors import OpenaiErrorDetail, error_detail
 from jikko.http.operation import Route
+from jikko.http.questions.answer_text import (
+    AnswerText,
+    RunFailed,
+    answer_so_far,
+    begun_answer,
+    deltas,
+    whole_answer,
+)
+from jikko.http.questions.beginning import WITH_FORMS, Asker, begin
+from jikko.http.questions.question import model_id, question
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, encoded, json_response
-from jikko.http.sse import EventStream
+from jikko.http.sse import STILL_THERE, EventStream
 from jikko.http.start_promises import START_ERRORS
 from jikko.ids import is_uuid
 from jikko.ports.stores.app_store import App
@@ -138,7 +146,7 @@ async def respond(request: Request) -> SendableResponse:
     messages = [{"role": "user", "content": given.input}] if isinstance(given.input, str) else _messages(given.input)
     asks = question(messages, given.instructions or "", "input")
     streamed = bool(given.stream) and not given.background
-    begun = await begin(request, asked, asks, body, streamed=streamed)
+    begun = await begin(request, asked, asks, body, streamed=streamed, operation="openai")
     told = _Told(request, asked.app, given)
     if streamed:
         answer = await begun_answer(request, begun)

@@ -4,7 +4,8 @@ Of a run that answers a message it is what that shows. Of other runs it is their
 pieces if it is shown so, or several as JSON. A run that waits for a human answers with its form.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from msgspec import Struct
@@ -25,8 +26,9 @@ from jikko.events import (
     TextReplaced,
     Turn,
 )
-from jikko.http.openai.openai_errors import RunFailed, once_promised
+from jikko.http.auth import authenticated
 from jikko.http.requests import Request
+from jikko.http.routes.conversations.turn_routes import fold_of
 from jikko.http.routes.start_answers import promised
 from jikko.lang.render import to_text
 from jikko.ports.stores.messages import Message
@@ -44,13 +46,20 @@ class Delta(Struct, frozen=True):
 
 
 class AnswerChanged(JikkoError):
-    """What was shown of an answer is none of it any more, which the stream of OpenAI cannot tell."""
+    """What was shown of an answer is none of it any more, which a stream of pieces cannot tell."""
 
     code = "answer_changed"
     status = 409
 
     def __init__(self) -> None:
         super().__init__("The answer began anew after a fault of a server, and is another than the one shown so far.")
+
+
+class RunFailed(JikkoError):
+    """The run of the app failed. Not tried again by clients: the run was done, and would be done twice."""
+
+    code = "run_failed"
+    status = 400
 
 
 class AnswerText:
@@ -91,6 +100,11 @@ class AnswerText:
         if self._given is not None:
             return self._given
         return (self._fold.text if self._fold is not None and self.is_shown else "") + self._waits_for
+
+    @property
+    def forms(self) -> list[FormRequested]:
+        """Those that the run waits for."""
+        return list(self._forms.open.values())
 
     @property
     def files(self) -> list[Json]:
@@ -141,7 +155,7 @@ class AnswerText:
                 self.is_over, self._waits_for = False, ""
             case RunPaused():
                 self.is_over = True
-                self._waits_for = "\n\n".join(map(self._form_text, self._forms.open.values()))
+                self._waits_for = "\n\n".join(map(self._form_text, self.forms))
                 return Delta(self._waits_for)
             case RunFinished():
                 self.is_over = True
@@ -189,6 +203,25 @@ async def whole_answer(request: Request, begun: StartOutcome | Message) -> Answe
     return answer
 
 
+async def begun_answer(request: Request, begun: StartOutcome | Message) -> AnswerText:
+    """The answer at its beginning, of a run that is promised from now on, or of no run."""
+    if isinstance(begun, Message):
+        answer = AnswerText.of_message(begun)
+        answer.require_success()
+        return answer
+    run = begun.run
+    await promised(request, run)
+    answer = AnswerText.of_run(run.record, request.base_url)
+    app = await authenticated(request)
+    with once_promised():
+        if app.mode == "workflow":
+            answer.is_shown = shows_its_answer(await request.api.workflows.get(app, run.record.identity.workflow_id))
+        else:
+            turn = (await fold_of(request.api, run)).turn
+            answer.message_id, answer.conversation_id = turn.message_id, turn.conversation_id
+    return answer
+
+
 async def answer_so_far(request: Request, run: Started) -> AnswerText:
     """The answer of a run, as far as it is known."""
     answer = AnswerText.of_run(run.record, request.base_url)
@@ -213,3 +246,13 @@ async def deltas(request: Request, run: Started, answer: AnswerText) -> AsyncIte
         if found or not batch:
             yield found
     answer.require_success()
+
+
+@contextmanager
+def once_promised() -> Iterator[None]:
+    """Errors behind the promise of a run say that the request is not to be sent again: it would be done twice."""
+    try:
+        yield
+    except JikkoError as error:
+        error.headers = {**error.headers, "X-Should-Retry": "false"}
+        raise

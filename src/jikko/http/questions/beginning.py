@@ -1,4 +1,4 @@
-"""Who asks which app by OpenAI's wire, and how the run that answers begins."""
+"""Who asks which app by a protocol of others, and how the run that answers begins."""
 
 import io
 from collections.abc import Mapping
@@ -11,12 +11,10 @@ from starlette.datastructures import Headers, UploadFile
 from jikko.apps.end_users import end_user
 from jikko.conversations.turns import TurnRequest
 from jikko.errors import Conflict, InvalidParam, NotFound
-from jikko.http.auth import api_key, authenticated
-from jikko.http.body_fields import user_named
-from jikko.http.openai.question import FilePart, Question, inputs_of, is_named, model_id
+from jikko.http.auth import api_key
+from jikko.http.questions.question import FilePart, Question, inputs_of
 from jikko.http.requests import Request
 from jikko.http.start_promises import start_options_of
-from jikko.ids import is_uuid
 from jikko.inputs.file_rules import upload_settings
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
@@ -36,39 +34,17 @@ class Asker(Struct, frozen=True):
     app: App
     user: str
     conversation_id: str = ""
+    new_id: str = ""
+    """The id of a new conversation; by default one is made."""
     inputs: Mapping[str, Json] | None = None
 
 
-async def asking(request: Request, body: Mapping[str, Any]) -> Asker:
-    """Who asks which app: by the key, ``model``, ``user``, ``conversation_id`` and ``inputs``.
-
-    Raises:
-        Unauthorized, TooManyRequests: See ``authenticated``.
-        InvalidParam: A field is wrong.
-        NotFound: The key opens no app of that name.
-    """
-    app = await authenticated(request)
-    model = body.get("model")
-    if not isinstance(model, str) or not model:
-        raise InvalidParam(f"model: is required: {model_id(app)!r}")
-    if not is_named(app, model):
-        raise NotFound(f"The API key opens no model {model[:200]!r}, but {model_id(app)!r}.", code="model_not_found")
-    metadata = body.get("metadata")
-    if metadata is not None and not isinstance(metadata, dict):
-        raise InvalidParam("metadata: must be an object")
-    inputs = _inputs(body.get("inputs", (metadata or {}).get("inputs")))
-    named = request.header(b"x-conversation-id")
-    conversation = body.get("conversation_id") or (metadata or {}).get("conversation_id") or named or ""
-    if conversation and not (isinstance(conversation, str) and is_uuid(conversation)):
-        raise InvalidParam("conversation_id: must be a valid UUID")
-    if conversation and app.mode in WITH_FORMS:
-        raise InvalidParam("conversation_id: the app keeps no conversations")
-    # Without a user: one for all that the key is used for.
-    user = user_named(body.get("user")) or f"openai-{api_key(request).hex()[:16]}"
-    return Asker(app, user, conversation.lower(), inputs)
+def anyone(request: Request, protocol: str) -> str:
+    """The end user of requests that name none: one for all that the key is used for by a protocol."""
+    return f"{protocol}-{api_key(request).hex()[:16]}"
 
 
-def _inputs(given: Any) -> Mapping[str, Json] | None:
+def given_inputs(given: Any) -> Mapping[str, Json] | None:
     """Inputs as an object, or as its JSON text, the only form that OpenAI's ``metadata`` allow."""
     if isinstance(given, str):
         try:
@@ -81,9 +57,9 @@ def _inputs(given: Any) -> Mapping[str, Json] | None:
 
 
 async def begin(
-    request: Request, asked: Asker, question: Question, body: dict[str, Any], *, streamed: bool
+    request: Request, asked: Asker, question: Question, body: dict[str, Any], *, streamed: bool, operation: str
 ) -> StartOutcome | Message:
-    """Have the app answer a question.
+    """Have the app answer a question. ``operation``: as of ``start_options_of``.
 
     Raises:
         InvalidParam: Question, inputs or files are wrong.
@@ -92,7 +68,7 @@ async def begin(
         JikkoError: See ``Turns.begin`` and ``Runs.start``.
     """
     api, app = request.api, asked.app
-    options = start_options_of(request, "openai", body)
+    options = start_options_of(request, operation, body)
     inputs: Mapping[str, Json] = asked.inputs or {}
     if app.mode in WITH_FORMS or question.files:
         workflow = await api.workflows.get(app)
@@ -116,6 +92,7 @@ async def begin(
             inputs=inputs,
             user=asked.user,
             conversation_id=asked.conversation_id,
+            new_id=asked.new_id,
             files=await files(),
             streamed=streamed or app.mode == "agent-chat",
             base_url=request.base_url,

@@ -1,0 +1,147 @@
+"""An app as an agent of AG-UI: ``POST /ag-ui/{app}``. See docs/ag-ui.md."""
+
+from collections.abc import AsyncIterator, Iterable, Set
+from typing import Final
+from uuid import UUID, uuid5
+
+from jikko.apps.end_users import end_user
+from jikko.dify.dify_events import frame
+from jikko.errors import InvalidParam, JikkoError, NotFound
+from jikko.events import FormClosed, RunFinished, RunPaused
+from jikko.http.ag_ui.agent_events import AgentEvent, AgentEvents
+from jikko.http.ag_ui.run_input import ResumeEntry, RunAgentInput, answers_of, question_of
+from jikko.http.auth import authenticated
+from jikko.http.body_fields import checked, user_named
+from jikko.http.operation import Route
+from jikko.http.questions.answer_text import AnswerText, begun_answer, shows_its_answer
+from jikko.http.questions.beginning import WITH_FORMS, Asker, anyone, begin, given_inputs
+from jikko.http.questions.question import is_named, model_id
+from jikko.http.requests import Request
+from jikko.http.responses import SendableResponse
+from jikko.http.routes.start_answers import whole_stream
+from jikko.http.sse import STILL_THERE, EventStream
+from jikko.http.start_promises import KEY, REPEATED, START_ERRORS
+from jikko.ids import is_uuid
+from jikko.nodes.flow.human_input import run_of_token
+from jikko.ports.stores.messages import Message
+from jikko.record import RunForms
+from jikko.runs.following.log_pieces import Batch
+
+_THREADS: Final = UUID("5b0d1c7e-6d0f-5a53-9a36-1f6f2a9c3d42")
+"""Ids of conversations are made of the app, the end user and the thread: nobody else's thread makes the same one."""
+
+
+@Route(
+    "POST",
+    "/ag-ui/{app}",
+    {200: "text/event-stream"},
+    (*START_ERRORS, 412),
+    tag="AG-UI",
+    body=RunAgentInput,
+    headers=KEY,
+    hot=True,
+    starts=True,
+)
+async def run_agent(request: Request) -> SendableResponse:
+    """Ask an app by AG-UI, the protocol between agents and user interfaces.
+
+    The answer is a stream of its events. ``resume`` goes on with a run that an interrupt, the form of a human, ended.
+    """
+    app = await authenticated(request)
+    body = await request.json()
+    if not is_named(app, name := request.path_params["app"]):
+        raise NotFound(f"The API key opens no agent {name[:200]!r}, but {model_id(app)!r}.")
+    given = checked(body, RunAgentInput)
+    props = given.forwarded_props or {}
+    user = user_named(props.get("user")) or anyone(request, "ag-ui")
+    if given.resume:
+        return await _resumed(request, Asker(app, user), given, given.resume)
+    known, made = await _conversation(request, Asker(app, user), given.thread_id)
+    asked = Asker(app, user, known, made, given_inputs(props.get("inputs")))
+    begun = await begin(request, asked, question_of(given.messages), body, streamed=True, operation="ag-ui")
+    answer = await begun_answer(request, begun)
+    events = AgentEvents(answer, app.mode, given.thread_id, given.run_id, given.messages)
+    if isinstance(begun, Message):
+        return whole_stream(_frames(events.replied()), greets=False)
+    headers = {REPEATED: "true"} if begun.repeated else {}
+    return EventStream(_stream(begun.run.follow(idle=request.front.ping_seconds), events), headers)
+
+
+async def _conversation(request: Request, asked: Asker, thread_id: str) -> tuple[str, str]:
+    """The conversation of a thread: its id if it is there, and the id that it is to have if not."""
+    if asked.app.mode in WITH_FORMS:
+        return "", ""
+    owner = end_user(asked.app.id, asked.user)
+    made = str(uuid5(_THREADS, f"{asked.app.id}/{owner}/{thread_id}"))
+    for found in (thread_id.lower(), made) if is_uuid(thread_id) else (made,):
+        latest = await request.api.conversations.messages(found, limit=1)
+        if latest and (latest[0].app_id, latest[0].end_user_id) == (asked.app.id, owner):
+            return found, ""
+    return "", made
+
+
+async def _resumed(
+    request: Request, asked: Asker, given: RunAgentInput, entries: list[ResumeEntry]
+) -> SendableResponse:
+    """Answer the forms of a run, and tell what comes of it. The same answers again are told the same again.
+
+    Raises:
+        InvalidParam: An answer is wrong.
+        NotFound: The user has no such forms.
+        TooLate: Others have answered, or the time is up.
+    """
+    api, app = request.api, asked.app
+    answers = {token: (action, inputs) for token, action, inputs in answers_of(entries)}
+    runs = {run_of_token(token) for token in answers}
+    if len(runs) != 1:
+        raise InvalidParam("resume: all entries must answer interrupts of one run")
+    run_id = runs.pop()
+    if run_id is None:
+        raise NotFound("The user has no such interrupt.")
+    record = await api.runs.records.record(app.id, run_id)
+    log = await api.runs.control.events(record)
+    forms = RunForms.of(log)
+    executions = {str(form.form.get("form_token")): found for found, form in forms.requested.items()}
+    if record.identity.user != asked.user or not answers.keys() <= executions.keys():
+        raise NotFound("The user has no such interrupt.")
+    wanted = {executions[token] for token in answers}
+    closings = {at for at, event in enumerate(log) if isinstance(event, FormClosed) and event.execution_id in wanted}
+    # What an earlier request told is told again. The end of the run is none of what the client has seen.
+    seen = min(closings or {len(log) - isinstance(log[-1], RunFinished)})
+    if any(action is None for action, _ in answers.values()):
+        await api.runs.control.stop(app.id, run_id, asked.user)
+    else:
+        for token, (action, inputs) in answers.items():
+            closed = forms.closed.get(executions[token])
+            if closed is None or closed.action_id != action:
+                await api.forms.submit(app.id, token, action or "", inputs, request.base_url)
+    answer = AnswerText.of_run(record, request.base_url)
+    if app.mode == "workflow":
+        answer.is_shown = shows_its_answer(await api.workflows.get(app, record.identity.workflow_id))
+    events = AgentEvents(answer, app.mode, given.thread_id, given.run_id, given.messages)
+    _ = [told for event in log[:seen] for told in events.of(event)]  # the client has seen them
+    follow = api.runs.control.reader(record).follow(seen - 1, idle=request.front.ping_seconds, through_pauses=True)
+    return EventStream(_stream(follow, events, wanted))
+
+
+async def _stream(
+    follow: AsyncIterator[Batch], events: AgentEvents, wanted: Set[str] = frozenset()
+) -> AsyncIterator[bytes]:
+    """A run as it goes on, until it ends, or pauses for other forms than those of the executions ``wanted``."""
+    yield _frames(events.begin())
+    try:
+        async for batch in follow:
+            told: list[AgentEvent] = []
+            for _, event in batch:
+                if not (isinstance(event, RunPaused) and events.waits_for(wanted)):
+                    told += events.of(event)
+            yield _frames(told) or STILL_THERE
+            if events.is_over:
+                return
+        raise NotFound("Workflow run not found.")  # it was removed
+    except JikkoError as error:
+        yield _frames(events.broken(error))
+
+
+def _frames(events: Iterable[AgentEvent]) -> bytes:
+    return b"".join(map(frame, events))
