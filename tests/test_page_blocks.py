@@ -67,6 +67,7 @@ TRIED: Final[dict[tuple[str, str], str]] = {
     ("docs/plugins.md", "yaml"): HERE,
     ("docs/providers.md", "yaml"): HERE,
     ("docs/proxies.md", "ini"): HERE,
+    ("docs/javascript.md", "ts"): "tests/acceptance/test_javascript_client.py",
     ("docs/openai.md", "python"): "tests/acceptance/test_python_page.py",
     ("docs/python.md", "python"): "tests/acceptance/test_python_page.py",
     ("docs/testing.md", "console"): "tests/acceptance/test_testing_page.py",
