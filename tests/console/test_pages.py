@@ -36,6 +36,12 @@ def test_a_file_is_imported_run_and_a_newer_version_compared_and_taken_back(
         dialog = page.get_by_role("dialog")
         dialog.get_by_label("Choose workflow files").set_input_files(tmp_path / f"{word}.yml")
         expect(dialog).to_contain_text("jikko check finds nothing")
+        if word == "Hello":
+            expect(dialog).to_contain_text("A new workflow.")
+        else:
+            expect(dialog).to_contain_text("different from version 1, the current one")
+            expect(dialog.locator("del b")).to_have_text("Hello")
+            expect(dialog.locator("ins b")).to_have_text("Goodbye")
         dialog.get_by_role("button", name="Publish").click()
         expect(dialog.get_by_role("link", name="Open")).to_be_visible()
         dialog.get_by_role("button", name="Close").last.click()

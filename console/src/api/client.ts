@@ -19,7 +19,14 @@ export class ApiError extends Error {
 }
 
 type Query = Record<string, string | number | boolean | undefined | null>
-export type Options = { query?: Query; body?: unknown; form?: FormData; signal?: AbortSignal; headers?: HeadersInit }
+export type Options = {
+  query?: Query
+  body?: unknown
+  form?: FormData
+  file?: Blob
+  signal?: AbortSignal
+  headers?: HeadersInit
+}
 
 const signedOut = new Set<() => void>()
 /** Calls a function whenever the server says that this page is not signed in. Gives what ends that. */
@@ -48,7 +55,7 @@ export async function request(method: string, path: string, options: Options = {
       method,
       headers,
       credentials: 'same-origin',
-      body: options.form ?? (options.body === undefined ? null : written(options.body)),
+      body: options.form ?? options.file ?? (options.body === undefined ? null : written(options.body)),
       ...(options.signal ? { signal: options.signal } : {}),
     })
   } catch (error) {

@@ -23,6 +23,7 @@ export type Version = Schemas['ListedVersion']
 export type NodeLines = Schemas['NodeSource']
 export type Diff = Schemas['VersionDiff']
 export type Field = Schemas['ChangedField']
+export type UploadedApp = Schemas['UploadedApp']
 export type Imported = Schemas['ImportedFile']
 
 export type Run = Schemas['Run']

@@ -1,8 +1,11 @@
 // What is different in two versions, or in two runs.
+import { diffWordsWithSpace } from 'diff'
+import { useMemo } from 'react'
 import { written } from '../api/json.ts'
-import type { Field } from '../api/types.ts'
+import type { Diff, Field } from '../api/types.ts'
 import { visible } from '../words/visible.ts'
-import { t } from '../words/words.ts'
+import { t, tn } from '../words/words.ts'
+import { Empty } from './Panel.tsx'
 import '../../styles/diff.css'
 
 const SIGN = { added: '+', removed: '−', changed: '~' } as const
@@ -32,13 +35,69 @@ export const ChangedRow = ({ one }: { one: Changed }) => (
 )
 
 const text = (value: unknown): string => visible(typeof value === 'string' ? value : written(value, 1)).slice(0, 4000)
+const isThere = (value: unknown) => value !== undefined && value !== null
+/** Words of any script. */
+const words = new Intl.Segmenter(undefined, { granularity: 'word' })
 
-const FieldChange = ({ field }: { field: Field }) => (
-  <div>
-    <span className="dim">{field.path}</span>
-    <div className="mono values">
-      {field.before !== undefined && field.before !== null && <del>{text(field.before)}</del>}{' '}
-      {field.after !== undefined && field.after !== null && <ins>{text(field.after)}</ins>}
+function FieldChange({ field }: { field: Field }) {
+  const { before, after } = field
+  const parts = useMemo(
+    () =>
+      isThere(before) && isThere(after)
+        ? diffWordsWithSpace(text(before), text(after), { intlSegmenter: words })
+        : undefined,
+    [before, after],
+  )
+  return (
+    <div>
+      <span className="dim">{field.path}</span>
+      <div className="mono values">
+        {isThere(before) && (
+          <del>
+            {parts?.map((part, n) => (part.added ? null : part.removed ? <b key={n}>{part.value}</b> : part.value)) ??
+              text(before)}
+          </del>
+        )}{' '}
+        {isThere(after) && (
+          <ins>
+            {parts?.map((part, n) => (part.removed ? null : part.added ? <b key={n}>{part.value}</b> : part.value)) ??
+              text(after)}
+          </ins>
+        )}
+      </div>
     </div>
-  </div>
-)
+  )
+}
+
+const ORDER = ['added', 'removed', 'changed'] as const
+
+/** What changed between two versions. */
+export function Changes({ diff }: { diff: Diff }) {
+  const counts = ORDER.map(change => [change, diff.nodes.filter(node => node.change === change).length] as const)
+  if (diff.nodes.length + diff.edges.length + diff.features.length === 0) return <Empty>{t('compare.same')}</Empty>
+  return (
+    <>
+      <p className="diffrow faint">
+        <span />
+        <span>
+          {counts
+            .filter(([, n]) => n > 0)
+            .map(([change, n]) => tn(`compare.${change}`, n))
+            .join(', ')}
+        </span>
+      </p>
+      {ORDER.flatMap(change => diff.nodes.filter(node => node.change === change)).map(node => (
+        <ChangedRow key={node.id} one={{ ...node, beside: node.type }} />
+      ))}
+      {diff.edges.map(edge => (
+        <div key={`${edge.source} ${edge.handle} ${edge.target} ${edge.change}`} className={`diffrow ${edge.change}`}>
+          <Sign change={edge.change} />
+          <div className="mono">{`${edge.source} → ${edge.target}${edge.handle && edge.handle !== 'source' ? ` (${edge.handle})` : ''}`}</div>
+        </div>
+      ))}
+      {diff.features.map(field => (
+        <ChangedRow key={field.path} one={{ title: '', beside: '', change: 'changed', fields: [field] }} />
+      ))}
+    </>
+  )
+}

@@ -2,11 +2,11 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { post } from '../../api/client.ts'
 import { useDiff } from '../../api/queries.ts'
-import type { AppDetail, Diff, Version } from '../../api/types.ts'
+import type { AppDetail, Version } from '../../api/types.ts'
 import { useMay } from '../../app/Shell.tsx'
-import { ChangedRow, Sign } from '../../parts/Changes.tsx'
+import { Changes } from '../../parts/Changes.tsx'
 import { Dialog } from '../../parts/Dialog.tsx'
-import { Empty, errorText, Loaded, Panel } from '../../parts/Panel.tsx'
+import { errorText, Loaded, Panel } from '../../parts/Panel.tsx'
 import { t, tn, when } from '../../words/words.ts'
 
 /** All versions, the newest first. An older one can be compared, and be made the current one again. */
@@ -118,37 +118,5 @@ export function Compare(props: {
         </Loaded>
       </div>
     </Dialog>
-  )
-}
-
-const ORDER = ['added', 'removed', 'changed'] as const
-
-function Changes({ diff }: { diff: Diff }) {
-  const counts = ORDER.map(change => [change, diff.nodes.filter(node => node.change === change).length] as const)
-  if (diff.nodes.length + diff.edges.length + diff.features.length === 0) return <Empty>{t('compare.same')}</Empty>
-  return (
-    <>
-      <p className="diffrow faint">
-        <span />
-        <span>
-          {counts
-            .filter(([, n]) => n > 0)
-            .map(([change, n]) => tn(`compare.${change}`, n))
-            .join(', ')}
-        </span>
-      </p>
-      {ORDER.flatMap(change => diff.nodes.filter(node => node.change === change)).map(node => (
-        <ChangedRow key={node.id} one={{ ...node, beside: node.type }} />
-      ))}
-      {diff.edges.map(edge => (
-        <div key={`${edge.source} ${edge.handle} ${edge.target} ${edge.change}`} className={`diffrow ${edge.change}`}>
-          <Sign change={edge.change} />
-          <div className="mono">{`${edge.source} → ${edge.target}${edge.handle && edge.handle !== 'source' ? ` (${edge.handle})` : ''}`}</div>
-        </div>
-      ))}
-      {diff.features.map(field => (
-        <ChangedRow key={field.path} one={{ title: '', beside: '', change: 'changed', fields: [field] }} />
-      ))}
-    </>
   )
 }

@@ -1,8 +1,9 @@
-import { useQueryClient } from '@tanstack/react-query'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useEffect, useRef, useState } from 'react'
 import { Link } from 'wouter'
 import { call } from '../../api/client.ts'
-import type { Imported } from '../../api/types.ts'
+import type { Imported, UploadedApp } from '../../api/types.ts'
+import { Changes } from '../../parts/Changes.tsx'
 import { Dialog } from '../../parts/Dialog.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { Failure, Skeleton } from '../../parts/Panel.tsx'
@@ -69,6 +70,7 @@ export function Import({ files, close }: { files: readonly File[]; close: () => 
                 </Link>
               )}
             </header>
+            {!done && one.name && <Becomes file={chosen.find(file => file.name === one.file)} name={one.name} />}
             <Problems problems={one.problems} />
           </section>
         ))}
@@ -90,5 +92,40 @@ export function Import({ files, close }: { files: readonly File[]; close: () => 
         </div>
       </div>
     </Dialog>
+  )
+}
+
+/** What a file is going to be: a new workflow, or a version that differs so. */
+function Becomes({ file, name }: { file: File | undefined; name: string }) {
+  const trial = useQuery({
+    queryKey: ['trial', name, file?.name, file?.lastModified, file?.size],
+    queryFn: () =>
+      call<UploadedApp>('PUT', `apps/${encodeURIComponent(name)}`, {
+        query: { dry_run: 1 },
+        ...(file ? { file } : {}),
+        headers: { 'Content-Type': 'application/yaml' },
+      }),
+    enabled: file !== undefined,
+    // What is refused has its reasons among the problems.
+    retry: false,
+  })
+  const { data } = trial
+  if (!data || data.outcome === 'refused') return null
+  const n = data.version?.number ?? 0
+  return (
+    <>
+      <p className="in dim">
+        {data.outcome === 'new'
+          ? t('import.new')
+          : data.outcome === 'unchanged'
+            ? t('import.unchanged', { n })
+            : t('import.changed', { n })}
+      </p>
+      {data.difference && data.outcome === 'changed' && (
+        <div className="diff">
+          <Changes diff={data.difference} />
+        </div>
+      )}
+    </>
   )
 }
