@@ -118,6 +118,9 @@ async def turns(pid: int, port: int, apps: dict[str, App]) -> None:
         await compared(pid, port, name, workflow, turn, clients=clients, aim="<= 1.3 x start->end")
     chatflow, app = (request("POST", "/v1/chat-messages", apps[name].key, question("blocking")) for name in _ALIKE)
     await compared(pid, port, "chat app, 32 clients", chatflow, app, clients=32, aim="<= 1.1 x the same chatflow")
+    said = {"model": "chat", "messages": [{"role": "user", "content": "hello"}], "user": "bench"}
+    wire = request("POST", "/v1/chat/completions", apps["chat"].key, json.dumps(said).encode())
+    await compared(pid, port, "OpenAI's wire, 32 clients", turn, wire, clients=32, aim="<= 1.1 x /v1/chat-messages")
     figure("streaming, 1 client: first message", await first_text(port, apps["chat"].key) * 1000, "ms", aim="<= 3 ms")
 
 

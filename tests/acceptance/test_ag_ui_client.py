@@ -1,6 +1,7 @@
 """The client of AG-UI, as npm has it, unmodified, and the models of PyPI's package, at a real server."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.test_clients import PROGRAMS, Node, succeed
 from tests.acceptance.workflows import ASKS, app, end, node, python, start
+from tests.console.conftest import ROOT
 from tests.conversations.chats import NOTE
 from tests.providers.fake_model import Exchange
 from tests.providers.model_thread import Model
@@ -22,6 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 OF_PYPI: Final = "ag-ui-protocol==1.0.0"
 OF_NPM: Final = "@ag-ui/client@1.0.0"
+PAGE: Final = ROOT / "docs" / "ag-ui.md"
 WEEKDAY = ("weekday", {"year": 2024, "month": 2, "day": 29})
 
 
@@ -91,6 +94,14 @@ def test_the_client_of_npm_works_unchanged_and_every_event_is_one_of_the_protoco
     program = Path(shutil.copy(PROGRAMS / "ag_ui.mjs", tmp_path))
     told: dict[str, Any] = json.loads(succeed([*tools.node, program, task], "the program", folder=tmp_path))
     events, (looked,) = told.pop("events"), told.pop("looked")
+    [block] = re.findall(r"^```js\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    known = json.loads(task)
+    page = tmp_path / "page.mjs"
+    page.write_text(
+        block.replace("http://localhost:8000", known["url"]).replace("app-…", known["keys"]["chat"]), "utf-8"
+    )
+
+    assert succeed([*tools.node, page], "the program of the page", folder=tmp_path) == "1: Hello \n"
 
     assert told == {
         "first": ["1: 一 🗻 "],

@@ -204,7 +204,7 @@ def _require_possible(given: ChatCompletionRequest) -> None:
 
 
 def _completion(request: Request, app: App, answer: AnswerText) -> ChatCompletion:
-    files = request.api.files.fresh(answer.files, base_url=request.base_url)
+    files = answer.files and request.api.files.fresh(answer.files, base_url=request.base_url)
     message = ChatCompletionMessage(answer.text, reasoning_content=answer.reasoning or UNSET, files=files or UNSET)
     return ChatCompletion(
         _completion_id(answer),

@@ -114,7 +114,7 @@ class AnswerText:
     @property
     def reasoning(self) -> str:
         """What models thought, of nodes that keep it apart."""
-        return "" if self._fold is None else "\n".join(self._fold.metadata().reasoning.values())
+        return "" if self._fold is None else "\n".join(self._fold.metadata(is_whole=False).reasoning.values())
 
     @property
     def usage(self) -> dict[str, Json]:

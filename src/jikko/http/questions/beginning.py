@@ -97,7 +97,7 @@ async def begin(
             streamed=streamed or app.mode == "agent-chat",
             base_url=request.base_url,
             earlier=question.earlier,
-            name_wanted=app.mode != "completion",
+            name_wanted=False,  # a model would be asked once more for each question of clients that keep no ids
         )
 
     if app.mode == "workflow":
