@@ -112,6 +112,15 @@ def test_what_a_folder_does_not_have_is_removed_unless_a_file_is_refused(elsewhe
     assert [each["name"] for each in elsewhere.json("apps", "list")] == [NAME]
 
 
+def test_a_token_that_may_not_make_keys_publishes_without(elsewhere: Elsewhere, tmp_path: Path) -> None:
+    file, token = written(tmp_path / "files", a=TEXT) / "a.yml", elsewhere.scoped("apps:write")
+    done = elsewhere("apps", "import", file, "--json", token=token)
+    assert (done.code, json.loads(done.out)["api_key"], "lacks the scope keys:write" in done.err) == (0, None, True)
+    file.write_text(f"{TEXT} ", encoding="utf-8")
+    refused = elsewhere("apps", "import", file, "--new-key", token=token)
+    assert (refused.code, "lacks the scope keys:write" in refused.err) == (11, True)
+
+
 def test_runs_are_listed_shown_compared_stopped_and_repeated(elsewhere: Elsewhere, tmp_path: Path) -> None:
     asks = app("Asks", [start("q"), form("ask", "OK?"), end(q="start.q")], "start>ask ask:yes>end")
     new, waits = elsewhere.json("apps", "import", *(written(tmp_path / "f", a=TEXT, b=asks) / f"{n}.yml" for n in "ab"))

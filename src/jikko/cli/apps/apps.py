@@ -75,7 +75,11 @@ async def export(assembly: Assembly, app: str, which: str, file: Path | None) ->
 
     Values that were set for environment variables are not in it.
     """
-    text = (await assembly.apps.version(await assembly.apps.find(app), which)).source
+    write_out((await assembly.apps.version(await assembly.apps.find(app), which)).source, file)
+
+
+def write_out(text: bytes, file: Path | None) -> None:
+    """Write a text to a file, or else to standard output."""
     if file is None:
         click.echo(text, nl=False)
         return

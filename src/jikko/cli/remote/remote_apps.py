@@ -9,12 +9,12 @@ import click
 
 from jikko.apps.dsl_file import dsl_files, read_dsl_file
 from jikko.apps.key_files import write_key
+from jikko.cli.apps.apps import write_out
 from jikko.cli.apps.environment_options import env_of
 from jikko.cli.command_failure import Failure
 from jikko.cli.remote.management import Management, part
 from jikko.cli.remote.remote_output import show_fields, show_list
 from jikko.cli.terminal import confirmed
-from jikko.cli.whole_file import whole_file
 from jikko.exit_codes import ExitCode
 
 _BOUNDARY = b"jikko-7d1f0a3c5e"
@@ -36,15 +36,7 @@ def export_app(api: Management, *, app: str, which: str = "", file: Path | None 
     """``jikko apps export``."""
     app_id = api.app_id(app)
     which = which or api.get(f"apps/{app_id}")["version"]["workflow_id"]
-    text = api.raw("GET", f"apps/{app_id}/versions/{part(which)}/source")
-    if file is None:
-        click.echo(text, nl=False)
-        return
-    try:
-        with whole_file(file) as target:
-            target.write(text)
-    except OSError as error:
-        raise click.ClickException(f"{file} cannot be written: {error.strerror}.") from None
+    write_out(api.raw("GET", f"apps/{app_id}/versions/{part(which)}/source"), file)
 
 
 def use_version(api: Management, *, app: str, which: str, as_json: bool) -> None:
@@ -83,7 +75,7 @@ def import_files(
             if values:
                 api.post(f"{app}/environment", {"values": values})
             if with_key or (with_key is None and entry["outcome"] == "new"):
-                entry["api_key"] = api.post(f"{app}/keys")["key"]
+                entry["api_key"] = _new_key(api, f"{app}/keys", required=bool(with_key))
             show_fields(entry, as_json=as_json)
             codes.append(0)
         except Failure as failed:
@@ -198,6 +190,17 @@ def _put(api: Management, file: Path, name: str | None, *, dry_run: bool = False
     entry = dict(api.json("PUT", path, text, "application/yaml"))
     entry["problems"] = [problem["problem"] for problem in entry["problems"]]
     return {"file": str(file), **entry}
+
+
+def _new_key(api: Management, path: str, *, required: bool) -> str | None:
+    """An API key for a new app; ``None`` if it was not asked for, and the token may not make any."""
+    try:
+        return str(api.post(path)["key"])
+    except Failure as failed:
+        if required or failed.code != "missing_scope":
+            raise
+        click.echo("no API key was made: the token lacks the scope keys:write", err=True)
+        return None
 
 
 def _show_secret(made: dict[str, Any], name: str, file: Path | None, undo: Any, *, as_json: bool) -> None:
