@@ -193,6 +193,26 @@ def test_a_server_is_named_by_options_too_and_both_belong_together(elsewhere: El
     assert elsewhere.here("--url", elsewhere.server.url, "--token", "a\nb", "apps", "list").code == 2
 
 
+@pytest.mark.parametrize("given", [{"JIKKO_URL": "https://jikko.example", "JIKKO_TOKEN": ""}, {"JIKKO_TOKEN": "jko_x"}])
+def test_a_variable_that_is_not_set_does_not_turn_a_command_to_the_folder_here(
+    jikko: Command, tmp_path: Path, given: dict[str, str]
+) -> None:
+    folder = written(tmp_path / "files", a=TEXT)
+    commands: list[tuple[str | Path, ...]] = [
+        ("apps", "import", folder / "a.yml"),
+        ("apps", "sync", folder, "--prune"),
+        ("apps", "delete", NAME, "--yes"),
+        ("console", "tokens", "list"),
+        ("runs", "stop", "0" * 8),
+    ]
+    for command in commands:
+        refused = jikko(*command, **given)
+        told = "wants the API key" if "stop" in command and "JIKKO_URL" in given else "belong together"
+        assert (refused.code, told in refused.err) == (2, True), (command, refused.err)
+    assert jikko("check", folder / "a.yml", **given).code == 0
+    assert not list(jikko.home.glob("jikko.db"))
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -215,8 +235,9 @@ def test_files_are_worked_with_whatever_server_the_environment_names(elsewhere: 
     assert elsewhere("check", file).code == 0
     assert elsewhere("show", file).code == 0
     assert elsewhere("doctor").code == 0
-    refused = elsewhere.here("--url", elsewhere.server.url, "--token", elsewhere.token, "check", file)
-    assert (refused.code, "works with files" in refused.err) == (2, True)
+    for command in (("check", file), ("doctor",)):
+        refused = elsewhere.here("--url", elsewhere.server.url, "--token", elsewhere.token, *command)
+        assert (refused.code, "works with files" in refused.err) == (2, True)
 
 
 def test_a_server_that_is_none_or_sends_elsewhere_gets_no_token_twice(elsewhere: Elsewhere) -> None:

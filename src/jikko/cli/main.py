@@ -73,11 +73,9 @@ def cli(context: click.Context, url: str | None, token: str | None) -> None:
     """Run workflows written in the Dify DSL, and serve them over Dify's workflow API."""
     context.color = color_wanted(os.environ)
     explicit = any(context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ("url", "token"))
-    if url and token:
+    if url or token or explicit:
         remote = import_module("jikko.cli.remote.remote_commands")
-        context.obj = remote.RemoteCommands(url, token, explicit=explicit)
-    elif explicit:
-        raise click.UsageError("--url and --token belong together (JIKKO_URL, JIKKO_TOKEN).")
+        context.obj = remote.RemoteCommands(url or "", token or "", explicit=explicit)
     if any(name.startswith("JIKKO_") for name in os.environ):  # without any, help needs no settings
         from jikko.cli.unknown_variables import warn_of_unknown
 

@@ -101,12 +101,18 @@ def duration(text: str) -> float:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 
 
+def require_here(context: click.Context) -> None:
+    """Refuse a command that is meant for a server elsewhere and works here alone. Raises ``click.UsageError``."""
+    remote = context.find_root().obj
+    if remote is not None and remote.takes(context):
+        remote.run(context)  # refuses: what a server takes does not come here
+
+
 def settings_of(**given: Any) -> Settings:
     """The settings from environment, settings file and options; wrong ones end the command with code 2."""
     context = click.get_current_context(silent=True)
-    remote = None if context is None else context.find_root().obj
-    if remote is not None and remote.takes(context):
-        remote.run(context)  # refuses: what a server takes does not come here
+    if context is not None:
+        require_here(context)
     as_json = context is not None and context.params.get("as_json")
     if not (as_json or given.get("home") or os.environ.get("JIKKO_HOME")) and has_local_home():
         click.echo(f"data folder: {LOCAL_HOME} (of the current folder)", err=True)

@@ -17,7 +17,7 @@ from jikko.assemble import mocks_of, sqlite_suffices, try_sandbox
 from jikko.assemble.build_node_ports import allowed_networks
 from jikko.assemble.health import configured, installed_libraries, machine
 from jikko.assemble.health.server_checks import look_at_servers
-from jikko.cli.options import assembled, home_option, json_option, lang_option, record_exists, run_async
+from jikko.cli.options import assembled, home_option, json_option, lang_option, record_exists, require_here, run_async
 from jikko.cli.unknown_variables import unknown
 from jikko.cluster.data_folder_lock import owner_of
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
@@ -70,6 +70,7 @@ def doctor(context: click.Context, cluster: bool, home: Path | None, as_json: bo
     code is 0 if all is well, and 1 if something failed; a warning is no failure. With --json, what failed has ok false;
     a warning has both ok and warning true.
     """
+    require_here(context)
     findings = (_of_servers if cluster else _findings)(context.find_root().command, home)
     language = lang or ("en" if as_json else language_of(os.environ))
     sys.exit(run_async(_doctor(findings, as_json, language)))

@@ -71,26 +71,41 @@ class RemoteCommands:
 
     def __init__(self, url: str, token: str, *, explicit: bool) -> None:
         """Args:
+        url: ``""``, as of the token: not given.
         explicit: Whether the server was named as an option, not by the environment.
 
         Raises:
-            click.UsageError: URL or token are none.
+            click.UsageError: URL or token are none, or one of the options was given alone.
         """
-        self._api = Management(url, token)
+        self._api = Management(url, token) if url and token else None
+        if self._api is None and explicit:
+            raise _half()
+        self._has_url = bool(url)
         self._explicit = explicit
 
     def takes(self, context: click.Context) -> bool:
         """Whether a command is meant for the server: what has nothing to do with any is, if that was an option."""
+        if self._api is None:
+            # A secret that is not set must not turn a command for a server into one for the data folder here. Those
+            # with a URL of their own ask it for the key of an app.
+            own_url = self._has_url and any(parameter.name == "url" for parameter in context.command.params)
+            return _name_of(context) in OVER_API and not own_url
         return self._explicit or LOCAL_ONLY.get(_name_of(context)) not in (_FILES, _CHAT)
 
     def run(self, context: click.Context) -> int | None:
         """Do a command.
 
         Raises:
-            click.UsageError: It works on this machine alone, or a parameter of it does.
+            click.UsageError: It works on this machine alone, or a parameter of it does; or URL or token is missing.
             Failure: The server does not answer, or refuses.
         """
+        if self._api is None:
+            raise _half()
         return _run(self._api, context)
+
+
+def _half() -> click.UsageError:
+    return click.UsageError("--url and --token belong together (JIKKO_URL, JIKKO_TOKEN): one of them is not set.")
 
 
 def _run(api: Management, context: click.Context) -> int | None:
