@@ -119,6 +119,48 @@ def test_a_token_that_may_not_make_keys_publishes_without(elsewhere: Elsewhere, 
     file.write_text(f"{TEXT} ", encoding="utf-8")
     refused = elsewhere("apps", "import", file, "--new-key", token=token)
     assert (refused.code, "lacks the scope keys:write" in refused.err) == (11, True)
+    assert ("imported, but no key was made" in refused.err, "not imported" in refused.err) == (True, False)
+    assert elsewhere("apps", "export", NAME).out == f"{TEXT} "
+
+
+def test_values_are_set_before_a_version_is_current_and_are_told_if_they_cannot_be(
+    elsewhere: Elsewhere, tmp_path: Path
+) -> None:
+    file = written(tmp_path / "files", a=TEXT) / "a.yml"
+    elsewhere.json("apps", "import", file, "--env", "KEY=ひみつ-1")
+    file.write_text(with_environment(TEXT, KEY=("secret", "x"), MORE=("number", 1)), encoding="utf-8")
+    elsewhere.json("apps", "import", file, "--env", "KEY=ひみつ-2", "--env", "MORE=7")
+    actions = [each["action"] for each in elsewhere.json("audit", "--limit", "3")]
+    assert actions == ["set_environment", "put_app", "set_environment"]
+    variables = {each["name"]: each["value"] for each in elsewhere.json("apps", "env", NAME)}
+    assert variables["MORE"] == 7
+
+    before = elsewhere("apps", "export", NAME).out
+    file.write_text(f"{before} ", encoding="utf-8")
+    refused = elsewhere("apps", "import", file, "--env", "MORE=多い")
+    assert (refused.code != 0, "not imported" in refused.err) == (True, True)
+    assert elsewhere("apps", "export", NAME).out == before
+    unknown = elsewhere("apps", "import", file, "--env", "NONE=1")
+    assert (unknown.code, "imported, but the environment was not set" in unknown.err) == (7, True)
+    assert elsewhere("apps", "export", NAME).out == f"{before} "
+
+
+def test_a_name_may_have_a_slash(elsewhere: Elsewhere, tmp_path: Path) -> None:
+    name = "Q/A 日本"
+    file = written(tmp_path / "files", a=app(name, [start("q"), end(q="start.q")], "start>end")) / "a.yml"
+    text = file.read_text(encoding="utf-8")
+    [trial] = elsewhere.json("apps", "sync", tmp_path / "files", "--dry-run")
+    assert (trial["outcome"], trial["name"], trial["app_id"]) == ("new", name, None)
+    [new] = elsewhere.json("apps", "import", file)
+    assert (new["outcome"], new["name"], new["api_key"][:4]) == ("new", name, "app-")
+    [same] = elsewhere.json("apps", "sync", tmp_path / "files", "--prune")
+    assert (same["outcome"], same["app_id"]) == ("unchanged", new["app_id"])
+    file.write_text(f"{text} ", encoding="utf-8")
+    [changed] = elsewhere.json("apps", "import", file, "--name", name)
+    assert (changed["outcome"], changed["version"]["number"]) == ("changed", 2)
+    assert elsewhere("apps", "export", name).out == f"{text} "
+    other = elsewhere("apps", "import", file, "--name", "A/Q")
+    assert (other.code, "has to stand in the file" in other.err) == (1, True)
 
 
 def test_runs_are_listed_shown_compared_stopped_and_repeated(elsewhere: Elsewhere, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ async def test_a_client_whose_base_url_is_wrong_is_told_where_the_address_is(
     assert answer.json()["message"] == f"There is nothing at {path}. The API has {meant}."
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/v1/nothing", "/v1/v1/nothing", "/日本"])
+@pytest.mark.parametrize("path", ["/nothing", "/v1/nothing", "/v1/v1/nothing", "/日本", "/api/v1/apps/Q%2FA"])
 async def test_other_addresses_are_no_page_of_ours(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)
     assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")

@@ -136,9 +136,10 @@ class _Application:
         return options(methods) if request.scope["method"] == "OPTIONS" else not_allowed(methods)
 
     def _misplaced(self, path: str) -> SendableResponse | None:
-        """Where the address is, for a client whose base URL lacks ``/v1`` or has it twice."""
+        """Where the address is, for a client whose base URL lacks ``/v1`` or has it twice. ``path``: empty, of one that
+        is spoilt: nothing is."""
         meant = path[3:] if path.startswith("/v1/v1/") else f"/v1{path}"
-        if not self._router.methods(meant):
+        if not path or not self._router.methods(meant):
             return None
         return refusal(Error("not_found", f"There is nothing at {path[:200]}. The API has {meant[:200]}.", 404))
 

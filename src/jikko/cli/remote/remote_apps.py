@@ -18,6 +18,8 @@ from jikko.cli.terminal import confirmed
 from jikko.exit_codes import ExitCode
 
 _BOUNDARY = b"jikko-7d1f0a3c5e"
+_TRIAL = "?dry_run=1"
+_INVALID = int(ExitCode.INVALID_WORKFLOW)
 
 
 def list_apps(api: Management, *, as_json: bool) -> None:
@@ -69,19 +71,38 @@ def import_files(
         raise click.UsageError("--name is the name of one app: give one FILE.")
     codes = []
     for file in found:
+        done = "not imported"
         try:
+            rest = _set_known(api, file, name, values)
             entry = _put(api, file, name)
             app = f"apps/{entry['app_id']}"
-            if values:
-                api.post(f"{app}/environment", {"values": values})
-            if with_key or (with_key is None and entry["outcome"] == "new"):
-                entry["api_key"] = _new_key(api, f"{app}/keys", required=bool(with_key))
-            show_fields(entry, as_json=as_json)
+            try:
+                done = "imported, but the environment was not set"
+                if rest:
+                    api.post(f"{app}/environment", {"values": rest})
+                done = "imported, but no key was made"
+                if with_key or (with_key is None and entry["outcome"] == "new"):
+                    entry["api_key"] = _new_key(api, f"{app}/keys", required=bool(with_key))
+            finally:
+                show_fields(entry, as_json=as_json)
             codes.append(0)
         except Failure as failed:
             codes.append(failed.exit_code)
-            click.echo(f"{file}: not imported: {failed.message}", err=True)
+            click.echo(f"{file}: {done}: {failed.message}", err=True)
     return _of_all(codes)
+
+
+def _set_known(api: Management, file: Path, name: str | None, values: dict[str, str]) -> dict[str, str]:
+    """Set the variables that an app has already, for its new version to find. Returns the values of the others, which
+    that version may bring."""
+    trial = _put(api, file, name, dry_run=True) if values else {}
+    if trial.get("app_id") is None or trial["outcome"] == "refused":
+        return values
+    path = f"apps/{trial['app_id']}/environment"
+    known = values.keys() & {variable["name"] for variable in api.get(path)["data"]}
+    if known:
+        api.post(path, {"values": {one: values[one] for one in known}})
+    return {one: value for one, value in values.items() if one not in known}
 
 
 def sync_folder(api: Management, *, folder: Path, prune: bool = False, dry_run: bool = False, as_json: bool) -> int:
@@ -92,7 +113,7 @@ def sync_folder(api: Management, *, folder: Path, prune: bool = False, dry_run: 
             entry = _put(api, file, None, dry_run=dry_run)
             names.add(entry["name"])
             show_fields(entry, as_json=as_json)
-            codes.append(int(ExitCode.INVALID_WORKFLOW) if entry["outcome"] == "refused" else 0)
+            codes.append(_INVALID if entry["outcome"] == "refused" else 0)
         except Failure as failed:
             codes.append(failed.exit_code)
             click.echo(f"{file}: not imported: {failed.message}", err=True)
@@ -181,15 +202,41 @@ def _put(api: Management, file: Path, name: str | None, *, dry_run: bool = False
         text = read_dsl_file(file)
     except OSError as error:
         raise Failure(f"{file} cannot be read: {error.strerror}", exit_code=ExitCode.USAGE) from None
-    if name is None:
-        sent = b'--%s\r\nContent-Disposition: form-data; name="files"; filename="%s"\r\n\r\n%s\r\n--%s--\r\n'
-        form = sent % (_BOUNDARY, file.name.replace('"', "%22").encode(), text, _BOUNDARY)
+    form = b'--%s\r\nContent-Disposition: form-data; name="files"; filename="%s"\r\n\r\n%s\r\n--%s--\r\n'
+    sent = form % (_BOUNDARY, file.name.replace('"', "%22").encode(), text, _BOUNDARY)
+
+    def posted(query: str) -> dict[str, Any]:
         kind = f"multipart/form-data; boundary={_BOUNDARY.decode()}"
-        name = str(api.json("POST", "apps?dry_run=1", form, kind)["data"][0]["name"])
-    path = f"apps/{part(name)}{'?dry_run=1' if dry_run else ''}"
-    entry = dict(api.json("PUT", path, text, "application/yaml"))
+        return dict(api.json("POST", f"apps{query}", sent, kind)["data"][0])
+
+    own = posted(_TRIAL) if name is None or "/" in name else {}
+    name = own["name"] if name is None else name
+    if "/" in name:
+        if own["name"] != name:
+            raise Failure(f"a name with a slash has to stand in the file, which says {own['name']!r}.")
+        entry = _at_name_with_slash(api, name, text, own)
+        if not dry_run and entry["outcome"] != "unchanged":
+            made = posted("")
+            if "app_id" not in made:
+                raise Failure("; ".join(problem["problem"] for problem in made["problems"]), exit_code=_INVALID)
+            entry |= {"app_id": made["app_id"], "version": made["version"]}
+    else:
+        path = f"apps/{part(name)}{_TRIAL if dry_run else ''}"
+        entry = dict(api.json("PUT", path, text, "application/yaml"))
     entry["problems"] = [problem["problem"] for problem in entry["problems"]]
     return {"file": str(file), **entry}
+
+
+def _at_name_with_slash(api: Management, name: str, text: bytes, trial: dict[str, Any]) -> dict[str, Any]:
+    """What ``PUT apps/{name}`` says of a trial, for a name that no address can have."""
+    app = next((app for app in api.get("apps")["data"] if app["name"] == name), {"id": None, "version": None})
+    outcome = "changed" if app["id"] else "new"
+    if app["id"] and api.raw("GET", f"apps/{app['id']}/versions/{app['version']['workflow_id']}/source") == text:
+        outcome = "unchanged"
+    elif any(problem["level"] == "error" for problem in trial["problems"]):
+        outcome = "refused"
+    fields = {"outcome": outcome, "name": name, "app_id": app["id"], "version": app["version"]}
+    return {**fields, "problems": trial["problems"]}
 
 
 def _new_key(api: Management, path: str, *, required: bool) -> str | None:
