@@ -80,7 +80,7 @@ async def test_if_match_names_the_version_that_is_taken_for_the_current_one(
     assert (await operator.put(at(), content=ECHO, headers={"If-None-Match": "*"})).status_code == 201
     exists = await operator.put(at(), content=ECHO, headers={"If-None-Match": "*"})
     assert (exists.status_code, "exists already" in exists.json()["message"]) == (412, True)
-    assert (await operator.put(at(), content=SECOND, headers={"If-Match": '"1"'})).status_code == 201
+    assert (await operator.put(at(), content=SECOND, headers={"If-Match": 'W/"1"'})).status_code == 201  # of a proxy
     late = await operator.put(at(), content=ECHO, headers={"If-Match": '"1"'})
     assert (late.status_code, "version 2 is the current one" in late.json()["message"]) == (412, True)
     trial = await operator.put(at(), content=ECHO, headers={"If-Match": "1"}, params={"dry_run": "1"})
@@ -91,7 +91,7 @@ async def test_if_match_names_the_version_that_is_taken_for_the_current_one(
 @pytest.mark.parametrize(
     "headers",
     [
-        *({"If-Match": tag} for tag in ("one", 'W/"1"', '"1", "2"', "9" * 30)),
+        *({"If-Match": tag} for tag in ("one", 'W/"x"', '"1", "2"', "9" * 30)),
         {"If-None-Match": '"1"'},
         {"If-None-Match": "*", "If-Match": "*"},
     ],

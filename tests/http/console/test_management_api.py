@@ -53,10 +53,13 @@ async def test_no_page_of_another_site_reads_it_and_nothing_is_kept(scene: Scene
 
 async def test_its_description_is_a_page_too(scene: Scene) -> None:
     async with scene.client() as client:
-        page = await client.get("/api/docs")
+        page = await client.get("/api/docs", headers={"Host": "jikko.internal"})
+        description = await client.get("/api/openapi.json", headers={"Host": "jikko.internal"})
         script = await client.get("/api/docs/reference.js")
         other = await client.get("/api/docs/../../secret")
         nothing = await client.get(f"{MANAGEMENT}/nothing")
+    assert description.json()["info"]["title"] == "Jikko management"
+    assert len(page.headers.get_list("content-security-policy")) == 1
     assert (page.status_code, script.status_code, other.status_code, nothing.status_code) == (200, 200, 404, 404)
     assert "Jikko management" in page.text
     assert 'data-path="/api/v1/runs/{run_id}/stop"' in page.text

@@ -229,7 +229,8 @@ def _put(api: Management, file: Path, name: str | None, *, dry_run: bool = False
 
 def _at_name_with_slash(api: Management, name: str, text: bytes, trial: dict[str, Any]) -> dict[str, Any]:
     """What ``PUT apps/{name}`` says of a trial, for a name that no address can have."""
-    app = next((app for app in api.get("apps")["data"] if app["name"] == name), {"id": None, "version": None})
+    none: dict[str, Any] = {"id": None, "version": None}
+    app = next((app for app in api.get("apps")["data"] if app["name"] == name), none)
     outcome = "changed" if app["id"] else "new"
     if app["id"] and api.raw("GET", f"apps/{app['id']}/versions/{app['version']['workflow_id']}/source") == text:
         outcome = "unchanged"

@@ -31,6 +31,6 @@ def _at(entry: Any, column: str) -> Any:
 def _words(value: Any, column: str) -> str:
     if value is None:
         return ""
-    if column.endswith("_at") and isinstance(value, (int, float)):
+    if column.rpartition("_")[2] == "at" and isinstance(value, (int, float)):
         return iso(value, "seconds")
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

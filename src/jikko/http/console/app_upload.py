@@ -27,7 +27,8 @@ from jikko.values import Uuid
 _MAX_BYTES: Final = 10 << 20
 """Of a file, as when it is read."""
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{1,255}")
-_TAG: Final = re.compile(r'"?([0-9]{1,9})"?')
+_TAG: Final = re.compile(r'(?:W/)?"?([0-9]{1,9})"?')
+"""Also a weak one: proxies that compress make one of ours, and of a version there is nothing that is only alike."""
 _VERSION: Final = {"type": "string"}
 _CONDITIONS: Final = (
     ("If-Match", _VERSION, 'The number of the version that is the current one, such as "3"; `*`: any. Else 412.'),

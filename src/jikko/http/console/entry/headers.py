@@ -28,9 +28,9 @@ def is_console(path: str) -> bool:
 
 def console_headers(request: Request, own: Headers) -> Headers:
     """What is added to every answer of the console. No page of another origin may read any.
-    ``own``: the answer's. It may not be kept unless it says itself that it may."""
-    added = [(b"x-request-id", request.id), *_HEADERS]
-    return added if any(name == b"cache-control" for name, _ in own) else [*added, _NOT_KEPT]
+    ``own``: the answer's, which hold: it may not be kept unless it says itself that it may."""
+    names = {name for name, _ in own}
+    return [(b"x-request-id", request.id), *(added for added in (*_HEADERS, _NOT_KEPT) if added[0] not in names)]
 
 
 def redirect_to(request: Request) -> SendableResponse:
