@@ -108,6 +108,17 @@ async def test_whoever_waits_until_it_is_durable_has_it_written_at_once(store: R
         assert await store.events(live.record.identity.run_id) == live.events
 
 
+async def test_whoever_waits_for_what_was_before_it_does_not_wait_for_it(store: RunStore) -> None:
+    live = await begun(store, LONG)
+    live.append([node()[0]])
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        group.create_task(live.durability_barrier())
+        await asyncio.sleep(0)  # it waits
+        live.append([text()])
+
+    assert (live.durable_count, live.visible_count) == (3, 4)
+
+
 @pytest.mark.parametrize("pieces", [["文" * 65_537], ["a"] * 300], ids=["characters", "pieces"])
 async def test_much_of_it_is_written_at_once(store: RunStore, pieces: list[str]) -> None:
     live = await begun(store, LONG)

@@ -7,8 +7,9 @@ import pytest
 
 from jikko.cluster.alone import Alone
 from jikko.concurrency.scheduler import SLICE, Scheduler
-from jikko.errors import LogDamaged
-from jikko.events import Event
+from jikko.errors import LogConflict, LogDamaged
+from jikko.events import Event, TextChunk, TextReplaced
+from jikko.record import folded
 from jikko.runs.following.log_pieces import MAX_BATCH_EVENTS, Batch
 from jikko.runs.following.run_reader import RunReader
 from jikko.runs.following.run_tails import RunTails
@@ -70,6 +71,10 @@ def events() -> list[Event]:
     return [started(), *(event for _ in range(NODES) for event in node()), finished()]
 
 
+async def give_up(run_id: str, damage: LogDamaged) -> None:
+    raise AssertionError
+
+
 async def test_of_a_run_that_this_process_executes() -> None:
     share = Scheduler(Readings())
     live = RunLog(RunsInMemory(), Draft().record, share=share)
@@ -91,9 +96,6 @@ async def test_of_a_run_that_has_ended() -> None:
     live.append(events())
     await live.committed()
 
-    async def give_up(run_id: str, damage: LogDamaged) -> None:
-        raise AssertionError
-
     tails = RunTails(store, Alone(), lambda run_id: False)
     followed = Followed()
     readers = [RunReader(live.record, store, lambda run_id: None, tails, give_up, share=share) for _ in range(10)]
@@ -102,3 +104,62 @@ async def test_of_a_run_that_has_ended() -> None:
     assert seen == [list(live.events)] * 10
     assert followed.largest == MAX_BATCH_EVENTS
     assert followed.most <= MAX_BATCH_EVENTS * (10 + 2 * LOOKS)
+
+
+class MeasuredReads(RunsInMemory):
+    """Tells how much one read of events took at most."""
+
+    characters = 0
+
+    async def events(self, run_id: str, *, after: int = -1, most: int = 0) -> list[Event]:
+        read = await super().events(run_id, after=after, most=most)
+        texts = [len(event.text) for event in read if isinstance(event, TextChunk)]
+        self.characters = max(self.characters, sum(texts))
+        return read
+
+
+PIECE = "日本" * 50_000
+
+
+async def taken_over(store: RunsInMemory, *, removed: bool) -> list[Event]:
+    """What one has seen of a run of much text that another process took while it was followed, once it has ended."""
+    live = RunLog(store, Draft().record, text_seconds=3600)
+    live.append([started(), *(TextChunk(at=1000.0, text=PIECE, selector=("a", "text")) for _ in range(40))])
+    await live.committed()
+    live.append([TextChunk(at=1000.0, text="lost", selector=("a", "text"))])
+    seen: list[Event] = []
+    run_id, is_shown = live.record.identity.run_id, asyncio.Event()
+    reader = RunReader(live.record, store, lambda run_id: live, RunTails(store, Alone(), lambda run_id: False), give_up)
+
+    async def follow() -> None:
+        async for batch in reader.follow():
+            seen.extend(event for _, event in batch)
+            if isinstance(seen[-1], TextChunk) and seen[-1].text == "lost":
+                is_shown.set()
+
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        group.create_task(follow())
+        await is_shown.wait()
+        other = RunLog(store, folded(live.record.identity, live.events[:41]), list(live.events[:41]))
+        other.append([finished()])
+        await other.committed()
+        if removed:
+            assert await store.remove(run_id)
+        live.abandon(LogConflict("Another process has taken the run over."))
+    return seen
+
+
+async def test_text_of_a_run_that_was_taken_over_is_read_in_pieces() -> None:
+    store = MeasuredReads()
+
+    *_, replaced, end = await taken_over(store, removed=False)
+
+    assert replaced == TextReplaced(at=1000.0, text=PIECE * 40)
+    assert end == finished()
+    assert store.characters < len(PIECE) * 20
+
+
+async def test_of_a_run_that_was_taken_over_and_removed_what_was_seen_is_all() -> None:
+    seen = await taken_over(RunsInMemory(), removed=True)
+
+    assert isinstance(seen[-1], TextChunk)

@@ -436,10 +436,10 @@ class RunLog:
             self.on_lost()
 
     def _show(self) -> None:
-        visible = max(self._visible, self._committed)
-        known = self._first + len(self._events)
+        visible, known = max(self._visible, self._committed), self._first + len(self._events)
         while visible < known and is_transient(self._events[visible - self._first]):
             visible += 1
-        if visible != self._visible or self._committed == known:
+        # Behind what is durable there may be text that waits, which no one else is to wait for.
+        if visible != self._visible or self._committed == known or self._committed >= self._due:
             self._visible = visible
             self._notify()

@@ -130,7 +130,10 @@ class RunReader:
                         taken_back = log.events[log.durable_count - log.first : after + 1 - log.first]
                         after = log.durable_count - 1
                         if any(isinstance(event, (TextChunk, TextReplaced)) for event in taken_back):
-                            yield [(after, await self._durable_text(log.durable_count))]
+                            text = await self._durable_text(log.durable_count)
+                            if text is None:
+                                return
+                            yield [(after, text)]
                 try:
                     await tail.look(after)
                     if from_store:
@@ -161,16 +164,23 @@ class RunReader:
                 if not await tail.change(idle):
                     yield []
 
-    async def _durable_text(self, count: int) -> TextReplaced:
-        """The text that the first events show."""
-        pieces: list[str] = []
-        events = (await self._store.events(self._run_id))[:count]
-        for event in events:
-            if isinstance(event, TextReplaced):
-                pieces.clear()
-            if isinstance(event, (TextChunk, TextReplaced)):
-                pieces.append(event.text)
-        return TextReplaced(at=events[-1].at, text="".join(pieces))
+    async def _durable_text(self, count: int) -> TextReplaced | None:
+        """The text that the first events show; ``None``: the run was removed meanwhile."""
+        shown: list[str] = []
+        position, at = 0, 0.0
+        while position < count:
+            # In parts: a log may be longer than what one follower may hold.
+            events = await self._store.events(self._run_id, after=position - 1, most=READ_BYTES)
+            if not events:
+                return None
+            for event in events[: count - position]:
+                if isinstance(event, TextReplaced):
+                    shown.clear()
+                if isinstance(event, (TextChunk, TextReplaced)):
+                    shown.append(event.text)
+                at = event.at
+            position += len(events)
+        return TextReplaced(at=at, text="".join(shown))
 
     async def _caught_up(self, after: int, pieces: Pieces) -> AsyncIterator[Batch]:
         """What is behind a position of a long log, as far as it can be read: a tail has all that it finds in memory."""
