@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from jikko.conversations.suggestions import questions_in
-from jikko.ports.default_models import DefaultModels
-from jikko.ports.models import Chunk, Completion, ModelFailure, ModelRequest
+from jikko.ports.default_models import DefaultModels, ModelName
+from jikko.ports.models import Chunk, Completion, ModelFailure, ModelRequest, Models
 from jikko.providers.fake import FakeModels
 from tests.acceptance.workflows import node, start
 from tests.conversations.chats import Chat, chat_app
 from tests.http.scene import FAKES, client_of
+from tests.providers.calling import models_at
 from tests.runs.world import World
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +39,7 @@ class Suggesting(FakeModels):
 
 @asynccontextmanager
 async def talking(
-    world: World, models: Suggesting, features: dict[str, Any] = ON, defaults: DefaultModels = FAKES
+    world: World, models: Models, features: dict[str, Any] = ON, defaults: DefaultModels = FAKES
 ) -> AsyncIterator[Chat]:
     app = await chat_app(world, ECHO, "start>reply", features=features)
     async with client_of(world, app, models=models, defaults=defaults) as client:
@@ -84,6 +85,15 @@ async def test_a_model_that_says_none_or_fails_costs_nothing(world: World, answe
         message_id = (await chat.ask("a")).json()["message_id"]
 
         assert await suggested(chat, message_id) == (200, {"result": "success", "data": []})
+
+
+async def test_a_provider_that_cannot_be_called_at_all_costs_nothing(world: World) -> None:
+    models, named = models_at("http://models..example.com/v1"), ModelName("openai", "gpt-4o")
+    async with talking(world, models, defaults={"llm": named}) as chat:
+        message_id = (await chat.ask("a")).json()["message_id"]
+
+        assert await suggested(chat, message_id) == (200, {"result": "success", "data": []})
+    await models.close()
 
 
 async def test_there_are_none_where_no_model_is_set_up(world: World) -> None:

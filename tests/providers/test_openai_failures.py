@@ -240,3 +240,90 @@ async def test_pictures_of_10_megabytes_in_many_events_are_refused() -> None:
 
     assert failure.kind == "InvokeBadRequestError"
     assert "has more than 4000000 bytes of pictures" in str(failure)
+
+
+@pytest.mark.parametrize("is_streamed", [True, False])
+async def test_an_answer_whose_compression_is_broken_cannot_be_read(is_streamed: bool) -> None:
+    async def answer(exchange: Exchange) -> None:
+        kind = "text/event-stream" if is_streamed else "application/json"
+        await exchange.head(200, f"Content-Type: {kind}", "Content-Encoding: gzip", "Content-Length: 8")
+        await exchange.send(b"no gzip!")
+
+    failure = await failure_of(answer)
+
+    assert failure.kind == "InvokeBadRequestError"
+    assert str(failure).startswith("The provider's answer cannot be read: ")
+
+
+async def test_half_a_character_in_a_prompt_is_a_failure() -> None:
+    async with served(streamed("ok")) as (_, models):
+        with pytest.raises(ModelFailure, match="surrogates not allowed") as caught:
+            await models.complete(request("日本 a\ud800b"))
+
+    assert caught.value.kind == "InvokeConnectionError"
+
+
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 64}.example"], ids=["empty label", "long label"])
+async def test_a_host_that_no_name_can_be_is_a_failure(host: str) -> None:
+    models = models_at(f"http://{host}/v1")
+    with pytest.raises(ModelFailure) as caught:
+        await models.complete(request())
+    await models.close()
+
+    assert str(caught.value).startswith(f"The connection to the provider at {host} failed: ")
+
+
+async def test_a_header_of_two_lines_is_a_failure_and_is_not_sent() -> None:
+    async with served(streamed("ok"), headers={"X-Team": "a\r\nb: c"}) as (fake, models):
+        with pytest.raises(ModelFailure) as caught:
+            await models.complete(request())
+
+    assert caught.value.kind == "InvokeConnectionError"
+    assert fake.exchanges == []
+
+
+@pytest.mark.parametrize("status", [300, 302, 304])
+async def test_a_redirect_that_leads_nowhere_is_a_failure(status: int) -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.head(status, "Content-Length: 0")
+
+    failure = await failure_of(answer)
+
+    assert (failure.kind, str(status) in str(failure)) == ("InvokeBadRequestError", True)
+
+
+async def test_redirects_without_end_are_a_failure_that_says_so() -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.head(307, "Location: /v1/elsewhere", "Content-Length: 0")
+
+    assert str(await failure_of(answer)).endswith("failed: it redirects without end (see base_url of the provider)")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("temperature", float("nan")), ("top_p", float("inf")), ("logit_bias", {"50256": float("-inf")})],
+)
+async def test_a_parameter_that_json_does_not_have_is_named_and_nothing_is_sent(name: str, value: Any) -> None:
+    async with served(streamed("ok")) as (fake, models):
+        with pytest.raises(ModelFailure, match=f"The completion parameter {name} ") as caught:
+            await models.complete(request(parameters={name: value}))
+
+    assert caught.value.kind == "InvokeBadRequestError"
+    assert fake.exchanges == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"detail": [{"type": "missing", "input": "my secret prompt", "key": "sk\\u002dtest-0123456789abcdef"}]}',
+        b"my secret prompt is not what we want",
+        b'"my secret prompt"',
+    ],
+    ids=["JSON", "text", "JSON text"],
+)
+async def test_of_a_refusal_in_another_form_only_the_status_is_told(body: bytes) -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.head(422, "Content-Type: application/json", f"Content-Length: {len(body)}")
+        await exchange.send(body)
+
+    assert str(await failure_of(answer)) == "The provider answered 422: Error code: 422"

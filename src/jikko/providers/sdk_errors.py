@@ -6,6 +6,7 @@ Source of the kinds: docs/dify-behaviour.md, “LLM”.
 import email.utils
 import ssl
 import time
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -29,7 +30,8 @@ def failure_of(error: Exception, host: str = "") -> ModelFailure:
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
         return of_status(status, _message(error), getattr(getattr(error, "response", error), "headers", {}))
-    if type(error).__name__ in _UNREADABLE or type(root_of(error)).__name__ in _UNREADABLE:
+    cause = root_of(error)
+    if {type(error).__name__, type(cause).__name__} & _UNREADABLE or isinstance(cause, zlib.error):
         return ModelFailure(
             f"The provider's answer cannot be read: {error}"[:_MAX_MESSAGE], kind="InvokeBadRequestError"
         )
@@ -38,7 +40,6 @@ def failure_of(error: Exception, host: str = "") -> ModelFailure:
             f"The provider's library failed: {type(error).__name__}: {error}"[:_MAX_MESSAGE],
             kind="InvokeBadRequestError",
         )
-    cause = root_of(error)
     # Names of errors in between mean nothing here: the HTTP library reports a lost connection as a timeout.
     if isinstance(cause, TimeoutError) or (cause is error and "Timeout" in type(error).__name__):
         return ModelFailure(
@@ -46,6 +47,8 @@ def failure_of(error: Exception, host: str = "") -> ModelFailure:
         )
     if isinstance(cause, ssl.SSLCertVerificationError):
         detail = f"its certificate is not trusted: {why_untrusted(cause, _AUTHORITY)}"
+    elif type(cause).__name__ == "TooManyRedirects":
+        detail = "it redirects without end (see base_url of the provider)"
     else:
         detail = " ".join(str(cause).split()) or type(cause).__name__
     where = f" at {host}" if (host := host or _host_of(error)) else ""

@@ -186,7 +186,7 @@ def _refused(error: RefusedRequest, body: dict[str, Any]) -> str | None:
     """The parameter that a provider did not want, if that is what an error says."""
     if error.status_code not in (400, 422):
         return None
-    if not _REFUSAL.search(f"{error.said('code')} {error.message}"):
+    if not _REFUSAL.search(f"{error.said('code')} {error.text}"):
         return None
     fixed = ("model", "messages", "prompt", "stream")
     candidates = [name for name in body if name not in fixed]
@@ -194,7 +194,7 @@ def _refused(error: RefusedRequest, body: dict[str, Any]) -> str | None:
     if named in candidates:
         return named
     # Longest first: ``max_tokens`` must not be found in ``max_completion_tokens``.
-    mentioned = [name for name in candidates if re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", error.message)]
+    mentioned = [name for name in candidates if re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", error.text)]
     return max(mentioned, key=len, default=None)
 
 

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from jikko.log_context import log_context
+from jikko.ports.models import ModelFailure
 from jikko.providers.config import ProviderConfig
 from jikko.providers.sdk_errors import failure_of, is_stale
 from jikko.trace_context import headers_of
@@ -36,10 +37,9 @@ class UploadedFile(NamedTuple):
 
 
 class RefusedRequest(Exception):
-    """An answer whose status is an error."""
+    """An answer whose status is no success."""
 
     def __init__(self, status_code: int, content: bytes, headers: Mapping[str, str]) -> None:
-        text = content.decode(errors="replace").strip()
         try:
             body = msgspec.json.decode(content)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -48,8 +48,9 @@ class RefusedRequest(Exception):
         self.headers = headers
         self.body: Any = body.get("error", body) if isinstance(body, dict) else body
         """What the provider says of the error."""
-        self.message = text if self.body is None and text else f"Error code: {status_code} - {text}"
-        super().__init__(self.message)
+        self.text = content.decode(errors="replace")
+        """All of it. Servers quote the request there: only the protocol's ``message`` is shown."""
+        super().__init__(f"Error code: {status_code}")
 
     def said(self, name: str) -> str:
         """A field of the error, as text; empty if it has none."""
@@ -72,7 +73,9 @@ class OpenAIClient:
         self._config = config
         self._session: aiohttp.ClientSession | None = None
         self._is_azure = config.type == "azure"
-        self._address = config.base_url.rstrip("/") + ("/openai" if self._is_azure else "")
+        address = str(yarl.URL(config.base_url).with_fragment(None))
+        self._address = address.rstrip("/") + ("/openai" if self._is_azure else "")
+        """Encoded."""
         self._parameters = {"api-version": str(config.options.get("api_version"))} if self._is_azure else None
         key = config.api_key or "none"
         headers = {"Accept": "application/json", "User-Agent": "Jikko"}
@@ -96,8 +99,8 @@ class OpenAIClient:
             body: ``None``: it is a GET. With a ``file`` it is a form with these fields.
 
         Raises:
-            RefusedRequest: Its status is an error.
-            ModelFailure: There is no answer, or it breaks off while it is read.
+            RefusedRequest: Its status is no success.
+            ModelFailure: The request cannot be sent, there is no answer, or reading it fails.
         """
         try:
             try:
@@ -108,14 +111,16 @@ class OpenAIClient:
                 # Servers close connections that nothing came over for a while; the next request finds out.
                 response = await self._sent(path, body, file)
             try:
-                if response.status >= 400:
+                if response.status >= 300:  # also a redirect that leads nowhere
                     raise RefusedRequest(response.status, await _beginning(response), response.headers)
                 yield response
             finally:
                 # Also when cancelled.
                 response.close()
-        except (self._aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise failure_of(error, urlsplit(self._address).hostname or "") from None
+        except (ModelFailure, RefusedRequest):
+            raise
+        except Exception as error:
+            raise failure_of(error, urlsplit(self._config.base_url).hostname or "") from None
 
     async def close(self) -> None:
         """Close the connections."""

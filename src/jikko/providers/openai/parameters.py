@@ -34,13 +34,15 @@ class CompletionParameters:
         self._refused: dict[str, set[str]] = {}
 
     def fields(self, model: str, parameters: Mapping[str, Json]) -> dict[str, Any]:
-        """The fields of the body, refused ones too. Raises ``ModelFailure``: ``json_schema`` is no JSON."""
+        """The fields of the body, refused ones too. Raises ``ModelFailure``: ``json_schema`` or a value is no JSON."""
         body: dict[str, Any] = {}
         for name, value in parameters.items():
             if value is None or name in _OURS or name == "json_schema":
                 continue
             if name not in KNOWN:
                 self._warn(model, name, "is not part of OpenAI's protocol; it is passed on as it is")
+            if not isinstance(value, (str, int)):
+                _check_numbers(name, value)
             body[name] = value
         if isinstance(body.get("response_format"), str):
             self._response_format(body, parameters.get("json_schema"))
@@ -86,6 +88,16 @@ class CompletionParameters:
         if (model, name) not in self._logged:
             self._logged.add((model, name))
             log.warning("%s, model %s: the completion parameter %s %s", self._provider, model, name, what)
+
+
+def _check_numbers(name: str, value: Json) -> None:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise ModelFailure(
+            f"The completion parameter {name} has a number that JSON does not have: NaN or infinity.",
+            kind="InvokeBadRequestError",
+        ) from None
 
 
 def chat_body(request: ModelRequest, parameters: dict[str, Any]) -> dict[str, Any]:
