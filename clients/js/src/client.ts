@@ -1,4 +1,4 @@
-import { notService, onlyJikko, refusal, ServiceError } from './errors.js'
+import { invalid, notService, onlyJikko, refusal, ServiceError } from './errors.js'
 import type { Frame } from './event-stream.js'
 import { type FileInput, type RunEvent, STREAM_ENDS, type StreamMessage } from './messages.js'
 import type { Answer, Method, PathWith, Rest, Schemas, Taken } from './operations.js'
@@ -58,7 +58,7 @@ export class Client {
     ...[taken]: Rest<Taken<M, P>>
   ): Promise<Answer<M, P>> {
     const { path: parts, ...rest } = (taken ?? {}) as Partial<Asked> & { path?: Record<string, string> }
-    const filled = String(path).replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(parts?.[name] ?? ''))
+    const filled = String(path).replace(/\{(\w+)\}/g, (_, name: string) => part(parts?.[name] ?? ''))
     return (await this.#service.json({ ...rest, method, path: filled })) as Answer<M, P>
   }
 
@@ -98,7 +98,7 @@ export class Client {
    */
   async *events(runId: string, { after = -1, signal }: Given & { after?: number } = {}): AsyncGenerator<RunEvent> {
     const attempts = this.#service.attempts(signal)
-    const path = `/v1/workflows/run/${encodeURIComponent(runId)}/events`
+    const path = `/v1/workflows/run/${part(runId)}/events`
     while (true) {
       try {
         const headers = { Accept: 'text/event-stream', ...(after >= 0 ? { 'Last-Event-ID': String(after) } : {}) }
@@ -142,11 +142,7 @@ export class Client {
     const from = once.fromNode ? { from_node_id: once.fromNode } : {}
     const body = { user: this.user, current_version: once.currentVersion ?? false, ...from }
     try {
-      return (await this.#begun(
-        `/v1/workflows/run/${encodeURIComponent(runId)}/retry`,
-        body,
-        once,
-      )) as Schemas['RunAnswer']
+      return (await this.#begun(`/v1/workflows/run/${part(runId)}/retry`, body, once)) as Schemas['RunAnswer']
     } catch (error) {
       throw error instanceof ServiceError && error.isUnknownOperation ? onlyJikko('retry') : error
     }
@@ -182,7 +178,7 @@ export class Client {
   /** Dify's messages of a run that goes on; the first ones repeat what happened so far. */
   rejoin(runId: string, { signal }: Given = {}): AsyncGenerator<StreamMessage> {
     const query = { user: this.user, include_state_snapshot: 'true' }
-    return this.#messages({ method: 'GET', path: `/v1/workflow/${encodeURIComponent(runId)}/events`, query, signal })
+    return this.#messages({ method: 'GET', path: `/v1/workflow/${part(runId)}/events`, query, signal })
   }
 
   /** Stop an answer. */
@@ -220,9 +216,8 @@ export class Client {
   /** The content of a file: as outputs have it, with its `url`, or by the id of a file of a conversation. */
   download(file: { url?: unknown; remote_url?: unknown } | string, { signal }: Given = {}): Promise<Response> {
     if (typeof file !== 'string')
-      // The address has a signature. It may be of another server, which is not to see the key.
-      return this.#service.send({ method: 'GET', path: String(file.url ?? file.remote_url), signal })
-    const path = `/v1/files/${encodeURIComponent(file)}/preview`
+      return this.#service.send({ method: 'GET', path: String(file.url ?? file.remote_url), isFile: true, signal })
+    const path = `/v1/files/${part(file)}/preview`
     return this.#service.send({ method: 'GET', path, query: { user: this.user }, signal })
   }
 
@@ -273,14 +268,22 @@ interface ErrorMessage {
 }
 
 function parsed({ data }: Frame): unknown {
+  let message: unknown
   try {
-    return JSON.parse(data)
-  } catch {
-    throw notService('a stream of JSON')
-  }
+    message = JSON.parse(data)
+  } catch {}
+  if (typeof message !== 'object' || message === null) throw notService('a stream of JSON objects')
+  return message
+}
+
+/** A part of a path. */
+function part(text: string): string {
+  if (/^\.\.?$/.test(text)) throw invalid(`"${text}" is no id: it would lead to another path`)
+  return encodeURIComponent(text)
 }
 
 function keyed(key: string): Record<string, string> {
+  if (/\p{Cc}/u.test(key)) throw invalid('an idempotencyKey has no line breaks, and no other control characters')
   // Keys are any text, and headers bytes.
   return { 'Idempotency-Key': String.fromCharCode(...new TextEncoder().encode(key)) }
 }

@@ -31,6 +31,9 @@ export class ServiceError extends Error {
 export const onlyJikko = (what: string) =>
   new ServiceError(`\`${what}\` is of Jikko only, and this server is not one`, 501, 'not_jikko')
 
+/** Refused before anything is sent. */
+export const invalid = (why: string) => new ServiceError(why, 400, 'invalid_param')
+
 export const notService = (kind: string) =>
   new ServiceError(`the answer is not ${kind}: is this the address of a Jikko or Dify?`, 502, 'not_service')
 

@@ -9,17 +9,20 @@ export interface Frame {
 
 /** A reader of server-sent events, which takes a stream in pieces. Comments, and messages without data, are passed over. */
 export class FrameReader {
+  /** Of a line that has no end yet. */
   #rest = ''
+  #endsInReturn = false
   #id: string | undefined
   #data: string[] = []
 
   /** The messages that a piece completes. */
   read(piece: string): Frame[] {
-    const text = this.#rest + piece
-    // The \n of an \r\n may be in the next piece.
-    const whole = text.endsWith('\r') ? text.slice(0, -1) : text
-    const lines = whole.split(/\r\n|\n|\r/)
-    this.#rest = (lines.pop() ?? '') + text.slice(whole.length)
+    if (piece === '') return []
+    // The \n of an \r\n may come alone. Only the piece is searched: an event of many pieces takes no longer for each.
+    const lines = (this.#endsInReturn && piece.startsWith('\n') ? piece.slice(1) : piece).split(/\r\n|\n|\r/)
+    this.#endsInReturn = piece.endsWith('\r')
+    lines[0] = this.#rest + lines[0]
+    this.#rest = lines.pop() ?? ''
     return lines.flatMap(line => this.#line(line))
   }
 

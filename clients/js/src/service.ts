@@ -1,15 +1,18 @@
 import { Attempts } from './attempts.js'
-import { notService, refusal, ServiceError } from './errors.js'
+import { invalid, notService, refusal, ServiceError } from './errors.js'
 import { type Frame, frames } from './event-stream.js'
 
 const IDLE = 45_000
 /** For which one attempt to start a run may take: its beginning is written, and nothing else. */
 const START = 45_000
 
-/** One request: what `fetch` takes, with the path behind the address of the server. */
+/** One request: what `fetch` takes. */
 export interface Asked {
   method: string
+  /** What follows the address of the server; it begins with `/`. */
   path: string
+  /** `path` is that of a file, or a whole address. It may be of another server, which is not to see the key. */
+  isFile?: boolean
   query?: Record<string, unknown> | undefined
   /** JSON, or a form. */
   body?: unknown
@@ -34,27 +37,44 @@ export class Service {
     return new Attempts(this.patience, signal)
   }
 
-  /** The answer to a request, which is not a refusal. `path` may be the whole address of a file: it gets no key. */
+  /** The answer to a request, which is not a refusal. */
   async send(asked: Asked): Promise<Response> {
-    const isOwn = !/^https?:\/\//.test(asked.path)
+    const hasKey = !asked.isFile && this.key !== ''
     const query = new URLSearchParams()
     for (const [name, value] of Object.entries(asked.query ?? {}))
       for (const each of Array.isArray(value) ? value : [value])
         if (each !== undefined && each !== null && each !== '') query.append(name, String(each))
-    const address = `${isOwn ? this.#url : ''}${asked.path}${query.size ? `?${query}` : ''}`
+    const address = `${this.#addressed(asked)}${query.size ? `?${query}` : ''}`
     const isJson = asked.body !== undefined && !(asked.body instanceof FormData)
     const headers = new Headers({
-      ...(isOwn && this.key ? { Authorization: `Bearer ${this.key}` } : {}),
+      ...(hasKey ? { Authorization: `Bearer ${this.key}` } : {}),
       ...(isJson ? { 'Content-Type': 'application/json' } : {}),
       ...asked.headers,
     })
     const body = isJson ? JSON.stringify(asked.body) : (asked.body as FormData | undefined)
     const options = { method: asked.method, headers, body: body ?? null, credentials: 'omit' as const }
-    const answer = await noAnswer(this.fetch(address, { ...options, signal: asked.signal ?? null }), asked, address)
+    // Neither the key nor what is sent goes where an answer points.
+    const redirect = hasKey ? ('manual' as const) : ('follow' as const)
+    const sent = this.fetch(address, { ...options, redirect, signal: asked.signal ?? null })
+    const answer = await noAnswer(sent, asked, address)
     if (answer.ok) return answer
+    // Browsers do not say which of them it is.
+    const status = answer.type === 'opaqueredirect' ? 307 : answer.status
+    if (status >= 300 && status < 400)
+      throw new ServiceError(
+        'the server redirects, which the key does not follow: give its own address as `url`',
+        status,
+      )
     const wait = Number(answer.headers.get('Retry-After') ?? Number.NaN)
-    const told = await answer.json().catch(() => undefined)
-    throw refusal(told, answer.status, Number.isFinite(wait) ? wait : undefined)
+    const told = await answer.json().catch(() => asked.signal?.throwIfAborted())
+    throw refusal(told, status, Number.isFinite(wait) ? wait : undefined)
+  }
+
+  #addressed({ path, isFile }: Asked): string {
+    // Without the / the path would go on with the name of the host.
+    if (path.startsWith('/')) return this.#url + path
+    if (isFile && /^https?:\/\//i.test(path)) return path
+    throw invalid(isFile ? 'the address of a file begins with / or http://' : 'a path begins with /')
   }
 
   /** The JSON value that an operation answers with; `undefined` if there is none. */
@@ -71,7 +91,8 @@ export class Service {
 
   /** As `json`, of a request that is one however often it is sent: sent again while the server is away. */
   async surely(asked: Asked, isShort: boolean): Promise<unknown> {
-    const attempts = this.attempts(asked.signal)
+    // How long a run takes says nothing of the server: it is away since the first failure.
+    let attempts = isShort ? this.attempts(asked.signal) : undefined
     while (true) {
       const late = isShort ? AbortSignal.timeout(START) : undefined
       const signals = [asked.signal, late].filter(signal => signal !== undefined)
@@ -79,6 +100,7 @@ export class Service {
         return await this.json({ ...asked, signal: AbortSignal.any(signals) })
       } catch (error) {
         asked.signal?.throwIfAborted()
+        attempts ??= this.attempts(asked.signal)
         if (late?.aborted) await attempts.next(new ServiceError(`no answer within ${START / 1000} s`, 0, 'no_server'))
         else if (error instanceof ServiceError) await attempts.next(error)
         else throw error

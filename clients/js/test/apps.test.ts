@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { all, client } from './scene.js'
+import { Client } from 'jikko-client'
+import { all, client, withServer } from './scene.js'
 
 test('a chat goes on, blocking, streaming and by its log', async () => {
   const chat = client('chat')
@@ -33,6 +34,61 @@ test('a file comes back as it went', async () => {
   assert.equal(same.filename, '報告.txt')
   assert.equal(await (await client('file').download(same)).text(), 'text 🙂')
   await assert.rejects(client('file').download(stored.upload_file_id ?? ''), { status: 404 })
+})
+
+test('the key goes to its server alone, and not with the address of a file', async () => {
+  const asked: [string, boolean][] = []
+  const fetch = async (address: unknown, options?: RequestInit) => {
+    asked.push([String(address), new Headers(options?.headers).has('Authorization')])
+    return new Response('🙂')
+  }
+  const near = new Client({ url: 'https://example.com/jikko/v1', key: 'app-key', user: 'u', fetch })
+
+  for (const url of ['/files/a?sign=b', 'https://example.com/a', 'HTTPS://example.org/a']) await near.download({ url })
+  await near.download('id')
+
+  assert.deepEqual(asked, [
+    ['https://example.com/jikko/files/a?sign=b', false],
+    ['https://example.com/a', false],
+    ['HTTPS://example.org/a', false],
+    ['https://example.com/jikko/v1/files/id/preview?user=u', true],
+  ])
+  for (const url of ['.example.org/a', '@example.org/a', ':81/a', 'data:,a', 'https:a', ''])
+    await assert.rejects(near.download({ url }), { name: 'ServiceError', code: 'invalid_param' })
+  // @ts-expect-error There is no such operation.
+  await assert.rejects(near.request('GET', '.example.org/a'), { code: 'invalid_param' })
+  assert.equal(asked.length, 4)
+})
+
+test('nothing that is sent with the key follows a redirect', async () => {
+  const reached: unknown[] = []
+  await withServer(
+    (asked, given) => {
+      reached.push(asked.url)
+      given.end('{}')
+    },
+    other =>
+      withServer(
+        (_, given) => given.writeHead(307, { Location: `${other}/elsewhere` }).end(),
+        async url => {
+          await assert.rejects(client('work', url).run({}), { name: 'ServiceError', status: 307, isPassing: false })
+          assert.deepEqual(reached, [])
+          assert.equal(await (await client('work', url).download({ url: '/files/a' })).text(), '{}')
+        },
+      ),
+  )
+  assert.deepEqual(reached, ['/elsewhere'])
+})
+
+test('an id that leads to another path is refused', async () => {
+  const refused = { name: 'ServiceError', code: 'invalid_param' }
+  for (const id of ['.', '..']) {
+    const path = { dataset_id: 'a', document_id: id }
+    const removed = client('work').request('DELETE', '/v1/datasets/{dataset_id}/documents/{document_id}', { path })
+    await assert.rejects(removed, refused)
+    await assert.rejects(client('work').result(id), refused)
+    await assert.rejects(all(client('work').events(id)), refused)
+  }
 })
 
 test('a form is submitted, and the run is joined again', async () => {

@@ -21,6 +21,19 @@ test('messages are read however a stream is cut into pieces', () => {
   }
 })
 
+test('an event of many pieces is read in proportion to its length', () => {
+  const reader = new FrameReader()
+  const piece = '山'.repeat(8_000)
+  reader.read('data: ')
+  const began = process.cpuUsage()
+  for (let count = 0; count < 2_000; count++) reader.read(piece)
+  const [frame] = reader.read('\n\n')
+  const { user, system } = process.cpuUsage(began)
+
+  assert.equal(frame?.data.length, 16_000_000)
+  assert.ok(user + system < 2_000_000, `${(user + system) / 1e6} s`)
+})
+
 test('characters are whole that come in several pieces', async () => {
   const bytes = new TextEncoder().encode('data: 🗻山\n\n')
   const body = new ReadableStream<Uint8Array>({

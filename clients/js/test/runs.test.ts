@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type RunEvent, ServiceError } from 'jikko-client'
+import { Client, type RunEvent, ServiceError } from 'jikko-client'
 import { all, client, Line, withServer } from './scene.js'
 
 const APPLICATION = { 'Content-Type': 'application/json' }
@@ -102,6 +102,41 @@ test('a start that is refused for now is sent again with the same key, after the
   assert.deepEqual([keys.length, new Set(keys).size], [2, 1])
 })
 
+test('a run with a key is sent again if its connection is lost, however long it took', async () => {
+  let count = 0
+  const run = await withServer(
+    (_, given) => {
+      count++
+      if (count > 1) given.writeHead(200, APPLICATION).end('{"workflow_run_id": "r"}')
+      else setTimeout(() => given.destroy(), 400)
+    },
+    url => new Client({ url, key: 'k', patience: 0.2 }).run({}, { idempotencyKey: '長い 🛒' }),
+  )
+
+  assert.deepEqual([run.workflow_run_id, count], ['r', 2])
+})
+
+test('a key with a line break is refused', async () => {
+  const idempotencyKey = '注文\n1'
+  const told = { name: 'ServiceError', code: 'invalid_param' }
+  await assert.rejects(client('work').run({}, { idempotencyKey }), told)
+  await assert.rejects(client('work').start({}, { idempotencyKey }), told)
+})
+
+test('a signal ends a refusal that is not told to its end', async () => {
+  const abort = new AbortController()
+  const fetch = async (...asked: Parameters<typeof globalThis.fetch>) => {
+    const answer = await globalThis.fetch(...asked)
+    abort.abort(new Error('足りる'))
+    return answer
+  }
+  await withServer(
+    (_, given) => given.writeHead(503, APPLICATION).write('{'),
+    url =>
+      assert.rejects(new Client({ url, key: 'k', fetch }).run({}, { signal: abort.signal }), { message: '足りる' }),
+  )
+})
+
 test('a run without a key is never sent twice', async () => {
   let count = 0
   const refused = await withServer(
@@ -177,6 +212,16 @@ test('what only Jikko has says so at Dify', async () => {
       await assert.rejects(client('work', url).start({}), told)
       await assert.rejects(client('work', url).startChat('a'), told)
       await assert.rejects(all(client('work', url).events('r')), told)
+    },
+  )
+})
+
+test('a message that is no object is an error of the server', async () => {
+  await withServer(
+    (_, given) => given.writeHead(200, { 'Content-Type': 'text/event-stream' }).end('id: 0\ndata: null\n\n'),
+    async url => {
+      await assert.rejects(all(client('work', url).stream({})), { code: 'not_service' })
+      await assert.rejects(all(client('work', url).events('r')), { name: 'ServiceError' })
     },
   )
 })
