@@ -111,6 +111,8 @@ def test_nothing_is_left_of_an_end_user_and_everything_of_others(jikko: Command,
         assert User(again.url, key, "somebody new").ask("harmless").status_code == 200
     finally:
         again.close()
+    [noted] = jikko.json("audit", "--action", "users delete")
+    assert noted["what"] == "Talk …"
 
 
 def test_it_works_beside_a_server_which_goes_on(jikko: Command, server: Server, key: str, echo: EchoServer) -> None:

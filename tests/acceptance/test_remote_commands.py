@@ -99,6 +99,7 @@ def test_apps_are_published_looked_at_and_removed(elsewhere: Elsewhere, tmp_path
         ("api", "delete_app"),
         ("api", "new_webhook_secret"),
     ]
+    assert elsewhere("audit").out.splitlines()[1].startswith("20")  # a time, in words
 
 
 def test_what_a_folder_does_not_have_is_removed_unless_a_file_is_refused(elsewhere: Elsewhere, tmp_path: Path) -> None:

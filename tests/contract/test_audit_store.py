@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jikko.ids import new_id
-from jikko.ports.stores.audit_store import AuditEntry, AuditFilter
+from jikko.ports.stores.audit_store import STARTS, AuditEntry, AuditFilter
 from jikko.repositories.audit_store import AuditStore
 from jikko.store.sqlite import Database
 from tests.store.postgres_server import POSTGRES, new_database
@@ -91,3 +91,13 @@ async def test_of_a_large_value_the_first_half_is_kept(store: AuditStore) -> Non
     assert kept.before.endswith("…")
     assert len(kept.before) < 2048
     assert kept.after == "y" * 4000
+
+
+async def test_entries_of_starts_are_removed_by_age_and_no_others(store: AuditStore) -> None:
+    starts = [entry(number, action=action) for number, action in enumerate(STARTS, 1)]
+    others = [entry(20, at=1.0), entry(21, at=1.0, action="apps delete"), entry(22, action="start_run", at=2000.0)]
+    for each in [*starts, *others]:
+        await store.add(each)
+    removed = [await store.prune_starts(2000.0, limit=5) for _ in range(3)]
+    assert (sum(removed), removed[0], removed[-1]) == (len(starts), 5, 0)
+    assert await store.entries(AuditFilter(), limit=50) == others[::-1]

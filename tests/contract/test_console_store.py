@@ -93,6 +93,21 @@ async def test_the_sessions_of_a_token_end_with_it(stores: Stores) -> None:
     assert await stores.access.session(digest("s3")) == scoped
 
 
+async def test_tokens_that_have_expired_are_removed_with_their_sessions(stores: Stores) -> None:
+    kept = [replace(token(name), expires_at=at) for name, at in (("old", 2000.0), ("new", 2000.5), ("ever", None))]
+    for each in kept:
+        await stores.access.add_token(each)
+        begun = replace(session(f"c{each.name}", each.id), expires_at=each.expires_at)
+        await stores.access.add_session(begun, oldest=0.0)
+
+    assert await stores.access.forget_expired(2000.0) == 1
+    assert await stores.access.forget_expired(2000.0) == 0
+
+    assert [each.name for each in await stores.access.tokens()] == ["new", "ever"]
+    sessions = [await stores.access.session(digest(f"c{each.name}")) for each in kept]
+    assert [each is not None for each in sessions] == [False, True, True]
+
+
 async def test_sessions_are_used_and_forgotten(stores: Stores) -> None:
     await stores.access.add_session(session("old", "link", at=1000.0), oldest=0)
     await stores.access.add_session(session("new", "setting ab", at=2000.0), oldest=1500.0)

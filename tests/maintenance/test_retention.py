@@ -1,10 +1,13 @@
 """Removing what is old, and nothing else."""
 
+import asyncio
+import logging
 import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,14 +17,18 @@ from jikko.files.memory_blobs import MemoryBlobs
 from jikko.files.signing import UrlSigner
 from jikko.files.signing_keys import SigningKeys
 from jikko.files.store import Files
+from jikko.ids import new_id
 from jikko.maintenance.retention import Pruned, Retention
+from jikko.ports.stores.audit_store import AuditEntry, AuditFilter
 from jikko.ports.stores.file_index import StoredFile
 from jikko.ports.stores.run_store import RunStore
+from jikko.repositories.audit_store import AuditStore
 from jikko.repositories.file_index import FileIndex
 from jikko.store.sqlite import Database, SqliteRunStore
 from tests.contract.conversations import conversation, message
 from tests.contract.runs import APP, Draft, finished, paused, started
 from tests.store.in_memory import ConversationsInMemory, FilesInMemory, RunsInMemory
+from tests.virtual_time import run as in_virtual_time
 
 pytestmark = pytest.mark.anyio
 
@@ -239,3 +246,39 @@ async def test_one_look_removes_all_conversations_that_are_old_however_many(scen
 
     assert await retention.prune_conversations(50 * DAY) == 60
     assert not any([await scene.conversations.messages(f"c-{number}") for number in range(60)])
+
+
+async def test_audit_entries_of_starts_go_as_runs_do(tmp_path: Path) -> None:
+    with closing(Database.open(tmp_path / "jikko.db")) as database:
+        audit = AuditStore(database)
+        for action in ("start_run", "delete_app"):
+            fields = {"actor": "CI", "source": "", "via": "api", "what": "展開"}
+            await audit.add(AuditEntry(id=new_id(), at=DAY, action=action, **fields))  # type: ignore[arg-type]
+        files = Scene(RunsInMemory(), FilesInMemory()).files
+        retention = Retention(SqliteRunStore(database), files, lambda: NOW, audit=lambda: audit)
+        await retention.prune(DAY, app_id=APP)
+        assert len(await audit.entries(AuditFilter(), limit=9)) == 2
+        await retention.prune(2 * DAY)
+        assert [each.action for each in await audit.entries(AuditFilter(), limit=9)] == ["delete_app"]
+
+
+def test_tokens_that_expire_are_removed_while_the_server_runs(caplog: pytest.LogCaptureFixture) -> None:
+    class Tokens:
+        """Those of the console: how many have expired by when."""
+
+        expired: tuple[int, ...] = (0, 1)
+
+        async def forget_expired(self, now: float) -> int:
+            count, self.expired = self.expired[0], self.expired[1:] or (0,)
+            return count
+
+    async def an_hour() -> None:
+        scene = Scene(RunsInMemory(), FilesInMemory())
+        tokens: Any = Tokens()
+        watching = asyncio.ensure_future(Retention(scene.store, scene.files, tokens=lambda: tokens).watch_tokens())
+        await asyncio.sleep(3600)
+        watching.cancel()
+
+    caplog.set_level(logging.INFO)
+    in_virtual_time(an_hour())
+    assert [record.getMessage() for record in caplog.records] == ["1 tokens of the console had expired"]

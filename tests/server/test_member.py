@@ -131,6 +131,7 @@ class Jobs:
         self.forms, self.callbacks, self.keyword_indexing = map(self._job, ("forms", "callbacks", "keyword_indexing"))
         self.annotation_indexing, self.titles = map(self._job, ("annotation_indexing", "titles"))
         self.orphans, self.retention = map(self._job, ("orphans", "retention"))
+        self.retention.watch_tokens = partial(self._run, "tokens")
         self.schedules = SimpleNamespace(watch=self._job("schedules"))
         self.configuration = SimpleNamespace(warn=partial(self._run, "triggers"))
         self.indexing = SimpleNamespace(lead=partial(self._run, "knowledge"), alarm=CallRecorder())
@@ -155,7 +156,7 @@ class Jobs:
 
 ALWAYS = {
     *("forms", "callbacks", "keyword_indexing", "annotation_indexing", "titles", "orphans", "knowledge"),
-    *("schedules", "triggers"),
+    *("schedules", "triggers", "tokens"),
 }
 
 

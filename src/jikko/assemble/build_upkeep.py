@@ -78,7 +78,13 @@ def build_upkeep(
         callbacks=callbacks,
         tally=PeriodicCounters(stores.runs, stores.callbacks, stores.deliveries, cluster, clock),
         retention=Retention(
-            stores.runs, files, clock, conversations=stores.conversations, deliveries=stores.deliveries
+            stores.runs,
+            files,
+            clock,
+            conversations=stores.conversations,
+            deliveries=stores.deliveries,
+            audit=stores.audit,
+            tokens=lambda: stores.console().access,
         ),
         archiving=None
         if stores.archiving is None

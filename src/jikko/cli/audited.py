@@ -52,6 +52,8 @@ CHANGING: Final[Mapping[str, tuple[str, ...]]] = {
 _TRIALS: Final = ("dry_run", "dry")
 _TOLD: Final = ("revoke", "which", "unset", "reason", "scopes")
 """Options whose values are told; of others only that they were given."""
+_MASKED: Final = ("user",)
+"""Arguments of which it is told that they were given: an end user who is removed is to be named nowhere."""
 _DETAILS: Final = "jikko.audit"
 _DONE: Final = "jikko.audited"
 """There is one entry a command, however often it opens the record."""
@@ -110,6 +112,7 @@ def _words(command: click.Command, given: Mapping[str, Any]) -> list[str]:
         words += [] if is_argument else [parameter.opts[0]]
         if is_argument or name in _TOLD:
             values = given[name] if isinstance(given[name], tuple) else (given[name],)
+            values = ("…",) if name in _MASKED else values
             words += [str(value).partition("=")[0] for value in values]
     return words
 

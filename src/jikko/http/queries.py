@@ -31,7 +31,7 @@ class _Uuid(str):
     @classmethod
     def parse(cls, text: str) -> "_Uuid":
         if not is_uuid(text):
-            raise ValueError
+            raise ValueError("must be a valid UUID")
         return cls(text.lower())
 
 

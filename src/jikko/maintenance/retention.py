@@ -18,6 +18,8 @@ from jikko.ports.stores.run_store import RunStore
 from jikko.repositories.conversation_store import ConversationStore
 
 if TYPE_CHECKING:
+    from jikko.repositories.audit_store import AuditStore
+    from jikko.repositories.console_store import ConsoleStore
     from jikko.repositories.delivery_store import DeliveryStore
 
 log = logging.getLogger(__name__)
@@ -51,12 +53,18 @@ class Retention:
         *,
         conversations: ConversationStore | None = None,
         deliveries: "Callable[[], DeliveryStore] | None" = None,
+        audit: "Callable[[], AuditStore] | None" = None,
+        tokens: "Callable[[], ConsoleStore] | None" = None,
         batch: int = BATCH,
     ) -> None:
         """Args:
         conversations: Whose files stay, and which may be removed too.
         deliveries: Opens those of webhooks, which go once their run is gone.
+        audit: Opens the entries, of which those of starts go.
+        tokens: Opens those of the console, for ``watch_tokens``.
         """
+        self._audit = audit
+        self._tokens = tokens
         self._store = store
         self._conversations = conversations
         self._deliveries = deliveries
@@ -89,6 +97,8 @@ class Retention:
             return Pruned(runs, 0)
         if self._deliveries is not None:
             await in_batches(partial(self._deliveries().prune, before, limit=self._batch), self._batch)
+        if self._audit is not None:
+            await in_batches(partial(self._audit().prune_starts, before, limit=self._batch), self._batch)
         kept: Kept | None = None
 
         async def expire() -> int:
@@ -134,6 +144,20 @@ class Retention:
             except JikkoError as error:
                 log.error("what is old cannot be removed, trying again later: %s", error)
             await asyncio.sleep(_LOOK_EVERY)
+
+    async def watch_tokens(self) -> None:
+        """Remove tokens that have expired, again and again, until cancelled.
+
+        No later, and not only once they are asked for: to a server of a version that knows no expiry, after a rollback,
+        they would be valid.
+        """
+        while self._tokens is not None:
+            await asyncio.sleep(_LOOK_EVERY)  # first, so that no start waits for it
+            try:
+                if count := await self._tokens().forget_expired(self._clock()):
+                    log.info("%d tokens of the console had expired", count)
+            except JikkoError as error:
+                log.error("tokens that have expired cannot be removed, trying again later: %s", error)
 
     async def _files_of_lasting_runs(self, before: float) -> Kept:
         """Those in conversations, and in the logs of runs that began before a time and are still there.

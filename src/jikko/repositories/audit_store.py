@@ -1,4 +1,4 @@
-"""Who changed what, newest first. There is nothing here that changes or removes an entry."""
+"""Who changed what, newest first. Nothing here changes an entry; retention removes those of starts, as it does runs."""
 
 from __future__ import annotations  # operations are functions that are made for each call
 
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from jikko.ports.stores.audit_store import AuditEntry, AuditFilter
+from jikko.ports.stores.audit_store import STARTS, AuditEntry, AuditFilter
 from jikko.repositories.record_table import Codec, RecordTable
 from jikko.repositories.shared_sql import SqlDatabase
 from jikko.values import Json
@@ -37,6 +37,8 @@ _CONDITIONS: Final = {
     "until": "at <= :until::float8",
     "behind": "entry_id < :entry_id",
 }
+_OLD_STARTS: Final = "WHERE at < :before::float8 AND action IN :actions LIMIT :limit"
+_DELETE: Final = "DELETE FROM audit WHERE entry_id IN :entry_ids"
 
 
 class AuditStore:
@@ -59,3 +61,9 @@ class AuditStore:
             given["entry_id"] = given.pop("behind")
         rest = f"{f'WHERE {where} ' if where else ''}ORDER BY entry_id DESC LIMIT :limit"
         return await self._sql.read(lambda: _AUDIT.all(rest, limit=limit, **given))
+
+    async def prune_starts(self, before: float, *, limit: int = 500) -> int:
+        """Remove entries of starts made before a moment. Returns how many. Fewer than ``limit``: there are no more."""
+        # All are looked at: where reads are, so that no write waits for it.
+        old = await self._sql.read(lambda: _AUDIT.all(_OLD_STARTS, before=before, actions=STARTS, limit=limit))
+        return await self._sql.count(_DELETE, entry_ids=tuple(entry.id for entry in old)) if old else 0

@@ -17,6 +17,9 @@ _DELETE_TOKEN: Final = "DELETE FROM console_tokens WHERE token_id = :id"
 _END_SESSIONS: Final = "DELETE FROM console_sessions WHERE source = :id::text"
 _NOTE_USE: Final = "UPDATE console_tokens SET used_at = :at WHERE token_id = :id"
 
+_EXPIRED: Final = ("console_sessions", "console_tokens")
+_FORGET_EXPIRED: Final = tuple(f"DELETE FROM {table} WHERE expires_at <= :now::float8" for table in _EXPIRED)
+
 _FORGET_SESSIONS: Final = "DELETE FROM console_sessions WHERE created_at < :oldest"
 _TOUCH_SESSION: Final = "UPDATE console_sessions SET used_at = :at WHERE digest = :digest"
 _DELETE_SESSION: Final = "DELETE FROM console_sessions WHERE digest = :digest"
@@ -52,6 +55,17 @@ class ConsoleStore:
 
     async def note_use(self, token_id: str, at: float) -> None:
         await self._sql.count(_NOTE_USE, id=token_id, at=at)
+
+    async def forget_expired(self, now: float) -> int:
+        """Remove tokens that have expired, and the sessions that they began. Returns how many tokens."""
+
+        def forget() -> Operation[int]:
+            removed = 0
+            for statement in _FORGET_EXPIRED:
+                removed = yield Count(statement, now=now)
+            return removed
+
+        return await self._sql.write(forget)
 
     async def add_session(self, session: ConsoleSession, *, oldest: float) -> None:
         """Keep a session, and forget those that began before ``oldest``."""

@@ -152,6 +152,7 @@ class ServerMember:
             jobs.create_task(_again_and_again(assembly.orphans.watch))
             jobs.create_task(_again_and_again(assembly.indexing.lead))
             jobs.create_task(_again_and_again(assembly.schedules.watch.watch))
+            jobs.create_task(_again_and_again(assembly.retention.watch_tokens))
             if assembly.settings.metrics_port:
                 jobs.create_task(_again_and_again(assembly.measures.tally.watch))
             for scheduled in assembly.scheduled_backups:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from jikko.errors import StoreUnavailable
+from jikko.ports.stores.audit_store import STARTS
 from jikko.repositories.audit_store import AuditStore
 from tests.acceptance.workflows import app, end, node, with_environment
 from tests.http.console.scene import API, MANAGEMENT, Scene, decoded
@@ -146,7 +147,26 @@ async def test_the_console_is_told_from_scripts_and_pages_go_on(scene: Scene, op
     second = decoded(await operator.get(f"{MANAGEMENT}/audit", params={"limit": 3, "cursor": first["next"]}))
     assert (len(first["data"]), len(second["data"]), second["next"]) == (3, 1, None)
     for query in ({"cursor": "x"}, {"app": "Echo"}, {"limit": "0"}, {"after": "-1"}):
-        assert (await operator.get(f"{MANAGEMENT}/audit", params=query)).status_code == 400
+        refused = await operator.get(f"{MANAGEMENT}/audit", params=query)
+        [name] = query
+        assert (refused.status_code, refused.json()["message"].startswith(f"{name}: must ")) == (400, True)
+
+
+async def test_a_start_is_kept_once_however_often_it_is_sent(scene: Scene, operator: httpx.AsyncClient) -> None:
+    echo = await scene.publish(ECHO)
+    for _ in range(2):
+        started = await operator.post(
+            f"{MANAGEMENT}/apps/{echo.id}/runs", json={"inputs": {"q": "1"}}, headers={"Idempotency-Key": "one"}
+        )
+        assert started.status_code == 202
+    assert started.headers["idempotency-replayed"] == "true"
+    assert [each["action"] for each in await audited(operator)] == ["start_run"]
+
+
+async def test_entries_of_all_starts_go_with_retention(scene: Scene) -> None:
+    names = {each.handler.__name__ for each in scene.operations if each.key == "console"}
+    assert {name for name in STARTS if " " not in name} <= names
+    assert {each.handler.__name__ for each in scene.operations if each.key == "console" and each.starts} <= {*STARTS}
 
 
 async def test_a_change_whose_entry_cannot_be_kept_is_told_in_the_log(

@@ -224,7 +224,8 @@ async def ask(call: ConsoleRequest) -> SendableResponse:
     message = await api.conversations.message_of_run(run_id)
     if message is None:
         raise NotFound("The conversation was removed meanwhile.")
-    call.note("asked: run", run_id, app=app.id)
+    if not begun.repeated:
+        call.note("asked: run", run_id, app=app.id)
     return json_response(QuestionAccepted(message.id, message.conversation_id, run_id), 202)
 
 

@@ -331,8 +331,9 @@ async def accepted(call: ConsoleRequest, did: str, started: StartOutcome) -> Sen
     run = started.run
     await promised(call.request, run)
     run_id = run.record.identity.run_id
-    call.note(did, run_id, app=run.record.identity.app_id)
     answer = json_response(RunAccepted(run_id), 202)
-    if started.repeated:
+    if not started.repeated:
+        call.note(did, run_id, app=run.record.identity.app_id)
+    else:
         answer.headers.append((REPEATED.lower().encode(), b"true"))
     return answer

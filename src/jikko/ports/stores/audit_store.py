@@ -1,10 +1,16 @@
 """Who changed what. Entries are added, and never changed."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
 from jikko.values import Json
+
+STARTS: Final = (
+    *("ask", "fire_trigger", "replay_delivery", "retry_run", "start_run"),
+    *("deliveries replay", "runs retry", "triggers fire"),
+)
+"""Operations and commands that start a run: their entries go with retention, as runs do."""
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
