@@ -1,10 +1,12 @@
 """Files of keys: named after their apps, and found again by the ids of keys."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from jikko.apps.key_files import forget_key, keep_key
+from jikko.apps.key_files import forget_key, keep_key, write_key
 from jikko.ids import new_id
 from jikko.ports.stores.app_store import ApiKey
 
@@ -41,3 +43,16 @@ def test_a_key_that_is_revoked_takes_its_file_along_and_no_other(tmp_path: Path)
     forget_key(tmp_path, first.id.upper())
 
     assert [path.exists() for path in (kept[0], kept[1], earlier)] == [False, True, False]
+
+
+def test_where_the_disk_is_full_the_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int, mode: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fchmod", full, raising=False)
+    file = tmp_path / "鍵"
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_key(file, "secret")
+
+    assert caught.value.filename == str(file)

@@ -29,11 +29,16 @@ def keep_key(home: Path, entry: ApiKey, key: str, name: str) -> Path:
 
 def write_key(file: Path, key: str) -> None:
     """Write a key into a file, which its owner alone reads afterwards, whatever it was before.
-    Raises ``OSError``: it cannot be written."""
-    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as opened:
-        if hasattr(os, "fchmod"):
-            os.fchmod(opened.fileno(), 0o600)
-        opened.write(f"{key}\n")
+    Raises ``OSError`` with its name: it cannot be written."""
+    try:
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as opened:
+            if hasattr(os, "fchmod"):
+                os.fchmod(opened.fileno(), 0o600)
+            opened.write(f"{key}\n")
+    except OSError as error:
+        # Where the disk is full, the system names none.
+        error.filename = str(file)
+        raise
 
 
 def as_file_name(name: str) -> str:
