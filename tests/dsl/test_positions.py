@@ -105,5 +105,28 @@ def test_what_stands_beside_a_value_is_no_part_of_it() -> None:
     assert lines_of(text, "nodes[0]") == (2, ["- id: a"])
     assert lines_of(text, "nodes[1]") == (5, ["- id: b", "  data: [1,", "    2]"])
     assert lines_of(text, "nodes[2]") == (1, [])
+    assert lines_of("nodes:\n- a: &x 1\n  b:\n  - 2\n  - *x\n\n# of c\nc: 3", "nodes") == (
+        1,
+        ["nodes:", "- a: &x 1", "  b:", "  - 2", "  - *x"],
+    )
+    assert lines_of("a:\n  ? b\n# of c\nc: 3", "a") == (1, ["a:", "  ? b"])
+    assert lines_of("a:\n  b:\n# of c\nc: 3", "a") == (1, ["a:", "  b:"])
     assert lines_of("[", "nodes") == (1, [])
     assert lines_of('{"nodes": [{"id": "a"}, {"id": "😀"}], "x": 1}', "nodes[1]") == (1, ['{"id": "😀"}'])
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        ["code: |", "  x = 1", "  # 日本語 🙂", "  # end"],
+        ["code: |+", "  x", "", "  # 日本語"],
+        ["code: >-", "  # 日本語"],
+        ['code: "x', "  # 日本語", '  # end"'],
+    ],
+)
+@pytest.mark.parametrize("after", ["", "\n", "\n\n# of what follows\n", "\n # of what follows\n\nb: 1\n"])
+def test_what_looks_like_a_comment_in_a_text_is_part_of_it(code: list[str], after: str) -> None:
+    text = "\n".join(["a:", *(f"  {line}" for line in code)]) + after
+    assert lines_of(text, "a") == (1, ["a:", *(f"  {line}" for line in code)])
+    first, lines = lines_of(text, "a.code")
+    assert (first, [line.strip() for line in lines]) == (2, [line.strip() for line in code])

@@ -5,9 +5,11 @@ from typing import Any
 from jikko.events import (
     AgentLogged,
     Event,
+    FormRequested,
     NodeFinished,
     NodeStarted,
     RunFinished,
+    RunPaused,
     RunStarted,
     TextChunk,
     TextReplaced,
@@ -128,3 +130,15 @@ def test_steps_of_one_name_at_once_have_names_of_their_own_and_a_node_that_runs_
         ("STEP_FINISHED", "仕事 (2)"),
         ("STEP_FINISHED", "仕事"),
     ]
+
+
+def test_a_form_that_waits_longer_than_there_are_dates_has_the_last_one() -> None:
+    form: dict[str, Any] = {"form_content": "承認 🙂", "form_token": "t", "inputs": [], "actions": []}
+    asked = FormRequested(
+        at=1, execution_id="e", node_id="n", title="t", form_id="f", form=form, expires_at=8_760_000 * 86_400.0
+    )
+
+    *_, end = told(asked, RunPaused(at=2, paused_nodes=["n"], elapsed=1))
+
+    [interrupt] = end["outcome"]["interrupts"]
+    assert interrupt["expiresAt"] == "9999-12-31T00:00:00+00:00"

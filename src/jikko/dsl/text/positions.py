@@ -77,7 +77,7 @@ def lines_of(text: bytes | str, path: str) -> tuple[int, list[str]]:
         return 1, []
     (first, column), (last, end) = part.position, part.end
     lines = _LINE_BREAK.split(decoded(text))[first - 1 : last]
-    while not lines[-1].strip() or lines[-1].lstrip().startswith("#"):
+    while not lines[-1].strip():
         del lines[-1]
     if end > 0:
         # Others may be on its first and its last line, as in JSON.
@@ -99,20 +99,27 @@ def _read(text: str) -> _Part | None:
     stack: list[_Part] = []
     anchors: dict[str, _Part] = {}
     root: _Part | None = None
+    last = 0
     for event in _events(text):
         kind = type(event)
         if kind in (yaml.MappingEndEvent, yaml.SequenceEndEvent):
             ended = stack.pop()
-            # Nothing is written where a block ends: what follows it is there.
-            is_block = event.start_mark.index == event.end_mark.index
-            ended.end = Position(max(event.end_mark.line, ended.position.line), 0) if is_block else _end(event)
+            if event.start_mark.index < event.end_mark.index:
+                ended.end = _end(event)
+                last = ended.end.line
+            else:
+                # Nothing is written where a block ends: comments on what follows may be before that.
+                ended.end = Position(max(last, ended.position.line), 0)
             continue
         if kind not in (yaml.ScalarEvent, yaml.AliasEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent):
             continue
         mark = event.start_mark
         part = _Part(Position(mark.line + 1, mark.column + 1), is_list=kind is yaml.SequenceStartEvent)
-        if kind is yaml.ScalarEvent:
-            part.end = _end(event)
+        if kind in (yaml.ScalarEvent, yaml.AliasEvent):
+            end = _end(event)
+            part.end = end if kind is yaml.ScalarEvent else part.end
+            # A scalar that is not written is where the next part begins.
+            last = end.line if mark.index < event.end_mark.index else last
         if kind is yaml.AliasEvent:
             part.parts = anchors[event.anchor].parts if event.anchor in anchors else {}
         elif event.anchor is not None:

@@ -30,6 +30,8 @@ from jikko.values import Json
 
 AgentEvent = dict[str, Json]
 _TOKENS: Final = {"inputTokens": "prompt_tokens", "outputTokens": "completion_tokens", "totalTokens": "total_tokens"}
+_LATEST: Final = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+"""No date is later, and forms may wait for longer."""
 _CALL: Final = "CALL "
 """How the entries of an agent's log begin that tell of a call of a tool."""
 
@@ -244,7 +246,7 @@ def _interrupt(form: FormRequested) -> AgentEvent:
             "properties": {"action": action, "inputs": asked},
             "required": ["action", "inputs"] if inputs else ["action"],
         },
-        "expiresAt": datetime.fromtimestamp(form.expires_at, UTC).isoformat(),
+        "expiresAt": datetime.fromtimestamp(min(form.expires_at, _LATEST), UTC).isoformat(),
         "metadata": {"title": form.title, "node_id": form.node_id, "form_id": form.form_id},
     }
 
