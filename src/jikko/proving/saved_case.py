@@ -13,12 +13,14 @@ from jikko.proving.recorded_case import recorded_case
 from jikko.proving.verdict import NodeNames
 from jikko.record import RunRecord
 from jikko.repositories.conversation_store import ConversationStore
-from jikko.values import Json, stored_files
+from jikko.values import Json, encode_json, stored_files
 
 _NEVER_ENDS: Final = {
     "stopped": "it was stopped from outside, and no test does that",
     "running": "it has not ended yet",
 }
+_LONG: Final = 50_000
+"""Bytes as JSON."""
 SaveFiles: TypeAlias = Callable[[Mapping[str, dict[str, Json]]], Awaitable[Mapping[str, str]]]
 """Saves files of a run, which come by their ids; gives their paths, from the folder of the test file."""
 
@@ -52,6 +54,15 @@ async def saved_case(
     return recorded_case(f"run {run_id}", events, names, paths, answer)
 
 
+class _LongDumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """Much faster, but writes emoji as escapes, which people read less well: for long files only."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 def as_test_file(content: Any) -> bytes:
     """A test file, or a workflow, in YAML."""
-    return yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=120).encode()
+    dumper = _LongDumper if len(encode_json(content)) > _LONG else yaml.SafeDumper
+    written: str = yaml.dump(content, Dumper=dumper, allow_unicode=True, sort_keys=False, width=120)
+    return written.encode()

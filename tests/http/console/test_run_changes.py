@@ -1,5 +1,7 @@
 """What a run did otherwise than an earlier one, as the console tells it; and a test made of a run."""
 
+import time
+
 import httpx
 import pytest
 import yaml
@@ -77,6 +79,22 @@ async def test_a_run_is_made_a_test_of_its_version(
     [case] = test["cases"]
     assert case["inputs"] == {"q": "長い 🙂 \ue000"}
     assert case["expect"]["outputs"] == {"equals": {"n": "3", "said": "やあ 長い 🙂 \ue000 🙂"}}
+
+
+async def test_a_long_test_is_written_soon_and_one_above_a_megabyte_is_left_to_the_command(
+    scene: Scene, operator: httpx.AsyncClient, viewer: httpx.AsyncClient
+) -> None:
+    flow = await scene.publish(divides("2"))
+    long = await ran(operator, flow, q="長い 🙂\n# \ue000\n" * 10_000)
+    longer = await ran(operator, flow, q="長" * 200_000)
+    began = time.process_time()
+    answer = await viewer.get(f"{API}/runs/{long['id']}/test")
+    assert time.process_time() - began < 1
+    [case] = yaml.safe_load(answer.text)["cases"]
+    assert case["inputs"] == {"q": "長い 🙂\n# \ue000\n" * 10_000}
+    refused = await viewer.get(f"{API}/runs/{longer['id']}/test")
+    assert (refused.status_code, refused.json()["code"]) == (413, "request_entity_too_large")
+    assert "jikko runs save" in refused.json()["message"]
 
 
 async def test_what_no_test_can_do_is_refused(scene: Scene, operator: httpx.AsyncClient) -> None:
