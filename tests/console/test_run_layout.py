@@ -57,6 +57,9 @@ def test_neither_part_can_be_lost(site: Site, visit: Visit) -> None:
         line.press("ArrowDown")
     expect(page.get_by_role("tree")).to_be_visible()
     wait_for(lambda: height(page.locator(".steps")) >= 100)
+    # Nor in a window that is made smaller than what was chosen.
+    page.set_viewport_size({"width": 1000, "height": 560})
+    wait_for(lambda: height(page.locator(".steps")) >= 100)
     page.set_viewport_size(SMALL)
     expect(line).to_be_hidden()
     wait_for(lambda: 200 <= height(graph) <= 230)

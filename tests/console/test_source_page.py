@@ -23,7 +23,10 @@ def failed(site: Site, tmp_path: Path) -> str:
 def test_a_failed_node_shows_its_code_as_the_version_that_ran_has_it(site: Site, visit: Visit, failed: str) -> None:
     page = visit(f"/runs/{failed}")
     page.keyboard.press("f")
-    page.get_by_role("tab", name="Source").click()
+    page.get_by_role("tab", name="Output").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Source")).to_be_focused()
     panel = page.get_by_role("tabpanel", name="Source")
     expect(panel).to_contain_text("return 1 / 0")
     expect(panel).not_to_contain_text("is fine")

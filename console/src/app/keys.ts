@@ -56,7 +56,7 @@ export const KEYS: readonly Binding[] = [
   { action: 'last', scope: 'steps', keys: ['End'], word: 'keys.last_step' },
   { action: 'enter', scope: 'steps', keys: ['Enter'], word: 'keys.inspector' },
   { action: 'back', scope: 'run', keys: ['Escape'], word: 'keys.back' },
-  { action: 'tab', scope: 'run', keys: ['1', '2', '3', '4'], word: 'keys.tab' },
+  { action: 'tab', scope: 'run', keys: ['1', '2', '3', '4', '5'], word: 'keys.tab' },
   { action: 'failure', scope: 'run', keys: ['f'], word: 'keys.failure' },
   { action: 'backward', scope: 'run', keys: [','], word: 'keys.backward' },
   { action: 'forward', scope: 'run', keys: ['.'], word: 'keys.forward' },

@@ -102,6 +102,7 @@ export const ja: Record<keyof typeof en, string> = {
   'form.files': 'ファイルを選択、ドロップ、または貼り付け',
   'form.uploading': 'アップロード中…',
   'form.json': 'JSON として読めません: {error}',
+  'form.files_left': 'メッセージのファイルは引き継がれません。チャットで添付してください。',
   'form.last': '前回の入力を使う',
   'form.left': '回答するとすぐに再開します。回答がない場合は {time} 後に自動で進みます。',
   'form.length': '{n} / {all} 文字',

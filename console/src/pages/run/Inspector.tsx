@@ -61,7 +61,7 @@ export function Inspector({ view, run, choices, retry, box }: Props) {
           <p className="faint only-large">{t('inspector.hint')}</p>
         </div>
       ) : (
-        <Boundary key={`${execution.id} ${tab} ${round}`}>
+        <Boundary key={`${execution.id} ${round}`}>
           <Head
             view={view}
             execution={execution}
@@ -79,7 +79,10 @@ export function Inspector({ view, run, choices, retry, box }: Props) {
             chosen={tab}
             choose={id => change({ tab: id })}
           >
-            <Body tab={tab} view={view} execution={execution} run={run} choices={choices} retry={retry} />
+            {/* The tabs stay, and so does the focus in them. */}
+            <Boundary key={tab}>
+              <Body tab={tab} view={view} execution={execution} run={run} choices={choices} retry={retry} />
+            </Boundary>
           </Tabs>
         </Boundary>
       )}

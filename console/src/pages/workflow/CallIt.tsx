@@ -5,8 +5,7 @@ import { Copy } from '../../parts/copy.tsx'
 import { Boundary } from '../../parts/Panel.tsx'
 import { Tabs } from '../../parts/Tabs.tsx'
 import { t } from '../../words/words.ts'
-
-const KEY = 'app-…'
+import { programs } from './callCode.ts'
 
 const PATHS: Partial<Record<string, string>> = { workflow: 'workflows/run', completion: 'completion-messages' }
 
@@ -31,18 +30,7 @@ export function CallIt({
   // An agent answers in a stream alone.
   const response_mode = app.mode === 'agent-chat' ? 'streaming' : 'blocking'
   const body = { inputs, ...(path ? {} : { query }), user, response_mode }
-  const json = JSON.stringify(body, null, 2).replace(/'/g, "'\\''").replace(/\n/g, '\n  ')
-  const code: Record<string, string> = {
-    curl: `curl ${url} \\\n  -H 'Authorization: Bearer ${KEY}' \\\n  -H 'Content-Type: application/json' \\\n  -d '${json}'`,
-    Python: `import httpx\n\nanswer = httpx.post(\n    "${url}",\n    headers={"Authorization": "Bearer ${KEY}"},\n    json=${JSON.stringify(
-      body,
-      null,
-      4,
-    )
-      .replace(/\btrue\b/g, 'True')
-      .replace(/\n/g, '\n    ')},\n    timeout=None,\n)\nprint(answer.json())`,
-    JavaScript: `const answer = await fetch("${url}", {\n  method: "POST",\n  headers: {\n    Authorization: "Bearer ${KEY}",\n    "Content-Type": "application/json",\n  },\n  body: JSON.stringify(${JSON.stringify(body, null, 2).replace(/\n/g, '\n  ')}),\n})\nconsole.log(await answer.json())`,
-  }
+  const code = programs({ url, body })
   return (
     <section className="panel call">
       <Boundary>

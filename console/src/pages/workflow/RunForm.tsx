@@ -69,8 +69,17 @@ export function RunForm({ app }: { app: AppDetail }) {
       const id = from ?? (await get<RunPage>('runs', { app: app.id, limit: 1 })).data[0]?.id
       if (!id) return setWrong(t('form.no_last'))
       const run = await get<RunDetail>(`runs/${id}`)
-      setValues(now => ({ ...now, ...inputsOf(app.form, run.inputs) }))
-      if (isChat) setMessage(String(run.inputs['sys.query'] ?? ''))
+      // What was written meanwhile stays.
+      setValues(now => ({
+        ...now,
+        ...Object.fromEntries(
+          Object.entries(inputsOf(app.form, run.inputs)).filter(([name]) => now[name] === values[name]),
+        ),
+      }))
+      if (isChat) {
+        setMessage(now => now || String(run.inputs['sys.query'] ?? ''))
+        if (holdsFiles({ files: run.inputs['sys.files'] })) setWrong(t('form.files_left'))
+      }
       // Its files are its user's.
       if (holdsFiles(run.inputs)) setUser(run.user)
     } catch (error) {

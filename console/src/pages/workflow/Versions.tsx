@@ -28,9 +28,7 @@ export function Versions({
     setError('')
     try {
       await post(`apps/${app.id}/versions/${version.workflow_id}/publish`)
-      await Promise.all(
-        [['app', app.id], ['versions', app.id], ['apps']].map(queryKey => cache.invalidateQueries({ queryKey })),
-      )
+      await cache.invalidateQueries()
     } catch (failure) {
       setError(errorText(failure))
     }

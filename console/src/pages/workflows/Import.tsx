@@ -28,7 +28,8 @@ export function Import({ files, close }: { files: readonly File[]; close: () => 
       const answer = await call<{ data: Imported[] }>('POST', 'apps', { form, query: { dry_run: dry } })
       setFound(answer.data)
       setDone(!dry)
-      if (!dry) await cache.invalidateQueries({ queryKey: ['apps'] })
+      // Workflows, versions, and what a run can be repeated by.
+      if (!dry) await cache.invalidateQueries()
     } catch (failure) {
       setError(failure)
     } finally {
