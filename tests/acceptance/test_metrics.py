@@ -143,7 +143,7 @@ def test_every_number_is_what_happened(shown: Metrics) -> None:
     assert found["jikko_members"] == {(): 1}
     assert found["jikko_loop_lag_seconds_count"][()] > 0
     assert sum(found["jikko_app_runs_finished_total"].values()) == 2
-    assert found["process_cpu_seconds_total"][()] > 0.1
+    assert found["process_cpu_seconds_total"][()] > 0.01
     assert 10 << 20 < found["process_resident_memory_bytes"][()] < 1 << 30
 
 

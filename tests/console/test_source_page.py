@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.console.conftest import SMALL, Site, Visit
+from tests.console.conftest import SMALL, Site, Visit, wait_for
 from tests.console.test_retry_page import BROKEN, FIXED, app_of, publish
 
 
@@ -23,7 +23,8 @@ def failed(site: Site, tmp_path: Path) -> str:
 def test_a_failed_node_shows_its_code_as_the_version_that_ran_has_it(site: Site, visit: Visit, failed: str) -> None:
     page = visit(f"/runs/{failed}")
     page.keyboard.press("f")
-    page.get_by_role("tab", name="Output").focus()
+    expect(page.get_by_label("Inspector")).to_contain_text("ZeroDivisionError")
+    page.get_by_role("tab", name="Output", exact=True).focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("tab", name="Source")).to_be_focused()
@@ -40,7 +41,7 @@ def test_a_workflow_shows_the_lines_of_the_step_that_is_chosen(site: Site, visit
     page = visit(f"/w/{app_of(site, failed)}?node=judge", size=SMALL, locale="ja-JP")
     expect(page.get_by_role("heading", name="定義")).to_be_visible()
     expect(page.locator("pre.numbered")).to_contain_text("is fine")
-    page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+    wait_for(lambda: page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
 def test_a_viewer_sees_no_source(site: Site, visit: Visit, failed: str) -> None:

@@ -98,6 +98,7 @@ def test_the_description_says_which_requests_take_a_key() -> None:
         ("post", "/v1/completion-messages"),
         ("post", "/v1/chat/completions"),
         ("post", "/v1/responses"),
+        ("post", "/ag-ui/{app}"),
         ("post", "/v1/workflows/run"),
         ("post", "/v1/workflows/{workflow_id}/run"),
         ("post", "/v1/workflows/run/{workflow_run_id}/retry"),

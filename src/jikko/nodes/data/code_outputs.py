@@ -48,7 +48,7 @@ def read_outputs(data: Fields, name: str, more: Collection[str] = ()) -> dict[st
 
 
 def _read(value: Json) -> Json:
-    """Text in scientific notation with an exponent sign is a float ([QUIRK] of docs/dify-behaviour.md)."""
+    """Text in scientific notation with an exponent sign is a float (a [QUIRK])."""
     return float(value) if isinstance(value, str) and _SCIENTIFIC.fullmatch(value) else value
 
 
