@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 from tests.console.conftest import Site, Visit
 from tests.console.test_run_page import steps
 
-SOON = 0.2
+SOON = 0.5
 """Seconds from the commit of an event to its sight, on a machine that has nothing else to do."""
 
 

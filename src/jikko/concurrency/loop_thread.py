@@ -52,12 +52,14 @@ class LoopThread:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do some work; raises what it raises, and ``KeyboardInterrupt``, once the work is cancelled."""
-        future = self.start(work)
         try:
+            future = self.start(work)
             while not self.is_done(future):
                 pass
         except BaseException:
+            # It may have begun, although the interrupt came while it was handed over; or not, and never will.
             self.run(self._cancel(work))
+            work.close()
             raise
         return future.result()
 
