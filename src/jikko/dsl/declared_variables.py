@@ -16,7 +16,7 @@ MAX_VALUE: Final = 200 * 1024
 
 _ENVIRONMENT_TYPES: Final = ("string", "number", "secret", "integer", "float", "llm")
 _CONVERSATION_TYPES: Final = tuple(
-    "string number integer float secret boolean object array[string] array[number] array[object] array[boolean]".split()  # noqa: SIM905
+    "string number integer float secret boolean object array[string] array[number] array[object] array[boolean]".split()
 )
 
 

@@ -12,7 +12,7 @@ from jikko.dsl.json_schema import doubts
 from jikko.values import Json
 
 INPUT_TYPES: Final = tuple(
-    "text-input paragraph select number checkbox file file-list json_object external_data_tool".split()  # noqa: SIM905
+    "text-input paragraph select number checkbox file file-list json_object external_data_tool".split()
 )
 """Source: docs/dify-behaviour.md, “Start node”. The last is a left-over of old chat apps."""
 

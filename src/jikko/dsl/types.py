@@ -19,7 +19,7 @@ DIFY_TYPES: Final = ENTRY_TYPES | frozenset(
     end answer llm knowledge-retrieval knowledge-index if-else code template-transform question-classifier http-request
     tool agent variable-aggregator parameter-extractor assigner document-extractor list-operator human-input iteration
     iteration-start loop loop-start loop-end
-    """.split()  # noqa: SIM905
+    """.split()
 )
 """Every type of Dify 1.15. A node of another type is a mistake."""
 

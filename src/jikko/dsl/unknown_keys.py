@@ -14,13 +14,13 @@ from jikko.dsl.fields import problem_at
 
 # Texts, since lists would be a line a key.
 _OF_FILE: Final = frozenset(
-    "version kind app workflow model_config agent agent_packages dependencies site bundle_id".split()  # noqa: SIM905
+    "version kind app workflow model_config agent agent_packages dependencies site bundle_id".split()
 )
 _OF_APP: Final = frozenset(
-    "name mode icon icon_type icon_background description use_icon_as_answer_icon max_active_requests".split()  # noqa: SIM905
+    "name mode icon icon_type icon_background description use_icon_as_answer_icon max_active_requests".split()
 )
 _OF_WORKFLOW: Final = frozenset(
-    "graph features environment_variables conversation_variables rag_pipeline_variables kind version".split()  # noqa: SIM905
+    "graph features environment_variables conversation_variables rag_pipeline_variables kind version".split()
 )
 _OF_NODES: Final = frozenset(
     """
@@ -47,7 +47,7 @@ _OF_NODES: Final = frozenset(
     async_mode config content_type cron_expression event_label event_name event_node_version event_parameters frequency
     mode response_body status_code subscription_id timezone trigger_id trigger_label visual_config webhook_debug_url
     webhook_url
-    """.split()  # noqa: SIM905
+    """.split()
 )
 _OF_CONFIG: Final = frozenset(
     """
@@ -55,7 +55,7 @@ _OF_CONFIG: Final = frozenset(
     dataset_query_variable dataset_configs agent_mode opening_statement suggested_questions
     suggested_questions_after_answer speech_to_text text_to_speech retriever_resource annotation_reply more_like_this
     sensitive_word_avoidance file_upload
-    """.split()  # noqa: SIM905
+    """.split()
 )
 _NEWER: Final = re.compile(r"v?0*(?:0\.0*(?:[7-9]|[1-9]\d+)|[1-9]\d*)(?:\D.*)?", re.ASCII | re.DOTALL)
 

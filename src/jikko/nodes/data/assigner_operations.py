@@ -14,9 +14,7 @@ _ON_ARRAYS: Final = frozenset({"append", "extend", "remove-first", "remove-last"
 
 WITHOUT_INPUT: Final = frozenset({"clear", "remove-first", "remove-last"})
 """Operations that look at no value."""
-OPERATIONS: Final = tuple(
-    "over-write set clear append extend remove-first remove-last += -= *= /=".split()  # noqa: SIM905
-)
+OPERATIONS: Final = tuple("over-write set clear append extend remove-first remove-last += -= *= /=".split())
 """What version 2 can do."""
 
 _ZEROS: Final[Mapping[str, Callable[[], Json]]] = {

@@ -17,9 +17,7 @@ from jikko.nodes.flow.usage import container_metadata, total
 from jikko.nodes.node_context import ContainerContext
 from jikko.values import UNSET, Json, Selector
 
-VARIABLE_TYPES = tuple(
-    "string number object boolean array[string] array[number] array[object] array[boolean]".split()  # noqa: SIM905
-)
+VARIABLE_TYPES = tuple("string number object boolean array[string] array[number] array[object] array[boolean]".split())
 _ELEMENTS: Final[Mapping[str, type | tuple[type, ...]]] = {
     "array[string]": str,
     "array[number]": (int, float),

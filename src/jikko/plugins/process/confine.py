@@ -54,7 +54,7 @@ SYSTEM = tuple(
     /usr /lib /lib64 /bin /etc/ssl/certs /etc/ssl/openssl.cnf /etc/pki /etc/ca-certificates /etc/resolv.conf /etc/hosts
     /etc/nsswitch.conf /etc/gai.conf /etc/localtime /etc/ld.so.cache /etc/mime.types /dev/urandom /dev/random
     /proc/cpuinfo /proc/meminfo /sys/devices/system/cpu
-    """.split()  # noqa: SIM905
+    """.split()
 )
 """What every plugin may read: programs and libraries, certificates, names of hosts; nothing that tells of users."""
 

@@ -16,7 +16,7 @@ KNOWN: Final = frozenset(
     audio best_of echo frequency_penalty logit_bias logprobs max_completion_tokens max_tokens metadata modalities n
     parallel_tool_calls prediction presence_penalty prompt_cache_key reasoning_effort response_format safety_identifier
     seed service_tier stop store suffix temperature top_logprobs top_p user verbosity web_search_options
-    """.split()  # noqa: SIM905
+    """.split()
 )
 """What the protocol itself has. Others are passed on: compatible servers have many of their own."""
 _OURS: Final = frozenset({"model", "messages", "prompt", "stream", "stream_options", "tools", "tool_choice"})
