@@ -19,7 +19,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NamedTuple
 
 import uvloop
 
@@ -130,6 +131,38 @@ async def calls(path: Request, count: int) -> float:
         for _ in range(count):
             await path()
     return found.count / count
+
+
+class Trip(NamedTuple):
+    """The way of a request through the source, on the thread of the event loop."""
+
+    stays: int
+    """How often a call, or a coroutine that goes on, is in another file than the one before it."""
+    files: int
+
+
+async def trip(path: Request) -> Trip:
+    """The shortest of ten: the thread that writes may be quicker or slower than the loop."""
+    for _ in range(3):
+        await path()
+    return min([await _traced(path) for _ in range(10)])
+
+
+async def _traced(path: Request) -> Trip:
+    visited: list[str] = []
+
+    def follow(frame: FrameType, event: str, argument: object) -> None:
+        file = frame.f_code.co_filename
+        if event == "call" and "/src/jikko/" in file and visited[-1:] != [file]:
+            visited.append(file)
+
+    before = sys.getprofile()
+    sys.setprofile(follow)
+    try:
+        await path()
+    finally:
+        sys.setprofile(before)
+    return Trip(len(visited), len(set(visited)))
 
 
 def yardstick() -> bytes:

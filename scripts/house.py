@@ -1,11 +1,14 @@
 """Counts what makes the source hard to find one's way in: `make house`.
 
-Counted are source and tests, names that stand for two things, imports that are hidden in functions, and what is not
-typed. The trips of a request are counted by tests/test_performance_guard.py.
+Counted are source and tests, names that stand for two things, imports that are hidden in functions, what is not typed,
+the files that a change touches, and the way of a start through the source. tests/test_house.py and
+tests/test_performance_guard.py hold them.
 """
 
 import ast
+import asyncio
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +17,16 @@ from typing import Final, NamedTuple
 ROOT: Final = Path(__file__).parent.parent
 SOURCE: Final = ROOT / "src" / "jikko"
 _ANY_IN: Final = ("cli", "server")
+_KEPT_IN: Final = ("events", "event_parts", "record", "engine", "runs", "store", "ports", "repositories")
+"""Where a column is on its way from an event, or from a service, to both databases."""
+COLUMNS: Final = {
+    "of a run": "failed_node",
+    "of a run that events count": "exceptions_count",
+    "of a cold table": "due_at",
+}
+"""Columns that stand for all, with names that nothing else has."""
+_DIRECTORIES: Final = ("served.py", "operation.py")
+"""What says how the paths of sections begin, and how an operation is written: no part of one."""
 _INDENTED: Final = re.compile(r"^[ \t]+.*\bimport\b", re.MULTILINE)
 """Without such a line no function of a module imports anything: most have none, and need no look at their trees."""
 
@@ -72,6 +85,30 @@ def untyped(found: list[Module]) -> int:
     return sum(len(re.findall(r"\b(?:settings|assembly): Any\b", module.text)) for module in of_entry)
 
 
+def files_of_column(column: str) -> list[Path]:
+    """Modules and migrations that name a column, without those that only show it."""
+    files = [*SOURCE.rglob("*.py"), *SOURCE.rglob("*.sql")]
+    kept = [path for path in files if path.relative_to(SOURCE).with_suffix("").parts[0] in _KEPT_IN]
+    return sorted(path for path in kept if re.search(rf"\b{column}\b", path.read_text("utf-8")))
+
+
+def files_of_operation(found: list[Module]) -> int:
+    """The most modules of ``http`` in which the path of one operation of the API stands, its own among them."""
+    of_http = [module for module in found if module.path.is_relative_to(SOURCE / "http")]
+    texts = [module.text for module in of_http if module.path.name not in _DIRECTORIES]
+    routes = {route for text in texts for route in re.findall(r'@\w+\(\s*(?:"[A-Z]+", )?("/v1/[^"]+")', text)}
+    return max(sum(route in text for text in texts) for route in routes)
+
+
+async def way_of_a_start() -> tuple[int, int]:
+    """Stays and files of a start that waits for its end, kept on the disk."""
+    from benchmarks.hot_paths import hot_paths, trip
+
+    with tempfile.TemporaryDirectory() as folder:
+        async with hot_paths(Path(folder), in_memory=False) as paths:
+            return await trip(paths.run("start_end", q="hello"))
+
+
 def figures(source: list[Module]) -> Iterator[tuple[str, int]]:
     """Each figure with its name, in the order of the table."""
     yield "lines of source", sum(module.text.count("\n") for module in source)
@@ -82,8 +119,18 @@ def figures(source: list[Module]) -> Iterator[tuple[str, int]]:
     yield "public class names used twice or more", len(shared_classes(source))
     yield "modules that share their name", sum(shared_modules(source).values())
     yield "Any for settings and assembly in cli and server", untyped(source)
+    for what, column in COLUMNS.items():
+        yield f"files that a column {what} touches", len(files_of_column(column))
+    yield "files that an operation of the API touches", files_of_operation(source)
+    yield "lines of the glossary", (ROOT / "docs" / "glossary.md").read_text("utf-8").count("\n")
+
+
+def _main() -> None:
+    for name, figure in figures(modules()):
+        print(f"{figure:8,}  {name}")
+    for name, figure in zip(("stays", "files"), asyncio.run(way_of_a_start()), strict=True):
+        print(f"{figure:8,}  {name} of a start that waits for its end")
 
 
 if __name__ == "__main__":
-    for name, figure in figures(modules()):
-        print(f"{figure:8,}  {name}")
+    _main()

@@ -7,6 +7,7 @@ Figures that fell may be recorded too: it is what keeps them. What a start does 
 """
 
 import gc
+import operator
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.counting import Statement, statements
-from benchmarks.hot_paths import HotPaths, Request, calls, costs, hot_paths, yardstick
+from benchmarks.hot_paths import HotPaths, Request, Trip, calls, costs, hot_paths, trip, yardstick
 
 from jikko.concurrency.scheduler import Scheduler
 from jikko.runs import executor
@@ -47,6 +48,13 @@ CALLS = {
 """Function calls of a request on the thread of the event loop, kept on the disk, and four of the count: Python 3.11,
 and later versions, where comprehensions are none. The fewest of 30 requests, none of which gives way to another.
 """
+TRIPS = {
+    "GET run detail": Trip(stays=16, files=13),
+    "blocking start->end": Trip(stays=204, files=70),
+    "blocking start->answer of a chat": Trip(stays=243, files=81),
+    "streaming start->end": Trip(stays=260, files=77),
+}
+"""What a reader walks through who follows a request; see ``Trip``. `make house` shows that of a start."""
 CALLS_A_TOKEN = (136.2, 131.2)
 """Of a streamed answer, from the model's text to the client's message, kept in memory."""
 CALLS_MARGIN = 1.01
@@ -115,6 +123,15 @@ async def test_the_hot_paths_make_no_more_function_calls_than_recorded(tmp_path:
         found = {name: await least(path) for name, path in (await paths.all()).items()}
     assert found.keys() == CALLS.keys()
     assert {name: count for name, count in found.items() if count > CALLS[name][LATER] * CALLS_MARGIN} == {}
+
+
+@pytest.mark.usefixtures("undisturbed")
+async def test_the_hot_paths_go_through_no_more_files_than_recorded(tmp_path: Path) -> None:
+    async with hot_paths(tmp_path, in_memory=False) as paths:
+        all_paths = await paths.all()
+        found = {name: await trip(all_paths[name]) for name in TRIPS}
+    most = {name: Trip(int(known.stays * CALLS_MARGIN), known.files) for name, known in TRIPS.items()}
+    assert {name: way for name, way in found.items() if any(map(operator.gt, way, most[name]))} == {}
 
 
 async def test_a_streamed_token_makes_no_more_function_calls_than_recorded(paths: HotPaths) -> None:
