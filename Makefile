@@ -118,10 +118,9 @@ lint-rest:
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/test_house.py -k too_long
 
-format: $(VENV)/.development ## Format the code, and repair what can be repaired; bring the glossary up to date
+format: $(VENV)/.development ## Format the code, and repair what can be repaired
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/python -m scripts.glossary
 
 bench: $(VENV)/.development ## Measure; prints a table, writes build/benchmarks.json
 	@$(BIN)/python scripts/bench.py

@@ -122,7 +122,7 @@ def figures(source: list[Module]) -> Iterator[tuple[str, int]]:
     for what, column in COLUMNS.items():
         yield f"files that a column {what} touches", len(files_of_column(column))
     yield "files that an operation of the API touches", files_of_operation(source)
-    yield "lines of the glossary", (ROOT / "docs" / "glossary.md").read_text("utf-8").count("\n")
+    yield "lines of the glossary, by hand", (ROOT / "docs" / "glossary.md").read_text("utf-8").count("\n")
 
 
 def _main() -> None:
