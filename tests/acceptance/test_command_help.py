@@ -49,9 +49,9 @@ def test_every_command_but_serve_prints_json() -> None:
     assert without == ["serve", "schema", "apps export", "runs save", "runs export", "providers init"]
 
 
-def test_the_readme_names_every_command() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    rows = " ".join(line for line in readme.splitlines() if line.startswith("| `jikko"))
+def test_the_page_of_the_command_line_names_every_command() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+    rows = " ".join(line for line in page.splitlines() if line.startswith("| `jikko"))
     documented = {f"{group} {name}" for group in (*GROUPS, *SMALL_GROUPS) for name in _listed(rows, group)}
     documented |= {name for name in COMMANDS if f"`jikko {name}" in rows and name not in GROUPS}
     # Of groups in groups the name is enough.
