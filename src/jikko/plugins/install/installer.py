@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from jikko.errors import InvalidSettings
 from jikko.plugins.install.installed_plugins import UNFINISHED, Entry, InstalledPlugins
 from jikko.plugins.install.uv import Uv
-from jikko.plugins.install.virtual_environment import compile_code, interpreters, make_environment, requirements_of
+from jikko.plugins.install.virtual_environment import interpreters, make_environment, requirements_of
 from jikko.plugins.package.declaration import Plugin
 from jikko.plugins.package.package_archive import Archive, PackageRefused, unpack
 from jikko.private import remove
@@ -109,6 +109,7 @@ class PluginInstaller:
                             group.create_task(put(same, uid))
                 finally:
                     installed.sweep()
+                    uv.bytecode.sweep()
         return [results[number] for number in range(len(packages))]
 
     async def _put(self, plugin: Plugin, archive: Archive, uid: int, uv: Uv) -> "InstallResult | PackageRefused":
@@ -134,7 +135,7 @@ class PluginInstaller:
             except PackageRefused as problem:
                 refused = refused or problem
                 continue
-            await compile_code(files, python, confine=self._confine)
+            await uv.bytecode.compile(files, python)
             for wanted in tried:
                 try:
                     environment = await make_environment(wanted, self._installed.environments, python=python, uv=uv)

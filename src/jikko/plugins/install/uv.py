@@ -10,6 +10,7 @@ from typing import Final
 
 from jikko.errors import InvalidSettings
 from jikko.extras import how_to_install
+from jikko.plugins.install.bytecode import Bytecode
 from jikko.plugins.package.package_archive import PackageRefused
 from jikko.plugins.process.plugin_launch import Lock
 from jikko.plugins.process.process_groups import ProcessSession
@@ -35,7 +36,8 @@ class Uv:
 
         self._program = Path(find_uv_bin())
         self._cache = cache
-        self.confine = confine
+        self._confine = confine
+        self.bytecode = Bytecode(cache / "compiled", confine=confine)
         self._environment = {name: value for name, value in environment.items() if name.upper().startswith(_HANDED_ON)}
         index = environment.get("PIP_INDEX_URL")
         if index and not {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & environment.keys():
@@ -65,7 +67,7 @@ class Uv:
         temporary.mkdir(parents=True, exist_ok=True)
         # What builds a package is its own code; all else that is done here is uv's.
         builds = own_cache is not None
-        with epoll_offered() if builds and self.confine else nullcontext(0) as asked:
+        with epoll_offered() if builds and self._confine else nullcontext(0) as asked:
             lock = Lock(
                 read=(folder, self._program.parent, self._settings / "uv", Path("/etc/uv"), python.parent.parent),
                 write=(cache, *write),
@@ -74,7 +76,7 @@ class Uv:
                 memory=_MEMORY,
                 attributes=not builds,
                 epoll=not builds,
-                confine=self.confine,
+                confine=self._confine,
             )
             process = await asyncio.create_subprocess_exec(
                 *lock.command([str(self._program), *arguments]),

@@ -16,7 +16,6 @@ from weakref import WeakValueDictionary
 from jikko.plugins.install.uv import Uv
 from jikko.plugins.package.declaration import Plugin
 from jikko.plugins.package.package_archive import Archive, PackageRefused
-from jikko.plugins.process.plugin_launch import Lock
 from jikko.private import make_file, remove
 
 _SDK: Final = re.compile(r"^(dify[-_.]plugin)(?:\[[^\]]*\])?\s*[~>]=\s*([^,;\s]+)[^;]*", re.IGNORECASE)
@@ -191,7 +190,7 @@ async def _make(place: Path, wanted: Requirements, day: list[str], python: Path,
             await uv.run(*options, "-r", str(listed), folder=place, write=(place,), own_cache=own, python=python)
         finally:
             remove(own, missing_ok=True)
-    await compile_code(place / "lib", python, confine=uv.confine)
+    await uv.bytecode.compile(place / "lib", python)
     make_file(place / _READY)
 
 
@@ -226,21 +225,3 @@ def _emptied(place: Path) -> Path:
     remove(place, missing_ok=True)
     place.mkdir(parents=True)
     return place
-
-
-async def compile_code(folder: Path, python: Path, *, confine: bool) -> None:
-    """Compile files of a plugin, or of its packages, beforehand: it may not write them.
-
-    Args:
-        python: As of ``interpreters``. That of the environment would run code of packages (``.pth`` files).
-    """
-    lock = Lock(read=(), write=(folder,), confine=confine)
-    compiler = await asyncio.create_subprocess_exec(
-        *lock.command([str(python), "-I", "-S", "-m", "compileall", "-q", str(folder)]),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={},
-    )
-    # What cannot be compiled may never be imported.
-    await compiler.wait()
