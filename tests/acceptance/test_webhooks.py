@@ -103,6 +103,13 @@ def test_a_delivery_is_listed_shown_replayed_and_discarded(jikko: Command, serve
     [shown] = jikko.json("deliveries", "show", newest[3]["id"])
     assert shown["call"]["body"] == {"n": 3, "名": "🙂"}
 
+    dry = jikko("deliveries", "replay", newest[3]["id"], "--dry")
+    assert dry.out.startswith("It would run again from hook on, by version "), dry.err
+    [would] = jikko.json("deliveries", "replay", newest[1]["id"], "--dry")
+    assert would["from_nodes"] == ["hook"]
+    assert jikko("deliveries", "replay", newest[0]["id"], "--dry").code == 9
+    assert len(jikko.json("runs", "list")) == 2
+
     [replayed] = jikko.json("deliveries", "replay", newest[3]["id"])
     until(
         lambda: jikko.json("deliveries", "show", newest[3]["id"])[0]["state"] == "done",

@@ -92,9 +92,25 @@ async def test_a_delivery_is_set_aside(store: DeliveryStore) -> None:
     delivery = a_delivery(1.0)
     await add(store, delivery)
 
-    assert await store.discard(delivery.id, 9.0)
+    assert await store.discard(delivery.id, [], 9.0)
     assert await store.find(delivery.id) == replace(delivery, discarded_at=9.0)
-    assert not await store.discard(new_id(), 9.0)
+    assert not await store.discard(new_id(), [], 9.0)
+
+
+async def test_a_delivery_that_another_run_repeats_is_not_set_aside(stores: Stores) -> None:
+    first = Draft()
+    repeats = Draft(retry_of=first.id)
+    delivery = replace(a_delivery(1.0, verdict="accepted"), run_id=first.id)
+    begin = first.step(started(1.0))
+    await stores.runs.append(replace(begin, projections=(DeliveryReceived(delivery=delivery),)))
+    await stores.runs.append(first.step(finished(2.0, "failed")))
+    await stores.runs.append(repeats.step(started(3.0)))
+    store = stores.deliveries
+
+    assert not await store.discard(delivery.id, [first.id], 1.0)
+    await stores.runs.append(repeats.step(finished(4.0, "failed")))
+    assert not await store.discard(delivery.id, [first.id], 1.0)
+    assert await store.discard(delivery.id, [first.id, repeats.id], 3.0)
 
 
 async def test_what_is_old_is_removed(store: DeliveryStore) -> None:
@@ -183,7 +199,7 @@ async def test_what_is_to_be_looked_at_is_found_but_for_what_succeeded(stores: S
     await store.looked(ids["failed"], 20.0, 5.0)
     await store.looked(ids["succeeded"], 20.0, 5.0)
     assert (await store.dead(), await store.next_look()) == (1, 4.0)
-    assert await store.discard(ids["failed"], 9.0)
+    assert await store.discard(ids["failed"], [runs["failed"].id], 9.0)
     await store.looked(ids["failed"], 20.0, 5.0)
     assert (await store.dead(), [each.id for each in await store.due(99.0)]) == (0, [ids["running"]])
 

@@ -45,7 +45,7 @@ class Stored:
 )
 async def test_who_cannot_discard_a_delivery_is_told_what_to_do(status: str, told: str) -> None:
     stores = cast("Any", Stored(status))
-    deliveries = Deliveries(stores, stores, stores, stores, lambda: 2.0)
+    deliveries = Deliveries(stores, stores, stores, stores)
 
     with pytest.raises(Conflict) as refused:
         await deliveries.discard("d")
@@ -66,7 +66,7 @@ async def test_a_delivery_whose_run_cannot_be_read_is_shown_as_running() -> None
     stores = cast("Any", Newer("running"))
     stores.run.is_open = True
 
-    assert (await Deliveries(stores, stores, stores, stores, lambda: 2.0).find("d")).state == "running"
+    assert (await Deliveries(stores, stores, stores, stores).find("d")).state == "running"
 
 
 class LargeLogs(RunsInMemory):
@@ -92,7 +92,7 @@ async def test_whether_a_run_has_begun_is_told_by_the_end_of_its_log() -> None:
         delivery = Delivery(id="d", app_id=app.id, trigger_id="t", received_at=1.0, run_id=run.record.identity.run_id)
         store = cast("Any", SimpleNamespace(find=AsyncMock(return_value=delivery)))
         unused = cast("Any", None)
-        return Deliveries(store, world.store, unused, unused, lambda: world.now).find("d")
+        return Deliveries(store, world.store, unused, unused).find("d")
 
     assert [(await state(run)).state for run in (begun, waiting)] == ["running", "waiting"]
     world.script.let_go("n39")

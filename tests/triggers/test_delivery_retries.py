@@ -1,11 +1,13 @@
 """Retries of deliveries: when they come, and what is dead in the end."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from jikko.apps.publishing import AppCatalog
+from jikko.errors import Conflict
 from jikko.ids import new_id
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.delivery_store import Delivery
@@ -67,11 +69,11 @@ class Scene:
 
     def __init__(self, world: World, app: App, retries: int, **limits: int) -> None:
         self.world, self.app = world, app
-        process = world.process(None, None, None, **limits)
+        self.process = process = world.process(None, None, None, **limits)
         self.store = DeliveryStore(world.database)
         options = {f"{app.name}/hook": WebhookOptions(retries=retries)}
         self.triggers = Triggers(TriggerStore(world.database), world.app_store, process.runs, options)
-        apps = AppCatalog(world.app_store, world.classes, lambda: world.now)
+        self.apps = apps = AppCatalog(world.app_store, world.classes, lambda: world.now)
         self.webhooks = Webhooks(
             self.triggers,
             options,
@@ -82,7 +84,7 @@ class Scene:
             world.files,
             lambda: world.now,
         )
-        self.deliveries = Deliveries(self.store, world.store, process.retries, apps, lambda: world.now)
+        self.deliveries = Deliveries(self.store, world.store, process.retries, apps)
         self.retries = DeliveryRetries(
             self.store, self.deliveries, process.retries, apps, self.triggers, lambda: world.now
         )
@@ -171,6 +173,39 @@ async def test_a_dead_delivery_is_set_aside(world: World) -> None:
     discarded = await made.deliveries.discard(view.delivery.id)
 
     assert (discarded.state, await made.store.dead(), await made.store.next_look()) == ("discarded", 0, None)
+
+
+class ReplayedMeanwhile(DeliveryStore):
+    """Somebody replays the delivery just before it is set aside."""
+
+    deliveries: Deliveries
+    replays = 0
+
+    async def discard(self, delivery_id: str, run_ids: Sequence[str], at: float) -> bool:
+        if not self.replays:
+            self.replays += 1
+            await (await self.deliveries.replay(delivery_id)).committed()
+        return await super().discard(delivery_id, run_ids, at)
+
+
+async def test_a_delivery_that_is_replayed_meanwhile_is_not_set_aside_with_what_its_new_run_brings(
+    world: World,
+) -> None:
+    made = await scene(world)
+    world.script.failing = {"work"}
+    await made.call()
+    store = ReplayedMeanwhile(world.database)
+    store.deliveries = made.deliveries
+    racing = Deliveries(store, world.store, made.process.retries, made.apps)
+    world.script.held = {"work"}
+
+    with pytest.raises(Conflict, match="is (waiting|running) and cannot be discarded"):
+        await racing.discard((await made.view()).delivery.id)
+
+    world.script.let_go("work")
+    await world.ended((await made.view()).runs[-1])
+    assert (await made.view()).state == "failed"
+    assert await made.store.next_look() is not None
 
 
 async def test_without_retries_a_failed_delivery_is_not_looked_at(world: World) -> None:

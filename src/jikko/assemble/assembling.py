@@ -210,7 +210,7 @@ async def _assembly(
         lambda: lazy.Triggers(stores.triggers(), stores.apps, runs.runs, webhook_options), lambda: lazy.Triggers
     )
     deliveries = lazy_proxy(
-        lambda: lazy.Deliveries(stores.deliveries(), stores.runs, runs.retries, apps, clock),
+        lambda: lazy.Deliveries(stores.deliveries(), stores.runs, runs.retries, apps),
         lambda: lazy.Deliveries,
     )
     webhooks = lazy_proxy(

@@ -38,8 +38,11 @@ ORDER BY received_at DESC, delivery_id DESC LIMIT :limit
 """)
 COUNT: Final = f"SELECT count(*) FROM deliveries WHERE {_NOT_ACCEPTED} AND received_at >= :since"
 _FORGET_ALL: Final = "DELETE FROM deliveries WHERE trigger_id = :trigger"
-_DISCARD: Final = """
-UPDATE deliveries SET discarded_at = :at, look_at = NULL, dead_at = NULL WHERE delivery_id = :id
+_REPEATED: Final = "SELECT 1 FROM {} r WHERE r.retry_of IN :run_ids AND NOT (r.run_id IN :run_ids)"
+_DISCARD: Final = f"""
+UPDATE deliveries SET discarded_at = :at, look_at = NULL, dead_at = NULL
+WHERE delivery_id = :id AND NOT EXISTS ({_REPEATED.format("runs")} AND r.retry_of IS NOT NULL)
+  [postgres: AND NOT EXISTS ({_REPEATED.format("open_runs")})]
 """
 _NEXT_LOOK: Final = "SELECT min(look_at) FROM deliveries WHERE look_at IS NOT NULL"
 # Nearly all of them. 2 and 5: they succeeded, also if partially (store/run_columns.py).
@@ -105,9 +108,15 @@ class DeliveryStore:
         rows = await self._sql.rows(COUNT, trigger_id=trigger_id, verdict="refused", since=since)
         return int(rows[0][0])
 
-    async def discard(self, delivery_id: str, at: float) -> bool:
-        """Note that a delivery is set aside. Durable when it returns. Returns whether there is one."""
-        return bool(await self._sql.count(_DISCARD, id=delivery_id.lower(), at=at))
+    async def discard(self, delivery_id: str, run_ids: Sequence[str], at: float) -> bool:
+        """Note that a delivery is set aside. Durable when it returns. Returns whether it was: not if it is gone, or if
+        another run than these repeats one of them.
+
+        Args:
+            run_ids: Its runs.
+            at: When the newest of them was created.
+        """
+        return bool(await self._sql.count(_DISCARD, id=delivery_id.lower(), run_ids=run_ids, at=at))
 
     async def next_look(self) -> float | None:
         """When the next one is to be looked at; ``None``: none is."""

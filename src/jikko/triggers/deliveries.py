@@ -8,14 +8,13 @@ from msgspec import Struct
 from jikko.apps.publishing import AppCatalog
 from jikko.errors import Conflict, JikkoError, LogDamaged, NotFound, StoreUnavailable
 from jikko.events import NodeStarted, RunRetried, RunStarted
-from jikko.ports.clock import Clock
 from jikko.ports.stores.delivery_store import Delivery, Place
 from jikko.ports.stores.run_store import RunStore
 from jikko.ports.stores.trigger_store import Trigger
 from jikko.record import RunRecord
 from jikko.repositories.delivery_store import DeliveryStore
 from jikko.runs.activity import has_begun
-from jikko.runs.retry import Retries
+from jikko.runs.retry import Retries, RetryPlan
 from jikko.runs.run_log import RunLog
 
 DeliveryState: TypeAlias = Literal[
@@ -44,14 +43,11 @@ class DeliveryView(Struct, frozen=True):
 class Deliveries:
     """The use cases about deliveries."""
 
-    def __init__(
-        self, store: DeliveryStore, run_store: RunStore, retries: Retries, apps: AppCatalog, clock: Clock
-    ) -> None:
+    def __init__(self, store: DeliveryStore, run_store: RunStore, retries: Retries, apps: AppCatalog) -> None:
         self._store = store
         self._run_store = run_store
         self._retries = retries
         self._apps = apps
-        self._clock = clock
 
     async def listed(
         self,
@@ -133,16 +129,25 @@ class Deliveries:
         app = await self._apps.find(record.identity.app_id)
         return await self._retries.retry(app, record.identity.run_id, from_node=node, current=True)
 
+    async def plan(self, delivery_id: str) -> RetryPlan:
+        """What ``replay`` would do. Its errors are its own."""
+        record, node = await self.first_run(delivery_id)
+        app = await self._apps.find(record.identity.app_id)
+        return await self._retries.plan(app, record, from_node=node, current=True)
+
     async def discard(self, delivery_id: str) -> DeliveryView:
         """Set aside a delivery whose newest run failed, or was stopped.
         Raises ``NotFound``: there is none; ``Conflict``: it did not fail."""
-        view = await self.find(delivery_id)
-        if view.state not in ("failed", "dead"):
-            under_way = view.state in ("waiting", "running")
-            remedy = f"stop its run first: `jikko runs stop {view.runs[-1]}`" if under_way else "it did not fail"
-            raise Conflict(f"Delivery {delivery_id} is {view.state} and cannot be discarded: {remedy}.")
-        await self._store.discard(view.delivery.id, self._clock())
-        return await self.find(delivery_id)
+        while True:
+            view = await self.find(delivery_id)
+            if view.state not in ("failed", "dead"):
+                under_way = view.state in ("waiting", "running")
+                remedy = f"stop its run first: `jikko runs stop {view.runs[-1]}`" if under_way else "it did not fail"
+                raise Conflict(f"Delivery {delivery_id} is {view.state} and cannot be discarded: {remedy}.")
+            newest = await self.newest_record(view.runs)
+            if newest is not None and await self._store.discard(view.delivery.id, view.runs, newest.created_at):
+                return await self.find(delivery_id)
+            # It was replayed meanwhile, or its run was removed: it is looked at again.
 
     async def _view(self, delivery: Delivery) -> DeliveryView:
         if delivery.verdict != "accepted":

@@ -64,10 +64,19 @@ async def show(assembly: Assembly, delivery: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("delivery")
+@click.option("--dry", is_flag=True, help="Say what would happen, and start nothing.")
 @with_settings
-async def replay(settings: Settings, delivery: str, as_json: bool) -> int:
+async def replay(settings: Settings, delivery: str, dry: bool, as_json: bool) -> int:
     """Run a DELIVERY again, by the current version of its app: through the server, or here if there is none."""
     async with assembled(existing(settings)) as assembly:
+        if dry:
+            plan = await assembly.deliveries.plan(delivery)
+            version = {"workflow_id": plan.workflow.id, "version": plan.workflow.version}
+            entry: dict[str, Any] = {"delivery_id": delivery, **version, "from_nodes": plan.from_nodes}
+            from_nodes = ", ".join(plan.from_nodes) or "its trigger"
+            told = f"It would run again from {from_nodes} on, by version {plan.workflow.version}."
+            show_entry(entry, printable(told), as_json=as_json)
+            return 0
         record, node = await assembly.deliveries.first_run(delivery)
     async with reached(settings, record.identity.run_id, url=None, key=None, user="cli") as (where, run):
         if not isinstance(where, Server):

@@ -29,7 +29,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     run_id: str = ""
     """The run that it started; empty: none. Runs that repeat it are found by it."""
     discarded_at: float | None = None
-    """When it was set aside."""
+    """When the newest run was created with which it was set aside."""
     retries: int = 0
     """How often its run is retried if it fails, as its trigger asks for it."""
     look_at: float | None = None
