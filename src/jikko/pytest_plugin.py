@@ -1,4 +1,4 @@
-"""The plugin of pytest: cases of ``*.test.yml`` files are tests, and ``run_flow`` runs workflows with mocks.
+"""The plugin of pytest: what ``*.test.yml`` files have are tests, and ``run_flow`` runs workflows with mocks.
 
 A pytest that uses neither imports nothing of it but this module.
 """
@@ -16,6 +16,11 @@ import jikko
 
 _ENDINGS = (".test.yml", ".test.yaml")
 _HAS_CASES = re.compile(rb"^(cases|evaluate) *:", re.MULTILINE)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the mark of evaluations."""
+    config.addinivalue_line("markers", "evaluation: of a test file of workflows; it may ask models that cost money")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

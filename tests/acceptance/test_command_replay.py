@@ -337,12 +337,15 @@ def test_coverage_tells_what_no_run_came_to(jikko: Command, tmp_path: Path) -> N
     flow = kept(tmp_path, GREETING)
     ran(jikko, flow, "円")
 
-    text = jikko("replay", "--app", "Greets", "--against", flow, "--coverage").out
+    report = tmp_path / "lcov.info"
+    text = jikko("replay", "--app", "Greets", "--against", flow, "--coverage", "--lcov", report).out
     current = jikko("replay", "--app", "Greets", "--coverage", "--json").lines
 
     place = re.search(r"flow\.yml:(\d+): loud: never ran", text)
     assert place is not None, text
     assert '"loud"' in "".join(GREETING.splitlines()[int(place[1]) - 2 : int(place[1]) + 2])
+    lines = report.read_text().splitlines()
+    assert (lines[0], f"DA:{place[1]},0" in lines, lines[-1]) == (f"SF:{flow}", True, "end_of_record")
     assert "route → true: never taken" in text
     assert "calm" not in text
     branches = {each["handle"]: each["times"] for each in current[1]["coverage"]["branches"]}

@@ -73,14 +73,28 @@ def test_cases_are_chosen_as_other_tests_are(project: Path) -> None:
     assert counts(tried(project, "triage.test.yml::障害 is paged")) == {"passed": 1}
 
 
-def test_an_evaluation_is_skipped_with_what_runs_it(project: Path) -> None:
-    rows = "evaluate:\n  rows: [{m: 障害}]\n  inputs: {message: $row.m, plan: pro}\n"
-    (project / "triage.test.yml").write_text(rows, encoding="utf-8")
+EVALUATION = """\
+evaluate:
+  rows: [{m: "障害, down!"}, {m: hello}]
+  inputs: {message: $row.m, plan: pro}
+  score: {paged: {of: reply, matches: ^PAGE}}
+  gate: ["mean(paged) >= 0.5"]
+"""
 
-    done = tried(project, "-rs")
 
-    assert counts(done) == {"skipped": 1}
-    assert "evaluations are run by `jikko test`" in done.stdout
+def test_an_evaluation_is_a_test_with_a_mark(project: Path) -> None:
+    file = project / "triage.test.yml"
+    file.write_text(CASES + EVALUATION, encoding="utf-8")
+
+    assert counts(tried(project, "--strict-markers", "-m", "evaluation")) == {"passed": 1}
+    assert counts(tried(project, "-m", "not evaluation")) == {"passed": 1, "failed": 1, "skipped": 1, "error": 1}
+    file.write_text(EVALUATION.replace(">= 0.5", ">= 0.9"), encoding="utf-8")
+    done = tried(project)
+    assert (counts(done), "gate[0]: expected mean(paged) >= 0.9, got 0.5" in done.stdout) == ({"failed": 1}, True), (
+        done.stdout
+    )
+    file.write_text(EVALUATION.replace("plan: pro", "plan: none"), encoding="utf-8")
+    assert counts(tried(project)) == {"error": 1}
 
 
 def test_a_test_file_that_is_wrong_is_told_with_its_lines(project: Path) -> None:

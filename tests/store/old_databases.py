@@ -404,7 +404,7 @@ async def trigger(stores: Stores, contents: Contents) -> None:
         size=9,
     )
     await stores.deliveries.add(refused, since=0.0, most=100)
-    await stores.deliveries.discard(accepted.id, BEGIN + 93)
+    await stores.deliveries.discard(accepted.id, [accepted.run_id], BEGIN + 93)
     times = [
         DueTime(trigger_id=clock.id, due=BEGIN, last=BEGIN, state="started", at=BEGIN + 1, run_id=run.id),
         DueTime(

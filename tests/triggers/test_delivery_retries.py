@@ -199,7 +199,7 @@ async def test_a_delivery_that_is_replayed_meanwhile_is_not_set_aside_with_what_
     racing = Deliveries(store, world.store, made.process.retries, made.apps)
     world.script.held = {"work"}
 
-    with pytest.raises(Conflict, match="is (waiting|running) and cannot be discarded"):
+    with pytest.raises(Conflict, match=r"is (waiting|running) and cannot be discarded"):
         await racing.discard((await made.view()).delivery.id)
 
     world.script.let_go("work")

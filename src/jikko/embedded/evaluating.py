@@ -112,6 +112,11 @@ class Scoring:
         return float(found)
 
 
+def journal_of(plan: CasePlan) -> Path:
+    """The file of ``RowJournal``."""
+    return plan.path.with_name(f".{stem_of(plan.path)}.evaluation.jsonl")
+
+
 class RowJournal:
     """The rows of an evaluation that are done, kept beside its test file until all are: ``.NAME.evaluation.jsonl``.
 
@@ -119,7 +124,7 @@ class RowJournal:
     """
 
     def __init__(self, plan: CasePlan, rows: Sequence[Evaluation]) -> None:
-        self.path = plan.path.with_name(f".{stem_of(plan.path)}.evaluation.jsonl")
+        self.path = journal_of(plan)
         self._head = msgspec.json.encode({"of": _digest(plan, rows)})
         self.done = self._read()
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from msgspec.structs import replace
 
 from jikko.concurrency.loop_thread import LoopThread
 from jikko.embedded.case_runs import OpenRunners
+from jikko.embedded.evaluation import evaluated
 from jikko.proving.case_file import FlowCase
 from jikko.proving.case_plan import CasePlan, read_plan
 from jikko.proving.snapshots import Snapshots
@@ -25,7 +25,12 @@ class OpenServices:
 
     def __init__(self) -> None:
         self._loop = LoopThread().__enter__()
-        self._runners = OpenRunners(read_settings(os.environ, max_seconds=_MAX_SECONDS))
+        self._settings = read_settings(os.environ, max_seconds=_MAX_SECONDS)
+        self._runners = OpenRunners(self._settings)
+
+    def evaluation(self, plan: CasePlan) -> CaseResult:
+        """Run the rows of a test file, and look at its gates."""
+        return self._loop.run(evaluated(self._settings, plan))
 
     def result(self, plan: CasePlan, case: FlowCase) -> CaseResult:
         """Run a case, and compare it with its snapshot."""
@@ -52,7 +57,7 @@ class FlowTestFile(pytest.File):
     """A test file."""
 
     def collect(self) -> Iterable[pytest.Item]:
-        """Its cases, and that it has an evaluation. Each problem of the file is told with its line."""
+        """Its cases, and its evaluation. Each problem of the file is told with its line."""
         read = read_plan(self.path)
         if read.plan is None:
             raise self.CollectError(
@@ -61,29 +66,33 @@ class FlowTestFile(pytest.File):
         for case in read.plan.file.cases:
             yield FlowTestCase.from_parent(self, name=case.name, plan=read.plan, case=case)
         if read.plan.file.evaluate is not None:
-            rows = replace(read.plan.file.evaluate, name="evaluate", skip="evaluations are run by `jikko test`")
-            yield FlowTestCase.from_parent(self, name="evaluate", plan=read.plan, case=rows)
+            yield FlowEvaluation.from_parent(self, name="evaluate", plan=read.plan)
 
 
-class FlowTestCase(pytest.Item):
-    """A case. It runs in the set-up: where it cannot be said whether the workflow is right, pytest has an error."""
+class FlowTest(pytest.Item):
+    """A case, or an evaluation.
 
-    def __init__(self, *, plan: CasePlan, case: FlowCase, **given: Any) -> None:
+    It runs in the set-up: where it cannot be said whether the workflow is right, pytest has an error.
+    """
+
+    def __init__(self, *, plan: CasePlan, **given: Any) -> None:
         super().__init__(**given)
         self._plan = plan
-        self._case = case
         self._result: CaseResult | None = None
 
     def setup(self) -> None:
-        if self._case.skip:
-            pytest.skip(self._case.skip)
         stash = self.config.stash
         if _SERVICES not in stash:
             stash[_SERVICES] = OpenServices()
             self.config.add_cleanup(stash[_SERVICES].close)
-        self._result = stash[_SERVICES].result(self._plan, self._case)
-        if self._result.outcome == "error":
-            raise NotAsExpected(_told(self._result))
+        self._result = result = self._run(stash[_SERVICES])
+        if result.outcome == "skipped":
+            pytest.skip(result.reason)
+        if result.outcome == "error":
+            raise NotAsExpected(_told(result))
+
+    def _run(self, services: OpenServices) -> CaseResult:
+        raise NotImplementedError
 
     def runtest(self) -> None:
         assert self._result is not None
@@ -96,7 +105,34 @@ class FlowTestCase(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        return self.path, max(0, self._plan.lines.get(self._case.name, 1) - 1), self.name
+        return self.path, max(0, self._plan.lines.get(self.name, 1) - 1), self.name
+
+
+class FlowTestCase(FlowTest):
+    """A case."""
+
+    def __init__(self, *, case: FlowCase, **given: Any) -> None:
+        super().__init__(**given)
+        self._case = case
+
+    def _run(self, services: OpenServices) -> CaseResult:
+        if self._case.skip:
+            pytest.skip(self._case.skip)
+        return services.result(self._plan, self._case)
+
+
+class FlowEvaluation(FlowTest):
+    """An evaluation, with the mark by which it can be left out."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.add_marker("evaluation")
+
+    def _run(self, services: OpenServices) -> CaseResult:
+        try:
+            return services.evaluation(self._plan)
+        except OSError as error:
+            raise NotAsExpected(f"{error.filename or self.path} cannot be written: {error.strerror}") from None
 
 
 def _told(result: CaseResult) -> str:

@@ -24,6 +24,7 @@ from jikko.cli.options import (
 )
 from jikko.cli.testing.recorded_runs import RecordedRuns, exported
 from jikko.cli.testing.replay_reports import JsonReplayReport, ReplayReport, ReplaySums, TextReplayReport
+from jikko.cli.testing.report_files import lcov_option, write_report
 from jikko.cli.testing.reports import JsonReport, TextReport
 from jikko.engine.limits import RunLimits
 from jikko.exit_codes import ExitCode
@@ -76,6 +77,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="With --mode live: what models may cost; 0 asks nothing.",
 )
 @click.option("--coverage", "covers", is_flag=True, help="Show which nodes and branches no run came to.")
+@lcov_option
 @click.option(
     "--timeout",
     "seconds",
@@ -100,6 +102,7 @@ async def replay(
     mode: ReplayMode,
     price: float,
     covers: bool,
+    lcov: Path | None,
     seconds: float,
     as_json: bool,
 ) -> int:
@@ -140,7 +143,8 @@ async def replay(
         )
         sums = ReplaySums()
         titles = {node.id: node.title for node in now.graph.nodes.values()}
-        replays.coverage = Coverage(str(against or of_app.name), text, now.document, titles) if covers else None
+        coverage = Coverage(str(against or of_app.name), text, now.document, titles)
+        replays.coverage = coverage if covers or lcov else None
         report: ReplayReport = JsonReplayReport() if as_json else TextReplayReport(titles)
         began = time.perf_counter()
         source: AsyncIterator[RunIdentity | Recording | BadLine]
@@ -156,8 +160,10 @@ async def replay(
             report.add(result)
         if not sums.outcomes:
             raise Failure("there are no such runs", exit_code=ExitCode.NOT_FOUND, code="not_found")
-        if replays.coverage is not None:
-            (JsonReport() if as_json else TextReport()).cover(replays.coverage)
+        if lcov is not None:
+            write_report(lcov, coverage.lcov().encode())
+        if covers:
+            (JsonReport() if as_json else TextReport()).cover(coverage)
         report.close(sums, time.perf_counter() - began)
         for trouble in recorded.unread if recorded is not None else ():
             click.echo(printable(f"left out: {trouble}"), err=True)

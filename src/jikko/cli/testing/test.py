@@ -13,12 +13,14 @@ import msgspec
 
 from jikko.cli.command_failure import Failure
 from jikko.cli.options import lang_option, providers_option, run_async, settings_of, tools_option
-from jikko.cli.testing.evaluation import evaluated
+from jikko.cli.testing.evaluation_progress import EvaluationProgress
 from jikko.cli.testing.plans import changed_at, named_files, plans_of
+from jikko.cli.testing.report_files import junit_option, lcov_option, unwritten, write_report
 from jikko.cli.testing.reports import CaseReport, JsonReport, JunitReport, TextReport
 from jikko.cli.whole_file import whole_file
 from jikko.diagnostics.translations import Language, language_of
 from jikko.embedded.case_runs import results_of
+from jikko.embedded.evaluation import evaluated
 from jikko.exit_codes import ExitCode
 from jikko.proving.case_plan import CasePlan
 from jikko.proving.coverage import Coverage
@@ -65,9 +67,7 @@ class _Wanted(NamedTuple):
     help="json: one object a line. github: text, and annotations of a workflow of GitHub Actions.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --output json.")
-@click.option(
-    "--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write a JUnit report to FILE."
-)
+@junit_option
 @click.option(
     "--against",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -81,9 +81,7 @@ class _Wanted(NamedTuple):
 )
 @click.option("--update", is_flag=True, help="Keep what cases with a snapshot do now.")
 @click.option("--coverage", "covers", is_flag=True, help="Show which nodes and branches no case came to.")
-@click.option(
-    "--lcov", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write coverage to FILE, as LCOV."
-)
+@lcov_option
 @click.option(
     "--watch",
     is_flag=True,
@@ -130,16 +128,13 @@ def test(
     output = "json" if as_json else output
     language = lang or ("en" if output == "json" else language_of(os.environ))
     written = [path for path in (junit, lcov) if path is not None]
-    for path in written:
-        if not path.parent.is_dir():
-            raise click.UsageError(f"{path} cannot be written: there is no folder {path.parent}")
     settings = settings_of(max_seconds=timeout, providers=providers, tools=tools)
 
     def once() -> int:
         plans = plans_of(paths or (Path(),), output, language, against, is_live=record or live)
         reports: list[CaseReport] = [JsonReport() if output == "json" else TextReport(annotate=output == "github")]
         if junit is not None:
-            reports.append(JunitReport(partial(_write, junit)))
+            reports.append(JunitReport(partial(write_report, junit)))
         return run_async(_run(settings, plans, _Wanted(words, reports, update, record, live, covers, lcov)))
 
     if not watch:
@@ -192,9 +187,9 @@ async def _run(settings: Settings, plans: Sequence[CasePlan], wanted: _Wanted) -
         raise Failure(f"no case has {wanted.words!r} in its name", exit_code=ExitCode.USAGE, code="no_cases")
     for plan in by_gates:
         try:
-            results.append(await evaluated(settings, plan, update=wanted.update))
+            results.append(await evaluated(settings, plan, EvaluationProgress(plan), update=wanted.update))
         except OSError as error:
-            raise _unwritten(error.filename or plan.path, error) from None
+            raise unwritten(error.filename or plan.path, error) from None
     seconds = time.perf_counter() - began
     order = [
         (str(plan.path), name) for plan in plans for name in [*(case.name for case in plan.file.cases), "evaluate"]
@@ -215,11 +210,11 @@ async def _run(settings: Settings, plans: Sequence[CasePlan], wanted: _Wanted) -
         try:
             each.close()
         except OSError as error:
-            raise _unwritten(each.path, error) from None
+            raise unwritten(each.path, error) from None
     for path, kept in before.items():
         _keep_answers(by_path[path], kept, [result for result in results if result.file == path])
     if wanted.lcov is not None:
-        _write(wanted.lcov, "".join(each.lcov() for each in covered.values()).encode())
+        write_report(wanted.lcov, "".join(each.lcov() for each in covered.values()).encode())
     for report in wanted.reports:
         for coverage in covered.values() if wanted.covers else ():
             report.cover(coverage)
@@ -236,17 +231,6 @@ def _readable(file: Path, option: str, read: Callable[[], T]) -> T:
         raise Failure(f"{file} cannot be read: {reason}", exit_code=ExitCode.USAGE, code="usage", hint=hint) from None
 
 
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise _unwritten(path, error) from None
-
-
-def _unwritten(path: Path | str, error: OSError) -> Failure:
-    return Failure(f"{path} cannot be written: {error.strerror or error}")
-
-
 def _compare(result: CaseResult, snapshots: Snapshots) -> None:
     """Note what a case that passed did otherwise than last."""
     if result.outcome == "passed" and (problems := snapshots.compare(result)):
@@ -261,7 +245,7 @@ def _keep_answers(plan: CasePlan, before: RecordedAnswers, results: Sequence[Cas
         with whole_file(file) as target:
             target.write(encoded(kept))
     except OSError as error:
-        raise _unwritten(file, error) from None
+        raise unwritten(file, error) from None
     for result in results:
         if result.outcome in ("failed", "error"):
             click.echo(printable(f"{file}: {result.name} did not pass: what it was answered is not kept"), err=True)

@@ -1,28 +1,32 @@
-"""The evaluation of a test file: its rows with progress, its baseline and its gates."""
+"""The evaluation of a test file: its rows, its baseline and its gates."""
 
-import os
+from collections.abc import Callable
+from typing import Final
 
-import click
 import msgspec
 
-from jikko.cli.running.run_progress import LiveLine
-from jikko.cli.terminal import is_live
 from jikko.embedded.evaluating import RowJournal, scored_rows
 from jikko.proving.case_plan import CasePlan
 from jikko.proving.evaluation import OWN, Baseline, NoWorse, gate_of, summary_of, unmet
 from jikko.proving.verdict import CaseProblem, CaseResult, ScoredRow
 from jikko.settings import Settings
-from jikko.terminal_text import printable
 
-_SHOWN = 5
+_SHOWN: Final = 5
 """Rows with an error that are named."""
-_BAR = 24
 
 
-async def evaluated(settings: Settings, plan: CasePlan, *, update: bool) -> CaseResult:
-    """Run the rows that an evaluation which was killed has not done, and look at the gates. ``update``: whether its
-    scores are written to the baselines that it is compared with. Raises ``OSError``: the journal or a baseline cannot
-    be written."""
+async def evaluated(
+    settings: Settings, plan: CasePlan, tell: Callable[[int, int], object] | None = None, *, update: bool = False
+) -> CaseResult:
+    """Run the rows that an evaluation which was killed has not done, and look at the gates.
+
+    Args:
+        tell: Called with the number of rows that are done, and that of all: at the start, and after each.
+        update: Whether its scores are written to the baselines that it is compared with.
+
+    Raises:
+        OSError: The journal or a baseline cannot be written.
+    """
     result = CaseResult(file=str(plan.path), name="evaluate", line=plan.lines.get("evaluate", 0))
     wanted = [row for row in plan.evaluation if not row.skip]
     if not wanted:
@@ -30,19 +34,14 @@ async def evaluated(settings: Settings, plan: CasePlan, *, update: bool) -> Case
         return result
     journal = RowJournal(plan, wanted)
     done = dict(journal.done)
-    if done:
-        text = f"{plan.path}: {len(done)} of {len(wanted)} rows were done before; {journal.path} has them"
-        click.echo(printable(text), err=True)
-    line = LiveLine() if is_live(os.environ) else None
+    if tell is not None:
+        tell(len(done), len(wanted))
     with journal:
         async for row in scored_rows(settings, plan, [each for each in wanted if each.name not in done]):
             journal.add(row)
             done[row.name] = row
-            if line is not None:
-                part = len(done) * _BAR // len(wanted)
-                line.draw(f"{plan.path} {'█' * part}{'░' * (_BAR - part)}", f"{len(done)} of {len(wanted)}")
-    if line is not None:
-        line.clear()
+            if tell is not None:
+                tell(len(done), len(wanted))
     result.rows = rows = [done[each.name] for each in wanted]
     if errors := [row for row in rows if row.error]:
         result.outcome = "error"
