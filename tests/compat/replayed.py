@@ -8,6 +8,7 @@ from jikko.cli.options import assembled
 from jikko.cli.testing.recorded_runs import RecordedRuns
 from jikko.cli.testing.replay import Replays
 from jikko.engine.limits import RunLimits
+from jikko.proving.replay_verdict import ReplayedResult
 from jikko.proving.replayed_run import Replayer
 from jikko.setting_sources import read_settings
 from tests.effort import PATIENCE
@@ -19,23 +20,35 @@ def otherwise(folder: Path) -> list[str]:
     Args:
         folder: Of the server that made them.
     """
-    return asyncio.run(_otherwise(folder))
+    results = all_results(folder)
+    assert results, "there are no runs: the other tests of the file make them"
+    return [
+        f"{app}: {result.outcome}: {result.where} {result.difference} {result.reason}"
+        for app, result in results
+        if result.outcome != "same" and not result.reason.endswith("was stopped")
+    ]
 
 
-async def _otherwise(folder: Path) -> list[str]:
+def all_results(folder: Path) -> list[tuple[str, ReplayedResult]]:
+    """What becomes of each run of a server on the current version of its app, with the name of that.
+
+    Args:
+        folder: With the server's ``home``, and its providers and tools.
+    """
+    return asyncio.run(_all_results(folder))
+
+
+async def _all_results(folder: Path) -> list[tuple[str, ReplayedResult]]:
     files = {"JIKKO_PROVIDERS": folder / "providers.yaml", "JIKKO_TOOLS": folder / "tools.yaml"}
     given = {name: str(path) for name, path in files.items() if path.exists()}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("JIKKO_")}
     settings = read_settings({**kept, **given, "JIKKO_HOME": str(folder / "home")})
-    found, count = [], 0
+    found = []
     async with assembled(settings) as assembly:
         for app in await assembly.apps.all():
             recorded = RecordedRuns(assembly, app)
             replayer = Replayer(await assembly.workflows.get(app), assembly.ports, RunLimits(max_steps=500), "nearest")
             replays = Replays(replayer, recorded, None, PATIENCE)
-            async for result, _ in replays.results(recorded.newest(1000, 0.0)):
-                count += 1
-                if result.outcome != "same" and not result.reason.endswith("was stopped"):
-                    found.append(f"{app.name}: {result.outcome}: {result.where} {result.difference} {result.reason}")
-    assert count, "there are no runs: the other tests of the file make them"
+            async for result, _ in replays.results(recorded.newest(1_000_000, 0.0)):
+                found.append((app.name, result))
     return found

@@ -21,5 +21,4 @@ def test_answers_are_as_recorded(case: Case, target: Target, transport: HttpTran
 
 
 def test_the_runs_of_all_cases_do_the_same_when_they_are_replayed(target: Target) -> None:
-    # A replay asks no MCP server, and so does not know which parameters a tool of one lacks.
-    assert [each for each in otherwise(target.folder) if not each.startswith("mcp_unknown_param: ")] == []
+    assert otherwise(target.folder) == []

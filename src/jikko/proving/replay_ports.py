@@ -15,6 +15,7 @@ from jikko.errors import JikkoError
 from jikko.events import Usage
 from jikko.graph.compiled import CompiledNode
 from jikko.nodes.contract import NodeFailure
+from jikko.nodes.tools.tool import ToolNode
 from jikko.ports.agents import AgentHost, Strategies, Strategy, StrategyCall, StrategyName
 from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest
 from jikko.ports.knowledge import Hit, KnowledgeSearch, SearchedDataset, SearchFailure, SearchRequest, SearchResult
@@ -138,7 +139,17 @@ class _Tools(_Port[Tools]):
             if self._asking.failed_early:
                 raise  # it was not there then, either
             known = None
-        return known or made_up_tool(self._asking.node, name)
+        return known or self._tool_of_then(name)
+
+    def _tool_of_then(self, name: ToolName) -> Tool:
+        """One that takes what it took then: a text that is recorded as null was for a parameter that it lacked."""
+        node, recorded = self._asking.node, self._asking.recorded
+        tool = made_up_tool(node, name)
+        if recorded is None or not isinstance(node.node, ToolNode):
+            return tool
+        texts = {given.name for given in node.node.given.parameters if given.selector is None}
+        null = {each for each, value in recorded.inputs.items() if value is None}
+        return replace(tool, parameters=tuple(each for each in tool.parameters if each.name not in texts & null))
 
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
         return self.known(name, app_id=app_id)

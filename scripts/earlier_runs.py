@@ -1,0 +1,89 @@
+"""Runs of an earlier version, recorded and then replayed by this one.
+
+``python -m scripts.earlier_runs record FOLDER --jikko COMMAND`` serves all apps of the recorded cases (tests/compat) by
+that version and goes through the cases round by round: the data folders of its servers are in ``FOLDER/SUITE/home``.
+``python -m scripts.earlier_runs replay FOLDER`` replays them as ``jikko replay`` of this version does, each app on its
+own version, and tells how many runs there are of each outcome, and each that does otherwise. The folders are brought up
+to date by that: keep a copy.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from tests.compat.recorded_suite import suite_of
+from tests.compat.replay.cases import Case, Suite
+from tests.compat.replay.execute import Surroundings, execute
+from tests.compat.replay.jikko import started
+from tests.compat.replay.transport import HttpTransport
+from tests.compat.replayed import all_results
+
+SUITES = ("recordings", "chats", "tools", "knowledge")
+AT_ONCE = 8
+
+
+def chosen(name: str) -> Suite:
+    """The suite with its cases that start runs."""
+    suite = suite_of(name)
+    return Suite(suite.root, [case for case in suite.cases if starts(case)])
+
+
+def starts(case: Case) -> bool:
+    """Whether a case starts a run."""
+    paths = (step.request["path"] for step in case.all_steps)
+    return any(path.endswith(("workflows/run", "chat-messages")) for path in paths)
+
+
+def record(folder: Path, command: str, names: Sequence[str], rounds: int) -> None:
+    """Have a version run the cases so often."""
+    for name in names:
+        suite = chosen(name)
+        with started(suite, command, folder / name) as target:
+            transport = HttpTransport(target.base_url)
+            around = Surroundings(target.keys, suite.files, target.echo_url, target.knowledge)
+            run = partial(execute, transport=transport, around=around)
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                for number in range(rounds):
+                    list(pool.map(run, suite.cases))
+                    print(f"{name}: round {number + 1} of {rounds}, {len(target.keys)} flows", flush=True)
+            transport.close()
+
+
+def replay(folder: Path) -> int:
+    """Replay them all; returns how many do otherwise."""
+    outcomes: Counter[str] = Counter()
+    flows, otherwise = set(), 0
+    for home in sorted(folder.glob("*/home")):
+        for app, result in all_results(home.parent):
+            flows.add((home, app))
+            outcomes[f"{result.outcome} {result.reason}"] += 1
+            if result.outcome not in ("same", "unknown"):
+                otherwise += 1
+                print(home.parent.name, app, result)
+    print(f"{outcomes.total():,} runs of {len(flows)} flows")
+    for outcome, count in outcomes.most_common():
+        print(f"{count:7,}  {outcome}")
+    return otherwise
+
+
+def main() -> int:
+    """See the module."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["record", "replay"])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--jikko", default=f"{sys.executable} -m jikko", help="the command of the earlier version")
+    parser.add_argument("--suites", nargs="+", default=list(SUITES))
+    parser.add_argument("--rounds", type=int, default=1)
+    given = parser.parse_args()
+    if given.what == "replay":
+        return int(replay(given.folder) > 0)
+    record(given.folder, given.jikko, given.suites, given.rounds)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
