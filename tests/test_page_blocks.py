@@ -49,6 +49,7 @@ TRIED: Final[dict[tuple[str, str], str]] = {
         for kind in kinds
     },
     ("docs/api-management.md", "sh"): COMMANDS,
+    ("docs/api-management.md", "json"): "tests/acceptance/test_mcp_server.py",
     ("docs/ag-ui.md", "js"): "tests/acceptance/test_ag_ui_client.py",
     ("docs/chat.md", "sh"): COMMANDS,
     ("docs/chat.md", "python"): COMMANDS,

@@ -14,7 +14,7 @@ from jikko.cli.lazy_commands import LazyGroup
 from jikko.cli.main import cli
 from tests.acceptance.processes import Command, Server
 
-SMALL_GROUPS = {"callbacks", "cluster", "console", "deliveries", "servers"}
+SMALL_GROUPS = {"callbacks", "cluster", "console", "deliveries", "mcp", "servers"}
 GROUPS = ("apps", "runs", "triggers", "users", "providers", "tools", "plugins", "packages", "knowledge", "keys")
 COMMANDS = tuple(cli.commands)
 
@@ -45,8 +45,9 @@ def test_every_command_but_serve_prints_json() -> None:
     without = [
         name for name, command in commands_of(cli) if not any("--json" in option.opts for option in command.params)
     ]
-    # An export of runs is JSON anyway, one of an app is its file, and a providers file is YAML.
-    assert without == ["serve", "schema", "apps export", "runs save", "runs export", "providers init"]
+    # Messages of MCP and an export of runs are JSON anyway, an export of an app is its file, a providers file is YAML.
+    exports = ("apps export", "runs save", "runs export")
+    assert without == ["serve", "schema", *exports, "mcp manage", "providers init"]
 
 
 def test_the_page_of_the_command_line_names_every_command() -> None:

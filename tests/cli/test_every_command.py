@@ -19,6 +19,7 @@ OTHERS = {
     *("plugins test", "providers init", "providers list", "providers test", "replay", "run", "runs diff"),
     *("runs export", "runs files", "runs follow", "runs forms", "runs list", "runs save", "runs show", "runs trace"),
     *("schema", "serve", "servers list", "show", "test", "tools call", "tools list", "tools test", "triggers list"),
+    "mcp manage",  # the server keeps the entries
     # They work on the machine, its files and libraries, not on what the record has.
     *("backup", "cluster up", "keys forget", "keys rotate", "migrate", "move", "packages install"),
     *("packages remove", "plugins install", "plugins remove", "reload", "restore", "servers drain"),

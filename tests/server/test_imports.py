@@ -37,7 +37,7 @@ OURS = (
     *("jikko.http.reference", "jikko.forecast.forecast", "jikko.observing.traces.run_traces"),
     # Operations that few apps are asked for.
     *("jikko.http.routes.annotation_routes", "jikko.http.routes.audio", "jikko.http.routes.completions"),
-    *("jikko.http.routes.conversations", "jikko.http.routes.knowledge", "jikko.http.routes.mcp_server"),
+    *("jikko.http.routes.conversations", "jikko.http.routes.knowledge", "jikko.http.mcp"),
     # Datasets, tools, plugins, models, backups.
     *("jikko.dify.knowledge", "jikko.knowledge.indexing", "jikko.knowledge.retrieval", "jikko.knowledge.service"),
     *("jikko.knowledge.texts", "jikko.ports.stores.knowledge", "jikko.repositories.knowledge.dataset_repository"),

@@ -105,3 +105,11 @@ def deliveries() -> None:
 )
 def plugins() -> None:
     """Install Dify's plugins, whose tools and agent strategies workflows use, and try them."""
+
+
+@click.group(
+    cls=LazyGroup,
+    listed={"manage": ("jikko.cli.remote.mcp_manage", "Tools for agents, over stdin and stdout.")},
+)
+def mcp() -> None:
+    """Give agents that speak MCP the tools to manage a server."""

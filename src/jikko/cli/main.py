@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "runs": ("jikko.cli.groups", "Look at runs, and act on them."),
     "triggers": ("jikko.cli.groups", "List, switch and fire triggers."),
     "deliveries": ("jikko.cli.groups", "Look at calls of webhooks; run them again."),
+    "mcp": ("jikko.cli.groups", "Manage a server as an MCP server."),
     "audit": ("jikko.cli.audit_command", "List who changed what."),
     "users": ("jikko.cli.users", "Remove end users."),
     "knowledge": ("jikko.cli.groups", "Fill and search datasets."),

@@ -12,9 +12,6 @@ from jikko.ports.app_calls.served_apps import ServedApp
 from jikko.ports.stores.app_store import App
 from jikko.values import Json, encode_json
 
-INVALID_PARAMS: Final = -32602
-UNKNOWN_METHOD: Final = -32601
-
 _VERSIONS: Final = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 """Of the protocol, the newest first. What is used of it is the same in all."""
 _TYPES: Final = {
@@ -30,14 +27,14 @@ _SCHEMA_KEYS: Final = ("properties", "required", "additionalProperties")
 _QUERY: Final = {"type": "string", "description": "User Input/Question content"}
 
 
-def initialized(served: ServedApp, app: App, version: str, wanted: str) -> dict[str, Json]:
+def initialized(wanted: str, version: str, instructions: str) -> dict[str, Json]:
     """The result of ``initialize``.
-    ``version``: of Jikko. ``wanted``: the version of the protocol that the client would like."""
+    ``wanted``: the version of the protocol that the client would like. ``version``: of Jikko."""
     return {
         "protocolVersion": wanted if wanted in _VERSIONS else _VERSIONS[0],
         "capabilities": {"tools": {"listChanged": False}},
         "serverInfo": {"name": "jikko", "version": version},
-        "instructions": served.description or app.description,
+        "instructions": instructions,
     }
 
 

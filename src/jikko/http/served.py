@@ -27,9 +27,9 @@ def _knowledge() -> Iterator[Operation]:
 
 
 def _mcp() -> Iterator[Operation]:
-    from jikko.http.routes import mcp_server
+    from jikko.http.mcp import app_server
 
-    return operations_in(mcp_server)
+    return operations_in(app_server)
 
 
 def _openai() -> Iterator[Operation]:
@@ -61,7 +61,7 @@ API: Final[tuple[Operation | Section, ...]] = (
     Section(("/v1/chat-messages", "/v1/messages", "/v1/conversations", "/v1/app/"), _chats),
     Section(("/v1/apps/", "/v1/audio-to-text", "/v1/text-to-audio", "/v1/completion-messages"), _around_chats),
     Section(("/v1/datasets", "/v1/workspaces/"), _knowledge, services=lambda api: (api.knowledge,)),
-    Section(("/mcp/",), _mcp, services=lambda api: (api.served_apps,)),
+    Section(("/mcp/server/",), _mcp, services=lambda api: (api.served_apps,)),
     Section(("/v1/models", "/v1/chat/", "/v1/responses"), _openai),
     Section(("/ag-ui/",), _ag_ui),
     Section(("/triggers/",), _webhooks, services=lambda api: (api.triggers, api.webhooks)),

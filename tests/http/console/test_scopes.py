@@ -68,7 +68,7 @@ async def test_every_operation_names_a_scope_and_every_scope_has_operations(scen
 
 
 async def test_without_a_token_nothing_is_opened(scene: Scene) -> None:
-    for headers in ({"Authorization": "Bearer jko_guess"}, {"Authorization": "Bearer app-guess"}, OWN_PAGE):
+    for headers in ({}, {"Authorization": "Bearer jko_guess"}, {"Authorization": "Bearer app-guess"}, OWN_PAGE):
         async with scene.client(**headers) as client:
             for operation in managing(scene):
                 answer = await client.request(operation.method, address(operation), content=b"{}")

@@ -27,7 +27,7 @@ class _NoRedirects(HTTPRedirectHandler):
 
 
 class Management:
-    """A server and a token for it."""
+    """A server and a token for it. Paths are below ``/api/v1/``, or begin with a slash."""
 
     def __init__(self, url: str, token: str) -> None:
         """Raises ``click.UsageError``: the URL is none."""
@@ -35,7 +35,7 @@ class Management:
             raise click.UsageError(f"--url: {url!r} is not the address of a server, such as https://jikko.example.")
         if not token.isascii() or not token.isprintable() or " " in token:
             raise click.UsageError("--token: not a token; `jikko console tokens new NAME` makes one on the server.")
-        self._url = f"{url.rstrip('/')}/api/v1/"
+        self._url = url.rstrip("/")
         self._token = token
         self._open = build_opener(_NoRedirects).open
 
@@ -132,8 +132,9 @@ class Management:
 
     def _answer(self, method: str, path: str, body: bytes | None, kind: str) -> Any:
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": kind}
+        url = self._url + (path if path.startswith("/") else f"/api/v1/{path}")
         try:
-            return self._open(Request(self._url + path, body, headers, method=method), timeout=_SECONDS)
+            return self._open(Request(url, body, headers, method=method), timeout=_SECONDS)
         except HTTPError as error:
             raise self._refused(error.code, error.read()) from None
         except (URLError, HTTPException, OSError) as error:

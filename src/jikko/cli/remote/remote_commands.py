@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 from jikko.cli.remote import remote_apps, remote_runs
 from jikko.cli.remote.management import Management
+from jikko.cli.remote.mcp_manage import manage_over_stdio
 
 OVER_API: Final[Mapping[str, Callable[..., int | None]]] = {
     "apps delete": remote_apps.delete_app,
@@ -31,6 +32,7 @@ OVER_API: Final[Mapping[str, Callable[..., int | None]]] = {
     "deliveries list": remote_runs.list_deliveries,
     "deliveries replay": remote_runs.replay_delivery,
     "deliveries show": remote_runs.show_delivery,
+    "mcp manage": manage_over_stdio,
     "runs diff": remote_runs.diff_runs,
     "runs follow": remote_runs.follow_run,
     "runs forms": remote_runs.forms_of_run,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def console_sections(console: "Console", page: "PageFiles | None" = None) -> Sequence[Operation | Section]:
-    """All addresses below ``/console`` and ``/api``, and ``/``, which leads browsers there.
+    """All addresses below ``/console`` and ``/api``, ``/mcp/manage``, and ``/``, which leads browsers there.
     ``page``: by default that of the package."""
 
     @cache
@@ -39,22 +39,26 @@ def console_sections(console: "Console", page: "PageFiles | None" = None) -> Seq
         beginnings = tuple(f"{api}/{part}" for api in ("/api/v1", "/console/api") for part in parts)
         return Section(beginnings, lambda: gate().operations_in(*modules()), modules, services)
 
+    def of_triggers(api: Assembly) -> Iterable[object]:
+        return console, api.triggers, api.webhooks, api.deliveries, api.schedules.control
+
     def of_all() -> Iterable[Operation]:
         session, entrance, files = _entry()
         return [*session.session_operations(gate()), *entrance.page_operations(gate(), page or files.PageFiles())]
+
+    def of_agents() -> Iterable[Operation]:
+        managing, *modules = _managing()
+        operations: Iterable[Operation] = managing.manage_operations(gate(), *modules)
+        return operations
 
     return [
         BEGINNING,
         of_visitors(_system, "audit", "overview", "plugins", "providers", "session", "system", "tokens", "tools"),
         of_visitors(_apps, "apps", "callbacks"),
-        of_visitors(_runs, "apps/", "files", "forms", "runs"),
-        of_visitors(_chat, "apps/", "conversations"),
+        of_visitors(_runs, "apps/", "conversations", "files", "forms", "runs"),
         of_visitors(_knowledge, "datasets"),
-        of_visitors(
-            _triggers,
-            *("deliveries", "triggers"),
-            services=lambda api: (console, api.triggers, api.webhooks, api.deliveries, api.schedules.control),
-        ),
+        of_visitors(_triggers, "deliveries", "triggers", services=of_triggers),
+        Section(("/mcp/manage",), of_agents, _managing, of_triggers),
         # Behind all others: it has an operation for any address.
         Section(("/console", "/api/"), of_all, _entry, lambda _: (console,)),
     ]
@@ -96,15 +100,9 @@ def _apps() -> Iterable[ModuleType]:
 
 
 def _runs() -> Iterable[ModuleType]:
-    from jikko.http.console import console_forms, console_runs, log, run_changes, run_stream
+    from jikko.http.console import console_chat, console_forms, console_runs, log, run_changes, run_stream
 
-    return console_runs, run_stream, log, run_changes, console_forms
-
-
-def _chat() -> Iterable[ModuleType]:
-    from jikko.http.console import console_chat
-
-    return (console_chat,)
+    return console_runs, run_stream, log, run_changes, console_forms, console_chat
 
 
 def _knowledge() -> Iterable[ModuleType]:
@@ -117,3 +115,9 @@ def _triggers() -> Iterable[ModuleType]:
     from jikko.http.console import delivery_entries, trigger_entries
 
     return trigger_entries, delivery_entries
+
+
+def _managing() -> Iterable[ModuleType]:
+    from jikko.http.mcp import managing
+
+    return managing, *_apps(), *_runs(), *_triggers()

@@ -183,14 +183,15 @@ class VisitorGate:
             return await self.console.access.by_token(token.strip())
         require_host(request, self.console.public_url, self.console.host)
         # Another scheme is for a proxy in front, which hands on what browsers send it.
-        if request.scope["method"] not in _READING:
-            require_own_page(request, self.console.public_url)
         cookie = cookie_of(request)
+        if cookie and request.scope["method"] not in _READING:
+            require_own_page(request, self.console.public_url)
         visitor = await self.console.access.by_cookie(cookie, uses=uses) if cookie else None
         if visitor is None:
             no_token = "The header Authorization is no `Bearer jko_…`. " if scheme else ""
             raise Unauthorized(
-                f"{no_token}You have not signed in, or the session is over. `jikko console` prints a link."
+                f"{no_token}Send `Authorization: Bearer jko_…`; `jikko console tokens new NAME` makes a token. In a "
+                "browser: you have not signed in, or the session is over; `jikko console` prints a link."
             )
         return visitor
 

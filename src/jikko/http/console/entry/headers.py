@@ -6,7 +6,7 @@ from jikko.http.requests import Request
 from jikko.http.responses import Headers, Response, SendableResponse
 
 CONSOLE: Final = "/console"
-MANAGED: Final = (CONSOLE, "/api/")
+MANAGED: Final = (CONSOLE, "/api/", "/mcp/manage")
 """How the addresses of console and management API begin; others may begin like the first."""
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "

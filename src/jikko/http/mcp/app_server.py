@@ -4,11 +4,7 @@ A request is one message of JSON-RPC, and its answer is one; no session is kept.
 error of HTTP only where the message cannot be understood at all.
 """
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any
-
-from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jikko import __version__
 from jikko.apps.keys import digest
@@ -17,10 +13,21 @@ from jikko.dify import mcp
 from jikko.dsl.document import CHAT_MODES
 from jikko.errors import InvalidParam, NotFound
 from jikko.events import RunFinished, RunPaused
-from jikko.http.body_fields import checked, must
+from jikko.http.mcp.messages import (
+    INVALID_PARAMS,
+    McpAnswer,
+    McpMessage,
+    McpRefused,
+    Params,
+    answered,
+    called_tool,
+    message_of,
+    unknown_method,
+    wanted_version,
+)
 from jikko.http.operation import Route
 from jikko.http.requests import Request
-from jikko.http.responses import Response, SendableResponse, json_response
+from jikko.http.responses import SendableResponse
 from jikko.http.routes.conversations.turn_routes import fold_of
 from jikko.http.routes.start_answers import promised
 from jikko.http.start_promises import starting
@@ -29,39 +36,6 @@ from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
 from jikko.runs.runs import StartRequest
 from jikko.values import Json
-
-
-class McpMessage(Struct):
-    """A message of JSON-RPC. One without ``id`` tells something, and is not answered."""
-
-    jsonrpc: Annotated[str, Meta(description="2.0", extra=must("must be a string"))]
-    method: Annotated[str, Meta(extra=must("must be a string"))]
-    id: Annotated[str | int | float | None, Meta(extra=must("must be a string or a number"))] = None
-    params: Annotated[Any, Meta(extra_json_schema={"type": "object"})] = None
-
-
-class McpError(Struct):
-    """Why a request has no result."""
-
-    code: int
-    message: str
-
-
-class McpAnswer(Struct):
-    """What a request is answered with: a result or an error."""
-
-    id: str | int | float
-    jsonrpc: str = "2.0"
-    result: dict[str, Json] | UnsetType = UNSET
-    error: McpError | UnsetType = UNSET
-
-
-class _Refused(Exception):
-    """A request is answered with an error of JSON-RPC."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.error = McpError(code, message)
 
 
 class _Failed(Exception):
@@ -85,55 +59,37 @@ async def answer_mcp(request: Request) -> SendableResponse:
         raise NotFound("There is no MCP server at this address.")
     await api.app_keys.count_request(digest(code))
     app = await api.apps.find(served.app)
-    message = checked(await request.json(lists_are=InvalidParam), McpMessage)
-    if message.id is None:
-        return Response(b"", 202)
-    params = message.params if message.params is not None else {}
-    try:
-        if not isinstance(params, dict):
-            raise _Refused(mcp.INVALID_PARAMS, "params must be an object")
-        result = await _result(request, served, app, message.method, params)
-    except _Refused as refused:
-        return json_response(McpAnswer(message.id, error=refused.error))
-    return json_response(McpAnswer(message.id, result=result))
+    return await answered(await message_of(request), partial(_result, request, served, app))
 
 
-async def _result(
-    request: Request, served: ServedApp, app: App, method: str, params: Mapping[str, Json]
-) -> dict[str, Json]:
+async def _result(request: Request, served: ServedApp, app: App, method: str, params: Params) -> dict[str, Json]:
     api, user = request.api, f"mcp-{digest(served.code).hex()[:16]}"
     match method:
         case "initialize":
-            wanted = params.get("protocolVersion")
-            if not isinstance(wanted, str):
-                raise _Refused(mcp.INVALID_PARAMS, "protocolVersion is required and must be a string")
+            wanted = wanted_version(params)
             await api.end_users.known(app.id, user)
-            return mcp.initialized(served, app, __version__, wanted)
+            return mcp.initialized(wanted, __version__, served.description or app.description)
         case "ping":
             return {}
         case "tools/list":
             return mcp.tools(served, app, (await api.workflows.get(app)).inputs)
         case "tools/call":
             return await _called(request, app, user, params)
-    raise _Refused(mcp.UNKNOWN_METHOD, f"there is no method {method[:100]!r}")
+    raise unknown_method(method)
 
 
-async def _called(request: Request, app: App, user: str, params: Mapping[str, Json]) -> dict[str, Json]:
+async def _called(request: Request, app: App, user: str, params: Params) -> dict[str, Json]:
     """The app does its work. A tool's name is required and not looked at: there is only one."""
-    if not isinstance(params.get("name"), str):
-        raise _Refused(mcp.INVALID_PARAMS, "name is required and must be a string")
-    arguments = params.get("arguments")
-    if not isinstance(arguments, dict | None):
-        raise _Refused(mcp.INVALID_PARAMS, "arguments must be an object")
+    _, arguments = called_tool(params)
     if not await request.api.end_users.is_known(app.id, user):
-        raise _Refused(mcp.INVALID_PARAMS, "End user not found")
+        raise McpRefused(INVALID_PARAMS, "End user not found")
     try:
         start = _ran if app.mode == "workflow" else _asked
-        return await starting(request, partial(start, app=app, user=user, arguments=arguments or {}))
+        return await starting(request, partial(start, app=app, user=user, arguments=arguments))
     except _Failed as failure:
         return mcp.call_result(str(failure), is_error=True)
     except InvalidParam as error:
-        raise _Refused(mcp.INVALID_PARAMS, str(error)) from None
+        raise McpRefused(INVALID_PARAMS, str(error)) from None
 
 
 async def _ran(request: Request, app: App, user: str, arguments: dict[str, Json]) -> dict[str, Json]:
