@@ -20,9 +20,9 @@ INTERPRETED := $(addprefix tests/,acceptance cli concurrency documents dsl input
 # Tests start thousands of processes; each would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-# How many at a time. Two keep two processors busy for little more than half of the time: tests wait for the processes
-# that they start (docs/decisions/0222).
-WORKERS ?= 4
+# How many at a time, with 0.8 GB of memory each at the end. Tests wait for the processes that they start: four keep two
+# processors busy for two thirds of the time, six for nearly nine tenths (docs/decisions/0300).
+WORKERS ?= 6
 
 # Runs the tests that a marker expression chooses: several at a time, the longest files first (tests/durations.py), and
 # then by themselves those that can have nothing beside them. A second argument says where to look.

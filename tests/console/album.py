@@ -1,17 +1,25 @@
-"""Where pictures of pages are put, and how one is taken."""
+"""Pictures of pages, for people who want to see them (``TEST_PICTURES=1``): nothing compares them."""
+
+import os
 
 from playwright.sync_api import Page
 
 from tests.console.conftest import LARGE, ROOT, SMALL
 
 PICTURES = ROOT / "build" / "console-pictures"
+TAKEN = os.environ.get("TEST_PICTURES") == "1"
+
+
+def picture(page: Page, name: str, theme: str = "light") -> None:
+    """Take a picture of what the page shows, if pictures are wanted."""
+    if TAKEN and page.viewport_size:
+        page.screenshot(path=PICTURES / f"{name}-{page.viewport_size['width']}-{theme}.png")
 
 
 def keep(page: Page, name: str) -> None:
-    """Take two pictures of a state: large and light, small and dark. Nothing in it may be beyond the side."""
-    PICTURES.mkdir(parents=True, exist_ok=True)
+    """Show a state large and light, small and dark: nothing in it may be beyond the side."""
     for size, theme in ((SMALL, "dark"), (LARGE, "light")):
         page.set_viewport_size(size)
         page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], name
-        page.screenshot(path=PICTURES / f"{name}-{size['width']}-{theme}.png")
+        picture(page, name, theme)

@@ -1,4 +1,4 @@
-"""All pages, in both themes and on both widths: no finding of axe, nothing beyond the side, and pictures."""
+"""All pages, in both themes and on both widths: no finding of axe, nothing beyond the side."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from tests.console.album import PICTURES
+from tests.console.album import picture
 from tests.console.apps import FAILS
 from tests.console.conftest import LARGE, SMALL, Site, Visit
 
@@ -72,7 +72,6 @@ def axe(built: Path) -> str:
 def test_no_page_breaks_a_rule_of_accessibility_or_its_frame(
     site: Site, visit: Visit, places: dict[str, str], axe: str, size: ViewportSize
 ) -> None:
-    PICTURES.mkdir(parents=True, exist_ok=True)
     page = visit("/", size=size)
     found: dict[str, Any] = {}
     for name, address in {**places, "enter": "/enter"}.items():
@@ -82,7 +81,7 @@ def test_no_page_breaks_a_rule_of_accessibility_or_its_frame(
         wrong = []
         for theme, rules in (("light", None), ("dark", OF_COLOURS)):
             page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
-            page.screenshot(path=PICTURES / f"{name}-{size['width']}-{theme}.png")
+            picture(page, name, theme)
             wrong += page.evaluate(AXE_RUN, rules)
         page.evaluate("document.documentElement.dataset.theme = 'light'")
         widths = [size["width"], ZOOMED] if size is LARGE else [size["width"]]
@@ -112,10 +111,10 @@ def test_dialogs_break_no_rule_of_accessibility(site: Site, visit: Visit, axe: s
     page = visit("/")
     settle(page)
     page.evaluate(axe)
-    for keys, picture in (("Control+k", "jump"), ("?", "keys")):
+    for keys, name in (("Control+k", "jump"), ("?", "keys")):
         page.keyboard.press(keys)
         expect(page.get_by_role("dialog")).to_be_visible()
-        page.screenshot(path=PICTURES / f"{picture}-1440-light.png")
+        picture(page, name)
         assert page.evaluate(AXE_RUN) == []
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
