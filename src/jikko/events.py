@@ -1,7 +1,7 @@
 """What happens in a run: the one vocabulary that engine, log, API and CLI share.
 
 A run's log is a list of these, numbered from 0; all else is a fold over it. They never change, nor form cycles: a field
-that is added needs a default. A new event raises ``LOG_FORMAT`` and ``RunRecord.format``: older versions only show it.
+that is added needs a default. A new event that folds use raises ``LOG_FORMAT`` and ``RunRecord.format``.
 """
 
 from typing import Final, Literal, TypeAlias
@@ -245,6 +245,14 @@ class ReasoningChunk(Struct, tag_field="event", tag="reasoning_chunk", kw_only=T
     final: bool = False
 
 
+class NodeText(Struct, tag_field="event", tag="node_text", kw_only=True, omit_defaults=True, gc=False):
+    """Pieces of what a model says and the run does not show. The last ones may be missing: the outputs have them."""
+
+    at: float
+    execution_id: str
+    text: str
+
+
 class AgentLogged(Struct, tag_field="event", tag="agent_logged", kw_only=True, omit_defaults=True, gc=False):
     """An agent tells what it does. An entry with the id of an earlier one takes its place."""
 
@@ -301,8 +309,7 @@ class FormClosed(Struct, tag_field="event", tag="form_closed", kw_only=True, omi
     action_text: str = ""
     rendered_content: str = ""
     data: dict[str, Json] = {}
-    expiration_time: int = 0
-    """When the form ran out of time, in whole seconds since the Unix epoch."""
+    expiration_time: int = 0  # when it ran out of time, in whole seconds
 
 
 class RunPaused(Struct, tag_field="event", tag="run_paused", kw_only=True, omit_defaults=True, gc=False):
@@ -315,8 +322,7 @@ class RunPaused(Struct, tag_field="event", tag="run_paused", kw_only=True, omit_
     """Seconds that the run was running so far."""
     total_tokens: int = 0
     total_steps: int = 0
-    wake_at: float | None = None
-    """When the first of its forms runs out of time."""
+    wake_at: float | None = None  # when the first of its forms runs out of time
 
 
 class RunResumed(Struct, tag_field="event", tag="run_resumed", kw_only=True, omit_defaults=True, gc=False):
@@ -380,6 +386,7 @@ Event: TypeAlias = (
     | TextChunk
     | TextReplaced
     | ReasoningChunk
+    | NodeText
     | AgentLogged
     | StepRecorded
     | FormRequested
@@ -391,10 +398,3 @@ Event: TypeAlias = (
     | RunFinished
     | UnknownEvent
 )
-
-_TRANSIENT = frozenset((NodeStarted, TextChunk, TextReplaced, ReasoningChunk, AgentLogged, RoundStarted, RunBegan))
-
-
-def is_transient(event: Event) -> bool:
-    """Whether an event tells no result, so that it may be shown before it is durable."""
-    return type(event) in _TRANSIENT

@@ -7,6 +7,12 @@ from playwright.sync_api import Page
 from tests.console.conftest import LARGE, ROOT, SMALL
 
 PICTURES = ROOT / "build" / "console-pictures"
+AXE_RUN = """async only => (await axe.run(document, {
+    runOnly: only ?? ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+})).violations.map(one => {
+    const where = one.nodes.slice(0, 3).map(node => node.html.slice(0, 200)).join(' | ')
+    return `${one.id}: ${one.help}: ${where}`
+})"""
 TAKEN = os.environ.get("TEST_PICTURES") == "1"
 
 
@@ -16,10 +22,18 @@ def picture(page: Page, name: str, theme: str = "light") -> None:
         page.screenshot(path=PICTURES / f"{name}-{page.viewport_size['width']}-{theme}.png")
 
 
-def keep(page: Page, name: str) -> None:
-    """Show a state large and light, small and dark: nothing in it may be beyond the side."""
+def keep(page: Page, name: str, axe: str = "") -> None:
+    """Show a state large and light, small and dark: nothing in it may be beyond the side.
+
+    Args:
+        axe: The text of axe, which then finds nothing either.
+    """
     for size, theme in ((SMALL, "dark"), (LARGE, "light")):
         page.set_viewport_size(size)
         page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], name
         picture(page, name, theme)
+        if axe:
+            page.evaluate(axe)
+            assert page.evaluate(AXE_RUN) == [], name
+    page.evaluate("document.documentElement.dataset.theme = 'light'")

@@ -44,6 +44,12 @@ def built() -> Path:
     return sources()
 
 
+@pytest.fixture(scope="session")
+def axe(built: Path) -> str:
+    """The text of axe, for a page to evaluate."""
+    return (built / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def browser(built: Path) -> Iterator[Browser]:
     """Chromium without what is around its pages, which takes more than half of a tab's time. It ends with its module:

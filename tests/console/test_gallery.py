@@ -8,10 +8,11 @@ from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import Command
+from tests.console.album import AXE_RUN
 from tests.console.conftest import HANDBOOK, LARGE, SMALL, Site, Visit, site_in
 from tests.console.gallery import ARABIC, FAMILY, LONG, UNBROKEN, WEEKDAY, gallery_apps, providers
 from tests.console.pictures import png
-from tests.console.test_looks import AXE_RUN, settle
+from tests.console.test_looks import settle
 from tests.providers.fake_model import Exchange
 from tests.providers.model_thread import Model
 from tests.strategies.agents import calls, says, script
@@ -236,7 +237,7 @@ def test_a_run_of_a_workflow_that_was_removed_is_still_told(gallery: Site, visit
     ("size", "locale", "theme"), [(LARGE, "en-US", "light"), (SMALL, "ja-JP", "dark")], ids=["1440", "390"]
 )
 def test_odd_runs_break_no_rule_of_accessibility_in_both_languages(
-    gallery: Site, visit: Visit, built: Path, size: ViewportSize, locale: str, theme: str
+    gallery: Site, visit: Visit, axe: str, size: ViewportSize, locale: str, theme: str
 ) -> None:
     app = app_id(gallery, "Counts days")
     turn = gallery.api("POST", f"apps/{app}/messages", json={"query": "Which day?", "inputs": {}}).json()
@@ -253,7 +254,6 @@ def test_odd_runs_break_no_rule_of_accessibility_in_both_languages(
         "/runs?t=all&user=someone",
         "/nowhere",
     ]
-    axe = (built / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
     found = {}
     page = visit("/enter", at=gallery, size=size, locale=locale)
     for place in places:

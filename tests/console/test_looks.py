@@ -1,22 +1,15 @@
 """All pages, in both themes and on both widths: no finding of axe, nothing beyond the side."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from tests.console.album import picture
+from tests.console.album import AXE_RUN, picture
 from tests.console.apps import FAILS
 from tests.console.conftest import LARGE, SMALL, Site, Visit
 
-AXE_RUN = """async only => (await axe.run(document, {
-    runOnly: only ?? ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
-})).violations.map(one => {
-    const where = one.nodes.slice(0, 3).map(node => node.html.slice(0, 200)).join(' | ')
-    return `${one.id}: ${one.help}: ${where}`
-})"""
 OF_COLOURS = ["color-contrast"]
 """The rules that what a theme changes may break."""
 ZOOMED = 720
@@ -61,11 +54,6 @@ def places(site: Site, handbook: str) -> Iterator[dict[str, str]]:
     }
     site.echo.release("/hold/looked-at/1")
     site.echo.release("/hold/looked-at/2")
-
-
-@pytest.fixture(scope="module")
-def axe(built: Path) -> str:
-    return (built / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("size", [LARGE, SMALL], ids=["1440", "390"])

@@ -43,6 +43,8 @@ class Work:
     """How often it lets others run first."""
     says: list[str]
     """Pieces of ``value`` that each attempt streams."""
+    name: str
+    """Of the output that is streamed."""
     tokens: int
     """What each attempt uses."""
     calls: list[str] = field(default_factory=list)
@@ -60,6 +62,7 @@ class Work:
             data.get("value"),
             data.get("pauses", 0),
             data.get("says") or [],
+            data.text("name", "value"),
             data.get("tokens", 0),
         )
 
@@ -70,7 +73,7 @@ class Work:
             await asyncio.sleep(0)
         self.acted.append(ctx.execution_id)
         for text in self.says:
-            ctx.say("value", text)
+            ctx.say(self.name, text)
         if self.fails < 0 or self.calls.count(ctx.execution_id) <= self.fails:
             raise NodeFailure(f"{ctx.node_id} broke", kind="TestError", usage=self._usage())
         outputs = {"value": self.value}

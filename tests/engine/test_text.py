@@ -6,7 +6,7 @@ See docs/dify-behaviour.md, “Order of streamed text”.
 import pytest
 
 from jikko.dsl.document import NodeEntry
-from jikko.events import NodeStarted, TextChunk
+from jikko.events import NodeStarted, NodeText, TextChunk
 from tests.engine.graphs import Log, edges, graph, iterating, node, resume, run
 
 pytestmark = pytest.mark.anyio
@@ -190,3 +190,28 @@ async def test_texts_that_are_streamed_at_the_same_time_are_shown_whole_one_behi
     )
 
     assert log.text == "\n".join("".join(says[name]) for name in order)
+
+
+async def test_what_a_model_says_and_the_run_does_not_show_is_told_beside_it_in_few_events() -> None:
+    says = ["東", "京", "🗼"] * 50
+    talks = node("talks", name="text", says=says, value="東京")
+    inner = node("inner", container="each", name="text", says=says, value="東京")
+    box = [node("items", value=["x", "y"]), *iterating("each", ["inner", "value"]), inner]
+    ways = "start --> talks", "talks --> items", "items --> each", "each-start --> inner", "each --> last"
+    log = await run(graph([talks, *box, node("last", value="z"), end("last")], edges(*ways, "last --> end")))
+
+    said = [event for event in log.events if isinstance(event, NodeText)]
+    names = {event.execution_id: event.node_id for event in log.events if isinstance(event, NodeStarted)}
+    assert {names[event.execution_id] for event in said} == {"talks", "inner"}
+    assert "".join(says).startswith("".join(event.text for event in said if names[event.execution_id] == "talks"))
+    assert len(said) < len(says)
+    assert log.text == "z"
+
+
+async def test_what_the_run_shows_is_told_once() -> None:
+    talks = node("talks", name="text", says=["東", "京"], value="東京")
+    shown = node("end", "end", outputs=[{"variable": "t", "value_selector": ["talks", "text"]}])
+    log = await run(graph([talks, shown], edges("start --> talks", "talks --> end")))
+
+    assert log.text == "東京"
+    assert not any(isinstance(event, NodeText) for event in log.events)

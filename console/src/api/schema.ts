@@ -1399,7 +1399,7 @@ export interface components {
             updated_at: number;
         };
         LogPage: {
-            data: (components["schemas"]["RunStartedEvent"] | components["schemas"]["RunRecoveredEvent"] | components["schemas"]["RunParkedEvent"] | components["schemas"]["NodeStartedEvent"] | components["schemas"]["NodeAttemptedEvent"] | components["schemas"]["NodeFinishedEvent"] | components["schemas"]["ContainerStartedEvent"] | components["schemas"]["RoundStartedEvent"] | components["schemas"]["RoundFinishedEvent"] | components["schemas"]["TextChunkEvent"] | components["schemas"]["TextReplacedEvent"] | components["schemas"]["ReasoningChunkEvent"] | components["schemas"]["AgentLoggedEvent"] | components["schemas"]["StepRecordedEvent"] | components["schemas"]["FormRequestedEvent"] | components["schemas"]["FormClosedEvent"] | components["schemas"]["RunPausedEvent"] | components["schemas"]["RunResumedEvent"] | components["schemas"]["RunBeganEvent"] | components["schemas"]["RunRetriedEvent"] | components["schemas"]["RunFinishedEvent"] | components["schemas"]["UnknownEventEvent"])[];
+            data: (components["schemas"]["RunStartedEvent"] | components["schemas"]["RunRecoveredEvent"] | components["schemas"]["RunParkedEvent"] | components["schemas"]["NodeStartedEvent"] | components["schemas"]["NodeAttemptedEvent"] | components["schemas"]["NodeFinishedEvent"] | components["schemas"]["ContainerStartedEvent"] | components["schemas"]["RoundStartedEvent"] | components["schemas"]["RoundFinishedEvent"] | components["schemas"]["TextChunkEvent"] | components["schemas"]["TextReplacedEvent"] | components["schemas"]["ReasoningChunkEvent"] | components["schemas"]["NodeTextEvent"] | components["schemas"]["AgentLoggedEvent"] | components["schemas"]["StepRecordedEvent"] | components["schemas"]["FormRequestedEvent"] | components["schemas"]["FormClosedEvent"] | components["schemas"]["RunPausedEvent"] | components["schemas"]["RunResumedEvent"] | components["schemas"]["RunBeganEvent"] | components["schemas"]["RunRetriedEvent"] | components["schemas"]["RunFinishedEvent"] | components["schemas"]["UnknownEventEvent"])[];
             end: number;
             closed: boolean;
         };
@@ -1959,6 +1959,13 @@ export interface components {
             predecessor: string | null;
             rounds: components["schemas"]["Round"][];
             icon: unknown;
+        };
+        NodeTextEvent: {
+            id: number;
+            event: "node_text";
+            at: number;
+            execution_id: string;
+            text: string;
         };
         ReasoningChunkEvent: {
             id: number;

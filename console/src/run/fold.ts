@@ -101,6 +101,7 @@ function step(run: Draft, event: RunEvent, before: RunState) {
         return change(run, known.id, {
           status: 'running',
           attempts: known.status === 'paused' ? known.attempts : [...known.attempts, gone],
+          ...UNSAID,
         })
       }
       const ordinal = run.executions.length
@@ -119,6 +120,7 @@ function step(run: Draft, event: RunEvent, before: RunState) {
         startedAt: event.at,
         valuesIn: event.id,
         attempts: [],
+        ...UNSAID,
         tokens: 0,
         price: 0,
         takenOver: false,
@@ -139,6 +141,7 @@ function step(run: Draft, event: RunEvent, before: RunState) {
             ...known.attempts,
             { error: event.error, errorType: event.error_type ?? '', at: event.at, reason: 'failed' },
           ],
+          ...UNSAID,
         })
       return spend(run, event.execution_id, event.usage)
     }
@@ -167,7 +170,12 @@ function step(run: Draft, event: RunEvent, before: RunState) {
     case 'reasoning_chunk': {
       const key = event.event === 'text_chunk' ? event.selector.join('.') : `${event.node_id}.reasoning`
       run.text.set(key, (run.text.get(key) ?? '') + event.text)
-      return
+      const speaker = event.event === 'text_chunk' ? run.nodes.get(event.selector[0] ?? '')?.last : undefined
+      return say(run, run.executions[speaker ?? -1], event.at)
+    }
+    case 'node_text': {
+      const speaker = find(run, event.execution_id)
+      return say(run, speaker, event.at, (speaker?.said ?? '') + event.text)
     }
     case 'text_replaced':
       run.text.clear()
@@ -187,6 +195,13 @@ function step(run: Draft, event: RunEvent, before: RunState) {
       run.forms = run.forms.filter(form => form.executionId !== event.execution_id)
       return
   }
+}
+
+const UNSAID = { said: '', saidAt: undefined }
+
+function say(run: Draft, speaker: Execution | undefined, at: number, said = speaker?.said): void {
+  if (speaker?.status === 'running' && (speaker.saidAt === undefined || said !== speaker.said))
+    change(run, speaker.id, { said: said ?? '', saidAt: speaker.saidAt ?? at })
 }
 
 export const find = (run: RunState | Draft, id: string): Execution | undefined =>

@@ -60,5 +60,11 @@ export function valuesOf(events: readonly RunEvent[], execution: Execution): Run
   return event && 'execution_id' in event && event.execution_id === execution.id ? event : undefined
 }
 
+/** What its model says, or said until it failed: as the run shows it, or as its log has it besides. */
+export function saidOf(run: RunState, { nodeId, rounds, said }: Execution): string | undefined {
+  const text = rounds.length > 0 ? '' : (run.text.get(`${nodeId}.text`) ?? '')
+  return (text.length < said.length ? said : text) || undefined
+}
+
 /** The execution that an address names: by its own id, or the last one of a node. */
 export const named = (run: RunState, id: string): Execution | undefined => find(run, id) ?? lastOf(run, id)

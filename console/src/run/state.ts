@@ -37,6 +37,9 @@ export type Execution = {
   readonly errorType?: string
   readonly strategy?: string
   readonly attempts: readonly Attempt[]
+  /** What its model said and the run did not show, and when its first text came. Its last words may be missing. */
+  readonly said: string
+  readonly saidAt?: number | undefined
   readonly tokens: number
   readonly price: number
   /** For a container: how many rounds it goes over, and what became of each. `roundList` is replaced once a batch. */

@@ -401,6 +401,8 @@ export const en = {
   'source.lines': 'Lines {from} to {to} of the file',
   'tab.tries': 'Tries',
   theme: 'Light or dark',
+  first_token: 'first text {time}',
+  tokens_a_second: '{n} tokens/s',
   'tokens.one': '{n} token',
   'tokens.other': '{n} tokens',
   'tries.going': 'Under way',

@@ -402,6 +402,8 @@ export const ja: Record<keyof typeof en, string> = {
   'tab.tries': '試行',
   theme: 'ライト/ダーク',
   'tokens.one': '{n} トークン',
+  first_token: '最初のテキスト {time}',
+  tokens_a_second: '{n} トークン/秒',
   'tokens.other': '{n} トークン',
   'tries.going': '実行中',
   'tries.interrupted': '実行していたプロセスが終了しました。',

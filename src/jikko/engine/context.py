@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 from jikko.engine.event_factory import about, round_outcome, withdrawn
 from jikko.engine.loop import RunLoop, SubgraphTasks
@@ -14,6 +14,7 @@ from jikko.events import (
     ContainerStarted,
     FormClosed,
     NodeStarted,
+    NodeText,
     ReasoningChunk,
     RoundFinished,
     RoundStarted,
@@ -29,11 +30,14 @@ from jikko.ports.node_ports import NodePorts
 from jikko.ports.tools import LogMessage
 from jikko.values import Json, Selector
 
+_TEXT_SECONDS: Final = 0.25
+"""Between two events with text that the run does not show."""
+
 
 class NodeContext:
     """The ``ContainerContext`` of one execution (and so the ``Context``). It is its own ``Variables``."""
 
-    __slots__ = ("_budget", "_frame", "_loop", "_node", "_recorded", "_started", "get")
+    __slots__ = ("_budget", "_frame", "_hidden", "_hidden_at", "_loop", "_node", "_recorded", "_started", "get")
 
     def __init__(self, loop: RunLoop, frame: SubgraphRun, node: CompiledNode, started: NodeStarted) -> None:
         self._loop = loop
@@ -44,6 +48,9 @@ class NodeContext:
         self.get = frame.scope.get
         self._budget: TextBudget | None = None
         self._recorded: Variables | None = None
+        self._hidden: list[str] | None = None
+        """What was said since ``_hidden_at`` and is in no event."""
+        self._hidden_at = 0.0
 
     @property
     def variables(self) -> Variables:
@@ -111,10 +118,28 @@ class NodeContext:
     def say(self, name: str, text: str, *, soon: bool = False) -> None:
         # Text of nodes in containers is shown when the container's value is. Source: docs/dify-behaviour.md,
         # “Order of streamed text”.
-        if not self._started.rounds and not self._loop.has_ended:
-            self._loop.events.show(self._loop.state.release.streamed((self._node.id, name), text))
+        if self._loop.has_ended:
+            return
+        if not self._started.rounds:
+            shown = self._loop.state.release.streamed((self._node.id, name), text)
+            self._loop.events.show(shown)
             if not soon:
                 self._loop.events.flush()
+            if shown:
+                return
+        if name == "text" and text and not soon:
+            self._say_hidden(text)
+
+    def _say_hidden(self, text: str) -> None:
+        """Note what a model says and the run does not show, as yet or ever, so that its node can be looked at."""
+        if self._hidden is None:
+            self._hidden = []
+        self._hidden.append(text)
+        if not 0 <= (now := self.now()) - self._hidden_at < _TEXT_SECONDS:
+            event = NodeText(at=now, execution_id=self.execution_id, text="".join(self._hidden))
+            self._hidden, self._hidden_at = [], now
+            self._loop.events.emit(event)
+            self._loop.events.flush()
 
     def think(self, text: str, *, final: bool = False) -> None:
         if self._started.rounds or self._loop.has_ended:

@@ -9,6 +9,7 @@ from jikko.events import (
     Event,
     NodeAttempted,
     NodeFinished,
+    NodeText,
     RoundFinished,
     RoundStarted,
     RunFinished,
@@ -34,7 +35,7 @@ def first_long(events: Sequence[Event]) -> tuple[int, LongTexts] | None:
     told: list[Json] = []
     for event in events:
         kind = type(event)
-        if kind is TextChunk or kind is TextReplaced:
+        if kind is TextChunk or kind is TextReplaced or kind is NodeText:
             told += [event.text]  # type: ignore[union-attr]
         elif kind is NodeFinished:
             told += [event.outputs, event.inputs, event.process_data]  # type: ignore[union-attr]

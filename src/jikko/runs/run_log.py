@@ -39,7 +39,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from jikko.concurrency.scheduler import Scheduler
 from jikko.concurrency.waiters import Waiters
 from jikko.errors import JikkoError, LogConflict, LogForgotten, LogUnwritable, StartRefused, StoreUnavailable
-from jikko.events import Event, RunFinished, RunPaused, is_transient
+from jikko.events import Event, RunFinished, RunPaused
 from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import Append, RunStore, Withdrawal
 from jikko.record import OF_RECORD, RunRecord
@@ -50,7 +50,7 @@ from jikko.runs.following.log_follower import LogFollower
 from jikko.runs.following.log_pieces import Batch
 from jikko.runs.memory.process_memory import ProcessMemory
 from jikko.runs.memory.run_memory import RunMemory
-from jikko.runs.memory.text_delay import STREAMED, TextDelay
+from jikko.runs.memory.text_delay import STREAMED, TRANSIENT, TextDelay
 from jikko.runs.observer import RunObserver, observe
 from jikko.runs.refused_starts import RefusedAppend
 from jikko.runs.start_options import StartOptions
@@ -437,7 +437,7 @@ class RunLog:
 
     def _show(self) -> None:
         visible, known = max(self._visible, self._committed), self._first + len(self._events)
-        while visible < known and is_transient(self._events[visible - self._first]):
+        while visible < known and type(self._events[visible - self._first]) in TRANSIENT:
             visible += 1
         # Behind what is durable there may be text that waits, which no one else is to wait for.
         if visible != self._visible or self._committed == known or self._committed >= self._due:

@@ -10,7 +10,7 @@ import { Tabs } from '../../parts/Tabs.tsx'
 import { isOver, shown, tookOf, valuesOf } from '../../run/selectors.ts'
 import type { Execution } from '../../run/state.ts'
 import { visible } from '../../words/visible.ts'
-import { clock, count, duration, money, t, tn, type Word } from '../../words/words.ts'
+import { clock, count, duration, money, number, t, tn, type Word } from '../../words/words.ts'
 import { AnswerForm } from './AnswerForm.tsx'
 import { Calls } from './Calls.tsx'
 import { Detail, Tries } from './Detail.tsx'
@@ -141,9 +141,32 @@ function Head({
           <span className="num dim">{tn('tokens', execution.tokens)}</span>
         )}
         {round === undefined && execution.price > 0 && <span className="num dim">{money(execution.price)}</span>}
+        {round === undefined && <Pace view={view} execution={execution} />}
         {where && <span className="faint cut">{where}</span>}
       </div>
     </div>
+  )
+}
+
+/** When a model's first text came, and how quickly the rest. While it speaks nobody knows its tokens. */
+function Pace({ view, execution }: { view: RunView; execution: Execution }) {
+  const { outputs } = (valuesOf(view.follower.log.events, execution) ?? {}) as Partial<Told>
+  const used = (outputs?.usage ?? {}) as { [name: string]: unknown }
+  const known = (name: string) => (typeof used[name] === 'number' ? used[name] : undefined)
+  const seconds = known('time_to_generate')
+  const first =
+    known('time_to_first_token') ??
+    (execution.saidAt !== undefined && execution.type === 'llm' ? execution.saidAt - execution.startedAt : undefined)
+  if (first === undefined) return null
+  return (
+    <>
+      <span className="num dim">{t('first_token', { time: duration(Math.max(0, first)) })}</span>
+      {!!seconds && (
+        <span className="num dim">
+          {t('tokens_a_second', { n: number((known('completion_tokens') ?? 0) / seconds, 1) })}
+        </span>
+      )}
+    </>
   )
 }
 

@@ -5,6 +5,7 @@ import { Hits, hitsOf } from '../../parts/Hits.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { Json, LongText } from '../../parts/Json.tsx'
 import type { RunEvent, Values } from '../../run/events.ts'
+import { saidOf } from '../../run/selectors.ts'
 import type { Execution } from '../../run/state.ts'
 import { kindName } from '../../words/codes.ts'
 import { t } from '../../words/words.ts'
@@ -41,11 +42,7 @@ export function Output({
   const running = execution.status === 'running'
   const outputs = told?.outputs
   const text =
-    typeof outputs?.text === 'string'
-      ? outputs.text
-      : running
-        ? view.run.text.get(`${execution.nodeId}.text`)
-        : undefined
+    typeof outputs?.text === 'string' ? outputs.text : outputs === undefined ? saidOf(view.run, execution) : undefined
   const reasoning = running ? view.run.text.get(`${execution.nodeId}.reasoning`) : undefined
   const { text: _text, ...rest } = outputs ?? {}
   const hits = execution.type === 'knowledge-retrieval' ? hitsOf(outputs?.result) : undefined

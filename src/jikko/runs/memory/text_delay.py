@@ -4,10 +4,22 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final, cast
 
-from jikko.events import Event, ReasoningChunk, TextChunk
+from jikko.events import (
+    AgentLogged,
+    Event,
+    NodeStarted,
+    NodeText,
+    ReasoningChunk,
+    RoundStarted,
+    RunBegan,
+    TextChunk,
+    TextReplaced,
+)
 
-STREAMED: Final = frozenset((TextChunk, ReasoningChunk))
+STREAMED: Final = frozenset((TextChunk, ReasoningChunk, NodeText))
 """Events that tell no result and come by the token: those of a while are written together."""
+TRANSIENT: Final = STREAMED | {NodeStarted, TextReplaced, AgentLogged, RoundStarted, RunBegan}
+"""Events that tell no result, so that they may be shown before they are durable."""
 _MAX_CHARACTERS: Final = 1 << 16
 _MAX_PIECES: Final = 256
 """More than that is written at once, as one append."""
