@@ -119,6 +119,25 @@ def test_secrets_of_the_workflow_are_not_saved(jikko: Command, tmp_path: Path) -
     assert jikko("test", tmp_path / "kept").code == 0
 
 
+def test_data_of_people_gets_stand_ins_and_the_test_still_passes(jikko: Command, tmp_path: Path) -> None:
+    code = "def main(q):\n    return {'x': q.split(' ')[0].lower()}\n"
+    nodes = [start("q"), python("first", code, {"x": "string"}, q="start.q"), end(x="first.x")]
+    flow = tmp_path / "flow.yml"
+    flow.write_text(app("Finds", nodes, "start>first>end"), encoding="utf-8")
+    assert jikko("run", flow, "-i", "q=Anna@X.com 花子 03-1234-5678", "--keep").code == 0
+    run_id = json.loads(jikko("runs", "list", "--json").out)["workflow_run_id"]
+    file = tmp_path / "kept" / "finds.test.yml"
+
+    saved = jikko("runs", "save", run_id, "--to", file, "--redact", "--hide", "花子")
+
+    assert "masked: e-mail addresses (1), texts to hide (1), telephone numbers (1); names" in saved.err
+    text = file.read_text(encoding="utf-8")
+    assert "person1@example.com hidden1 00-0000-0001" in text
+    assert not any(each in text.lower() for each in ("anna", "花子", "1234"))
+    assert jikko("test", file).code == 0
+    assert jikko("runs", "save", run_id, "--to", tmp_path / "a.test.yml", "--hide", "花子").code == 2
+
+
 def test_runs_of_several_versions_are_saved_for_a_workflow_that_is_named(jikko: Command, tmp_path: Path) -> None:
     flow = tmp_path / "flow.yml"
     for text in ("一", "二"):

@@ -18,6 +18,7 @@ from jikko.dsl.text.yaml_text import parse
 from jikko.errors import Conflict
 from jikko.exit_codes import ExitCode
 from jikko.proving.recorded_case import what_it_holds
+from jikko.proving.redaction import Redaction
 from jikko.proving.saved_case import as_test_file, require_testable, saved_case
 from jikko.record import RunRecord
 from jikko.runs.reading.short_ids import run_of
@@ -40,8 +41,16 @@ from jikko.values import Json
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The workflow file that is to be tested.  [default: the version that was run, saved as NAME.yml]",
 )
+@click.option(
+    "--redact",
+    is_flag=True,
+    help="Put stand-ins for e-mail addresses, numbers of telephones, accounts and cards, and IP addresses.",
+)
+@click.option("--hide", "hidden", multiple=True, metavar="TEXT", help="With --redact: for this, too, such as a name.")
 @with_assembly
-async def save_runs(assembly: Assembly, runs: tuple[str, ...], file: Path, workflow: Path | None) -> None:
+async def save_runs(
+    assembly: Assembly, runs: tuple[str, ...], file: Path, workflow: Path | None, redact: bool, hidden: tuple[str, ...]
+) -> None:
     """Make a test file of RUNs of one app: ids, or their beginnings.
 
     Each becomes a case: its inputs, with files; what models, tools, requests, searches and people answered; and the
@@ -50,6 +59,8 @@ async def save_runs(assembly: Assembly, runs: tuple[str, ...], file: Path, workf
     """
     if not file.name.endswith(".test.yml"):
         raise click.BadParameter(f"{file} does not end in .test.yml", param_hint="'--to'")
+    if hidden and not redact:
+        raise click.UsageError("--hide is for --redact")
     records = [await run_of(assembly.store, run_id) for run_id in runs]
     first = records[0].identity
     if any(record.identity.app_id != first.app_id for record in records):
@@ -70,6 +81,9 @@ async def save_runs(assembly: Assembly, runs: tuple[str, ...], file: Path, workf
         raise Failure(f"{taken[-1]} exists already", exit_code=ExitCode.CONFLICT, code="conflict", hint=hint)
     make_target(file.parent)
     cases = [await _case(assembly, app, record, file) for record in records]
+    redaction = Redaction(hidden)
+    if redact:
+        cases = [redaction.case(case) for case in cases]
     named: dict[str, Any] = {}
     secrets: list[str] = []
     if workflow is None:
@@ -83,6 +97,10 @@ async def save_runs(assembly: Assembly, runs: tuple[str, ...], file: Path, workf
     for case in cases:
         held = ", ".join(what_it_holds(case))
         click.echo(printable(f"{case['name']}: may hold data of people in {held or 'nothing'}"), err=True)
+    if redact:
+        masked = ", ".join(f"{kind} ({count})" for kind, count in redaction.counts.items()) or "nothing"
+        text = f"masked: {masked}; names, other free text, numbers and contents of files are as they were"
+        click.echo(printable(text), err=True)
     if secrets:
         text = f"secrets are not saved; `env` in {file} may give values for {', '.join(secrets)}"
         click.echo(printable(text), err=True)

@@ -1,0 +1,88 @@
+"""Data of people in cases, and what stands in its place."""
+
+from typing import Any
+
+import pytest
+
+from jikko.proving.redaction import Redaction
+from tests.effort import growth
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("from anna.b+c@mail.co.jp,", "from person1@example.com,"),
+        ("連絡先anna@example.jpです", "連絡先person1@example.comです"),
+        ("müller@beispiel.de 🙂", "person1@example.com 🙂"),
+        ("Anna@X.com or anna@x.COM", "person1@example.com or person1@example.com"),
+        ("電話03-1234-5678です", "電話00-0000-0001です"),
+        ("+49 (0)170 1234567", "+00 (0)000 0000001"),
+        ("0170/1234567", "0000/0000001"),
+        ("(555) 123-4567", "(000) 000-0001"),
+        ("0049 170 12345678", "0000 000 00000001"),
+        ("DE89 3704 0044 0532 0130 00", "DE00 0000 0000 0000 0000 01"),
+        ("GB82WEST12345698765432", "GB00XXXX00000000000001"),
+        ("4111 1111 1111 1111", "0000 0000 0000 0001"),
+        ("10.1.2.3", "192.0.2.1"),
+        ("Anna Müller, anna müller", "hidden1, hidden1"),
+    ],
+)
+def test_what_tells_of_a_person_gets_a_stand_in_of_its_kind(text: str, redacted: str) -> None:
+    assert Redaction(["Anna Müller"]).of(text) == redacted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-30 09:00:00+09:00",
+        "01-12-2026",
+        "30/11/2026 10",
+        "01a217f8-9c3e-7000-8000-000000000012",
+        "0.1234567",
+        "20261130090000",
+        "1764576000",
+        "1234567890123456",
+        "version 1.2.3.4.5, 999.1.1.1",
+        "@home, a@b",
+        "GB82WEST12345698765433",
+    ],
+)
+def test_other_texts_stay_as_they_are(text: str) -> None:
+    assert Redaction().of(text) == text
+
+
+def test_a_case_keeps_its_names_and_paths_and_has_one_stand_in_for_each_person() -> None:
+    case: dict[str, Any] = {
+        "name": "run 1",
+        "inputs": {"from": "anna@x.com", "age": 41, "cv": "@kept/anna@x.com.pdf", "at": "@@ bob@x.com"},
+        "mocks": {"Ask anna@x.com": [{"outputs": {"bob@x.com": ["ANNA@x.com"]}}, {"error": "no bob@x.com"}]},
+        "forms": {"Ask": [{"action": "yes", "values": {"note": "bob@x.com"}}, "timeout"]},
+        "expect": {"path": ["Ask anna@x.com"], "outputs": {"equals": {"to": "anna@x.com"}}},
+    }
+
+    redaction = Redaction()
+    found = redaction.case(case)
+
+    assert found["inputs"] == {
+        "from": "person1@example.com",
+        "age": 41,
+        "cv": "@kept/anna@x.com.pdf",
+        "at": "@@ person2@example.com",
+    }
+    assert found["mocks"] == {
+        "Ask anna@x.com": [
+            {"outputs": {"person2@example.com": ["person1@example.com"]}},
+            {"error": "no person2@example.com"},
+        ]
+    }
+    assert found["forms"]["Ask"][0]["values"] == {"note": "person2@example.com"}
+    assert found["expect"] == {"path": ["Ask anna@x.com"], "outputs": {"equals": {"to": "person1@example.com"}}}
+    assert redaction.counts == {"e-mail addresses": 2}
+
+
+def test_long_texts_take_time_by_their_length() -> None:
+    def redact(count: int) -> None:
+        for piece in ("a", "1 ", "1.", "0(", "DE00 ", "a@"):
+            Redaction().of(piece * count)
+
+    assert growth(redact, 2_000) < 30
