@@ -3,15 +3,19 @@
 ``python -m scripts.earlier_runs record FOLDER --jikko COMMAND`` serves all apps of the recorded cases (tests/compat) by
 that version and goes through the cases round by round: the data folders of its servers are in ``FOLDER/SUITE/home``.
 ``python -m scripts.earlier_runs replay FOLDER`` replays them as ``jikko replay`` of this version does, each app on its
-own version, and tells how many runs there are of each outcome, and each that does otherwise. The folders are brought up
-to date by that: keep a copy.
+own version, and tells how many runs there are of each outcome, and each that does otherwise. The folders are brought
+up to date by that: keep a copy.
+``python -m scripts.earlier_runs pack FOLDER --to FILE`` makes the archive that tests/compat/test_earlier_runs.py reads.
 """
 
 import argparse
+import sqlite3
 import sys
+import tarfile
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -70,17 +74,40 @@ def replay(folder: Path) -> int:
     return otherwise
 
 
+def pack(folder: Path, to: Path) -> None:
+    """What is replayed of the data folders, as an archive."""
+    with tarfile.open(to, "w:xz", preset=9) as archive:
+        for home in sorted(folder.glob("*/home")):
+            for file in home.glob("*.db"):
+                with closing(sqlite3.connect(file)) as database:
+                    database.execute("PRAGMA journal_mode = DELETE")
+                    database.execute("VACUUM")
+            names = (*home.parent.glob("*.yaml"), *home.glob("*.db"), *home.glob("files/*/*/*"))
+            for file in sorted(names):
+                archive.add(file, file.relative_to(folder), filter=_nobodys)
+
+
+def _nobodys(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    return member
+
+
 def main() -> int:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["record", "replay"])
+    parser.add_argument("what", choices=["record", "replay", "pack"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--jikko", default=f"{sys.executable} -m jikko", help="the command of the earlier version")
     parser.add_argument("--suites", nargs="+", default=list(SUITES))
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--to", type=Path, default=Path("earlier_runs.tar.xz"))
     given = parser.parse_args()
     if given.what == "replay":
         return int(replay(given.folder) > 0)
+    if given.what == "pack":
+        pack(given.folder, given.to)
+        return 0
     record(given.folder, given.jikko, given.suites, given.rounds)
     return 0
 
