@@ -29,7 +29,7 @@ from benchmarks.load import App, document, figure, imported, node, put, request,
 from benchmarks.sizes import sized
 from jikko.apps.end_users import end_user
 from jikko.ids import new_id
-from jikko.repositories.identifiers import id_text, stored_id
+from jikko.repositories.shared_sql import id_text, stored_id
 
 SECONDS = sized(2.0, 0.02)
 ROUNDS = sized(5, 1)

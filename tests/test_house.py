@@ -22,7 +22,7 @@ pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[1]
 LIMITS = {"src": 400, "tests": 500, "benchmarks": 400}
-ONE_NOUN = {"src/jikko/engine/runner.py": 481, "src/jikko/runs/run_log.py": 445, "src/jikko/settings.py": 410}
+ONE_NOUN = {"src/jikko/engine/runner.py": 480, "src/jikko/runs/run_log.py": 445, "src/jikko/settings.py": 410}
 """Longer files: one list, or one machine of states, of which no part is understood without the others."""
 MOST = {
     "modules that share their name": 80,

@@ -39,20 +39,20 @@ COSTS = {
 """CPU time of a request in ``yardstick``s: Python 3.11, and later versions, where the yardstick got cheaper."""
 CALLS = {
     "GET run detail": (66, 66),
-    "blocking start->end": (612, 601),
-    "blocking start->answer of a chat": (751, 735),
-    "streaming start->end": (849, 835),
-    "blocking 10-node chain": (1230, 1210),
-    "blocking iteration over 100 items": (14_035, 13_915),
+    "blocking start->end": (588, 578),
+    "blocking start->answer of a chat": (729, 714),
+    "streaming start->end": (814, 800),
+    "blocking 10-node chain": (1200, 1181),
+    "blocking iteration over 100 items": (13_920, 13_800),
 }
 """Function calls of a request on the thread of the event loop, kept on the disk, and four of the count: Python 3.11,
 and later versions, where comprehensions are none. The fewest of 30 requests, none of which gives way to another.
 """
 TRIPS = {
     "GET run detail": Trip(stays=16, files=13),
-    "blocking start->end": Trip(stays=204, files=70),
-    "blocking start->answer of a chat": Trip(stays=243, files=81),
-    "streaming start->end": Trip(stays=260, files=77),
+    "blocking start->end": Trip(stays=170, files=55),
+    "blocking start->answer of a chat": Trip(stays=211, files=67),
+    "streaming start->end": Trip(stays=229, files=62),
 }
 """What a reader walks through who follows a request; see ``Trip``. `make house` shows that of a start."""
 CALLS_A_TOKEN = (136.2, 131.2)

@@ -13,6 +13,21 @@ from typing import Any, Final
 
 import msgspec
 
+from jikko.events import (
+    AgentLogged,
+    ContainerStarted,
+    Event,
+    NodeAttempted,
+    NodeFinished,
+    NodeText,
+    RoundFinished,
+    RoundStarted,
+    RunFinished,
+    RunStarted,
+    StepRecorded,
+    TextChunk,
+    TextReplaced,
+)
 from jikko.values import Json, encode_json
 
 LONG_TEXT: Final = 1 << 18
@@ -173,3 +188,39 @@ def _with(value: Any, tree: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_with(entry, tree[at]) if at in tree else entry for at, entry in enumerate(value)]
     return msgspec.structs.replace(value, **{name: _with(getattr(value, name), tree[name]) for name in tree})
+
+
+# What events tell that may be long.
+
+_RARE: Final[dict[type[Event], tuple[str, ...]]] = {
+    AgentLogged: ("data",),
+    ContainerStarted: ("inputs", "variables"),
+    NodeAttempted: ("inputs", "outputs"),
+    StepRecorded: ("answer",),
+}
+
+
+def first_long(events: Sequence[Event]) -> tuple[int, LongTexts] | None:
+    """The first event that takes long to encode, by its position, and its texts."""
+    # One call for all of them, and none for most: this is done for each node of all runs.
+    told: list[Json] = []
+    for event in events:
+        kind = type(event)
+        if kind is TextChunk or kind is TextReplaced or kind is NodeText:
+            told += [event.text]  # type: ignore[union-attr]
+        elif kind is NodeFinished:
+            told += [event.outputs, event.inputs, event.process_data]  # type: ignore[union-attr]
+        elif kind is RoundFinished or kind is RunFinished:
+            told += [event.outputs]  # type: ignore[union-attr]
+        elif kind is RoundStarted:
+            told += [event.variables]  # type: ignore[union-attr]
+        elif kind is RunStarted:
+            told += [event.inputs]  # type: ignore[union-attr]
+        elif kind in _RARE:
+            told += [getattr(event, name) for name in _RARE[kind]]
+    if told and has_long_text(told):
+        for position, event in enumerate(events):
+            texts = LongTexts(event)
+            if texts.are_many:
+                return position, texts
+    return None

@@ -22,6 +22,7 @@ from jikko.events import (
 from jikko.long_texts import encode_once, has_long_text
 from jikko.values import Json, encode_json
 
+OPEN: Final[tuple[RunStatus, ...]] = ("running", "paused")
 NO_INPUTS: Final = "{}"
 """The inputs of a run that has not started: others have ``sys.*`` variables at least."""
 
@@ -108,7 +109,7 @@ class RunRecord(msgspec.Struct, kw_only=True):
 
     @property
     def is_open(self) -> bool:
-        return self.status in ("running", "paused")
+        return self.status in OPEN
 
     def detail(self) -> DetailRecord:
         """The part of it that run detail shows."""

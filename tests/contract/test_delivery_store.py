@@ -18,7 +18,7 @@ from jikko.repositories.delivery_store import ADD, COUNT, FORGET, DeliveryStore
 from jikko.store.postgres.app_store import PostgresAppStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
-from jikko.store.sqlite.sql import SQLITE
+from jikko.store.sqlite.database import SQLITE
 from tests.store.postgres_server import POSTGRES, new_database
 
 from .runs import APP, OTHER_APP, Draft, finished, paused, started

@@ -15,7 +15,7 @@ from jikko.repositories.app_store import AppStore
 from jikko.repositories.schedule_store import FORGET, TIMES, ScheduleStore
 from jikko.store.postgres.app_store import PostgresAppStore
 from jikko.store.sqlite import Database
-from jikko.store.sqlite.sql import SQLITE
+from jikko.store.sqlite.database import SQLITE
 from tests.store.postgres_server import POSTGRES, new_database
 
 from .test_app_store import a_version, an_app

@@ -166,7 +166,7 @@ async def test_behind_a_pause_each_event_is_told_when_it_happens(tmp_path: Path,
     client = Listener(create_app(api), await api.app_keys.issue(app.id), "GET", path.format(run_id))
     await until(lambda: b"ping" in client.received and process.log(run_id) is None)
     # It has seen all that there is, and waits.
-    await until(lambda: any(tail._waiting for tail, _ in process.runs.control._tails._tails.values()))
+    await until(lambda: any(tail._waiting for tail, _ in process.runs.control._tails.followed.values()))
     world.script.held, before = {"two"}, len(client.received)
 
     await process.submit(run, "yes")

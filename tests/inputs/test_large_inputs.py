@@ -9,8 +9,8 @@ import pytest
 
 from jikko.concurrency.scheduler import SLICE, Scheduler, TimeSlice
 from jikko.events import RunStarted
-from jikko.inputs import large_inputs
-from jikko.inputs.large_inputs import has_large_inputs, inputs_in_slices
+from jikko.inputs import run_inputs
+from jikko.inputs.run_inputs import has_large_inputs, inputs_in_slices
 from jikko.record import stored_inputs
 from tests.runs.world import World, end_of
 
@@ -59,7 +59,7 @@ async def test_they_are_the_same_text(monkeypatch: pytest.MonkeyPatch, inputs: d
 
     assert found == expected
     # Two looks fit into a slice; a character makes six at most, but for those of which few are in there.
-    assert 0 < written.most <= 4 * 6 * large_inputs._PIECE < len(expected)
+    assert 0 < written.most <= 4 * 6 * run_inputs.CHUNK_CHARACTERS < len(expected)
 
 
 async def test_a_run_with_large_inputs_makes_their_text_once(monkeypatch: pytest.MonkeyPatch) -> None:

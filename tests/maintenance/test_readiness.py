@@ -174,7 +174,7 @@ async def test_a_write_that_is_never_done_is_trouble_without_anybody_asking(
 
 
 async def test_starts_that_fail_though_a_write_succeeds_are_trouble_until_they_are_long_ago(process: Process) -> None:
-    process.readiness.start_succeeded()
+    process.readiness.succeeded += 1
     for number in (1, 2, 3):
         assert not process.refuses
         process.readiness.start_failed()
@@ -193,7 +193,7 @@ async def test_a_few_that_fail_among_many_are_none(process: Process) -> None:
         await until(lambda number=number: process.disk.tries == number)  # type: ignore[misc]
         await some_turns()
         for _ in range(2):
-            process.readiness.start_succeeded()
+            process.readiness.succeeded += 1
 
     assert not process.refuses
     assert await process.readiness.checks() == READY

@@ -7,12 +7,10 @@ import pytest
 
 from jikko.errors import Conflict
 from jikko.ids import new_id
-from jikko.repositories.identifiers import id_text
-from jikko.repositories.shared_sql import Count, Many, Operation, Row, Rows, SqlDatabase
+from jikko.repositories.shared_sql import Count, Many, Operation, Row, Rows, SqlDatabase, id_text
 from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.sql import POSTGRES
-from jikko.store.sqlite.database import Database
-from jikko.store.sqlite.sql import SQLITE
+from jikko.store.sqlite.database import SQLITE, Database
 from tests.store.postgres_server import POSTGRES as SERVER
 from tests.store.postgres_server import new_database
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from jikko.repositories.identifiers import stored_id
+from jikko.repositories.shared_sql import stored_id
 from jikko.store.event_codec import DEFLATE_2, compress, decompress
 
 Damage = Callable[[bytes], bytes | None]

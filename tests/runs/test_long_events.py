@@ -14,8 +14,7 @@ from jikko.events import (
     TextChunk,
     TextReplaced,
 )
-from jikko.long_texts import LONG_TEXT
-from jikko.runs.long_events import first_long
+from jikko.long_texts import LONG_TEXT, first_long
 
 LONG = "行\n" * 300_000
 OF_A_NODE: dict[str, Any] = {"execution_id": "e", "node_id": "n", "node_type": "code", "index": 1}

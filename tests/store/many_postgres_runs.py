@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from jikko.repositories.identifiers import id_text
+from jikko.repositories.shared_sql import id_text
 from jikko.store.postgres.database import Connection, Postgres
 from jikko.store.postgres.runs.run_rows import COLUMNS
 from jikko.store.postgres.runs.run_store import PostgresRunStore

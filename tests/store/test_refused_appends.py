@@ -7,7 +7,7 @@ import pytest
 from jikko.errors import KeyTaken, LogConflict, LogForgotten
 from jikko.ports.stores.messages import MessageAnswer
 from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection, TurnChanged
-from jikko.repositories.identifiers import id_text
+from jikko.repositories.shared_sql import id_text
 from jikko.store.postgres.runs import appends, batch
 from jikko.store.postgres.runs.batch import write_batch
 from jikko.store.postgres.runs.key_claims import Claims

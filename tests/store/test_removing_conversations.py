@@ -10,7 +10,7 @@ import pytest
 from jikko.repositories.conversation_store import remove_old
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.conversation_store import SqliteConversationStore, add_turn
-from jikko.store.sqlite.sql import perform
+from jikko.store.sqlite.database import perform
 from tests.contract.conversations import conversation, message
 from tests.contract.runs import APP, OTHER_APP
 

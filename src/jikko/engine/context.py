@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, Literal
 
 from jikko.engine.event_factory import about, round_outcome, withdrawn
-from jikko.engine.loop import RunLoop, SubgraphTasks
+from jikko.engine.loop import RunLoop
 from jikko.engine.masked import MaskedVariables
-from jikko.engine.subgraph_run import SubgraphRun
+from jikko.engine.subgraph_run import SubgraphRun, SubgraphTasks
 from jikko.events import (
     AgentLogged,
     ContainerStarted,

@@ -4,32 +4,14 @@
 read, and imported, without the other.
 """
 
-import asyncio
 from typing import Protocol
 
 from jikko.concurrency.scheduler import TimeSlice
 from jikko.engine.event_buffer import EventBuffer
 from jikko.engine.state import RunState
-from jikko.engine.subgraph_run import SubgraphRun
+from jikko.engine.subgraph_run import SubgraphRun, SubgraphTasks
 from jikko.nodes.contract import RunInfo
 from jikko.ports.node_ports import NodePorts
-
-
-class SubgraphTasks:
-    """The tasks of one body (see ``SubgraphRun``) while it runs."""
-
-    __slots__ = ("future", "tasks")
-
-    def __init__(self) -> None:
-        self.future: asyncio.Future[None] | None = None
-        """Of the container that waits for the end of the body; ``None`` while none does."""
-        self.tasks: set[asyncio.Task[None]] = set()
-        """Of nodes that have not ended."""
-
-    def cancel(self) -> None:
-        """Cancel its nodes: also a container that asks for it, which would wait for ever for what its round lacks."""
-        for task in list(self.tasks):
-            task.cancel()
 
 
 class RunLoop(Protocol):
@@ -44,12 +26,10 @@ class RunLoop(Protocol):
     """The part of the event loop's time that the run may take before it lets others go on."""
     bodies: dict[int, SubgraphTasks]
     """What runs, by ``id`` of the frame."""
+    has_ended: bool
+    """True once the run has ended, was stopped or parked here."""
     stepping: int
     """Containers that are between two rounds, and let others go on before the next."""
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether the run is over for this loop: ended, stopped or parked."""
 
     def resume(self, frame: SubgraphRun) -> None:
         """Queue what is under way (after a crash) and what is due in a frame."""

@@ -21,9 +21,9 @@ from jikko.engine.event_buffer import EventBuffer
 from jikko.engine.guarded_text import GuardedText
 from jikko.engine.journal import Journal
 from jikko.engine.limits import RunLimits
-from jikko.engine.loop import RunLoop, SubgraphTasks
+from jikko.engine.loop import RunLoop
 from jikko.engine.state import RunState
-from jikko.engine.subgraph_run import SubgraphRun
+from jikko.engine.subgraph_run import SubgraphRun, SubgraphTasks
 from jikko.events import Event, FormClosed, NodeFinished, NodeStarted, Rounds, RunFinished, RunPaused
 from jikko.graph.compiled import CompiledNode
 from jikko.long_texts import has_long_text
@@ -76,15 +76,11 @@ class Runner(RunLoop):
         self._last: RunFinished | RunPaused | None = None
         self._begun = False
         """Whether the log has the first event of this part of the run."""
-        self._ended = False
+        self.has_ended = False
         self._is_put_off = False
         """Whether the end has its own turn of the event loop: for the record, long outputs are encoded at once."""
         self._pausing = False
         self._places = limits.max_parallel_nodes
-
-    @property
-    def has_ended(self) -> bool:
-        return self._ended
 
     async def run(
         self, first: Iterable[Event] = (), answers: Iterable[FormClosed] = ()
@@ -99,17 +95,18 @@ class Runner(RunLoop):
         self._answers |= {answer.execution_id: answer for answer in answers}
         self.events.begin(first)
         self._begun = True
-        reason = event_factory.poisoned(self.state, self._limits.max_recoveries)
+        state = self.state
+        reason = event_factory.poisoned(state, self._limits.max_recoveries) if state.interrupted else None
         if reason is not None:
             self._end("failed", reason)
         else:
-            self.resume(self.state.top)
+            self.resume(state.top)
             self.burst()
 
     async def wait(self) -> RunFinished | RunPaused | None:
         """Wait for the end of the run, or until it pauses. Returns the last event, or ``None`` if the run was parked.
         All events are in the journal, though not yet durable."""
-        if self._ended:
+        if self.has_ended:
             return self._last
         loop = asyncio.get_running_loop()
         self._done = loop.create_future()
@@ -125,7 +122,7 @@ class Runner(RunLoop):
 
     def stop(self, error: str) -> bool:
         """End the run as ``stopped``. Returns whether it was still going on."""
-        if self._ended:
+        if self.has_ended:
             return False
         self._end("stopped", error)
         return True
@@ -134,7 +131,7 @@ class Runner(RunLoop):
         """Submit a form while the run is still going on beside it. Returns whether the run was waiting for it."""
         state = self.state
         execution_id = closed.execution_id
-        if self._ended or execution_id not in state.forms.open or execution_id in self._answers:
+        if self.has_ended or execution_id not in state.forms.open or execution_id in self._answers:
             return False
         self._answers[execution_id] = closed
         if not self._begun:
@@ -147,7 +144,7 @@ class Runner(RunLoop):
 
     def park(self) -> None:
         """Stop running without ending the run, and say so in the log: the next process goes on from it."""
-        if not self._ended:
+        if not self.has_ended:
             if self._begun:
                 self.events.emit(event_factory.parked(self.state, self._clock()))
             self._finish(None)
@@ -155,12 +152,12 @@ class Runner(RunLoop):
     def drain(self) -> None:
         """Start no more nodes that have to wait; once those under way have ended, park, so that none runs again."""
         self._places = 0
-        if self._begun and not self._ended:
+        if self._begun and not self.has_ended:
             self.burst()
 
     def lost(self) -> None:
         """Stop running: the run is another process's now."""
-        if not self._ended:
+        if not self.has_ended:
             self._finish(None)
 
     def resume(self, frame: SubgraphRun) -> None:
@@ -180,7 +177,7 @@ class Runner(RunLoop):
         self.go_on()
 
     def go_on(self, *, soon: bool = False) -> None:
-        if self.events.holds or self._ended:
+        if self.events.holds or self.has_ended:
             return  # A node that never waits ended inside a burst, which goes on with what it made ready.
         if self._pausing and self.state.forms.open.keys() <= self._answers.keys():
             self._pausing = False
@@ -190,7 +187,7 @@ class Runner(RunLoop):
         count = 0
         put_off = False
         try:
-            while self._ready and not self._ended:
+            while self._ready and not self.has_ended:
                 frame, position, predecessor, again = self._ready[0]
                 node = frame.body.nodes[position]
                 if node.body is not None:
@@ -208,16 +205,16 @@ class Runner(RunLoop):
             self.events.holds = False
         if self._ready and not self._running and not self._places:
             self.park()  # it is drained
-        if self.state.forms.open and not self._ended:
+        if self.state.forms.open and not self.has_ended:
             for execution_id in [each for each in self.state.forms.open if each not in self._answers]:
                 self._ended_in_vain(self.state.starts[execution_id].rounds)
-        if not self._ended and not self._ready:
+        if not self.has_ended and not self._ready:
             self._end_if_over()
         if put_off:
             self.events.flush_in_time()
         elif soon:
             self.events.flush_soon()
-        else:
+        elif not self.has_ended:
             self.events.flush()
 
     def _start(
@@ -338,7 +335,7 @@ class Runner(RunLoop):
         Rounds under way go on, so that their forms are asked for together. Source: docs/dify-behaviour.md, “Human
         input”.
         """
-        if self._ended or frame.closed or self._ended_in_vain(frame.rounds):
+        if self.has_ended or frame.closed or self._ended_in_vain(frame.rounds):
             return
         self._pausing = True
         if started.execution_id not in self.state.forms.open:
@@ -346,7 +343,7 @@ class Runner(RunLoop):
 
     def _node_ended(self, frame: SubgraphRun, node: CompiledNode, event: NodeFinished) -> None:
         """A node succeeded, or failed for good."""
-        if self._ended or frame.closed:
+        if self.has_ended or frame.closed:
             return
         already_due = len(frame.due)
         if node.body is not None and self.state.forms.open:
@@ -383,7 +380,7 @@ class Runner(RunLoop):
 
     def _engine_failed(self, error: BaseException) -> None:
         """Not a node failed, but what runs it."""
-        if not self._ended:
+        if not self.has_ended:
             self._end("failed", f"Internal error: {type(error).__name__}")
 
     def _end_if_over(self) -> None:
@@ -435,19 +432,20 @@ class Runner(RunLoop):
     def _finish(self, event: RunFinished | RunPaused | None) -> None:
         if event is not None:
             self.events.emit(event)
-        self._ended = True
+        self.has_ended = True
         self._last = event
         self._ready.clear()
         self.events.close()
         if self._guarded is not None:
             self._guarded.cancel()
         for waiting in list(self.bodies.values()):
-            waiting.cancel()
+            if waiting.tasks:
+                waiting.cancel()
         if self._done is not None and not self._done.done():
             self._done.set_result(None)
 
     def _out_of_time(self) -> None:
-        if not self._ended:
+        if not self.has_ended:
             elapsed = self.state.active_seconds(self._clock())
             self._end("stopped", event_factory.out_of_time(elapsed, self._limits.max_seconds))
 

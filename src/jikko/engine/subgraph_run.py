@@ -1,5 +1,6 @@
 """Where nodes run: the top level of a run, or one round of a container. Part of ``RunState``."""
 
+import asyncio
 from collections import deque
 
 from jikko.engine.schedule import Schedule
@@ -47,6 +48,23 @@ class SubgraphRun:
     def is_over(self) -> bool:
         """Whether nothing more happens in it."""
         return self.failure is not None or not (self.due or self.open)
+
+
+class SubgraphTasks:
+    """The tasks of one body while it runs."""
+
+    __slots__ = ("future", "tasks")
+
+    def __init__(self) -> None:
+        self.future: asyncio.Future[None] | None = None
+        """Of the container that waits for the end of the body; ``None`` while none does."""
+        self.tasks: set[asyncio.Task[None]] = set()
+        """Of nodes that have not ended."""
+
+    def cancel(self) -> None:
+        """Cancel its nodes: also a container that asks for it, which would wait for ever for what its round lacks."""
+        for task in list(self.tasks):
+            task.cancel()
 
 
 class ContainerState:

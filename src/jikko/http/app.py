@@ -30,7 +30,7 @@ from jikko.http.request_observer import Observed, ObservedRequest, RequestObserv
 from jikko.http.requests import Request, request_ids
 from jikko.http.responses import Response, SendableResponse
 from jikko.http.served import SERVED
-from jikko.http.start_promises import starting
+from jikko.http.starts import starting
 from jikko.ids import is_uuid
 from jikko.log_context import LogContext, log_context
 

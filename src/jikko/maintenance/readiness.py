@@ -76,7 +76,8 @@ class Readiness:
         self.trouble = ""
         """Why the record is known to take no writes; empty: it is not."""
         self._probing: asyncio.Task[None] | None = None
-        self._succeeded = 0
+        self.succeeded = 0
+        """Starts of runs that became durable."""
         """Starts that became durable."""
         self._failures: deque[tuple[float, int]] = deque(maxlen=1000)
         """Starts that failed or waited for long: when, and how many had succeeded by then."""
@@ -92,14 +93,10 @@ class Readiness:
         """``ok``, or why no files can be stored. Runs without files do not need it."""
         return self._files() or OK
 
-    def start_succeeded(self) -> None:
-        """The start of a run is durable."""
-        self._succeeded += 1
-
     def start_failed(self) -> None:
         """One failed, since the record could not be read or written; or it has waited for another second."""
         if self._trying is None:  # else that tells
-            self._failures.append((self._monotonic(), self._succeeded))
+            self._failures.append((self._monotonic(), self.succeeded))
         self._suspect()
 
     def _suspect(self) -> None:
@@ -145,7 +142,7 @@ class Readiness:
         while self._failures and self._failures[0][0] < since:
             self._failures.popleft()
         failed = len(self._failures)
-        of = failed + self._succeeded - self._failures[0][1] if failed else 0
+        of = failed + self.succeeded - self._failures[0][1] if failed else 0
         return "starts fail, though the record can be written" if failed >= _FEW and failed * 2 >= of else OK
 
     def _noted(self, found: str, error: BaseException | None = None) -> str:

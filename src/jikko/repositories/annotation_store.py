@@ -10,8 +10,7 @@ from typing import Any, Final
 from jikko.ports.embeddings import Vector
 from jikko.ports.stores.annotation_store import Annotation, JobStatus, ReplyJob, ReplySetting, ReplyState, Unindexed
 from jikko.repositories import APP, NAME_APP, OF_APP, THE_APP
-from jikko.repositories.identifiers import id_text
-from jikko.repositories.shared_sql import Count, Many, Operation, Record, Row, Rows, SqlDatabase
+from jikko.repositories.shared_sql import Count, Many, Operation, Record, Row, Rows, SqlDatabase, id_text
 
 _STATUSES: Final[tuple[JobStatus, ...]] = ("waiting", "processing", "completed", "error")
 """What the numbers in ``annotation_jobs.status`` mean."""

@@ -11,12 +11,10 @@ import msgspec
 from jikko.errors import Conflict, NameTaken, TooLate
 from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersion, changed
 from jikko.ports.stores.trigger_store import Trigger
-from jikko.repositories import row_reader
 from jikko.repositories.annotation_store import forget_app
 from jikko.repositories.delivery_store import forget_deliveries
-from jikko.repositories.identifiers import id_text
 from jikko.repositories.record_table import RecordTable
-from jikko.repositories.shared_sql import Count, Many, Operation, Record, Row, Rows, SqlDatabase
+from jikko.repositories.shared_sql import Count, Many, Operation, Record, Row, Rows, SqlDatabase, id_text
 from jikko.values import Json
 
 T = TypeVar("T")
@@ -142,7 +140,7 @@ class AppStore:
 
     async def apps(self) -> list[App]:
         """All apps, oldest first."""
-        return [row_reader.app(row) for row in await self._sql.rows(_APPS)]
+        return [app_of(row) for row in await self._sql.rows(_APPS)]
 
     async def version(self, app_id: str, workflow_id: str) -> WorkflowVersion | None:
         """One version of an app; ``None`` if it is unknown or another app's. ``workflow_id`` in any case."""
@@ -230,8 +228,25 @@ class AppStore:
 
 
 def _app(row: Record | None) -> App | None:
+    return None if row is None else app_of(row)
+
+
+def app_of(row: Record) -> App:
+    """An app, of a row of either database."""
     # Each request asks for one: a record of a table of any kind takes ten times as long.
-    return None if row is None else row_reader.app(row)
+    return App(
+        id=id_text(row[0]),
+        name=row[1],
+        mode=row[2],
+        description=row[3],
+        icon_type=row[4],
+        icon=row[5],
+        icon_background=row[6],
+        use_icon_as_answer_icon=bool(row[7]),
+        created_at=row[8],
+        workflow_id=id_text(row[9]),
+        environment=row[10],
+    )
 
 
 def _publish(

@@ -10,8 +10,7 @@ from jikko.ports.stores.messages import Conversation, ConversationQuery, Convers
 from jikko.ports.stores.projections import TurnBegan
 from jikko.repositories import APP, OF_APP, row_reader
 from jikko.repositories.answer_columns import json_text
-from jikko.repositories.identifiers import id_text
-from jikko.repositories.shared_sql import Count, Operation, Row, Rows, SqlDatabase
+from jikko.repositories.shared_sql import Count, Operation, Row, Rows, SqlDatabase, id_text
 from jikko.values import Json
 
 

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from jikko.ports.stores.delivery_store import Delivery, Place
-from jikko.repositories.identifiers import StoredId, stored_id
 from jikko.repositories.record_table import RecordTable
-from jikko.repositories.shared_sql import Count, Operation, SqlDatabase
+from jikko.repositories.shared_sql import Count, Operation, SqlDatabase, StoredId, stored_id
 
 _TABLE: Final = RecordTable(
     "deliveries",

@@ -8,9 +8,8 @@ from typing import Final
 
 from jikko.errors import Conflict
 from jikko.ports.stores.file_index import NOTHING_KEPT, Expired, FileTotals, Kept, Origin, StoredFile
-from jikko.repositories.identifiers import id_text
 from jikko.repositories.record_table import RecordTable
-from jikko.repositories.shared_sql import Operation, Rows, SqlDatabase
+from jikko.repositories.shared_sql import Operation, Rows, SqlDatabase, id_text
 
 _ORIGINS: Final[tuple[Origin, ...]] = ("upload", "node")
 """What the numbers in ``files.origin`` mean."""

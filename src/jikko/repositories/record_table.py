@@ -9,8 +9,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
-from jikko.repositories.identifiers import id_text
-from jikko.repositories.shared_sql import Count, Many, Operation, Row, Rows, is_id
+from jikko.repositories.shared_sql import Count, Many, Operation, Row, Rows, id_text, is_id
 
 T = TypeVar("T", bound=Struct)
 Codec: TypeAlias = tuple[Callable[[Any], Any], Callable[[Any], Any]]

@@ -5,31 +5,13 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message
 from jikko.repositories.answer_columns import answer_of
-from jikko.repositories.identifiers import id_text
+from jikko.repositories.shared_sql import id_text
 
 Columns: TypeAlias = Sequence[Any]
 
 _decode: Final = msgspec.json.Decoder().decode
-
-
-def app(row: Columns) -> App:
-    """An app."""
-    return App(
-        id=id_text(row[0]),
-        name=row[1],
-        mode=row[2],
-        description=row[3],
-        icon_type=row[4],
-        icon=row[5],
-        icon_background=row[6],
-        use_icon_as_answer_icon=bool(row[7]),
-        created_at=row[8],
-        workflow_id=id_text(row[9]),
-        environment=row[10],
-    )
 
 
 def conversation(row: Columns) -> Conversation:

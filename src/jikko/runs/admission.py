@@ -134,7 +134,7 @@ class Admission:
             self._running_of[app_id] = before - 1
         if before == self._limits.at_once_per_app and app_id not in self._holding:
             self._turns.resume(app_id)
-        if self._turns.has_next:
+        if self._turns.order:
             self._hand_out()
         if self.free > 0:
             self.on_room()
@@ -177,7 +177,7 @@ class Admission:
         return (
             self._has_room()
             and not (limit and self._running_of.get(app_id, 0) >= limit)
-            and not self._turns.waiting(app_id)
+            and app_id not in self._turns.queues
             and app_id not in self._holding
         )
 

@@ -7,11 +7,10 @@ from typing import Any, Final, cast
 import msgspec
 
 from jikko.events import Event, RunFinished, RunStarted
-from jikko.long_texts import LongTexts
+from jikko.long_texts import LongTexts, first_long
 from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import Append, RunStore, Withdrawal, new_mark
 from jikko.record import RunRecord, folded
-from jikko.runs.long_events import first_long
 from jikko.runs.start_options import StartOptions
 from jikko.runs.turn_fold import TurnFold, TurnWrites
 
@@ -60,7 +59,9 @@ class AppendMaker:
         """How many events these are."""
         self._writes_bytes = True
         self._options = options
-        self._turn = TurnWrites(opening)
+        self._opening = opening
+        self._turn: TurnWrites | None = None
+        """There once an event of a run that answers a message was written."""
         self._began: Event | None = None
         """The first event of the log."""
         self._given = msgspec.structs.replace(record)
@@ -73,7 +74,7 @@ class AppendMaker:
     @property
     def turn(self) -> TurnFold | None:
         """See ``RunLog``."""
-        return self._turn.fold
+        return None if self._turn is None else self._turn.fold
 
     def next(self, log: list[Event], first: int, at: int, record: RunRecord) -> Append | None:
         """The events at a position, as many as one write should have. ``None``: it has made a piece of one that tells
@@ -209,5 +210,6 @@ class AppendMaker:
         if self._options is None and isinstance(began, RunStarted) and began.turn is None:
             return ()  # of most runs nothing follows
         promised = self._options.projections if at == 0 and self._options is not None else ()
+        self._turn = self._turn or TurnWrites(self._opening)
         is_retry = self._given.identity.retry_of is not None
         return [*promised, *self._turn.written(log, at, events, is_retry=is_retry)]

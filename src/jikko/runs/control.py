@@ -89,7 +89,7 @@ class Control:
             clock=clock,
             hints=self._hints,
         )
-        executor.on_moved = self._tails.wake
+        executor.followed, executor.on_moved = self._tails.followed, self._tails.wake
         executor.on_durable = self._hints.durable
         executor.refused.tell = self._hints.refused
         store.on_gone_back = lambda: executor.start(self._recovery.after_going_back(cluster.name, self._hints.changed))

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Container, Coroutine, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -89,12 +89,16 @@ class Executor:
         self.share = Scheduler()
         """Of the event loop, for all runs of this process and those who follow them."""
         self._held: dict[str, RunHandle] = {}
+        self.find: Final = self._held.get
+        """Returns a run of this process by its id, or ``None``."""
         self._run_of_task: dict[str, str] = {}
         """Ids of the same runs, by task id."""
         self.on_durable: Callable[[RunLog], None] = lambda log: None
         """Called once everything that happened in a run is durable, and nothing more will in this process."""
+        self.followed: Container[str] = ()
+        """Ids of runs that are followed as runs of other processes are."""
         self.on_moved: Callable[[str], None] = lambda run_id: None
-        """Called with the id of a run that has come to this process, or left it."""
+        """Called with the id of a followed run that has come to this process, or left it."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -122,10 +126,6 @@ class Executor:
         if waiting is not None:
             waiting.until_durable(self.refused.refuse, run_log)
         return run_log
-
-    def find(self, run_id: str) -> RunHandle | None:
-        """A run of this process."""
-        return self._held.get(run_id)
 
     def executes(self, run_id: str) -> bool:
         """Whether a run is of this process."""
@@ -284,7 +284,8 @@ class Executor:
         identity = run_log.record.identity
         self._held[identity.run_id] = RunHandle(run_log, runner)
         self._run_of_task[identity.task_id] = identity.run_id
-        self.on_moved(identity.run_id)
+        if identity.run_id in self.followed:
+            self.on_moved(identity.run_id)
 
     def _task(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -356,7 +357,8 @@ class Executor:
             if self._held.get(run_id) == (run_log, runner):
                 del self._held[run_id]
                 self._run_of_task.pop(run_log.record.identity.task_id, None)
-                self.on_moved(run_id)
+                if run_id in self.followed:
+                    self.on_moved(run_id)
 
 
 def _context(run_log: RunLog, first: Event) -> LogContext:

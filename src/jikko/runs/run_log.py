@@ -60,7 +60,6 @@ log = logging.getLogger(__name__)
 
 _RETRY_WAIT = 0.5
 """Seconds until a write is tried again that the database refused."""
-
 _MAX_EVENTS_OUT_OF_TURN, _BEHIND_BYTES_OUT_OF_TURN = 64, slice(1 << 18, (1 << 18) + 1)
 """Events, and bytes of inputs or outputs (not counted, which is a call), that take a fraction of a millisecond."""
 
@@ -107,7 +106,8 @@ class RunLog:
         """The position of the first of them. Those before it are durable, and read from the store."""
         self._committed = self._visible = self._sent = self._observed = len(self._events)
         self._due = sys.maxsize
-        self._text_delay = TextDelay(text_seconds)
+        self._text_seconds = text_seconds
+        self._text_delay: TextDelay | None = None  # most runs show no text
         self.begin = self._committed
         """The position of the first event that this process adds."""
         self._waiters = Waiters()
@@ -156,10 +156,6 @@ class RunLog:
         return self._committed > 0
 
     @property
-    def _count(self) -> int:
-        return self._first + len(self._events)
-
-    @property
     def events(self) -> Sequence[Event]:
         """The log from position ``first`` on, also what is not durable yet."""
         return self._events
@@ -196,7 +192,7 @@ class RunLog:
         """Take the next events of the run. Never raises: a run whose events cannot be taken fails."""
         if self._cut_short is not None:
             return
-        known, is_text = len(self._events), self._text_delay.seconds > 0
+        known, is_text = len(self._events), self._text_seconds > 0
         # The record of a run that has ended names no holder.
         self._appends.holder = self.record.holder
         try:
@@ -206,9 +202,11 @@ class RunLog:
                 if kind in OF_RECORD:
                     self.record.apply(event)
                 is_text = is_text and kind in STREAMED
-            if is_text and self._text_delay.allows(self._events[known:], self._hurry):
-                self._due = min(self._due, self._first + known)
-                return self._show()
+            if is_text:
+                self._text_delay = self._text_delay or TextDelay(self._text_seconds)
+                if self._text_delay.allows(self._events[known:], self._hurry):
+                    self._due = min(self._due, self._first + known)
+                    return self._show()
             if self._due < sys.maxsize:
                 self._hurry()
             if self._unanswered is not None and self._sent < self._due:
@@ -221,7 +219,8 @@ class RunLog:
 
     def goes_on(self, *, is_kept: bool) -> None:
         """The run goes on here from now on. See ``RunMemory.begin``."""
-        self._let_go(self.memory.begin(is_kept=is_kept))
+        if first := self.memory.begin(is_kept=is_kept):
+            self._let_go(first)
 
     def abandon(self, error: JikkoError) -> None:
         """Stop writing; all who wait get the error."""
@@ -269,7 +268,7 @@ class RunLog:
         while self._committed < count:
             if self._abandoned is not None:
                 raise self._abandoned
-            if self._cut_short is not None and count > self._count:
+            if self._cut_short is not None and count > self._first + len(self._events):
                 raise self._cut_short
             await self._waiters.change()
 
@@ -304,7 +303,8 @@ class RunLog:
     def _hurry(self) -> None:
         """Have all that has happened written without delay."""
         self._due = sys.maxsize
-        self._text_delay.end()
+        if self._text_delay is not None:
+            self._text_delay.end()
         self._write()
 
     def _notify(self) -> None:
@@ -391,7 +391,7 @@ class RunLog:
 
     def leave(self) -> None:
         """The run is not this process's any more; some may still follow it."""
-        if self._due < sys.maxsize:
+        if self._text_delay is not None:
             self._text_delay.end()
         if self.memory.is_counted:
             self._let_go(self.memory.leave(self._committed))

@@ -15,8 +15,7 @@ from jikko.engine.state import RunState
 from jikko.events import Event, RunStarted
 from jikko.ids import new_id
 from jikko.inputs.file_inputs import FileInputs
-from jikko.inputs.large_inputs import has_large_inputs, inputs_in_slices
-from jikko.inputs.run_inputs import prepare
+from jikko.inputs.run_inputs import has_large_inputs, inputs_in_slices, prepare
 from jikko.log_context import log_context
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster, Refusals

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from jikko.events import RunStatus
 from jikko.ids import new_id
 from jikko.ports.stores.run_pages import RunFilter, RunPages
-from jikko.repositories.identifiers import stored_id
+from jikko.repositories.shared_sql import stored_id
 from jikko.store.run_columns import STATUS_NUMBERS
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.runs.totals import HOUR

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jikko.repositories.identifiers import stored_id
+from jikko.repositories.shared_sql import stored_id
 from jikko.store.sqlite.knowledge.search import VisibleDocuments
 from jikko.store.sqlite.knowledge.sqlite_knowledge import SqliteKnowledge
 from tests.contract.knowledge.records import dataset_in, put

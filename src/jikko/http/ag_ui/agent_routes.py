@@ -18,9 +18,8 @@ from jikko.http.questions.beginning import WITH_FORMS, Asker, anyone, begin, giv
 from jikko.http.questions.question import is_named, model_id
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse
-from jikko.http.routes.start_answers import whole_stream
 from jikko.http.sse import STILL_THERE, EventStream
-from jikko.http.start_promises import KEY, REPEATED, START_ERRORS
+from jikko.http.starts import KEY, REPEATED, START_ERRORS, whole_stream
 from jikko.ids import is_uuid
 from jikko.nodes.flow.human_input import run_of_token
 from jikko.ports.stores.messages import Message

@@ -69,17 +69,16 @@ async def read_body(request: "Request", largest: int | None = None) -> bytes | b
     limit, setting = request.api.settings.max_body, " (the limit is set by JIKKO_MAX_BODY)"
     if largest is not None and largest < limit:
         limit, setting = largest, ""
-    too_large = PayloadTooLarge(f"The request body is larger than {limit} bytes{setting}.")
     announced = announced_bytes(request)
     if announced is not None and announced > limit:
-        raise too_large
+        raise _too_large(limit, setting)
     body: bytes | bytearray = b""
     if announced is None or announced <= SMALL_BYTES:
-        body, more = await _read_on(request.receive, body, SMALL_BYTES, limit, too_large)
+        body, more = await _read_on(request.receive, body, SMALL_BYTES, limit, setting)
         if not more:
             return body
     async with with_room(request, limit if announced is None else announced) as receive:
-        body, _ = await _read_on(receive, body, limit, limit, too_large)
+        body, _ = await _read_on(receive, body, limit, limit, setting)
     return body
 
 
@@ -118,6 +117,10 @@ async def with_room(request: "Request", size: int) -> AsyncIterator[Receive]:
         stay.filled(total)
 
 
+def _too_large(limit: int, setting: str) -> PayloadTooLarge:
+    return PayloadTooLarge(f"The request body is larger than {limit} bytes{setting}.")
+
+
 def announced_bytes(request: "Request") -> int | None:
     """How large the body is, by its head; ``None`` if it does not say."""
     announced = request.header_bytes(b"content-length") or b""
@@ -125,7 +128,7 @@ def announced_bytes(request: "Request") -> int | None:
 
 
 async def _read_on(
-    receive: Receive, body: bytes | bytearray, enough: int, limit: int, too_large: PayloadTooLarge
+    receive: Receive, body: bytes | bytearray, enough: int, limit: int, setting: str
 ) -> tuple[bytes | bytearray, bool]:
     """The body, and whether there is more of it.
     ``body``: what came of it before. ``enough``: bytes behind which no more is read."""
@@ -136,7 +139,7 @@ async def _read_on(
             raise BadRequest(UNREADABLE)
         piece, more = message.get("body", b""), message.get("more_body", False)
         if len(body) + len(piece) > limit:
-            raise too_large
+            raise _too_large(limit, setting)
         if not body:
             body = piece
         elif piece:

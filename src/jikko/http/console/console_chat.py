@@ -16,8 +16,7 @@ from jikko.http.console.console_runs import app_of
 from jikko.http.console.visitor_gate import NOTHING, ConsoleRequest, VisitorRoute
 from jikko.http.queries import Id, queried
 from jikko.http.responses import SendableResponse, json_response, no_content
-from jikko.http.routes.start_answers import promised
-from jikko.http.start_promises import KEY, START_ERRORS, start_options_of
+from jikko.http.starts import KEY, START_ERRORS, promised, start_options_of
 from jikko.ids import is_uuid
 from jikko.ports.stores import messages as kept
 from jikko.ports.stores.run_pages import RunCursor

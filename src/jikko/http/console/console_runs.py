@@ -27,8 +27,7 @@ from jikko.http.queries import queried
 from jikko.http.responses import SendableResponse, json_response, no_content
 from jikko.http.routes.file_routes import UploadForm
 from jikko.http.routes.run_routes import RunStopped
-from jikko.http.routes.start_answers import promised
-from jikko.http.start_promises import KEY, REPEATED, START_ERRORS, start_options_of
+from jikko.http.starts import KEY, REPEATED, START_ERRORS, promised, start_options_of
 from jikko.inputs.uploads import File
 from jikko.ports.stores.app_store import App
 from jikko.record import RunRecord

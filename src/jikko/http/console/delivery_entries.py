@@ -15,7 +15,7 @@ from jikko.http.console.run_bodies import Run, RunApp, icon_of, run_body
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.queries import Id, queried
 from jikko.http.responses import SendableResponse, json_response
-from jikko.http.start_promises import KEY, START_ERRORS, start_options_of
+from jikko.http.starts import KEY, START_ERRORS, start_options_of
 from jikko.ids import is_uuid
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.delivery_store import Place, Verdict

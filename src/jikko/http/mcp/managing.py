@@ -30,7 +30,7 @@ from jikko.http.operation import Operation, Route, Schema
 from jikko.http.reference.openapi import described
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse
-from jikko.http.start_promises import starting
+from jikko.http.starts import starting
 from jikko.ports.stores.console_store import Scope
 from jikko.values import Json, encode_json
 

@@ -22,7 +22,7 @@ from jikko.http.questions.question import is_named, model_id, question
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, encoded, json_response
 from jikko.http.sse import STILL_THERE, EventStream
-from jikko.http.start_promises import KEY, REPEATED, START_ERRORS
+from jikko.http.starts import KEY, REPEATED, START_ERRORS
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
 from jikko.runs.idempotency import StartOutcome

@@ -31,7 +31,7 @@ from jikko.http.questions.question import model_id, question
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, encoded, json_response
 from jikko.http.sse import STILL_THERE, EventStream
-from jikko.http.start_promises import START_ERRORS
+from jikko.http.starts import START_ERRORS
 from jikko.ids import is_uuid
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message

@@ -29,7 +29,7 @@ from jikko.events import (
 from jikko.http.auth import authenticated
 from jikko.http.requests import Request
 from jikko.http.routes.conversations.turn_routes import fold_of
-from jikko.http.routes.start_answers import promised
+from jikko.http.starts import promised
 from jikko.lang.render import to_text
 from jikko.ports.stores.messages import Message
 from jikko.record import RunForms, RunRecord

@@ -14,7 +14,7 @@ from jikko.errors import Conflict, InvalidParam, NotFound
 from jikko.http.auth import api_key
 from jikko.http.questions.question import FilePart, Question, inputs_of
 from jikko.http.requests import Request
-from jikko.http.start_promises import start_options_of
+from jikko.http.starts import start_options_of
 from jikko.inputs.file_rules import upload_settings
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message

@@ -16,7 +16,7 @@ from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.conversations.turn_routes import stopped_turn, turn_answer
 from jikko.http.routes.run_routes import Stopped
-from jikko.http.start_promises import StartRoute, start_options_of
+from jikko.http.starts import StartRoute, start_options_of
 from jikko.ports.stores.app_store import App
 from jikko.values import Json
 

@@ -12,8 +12,7 @@ from jikko.http.body_fields import AnyMode, AnyUser, CallbackUrl, checked, must,
 from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
-from jikko.http.routes.start_answers import answer
-from jikko.http.start_promises import KEY, StartRoute, start_options_of
+from jikko.http.starts import KEY, StartRoute, answer, start_options_of
 from jikko.values import Seconds, Uuid
 
 

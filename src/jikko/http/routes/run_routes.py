@@ -24,10 +24,8 @@ from jikko.http.body_fields import (
 from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, json_response
-from jikko.http.routes.start_answers import answer, refused_in_stream
-from jikko.http.start_promises import StartRoute, TraceQuery, start_options_of
+from jikko.http.starts import StartRoute, TraceQuery, answer, refused_in_stream, start_options_of
 from jikko.ids import is_uuid
-from jikko.ports.stores.app_store import App
 from jikko.runs.runs import StartRequest
 from jikko.values import Json
 
@@ -101,7 +99,8 @@ async def stop_task(request: Request) -> Response:
     """
     api, app = request.api, await authenticated(request)
     user = user_of(await request.json())
-    _require_workflow(app)
+    if app.mode != "workflow":
+        raise _other_mode()
     await api.runs.control.stop(app.id, request.path_params["task_id"], user)
     return json_response(Stopped())
 
@@ -123,16 +122,17 @@ async def _run(request: Request, workflow_id: str | None) -> SendableResponse:
     api, app = request.api, await authenticated(request)
     body = await request.json()
     user = user_of(body)
-    _require_workflow(app)
+    if app.mode != "workflow":
+        raise _other_mode()
     if workflow_id is not None and not is_uuid(workflow_id):
         raise BadRequest(f"Invalid workflow_id format: {workflow_id!r}.")
     check_trace_session(request, body.get("trace_session_id"))
     asked = checked(body, RunRequest)
     mode = asked.response_mode or "blocking"
+    options = start_options_of(request, "run" if workflow_id is None else f"run {workflow_id.lower()}", body)
     start = StartRequest(
         inputs=asked.inputs, user=user, files=asked.files, workflow_id=workflow_id, base_url=request.base_url
     )
-    options = start_options_of(request, "run" if workflow_id is None else f"run {workflow_id.lower()}", body)
 
     async def started() -> SendableResponse:
         return await answer(request, await api.starts.start(app, options, partial(api.runs.start, app, start)), mode)
@@ -140,6 +140,5 @@ async def _run(request: Request, workflow_id: str | None) -> SendableResponse:
     return await refused_in_stream(request, app, mode, started, version=workflow_id, inputs=asked.inputs)
 
 
-def _require_workflow(app: App) -> None:
-    if app.mode != "workflow":
-        raise WrongAppMode("Please check if your app mode matches the right API route.", code="not_workflow_app")
+def _other_mode() -> WrongAppMode:
+    return WrongAppMode("Please check if your app mode matches the right API route.", code="not_workflow_app")

@@ -21,8 +21,7 @@ from jikko.http.http_errors import no_page, too_large_page
 from jikko.http.operation import Operation, Route
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, json_response
-from jikko.http.routes.start_answers import answer, promised
-from jikko.http.start_promises import REPEATED
+from jikko.http.starts import REPEATED, answer, promised
 from jikko.runs.idempotency import StartOutcome
 from jikko.triggers.receiving import Arrival, Webhook, known_by, sender_id_of
 from jikko.triggers.verification import Verification, challenge_of, require_verified

@@ -6,7 +6,7 @@ from jikko.dsl.fields import Fields
 from jikko.nodes.contract import NodeConfig, Result
 from jikko.nodes.data.group_outputs import described_name
 from jikko.nodes.named_variables import NamedVariables, read_named, values_of
-from jikko.nodes.node_context import Context
+from jikko.nodes.node_context import Context, Variables
 from jikko.values import UNSET, Json, Selector
 
 
@@ -32,18 +32,19 @@ class End(NodeConfig, frozen=True):
         return tuple(found)
 
     async def run(self, ctx: Context) -> Result:
-        values = values_of(self.outputs, ctx.variables)
-        return Result(outputs=values, inputs=self._recorded(ctx, values))
+        variables, masked = ctx.variables, ctx.recorded
+        values = values_of(self.outputs, variables)
+        return Result(outputs=values, inputs=self._recorded(variables, masked, values))
 
-    def _recorded(self, ctx: Context, values: dict[str, Json]) -> dict[str, Json]:
+    def _recorded(self, variables: Variables, masked: Variables, values: dict[str, Json]) -> dict[str, Json]:
         """The inputs as records show them; a group of an aggregator as Dify records it.
 
         A secret that is handed on stands in the outputs. The inputs show the mask, as those of all nodes do.
         """
-        recorded = values if ctx.recorded is ctx.variables else values_of(self.outputs, ctx.recorded)
+        recorded = values if masked is variables else values_of(self.outputs, masked)
         for name, selector in self.outputs:
             if len(selector) == 2 and isinstance(values[name], dict):
-                described = ctx.variables.get((selector[0], described_name(selector[1])))
+                described = variables.get((selector[0], described_name(selector[1])))
                 if described is not UNSET:
                     recorded = {**recorded, name: described}
         return recorded

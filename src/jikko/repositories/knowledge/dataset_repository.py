@@ -7,7 +7,6 @@ from typing import Final, TypeVar
 
 from jikko.errors import Conflict
 from jikko.ports.stores.knowledge.records import Dataset, DatasetCounts, DatasetKey, ExternalApi, Tag
-from jikko.repositories.identifiers import id_text
 from jikko.repositories.knowledge.knowledge_tables import (
     DATASETS,
     EXTERNAL_APIS,
@@ -18,7 +17,7 @@ from jikko.repositories.knowledge.knowledge_tables import (
     sought,
 )
 from jikko.repositories.record_table import RecordTable
-from jikko.repositories.shared_sql import Count, Operation, Record, Row, SqlDatabase
+from jikko.repositories.shared_sql import Count, Operation, Record, Row, SqlDatabase, id_text
 
 _COUNTS: Final = """
 SELECT dataset_id, count(*), count(*) FILTER (WHERE version > 0 AND status = 'completed' AND enabled AND NOT archived),

@@ -17,7 +17,6 @@ from jikko.ports.stores.knowledge.records import (
     MetadataField,
     Segment,
 )
-from jikko.repositories.identifiers import id_text
 from jikko.repositories.knowledge.knowledge_tables import (
     CHILDREN,
     DOCUMENTS,
@@ -28,7 +27,7 @@ from jikko.repositories.knowledge.knowledge_tables import (
     contains,
     sought,
 )
-from jikko.repositories.shared_sql import Count, Many, Operation, Row, SqlDatabase
+from jikko.repositories.shared_sql import Count, Many, Operation, Row, SqlDatabase, id_text
 
 _SEGMENT_COUNTS: Final = """
 SELECT document.id, count(*), count(*) FILTER (WHERE segment.status = 'completed'), sum(segment.hits)::int8,

@@ -13,8 +13,8 @@ from jikko.ports.stores.knowledge.records import (
     Segment,
     Tag,
 )
-from jikko.repositories.identifiers import storable
 from jikko.repositories.record_table import RecordTable
+from jikko.repositories.shared_sql import storable
 
 DATASETS: Final = RecordTable("knowledge.dataset", Dataset, texts=["external_knowledge_id"])
 DOCUMENTS: Final = RecordTable("knowledge.document", Document)

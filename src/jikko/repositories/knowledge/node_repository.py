@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
 from jikko.ports.stores.knowledge.records import IndexEntry
-from jikko.repositories.identifiers import id_text
-from jikko.repositories.shared_sql import Count, Operation, Rows
+from jikko.repositories.shared_sql import Count, Operation, Rows, id_text
 
 AddNodes: TypeAlias = Callable[[str, str, int, Iterable[IndexEntry]], Operation[None]]
 """Adds nodes to a dataset, a document, and a version of it: a database has vectors and words in its own way."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from typing import Final
 
 from jikko.ports.cluster import Cluster
 from jikko.ports.stores.run_store import RunStore
@@ -30,8 +31,8 @@ class RunTails:
         self._is_here = is_here
         self._quiet = QuietRuns(store, cluster.is_late, look_seconds)
         self._on_seen = on_seen
-        self._tails: dict[str, tuple[RunTail, int]] = {}
-        """By run, with how many follow it."""
+        self.followed: Final[dict[str, tuple[RunTail, int]]] = {}
+        """Tails by run, each with how many follow it. To be read."""
         self.is_over = False
         """Whether no follower may wait any more."""
         self._left = asyncio.Event()
@@ -40,33 +41,33 @@ class RunTails:
     @contextlib.asynccontextmanager
     async def follow(self, run_id: str) -> AsyncIterator[RunTail]:
         """The tail of a run, for as long as it is followed."""
-        tail, count = self._tails.get(run_id) or (self._new(run_id), 0)
-        self._tails[run_id] = tail, count + 1
+        tail, count = self.followed.get(run_id) or (self._new(run_id), 0)
+        self.followed[run_id] = tail, count + 1
         try:
             yield tail
         finally:
-            _, count = self._tails[run_id]
+            _, count = self.followed[run_id]
             if count > 1:
-                self._tails[run_id] = tail, count - 1
+                self.followed[run_id] = tail, count - 1
             else:
-                del self._tails[run_id]
+                del self.followed[run_id]
                 await tail.close()
             self._left.set()
 
     def wake(self, run_id: str) -> None:
         """A run may have moved."""
-        if run_id in self._tails:
-            self._tails[run_id][0].wake()
+        if run_id in self.followed:
+            self.followed[run_id][0].wake()
 
     async def drain(self, seconds: float) -> None:
         """Wait until no run that goes on is followed, for ``seconds`` at most; then end all waits of followers."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while any(tail.record and tail.record.status == "running" for tail, _ in self._tails.values()):
+                while any(tail.record and tail.record.status == "running" for tail, _ in self.followed.values()):
                     self._left.clear()
                     await self._left.wait()
         self.is_over = True
-        for tail, _ in self._tails.values():
+        for tail, _ in self.followed.values():
             tail.wake()
 
     def note_pause(self) -> None:

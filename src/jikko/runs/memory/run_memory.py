@@ -25,7 +25,7 @@ from jikko.events import (
     TextReplaced,
 )
 from jikko.ports.stores.run_store import RunStore
-from jikko.record import RunRecord
+from jikko.record import OPEN, RunRecord
 
 if TYPE_CHECKING:
     from jikko.runs.memory.process_memory import ProcessMemory
@@ -207,7 +207,7 @@ class RunMemory:
 
     def given(self, at: int, events: Sequence[Event], sizes: Sequence[int]) -> None:
         """Events at a position are made ready for the store; it may have been given them before."""
-        if not (self._record.is_open or self.is_counted):
+        if not (self._record.status in OPEN or self.is_counted):
             return
         known = max(0, self._count - at)
         if known >= len(sizes):

@@ -25,7 +25,7 @@ class RunHints:
             if record.wake_at is not None:
                 self._cluster.hint(JobDue(job="forms", at=record.wake_at))
             return
-        if record.is_open:
+        if record.status == "running":
             return
         if log.may_have_callback:
             self._cluster.hint(JobDue(job="callbacks", at=self._clock()))

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from jikko.errors import InvalidSettings, StoreUnavailable
-from jikko.repositories.identifiers import id_text
-from jikko.repositories.shared_sql import Many, Operation
+from jikko.repositories.shared_sql import Many, Operation, id_text
 from jikko.store.event_codec import compress
 from jikko.store.moving.moved_tables import (
     ENDED_RUNS,

@@ -13,8 +13,7 @@ from typing import Final, TypeVar
 
 from jikko.errors import JikkoError
 from jikko.ports.stores.app_store import App
-from jikko.repositories import row_reader
-from jikko.repositories.app_store import APPS, AppStore
+from jikko.repositories.app_store import APPS, AppStore, app_of
 from jikko.repositories.shared_sql import Operation
 from jikko.store.postgres.database import Connection, Postgres
 from jikko.store.postgres.runs.query_batcher import QueryBatcher
@@ -127,7 +126,7 @@ class PostgresAppStore(AppStore):
 
     async def _asked_app_of_key(self, digest: bytes) -> App | None:
         row = await self._of_keys.ask(digest)
-        return None if row is None else row_reader.app(tuple(row)[1:])
+        return None if row is None else app_of(tuple(row)[1:])
 
     async def environments(self) -> dict[str, Mapping[str, Json]]:
         """The values that were set for environment variables, by the names of apps."""

@@ -1,6 +1,6 @@
 """Texts and ids as PostgreSQL takes them."""
 
-from jikko.repositories.identifiers import storable, stored_id
+from jikko.repositories.shared_sql import storable, stored_id
 
 _IS_TEXT = b"\x00"
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from jikko.repositories.identifiers import id_text
+from jikko.repositories.shared_sql import id_text
 from jikko.store.run_columns import STATUSES
 
 

@@ -11,10 +11,9 @@ from typing import Any, Final, TypeVar
 from jikko.errors import StoreUnavailable
 from jikko.ports.measures import RecordMeasures
 from jikko.store.sqlite.connection import connect, unavailable
-from jikko.store.sqlite.database import Database
+from jikko.store.sqlite.database import Database, SqliteSql
 from jikko.store.sqlite.migrate import migrate, migrations
-from jikko.store.sqlite.sql import SqliteSql
-from jikko.store.sqlite.writer import Operation, Participant, transact
+from jikko.store.sqlite.writer import Participant, WriterTask, transact
 
 T = TypeVar("T")
 _PATH: Final = Path(":memory:")
@@ -40,7 +39,7 @@ class MemoryDatabase(Database):
         self._closed = False
         self._release = weakref.finalize(self, self._connection.close)
 
-    def submit(self, operation: Operation) -> "asyncio.Future[Any]":
+    def submit(self, operation: WriterTask) -> "asyncio.Future[Any]":
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         try:
             [(_, result, refusal)] = transact(self._open(), [(operation, done)], self._participants)

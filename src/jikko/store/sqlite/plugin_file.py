@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from jikko.errors import StoreUnavailable
 from jikko.private import make_file, make_folder
 from jikko.repositories.shared_sql import Count, Operation, Record, Row, SqlQuery
-from jikko.store.sqlite.sql import SQLITE, perform
+from jikko.store.sqlite.database import SQLITE, perform
 
 T = TypeVar("T")
 _DIALECT: Final = SQLITE.with_text_ids()

@@ -40,7 +40,7 @@ from jikko.store.sqlite.connection import unavailable
 from jikko.store.sqlite.database_file_guard import DatabaseFileGuard
 from jikko.store.sqlite.write_lock import WriteLock
 
-Operation: TypeAlias = Callable[[sqlite3.Connection], Any]
+WriterTask: TypeAlias = Callable[[sqlite3.Connection], Any]
 """A piece of a transaction. It may refuse by raising a ``JikkoError``, before it has changed anything."""
 
 _LOG = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ class Participant(Protocol):
         """Forget everything since the last commit."""
 
 
-_Request: TypeAlias = "tuple[Operation, asyncio.Future[Any]]"
+_Request: TypeAlias = "tuple[WriterTask, asyncio.Future[Any]]"
 _Outcome: TypeAlias = "tuple[asyncio.Future[Any], Any, BaseException | None]"
 
 
@@ -173,7 +173,7 @@ class Writer:
         """Have an object take part in every transaction from now on."""
         self._participants.append(participant)
 
-    def submit(self, operation: Operation) -> "asyncio.Future[Any]":
+    def submit(self, operation: WriterTask) -> "asyncio.Future[Any]":
         """Queue an operation. The future has its result once it is durable.
 
         The future raises:

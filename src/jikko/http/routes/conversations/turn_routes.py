@@ -30,8 +30,15 @@ from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, json_response
 from jikko.http.routes.conversations.asked_app import asked_in_body
 from jikko.http.routes.run_routes import Stopped
-from jikko.http.routes.start_answers import RunBodies, answer, refused_in_stream, whole_stream
-from jikko.http.start_promises import StartRoute, TraceQuery, start_options_of
+from jikko.http.starts import (
+    RunBodies,
+    StartRoute,
+    TraceQuery,
+    answer,
+    refused_in_stream,
+    start_options_of,
+    whole_stream,
+)
 from jikko.ids import is_uuid, new_id
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message

@@ -7,7 +7,7 @@ from typing import Final
 from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunFilter
 from jikko.record import RunRecord
-from jikko.repositories.identifiers import id_text
+from jikko.repositories.shared_sql import id_text
 from jikko.store import run_lists
 from jikko.store.condition import numbered
 from jikko.store.postgres.columns import id_column

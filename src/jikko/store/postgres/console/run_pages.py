@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from jikko.ports.stores.run_pages import RunCursor, RunFilter, RunPage
 from jikko.record import RunRecord
-from jikko.repositories.identifiers import id_text
+from jikko.repositories.shared_sql import id_text
 from jikko.store import run_lists
 from jikko.store.condition import SqlCondition, numbered
 from jikko.store.postgres.columns import id_column

@@ -5,11 +5,11 @@ from typing import Final
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidSettings, StoreUnavailable
-from jikko.repositories.identifiers import id_text
 from jikko.repositories.knowledge.dataset_repository import DatasetStore
 from jikko.repositories.knowledge.document_repository import DocumentStore
 from jikko.repositories.knowledge.jobs import JobStore
 from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores
+from jikko.repositories.shared_sql import id_text
 from jikko.store.known_datasets import KnownIds
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.knowledge.search import PostgresSegmentStore

@@ -10,9 +10,9 @@ from typing import Final
 
 from jikko.errors import InvalidParam
 from jikko.ports.stores.knowledge.records import Document
-from jikko.repositories.identifiers import id_text
 from jikko.repositories.knowledge.knowledge_tables import DOCUMENTS
 from jikko.repositories.knowledge.segment_repository import Found, SegmentStore, Visible
+from jikko.repositories.shared_sql import id_text
 from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.database import Postgres, Row
 from jikko.store.postgres.knowledge.node_writes import add_nodes, as_text, keyword_of

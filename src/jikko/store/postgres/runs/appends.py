@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from jikko.errors import LogConflict, LogForgotten
 from jikko.ports.stores.projections import KeyClaim
-from jikko.repositories.identifiers import id_text
+from jikko.repositories.shared_sql import id_text
 from jikko.store.postgres.columns import text
 from jikko.store.postgres.database import Connection, Row
 from jikko.store.postgres.runs.frames import FRAMES, framed

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from jikko.errors import KeyTaken
 from jikko.ports.stores.projections import KeyClaim
-from jikko.repositories.identifiers import id_text
+from jikko.repositories.shared_sql import id_text
 from jikko.store.postgres.columns import text
 from jikko.store.postgres.database import Connection, Row
 from jikko.store.postgres.runs.run_rows import RunWrite

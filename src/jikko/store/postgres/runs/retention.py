@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from jikko.repositories.callback_states import PENDING
-from jikko.repositories.identifiers import id_text
+from jikko.repositories.shared_sql import id_text
 from jikko.store.postgres.archive.run_archive import RunArchive
 from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.database import Connection, Postgres

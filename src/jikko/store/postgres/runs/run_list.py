@@ -5,7 +5,7 @@ import uuid
 from typing import Any, Final
 
 from jikko.ports.stores.run_store import LogQuery
-from jikko.repositories.identifiers import storable
+from jikko.repositories.shared_sql import storable
 from jikko.store.condition import SqlCondition, numbered
 from jikko.store.postgres.columns import id_column, text
 from jikko.store.postgres.database import Postgres, Row

@@ -8,7 +8,7 @@ import msgspec
 from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import Append, Withdrawal
 from jikko.record import RunIdentity, RunRecord
-from jikko.repositories.identifiers import id_text
+from jikko.repositories.shared_sql import id_text
 from jikko.store import run_columns
 from jikko.store.postgres.columns import id_column, text
 from jikko.store.run_columns import moving

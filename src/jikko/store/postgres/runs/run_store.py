@@ -11,7 +11,7 @@ from jikko.ids import is_uuid
 from jikko.ports.measures import RecordMeasures
 from jikko.ports.stores.run_store import MAX_CHANGES, Append, Change, LogQuery, RunSlice
 from jikko.record import DetailRecord, RetryRecord, RunRecord
-from jikko.repositories.identifiers import id_text
+from jikko.repositories.shared_sql import id_text
 from jikko.store.event_codec import DamagedLog, decode_known_events, encode_events, pack_events
 from jikko.store.postgres.archive.run_archive import RunArchive
 from jikko.store.postgres.columns import id_column, text

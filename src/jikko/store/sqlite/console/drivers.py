@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from jikko.ports.stores.run_pages import RunFilter
-from jikko.repositories.identifiers import storable, stored_id
+from jikko.repositories.shared_sql import storable, stored_id
 from jikko.store.condition import ALL, SqlCondition
 from jikko.store.run_columns import STATUS_NUMBERS
 from jikko.store.run_lists import LONG_SECONDS, MAX_LONG_RUNS, created

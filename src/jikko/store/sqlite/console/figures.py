@@ -8,7 +8,7 @@ from typing import Final
 
 from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunFilter
-from jikko.repositories.identifiers import storable
+from jikko.repositories.shared_sql import storable
 from jikko.store import run_lists
 from jikko.store.condition import ALL
 from jikko.store.run_lists import NEWEST_FIRST, bars, by_status, created

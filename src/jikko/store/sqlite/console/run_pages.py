@@ -10,7 +10,7 @@ from typing import Any, Final
 from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunCursor, RunFilter, RunPage
 from jikko.record import RunRecord
-from jikko.repositories.identifiers import id_text, storable, stored_id
+from jikko.repositories.shared_sql import id_text, storable, stored_id
 from jikko.store import run_lists
 from jikko.store.condition import SqlCondition
 from jikko.store.run_lists import NEWEST_FIRST, any_of, behind, newer

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
-from jikko.repositories.identifiers import storable, stored_id
+from jikko.repositories.shared_sql import storable, stored_id
 from jikko.store.sqlite.connection import error_name
 from jikko.store.sqlite.keywords.index import BLOCK
 from jikko.store.sqlite.runs.run_rows import inputs_of

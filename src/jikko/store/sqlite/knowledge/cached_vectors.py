@@ -11,8 +11,8 @@ from typing import Any, Final, TypeAlias
 
 from jikko.errors import InvalidParam, JikkoError
 from jikko.extras import how_to_install
-from jikko.repositories.identifiers import StoredId, id_text
 from jikko.repositories.knowledge.segment_repository import Visible
+from jikko.repositories.shared_sql import StoredId, id_text
 
 Array: TypeAlias = Any
 """One of numpy, which is imported when the first vector is searched."""

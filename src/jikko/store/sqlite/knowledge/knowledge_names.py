@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from jikko.repositories.identifiers import id_text
+from jikko.repositories.shared_sql import id_text
 from jikko.store.known_datasets import KnownIds
 
 

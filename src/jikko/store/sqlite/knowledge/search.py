@@ -7,13 +7,11 @@ from functools import partial
 from typing import Any, Final
 
 from jikko.ports.stores.knowledge.records import Document, IndexEntry
-from jikko.repositories.identifiers import StoredId, id_text, storable, stored_id
 from jikko.repositories.knowledge.knowledge_tables import DOCUMENTS
 from jikko.repositories.knowledge.segment_repository import Found, SegmentStore, Visible
-from jikko.repositories.shared_sql import Count, Operation, Row
-from jikko.store.sqlite.database import Database
+from jikko.repositories.shared_sql import Count, Operation, Row, StoredId, id_text, storable, stored_id
+from jikko.store.sqlite.database import Database, perform
 from jikko.store.sqlite.knowledge.cached_vectors import VectorCache, similarities
-from jikko.store.sqlite.sql import perform
 
 _NODE: Final = """
 SELECT node.document_id, node.version, node.segment_id, node.child_id, segment.position, node.vector

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from jikko.errors import JikkoError
-from jikko.repositories.identifiers import StoredId
+from jikko.repositories.shared_sql import StoredId
 from jikko.store.event_codec import Compressor
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.runs.large_values import (
@@ -125,13 +125,6 @@ class LargeAppends:
         self._values = LargeValues(database)
         self._archiver = Archiver(database, writes, self._values)
         self._doing: set[asyncio.Future[None]] = set()
-
-    @staticmethod
-    def wanted(write: LogWrite) -> bool:
-        """Whether an append may need them."""
-        if write.closes and (write.at or len(write.events) > MAX_CLOSING_BYTES):
-            return True
-        return len(write.events) > PIECE_BYTES or (write.at == 0 and len(write.inputs) > PIECE_BYTES)
 
     def append(self, write: LogWrite) -> "asyncio.Future[None]":
         """Do an append; see ``RunWrites.append``."""

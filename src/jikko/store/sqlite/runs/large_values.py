@@ -24,7 +24,7 @@ from functools import partial
 from typing import Final
 
 from jikko.errors import StoreUnavailable
-from jikko.repositories.identifiers import StoredId
+from jikko.repositories.shared_sql import StoredId
 from jikko.store.sqlite.database import Database
 
 PIECE_BYTES: Final = 1 << 20

@@ -4,7 +4,7 @@ import sqlite3
 from typing import Any, Final
 
 from jikko.ports.stores.run_store import LogQuery, RunSlice
-from jikko.repositories.identifiers import storable, stored_id
+from jikko.repositories.shared_sql import storable, stored_id
 from jikko.store.run_columns import STATUS_NUMBERS
 from jikko.store.run_lists import NEWEST_FIRST
 from jikko.store.sqlite.keywords.match import KeywordMatch

@@ -4,7 +4,7 @@ import sqlite3
 from typing import Any, Final, TypeAlias
 
 from jikko.record import RunIdentity, RunRecord
-from jikko.repositories.identifiers import StoredId, id_text, storable, stored_id
+from jikko.repositories.shared_sql import StoredId, id_text, storable, stored_id
 from jikko.store import run_columns
 from jikko.store.sqlite.runs.large_values import text_of
 

@@ -17,7 +17,7 @@ from jikko.errors import StoreUnavailable
 from jikko.events import Event, RunStarted
 from jikko.ports.stores.run_store import MAX_CHANGES, Append, Change, LogQuery, RunSlice
 from jikko.record import DetailRecord, RetryRecord, RunRecord
-from jikko.repositories.identifiers import StoredId, id_text, storable, stored_id
+from jikko.repositories.shared_sql import StoredId, id_text, storable, stored_id
 from jikko.store.event_codec import (
     DamagedLog,
     beginning,
@@ -166,7 +166,7 @@ class SqliteRunStore:
             columns=(*moving(batch, storable), record.holder or None, float(batch.mark) or None),
             withdrawal=batch.withdrawal,
         )
-        if self._large.wanted(write):
+        if write.is_large:
             return self._large.append(write)
         return self._database.submit(partial(self._writes.append, write))
 

@@ -10,10 +10,10 @@ from jikko.errors import JikkoError, LogConflict, StartRefused
 from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import Withdrawal
 from jikko.record import RunIdentity
-from jikko.repositories.identifiers import StoredId, id_text, stored_id
+from jikko.repositories.shared_sql import StoredId, id_text, stored_id
 from jikko.store.event_codec import compress, join
 from jikko.store.run_columns import EPOCH_AND_END, MOVING, PRICE, STATUSES
-from jikko.store.sqlite.runs.large_values import drop, require_begun, take, whole
+from jikko.store.sqlite.runs.large_values import PIECE_BYTES, drop, require_begun, take, whole
 from jikko.store.sqlite.runs.projections import Projections, RunChange, Target
 from jikko.store.sqlite.runs.run_rows import MAX_INPUTS_IN_ROW, IdentityColumns
 
@@ -72,6 +72,13 @@ class LogWrite(msgspec.Struct, frozen=True, gc=False):
         """Whether the run has ended, so that nothing is added to the log any more."""
         status: int = self.columns[0]
         return status > 1
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it may need several transactions; see ``LargeAppends``."""
+        if self.columns[0] > 1 and (self.at or len(self.events) > MAX_CLOSING_BYTES):
+            return True
+        return len(self.events) > PIECE_BYTES or (self.at == 0 and len(self.inputs) > PIECE_BYTES)
 
 
 class RunWrites:

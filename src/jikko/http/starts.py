@@ -1,26 +1,106 @@
-"""How the start of a run is answered: at its end, as a stream, or at once."""
+"""The start of a run by a request: the promises that it asks for, the deadline, and the answer: at the run's end, as a
+stream, or at once."""
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final
+from typing import Annotated, Any, Final, TypeVar
+
+from msgspec import Meta, Struct
 
 from jikko.apps.narration import Narration
-from jikko.concurrency.patience import patience
+from jikko.concurrency.patience import Patience, patience
 from jikko.dify import bodies, dify_events
 from jikko.dify.stream import StreamEncoder
-from jikko.errors import InvalidParam, JikkoError, RunLeft, StoreUnavailable
+from jikko.errors import InvalidParam, JikkoError, LogDamaged, RunLeft, StartRefused, StoreUnavailable
 from jikko.events import Event, FormRequested, RunFinished, TextChunk, TextReplaced
 from jikko.http.auth import authenticated
-from jikko.http.body_fields import Mode
+from jikko.http.body_fields import TRACE_SESSION, Mode
 from jikko.http.http_errors import Error, refusal
+from jikko.http.operation import Route, Schema
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, encoded
 from jikko.http.sse import PING, EventStream
-from jikko.http.start_promises import REPEATED
 from jikko.ids import new_id
+from jikko.long_texts import first_long
+from jikko.maintenance.callbacks import checked_url
 from jikko.ports.stores.app_store import App
+from jikko.ports.stores.projections import KeyClaim
 from jikko.record import RunForms
-from jikko.runs.idempotency import Started, StartOutcome
-from jikko.runs.long_events import first_long
+from jikko.runs.idempotency import Started, StartOutcome, checked_key, fingerprint
+from jikko.runs.start_options import StartOptions
+
+T = TypeVar("T")
+
+REPEATED = "Idempotency-Replayed"
+"""Header of an answer about a run that an earlier request with the same key had started."""
+
+START_ERRORS: Final = (404, 409, 429, 503)
+"""What the start of a run may be refused with besides."""
+KEY: Final = (
+    (
+        "Idempotency-Key",
+        {"type": "string", "minLength": 1, "maxLength": 255},
+        "The same key and body start one run, however often they are sent within 24 hours; an answer about a run that "
+        "an earlier request started has the header Idempotency-Replayed. Another body with the key: 409.",
+    ),
+)
+_TRACE_SESSION: Final = "A session of traces. Checked as Dify checks it; nothing depends on it."
+START_HEADERS: Final = (*KEY, ("X-Trace-Session-Id", TRACE_SESSION, _TRACE_SESSION))
+
+
+class StartRoute(Route, frozen=True):
+    """A route that starts a run."""
+
+    errors: tuple[int, ...] = START_ERRORS
+    headers: tuple[tuple[str, Schema, str], ...] = START_HEADERS
+    streams: bool = True
+    starts: bool = True
+
+
+class TraceQuery(Struct):
+    """A session of traces: see ``check_trace_session``."""
+
+    trace_session_id: Annotated[str, Meta(min_length=1, max_length=200, description=_TRACE_SESSION)] = ""
+
+
+def start_options_of(request: Request, operation: str, body: dict[str, Any]) -> StartOptions | None:
+    """The promises that a request asks for; ``None`` if it asks for none.
+    ``operation``: what the request is for; with the body it tells one request from another. Raises ``InvalidParam``:
+    the key is empty or too long, or the address of the call-back is none."""
+    key = request.header(b"idempotency-key")
+    url = body.get("callback_url")
+    if key is None and url is None:
+        return None
+    claim = None
+    if key is not None:
+        claim = KeyClaim(key=checked_key(key), fingerprint=fingerprint(operation, body), at=request.api.clock())
+    return StartOptions(claim=claim, callback_url=None if url is None else checked_url(url))
+
+
+async def starting(request: Request, handle: Callable[[Request], Awaitable[T]]) -> T:
+    """Handle a request that starts a run: it is answered in time, whatever the record does.
+
+    Args:
+        handle: Waits for the run by ``answers.promised``, and for nothing of it before.
+
+    Raises:
+        StartRefused: The record is known to take no writes; or the run did not become durable in time.
+        StoreUnavailable: The record could not be read.
+    """
+    api = request.api
+    if api.readiness.trouble:
+        raise StartRefused(f"The run was not started: {api.readiness.trouble}. Nothing of it is kept.")
+    waiting = Patience(api.settings.start_seconds or math.inf, request.left, api.readiness.start_failed)
+    patience.set(waiting)
+    try:
+        return await handle(request)
+    except StoreUnavailable as error:
+        if not isinstance(error, LogDamaged):
+            api.readiness.start_failed()
+        raise
+    finally:
+        if waiting.left < math.inf:
+            waiting.end()
 
 
 class RunBodies:
@@ -52,16 +132,15 @@ async def answer(request: Request, start: StartOutcome, mode: Mode, told: RunBod
     headers = {REPEATED: "true"} if start.repeated else {}
     if mode == "streaming":
         return EventStream(_messages(request, run, greets=told.greets), headers)
-    location = f"{request.root_path}/v1/workflows/run/{run.record.identity.run_id}"
     if mode == "async":
-        return Response(await told.accepted(request, run), 202, {**headers, "Location": location})
+        return Response(await told.accepted(request, run), 202, {**headers, "Location": _location(request, run)})
     try:
         end = await run.ended()
     except RunLeft as parked:
         # Not as other errors: the run was accepted, and a client that starts it again has it done twice.
         identity = run.record.identity
         error = Error(parked.code, str(parked), parked.status, identity.task_id, identity.run_id)
-        return refusal(error, {**headers, "Location": location})
+        return refusal(error, {**headers, "Location": _location(request, run)})
     if isinstance(end, RunFinished):
         response = await told.ended(request, run, end)
         response.headers += encoded(headers.items())
@@ -70,7 +149,11 @@ async def answer(request: Request, start: StartOutcome, mode: Mode, told: RunBod
     return Response(await told.paused(request, run, list(forms.open.values())), headers=headers)
 
 
-async def refused_in_stream(
+def _location(request: Request, run: Started) -> str:
+    return f"{request.root_path}/v1/workflows/run/{run.record.identity.run_id}"
+
+
+def refused_in_stream(
     request: Request,
     app: App,
     mode: Mode,
@@ -78,15 +161,23 @@ async def refused_in_stream(
     *,
     version: str | None,
     inputs: dict[str, Any],
-) -> SendableResponse:
+) -> Awaitable[SendableResponse]:
     """The answer to a start, which tells a client that asked for a stream in that stream of inputs that are wrong.
 
     Args:
         start: Starts the run and answers.
         version: Whether there is such a version is found out before the stream begins; by default the current one.
     """
-    if mode != "streaming":
-        return await start()
+    return _refused_in_stream(request, app, start, version, inputs) if mode == "streaming" else start()
+
+
+async def _refused_in_stream(
+    request: Request,
+    app: App,
+    start: Callable[[], Awaitable[SendableResponse]],
+    version: str | None,
+    inputs: dict[str, Any],
+) -> SendableResponse:
     workflow = await request.api.workflows.get(app, version)
     try:
         return await start()
@@ -116,7 +207,7 @@ async def promised(request: Request, run: Started) -> None:
         pass  # told by the answer
     if (waiting := patience.get()) is not None:
         waiting.end()
-        request.api.readiness.start_succeeded()
+        request.api.readiness.succeeded += 1
     if request.stay is not None:
         request.stay.leave()
 
