@@ -33,7 +33,7 @@ define pytest
 	exit $$code
 endef
 
-.PHONY: help run console console-dev console-if-newer test test-all test-tools test-other other-venv test-brief quick durations check lint lint-types lint-rest format bench house
+.PHONY: help run console console-dev console-if-newer test test-all test-tools test-other other-venv test-brief quick durations check lint lint-types lint-rest format bench house site
 .PHONY: files test-newest test-oldest test-fast faults mutants lock wheel clean
 .DEFAULT_GOAL := help
 
@@ -127,6 +127,9 @@ bench: $(VENV)/.development ## Measure; prints a table, writes build/benchmarks.
 
 files: $(VENV)/.development ## Try workflow files of FOLDERS="…" (with ARGS=--tools-answer): what check says, how a run ends
 	@$(BIN)/python -m scripts.published_files $(FOLDERS) $(ARGS)
+
+site: $(VENV)/.development ## Build the site of the documentation into build/site
+	@$(BIN)/python -m scripts.site
 
 house: $(BIN)/python ## Count lines, modules, names that stand for two things, and imports inside functions
 	@$(BIN)/python -m scripts.house

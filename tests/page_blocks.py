@@ -1,4 +1,4 @@
-"""The blocks of code of the pages: README.md, CONTRIBUTING.md and docs/*.md."""
+"""The blocks of code of the pages: README.md, CONTRIBUTING.md and docs/*.md; translations have the same."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """A browser, the built page, and a server with apps for it."""
 
-import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -11,12 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, ViewportSize
 from scripts.build_console import build, is_current, sources
 
 from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import Command, Server
+from tests.chromium import chromium
 from tests.console.apps import MOST_ROUNDS, console_apps
 from tests.effort import PATIENCE
 
@@ -52,20 +51,9 @@ def axe(built: Path) -> str:
 
 @pytest.fixture(scope="module")
 def browser(built: Path) -> Iterator[Browser]:
-    """Chromium without what is around its pages, which takes more than half of a tab's time. It ends with its module:
-    while it is there, no test can run an event loop.
-    """
-    if shutil.which("chromium-headless-shell") is None:
-        subprocess.run([ROOT / "scripts" / "install_test_tools.sh"], check=True, timeout=600)
-    expect.set_options(timeout=PATIENCE * 1000)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium-headless-shell"),
-            # Tests may be root, for whom its sandbox does not start, and have little shared memory.
-            args=["--no-sandbox", "--disable-dev-shm-usage"],
-        )
+    """It ends with its module: see `chromium`."""
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 HANDBOOK = {
