@@ -255,7 +255,7 @@ async def test_retention_deletes_the_state_of_a_paused_run(tmp_path: Path) -> No
         app = (await made.apps.publish(text, source="test")).app
         live = await made.runs.start(app, StartRequest(inputs={"q": "x"}, user="anna"))
         assert isinstance(await live.ended(), RunPaused)
-        await made.retention.prune(time.time() + YEAR)
+        await made.upkeep.retention.prune(time.time() + YEAR)
     # Read from the disk, by the next process.
     async with assemble(Settings(home=tmp_path)) as made:
         record = await made.runs.records.any_record(live.record.identity.run_id)

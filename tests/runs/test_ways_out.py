@@ -139,6 +139,8 @@ async def test_no_call_back_leads_inside_however_it_is_spelled(assembly: Assembl
         live = await assembly.runs.start(app, StartRequest(inputs={}, user="u"), options)
         await live.ended()
 
-    assert await assembly.callbacks.deliver(lambda _: b"{}") == len(SPELLINGS)
-    assert [callback.state async for callback in assembly.callbacks.undelivered()] == ["pending"] * len(SPELLINGS)
+    assert await assembly.upkeep.callbacks.deliver(lambda _: b"{}") == len(SPELLINGS)
+    assert [callback.state async for callback in assembly.upkeep.callbacks.undelivered()] == ["pending"] * len(
+        SPELLINGS
+    )
     assert trap.connections == 0

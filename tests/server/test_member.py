@@ -125,6 +125,7 @@ class Jobs:
 
     def __init__(self, **settings: Any) -> None:
         self.settings = Settings(**settings)
+        self.upkeep = self
         self.began: list[str] = []
         self.failing: set[str] = set()
         self.days: tuple[int, int] | None = None

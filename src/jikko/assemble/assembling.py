@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -44,9 +43,6 @@ from jikko.runs.following.quiet_runs import QUIET_SECONDS
 from jikko.runs.inner_runs import InnerRuns
 from jikko.runs.observer import RunObserver
 from jikko.settings import Settings, for_worker
-
-if TYPE_CHECKING:
-    pass
 
 
 class FileServices(Struct, frozen=True):
@@ -256,13 +252,6 @@ async def _assembly(
         starts=runs.starts,
         turns=chat.turns,
         conversations=stores.conversations,
-        archiving=upkeep.archiving,
-        retention=upkeep.retention,
-        scheduled_backups=upkeep.scheduled_backups,
-        user_removal=upkeep.user_removal,
-        keyword_indexing=upkeep.keyword_indexing,
-        orphans=upkeep.orphans,
-        callbacks=upkeep.callbacks,
         retries=runs.retries,
         end_users=EndUsers(stores.end_users),
         files=files.service,
@@ -275,7 +264,6 @@ async def _assembly(
         annotation_indexing=chat.annotation_indexing,
         suggestions=chat.suggestions,
         titles=hooks.titles,
-        embedder=hooks.embedder,
         speech=chat.speech,
         default_models=defaults,
         tools=nodes.tools,
@@ -285,6 +273,7 @@ async def _assembly(
         deliveries=deliveries,
         audit=stores.audit,
         schedules=schedules,
+        upkeep=upkeep,
         measures=measures,
         readiness=upkeep.readiness,
         console=built,

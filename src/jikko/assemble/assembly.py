@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
     from jikko.apps.speech import AppSpeech
     from jikko.apps.versions import Workflows
     from jikko.assemble.build_schedules import ScheduleServices
-    from jikko.assemble.build_upkeep import Measures
+    from jikko.assemble.build_upkeep import Measures, UpkeepServices
     from jikko.assemble.configuration import Configuration
     from jikko.console.console_service import Console
     from jikko.console.run_feed import RunFeed
@@ -27,19 +27,11 @@ if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
     from jikko.knowledge.awaited_indexing import AwaitedIndexing
     from jikko.knowledge.service import Knowledge
     from jikko.maintenance.annotation_indexing import AnnotationIndexing
-    from jikko.maintenance.archiving import Archiving
-    from jikko.maintenance.callbacks import Callbacks
-    from jikko.maintenance.keyword_indexing import KeywordIndexing
-    from jikko.maintenance.orphans import Orphans
     from jikko.maintenance.readiness import Readiness
-    from jikko.maintenance.retention import Retention
-    from jikko.maintenance.scheduled_backups import ScheduledBackups
-    from jikko.maintenance.user_removal import UserRemoval
     from jikko.ports.app_calls.served_apps import ServedApps
     from jikko.ports.clock import Clock
     from jikko.ports.cluster import Cluster
     from jikko.ports.default_models import DefaultModels
-    from jikko.ports.embeddings import Embedder
     from jikko.ports.node_ports import NodePorts
     from jikko.ports.stores.run_store import RunStore
     from jikko.repositories.audit_store import AuditStore
@@ -72,14 +64,7 @@ class Assembly(Struct, frozen=True, kw_only=True):
     starts: IdempotentStarts
     turns: Turns
     conversations: ConversationStore
-    retention: Retention
-    archiving: Archiving | None
-    scheduled_backups: list[ScheduledBackups]
-    """If there are to be any."""
-    user_removal: UserRemoval
-    keyword_indexing: KeywordIndexing
-    orphans: Orphans
-    callbacks: Callbacks
+    upkeep: UpkeepServices
     retries: Retries
     end_users: EndUsers
     files: FileService
@@ -93,7 +78,6 @@ class Assembly(Struct, frozen=True, kw_only=True):
     annotation_indexing: AnnotationIndexing
     suggestions: Suggestions
     titles: Titles
-    embedder: Embedder
     speech: AppSpeech
     default_models: DefaultModels
     tools: ToolService

@@ -27,7 +27,7 @@ async def list_(assembly: Assembly, app: str | None, as_json: bool) -> None:
     """List call-backs of ended runs that are still tried or were given up, oldest first."""
     of_app = (await assembly.apps.find(app)).id if app else None
     found = False
-    async for entry in assembly.callbacks.undelivered(of_app):
+    async for entry in assembly.upkeep.callbacks.undelivered(of_app):
         found = True
         following = f"next {iso(entry.next_at, 'seconds')}" if entry.state == "pending" and entry.next_at else ""
         line = f"{entry.run_id}  {entry.state:7}  {entry.attempts:3} attempts  {entry.url}  {following}  "
@@ -46,11 +46,11 @@ async def resend(settings: Settings, run_ids: tuple[str, ...], everything: bool,
         raise click.UsageError("Name the runs, or give --all.")
     ended = 0
     async with assembled(existing(settings)) as assembly:
-        wanted = [entry.run_id async for entry in assembly.callbacks.undelivered()] if everything else run_ids
+        wanted = [entry.run_id async for entry in assembly.upkeep.callbacks.undelivered()] if everything else run_ids
         for run_id in wanted:
             try:
                 whole_id = run_id if is_uuid(run_id) else (await run_of(assembly.store, run_id)).identity.run_id
-                entry = await assembly.callbacks.resend(whole_id)
+                entry = await assembly.upkeep.callbacks.resend(whole_id)
             except NotFound as error:
                 ended = of_error(error)
                 click.echo(str(error), err=True)
@@ -66,7 +66,7 @@ async def resend(settings: Settings, run_ids: tuple[str, ...], everything: bool,
 async def webhook_secret(assembly: Assembly, app: str, new: bool, as_json: bool) -> None:
     """Show the secret that the call-backs of an APP (name or id) are signed with."""
     found = await assembly.apps.find(app)
-    known = assembly.callbacks
+    known = assembly.upkeep.callbacks
     secret = await (known.new_secret(found.id) if new else known.secret(found.id))
     show_entry({"app_id": found.id, "webhook_secret": secret}, secret, as_json=as_json)
 

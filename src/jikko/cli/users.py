@@ -41,7 +41,7 @@ async def delete(settings: Settings, app: str, user: str, yes: bool, as_json: bo
         assembly, address = await open_folder(settings, stack, doing="jikko users")
         found = await assembly.apps.find(app)
         await _stop(assembly, found.id, user, address)
-        removed = await assembly.user_removal.remove(found.id, user, alone=not address)
+        removed = await assembly.upkeep.user_removal.remove(found.id, user, alone=not address)
         await assembly.runs.close(0)
     if not removed.something:
         raise Failure(
@@ -54,7 +54,7 @@ async def delete(settings: Settings, app: str, user: str, yes: bool, as_json: bo
 
 async def _stop(assembly: Assembly, app_id: str, user: str, address: str) -> None:
     """Stop the runs that go on, where they are. ``address``: of the server that has them; ``""``: this process."""
-    open_runs = await assembly.user_removal.open_runs(app_id, user)
+    open_runs = await assembly.upkeep.user_removal.open_runs(app_id, user)
     if not address:
         for run_id in open_runs:
             await assembly.runs.control.stop(app_id, run_id, user)

@@ -200,7 +200,7 @@ class CaseRunner:
 
     async def _drop(self, app: App, user: str) -> None:
         """Remove the script of a case, and what its user has: runs, conversations and files."""
-        removal = self._assembly.user_removal
+        removal = self._assembly.upkeep.user_removal
         for run_id in await removal.open_runs(app.id, user):
             await self._assembly.runs.control.stop(app.id, run_id, user)
         await removal.remove(app.id, user, alone=True)

@@ -110,9 +110,9 @@ class ServerMember:
             case JobDue(job="forms", at=at):
                 self._assembly.forms.alarm.set(at)
             case JobDue(job="callbacks", at=at):
-                self._assembly.callbacks.alarm.set(at)
+                self._assembly.upkeep.callbacks.alarm.set(at)
             case JobDue(job="keywords", at=at):
-                self._assembly.keyword_indexing.alarm.set(at)
+                self._assembly.upkeep.keyword_indexing.alarm.set(at)
             case JobDue(job="knowledge", at=at):
                 self._assembly.indexing.alarm.set(at)
             case JobDue(job="annotations", at=at):
@@ -145,22 +145,22 @@ class ServerMember:
         async with asyncio.TaskGroup() as jobs:
             jobs.create_task(assembly.configuration.warn())
             jobs.create_task(_again_and_again(assembly.forms.watch))
-            jobs.create_task(_again_and_again(partial(assembly.callbacks.watch, body)))
-            jobs.create_task(_again_and_again(assembly.keyword_indexing.watch))
+            jobs.create_task(_again_and_again(partial(assembly.upkeep.callbacks.watch, body)))
+            jobs.create_task(_again_and_again(assembly.upkeep.keyword_indexing.watch))
             jobs.create_task(_again_and_again(assembly.annotation_indexing.watch))
             jobs.create_task(_again_and_again(assembly.titles.watch))
-            jobs.create_task(_again_and_again(assembly.orphans.watch))
+            jobs.create_task(_again_and_again(assembly.upkeep.orphans.watch))
             jobs.create_task(_again_and_again(assembly.indexing.lead))
             jobs.create_task(_again_and_again(assembly.schedules.watch.watch))
-            jobs.create_task(_again_and_again(assembly.retention.watch_tokens))
+            jobs.create_task(_again_and_again(assembly.upkeep.retention.watch_tokens))
             if assembly.settings.metrics_port:
                 jobs.create_task(_again_and_again(assembly.measures.tally.watch))
-            for scheduled in assembly.scheduled_backups:
+            for scheduled in assembly.upkeep.scheduled_backups:
                 jobs.create_task(_again_and_again(scheduled.watch))
-            if assembly.archiving is not None:
-                jobs.create_task(_again_and_again(assembly.archiving.watch))
+            if assembly.upkeep.archiving is not None:
+                jobs.create_task(_again_and_again(assembly.upkeep.archiving.watch))
             if days or conversation_days:
-                jobs.create_task(_again_and_again(partial(assembly.retention.watch, days, conversation_days)))
+                jobs.create_task(_again_and_again(partial(assembly.upkeep.retention.watch, days, conversation_days)))
 
 
 class OfOneMachine:

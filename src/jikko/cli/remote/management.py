@@ -1,32 +1,21 @@
 """A client of the management API, by which commands act on a server elsewhere: ``jikko --url … --token …``."""
 
 import json
-from collections.abc import Iterator
-from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import click
 
 from jikko.cli.command_failure import Failure
-from jikko.exit_codes import ExitCode, of_answer
+from jikko.cli.remote.remote_server import RemoteServer
+from jikko.exit_codes import ExitCode
 from jikko.ids import is_uuid
 
-_SECONDS = 60.0
 _PAGE = 200
 """Entries that a page has at most."""
 
 
-class _NoRedirects(HTTPRedirectHandler):
-    """A token goes to the server that was named, and to no other."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
-class Management:
+class Management(RemoteServer):
     """A server and a token for it. Paths are below ``/api/v1/``, or begin with a slash."""
 
     def __init__(self, url: str, token: str) -> None:
@@ -35,9 +24,7 @@ class Management:
             raise click.UsageError(f"--url: {url!r} is not the address of a server, such as https://jikko.example.")
         if not token.isascii() or not token.isprintable() or " " in token:
             raise click.UsageError("--token: not a token; `jikko console tokens new NAME` makes one on the server.")
-        self._url = url.rstrip("/")
-        self._token = token
-        self._open = build_opener(_NoRedirects).open
+        super().__init__(url, token)
 
     def get(self, path: str, **query: Any) -> Any:
         """An answer in JSON. Parameters that are ``None`` are left out."""
@@ -49,43 +36,6 @@ class Management:
 
     def delete(self, path: str) -> None:
         self.raw("DELETE", path)
-
-    def json(self, method: str, path: str, body: bytes | None = None, kind: str = "application/json") -> Any:
-        """An answer in JSON.
-
-        Raises:
-            Failure: The server does not answer, refuses, or is none of ours.
-        """
-        try:
-            return json.loads(self.raw(method, path, body, kind) or b"null")
-        except ValueError:
-            raise self._stranger() from None
-
-    def raw(self, method: str, path: str, body: bytes | None = None, kind: str = "application/json") -> bytes:
-        """An answer as it comes. Raises ``Failure`` as ``json``."""
-        with self._answer(method, path, body, kind) as answer:
-            try:
-                return bytes(answer.read())
-            except (HTTPException, OSError) as error:
-                raise self._unreachable(error) from None
-
-    def events(self, path: str) -> Iterator[dict[str, Any]]:
-        """The events of a stream, until it ends. Raises ``Failure`` as ``json``."""
-        name = ""
-        with self._answer("GET", path, None, "") as answer:
-            try:
-                for line in answer:
-                    if line.startswith(b"event: "):
-                        name = line[7:].strip().decode()
-                    elif line.startswith(b"data: ") and name != "hello":
-                        event = json.loads(line[6:])
-                        if name == "error":
-                            raise Failure(str(event.get("message")), code=str(event.get("code")))
-                        yield event
-            except (HTTPException, OSError) as error:
-                raise self._unreachable(error) from None
-            except ValueError:
-                raise self._stranger() from None
 
     def pages(self, path: str, limit: int, **query: Any) -> list[dict[str, Any]]:
         """The first entries of a list, newest first."""
@@ -129,33 +79,6 @@ class Management:
         for trigger in triggers:
             trigger["name"] = f"{trigger['app']['name']}/{trigger['node_id']}"
         return _named(triggers, text, ("id", "name"), "trigger")
-
-    def _answer(self, method: str, path: str, body: bytes | None, kind: str) -> Any:
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": kind}
-        url = self._url + (path if path.startswith("/") else f"/api/v1/{path}")
-        try:
-            return self._open(Request(url, body, headers, method=method), timeout=_SECONDS)
-        except HTTPError as error:
-            raise self._refused(error.code, error.read()) from None
-        except (URLError, HTTPException, OSError) as error:
-            raise self._unreachable(error) from None
-        except ValueError as error:
-            raise click.UsageError(f"--url: {error}") from None
-
-    def _refused(self, status: int, answer: bytes) -> Failure:
-        try:
-            error = json.loads(answer)
-            return Failure(f"{status}: {error['message']}", exit_code=of_answer(status), code=str(error["code"]))
-        except (ValueError, KeyError, TypeError):
-            return self._stranger(f" ({status})")
-
-    def _unreachable(self, error: Exception) -> Failure:
-        reason = getattr(error, "reason", None) or error
-        message = f"{self._url}: no server answers: {getattr(reason, 'strerror', None) or reason}"
-        return Failure(message, exit_code=ExitCode.UNAVAILABLE, code="no_server", hint="--url or JIKKO_URL names it.")
-
-    def _stranger(self, status: str = "") -> Failure:
-        return Failure(f"{self._url}: the answer{status} is not one of Jikko's.", code="no_server")
 
 
 def part(text: Any) -> str:

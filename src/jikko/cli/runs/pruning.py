@@ -34,13 +34,13 @@ async def prune(
         # What `jikko runs list --app` shows is what is removed.
         apps = [app_id for app_id, _ in await assembly.apps.past_and_present(app)] if app else [None]
         if dry_run or asks:
-            count = sum([await assembly.retention.prunable(before, app_id=app_id) for app_id in apps])
+            count = sum([await assembly.upkeep.retention.prunable(before, app_id=app_id) for app_id in apps])
             if dry_run:
                 show_entry({"runs": count}, f"{counted(count, 'run')} would be removed.", as_json=as_json)
                 return
             if not confirmed(f"Remove {counted(count, 'run')}?"):
                 raise Failure("nothing was removed", code="declined")
-        pruned = [await assembly.retention.prune(before, app_id=app_id) for app_id in apps]
+        pruned = [await assembly.upkeep.retention.prune(before, app_id=app_id) for app_id in apps]
     runs, files = sum(each.runs for each in pruned), sum(each.files for each in pruned)
     text = f"{counted(runs, 'run')} and {counted(files, 'file')} were removed."
     show_entry({"runs": runs, "files": files}, text, as_json=as_json)

@@ -12,8 +12,9 @@ from jikko.assemble.assembly import Assembly
 from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_run
 from jikko.cli.options import assembled
+from jikko.cli.remote.remote_server import RemoteServer
 from jikko.cluster.data_folder_lock import owner_of, sole_owner
-from jikko.exit_codes import ExitCode, of_answer
+from jikko.exit_codes import ExitCode
 from jikko.runs.reading.short_ids import run_of
 from jikko.settings import Settings
 
@@ -42,9 +43,8 @@ class Server:
 
     def __init__(self, url: str, key: str, user: str, store: Any = None) -> None:
         """``store``: the runs of its data folder, if that is here."""
-        self._url = url.rstrip("/")
+        self._connection = RemoteServer(url, key)
         self._store = store
-        self._key = key
         self._user = user
 
     async def status_of(self, run_id: str) -> str:
@@ -67,11 +67,14 @@ class Server:
             Failure: The server does not answer, or refuses.
         """
         sent = json.dumps({"user": self._user, **body}).encode()
-        return await asyncio.to_thread(_post, self._url + path, self._key, sent, seconds)
+        found = await asyncio.to_thread(self._connection.json, "POST", path, sent, seconds=seconds)
+        if not isinstance(found, dict):
+            raise self.stranger()
+        return found
 
     def stranger(self) -> Failure:
         """The error for an answer that no server of ours gives."""
-        return _stranger(self._url)
+        return self._connection.stranger()
 
 
 @asynccontextmanager
@@ -124,41 +127,3 @@ async def open_folder(settings: Settings, stack: AsyncExitStack, *, doing: str) 
 def local_address(address: str) -> str:
     """An address to connect to, of one to listen on."""
     return address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
-
-
-def _post(url: str, key: str, body: bytes, timeout: float | None) -> dict[str, Any]:
-    from http.client import HTTPException
-    from urllib.error import HTTPError, URLError
-    from urllib.request import Request, urlopen
-
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    try:
-        with urlopen(Request(url, body, headers), timeout=timeout) as answer:
-            found = json.loads(answer.read())
-    except HTTPError as error:
-        raise _refused(error.code, error.read()) from None
-    except (URLError, HTTPException, OSError) as error:
-        reason = getattr(error, "reason", None) or error
-        message = f"{url}: no server answers: {getattr(reason, 'strerror', None) or reason}"
-        raise Failure(
-            message, exit_code=ExitCode.UNAVAILABLE, code="no_server", hint="Say where it is with --url or JIKKO_URL."
-        ) from None
-    except ValueError:
-        raise _stranger(url) from None
-    if not isinstance(found, dict):
-        raise _stranger(url)
-    return found
-
-
-def _refused(status: int, answer: bytes) -> Failure:
-    text = answer.decode(errors="replace")
-    try:
-        error = json.loads(text)
-        message, code = str(error["message"]), str(error["code"])
-    except (ValueError, KeyError, TypeError):
-        message, code = text.strip() or "no text", "failed"
-    return Failure(f"{status}: {message}", exit_code=of_answer(status), code=code)
-
-
-def _stranger(url: str) -> Failure:
-    return Failure(f"{url}: the answer is none of Jikko's.", exit_code=ExitCode.FAILED, code="no_server")

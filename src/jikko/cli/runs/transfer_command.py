@@ -89,7 +89,7 @@ async def import_runs(assembly: Assembly, file: Path, app: str | None, as_json: 
             imported = await import_lines(assembly.store, lines, app_id=app_id)
     except BadLine as error:
         raise click.ClickException(f"{file}: {error}") from None
-    await assembly.keyword_indexing.catch_up()
+    await assembly.upkeep.keyword_indexing.catch_up()
     here = {known.id for known in await assembly.apps.all()}
     for unknown in sorted(set(imported.apps) - here):
         click.echo(

@@ -1,0 +1,58 @@
+"""Commands that act at a server elsewhere: what is sent, and to whom."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import ClassVar
+
+import pytest
+
+from jikko.cli.command_failure import Failure
+from jikko.cli.remote.remote_server import RemoteServer
+from jikko.cli.runs.remote import Server
+
+pytestmark = pytest.mark.anyio
+
+
+class _Redirecting(BaseHTTPRequestHandler):
+    """Sends every request to a path of the same server, which would answer it."""
+
+    seen: ClassVar[list[tuple[str, str]]] = []
+
+    def do_POST(self) -> None:
+        self.seen.append((self.path, self.headers["Authorization"]))
+        moved = self.path != "/moved"
+        self.send_response(307 if moved else 200)
+        self.send_header("Location", f"http://{self.headers['Host']}/moved")
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    do_GET = do_POST
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), _Redirecting)
+    _Redirecting.seen.clear()
+    serving = threading.Thread(target=server.serve_forever)
+    serving.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    serving.join()
+    server.server_close()
+
+
+async def test_the_key_of_an_app_is_not_sent_where_a_server_redirects_to(url: str) -> None:
+    with pytest.raises(Failure, match="307"):
+        await Server(url, "app-x", "me").act_on("r", "stop")
+    assert [path for path, _ in _Redirecting.seen] == ["/v1/workflows/run/r/stop"]
+
+
+def test_nor_is_a_token(url: str) -> None:
+    with pytest.raises(Failure, match="307"):
+        RemoteServer(url, "jko_x").json("GET", "apps")
+    assert _Redirecting.seen == [("/api/v1/apps", "Bearer jko_x")]
