@@ -207,7 +207,8 @@ def first_long(events: Sequence[Event]) -> tuple[int, LongTexts] | None:
     for event in events:
         kind = type(event)
         if kind is TextChunk or kind is TextReplaced or kind is NodeText:
-            told += [event.text]  # type: ignore[union-attr]
+            if event.text[IS_LONG]:  # type: ignore[union-attr]
+                told += [event.text]  # type: ignore[union-attr]
         elif kind is NodeFinished:
             told += [event.outputs, event.inputs, event.process_data]  # type: ignore[union-attr]
         elif kind is RoundFinished or kind is RunFinished:

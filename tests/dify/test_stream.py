@@ -7,7 +7,7 @@ import pytest
 
 from jikko.dify.stream import StreamEncoder
 from jikko.errors import StoreUnavailable
-from jikko.events import Event, NodeFinished, RunFinished, RunStarted, Turn
+from jikko.events import Event, NodeFinished, RunFinished, RunStarted, TextChunk, Turn
 from jikko.record import RunIdentity, RunRecord, folded
 from tests.effort import longest_turn
 
@@ -68,3 +68,16 @@ async def test_others_have_the_event_loop_between_pieces_of_long_texts() -> None
     longest, whole = min([await longest_turn(frames(record, log)) for _ in range(3)])
 
     assert longest < whole / 3
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("mode", [None, "advanced-chat", "chat", "agent-chat", "completion"])
+async def test_frames_of_pieces_of_text_are_those_that_are_made_one_by_one(mode: str | None) -> None:
+    turn = None if mode is None else Turn("c", "m", mode=mode)
+    texts = ["a", "\0", '"界"\u2028\x85', "\ud800", "", "\ue000🍣", "\n", "%b"]
+    selectors = [("m", "text"), ("m", "text"), ("n", "\0"), ()]
+    log: list[Event] = [RunStarted(at=10.0, inputs={}, system={}, turn=turn)]
+    log += [TextChunk(at=11.0, text=text, selector=selector) for selector in selectors for text in texts]
+    record = folded(IDENTITY, log)
+
+    assert StreamEncoder(record).frames(log) == b"".join(await frames(record, log))

@@ -2,6 +2,8 @@
 
 import asyncio
 
+from jikko.concurrency.idle_timer import IdleTimer
+
 
 class Waiters:
     """Wakes all who wait, whenever it is told to. Belongs to one event loop."""
@@ -16,20 +18,14 @@ class Waiters:
             if not future.done():
                 future.set_result(True)
 
-    async def change(self, seconds: float | None = None) -> bool:
-        """Wait for the next call of ``notify``. ``False``: the seconds have passed without."""
+    async def change(self, idle: IdleTimer | None = None) -> bool:
+        """Wait for the next call of ``notify``. ``False``: the timer went off without."""
         # A future for each who waits, so that one that goes away takes no other along.
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[bool] = loop.create_future()
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
-        if seconds is None:
-            return await future
-        # Not ``asyncio.timeout``, which takes longer than all the rest: a stream waits here for each token.
-        timer = loop.call_later(seconds, _time_is_up, future)
-        try:
-            return await future
-        finally:
-            timer.cancel()
+        if idle is not None:
+            idle.begin(_time_is_up, future)
+        return await future
 
 
 def _time_is_up(future: "asyncio.Future[bool]") -> None:

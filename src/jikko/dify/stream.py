@@ -3,7 +3,7 @@
 import base64
 import copy
 from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -19,11 +19,16 @@ from jikko.events import (
     RunPaused,
     RunResumed,
     RunStarted,
+    TextChunk,
 )
 from jikko.record import OF_FORMS, RunForms, RunRecord
+from jikko.values import Selector
 
 if TYPE_CHECKING:
     from jikko.dify.app_events import AppEvents
+
+_TEXT: Final = "\0"
+"""Stands in a frame for a text; nothing before the text has it."""
 
 
 class StreamEncoder:
@@ -42,6 +47,8 @@ class StreamEncoder:
         self._forms = RunForms()
         self._turn: TurnEvents | AppEvents | None = None
         """Of a run that answers a message."""
+        self._around: tuple[Selector | None, bytes, bytes] = (None, b"", b"")
+        """Of the text shown last: whose it was, and its frame before the text and behind it."""
         self._hiding: set[str] = set()
         """Containers under way that hide failed rounds, by execution."""
         self._held: dict[tuple[str, int], list[Event]] = {}
@@ -52,7 +59,26 @@ class StreamEncoder:
 
     def frames(self, events: Iterable[Event]) -> bytes:
         """The frames of some events; empty if there is nothing to show."""
-        return b"".join(dify_events.frame(message) for event in events for message in self._of(event))
+        frames: list[bytes] = []
+        for event in events:
+            turn = self._turn
+            if type(event) is TextChunk and (turn is None or isinstance(turn, TurnEvents)):
+                frames.append(self._text_frame(event, turn))
+            else:
+                frames += map(dify_events.frame, self._of(event))
+        return b"".join(frames)
+
+    def _text_frame(self, event: TextChunk, turn: TurnEvents | None) -> bytes:
+        """The frame of a piece of text, which has all but the text in common with the one before it."""
+        if turn is not None:
+            turn.fold.apply(event)
+        if event.selector != self._around[0]:
+            like = TextChunk(at=event.at, text=_TEXT, selector=event.selector)
+            message = dify_events.event_message(self._record, like) if turn is None else turn.piece(like)
+            before, _, behind = dify_events.frame(message).partition(dify_events.encode(_TEXT))
+            self._around = event.selector, before, behind
+        _, before, behind = self._around
+        return b"%b%b%b" % (before, dify_events.line(event.text), behind)
 
     async def long_frames(self, events: Iterable[Event]) -> AsyncIterator[bytes]:
         """The frames of some events one by one: others have the event loop between pieces of their long texts."""

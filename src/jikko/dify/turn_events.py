@@ -88,13 +88,17 @@ class TurnEvents(MessageEvents):
         """A piece of the answer's audio, in base64; an empty one tells its end."""
         return SpokenMessage("tts_message" if audio else "tts_message_end", *self._place, audio)
 
+    def piece(self, event: TextChunk) -> AnswerChunk:
+        """The message of a piece of the answer."""
+        return AnswerChunk(*self._place, self._place.message_id, event.text, event.selector)
+
     def of(self, record: RunRecord, event: Event) -> list[Struct]:
         """Fold the next event, and make the messages of it."""
         self.fold.apply(event)
         place = self._place
         match event:
             case TextChunk():
-                return [AnswerChunk(*place, place.message_id, event.text, event.selector)]
+                return [self.piece(event)]
             case TextReplaced():
                 return [TextReplacedMessage(*place, event.text, event.reason)]
             case ReasoningChunk():

@@ -109,7 +109,18 @@ class TextRelease:
     def streamed(self, selector: Selector, text: str) -> list[ReleasedText]:
         if selector not in self._graph.sources:
             return []
-        self._buffers.setdefault(selector, []).append(text)
+        buffer = self._buffers.setdefault(selector, [])
+        if (
+            self._queue
+            and self._unread == len(buffer) > 0
+            and self._current() == selector
+            and not self._streamed_before
+        ):
+            # The next piece of what is being shown.
+            buffer.append(text)
+            self._unread += 1
+            return [ReleasedText(text, selector)]
+        buffer.append(text)
         return self._flush() if self._queue else []
 
     def shows_reasoning(self, node_id: str) -> bool:

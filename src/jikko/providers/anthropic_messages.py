@@ -48,7 +48,8 @@ class AnthropicMessages:
             try:
                 async for event in events:
                     _take(event, progress)
-                    await progress.took()
+                    if progress.took():
+                        await progress.give_way()
             finally:
                 await events.close()
         if progress.finish_reason is None:

@@ -82,14 +82,18 @@ class AnswerCollector:
         """Note that the request goes out now: what was before, such as starting a server, is no latency."""
         self.began = time.perf_counter()
 
-    async def took(self) -> None:
-        """Note that one more event was taken; now and then, let others have the event loop.
+    def took(self) -> bool:
+        """Note that one more event was taken. Returns whether it is time for ``give_way``."""
+        self._taken += 1
+        return self._taken >= _EVENTS
+
+    async def give_way(self) -> None:
+        """Let others have the event loop.
 
         An answer that comes token by token does not notice: between two tokens others have the loop anyway.
         """
-        self._taken += 1
-        if self._taken >= _EVENTS and self._share is not None:
-            self._taken = 0
+        self._taken = 0
+        if self._share is not None:
             await self._share.give_way()
 
     @property
@@ -121,11 +125,13 @@ class AnswerCollector:
         if reasoning:
             self._reasoning.append(reasoning)
         self._take(len(text) + len(reasoning))
-        if self._emit is None:
+        if self._emit is None or not (text or reasoning):
             return
-        if self._together is not None and not reasoning:
+        if self._together is None:
+            self._emit(Chunk(text, reasoning))
+        elif not reasoning:
             self._together.append(text)
-        elif text or reasoning:
+        else:
             self._emit_together()
             self._emit(Chunk(text, reasoning))
 

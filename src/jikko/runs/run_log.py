@@ -36,6 +36,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
+from jikko.concurrency.idle_timer import IdleTimer
 from jikko.concurrency.scheduler import Scheduler
 from jikko.concurrency.waiters import Waiters
 from jikko.errors import JikkoError, LogConflict, LogForgotten, LogUnwritable, StartRefused, StoreUnavailable
@@ -180,9 +181,9 @@ class RunLog:
         """Why nothing more of the run is told here, if so."""
         return self._abandoned
 
-    async def change(self, seconds: float | None = None) -> bool:
-        """Wait until there may be more to tell. ``False``: the seconds have passed without."""
-        return await self._waiters.change(seconds)
+    async def change(self, idle: IdleTimer | None = None) -> bool:
+        """Wait until there may be more to tell. ``False``: the timer went off without."""
+        return await self._waiters.change(idle)
 
     def durable(self, begin: int) -> list[Event]:
         """The durable events from a position on; none if the first of them is not in memory."""

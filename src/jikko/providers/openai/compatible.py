@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -126,7 +127,7 @@ class OpenAICompatible:
         progress.sent()
         async with client.answer(path, body) as response:
             if body.get("stream") and "json" not in response.headers.get("content-type", ""):
-                await self._read_stream(response, reader, progress, joined)
+                await self._read_stream(client, response, reader, progress, joined)
             else:
                 characters = self._config.max_answer
                 # Something for the JSON around it.
@@ -150,20 +151,21 @@ class OpenAICompatible:
                 return await self._read_whole(response, most, refusal)
 
     async def _read_stream(
-        self, response: "aiohttp.ClientResponse", reader: AnswerReader, progress: AnswerCollector, joined: bool
+        self,
+        client: OpenAIClient,
+        response: "aiohttp.ClientResponse",
+        reader: AnswerReader,
+        progress: AnswerCollector,
+        joined: bool,
     ) -> None:
         buffer = SseParser()
-        async for received in response.content.iter_any():
+        async for received in client.pieces(response):
             events = buffer.feed(received)
-            if joined and len(events) > 1:
-                with progress.together():
-                    for event in events:
-                        reader.event(event)
-                        await progress.took()
-            else:
+            with progress.together() if joined and len(events) > 1 else nullcontext():
                 for event in events:
                     reader.event(event)
-                    await progress.took()
+                    if progress.took():
+                        await progress.give_way()
             if buffer.pending > BYTES_PER_CHARACTER * self._config.max_answer:
                 raise too_large(f"{self._config.max_answer} characters")
         for event in buffer.finish():

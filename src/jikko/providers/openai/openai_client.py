@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from jikko.concurrency.idle_timer import IdleTimer
 from jikko.log_context import log_context
 from jikko.ports.models import ModelFailure
 from jikko.providers.config import ProviderConfig
@@ -122,6 +123,24 @@ class OpenAIClient:
         except Exception as error:
             raise failure_of(error, urlsplit(self._config.base_url).hostname or "") from None
 
+    async def pieces(self, response: "aiohttp.ClientResponse") -> AsyncIterator[bytes]:
+        """The body of a response as it comes, with one timer for all of it."""
+        content, connection = response.content, response.connection
+        if connection is not None and connection.protocol is not None:
+            # Else the library sets a timer anew with each piece.
+            connection.protocol.read_timeout = None
+        silence = IdleTimer(self._config.timeout)
+        try:
+            while True:
+                silence.begin(_break_off, content)
+                received = await content.readany()
+                silence.end()
+                if not received:
+                    return
+                yield received
+        finally:
+            silence.close()
+
     async def close(self) -> None:
         """Close the connections."""
         if self._session is not None:
@@ -155,6 +174,10 @@ class OpenAIClient:
             timeout=self._aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=silent),
             trust_env=False,
         )
+
+
+def _break_off(content: "aiohttp.StreamReader") -> None:
+    content.set_exception(TimeoutError("no data"))
 
 
 async def _beginning(response: "aiohttp.ClientResponse") -> bytes:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, Protocol
 
+from jikko.concurrency.idle_timer import IdleTimer
 from jikko.concurrency.scheduler import Scheduler
 from jikko.errors import JikkoError, LogUnwritable, RunLeft, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused
@@ -45,8 +46,8 @@ class FollowedLog(Protocol):
     def trouble(self) -> JikkoError | None:
         """Why nothing more of the run is told here."""
 
-    async def change(self, seconds: float | None = None) -> bool:
-        """Wait until there may be more. ``False``: the seconds have passed without."""
+    async def change(self, idle: IdleTimer | None = None) -> bool:
+        """Wait until there may be more. ``False``: the timer went off without."""
 
 
 class LogFollower:
@@ -94,45 +95,50 @@ class LogFollower:
             LogDamaged, StoreUnavailable: What is not in memory any more cannot be read.
         """
         log, pieces, tries = self._log, self._pieces, 0
+        timer = None if idle is None else IdleTimer(idle)
         position = min(after + 1, log.first + len(log.events))
-        while True:
-            first = log.first
-            if position < first:
-                # Durable, and not in memory any more: who reads so slowly must not hold all that others have seen.
-                try:
-                    missed = await self._missed(position)
-                except StoreUnavailable:
-                    # The run itself waits until the database is there again.
-                    tries += 1
-                    if log.trouble is not None or tries > _TRIES:
-                        raise
-                    await asyncio.sleep(_TRY_AGAIN_SECONDS)
-                    if idle is not None:
-                        yield []
-                    continue
-                tries = 0
-                if not missed:
-                    return  # the run was removed
-                # What follows is in memory; the store may have what another process did, once the run had paused here.
-                del missed[log.first - position :]
-                for begin in range(0, len(missed), MAX_BATCH_EVENTS):
-                    yield pieces.next(missed, begin, len(missed), first=position)
-                    await pieces.give_way()
-                position += len(missed)
-            elif position < (end := log.durable_count if durable else log.visible_count):
-                batch = pieces.next(log.events, position - first, end - first, first=first)
-                position += len(batch)
-                yield batch
-                if position > log.begin and isinstance(batch[-1][1], (RunFinished, RunPaused)):
+        try:
+            while True:
+                first = log.first
+                if position < first:
+                    # Durable, and not in memory any more: who reads so slowly must not hold all that others have seen.
+                    try:
+                        missed = await self._missed(position)
+                    except StoreUnavailable:
+                        # The run itself waits until the database is there again.
+                        tries += 1
+                        if log.trouble is not None or tries > _TRIES:
+                            raise
+                        await asyncio.sleep(_TRY_AGAIN_SECONDS)
+                        if idle is not None:
+                            yield []
+                        continue
+                    tries = 0
+                    if not missed:
+                        return  # the run was removed
+                    # What follows is in memory; the store may have what another process did, once the run had paused.
+                    del missed[log.first - position :]
+                    for begin in range(0, len(missed), MAX_BATCH_EVENTS):
+                        yield pieces.next(missed, begin, len(missed), first=position)
+                        await pieces.give_way()
+                    position += len(missed)
+                elif position < (end := log.durable_count if durable else log.visible_count):
+                    batch = pieces.next(log.events, position - first, end - first, first=first)
+                    position += len(batch)
+                    yield batch
+                    if position > log.begin and isinstance(batch[-1][1], (RunFinished, RunPaused)):
+                        return
+                    if position < end:
+                        await pieces.give_way()
+                elif isinstance(log.trouble, (RunLeft, LogUnwritable)):
+                    raise log.trouble
+                elif log.trouble is not None or (log.is_over and position >= log.first + len(log.events)):
                     return
-                if position < end:
-                    await pieces.give_way()
-            elif isinstance(log.trouble, (RunLeft, LogUnwritable)):
-                raise log.trouble
-            elif log.trouble is not None or (log.is_over and position >= log.first + len(log.events)):
-                return
-            elif not await log.change(idle):
-                yield []
+                elif not await log.change(timer):
+                    yield []
+        finally:
+            if timer is not None:
+                timer.close()
 
     async def _missed(self, position: int) -> list[Event]:
         """Events from a position on that are not in memory any more; none: the run was removed."""

@@ -39,6 +39,8 @@ class Pieces:
         Args:
             first: The position of ``events[0]``.
         """
+        if end == begin + 1:
+            return [(first + begin, events[begin])]
         end = min(end, begin + MAX_BATCH_EVENTS)
         return list(zip(range(first + begin, first + end), events[begin:end], strict=True))
 
