@@ -76,6 +76,13 @@ class JoiningTransport:
         if self._size >= MAX_HELD_BYTES:
             self.flush()
 
+    def write_now(self, data: bytes) -> None:
+        """Send in this turn of the event loop, unless there is something before it that is held back."""
+        if self._held or self._outbox.holding:
+            self.write(data)
+        elif not self.is_closing():
+            self._transport.write(data)
+
     def flush(self) -> None:
         """Send what is held back, if the client is still there. Never raises."""
         held, self._held, self._size = self._held, [], 0
