@@ -36,7 +36,6 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
-from jikko.concurrency.idle_timer import IdleTimer
 from jikko.concurrency.scheduler import Scheduler
 from jikko.concurrency.waiters import Waiters
 from jikko.errors import JikkoError, LogConflict, LogForgotten, LogUnwritable, StartRefused, StoreUnavailable
@@ -112,6 +111,7 @@ class RunLog:
         self.begin = self._committed
         """The position of the first event that this process adds."""
         self._waiters = Waiters()
+        self.change = self._waiters.change
         self._writing: asyncio.Future[None] | None = None
         """There while the store is about to answer."""
         self._in_doubt = False
@@ -180,10 +180,6 @@ class RunLog:
     def trouble(self) -> JikkoError | None:
         """Why nothing more of the run is told here, if so."""
         return self._abandoned
-
-    async def change(self, idle: IdleTimer | None = None) -> bool:
-        """Wait until there may be more to tell. ``False``: the timer went off without."""
-        return await self._waiters.change(idle)
 
     def durable(self, begin: int) -> list[Event]:
         """The durable events from a position on; none if the first of them is not in memory."""
