@@ -19,7 +19,10 @@ _MODULES = {
     "RunEvent": "client.answers",
     "RunUnsuccessful": "client.client_errors",
     "ServiceError": "client.client_errors",
+    "ReplayedResult": "proving.replay_verdict",
     "load": "embedded.flow",
+    "replay": "embedded.replaying",
+    "replay_async": "embedded.replaying",
 }
 
 

@@ -317,7 +317,7 @@ def test_wrong_use_is_told_with_what_is_right(jikko: Command, tmp_path: Path) ->
     lines = tmp_path / "runs.jsonl"
     assert jikko("runs", "export", lines).code == 0
     named = jikko("replay", "--from", lines, "--against", flow, "--app", "Greets")
-    assert (named.code, "--app takes the id of an app" in named.err) == (2, True)
+    assert (named.code, "an export has no names of apps" in named.err) == (2, True)
     assert jikko("replay", run, "--against", wrong).code == 8
 
 

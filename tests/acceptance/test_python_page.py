@@ -45,6 +45,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     command = Command(folder / "home")
     flows = [folder / "flows" / name for name in ("support-triage.yml", "shopping-list.yml")]
     keys = {Path(entry["file"]).stem: entry["api_key"] for entry in command.json("apps", "import", *flows)}
+    kept = Command(folder / "support-data")("run", flows[0], "-i", "message=down!", "-i", "plan=pro", "--keep")
+    assert kept.code == 0, kept.err
     server = Server(command.home)
     (folder / "names").write_text(f"{server.url}\n{keys['support-triage']}\n{keys['shopping-list']}")
     yield folder

@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 
 from jikko.cli.options import assembled
-from jikko.cli.testing.recorded_runs import RecordedRuns
-from jikko.cli.testing.replay import Replays
+from jikko.embedded.recorded_runs import RecordedRuns
+from jikko.embedded.replaying import Replays
 from jikko.engine.limits import RunLimits
 from jikko.proving.replay_verdict import ReplayedResult
 from jikko.proving.replayed_run import Replayer

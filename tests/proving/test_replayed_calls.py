@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.options import assembled
-from jikko.cli.testing.replay import Replays
+from jikko.embedded.replaying import Replays
 from jikko.engine.limits import RunLimits
 from jikko.ports.http import HttpResponse, OutgoingRequest
 from jikko.ports.models import Completion, ModelRequest, ModelUsage

@@ -1,4 +1,4 @@
-"""Where `jikko replay` has recorded runs from: the record of a data folder with its archive, or an export."""
+"""Where a replay has recorded runs from: the record of a data folder with its archive, or an export."""
 
 import math
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -7,9 +7,7 @@ from pathlib import Path
 
 from jikko.apps.versions import Workflow
 from jikko.assemble.assembly import Assembly
-from jikko.cli.command_failure import Failure
-from jikko.errors import InvalidDocument, LogDamaged, NotFound
-from jikko.exit_codes import ExitCode
+from jikko.errors import InvalidDocument, InvalidParam, LogDamaged, NotFound
 from jikko.maintenance.exported_run import MAX_LINE, BadLine, read_run
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.run_store import LogQuery
@@ -31,12 +29,16 @@ class RecordedRuns:
         """Parts of the archive that cannot be read."""
 
     async def named(self, ids: Sequence[str]) -> AsyncIterator[RunIdentity]:
-        """Those of these ids, or beginnings of ids. Raises ``NotFound``: one of them is not there."""
+        """Those of these ids, or beginnings of ids.
+
+        Raises:
+            NotFound: One of them is not there.
+            InvalidParam: One is of another app.
+        """
         for given in ids:
             record = await run_of(self._assembly.store, given)
             if record.identity.app_id != self.app.id:
-                what = f"run {record.identity.run_id} is of another app than the first"
-                raise Failure(what, exit_code=ExitCode.USAGE, code="usage")
+                raise InvalidParam(f"run {record.identity.run_id} is of another app than the first")
             yield record.identity
 
     async def newest(self, most: int, since: float) -> AsyncIterator[RunIdentity]:

@@ -1,0 +1,263 @@
+"""Replays of recorded runs, as `jikko replay` and `jikko.replay` do them."""
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import wraps
+from pathlib import Path
+from typing import Any, Final, ParamSpec, TypeVar, get_args
+
+from msgspec import Struct
+
+from jikko.apps.dsl_file import read_dsl_file
+from jikko.apps.versions import Workflow
+from jikko.assemble import assemble
+from jikko.assemble.assembly import Assembly
+from jikko.embedded.recorded_runs import RecordedRuns, exported
+from jikko.engine.limits import RunLimits
+from jikko.errors import InvalidParam, NotFound
+from jikko.ids import is_uuid
+from jikko.maintenance.exported_run import BadLine
+from jikko.ports.stores.app_store import App
+from jikko.proving.coverage import Coverage
+from jikko.proving.recording import Recording
+from jikko.proving.replay_verdict import ReplayedResult, result_of, unknown
+from jikko.proving.replayed_run import Price, Replayer, ReplayMode
+from jikko.record import RunIdentity
+from jikko.runs.reading.short_ids import run_of
+from jikko.setting_sources import read_settings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_AT_ONCE: Final = 16
+"""Runs that are replayed side by side."""
+_EVERYWHERE: Final = ("start", "end", "answer")
+"""Types of nodes that most workflows have, often by the same ids."""
+
+
+class ReplayChoice(Struct, frozen=True, kw_only=True):
+    """Which runs are replayed, and on what."""
+
+    runs: Sequence[str] = ()
+    """Ids of runs of one app, or their beginnings."""
+    app: str = ""
+    """Or the name or id of an app, of which the newest are; with ``export`` its id."""
+    last: int = 100
+    since: float = 0.0
+    """Only those created then or later, in seconds since the Unix epoch."""
+    export: Path | None = None
+    """Or the runs of a file that ``jikko runs export`` wrote."""
+    against: Path | None = None
+    """The changed workflow; by default the current version of the app."""
+    before: Path | None = None
+    """The workflow that the runs of an export were of, if it is known."""
+    mode: ReplayMode = "nearest"
+    price: float = 1.0
+    """What models may cost in mode ``live``."""
+    seconds: float = 60.0
+    """The longest that a run may take."""
+
+    def problem(self) -> str:
+        """Why there is no such choice; ``""`` if there is."""
+        if bool(self.runs) + bool(self.export) + bool(self.app and not self.export) != 1:
+            return "say which runs: some by their ids, those of an app, or those of an export"
+        if self.export is not None and self.against is None:
+            return "an export has no workflows: say against which one it is replayed"
+        if self.export is not None and self.app and not is_uuid(self.app):
+            return "an export has no names of apps: the id of one says whose runs are replayed"
+        if self.before is not None and self.export is None:
+            return "the version before is known of runs that are not exported"
+        if self.mode not in get_args(ReplayMode):
+            return f"mode is strict, nearest or live, not {self.mode!r}"
+        return ""
+
+
+class Replays:
+    """Replays runs, some side by side."""
+
+    def __init__(self, replayer: Replayer, recorded: RecordedRuns | None, was: Workflow | None, seconds: float) -> None:
+        """``recorded``: knows the versions of runs; without it they are all of the version ``was``, if that is known.
+        ``seconds``: the longest that a run may take."""
+        self._replayer = replayer
+        self._recorded = recorded
+        self._was = was
+        self._seconds = seconds
+        self.coverage: Coverage | None = None
+
+    @property
+    def unread(self) -> Sequence[str]:
+        """Parts of the archive that could not be read."""
+        return () if self._recorded is None else self._recorded.unread
+
+    async def results(
+        self, source: AsyncIterator[RunIdentity | Recording | BadLine]
+    ) -> AsyncIterator[tuple[ReplayedResult, bool]]:
+        """What becomes of each, in the order given, and whether the version is known that it was of."""
+        under_way: deque[asyncio.Task[tuple[ReplayedResult, bool]]] = deque()
+        # What is really asked is asked one at a time: a run that waits for another's call would lose its own time.
+        at_once = 1 if self._replayer.mode == "live" else _AT_ONCE
+        try:
+            async for each in source:
+                under_way.append(asyncio.ensure_future(self._result(each)))
+                if len(under_way) == at_once:
+                    yield await under_way.popleft()
+            while under_way:
+                yield await under_way.popleft()
+        finally:
+            for task in under_way:
+                task.cancel()
+
+    async def _result(self, given: RunIdentity | Recording | BadLine) -> tuple[ReplayedResult, bool]:
+        if isinstance(given, BadLine):
+            return unknown("", str(given)), False
+        recording = given
+        if isinstance(recording, RunIdentity):
+            assert self._recorded is not None
+            recording = await self._recorded.recording(recording)
+        run_id, nodes = recording.identity.run_id, self._replayer.now.graph.nodes
+        if problem := recording.problem:
+            return unknown(run_id, problem), False
+        own = [place for place, each in recording.executions.items() if each.node_type not in _EVERYWHERE]
+        if own and not any(place.rpartition("/")[2] in nodes for place in own):
+            return unknown(run_id, "it is a run of another workflow: none of its nodes is in this one"), False
+        was = self._was if self._recorded is None else await self._recorded.version_of(recording.identity)
+        replayed = await self._replayer.replay(recording, was, self._seconds)
+        if self.coverage is not None:
+            self.coverage.add(replayed.events)
+        return result_of(replayed), was is not None
+
+
+class ChosenReplay(Struct):
+    """The runs of a choice, and what they are replayed on."""
+
+    app: App
+    now: Workflow
+    text: bytes
+    """The file of that."""
+    replays: Replays
+    runs: AsyncIterator[RunIdentity | Recording | BadLine]
+
+    def results(self) -> AsyncIterator[tuple[ReplayedResult, bool]]:
+        """See ``Replays.results``."""
+        return self.replays.results(self.runs)
+
+
+async def chosen_replay(assembly: Assembly, choice: ReplayChoice) -> ChosenReplay:
+    """What a choice without a ``problem`` comes to.
+
+    Args:
+        assembly: Of the record that has the runs; for an export, one in memory.
+
+    Raises:
+        NotFound: There is no such app or run.
+        InvalidDocument: A workflow cannot be imported.
+        OSError: A file cannot be read.
+    """
+    if choice.export is None:
+        owner = (await run_of(assembly.store, choice.runs[0])).identity.app_id if choice.runs else choice.app
+        recorded = RecordedRuns(assembly, await assembly.apps.find(owner))
+        app = recorded.app
+        runs: AsyncIterator[RunIdentity | Recording | BadLine]
+        runs = recorded.named(choice.runs) if choice.runs else recorded.newest(choice.last, choice.since)
+    else:
+        assert choice.against is not None
+        recorded = None
+        app = (await assembly.apps.publish(read_dsl_file(choice.against), source=str(choice.against))).app
+        runs = _exported(choice.export, choice.app.lower() or None)
+
+    async def version(path: Path | None) -> Workflow:
+        if path is None:
+            return await assembly.workflows.get(app)
+        return assembly.workflows.of_file(app, read_dsl_file(path), source=str(path))
+
+    settings = assembly.settings
+    limits = RunLimits(max_steps=settings.max_steps, max_parallel_nodes=settings.max_parallel_nodes)
+    now = await version(choice.against)
+    was = None if choice.before is None else await version(choice.before)
+    replayer = Replayer(now, assembly.ports, limits, choice.mode, Price(Decimal(str(choice.price))))
+    text = read_dsl_file(choice.against) if choice.against else (await assembly.apps.version(app, "")).source
+    return ChosenReplay(app, now, text, Replays(replayer, recorded, was, choice.seconds), runs)
+
+
+async def _exported(path: Path, app_id: str | None) -> AsyncIterator[Recording | BadLine]:
+    for each in exported(path, app_id):
+        yield each
+
+
+async def replay_async(
+    against: str | Path | None = None,
+    *,
+    app: str = "",
+    runs: Sequence[str] = (),
+    last: int = 100,
+    since: datetime | None = None,
+    export: str | Path | None = None,
+    before: str | Path | None = None,
+    mode: ReplayMode = "nearest",
+    price: float = 1.0,
+    seconds: float = 60.0,
+    home: str | Path | None = None,
+    providers: str | Path | None = None,
+    tools: str | Path | None = None,
+) -> list[ReplayedResult]:
+    """Run recorded runs again on a changed workflow; what became of each, in their order.
+
+    Args:
+        against: The changed workflow; by default the current version of the app.
+        app: The newest runs of this app (name or id) are replayed; with ``export`` its id.
+        runs: Or these runs of one app: ids, or their beginnings.
+        last: How many of the newest.
+        since: Only those created then or later.
+        export: Or the runs of this file, which ``jikko runs export`` wrote.
+        before: The workflow that those were of, if it is known.
+        mode: What becomes of requests that were others then (docs/testing.md).
+        price: What models may cost in mode ``live``.
+        seconds: The longest that a run may take.
+        home: The data folder; by default as ``JIKKO_HOME`` says. A server may serve it meanwhile.
+        providers: The file that says how models are reached; by default as ``JIKKO_PROVIDERS`` says.
+        tools: The same of tools.
+
+    Raises:
+        InvalidParam: It is not said which runs, or a run is of another app than the first.
+        NotFound: There is no such app, run or data folder.
+        InvalidDocument: A workflow cannot be imported: all problems.
+        OSError: A file cannot be read.
+    """
+    choice = ReplayChoice(
+        runs=runs,
+        app=app,
+        last=last,
+        since=0.0 if since is None else since.timestamp(),
+        export=_path(export),
+        against=_path(against),
+        before=_path(before),
+        mode=mode,
+        price=price,
+        seconds=seconds,
+    )
+    if problem := choice.problem():
+        raise InvalidParam(problem)
+    settings = read_settings(os.environ, home=_path(home), providers=_path(providers), tools=_path(tools))
+    if choice.export is None and not settings.has_database:
+        raise NotFound(f"There is nothing in {settings.home}: it has no database.")
+    async with assemble(settings, brief=True, in_memory=choice.export is not None) as assembly:
+        chosen = await chosen_replay(assembly, choice)
+        return [result async for result, _ in chosen.results()]
+
+
+def _waiting(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    @wraps(work)
+    def call(*arguments: P.args, **given: P.kwargs) -> T:
+        return asyncio.run(work(*arguments, **given))
+
+    return call
+
+
+replay = _waiting(replay_async)
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)
