@@ -60,6 +60,7 @@ TRIED: Final[dict[tuple[str, str], str]] = {
     ("docs/exit-codes.md", "console"): COMMANDS,
     ("docs/knowledge.md", "sh"): COMMANDS,
     ("docs/logging.md", "text"): COMMANDS,
+    ("docs/moving-from-dify.md", "sh"): "tests/acceptance/test_moving_page.py",
     ("docs/tracing.md", "sh"): COMMANDS,
     ("docs/health.md", "console"): "tests/acceptance/test_health.py",
     ("docs/metrics.md", "yaml"): "tests/acceptance/test_promtool.py",
@@ -198,7 +199,8 @@ def unknown_in(line: str) -> list[str]:
         known = command
         missing = [each for each in (*others, name) if each not in known.commands]
         if missing:
-            return missing
+            # ``jikko chat`` takes a file where others have commands.
+            return [] if command.invoke_without_command and not others else missing
         command = known.commands[name]
     options = {option for entry in command.params for option in (*entry.opts, *entry.secondary_opts)} | {"--help", "-h"}
     given = [word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)]

@@ -13,7 +13,17 @@ from jikko.cli.remote.remote_commands import LOCAL_ONLY, OVER_API
 
 OTHERS = {
     # They read, or run something in this process.
-    *("apps export", "apps list", "apps show", "audit", "callbacks list", "chat", "check", "console tokens list"),
+    *(
+        "apps export",
+        "apps list",
+        "apps show",
+        "audit",
+        "callbacks list",
+        "chat",
+        "check",
+        "console",
+        "console tokens list",
+    ),
     *("deliveries list", "deliveries show", "doctor", "knowledge external list", "knowledge keys list"),
     *("knowledge list", "knowledge search", "knowledge show", "packages list", "plugins call", "plugins list"),
     *("plugins test", "providers init", "providers list", "providers test", "replay", "run", "runs diff"),
@@ -31,6 +41,8 @@ def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tup
     if not isinstance(command, click.Group):
         yield " ".join(path), command
         return
+    if command.invoke_without_command:
+        yield " ".join(path), command
     context = click.Context(command)
     for name in command.list_commands(context):
         found = command.get_command(context, name)

@@ -24,6 +24,7 @@ CHANGING: Final[Mapping[str, tuple[str, ...]]] = {
     "apps use": (),
     "apps webhook-secret": ("new",),
     "callbacks resend": (),
+    "chat import": (),
     "console tokens new": (),
     "console tokens revoke": (),
     "deliveries discard": (),

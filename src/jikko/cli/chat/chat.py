@@ -20,6 +20,7 @@ from jikko.cli.chat.turn import ChatSession, refusal
 from jikko.cli.checking.examples import as_word
 from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_app
+from jikko.cli.lazy_commands import LazyGroup
 from jikko.cli.options import assembled, existing, home_option, json_option, providers_option, settings_of
 from jikko.cli.running.given_inputs import document_of, inputs_options, pairs_of
 from jikko.cli.running.mock_options import trial_options, trial_settings
@@ -107,7 +108,29 @@ def _here(assembly: Assembly, key: str, user: str, stack: AsyncExitStack) -> Asy
     return AsyncClient(app=create_app(assembly), key=key, user=user)
 
 
-@click.command()
+class ChatCommand(LazyGroup):
+    """``jikko chat FILE``, and commands about chats. A file that is called as one of them is ./FILE."""
+
+    # What is not the name of a command is this one's argument.
+    parse_args = click.Command.parse_args
+    invoke = click.Command.invoke
+    collect_usage_pieces = click.Command.collect_usage_pieces
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if not args or args[0] not in self.commands:
+            return super().make_context(info_name, args, parent, **extra)
+        # Usage lines show no arguments of this one.
+        own = self.context_class(click.Command(self.name), info_name=info_name, parent=parent, **extra)
+        return self.commands[args[0]].make_context(args[0], args[1:], parent=own)
+
+
+@click.command(
+    cls=ChatCommand,
+    invoke_without_command=True,
+    listed={"import": ("jikko.cli.chat.dify_chats:import_", "Copy conversations of a Dify.")},
+)
 @click.argument("file", required=False, type=click.Path(allow_dash=True, path_type=Path))
 @click.argument("questions", required=False, type=click.Choice(["-"]), metavar="[-]")
 @click.option("--app", "app", metavar="NAME", shell_complete=complete_app, help="An app of the data folder.")

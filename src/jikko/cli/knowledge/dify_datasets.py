@@ -1,22 +1,18 @@
 """``jikko knowledge import``: datasets of a Dify become datasets of here, with their ids."""
 
-import asyncio
 import sys
-from collections.abc import AsyncIterator
-from typing import Any, Final, TypeVar
-from urllib.parse import urlencode
+from typing import Any
 
 import aiohttp
 import click
-import msgspec
 from msgspec import Struct, field
 
 from jikko.cli.command_failure import Failure
+from jikko.cli.dify_service import TIMEOUT, DifyService
 from jikko.cli.knowledge.waiting import finish, summary
 from jikko.cli.options import assembled, providers_option, with_settings
 from jikko.cli.shown import show_entry
 from jikko.errors import InvalidParam, JikkoError
-from jikko.exit_codes import ExitCode, of_answer
 from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.documents import NewSource
 from jikko.knowledge.imports import GivenChild, GivenDocument, GivenField, GivenSegment, GivenValue
@@ -25,118 +21,12 @@ from jikko.ports.stores.knowledge.records import UNDER_WAY
 from jikko.settings import Settings
 from jikko.terminal_text import harmless
 
-T = TypeVar("T")
-
-_PAGE: Final = 100
-"""Entries of a page: as many as Dify gives."""
-_ATTEMPTS: Final = 5
-"""Of a request whose server has too much to do, or fails."""
-_MAX_BYTES: Final = 134_217_728
-"""Bytes of an answer."""
-
-
-class DifyKnowledge:
-    """All datasets that a key opens."""
-
-    def __init__(self, session: Any, url: str, key: str, *, wait: float = 1.0) -> None:
-        """Args:
-        session: Of aiohttp.
-        url: Of the server, with or without ``/v1`` at the end.
-        wait: Seconds before a second attempt; twice as many before each further one.
-        """
-        self._session = session
-        self._url = url.rstrip("/").removesuffix("/v1") + "/v1"
-        self._headers = {"Authorization": f"Bearer {key}"}
-        self._wait = wait
-        self._has_answered = False
-
-    async def each(self, path: str, kind: type[T], **query: str) -> AsyncIterator[T]:
-        """All entries of a list, page by page. ``kind``: what each of them is. Raises ``Failure``: the server refuses,
-        does not answer, or says something else."""
-        page, last = 1, False
-        while not last:
-            body = await self.one(f"{path}?{urlencode({**query, 'page': page, 'limit': _PAGE})}", dict[str, Any])
-            data = body.get("data")
-            if not isinstance(data, list):
-                raise self._unreadable(path, "it has no list called data")
-            for entry in data:
-                yield self._as(path, entry, kind)
-            page += 1
-            # ``has_more`` is true at Dify whenever a page is full.
-            last = len(data) < _PAGE
-
-    async def one(self, path: str, kind: type[T]) -> T:
-        """An answer. Raises as ``each``."""
-        content = await self._get(self._url + path, self._headers)
-        try:
-            value = msgspec.json.decode(content)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise self._unreadable(path, "it is no JSON") from None
-        return self._as(path, value, kind)
-
-    async def file(self, url: str) -> bytes | None:
-        """What is behind a signed address; ``None`` if that cannot be had."""
-        try:
-            return await self._get(url if "://" in url else self._url.removesuffix("/v1") + url, {})
-        except Failure:
-            return None
-
-    async def _get(self, url: str, headers: dict[str, str]) -> bytes:
-        wait = self._wait
-        for attempt in range(1, _ATTEMPTS + 1):
-            # What never answered is not there.
-            is_last = attempt == _ATTEMPTS or not self._has_answered
-            try:
-                async with self._session.get(url, headers=headers) as response:
-                    content = await self._read(response, url)
-                    self._has_answered = True
-                    if response.status == 200:
-                        return content
-                    if attempt == _ATTEMPTS or (response.status != 429 and response.status < 500):
-                        raise _refused(url, response.status, content)
-            except (aiohttp.ClientError, OSError, ValueError) as error:
-                if is_last or isinstance(error, (aiohttp.InvalidURL, ValueError)):
-                    raise Failure(
-                        f"{url}: the server does not answer: {error or type(error).__name__}",
-                        exit_code=ExitCode.UNAVAILABLE,
-                        code="no_server",
-                        hint="Say where it is with --from-dify URL, as https://dify.example",
-                    ) from None
-            await asyncio.sleep(wait)
-            wait *= 2
-        raise AssertionError("the last attempt returns or raises")
-
-    async def _read(self, response: Any, url: str) -> bytes:
-        pieces, size = [], 0
-        async for piece in response.content.iter_any():
-            pieces.append(piece)
-            size += len(piece)
-            if size > _MAX_BYTES:
-                raise Failure(f"{url}: the answer has more than {_MAX_BYTES} bytes")
-        return b"".join(pieces)
-
-    def _as(self, path: str, value: Any, kind: type[T]) -> T:
-        try:
-            return msgspec.convert(value, kind)
-        except msgspec.ValidationError as error:
-            raise self._unreadable(path, str(error)) from None
-
-    def _unreadable(self, path: str, why: str) -> Failure:
-        return Failure(f"{self._url}{path}: this is not what Dify's knowledge API answers: {why}")
-
-
-def _refused(url: str, status: int, content: bytes) -> Failure:
-    try:
-        message = str(msgspec.json.decode(content)["message"])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError, KeyError):
-        message = content[:200].decode(errors="replace")
-    hint = "It takes a key of the knowledge API, which begins with dataset-." if status == 401 else ""
-    return Failure(f"{url}: the server answered {status}: {message}", exit_code=of_answer(status), hint=hint)
-
 
 @click.command("import")
 @click.argument("datasets", nargs=-1, metavar="[DATASETS]...")
-@click.option("--from-dify", "url", metavar="URL", required=True, help="Where it is, such as https://dify.example.")
+@click.option(
+    "--from-dify", "--url", "url", metavar="URL", required=True, help="Where it is, such as https://dify.example."
+)
 @click.option(
     "--key",
     metavar="KEY",
@@ -162,10 +52,9 @@ async def import_(
     key = sys.stdin.readline().strip() if key == "-" else key
     instead = (provider, name) if model else None
     failed = 0
-    timeout = aiohttp.ClientTimeout(total=None, connect=10, sock_read=120)
-    async with aiohttp.ClientSession(timeout=timeout) as session, assembled(settings) as assembly:
-        service = DifyKnowledge(session, url, key)
-        there = [each async for each in service.each("/datasets", ThereDataset)]
+    async with aiohttp.ClientSession(timeout=TIMEOUT) as session, assembled(settings) as assembly:
+        service = DifyService(session, url, key, takes="a key of the knowledge API, which begins with dataset-")
+        there = [each async for each in service.numbered("/datasets", ThereDataset)]
         named = {text for each in there for text in (each.id, each.name)}
         if unknown := [each for each in datasets if each not in named]:
             raise Failure(f"There is no dataset {', '.join(map(repr, unknown))} at {url}.", code="not_found")
@@ -190,7 +79,7 @@ async def _one(knowledge: Any, service: Any, there: Any, model: tuple[str, str] 
     fields, built_in = await fields_of(service, there.id)
     dataset = await knowledge.imports.dataset(there.wishes(model), [tag.name for tag in there.tags], fields)
     own = {each.name: each for each in await knowledge.documents.all(dataset.id)}
-    listed = [each async for each in service.each(f"/datasets/{there.id}/documents", ThereDocument)]
+    listed = [each async for each in service.numbered(f"/datasets/{there.id}/documents", ThereDocument)]
     taken: dict[str, str] = {}
     changed = passed = 0
     # The newest is listed first; here they are to have the order that they have there.
@@ -281,22 +170,22 @@ class _Fields(Struct):
     built_in_field_enabled: bool = False
 
 
-async def fields_of(service: DifyKnowledge, dataset_id: str) -> tuple[list[GivenField], bool]:
+async def fields_of(service: DifyService, dataset_id: str) -> tuple[list[GivenField], bool]:
     """The metadata fields of a dataset, and whether the built-in ones are on. Raises ``Failure``."""
     found = await service.one(f"/datasets/{dataset_id}/metadata", _Fields)
     return found.doc_metadata, found.built_in_field_enabled
 
 
-async def given_document(service: DifyKnowledge, dataset_id: str, document: ThereDocument) -> GivenDocument:
+async def given_document(service: DifyService, dataset_id: str, document: ThereDocument) -> GivenDocument:
     """A document with all its segments. Raises ``Failure``."""
     at = f"/datasets/{dataset_id}/documents/{document.id}"
     detail = await service.one(at, _Detail)
-    segments = [each async for each in service.each(f"{at}/segments", GivenSegment)]
+    segments = [each async for each in service.numbered(f"{at}/segments", GivenSegment)]
     segments.sort(key=lambda each: each.position)
     if detail.doc_form == "hierarchical_model":
         for each in segments:
             # Lists show those of parents that are no whole documents.
-            children = service.each(f"{at}/segments/{each.id}/child_chunks", GivenChild)
+            children = service.numbered(f"{at}/segments/{each.id}/child_chunks", GivenChild)
             each.children = each.children or [child async for child in children]
     return GivenDocument(
         id=document.id,
@@ -313,7 +202,7 @@ async def given_document(service: DifyKnowledge, dataset_id: str, document: Ther
     )
 
 
-async def _source(service: DifyKnowledge, at: str, info: dict[str, Any]) -> NewSource | None:
+async def _source(service: DifyService, at: str, info: dict[str, Any]) -> NewSource | None:
     """The file that a document was made of, if the server gives it."""
     file = info.get("upload_file")
     if not isinstance(file, dict) or not isinstance(file.get("name"), str):

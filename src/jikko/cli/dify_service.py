@@ -1,0 +1,163 @@
+"""A Dify that apps and datasets are copied from: its lists, its answers, its files."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from email.utils import parsedate_to_datetime
+from time import time
+from typing import Any, Final, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+import aiohttp
+import click
+import msgspec
+
+from jikko.cli.command_failure import Failure
+from jikko.exit_codes import ExitCode, of_answer
+from jikko.terminal_text import harmless
+
+T = TypeVar("T")
+
+PAGE: Final = 100
+"""Entries of a page: as many as Dify gives."""
+TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=10, sock_read=120)
+_ATTEMPTS: Final = 5
+"""Of a request whose server has too much to do, or fails."""
+_LONGEST_WAIT: Final = 300.0
+"""Seconds before the next attempt, whatever ``Retry-After`` says."""
+_MAX_BYTES: Final = 134_217_728
+"""Bytes of an answer."""
+
+
+class NoDifyAnswer(Failure):
+    """An answer is not what Dify answers."""
+
+
+class DifyService:
+    """What a key opens."""
+
+    def __init__(self, session: Any, url: str, key: str, *, takes: str, wait: float = 1.0) -> None:
+        """Args:
+        session: Of aiohttp.
+        url: Of the server, with or without ``/v1`` at the end.
+        takes: What key opens it, for whoever gave another one.
+        wait: Seconds before a second attempt; twice as many before each further one.
+        """
+        self._session = session
+        self._url = url.rstrip("/").removesuffix("/v1") + "/v1"
+        self._headers = {"Authorization": f"Bearer {key}"}
+        self._takes = takes
+        self._wait = wait
+        self._has_answered = False
+
+    async def numbered(self, path: str, kind: type[T], **query: str) -> AsyncIterator[T]:
+        """All entries of a list with numbered pages. ``kind``: what each of them is. Raises ``Failure``: the server
+        refuses, does not answer, or says something else."""
+        page, count = 1, PAGE
+        # ``has_more`` is true at Dify whenever a page is full.
+        while count >= PAGE:
+            entries = await self.page(path, **query, page=str(page), limit=str(PAGE))
+            for entry in entries:
+                yield self.read(path, entry, kind)
+            page, count = page + 1, len(entries)
+
+    async def page(self, path: str, **query: str) -> list[Any]:
+        """The entries of one page. Raises as ``numbered``."""
+        data = (await self.one(f"{path}?{urlencode(query)}", dict[str, Any])).get("data")
+        if not isinstance(data, list):
+            raise self.unreadable(path, "it has no list called data")
+        return data
+
+    async def one(self, path: str, kind: type[T]) -> T:
+        """An answer. Raises as ``numbered``."""
+        content = await self._get(self._url + path, self._headers)
+        try:
+            value = msgspec.json.decode(content)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise self.unreadable(path, "it is no JSON") from None
+        return self.read(path, value, kind)
+
+    async def file(self, url: str) -> bytes | None:
+        """What is behind a signed address; ``None`` if that cannot be had. Raises ``Failure``: this server does not
+        answer now."""
+        own = self._url.removesuffix("/v1")
+        parts = urlsplit(url)
+        # A Dify without FILES_URL names itself by an address that only its own containers know.
+        others = [f"{own}{parts.path}?{parts.query}"] if parts.path.startswith("/files/") else []
+        for address in (*([url] if parts.scheme else []), *others):
+            try:
+                return await self._get(address, {}, attempts=2)
+            except Failure as failure:
+                if address.startswith(own) and failure.exit_code == ExitCode.UNAVAILABLE:
+                    raise
+        return None
+
+    def read(self, path: str, value: Any, kind: type[T]) -> T:
+        """A value as what it is to be. Raises ``NoDifyAnswer``: it is something else."""
+        try:
+            return msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            raise self.unreadable(path, str(error)) from None
+
+    def unreadable(self, path: str, why: str) -> NoDifyAnswer:
+        return NoDifyAnswer(f"{self._url}{path}: this is not what Dify's API answers: {why}")
+
+    async def _get(self, url: str, headers: dict[str, str], attempts: int = _ATTEMPTS) -> bytes:
+        wait = self._wait
+        for attempt in range(1, attempts + 1):
+            asked = 0.0
+            try:
+                async with self._session.get(url, headers=headers) as response:
+                    content = await self._read(response, url)
+                    self._has_answered = True
+                    if response.status == 200:
+                        return content
+                    if attempt == attempts or (response.status != 429 and response.status < 500):
+                        raise self._refused(url, response.status, content)
+                    asked = _seconds(response.headers.get("Retry-After", ""))
+                    why = f"the server answered {response.status}"
+            except (aiohttp.ClientError, OSError, ValueError) as error:
+                why = f"the server does not answer: {error or type(error).__name__}"
+                # What never answered is not there.
+                is_last = attempt == attempts or not self._has_answered
+                if is_last or isinstance(error, (aiohttp.InvalidURL, ValueError)):
+                    raise Failure(
+                        f"{url}: {why}",
+                        exit_code=ExitCode.UNAVAILABLE,
+                        code="no_server",
+                        hint="Say where it is with --url URL, as https://dify.example",
+                    ) from None
+            pause = max(wait, min(asked, _LONGEST_WAIT))
+            click.echo(harmless(f"{url.partition('?')[0]}: {why}; asked again in {math.ceil(pause)} s"), err=True)
+            await asyncio.sleep(pause)
+            wait *= 2
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _read(self, response: Any, url: str) -> bytes:
+        pieces, size = [], 0
+        async for piece in response.content.iter_any():
+            pieces.append(piece)
+            size += len(piece)
+            if size > _MAX_BYTES:
+                raise Failure(f"{url}: the answer has more than {_MAX_BYTES} bytes")
+        return b"".join(pieces)
+
+    def _refused(self, url: str, status: int, content: bytes) -> Failure:
+        try:
+            message = str(msgspec.json.decode(content)["message"])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError, KeyError):
+            message = content[:200].decode(errors="replace")
+        hint = f"It takes {self._takes}." if status == 401 else ""
+        return Failure(f"{url}: the server answered {status}: {message}", exit_code=of_answer(status), hint=hint)
+
+
+def _seconds(retry_after: str) -> float:
+    """What ``Retry-After`` asks for: seconds, or a date."""
+    try:
+        return max(0.0, float(retry_after))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time())
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
