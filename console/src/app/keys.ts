@@ -30,6 +30,7 @@ export type Action =
   | 'again'
   | 'filter'
   | 'new'
+  | 'choose'
 
 export type Binding = {
   readonly action: Action
@@ -48,6 +49,7 @@ export const KEYS: readonly Binding[] = [
   { action: 'enter', scope: 'runs', keys: ['Enter'], word: 'keys.open_run' },
   { action: 'filter', scope: 'runs', keys: ['/'], word: 'keys.filter' },
   { action: 'new', scope: 'runs', keys: ['n'], word: 'keys.new' },
+  { action: 'choose', scope: 'runs', keys: ['x'], word: 'keys.choose' },
   { action: 'next', scope: 'steps', keys: ['j', 'ArrowDown'], word: 'keys.next_step' },
   { action: 'previous', scope: 'steps', keys: ['k', 'ArrowUp'], word: 'keys.previous_step' },
   { action: 'open', scope: 'steps', keys: ['ArrowRight'], word: 'keys.open_step' },

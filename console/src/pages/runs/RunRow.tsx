@@ -49,11 +49,16 @@ export function RunRow({
   now,
   query = '',
   withApp = true,
+  on,
+  choose,
 }: {
   run: Run
   now: number
   query?: string
   withApp?: boolean
+  on?: boolean
+  /** Have it chosen, or not any more. */
+  choose?: ((id: string) => void) | undefined
 }) {
   const to = `/runs/${run.id}${query}`
   const at = recent(run.created_at, now)
@@ -61,6 +66,14 @@ export function RunRow({
   return (
     <tr>
       <td className="s">
+        {choose && (
+          <input
+            type="checkbox"
+            aria-label={t('act.choose', { id: run.id.slice(-4) })}
+            checked={on ?? false}
+            onChange={() => choose(run.id)}
+          />
+        )}
         <Link href={to} data-row={run.id}>
           <Status status={run.status} />
         </Link>

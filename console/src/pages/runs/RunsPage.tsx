@@ -1,8 +1,9 @@
-import { type KeyboardEvent, useEffect, useRef } from 'react'
+import { type KeyboardEvent, useEffect, useRef, useState } from 'react'
 import { useApps } from '../../api/queries.ts'
 import { useAddress } from '../../app/address.ts'
 import { announce } from '../../app/announce.tsx'
 import { pressed } from '../../app/keys.ts'
+import { useMay } from '../../app/Shell.tsx'
 import { useTitle } from '../../app/title.ts'
 import { useNow } from '../../app/useNow.ts'
 import { Icon } from '../../parts/Icon.tsx'
@@ -13,6 +14,7 @@ import { Filters, shownCount } from './Filters.tsx'
 import { type Filter, useFilter } from './filter.ts'
 import { Histogram } from './Histogram.tsx'
 import { RunRow } from './RunRow.tsx'
+import { type Chosen, Selection } from './Selection.tsx'
 import { useRuns } from './useRuns.ts'
 import '../../../styles/runs.css'
 
@@ -21,6 +23,18 @@ export function RunsPage() {
   const filter = useFilter()
   const [read, change] = useAddress()
   const { query, runs, counts, capped, archivedUntil, live, showNew } = useRuns(filter)
+  const may = useMay()
+  const said = JSON.stringify(filter)
+  const [{ of, chosen }, setChosen] = useState<{ of: string; chosen: Chosen }>({ of: said, chosen: new Set() })
+  // What was chosen in another list is not chosen in this one.
+  const here: Chosen = of === said ? chosen : new Set()
+  const choose = (what: Chosen) => setChosen({ of: said, chosen: what })
+  const toggle = (id: string) => {
+    const next = new Set(here === 'all' ? runs.map(run => run.id) : here)
+    if (!next.delete(id)) next.add(id)
+    choose(next)
+  }
+  const isOn = (id: string) => here === 'all' || here.has(id)
   const panel = useRef<HTMLDivElement>(null)
   const search = useRef<HTMLInputElement>(null)
   const now = useNow(runs.some(run => run.status === 'running'))
@@ -43,10 +57,12 @@ export function RunsPage() {
     else if (action === 'last') links.at(-1)?.focus()
     else if (action === 'filter') search.current?.focus()
     else if (action === 'new') void showNew()
+    else if (action === 'choose' && may && at >= 0) toggle(links[at]?.dataset.row ?? '')
     else return
     event.preventDefault()
   }
   const total = Object.values(counts).reduce<number>((sum, n) => sum + (n ?? 0), 0)
+  const all = `${count(read('status') ? shownCount(counts, read('status')) : total)}${capped ? '+' : ''}`
   return (
     <main id="main" className="page runs">
       <div className="head">
@@ -83,6 +99,15 @@ export function RunsPage() {
             {tn('runs.new', live.fresh)} <kbd>n</kbd>
           </button>
         )}
+        <Selection
+          runs={runs}
+          chosen={here}
+          choose={choose}
+          filter={filter}
+          total={all}
+          more={query.hasNextPage}
+          after={() => void showNew()}
+        />
         {query.isPending ? (
           <Skeleton rows={12} />
         ) : query.error && runs.length === 0 ? (
@@ -116,7 +141,17 @@ export function RunsPage() {
           <table className="cards">
             <thead>
               <tr>
-                <th className="c-status">{t('runs.status')}</th>
+                <th className="c-status">
+                  {may && (
+                    <input
+                      type="checkbox"
+                      aria-label={t('act.choose_shown', { n: count(runs.length) })}
+                      checked={runs.every(run => isOn(run.id))}
+                      onChange={event => choose(new Set(event.target.checked ? runs.map(run => run.id) : []))}
+                    />
+                  )}
+                  {t('runs.status')}
+                </th>
                 <th className="c-workflow">{t('runs.workflow')}</th>
                 <th>{t('runs.happened')}</th>
                 <th className="c-number right">{t('runs.tokens')}</th>
@@ -128,7 +163,14 @@ export function RunsPage() {
             </thead>
             <tbody>
               {runs.map(run => (
-                <RunRow key={run.id} run={run} now={now} query={location.search} />
+                <RunRow
+                  key={run.id}
+                  run={run}
+                  now={now}
+                  query={location.search}
+                  on={isOn(run.id)}
+                  choose={may ? toggle : undefined}
+                />
               ))}
             </tbody>
           </table>
@@ -152,7 +194,7 @@ export function RunsPage() {
           <span hidden={query.data === undefined}>
             {t('runs.of', {
               n: count(runs.length),
-              all: `${count(read('status') ? shownCount(counts, read('status')) : total)}${capped ? '+' : ''}`,
+              all,
             })}
           </span>
           {query.hasNextPage && (
