@@ -68,6 +68,27 @@ async def test_an_app_has_a_trigger_for_each_trigger_node(api: Assembly, app: Ap
     assert await api.triggers.all("schedule") == [found[2]]
 
 
+async def test_triggers_are_made_with_the_ids_that_the_operator_sets_unless_they_are_those_of_others(
+    tmp_path: Path,
+) -> None:
+    hook, clock = "5f0c1d2e-3b4a-4c5d-8e6f-7a8b9c0d1e2f", "5F0C1D2E-3b4a-4c5d-8e6f-7a8b9c0d1e30"
+    file = tmp_path / "triggers.yml"
+    file.write_text(f"triggers: {{受信/hooka: {{id: '${{ID}}'}}, 受信/clock: {{id: {clock}, overlap: skip}}}}", "utf-8")
+    settings = Settings(home=tmp_path, triggers=file)
+    async with assemble(settings, environment={"ID": hook}, in_memory=True) as api:
+        made = (await api.apps.publish(SEVERAL.read_bytes(), source="several", name="受信")).app
+        ids = {each.node_id: each.id for each in await api.triggers.of(made)}
+        assert (ids["hooka"], ids["clock"]) == (hook, clock.lower())
+        assert await api.triggers.misfits([], ["受信/clock"]) == ([], [])
+
+        file.write_text(f"triggers: {{別/hooka: {{id: {hook}}}, 受信/hooka: {{id: {ids['hookb']}}}}}", "utf-8")
+        other = (await api.apps.publish(SEVERAL.read_bytes(), source="several", name="別")).app
+        await api.apps.publish(SEVERAL.read_bytes() + b"\n", source="several", name="受信")
+
+        assert {each.node_id: each.id for each in await api.triggers.of(made)} == ids
+        assert len({each.id for each in await api.triggers.of(other)} - set(ids.values())) == 3
+
+
 async def test_a_trigger_keeps_address_and_switch_when_its_app_is_published_again(api: Assembly, app: App) -> None:
     before = await api.triggers.of(app)
     await api.triggers.enable(before[0], False)

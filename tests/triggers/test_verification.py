@@ -216,6 +216,7 @@ triggers:
         ("{secret: x}", "verify"),
         ("{once: body}", "needs verify"),
         ("{address: short}", "expected 24 to 64"),
+        ("{id: clock}", "expected a UUID"),
         ("{retries: 101}", "is more than 100"),
         ("{retries: -1}", "retries"),
         ("{wait: result, wait_within: soon}", "'soon' is not a length of time"),

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -40,10 +40,18 @@ class Published(Struct, frozen=True):
 class AppCatalog:
     """Apps and their versions."""
 
-    def __init__(self, store: AppStore, node_classes: Mapping[str, Any], clock: Clock = time.time) -> None:
+    def __init__(
+        self,
+        store: AppStore,
+        node_classes: Mapping[str, Any],
+        clock: Clock = time.time,
+        trigger_ids: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        """``trigger_ids``: the ids that triggers get when they are made, by ``APP/NODE``; of others it is a new one."""
         self._store = store
         self._classes = node_classes
         self._clock = clock
+        self._trigger_ids = trigger_ids
 
     def require_names_of_their_own(self, files: Iterable[tuple[str, str, bytes]]) -> None:
         """See that no two files are of one app: the second would take the place of the first, under its key.
@@ -125,7 +133,19 @@ class AppCatalog:
             environment=known.environment if known else "",
             **_face(document),
         )
-        return app, await self._store.publish(app, version, _triggers(document, app.id, now), expected=expected)
+        return app, await self._store.publish(app, version, self._triggers(document, app, now), expected=expected)
+
+    def _triggers(self, document: DslDocument, app: App, now: float) -> list[Trigger]:
+        """A trigger for each trigger node of a document, as a node gets it that has none yet."""
+        found: list[Trigger] = []
+        nodes = [*_trigger_nodes(document)]
+        ids = self._trigger_ids() if nodes else {}
+        for node in nodes:
+            id_ = ids.get(f"{app.name}/{node.id}") or ids.get(f"{app.id}/{node.id}") or new_id()
+            kind: Any = node.type.removeprefix(_TRIGGER)
+            address = secrets.token_urlsafe(_ADDRESS_BYTES) if kind == "webhook" else ""
+            found.append(Trigger(id=id_, app_id=app.id, node_id=node.id, kind=kind, address=address, created_at=now))
+        return found
 
     async def publish_if_changed(
         self,
@@ -146,7 +166,7 @@ class AppCatalog:
         if found.has_triggers:
             # An earlier version of Jikko, which knew of none, may have published it.
             document = check(text, source=source, node_classes=self._classes).require()[0]
-            await self._store.keep_triggers(_triggers(document, found.app.id, self._clock()))
+            await self._store.keep_triggers(self._triggers(document, found.app, self._clock()))
         return found
 
     async def standing(self, text: bytes, *, source: str, name: str | None = None) -> tuple[str, Published | None]:
@@ -199,7 +219,7 @@ class AppCatalog:
         used = msgspec.structs.replace(app, workflow_id=version.id, **_face(document))
         if not await self._store.make_current(used):
             raise NotFound(f"App {app.name!r} has no version {version.number} any more.")
-        if triggers := _triggers(document, app.id, self._clock()):
+        if triggers := self._triggers(document, app, self._clock()):
             await self._store.keep_triggers(triggers)
         return used
 
@@ -263,16 +283,6 @@ def _require_mode(app: App, document: DslDocument) -> None:
 
 def _trigger_nodes(document: DslDocument) -> Iterator[NodeEntry]:
     return (node for node in document.nodes if node.container is None and node.type.startswith(_TRIGGER))
-
-
-def _triggers(document: DslDocument, app_id: str, now: float) -> list[Trigger]:
-    """A trigger for each trigger node of a document, as a node gets it that has none yet."""
-    found: list[Trigger] = []
-    for node in _trigger_nodes(document):
-        kind: Any = node.type.removeprefix(_TRIGGER)
-        address = secrets.token_urlsafe(_ADDRESS_BYTES) if kind == "webhook" else ""
-        found.append(Trigger(id=new_id(), app_id=app_id, node_id=node.id, kind=kind, address=address, created_at=now))
-    return found
 
 
 def _face(document: DslDocument) -> dict[str, Any]:

@@ -179,7 +179,11 @@ async def _assembly(
         observer = watch.watching(observer)
         uses = KeyUses(stores.apps.note_uses, clock)
         stack.step("uses of keys", uses.close)
-    apps = AppCatalog(stores.apps, BY_TYPE, clock)
+    file = settings.triggers
+    apps = AppCatalog(
+        *(stores.apps, BY_TYPE, clock),
+        trigger_ids=dict if file is None else lambda: lazy.read_trigger_ids(file, context.environment),
+    )
     hooks = build_hooks(context, stores, ports, providers, defaults)
     runs = build_runs(
         context,

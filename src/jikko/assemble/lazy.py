@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from jikko.triggers.schedule_control import ScheduleControl
     from jikko.triggers.schedule_options import read_triggers_file
     from jikko.triggers.triggers import Triggers
-    from jikko.triggers.webhook_options import read_webhook_options
+    from jikko.triggers.webhook_options import read_trigger_ids, read_webhook_options
 
 _NAMES: Final = {
     "jikko.assemble.assembling": "assemble",
@@ -113,7 +113,7 @@ _NAMES: Final = {
     "jikko.triggers.schedule_control": "ScheduleControl",
     "jikko.triggers.schedule_options": "read_triggers_file",
     "jikko.triggers.triggers": "Triggers",
-    "jikko.triggers.webhook_options": "read_webhook_options",
+    "jikko.triggers.webhook_options": "read_trigger_ids read_webhook_options",
 }
 _MODULES: Final = {name: module for module, names in _NAMES.items() for name in names.split()}
 """By the name of what is imported."""

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from jikko.errors import Conflict, NameTaken, TooLate
+from jikko.ids import new_id
 from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersion, changed
 from jikko.ports.stores.trigger_store import Trigger
 from jikko.repositories.annotation_store import forget_app
@@ -69,6 +70,8 @@ VALUES (:id, :app_id, :node, :kind, :address, :enabled, :created_at)
 ON CONFLICT (app_id, node) DO UPDATE SET
   kind = excluded.kind, address = coalesce(app_triggers.address, excluded.address)
 """
+# An id that the operator sets may be that of a node of a renamed app.
+_OTHER_TRIGGER: Final = "SELECT 1 FROM app_triggers WHERE trigger_id = :id AND NOT (app_id = :app_id AND node = :node)"
 # Whoever leads plans it anew.
 _KEEP_SCHEDULE: Final = """
 INSERT INTO schedules (trigger_id, plan, changed_at, handled, wake)
@@ -283,9 +286,10 @@ def require_expected(name: str, expected: str | None, current: str) -> None:
 
 def _keep(triggers: Sequence[Trigger]) -> Operation[None]:
     for trigger in triggers:
+        is_taken = yield Row(_OTHER_TRIGGER, id=trigger.id, app_id=trigger.app_id, node=trigger.node_id)
         yield Count(
             _KEEP_TRIGGER,
-            id=trigger.id,
+            id=new_id() if is_taken else trigger.id,
             app_id=trigger.app_id,
             node=trigger.node_id,
             kind=trigger.kind,

@@ -15,7 +15,7 @@ from jikko.lang.cron import Every, zone_of
 from jikko.nodes.flow.schedule_node import recurrence_of, timezone_of
 from jikko.triggers.due_times import DueTimes
 from jikko.triggers.planning import Missed, Overlap, SchedulePolicy
-from jikko.triggers.webhook_options import is_of_webhook
+from jikko.triggers.webhook_options import ID, is_of_webhook
 
 OPTIONS: Final = (
     *("overlap", "missed", "missed_within", "jitter", "pause_after_failures"),
@@ -72,9 +72,9 @@ def parse_triggers_file(text: bytes, *, source: str = "triggers file") -> Mappin
     file = OperatorFile(text, "triggers", source, ("triggers",))
     found: dict[str, ScheduleOptions] = {}
     for name, fields in file.root.mapping("triggers").entries():
-        if is_of_webhook(fields):
+        if is_of_webhook(fields) or fields.raw.keys() == {ID}:
             continue
-        fields.check_names(OPTIONS)
+        fields.check_names((*OPTIONS, ID))
         found[name] = read_schedule_options(fields)
     file.require_no_problems()
     return found

@@ -1,7 +1,7 @@
 """What the operator sets for a webhook, beside what its workflow says: entries of the triggers file."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
 from jikko.dsl.operator_file import OperatorFile, duration_of, filled_in, read_operator_file
+from jikko.ids import is_uuid
 from jikko.triggers.verification import ALGORITHMS, ENCODINGS, PRESETS, Verification
 
 _VERIFYING: Final = ("verify", "secret", "secrets", "id_header", "remembered", "tolerance")
@@ -30,6 +31,8 @@ _TEMPLATE: Final = (
     "timestamp_prefix",
     "id_header",
 )
+ID: Final = "id"
+"""The option that every trigger may have."""
 _MAX_SECRETS: Final = 2
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9_-]{24,64}")
 _ADDRESSES: Final = "expected 24 to 64 of A-Z a-z 0-9 - _: without verify it is all that lets callers in"
@@ -72,7 +75,32 @@ def parse_webhook_options(
     for name, fields in entries:
         if name in found and addresses.count(found[name].address) > 1:
             fields.problem("address", "is that of two webhooks", "expected another one")
+    _ids(entries, environment)
     file.require_no_problems()
+    return found
+
+
+def read_trigger_ids(file: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the ids that triggers get when they are made, by ``APP/NODE``. ``environment``, errors: as of
+    ``read_webhook_options``."""
+    read = OperatorFile(read_operator_file(file, "triggers"), "triggers", str(file), ("triggers",))
+    found = _ids(read.root.mapping("triggers").entries(), environment)
+    read.require_no_problems()
+    return found
+
+
+def _ids(entries: Sequence[tuple[str, Fields]], environment: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, given in entries:
+        if ID not in given.raw:
+            continue
+        fields = filled_in(given, environment, [])
+        id_ = fields.text(ID).lower()
+        if not is_uuid(id_):
+            fields.problem(ID, Phrase("document.value", {"value": fields.shown(ID)}), "expected a UUID")
+        elif id_ in found.values():
+            fields.problem(ID, "is that of two triggers", "expected another one")
+        found[name] = id_
     return found
 
 
@@ -84,7 +112,7 @@ def is_of_webhook(fields: Fields) -> bool:
 def _entry(fields: Fields, environment: Mapping[str, str]) -> WebhookOptions:
     unset: list[str] = []
     fields = filled_in(fields, environment, unset)
-    fields.check_names(OPTIONS)
+    fields.check_names((*OPTIONS, ID))
     verification = _verification(fields, unset) if any(name in fields.raw for name in _VERIFYING) else None
     address = fields.text("address")
     if "address" in fields.raw and not _ADDRESS.fullmatch(address):
