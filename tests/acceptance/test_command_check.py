@@ -1,6 +1,7 @@
 """``jikko check``, and how every command takes a file that is no workflow."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -150,3 +151,12 @@ def test_the_examples_run(jikko: Command) -> None:
     outcome = jikko("check", *examples, "--strict")
     assert outcome.code == 0
     assert outcome.out.splitlines()[-1] == f"{len(examples)} files: {len(examples)} run"
+
+
+def test_ten_uses_run_once_their_models_and_datasets_are_there(jikko: Command) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "examples.md").read_text(encoding="utf-8")
+    docs = Path(__file__).parents[2] / "docs"
+    files = [docs / name for name in re.findall(r"\]\((\.\./examples/[\w/-]+\.yml)\)", page)]
+    outcome = jikko("check", *files, "--fake-models", "--fail-on", "may_fail")
+    assert (len(files), outcome.code) == (10, 0), outcome.out
+    assert all(file.with_suffix(".test.yml").is_file() for file in files)

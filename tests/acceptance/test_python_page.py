@@ -35,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with the files that the page names, and a server with the apps."""
     folder = tmp_path_factory.mktemp("page")
     (folder / "flows").mkdir()
-    for file in (ROOT / "examples").iterdir():
+    for file in (ROOT / "examples").glob("*.yml"):
         (folder / "flows" / file.name).write_bytes(file.read_bytes())
     (folder / "note.txt").write_text("note")
     (folder / "mysite").mkdir()

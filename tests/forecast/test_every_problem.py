@@ -62,6 +62,13 @@ def test_code_that_parses_what_a_faked_model_says_runs_with_an_example_in_the_pr
     assert foretold(text, here(None, fake_models=True)).verdict == "runs"
 
 
+def test_code_that_writes_json_of_what_a_faked_model_says_runs() -> None:
+    writes = python("code", "def main(x):\n    return {'r': json.dumps({'text': x})}", {"r": "string"}, x="llm.text")
+    text = app("Writes", [start("q"), llm(), writes, end(q="start.q")], "start>llm llm>code code>end")
+
+    assert foretold(text, here(None, fake_models=True)).verdict == "runs"
+
+
 def test_a_file_that_cannot_be_imported_is_told_what_its_other_nodes_lack() -> None:
     nodes = [start("q"), tool(), llm(), code("import pandas\n\ndef main():\n    return {'r': ''}"), node("bad", "lmm")]
     edges = "start>tool tool>llm llm>code code>bad bad>nowhere"

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from jikko.nodes.model.question_classifier import QuestionClassifier
 
 
-_PARSES: Final = re.compile(r"\b(?:json|yaml|ast|JSON)\b|\bloads\b")
+_PARSES: Final = re.compile(
+    r"\b(?:loads?|(?:safe|full)_load|raw_decode|JSONDecoder|literal_eval|repair_json|JSON\.parse)\b"
+)
 """What reads structured data from a text, in Python and JavaScript."""
 
 
