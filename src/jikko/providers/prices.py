@@ -1,61 +1,102 @@
-"""What model calls cost, by genai-prices."""
+"""What model calls cost, by the list that comes with this version: genai-prices' (``scripts/price_list.py``)."""
 
+import asyncio
+import re
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Any
+from importlib.resources import files
+from typing import Any, Final
 
-from jikko.concurrency.async_lazy import AsyncLazy
+import msgspec
+
 from jikko.ports.models import PRICE_UNIT
 from jikko.providers.catalogue import well_known
 from jikko.providers.config import Price, ProviderConfig
 
-_UNKNOWN = Price(Decimal(0), Decimal(0))
+_UNKNOWN: Final = Price(Decimal(0), Decimal(0))
+_COMPACT_DATE: Final = re.compile(r"-(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
+"""As some have it in names whose dates have hyphens in the list."""
+
+
+class _Step(msgspec.Struct, array_like=True, frozen=True):
+    """Prices of a million tokens."""
+
+    tokens: int
+    """Of the prompt, behind which they hold; all tokens cost the same."""
+    prompt: Decimal
+    completion: Decimal
+
+
+class _Prices(msgspec.Struct, array_like=True, frozen=True):
+    """Prices, and when they hold: from a day on, or between two times of each day, in UTC; ``""``: always."""
+
+    since: str
+    begin: str
+    end: str
+    steps: list[_Step]
+
+    def hold(self, now: datetime) -> bool:
+        """Whether they hold."""
+        if self.since:
+            return now.date() >= date.fromisoformat(self.since)
+        if self.begin:
+            begin, end = time.fromisoformat(self.begin), time.fromisoformat(self.end)
+            return begin <= now.time() < end if begin <= end else not end <= now.time() < begin
+        return True
+
+
+class _Model(msgspec.Struct, array_like=True, frozen=True):
+    names: list[Any]
+    """What its names have in common; see ``_matches``."""
+    context: int | None
+    prices: list[_Prices]
+    """The last of those that hold counts; without one the first."""
+
+    def price(self, prompt: int, now: datetime) -> Price:
+        """The price of a million tokens of a call with that many tokens in the prompt."""
+        holding = next((each for each in reversed(self.prices) if each.hold(now)), self.prices[0])
+        step = next((each for each in reversed(holding.steps) if prompt > each.tokens), None)
+        return _UNKNOWN if step is None else Price(step.prompt, step.completion)
+
+
+class _Provider(msgspec.Struct, array_like=True, frozen=True):
+    others: list[str]
+    """Providers whose models it has, too."""
+    models: list[_Model]
 
 
 class Prices:
-    """Unit prices by model. The price list is imported when the first one is asked for; nothing is fetched."""
+    """Unit prices by model. What was asked for of the list stays in memory, and nothing else of it."""
 
     def __init__(self) -> None:
-        self._list: AsyncLazy[Any] = AsyncLazy(_load)
-        self._flat: dict[tuple[str, str], Price | None] = {}
-        """Prices that do not depend on the number of tokens; ``None`` where they do."""
-        self._contexts: dict[tuple[str, str], int | None] = {}
+        self._found: dict[tuple[str, str], _Model | None] = {}
 
-    async def of(self, config: ProviderConfig, provider: str, model: str, prompt: int, completion: int) -> Price:
+    async def of(self, config: ProviderConfig, provider: str, model: str, prompt: int) -> Price:
         """The price of a million tokens of a model, for a call with that many tokens. Zero if it is not known."""
         traits = config.models.get(model)
         own = traits.price if traits is not None and traits.price is not None else config.traits.price
         if own is not None:
             return own
-        known = well_known(provider)
-        if known is None or not known.prices or config.type in ("llama_cpp", "wordllama"):
+        if config.type in ("llama_cpp", "wordllama"):
             return _UNKNOWN
-        name = config.model_name(model)
-        key = known.prices, name
-        price = self._flat.get(key)
-        if price is None:
-            prices = await self._list.get()
-            price = _price(prices, known.prices, name, prompt, completion)
-            if key not in self._flat:
-                # Large prompts cost more per token with some models; then it is asked each time.
-                tiers = (_price(prices, known.prices, name, tokens, tokens) for tokens in (1000, 10_000_000))
-                self._flat[key] = price if len({price, *tiers}) == 1 else None
-        return price
+        found = await self._model(config, provider, model)
+        return _UNKNOWN if found is None else found.price(max(1, prompt), datetime.now(UTC))
 
     async def context_size(self, config: ProviderConfig, provider: str, model: str) -> int | None:
-        """How many tokens a model takes, as genai-prices knows; ``None`` if it does not."""
+        """How many tokens a model takes, as the list has it; ``None`` if it does not."""
         if config.type == "llama_cpp":
             return int(config.options.get("context") or 0) or None
+        found = await self._model(config, provider, model)
+        return None if found is None else found.context
+
+    async def _model(self, config: ProviderConfig, provider: str, model: str) -> _Model | None:
         known = well_known(provider)
         if known is None or not known.prices:
             return None
         key = known.prices, config.model_name(model)
-        if key not in self._contexts:
-            self._contexts[key] = _context_size(await self._list.get(), *key)
-        return self._contexts[key]
-
-    def close(self) -> None:
-        """Forget a load that is under way."""
-        self._list.close()
+        if key not in self._found:
+            self._found[key] = await asyncio.to_thread(_listed, *key)
+        return self._found[key]
 
 
 def amount(unit_price: Decimal, tokens: int) -> Decimal:
@@ -63,32 +104,38 @@ def amount(unit_price: Decimal, tokens: int) -> Decimal:
     return (unit_price * tokens * PRICE_UNIT).normalize()
 
 
-def _price(prices: Any, provider: str, model: str, prompt: int, completion: int) -> Price:
-    # At least one token of each, so that there is a unit price.
-    prompt, completion = max(1, prompt), max(1, completion)
-    try:
-        usage = prices.Usage(input_tokens=prompt, output_tokens=completion)
-        found = prices.calc_price(usage, model, provider_id=provider)
-    except (LookupError, ValueError):
-        return _UNKNOWN
-    return Price(
-        (found.input_price / prompt / PRICE_UNIT).normalize(),
-        (found.output_price / completion / PRICE_UNIT).normalize(),
-    )
-
-
-def _context_size(prices: Any, provider: str, model: str) -> int | None:
-    try:
-        found = prices.calc_price(prices.Usage(input_tokens=1), model, provider_id=provider)
-    except (LookupError, ValueError):
+def _listed(provider: str, model: str) -> _Model | None:
+    content = files("jikko.providers").joinpath("prices.json").read_bytes()
+    providers = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
+    if provider not in providers:
         return None
-    size: int | None = found.model.context_window
-    return size
+    asked = msgspec.json.decode(providers[provider], type=_Provider)
+    name = model.lower()
+    for each in dict.fromkeys((name, _COMPACT_DATE.sub(r"-\1-\2-\3", name))):
+        for models in (asked.models, *(_models_of(providers, other) for other in asked.others)):
+            for found in models:
+                if _matches(found.names, each):
+                    return found
+    return None
 
 
-def _load() -> Any:
-    import genai_prices
+def _models_of(providers: dict[str, msgspec.Raw], name: str) -> list[_Model]:
+    return msgspec.json.decode(providers[name], type=_Provider).models
 
-    # The first question reads the list.
-    genai_prices.calc_price(genai_prices.Usage(input_tokens=1), "gpt-4o", provider_id="openai")
-    return genai_prices
+
+def _matches(names: list[Any], name: str) -> bool:
+    kind, wanted = names
+    match kind:
+        case "or":
+            return any(_matches(each, name) for each in wanted)
+        case "and":
+            return all(_matches(each, name) for each in wanted)
+        case "^":
+            return name.startswith(wanted)
+        case "$":
+            return name.endswith(wanted)
+        case "~":
+            return wanted in name
+        case "re":
+            return re.search(wanted, name) is not None
+    return bool(name == wanted)

@@ -257,7 +257,6 @@ class ProviderBackends:
 
     async def close(self) -> None:
         """Close all connections and stop local models. May be called twice."""
-        self.prices.close()
         all_reached, self._reached, self._replaced = [*self._reached.values(), *self._replaced], {}, []
         await asyncio.gather(*self._closing, *(reached.close() for reached in all_reached))
 

@@ -122,7 +122,7 @@ class ProviderModels:
         if completion is None:
             arguments = "".join(call.arguments for call in progress.tool_calls)
             completion = estimated(progress.text) + estimated(progress.reasoning) + estimated(arguments)
-        price = await self.connections.prices.of(config, request.provider, request.model, prompt, completion)
+        price = await self.connections.prices.of(config, request.provider, request.model, prompt)
         first = progress.first_text if request.stream else None
         return ModelUsage(
             prompt_tokens=prompt,

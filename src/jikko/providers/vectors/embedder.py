@@ -68,7 +68,7 @@ class ProviderEmbedder:
     async def _usage(
         self, config: ProviderConfig, request: EmbeddingRequest, tokens: int, seconds: float
     ) -> ModelUsage:
-        price = await self._connections.prices.of(config, request.provider, request.model, tokens, 0)
+        price = await self._connections.prices.of(config, request.provider, request.model, tokens)
         return ModelUsage(
             prompt_tokens=tokens,
             total_tokens=tokens,
