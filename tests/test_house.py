@@ -1,5 +1,6 @@
 """The house: sizes of files, layers without exceptions, documents that keep up, a wheel that is complete."""
 
+import ast
 import os
 import re
 import shutil
@@ -68,6 +69,22 @@ def test_few_modules_import_ours_inside_functions(source: list[Module]) -> None:
     # See docs/decisions/0214: what few processes of a room need is in one table.
     inner = [f"{module.path.relative_to(ROOT)}:{line}" for module in source for line in inner_imports(module)]
     assert len(inner) <= 60, inner
+
+
+def test_modules_open_with_a_noun_of_the_field(source: list[Module]) -> None:
+    # A reader searches for "Retention of runs", not for "What becomes of old runs".
+    asks = re.compile(r"(?:Who|Whose|What|Which|When|Where|Whether|Why|How|Those)\b")
+    told = [module for module in source if asks.match(ast.get_docstring(module.tree) or "")]
+    assert [str(module.path.relative_to(ROOT)) for module in told] == []
+
+
+def test_constants_say_what_they_bound(source: list[Module]) -> None:
+    # POLL_SECONDS, TIMEOUT_SECONDS, MAX_CONCURRENT_…, CHUNK_BYTES, EXCLUDED_…, EXPIRED, CACHE_SIZE.
+    vague = re.compile(
+        r"^_?(?:LOOK_SECONDS|PATIENCE_SECONDS|AT_ONCE|PIECE|LEFT_OUT|OLD|KEPT|OTHERS)\b.*=", re.MULTILINE
+    )
+    found = {str(module.path.relative_to(ROOT)): vague.findall(module.text) for module in source}
+    assert {name: lines for name, lines in found.items() if lines} == {}
 
 
 def test_the_layers_have_no_exceptions(project: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What events are made of, and the record keeps of them."""
+"""Parts of events that the record keeps."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""What happens in a run: the one vocabulary that engine, log, API and CLI share.
+"""Events of a run: the one vocabulary that engine, log, API and CLI share.
 
 A run's log is a list of these, numbered from 0; all else is a fold over it. They never change, nor form cycles: a field
 that is added needs a default. A new event that folds use raises ``LOG_FORMAT`` and ``RunRecord.format``.

@@ -1,4 +1,4 @@
-"""What the exit code of a command says. docs/exit-codes.md has the same table."""
+"""Exit codes of commands. docs/exit-codes.md has the same table."""
 
 from enum import IntEnum
 from typing import TYPE_CHECKING

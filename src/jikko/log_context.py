@@ -1,4 +1,4 @@
-"""What a line of the log is about: the request and the run that are being worked on when it is written."""
+"""The subject of a line of the log: the request and the run that are being worked on when it is written."""
 
 from collections.abc import Iterable
 from contextvars import ContextVar

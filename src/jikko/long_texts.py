@@ -34,7 +34,7 @@ LONG_TEXT: Final = 1 << 18
 """Characters of a text, or of a piece of one, that is encoded at once: one or two milliseconds."""
 IS_LONG: Final = slice(LONG_TEXT, LONG_TEXT + 1)
 """Of a text; empty if it is not long. (To count is a call, and this is looked at for each node of all runs.)"""
-_AT_ONCE: Final = 1 << 20
+_MAX_INLINE_CHARACTERS: Final = 1 << 20
 """Characters of all long texts of a value that are encoded together with it."""
 _MAX_LOOKED_AT: Final = 4000
 """Values in which long texts are looked for, the outermost first: a millisecond."""
@@ -51,7 +51,7 @@ class LongTexts:
         self.value = value
         self._encode = encode or encode_text
         self._places = _places(value)
-        self.are_many = sum(len(text) for _, text in self._places) > _AT_ONCE
+        self.are_many = sum(len(text) for _, text in self._places) > _MAX_INLINE_CHARACTERS
         """Whether they take long together."""
         self._mark = secrets.token_hex(16)
         self._pieces = self._encoded()

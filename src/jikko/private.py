@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_GROUP_AND_WORLD: Final = stat.S_IRWXG | stat.S_IRWXO
 _FOLDER: Final = os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _FILE: Final = os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _MAX_PASSES: Final = 100_000
@@ -72,14 +72,14 @@ def tighten(path: Path) -> None:
     What is not there, or not ours, stays as it is; so does what a link leads to, which may be anybody's.
     """
     with suppress(OSError):
-        if (mode := path.lstat().st_mode) & _OTHERS and not stat.S_ISLNK(mode):
-            path.chmod(stat.S_IMODE(mode) & ~_OTHERS)
+        if (mode := path.lstat().st_mode) & _GROUP_AND_WORLD and not stat.S_ISLNK(mode):
+            path.chmod(stat.S_IMODE(mode) & ~_GROUP_AND_WORLD)
 
 
 def is_open_to_others(path: Path) -> bool:
     """Whether others may do anything with what is there."""
     try:
-        return bool(path.stat().st_mode & _OTHERS)
+        return bool(path.stat().st_mode & _GROUP_AND_WORLD)
     except OSError:
         return False
 

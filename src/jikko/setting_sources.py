@@ -1,4 +1,4 @@
-"""Where settings come from: the command line, the environment, and the settings file."""
+"""Sources of settings: the command line, the environment, and the settings file."""
 
 import math
 import tomllib

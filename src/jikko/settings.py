@@ -1,4 +1,4 @@
-"""What can be set from outside, in one place. Read once, by the command line, and handed on."""
+"""All settings, in one place. Read once, by the command line, and handed on."""
 
 import math
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Which trace a run belongs to, and what its spans are called: all of it follows from ids that are there anyway.
+"""The trace of a run, and the ids of its spans: all of it follows from ids that are there anyway.
 
 Source: W3C Trace Context, level 1.
 """

@@ -158,7 +158,7 @@ async def test_one_slow_write_is_no_trouble(process: Process) -> None:
 async def test_a_write_that_is_never_done_is_trouble_without_anybody_asking(
     process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readiness, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(readiness, "TIMEOUT_SECONDS", 0.01)
     process.disk.works = None
     process.readiness.start_failed()
     async with asyncio.timeout(PATIENCE):

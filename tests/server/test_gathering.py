@@ -32,7 +32,7 @@ class Worker:
 
 @pytest.fixture
 def gathered(monkeypatch: pytest.MonkeyPatch) -> Gathering:
-    monkeypatch.setattr(supervisor, "_PATIENCE_SECONDS", PATIENCE)
+    monkeypatch.setattr(supervisor, "_TIMEOUT_SECONDS", PATIENCE)
     return Gathering()
 
 
@@ -56,7 +56,7 @@ async def test_of_one_that_does_not_answer_the_last_numbers_stand(
     one, two = Worker(gathered, "one", runs=3), Worker(gathered, "two", runs=4)
     await numbers(gathered, one=one, two=two)
     one.answers, one.runs, two.runs = False, 100, 5
-    monkeypatch.setattr(supervisor, "_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(supervisor, "_TIMEOUT_SECONDS", 0.05)
     assert await numbers(gathered, one=one, two=two) == {"jikko_lost_total": 8, "jikko_streams": 2}
 
 
@@ -71,7 +71,7 @@ async def test_what_a_dead_one_did_stays_counted(gathered: Gathering) -> None:
 async def test_one_that_dies_while_it_is_asked_is_not_waited_for(
     gathered: Gathering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "_PATIENCE_SECONDS", 3600.0)
+    monkeypatch.setattr(supervisor, "_TIMEOUT_SECONDS", 3600.0)
     asking = asyncio.ensure_future(numbers(gathered, one=Worker(gathered, "one", runs=3, answers=False)))
     asyncio.get_running_loop().call_later(0.01, gathered.died, "one")
     assert await asking == {}

@@ -355,7 +355,7 @@ async def test_one_whose_messages_cannot_be_read_is_killed(
 
 
 async def test_the_numbers_of_all_are_added_up(scenes: Any, system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jikko.server.supervisor._PATIENCE_SECONDS", PATIENCE)
+    monkeypatch.setattr("jikko.server.supervisor._TIMEOUT_SECONDS", PATIENCE)
     scene = scenes(2)
     workers = await system.started(2)
     await scene.is_ready()

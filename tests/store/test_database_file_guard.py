@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """One that is looked at before every transaction."""
-    monkeypatch.setattr(writer, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(writer, "POLL_SECONDS", 0.0)
     with closing(Database.open(tmp_path / "home" / "jikko.db")) as database:
         yield database
 
@@ -148,7 +148,7 @@ async def test_a_log_that_was_written_over_where_it_is_is_told_until_it_is_back(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, look_seconds: float
 ) -> None:
     await database.try_to_write()
-    monkeypatch.setattr(writer, "LOOK_SECONDS", look_seconds)
+    monkeypatch.setattr(writer, "POLL_SECONDS", look_seconds)
     await database.try_to_write()
     before, content = log_of(database), b"" if kind == "emptied" else b"x" * 100
     if kind == "of another database":
@@ -164,7 +164,7 @@ async def test_a_log_that_was_written_over_where_it_is_is_told_until_it_is_back(
             await database.try_to_write()
 
     write_log(database, before)
-    monkeypatch.setattr(writer, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(writer, "POLL_SECONDS", 0.0)
     await database.try_to_write()
 
 

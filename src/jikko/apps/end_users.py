@@ -1,4 +1,4 @@
-"""Who uses an app. Source: docs/dify-behaviour.md, “Users and errors”."""
+"""End users of apps. Source: docs/dify-behaviour.md, “Users and errors”."""
 
 import uuid
 from collections.abc import Mapping

@@ -14,7 +14,7 @@ _FOLDER: Final = "keys"
 _DIGITS: Final = 12
 """Of the id of a key, at its end, which no other key of an installation shares."""
 _LENGTH: Final = 40
-_OTHERS: Final = re.compile(r"[\W_]+")
+_SEPARATORS: Final = re.compile(r"[\W_]+")
 
 
 def keep_key(home: Path, entry: ApiKey, key: str, name: str) -> Path:
@@ -43,7 +43,7 @@ def write_key(file: Path, key: str) -> None:
 
 def as_file_name(name: str) -> str:
     """A name of an app as part of a file's name: letters and digits of any script, the rest as hyphens."""
-    return _OTHERS.sub("-", name.lower())[:_LENGTH].strip("-") or "app"
+    return _SEPARATORS.sub("-", name.lower())[:_LENGTH].strip("-") or "app"
 
 
 def forget_key(home: Path, key_id: str) -> None:

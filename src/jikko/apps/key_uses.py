@@ -1,4 +1,4 @@
-"""When keys were used last: kept in memory, and written once a minute, so that requests do not wait for it."""
+"""Times of the last use of keys: kept in memory, and written once a minute, so that requests do not wait for it."""
 
 import asyncio
 import logging

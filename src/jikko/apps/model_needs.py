@@ -1,4 +1,4 @@
-"""Which providers and models workflows need."""
+"""Providers and models that workflows need."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple

@@ -1,4 +1,4 @@
-"""What plugins a workflow needs, as its file says. Decides nothing about what is there."""
+"""Plugins that a workflow needs, by its file, whether they are installed or not."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias

@@ -1,4 +1,5 @@
-"""What apps hear and say, as far as their features allow it. Source: Dify 1.15, openapi_service (Audio)."""
+"""Speech of apps: hearing and speaking, as far as their features allow it. Source: Dify 1.15, openapi_service
+(Audio)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping

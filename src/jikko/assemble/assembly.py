@@ -1,4 +1,4 @@
-"""What ``assemble`` puts together."""
+"""The services of a process, as ``assemble`` builds them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every factory of a room is given."""
+"""The context that every factory of a room is given."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What starts the runs of schedules: made when the first one is due."""
+"""The factory of runs of schedules: called when the first one is due."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What must be the same on all servers, as each tells the others."""
+"""Digests of the configuration that must be the same on all servers."""
 
 import hashlib
 from dataclasses import fields

@@ -24,7 +24,7 @@ from jikko.server.local_cluster.local_cluster import SAMPLE, LocalCluster, Serve
 from jikko.server.trial import bearer, trial_lines
 from jikko.terminal_text import printable
 
-_LOOK_SECONDS: Final = 0.2
+_POLL_SECONDS: Final = 0.2
 _RUN_ID: Final = """sed 's/.*"workflow_run_id": *"\\([^"]*\\)".*/\\1/'"""
 
 
@@ -111,7 +111,7 @@ def _watch(started: LocalCluster) -> None:
                 ended.add(service.title)
                 how = f"was killed (signal {-code})" if code < 0 else f"ended with code {code}; see {service.log}"
                 click.echo(f"{service.title} {how}.", err=True)
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_POLL_SECONDS)
     raise Failure("all servers have ended")
 
 

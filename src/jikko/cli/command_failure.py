@@ -1,4 +1,4 @@
-"""How errors end a command: a text for people, or JSON on standard error, once, with an exit code of its own."""
+"""Errors that end a command: a text for people, or JSON on standard error, once, with an exit code of its own."""
 
 import json
 import sys

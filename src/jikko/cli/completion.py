@@ -1,4 +1,4 @@
-"""What a shell offers for apps and runs. Reads names only, opens nothing for writing, and is silent if it cannot."""
+"""Shell completion of apps and runs. Reads names only, opens nothing for writing, and is silent if it cannot."""
 
 import os
 from typing import Any, Literal

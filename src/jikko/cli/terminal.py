@@ -1,4 +1,4 @@
-"""What the terminal of the command is like."""
+"""Properties of the command's terminal."""
 
 import select
 import shutil

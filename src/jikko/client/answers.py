@@ -1,4 +1,4 @@
-"""What clients get: runs, answers of chats, and events."""
+"""Answers that clients get: runs, answers of chats, and events."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What clients of a server raise."""
+"""Errors that clients of a server raise."""
 
 from jikko.errors import JikkoError
 

@@ -1,4 +1,4 @@
-"""How a client speaks the Service API: to a server, or to an application in its own process."""
+"""Transports of the Service API: to a server, or to an application in its own process."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -12,7 +12,7 @@ from jikko.client.client_errors import ServiceError
 _CONNECT_SECONDS = 10.0
 _IDLE_SECONDS = 45.0
 """Without a byte for so long, not even a ping, a stream is dead: Dify's and Jikko's come every ten seconds."""
-_KEPT_SECONDS = 1.5
+_KEEP_ALIVE_SECONDS = 1.5
 """For which a connection is used again: less than any server keeps one."""
 _APP_HOST = "localhost"
 """Of an application in this process, in the addresses of its files."""
@@ -63,7 +63,7 @@ class HttpTransport:
 
         if self._session is None:
             # Without a limit: streams keep theirs, and what ends a run must not wait for one.
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_SECONDS)
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_SECONDS)
             self._session = aiohttp.ClientSession(connector=connector)
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=_CONNECT_SECONDS, sock_read=_IDLE_SECONDS if idle else None

@@ -1,4 +1,4 @@
-"""What the processes of one server tell each other.
+"""Messages between the processes of one server.
 
 Each worker has one channel, to the supervisor that started it, which hands on what is meant for others.
 """

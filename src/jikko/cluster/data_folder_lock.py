@@ -15,9 +15,9 @@ from jikko.private import make_folder, opener, tighten
 
 log = logging.getLogger(__name__)
 
-PATIENCE_SECONDS: Final = 2.0
+TIMEOUT_SECONDS: Final = 2.0
 """Seconds to wait for the holder of a data folder: an upgrade or a backup may be about to end."""
-_LOOK_SECONDS: Final = 0.05
+_POLL_SECONDS: Final = 0.05
 """Seconds until it is tried again."""
 
 
@@ -92,7 +92,7 @@ class Hold:
 
 
 @contextlib.contextmanager
-def sole_owner(home: Path, *, doing: str = "jikko serve", patience: float = PATIENCE_SECONDS) -> Iterator[Hold]:
+def sole_owner(home: Path, *, doing: str = "jikko serve", patience: float = TIMEOUT_SECONDS) -> Iterator[Hold]:
     """Hold the data folder, which is made if it is missing, while the block lasts. Blocks.
 
     Args:
@@ -154,7 +154,7 @@ def _wait_for_lock(file: TextIO, home: Path, patience: float) -> None:
         if are_left and not warned:
             warned = True
             log.warning("%s, use the data folder %s; they may take up to %.0f s to end", owner, home, bound)
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_POLL_SECONDS)
 
 
 def _lock(file: TextIO, home: Path) -> bool:

@@ -27,7 +27,7 @@ from jikko.cluster.membership import Membership, Outbox
 from jikko.cluster.offered_runs import OfferedRuns
 from jikko.concurrency.rate_limit import RequestRates
 
-_PATIENCE_SECONDS: Final = 30.0
+_TIMEOUT_SECONDS: Final = 30.0
 """After which a worker that does not answer counts as one that refuses."""
 
 
@@ -108,7 +108,7 @@ class Hub:
             self._send([(name, Request(to=name, sender=SUPERVISOR, number=number, command=ReadAgain()))])
         try:
             if asked:
-                await asyncio.wait([future for _, future in asked.values()], timeout=_PATIENCE_SECONDS)
+                await asyncio.wait([future for _, future in asked.values()], timeout=_TIMEOUT_SECONDS)
             late = any(not future.done() for _, future in asked.values())
             answers = {future.result() for _, future in asked.values() if future.done()}
             return "\n".join(sorted(answers - {""}) + ["A worker does not answer."] * late)

@@ -1,4 +1,5 @@
-"""Which workers a server has, which takes over the runs of those that died, and which leads. Decides; does no I/O.
+"""Membership: the workers of a server, the one that takes over the runs of those that died, and the leader. Decides;
+does no I/O.
 
 =================  ==================================================================================================
 a worker           what is sent to it, and what is known of it

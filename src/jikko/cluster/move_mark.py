@@ -1,4 +1,4 @@
-"""What a data folder says of its record while that is moved to a database elsewhere."""
+"""The mark in a data folder about its record, while that is moved to a database elsewhere."""
 
 from pathlib import Path
 from typing import Final

@@ -1,4 +1,4 @@
-"""What servers are called."""
+"""Names of servers."""
 
 import re
 import secrets

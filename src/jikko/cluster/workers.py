@@ -112,7 +112,7 @@ class RunOffers:
 
 
 HEARTBEAT_SECONDS = 1.0
-_PATIENCE_SECONDS = 10.0
+_TIMEOUT_SECONDS = 10.0
 """After which a process that does not answer counts as one that is gone."""
 _ON_THE_WAY_SECONDS = 1.0
 """What an answer may take beyond the time for which it was to be waited."""
@@ -133,7 +133,7 @@ class WorkerCluster:
         messages: AsyncIterator[Message],
         *,
         hands_on: bool = True,
-        patience: float = _PATIENCE_SECONDS,
+        patience: float = _TIMEOUT_SECONDS,
     ) -> None:
         """Args:
         messages: What comes over the channel, behind ``Begin``.

@@ -1,4 +1,4 @@
-"""Whose turn it is. Does no I/O, reads no clock and starts no task."""
+"""A queue in which keys take turns. Does no I/O, reads no clock and starts no task."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable

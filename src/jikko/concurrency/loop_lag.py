@@ -1,4 +1,4 @@
-"""How late the event loop is: a timer, and by how much it was missed."""
+"""Lag of the event loop: a timer, and by how much it was missed."""
 
 import asyncio
 import time

@@ -11,7 +11,7 @@ from typing import Any, Final, Self, TypeVar
 
 T = TypeVar("T")
 
-_LOOK_SECONDS: Final = 0.1
+_POLL_SECONDS: Final = 0.1
 """After which it is seen that a signal came: the system may have told another thread of it, which waits for none."""
 
 
@@ -66,7 +66,7 @@ class LoopThread:
     @staticmethod
     def is_done(future: "Future[T]") -> bool:
         """Wait a moment for some work, in which signals are heard. Returns whether it is done."""
-        wait((future,), _LOOK_SECONDS)
+        wait((future,), _POLL_SECONDS)
         return future.done()
 
     @staticmethod

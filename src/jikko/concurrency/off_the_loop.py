@@ -1,4 +1,4 @@
-"""Where what may take long is computed, so that the event loop goes on meanwhile."""
+"""Long computations in a thread, while the event loop goes on."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
-_FREED_AT_ONCE: Final = 2000
+_FREED_PER_TURN: Final = 2000
 
 Queue: TypeAlias = Literal["nodes", "records", "imports"]
 
@@ -26,7 +26,7 @@ async def let_go(*lists: list[Any]) -> None:
     whatever thread that is."""
     for items in lists:
         while items:
-            del items[-_FREED_AT_ONCE:]
+            del items[-_FREED_PER_TURN:]
             await asyncio.sleep(0)
 
 

@@ -1,4 +1,4 @@
-"""How long one request may wait for the record, in all its waits together.
+"""The deadline of one request for the record, in all its waits together.
 
 A request that starts a run waits for the record several times: for its key, for the conversation, at last until the
 beginning of its run is durable. Each wait has what those before it left. What it waits for elsewhere (a slow body, a

@@ -1,4 +1,4 @@
-"""How often a key may be used."""
+"""Rate limits of keys."""
 
 import math
 import time

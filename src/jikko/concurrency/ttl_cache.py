@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 _T = TypeVar("_T")
 
-_MAX_KEPT: Final = 1_000
+_CACHE_SIZE: Final = 1_000
 
 
 class TtlCache:
@@ -47,6 +47,6 @@ class TtlCache:
     def _drop_old(self, now: float) -> None:
         while self._found:
             oldest = next(iter(self._found))
-            if now - self._found[oldest][0] < self._seconds and len(self._found) < _MAX_KEPT:
+            if now - self._found[oldest][0] < self._seconds and len(self._found) < _CACHE_SIZE:
                 return
             del self._found[oldest]

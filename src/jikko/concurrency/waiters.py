@@ -1,4 +1,4 @@
-"""Those who wait until something changes."""
+"""A condition: wakes all who wait for a change."""
 
 import asyncio
 

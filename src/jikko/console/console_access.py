@@ -1,4 +1,4 @@
-"""Who may enter the console: tokens, the links that are printed, and the sessions of browsers."""
+"""Access to the console: tokens, the links that are printed, and the sessions of browsers."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What the console works with, besides what the API has."""
+"""Services of the console, besides those of the API."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path

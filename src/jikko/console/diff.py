@@ -1,4 +1,4 @@
-"""What is different in two versions of a workflow."""
+"""Differences of two versions of a workflow."""
 
 from collections.abc import Iterator
 from typing import Final

@@ -17,8 +17,8 @@ from jikko.forecast.known_installation import Installation
 from jikko.ports.clock import Clock
 from jikko.ports.stores.app_store import App, WorkflowVersion
 
-_KEPT_SECONDS: Final = 60.0
-_MAX_KEPT: Final = 2_000
+_TTL_SECONDS: Final = 60.0
+_CACHE_SIZE: Final = 2_000
 
 
 class ModelNeed(Struct, frozen=True):
@@ -70,19 +70,19 @@ class ForecastCache:
         """What is known of a version of an app."""
         key, now = (version.id, app.environment), self._clock()
         known = self._known.get(key)
-        if known is None or now - known[0] > _KEPT_SECONDS:
+        if known is None or now - known[0] > _TTL_SECONDS:
             name = f"{app.name}, version {version.number}"
             values = json.loads(app.environment) if app.environment else {}
             _, found = await self.judged(version.source, name, app.name, values)
             known = self._known[key] = now, found
-            while len(self._known) > _MAX_KEPT:
+            while len(self._known) > _CACHE_SIZE:
                 self._known.popitem(last=False)
         return known[1]
 
     def known(self, app: App, workflow_id: str) -> AppForecast | None:
         """What was found of a version lately, if it was looked at."""
         found = self._known.get((workflow_id, app.environment))
-        return None if found is None or self._clock() - found[0] > _KEPT_SECONDS else found[1]
+        return None if found is None or self._clock() - found[0] > _TTL_SECONDS else found[1]
 
     async def judged(
         self, text: bytes, source: str, app_name: str, values: Mapping[str, Any]
@@ -94,7 +94,7 @@ class ForecastCache:
     def _judge(self, asked: tuple[bytes, str, str, Mapping[str, Any]]) -> tuple[CheckedFile, AppForecast]:
         text, source, app_name, values = asked
         now = self._clock()
-        if self._installation is None or now - self._installation[0] > _KEPT_SECONDS:
+        if self._installation is None or now - self._installation[0] > _TTL_SECONDS:
             self._installation = now, self._read_installation()
         here = self._installation[1]
         checked = check(text, source=source, node_classes=self._classes)

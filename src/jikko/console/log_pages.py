@@ -12,7 +12,7 @@ from jikko.events import Event
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 
-_KEPT_SECONDS: Final = 10.0
+_TTL_SECONDS: Final = 10.0
 _MAX_KEPT_EVENTS: Final = 300_000
 """Events of the log that is kept."""
 _MAX_EVENTS_ON_THE_LOOP: Final = 50
@@ -74,7 +74,7 @@ class LogPages:
             self._kept = run_id, log
             if self._dropping is not None:
                 self._dropping.cancel()
-            self._dropping = asyncio.get_running_loop().call_later(_KEPT_SECONDS, self._drop)
+            self._dropping = asyncio.get_running_loop().call_later(_TTL_SECONDS, self._drop)
         return log
 
     def _drop(self) -> None:

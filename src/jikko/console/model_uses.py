@@ -1,4 +1,4 @@
-"""How providers of models did in the last hour, as the nodes of this process saw it."""
+"""Health of model providers in the last hour, as the nodes of this process saw it."""
 
 from collections import deque
 from collections.abc import Callable

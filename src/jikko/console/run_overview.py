@@ -15,7 +15,7 @@ from jikko.repositories.app_store import AppStore
 from jikko.runs.forms import Forms, RunForm
 from jikko.values import Moment, Uuid
 
-_KEPT: Final = 5_000
+_CACHE_SIZE: Final = 5_000
 """Numbers of versions, and forms of paused runs, that are remembered."""
 
 
@@ -96,7 +96,7 @@ class RunListing:
         if workflow_id not in self._numbers:
             for version in await self._apps.versions(app_id):
                 self._numbers[version.id] = version.number
-            while len(self._numbers) > _KEPT:
+            while len(self._numbers) > _CACHE_SIZE:
                 self._numbers.popitem(last=False)
         return self._numbers.get(workflow_id, 0)
 
@@ -125,6 +125,6 @@ class RunListing:
                 WaitsFor(form.requested.form_id, form.requested.title, form.requested.expires_at) for form in forms
             ]
             self._waiting[key] = known
-            if len(self._waiting) > _KEPT:
+            if len(self._waiting) > _CACHE_SIZE:
                 self._waiting.popitem(last=False)
         return known

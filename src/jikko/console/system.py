@@ -1,4 +1,4 @@
-"""How the server is: what it has, what it carries, and what is wrong."""
+"""The state of the server: its parts, its load, and its issues."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -21,8 +21,8 @@ LoadName: TypeAlias = Literal["runs", "queued", "programs", "requests", "models"
 """Runs that go on, those that wait for their turn, programs in the sandbox, requests to the outside, those of models,
 and streams that clients listen to."""
 
-_KEPT_SECONDS: Final = 5.0
-_FILES_KEPT_SECONDS: Final = 60.0
+_TTL_SECONDS: Final = 5.0
+_FILES_TTL_SECONDS: Final = 60.0
 """To count files, each is looked at."""
 
 
@@ -119,8 +119,8 @@ class System:
         self._pages = pages
         self._files = files
         self._clock = clock
-        self._reports = TtlCache(_KEPT_SECONDS, timer=clock)
-        self._file_totals = TtlCache(_FILES_KEPT_SECONDS, timer=clock)
+        self._reports = TtlCache(_TTL_SECONDS, timer=clock)
+        self._file_totals = TtlCache(_FILES_TTL_SECONDS, timer=clock)
         self._checks: tuple[Diagnostic, ...] = ()
         self._tries = 0
         """How often the sandbox was tried."""

@@ -9,7 +9,7 @@ from jikko.values import Json, encode_json
 
 MAX_WHOLE_BYTES: Final = 4096
 """Bytes of JSON from which on a value is cut."""
-_KEPT: Final = 1000
+_MAX_CHARACTERS: Final = 1000
 """Characters that are left of a text."""
 _MAX_SHORT_VALUES_BYTES: Final = 65_536
 """Bytes from which on an object of short values is cut as a whole."""
@@ -79,7 +79,7 @@ def _field(path: str, value: Json, cut: list[dict[str, Json]]) -> Json:
 
 def _shortened(path: str, value: Json, size: int, cut: list[dict[str, Json]]) -> Json:
     cut.append({"path": path, "bytes": size})
-    return value[:_KEPT] if isinstance(value, str) else None
+    return value[:_MAX_CHARACTERS] if isinstance(value, str) else None
 
 
 def _escaped(name: str) -> str:

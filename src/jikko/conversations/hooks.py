@@ -1,4 +1,4 @@
-"""What takes part in turns without being a part of them: moderation, replies from annotations, names by a model.
+"""Hooks of turns: moderation, replies from annotations, names by a model.
 
 A turn goes through these, in this order:
 

@@ -1,5 +1,5 @@
-"""What an end user may want to ask next, as a model thinks.
-Source: docs/dify-behaviour.md, “Conversations and messages”."""
+"""Suggested questions: what a model thinks that an end user may ask next. Source: docs/dify-behaviour.md,
+“Conversations and messages”."""
 
 import asyncio
 import json

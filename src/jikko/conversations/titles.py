@@ -24,7 +24,7 @@ _TIMEOUT_SECONDS: Final = 60.0
 """Seconds that a model may take for a title."""
 _LOOK_EVERY: Final = 30.0
 """Seconds between looks for conversations that another process has left without a name."""
-_AT_ONCE: Final = 16
+_MAX_CONCURRENT: Final = 16
 """Titles that are made at the same time by one process."""
 _MAX_WHOLE_CHARACTERS: Final = 2000
 """Characters of a question from which on only its ends are shown to the model …"""
@@ -65,7 +65,7 @@ class Titles:
         self._delay = delay
         self._look_every = look_every
         self._tasks: set[asyncio.Task[None]] = set()
-        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._places = asyncio.Semaphore(_MAX_CONCURRENT)
 
     def first_turn(self, app: App, conversation: Conversation, first: Message) -> None:
         """See ``Hooks.first_turn``."""

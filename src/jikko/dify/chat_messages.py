@@ -1,5 +1,4 @@
-"""What the messages of a turn's stream carry, field by field.
-Source: docs/dify-behaviour.md, “Messages of a chat stream”."""
+"""Messages of a turn's stream, field by field. Source: docs/dify-behaviour.md, “Messages of a chat stream”."""
 
 from typing import Any, Literal
 

@@ -261,7 +261,7 @@ def variable_body(variable: ConversationVariable) -> VariableBody:
 #
 # Source: docs/dify-behaviour.md, “Citations”.
 
-_LEFT_OUT: Final = ("retriever_from", "page", "doc_metadata", "title", "files")
+_EXCLUDED_FIELDS: Final = ("retriever_from", "page", "doc_metadata", "title", "files")
 """What the end of an answer tells of a passage, and a list does not."""
 
 
@@ -275,7 +275,7 @@ def cited_resources(message_id: str, resources: Sequence[dict[str, Json]]) -> li
         {
             "id": str(uuid5(own, f"resource/{place}")),
             "message_id": str(uuid5(own, f"message/{place}")),
-            **{name: each for name, each in resource.items() if name not in _LEFT_OUT},
+            **{name: each for name, each in resource.items() if name not in _EXCLUDED_FIELDS},
             "created_at": None,
         }
         for place, resource in enumerate(resources)

@@ -1,4 +1,4 @@
-"""What an app says as an MCP server. Source: docs/dify-behaviour.md, “Apps as MCP servers”."""
+"""Messages of an app as an MCP server. Source: docs/dify-behaviour.md, “Apps as MCP servers”."""
 
 import json
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""What the messages of a run's stream carry, field by field. Source: docs/dify-behaviour.md, “Messages of a stream”.
+"""Messages of a run's stream, field by field. Source: docs/dify-behaviour.md, “Messages of a stream”.
 
 Times are whole seconds since the Unix epoch, durations seconds. Where a default stands, Dify never tells anything else.
 """

@@ -1,4 +1,4 @@
-"""Which parser reads which format. Parsers are imported when the first document of their format comes.
+"""Parsers by format. Parsers are imported when the first document of their format comes.
 
 Source: docs/dify-behaviour.md, “Document extractor”.
 """

@@ -18,7 +18,7 @@ from jikko.ports.files.documents import DocumentFailure
 
 _MAX_DOCUMENTS: Final = 200
 """After as many, a process is replaced: libraries leak."""
-_PIECE: Final = 1 << 18
+_CHUNK_BYTES: Final = 1 << 18
 """Bytes of a text that are taken at a time."""
 _IDLE_SECONDS: Final = 60.0
 """A process that has nothing to do for as long ends: it holds some ten MiB."""
@@ -177,7 +177,7 @@ class _Worker:
         # In pieces, and the event loop goes round between them: there is never more of it here than the text itself.
         decoder, pieces = codecs.getincrementaldecoder("utf-8")(), list[str]()
         while left:
-            piece = await answers.read(min(left, _PIECE))
+            piece = await answers.read(min(left, _CHUNK_BYTES))
             if not piece:
                 raise asyncio.IncompleteReadError(b"", left)
             left -= len(piece)

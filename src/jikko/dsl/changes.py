@@ -1,4 +1,4 @@
-"""What two versions of a workflow do differently."""
+"""Changes between two versions of a workflow."""
 
 import json
 from typing import Final

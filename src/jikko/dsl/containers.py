@@ -1,4 +1,4 @@
-"""Which node is in which container, and where bodies begin. Source: docs/dify-behaviour.md, “Older files”."""
+"""Containers: the nodes in each, and where bodies begin. Source: docs/dify-behaviour.md, “Older files”."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

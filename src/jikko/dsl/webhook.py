@@ -1,4 +1,5 @@
-"""What a webhook trigger node declares of the calls that it takes. Source: docs/dify-behaviour.md, “Trigger nodes”."""
+"""Declarations of a webhook trigger node about the calls that it takes. Source: docs/dify-behaviour.md, “Trigger
+nodes”."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Self

@@ -39,7 +39,7 @@ from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
 
 T = TypeVar("T")
-_AT_ONCE: Final = 16
+_MAX_CONCURRENT_CASES: Final = 16
 """Cases that run side by side."""
 _LATER: Final[ContextVar[float]] = ContextVar("later", default=0.0)
 """Seconds from the opening of the clock to the begin of the case at hand."""
@@ -109,7 +109,7 @@ async def results_of(
 
 async def side_by_side(work: Iterable[Callable[[], Awaitable[T]]]) -> AsyncIterator[T]:
     """What comes of each, as it becomes known."""
-    places = asyncio.Semaphore(_AT_ONCE)
+    places = asyncio.Semaphore(_MAX_CONCURRENT_CASES)
 
     async def placed(each: Callable[[], Awaitable[T]]) -> T:
         async with places:

@@ -1,4 +1,4 @@
-"""Where a replay has recorded runs from: the record of a data folder with its archive, or an export."""
+"""Sources of the recorded runs of a replay: the record of a data folder with its archive, or an export."""
 
 import math
 from collections.abc import AsyncIterator, Iterator, Sequence

@@ -32,7 +32,7 @@ from jikko.setting_sources import read_settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_AT_ONCE: Final = 16
+_MAX_CONCURRENT_RUNS: Final = 16
 """Runs that are replayed side by side."""
 _EVERYWHERE: Final = ("start", "end", "answer")
 """Types of nodes that most workflows have, often by the same ids."""
@@ -98,7 +98,7 @@ class Replays:
         """What becomes of each, in the order given, and whether the version is known that it was of."""
         under_way: deque[asyncio.Task[tuple[ReplayedResult, bool]]] = deque()
         # What is really asked is asked one at a time: a run that waits for another's call would lose its own time.
-        at_once = 1 if self._replayer.mode == "live" else _AT_ONCE
+        at_once = 1 if self._replayer.mode == "live" else _MAX_CONCURRENT_RUNS
         try:
             async for each in source:
                 under_way.append(asyncio.ensure_future(self._result(each)))

@@ -1,4 +1,4 @@
-"""What a running node sees of its run."""
+"""The context of a running node: its view of the run."""
 
 import asyncio
 import time

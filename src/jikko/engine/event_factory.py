@@ -1,4 +1,4 @@
-"""What became of nodes and runs, as events. Pure functions."""
+"""Events about nodes and runs. Pure functions."""
 
 import logging
 import traceback

@@ -1,4 +1,4 @@
-"""Where a run's events go."""
+"""The journal: takes a run's events."""
 
 from typing import Protocol
 

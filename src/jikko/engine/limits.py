@@ -1,4 +1,4 @@
-"""How far one run may go."""
+"""Limits of one run."""
 
 from msgspec import Struct
 

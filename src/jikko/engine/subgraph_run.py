@@ -1,4 +1,4 @@
-"""Where nodes run: the top level of a run, or one round of a container. Part of ``RunState``."""
+"""Executions of sub-graphs: the top level of a run, or one round of a container. Part of ``RunState``."""
 
 import asyncio
 from collections import deque

@@ -93,7 +93,7 @@ _DIGEST: Final = re.compile("[0-9a-f]{64}")
 _SPOOL: Final = 8 << 20
 """Bytes that are gathered in memory; more go into a temporary file, and to the bucket in parts."""
 _FORGETS: Final = "what was written is not there a moment later: what answers at the endpoint is no storage"
-_PIECE: Final = 256 << 10
+_CHUNK_BYTES: Final = 256 << 10
 """Bytes that are read at a time, at least."""
 _PAGE: Final = 1000
 """Names that S3 lists at a time."""
@@ -184,7 +184,7 @@ class BucketBlobs:
 
         with trouble("read"):
             found = await obstore.get_async(self._store, content_path(digest))
-            async for piece in found.stream(min_chunk_size=_PIECE):
+            async for piece in found.stream(min_chunk_size=_CHUNK_BYTES):
                 yield bytes(piece)
 
     async def digests(self, *, after: str = "", limit: int = 1000) -> list[str]:

@@ -17,7 +17,7 @@ from jikko.ports.stores.blob_store import Blob, FileMissing, FileTooLarge
 from jikko.private import make_folder, opener
 
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
-_PIECE: Final = 256 * 1024
+_CHUNK_BYTES: Final = 256 * 1024
 """Bytes that are read at a time."""
 _MAX_ARRIVAL_SECONDS: Final = 24 * 3600
 """Seconds that content may take to arrive."""
@@ -109,7 +109,7 @@ class DiskBlobs:
         except OSError as error:
             raise _unavailable("read", error) from error
         with file:
-            while piece := await asyncio.to_thread(file.read, _PIECE):
+            while piece := await asyncio.to_thread(file.read, _CHUNK_BYTES):
                 yield piece
 
     async def digests(self, *, after: str = "", limit: int = 1000) -> list[str]:

@@ -14,7 +14,7 @@ from jikko.ports.files.contents import Contents
 from jikko.ports.stores.blob_store import FileMissing
 from jikko.private import make_folder, open_file, opener
 
-_PIECE: Final = 256 * 1024
+_CHUNK_BYTES: Final = 256 * 1024
 """Bytes that are read at a time."""
 
 
@@ -45,7 +45,7 @@ class DiskContents:
                 continue
             if before is None or not _linked(before._path(digest), target):
                 try:
-                    self._write(target, source.pieces(digest, _PIECE))
+                    self._write(target, source.pieces(digest, _CHUNK_BYTES))
                 except FileMissing:
                     continue
             count += 1

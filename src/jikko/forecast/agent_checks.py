@@ -1,4 +1,4 @@
-"""What is wrong with an agent node, as far as can be known without asking anybody."""
+"""Checks of agent nodes, without asking anybody."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Which nodes every run comes to."""
+"""Nodes that every run comes to."""
 
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence

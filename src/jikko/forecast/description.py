@@ -1,4 +1,4 @@
-"""What a workflow takes, does and gives: a DSL file at a glance."""
+"""Inputs, nodes and outputs of a workflow: a DSL file at a glance."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any

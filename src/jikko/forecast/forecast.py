@@ -1,4 +1,4 @@
-"""What will happen when a DSL file is run here. Decided from the compiled document, without running anything."""
+"""The forecast of a DSL file that is run here, decided from the compiled document, without running anything."""
 
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePath

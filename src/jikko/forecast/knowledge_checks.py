@@ -1,4 +1,4 @@
-"""What is wrong with a knowledge-retrieval node, as far as can be known without searching."""
+"""Checks of knowledge-retrieval nodes, without searching."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What this installation has that workflows need."""
+"""The parts of this installation that workflows need."""
 
 from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path

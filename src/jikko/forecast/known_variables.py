@@ -1,4 +1,4 @@
-"""What is known of the variables of a workflow before it runs: which there cannot be, and of what type some are."""
+"""Variables of a workflow before it runs: those that cannot exist, and the types of some."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple

@@ -1,4 +1,4 @@
-"""Why a model that a workflow needs cannot be called here, as far as is known before a run."""
+"""Checks of the models that a workflow needs: why one cannot be called here, as far as is known before a run."""
 
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""What is wrong with a node, taken by itself: it will fail when it runs, or may."""
+"""Checks of a node by itself: it will fail when it runs, or may."""
 
 import re
 from collections.abc import Iterator, Sequence

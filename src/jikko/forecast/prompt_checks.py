@@ -1,4 +1,4 @@
-"""What is wrong with the prompt of an llm node: variables that no run has, or nothing that is said."""
+"""Checks of the prompt of an llm node: variables that no run has, or an empty prompt."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

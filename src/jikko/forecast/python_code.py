@@ -1,4 +1,4 @@
-"""What is wrong with a Python program before it runs: modules that it cannot have, and text that is no Python."""
+"""Checks of a Python program before it runs: modules that it cannot import, and invalid syntax."""
 
 import ast
 import sys

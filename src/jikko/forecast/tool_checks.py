@@ -1,4 +1,4 @@
-"""What is wrong with a tool node, as far as can be known without asking anybody."""
+"""Checks of tool nodes, without asking anybody."""
 
 from collections.abc import Iterator
 from typing import Final

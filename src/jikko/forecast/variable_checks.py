@@ -1,4 +1,4 @@
-"""What is wrong with the variables that a node works on: they cannot be there, or their type does not suit it."""
+"""Checks of the variables that a node works on: missing ones, and types that do not suit it."""
 
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Final

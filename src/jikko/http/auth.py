@@ -1,4 +1,4 @@
-"""Who a request is from: the app that its API key opens."""
+"""Authentication: the app that the API key of a request opens."""
 
 from functools import lru_cache
 from typing import Final

@@ -1,4 +1,4 @@
-"""What lets pages of other sites call the API from a browser. Source: docs/dify-behaviour.md, “CORS”."""
+"""CORS: headers that let pages of other sites call the API. Source: docs/dify-behaviour.md, “CORS”."""
 
 from typing import Final
 

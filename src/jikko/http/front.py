@@ -1,4 +1,4 @@
-"""What a process has for all requests that it answers, besides its services."""
+"""Shared state of all requests of a process, besides its services."""
 
 from __future__ import annotations
 

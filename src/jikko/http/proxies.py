@@ -1,4 +1,4 @@
-"""What proxies say of the requests that they hand on, and which of them are believed."""
+"""Trusted proxies, and their headers about the requests that they hand on."""
 
 import re
 from collections.abc import Iterable

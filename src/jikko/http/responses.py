@@ -1,4 +1,4 @@
-"""What a request is answered with: a body, or pieces of one as they come."""
+"""Responses: a body, or pieces of one as they come."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Which files the events of a run may speak of."""
+"""Ids of the files that the events of a run may name."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Which files an input, or an app, allows. Source: docs/dify-behaviour.md, “Files of a request”."""
+"""Rules for the files that an input, or an app, allows. Source: docs/dify-behaviour.md, “Files of a request”."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -20,7 +20,7 @@ WORKSPACE_ID: Final = "6a696b6b-6f00-4000-8000-000000000001"
 
 _MAX_NAME: Final = 200
 """Characters of a name without its extension."""
-_PIECE: Final = 256 * 1024
+_CHUNK_BYTES: Final = 256 * 1024
 
 _MEBIBYTE: Final = 1024 * 1024
 
@@ -220,7 +220,7 @@ async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byt
 
 
 async def _pieces(part: UploadedPart) -> AsyncIterator[bytes]:
-    while piece := await part.read(_PIECE):
+    while piece := await part.read(_CHUNK_BYTES):
         yield piece
 
 

@@ -23,7 +23,7 @@ MAX_OPERATIONS: Final = 1_000
 """Documents of one request."""
 _MAX_VALUE: Final = 65_536
 """Characters of a value: a page of documents has a hundred times those of one."""
-_READ_AT_ONCE: Final = 500
+_BATCH_DOCUMENTS: Final = 500
 UPLOADER: Final = "know"
 """Who adds documents: the knowledge API has no users, so all have one name, which is the recorded one."""
 
@@ -124,8 +124,8 @@ class Metadata:
         stores = await self._knowledge.made()
         ids_of = [str(operation["document_id"]).lower() for operation in operations]
         known: dict[str, Document] = {}
-        for start in range(0, len(ids_of), _READ_AT_ONCE):
-            known |= await stores.documents.documents(set(ids_of[start : start + _READ_AT_ONCE]))
+        for start in range(0, len(ids_of), _BATCH_DOCUMENTS):
+            known |= await stores.documents.documents(set(ids_of[start : start + _BATCH_DOCUMENTS]))
         if any(each not in known or known[each].dataset_id != dataset.id for each in ids_of):
             raise InvalidParam("Document not found.")
         for operation, document_id in zip(operations, ids_of, strict=True):

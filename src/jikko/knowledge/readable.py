@@ -1,4 +1,4 @@
-"""Which files can become documents. Source: docs/dify-behaviour.md, “Reading files into texts”, “Knowledge API”."""
+"""Files that can become documents. Source: docs/dify-behaviour.md, “Reading files into texts”, “Knowledge API”."""
 
 import posixpath
 from typing import Final

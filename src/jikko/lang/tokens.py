@@ -1,4 +1,4 @@
-"""How many tokens a text has, roughly, for providers that do not count."""
+"""Token counts of texts, roughly, for providers that do not count."""
 
 
 def estimated(text: str) -> int:

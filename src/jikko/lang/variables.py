@@ -1,4 +1,4 @@
-"""What the small languages need of variables: reading them, and following a selector into a value."""
+"""Variables for the small languages: reading them, and following a selector into a value."""
 
 from typing import Final, Protocol
 

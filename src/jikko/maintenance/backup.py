@@ -80,7 +80,7 @@ _INSTALLED: Final = ("plugins", "packages")
 """Folders of what is installed; a file in each, ``.lock``, is held by who changes it."""
 _KEYS: Final = "keys"
 _STORAGE: Final = "storage.db"
-_LEFT_OUT: Final = (".lock", "cache", _STORAGE, f"{_STORAGE}-journal")
+_EXCLUDED_FILES: Final = (".lock", "cache", _STORAGE, f"{_STORAGE}-journal")
 """In these: the lock, what can be made again, and the database, which is copied with the others."""
 _SMALL: Final = ("jikko.toml", "folder.id")
 """The last one is what a database elsewhere knows the data folder by."""
@@ -217,7 +217,7 @@ class Backups(Struct, frozen=True, kw_only=True):
         for name in _INSTALLED:
             source, target = self.home / name, folder / name
             if source.is_dir():
-                left_out = [each / entry for each in (source, target) for entry in _LEFT_OUT]
+                left_out = [each / entry for each in (source, target) for entry in _EXCLUDED_FILES]
                 before = None if earlier is None else earlier / name
                 with held(source):
                     copy_folder(source, target, left_out=left_out, earlier=before)

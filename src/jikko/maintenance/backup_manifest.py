@@ -1,4 +1,4 @@
-"""What a backup says of itself, in ``backup.json``: of which data folder it is, and what is in it."""
+"""The manifest of a backup, ``backup.json``: its data folder and its contents."""
 
 import hashlib
 import os

@@ -44,7 +44,7 @@ _HOST_LENGTH = 253
 _DAY = 86_400.0
 _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 5.0, 3600.0
 """Seconds until the second attempt, and between later ones."""
-_LOOK_SECONDS = 10.0
+_POLL_SECONDS = 10.0
 """After which there is a look though nothing is due: ``jikko callbacks resend`` tells no server."""
 _TRY_AGAIN_SECONDS = 5.0
 """Until call-backs are read again that could not be."""
@@ -66,7 +66,7 @@ class Callbacks:
         self._clock = clock
         self._limiter = KeyedLimiter()
         self.failed = Counter(())
-        self.alarm = Alarm(clock, look_seconds=_LOOK_SECONDS)
+        self.alarm = Alarm(clock, look_seconds=_POLL_SECONDS)
         """To be set when a run with a call-back has ended."""
 
     async def watch(self, render: Render) -> None:

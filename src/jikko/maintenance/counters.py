@@ -13,7 +13,7 @@ from jikko.repositories.delivery_store import DeliveryStore
 
 logger = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 30.0
+_POLL_SECONDS = 30.0
 
 
 class PeriodicCounters:
@@ -44,7 +44,7 @@ class PeriodicCounters:
                     await self.look()
                 except JikkoError as error:
                     logger.error("runs cannot be counted, trying again: %s", error)
-                await asyncio.sleep(_LOOK_SECONDS)
+                await asyncio.sleep(_POLL_SECONDS)
         finally:
             self.counts = {}
 

@@ -13,9 +13,9 @@ from typing import Final
 
 from jikko.private import open_file, open_folder, remove
 
-_PIECE: Final = 1 << 20
+_CHUNK_BYTES: Final = 1 << 20
 """Bytes that are read at a time."""
-_PATIENCE_SECONDS: Final = 600.0
+_TIMEOUT_SECONDS: Final = 600.0
 """Seconds to wait for another process that changes the folder: packages are downloaded meanwhile."""
 _LOOK_AGAIN: Final = 0.1
 _AWAY: Final = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP))
@@ -102,7 +102,7 @@ def copy_file(source: Path, target: Path, *, above: int | None = None) -> None:
             open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as copy,
         ):
             hasher = hashlib.sha256()
-            while piece := original.read(_PIECE):
+            while piece := original.read(_CHUNK_BYTES):
                 hasher.update(piece)
                 copy.write(piece)
             copy.flush()
@@ -127,7 +127,7 @@ def held(folder: Path) -> Iterator[None]:
         yield  # nothing was ever installed
         return
     try:
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
         while not _locked(descriptor):
             if time.monotonic() > deadline:
                 raise OSError(errno.EBUSY, "something is being installed in it for too long", str(folder))

@@ -10,7 +10,7 @@ from jikko.ports.stores.run_store import RunStore
 
 logger = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 30.0
+_POLL_SECONDS = 30.0
 """Between looks for holders that are no members."""
 _MAX_LOOKS = 16
 """Between two offers of the same."""
@@ -22,7 +22,7 @@ class Orphans:
     What is not taken over then is offered again at intervals that grow, to eight minutes.
     """
 
-    def __init__(self, store: RunStore, cluster: Cluster, *, look_seconds: float = _LOOK_SECONDS) -> None:
+    def __init__(self, store: RunStore, cluster: Cluster, *, look_seconds: float = _POLL_SECONDS) -> None:
         self._store = store
         self._cluster = cluster
         self._look_seconds = look_seconds

@@ -1,4 +1,5 @@
-"""Whether this process accepts runs, for those who decide whether to send it requests, and for starts themselves.
+"""Readiness: whether this process accepts runs, for those who decide whether to send it requests, and for starts
+themselves.
 
 ==========  ==========================================================  ============================================
 state       what it means                                               what comes next
@@ -7,7 +8,7 @@ ready       the last write succeeded, or nothing was written lately     suspecte
                                                                         fails; failing, when a write that was asked
                                                                         for (``checks``) fails or is late
 suspected   a write is tried, in its turn behind all that wait          ready; failing, if it fails, if it takes
-                                                                        ``PATIENCE_SECONDS``, or if starts wait or
+                                                                        ``TIMEOUT_SECONDS``, or if starts wait or
                                                                         fail all the same
 failing     starts are refused at once, and a write is tried a second   ready, with the first that succeeds, unless
             behind each that failed                                     starts failed or waited in the last seconds
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
 OK: Final = "ok"
 _GOOD_FOR_SECONDS: Final = 2.0
 """For which a write that succeeded is taken for the present."""
-PATIENCE_SECONDS: Final = 3.0
+TIMEOUT_SECONDS: Final = 3.0
 """For which a write may be waited for."""
 _AGAIN_SECONDS: Final = 1.0
 """Between two tries, while the record takes no writes."""
@@ -82,7 +83,7 @@ class Readiness:
         self._failures: deque[tuple[float, int]] = deque(maxlen=1000)
         """Starts that failed or waited for long: when, and how many had succeeded by then."""
 
-    async def checks(self, patience: float = PATIENCE_SECONDS) -> dict[str, str]:
+    async def checks(self, patience: float = TIMEOUT_SECONDS) -> dict[str, str]:
         """Everything that must hold for runs to be accepted: ``ok``, or why not, by name.
         ``patience``: seconds for which a write may be waited for."""
         accepting = "the server is shutting down" if self.is_leaving or self._is_closing() else OK
@@ -107,7 +108,7 @@ class Readiness:
     async def _probe(self) -> None:
         try:
             while not self._is_closing():
-                if await self._look(PATIENCE_SECONDS) == OK:
+                if await self._look(TIMEOUT_SECONDS) == OK:
                     return
                 await asyncio.sleep(self._again)
         finally:
@@ -124,7 +125,7 @@ class Readiness:
         await asyncio.wait((trying,), timeout=patience)
         if not trying.done():
             late = f"the record could not be written within {patience:g} s"
-            return self._noted(late) if patience >= PATIENCE_SECONDS else late
+            return self._noted(late) if patience >= TIMEOUT_SECONDS else late
         if self._trying is trying:
             self._trying = None
         error = None if trying.cancelled() else trying.exception()

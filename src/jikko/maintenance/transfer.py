@@ -13,7 +13,7 @@ from jikko.maintenance.exported_run import BadLine, read_run, run_line
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 
-_MAX_RUNS_AT_ONCE: Final = 64
+_MAX_CONCURRENT_RUNS: Final = 64
 """Runs that are being written at one time: they share commits."""
 
 
@@ -101,7 +101,7 @@ async def import_lines(store: RunStore, lines: Iterable[bytes], *, app_id: str |
                 imported.known += 1
                 continue
             pending.append((number, store.append(append)))
-            if len(pending) >= _MAX_RUNS_AT_ONCE:
+            if len(pending) >= _MAX_CONCURRENT_RUNS:
                 await _await_append(*pending.popleft(), imported)
     finally:
         # All of them, so that each is looked at, whatever became of the first.

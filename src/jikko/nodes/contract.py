@@ -1,4 +1,4 @@
-"""What a node is to the engine: its class, and what comes of it. What the engine is to a node: ``context.py``."""
+"""The contract of nodes: their class, and their results. That of the engine: ``node_context.py``."""
 
 from collections.abc import Coroutine, Mapping
 from typing import Any, ClassVar, Protocol, runtime_checkable

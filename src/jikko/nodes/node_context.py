@@ -1,4 +1,4 @@
-"""What the engine is to a node: all that a node may touch while it runs."""
+"""The context of a node: all that it may touch while it runs."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal, Protocol

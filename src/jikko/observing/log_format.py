@@ -1,4 +1,4 @@
-"""How the lines of the log are written: as text for people, or as one JSON object a line for machines.
+"""Formats of the lines of the log: text for people, or as one JSON object a line for machines.
 
 A caller may add fields to a line: ``extra={"fields": {...}}``, of names and short values. No line has the inputs or
 outputs of runs, headers, keys, or addresses of files.

@@ -1,4 +1,4 @@
-"""Where connections may go: the address policy, applied at the moment they are made."""
+"""The guard of connections: the address policy, applied at the moment they are made."""
 
 import asyncio
 import socket

@@ -36,7 +36,7 @@ _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELET
 """Methods of requests that may be sent twice. Source: RFC 9110, section 9.2.2."""
 _SLACK: Final = 65_536
 """Bytes that any answer may have besides its body."""
-_PIECE: Final = 262_144
+_CHUNK_BYTES: Final = 262_144
 """Bytes of the body that are handed over at a time; the write timeout is for each."""
 
 
@@ -156,7 +156,7 @@ def _sendable(headers: Pairs) -> Iterable[tuple[str, str]]:
 def _data(body: bytes | Multipart | None, writing: asyncio.Timeout, seconds: float) -> "bytes | _Paced | None":
     if isinstance(body, Multipart):
         return _Paced(body, writing, seconds)
-    if body is not None and len(body) > _PIECE:
+    if body is not None and len(body) > _CHUNK_BYTES:
         return _Paced(body, writing, seconds)
     return body or None
 
@@ -173,9 +173,9 @@ class _Paced:
         loop = asyncio.get_running_loop()
         for part in encode(self._body) if isinstance(self._body, Multipart) else (self._body,):
             view = memoryview(part)
-            for start in range(0, len(view), _PIECE):
+            for start in range(0, len(view), _CHUNK_BYTES):
                 self._pace(loop.time() + self._seconds)
-                yield bytes(view[start : start + _PIECE])
+                yield bytes(view[start : start + _CHUNK_BYTES])
         self._pace(None)
 
     def _pace(self, when: float | None) -> None:

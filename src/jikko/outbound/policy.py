@@ -1,4 +1,4 @@
-"""Which addresses may be reached. Pure functions: no I/O, no name service.
+"""The address policy: which addresses may be reached. Pure functions: no I/O, no name service.
 
 Rule 1: what is not plainly a public address is refused, unless a network in ``allow`` holds it.
 Rule 2: an address that carries another one (IPv4 in IPv6, NAT64) is judged by the one that it carries.

@@ -1,4 +1,4 @@
-"""What the plugins file says: credentials, the way to the network, other names, the model of summaries."""
+"""The plugins file: credentials, the way to the network, other names, the model of summaries."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

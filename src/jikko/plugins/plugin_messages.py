@@ -1,4 +1,4 @@
-"""What plugins say, as the messages that nodes take."""
+"""Messages of plugins, as nodes take them."""
 
 from collections.abc import Mapping
 from typing import Any, Final

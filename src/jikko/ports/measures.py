@@ -1,4 +1,4 @@
-"""What parts of a process count of their work."""
+"""Measures that the parts of a process take of their work."""
 
 from collections.abc import Callable, Mapping
 

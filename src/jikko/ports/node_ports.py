@@ -1,4 +1,4 @@
-"""What nodes may use of the outside world, in one bundle."""
+"""The ports of nodes to the outside world, in one bundle."""
 
 from msgspec import Struct, field
 

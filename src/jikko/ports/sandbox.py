@@ -1,4 +1,4 @@
-"""Where code and templates of users run."""
+"""The sandbox, in which code and templates of users run."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final, Protocol, TypeAlias

@@ -1,4 +1,4 @@
-"""What a protocol or a vendor's library is to the rest of the providers."""
+"""The backend of a provider: a protocol, or a vendor's library."""
 
 from typing import Protocol
 

@@ -1,4 +1,4 @@
-"""Which backend speaks which protocol: an explicit list. A backend is imported when the first is made."""
+"""Backends by protocol: an explicit list. A backend is imported when the first is made."""
 
 from collections.abc import Mapping
 from functools import partial

@@ -1,4 +1,4 @@
-"""What is known of the model providers that Dify has plugins for, so that most users only give a key."""
+"""The catalogue of the model providers that Dify has plugins for, so that most users only give a key."""
 
 from typing import Final
 

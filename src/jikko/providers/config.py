@@ -1,4 +1,4 @@
-"""How the providers of language models are reached: what the providers file says."""
+"""The providers file: addresses, keys and models of providers."""
 
 import json
 from collections.abc import Mapping

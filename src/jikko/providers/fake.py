@@ -19,7 +19,7 @@ from jikko.values import Json
 _MARK: Final = "[fake answer"
 _QUOTED_CHARACTERS: Final = 400
 """Characters of the prompt that an answer repeats."""
-_PIECE: Final = re.compile(r"\S+\s*|\s+")
+_TOKEN: Final = re.compile(r"\S+\s*|\s+")
 _MAX_LEVELS: Final = 12
 """Of an object that a schema describes; schemas may refer to themselves."""
 
@@ -58,7 +58,7 @@ class FakeModels:
             text = _json_asked_for(request.messages) or json_example(prompt_text, repair=True) or _words(request)
         first: float | None = None
         if emit is not None and request.stream:
-            for piece in _PIECE.findall(text):
+            for piece in _TOKEN.findall(text):
                 if first is None:
                     first = time.perf_counter()
                 emit(Chunk(piece, ""))

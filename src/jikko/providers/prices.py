@@ -1,4 +1,4 @@
-"""What model calls cost, by the list that comes with this version: genai-prices' (``scripts/price_list.py``)."""
+"""Prices of model calls, by the list that comes with this version: genai-prices' (``scripts/price_list.py``)."""
 
 import asyncio
 import re

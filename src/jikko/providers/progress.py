@@ -1,4 +1,4 @@
-"""What has come of an answer so far."""
+"""Progress of an answer: the part that has come so far."""
 
 import json
 import time

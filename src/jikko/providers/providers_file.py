@@ -30,8 +30,8 @@ _KEYS: Final = (
 _NOT_OF_PLUGINS: Final = ("base_url", "api_key", "headers")
 _BASE_URLS: Final = {"jina": "https://api.jina.ai/v1", "cohere": "https://api.cohere.com/v2"}
 """Of the types that one vendor has, whatever the provider is called."""
-_OTHER: Final = ("batch", "dimensions", "query_prefix", "document_prefix", "voice")
-_MODEL_KEYS: Final = ("name", "mode", *_TRAITS, *_OTHER)
+_OPTIONAL_KEYS: Final = ("batch", "dimensions", "query_prefix", "document_prefix", "voice")
+_MODEL_KEYS: Final = ("name", "mode", *_TRAITS, *_OPTIONAL_KEYS)
 _MAX_TEXTS: Final = 2048
 """Of one request for vectors; OpenAI takes no more."""
 

@@ -52,7 +52,7 @@ from jikko.proving.script import CaseScript
 from jikko.values import Json
 
 P = TypeVar("P")
-_PIECE: Final = re.compile(r"\S+\s*|\s+")
+_TOKEN: Final = re.compile(r"\S+\s*|\s+")
 _NO_ANSWER: Final = "no mock of the case answers this call"
 
 
@@ -98,7 +98,7 @@ class CaseModels(_CasePort[Models]):
             raise ModelFailure(rule.error, kind=kinds[0] if kinds else "InvokeServerUnavailableError")
         text = rule.answer if isinstance(rule.answer, str) else json.dumps(rule.answer, ensure_ascii=False)
         if emit is not None and request.stream:
-            for piece in _PIECE.findall(text):
+            for piece in _TOKEN.findall(text):
                 emit(Chunk(piece, ""))
         return _completion(rule, text, request)
 

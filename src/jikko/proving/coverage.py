@@ -1,4 +1,4 @@
-"""Which nodes and branches of a workflow the cases of its test files came to, or the runs that are replayed on it."""
+"""Coverage: nodes and branches that the cases of test files, or replayed runs, came to."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What an evaluation measures, and the gates that it has to pass. Pure functions."""
+"""Measures of an evaluation, and the gates that it has to pass. Pure functions."""
 
 import json
 import math

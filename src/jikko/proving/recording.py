@@ -1,4 +1,4 @@
-"""What happened in a recorded run, as far as it answers a replay. Pure functions."""
+"""The recording of a run, as far as it answers a replay. Pure functions."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a replay came to, against the recorded run. Pure functions."""
+"""The verdict of a replay, against the recorded run. Pure functions."""
 
 from collections.abc import Iterator
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Whether a node of a replayed run asks the outside what it asked then. Pure functions."""
+"""Requests of a replayed run, compared with those of its recording. Pure functions."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What two runs did differently. Pure functions."""
+"""Differences of two runs. Pure functions."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping

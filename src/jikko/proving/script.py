@@ -1,4 +1,4 @@
-"""What answers the calls of one case, and what it was asked. Decides only."""
+"""The script of one case: answers to its calls, and the calls it was asked. Decides only."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence

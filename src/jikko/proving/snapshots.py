@@ -1,4 +1,4 @@
-"""What cases did last, kept in a file beside the test file: ``NAME.snapshots.json``."""
+"""Snapshots of what cases did last, in a file beside the test file: ``NAME.snapshots.json``."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What became of a case: its run, as the log tells it, against what is expected. Pure functions."""
+"""The verdict of a case: its run, by the log, against what is expected. Pure functions."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias

@@ -1,4 +1,4 @@
-"""What is kept beside runs, in tables of either database: each statement is written once (``sql``).
+"""Repositories of all that is kept beside runs, in either database: each statement is written once.
 
 A repository is given a database (``SqlDatabase``), which its opener closes. ``tests/contract`` goes through each on
 both databases.

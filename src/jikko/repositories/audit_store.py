@@ -1,4 +1,5 @@
-"""Who changed what, newest first. Nothing here changes an entry; retention removes those of starts, as it does runs."""
+"""The store of audit entries, newest first. Nothing here changes an entry; retention removes those of starts, as it
+does runs."""
 
 from __future__ import annotations  # operations are functions that are made for each call
 
@@ -37,7 +38,7 @@ _CONDITIONS: Final = {
     "until": "at <= :until::float8",
     "behind": "entry_id < :entry_id",
 }
-_OLD_STARTS: Final = "WHERE at < :before::float8 AND action IN :actions LIMIT :limit"
+_EXPIRED_STARTS: Final = "WHERE at < :before::float8 AND action IN :actions LIMIT :limit"
 _DELETE: Final = "DELETE FROM audit WHERE entry_id IN :entry_ids"
 
 
@@ -65,5 +66,5 @@ class AuditStore:
     async def prune_starts(self, before: float, *, limit: int = 500) -> int:
         """Remove entries of starts made before a moment. Returns how many. Fewer than ``limit``: there are no more."""
         # All are looked at: where reads are, so that no write waits for it.
-        old = await self._sql.read(lambda: _AUDIT.all(_OLD_STARTS, before=before, actions=STARTS, limit=limit))
+        old = await self._sql.read(lambda: _AUDIT.all(_EXPIRED_STARTS, before=before, actions=STARTS, limit=limit))
         return await self._sql.count(_DELETE, entry_ids=tuple(entry.id for entry in old)) if old else 0

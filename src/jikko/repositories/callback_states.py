@@ -1,4 +1,4 @@
-"""What the numbers in ``callbacks.state`` mean."""
+"""Meanings of the numbers in ``callbacks.state``."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Who may enter the console. Nothing is remembered between calls: any process may change it."""
+"""The store of access to the console. Nothing is remembered between calls: any process may change it."""
 
 from __future__ import annotations  # operations are functions that are made for each call
 

@@ -118,7 +118,7 @@ _OF_A_USER: Final = f"""
 SELECT key FROM conversations INDEXED BY conversations_by_update WHERE {_OF_USER} LIMIT :limit
 """
 # From each app to the next: of the conversations of an app, which may be very many, one is looked at.
-_OLD: Final = """
+_EXPIRED: Final = """
 [sqlite:
   WITH RECURSIVE apps (app) AS (
     SELECT min(app) FROM conversations
@@ -130,7 +130,7 @@ _OLD: Final = """
   LIMIT :limit]
 [postgres: SELECT key FROM conversations WHERE updated_at < :before ORDER BY updated_at LIMIT :limit]
 """
-_OLD_OF_APP: Final = f"""
+_EXPIRED_OF_APP: Final = f"""
 SELECT key FROM conversations INDEXED BY conversations_of_app WHERE {OF_APP} AND updated_at < :before
 ORDER BY updated_at LIMIT :limit
 """
@@ -366,7 +366,7 @@ class ConversationStore(ABC):
 
 def remove_old(before: float, limit: int, app_id: str | None) -> Operation[int]:
     """Remove at most ``limit`` conversations that were last updated before a time. Returns how many."""
-    sql = _OLD if app_id is None else _OLD_OF_APP
+    sql = _EXPIRED if app_id is None else _EXPIRED_OF_APP
     rows = yield Rows(sql, before=before, limit=limit, app_id=app_id)
     return (yield from _remove([row[0] for row in rows], before))
 

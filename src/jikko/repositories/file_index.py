@@ -23,7 +23,7 @@ _ADD: Final = f"{_TABLE.insert} ON CONFLICT DO NOTHING"
 _FIND: Final = _TABLE.select("WHERE file_id = :id")
 _LISTED: Final = _TABLE.select("WHERE app_id = :app_id ORDER BY created_at DESC, file_id DESC LIMIT :limit")
 _USED: Final = "UPDATE files SET used_at = :at WHERE file_id = :id"
-_OLD: Final = """
+_EXPIRED: Final = """
 SELECT file_id, app_id, end_user_id, created_at FROM files
 WHERE created_at < :before AND (used_at IS NULL OR used_at < :before) AND (created_at, file_id) > (:at, :file_id)
 ORDER BY created_at, file_id LIMIT :limit
@@ -85,7 +85,7 @@ class FileIndex:
             old: list[str] = []
             at, file_id = -math.inf, ""
             while len(old) < limit:
-                rows = yield Rows(_OLD, before=before, at=at, file_id=file_id, limit=_PAGE)
+                rows = yield Rows(_EXPIRED, before=before, at=at, file_id=file_id, limit=_PAGE)
                 for row in rows:
                     at, file_id = row[3], id_text(row[0])
                     if len(old) < limit and not keep.has(file_id, id_text(row[1]), id_text(row[2])):

@@ -1,4 +1,4 @@
-"""What plugins keep."""
+"""The storage of plugins."""
 
 from __future__ import annotations  # operations are functions that are made for each call
 

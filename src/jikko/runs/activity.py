@@ -1,4 +1,4 @@
-"""What a run is at, as its log tells: a record says it only once the run ends."""
+"""Activity of a run, by its log: the record has it only once the run ends."""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,4 +1,5 @@
-"""How many runs go on at once, and whose turn it is when one ends. Does no I/O, reads no clock and starts no task.
+"""Admission: how many runs go on at once, and whose turn it is when one ends. Does no I/O, reads no clock and starts no
+task.
 
 Apps take turns: each app has a queue of its own, and a slot that becomes free goes to the next app that has a run
 waiting, however long the queues of the others are.

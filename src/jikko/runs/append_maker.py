@@ -1,4 +1,4 @@
-"""What the store is given of a log: events, the record behind them, and what is written with them."""
+"""Appends to the store: events of a log, the record behind them, and what is written with them."""
 
 import secrets
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Where a run is, and what can be done to it there. No other module decides that.
+"""Control of runs: where a run is, and what can be done to it there. No other module decides that.
 
 =====================  ============================================  ==============================================
 place                  how it is known                               stop, submit a form

@@ -1,4 +1,4 @@
-"""How a run ends that its engine cannot end: it cannot go on, or its log cannot be written or read.
+"""Ends of runs that their engine cannot end: a run cannot go on, or its log cannot be written or read.
 
 Ending a log needs no reading of it.
 """

@@ -64,7 +64,7 @@ from jikko.runs.sharing.commands import let_go
 logger = logging.getLogger(__name__)
 
 _TRY_AGAIN_SECONDS = 1.0
-_AT_ONCE = 16
+_MAX_CONCURRENT_READS = 16
 """Runs that are read at once to be taken over: one by one, each waits for answers of the database, and all for all."""
 _IN_A_BATCH = 64
 """Runs of which those that had begun go on before the others line up: the first, while many more are to be read."""
@@ -129,7 +129,7 @@ class Recovery:
 
     async def _take_batch(self, records: Sequence[RunRecord], taken: TakenOver) -> None:
         """Raises ``ServerStopping``: this process ends."""
-        places = asyncio.Semaphore(_AT_ONCE)
+        places = asyncio.Semaphore(_MAX_CONCURRENT_READS)
         lines: list[list[Callable[[], None]]] = [[] for _ in records]
 
         async def take(record: RunRecord, line_up: list[Callable[[], None]]) -> None:

@@ -1,4 +1,4 @@
-"""What a client asks to be promised with a run."""
+"""Promises that a client asks for with a run."""
 
 from msgspec import Struct
 

@@ -1,4 +1,4 @@
-"""What children made of templates, so that others need not."""
+"""Templates as children compiled them, so that others need not."""
 
 from collections import OrderedDict
 from typing import Final, TypeAlias

@@ -1,4 +1,4 @@
-"""How much one run of a user's program may use, and how many may run."""
+"""Limits of one run of a user's program, and how many may run."""
 
 import os
 from dataclasses import dataclass, field, replace

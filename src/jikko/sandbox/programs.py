@@ -79,7 +79,7 @@ _STOOD_STILL_SECONDS: Final = 0.5
 """How late a timer is that says nothing of the program, but that this process was stopped."""
 _SHORT_SECONDS: Final = 0.1
 """After which a program lets those that began later go first."""
-_LOOK_SECONDS: Final = 0.1
+_POLL_SECONDS: Final = 0.1
 """How often it is looked at whether the request of a program is over, at most."""
 
 
@@ -131,7 +131,7 @@ async def _wait(limits: SandboxLimits, exchange: "asyncio.Future[ChildReply]", c
         under_way = 0.0 if child.asking_since is None else now - child.asking_since
         deadline = started + allowed + child.seconds_asking + under_way
         # While a request is under way, the deadline moves on: this looks again and again.
-        least = 0.0 if child.asking_since is None else _LOOK_SECONDS
+        least = 0.0 if child.asking_since is None else _POLL_SECONDS
         await asyncio.wait((exchange,), timeout=max(least, deadline - now))
         now = time.monotonic()
         if child.asking_since is not None or now < started + allowed + child.seconds_asking:

@@ -1,4 +1,4 @@
-"""What ``jikko doctor`` shows of the sandbox: each property, tried in a real child."""
+"""The self-test of the sandbox for ``jikko doctor``: each property, tried in a real child."""
 
 import time
 from collections.abc import Mapping

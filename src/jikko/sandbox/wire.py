@@ -1,4 +1,4 @@
-"""What a server and a child say to each other: one job, then one reply, each a head, a JSON text and a block of bytes.
+"""The wire between a server and a child: one job, then one reply, each a head, a JSON text and a block of bytes.
 
 The reply comes from a process that may do what a stranger tells it, so ``parse_reply`` believes nothing.
 """

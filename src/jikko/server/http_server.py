@@ -22,7 +22,7 @@ from jikko.server.ending_signals import Haste, ending_signals
 
 log = logging.getLogger(__name__)
 
-_LOOK_SECONDS: Final = 0.02
+_POLL_SECONDS: Final = 0.02
 """Between looks whether connections are open."""
 _TO_SEND: Final = 3.0
 """Seconds that requests under way have once connections close. Those that need more are cut off."""
@@ -65,10 +65,10 @@ class _Server(uvicorn.Server):
         self.config.encoded_headers.append(closing)
         began = time.monotonic()
         # One that was accepted in this turn of the loop is known as a connection only in one of the next.
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(_POLL_SECONDS)
         # uvicorn tells of no end of a connection, and looks itself in this way.
         while self.server_state.connections and time.monotonic() - began < seconds:  # noqa: ASYNC110
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
         return min(time.monotonic() - began, seconds)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What a server process does for its cluster, be it the only one or one of several."""
+"""Duties of a server process in its cluster, be it the only one or one of several."""
 
 import asyncio
 import logging

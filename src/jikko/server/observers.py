@@ -1,4 +1,4 @@
-"""What sees the runs and requests of a server process."""
+"""Observers of the runs and requests of a server process."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext

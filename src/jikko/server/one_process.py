@@ -96,7 +96,7 @@ async def serve(settings: Settings, files: Sequence[Path], hold: Hold, *, reload
 
 log = logging.getLogger(__name__)
 
-_LOOK_SECONDS: Final = 0.5
+_POLL_SECONDS: Final = 0.5
 """Seconds between looks at the files."""
 
 State: TypeAlias = tuple[int, int, int] | None
@@ -109,7 +109,7 @@ class Reloading:
     def __init__(self, files: Sequence[Path]) -> None:
         self._seen = {file: _state(file) for file in files}
 
-    async def watch(self, assembly: Assembly, *, every: float = _LOOK_SECONDS) -> None:
+    async def watch(self, assembly: Assembly, *, every: float = _POLL_SECONDS) -> None:
         """Publish each file again whenever it has changed, until cancelled. One that cannot be published is logged.
         ``every``: seconds between looks."""
         while True:

@@ -1,4 +1,4 @@
-"""What systemd hands over to a server, and is notified of: sockets that listen, and how the server is.
+"""The protocol with systemd: listening sockets that it hands over, and notifications of the server's state.
 
 Both are by the environment of the process; without it nothing of this does anything.
 """

@@ -1,4 +1,4 @@
-"""What a server process does, be it the only one or one of several."""
+"""The work of a server process, be it the only one or one of several."""
 
 import asyncio
 import contextlib

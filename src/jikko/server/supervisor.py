@@ -280,7 +280,7 @@ async def supervise(settings: Settings, workers: int, files: Sequence[Path], hol
         raise click.exceptions.Exit(code)
 
 
-_PATIENCE_SECONDS = 2.0
+_TIMEOUT_SECONDS = 2.0
 """For which workers have time to answer; of one that does not, the numbers are those of the last time."""
 
 
@@ -306,7 +306,7 @@ class Gathering:
                 channel.send(Measure())
         waiting = [self._unanswered[name] for name in workers]
         if waiting:
-            await asyncio.wait(waiting, timeout=_PATIENCE_SECONDS)
+            await asyncio.wait(waiting, timeout=_TIMEOUT_SECONDS)
         return merged([self._gone, *self._snapshots.values(), usage()])
 
     def answered(self, name: str, snapshot: Snapshot) -> None:

@@ -1,4 +1,4 @@
-"""What workflow files can call the datasets that there are, whatever keeps them."""
+"""Names of the datasets in workflow files, whatever keeps them."""
 
 from contextlib import suppress
 

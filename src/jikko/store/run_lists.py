@@ -1,4 +1,4 @@
-"""What lists of runs have in common in both databases: their order, how much is looked at, and conditions."""
+"""Lists of runs in both databases: their order, how much is looked at, and conditions."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final

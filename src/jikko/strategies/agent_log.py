@@ -1,4 +1,4 @@
-"""What an agent tells while it works: entries that begin, and end well or not; and what its models used."""
+"""The log of an agent at work: entries that begin, and end well or not; and what its models used."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence

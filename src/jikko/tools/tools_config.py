@@ -1,4 +1,4 @@
-"""What the tools file says: how to reach the tools that workflows only name."""
+"""The tools file: how to reach the tools that workflows only name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

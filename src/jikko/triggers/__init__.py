@@ -1,1 +1,1 @@
-"""What starts runs without a client that waits for them: webhooks, schedules."""
+"""Triggers start runs without a client that waits for them: webhooks, schedules."""

@@ -1,4 +1,4 @@
-"""What would become of a call of a webhook: nothing is written, and nothing starts."""
+"""The dry run of a call of a webhook: nothing is written, and nothing starts."""
 
 from collections.abc import Mapping
 from typing import Literal

@@ -1,4 +1,4 @@
-"""When a schedule is due: its own times within a start, an end and excluded days."""
+"""Due times of a schedule: its own times within a start, an end and excluded days."""
 
 import math
 from collections.abc import Sequence

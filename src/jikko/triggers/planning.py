@@ -1,4 +1,4 @@
-"""What becomes of the due times of a schedule. Decides; does no I/O.
+"""Plans for the due times of a schedule. Decides; does no I/O.
 
 All times are in seconds since the Unix epoch.
 """

@@ -41,7 +41,7 @@ _DUPLICATE_SECONDS: Final = 86_400.0
 _MAX_KEPT: Final = 500
 """Refused calls of a webhook that are kept at a time, and duplicates."""
 _MAX_REASON: Final = 500
-_FIRST_LOOK_SECONDS: Final = 1.0
+_FIRST_POLL_SECONDS: Final = 1.0
 """Until the first look at a delivery for whether its run has failed."""
 
 _BEGINNINGS: Final = (
@@ -157,7 +157,7 @@ class Webhooks:
         Raises ``NotFound``, ``StartRefused``, ``TooManyRequests``, ``ServerStopping``: see ``Triggers.start``."""
         delivery = self._delivery(webhook, arrival)
         if retries := self.options(webhook.trigger, webhook.app.name).retries:
-            delivery = replace(delivery, retries=retries, look_at=delivery.received_at + _FIRST_LOOK_SECONDS)
+            delivery = replace(delivery, retries=retries, look_at=delivery.received_at + _FIRST_POLL_SECONDS)
         options = StartOptions(claim=_claim(delivery, arrival), delivery=delivery)
         begin = partial(self._triggers.start, webhook.trigger, call.inputs, base_url=base_url, app=webhook.app)
         outcome = await self._starts.start(webhook.app, options, begin)

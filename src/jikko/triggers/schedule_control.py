@@ -1,4 +1,4 @@
-"""What people ask of schedules: when they run next, and what became of due times; pause, resume, fire, backfill."""
+"""Control of schedules: next and past due times; pause, resume, fire, backfill."""
 
 from itertools import islice
 from typing import Final
@@ -20,7 +20,7 @@ from jikko.triggers.workflow_schedule import Schedule, ScheduleReader
 BY_HAND: Final = "by hand"
 """``DueTime.why`` of a run that was asked for now."""
 _SHOWN: Final = 10
-_MOST_AT_ONCE: Final = 10_000
+_MAX_BACKFILL: Final = 10_000
 """Due times that one backfill adds."""
 _LONGEST_PAUSE: Final = 3650 * 86_400.0
 
@@ -127,7 +127,7 @@ def _within(asked: tuple[DueTimes, float, float]) -> list[float]:
     times, since, until = asked
     found: list[float] = []
     for due in giving_way(between(times, since - 0.001, until)):
-        if len(found) == _MOST_AT_ONCE:
-            raise InvalidParam(f"More than {_MOST_AT_ONCE} due times; backfill a shorter time.")
+        if len(found) == _MAX_BACKFILL:
+            raise InvalidParam(f"More than {_MAX_BACKFILL} due times; backfill a shorter time.")
         found.append(due)
     return found

@@ -1,4 +1,4 @@
-"""What the operator sets for a schedule, beside what its workflow says: entries of the triggers file."""
+"""The operator's options for a schedule, beside those of its workflow: entries of the triggers file."""
 
 from collections.abc import Mapping
 from datetime import date, datetime

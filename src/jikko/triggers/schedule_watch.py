@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_LOOK_SECONDS: Final = 10.0
+_POLL_SECONDS: Final = 10.0
 """After which there is a look though nothing is due: imports and commands tell no server, nor does a clock that is set
 forward."""
 _TRY_AGAIN_SECONDS: Final = 5.0
@@ -51,7 +51,7 @@ class ScheduleWatch:
     @staticmethod
     def alarm(clock: Clock) -> Alarm:
         """Make what wakes it."""
-        return Alarm(clock, look_seconds=_LOOK_SECONDS)
+        return Alarm(clock, look_seconds=_POLL_SECONDS)
 
     async def watch(self) -> None:
         """Deal with what is due when it is, until cancelled."""

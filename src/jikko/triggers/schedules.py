@@ -27,9 +27,9 @@ log = logging.getLogger(__name__)
 
 _TRY_AGAIN_SECONDS: Final = 5.0
 """Until a schedule is looked at again whose run could not be started."""
-_LOOK_SECONDS: Final = 10.0
+_POLL_SECONDS: Final = 10.0
 """Until one is looked at again that waits for a run, though nothing was heard of its end."""
-_AT_ONCE: Final = 100
+_BATCH_SCHEDULES: Final = 100
 """Schedules that are dealt with together."""
 
 
@@ -60,7 +60,7 @@ class Schedules:
     async def look(self) -> None:
         """Deal with all that is due now.
         Raises ``StoreUnavailable``: the record cannot be used. What was not dealt with is due still."""
-        while due := await self._store.due(self._clock(), _AT_ONCE):
+        while due := await self._store.due(self._clock(), _BATCH_SCHEDULES):
             found = await asyncio.gather(*map(self._handle, due), return_exceptions=True)
             if errors := [each for each in found if each is not None]:
                 raise errors[0]
@@ -192,7 +192,7 @@ class Schedules:
         queued = {time.due for time in waiting} | {time.due for time in noted if time.state == "waiting"}
         queued -= {time.due for time in noted if time.state != "waiting"}
         if queued:
-            look = self._clock() + _LOOK_SECONDS
+            look = self._clock() + _POLL_SECONDS
             state = replace(state, wake=look if state.wake is None else min(look, state.wake))
         await self._store.save(state, noted, forget_before=self._clock() - KEPT_SECONDS)
         if queued:

@@ -1,4 +1,5 @@
-"""Who called a webhook: signatures over the raw bytes, bearer tokens, passwords, and challenges. Does no I/O."""
+"""Verification of callers of a webhook: signatures over the raw bytes, bearer tokens, passwords, and challenges. Does
+no I/O."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""What the operator sets for a webhook, beside what its workflow says: entries of the triggers file."""
+"""The operator's options for a webhook, beside those of its workflow: entries of the triggers file."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,1 +1,1 @@
-"""What the console works with: what there is from the start, and what its first visitor has imported."""
+"""The factory of the console: a part made at the start, and one imported for its first visitor."""

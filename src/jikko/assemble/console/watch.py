@@ -1,4 +1,4 @@
-"""What a server with a console has before anybody opens it: an eye on runs, and who may enter."""
+"""The part of the console that a server has before anybody opens it: an observer of runs, and access."""
 
 from functools import partial
 from importlib import import_module

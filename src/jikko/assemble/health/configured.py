@@ -1,4 +1,5 @@
-"""What is set: the files of providers and tools, plugins, where files are kept, and what is only for trying."""
+"""Checks of the settings: the files of providers and tools, plugins, where files are kept, and what is only for
+trying."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What is installed: Python, and the libraries that are optional."""
+"""Checks of what is installed: Python, and the libraries that are optional."""
 
 import importlib.metadata
 import platform

@@ -1,4 +1,4 @@
-"""What the machine gives a server: a folder to write to, room in it, and files to open."""
+"""Checks of the machine: a folder to write to, room in it, and files to open."""
 
 import os
 import shutil

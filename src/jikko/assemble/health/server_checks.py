@@ -1,4 +1,4 @@
-"""What several servers need: looked at one after the other, whatever is wrong with those before."""
+"""Checks of what several servers need, each made whatever is wrong with those before."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable

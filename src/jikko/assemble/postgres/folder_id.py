@@ -1,4 +1,4 @@
-"""What the database knows a data folder by."""
+"""The id by which the database knows a data folder."""
 
 from pathlib import Path
 

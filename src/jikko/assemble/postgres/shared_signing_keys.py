@@ -38,9 +38,9 @@ def change_keys(settings: Settings, *, forget: bool) -> int:
         else:
             new = await sharing.add_key(database)
             # First all accept it, then it signs: so none meets a link that it does not know.
-            await asyncio.sleep(2 * sharing.LOOK_SECONDS)
+            await asyncio.sleep(2 * sharing.POLL_SECONDS)
             count = await sharing.make_newest(database, new)
-        await asyncio.sleep(2 * sharing.LOOK_SECONDS)
+        await asyncio.sleep(2 * sharing.POLL_SECONDS)
         return count
 
     return with_database(settings, change)

@@ -1,4 +1,4 @@
-"""How a conversation begins: what the app says first, and the inputs that it wants."""
+"""The beginning of a conversation: the app's opening, and the inputs that it wants."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the data folder and the settings say of the workflows that ``check`` and ``show`` are asked about."""
+"""Facts of the data folder and the settings about the workflows that ``check`` and ``show`` are asked about."""
 
 from typing import Any
 

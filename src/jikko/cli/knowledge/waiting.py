@@ -10,7 +10,7 @@ import click
 from jikko.ports.stores.knowledge.records import UNDER_WAY
 from jikko.terminal_text import harmless
 
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 
 
 async def finish(knowledge: Any, dataset_id: str, ids: set[str], *, quiet: bool, within: str = "") -> int:
@@ -27,7 +27,7 @@ async def finish(knowledge: Any, dataset_id: str, ids: set[str], *, quiet: bool,
         try:
             while (left := await open_documents()) and not working.done():
                 bar.update(len(ids) - left - bar.pos)
-                await asyncio.sleep(_LOOK_SECONDS)
+                await asyncio.sleep(_POLL_SECONDS)
             bar.update(len(ids) - bar.pos)
         finally:
             working.cancel()

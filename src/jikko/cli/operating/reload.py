@@ -16,8 +16,8 @@ from jikko.cluster.data_folder_lock import owner_of
 from jikko.exit_codes import ExitCode
 from jikko.settings import Settings
 
-_PATIENCE_SECONDS: Final = 60.0
-_LOOK_AGAIN: Final = 0.02
+_TIMEOUT_SECONDS: Final = 60.0
+_POLL_SECONDS: Final = 0.02
 
 
 @click.command()
@@ -51,7 +51,7 @@ def reloaded(settings: Settings) -> bool:
         os.kill(before.pid, signal.SIGUSR1)
     except OSError as error:
         raise Failure(f"{before} cannot be told: {error.strerror}.", exit_code=ExitCode.UNAVAILABLE) from None
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         now = owner_of(settings.home)
         if now is None or (now.pid and now.pid != before.pid):
@@ -60,7 +60,7 @@ def reloaded(settings: Settings) -> bool:
             if now.refused:
                 raise Failure(f"{now.refused}\nWhat they said before goes on to hold.", code="refused")
             return True
-        time.sleep(_LOOK_AGAIN)
+        time.sleep(_POLL_SECONDS)
     raise Failure(f"{before} does not answer.", exit_code=ExitCode.UNAVAILABLE, code="no_server")
 
 

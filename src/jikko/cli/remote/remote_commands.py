@@ -1,4 +1,4 @@
-"""Which commands work over the management API, and which on this machine alone, with the reason."""
+"""Commands over the management API, and those for this machine alone, with the reason."""
 
 from collections.abc import Callable, Mapping
 from inspect import signature

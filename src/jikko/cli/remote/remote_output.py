@@ -1,4 +1,4 @@
-"""What commands print of the answers of the management API: as they are with ``--json``, else their fields."""
+"""Output of commands over the management API: as they are with ``--json``, else their fields."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence

@@ -20,7 +20,7 @@ from jikko.runs.left_runs import stop_left
 from jikko.runs.reading.short_ids import run_of
 from jikko.settings import Settings
 
-_LOOK_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 """Between looks at a run that a server executes."""
 _BY_CURRENT = "That was by the version of the run; --current repeats it by the app's current version."
 
@@ -32,7 +32,7 @@ async def follow(settings: Settings, run_id: str, as_json: bool) -> int:
     """Show the events of a RUN, from its first to its end, also while it goes on. Ctrl-C leaves the run alone."""
     ending = Ending()
     # The process that executes the run does not know of this one, and tells it nothing.
-    async with assembled(existing(settings), look_seconds=_LOOK_SECONDS) as assembly:
+    async with assembled(existing(settings), look_seconds=_POLL_SECONDS) as assembly:
         record = await run_of(assembly.store, run_id)
         following = asyncio.ensure_future(Watch(assembly, record, ProgressReporter(as_json=as_json)).to_end_or_pause())
         with ending.asked(following.cancel):

@@ -1,4 +1,4 @@
-"""How far an evaluation is, on standard error."""
+"""Progress of an evaluation, on standard error."""
 
 import os
 from typing import Final

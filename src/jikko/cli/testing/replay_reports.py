@@ -1,4 +1,4 @@
-"""What became of replayed runs, for people and programs."""
+"""Reports of replayed runs, for people and programs."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What became of cases, for people, programs and CI systems."""
+"""Reports of cases, for people, programs and CI systems."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""How a process gets into NATS: whom it trusts, and by what it is known.
+"""Access to NATS: trusted authorities, and credentials.
 
 Files are read anew for each connection, so that one that is replaced, as certificates are now and then, needs no
 restart.

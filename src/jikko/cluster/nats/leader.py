@@ -1,4 +1,4 @@
-"""Which member leads: the one whose name is kept for the role, for as long as it renews it."""
+"""Leader election: the leader is the one whose name is kept for the role, for as long as it renews it."""
 
 import asyncio
 import contextlib

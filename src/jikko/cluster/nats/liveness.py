@@ -1,4 +1,4 @@
-"""Which members of a cluster live, by their last heartbeats. Decides; does no I/O.
+"""Liveness of the members of a cluster, by their last heartbeats. Decides; does no I/O.
 
 Every member says again and again that it is there, and hears what all say, itself too. Silence of another is believed
 only by one that hears itself: a process that stood still, or whose NATS was away, has heard nobody, and that says

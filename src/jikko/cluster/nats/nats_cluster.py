@@ -48,7 +48,7 @@ from jikko.ports.measures import ClusterMeasures
 
 logger = logging.getLogger(__name__)
 
-_PATIENCE_SECONDS: Final = 10.0
+_TIMEOUT_SECONDS: Final = 10.0
 """After which a member that does not answer counts as one that does not have the run."""
 _ON_THE_WAY_SECONDS: Final = 1.0
 """What an answer may take beyond the time for which it was to be waited."""
@@ -104,7 +104,7 @@ class NatsCluster:
         *,
         seconds: float,
         version: str = "",
-        patience: float = _PATIENCE_SECONDS,
+        patience: float = _TIMEOUT_SECONDS,
         measures: ClusterMeasures | None = None,
     ) -> None:
         """Args:

@@ -1,4 +1,4 @@
-"""Why NATS cannot be used, in words for whoever set it up, and what to do."""
+"""Diagnostics of NATS: why it cannot be used, in words for whoever set it up, and what to do."""
 
 import os
 import ssl

@@ -1,4 +1,4 @@
-"""What members of a cluster say to each other over NATS, as bytes.
+"""Messages between members of a cluster over NATS, as bytes.
 
 A request may be longer than NATS takes in one message, so it goes in parts: a byte that says whether more come, 16 that
 name the request, then its JSON. What a member does not understand, since it is of another version, it does not have.

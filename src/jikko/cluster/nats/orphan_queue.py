@@ -24,11 +24,11 @@ _PULL_SECONDS: Final = 5.0
 _TRY_AGAIN_SECONDS: Final = 0.5
 _LOOKS: Final = 3
 """Times that an entry is looked at whose member seems to live, and for its life besides; then it does."""
-_LOOK_SECONDS: Final = 0.5
+_POLL_SECONDS: Final = 0.5
 """Between these."""
 _AT_IT_PART: Final = 1 / 8
 """Of a member's life: between the times that NATS is told that an entry is still being worked on."""
-_AT_ONCE: Final = 4
+_MAX_CONCURRENT_ENTRIES: Final = 4
 """Entries that one member works on."""
 _TRIES: Final = 60
 _MAX_SHARES: Final = 16
@@ -54,7 +54,7 @@ class OrphanQueue:
         self._lives = lives
         self._seconds = seconds
         self._pulling: JetStreamContext.PullSubscription | None = None
-        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._places = asyncio.Semaphore(_MAX_CONCURRENT_ENTRIES)
         self._working: set[asyncio.Task[None]] = set()
 
     async def put(self, orphans: Iterable[OrphanedRuns], *, once: str, tries: int = _TRIES) -> None:
@@ -114,17 +114,17 @@ class OrphanQueue:
 
     async def _work(self, message: Msg) -> None:
         at_it = asyncio.get_running_loop().create_task(_say_so(message, self._seconds * _AT_IT_PART))
-        looks = _LOOKS + math.ceil(self._seconds / _LOOK_SECONDS)
+        looks = _LOOKS + math.ceil(self._seconds / _POLL_SECONDS)
         try:
             orphans = orphans_of(message.data)
             if orphans is not None and self._lives(orphans.holder) and message.metadata.num_delivered < looks:
                 # It has said that it ends, and this member has not heard it yet; others have missed it sooner than this
                 # one, which may have stood still; or it has come back.
-                await message.nak(delay=_LOOK_SECONDS)
+                await message.nak(delay=_POLL_SECONDS)
                 return
             is_left = orphans is not None and bool(orphans.holder) and not self._lives(orphans.holder)
             if orphans is not None and is_left and not await self._taken(orphans):
-                await message.nak(delay=_LOOK_SECONDS)
+                await message.nak(delay=_POLL_SECONDS)
                 return
             await message.ack()
         except ServerStopping:

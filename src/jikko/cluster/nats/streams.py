@@ -1,4 +1,4 @@
-"""What NATS keeps for one cluster, and under which names.
+"""Streams and buckets that NATS keeps for one cluster, and their names.
 
 ==================  ===================================  =============================================================
 subject             kept                                 what for

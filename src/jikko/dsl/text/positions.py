@@ -1,4 +1,4 @@
-"""Where in its text the parts of a DSL file are. Read only on demand: most files are never shown.
+"""Positions of the parts of a DSL file in its text. Read only on demand: most files are never shown.
 
 Nothing here recurses, and an alias costs nothing: it stands for the place where its value is written.
 """

@@ -1,4 +1,4 @@
-"""What a client of AG-UI asks: its request, as a question. Source: AG-UI's specification 1.0, “RunAgentInput”."""
+"""Requests of AG-UI clients, as questions. Source: AG-UI's specification 1.0, “RunAgentInput”."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal

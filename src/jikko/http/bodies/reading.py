@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 UNREADABLE: Final = "The browser (or proxy) sent a request that this server could not understand."
 SMALL_BYTES: Final = 65_536
 """Bytes of a body that needs no room: a connection may have as many before it is asked for any."""
-_AT_ONCE: Final = 2
+_MAX_CONCURRENT_DECODINGS: Final = 2
 """Large bodies that are decoded at once: while one is, it is in memory up to three times."""
 
 
@@ -43,7 +43,7 @@ class Bodies:
         """
         self._memory = memory
         self.room = MemoryBudget(memory, app_share, seconds) if memory else None
-        self.decoding = FairSemaphore(_AT_ONCE, app_share)
+        self.decoding = FairSemaphore(_MAX_CONCURRENT_DECODINGS, app_share)
 
     async def enter(self, app_id: str, size: int) -> Reservation | None:
         """Wait for room; ``None`` where there is no limit. Raises ``NoRoom``: there was none for too long."""

@@ -1,4 +1,4 @@
-"""What addresses of the console ask for behind the ``?``, and in their paths."""
+"""Query and path parameters of the console."""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""What a run did otherwise than another one, and a test that it may not."""
+"""Changes between two runs, and a test that allows none."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
@@ -20,7 +20,7 @@ from jikko.values import Json, encode_json
 
 _MAX_NODES: Final = 500
 _MAX_FIELDS: Final = 50
-_KEPT: Final = 1000
+_MAX_CHARACTERS: Final = 1000
 """Characters of a value that is cut."""
 _MAX_TEST: Final = 1_000_000
 """Bytes of a test as JSON: of 100,000 objects it takes two seconds to write."""
@@ -123,4 +123,5 @@ def _short(value: Json) -> Json:
     whole = encode_json(value)
     if len(whole) <= MAX_WHOLE_BYTES:
         return value
-    return f"{(value if isinstance(value, str) else whole[: 4 * _KEPT].decode(errors='ignore'))[:_KEPT]}…"
+    text = value if isinstance(value, str) else whole[: 4 * _MAX_CHARACTERS].decode(errors="ignore")
+    return f"{text[:_MAX_CHARACTERS]}…"

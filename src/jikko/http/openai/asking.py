@@ -1,4 +1,4 @@
-"""Who asks which app by a request of OpenAI's wire."""
+"""The asker and the app of a request by OpenAI's wire."""
 
 from collections.abc import Mapping
 from typing import Any

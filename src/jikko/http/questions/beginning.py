@@ -1,4 +1,4 @@
-"""Who asks which app by a protocol of others, and how the run that answers begins."""
+"""The asker and the app of a request by another protocol, and the beginning of the run that answers."""
 
 import io
 from collections.abc import Mapping

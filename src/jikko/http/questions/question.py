@@ -1,4 +1,4 @@
-"""What a list of messages asks of an app: decided without I/O.
+"""The question that a list of messages asks of an app. No I/O.
 
 The last message of the user is the question. What the messages before it say is the memory that a new conversation
 begins with; a conversation that is there has its own, and of the messages only the question counts. Instructions

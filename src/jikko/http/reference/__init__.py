@@ -20,9 +20,9 @@ POLICY: Final = (
 """``Content-Security-Policy`` of the page."""
 FILES: Final = {"reference.css": "text/css; charset=utf-8", "reference.js": "text/javascript; charset=utf-8"}
 """What the page loads from beside it, and its media types."""
-_AT_ONCE: Final = 8
+_ADDRESSES_PER_TURN: Final = 8
 """Addresses that are read before the event loop may go on."""
-_PIECES_AT_ONCE: Final = 500
+_PIECES_PER_TURN: Final = 500
 """Pieces of the page, of which a millisecond makes some."""
 
 
@@ -44,7 +44,7 @@ def reference_page(description: dict[str, Any], base: str = "./") -> str:
     schemas: dict[str, Schema] = description["components"]["schemas"]
     schemes: dict[str, Schema] = description["components"]["securitySchemes"]
     tags: dict[str, list[dict[str, Any]]] = {}
-    for path, methods in giving_way(description["paths"].items(), _AT_ONCE):
+    for path, methods in giving_way(description["paths"].items(), _ADDRESSES_PER_TURN):
         for method, operation in methods.items():
             tags.setdefault(operation["tags"][0], []).append(_operation(method, path, operation, schemas))
     pieces = environment.from_string(source).generate(
@@ -54,7 +54,7 @@ def reference_page(description: dict[str, Any], base: str = "./") -> str:
         tags=tags,
         schemas={name: {**schema, "fields": _fields(schema)} for name, schema in sorted(schemas.items())},
     )
-    return "".join(giving_way(pieces, _PIECES_AT_ONCE))
+    return "".join(giving_way(pieces, _PIECES_PER_TURN))
 
 
 def _operation(method: str, path: str, operation: dict[str, Any], schemas: dict[str, Schema]) -> dict[str, Any]:

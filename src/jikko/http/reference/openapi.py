@@ -28,7 +28,7 @@ _RETRY_AFTER: Final = {
         "schema": {"type": "integer", "minimum": 1},
     }
 }
-_AT_ONCE: Final = 8
+_OPERATIONS_PER_TURN: Final = 8
 """Operations that are described before the event loop may go on."""
 _WHAT = {
     400: "The request is wrong.",
@@ -52,7 +52,7 @@ def openapi(version: str, root_path: str = "") -> dict[str, Any]:
     """The description, as OpenAPI 3.1. To be made off the event loop.
     ``root_path``: the path below which clients reach the server."""
     return described(
-        giving_way(OPERATIONS, _AT_ONCE),
+        giving_way(OPERATIONS, _OPERATIONS_PER_TURN),
         title="Jikko",
         version=version,
         description="Dify's workflow Service API, and what Jikko adds to it. Every error is an object with code, "

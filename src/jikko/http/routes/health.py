@@ -1,4 +1,4 @@
-"""Whether the server is well, for those who restart it, send it requests, or want to know."""
+"""Health and readiness of the server, for those who restart it, send it requests, or want to know."""
 
 import os
 from typing import Annotated, Final
@@ -14,7 +14,7 @@ from jikko.maintenance.readiness import OK
 
 _STALL_SECONDS: Final = 10.0
 """A loop that stands still for longer is not well."""
-_PATIENCE_SECONDS: Final = 1.0
+_TIMEOUT_SECONDS: Final = 1.0
 """For which people wait."""
 
 
@@ -90,7 +90,7 @@ async def health(request: Request) -> SendableResponse:
     Always 200. Tells which process answers: there may be several.
     """
     api = request.api
-    checks = await api.readiness.checks(_PATIENCE_SECONDS)
+    checks = await api.readiness.checks(_TIMEOUT_SECONDS)
     return json_response(
         Health(
             version=__version__,

@@ -1,4 +1,4 @@
-"""What a client can learn of an app. Source: docs/dify-behaviour.md, “App information”."""
+"""Facts about an app for its clients. Source: docs/dify-behaviour.md, “App information”."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any

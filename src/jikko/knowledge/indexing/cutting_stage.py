@@ -38,7 +38,7 @@ def pairs(answer: str) -> Iterator[tuple[str, str]]:
             yield question, _INDENT.sub("\n", text.strip())
 
 
-_QUESTIONS_AT_ONCE = 4
+_MAX_CONCURRENT_QUESTIONS = 4
 """Chunks of one document whose questions are asked for at a time."""
 
 
@@ -76,7 +76,7 @@ class Cutter:
         return await self._questions(document, found) if document.form == "qa_model" else found
 
     async def _questions(self, document: Document, chunks: Sequence[DraftSegment]) -> list[DraftSegment]:
-        places = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
+        places = asyncio.Semaphore(_MAX_CONCURRENT_QUESTIONS)
 
         async def asked(chunk: DraftSegment) -> list[DraftSegment]:
             async with places:

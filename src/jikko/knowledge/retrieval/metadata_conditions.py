@@ -1,4 +1,4 @@
-"""Which documents meet conditions on their metadata. Source: docs/dify-behaviour.md, “Metadata conditions”."""
+"""Conditions on the metadata of documents. Source: docs/dify-behaviour.md, “Metadata conditions”."""
 
 import math
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What is looked for, and its vectors: made once for each model, however many datasets are searched with it."""
+"""A query and its vectors: made once for each model, however many datasets are searched with it."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""How a document is cleaned and cut: its process rule, as clients send it and as it is kept."""
+"""The process rule of a document, by which it is cleaned and cut, as clients send it and as it is kept."""
 
 from typing import Any, Final, Literal, TypeAlias
 

@@ -14,7 +14,7 @@ from jikko.ports.stores.blob_store import FileMissing
 from jikko.ports.stores.object_store import ObjectStore
 from jikko.private import make_folder, opener
 
-_AT_ONCE: Final = 8
+_MAX_CONCURRENT_READS: Final = 8
 """Blocks that are read at the same time."""
 
 
@@ -44,7 +44,7 @@ class InBucket:
             except FileMissing:
                 damaged.add(digest)
 
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with ThreadPoolExecutor(_MAX_CONCURRENT_READS) as pool:
             list(pool.map(look, sorted(set(stored.blocks()))))
         found = [f"{path} is damaged" for path, file in stored.files.items() if damaged.intersection(file.blocks)]
         found += [
@@ -61,7 +61,7 @@ class InBucket:
             make_folder(home / path)
             (home / path).chmod(mode | 0o700)
         # Each file by one thread: one is written in order.
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with ThreadPoolExecutor(_MAX_CONCURRENT_READS) as pool:
             _all(pool.map(lambda entry: self._file(home / entry[0], entry[1].blocks), stored.files.items()))
             contents = home / CONTENTS
             _all(

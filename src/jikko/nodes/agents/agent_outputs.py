@@ -1,4 +1,4 @@
-"""What an agent says, folded into the outputs of its node. Source: docs/dify-behaviour.md, “Agent”."""
+"""Messages of an agent, folded into the outputs of its node. Source: docs/dify-behaviour.md, “Agent”."""
 
 import asyncio
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What version 2 of a Variable Assigner may do to which type. Source: docs/dify-behaviour.md, “Variable assigner”."""
+"""Operations of a Variable Assigner, version 2, by type. Source: docs/dify-behaviour.md, “Variable assigner”."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What is recorded for a whole group of an aggregator: its variable. Source: Dify 1.15, recording aggregator_groups."""
+"""The variable that is recorded for a whole group of an aggregator. Source: Dify 1.15, recording aggregator_groups."""
 
 from jikko.ids import new_id
 from jikko.values import Json, Selector, type_of

@@ -1,4 +1,4 @@
-"""What language models used, added up."""
+"""Usage of language models, added up."""
 
 from collections.abc import Iterable
 from decimal import Decimal

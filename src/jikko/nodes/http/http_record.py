@@ -1,4 +1,4 @@
-"""What is recorded of the request of an HTTP Request node: its text, as HTTP/1.1 would have it."""
+"""The recorded request of an HTTP Request node: its text, as HTTP/1.1 would have it."""
 
 from urllib.parse import urlencode, urlparse
 

@@ -1,4 +1,4 @@
-"""What an HTTP Request node makes of the answer: a text, or a file. Source: docs/dify-behaviour.md, “HTTP request”."""
+"""The response of an HTTP Request node: a text, or a file. Source: docs/dify-behaviour.md, “HTTP request”."""
 
 import codecs
 from email.message import Message

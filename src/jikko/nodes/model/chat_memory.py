@@ -1,4 +1,4 @@
-"""What a model is told of the conversation so far. Source: docs/dify-behaviour.md, “Memory”."""
+"""Chat memory: the part of the conversation that a model is told. Source: docs/dify-behaviour.md, “Memory”."""
 
 from collections.abc import Sequence
 from typing import Final, Self
@@ -20,7 +20,7 @@ _MAX_MESSAGES: Final = 500
 _UNKNOWN_CONTEXT: Final = 2000
 """Tokens of history for a model whose context has an unknown size."""
 _EVERYTHING: Final = 1 << 40
-_AT_ONCE: Final = 20
+_BATCH_MESSAGES: Final = 20
 """Messages that are read at once: most histories end at the budget of tokens, long before their beginning."""
 _FILE_TOKENS: Final = 800
 """What a file is taken to need."""
@@ -95,7 +95,7 @@ class Memory(Struct, frozen=True):
         found: list[MemoryText] = []
         before = turn.message_id
         while left > 0:
-            page = await _page(ctx, turn.conversation_id, before, min(left, _AT_ONCE))
+            page = await _page(ctx, turn.conversation_id, before, min(left, _BATCH_MESSAGES))
             for message in page:
                 user = tuple(message.files) if with_files else ()
                 own = tuple(message.answer.files) if with_files else ()

@@ -1,4 +1,4 @@
-"""How much a tool may say in one call, by JIKKO_TOOL_MAX_TEXT, _MAX_FILES and _FILE_COUNT. Dify has no such limits."""
+"""Limits of the answer of a tool, by JIKKO_TOOL_MAX_TEXT, _MAX_FILES and _FILE_COUNT. Dify has no such limits."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What a tool says, folded into the outputs of its node. Source: docs/dify-behaviour.md, “Tool outputs”."""
+"""Messages of a tool, folded into the outputs of its node. Source: docs/dify-behaviour.md, “Tool outputs”."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What a process uses of its machine, and what is known of a server as a whole."""
+"""Resource usage of a process, and of a server as a whole."""
 
 import os
 import resource

@@ -35,7 +35,7 @@ _IDLE_SECONDS: Final = 600.0
 _CONNECTIONS: Final = 128
 CONNECTING: Final = 8
 """Connections to the outside that one plugin makes at the same time: their names take threads."""
-_PIECE: Final = 65_536
+_CHUNK_BYTES: Final = 65_536
 _UPLOAD: Final = 32 << 20
 _HOP_BY_HOP: Final = ("proxy-authorization", "proxy-connection", "connection", "keep-alive", "te", "upgrade")
 _USER: Final = "plugin"
@@ -185,7 +185,7 @@ class NetworkGate:
             try:
                 while True:
                     async with asyncio.timeout(_IDLE_SECONDS):
-                        piece = await reader.read(_PIECE)
+                        piece = await reader.read(_CHUNK_BYTES)
                     if not piece:
                         break
                     last[0] = asyncio.get_running_loop().time()

@@ -10,7 +10,7 @@ from jikko.plugins.process.budget import CONNECTION, READ, Budget, Payer
 
 log = logging.getLogger(__name__)
 
-_REFUSED_AT_ONCE: Final = 16
+_MAX_CONCURRENT_REFUSALS: Final = 16
 """Connections beyond the bound that are answered why at the same time; the rest waits to be accepted."""
 _RETRY_SECONDS: Final = 1.0
 
@@ -58,7 +58,7 @@ class Listener:
     async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            while len(self._open) >= self._most + _REFUSED_AT_ONCE:
+            while len(self._open) >= self._most + _MAX_CONCURRENT_REFUSALS:
                 self._room.clear()
                 await self._room.wait()
             try:

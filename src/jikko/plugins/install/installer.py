@@ -17,7 +17,7 @@ from jikko.plugins.package.declaration import Plugin
 from jikko.plugins.package.package_archive import Archive, PackageRefused, unpack
 from jikko.private import remove
 
-_AT_ONCE: Final = 4
+_MAX_CONCURRENT_INSTALLS: Final = 4
 """Plugins that are installed at the same time: uv uses all cores by itself, and mostly waits for an index."""
 Try: TypeAlias = Callable[[Entry], Awaitable[None]]
 """Starts a plugin once, which is in its place but not listed. Raises ``PackageRefused``: it does not start."""
@@ -69,7 +69,7 @@ class PluginInstaller:
         ``tell``: Called with the number of each package and what came of it, as soon as that is known.
         Raises ``InvalidSettings``: the folder, or uv, cannot be used.
         """
-        installed, places = self._installed, asyncio.Semaphore(_AT_ONCE)
+        installed, places = self._installed, asyncio.Semaphore(_MAX_CONCURRENT_INSTALLS)
         results: dict[int, InstallResult | PackageRefused] = {}
 
         def note(number: int, done: InstallResult | PackageRefused) -> None:

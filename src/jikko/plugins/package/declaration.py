@@ -1,4 +1,4 @@
-"""What a plugin says of itself: its manifest, providers, tools, strategies and models, from YAML to frozen structs."""
+"""The declaration of a plugin: its manifest, providers, tools, strategies and models, from YAML to frozen structs."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""How workflows name plugins and their providers. Source: docs/dify-behaviour.md, “Older files”."""
+"""Names of plugins and their providers in workflows. Source: docs/dify-behaviour.md, “Older files”."""
 
 import re
 from collections.abc import Mapping

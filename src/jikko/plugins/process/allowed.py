@@ -1,4 +1,4 @@
-"""Which system calls a plugin may make. What is not listed fails with ``EPERM``.
+"""System calls that a plugin may make. Others fail with ``EPERM``.
 
 What a call may do depends on its arguments where it could reach another process, another host or memory that nothing
 limits. What depends on a path is Landlock's part; the calls that Landlock does not know are not allowed.

@@ -101,7 +101,7 @@ def _wrong(what: str) -> PluginFailure:
     return PluginFailure("PluginProtocol", f"The plugin sends {what}.")
 
 
-_AT_ONCE: Final = 64
+_MAX_CONCURRENT_REQUESTS: Final = 64
 """Requests of one call that are answered at once; more wait."""
 _MAX_WAITING: Final = 2000
 _REFUSED: Final = "The host takes no more requests of this call."
@@ -142,7 +142,7 @@ class Invocation:
         self._blobs = Blobs(limits.file)
         self._bytes = self._messages = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._places = asyncio.Semaphore(_MAX_CONCURRENT_REQUESTS)
         self.exceeded = False
         """Whether it said more than a call may: its process is then not to be trusted any more."""
 

@@ -28,7 +28,7 @@ from jikko.plugins.process.plugin_wire import (
 )
 from jikko.plugins.process.process_groups import ProcessGroup, ProcessSession
 
-_PIECE: Final = 1 << 15
+_CHUNK_BYTES: Final = 1 << 15
 """Bytes that are read at a time."""
 _LAST_WORDS: Final = 600
 _MAX_BEGINNING: Final = 65_536
@@ -103,7 +103,12 @@ class PluginProcess:
         payer = Payer(budget)
         try:
             started = await spawn(
-                command, folder=folder, environment=environment, descriptors=descriptors, limit=_PIECE * 4, payer=payer
+                command,
+                folder=folder,
+                environment=environment,
+                descriptors=descriptors,
+                limit=_CHUNK_BYTES * 4,
+                payer=payer,
             )
         except OSError as error:
             if group is not None:
@@ -264,7 +269,7 @@ class PluginProcess:
         stdout = self._process.stdout
         assert stdout is not None
         rest = bytearray()
-        while received := await stdout.read(_PIECE):
+        while received := await stdout.read(_CHUNK_BYTES):
             if b"\n" not in received:
                 rest += received
             else:
@@ -335,7 +340,7 @@ class PluginProcess:
     async def _read_errors(self) -> None:
         stderr = self._process.stderr
         assert stderr is not None
-        while received := await stderr.read(_PIECE):
+        while received := await stderr.read(_CHUNK_BYTES):
             if not self.last_heartbeat_at and len(self._beginning) < _MAX_BEGINNING:
                 self._beginning += received
             words = received[-_LAST_WORDS * 5 :].decode(errors="replace")

@@ -1,4 +1,4 @@
-"""What processes use, as ``/proc`` reports it: memory, tasks, and files that have no name any more."""
+"""Resource usage of processes, by ``/proc``: memory, tasks, and files that have no name any more."""
 
 import os
 import re

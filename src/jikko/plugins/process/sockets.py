@@ -32,7 +32,7 @@ _GO_ON: Final = 1
 _ADDED: Final = struct.Struct("=QIIII")
 
 _DEVICE: Final = b"lo\0"
-_AT_ONCE: Final = 10
+_SOCKET_BURST: Final = 10
 """Sockets that one plugin gets without a pause."""
 _PAUSE_SECONDS: Final = 0.01
 """Until it gets more: a thousand in a second, which take some hundredths of a processor."""
@@ -108,7 +108,7 @@ class _Offer:
     def _answered(self, done: asyncio.Future[int]) -> None:
         count = done.result()
         pause = self._budget.spend(SOCKET * count)
-        if count == _AT_ONCE:
+        if count == _SOCKET_BURST:
             pause = max(pause, _PAUSE_SECONDS)
         self._loop.call_later(pause, self._loop.add_reader, self._listener, self._answer)
 
@@ -120,11 +120,11 @@ class _Offer:
 
     def _answer_some(self) -> int:
         """Answer in a thread, each time while a process takes its socket and runs. Returns how many were answered."""
-        for count in range(_AT_ONCE):
+        for count in range(_SOCKET_BURST):
             if not self._waiting() & select.POLLIN:
                 return count
             self._answer_one()
-        return _AT_ONCE
+        return _SOCKET_BURST
 
     def _answer_one(self) -> None:
         notification = bytearray(_NOTIFICATION.size)

@@ -1,4 +1,4 @@
-"""What kind of file something is, by its name and MIME type."""
+"""Types of files, by name and MIME type."""
 
 import posixpath
 from typing import Final, Literal, TypeAlias, get_args

@@ -98,7 +98,7 @@ application/x-httpd-php php
 extension, the first is the usual one."""
 
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument"
-_OTHERS: Final = f"""
+_BINARY_TYPES: Final = f"""
 application/pdf pdf
 application/rtf rtf
 application/msword doc dot wiz
@@ -244,12 +244,12 @@ def _rows(table: str) -> Iterator[tuple[str, list[str]]]:
 TEXT_TYPES: Final = frozenset(mime_type for mime_type, _ in _rows(_TEXTS))
 """The MIME types of the table whose content is text."""
 
-EXTENSIONS: Final = {mime_type: found[0] if found else "" for mime_type, found in _rows(_TEXTS + _OTHERS)}
+EXTENSIONS: Final = {mime_type: found[0] if found else "" for mime_type, found in _rows(_TEXTS + _BINARY_TYPES)}
 """The usual extension, without its dot, by MIME type; ``""`` if there is none."""
 
 MIME_TYPES: Final = {
     extension: mime_type
-    for mime_type, found in reversed([*_rows(_TEXTS + _OTHERS)])
+    for mime_type, found in reversed([*_rows(_TEXTS + _BINARY_TYPES)])
     for extension in reversed(found)
 }  # fmt: skip
 """The usual MIME type by extension, in lower case and without its dot."""

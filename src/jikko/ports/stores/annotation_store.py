@@ -1,4 +1,4 @@
-"""Where annotations are kept: questions, and the answers that are to be given to them."""
+"""Annotations as stored: questions, and the answers to be given to them."""
 
 from typing import Literal, NamedTuple, TypeAlias
 

@@ -1,4 +1,4 @@
-"""Where apps, their versions and their API keys are kept."""
+"""Apps, their versions and their API keys, as stored."""
 
 import json
 from collections.abc import Collection, Mapping

@@ -1,4 +1,4 @@
-"""Who changed what. Entries are added, and never changed."""
+"""Audit entries: added, and never changed."""
 
 from typing import Final, Literal
 

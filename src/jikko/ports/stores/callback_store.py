@@ -1,4 +1,4 @@
-"""Where call-backs are kept until they are delivered, and the secrets that they are signed with."""
+"""Call-backs as stored until they are delivered, and the secrets that they are signed with."""
 
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit

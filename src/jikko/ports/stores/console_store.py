@@ -1,4 +1,4 @@
-"""Where it is kept who may enter the console: tokens, sessions and tickets. Of each only a SHA-256."""
+"""Access to the console as stored: tokens, sessions and tickets. Of each only a SHA-256."""
 
 from typing import Final, Literal, TypeAlias
 

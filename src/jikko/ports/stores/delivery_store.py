@@ -1,4 +1,4 @@
-"""Where deliveries are kept: what became of calls of webhooks."""
+"""Deliveries as stored: calls of webhooks with their outcome."""
 
 from typing import Literal, TypeAlias
 

@@ -1,4 +1,4 @@
-"""What is known of each file, without its content."""
+"""The index of files, without their content."""
 
 from collections.abc import Set
 from typing import Final, Literal, TypeAlias

@@ -1,4 +1,4 @@
-"""Where runs are kept."""
+"""The store of runs."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence

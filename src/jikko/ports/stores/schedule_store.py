@@ -1,4 +1,4 @@
-"""Where it is kept how far schedules are, and what became of their due times."""
+"""Schedules as stored: their progress, and the outcome of their due times."""
 
 from typing import Literal, TypeAlias
 

@@ -1,4 +1,4 @@
-"""Where the triggers of apps are kept."""
+"""Triggers of apps, as stored."""
 
 from typing import Final, Literal, TypeAlias, get_args
 

@@ -1,4 +1,4 @@
-"""What a backend that makes vectors is to the rest of the providers."""
+"""The backend of a provider that makes vectors."""
 
 from typing import Protocol, runtime_checkable
 

@@ -1,4 +1,4 @@
-"""Where the work of indexing stands. All of it is written in transactions with what it is about.
+"""Jobs of indexing, and their progress. All is written in transactions with what it is about.
 
 A job belongs to one version of its document. What a worker writes is refused once the document has a newer job, is
 gone, or the job has another worker: it then stops.

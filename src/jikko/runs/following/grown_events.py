@@ -13,7 +13,7 @@ from jikko.ports.cluster import Answer, Grown
 _MAX_BYTES: Final = 256 << 10
 """Of events in an answer. More are read from the store, which does it in parts."""
 _MAX_EVENTS: Final = 1000
-_KEPT: Final = 64
+_MAX_COMMITS: Final = 64
 """Commits whose times are known. Who is further behind is told the time of a later one."""
 _ENCODE: Final = msgspec.json.Encoder().encode
 _DECODER: Final = msgspec.json.Decoder(list[Event])
@@ -26,7 +26,7 @@ class CommitTimes:
         """``count``: how many events are durable already: of them it is not known."""
         self._clock = clock
         self._first = count
-        self._commits: deque[tuple[int, float]] = deque(maxlen=_KEPT)
+        self._commits: deque[tuple[int, float]] = deque(maxlen=_MAX_COMMITS)
         """How many events were durable then, and when that was."""
 
     def note(self, count: int) -> None:

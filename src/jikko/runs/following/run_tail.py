@@ -43,7 +43,7 @@ _QUESTION_SECONDS = 30.0
 """Seconds after which a holder answers though there is nothing new, and is asked again."""
 _KEPT_EVENTS = 256
 """Of those that were received one after the other: some followers are slower than others."""
-_FIRST_LOOK_SECONDS = 0.05
+_FIRST_POLL_SECONDS = 0.05
 """Seconds until the first look for the new holder of a run; each later one takes twice as long."""
 
 
@@ -229,7 +229,7 @@ class RunTail:
             elif self.record.status == "paused":
                 await self._woken.wait()
             elif (answer := await self._asked_holder(self.record)) is None:
-                seconds, looks = min(_FIRST_LOOK_SECONDS * 2**looks, _QUESTION_SECONDS), min(looks + 1, 16)
+                seconds, looks = min(_FIRST_POLL_SECONDS * 2**looks, _QUESTION_SECONDS), min(looks + 1, 16)
                 await self._hint(seconds)
                 if not self._woken.is_set() and seconds >= self._quiet.seconds:
                     continue  # it was read meanwhile

@@ -1,4 +1,4 @@
-"""What all runs of a process hold in memory, and what follows when that is too much. Does no I/O and starts no task.
+"""Memory of all runs of a process, and what follows when it is too much. Does no I/O and starts no task.
 
 ==========================================  ===========================================================================
 what is held                                what follows

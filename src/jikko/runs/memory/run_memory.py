@@ -1,4 +1,4 @@
-"""What one run under way holds in memory: its values, and the part of its log that is there.
+"""Memory of one run under way: its values, and the part of its log that is there.
 
 Its values are bytes appended, minus those of rounds that closed.
 """
@@ -116,7 +116,7 @@ them from the store."""
 _PIECE_BYTES: Final = 64 << 10
 """Bytes after which a log that is known already may be cut off."""
 
-_AT_ONCE: Final = 50
+_EVENTS_PER_TURN: Final = 50
 """Events that are measured before others may have the event loop: a fraction of a millisecond, values apart."""
 
 
@@ -278,7 +278,7 @@ async def sizes_of(events: Sequence[Event], store: RunStore, share: TimeSlice) -
     sizes: list[int] = []
     share.begin()
     while len(sizes) < len(events):
-        _, some = store.pack(events[len(sizes) : len(sizes) + _AT_ONCE])
+        _, some = store.pack(events[len(sizes) : len(sizes) + _EVENTS_PER_TURN])
         if not some:
             break
         sizes += some

@@ -1,4 +1,4 @@
-"""What is done to a run for another process that asks: where it is executed, or where a paused one can be read.
+"""Commands to a run from another process: where it is executed, or where a paused one can be read.
 
 A paused run of a newer version cannot be read by an older server: that one has another take its form.
 """

@@ -16,9 +16,9 @@ from jikko.runs.executor import Executor
 from jikko.runs.recovery import Recovery
 from jikko.runs.run_log import RunLog
 
-_PATIENCE_SECONDS: Final = 0.5
+_OFFER_AFTER_SECONDS: Final = 0.5
 """For which a run waits before it is offered."""
-_LOOK_SECONDS: Final = 0.05
+_POLL_SECONDS: Final = 0.05
 """Between looks while runs wait."""
 _AGAIN_SECONDS: Final = 30.0
 """After which what is still waiting is offered again: the offer may have been lost."""
@@ -50,7 +50,7 @@ class OfferQueue:
             self._queued.clear()
             while self._executor.admission.queued() or self._offered:
                 await self._look(waiting)
-                await asyncio.sleep(_LOOK_SECONDS)
+                await asyncio.sleep(_POLL_SECONDS)
 
     async def _look(self, waiting: WaitingRuns) -> None:
         first = self._executor.admission.first(_OF_AN_APP)
@@ -78,7 +78,7 @@ class OfferQueue:
         if self._is_within(_AGAIN_SECONDS, self._offered.get(run_id)):
             return None
         record = held.log.record
-        if self._is_within(_PATIENCE_SECONDS, record.created_at) and not self._executor.is_closing:
+        if self._is_within(_OFFER_AFTER_SECONDS, record.created_at) and not self._executor.is_closing:
             return None
         return WaitingRun(run_id=run_id, app_id=record.identity.app_id, holder=self._holder, epoch=record.epoch)
 

@@ -1,4 +1,4 @@
-"""What other processes are told of the runs of this one. All of it may be lost: they look for themselves, later."""
+"""Hints to other processes about the runs of this one. All of it may be lost: they look for themselves, later."""
 
 from typing import Final
 

@@ -10,7 +10,7 @@ from jikko.sandbox.clients import LIBRARIES
 from jikko.sandbox.languages.memory import MemoryImporter, Source, modules_below
 
 _HERE: Final = "jikko.sandbox.clients"
-_LEFT_OUT: Final = ("__pycache__", "__main__.py", "_main.py", "cli", "cli.py", "emscripten", "pyopenssl.py")
+_EXCLUDED_FILES: Final = ("__pycache__", "__main__.py", "_main.py", "cli", "cli.py", "emscripten", "pyopenssl.py")
 """Commands, and ways to connect."""
 _COMPLETED: Final = {"urllib3": f"{_HERE}.connections", "requests": f"{_HERE}.adapter", "httpx": f"{_HERE}.transport"}
 _CERTIFICATES: Final = b'def where():\n    return "/no/certificates/here"\n'
@@ -32,4 +32,4 @@ def _modules() -> Iterator[tuple[str, Source]]:
             found = importlib.util.find_spec(name)
             if found is None or found.origin is None:
                 raise ImportError(f"the package {name} is not installed")
-            yield from modules_below(os.path.dirname(found.origin), _LEFT_OUT, within=name)
+            yield from modules_below(os.path.dirname(found.origin), _EXCLUDED_FILES, within=name)

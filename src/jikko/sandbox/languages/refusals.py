@@ -1,4 +1,4 @@
-"""What programs may not do, and the sentence that tells their authors what to use instead.
+"""Refusals of what programs may not do, each with what to use instead.
 
 Nothing here protects anything: the filter does. This only turns ``Operation not permitted`` into advice.
 """

@@ -13,19 +13,19 @@ from typing import Final
 from jikko.sandbox.clients import MODULES
 from jikko.sandbox.languages.memory import MemoryImporter, modules_below
 
-_LEFT_OUT: Final = (
+_EXCLUDED_MODULES: Final = (
     "test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3", "site-packages", "dist-packages",
     "__pycache__", "lib-dynload", "pydoc_data", "venv", "curses", "dbm", "distutils", "msilib",
     "antigravity.py", "this.py", "turtle.py",
 )  # fmt: skip
 """What no program in a sandbox has a use for: it draws, installs, tests or opens databases in files."""
 
-_EXTENSIONS_LEFT_OUT: Final = (
+_EXCLUDED_EXTENSIONS: Final = (
     "_test", "_tkinter", "_curses", "readline", "_dbm", "_gdbm", "xx", "nis", "ossaudiodev", "_interp", "_crypt",
     "spwd", "syslog", "_ctypes_test",
 )  # fmt: skip
 
-_NEED_WHAT_IS_LEFT_OUT: Final = ("crypt",)
+_NEED_EXCLUDED: Final = ("crypt",)
 
 _NAMES_TO_IMPORT: Final = """
     json re math datetime base64 hashlib random statistics urllib.parse collections itertools functools string time
@@ -48,15 +48,15 @@ def offers(module: str) -> bool:
     """
     if module in MODULES:
         return True
-    if module not in sys.stdlib_module_names or module in _LEFT_OUT or f"{module}.py" in _LEFT_OUT:
+    if module not in sys.stdlib_module_names or module in _EXCLUDED_MODULES or f"{module}.py" in _EXCLUDED_MODULES:
         return False
-    if module in _NEED_WHAT_IS_LEFT_OUT:
+    if module in _NEED_EXCLUDED:
         return False
     found = importlib.util.find_spec(module)
     if found is None:
         return False
     is_extension = "lib-dynload" in Path(found.origin or "").parts
-    return not (is_extension and module.startswith(_EXTENSIONS_LEFT_OUT))
+    return not (is_extension and module.startswith(_EXCLUDED_EXTENSIONS))
 
 
 def take_into_memory() -> None:
@@ -66,7 +66,7 @@ def take_into_memory() -> None:
     for name in _NAMES_TO_IMPORT.split():
         importlib.import_module(name)
     _import_extensions()
-    modules = modules_below(sysconfig.get_path("stdlib"), _LEFT_OUT)
+    modules = modules_below(sysconfig.get_path("stdlib"), _EXCLUDED_MODULES)
     sys.meta_path[:] = [BuiltinImporter, FrozenImporter, MemoryImporter(modules)]
     sys.path.clear()
     sys.path_hooks.clear()
@@ -103,7 +103,7 @@ def _import_extensions() -> None:
     directory = Path(sysconfig.get_path("stdlib")) / "lib-dynload"
     for file in sorted(directory.glob("*.so")):
         name = file.name.split(".")[0]
-        if name.startswith(_EXTENSIONS_LEFT_OUT):
+        if name.startswith(_EXCLUDED_EXTENSIONS):
             continue
         try:
             importlib.import_module(name)

@@ -1,4 +1,4 @@
-"""What is known of packages ahead: what to load of them, which cannot be used, and which modules they provide.
+"""Facts about known packages: what to load of them, which cannot be used, and which modules they provide.
 
 The first is in ``known.toml``, by package. The others are in ``names.json``, which every fork server reads: ``refused``
 says why packages cannot be locked or are of no use once they are, ``modules`` which packages provide modules of other

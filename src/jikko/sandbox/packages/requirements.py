@@ -1,4 +1,4 @@
-"""What is asked for: requirements as pip takes them, each with the name of its package."""
+"""Requirements as pip takes them, each with the name of its package."""
 
 import re
 from collections.abc import Iterable, Mapping

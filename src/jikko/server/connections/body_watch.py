@@ -1,4 +1,4 @@
-"""Whether the body of a request comes fast enough."""
+"""The minimum rate of request bodies."""
 
 import asyncio
 from collections.abc import Callable

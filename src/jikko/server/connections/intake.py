@@ -1,4 +1,4 @@
-"""What has come on a connection, and when it is looked at."""
+"""Received bytes of a connection, and when they are parsed."""
 
 import asyncio
 from collections.abc import Callable

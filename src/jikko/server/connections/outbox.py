@@ -1,4 +1,4 @@
-"""What leaves connections: together, with fewer system calls."""
+"""Bytes that leave connections: together, with fewer system calls."""
 
 import asyncio
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""What comes on a connection, as requests: bounded in bytes before the parser gets it."""
+"""Requests that come on a connection, bounded in bytes before the parser gets them."""
 
 import re
 import urllib.parse

@@ -1,4 +1,4 @@
-"""What a request may take before it is one, and what is answered to one that is refused before it is a request."""
+"""Limits of the heads of requests, and answers to those that are refused before they are requests."""
 
 from collections.abc import Iterable
 from http import HTTPStatus

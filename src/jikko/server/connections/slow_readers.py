@@ -29,7 +29,7 @@ def bytes_in_system(socket: Any) -> int:
 
 log = logging.getLogger(__name__)
 
-_LOOK_SECONDS: Final = 1.0
+_POLL_SECONDS: Final = 1.0
 _GRACE_SECONDS: Final = 5.0
 """For which an answer waits whatever else is in memory: to read megabytes takes that long on lines that work."""
 
@@ -76,7 +76,7 @@ class SlowReaders:
         loop = asyncio.get_running_loop()
         self._waiting[line] = _Wait(loop.time(), *self._sizes(line))
         if self._timer is None:
-            self._timer = loop.call_later(_LOOK_SECONDS, self._look)
+            self._timer = loop.call_later(_POLL_SECONDS, self._look)
 
     def end(self, line: ClientConnection) -> None:
         self._waiting.pop(line, None)
@@ -95,7 +95,7 @@ class SlowReaders:
         if self._most:
             self._make_room(now)
         if self._waiting:
-            self._timer = asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look)
+            self._timer = asyncio.get_running_loop().call_later(_POLL_SECONDS, self._look)
 
     def _sizes(self, line: ClientConnection) -> tuple[int, int]:
         """Bytes that wait here, and all that its client has not taken."""

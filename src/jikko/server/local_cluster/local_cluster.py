@@ -29,7 +29,7 @@ _STOP_SECONDS: Final = 30.0
 _DIGITS: Final = 6
 """Of the id of an app, in the name of its key's file."""
 _DATABASE: Final = "jikko"
-_OTHERS: Final = frozenset(
+_CLUSTER_SETTINGS: Final = frozenset(
     f"JIKKO_{name}"
     for name in (
         "BACKUP_FOLDER",
@@ -123,7 +123,7 @@ class LocalCluster:
             **_SECONDS,
         }
         self._write_settings(own)
-        settings = {name: value for name, value in os.environ.items() if name not in _OTHERS} | own
+        settings = {name: value for name, value in os.environ.items() if name not in _CLUSTER_SETTINGS} | own
         self._publish(files, settings)
         for number, port in enumerate(self._ports, 1):
             member = LocalServer(number, self.folder / f"server{number}", port, settings)
@@ -148,7 +148,7 @@ class LocalCluster:
     def _write_settings(self, own: Mapping[str, str]) -> None:
         values = {"JIKKO_HOME": str(self.folder / "operator"), **own}
         with open(self.settings_file, "w", encoding="utf-8", opener=opener) as file:
-            file.write(f"unset {' '.join(sorted(_OTHERS))}\n")
+            file.write(f"unset {' '.join(sorted(_CLUSTER_SETTINGS))}\n")
             file.writelines(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
 
     def _publish(self, files: Sequence[Path], settings: Mapping[str, str]) -> None:

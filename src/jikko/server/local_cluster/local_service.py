@@ -17,7 +17,7 @@ from jikko.errors import StoreUnavailable
 from jikko.private import opener
 
 START_SECONDS: Final = 60.0
-_LOOK_SECONDS: Final = 0.02
+_POLL_SECONDS: Final = 0.02
 _TAIL_LINES: Final = 10
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -75,7 +75,7 @@ class LocalService(ABC):
                 raise StoreUnavailable(
                     f"{self.title} is not ready after {START_SECONDS:.0f} seconds:\n{self.last_lines()}"
                 )
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
 
     def start(self) -> None:
         """Start it, and wait until it is ready. Raises as ``wait_until_ready``."""

@@ -31,7 +31,7 @@ from jikko.store.postgres.runs.frames import FRAMES, frame_of
 from jikko.store.postgres.sql import perform
 from jikko.store.sqlite.runs.large_values import whole
 
-_LEFT_OUT: Final = frozenset({"removals", "changes"})
+_EXCLUDED_COLUMNS: Final = frozenset({"removals", "changes"})
 """Columns that only SQLite's caches go by."""
 _NUMBERED: Final = frozenset({"dataset", "document", "segment", "child", "field", "tag", "external_api", "api_key"})
 _ORDERED_BY: Final = {
@@ -49,7 +49,7 @@ _NODES: Final = """
 SELECT dataset_id, document_id, version, segment_id, child_id, digest, vector, coalesce(words.text, '')
 FROM node LEFT JOIN words ON words.rowid = node.key ORDER BY node.key
 """
-_AT_ONCE: Final = 500
+_BATCH_NODES: Final = 500
 """Nodes that are written in one go."""
 
 
@@ -60,7 +60,7 @@ def dataset_tables(connection: sqlite3.Connection) -> Iterator[Table]:
         own = tuple(
             Column(each, _source(name, each), keyword_of if each == "keyword" else convert_of(each))
             for each in columns
-            if each not in _LEFT_OUT
+            if each not in _EXCLUDED_COLUMNS
         )
         target = f"knowledge.{name}"
         sequence = f"pg_get_serial_sequence('{target}', 'key')" if name in _NUMBERED else ""
@@ -72,7 +72,7 @@ async def move_nodes(connection: Connection, source: sqlite3.Connection) -> int:
     """Copy nodes with their vectors and words. Returns how many there are."""
     rows: Iterator[Any] = iter(source.execute(_NODES))
     count = 0
-    while batch := list(islice(rows, _AT_ONCE)):
+    while batch := list(islice(rows, _BATCH_NODES)):
         await perform(_added(batch), connection)
         count += len(batch)
     return count

@@ -1,4 +1,4 @@
-"""What of the tables of a SQLite file becomes which rows of PostgreSQL. For the logs of runs see ``run_logs``.
+"""Tables of a SQLite file as rows of PostgreSQL. For the logs of runs see ``run_logs``.
 
 Totals, the index for keywords and names are made of other tables, and not taken along; nor are sessions and links of
 the console, with which nobody would notice but who has to sign in once more.

@@ -1,4 +1,4 @@
-"""What copies a whole database and brings it back: PostgreSQL's own programs, and how they are called for a url."""
+"""Dumps of a whole database, made and restored by PostgreSQL's own programs, and their arguments for a url."""
 
 from shlex import quote
 from typing import Final

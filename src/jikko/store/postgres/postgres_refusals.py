@@ -1,4 +1,4 @@
-"""Why PostgreSQL cannot be used, in words for whoever set it up, and what to do."""
+"""Diagnostics of PostgreSQL: why it cannot be used, in words for whoever set it up, and what to do."""
 
 import os
 import ssl

@@ -1,4 +1,4 @@
-"""What a database must let Jikko do."""
+"""Rights that Jikko needs in a database."""
 
 from typing import Final
 

@@ -133,7 +133,7 @@ async def _keeps_its_own(database: Postgres) -> bool:
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS: Final = 2.0
+POLL_SECONDS: Final = 2.0
 """Between two looks of a server at the keys."""
 
 
@@ -156,7 +156,7 @@ async def forget_older(database: Postgres) -> int:
     return len(before) - len(await _change(database, lambda keys: keys[:1]))
 
 
-async def watch(database: Postgres, on_keys: Callable[[Sequence[bytes]], None], seconds: float = LOOK_SECONDS) -> None:
+async def watch(database: Postgres, on_keys: Callable[[Sequence[bytes]], None], seconds: float = POLL_SECONDS) -> None:
     """Tell the keys, the newest first, again and again, until cancelled."""
     while True:
         await asyncio.sleep(seconds)

@@ -23,7 +23,7 @@ DUE_PAGES: Final = 1_000
 WRITER_PAGES: Final = 16_384
 """Pages of the log from which on a commit brings them over all the same, 64 MiB: the log must not grow without end if
 writes never rest."""
-_LOOK_SECONDS: Final = 0.003
+_POLL_SECONDS: Final = 0.003
 """What the thread that writes works between looks how long the log is: less than it needs for that many pages. What it
 waits for the disk does not count, and so a slow one brings no more looks."""
 
@@ -58,7 +58,7 @@ class Checkpoints:
 
         Each of these gives the interpreter to the event loop, from which it is to be had back.
         """
-        return time.thread_time() - self._looked >= _LOOK_SECONDS
+        return time.thread_time() - self._looked >= _POLL_SECONDS
 
     def look(self, log: DatabaseFileGuard) -> None:
         """Have brought over what is due. ``log``: as the last transaction left it."""

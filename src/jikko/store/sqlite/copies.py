@@ -16,7 +16,7 @@ from jikko.store.sqlite.migrate import copy_database, folder_id
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PATIENCE_SECONDS: Final = 10.0
+_TIMEOUT_SECONDS: Final = 10.0
 """Seconds to wait for another process's lock, and for a moment at which nothing is written to any of the databases."""
 _LOOK_AGAIN: Final = 0.002
 """Seconds until such a moment is looked for again."""
@@ -26,7 +26,7 @@ class SqliteCopies:
     """``DatabaseCopies`` by the backup of SQLite."""
 
     def folder_id(self, database: Path) -> str:
-        with _telling(database), closing(connect(database, busy_timeout=_PATIENCE_SECONDS, query_only=True)) as reader:
+        with _telling(database), closing(connect(database, busy_timeout=_TIMEOUT_SECONDS, query_only=True)) as reader:
             return folder_id(reader)
 
     def folder_id_of_copy(self, copy: Path) -> str:
@@ -66,14 +66,14 @@ def _readers_of_one_moment(databases: Sequence[Path], stack: ExitStack) -> dict[
 
     def opened(database: Path) -> sqlite3.Connection:
         with _telling(database):
-            reader = sqlite3.connect(database, timeout=_PATIENCE_SECONDS, isolation_level=None, check_same_thread=False)
+            reader = sqlite3.connect(database, timeout=_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False)
             stack.callback(reader.close)
             reader.execute("PRAGMA query_only = ON")
             return reader
 
     readers = {database: opened(database) for database in databases}
     lookouts = {database: opened(database) for database in databases}
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
     while True:
         before = _changes(lookouts)
         for database, reader in readers.items():

@@ -32,7 +32,7 @@ _READ_ID = "SELECT id FROM data_folder"
 _ADD_VERSION = "INSERT INTO schema_version (version, applied_at) VALUES (?, ?)"
 
 
-_PATIENCE_SECONDS = 2.0
+_TIMEOUT_SECONDS = 2.0
 """Seconds that the holder of the database has to bring it up to date: a server that starts does so at once."""
 _LOOK_AGAIN = 0.05
 """Seconds until it is looked at again."""
@@ -87,7 +87,7 @@ def migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Migratio
             with alone() if current else nullcontext():
                 _apply(connection, path, steps)
         except FolderInUse as error:
-            if time.monotonic() - began < _PATIENCE_SECONDS:
+            if time.monotonic() - began < _TIMEOUT_SECONDS:
                 time.sleep(_LOOK_AGAIN)
                 continue
             raise InvalidSettings(

@@ -1,4 +1,4 @@
-"""What version 7 of the schema does away with: the marks that stood for secrets in logs.
+"""The migration to version 7 of the schema, which replaces the marks that stood for secrets in logs.
 
 What they become is in ``jikko/secret_marks.py``. Only rows that hold marks are written.
 

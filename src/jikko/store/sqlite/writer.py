@@ -46,7 +46,7 @@ WriterTask: TypeAlias = Callable[[sqlite3.Connection], Any]
 _LOG = logging.getLogger(__name__)
 _MAX_BATCH_OPERATIONS: Final = 512
 """Operations in one transaction, so that the first does not wait too long for the last."""
-LOOK_SECONDS: Final = 1.0
+POLL_SECONDS: Final = 1.0
 """Between looks whether the database is still where it was."""
 
 
@@ -153,7 +153,7 @@ class Writer:
         self._checkpoints = checkpoints
         self._lock = lock
         self._in_place = DatabaseFileGuard(path, connection)
-        self._looked = (-LOOK_SECONDS, "")
+        self._looked = (-POLL_SECONDS, "")
         """When it was last looked whether the database is where it was, and what was found."""
         self._connection = connection
         self._path = path
@@ -271,7 +271,7 @@ class Writer:
 
     def _trouble(self) -> str:
         now, (at, before) = time.monotonic(), self._looked
-        if now - at < LOOK_SECONDS and (before or not self._in_place.is_suspicious()):
+        if now - at < POLL_SECONDS and (before or not self._in_place.is_suspicious()):
             return before
         trouble = self._in_place.trouble()
         self._looked = now, trouble

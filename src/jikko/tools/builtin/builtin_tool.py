@@ -1,4 +1,4 @@
-"""What a built-in tool is made of."""
+"""A built-in tool."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple, TypeAlias

@@ -124,7 +124,7 @@ def _decoded(answer: HttpResponse) -> str:
         return answer.body.decode("utf-8", "replace")
 
 
-_LEFT_OUT: Final = frozenset(
+_EXCLUDED_TAGS: Final = frozenset(
     {"button", "datalist", "fieldset", "form", "input", "label", "legend", "meter", "optgroup", "option", "output"}
     | {"progress", "select", "textarea", "area", "map", "picture", "audio", "track", "video", "iframe", "math"}
     | {"object", "svg", "details", "dialog", "summary", "canvas", "noscript", "script", "template", "data", "style"}
@@ -187,7 +187,7 @@ class _Reader(HTMLParser):
         self._in_title = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _LEFT_OUT:
+        if tag in _EXCLUDED_TAGS:
             if tag not in _EMPTY:
                 self._hidden.append(tag)
             return
@@ -202,7 +202,7 @@ class _Reader(HTMLParser):
             self.end_block()
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in _LEFT_OUT:
+        if tag in _EXCLUDED_TAGS:
             if tag in self._hidden:
                 while self._hidden.pop() != tag:
                     pass

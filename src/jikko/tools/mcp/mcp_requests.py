@@ -1,4 +1,4 @@
-"""How messages reach an MCP server: through the client that has the address policy, its limits and its turns."""
+"""Requests to MCP servers: through the client that has the address policy, its limits and its turns."""
 
 import json
 from collections.abc import Callable

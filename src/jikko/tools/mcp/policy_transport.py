@@ -1,4 +1,4 @@
-"""How the MCP library sends its requests: through ``McpRequests``. Imported only with the library."""
+"""The transport of the MCP library: through ``McpRequests``. Imported only with the library."""
 
 import asyncio
 import contextlib

@@ -10,7 +10,7 @@ from jikko.tools.tools_config import McpTool
 from jikko.values import Json, is_too_deep
 
 _TYPES: Final = {"integer": "number", "float": "number", "number": "number", "boolean": "boolean"}
-_KEPT: Final = ("array", "object")
+_NESTED_TYPES: Final = ("array", "object")
 _MAX_DESCRIPTION: Final = 1000
 
 
@@ -48,7 +48,7 @@ def _parameter(name: str, schema: Mapping[str, Any], *, required: bool) -> ToolP
         type=kind,
         required=required,
         description=_description(schema),
-        schema=schema if kind in _KEPT and _stands_alone(schema) else None,
+        schema=schema if kind in _NESTED_TYPES and _stands_alone(schema) else None,
     )
 
 
@@ -65,7 +65,7 @@ def _type(schema: Mapping[str, Any]) -> str:
         members = schema.get(combination)
         for member in members if not found and isinstance(members, list) else ():
             found = found or _plain_type(member.get("type") if isinstance(member, Mapping) else None)
-    return found if found in _KEPT else _TYPES.get(found, "string")
+    return found if found in _NESTED_TYPES else _TYPES.get(found, "string")
 
 
 def _plain_type(written: Json) -> str:

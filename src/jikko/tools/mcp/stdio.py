@@ -25,7 +25,7 @@ _MAX_RECEIVED_BYTES: Final = 64 << 20
 """Bytes of all messages of one call."""
 _EXIT_SECONDS: Final = 2.0
 """That a program has to end when its input does, and then again upon SIGTERM."""
-_KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
+_PASSED_VARIABLES: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
 """What a program sees of the environment of the server."""
 
 
@@ -39,7 +39,7 @@ async def stdio_streams(command: Sequence[str], env: Mapping[str, str]) -> Async
 
     Yields the streams that a ``ClientSession`` reads and writes.
     """
-    environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | dict(env)
+    environment = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ} | dict(env)
     try:
         process = await asyncio.create_subprocess_exec(
             *command,

@@ -1,4 +1,4 @@
-"""Who asks which chat app: what the operations of conversations have in common.
+"""The asker and the chat app: shared by the operations of conversations.
 
 A request is refused in Dify's order: an id in the address that is none, the key, the user, and then the mode of the
 app; what else it holds is looked at behind that.

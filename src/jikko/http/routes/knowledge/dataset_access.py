@@ -1,4 +1,4 @@
-"""Who may use the knowledge API: clients with a key of datasets."""
+"""Access to the knowledge API: for clients with a key of datasets."""
 
 from functools import wraps
 from typing import Literal

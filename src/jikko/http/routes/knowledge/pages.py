@@ -1,4 +1,4 @@
-"""Which page of a list a request wants."""
+"""The page of a list that a request wants."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What is kept of datasets. Source: docs/dify-behaviour.md, “Datasets and documents”."""
+"""Records of datasets. Source: docs/dify-behaviour.md, “Datasets and documents”."""
 
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 

@@ -35,7 +35,7 @@ AND (SELECT true FROM callbacks c WHERE c.run_id = r.run_id AND c.state <> {_DEL
 """
 _HELD: Final = "SELECT run_id FROM idempotency_keys WHERE run_id = ANY($1::bytea[]) AND expires_at > $2"
 _IS_DATED: Final = "CASE WHEN octet_length(run_id) = 16 THEN get_byte(run_id, 6) >> 4 = 7 ELSE false END"
-_OLD: Final = f"""
+_EXPIRED: Final = f"""
 SELECT run_id, size, passes, created_at, key, is_last FROM (
   SELECT *, row_number() OVER (ORDER BY created_at, key) = $4 AS is_last,
     finished_at < $1 AND {_IS_DATED} AND {_IS_FREE} AS passes
@@ -76,7 +76,7 @@ class PostgresArchiving:
     async def _next(self, before: float, behind: _Place) -> tuple[list[bytes], _Place | None]:
         """The ids of runs for one object: of one day, and not too many; and behind which place to go on, if there are
         more."""
-        rows = await self._database.fetch(_OLD, before, *behind, _LOOKED_AT)
+        rows = await self._database.fetch(_EXPIRED, before, *behind, _LOOKED_AT)
         passing = [row[0] for row in rows if row[2]]
         held = {row[0] for row in await self._database.search(_HELD, passing, before)} if passing else set()
         ids: list[bytes] = []

@@ -1,4 +1,4 @@
-"""What the database knows of an object of the archive, and how a run is looked for: by its id, which tells its time."""
+"""Entries of the database about objects of the archive, and the search for a run: by its id, which tells its time."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -17,8 +17,8 @@ from jikko.store.postgres.database import Connection, Postgres
 
 _COLUMNS: Final = "key, path, check_sum"
 _WITH: Final = f"SELECT {_COLUMNS} FROM archives WHERE first_id <= $1 AND last_id BETWEEN $1 AND $2"
-_OLD: Final = f"SELECT {_COLUMNS} FROM archives WHERE last_finished < $1 ORDER BY last_finished LIMIT $2"
-_OLD_OF_APP: Final = f"""
+_EXPIRED: Final = f"SELECT {_COLUMNS} FROM archives WHERE last_finished < $1 ORDER BY last_finished LIMIT $2"
+_EXPIRED_OF_APP: Final = f"""
 SELECT {_COLUMNS} FROM archives WHERE last_finished < $1
 AND EXISTS (SELECT FROM archived_users WHERE archive = key AND app_id = $2) ORDER BY last_finished LIMIT $3
 """
@@ -137,9 +137,9 @@ class RunArchive:
         """Remove objects all of whose runs finished before a time; of an app: its runs out of them. ``limit``: of how
         many objects at most. Returns how many runs were removed. 0: there are no more."""
         if app_id is None:
-            return sum([await self._drop(_Object(*row)) for row in await self._database.fetch(_OLD, before, limit)])
+            return sum([await self._drop(_Object(*row)) for row in await self._database.fetch(_EXPIRED, before, limit)])
         app = app_id.lower()
-        rows = await self._database.fetch(_OLD_OF_APP, before, id_column(app_id), limit)
+        rows = await self._database.fetch(_EXPIRED_OF_APP, before, id_column(app_id), limit)
         return sum([await self._without(_Object(*row), lambda run: run.record.identity.app_id == app) for row in rows])
 
     async def remove(self, run_id: str) -> bool:

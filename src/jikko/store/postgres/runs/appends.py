@@ -39,7 +39,7 @@ def _given(columns: dict[str, str]) -> str:
 
 
 _SET: Final = ", ".join(f"{name} = u.{name}" for name in MOVING)
-_KEPT: Final = ", ".join(f"g.{name}" for name in FIXED)
+_FIXED_COLUMNS: Final = ", ".join(f"g.{name}" for name in FIXED)
 _NEW: Final = ", ".join(f"u.{name}" for name in MOVING)
 _LOG: Final = f"'\\x{FRAMES.hex()}'::bytea"
 
@@ -86,7 +86,7 @@ removed AS (DELETE FROM open_log l USING g WHERE l.run_id = g.run_id RETURNING l
 logs AS (SELECT run_id, string_agg(frame, ''::bytea ORDER BY position) AS log FROM removed GROUP BY run_id),
 due AS (UPDATE callbacks c SET state = 0 FROM g WHERE c.run_id = g.run_id AND c.state = 3)
 INSERT INTO runs (key, {COLUMNS}, log)
-SELECT g.key, {_KEPT}, {_NEW}, {_LOG} || coalesce(logs.log, ''::bytea) || u.frame
+SELECT g.key, {_FIXED_COLUMNS}, {_NEW}, {_LOG} || coalesce(logs.log, ''::bytea) || u.frame
 FROM g JOIN u USING (run_id) LEFT JOIN logs USING (run_id) RETURNING run_id
 """
 _HEAD: Final = "run_id, status, log_end, epoch, mark, holder"

@@ -1,4 +1,4 @@
-"""How many runs each hour brought, and what they cost: counted by an index, and remembered if they are many.
+"""Runs of each hour, and their cost: counted by an index, and remembered if they are many.
 
 What was counted of hours that are over is good for ten minutes: runs of theirs that end later, or are removed, are seen
 then. The last hours are counted anew each time, so one who looks again and again has the runs of two hours counted, and
@@ -16,14 +16,14 @@ from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.run_rows import ALL_RUNS
 
 HOUR: Final = 3600
-_KEPT_SECONDS: Final = 600.0
+_TTL_SECONDS: Final = 600.0
 _TURN_SECONDS: Final = 10.0
 """For which another count is waited for."""
 _MOVING: Final = 2
 """Hours, the one that goes on included, that are counted anew."""
 MIN_KEPT_RUNS: Final = 20_000
 """Runs from which on what was counted is remembered."""
-_MAX_KEPT: Final = 32
+_CACHE_SIZE: Final = 32
 _HOUR_OF: Final = f"floor(created_at / {HOUR})::int4"
 _OF_ALL: Final = f"""
 SELECT NULL, {_HOUR_OF}, status, count(*), count(*) FROM {ALL_RUNS} WHERE created_at >= $1 GROUP BY 2, 3
@@ -112,8 +112,8 @@ class HourCounts:
 
     def _keep(self, key: tuple[str, tuple[bytes, ...]], first: int, counts: Sequence[HourCount]) -> None:
         end = int(self._clock() // HOUR) + 1 - _MOVING
-        until = self._monotonic() + _KEPT_SECONDS
+        until = self._monotonic() + _TTL_SECONDS
         self._kept[key] = _Kept(until, first, end, [count for count in counts if count.hour < end])
         self._kept.move_to_end(key)
-        if len(self._kept) > _MAX_KEPT:
+        if len(self._kept) > _CACHE_SIZE:
             self._kept.popitem(last=False)

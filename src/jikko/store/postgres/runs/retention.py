@@ -10,17 +10,17 @@ from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.database import Connection, Postgres
 
 # A run whose call-back is still tried stays until that was delivered or given up.
-_OLD: Final = "FROM runs r WHERE created_at < $1 AND finished_at < $1"
+_EXPIRED: Final = "FROM runs r WHERE created_at < $1 AND finished_at < $1"
 _IS_DONE: Final = f"""
 NOT EXISTS (SELECT FROM callbacks c WHERE c.run_id = r.run_id AND c.state = {PENDING})
 """
 _OF_APP: Final = "AND app_id = $2"
 _OLDEST_FIRST: Final = "ORDER BY created_at LIMIT {} FOR UPDATE OF r SKIP LOCKED"
 # A statement for all apps, and one for a single app: each goes by another index.
-_COUNT: Final = f"SELECT count(*) {_OLD} AND {_IS_DONE}"
+_COUNT: Final = f"SELECT count(*) {_EXPIRED} AND {_IS_DONE}"
 _COUNT_OF_APP: Final = f"{_COUNT} {_OF_APP}"
-_SOME: Final = f"SELECT run_id {_OLD} AND {_IS_DONE} {_OLDEST_FIRST.format('$2')}"
-_SOME_OF_APP: Final = f"SELECT run_id {_OLD} AND {_IS_DONE} {_OF_APP} {_OLDEST_FIRST.format('$3')}"
+_SOME: Final = f"SELECT run_id {_EXPIRED} AND {_IS_DONE} {_OLDEST_FIRST.format('$2')}"
+_SOME_OF_APP: Final = f"SELECT run_id {_EXPIRED} AND {_IS_DONE} {_OF_APP} {_OLDEST_FIRST.format('$3')}"
 _ONE: Final = "SELECT run_id FROM runs WHERE run_id = $1 FOR UPDATE"
 _ENDED_OF_USER: Final = "SELECT run_id FROM runs WHERE end_user_id = $1 AND app_id = $2 LIMIT $3 FOR UPDATE SKIP LOCKED"
 _OPEN_OF_USER: Final = "SELECT run_id FROM open_runs WHERE end_user_id = $1 AND app_id = $2"

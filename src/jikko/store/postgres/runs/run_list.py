@@ -1,4 +1,4 @@
-"""Which runs a list of logs shows. Source: docs/dify-behaviour.md, “Logs”."""
+"""Queries of the lists of logs. Source: docs/dify-behaviour.md, “Logs”."""
 
 import math
 import uuid

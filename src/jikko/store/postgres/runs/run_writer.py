@@ -37,7 +37,7 @@ _NEVER: Final = frozenset({"22", "54"})
 """Classes of codes: a value that no column takes, or more of something than there may be. Time changes nothing."""
 _PAUSE_SECONDS: Final = 0.1
 """Seconds between two tries."""
-_LOOK_SECONDS: Final = 1.0
+_POLL_SECONDS: Final = 1.0
 """Between two tries to reach the database while there is nothing to write."""
 _TIMELINE: Final = "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)"
 
@@ -228,7 +228,7 @@ class RunWriter:
             await self._connected()
         except Exception as error:
             logger.debug("the database cannot be reached, trying again: %s", error)
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
     def _look_no_longer(self) -> None:
         if self._looking is not None:

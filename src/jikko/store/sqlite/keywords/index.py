@@ -59,7 +59,7 @@ SELECT runs.key, large, iif(left_out, NULL, {inputs_of("runs")}), iif(left_out, 
 _LEAVE_OUT: Final = "INSERT OR REPLACE INTO keyword_left_out (run, large) VALUES (?, ?)"
 _OPEN: Final = "SELECT run FROM keyword_left_out WHERE large = 0 AND run > ? ORDER BY run LIMIT ?"
 _ENDED: Final = "SELECT 1 FROM runs WHERE key = ? AND status > 1"
-_NO_LONGER_LEFT_OUT: Final = "DELETE FROM keyword_left_out WHERE run = ?"
+_INCLUDE_AGAIN: Final = "DELETE FROM keyword_left_out WHERE run = ?"
 _HAS_RUNS: Final = "SELECT 1 FROM runs WHERE key >= ? AND key < ? LIMIT 1"
 
 
@@ -166,7 +166,7 @@ class KeywordIndex(StandingProjection):
             else:
                 # To what the block has already: a document may be added to, piece by piece.
                 self._add(run // BLOCK, indexed_text(inputs, outputs, user), connection, added)
-                connection.execute(_NO_LONGER_LEFT_OUT, (run,))
+                connection.execute(_INCLUDE_AGAIN, (run,))
 
     def _add(self, block: int, text: str, connection: sqlite3.Connection, added: set[int]) -> None:
         part = block // PART
@@ -194,7 +194,7 @@ class KeywordIndex(StandingProjection):
         self._removed.clear()
 
     def _forget(self, runs: list[int], connection: sqlite3.Connection) -> None:
-        connection.executemany(_NO_LONGER_LEFT_OUT, [(run,) for run in runs])
+        connection.executemany(_INCLUDE_AGAIN, [(run,) for run in runs])
         newest = connection.execute(_NEWEST).fetchone()[0]
         # If the newest run was removed, the next one gets its key.
         connection.execute(f"{_ADVANCE} WHERE next_block > ?", ((newest + 1) // BLOCK,) * 2)

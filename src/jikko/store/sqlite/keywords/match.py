@@ -99,7 +99,7 @@ _INPUTS: Final = rf"{inputs_of('runs')} LIKE :keyword ESCAPE '\'"
 _USER: Final = r"EXISTS (SELECT 1 FROM end_users WHERE end_users.key = end_user AND session LIKE :keyword ESCAPE '\')"
 _USERS: Final = r"SELECT key FROM end_users WHERE app = :app AND session LIKE :keyword ESCAPE '\'"
 _NEWEST_USER: Final = "SELECT coalesce(max(key), 0) FROM end_users"
-_LEFT_OUT: Final = "SELECT count(*) FROM keyword_left_out"
+_COUNT_EXCLUDED: Final = "SELECT count(*) FROM keyword_left_out"
 _NEWEST_RUN: Final = "SELECT coalesce(max(key), 0) FROM runs"
 _RUN: Final = "SELECT key FROM runs WHERE run_id = ?"
 _PROPOSED: Final = f"""
@@ -172,7 +172,7 @@ class KeywordMatch:
         try:
             behind = first_run_behind(connection)
             alone: int = connection.execute(_NEWEST_RUN).fetchone()[0] - behind
-            alone += connection.execute(_LEFT_OUT).fetchone()[0] * _ROW_COST
+            alone += connection.execute(_COUNT_EXCLUDED).fetchone()[0] * _ROW_COST
             most = (among - alone) // _ROW_COST // BLOCK
             blocks = candidates(connection, self._text, most) if most > 0 else None
         except sqlite3.Error as error:

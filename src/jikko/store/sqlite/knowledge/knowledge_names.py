@@ -1,4 +1,4 @@
-"""What datasets there are, read without a writer or an upgrade: for forecasts."""
+"""Names of datasets, read without a writer or an upgrade: for forecasts."""
 
 import sqlite3
 from contextlib import closing

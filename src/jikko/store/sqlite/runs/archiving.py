@@ -37,7 +37,7 @@ SELECT run, position, length(events), substr(events, 1, {REFERENCE_BYTES}) FROM 
 WHERE run = (SELECT key FROM runs WHERE run_id = ? AND status > 1) ORDER BY position LIMIT ?
 """
 _CLEAR: Final = "DELETE FROM run_log WHERE run = ? AND position <= ?"
-_AT_ONCE: Final = 8
+_BATCH_PIECES: Final = 8
 """Pieces of a log, of a megabyte at most by rule, that are read or removed in one go."""
 _REMOVED_BYTES: Final = 4 << 20
 """Bytes behind which no more are removed in one go: a piece is larger if an event is."""
@@ -96,13 +96,13 @@ class Archiver:
 
 
 def _pieces(run_id: StoredId, after: int, connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
-    pieces = connection.execute(_PIECES, (run_id, after, _AT_ONCE)).fetchall()
+    pieces = connection.execute(_PIECES, (run_id, after, _BATCH_PIECES)).fetchall()
     return [(position, whole(connection, events)) for position, events in pieces]
 
 
 def _clear(run_id: StoredId, connection: sqlite3.Connection) -> bool:
     """Remove the first pieces. Returns whether there may be more."""
-    pieces = connection.execute(_SIZES, (run_id, _AT_ONCE)).fetchall()
+    pieces = connection.execute(_SIZES, (run_id, _BATCH_PIECES)).fetchall()
     size = removed = 0
     while removed < len(pieces) and size < _REMOVED_BYTES:
         _, _, length, beginning = pieces[removed]
@@ -113,7 +113,7 @@ def _clear(run_id: StoredId, connection: sqlite3.Connection) -> bool:
         removed += 1
     if removed:
         connection.execute(_CLEAR, pieces[removed - 1][:2])
-    return removed < len(pieces) or removed == _AT_ONCE
+    return removed < len(pieces) or removed == _BATCH_PIECES
 
 
 class LargeAppends:

@@ -1,4 +1,4 @@
-"""What is written of a run besides its row and log, in the same transaction.
+"""Projections of a run: all that is written besides its row and log, in the same transaction.
 
 Kinds of ``ports/stores/projections.py`` come with an append. Others follow from every
 run by itself: they see each run that is created, changes its status, or is removed.

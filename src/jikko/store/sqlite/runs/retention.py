@@ -11,13 +11,13 @@ from jikko.store.sqlite.runs.projections import Projections, RunChange
 _APPS: Final = "SELECT DISTINCT app FROM run_totals"
 _APP: Final = "SELECT key FROM names WHERE text = ?"
 # A run may have been paused for long: it counts from when it finished, which is never before it was created.
-_FROM_OLD: Final = f"""
+_FROM_EXPIRED: Final = f"""
 FROM runs INDEXED BY runs_listed
 WHERE app = ? AND created_at < ? AND status > 1 AND finished_at < ?
   AND NOT EXISTS (SELECT 1 FROM callbacks WHERE callbacks.run_id = runs.run_id AND state = {PENDING})
 """
-_OLD: Final = f"SELECT key, status, created_at, run_id {_FROM_OLD} ORDER BY created_at LIMIT ?"
-_COUNT: Final = f"SELECT count(*) {_FROM_OLD}"
+_EXPIRED: Final = f"SELECT key, status, created_at, run_id {_FROM_EXPIRED} ORDER BY created_at LIMIT ?"
+_COUNT: Final = f"SELECT count(*) {_FROM_EXPIRED}"
 _OPEN_OF_USER: Final = "SELECT run_id FROM runs INDEXED BY runs_of_user WHERE end_user = ? AND status < 2"
 _OF_USER: Final = """
 SELECT key, status, created_at, run_id, app FROM runs INDEXED BY runs_of_user WHERE end_user = ? AND status > 1 LIMIT ?
@@ -56,7 +56,7 @@ class RunPruning:
         """
         removed = 0
         for app in _apps(app_id, connection):
-            old = connection.execute(_OLD, (app, before, before, limit - removed)).fetchall()
+            old = connection.execute(_EXPIRED, (app, before, before, limit - removed)).fetchall()
             for key, status, created_at, run_id in old:
                 self._remove(RunChange(key, app, run_id, created_at, status, None), connection)
             removed += len(old)

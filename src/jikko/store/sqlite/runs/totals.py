@@ -1,5 +1,4 @@
-"""How many runs each app has, in all and by the hour, and when versions had theirs, so that a list need not count or
-search them."""
+"""Totals of runs of each app, in all and by the hour, and by version, so that a list need not count or search them."""
 
 import sqlite3
 from typing import Any, Final
