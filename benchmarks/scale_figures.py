@@ -7,7 +7,6 @@ with all that keeps commits durable. Processor time is that of all its processes
 """
 
 import asyncio
-import os
 import sys
 import tempfile
 import time
@@ -34,7 +33,6 @@ from jikko.store.postgres.runs.run_store import PostgresRunStore
 
 CLIENTS: Final = 64
 SETTINGS: Final = ("max_connections=50", "shared_buffers=128MB", "max_wal_size=4GB")
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 class Measured:
@@ -49,11 +47,12 @@ def cpu_of_children(parent: int) -> float:
     total = 0.0
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            is_child = int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == parent
+            nanoseconds = int((folder / "schedstat").read_text().split()[0])
         except OSError:
             continue
-        if int(folder.name) == parent or int(fields[1]) == parent:
-            total += (int(fields[11]) + int(fields[12])) / _TICKS
+        if is_child or int(folder.name) == parent:
+            total += nanoseconds / 1e9
     return total
 
 

@@ -107,23 +107,17 @@ async def called() -> AsyncIterator[tuple[str, Calls]]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", calls
 
 
+def call(name: str, url: str, milliseconds: int) -> dict[str, Any]:
+    """A node that calls."""
+    data = {"authorization": {"type": "no-auth", "config": None}, "body": {"type": "none", "data": []}}
+    address = f"{url}/{milliseconds}"
+    return node(name, "http-request", variables=[], method="get", url=address, headers="", params="", **data)
+
+
 def calling(name: str, url: str, milliseconds: int, count: int) -> dict[str, Any]:
     """An app that makes N calls, one after the other."""
-    calls = [
-        node(
-            f"n{number}",
-            "http-request",
-            variables=[],
-            method="get",
-            url=f"{url}/{milliseconds}",
-            headers="",
-            params="",
-            authorization={"type": "no-auth", "config": None},
-            body={"type": "none", "data": []},
-        )
-        for number in range(count)
-    ]
-    ids = ["start", *(call["id"] for call in calls), "end"]
+    calls = [call(f"n{number}", url, milliseconds) for number in range(count)]
+    ids = ["start", *(each["id"] for each in calls), "end"]
     nodes = [node("start", "start", variables=[]), *calls, node("end", "end", outputs=[])]
     return document(name, nodes, [f"{one} --> {other}" for one, other in pairwise(ids)])
 

@@ -4,134 +4,23 @@ In virtual time, with a database that takes and refuses what a test says: no ser
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import asynccontextmanager
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
 from jikko.errors import JikkoError, LogConflict, LogForgotten, LogUnwritable, StoreUnavailable
-from jikko.store.postgres.database import unavailable
-from jikko.store.postgres.runs import appends, run_writer
 from jikko.store.postgres.runs.run_rows import RunWrite
 from jikko.store.postgres.runs.run_writer import RunWriter
 from tests import virtual_time
 from tests.runs.world import until
+from tests.store.writer_database import Database, Line, database_of, sizes, write, writer_of
 
 MEGABYTE = 1 << 20
 
 
-def write(number: int = 1, *, size: int = 2, mark: int = 7, at: int = 0) -> RunWrite:
-    """An append of one event to the log of a run with a number."""
-    run_id = number.to_bytes(16, "big")
-    return RunWrite(run_id, at, b"x" * size, b"app", 0.0, "here", (), (0, 1, at + 1, mark), ())
-
-
-class Line:
-    """A connection."""
-
-    def __init__(self, database: "Database") -> None:
-        self.database = database
-        self.is_lost = False
-        self.ends: list[str] = []
-        self.listeners: list[Callable[[Line], None]] = []
-
-    async def fetchval(self, statement: str) -> str:
-        assert "pg_walfile_name" in statement
-        if self.database.untold:
-            self.is_lost = self.database.untold == "and lost"
-            raise ConnectionError
-        return self.database.timeline
-
-    def add_termination_listener(self, listener: Callable[["Line"], None]) -> None:
-        self.listeners.append(listener)
-
-    def is_closed(self) -> bool:
-        return self.is_lost
-
-    def terminate(self) -> None:
-        self.ends.append("terminated")
-
-    async def close(self, **within: float) -> None:
-        assert within == {"timeout": 1}
-        self.ends.append("closed")
-        if self.database.hangs:
-            raise TimeoutError
-
-    def breaks(self) -> None:
-        self.is_lost = True
-        for listener in self.listeners:
-            listener(self)
-
-
-class Database:
-    def __init__(self) -> None:
-        self.lines: list[Line] = []
-        self.times: list[float] = []
-        """When connections were wanted."""
-        self.is_down = False
-        self.hangs = False
-        self.timeline = "00000001"
-        self.untold = ""
-        """Whether it does not tell its timeline, and what becomes of the connection that asks for it."""
-        self.takes = 0.0
-        """Seconds that a batch takes."""
-        self.batches: list[list[RunWrite]] = []
-        self.batch_times: list[float] = []
-        self.answers: list[Exception | Callable[[Line], Exception]] = []
-        """What goes wrong with the next batches."""
-        self.refuses: set[bytes] = set()
-        """Runs whose appends their logs refuse."""
-        self.fails: dict[bytes, JikkoError] = {}
-        self.heads: dict[bytes, Any] = {}
-
-    async def connect(self, *, by_key: bool) -> Line:
-        assert by_key
-        self.times.append(asyncio.get_running_loop().time())
-        if self.is_down:
-            raise StoreUnavailable("down")
-        self.lines.append(Line(self))
-        return self.lines[-1]
-
-    @asynccontextmanager
-    async def guard(self) -> Any:
-        try:
-            yield
-        except OSError as error:
-            raise unavailable(error) from error
-
-    async def write_batch(self, line: Line, writes: Sequence[RunWrite]) -> tuple[set[bytes], dict[bytes, JikkoError]]:
-        self.batches.append(list(writes))
-        self.batch_times.append(asyncio.get_running_loop().time())
-        await asyncio.sleep(self.takes)
-        if self.answers:
-            answer = self.answers.pop(0)
-            raise answer(line) if not isinstance(answer, Exception) else answer
-        ids = {each.run_id for each in writes}
-        return ids - self.refuses - set(self.fails), {id_: self.fails[id_] for id_ in ids & set(self.fails)}
-
-    async def found(self, line: Line, writes: Sequence[RunWrite]) -> dict[bytes, Any]:
-        assert {each.run_id for each in writes} <= self.refuses
-        return {each.run_id: self.heads[each.run_id] for each in writes if each.run_id in self.heads}
-
-
 @pytest.fixture
 def database(monkeypatch: pytest.MonkeyPatch) -> Database:
-    database = Database()
-    monkeypatch.setattr(run_writer, "write_batch", database.write_batch)
-    monkeypatch.setattr(appends, "heads", database.found)
-
-    def now() -> float:
-        return asyncio.get_running_loop().time()
-
-    monkeypatch.setattr(run_writer, "time", SimpleNamespace(monotonic=now, perf_counter=now))
-    return database
-
-
-def writer_of(database: Database) -> RunWriter:
-    given: Any = database
-    return RunWriter(given)
+    return database_of(monkeypatch)
 
 
 def lost(line: Line) -> Exception:
@@ -155,10 +44,6 @@ def submitted(database: Database, *writes: RunWrite) -> tuple[RunWriter, list[Ba
         return writer, outcomes
 
     return virtual_time.run(work())
-
-
-def sizes(database: Database) -> list[int]:
-    return [len(batch) for batch in database.batches]
 
 
 def test_what_comes_in_one_turn_shares_a_transaction_of_512_appends_at_most(database: Database) -> None:
@@ -390,7 +275,7 @@ def test_what_is_to_be_written_meanwhile_does_not_wait_for_the_next_look(databas
         database.lines[0].breaks()
         await asyncio.sleep(0.4)
         database.is_down = False
-        await writer.submit(write(2))
+        await writer.submit(write(1, at=1))
         assert database.batch_times == pytest.approx([0.0, 0.4])
 
     virtual_time.run(work())

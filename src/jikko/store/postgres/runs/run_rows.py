@@ -11,7 +11,7 @@ from jikko.record import RunIdentity, RunRecord
 from jikko.repositories.shared_sql import id_text
 from jikko.store import run_columns
 from jikko.store.postgres.columns import id_column, text
-from jikko.store.run_columns import moving
+from jikko.store.run_columns import STATUS_NUMBERS, moving
 
 FIXED: Final[dict[str, str]] = {
     "run_id": "bytea",
@@ -57,6 +57,16 @@ class RunWrite(msgspec.Struct, frozen=True, gc=False):
         """Whether the run goes on behind it."""
         status: int = self.moving[0]
         return status < 2
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the run goes on behind it, and waits for nothing from outside."""
+        return bool(self.moving[0] == STATUS_NUMBERS["running"])
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the run begins and ends with it."""
+        return self.at == 0 and not self.is_open
 
     @property
     def mark(self) -> int:

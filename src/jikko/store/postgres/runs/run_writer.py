@@ -29,6 +29,8 @@ _MAX_APPENDS: Final = 512
 """Appends in one transaction."""
 _MAX_BYTES: Final = 8 << 20
 """Bytes of events in one transaction; a single append may have more."""
+_GATHER_SECONDS: Final = 0.003
+"""For which appends wait for those of other runs under way."""
 _RETRY_SECONDS: Final = 2.0
 """Seconds for which a batch is offered again and again before its appends fail."""
 _UNDONE: Final = frozenset({"40001", "40P01"})
@@ -73,6 +75,9 @@ class RunWriter:
         self._task: asyncio.Task[None] | None = None
         self._looking: asyncio.Future[None] | None = None
         """A try to reach a database that was lost."""
+        self._gathering: asyncio.Future[None] | None = None
+        self._under_way: set[bytes] = set()
+        """Runs that have written, and are to write again."""
         self._closed = False
         self._timeline = ""
         """That of the copy of the database that was written to last; empty: none was."""
@@ -89,6 +94,8 @@ class RunWriter:
             offered.settle(StoreUnavailable("The database is closed."))
             return offered.done
         self._waiting.append(offered)
+        if write.is_whole:
+            self._gather_no_longer()
         self._go_on()
         return offered.done
 
@@ -111,6 +118,7 @@ class RunWriter:
     async def close(self) -> None:
         """Finish what was submitted. May be called twice."""
         self._closed = True
+        self._gather_no_longer()
         self._look_no_longer()
         while self._task is not None:
             await asyncio.wait((self._task,))
@@ -121,6 +129,8 @@ class RunWriter:
         await asyncio.sleep(0)
         try:
             while True:
+                if self._waiting:
+                    await self._gather()
                 if batch := self._take():
                     await self._write(batch)
                 if self._rehearsals:
@@ -138,6 +148,25 @@ class RunWriter:
             for offered in self._waiting:
                 offered.settle(StoreUnavailable("The database is closed."))
             self._waiting.clear()
+
+    async def _gather(self) -> None:
+        """Wait for appends of other runs under way, so that they share a transaction. A run that begins and ends with
+        its append does not wait, nor does one that is alone."""
+        waiting = {offered.write.run_id for offered in self._waiting}
+        if self._closed or self._under_way <= waiting or any(offered.write.is_whole for offered in self._waiting):
+            return
+        loop = asyncio.get_running_loop()
+        self._gathering = loop.create_future()
+        timer = loop.call_later(_GATHER_SECONDS, self._gather_no_longer)
+        try:
+            await self._gathering
+        finally:
+            timer.cancel()
+            self._gathering = None
+
+    def _gather_no_longer(self) -> None:
+        if self._gathering is not None and not self._gathering.done():
+            self._gathering.set_result(None)
 
     def _take(self) -> list[_Offered]:
         """At most one append of a run, the rest in order behind."""
@@ -276,8 +305,10 @@ class RunWriter:
         for offered in batch:
             run_id = offered.write.run_id
             if run_id in written:
+                (self._under_way.add if offered.write.is_running else self._under_way.discard)(run_id)
                 offered.settle(None)
             else:
+                self._under_way.discard(run_id)
                 head, has_gone_back = found.get(run_id), self._has_gone_back
                 refusal = appends.conflict(offered.write, head, has_gone_back=has_gone_back)
                 offered.settle(failed.get(run_id) or refusal)
