@@ -101,6 +101,7 @@ async def reading(port: int, app: App, ids: list[str], firsts: dict[str, float])
     details = [f"run/{run_id}" for run_id in random.Random(0).sample(ids, min(READ, len(ids)))]
     await measured("run detail", *details, aim="<= 1.3 x")
     await measured("page 1 of the logs", "logs", aim="<= 1.3 x, <= 10 ms")
+    await measured("the last page of the logs", f"logs?page={(len(ids) - 1) // 20 + 1}", aim="<= 2 x page 1")
     for name, keyword in KEYWORDS.items():
         await measured(name, f"logs?keyword={quote(keyword)}", aim="<= 100 ms")
 

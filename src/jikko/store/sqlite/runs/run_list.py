@@ -9,9 +9,11 @@ from jikko.store.run_columns import STATUS_NUMBERS
 from jikko.store.run_lists import NEWEST_FIRST
 from jikko.store.sqlite.keywords.match import KeywordMatch
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
-from jikko.store.sqlite.runs.totals import total
+from jikko.store.sqlite.runs.totals import place, total
 
 _APP: Final = "SELECT key FROM names WHERE text = ?"
+_DEEP: Final = 1_000
+"""Runs from which on a page is found by the hours before it, without going through them."""
 _USERS: Final = "SELECT key FROM end_users WHERE app = ? AND session = ? AND end_user_id = coalesce(?, end_user_id)"
 
 
@@ -38,9 +40,14 @@ def list_runs(connection: sqlite3.Connection, query: LogQuery, rows: RunRows, *,
         )
         skip, wanted = 0, ", ".join(map(str, keys))
     else:
-        # Reads the index alone, however deep the page.
+        if _DEEP <= skip < count and query.user is None:
+            until, skip = place(connection, app, status=status, before=query.created_before, skip=skip)
+            where, values = f"{where} AND created_at < :until", values | {"until": until}
+        elif skip >= count:
+            return RunSlice(total=count)
+        # Reads the index alone.
         wanted = f"SELECT key FROM {table} WHERE {where} {NEWEST_FIRST} LIMIT :limit OFFSET :skip"
-    if skip >= count or not wanted:
+    if not wanted:
         return RunSlice(total=count)
     page = connection.execute(
         f"SELECT {COLUMNS} FROM runs WHERE key IN ({wanted}) {NEWEST_FIRST}",

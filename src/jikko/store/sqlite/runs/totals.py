@@ -1,5 +1,6 @@
 """Totals of runs of each app, in all and by the hour, and by version, so that a list need not count or search them."""
 
+import math
 import sqlite3
 from typing import Any, Final
 
@@ -118,6 +119,30 @@ def total(
             )
         parts.append(f"SELECT coalesce(sum(runs), 0) FROM run_hours WHERE {hours}")
     return sum(_number(connection, part, values) for part in parts)
+
+
+def place(
+    connection: sqlite3.Connection, app: int, *, status: int | None, before: float | None, skip: int
+) -> tuple[float, int]:
+    """The hour with the run behind the newest ``skip`` of an app in a status (any, if ``None``), created until
+    ``before``: where it ends, and how many of its runs come first."""
+    where, values = (
+        "app = :app" if status is None else "app = :app AND status = :status",
+        {"app": app, "status": status},
+    )
+    if before is not None:
+        values["end"] = end = int(before // HOUR)
+        where += " AND hour < :end"
+        newest = total(connection, app, status=status, after=end * HOUR, before=before)
+        if skip < newest:
+            return math.inf, skip
+        skip -= newest
+    hours = f"SELECT hour, sum(runs) FROM run_hours WHERE {where} GROUP BY hour ORDER BY hour DESC"
+    for hour, runs in connection.execute(hours, values):
+        if skip < runs:
+            return (hour + 1) * HOUR, skip
+        skip -= runs
+    return -math.inf, 0
 
 
 def _number(connection: sqlite3.Connection, sql: str, values: dict[str, Any]) -> int:
