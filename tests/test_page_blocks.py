@@ -70,6 +70,8 @@ TRIED: Final[dict[tuple[str, str], str]] = {
     ("docs/plugins.md", "yaml"): HERE,
     ("docs/providers.md", "yaml"): HERE,
     ("docs/proxies.md", "ini"): HERE,
+    ("docs/nodes.md", "json"): "tests/acceptance/test_nodes_page.py",
+    ("docs/nodes.md", "yaml"): "tests/acceptance/test_nodes_page.py",
     ("docs/javascript.md", "ts"): "tests/acceptance/test_javascript_client.py",
     ("docs/openai.md", "python"): "tests/acceptance/test_python_page.py",
     ("docs/python.md", "python"): "tests/acceptance/test_python_page.py",
