@@ -104,7 +104,7 @@ def test_a_delivery_is_listed_shown_replayed_and_discarded(jikko: Command, serve
     assert shown["call"]["body"] == {"n": 3, "名": "🙂"}
 
     dry = jikko("deliveries", "replay", newest[3]["id"], "--dry")
-    assert dry.out.startswith("It would run again from hook on, by version "), dry.err
+    assert "  It would run again from hook on, by version " in dry.out, dry.err
     [would] = jikko.json("deliveries", "replay", newest[1]["id"], "--dry")
     assert would["from_nodes"] == ["hook"]
     assert jikko("deliveries", "replay", newest[0]["id"], "--dry").code == 9
@@ -122,6 +122,29 @@ def test_a_delivery_is_listed_shown_replayed_and_discarded(jikko: Command, serve
     assert discarded["state"] == "discarded"
     assert jikko("deliveries", "discard", newest[3]["id"]).code == 9
     assert jikko("deliveries", "show", "0199a1b2-0000-7000-8000-000000000000").code == 7
+
+
+def test_what_failed_is_chosen_by_what_it_brought_and_run_again_or_set_aside(
+    jikko: Command, server: Server, path: str
+) -> None:
+    for body in ({"n": 0, "種": "🙂", "of": [{"id": 7}]}, {"n": 0, "種": "別"}, {"n": 3, "種": "🙂"}):
+        assert httpx.post(server.url + path, json=body).status_code == 200
+    until(lambda: states(jikko) == {"done": 1, "failed": 2}, "the deliveries are as expected")
+    done, other, failed = deliveries(jikko)
+    assert [each["id"] for each in deliveries(jikko, "--where", "body.種=🙂")] == [done["id"], failed["id"]]
+    assert [each["id"] for each in deliveries(jikko, "--where", "body.of.0.id=7")] == [failed["id"]]
+    assert deliveries(jikko, "--where", "body.of.1.id=7") == deliveries(jikko, "--where", "body.n.x=3") == []
+
+    would = jikko.json("deliveries", "replay", "--since", "2h", "--where", "body.種=🙂", "--dry")
+    replayed = jikko.json("deliveries", "replay", "--since", "2h", "--trigger", "注文/hook")
+    assert [each["delivery_id"] for each in would + replayed] == [failed["id"], failed["id"], other["id"]]
+    until(lambda: len(jikko.json("runs", "list")) == 5, "both have run again")
+    until(lambda: states(jikko) == {"done": 1, "failed": 2}, "the deliveries are as expected")
+
+    discarded = jikko("deliveries", "discard", done["id"], failed["id"], "--json")
+    assert (discarded.code, [each["id"] for each in discarded.lines]) == (1, [failed["id"]])
+    assert f"{done['id']}: Delivery {done['id']} is done" in discarded.err
+    assert [jikko("deliveries", *words).code for words in (("replay",), ("list", "--where", "n"))] == [2, 2]
 
 
 def test_a_trigger_is_switched_off_and_fired(jikko: Command, server: Server, path: str) -> None:

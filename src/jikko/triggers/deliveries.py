@@ -1,11 +1,13 @@
 """Deliveries: what became of calls of webhooks. A delivery's state is that of the newest of its runs."""
 
-from collections.abc import Collection, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
 from jikko.apps.publishing import AppCatalog
+from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.errors import Conflict, JikkoError, LogDamaged, NotFound, StoreUnavailable
 from jikko.events import NodeStarted, RunRetried, RunStarted
 from jikko.ports.stores.delivery_store import Delivery, Place
@@ -16,6 +18,7 @@ from jikko.repositories.delivery_store import DeliveryStore
 from jikko.runs.activity import has_begun
 from jikko.runs.retry import Retries, RetryPlan
 from jikko.runs.run_log import RunLog
+from jikko.values import Json
 
 DeliveryState: TypeAlias = Literal[
     "waiting", "running", "done", "failed", "dead", "discarded", "duplicate", "refused", "expired"
@@ -54,6 +57,7 @@ class Deliveries:
         triggers: Sequence[Trigger],
         *,
         states: Collection[DeliveryState] = (),
+        where: Mapping[str, str] | None = None,
         since: float = 0.0,
         before: Place | None = None,
         limit: int = 20,
@@ -62,16 +66,17 @@ class Deliveries:
 
         Args:
             states: Only those that are so, of the newest 5,000; empty: all.
+            where: Only those, likewise, that brought these texts, by their paths: ``{"body.type": "paid"}``.
             before: Begin behind this place.
         """
         found: list[DeliveryView] = []
         ids, looked_at = [trigger.id for trigger in triggers], 0
         while ids and looked_at < _MAX_LOOKED_AT:
-            count = _SLICE if states else limit
+            count = _SLICE if states or where else limit
             page = await self._store.newest(ids, since=since, before=before, limit=count)
             for delivery in page:
                 view = await self._view(delivery)
-                if not states or view.state in states:
+                if (not states or view.state in states) and (not where or await self._brought(view, where)):
                     found.append(view)
                 if len(found) == limit:
                     return found
@@ -91,6 +96,20 @@ class Deliveries:
     async def record(self, view: DeliveryView) -> RunRecord | None:
         """The run that a delivery started, whose inputs are what the call brought; ``None`` if it is gone."""
         return await self._run_store.record(view.runs[0]) if view.runs else None
+
+    async def call(self, view: DeliveryView) -> Json:
+        """What a delivery brought: ``method``, ``headers``, ``query_params``, ``body`` and ``files``; ``None`` if its
+        run is gone, or it started none."""
+        record = await self.record(view)
+        if record is None or view.delivery.verdict != "accepted":
+            return None
+        # It may have 10 MiB.
+        inputs: dict[str, Json] = await off_the_loop(json.loads, record.inputs, queue="records")
+        return inputs.get("webhook_data")
+
+    async def _brought(self, view: DeliveryView, where: Mapping[str, str]) -> bool:
+        call = await self.call(view)
+        return call is not None and all(_text_at(call, path.split(".")) == text for path, text in where.items())
 
     async def runs_of(self, delivery: Delivery) -> list[str]:
         """Return the run that a delivery started, and those that repeat it or one of these, oldest first."""
@@ -177,3 +196,15 @@ class Deliveries:
             return True
         # Text alone comes from a run under way.
         return has_begun(last) or (first > 0 and not any(isinstance(event, RunRetried) for event in last))
+
+
+def _text_at(value: Json, path: Sequence[str]) -> str | None:
+    """The text at a path of names and positions; what is no text, as JSON writes it. ``None``: there is nothing."""
+    for name in path:
+        if isinstance(value, dict) and name in value:
+            value = value[name]
+        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return None
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

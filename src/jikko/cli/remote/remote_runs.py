@@ -181,14 +181,21 @@ def show_delivery(api: Management, *, delivery: str, as_json: bool) -> None:
     show_fields(api.get(f"deliveries/{part(delivery)}"), as_json=as_json)
 
 
-def replay_delivery(api: Management, *, delivery: str, as_json: bool) -> None:
+def replay_deliveries(api: Management, *, deliveries: tuple[str, ...], as_json: bool) -> None:
     """``jikko deliveries replay``."""
-    show_fields(api.post(f"deliveries/{part(delivery)}/replay"), as_json=as_json)
+    _each_delivery(api, deliveries, "replay", as_json=as_json)
 
 
-def discard_delivery(api: Management, *, delivery: str, as_json: bool) -> None:
+def discard_deliveries(api: Management, *, deliveries: tuple[str, ...], as_json: bool) -> None:
     """``jikko deliveries discard``."""
-    show_fields(api.post(f"deliveries/{part(delivery)}/discard"), as_json=as_json)
+    _each_delivery(api, deliveries, "discard", as_json=as_json)
+
+
+def _each_delivery(api: Management, deliveries: tuple[str, ...], action: str, *, as_json: bool) -> None:
+    if not deliveries:
+        raise click.UsageError("Over --url deliveries are named: DELIVERY...")
+    for delivery in deliveries:
+        show_fields(api.post(f"deliveries/{part(delivery)}/{action}"), as_json=as_json)
 
 
 def list_callbacks(api: Management, *, app: str | None = None, as_json: bool) -> None:

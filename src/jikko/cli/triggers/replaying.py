@@ -3,45 +3,85 @@
 import json
 import sys
 import time
-from typing import Any, get_args
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar, get_args
 
 import click
 
 from jikko.assemble.assembly import Assembly
+from jikko.cli.command_failure import Failure
 from jikko.cli.options import assembled, duration, existing, with_assembly, with_settings
 from jikko.cli.runs.entries import ago
 from jikko.cli.runs.remote import Server, reached
 from jikko.cli.runs.run_commands import executed_here, stop_run
 from jikko.cli.shown import show_entry
+from jikko.errors import JikkoError
+from jikko.exit_codes import ExitCode
 from jikko.settings import Settings
 from jikko.terminal_text import harmless, printable, shown
 from jikko.triggers.deliveries import DeliveryState, DeliveryView
 
+P = ParamSpec("P")
+T = TypeVar("T")
+_MOST: Final = 5_000
+"""Deliveries that are chosen at once."""
+_CHOSEN: Final = ("trigger", "states", "since", "where")
+
+
+def _filters(work: Callable[P, T]) -> Callable[P, T]:
+    for option in (
+        click.option("--where", multiple=True, metavar="PATH=TEXT", help="Only those with body.type=paid, say."),
+        click.option("--since", type=duration, metavar="AGE", help="Only those received so lately, such as 2h or 7d."),
+        click.option(
+            "--state", "states", multiple=True, type=click.Choice(get_args(DeliveryState)), help="Only those."
+        ),
+        click.option("--trigger", help="Only deliveries of this trigger (its id, or APP/NODE)."),
+    ):
+        work = option(work)
+    return work
+
+
+async def _listed(
+    assembly: Assembly,
+    trigger: str | None,
+    states: tuple[DeliveryState, ...],
+    since: float | None,
+    where: tuple[str, ...],
+    limit: int,
+) -> list[DeliveryView]:
+    if wrong := [each for each in where if "=" not in each]:
+        raise click.UsageError(f"--where: {wrong[0]!r} must be PATH=TEXT, such as body.type=paid")
+    triggers = await assembly.triggers.all("webhook") if trigger is None else [await assembly.triggers.find(trigger)]
+    after = 0.0 if since is None else time.time() - since
+    wanted = dict(each.split("=", 1) for each in where)
+    return await assembly.deliveries.listed(triggers, states=states, where=wanted, since=after, limit=limit)
+
 
 @click.command("list")
-@click.option("--trigger", help="Only deliveries of this trigger (its id, or APP/NODE).")
-@click.option("--state", "states", multiple=True, type=click.Choice(get_args(DeliveryState)), help="Only those.")
-@click.option("--since", type=duration, metavar="AGE", help="Only those received so lately, such as 2h or 7d.")
+@_filters
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, help="How many, newest first.")
 @with_assembly
 async def list_(
-    assembly: Assembly, trigger: str | None, states: tuple[Any, ...], since: float | None, limit: int, as_json: bool
+    assembly: Assembly,
+    trigger: str | None,
+    states: tuple[DeliveryState, ...],
+    since: float | None,
+    where: tuple[str, ...],
+    limit: int,
+    as_json: bool,
 ) -> None:
     """List deliveries, newest first, each with the state of its newest run."""
-    triggers = await assembly.triggers.all("webhook") if trigger is None else [await assembly.triggers.find(trigger)]
-    names = {each.id: each.name for each in await assembly.apps.all()}
-    called = {each.id: f"{names.get(each.app_id, each.app_id)}/{each.node_id}" for each in triggers}
-    after = 0.0 if since is None else time.time() - since
-    found = await assembly.deliveries.listed(triggers, states=states, since=after, limit=limit)
+    found = await _listed(assembly, trigger, states, since, where, limit)
     for view in found:
-        name = called[view.delivery.trigger_id]
+        name = await _name(assembly, view)
         why = view.delivery.reason or view.error or ""
         run = view.runs[-1] if view.runs else "-"
         received = ago(view.delivery.received_at)
         line = f"{view.delivery.id}  {view.state:<9}  {received}  {name}  {run}  {why}"
         show_entry(entry_of(view, name), printable(line.rstrip()), as_json=as_json)
     if not found and not as_json and sys.stdout.isatty():
-        click.echo("no such deliveries" if trigger or states or since else "no deliveries yet")
+        click.echo("no such deliveries" if trigger or states or since or where else "no deliveries yet")
 
 
 @click.command()
@@ -50,9 +90,7 @@ async def list_(
 async def show(assembly: Assembly, delivery: str, as_json: bool) -> None:
     """Show a DELIVERY, with the headers, parameters and body that it brought."""
     view = await assembly.deliveries.find(delivery)
-    record = await assembly.deliveries.record(view)
-    brought = None if record is None else json.loads(record.inputs).get("webhook_data")
-    entry = {**entry_of(view, await _name(assembly, view)), "call": brought}
+    entry = {**entry_of(view, await _name(assembly, view)), "call": await assembly.deliveries.call(view)}
     if as_json:
         click.echo(shown(json.dumps(entry, ensure_ascii=False)))
         return
@@ -62,19 +100,54 @@ async def show(assembly: Assembly, delivery: str, as_json: bool) -> None:
             click.echo(harmless(f"{name:<12} {text}"))
 
 
+def _of_several(work: Callable[..., Coroutine[Any, Any, int]]) -> Callable[..., Any]:
+    """A command of deliveries that are named, or else chosen: those that failed or are dead, unless a state is named.
+
+    The oldest comes first. One that is refused does not keep back the others.
+    """
+
+    @wraps(work)
+    async def command(settings: Settings, deliveries: tuple[str, ...], as_json: bool, **given: Any) -> int:
+        chosen: dict[str, Any] = {name: given.pop(name) for name in _CHOSEN}
+        if bool(deliveries) == any(chosen.values()):
+            raise click.UsageError("name deliveries, or choose some: --trigger, --state, --since or --where")
+        if len(deliveries) == 1:
+            return await work(settings, deliveries[0], as_json=as_json, **given)
+        if not deliveries:
+            async with assembled(existing(settings)) as assembly:
+                chosen["states"] = chosen["states"] or ("failed", "dead")
+                found = await _listed(assembly, **chosen, limit=_MOST)
+            deliveries = tuple(view.delivery.id for view in reversed(found))
+        code = 0
+        for delivery in deliveries:
+            try:
+                code = await work(settings, delivery, as_json=as_json, **given) or code
+            except (JikkoError, Failure) as error:
+                code = ExitCode.FAILED
+                click.echo(printable(f"{delivery}: {error}"), err=True)
+        if not deliveries and not as_json:
+            click.echo("no such deliveries", err=True)
+        return code
+
+    made: Callable[..., Any] = command
+    return click.argument("deliveries", nargs=-1, metavar="[DELIVERY...]")(_filters(with_settings(made)))
+
+
 @click.command()
-@click.argument("delivery")
 @click.option("--dry", is_flag=True, help="Say what would happen, and start nothing.")
-@with_settings
-async def replay(settings: Settings, delivery: str, dry: bool, as_json: bool) -> int:
-    """Run a DELIVERY again, by the current version of its app: through the server, or here if there is none."""
+@_of_several
+async def replay(settings: Settings, delivery: str, *, dry: bool, as_json: bool) -> int:
+    """Run each DELIVERY again, by the current version of its app: through the server, or here if there is none.
+
+    Those that failed, or are dead, can be chosen in place of named ones: --since 2h, --where body.type=paid.
+    """
     async with assembled(existing(settings)) as assembly:
         if dry:
             plan = await assembly.deliveries.plan(delivery)
             version = {"workflow_id": plan.workflow.id, "version": plan.workflow.version}
             entry: dict[str, Any] = {"delivery_id": delivery, **version, "from_nodes": plan.from_nodes}
             from_nodes = ", ".join(plan.from_nodes) or "its trigger"
-            told = f"It would run again from {from_nodes} on, by version {plan.workflow.version}."
+            told = f"{delivery}  It would run again from {from_nodes} on, by version {plan.workflow.version}."
             show_entry(entry, printable(told), as_json=as_json)
             return 0
         record, node = await assembly.deliveries.first_run(delivery)
@@ -94,10 +167,12 @@ async def replay(settings: Settings, delivery: str, dry: bool, as_json: bool) ->
 
 
 @click.command()
-@click.argument("delivery")
-@with_settings
-async def discard(settings: Settings, delivery: str, as_json: bool) -> None:
-    """Set a DELIVERY aside: one that waits is not run any more, one that failed has been seen to."""
+@_of_several
+async def discard(settings: Settings, delivery: str, *, as_json: bool) -> int:
+    """Set each DELIVERY aside: one that waits is not run any more, one that failed has been seen to.
+
+    Those that failed, or are dead, can be chosen in place of named ones: --since 2h, --where body.type=paid.
+    """
     async with assembled(existing(settings)) as assembly:
         waiting = await assembly.deliveries.find(delivery)
     if waiting.state == "waiting":
@@ -106,6 +181,7 @@ async def discard(settings: Settings, delivery: str, as_json: bool) -> None:
         view = await assembly.deliveries.discard(delivery)
         entry = entry_of(view, await _name(assembly, view))
     show_entry(entry, f"{view.delivery.id}  {view.state}", as_json=as_json)
+    return 0
 
 
 async def _name(assembly: Assembly, view: DeliveryView) -> str:

@@ -1,13 +1,11 @@
 """Deliveries: calls of webhooks, with what became of each; replayed, and set aside."""
 
-import json
 import math
 from functools import partial
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from jikko.concurrency.off_the_loop import off_the_loop
 from jikko.dify.bodies import body_from
 from jikko.http.console.console_queries import Limit, id_in
 from jikko.http.console.console_runs import RunAccepted, accepted
@@ -149,10 +147,8 @@ async def read_delivery(call: ConsoleRequest) -> SendableResponse:
     entry = await _entry_of(call, view)
     records = [record for run_id in view.runs if (record := await call.console.run_store.record(run_id)) is not None]
     brought: Json = None
-    if records and view.delivery.verdict == "accepted" and asked.without is None:
-        # It may have 10 MiB.
-        inputs = await off_the_loop(json.loads, records[0].inputs, queue="records")
-        brought = api.files.fresh(inputs.get("webhook_data"), base_url=call.request.base_url)
+    if asked.without is None:
+        brought = api.files.fresh(await api.deliveries.call(view), base_url=call.request.base_url)
     now = api.clock()
     runs = [run_body(run, now) for run in await call.console.runs.shown(records)]
     return json_response(body_from(entry, DeliveryFull, call=brought, run_list=runs))
