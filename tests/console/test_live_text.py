@@ -19,12 +19,13 @@ from tests.providers.fake_model import Exchange, delta
 from tests.providers.model_thread import Model
 
 
-def asks(name: str, text: str) -> dict[str, object]:
+def asks(name: str, text: str, provider: str = "langgenius/openai/openai") -> dict[str, Any]:
+    """A step that asks a model."""
     return node(
         name,
         "llm",
         title=f"Asks {name} 💬",
-        model={"provider": "langgenius/openai/openai", "name": "gpt-4o", "mode": "chat", "completion_params": {}},
+        model={"provider": provider, "name": "gpt-4o", "mode": "chat", "completion_params": {}},
         prompt_template=[{"role": "user", "text": text}],
     )
 

@@ -26,6 +26,8 @@ export function Dialog(props: {
       className={`top ${props.className ?? ''}`}
       aria-label={props.label}
       onCancel={event => {
+        // A chooser of files that is closed without one tells so, too, by the same event.
+        if (event.target !== dialog.current) return
         event.preventDefault()
         props.close()
       }}
