@@ -13,6 +13,7 @@ import httpx
 import pytest
 from scripts.build_console import npm, sources
 from scripts.console_types import TYPES, types_of
+from scripts.install import LOCK
 
 from tests.console.conftest import ROOT, Site
 from tests.effort import PATIENCE
@@ -39,25 +40,47 @@ def test_wheel_and_sdist_hold_the_page(packages: Path) -> None:
     assert not [name for name in names if "node_modules" in name]
 
 
-def test_what_is_installed_serves_the_page_where_there_is_no_node(packages: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def installed(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with the wheel and what it needs, in locked versions."""
+    environment = tmp_path_factory.mktemp("installed") / "venv"
     [wheel] = packages.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path / "installed")
-    index = tmp_path / "installed" / "jikko" / "http" / "static" / "index.html"
-    # So that it is known to be this one that is served.
-    index.write_text(index.read_text(encoding="utf-8") + "<!-- of the wheel -->", encoding="utf-8")
-    home = tmp_path / "home"
-    own = {"PYTHONPATH": str(tmp_path / "installed"), "PATH": str(tmp_path), "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-m", "jikko", "serve", "--port", "0", "--home", str(home)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env={**os.environ, **own}
-    ) as server:
+    uv("venv", "--quiet", "--python", sys.executable, environment)
+    uv("pip", "install", "--quiet", "--python", environment / "bin" / "python", "--constraints", LOCK, wheel)
+    return environment
+
+
+def uv(*arguments: str | Path) -> str:
+    command = [sys.executable, "-m", "uv", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_core_is_small(installed: Path) -> None:
+    listed = json.loads(uv("pip", "list", "--format", "json", "--python", installed / "bin" / "python"))
+    files = [path for path in (installed / "lib").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert len(listed) <= 45
+    assert sum(path.stat().st_size for path in files) <= 75_000_000
+
+
+def test_what_is_installed_runs_a_file_and_serves_the_page_where_there_is_no_node(
+    installed: Path, tmp_path: Path
+) -> None:
+    jikko = str(installed / "bin" / "jikko")
+    environment = {**os.environ, "PATH": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    flow = ROOT / "examples" / "parallel-quote.yml"
+    ran = subprocess.run(
+        [jikko, "run", flow, "-i", "pieces=3", "-i", "country=DE"], env=environment, capture_output=True, check=True
+    )
+    assert json.loads(ran.stdout)["delivery"] == "2 days by rail"
+    command = [jikko, "serve", "--port", "0", "--home", str(tmp_path / "home")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment) as server:
         try:
             assert server.stdout is not None
             url = re.search(r"serves (http://[\d.:]+)/", server.stdout.readline())
             assert url is not None
             page = httpx.get(f"{url[1]}/console/", timeout=PATIENCE).raise_for_status().text
-            assert page.endswith("<!-- of the wheel -->")
             [script] = re.findall(r'src="\./(assets/[^"]+\.js)"', page)
             assert len(httpx.get(f"{url[1]}/console/{script}", timeout=PATIENCE).raise_for_status().content) > 10_000
         finally:
