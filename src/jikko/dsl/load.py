@@ -158,7 +158,7 @@ def _read_app(root: Json, problems: list[Diagnostic], runnable: frozenset[str]) 
     return DslDocument(
         version=version,
         mode=cast(AppMode, mode),
-        **_face(app),
+        **read_face(app),
         nodes=tuple(nodes),
         edges=tuple(edges),
         root=root_id,
@@ -173,7 +173,7 @@ def _why_not_an_app(root: Mapping[str, Json]) -> Phrase:
     return Phrase("remedy.other_format", {"product": product}) if product else Phrase("remedy.not_an_app")
 
 
-def _face(app: Fields) -> dict[str, Any]:
+def read_face(app: Fields) -> dict[str, Any]:
     """How the app looks."""
     icon_type = app.text("icon_type", "emoji")
     return {
@@ -199,7 +199,7 @@ def _read_basic_app(file: Fields, app: Fields, version: str, mode: str) -> DslDo
     return DslDocument(
         version=version,
         mode=cast(AppMode, mode),
-        **_face(app),
+        **read_face(app),
         nodes=tuple(graph.nodes),
         edges=tuple(graph.edges),
         root=START,

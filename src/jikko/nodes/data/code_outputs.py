@@ -29,12 +29,10 @@ class OutputSpec(Struct, frozen=True):
     @classmethod
     def read(cls, data: Fields, more: Collection[str] = ()) -> Self:
         kind = data.text("type", required=True)
-        if kind and kind not in TYPES and kind not in more:
-            data.problem(
-                "type",
-                Phrase("document.value", {"value": repr(kind)}),
-                Phrase("remedy.expected_one_of", {"wanted": ", ".join((*TYPES, *more))}),
-            )
+        types = (*TYPES, *more)
+        if kind and kind not in types:
+            hint = data.meant(kind, types) or Phrase("remedy.expected_one_of", {"wanted": ", ".join(types)})
+            data.problem("type", Phrase("document.value", {"value": repr(kind)}), hint)
         children = data.get("children")
         if children is None:
             return cls(kind)

@@ -1,0 +1,324 @@
+"""JSON Schema of what readers of fields take: they read mappings that note each question, in place of a file.
+
+A reader may ask for more where a field has some value. So it reads again and again, each time with another answer to
+one of its questions, and the schema has what it asked for in any of these readings. A field that only some settings
+need is held to its kind with all of them.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from jikko.diagnostics.diagnostic import Diagnostic
+from jikko.dsl.fields import Fields
+from jikko.values import Json, Selector
+
+Schema: TypeAlias = dict[str, Any]
+
+_ANY: Final = "*"
+"""Stands for any name of a mapping."""
+_FIRST: Final = "[0]"
+"""Behind the name of a list: its elements, as paths of problems have the first."""
+_MOST_READINGS: Final = 20_000
+_DEEPEST: Final = 5
+"""Levels behind which mappings that hold such as themselves are empty."""
+_SAMPLES: Final[tuple[Json, ...]] = ("x", 1, True, ["x"], [{}], {_ANY: "x"})
+"""Answers to a question for a value of any kind, besides that there is none."""
+_KINDS: Final = {str: "string", int: "number", bool: "boolean", list: "array", dict: "object"}
+_SHAPES: Final = frozenset(
+    f"document.not_{kind}" for kind in ("list", "mapping", "boolean", "integer", "selector")
+) | frozenset({"document.case_id"})
+"""Problems of any value of a kind. Others may be of the one value that was the answer."""
+_MAPPING: Final[Schema] = {"$mapping": True}
+_MAPPINGS: Final[Schema] = {"$mapping": False}
+_LIST: Final[Schema] = {"type": "array"}
+_TEXT: Final[Schema] = {"type": ["string", "number"]}
+_SELECTOR: Final[Schema] = {"type": "array", "items": {"type": ["string", "integer"]}}
+_DIGITS: Final[Schema] = {"type": "string", "pattern": r"^\s*[-+]?[0-9_]*\s*$"}
+
+
+def schema_of(*readers: Callable[[Fields], object]) -> Schema:
+    """The schema of mappings in which the readers find no problem with the kinds of values that they read."""
+    notes = _Notes()
+    notes.read(readers)
+    return notes.schema("")
+
+
+class _Answer(str):
+    """A text in answer to a question, with the path of its field."""
+
+    __slots__ = ("at",)
+    at: str
+
+
+class _Field:
+    """What readings asked of one field."""
+
+    def __init__(self) -> None:
+        self.choices: list[str] = []
+        self.kinds: list[Schema] = []
+        self.nullable = False
+        self.required = 0
+        """Readings that need it."""
+        self.given = 0
+        """Readings that took for granted that it is there."""
+
+    def add(self, kind: Schema) -> None:
+        if kind not in self.kinds:
+            self.kinds.append(kind)
+
+
+class _Reading:
+    """One reading: the answers that it gets, and what it asked."""
+
+    def __init__(self, answers: Mapping[str, Json]) -> None:
+        self.answers = answers
+        self.questions: dict[str, tuple[Any, ...]] = {}
+        self.asked: dict[str, dict[str, list[Schema]]] = {"": {}}
+        """By the path of a mapping and the name of a field: the kinds that it has to be of; none: any."""
+        self.required: set[str] = set()
+        self.values: dict[str, Json] = {}
+        """What fields of any kind had, by path."""
+        self.present: set[str] = set()
+        self.problems: list[Diagnostic] = []
+        self.choices: dict[str, list[str]] = {}
+        """What texts may be, by path, where a text was refused with them."""
+
+    def answer(self, key: str, usual: Any, *others: Any) -> Any:
+        self.questions.setdefault(key, others)
+        return self.answers.get(key, usual)
+
+
+class _Notes:
+    """What all readings asked, by the path of each mapping."""
+
+    def __init__(self) -> None:
+        self._fields: dict[str, dict[str, _Field]] = {}
+        self._readings: Counter[str] = Counter()
+
+    def read(self, readers: Iterable[Callable[[Fields], object]]) -> None:
+        """Read as long as there are answers that were not tried."""
+        waiting: list[tuple[dict[str, Any], str, Any]] = [({}, "", None)]
+        """Answers, and one that was not tried yet, with its question."""
+        tried: set[tuple[str, str, str]] = set()
+        for _ in range(_MOST_READINGS):
+            if not waiting:
+                return
+            answers, question, answer = waiting.pop(0)
+            reading = _Reading({**answers, question: answer})
+            for reader in readers:
+                reader(_NotedFields("", reading))
+            self._note(reading)
+            chosen = _mapping_of(question) if _is_choice(question, answer) else None
+            for key, others in reading.questions.items():
+                # Which values are taken often depends on a choice beside it.
+                beside = f"{question}={answer}" if " " not in key and chosen == _mapping_of(key) else ""
+                for other in others:
+                    if key not in reading.answers and (trial := (key, repr(other), beside)) not in tried:
+                        tried.add(trial)
+                        waiting.append((dict(reading.answers), key, other))
+        raise AssertionError("a reader asks for ever")
+
+    def _note(self, reading: _Reading) -> None:
+        problems: dict[str, set[str]] = {}
+        for problem in reading.problems:
+            if not problem.ok:
+                problems.setdefault(problem.where, set()).add(problem.code)
+        for where, names in reading.asked.items():
+            self._readings[where] += 1
+            fields = self._fields.setdefault(where, {})
+            for name, kinds in names.items():
+                at = _at(where, name)
+                field = fields.setdefault(name, _Field())
+                value, refused = reading.values.get(at), problems.get(at, set())
+                if refused and at in reading.choices:
+                    field.choices += [choice for choice in reading.choices[at] if choice not in field.choices]
+                elif kinds:
+                    # Of several questions the one that leaves least.
+                    field.add(min(kinds, key=lambda kind: "enum" not in kind))
+                elif value is not None and not refused & (
+                    _SHAPES if isinstance(value, str) else {*_SHAPES, "document.value"}
+                ):
+                    field.add({"type": _KINDS[type(value)]})
+                if at in reading.required or (value is None and refused and not (kinds and at in reading.choices)):
+                    field.required += 1
+                elif at in reading.present or value is not None:
+                    field.given += 1
+                else:
+                    field.nullable = True
+                field.nullable |= at in reading.present and at not in reading.required
+
+    def schema(self, where: str) -> Schema:
+        """The schema of the mapping at a path."""
+        found: Schema = {"type": "object"}
+        required = []
+        for name, field in self._fields.get(where, {}).items():
+            if name.endswith(_FIRST):
+                continue
+            schema = self._field(_at(where, name), field)
+            if name == _ANY:
+                found |= {"additionalProperties": schema} if schema else {}
+                continue
+            found.setdefault("properties", {})[name] = schema
+            if field.required and field.required + field.given == self._readings[where]:
+                required.append(name)
+        return found | ({"required": required} if required else {})
+
+    def _field(self, at: str, field: _Field) -> Schema:
+        kinds = [self._kind(at, kind) for kind in field.kinds if not (field.choices and kind == _TEXT)]
+        kinds += [{"enum": [*field.choices, ""]}] if field.choices else []
+        exact = {kind["type"] for kind in kinds if len(kind) > 1 and isinstance(kind.get("type"), str)}
+        plain = {one for kind in kinds if len(kind) == 1 for one in _types(kind)} - exact
+        if not kinds or plain >= {*_KINDS.values()}:
+            return {}
+        either = [kind for kind in kinds if len(kind) > 1 or "type" not in kind]
+        either += [{"type": sorted(plain)}] if plain else []
+        if field.nullable:
+            either[-1] = _or_null(either[-1])
+        return either[0] if len(either) == 1 else {"anyOf": either}
+
+    def _kind(self, at: str, kind: Schema) -> Schema:
+        if kind == _MAPPING:
+            return self.schema(at)
+        if kind == _MAPPINGS:
+            return {"type": "array", "items": self.schema(f"{at}{_FIRST}")}
+        where, _, name = at.rpartition(".")
+        element = self._fields.get(where, {}).get(f"{name}{_FIRST}") if kind == _LIST else None
+        items = None if element is None else self._field(f"{at}{_FIRST}", element)
+        return {**kind, "items": items} if items else kind
+
+
+def _types(kind: Schema) -> list[str]:
+    found = kind.get("type", [])
+    return found if isinstance(found, list) else [found]
+
+
+def _mapping_of(key: str) -> str:
+    return key.partition(" ")[0].rpartition(".")[0]
+
+
+def _is_choice(question: str, answer: Any) -> bool:
+    return question.endswith((" choice", " text")) and answer not in ("", "x")
+
+
+def _or_null(kind: Schema) -> Schema:
+    if "enum" in kind:
+        return {"enum": [*kind["enum"], None]}
+    if "anyOf" in kind:
+        return {"anyOf": [*kind["anyOf"], {"type": "null"}]}
+    return kind | {"type": [*_types(kind), "null"]}
+
+
+def _at(where: str, name: str) -> str:
+    return f"{where}.{name}" if where and name else where or name
+
+
+class _NotedMapping(dict[str, Any]):
+    """A mapping with a field of any name, and of each other name a value if it is asked for."""
+
+    def __init__(self, where: str, reading: _Reading) -> None:
+        is_deep = where.count(".") >= _DEEPEST
+        super().__init__()
+        self._where, self._reading = where, reading
+        if not is_deep and reading.answer(f"{where} filled", True, False):
+            super().__setitem__(_ANY, self.get(_ANY))
+
+    def get(self, name: str, default: Any = None) -> Any:
+        at = _at(self._where, name)
+        self._reading.asked.setdefault(self._where, {}).setdefault(name, [])
+        value = self._reading.values[at] = self._reading.answer(at, None, *_SAMPLES)
+        return default if value is None else value
+
+    def __getitem__(self, name: str) -> Any:
+        return self.get(name)
+
+    def __contains__(self, name: object) -> bool:
+        at = _at(self._where, str(name))
+        there: bool = self._reading.answer(f"{at} is there", False, True)
+        self._reading.present |= {at} if there else set()
+        return there
+
+
+class _NotedFields(Fields):
+    """Fields that note what is asked of them. Answers are what a file may have, or what is read if it has nothing."""
+
+    __slots__ = ("_reading",)
+
+    def __init__(self, where: str, reading: _Reading) -> None:
+        super().__init__(where, _NotedMapping(where, reading), reading.problems)
+        self._reading = reading
+        reading.asked.setdefault(where, {})
+
+    def _ask(self, name: str, kind: Schema, *, required: bool = False) -> str:
+        self._reading.asked[self.where].setdefault(name, []).append(kind)
+        at = self.at(name)
+        if required:
+            self._reading.required.add(at)
+        return at
+
+    def shown(self, name: str) -> str:
+        return name
+
+    def standing_at(self, where: str) -> Fields:
+        return self
+
+    def get(self, name: str, default: Json = None) -> Json:
+        return self.raw.get(name, default)
+
+    def text(self, name: str, default: str = "", *, required: bool = False) -> str:
+        at = self._ask(name, _TEXT, required=required)
+        found = _Answer(self._reading.answer(f"{at} text", "x" if required else default, "x", default))
+        found.at = at
+        return found
+
+    def meant(self, wrong: Json, choices: Sequence[str]) -> None:
+        if isinstance(wrong, _Answer):
+            self._reading.choices[wrong.at] = [*choices]
+            self._reading.questions[f"{wrong.at} text"] += tuple(choices)
+
+    def boolean(self, name: str, default: bool = False) -> bool:
+        at = self._ask(name, {"type": "boolean"})
+        found: bool = self._reading.answer(f"{at} boolean", default, True, False)
+        return found
+
+    def integer(self, name: str, default: int = 0, *, minimum: int | None = None) -> int:
+        whole = {"type": "integer"} | ({} if minimum is None else {"minimum": minimum})
+        self._ask(name, {"anyOf": [whole, _DIGITS]})
+        return default
+
+    def seconds(self, name: str, default: float) -> float:
+        self._ask(name, {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1e6})
+        return default
+
+    def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
+        at = self._ask(name, {"enum": [*choices, ""]})
+        found: str = self._reading.answer(f"{at} choice", default, *choices)
+        return found
+
+    def selector(self, name: str, *, required: bool = False) -> Selector:
+        at = self._ask(name, _SELECTOR | ({"minItems": 1} if required else {}), required=required)
+        found: Selector = self._reading.answer(f"{at} selector", ("x", "y") if required else (), ("x", "y"))
+        return found
+
+    def selectors(self, name: str) -> tuple[Selector, ...]:
+        self._ask(name, {"type": "array", "items": _SELECTOR})
+        return ()
+
+    def items(self, name: str, *, required: bool = False) -> list[Any]:
+        at = self._ask(name, _LIST, required=required)
+        found: list[Any] = self._reading.answer(f"{at} items", [], *([sample] for sample in _SAMPLES))
+        if found:
+            self._reading.asked[self.where].setdefault(f"{name}{_FIRST}", [])
+            self._reading.values[f"{at}{_FIRST}"] = found[0]
+        return found
+
+    def mapping(self, name: str) -> Fields:
+        return _NotedFields(self._ask(name, _MAPPING), self._reading)
+
+    def entries(self) -> list[tuple[str, Fields]]:
+        return [(_ANY, self.mapping(_ANY))] if self.raw else []
+
+    def mappings(self, name: str, *, required: bool = False) -> Iterator[Fields]:
+        at = self._ask(name, _MAPPINGS, required=required)
+        if at.count(".") < _DEEPEST:
+            yield _NotedFields(f"{at}{_FIRST}", self._reading)
