@@ -38,7 +38,7 @@ class Nowhere:
             self.end = events[-1]
 
     @property
-    def is_behind(self) -> bool:
+    def has_backpressure(self) -> bool:
         return False
 
     async def durability_barrier(self) -> None: ...

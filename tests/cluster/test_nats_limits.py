@@ -8,7 +8,7 @@ import pytest
 from jikko.cluster.nats.link import NatsLink
 from jikko.cluster.nats.streams import Names
 from jikko.errors import InvalidSettings
-from jikko.ports.cluster import Grown, StopRun
+from jikko.ports.cluster import EventsAppended, StopRun
 from tests.cluster.nats_group import NatsGroup
 from tests.cluster.test_nats_access import PASSWORD, addressed, configured
 
@@ -52,8 +52,8 @@ async def test_events_that_are_too_long_for_a_message_are_to_be_read(tmp_path: P
         group = NatsGroup(server.url)
         try:
             (one, _), (other, its) = await group.start(), await group.start()
-            for length, answer in ((100, Grown), (100_000, bool)):
-                its.answer = Grown(msgspec.Raw(msgspec.json.encode(["x" * length])))
+            for length, answer in ((100, EventsAppended), (100_000, bool)):
+                its.answer = EventsAppended(msgspec.Raw(msgspec.json.encode(["x" * length])))
                 assert isinstance(await one.request(other.name, StopRun(run_id="r", error="")), answer)
         finally:
             await group.close()

@@ -19,7 +19,7 @@ from jikko.ports.cluster import (
     Answer,
     Cluster,
     Command,
-    Grown,
+    EventsAppended,
     JobDue,
     OrphanedRuns,
     RunChanged,
@@ -320,8 +320,8 @@ ANSWERS: tuple[Answer, ...] = (
     True,
     False,
     None,
-    Grown(msgspec.Raw('[{"event":"of a newer version","text":"良い 🙂 \ue000 \u2028"}]'.encode())),
-    Grown(msgspec.Raw(b'["%s"]' % (b"x" * 250_000))),
+    EventsAppended(msgspec.Raw('[{"event":"of a newer version","text":"良い 🙂 \ue000 \u2028"}]'.encode())),
+    EventsAppended(msgspec.Raw(b'["%s"]' % (b"x" * 250_000))),
 )
 
 

@@ -237,7 +237,7 @@ class Log:
         self.borders.append(len(self.events))
 
     @property
-    def is_behind(self) -> bool:
+    def has_backpressure(self) -> bool:
         return False
 
     async def durability_barrier(self) -> None: ...

@@ -31,7 +31,7 @@ class SlowLog(Log):
         self.conflict: LogConflict | None = None
 
     @property
-    def is_behind(self) -> bool:
+    def has_backpressure(self) -> bool:
         return False
 
     async def durability_barrier(self) -> None:

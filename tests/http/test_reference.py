@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from jikko import __version__
-from jikko.concurrency import off_the_loop
+from jikko.concurrency import run_in_thread
 from jikko.events import Event
 from jikko.http import reference
 from jikko.http.operations import OPERATIONS
@@ -84,7 +84,7 @@ async def test_the_first_look_is_made_off_the_loop_which_may_go_on_every_few_ope
 
     for module in (openapi_module, reference):
         monkeypatch.setattr(module, "_operation", count(module._operation))
-    monkeypatch.setattr(off_the_loop, "let_the_loop_go_on", go_on)
+    monkeypatch.setattr(run_in_thread, "release_gil", go_on)
     for cached in (reference_operations._page, reference_operations._description):
         cached.cache_clear()
 
@@ -111,7 +111,7 @@ def test_to_find_the_page_imports_nothing_that_it_describes() -> None:
 
     assert [name for name in found if name.startswith("jikko") and ".reference" not in name] in (
         [],
-        ["jikko.concurrency.off_the_loop"],
+        ["jikko.concurrency.run_in_thread"],
     )
 
 

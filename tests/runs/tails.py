@@ -25,7 +25,7 @@ class Store(RunsInMemory):
         self.asked: list[float] = []
         """When it was asked for changes."""
         self.is_away = False
-        self.is_behind = False
+        self.has_backpressure = False
         """Whether it is another copy, which has none of the runs."""
         self.meanwhile: list[Event] = []
         """What the run does between the reading of its record and of its events."""
@@ -46,7 +46,7 @@ class Store(RunsInMemory):
         self.asked.append(asyncio.get_running_loop().time())
         if self.is_away:
             raise StoreUnavailable("The database is away.")
-        if self.is_behind:
+        if self.has_backpressure:
             return {run_id: Change(None) for run_id in known}
         return await super().changes(known)
 

@@ -77,7 +77,7 @@ class Lagging(History):
         self.store.go_back(copy)
         self._copies = False
         for process in self.case.living:
-            process.store.on_gone_back()
+            process.store.on_rollback()
 
     async def follow(self, app: App) -> None:
         """Who followed was told what may be forgotten."""

@@ -42,8 +42,8 @@ class BytesStore:
     Each write goes as ``fates`` says; what is read are a few events at once.
     """
 
-    def __init__(self, fates: Sequence[str] = (), *, goes_back: bool = False) -> None:
-        self.goes_back = goes_back
+    def __init__(self, fates: Sequence[str] = (), *, may_lose_commits: bool = False) -> None:
+        self.may_lose_commits = may_lose_commits
         self._fates = iter(fates)
         self._dice = Random(1)
         self._log: list[Event] = []
@@ -79,7 +79,7 @@ class BytesStore:
             done.set_exception(StoreUnavailable("refused"))
         elif any(isinstance(event, NodeFinished) and "huge" in event.outputs for event in batch.events):
             done.set_exception(LogUnwritable("too large"))
-        elif fate == "forgotten" and self.goes_back and batch.at > 1 and self._is_open:
+        elif fate == "forgotten" and self.may_lose_commits and batch.at > 1 and self._is_open:
             del log[self._dice.randrange(1, batch.at) :]
             self._mark = new_mark()
             done.set_exception(LogForgotten("forgotten", len(log)))
@@ -125,13 +125,13 @@ async def seen_by(live: RunLog, after: int = -1, *, durable: bool = False, turns
 @pytest.mark.parametrize("seed", range(60))
 async def test_whatever_the_store_does_each_sees_the_log_as_it_is_kept(seed: int) -> None:
     dice = Random(seed)
-    goes_back = seed % 3 == 0
+    may_lose_commits = seed % 3 == 0
     fates = ["written"] * 5 + ["refused", "lost", "forgotten"]
-    store: Any = BytesStore([dice.choice(fates) for _ in range(40)], goes_back=goes_back)
+    store: Any = BytesStore([dice.choice(fates) for _ in range(40)], may_lose_commits=may_lose_commits)
     memory = ProcessMemory()
     draft = Draft()
     live = RunLog(store, draft.record, memory=memory)
-    live.goes_on(is_kept=goes_back)
+    live.activate(is_kept=may_lose_commits)
     live.append([started()])
     following: list[tuple[int, asyncio.Task[list[tuple[int, Event]]]]] = []
 
@@ -176,7 +176,7 @@ async def test_whatever_the_store_does_each_sees_the_log_as_it_is_kept(seed: int
 async def test_the_end_of_a_log_that_was_cut_short_stays_in_memory() -> None:
     store: Any = BytesStore()
     live = RunLog(store, Draft().record)
-    live.goes_on(is_kept=False)
+    live.activate(is_kept=False)
     live.append([started()])
     live.append([node()[1]])
     for _ in range(4):  # made ready, each by itself, while the first is written
@@ -192,7 +192,7 @@ async def test_the_end_of_a_log_that_was_cut_short_stays_in_memory() -> None:
 async def test_rounds_wait_for_the_disk_though_it_is_not_even_tried() -> None:
     store: Any = BytesStore(["written", "refused"])
     live = RunLog(store, Draft().record)
-    live.goes_on(is_kept=False)
+    live.activate(is_kept=False)
     live.append([started()])
     await live.committed()
     live.append([node()[1]])
@@ -201,24 +201,24 @@ async def test_rounds_wait_for_the_disk_though_it_is_not_even_tried() -> None:
     for _ in range(9):
         live.append([node(x="x" * 1024 * KB)[1]])
 
-    assert live.is_behind
+    assert live.has_backpressure
     live.abandon(StoreUnavailable("the test is over"))
 
 
 async def test_nothing_waits_for_the_disk_any_more_once_the_log_is_cut_short() -> None:
     store: Any = BytesStore()
     live = RunLog(store, Draft().record)
-    live.goes_on(is_kept=False)
+    live.activate(is_kept=False)
     live.append([started()])
     for _ in range(10):  # made ready while the first is written
         live.append([node(x="x" * 1024 * KB)[1]])
-    assert live.is_behind
+    assert live.has_backpressure
 
     live.append([node(deep=1)[1]])
 
     async with asyncio.timeout(PATIENCE):
         await live.ended()
-    assert not live.is_behind
+    assert not live.has_backpressure
 
 
 @pytest.mark.usefixtures("small")
@@ -226,7 +226,7 @@ async def test_who_is_slow_sees_this_part_of_the_run_and_not_what_followed_behin
     store: Any = BytesStore()
     draft = Draft()
     live = RunLog(store, draft.record)
-    live.goes_on(is_kept=False)
+    live.activate(is_kept=False)
     live.append([started()])
     follower = live.follow()
     seen = list(await anext(follower))
@@ -253,7 +253,7 @@ async def test_who_is_slow_waits_with_the_run_until_the_database_can_be_read_aga
     store: Any = BytesStore()
     draft = Draft()
     live = RunLog(store, draft.record)
-    live.goes_on(is_kept=False)
+    live.activate(is_kept=False)
     live.append([started()])
     follower = live.follow(idle=PATIENCE)
     seen = list(await anext(follower))
@@ -285,7 +285,7 @@ async def test_a_run_that_is_taken_over_holds_no_more_of_its_log_than_before() -
     live = RunLog(store, folded(draft.record.identity, events), list(events), memory=memory)
     live.memory.know(events, [pack_events([event])[1][0] for event in events])
 
-    live.goes_on(is_kept=False)
+    live.activate(is_kept=False)
 
     assert 0 < live.first < live.durable_count
     assert run_memory.KEPT_BYTES <= memory.held <= run_memory.KEPT_BYTES + 256 * KB

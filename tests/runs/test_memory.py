@@ -247,7 +247,7 @@ async def test_rounds_wait_while_the_disk_does_not_keep_up(monkeypatch: pytest.M
     store.hold()
 
     live = await process.start(app)
-    await until(lambda: live.is_behind)
+    await until(lambda: live.has_backpressure)
     for _ in range(1000):
         await asyncio.sleep(0)
     ran = world.script.ran["inner"]

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from jikko.events import Event, RunBegan, RunFinished, RunRecovered
-from jikko.ports.cluster import LetGo, WaitingRun
+from jikko.ports.cluster import ReleaseRun, WaitingRun
 from jikko.ports.stores.app_store import App
 from jikko.runs.runs import StartRequest
 from tests.acceptance.workflows import end, node, start
@@ -229,7 +229,7 @@ def test_an_old_word_that_another_has_a_run_means_nothing() -> None:
         holder, _ = [await place.case.start(at_once=1) for _ in range(2)]
         run_id = await holder.begin(await place.app(), q="1")
 
-        assert await holder.handle_command(LetGo(run_id=run_id, epoch=1)) is False
+        assert await holder.handle_command(ReleaseRun(run_id=run_id, epoch=1)) is False
         assert holder.runs.control.executes(run_id)
 
     plays(scenario)

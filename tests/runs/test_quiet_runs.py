@@ -109,9 +109,9 @@ def test_a_run_that_a_promoted_standby_lacks_goes_on_once_its_holder_has_written
     async def work() -> None:
         scene = Scene(Holder())
         tail = await scene.tail()
-        scene.store.is_behind = True
+        scene.store.has_backpressure = True
         assert not await tail.change(3)
-        scene.store.is_behind = False
+        scene.store.has_backpressure = False
         assert not await tail.change(3)
         await scene.grows(*node(index=2))
         assert await tail.change(2.1)

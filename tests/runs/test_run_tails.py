@@ -7,7 +7,7 @@ import pytest
 
 from jikko.cluster.alone import Alone
 from jikko.events import Event, RunResumed
-from jikko.runs.following.grown_events import grown
+from jikko.runs.following.appended_events import grown
 from jikko.runs.following.run_tails import RunTails
 from tests import virtual_time
 from tests.contract.runs import finished, node, paused, started

@@ -63,7 +63,7 @@ def test_who_follows_a_run_elsewhere_is_let_go_though_what_concerns_runs_here_do
         follower = Follower(process, run.record.identity.run_id)
         await follower.waits(world)
         # The runs of this process are looked for again.
-        world.store.on_gone_back()
+        world.store.on_rollback()
         await asyncio.sleep(1)
 
         shutdown = Shutdown()

@@ -9,8 +9,8 @@ import pytest
 from jikko.cluster.alone import Alone
 from jikko.errors import LogDamaged
 from jikko.events import Event, RunFinished, TextChunk
-from jikko.ports.cluster import Answer, Command, Grown, WaitForEvents
-from jikko.runs.following.grown_events import events_of, grown
+from jikko.ports.cluster import Answer, Command, EventsAppended, WaitForEvents
+from jikko.runs.following.appended_events import events_of, grown
 from jikko.runs.following.log_pieces import Batch
 from jikko.runs.following.run_reader import RunReader
 from jikko.runs.following.run_tails import RunTails
@@ -50,7 +50,7 @@ class Holder(Alone):
         self._world.script.let_go("b")
         await self._run.committed(command.count + 1)
         if self._older:
-            return Grown(msgspec.Raw(b'[{"event":"of_a_newer_version"}]'))
+            return EventsAppended(msgspec.Raw(b'[{"event":"of_a_newer_version"}]'))
         return grown(self._run.durable(command.count))
 
 

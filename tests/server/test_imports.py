@@ -50,7 +50,7 @@ OURS = (
     *("jikko.nodes.data", "jikko.nodes.knowledge", "jikko.nodes.model.llm", "jikko.nodes.tools"),
     *("jikko.documents.pdf", "jikko.sandbox.fork_server_client", "jikko.sandbox.programs", "jikko.sandbox.selftest"),
     # A bucket or memory for files, and how to try an app for which a key was made.
-    *("jikko.files.bucket", "jikko.files.memory_blobs", "jikko.server.trial"),
+    *("jikko.files.bucket", "jikko.files.memory_blobs", "jikko.server.curl_examples"),
 )
 """Beginnings of the names of modules."""
 MAX_MODULES = 477

@@ -11,7 +11,7 @@ from jikko.apps.environment import layer
 from jikko.assemble import assemble
 from jikko.dsl.load import LoadLimits
 from jikko.errors import InvalidDocument
-from jikko.server.publication import publish
+from jikko.server.startup_import import publish
 from jikko.settings import Settings
 from tests.acceptance.workflows import app, end, start, with_environment
 

@@ -81,7 +81,7 @@ async def test_a_run_is_written_again_as_far_as_it_is_missing(copies: Copies) ->
 
 async def test_one_that_waits_hears_of_it_and_is_written_again(copies: Copies) -> None:
     went_back = asyncio.Event()
-    copies.store.on_gone_back = went_back.set
+    copies.store.on_rollback = went_back.set
     log = RunLog(copies.store, held(Draft()))
     log.append([started()])
     await log.committed()

@@ -302,7 +302,7 @@ def test_another_copy_of_the_database_is_known_by_its_timeline(
 
     async def work() -> None:
         writer = writer_of(database)
-        writer.on_gone_back = lambda: gone_back.append(asyncio.get_running_loop().time())
+        writer.on_rollback = lambda: gone_back.append(asyncio.get_running_loop().time())
         await writer.submit(write(1))
         assert gone_back == []
         database.timeline = timeline

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from jikko.apps.environment import EnvLayer, with_values
-from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dsl.document import DslDocument
 from jikko.dsl.load import load
@@ -94,7 +94,7 @@ def _places(wrong: Sequence[str], text: bytes) -> dict[str, Position]:
 async def check_aside(text: bytes, *, source: str, node_classes: Mapping[str, Any]) -> CheckedFile:
     """As ``check``. A file that is not small is read beside the event loop: the largest takes seconds."""
     read = partial(check, source=source, node_classes=node_classes)
-    return read(text) if len(text) <= _SMALL else await off_the_loop(read, text, queue="records")
+    return read(text) if len(text) <= _SMALL else await run_in_thread(read, text, queue="records")
 
 
 def require_trigger(workflow: Workflow, node_id: str) -> None:
@@ -169,7 +169,7 @@ class Workflows:
         async with self._making:
             known = self._compiled.get(wanted)
             if known is None:
-                checked = await off_the_loop(partial(self._checked, app), version, queue="records")
+                checked = await run_in_thread(partial(self._checked, app), version, queue="records")
                 known = self._made(app, version, wanted, checked)
             return known
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
     from jikko.conversations.titles import Titles
     from jikko.conversations.turns import Turns
     from jikko.inputs.uploads import FileLimits, FileService
-    from jikko.knowledge.awaited_indexing import AwaitedIndexing
+    from jikko.knowledge.lazy_indexing import LazyIndexing
     from jikko.knowledge.service import Knowledge
     from jikko.maintenance.annotation_indexing import AnnotationIndexing
     from jikko.maintenance.readiness import Readiness
@@ -71,7 +71,7 @@ class Assembly(Struct, frozen=True, kw_only=True):
     datasets: OpenKnowledge
     """Where they are kept."""
     knowledge: Knowledge
-    indexing: AwaitedIndexing
+    indexing: LazyIndexing
     forms: Forms
     file_limits: FileLimits
     annotations: Annotations

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jikko.assemble.build_node_ports import mocks_of
     from jikko.assemble.build_schedule_runs import make_schedules, schedule_reader
     from jikko.assemble.configuration import key_files
-    from jikko.assemble.console.making import make_console
+    from jikko.assemble.console.build_console import build_console
     from jikko.assemble.console.watch import build_watch
     from jikko.assemble.knowledge.build_knowledge import make_knowledge, make_retrieval
     from jikko.assemble.plugin_runtime import make_plugins
@@ -71,7 +71,7 @@ _NAMES: Final = {
     "jikko.assemble.build_node_ports": "mocks_of",
     "jikko.assemble.build_schedule_runs": "make_schedules schedule_reader",
     "jikko.assemble.configuration": "key_files",
-    "jikko.assemble.console.making": "make_console",
+    "jikko.assemble.console.build_console": "build_console",
     "jikko.assemble.console.watch": "build_watch",
     "jikko.assemble.knowledge.build_knowledge": "make_knowledge make_retrieval",
     "jikko.assemble.plugin_runtime": "make_plugins",

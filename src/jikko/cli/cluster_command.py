@@ -19,9 +19,9 @@ from jikko.cli.command_failure import Failure
 from jikko.cli.options import failure, json_option, providers_option, settings_of
 from jikko.errors import JikkoError
 from jikko.nodes.registry import BY_TYPE
+from jikko.server.curl_examples import bearer, example_lines
 from jikko.server.ending_signals import ending_signals
 from jikko.server.local_cluster.local_cluster import SAMPLE, LocalCluster, ServedApp
-from jikko.server.trial import bearer, trial_lines
 from jikko.terminal_text import printable
 
 _POLL_SECONDS: Final = 0.2
@@ -154,8 +154,8 @@ def _lines_of(app: ServedApp, started: LocalCluster) -> Sequence[str]:
     workflow = Workflow("", "", document, graph, inputs_of(graph))
     head = f"{printable(app.name)}: key in {app.key_file}"
     if workflow.document.mode != "workflow":
-        return [head, *trial_lines(first.url, key, workflow)]
-    *uploads, start = trial_lines(first.url, key, workflow, response_mode="async")
+        return [head, *example_lines(first.url, key, workflow)]
+    *uploads, start = example_lines(first.url, key, workflow, response_mode="async")
     if "curl" not in start:
         return [head, *uploads, start]
     return [

@@ -7,7 +7,7 @@ import click
 from jikko.assemble.knowledge.open_knowledge import knowledge_stores
 from jikko.assemble.stores import open_stores
 from jikko.cli.options import with_settings
-from jikko.cli.shown import show_entry
+from jikko.cli.output import show_entry
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.concurrency.shutdown import Shutdown
 from jikko.settings import Settings

@@ -8,7 +8,7 @@ import click
 from jikko.assemble.packages import PackagesRefused, install_packages, installed_packages, remove_packages
 from jikko.cli.command_failure import Failure
 from jikko.cli.options import run_async, with_settings
-from jikko.cli.shown import show_entry
+from jikko.cli.output import show_entry
 from jikko.settings import Settings
 
 

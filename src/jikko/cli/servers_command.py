@@ -9,8 +9,8 @@ import click
 from jikko.assemble.build_cluster import access_of
 from jikko.cli.command_failure import Failure
 from jikko.cli.options import with_settings
+from jikko.cli.output import show_entry, show_nothing, show_table
 from jikko.cli.runs.entries import ago
-from jikko.cli.shown import show_entry, show_nothing, show_table
 from jikko.exit_codes import ExitCode
 from jikko.settings import Settings
 

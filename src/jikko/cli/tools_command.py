@@ -11,8 +11,8 @@ from jikko.assemble.assembly import Assembly
 from jikko.cli.checking.dsl_sources import workflows_of
 from jikko.cli.command_failure import Failure
 from jikko.cli.options import assembled, record_exists, tools_option, with_settings
+from jikko.cli.output import show_entry, some
 from jikko.cli.running.given_inputs import arguments_of
-from jikko.cli.shown import show_entry, some
 from jikko.dsl.fields import did_you_mean
 from jikko.errors import NotFound
 from jikko.nodes.tools.conversion import NotConvertible, converted

@@ -8,8 +8,8 @@ from jikko.assemble.assembly import Assembly
 from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_app
 from jikko.cli.options import existing, with_settings
+from jikko.cli.output import counted, show_entry
 from jikko.cli.runs.remote import Server, open_folder
-from jikko.cli.shown import counted, show_entry
 from jikko.cli.terminal import confirmed, is_conversation
 from jikko.exit_codes import ExitCode
 from jikko.settings import Settings

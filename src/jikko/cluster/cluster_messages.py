@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from jikko.ports.cluster import Command, Grown, Hint, OrphanedRuns, WaitingRun
+from jikko.ports.cluster import Command, EventsAppended, Hint, OrphanedRuns, WaitingRun
 
 SUPERVISOR: Final = "supervisor"
 """What the process that starts the workers is called."""
@@ -154,7 +154,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     number: int
     answer: int | None
     """``None``: there is no worker of that name, or it does not have the run."""
-    grown: Grown | None = None
+    grown: EventsAppended | None = None
     """What has come of the run, if that was the question."""
     refused: str = ""
     """Why it was not done, if the sender is to know."""

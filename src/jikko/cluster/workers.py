@@ -30,7 +30,7 @@ from jikko.cluster.cluster_messages import (
     WithdrawWaiting,
 )
 from jikko.errors import InvalidSettings, JikkoError
-from jikko.ports.cluster import Answer, Command, Grown, Hint, Member, OrphanedRuns, WaitForEvents, WaitingRun
+from jikko.ports.cluster import Answer, Command, EventsAppended, Hint, Member, OrphanedRuns, WaitForEvents, WaitingRun
 
 logger = logging.getLogger(__name__)
 
@@ -151,7 +151,7 @@ class WorkerCluster:
         self._patience = patience
         self._members: Collection[str] = (name,)
         self._numbers = count()
-        self._requests: dict[int, tuple[str, asyncio.Future[int | Grown | None]]] = {}
+        self._requests: dict[int, tuple[str, asyncio.Future[int | EventsAppended | None]]] = {}
         """Those without a response: to whom they were sent."""
         self._listening: set[asyncio.Task[None]] = set()
         """What goes on until the end."""
@@ -203,7 +203,7 @@ class WorkerCluster:
     async def request(self, holder: str, command: Command) -> Answer:
         seconds = command.seconds + _ON_THE_WAY_SECONDS if isinstance(command, WaitForEvents) else self._patience
         answer = None if holder == self.name else await self._request(holder, command, seconds)
-        return answer if answer is None or isinstance(answer, Grown) else bool(answer)
+        return answer if answer is None or isinstance(answer, EventsAppended) else bool(answer)
 
     def offer(self, orphans: OrphanedRuns) -> None:
         self._channel.send(Offer(orphans))
@@ -256,11 +256,11 @@ class WorkerCluster:
 
     async def _request(
         self, to: str, command: Command | CountRequest | OfferWaiting, seconds: float
-    ) -> int | Grown | None:
+    ) -> int | EventsAppended | None:
         if self.is_over.is_set():
             return None
         number = next(self._numbers)
-        future: asyncio.Future[int | Grown | None] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[int | EventsAppended | None] = asyncio.get_running_loop().create_future()
         self._requests[number] = to, future
         try:
             self._channel.send(Request(to=to, sender=self.name, number=number, command=command))
@@ -273,7 +273,7 @@ class WorkerCluster:
 
     async def _respond(self, request: Request, member: Member) -> None:
         answer: int | None = None
-        grown: Grown | None = None
+        grown: EventsAppended | None = None
         refused = ""
         try:
             if isinstance(request.command, ReadAgain):
@@ -282,7 +282,7 @@ class WorkerCluster:
             elif not isinstance(request.command, (CountRequest, OfferWaiting)):
                 answered = await member.handle_command(request.command)
                 # JSON tells truth values from numbers.
-                grown = answered if isinstance(answered, Grown) else None
+                grown = answered if isinstance(answered, EventsAppended) else None
                 answer = None if answered is None else int(answered is not False)
         except InvalidSettings as error:
             refused = str(error)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from jikko.concurrency.import_aside import import_aside
+from jikko.concurrency.import_in_thread import import_in_thread
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ async def import_for(thing: object) -> None:
     if not is_made(thing):
         assert isinstance(thing, _Later)
         if thing._later_imports is not None:
-            await import_aside(thing._later_imports)
+            await import_in_thread(thing._later_imports)
 
 
 def _made(thing: _Later) -> Any:

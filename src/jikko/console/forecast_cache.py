@@ -10,7 +10,7 @@ from msgspec import Struct
 from jikko.apps.environment import Outside
 from jikko.apps.model_needs import Need, needs_of
 from jikko.apps.versions import CheckedFile, check
-from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.forecast.forecast import Forecast, forecast
 from jikko.forecast.known_installation import Installation
@@ -89,7 +89,7 @@ class ForecastCache:
     ) -> tuple[CheckedFile, AppForecast]:
         """A file, read and judged.
         ``source``: what it is called in messages. ``values``: what was set for environment variables of its app."""
-        return await off_the_loop(self._judge, (text, source, app_name, values), queue="records")
+        return await run_in_thread(self._judge, (text, source, app_name, values), queue="records")
 
     def _judge(self, asked: tuple[bytes, str, str, Mapping[str, Any]]) -> tuple[CheckedFile, AppForecast]:
         text, source, app_name, values = asked

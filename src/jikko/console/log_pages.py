@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from jikko.concurrency.off_the_loop import giving_way, off_the_loop
+from jikko.concurrency.run_in_thread import giving_way, run_in_thread
 from jikko.console.truncation import encoded
 from jikko.events import Event
 from jikko.ports.stores.run_store import RunStore
@@ -55,7 +55,7 @@ class LogPages:
         numbered = list(enumerate(events, max(after + 1, 0)))
         if len(numbered) <= _MAX_EVENTS_ON_THE_LOOP:
             return EventSlice([encoded(at, event, reveals=reveals) for at, event in numbered], end, closed)
-        return EventSlice(await off_the_loop(encode, numbered, queue="records"), end, closed)
+        return EventSlice(await run_in_thread(encode, numbered, queue="records"), end, closed)
 
     async def event(self, record: RunRecord, position: int) -> Event | None:
         """The event at a position; ``None`` if the log has none. Raises ``LogDamaged``: it cannot be read."""

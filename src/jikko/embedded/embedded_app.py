@@ -19,7 +19,7 @@ from jikko.http.app import create_app
 from jikko.http.http_errors import error_response
 from jikko.maintenance.backup_target import unmark
 from jikko.server.member import ServerMember
-from jikko.server.publication import bring_keys, published_file
+from jikko.server.startup_import import bring_keys, published_file
 from jikko.setting_sources import read_settings
 
 log = logging.getLogger(__name__)

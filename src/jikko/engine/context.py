@@ -238,13 +238,13 @@ class NodeContext:
             self._loop.events.emit(event)
 
     async def give_way(self) -> None:
-        if self._loop.slice.is_over or self._loop.events.is_behind:
+        if self._loop.slice.is_over or self._loop.events.has_backpressure:
             self._loop.stepping += 1
             try:
                 if self._loop.slice.is_over:
                     self._loop.events.flush_in_time()
                     await self._loop.slice.give_way()
-                if self._loop.events.is_behind:
+                if self._loop.events.has_backpressure:
                     await self._loop.events.catch_up()
                     self._loop.slice.begin()
             finally:

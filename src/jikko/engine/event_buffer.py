@@ -49,8 +49,8 @@ class EventBuffer:
         "_state",
         "_urgent",
         "clock",
+        "has_backpressure",
         "holds",
-        "is_behind",
         "on_text",
     )
 
@@ -70,7 +70,7 @@ class EventBuffer:
         self.clock = clock
         self.holds = False
         """Whether a burst is under way, so that events wait for its end."""
-        self.is_behind = False
+        self.has_backpressure = False
         """See ``Journal``, as it was when events left last."""
         self.on_text: Callable[[int], None] | None = None
         """Called with how many characters of text were noted."""
@@ -120,9 +120,9 @@ class EventBuffer:
         self.flush()
         with contextlib.suppress(JikkoError):
             await self._journal.durability_barrier()
-        self.is_behind = False
+        self.has_backpressure = False
 
-    async def may_act(self) -> bool:
+    async def may_run_effects(self) -> bool:
         """``durability_barrier``: whether a node may act, now or once more. ``False``: the run is another process's."""
         try:
             await self.durability_barrier()
@@ -154,7 +154,7 @@ class EventBuffer:
         if self._buffer and not self.holds and not self._closed:
             events, self._buffer, self._urgent = self._buffer, [], False
             self._journal.append(events)
-            self.is_behind = self._journal.is_behind
+            self.has_backpressure = self._journal.has_backpressure
 
     def flush_in_time(self) -> None:
         """Hand over what was noted, with what follows, before long: the run goes on when it is its turn."""

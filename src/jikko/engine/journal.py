@@ -9,7 +9,7 @@ class Journal(Protocol):
     """Takes the events of one run, in their order."""
 
     @property
-    def is_behind(self) -> bool:
+    def has_backpressure(self) -> bool:
         """Whether so much waits to be written that the run should not go further on, as memory is not endless."""
 
     def append(self, events: list[Event]) -> None:

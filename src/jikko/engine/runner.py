@@ -268,7 +268,7 @@ class Runner(RunLoop):
     ) -> None:
         attempt = self.state.attempts.get(started.execution_id, 0)
         self.slice.begin()
-        while not node.effects or await self.events.may_act():
+        while not node.effects or await self.events.may_run_effects():
             try:
                 result = await node.node.run(context)
             except NodePaused as pause:

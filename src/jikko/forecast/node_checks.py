@@ -4,31 +4,39 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from jikko.apps.model_needs import needs_of
+from msgspec.structs import replace
+
+from jikko.apps.model_needs import needs_of, needs_of_agent
+from jikko.apps.plugin_needs import tools_of_agent
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.dsl.document import DslDocument, NodeEntry, Variable
-from jikko.dsl.types import SILENT_TRIGGERS
+from jikko.dsl.types import APP_STRATEGIES, SILENT_TRIGGERS
 from jikko.engine.masked import mask
 from jikko.forecast.known_hosts import diagnose_url, known_start
 from jikko.forecast.known_installation import Installation
 from jikko.forecast.known_variables import KnownVariables
-from jikko.forecast.model_checks import diagnose_model
+from jikko.forecast.model_checks import diagnose_model, diagnose_speech
 from jikko.forecast.python_code import diagnose_python
-from jikko.forecast.variable_checks import diagnose_arguments, diagnose_variables
+from jikko.forecast.tool_checks import no_tool
+from jikko.forecast.variable_checks import diagnose_arguments, diagnose_variables, no_variable
 from jikko.lang.json_examples import json_example
 from jikko.nodes.contract import Node, NodeFailure
 from jikko.nodes.flow.trigger import Trigger
 from jikko.nodes.mocked import Mocked
+from jikko.nodes.model.app_prompt import AppPrompt
 from jikko.nodes.unsupported import Unsupported
+from jikko.ports.tools import ToolNotFound, tool_name
 from jikko.sandbox.languages.refusals import JAVASCRIPT_MODULES
 
 if TYPE_CHECKING:
+    from jikko.nodes.agents.agent import AgentNode
     from jikko.nodes.data.code import Code
     from jikko.nodes.data.template_transform import TemplateTransform
     from jikko.nodes.flow.human_input import HumanInput
     from jikko.nodes.flow.start import Start
     from jikko.nodes.http.http_request import HttpRequest
     from jikko.nodes.model.llm import Llm
+    from jikko.nodes.model.llm_prompt import PromptText
     from jikko.nodes.model.parameter_extractor import ParameterExtractor
     from jikko.nodes.model.question_classifier import QuestionClassifier
 
@@ -74,8 +82,6 @@ def _of_type(
             yield from diagnose_variables(node, entry, known)
             yield from diagnose_arguments(node, entry, known)
         case "llm":
-            from jikko.forecast.prompt_checks import diagnose_empty_prompt, diagnose_prompt
-
             yield from diagnose_prompt(node, entry, known)
             yield from _of_model(node, entry, installation)
             yield from diagnose_empty_prompt(node, entry)
@@ -86,8 +92,6 @@ def _of_type(
         case "human-input":
             yield from _of_form(node, entry)
         case "agent":
-            from jikko.forecast.agent_checks import diagnose_agent
-
             yield from diagnose_agent(node, entry, installation)
         case "tool":
             from jikko.forecast.tool_checks import diagnose_tool
@@ -265,3 +269,66 @@ def diagnose_javascript(code: str, where: str) -> Iterator[Diagnostic]:
         severity: Severity = "will_fail" if sure else "may_fail"
         params, remedy = {"module": repr(name), "line": line}, Phrase(JAVASCRIPT_MODULES)
         yield Diagnostic("import.missing", params, where=where, severity=severity, remedy=remedy)
+
+
+def diagnose_prompt(node: "Llm", entry: NodeEntry, known: KnownVariables) -> Iterator[Diagnostic]:
+    """Variables that are missing, in the order in which the node looks at them."""
+    prompt = node.prompt
+    if isinstance(prompt, AppPrompt):
+        return
+    for number, text in enumerate(prompt.texts):
+        where = f"{entry.where}.prompt_template" + (f"[{number}].text" if prompt.is_chat else ".text")
+        yield from (no_variable(".".join(each), where) for each in text.selectors if known.is_missing(each))
+    query = f"{entry.where}.memory.query_prompt_template"
+    yield from (no_variable(".".join(each), query) for each in prompt.query.selectors if known.is_missing(each))
+    for number, (name, selector) in enumerate(prompt.jinja_variables):
+        if known.is_missing(selector):
+            yield no_variable(name, f"{entry.where}.prompt_config.jinja2_variables[{number}].value_selector")
+
+
+def diagnose_empty_prompt(node: "Llm", entry: NodeEntry) -> Iterator[Diagnostic]:
+    """A prompt without a word, with which no model is asked."""
+    prompt = node.prompt
+    if isinstance(prompt, AppPrompt):
+        return
+    says_nothing = prompt.is_chat and not any(map(_says_something, prompt.texts))
+    if says_nothing and not prompt.memory.window and not node.vision.enabled:
+        yield Diagnostic("model.empty_prompt", where=f"{entry.where}.prompt_template", severity="will_fail")
+
+
+def _says_something(text: "PromptText") -> bool:
+    """Whether a message may have a text. The parts of a basic one are its text between contexts."""
+    return bool(text.jinja) or len(text.segments) > 1 or any(segment.source for segment in text.segments)
+
+
+def diagnose_agent(node: "AgentNode", entry: NodeEntry, installation: Installation) -> Iterator[Diagnostic]:
+    """Why the agent will fail: its strategy, its tools, or its model."""
+    # The file of an app without a workflow has the same elsewhere, and a tool that is not there is left out.
+    is_app = node.name.provider == APP_STRATEGIES
+    where = entry.where if is_app else f"{entry.where}.agent_parameters"
+    at_tools = f"{where}.agent_mode.tools" if is_app else f"{where}.tools"
+    if node.is_server_side:
+        remedy = Phrase("remedy.agent_version")
+        yield Diagnostic("node_type.agent", where=f"{entry.where}.type", severity="will_fail", remedy=remedy)
+        return
+    try:
+        strategy = installation.strategies.find(node.name)
+    except ToolNotFound as failure:
+        yield no_tool(failure, f"{where}.agent_mode" if is_app else f"{entry.where}.agent_strategy_name")
+        strategy = None
+    for tool in tools_of_agent(entry.data):
+        try:
+            installation.tools.known(tool_name(tool))
+        except ToolNotFound as failure:
+            missing = no_tool(failure, at_tools)
+            yield replace(missing, severity="warning") if is_app else missing
+    yield from diagnose_speech(entry.data, installation, at_tools)
+    for name, need in () if installation.fake_models else needs_of_agent(entry.id, entry.data):
+        found = diagnose_model(need, installation, f"{where}.{name}")
+        if found is not None:
+            yield found
+    for parameter in () if strategy is None else strategy.parameters:
+        name = parameter.declared.name
+        if parameter.declared.required and parameter.declared.default is None and not node.gives(name):
+            remedy = Phrase("remedy.fill_in")
+            yield Diagnostic("tool.agent_parameter", {"name": name}, where=where, severity="will_fail", remedy=remedy)

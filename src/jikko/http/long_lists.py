@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
-from jikko.concurrency.off_the_loop import giving_way, off_the_loop
+from jikko.concurrency.run_in_thread import giving_way, run_in_thread
 from jikko.dify.dify_events import encode
 from jikko.http.responses import Response
 from jikko.long_texts import encode_giving_way
@@ -25,4 +25,4 @@ async def list_response(entries: Sequence[A], make: Callable[[int, A], Any]) -> 
         parts = [encode(make(position, entry)) for position, entry in giving_way(enumerate(numbered), 20)]
         return b'{"data":[' + b",".join(parts) + b"]}"
 
-    return Response(await off_the_loop(compute, entries, queue="records"))
+    return Response(await run_in_thread(compute, entries, queue="records"))

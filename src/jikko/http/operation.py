@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from jikko.assemble.assembly import Assembly
-from jikko.concurrency.import_aside import import_aside
+from jikko.concurrency.import_in_thread import import_in_thread
 from jikko.concurrency.lazy_proxy import import_for
 from jikko.http.http_errors import REFUSALS, Refusals
 from jikko.http.requests import Request
@@ -145,7 +145,7 @@ class Section(Struct, frozen=True):
 
     async def prepare(self, api: Assembly) -> None:
         """Have all imported that the event loop would have to wait for."""
-        await import_aside(self.imports or self.operations)
+        await import_in_thread(self.imports or self.operations)
         for service in self.services(api):
             await import_for(service)
 

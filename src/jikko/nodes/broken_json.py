@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.values import Json
 
 MAX_REPAIRED: Final = 4096
@@ -24,4 +24,4 @@ async def repaired(text: str, repair: Callable[[str], Json]) -> Json:
         raise TooLong
     if len(text) <= _MAX_INLINE_CHARACTERS:
         return repair(text)
-    return await off_the_loop(repair, text)
+    return await run_in_thread(repair, text)

@@ -14,6 +14,7 @@ import msgspec
 
 from jikko.events import FormClosed
 
+# Tags are the names of messages on the wire, where servers of two versions meet: they stay when a class is renamed.
 # Requests to the holder of a run -------------------------------------------------------------------------------------
 
 
@@ -36,7 +37,7 @@ class SubmitForm(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class WaitForEvents(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Answer once the durable log of a run has more than ``count`` events, or ``seconds`` have passed.
 
-    Answered by what has come (``Grown``), or by ``True`` if it is to be read from the store.
+    Answered by what has come (``EventsAppended``), or by ``True`` if it is to be read from the store.
     """
 
     run_id: str
@@ -44,7 +45,7 @@ class WaitForEvents(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     seconds: float
 
 
-class LetGo(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class ReleaseRun(msgspec.Struct, frozen=True, kw_only=True, tag="LetGo"):
     """Another member has a run that waited here: durably, since its ``epoch``."""
 
     run_id: str
@@ -55,11 +56,11 @@ class EndServer(msgspec.Struct, frozen=True, tag=True):
     """End the server in good order, as SIGTERM does. Answered by ``True`` before it begins."""
 
 
-RunCommand: TypeAlias = StopRun | SubmitForm | WaitForEvents | LetGo
+RunCommand: TypeAlias = StopRun | SubmitForm | WaitForEvents | ReleaseRun
 Command: TypeAlias = RunCommand | EndServer
 
 
-class Grown(msgspec.Struct, frozen=True, tag=True):
+class EventsAppended(msgspec.Struct, frozen=True, tag="Grown"):
     """The durable events of a run behind those that who asked knew of."""
 
     events: msgspec.Raw
@@ -69,7 +70,7 @@ class Grown(msgspec.Struct, frozen=True, tag=True):
     """When the first of them became durable, in seconds since the Unix epoch by the holder's clock; 0: not known."""
 
 
-Answer: TypeAlias = bool | Grown | None
+Answer: TypeAlias = bool | EventsAppended | None
 """What comes of a command. ``None``: the run is not there."""
 
 # Hints to all --------------------------------------------------------------------------------------------------------

@@ -113,7 +113,7 @@ class _ReplayedNode:
 class ReplayedRun:
     """One run, while and after it is replayed. It is its own ``Journal``."""
 
-    is_behind = False
+    has_backpressure = False
 
     def __init__(self, replayer: Replayer, recording: Recording, was: Workflow | None) -> None:
         self.recording = recording

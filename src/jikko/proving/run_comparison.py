@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from jikko.concurrency.json_in_pieces import decode_json
-from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.ports.stores.run_store import RunStore
 from jikko.proving.run_difference import RunDifference, run_difference
 from jikko.record import RunRecord
@@ -19,7 +19,7 @@ async def compare_runs(
     """What the second run did otherwise than the first, as far as they have come. Raises ``LogDamaged``,
     ``StoreUnavailable``: the log of one cannot be read."""
     (before, old), (after, new) = await _read(store, conversations, first), await _read(store, conversations, second)
-    return await off_the_loop(lambda _: run_difference(before, after, old, new), None, queue="records")
+    return await run_in_thread(lambda _: run_difference(before, after, old, new), None, queue="records")
 
 
 async def _read(
@@ -36,7 +36,7 @@ async def _read(
         "total_tokens": record.total_tokens,
         "total_steps": record.total_steps,
     }
-    executions = await off_the_loop(
+    executions = await run_in_thread(
         lambda _: node_executions(events, status=record.status, error=record.error), None, queue="records"
     )
     return compared, executions

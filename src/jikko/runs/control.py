@@ -92,7 +92,7 @@ class Control:
         executor.followed, executor.on_moved = self._tails.followed, self._tails.wake
         executor.on_durable = self._hints.durable
         executor.refused.tell = self._hints.refused
-        store.on_gone_back = lambda: executor.start(self._recovery.after_going_back(cluster.name, self._hints.changed))
+        store.on_rollback = lambda: executor.start(self._recovery.after_rollback(cluster.name, self._hints.changed))
 
     # The four acts.
 

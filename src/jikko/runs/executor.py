@@ -227,7 +227,7 @@ class Executor:
         # request. Not by a task of its own: many are over before anything in them had to wait.
         context = _context(run_log, first)
         asyncio.get_running_loop().call_soon(self._begin_running, run_log, runner, first, answers, context)
-        run_log.goes_on(is_kept=turn is not None or self._store.goes_back)
+        run_log.activate(is_kept=turn is not None or self._store.may_lose_commits)
 
     def require_durable(self) -> None:
         """Have the database say of each run here that it has what it said to have; see ``RunLog.require_durable``."""

@@ -181,7 +181,7 @@ class Recovery:
         await log.committed(log.begin + 1)
         on_durable(log)
 
-    async def after_going_back(self, name: str, on_durable: Callable[[RunLog], None]) -> None:
+    async def after_rollback(self, name: str, on_durable: Callable[[RunLog], None]) -> None:
         """The database may lack what it said to have. Runs that are here are written again, as far as they are missing.
         Those that had ended, and are open again, name this process, which does not know them any more: it takes them
         over.

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from jikko.apps.versions import Workflow, Workflows, require_trigger
-from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.dsl.changes import changed_nodes
 from jikko.dsl.start_variables import StartVariable
 from jikko.engine.retry_log import CannotRepeat, begin_retry_log, nodes_taken_over, nodes_to_repeat
@@ -145,7 +145,7 @@ class Retries:
     ) -> RetryPlan:
         """What ``retry`` would do. Args and errors are its own, but for those of ``Runs.accept``."""
         beginning = await self._beginning(app, record, from_node, current=current)
-        taken_over = await off_the_loop(_taken_over, beginning, queue="records")
+        taken_over = await run_in_thread(_taken_over, beginning, queue="records")
         return RetryPlan(workflow=beginning.workflow, taken_over=taken_over, from_nodes=beginning.from_nodes)
 
     async def _beginning(self, app: App, record: RunRecord, from_node: str | None, *, current: bool) -> _Beginning:
@@ -160,7 +160,7 @@ class Retries:
         began = log[0]
         assert isinstance(began, RunStarted)
         # Logs and files have many megabytes.
-        from_nodes, changed = await off_the_loop(_to_repeat, (before, workflow, log, from_node), queue="records")
+        from_nodes, changed = await run_in_thread(_to_repeat, (before, workflow, log, from_node), queue="records")
         inputs = began.inputs
         if began.entry:
             require_trigger(workflow, began.entry)

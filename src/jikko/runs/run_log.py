@@ -45,7 +45,7 @@ from jikko.ports.stores.run_store import Append, RunStore, Withdrawal
 from jikko.record import OF_RECORD, RunRecord
 from jikko.runs.append_maker import AppendMaker
 from jikko.runs.endings import given_up, unwritable
-from jikko.runs.following.grown_events import CommitTimes
+from jikko.runs.following.appended_events import CommitTimes
 from jikko.runs.following.log_follower import LogFollower
 from jikko.runs.following.log_pieces import Batch
 from jikko.runs.memory.process_memory import ProcessMemory
@@ -214,7 +214,7 @@ class RunLog:
         self._write()
         self._show()
 
-    def goes_on(self, *, is_kept: bool) -> None:
+    def activate(self, *, is_kept: bool) -> None:
         """The run goes on here from now on. See ``RunMemory.begin``."""
         if first := self.memory.begin(is_kept=is_kept):
             self._let_go(first)
@@ -247,8 +247,8 @@ class RunLog:
             self._write_now()
 
     @property
-    def is_behind(self) -> bool:
-        return self.memory.is_behind
+    def has_backpressure(self) -> bool:
+        return self.memory.has_backpressure
 
     async def committed(self, count: int | None = None) -> None:
         """Wait until ``count`` events are durable; by default all that are there.

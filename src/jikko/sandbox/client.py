@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from jikko.concurrency.fair_semaphore import FairSemaphore
-from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.ports.measures import ProgramMeasures
 from jikko.ports.sandbox import SandboxFailure, SendForProgram
 from jikko.sandbox.languages.failure import CODE_ERROR, LIMIT_ERROR, RESULT_ERROR
@@ -121,7 +121,7 @@ class ForkServerSandbox:
         # Behind the place, and behind the time that the program had.
         read = partial(parse_reply, max_elements=self._limits.output_elements)
         try:
-            found = read(reply.text) if len(reply.text) <= _MAX_INLINE_BYTES else await off_the_loop(read, reply.text)
+            found = read(reply.text) if len(reply.text) <= _MAX_INLINE_BYTES else await run_in_thread(read, reply.text)
         except BadReply as error:
             raise SandboxFailure(f"The program {error}") from None
         return self._value(found)

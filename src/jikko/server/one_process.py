@@ -22,10 +22,10 @@ from jikko.server.listening import listen
 from jikko.server.member import ServerMember
 from jikko.server.metrics import metrics_of
 from jikko.server.observers import Observers
-from jikko.server.publication import publish, publish_one, to_try
-from jikko.server.reading_again import ReadingAgain, refusals
+from jikko.server.operator_file_reload import OperatorFileReload, refusals
 from jikko.server.service_manager import handed_over, tell_that_it_goes_round
 from jikko.server.serving import TO_LEAVE_SECONDS, base_of, console_lines, say_ready, say_recovered, say_stopping
+from jikko.server.startup_import import publish, publish_one, to_try
 from jikko.settings import Settings
 from jikko.terminal_text import harmless
 
@@ -62,7 +62,7 @@ async def serve(settings: Settings, files: Sequence[Path], hold: Hold, *, reload
         watching = asyncio.ensure_future(reloading.watch(assembly)) if reload else None
 
         beating = asyncio.ensure_future(tell_that_it_goes_round())
-        reading = ReadingAgain(hold, refusals(assembly.configuration.read_again))
+        reading = OperatorFileReload(hold, refusals(assembly.configuration.read_again))
 
         def rest() -> None:
             reading.close()

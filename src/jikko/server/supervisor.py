@@ -26,7 +26,7 @@ from jikko.observing.metrics.metrics_snapshot import Snapshot, lasting, merged
 from jikko.server.ending_signals import Haste, ending_signals
 from jikko.server.listening import listen, reserve
 from jikko.server.metrics import metrics_of
-from jikko.server.reading_again import ReadingAgain
+from jikko.server.operator_file_reload import OperatorFileReload
 from jikko.server.service_manager import handed_over, tell_that_it_goes_round
 from jikko.server.serving import base_of, say_ready, say_stopping
 from jikko.server.settings_json import settings_to_json
@@ -94,7 +94,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in ending_signals():
             loop.add_signal_handler(number, self._on_signal, number)
-        reading = ReadingAgain(self._hold, self._hub.read_again)
+        reading = OperatorFileReload(self._hold, self._hub.read_again)
         attending = [loop.create_task(self._attend(slot)) for slot in range(len(self._sockets))]
         watching = loop.create_task(self._watch())
         beating = loop.create_task(tell_that_it_goes_round())

@@ -11,7 +11,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from jikko.concurrency.off_the_loop import let_the_loop_go_on
+from jikko.concurrency.run_in_thread import release_gil
 from jikko.errors import LogDamaged
 from jikko.events import Event, UnknownEvent
 
@@ -198,7 +198,7 @@ def _in_parts(item: msgspec.Raw) -> Any:
     """What JSON holds. Others have the interpreter between the values of a large object, and of objects in it."""
     view = memoryview(item)
     if len(view) > _PART:
-        let_the_loop_go_on()
+        release_gil()
     if len(view) > _LARGE and view[0] == ord("{"):
         return {name: _in_parts(value) for name, value in _FIELDS.decode(item).items()}
     return _ANY.decode(item)

@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct
 
 from jikko.apps.publishing import AppCatalog
-from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.errors import Conflict, JikkoError, LogDamaged, NotFound, StoreUnavailable
 from jikko.events import NodeStarted, RunRetried, RunStarted
 from jikko.ports.stores.delivery_store import Delivery, Place
@@ -104,7 +104,7 @@ class Deliveries:
         if record is None or view.delivery.verdict != "accepted":
             return None
         # It may have 10 MiB.
-        inputs: dict[str, Json] = await off_the_loop(json.loads, record.inputs, queue="records")
+        inputs: dict[str, Json] = await run_in_thread(json.loads, record.inputs, queue="records")
         return inputs.get("webhook_data")
 
     async def _brought(self, view: DeliveryView, where: Mapping[str, str]) -> bool:

@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from jikko.concurrency.off_the_loop import giving_way, off_the_loop
+from jikko.concurrency.run_in_thread import giving_way, run_in_thread
 from jikko.errors import InvalidParam, JikkoError, NotFound, StoreUnavailable
 from jikko.lang.cron import InvalidSchedule
 from jikko.ports.clock import Clock
@@ -96,7 +96,7 @@ class ScheduleControl:
         except InvalidSchedule as error:
             raise InvalidParam(f"The schedule is wrong: {error}.") from None
         # Seconds of computing, for some expressions.
-        found = await off_the_loop(_within, (times, since, min(until, self._clock())), queue="records")
+        found = await run_in_thread(_within, (times, since, min(until, self._clock())), queue="records")
         return await self._store.add_waiting([self._waiting(trigger, due, overlap) for due in found])
 
     async def drop_backfill(self, trigger: Trigger) -> int:

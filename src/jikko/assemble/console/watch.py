@@ -47,7 +47,7 @@ class ConsoleWatch(NamedTuple):
         """The console, which is made, and imported, with the first request for it."""
 
         def made() -> "Console":
-            return lazy.make_console(
+            return lazy.build_console(
                 context.settings,
                 stores,
                 context.clock,
@@ -62,7 +62,7 @@ class ConsoleWatch(NamedTuple):
                 tools=nodes.tools,
             )
 
-        console = lazy_proxy(made, partial(import_module, "jikko.assemble.console.making"))
+        console = lazy_proxy(made, partial(import_module, "jikko.assemble.console.build_console"))
 
         async def close() -> None:
             if is_made(console):

@@ -16,7 +16,7 @@ from jikko.concurrency.lazy_proxy import is_made, lazy_proxy
 from jikko.concurrency.rate_limit import SharedRequestRate
 from jikko.concurrency.shutdown import Shutdown
 from jikko.files.signing import UrlSigner
-from jikko.knowledge.awaited_indexing import AwaitedIndexing
+from jikko.knowledge.lazy_indexing import LazyIndexing
 from jikko.ports.cluster import Cluster
 from jikko.ports.node_ports import NodePorts
 from jikko.providers.config import Providers
@@ -69,7 +69,7 @@ class KnowledgeServices(Struct, frozen=True):
     """What works with datasets: made, and imported, with the first that is asked for."""
 
     knowledge: "Knowledge"
-    indexing: AwaitedIndexing
+    indexing: LazyIndexing
 
 
 def build_knowledge(
@@ -106,4 +106,4 @@ def build_knowledge(
         )
 
     knowledge = lazy_proxy(made, _IMPORTS)
-    return KnowledgeServices(knowledge, AwaitedIndexing(stores, knowledge, alarm))
+    return KnowledgeServices(knowledge, LazyIndexing(stores, knowledge, alarm))

@@ -10,7 +10,7 @@ from jikko.assemble.assembly import Assembly
 from jikko.cli.audited import note_change
 from jikko.cli.command_failure import Failure
 from jikko.cli.options import to_option, with_assembly
-from jikko.cli.shown import counted, show_entry, show_nothing, show_table
+from jikko.cli.output import counted, show_entry, show_nothing, show_table
 from jikko.cli.terminal import confirmed
 from jikko.cli.whole_file import whole_file
 from jikko.ports.stores.app_store import App

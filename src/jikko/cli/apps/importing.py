@@ -15,7 +15,7 @@ from jikko.cli.apps.environment_options import env_of, env_options
 from jikko.cli.audited import note_change
 from jikko.cli.command_failure import Failure
 from jikko.cli.options import assembled, record_exists, with_settings
-from jikko.cli.shown import show_entry
+from jikko.cli.output import show_entry
 from jikko.dsl.document import BASIC_MODES
 from jikko.errors import Conflict, InvalidDocument, InvalidEnvironment, JikkoError, NotFound
 from jikko.exit_codes import ExitCode, of_error

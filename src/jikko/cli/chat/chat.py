@@ -14,7 +14,7 @@ from jikko.apps.dsl_file import read_dsl_file
 from jikko.apps.versions import check
 from jikko.assemble.assembly import Assembly
 from jikko.cli.apps.environment_options import env_of, env_options, require_names
-from jikko.cli.chat.opening import inputs_of, sent
+from jikko.cli.chat.chat_opening import inputs_of, sent
 from jikko.cli.chat.repl import Talk
 from jikko.cli.chat.turn import ChatSession, refusal
 from jikko.cli.checking.examples import as_word

@@ -17,7 +17,7 @@ from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_app
 from jikko.cli.dify_service import PAGE, TIMEOUT, DifyService
 from jikko.cli.options import with_assembly
-from jikko.cli.shown import show_entry
+from jikko.cli.output import show_entry
 from jikko.dify.recorded_chats import (
     ConversationOwner,
     ThereConversation,

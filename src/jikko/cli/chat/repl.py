@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import click
 
-from jikko.cli.chat.opening import say_opening
+from jikko.cli.chat.chat_opening import say_opening
 from jikko.cli.chat.questions import TypedQuestion, paths_like, question_of
 from jikko.cli.chat.turn import ChatSession, TurnOutcome, refusal
 from jikko.cli.command_failure import Failure

@@ -9,7 +9,7 @@ import click
 
 from jikko.cli.knowledge.waiting import finish, summary
 from jikko.cli.options import assembled, providers_option, with_settings
-from jikko.cli.shown import show_entry
+from jikko.cli.output import show_entry
 from jikko.errors import NotFound
 from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.documents import source_of

@@ -9,8 +9,8 @@ from jikko.apps.key_files import write_key
 from jikko.assemble.assembly import Assembly
 from jikko.cli.apps.app_keys_command import or_revoked
 from jikko.cli.options import assembled, to_option, with_assembly, with_settings
+from jikko.cli.output import show_entry, show_nothing, show_table
 from jikko.cli.runs.entries import ago
-from jikko.cli.shown import show_entry, show_nothing, show_table
 from jikko.settings import Settings
 
 

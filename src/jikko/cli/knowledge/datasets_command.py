@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.options import providers_option, with_assembly
-from jikko.cli.shown import show_entry, show_nothing
+from jikko.cli.output import show_entry, show_nothing
 from jikko.cli.terminal import confirmed
 from jikko.knowledge.retrieval.retrieval_model import retrieval_model_of
 from jikko.ports.knowledge import SearchFailure

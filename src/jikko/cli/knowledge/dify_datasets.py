@@ -11,7 +11,7 @@ from jikko.cli.command_failure import Failure
 from jikko.cli.dify_service import TIMEOUT, DifyService
 from jikko.cli.knowledge.waiting import finish, summary
 from jikko.cli.options import assembled, providers_option, with_settings
-from jikko.cli.shown import show_entry
+from jikko.cli.output import show_entry
 from jikko.errors import InvalidParam, JikkoError
 from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.documents import NewSource

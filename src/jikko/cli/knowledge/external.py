@@ -7,7 +7,7 @@ import click
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.options import with_assembly, with_new_assembly
-from jikko.cli.shown import show_entry, show_nothing
+from jikko.cli.output import show_entry, show_nothing
 
 
 @click.group()

@@ -3,7 +3,7 @@
 import click
 
 from jikko.cli.options import assembled, existing, with_settings
-from jikko.cli.shown import show_entry
+from jikko.cli.output import show_entry
 from jikko.settings import Settings
 
 

@@ -9,7 +9,7 @@ from jikko.assemble import key_files
 from jikko.assemble.postgres.shared_signing_keys import change_keys
 from jikko.cli.operating.reload import reloaded
 from jikko.cli.options import with_settings
-from jikko.cli.shown import counted, show_entry
+from jikko.cli.output import counted, show_entry
 from jikko.errors import InvalidSettings, JikkoError
 from jikko.settings import Settings
 

@@ -11,7 +11,7 @@ import click
 
 from jikko.cli.command_failure import Failure
 from jikko.cli.options import with_settings
-from jikko.cli.shown import show_entry
+from jikko.cli.output import show_entry
 from jikko.cluster.data_folder_lock import owner_of
 from jikko.exit_codes import ExitCode
 from jikko.settings import Settings

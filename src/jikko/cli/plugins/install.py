@@ -11,7 +11,7 @@ from jikko.apps.plugin_needs import PluginNeed, plugin_needs
 from jikko.assemble.plugin_packages import PluginPackages, plugin_packages
 from jikko.cli.checking.dsl_sources import checked_sources
 from jikko.cli.options import with_settings
-from jikko.cli.shown import show_entry
+from jikko.cli.output import show_entry
 from jikko.errors import InvalidParam, JikkoError
 from jikko.settings import Settings
 from jikko.terminal_text import printable

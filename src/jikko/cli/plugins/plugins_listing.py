@@ -8,7 +8,7 @@ from jikko.apps.plugin_needs import plugin_needs
 from jikko.assemble.plugin_packages import plugin_packages
 from jikko.cli.checking.dsl_sources import checked_sources
 from jikko.cli.options import with_settings
-from jikko.cli.shown import show_entry, show_nothing
+from jikko.cli.output import show_entry, show_nothing
 from jikko.settings import Settings
 
 

@@ -6,8 +6,8 @@ import click
 
 from jikko.assemble.plugin_packages import plugin_packages
 from jikko.cli.options import providers_option, with_settings
+from jikko.cli.output import show_entry
 from jikko.cli.running.given_inputs import arguments_of
-from jikko.cli.shown import show_entry
 from jikko.settings import Settings
 from jikko.terminal_text import shown
 

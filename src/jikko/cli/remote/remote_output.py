@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from jikko.cli.output import show_entry, show_table
 from jikko.cli.runs.entries import iso
-from jikko.cli.shown import show_entry, show_table
 from jikko.terminal_text import harmless, printable
 
 

@@ -9,7 +9,7 @@ import msgspec
 from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_run
 from jikko.cli.options import with_assembly
-from jikko.cli.shown import show_entry
+from jikko.cli.output import show_entry
 from jikko.exit_codes import ExitCode
 from jikko.proving.run_comparison import compare_runs
 from jikko.proving.run_difference import RunDifference

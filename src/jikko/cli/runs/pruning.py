@@ -7,7 +7,7 @@ import click
 from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_app
 from jikko.cli.options import assembled, duration, existing, with_settings
-from jikko.cli.shown import counted, show_entry
+from jikko.cli.output import counted, show_entry
 from jikko.cli.terminal import confirmed, is_conversation
 from jikko.settings import Settings
 

@@ -9,11 +9,11 @@ from jikko.assemble.assembly import Assembly
 from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_run
 from jikko.cli.options import assembled, existing, failure, with_settings
+from jikko.cli.output import show_entry
 from jikko.cli.running.ending import Ending
 from jikko.cli.running.following import Watch
 from jikko.cli.running.run_progress import ProgressReporter
 from jikko.cli.runs.remote import Server, acting, reached
-from jikko.cli.shown import show_entry
 from jikko.errors import InvalidParam
 from jikko.exit_codes import ExitCode, of_run
 from jikko.runs.left_runs import stop_left

@@ -13,7 +13,7 @@ from jikko.assemble.assembly import Assembly
 from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_run
 from jikko.cli.options import failure, with_assembly
-from jikko.cli.shown import show_entry
+from jikko.cli.output import show_entry
 from jikko.errors import JikkoError, NotFound
 from jikko.exit_codes import ExitCode
 from jikko.runs.reading.node_executions import node_executions

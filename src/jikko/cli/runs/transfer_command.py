@@ -12,7 +12,7 @@ import click
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.options import assembled, duration, existing, with_new_assembly, with_settings
-from jikko.cli.shown import show_entry
+from jikko.cli.output import show_entry
 from jikko.cli.whole_file import whole_file
 from jikko.maintenance.exported_run import MAX_LINE, BadLine
 from jikko.maintenance.transfer import export_lines, export_named, import_lines

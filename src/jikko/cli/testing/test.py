@@ -13,13 +13,15 @@ import msgspec
 
 from jikko.cli.command_failure import Failure
 from jikko.cli.options import lang_option, providers_option, run_async, settings_of, tools_option
-from jikko.cli.testing.evaluation_progress import EvaluationProgress
+from jikko.cli.running.run_progress import LiveLine
+from jikko.cli.terminal import is_live
 from jikko.cli.testing.plans import changed_at, named_files, plans_of
 from jikko.cli.testing.report_files import junit_option, lcov_option, unwritten, write_report
 from jikko.cli.testing.reports import CaseReport, JsonReport, JunitReport, TextReport
 from jikko.cli.whole_file import whole_file
 from jikko.diagnostics.translations import Language, language_of
 from jikko.embedded.case_runs import results_of
+from jikko.embedded.evaluating import journal_of
 from jikko.embedded.evaluation import evaluated
 from jikko.exit_codes import ExitCode
 from jikko.proving.case_plan import CasePlan
@@ -271,3 +273,26 @@ def _live(plan: CasePlan) -> CasePlan:
     rows = [msgspec.structs.replace(row, outside="live") if row.outside == "replay" else row for row in plan.evaluation]
     file = msgspec.structs.replace(plan.file, defaults=defaults)
     return msgspec.structs.replace(plan, file=file, evaluation=rows)
+
+
+_BAR: Final = 24
+
+
+class EvaluationProgress:
+    """A bar, and how many rows an evaluation that was killed had done."""
+
+    def __init__(self, plan: CasePlan) -> None:
+        self._plan = plan
+        self._line = LiveLine() if is_live(os.environ) else None
+        self._has_begun = False
+
+    def __call__(self, done: int, of: int) -> None:
+        if done and not self._has_begun:
+            text = f"{self._plan.path}: {done} of {of} rows were done before; {journal_of(self._plan)} has them"
+            click.echo(printable(text), err=True)
+        elif self._line is not None and self._has_begun:
+            part = done * _BAR // of
+            self._line.draw(f"{self._plan.path} {'█' * part}{'░' * (_BAR - part)}", f"{done} of {of}")
+            if done == of:
+                self._line.clear()
+        self._has_begun = True

@@ -15,8 +15,8 @@ from msgspec import to_builtins
 
 from jikko.cli.command_failure import Failure
 from jikko.cli.options import assembled, existing, with_settings
+from jikko.cli.output import show_entry
 from jikko.cli.runs.remote import local_address
-from jikko.cli.shown import show_entry
 from jikko.cli.triggers.switching import entry_of_view, words_of
 from jikko.cluster.data_folder_lock import owner_of
 from jikko.errors import NotFound

@@ -1,21 +1,25 @@
-"""An app as an agent of AG-UI: ``POST /ag-ui/{app}``. See docs/ag-ui.md."""
+"""An app as an agent of AG-UI: ``POST /ag-ui/{app}``, and its requests as questions. See docs/ag-ui.md.
 
-from collections.abc import AsyncIterator, Iterable, Set
-from typing import Final
+Source: AG-UI's specification 1.0, “RunAgentInput”.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Set
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID, uuid5
+
+from msgspec import Meta, Struct
 
 from jikko.apps.end_users import end_user
 from jikko.dify.dify_events import frame
 from jikko.errors import InvalidParam, JikkoError, NotFound
 from jikko.events import FormClosed, RunFinished, RunPaused
 from jikko.http.ag_ui.agent_events import AgentEvent, AgentEvents
-from jikko.http.ag_ui.run_input import ResumeEntry, RunAgentInput, answers_of, question_of
 from jikko.http.auth import authenticated
 from jikko.http.body_fields import checked, user_named
 from jikko.http.operation import Route
 from jikko.http.questions.answer_text import AnswerText, begun_answer, shows_its_answer
 from jikko.http.questions.beginning import WITH_FORMS, Asker, anyone, begin, given_inputs
-from jikko.http.questions.question import is_named, model_id
+from jikko.http.questions.question import Question, is_named, model_id, question
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse
 from jikko.http.sse import STILL_THERE, EventStream
@@ -25,6 +29,91 @@ from jikko.nodes.flow.human_input import run_of_token
 from jikko.ports.stores.messages import Message
 from jikko.record import RunForms
 from jikko.runs.following.log_pieces import Batch
+from jikko.values import Json
+
+_ROLES: Final = ("user", "assistant", "system", "developer")
+"""Those of messages that say something; an app knows itself what its tools answered and its models thought."""
+_FILES: Final = ("image", "audio", "video", "document")
+
+
+class ResumeEntry(Struct, rename="camel"):
+    """The answer to an interrupt."""
+
+    interrupt_id: str
+    status: Literal["resolved", "cancelled"]
+    payload: Json = None
+
+
+class RunAgentInput(Struct, rename="camel"):
+    """A request of AG-UI. Fields that are not named here change nothing: an app has its own tools and state."""
+
+    thread_id: Annotated[
+        str, Meta(min_length=1, max_length=255, description="The conversation: its id, or any text of the user's.")
+    ]
+    run_id: Annotated[str, Meta(min_length=1, max_length=255, description="The name of this request in its answer.")]
+    messages: Annotated[
+        list[dict[str, Json]], Meta(description="The last asks. Those before are the memory of a new conversation.")
+    ]
+    resume: Annotated[
+        list[ResumeEntry] | None,
+        Meta(description="Answers to interrupts, in the place of a question: {action, inputs} of the form."),
+    ] = None
+    forwarded_props: Annotated[
+        dict[str, Json] | None, Meta(description="`user`, the end user; `inputs`, those of the app's form by name.")
+    ] = None
+
+
+def question_of(messages: list[dict[str, Json]]) -> Question:
+    """The question of a list of messages.
+
+    Raises:
+        InvalidParam: A message or a file is wrong, or the last that says something is not the user's.
+    """
+    said = [
+        {"role": message["role"], "content": _content(message.get("content"), f"messages[{position}].content")}
+        for position, message in enumerate(messages)
+        if message.get("role") in _ROLES
+    ]
+    return question(said)
+
+
+def _content(content: Json, where: str) -> Json:
+    if not isinstance(content, list):
+        return content
+    return [_part(part, f"{where}[{position}]") for position, part in enumerate(content)]
+
+
+def _part(part: Json, where: str) -> Json:
+    """A part of a message in the words of ``question``."""
+    if not isinstance(part, dict) or part.get("type") not in _FILES:
+        return part
+    source: Any = part.get("source")
+    value = source.get("value") if isinstance(source, dict) else None
+    if not isinstance(value, str) or not value:
+        raise InvalidParam(f"{where}.source: must have a type (data, url or file) and a value")
+    if source.get("type") == "data":
+        value = f"data:{source.get('mimeType') or ''};base64,{value}"
+    if part["type"] == "image":
+        return {"type": "image_url", "image_url": {"url": value}}
+    return {"type": "file", "file": {"file_data": value}}
+
+
+def answers_of(entries: list[ResumeEntry]) -> Iterator[tuple[str, str | None, Mapping[str, Json]]]:
+    """Tokens of forms, each with the action that is chosen (``None``: the run is to end) and the inputs.
+
+    Raises:
+        InvalidParam: An answer has no action, or wrong inputs.
+    """
+    for position, entry in enumerate(entries):
+        if entry.status == "cancelled":
+            yield entry.interrupt_id, None, {}
+            continue
+        payload: Any = entry.payload
+        inputs = payload.get("inputs") or {} if isinstance(payload, dict) else None
+        if not isinstance(inputs, dict) or not isinstance(payload.get("action"), str):
+            raise InvalidParam(f"resume[{position}].payload: must be an object with action, a string, and inputs")
+        yield entry.interrupt_id, payload["action"], inputs
+
 
 _THREADS: Final = UUID("5b0d1c7e-6d0f-5a53-9a36-1f6f2a9c3d42")
 """Ids of conversations are made of the app, the end user and the thread: nobody else's thread makes the same one."""

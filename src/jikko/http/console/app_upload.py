@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.console.diff import VersionDiff, difference
 from jikko.dify.dify_events import encode
 from jikko.dsl.document import DslDocument
@@ -105,9 +105,9 @@ async def put_app(call: ConsoleRequest) -> SendableResponse:
         await request.api.apps.standing(text, source=name, name=name)
         with suppress(InvalidDocument):  # the current version may be one that nothing can read any more
             documents = await document_of(call, app, ""), checked.document
-            answer.difference = await off_the_loop(_difference, documents, queue="records")
+            answer.difference = await run_in_thread(_difference, documents, queue="records")
     made = not is_trial and answer.outcome != "unchanged"
-    body = await off_the_loop(encode, answer, queue="records")
+    body = await run_in_thread(encode, answer, queue="records")
     return Response(body, 201 if made else 200, {"ETag": f'"{number}"'} if number else None)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from jikko.apps.versions import check_aside
-from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.console.diff import VersionDiff, difference
 from jikko.dify.dify_events import encode
 from jikko.dsl.document import DslDocument
@@ -93,7 +93,7 @@ async def read_node_source(call: ConsoleRequest) -> SendableResponse:
     if where is None:
         raise NotFound(f"Version {version.number} of {app.name!r} has no node {wanted!r}.")
     read = partial(lines_of, path=where.removesuffix(".data"))
-    first, lines = await off_the_loop(read, version.source, queue="records")
+    first, lines = await run_in_thread(read, version.source, queue="records")
     if not lines:
         raise NotFound(
             f"Version {version.number} of {app.name!r} has node {wanted!r} by its settings, not in its file."
@@ -121,7 +121,7 @@ async def compare_versions(call: ConsoleRequest) -> SendableResponse:
     app = await app_of(call)
     asked = queried(call.request.query, TwoVersions)
     old, new = [await document_of(call, app, which) for which in (asked.from_, asked.to)]
-    return Response(await off_the_loop(_compared, (old, new), queue="records"))
+    return Response(await run_in_thread(_compared, (old, new), queue="records"))
 
 
 def _compared(documents: tuple[DslDocument, DslDocument]) -> bytes:

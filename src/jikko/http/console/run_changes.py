@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
-from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.console.truncation import MAX_WHOLE_BYTES
 from jikko.errors import Conflict, InvalidParam, PayloadTooLarge
 from jikko.http.console.console_runs import record_of
@@ -101,7 +101,7 @@ async def make_test(call: ConsoleRequest) -> SendableResponse:
     name = f"run-{record.identity.run_id[-12:]}.test.yml"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     test = {"workflow": f"version-{version.number}.yml", "cases": [case]}
-    content = await off_the_loop(_test_file, test, queue="records")
+    content = await run_in_thread(_test_file, test, queue="records")
     return Response(content, headers=headers, media_type=b"application/yaml")
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
-from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.console.console_access import Visitor
 from jikko.console.console_service import Console
 from jikko.errors import Forbidden, JikkoError, StoreUnavailable, Unauthorized
@@ -204,7 +204,7 @@ async def compressed(request: Request, answer: SendableResponse) -> SendableResp
     if "gzip" not in (request.header(b"accept-encoding") or ""):
         return answer
     body = answer.body
-    answer.body = _gzipped(body) if len(body) < _LARGE else await off_the_loop(_gzipped, body, queue="records")
+    answer.body = _gzipped(body) if len(body) < _LARGE else await run_in_thread(_gzipped, body, queue="records")
     answer.headers[0] = (b"content-length", b"%d" % len(answer.body))
     answer.headers.append((b"content-encoding", b"gzip"))
     return answer

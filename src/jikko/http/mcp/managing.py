@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from msgspec import Struct
 
 from jikko import __version__
-from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.dify import mcp
 from jikko.errors import JikkoError
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorGate
@@ -120,7 +120,7 @@ class ManageServer:
 
     async def _all(self) -> Mapping[str, ManageTool]:
         if not self._tools:
-            self._tools = await off_the_loop(_tools, self._operations, queue="records")
+            self._tools = await run_in_thread(_tools, self._operations, queue="records")
         return self._tools
 
 

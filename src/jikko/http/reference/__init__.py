@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from jikko.concurrency.off_the_loop import giving_way
+from jikko.concurrency.run_in_thread import giving_way
 from jikko.http.operation import Schema
 
 POLICY: Final = (

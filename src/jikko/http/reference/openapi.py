@@ -7,7 +7,7 @@ from typing import Any, Final, get_args
 import msgspec
 from msgspec import Struct
 
-from jikko.concurrency.off_the_loop import giving_way
+from jikko.concurrency.run_in_thread import giving_way
 from jikko.events import Event
 from jikko.http.operation import Operation, Schema
 from jikko.http.operations import OPERATIONS

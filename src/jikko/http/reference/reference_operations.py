@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from jikko import __version__
-from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.dify.dify_events import encode
 from jikko.http.http_errors import no_page
 from jikko.http.operation import Route
@@ -22,13 +22,13 @@ _PAGE_HEADERS: Final = {**_FILE_HEADERS, "Content-Security-Policy": POLICY, "Ref
 @Route("GET", "/openapi.json", {200: "application/json"}, tag="Server", open=True)
 async def openapi_json(request: Request) -> SendableResponse:
     """The description."""
-    return Response(await off_the_loop(_description, (__version__, request.root_path), queue="records"))
+    return Response(await run_in_thread(_description, (__version__, request.root_path), queue="records"))
 
 
 @Route("GET", "/docs", {200: "text/html"}, tag="Server", open=True)
 async def docs(request: Request) -> SendableResponse:
     """The description as a page."""
-    return page_response(await off_the_loop(_page, __version__, queue="records"))
+    return page_response(await run_in_thread(_page, __version__, queue="records"))
 
 
 @Route("GET", "/docs/{name}", {200: "*/*"}, tag="Server", open=True)

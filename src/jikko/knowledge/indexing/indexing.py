@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from jikko.concurrency.alarm import Alarm
-from jikko.concurrency.off_the_loop import let_go
+from jikko.concurrency.run_in_thread import let_go
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import JikkoError
 from jikko.ids import new_id

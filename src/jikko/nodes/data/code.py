@@ -7,7 +7,7 @@ from typing import ClassVar, Final, Self
 
 from msgspec.structs import replace
 
-from jikko.concurrency.off_the_loop import let_the_loop_go_on, off_the_loop
+from jikko.concurrency.run_in_thread import release_gil, run_in_thread
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
 from jikko.masking import masked_forms
@@ -100,8 +100,8 @@ class Code(NodeConfig, frozen=True):
     ) -> Mapping[str, Json]:
         if not has_more_elements(result, _MAX_INLINE_ELEMENTS):
             return OutputCheck(limits).declared(result, specs)
-        check = OutputCheck(limits, pause=let_the_loop_go_on)
-        return await off_the_loop(lambda outputs: check.declared(result, outputs), specs)
+        check = OutputCheck(limits, pause=release_gil)
+        return await run_in_thread(lambda outputs: check.declared(result, outputs), specs)
 
 
 # Files that the program of a code node returned. Dify's code nodes have no such outputs.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Final, Self
 
-from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.dsl.fields import Fields
 from jikko.dsl.json_schema import BadSchema, JsonSchema, SchemaViolation
 from jikko.dsl.start_variables import StartVariable, read_start_variables
@@ -75,4 +75,4 @@ async def _violation(schema: JsonSchema, value: Json) -> SchemaViolation | None:
         return schema.violation(value)
     # Where the node is run in place it ends here, and begins again in a task.
     await asyncio.sleep(0)
-    return await off_the_loop(schema.violation, value)
+    return await run_in_thread(schema.violation, value)

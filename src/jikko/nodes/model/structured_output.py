@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 from msgspec import Struct
 
 from jikko.concurrency.json_in_pieces import decode_json
-from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
 from jikko.dsl.json_schema import BadSchema, JsonSchema
@@ -79,7 +79,7 @@ class StructuredOutput(Struct, frozen=True):
         if len(text) <= _MAX_INLINE_CHARACTERS:
             self._check(value)
         else:
-            await off_the_loop(self._check, value)
+            await run_in_thread(self._check, value)
         return value
 
     def _check(self, value: dict[str, Json]) -> None:

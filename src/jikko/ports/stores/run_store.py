@@ -98,10 +98,10 @@ class RunStore(Protocol):
     called from several tasks of one event loop at once.
     """
 
-    goes_back: bool
+    may_lose_commits: bool
     """Whether the database may turn out to have forgotten what it had said to be durable (``LogForgotten``), so that
     who writes a log must be able to write it again."""
-    on_gone_back: Callable[[], None]
+    on_rollback: Callable[[], None]
     """Called when the database has turned out to be another copy than before, which may lack what was said to be
     durable. To be set; a store of this machine never calls it."""
 

@@ -30,10 +30,10 @@ import msgspec
 
 from jikko.errors import JikkoError
 from jikko.events import Event
-from jikko.ports.cluster import Answer, Cluster, Grown, WaitForEvents
+from jikko.ports.cluster import Answer, Cluster, EventsAppended, WaitForEvents
 from jikko.ports.stores.run_store import Change, RunStore
 from jikko.record import RunRecord
-from jikko.runs.following.grown_events import events_of
+from jikko.runs.following.appended_events import events_of
 from jikko.runs.following.log_follower import READ_BYTES
 from jikko.runs.following.quiet_runs import QuietRuns
 
@@ -236,7 +236,7 @@ class RunTail:
             elif not self._woken.is_set():
                 looks = 0
                 if await self._take_from_holder(known[0], events_of(answer)):
-                    if isinstance(answer, Grown) and answer.since:
+                    if isinstance(answer, EventsAppended) and answer.since:
                         self._on_seen(answer.since)
                     continue
                 if loop.time() - asked_at >= _QUESTION_SECONDS:

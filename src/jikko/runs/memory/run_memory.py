@@ -171,7 +171,7 @@ class RunMemory:
         return self._largest[1]
 
     @property
-    def is_behind(self) -> bool:
+    def has_backpressure(self) -> bool:
         """Whether much of the log waits to be written."""
         return self._appended - self._written > BEHIND_BYTES
 

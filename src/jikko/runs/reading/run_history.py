@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import Final
 
-from jikko.concurrency.off_the_loop import giving_way, off_the_loop
+from jikko.concurrency.run_in_thread import giving_way, run_in_thread
 from jikko.errors import LogDamaged, NotFound
 from jikko.events import Event
 from jikko.ids import is_uuid
@@ -70,7 +70,7 @@ class History:
         if len(events) <= _MAX_EVENTS_ON_THE_LOOP:
             return node_executions(events, status=record.status, error=record.error)
         fold = partial(node_executions, status=record.status, error=record.error)
-        return await off_the_loop(fold, giving_way(events), queue="records")
+        return await run_in_thread(fold, giving_way(events), queue="records")
 
     async def archived_until(self) -> float | None:
         """See ``RunStore.archived_until``."""

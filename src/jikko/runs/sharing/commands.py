@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 from jikko.errors import JikkoError, LogConflict, LogTooNew
 from jikko.events import FormClosed
 from jikko.ports.clock import Clock
-from jikko.ports.cluster import Answer, Cluster, LetGo, RunCommand, StopRun, SubmitForm, WaitForEvents
+from jikko.ports.cluster import Answer, Cluster, ReleaseRun, RunCommand, StopRun, SubmitForm, WaitForEvents
 from jikko.ports.stores.run_store import RunStore
 from jikko.runs.executor import RunHandle
-from jikko.runs.following.grown_events import CommitTimes, grown
+from jikko.runs.following.appended_events import CommitTimes, grown
 from jikko.runs.queued_run import QueuedRun
 from jikko.runs.run_log import RunLog
 
@@ -27,7 +27,7 @@ async def done_here(held: RunHandle, command: RunCommand, clock: Clock) -> Answe
                 return await stop_here(held, error, only_waiting)
             case SubmitForm(closed=closed):
                 return await submit_here(held, closed)
-            case LetGo(epoch=epoch):
+            case ReleaseRun(epoch=epoch):
                 return let_go(held, epoch)
             case WaitForEvents(count=count, seconds=seconds):
                 times = held.log.commit_times = held.log.commit_times or CommitTimes(clock, held.log.durable_count)

@@ -10,7 +10,7 @@ from typing import Final
 
 from jikko.errors import JikkoError
 from jikko.ports.clock import Clock
-from jikko.ports.cluster import Cluster, LetGo, WaitingRun, WaitingRuns
+from jikko.ports.cluster import Cluster, ReleaseRun, WaitingRun, WaitingRuns
 from jikko.runs.admission import Admission
 from jikko.runs.executor import Executor
 from jikko.runs.recovery import Recovery
@@ -127,5 +127,5 @@ class WorkStealing:
             # It has begun there meanwhile, or another was quicker.
             return True
         self._on_taken(log)
-        await self._cluster.request(run.holder, LetGo(run_id=run.run_id, epoch=log.record.epoch))
+        await self._cluster.request(run.holder, ReleaseRun(run_id=run.run_id, epoch=log.record.epoch))
         return True

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.ports.files.documents import DocumentFailure, DocumentReader
 from jikko.ports.files.file_types import extension_for, mime_type_of
 from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest, Pairs, Timeouts
@@ -72,7 +72,7 @@ class Webscraper:
         if _kind(answer) in _DOCUMENTS:
             return await self._document(url, answer, call)
         html = _decoded(answer)
-        page = await off_the_loop(read_page, html) if len(html) > _MAX_CHARACTERS_ON_LOOP else read_page(html)
+        page = await run_in_thread(read_page, html) if len(html) > _MAX_CHARACTERS_ON_LOOP else read_page(html)
         return page.as_text()
 
     async def _document(self, url: str, answer: HttpResponse, call: ToolCall) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import httpx2
 
 from jikko.concurrency.json_in_pieces import LARGE_BYTES, TooManyElements, decode_json
-from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.ports.http import HttpFailure, HttpResponse, Pairs
 from jikko.tools.mcp.half_pairs import without_half_pairs
 from jikko.tools.mcp.mcp_event_stream import AnswerSeen
@@ -57,7 +57,7 @@ class PolicyTransport(httpx2.AsyncBaseTransport):
         if len(body) <= LARGE_BYTES:
             body = without_half_pairs(body)
         else:
-            body = await off_the_loop(without_half_pairs, body)
+            body = await run_in_thread(without_half_pairs, body)
             # The library decodes it at once.
             try:
                 await decode_json(body, json.loads)

@@ -6,7 +6,7 @@ from msgspec.json import decode
 from msgspec.structs import replace
 
 from jikko import __version__
-from jikko.concurrency.off_the_loop import off_the_loop
+from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.console.console_service import Console
 from jikko.dify.dify_events import encode
 from jikko.http.console.entry.headers import redirect_to
@@ -42,11 +42,11 @@ def page_operations(gate: VisitorGate, page: PageFiles) -> list[Operation]:
     async def openapi_json(request: Request, console: Console | None = None) -> SendableResponse:
         """The description."""
         # Made once and off the event loop, as that of the Service API: anybody may ask for it.
-        return Response(await off_the_loop(description, (__version__, request.root_path), queue="records"))
+        return Response(await run_in_thread(description, (__version__, request.root_path), queue="records"))
 
     async def docs(request: Request) -> SendableResponse:
         """The description as a page."""
-        return page_response(await off_the_loop(docs_page, request.root_path, queue="records"))
+        return page_response(await run_in_thread(docs_page, request.root_path, queue="records"))
 
     files = {200: "*/*"}
     return [

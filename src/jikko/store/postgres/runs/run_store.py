@@ -145,19 +145,19 @@ class PostgresRunStore(PostgresRunRetention):
 
     def __init__(self, database: Postgres, archive: RunArchive | None = None) -> None:
         """``archive``: of runs that are no longer in the database; they are found by their ids."""
-        self.goes_back = True  # a standby that takes over may lack what was committed
+        self.may_lose_commits = True  # a standby that takes over may lack what was committed
         super().__init__(database, archive or RunArchive(database, None))
         self._writer = RunWriter(database)
         self._details = QueryBatcher(database, DETAILS, one=DETAIL)
         self._hours = HourCounts(database)
 
     @property
-    def on_gone_back(self) -> Callable[[], None]:
-        return self._writer.on_gone_back
+    def on_rollback(self) -> Callable[[], None]:
+        return self._writer.on_rollback
 
-    @on_gone_back.setter
-    def on_gone_back(self, call: Callable[[], None]) -> None:
-        self._writer.on_gone_back = call
+    @on_rollback.setter
+    def on_rollback(self, call: Callable[[], None]) -> None:
+        self._writer.on_rollback = call
 
     @property
     def measures(self) -> RecordMeasures:

@@ -83,7 +83,7 @@ class RunWriter:
         """That of the copy of the database that was written to last; empty: none was."""
         self._has_gone_back = False
         """Whether it was another one before."""
-        self.on_gone_back: Callable[[], None] = lambda: None
+        self.on_rollback: Callable[[], None] = lambda: None
         """See ``RunStore``."""
         self.measures = RecordMeasures(waiting=lambda: len(self._waiting))
 
@@ -283,7 +283,7 @@ class RunWriter:
         if self._timeline and timeline != self._timeline:
             logger.warning("the database is another copy than before: what this one lacks is given to it again")
             self._has_gone_back = True
-            asyncio.get_running_loop().call_soon(self.on_gone_back)
+            asyncio.get_running_loop().call_soon(self.on_rollback)
         self._timeline = timeline
         return connection
 

@@ -7,6 +7,10 @@ from functools import partial
 from typing import Any, Final
 
 from jikko.ports.stores.knowledge.records import Document, IndexEntry
+from jikko.repositories.knowledge.dataset_repository import DatasetStore
+from jikko.repositories.knowledge.document_repository import DocumentStore
+from jikko.repositories.knowledge.jobs import JobStore
+from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores
 from jikko.repositories.knowledge.knowledge_tables import DOCUMENTS
 from jikko.repositories.knowledge.segment_repository import Found, SegmentStore, Visible
 from jikko.repositories.shared_sql import Count, Operation, Row, StoredId, id_text, storable, stored_id
@@ -212,3 +216,11 @@ def _best(rows: Iterable[tuple[Any, ...]], k: int) -> list[tuple[Any, ...]]:
 
 def _found(row: Any, score: float) -> Found:
     return Found(id_text(row[2]), None if row[3] is None else id_text(row[3]), score)
+
+
+def knowledge_stores(database: Database, memory: int) -> KnowledgeStores:
+    """All of them. ``memory``: bytes for vectors of datasets that were searched."""
+    segments = SqliteSegmentStore(database, VectorCache(memory))
+    return KnowledgeStores(
+        DatasetStore(database), DocumentStore(database), segments, JobStore(database, segments.add_nodes)
+    )

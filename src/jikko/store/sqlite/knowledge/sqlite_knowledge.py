@@ -49,7 +49,7 @@ class SqliteKnowledge:
 
     def _stores_in(self, database: Database) -> "KnowledgeStores":
         # A server without datasets has none of it.
-        from jikko.store.sqlite.knowledge.sqlite_knowledge_stores import knowledge_stores
+        from jikko.store.sqlite.knowledge.search import knowledge_stores
 
         return knowledge_stores(database, self._memory)
 

@@ -137,8 +137,8 @@ class SqliteRunStore:
     """
 
     def __init__(self, database: Database, *, keyword_index: bool | None = None, scan_up_to: int = 10_000) -> None:
-        self.on_gone_back: Callable[[], None] = lambda: None
-        self.goes_back = False
+        self.on_rollback: Callable[[], None] = lambda: None
+        self.may_lose_commits = False
         self._database = database
         self._indexed = supported() if keyword_index is None else keyword_index
         self._index = KeywordIndex(usable=self._indexed)

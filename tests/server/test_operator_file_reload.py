@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jikko.errors import InvalidSettings
-from jikko.server.reading_again import ReadingAgain, refusals
+from jikko.server.operator_file_reload import OperatorFileReload, refusals
 from tests.runs.world import until
 
 pytestmark = pytest.mark.anyio
@@ -37,7 +37,7 @@ async def files() -> AsyncIterator[Files]:
     before = signal.getsignal(signal.SIGUSR1)
     files = Files()
     hold: Any = files
-    reading = ReadingAgain(hold, files.read)
+    reading = OperatorFileReload(hold, files.read)
     yield files
     reading.close()
     reading.close()
@@ -68,7 +68,7 @@ async def test_that_it_can_be_done_is_said_at_once_and_what_came_of_it_after_eac
     files.wrong = ""
     assert await read(files) == ""
 
-    levels = [record.levelname for record in caplog.records if record.name == "jikko.server.reading_again"]
+    levels = [record.levelname for record in caplog.records if record.name == "jikko.server.operator_file_reload"]
     assert levels == ["INFO", "ERROR", "ERROR", "ERROR", "INFO"]
     assert "tools.yml: b is wrong What they said before goes on to hold." in caplog.messages
 

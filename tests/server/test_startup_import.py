@@ -14,7 +14,7 @@ from jikko.apps.keys import digest
 from jikko.assemble import Assembly, assemble
 from jikko.errors import Conflict, InvalidDocument, InvalidSettings
 from jikko.server.one_process import Reloading
-from jikko.server.publication import bring_keys, publish, to_try
+from jikko.server.startup_import import bring_keys, publish, to_try
 from jikko.settings import Settings
 from tests.acceptance.workflows import app, end, node, start, template
 from tests.runs.world import until

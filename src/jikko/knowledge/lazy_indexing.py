@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
 
 
-class AwaitedIndexing:
+class LazyIndexing:
     """Does jobs of datasets once there are any."""
 
     def __init__(self, stores: "OpenKnowledge", knowledge: "Knowledge", alarm: Alarm) -> None:

@@ -15,7 +15,7 @@ A = TypeVar("A")
 T = TypeVar("T")
 
 
-async def off_the_loop(compute: Callable[[A], T], argument: A, *, queue: Queue = "nodes") -> T:
+async def run_in_thread(compute: Callable[[A], T], argument: A, *, queue: Queue = "nodes") -> T:
     """What a function gives, or raises. It is called in a thread, one after the other of a queue.
     ``queue``: for whom: who reads records does not hold up nodes."""
     return await asyncio.get_running_loop().run_in_executor(_thread(queue), compute, argument)
@@ -35,10 +35,10 @@ def giving_way(items: Iterable[A], every: int = 100) -> Iterator[A]:
     for number, item in enumerate(items, 1):
         yield item
         if number % every == 0:
-            let_the_loop_go_on()
+            release_gil()
 
 
-def let_the_loop_go_on() -> None:
+def release_gil() -> None:
     """To be called about every millisecond by what is computed in the thread and is all Python.
 
     The loop would else wait for the interpreter up to five milliseconds each time that it has waited for anything: that

@@ -51,7 +51,7 @@ from jikko.settings import FILE_NAME, PREFIX, Settings
 from jikko.tools.tools_of_installation import ToolService
 
 
-def make_console(
+def build_console(
     settings: Settings,
     stores: Stores,
     clock: Clock,

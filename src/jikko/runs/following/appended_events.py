@@ -8,7 +8,7 @@ import msgspec
 
 from jikko.events import Event
 from jikko.ports.clock import Clock
-from jikko.ports.cluster import Answer, Grown
+from jikko.ports.cluster import Answer, EventsAppended
 
 _MAX_BYTES: Final = 256 << 10
 """Of events in an answer. More are read from the store, which does it in parts."""
@@ -55,12 +55,12 @@ def grown(events: Sequence[Event], since: float = 0.0) -> Answer:
     except UnicodeEncodeError:
         # A lone half of a character, of which the store makes something that can be read.
         return True
-    return Grown(msgspec.Raw(encoded), since) if len(encoded) <= _MAX_BYTES else True
+    return EventsAppended(msgspec.Raw(encoded), since) if len(encoded) <= _MAX_BYTES else True
 
 
 def events_of(answer: Answer) -> list[Event]:
     """The events of an answer; none if they are to be read from the store, or its sender is of another version."""
-    if not isinstance(answer, Grown):
+    if not isinstance(answer, EventsAppended):
         return []
     try:
         return _DECODER.decode(answer.events)

@@ -1,4 +1,4 @@
-"""The lines with which an app is tried out. That they run is in ``tests/acceptance/test_trial_lines.py``."""
+"""The lines with which an app is tried out. That they run is in ``tests/acceptance/test_curl_examples.py``."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jikko.ports.stores.app_store import App
-from jikko.server.trial import bearer, trial_lines
+from jikko.server.curl_examples import bearer, example_lines
 from tests.acceptance.workflows import end, node
 from tests.conversations.chats import chat_app
 from tests.runs.world import World
@@ -27,7 +27,7 @@ async def app_with(world: World, *variables: dict[str, Any]) -> App:
 
 
 async def lines(world: World, app: App, authorization: str = "'A: k'") -> list[str]:
-    return trial_lines(BASE, authorization, await world.process().workflows.get(app))
+    return example_lines(BASE, authorization, await world.process().workflows.get(app))
 
 
 def body_of(line: str) -> Any:

@@ -15,7 +15,7 @@ Read: TypeAlias = Callable[[], Awaitable[str]]
 """Reads the files. Gives back what is wrong with them; empty if nothing is."""
 
 
-class ReadingAgain:
+class OperatorFileReload:
     """Listens to the signal from now on, until it is closed; the file of the lock says what came of it."""
 
     def __init__(self, hold: Hold, read: Read) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.lazy_proxy import is_made, lazy_proxy
-from jikko.knowledge.awaited_indexing import AwaitedIndexing
+from jikko.knowledge.lazy_indexing import LazyIndexing
 from jikko.store.sqlite.knowledge.sqlite_knowledge import SqliteKnowledge
 from tests.effort import PATIENCE
 
@@ -29,7 +29,7 @@ async def test_it_begins_with_the_first_dataset_and_nothing_of_it_is_made_before
         return SimpleNamespace(indexing=SimpleNamespace(lead=lead), retrieval=SimpleNamespace(prepare=prepare))
 
     stores, knowledge = SqliteKnowledge(tmp_path / "knowledge.db"), lazy_proxy(make)
-    awaited = AwaitedIndexing(stores, knowledge, Alarm(lambda: 0.0, look_seconds=3600.0))
+    awaited = LazyIndexing(stores, knowledge, Alarm(lambda: 0.0, look_seconds=3600.0))
     try:
         await awaited.prepare()
         leading = asyncio.ensure_future(awaited.lead())

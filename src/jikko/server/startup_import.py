@@ -57,7 +57,7 @@ async def publish(assembly: Assembly, files: Sequence[Path]) -> list[Issued]:
         if await assembly.app_keys.of(app):
             continue
         # Few starts make a key, and those that do not need nothing to try it with.
-        from jikko.server.trial import bearer, decisive
+        from jikko.server.curl_examples import bearer, decisive
 
         key = new_key()
         entry = await assembly.app_keys.add_first(app.id, key)
@@ -161,10 +161,10 @@ def to_try(base: str, issued: Sequence[Issued]) -> list[str]:
     """Lines with which a shell starts a run, for keys that were made; of several apps each begins with its name."""
     lines: list[str] = []
     for each in issued:
-        from jikko.server.trial import trial_lines
+        from jikko.server.curl_examples import example_lines
 
         lines += [f"  # {printable(' '.join(each.name.split()))}"] if len(issued) > 1 else []
-        lines += trial_lines(base, each.authorization, each.workflow, each.decisive)
+        lines += example_lines(base, each.authorization, each.workflow, each.decisive)
     return lines
 
 

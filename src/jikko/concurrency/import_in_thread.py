@@ -8,26 +8,26 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from typing import Any, Final
 
-from jikko.concurrency.off_the_loop import let_the_loop_go_on, off_the_loop
+from jikko.concurrency.run_in_thread import release_gil, run_in_thread
 
 _imported: Final[set[str]] = set()
 """Whole, which those that another thread is importing are not."""
 
 
-async def import_aside(load: Callable[[], object]) -> None:
+async def import_in_thread(load: Callable[[], object]) -> None:
     """Call a function that imports, and does nothing else that others could notice, in a thread.
 
     Behind each module the event loop may go on: a thread would else have the interpreter for five milliseconds each
     time. Several that are asked for at once are imported one after the other.
     """
-    await off_the_loop(_loaded, load, queue="imports")
+    await run_in_thread(_loaded, load, queue="imports")
 
 
 async def imported(*modules: str) -> None:
     """Have modules imported in that way, those that were not yet."""
     missing = [name for name in modules if name not in _imported]
     if missing:
-        await import_aside(lambda: [import_module(name) for name in missing])
+        await import_in_thread(lambda: [import_module(name) for name in missing])
         _imported.update(missing)
 
 
@@ -50,5 +50,5 @@ class _Pauses(MetaPathFinder):
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
         if threading.get_ident() == self._thread:
-            let_the_loop_go_on()
+            release_gil()
         return None

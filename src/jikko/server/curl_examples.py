@@ -56,7 +56,7 @@ async def decisive(assembly: Assembly, app: App) -> Diagnostic | None:
     return replace(decisive, line=line, column=column)
 
 
-def trial_lines(
+def example_lines(
     base: str,
     authorization: str,
     workflow: Workflow,
