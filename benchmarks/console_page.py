@@ -45,6 +45,7 @@ SIDE_BY_SIDE: Final = 10
 CHAIN: Final = 64
 PATIENCE: Final = 600_000
 """Milliseconds."""
+JUMPS: Final = sized(60, 6)
 ITEMS: Final = "def main(n):\n    return {'items': [str(i) for i in range(int(n))]}\n"
 OPENS: Final = """
 window.times = {}
@@ -252,7 +253,7 @@ def runs(eyes: Eyes, site: Site) -> None:
         grown = heap(session) - before
         figure(f"run of {count:,} events: memory of the page", grown, "MB", baseline=before, aim="<= 60 MB")
         busy_before = busy(session)
-        times = page.evaluate(JUMP, [count * step * 37 % count for step in range(1, 61)])
+        times = page.evaluate(JUMP, [count * step * 37 % count for step in range(1, JUMPS + 1)])
         cpu = (busy(session) - busy_before) / len(times) * 1000
         figure(f"jump along {count:,} events, everything drawn: p50", times[len(times) // 2], "ms", aim="<= 50 ms")
         figure(f"jump along {count:,} events, everything drawn: CPU of the page", cpu, "ms")

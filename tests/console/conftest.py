@@ -191,7 +191,8 @@ def rested(browser: Browser) -> list[Page]:
 
 @pytest.fixture
 def visit(browser: Browser, site: Site, rested: list[Page]) -> Iterator[Visit]:
-    """Opens an address of the console, signed in. Ends with an error if the page had one, or asked another host.
+    """Opens an address of the console, signed in, or for ``None`` an empty tab. Ends with an error if the page had one,
+    or asked another host.
 
     The first tab of a test is that of the test before, without what that kept: a process for each, which compiles the
     page anew, was most of what a test took. ``fresh=True`` is for what counts that.
@@ -210,7 +211,7 @@ def visit(browser: Browser, site: Site, rested: list[Page]) -> Iterator[Visit]:
         return context.new_page()
 
     def go(
-        path: str,
+        path: str | None,
         *,
         at: Site = site,
         token: str | None = None,
@@ -234,7 +235,8 @@ def visit(browser: Browser, site: Site, rested: list[Page]) -> Iterator[Visit]:
         for event, hear in heard.items():
             page.on(event, hear)  # type: ignore[call-overload]
         tabs.append((page, locale, heard))
-        page.goto(f"{at.url}{path}")
+        if path is not None:
+            page.goto(f"{at.url}{path}")
         return page
 
     yield go

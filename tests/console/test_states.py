@@ -82,7 +82,7 @@ def answered(route: Route, status: int, code: str, message: str) -> None:
 def test_a_page_that_is_refused_says_why_and_is_asked_for_again(
     site: Site, visit: Visit, names: dict[str, str], name: str
 ) -> None:
-    page, asked = visit("/enter"), f"**/console/api/{ASKED[name].format(**names)}"
+    page, asked = visit(None), f"**/console/api/{ASKED[name].format(**names)}"
     page.route(asked, lambda route: answered(route, 400, "invalid_param", "The disk says no."))
     page.goto(f"{site.url}{WHERE[name].format(**names)}")
     alert = page.get_by_role("alert").filter(has_text="The disk says no.")
@@ -102,7 +102,7 @@ def test_a_page_that_is_refused_says_why_and_is_asked_for_again(
 def test_a_fault_of_the_server_and_an_answer_that_is_none_are_told_in_words(
     site: Site, visit: Visit, names: dict[str, str]
 ) -> None:
-    page = visit("/enter")
+    page = visit(None)
     page.route("**/console/api/datasets", lambda route: answered(route, 500, "internal_server_error", "It is broken."))
     page.route("**/console/api/apps", lambda route: route.fulfill(status=502, body="<h1>Bad Gateway</h1>"))
     page.goto(f"{site.url}/knowledge")
@@ -118,7 +118,7 @@ def test_a_fault_of_the_server_and_an_answer_that_is_none_are_told_in_words(
 def test_a_page_shows_that_it_loads_and_then_what_it_has(
     site: Site, visit: Visit, names: dict[str, str], name: str
 ) -> None:
-    page, asked = visit("/enter"), f"**/console/api/{ASKED[name].format(**names)}"
+    page, asked = visit(None), f"**/console/api/{ASKED[name].format(**names)}"
     held: list[Route] = []
     page.route(asked, lambda route: held.append(route))
     page.goto(f"{site.url}{WHERE[name].format(**names)}")
@@ -140,7 +140,7 @@ def test_a_page_shows_that_it_loads_and_then_what_it_has(
 def test_a_run_whose_log_is_on_its_way_says_nothing_that_is_not_so(
     site: Site, visit: Visit, names: dict[str, str]
 ) -> None:
-    page, asked = visit("/enter"), f"**/console/api/{ASKED['run'].format(**names)}"
+    page, asked = visit(None), f"**/console/api/{ASKED['run'].format(**names)}"
     held: list[Route] = []
     page.route(asked, lambda route: held.append(route))
     page.goto(f"{site.url}{WHERE['run'].format(**names)}?node=plain")
@@ -160,7 +160,7 @@ def test_a_run_whose_log_is_on_its_way_says_nothing_that_is_not_so(
 def test_a_run_whose_log_cannot_be_read_says_why_and_nothing_that_is_not_so(
     site: Site, visit: Visit, names: dict[str, str]
 ) -> None:
-    page, asked = visit("/enter"), f"**/console/api/{ASKED['run'].format(**names)}"
+    page, asked = visit(None), f"**/console/api/{ASKED['run'].format(**names)}"
     page.route(asked, lambda route: answered(route, 503, "storage_damaged", "The log is damaged."))
     page.goto(f"{site.url}{WHERE['run'].format(**names)}?node=plain&round=NaN")
     expect(page.get_by_role("alert")).to_contain_text("The log is damaged.")
@@ -172,7 +172,7 @@ def test_a_run_whose_log_cannot_be_read_says_why_and_nothing_that_is_not_so(
 
 def test_a_run_that_has_ended_is_told_as_ended_while_its_log_is_read(site: Site, visit: Visit) -> None:
     run = site.run("many", q="read")
-    page = visit("/enter")
+    page = visit(None)
     held: list[Route] = []
     page.route(re.compile(rf"/console/api/runs/{run}/log\?.*after=[1-9]"), lambda route: held.append(route))
     page.goto(f"{site.url}/runs/{run}")
@@ -296,7 +296,7 @@ def test_a_browser_without_a_network_still_asks_a_server_of_its_own_machine(
 def test_a_viewer_sees_no_button_that_is_not_for_viewers(site: Site, visit: Visit, names: dict[str, str]) -> None:
     forbidden = re.compile(r"^(Run|Stop|Retry|Import|New|Revoke|Publish|Send|Test|Check|Delete)\b")
     asked: list[str] = []
-    page = visit("/enter", token=site.viewer)
+    page = visit(None, token=site.viewer)
     page.on("request", lambda request: asked.append(request.method))
     for name in ("workflows", "workflow", "runs", "run", "chat", "documents", "triggers", "system"):
         page.goto(f"{site.url}{WHERE[name].format(**names)}")
@@ -318,7 +318,7 @@ def test_what_a_tool_lacks_is_told_within_the_frame(site: Site, visit: Visit) ->
         "the plugin tester/sdk needs key; add under 'plugins:' in a plugins file: tester/sdk: {credentials: {}} " * 3
     )
     listed = [{"type": "plugin", "name": "tester/sdk/sdk", "error": f"{lacks}{'k' * 300} 鍵🗝"}]
-    page = visit("/enter")
+    page = visit(None)
     page.route("**/console/api/tools", lambda route: route.fulfill(json={"data": listed}))
     page.goto(f"{site.url}/system")
     expect(page.get_by_text("鍵🗝")).to_be_visible()
