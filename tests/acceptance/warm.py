@@ -48,34 +48,54 @@ def load() -> None:
 
 def next_command(*numbers: int) -> list[int]:
     """The descriptors of a command, in the process that is to become it; none when no more can come."""
-    # Watchers end by themselves, and nobody waits for them.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     sockets = [socket.socket(fileno=number) for number in numbers]
+    ends, wakes = socket.socketpair()
+    wakes.setblocking(False)
+    signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
+    # Only with a handler is it written to.
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    told: dict[int, int] = {}
     while True:
-        readable, _, _ = select.select(sockets, [], [])
+        readable, _, _ = select.select([ends, *sockets], [], [])
+        if ends in readable:
+            ends.recv(4096)
+            tell_of_ended(told)
+            continue
         asked, descriptors, _, _ = socket.recv_fds(readable[0], 1, 5)
         if not asked:
             return []
-        if os.fork() == 0:
-            for each in sockets:
-                each.close()
+        if (process_id := os.fork()) == 0:
+            signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            if (process_id := os.fork()) == 0:
-                return descriptors
-            watch(process_id, descriptors)
-        for descriptor in descriptors:
+            for each in (ends, wakes, *sockets):
+                each.close()
+            for pipe in told.values():
+                os.close(pipe)
+            return descriptors
+        *others, told[process_id] = descriptors
+        for descriptor in others:
             os.close(descriptor)
+        tell(told[process_id], process_id)
 
 
-def watch(process_id: int, descriptors: list[int]) -> None:
-    """Tell the process id and the exit code of a command."""
-    *others, told = descriptors
-    for descriptor in others:
-        os.close(descriptor)
-    os.write(told, b"%d\n" % process_id)
-    code = os.waitstatus_to_exitcode(os.waitpid(process_id, 0)[1])
-    os.write(told, b"%d\n" % code)
-    os._exit(0)
+def tell_of_ended(told: dict[int, int]) -> None:
+    """Tell the exit codes of commands that have ended.
+
+    Args:
+        told: Pipes by process ids; those of what has ended are closed and taken out.
+    """
+    while told:
+        process_id, status = os.waitpid(-1, os.WNOHANG)
+        if not process_id:
+            break
+        tell(told[process_id], os.waitstatus_to_exitcode(status))
+        os.close(told.pop(process_id))
+
+
+def tell(pipe: int, number: int) -> None:
+    """Write a line, to who may be gone."""
+    with suppress(BrokenPipeError):
+        os.write(pipe, b"%d\n" % number)
 
 
 def become(descriptors: list[int]) -> None:

@@ -96,16 +96,13 @@ class Engine:
         Args:
             packages: Of Debian, besides.
         """
-        text = (
-            f"FROM {IMAGE}\nUSER 0\nRUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends "
-            f"systemd systemd-sysv {' '.join(packages)} && rm -rf /data && userdel jikko\n"
-            "COPY jikko.service jikko.socket /etc/systemd/system/\nRUN systemctl enable jikko.socket jikko.service\n"
-        )
-        folder = self._folder / "machine"
-        script = f"mkdir {folder} && cp {units}/jikko.* {folder} && printf %s '{text}' > {folder}/Containerfile"
-        self._run(["sh", "-c", script], PATIENCE)
-        self.buildah("bud", "--isolation=chroot", "--network=host", *_LIMITS, "--tag=localhost/machine", str(folder))
-        name = self.buildah("from", "localhost/machine").strip()
+        name = self.buildah("from", "--isolation=chroot", "--network=host", *_LIMITS, IMAGE).strip()
+        install = "apt-get update -qq && apt-get install -qq --yes --no-install-recommends systemd systemd-sysv"
+        shell = ["run", "--user=0", name, "sh", "-c"]
+        self.buildah(*shell, f"{install} {' '.join(packages)} && rm -rf /data && userdel jikko")
+        files = [str(units / f"jikko.{kind}") for kind in ("service", "socket")]
+        self.buildah("copy", "--quiet", name, *files, "/etc/systemd/system/")
+        self.buildah(*shell, "systemctl enable jikko.socket jikko.service")
         root = self.buildah("mount", name).strip()
         return Machine(["nsenter", "--mount", f"--target={self._space.pid}"], root)
 
