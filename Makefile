@@ -21,7 +21,7 @@ INTERPRETED := $(addprefix tests/,acceptance cli concurrency documents dsl input
 unexport PYTHONDONTWRITEBYTECODE
 
 # How many at a time, with 0.8 GB of memory each at the end. Tests wait for the processes that they start: four keep two
-# processors busy for two thirds of the time, six for nearly nine tenths (docs/decisions/0300).
+# processors busy for four fifths of the time, six for nineteen twentieths (docs/decisions/0300).
 WORKERS ?= 6
 
 # Runs the tests that a marker expression chooses: several at a time, the longest files first (tests/durations.py), and
