@@ -31,6 +31,8 @@ export default defineConfig(({ command }) => ({
   // What takes so long hangs; how busy the machine is decides nothing.
   test: {
     environment: 'node',
+    // A process for each file may not begin in time on a busy machine.
+    pool: 'threads',
     setupFiles: ['src/words/both.ts'],
     include: ['src/**/*.test.{ts,tsx}'],
     testTimeout: 120_000,
