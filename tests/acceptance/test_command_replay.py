@@ -283,7 +283,7 @@ def test_an_input_that_is_required_now_is_a_failure(jikko: Command, tmp_path: Pa
     [
         (lambda line: line[: len(line) // 2], "line 1 is no run"),
         (lambda line: line.replace('"format":2', '"format":99'), "format 99"),
-        (lambda line: line.replace('"event":"node_finished"', '"event":"node_dreamt"', 1), "line 1 is no run"),
+        (lambda line: line.replace('"event":"node_finished"', '"event":"node_dreamt"', 1), "a newer version of Jikko"),
         (lambda line: line.replace('"node_id":"', '"node_id":"other-'), "it is a run of another workflow"),
         (lambda line: line.replace('"outputs":{', '"outputs":7,"x":{', 1), "line 1 is no run"),
     ],
@@ -303,6 +303,16 @@ def test_a_recording_that_cannot_be_replayed_is_unknown_with_its_reason(
     assert outcome.code == 1
     assert outcome.out.split()[:2] == ["1", "unknown"], outcome.err
     assert reason in outcome.out
+
+
+def test_of_many_lines_that_are_no_runs_some_are_told(jikko: Command, tmp_path: Path) -> None:
+    lines = tmp_path / "runs.jsonl"
+    lines.write_text("nonsense\n" * 50, encoding="utf-8")
+
+    outcome = jikko("replay", "--from", lines, "--against", kept(tmp_path, GREETING))
+
+    assert outcome.out.count("is no run") == 20
+    assert "and 30 reasons more" in outcome.out
 
 
 def test_wrong_use_is_told_with_what_is_right(jikko: Command, tmp_path: Path) -> None:

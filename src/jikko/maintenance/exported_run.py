@@ -67,7 +67,10 @@ def read_run(number: int, text: bytes, *, app_id: str | None = None) -> Append:
         node_executions(events, status=record.status, error=record.error)
     except Exception as error:
         # Whatever a line can hold: that it is no run is all that there is to know.
-        raise BadLine(number, str(error) or type(error).__name__) from error
+        what = str(error) or type(error).__name__
+        if what.endswith(".event`"):
+            what += "; a newer version of Jikko, which knows that event, may have written it"
+        raise BadLine(number, what) from error
     return Append(identity.run_id, 0, events, record)
 
 

@@ -13,6 +13,8 @@ from jikko.runs.reading.field_changes import ChangedField
 from jikko.terminal_text import printable, shown
 
 _COLORS: dict[ReplayOutcome, str] = {"same": "green", "works_now": "green", "unknown": "yellow", "fails_now": "red"}
+_MOST = 20
+"""Reasons that are told."""
 _MAX_VALUE = 80
 """Characters of a value."""
 
@@ -91,8 +93,11 @@ class TextReplayReport:
         for outcome, words in WORDS.items():
             if count := sums.outcomes[outcome]:
                 click.echo(click.style(f"{count:7,}  {words}", fg=_COLORS.get(outcome, "yellow")))
-                for key in (key for key, _ in self._reasons.most_common() if key[0] == outcome):
+                keys = [key for key, _ in self._reasons.most_common() if key[0] == outcome]
+                for key in keys[:_MOST]:
                     self._tell(self._examples[key], key[1])
+                if len(keys) > _MOST:
+                    click.echo(f"         and {len(keys) - _MOST:,} reasons more; --json tells that of each run")
         if sums.assumed:
             click.echo(f"{sums.assumed:,} runs have answers that are assumed: what was asked then was something else")
         if sums.unknown_versions:
