@@ -259,6 +259,25 @@ def test_a_judge_that_fails_is_an_error_and_not_a_failure(
     assert len(judge.prompts) == asked + 1
 
 
+def test_two_versions_are_scored_by_the_same_rows_side_by_side(jikko: Command, tmp_path: Path) -> None:
+    (tmp_path / "upper.yml").write_text(UPPER, encoding="utf-8")
+    (tmp_path / "lower.yml").write_text(UPPER.replace("upper }}", "lower }}"), encoding="utf-8")
+    path = tmp_path / "upper.test.yml"
+    path.write_text(
+        "evaluate:\n  rows: [{q: Été}, {q: '実行'}]\n  inputs: {q: $row.q}\n  score: {low: {matches: '^[^A-ZÉ]+$'}}\n"
+        "  gate: [no worse than baseline.json]\n",
+        encoding="utf-8",
+    )
+
+    told = jikko("test", path, "--against", tmp_path / "lower.yml", "--update")
+
+    assert "low: 1.000 in the mean, 1 to 1  (at present: 0.500 in the mean, 0 to 1)" in told.out, told.err
+    assert json.loads((tmp_path / "baseline.json").read_text())["means"] == {"low": 1.0}
+    [*_, case, _] = jikko("test", path, "--against", tmp_path / "lower.yml", "--json").lines
+    assert case["measures"]["low"]["mean"] == 1.0
+    assert (case["present"]["outcome"], case["present"]["measures"]["low"]["mean"]) == ("failed", 0.5)
+
+
 def test_a_baseline_is_kept_and_compared_with(jikko: Command, tmp_path: Path) -> None:
     scores = "  score: {right: {equals: $row.wanted}}\n  gate: [no worse than base.json within 0.1]\n"
     path = written(tmp_path, ROWS + scores)

@@ -164,3 +164,4 @@ def test_cases_are_run_against_another_version(jikko: Command, tmp_path: Path) -
 
     assert outcomes(jikko, path) == {"a": "passed"}
     assert outcomes(jikko, path, "--against", str(other)) == {"a": 'failed | expected "low x", got "LOW x"'}
+    assert "ms  (at present: passed)" in jikko("test", path, "--against", other).out

@@ -51,6 +51,8 @@ class CaseResult(Struct, kw_only=True):
     """Why it was skipped."""
     rows: list["ScoredRow"] = field(default_factory=list)
     """Of an evaluation."""
+    present: "CaseResult | None" = None
+    """With another version: what the one that the file is about comes to."""
 
 
 class ScoredRow(Struct, kw_only=True):

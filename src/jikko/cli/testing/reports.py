@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from xml.etree import ElementTree
 
 import click
@@ -40,11 +40,15 @@ class TextReport:
         self._counts[result.outcome] += 1
         sign, color = _SIGNS[result.outcome]
         took = result.reason if result.outcome == "skipped" else f"{result.seconds * 1000:.0f} ms"
+        if result.present is not None:
+            took += f"  (at present: {result.present.outcome})"
+        present = {} if result.present is None else summary_of(result.present.rows)
         click.echo(
             f"  {click.style(sign, fg=color)} {printable(result.name)}  {click.style(printable(took), dim=True)}"
         )
         for name, each in summary_of(result.rows).items():
-            click.echo(f"      {printable(name)}: {_of_measure(name, each)}")
+            before = f"  (at present: {_of_measure(name, present[name])})" if name in present else ""
+            click.echo(f"      {printable(name)}: {_of_measure(name, each)}{before}")
         for problem in result.problems:
             click.echo(f"      {printable(sentence(problem))}")
         if result.problems:
@@ -83,7 +87,7 @@ class JsonReport:
         for row in result.rows:
             scored = {"file": result.file, "row": row.name, "measures": row.measures, "error": row.error}
             click.echo(shown(json.dumps(scored, ensure_ascii=False)))
-        one = {
+        one: dict[str, Any] = {
             "file": result.file,
             "line": result.line,
             "case": result.name,
@@ -94,6 +98,9 @@ class JsonReport:
             "reason": result.reason,
             **({"measures": summary_of(result.rows)} if result.rows else {}),
         }
+        if (present := result.present) is not None:
+            rows = {"measures": summary_of(present.rows)} if present.rows else {}
+            one["present"] = {"outcome": present.outcome, **rows}
         click.echo(shown(json.dumps(one, ensure_ascii=False)))
 
     def cover(self, coverage: Coverage) -> None:

@@ -24,7 +24,7 @@ from jikko.embedded.case_runs import results_of
 from jikko.embedded.evaluating import journal_of
 from jikko.embedded.evaluation import evaluated
 from jikko.exit_codes import ExitCode
-from jikko.proving.case_plan import CasePlan
+from jikko.proving.case_plan import CasePlan, read_plan
 from jikko.proving.coverage import Coverage
 from jikko.proving.recorded_answers import (
     RecordedAnswers,
@@ -74,7 +74,7 @@ class _Wanted(NamedTuple):
     "--against",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="WORKFLOW",
-    help="Run the cases against this workflow file, in place of the one that they are about.",
+    help="Run the cases against this workflow file; what the one does that they are about stands beside it.",
 )
 @click.option(
     "--record",
@@ -137,7 +137,8 @@ def test(
         reports: list[CaseReport] = [JsonReport() if output == "json" else TextReport(annotate=output == "github")]
         if junit is not None:
             reports.append(JunitReport(partial(write_report, junit)))
-        return run_async(_run(settings, plans, _Wanted(words, reports, update, record, live, covers, lcov)))
+        wanted = _Wanted(words, reports, update, record, live, covers, lcov)
+        return run_async(_run(settings, plans, wanted, compares=against is not None))
 
     if not watch:
         sys.exit(once())
@@ -164,9 +165,8 @@ def test(
             time.sleep(_LOOK)
 
 
-async def _run(settings: Settings, plans: Sequence[CasePlan], wanted: _Wanted) -> int:
+async def _run(settings: Settings, plans: Sequence[CasePlan], wanted: _Wanted, *, compares: bool) -> int:
     by_path = {str(plan.path): plan for plan in plans}
-    words = wanted.words.casefold()
     snapshots = {
         path: _readable(snapshots_beside(plan.path), "--update", partial(Snapshots, plan, update=wanted.update))
         for path, plan in by_path.items()
@@ -178,20 +178,17 @@ async def _run(settings: Settings, plans: Sequence[CasePlan], wanted: _Wanted) -
     }
     began = time.perf_counter()
     running = [_live(plan) if wanted.live else _recording(plan) if wanted.record else plan for plan in plans]
-    chosen = results_of(settings, running, lambda plan, case: words in f"{plan.path}: {case.name}".casefold())
-    results = [result async for result in chosen]
-    by_gates = [
-        plan
-        for plan in running
-        if plan.evaluation and not wanted.record and words in f"{plan.path}: evaluate".casefold()
-    ]
-    if not (results or by_gates):
+    results = await _results(settings, running, wanted)
+    if not results:
         raise Failure(f"no case has {wanted.words!r} in its name", exit_code=ExitCode.USAGE, code="no_cases")
-    for plan in by_gates:
-        try:
-            results.append(await evaluated(settings, plan, EvaluationProgress(plan), update=wanted.update))
-        except OSError as error:
-            raise unwritten(error.filename or plan.path, error) from None
+    if compares:
+        present = [plan for each in plans if (plan := read_plan(each.path, is_live=wanted.live).plan) is not None]
+        found = await _results(
+            settings, [_live(plan) if wanted.live else plan for plan in present], wanted._replace(update=False)
+        )
+        now = {(result.file, result.name): result for result in found}
+        for result in results:
+            result.present = now.get((result.file, result.name))
     seconds = time.perf_counter() - began
     order = [
         (str(plan.path), name) for plan in plans for name in [*(case.name for case in plan.file.cases), "evaluate"]
@@ -222,6 +219,19 @@ async def _run(settings: Settings, plans: Sequence[CasePlan], wanted: _Wanted) -
             report.cover(coverage)
         report.close(seconds)
     return ExitCode.FAILED if any(result.outcome in ("failed", "error") for result in results) else ExitCode.OK
+
+
+async def _results(settings: Settings, plans: Sequence[CasePlan], wanted: _Wanted) -> list[CaseResult]:
+    words = wanted.words.casefold()
+    chosen = results_of(settings, plans, lambda plan, case: words in f"{plan.path}: {case.name}".casefold())
+    results = [result async for result in chosen]
+    for plan in plans:
+        if plan.evaluation and not wanted.record and words in f"{plan.path}: evaluate".casefold():
+            try:
+                results.append(await evaluated(settings, plan, EvaluationProgress(plan), update=wanted.update))
+            except OSError as error:
+                raise unwritten(error.filename or plan.path, error) from None
+    return results
 
 
 def _readable(file: Path, option: str, read: Callable[[], T]) -> T:
