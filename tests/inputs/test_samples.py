@@ -100,3 +100,17 @@ def test_a_file_is_of_a_kind_that_the_input_allows(variable: dict[str, Any], exp
     one = StartVariable(name="v", label="v", type="file", required=True, **variable)
     several = StartVariable(name="w", label="w", type="file-list", required=True, **variable)
     assert samples_of([one, several]) == {"v": expected, "w": [expected]}
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "longest", "expected"),
+    [
+        ("json_data", "", 100, '{"text": "text"}'),
+        ("data", "Your JSON", 0, '{"text": "text"}'),
+        ("json_data", "", 10, "text"),
+        ("data", "", 100, "text"),
+    ],
+)
+def test_a_text_that_is_called_json_is_json_where_it_fits(name: str, label: str, longest: int, expected: str) -> None:
+    variable = StartVariable(name=name, label=label, type="paragraph", required=True, max_length=longest)
+    assert samples_of([variable]) == {name: expected}

@@ -41,6 +41,7 @@ def test_without_one_there_is_none(prompt: str) -> None:
 
 
 def test_placeholders_become_texts_where_that_is_wanted() -> None:
-    assert list(json.loads(json_example(PLACEHOLDERS, repair=True))) == ["top", "n"]
+    found = json.loads(json_example(PLACEHOLDERS, repair=True))
+    assert found == {"top": "(上联; type: string)", "n": "<number>"}
     assert json_example("JSON:\n" + "{" * 50_000, repair=True) == ""
     assert json_example('JSON:\n{"a": ' + "[" * 400 + "<x>" + "]" * 400 + "}", repair=True) == ""

@@ -8,6 +8,8 @@ from jikko.dsl.start_variables import StartVariable
 from jikko.values import Json
 
 _TEXT: Final = "text"
+_JSON: Final = '{"text": "text"}'
+"""Of an input that is called JSON."""
 _EXTENSIONS: Final = {"document": ".pdf", "image": ".png", "audio": ".mp3", "video": ".mp4"}
 _MAX_DEPTH: Final = 20
 """Levels of a schema that are filled in."""
@@ -37,7 +39,9 @@ def _sample(variable: StartVariable) -> Json:
         case "file-list":
             return [_file(variable)]
         case _:
-            return _TEXT[: variable.max_length or None]
+            is_json = "json" in f"{variable.name} {variable.label}".casefold()
+            fits = not variable.max_length or variable.max_length >= len(_JSON)
+            return _JSON if is_json and fits else _TEXT[: variable.max_length or None]
 
 
 def _file(variable: StartVariable) -> dict[str, Json]:

@@ -13,6 +13,8 @@ _LONGEST: Final = 20_000
 _BEGINNING: Final = re.compile(
     r"```[ \t]*json[ \t]*\n\s*(?=[\[{])|[:：][ \t]*\n+(?:```[ \t]*\n)?[ \t]*(?=[\[{])", re.IGNORECASE
 )
+_PLACEHOLDER: Final = re.compile(r"(:[ \t]*)([(（<＜][^\n\"]*[)）>＞])(?=[ \t]*[,，}\n])")
+"""A value in words, such as ``(a title; type: string)``."""
 _BRACKET: Final = re.compile(r"[\[\]{}]")
 
 
@@ -45,7 +47,7 @@ def _repaired(text: str, start: int) -> Any:
             import json_repair
 
             try:
-                found = json_repair.loads(text[start : bracket.end()])
+                found = json_repair.loads(_PLACEHOLDER.sub(r'\1"\2"', text[start : bracket.end()]))
             except (ValueError, RecursionError):
                 return None
             return found if isinstance(found, dict) else None
