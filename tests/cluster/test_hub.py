@@ -6,7 +6,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from jikko.cluster.cluster_messages import SUPERVISOR, Broadcast, CountRequest, ReadAgain, Request, Response, Serving
+from jikko.cluster.cluster_messages import (
+    SUPERVISOR,
+    Broadcast,
+    CountRequest,
+    ReadAgain,
+    Serving,
+    WorkerCall,
+    WorkerReply,
+)
 from jikko.cluster.cluster_messages import Assembled as Ready
 from jikko.cluster.hub import Hub
 from jikko.ports.cluster import RunChanged, StopRun
@@ -41,15 +49,15 @@ class Workers:
             self.hub.on_message(name, Ready(lines=[]))
             self.hub.on_message(name, Serving())
 
-    async def asked(self, name: str) -> Request:
+    async def asked(self, name: str) -> WorkerCall:
         """What a worker was asked last, once it was."""
-        await until(lambda: self.lines[name].of(Request) != [])
-        request: Request = self.lines[name].of(Request)[-1]
+        await until(lambda: self.lines[name].of(WorkerCall) != [])
+        request: WorkerCall = self.lines[name].of(WorkerCall)[-1]
         return request
 
     async def answer(self, name: str, refused: str = "") -> None:
         request = await self.asked(name)
-        self.hub.on_message(name, Response(to=SUPERVISOR, number=request.number, answer=None, refused=refused))
+        self.hub.on_message(name, WorkerReply(to=SUPERVISOR, number=request.number, answer=None, refused=refused))
 
 
 async def test_requests_are_counted_here_and_answered_to_who_asked() -> None:
@@ -57,12 +65,12 @@ async def test_requests_are_counted_here_and_answered_to_who_asked() -> None:
 
     for number, key in enumerate([b"a", b"b", b"a"]):
         command = CountRequest(key=key, per_minute=1)
-        workers.hub.on_message("s/2", Request(to=SUPERVISOR, sender="s/2", number=number, command=command))
+        workers.hub.on_message("s/2", WorkerCall(to=SUPERVISOR, sender="s/2", number=number, command=command))
 
-    answers = workers.lines["s/2"].of(Response)
+    answers = workers.lines["s/2"].of(WorkerReply)
     assert [(answer.to, answer.number) for answer in answers] == [("s/2", 0), ("s/2", 1), ("s/2", 2)]
     assert [answer.answer > 0 for answer in answers] == [False, False, True]
-    assert workers.lines["s/1"].of(Response) == []
+    assert workers.lines["s/1"].of(WorkerReply) == []
 
 
 async def test_a_worker_of_a_version_that_tells_no_rate_is_counted_at_that_of_api_keys() -> None:
@@ -71,22 +79,22 @@ async def test_a_worker_of_a_version_that_tells_no_rate_is_counted_at_that_of_ap
         b'{"type":"Request","to":"supervisor","sender":"s/1","number":1,"command":{"type":"CountRequest","key":"AA=="}}'
     )
     for _ in range(2):
-        workers.hub.on_message("s/1", msgspec.json.decode(text, type=Request))
+        workers.hub.on_message("s/1", msgspec.json.decode(text, type=WorkerCall))
 
-    assert [answer.answer > 0 for answer in workers.lines["s/1"].of(Response)] == [False, True]
+    assert [answer.answer > 0 for answer in workers.lines["s/1"].of(WorkerReply)] == [False, True]
 
 
 async def test_a_request_goes_to_its_worker_and_the_response_back_and_of_nobody_none_is_told() -> None:
     workers = Workers("s/1", "s/2")
-    request = Request(to="s/2", sender="s/1", number=1, command=StopRun(run_id="r", error=""))
-    response = Response(to="s/1", number=1, answer=1)
+    request = WorkerCall(to="s/2", sender="s/1", number=1, command=StopRun(run_id="r", error=""))
+    response = WorkerReply(to="s/1", number=1, answer=1)
 
     workers.hub.on_message("s/1", request)
     workers.hub.on_message("s/2", response)
-    workers.hub.on_message("s/1", Request(to="s/9", sender="s/1", number=2, command=StopRun(run_id="r", error="")))
+    workers.hub.on_message("s/1", WorkerCall(to="s/9", sender="s/1", number=2, command=StopRun(run_id="r", error="")))
 
-    assert workers.lines["s/2"].of(Request) == [request]
-    assert workers.lines["s/1"].of(Response) == [response, Response(to="s/1", number=2, answer=None)]
+    assert workers.lines["s/2"].of(WorkerCall) == [request]
+    assert workers.lines["s/1"].of(WorkerReply) == [response, WorkerReply(to="s/1", number=2, answer=None)]
 
 
 async def test_what_is_said_to_all_comes_to_all() -> None:
@@ -107,7 +115,9 @@ async def test_files_are_read_again_by_all_that_serve_and_what_they_refuse_is_to
     await workers.answer("s/3", "tools.yml: b is wrong")
 
     assert await reading == "tools.yml: b is wrong"
-    assert [type(request.command) for line in workers.lines.values() for request in line.of(Request)] == [ReadAgain] * 3
+    assert [type(request.command) for line in workers.lines.values() for request in line.of(WorkerCall)] == [
+        ReadAgain
+    ] * 3
     # A late answer is of no use to anybody.
     await workers.answer("s/3", "late")
     again = asyncio.ensure_future(workers.hub.read_again())

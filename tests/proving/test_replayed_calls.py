@@ -18,7 +18,7 @@ from jikko.ports.models import Completion, ModelRequest, ModelUsage
 from jikko.providers.fake import FakeModels
 from jikko.proving.recording import Recording
 from jikko.proving.replay_verdict import result_of
-from jikko.proving.replayed_run import Price, Replayer
+from jikko.proving.replayed_run import Replayer, ReplayPrice
 from jikko.settings import Settings
 from tests.acceptance.workflows import app, end, fetch, python, start
 from tests.effort import PATIENCE
@@ -52,7 +52,7 @@ class Dear(FakeModels):
 
 def replayer_of(assembly: Assembly, flow: RecordedFlow, text: str, ports: Any, price: str) -> Replayer:
     now = assembly.workflows.of_file(flow.app, text.encode(), source="changed")
-    return Replayer(now, replace(assembly.ports, **ports), RunLimits(), "live", Price(Decimal(price)))
+    return Replayer(now, replace(assembly.ports, **ports), RunLimits(), "live", ReplayPrice(Decimal(price)))
 
 
 async def test_runs_that_really_ask_are_replayed_one_at_a_time(assembly: Assembly) -> None:

@@ -21,7 +21,7 @@ from jikko.errors import JikkoError
 from jikko.nodes.registry import BY_TYPE
 from jikko.server.curl_examples import bearer, example_lines
 from jikko.server.ending_signals import ending_signals
-from jikko.server.local_cluster.local_cluster import SAMPLE, LocalCluster, ServedApp
+from jikko.server.local_cluster.local_cluster import SAMPLE, ClusterApp, LocalCluster
 from jikko.terminal_text import printable
 
 _POLL_SECONDS: Final = 0.2
@@ -146,7 +146,7 @@ def _lines(started: LocalCluster, keep: Path | None) -> Iterator[str]:
         yield f"Ctrl-C ends all processes. {started.folder} is kept: the same command goes on from it."
 
 
-def _lines_of(app: ServedApp, started: LocalCluster) -> Sequence[str]:
+def _lines_of(app: ClusterApp, started: LocalCluster) -> Sequence[str]:
     """What to try with an app: start a run, follow it elsewhere, kill the server that executes it."""
     first, other = started.members[0], started.members[-1]
     key = bearer("", app.key_file)

@@ -137,7 +137,7 @@ class ReadAgain(msgspec.Struct, frozen=True, tag=True):
     """Read the files of the operator again. From the supervisor."""
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class WorkerCall(msgspec.Struct, frozen=True, kw_only=True, tag="Request"):
     """Something that another process is to do."""
 
     to: str
@@ -147,7 +147,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     command: Command | CountRequest | OfferWaiting | ReadAgain
 
 
-class Response(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class WorkerReply(msgspec.Struct, frozen=True, kw_only=True, tag="Response"):
     """What came of a request."""
 
     to: str
@@ -182,7 +182,7 @@ Message: TypeAlias = (
     | WithdrawWaiting
     | Heartbeat
     | Measured
-    | Request
-    | Response
+    | WorkerCall
+    | WorkerReply
     | Broadcast
 )

@@ -16,12 +16,12 @@ from jikko.cluster.cluster_messages import (
     Offer,
     OfferWaiting,
     ReadAgain,
-    Request,
-    Response,
     Serving,
     TookOver,
     TookWaiting,
     WithdrawWaiting,
+    WorkerCall,
+    WorkerReply,
 )
 from jikko.cluster.membership import Membership, Outbox
 from jikko.cluster.offered_runs import OfferedRuns
@@ -75,26 +75,26 @@ class Hub:
                 self._membership.took_over(sender, orphans)
             case Offer(orphans=orphans):
                 self._send(self._membership.offered(orphans))
-            case Request(to=to, number=number, command=CountRequest(key=key, per_minute=rate)) if to == SUPERVISOR:
+            case WorkerCall(to=to, number=number, command=CountRequest(key=key, per_minute=rate)) if to == SUPERVISOR:
                 wait = self._rates.count(key, self._per_minute if rate is None else rate)
-                self._send([(sender, Response(to=sender, number=number, answer=wait))])
-            case Request(to=to, number=number, command=OfferWaiting(run=run)) if to == SUPERVISOR:
+                self._send([(sender, WorkerReply(to=sender, number=number, answer=wait))])
+            case WorkerCall(to=to, number=number, command=OfferWaiting(run=run)) if to == SUPERVISOR:
                 is_offered, outbox = self._offered_runs.offered(run)
-                self._send([(sender, Response(to=sender, number=number, answer=int(is_offered))), *outbox])
+                self._send([(sender, WorkerReply(to=sender, number=number, answer=int(is_offered))), *outbox])
             case WithdrawWaiting(run_id=run_id):
                 self._offered_runs.withdrawn(run_id)
             case HasRoom(is_there=is_there):
                 self._send(self._offered_runs.has_room(sender, is_there=is_there))
             case TookWaiting(run_id=run_id, is_done=is_done):
                 self._send(self._offered_runs.answered(sender, run_id, is_done=is_done))
-            case Request(to=to, number=number):
-                no_holder = Response(to=sender, number=number, answer=None)
+            case WorkerCall(to=to, number=number):
+                no_holder = WorkerReply(to=sender, number=number, answer=None)
                 self._send([(to, message)] if to in self._membership else [(sender, no_holder)])
-            case Response(to=to, number=number, refused=refused) if to == SUPERVISOR:
+            case WorkerReply(to=to, number=number, refused=refused) if to == SUPERVISOR:
                 _, future = self._asked.get(number, ("", None))
                 if future is not None and not future.done():
                     future.set_result(refused)
-            case Response(to=to):
+            case WorkerReply(to=to):
                 self._send([(to, message)])
             case Broadcast():
                 self._send([(name, message) for name in self._membership.names])
@@ -105,7 +105,7 @@ class Hub:
         asked = {next(self._numbers): (name, loop.create_future()) for name in self.serving}
         self._asked |= asked
         for number, (name, _) in asked.items():
-            self._send([(name, Request(to=name, sender=SUPERVISOR, number=number, command=ReadAgain()))])
+            self._send([(name, WorkerCall(to=name, sender=SUPERVISOR, number=number, command=ReadAgain()))])
         try:
             if asked:
                 await asyncio.wait([future for _, future in asked.values()], timeout=_TIMEOUT_SECONDS)

@@ -21,13 +21,13 @@ from jikko.cluster.cluster_messages import (
     Offer,
     OfferWaiting,
     ReadAgain,
-    Request,
-    Response,
     TakeOver,
     TakeWaiting,
     TookOver,
     TookWaiting,
     WithdrawWaiting,
+    WorkerCall,
+    WorkerReply,
 )
 from jikko.errors import InvalidSettings, JikkoError
 from jikko.ports.cluster import Answer, Command, EventsAppended, Hint, Member, OrphanedRuns, WaitForEvents, WaitingRun
@@ -224,9 +224,9 @@ class WorkerCluster:
 
     def _on_message(self, message: Message, member: Member) -> None:
         match message:
-            case Request():
+            case WorkerCall():
                 _start(self._respond(message, member), self._listening)
-            case Response():
+            case WorkerReply():
                 _, future = self._requests.get(message.number, ("", None))
                 if future is not None and not future.done():
                     future.set_result(message.grown or message.answer)
@@ -263,7 +263,7 @@ class WorkerCluster:
         future: asyncio.Future[int | EventsAppended | None] = asyncio.get_running_loop().create_future()
         self._requests[number] = to, future
         try:
-            self._channel.send(Request(to=to, sender=self.name, number=number, command=command))
+            self._channel.send(WorkerCall(to=to, sender=self.name, number=number, command=command))
             async with asyncio.timeout(seconds):
                 return await future
         except TimeoutError:
@@ -271,7 +271,7 @@ class WorkerCluster:
         finally:
             del self._requests[number]
 
-    async def _respond(self, request: Request, member: Member) -> None:
+    async def _respond(self, request: WorkerCall, member: Member) -> None:
         answer: int | None = None
         grown: EventsAppended | None = None
         refused = ""
@@ -289,7 +289,7 @@ class WorkerCluster:
         except Exception:
             logger.exception("a request of %s failed", request.sender)
         self._channel.send(
-            Response(to=request.sender, number=request.number, answer=answer, grown=grown, refused=refused)
+            WorkerReply(to=request.sender, number=request.number, answer=answer, grown=grown, refused=refused)
         )
 
     async def _take_over(self, orphans: list[OrphanedRuns], member: Member) -> None:

@@ -25,7 +25,7 @@ from jikko.ports.stores.app_store import App
 from jikko.proving.coverage import Coverage
 from jikko.proving.recording import Recording
 from jikko.proving.replay_verdict import ReplayedResult, result_of, unknown
-from jikko.proving.replayed_run import Price, Replayer, ReplayMode
+from jikko.proving.replayed_run import Replayer, ReplayMode, ReplayPrice
 from jikko.record import RunIdentity
 from jikko.runs.reading.short_ids import run_of
 from jikko.setting_sources import read_settings
@@ -177,7 +177,7 @@ async def chosen_replay(assembly: Assembly, choice: ReplayChoice) -> ChosenRepla
     limits = RunLimits(max_steps=settings.max_steps, max_parallel_nodes=settings.max_parallel_nodes)
     now = await version(choice.against)
     was = None if choice.before is None else await version(choice.before)
-    replayer = Replayer(now, assembly.ports, limits, choice.mode, Price(Decimal(str(choice.price))))
+    replayer = Replayer(now, assembly.ports, limits, choice.mode, ReplayPrice(Decimal(str(choice.price))))
     text = read_dsl_file(choice.against) if choice.against else (await assembly.apps.version(app, "")).source
     return ChosenReplay(app, now, text, Replays(replayer, recorded, was, choice.seconds), runs)
 

@@ -35,7 +35,7 @@ _NO_LIMIT: Final = 1e9
 """Seconds. The clock of a replay is that of the log, in which years may pass."""
 
 
-class Price(Struct):
+class ReplayPrice(Struct):
     """What models may cost that are asked anew. One is asked at a time, so that no more than its call is above it."""
 
     limit: Decimal
@@ -58,13 +58,13 @@ class Replayer:
     """Replays runs of one app on one version."""
 
     def __init__(
-        self, now: Workflow, ports: NodePorts, limits: RunLimits, mode: ReplayMode, price: Price | None = None
+        self, now: Workflow, ports: NodePorts, limits: RunLimits, mode: ReplayMode, price: ReplayPrice | None = None
     ) -> None:
         self.now = now
         self.ports = ports
         self.limits = replace(limits, max_seconds=_NO_LIMIT)
         self.mode = mode
-        self.price = price or Price(Decimal(0))
+        self.price = price or ReplayPrice(Decimal(0))
         self.share = Scheduler()
         self._runs: dict[str, ReplayedRun] = {}
         self._settings: dict[str, SettingsComparison] = {}

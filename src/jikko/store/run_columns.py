@@ -15,17 +15,21 @@ STATUSES: Final[tuple[RunStatus, ...]] = ("running", "paused", "succeeded", "fai
 """What the numbers in ``runs.status`` mean."""
 STATUS_NUMBERS: Final = {status: number for number, status in enumerate(STATUSES)}
 
+COUNTS: Final = ("total_tokens", "total_steps", "exceptions_count")
+VERDICT: Final = ("price", "failed_node", "exceptions")
+"""See ``verdict``."""
+TEXTS: Final = ("error", *VERDICT)
 MOVING: Final = (
-    *("status", "epoch", "log_end", "outputs", "error", "elapsed", "total_tokens", "total_steps"),
-    *("exceptions_count", "finished_at", "wake_at", "price", "failed_node", "exceptions"),
+    *("status", "epoch", "log_end", "outputs", "error", "elapsed"),
+    *COUNTS,
+    *("finished_at", "wake_at"),
+    *VERDICT,
 )
 """Behind them each database has the holder, and the mark of the append."""
 EPOCH_AND_END: Final = slice(1, 3)
 PRICE: Final = MOVING.index("price")
 _AS_THEY_ARE: Final = {
-    number: name
-    for number, name in enumerate(MOVING)
-    if name not in ("status", "log_end", "price", "failed_node", "exceptions")
+    number: name for number, name in enumerate(MOVING) if name not in ("status", "log_end", *VERDICT)
 }
 _FAILED_NODE: Final = msgspec.json.Decoder(FailedNode)
 _EXCEPTIONS: Final = msgspec.json.Decoder(Exceptions)

@@ -55,7 +55,7 @@ _SECONDS: Final = {
 }
 
 
-class ServedApp(NamedTuple):
+class ClusterApp(NamedTuple):
     """An app of the cluster."""
 
     name: str
@@ -84,7 +84,7 @@ class LocalCluster:
         self._bucket = LocalBucket(_made(folder / "bucket"), _free_port())
         self._ports = [port or _free_port() for port in ports]
         self.members: list[LocalServer] = []
-        self.apps: list[ServedApp] = []
+        self.apps: list[ClusterApp] = []
 
     @property
     def services(self) -> list[LocalService]:
@@ -163,7 +163,7 @@ class LocalCluster:
             key_file = keys / f"{name}-{entry['app_id'][-_DIGITS:]}"
             if entry["api_key"]:
                 write_key(key_file, entry["api_key"])
-            self.apps.append(ServedApp(entry["name"], file, key_file))
+            self.apps.append(ClusterApp(entry["name"], file, key_file))
 
 
 def _made(folder: Path) -> Path:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from jikko.record import RunIdentity, RunRecord
 from jikko.store.archive.archived_run import ArchivedRun, DamagedArchive
-from jikko.store.run_columns import STATUSES, verdict, verdict_of
+from jikko.store.run_columns import COUNTS, STATUSES, VERDICT, verdict, verdict_of
 
 _GROUP_RUNS: Final = 100
 _GROUP_BYTES: Final = 4 << 20
@@ -30,8 +30,8 @@ _SCHEMA: Final = pa.schema(
         "outputs": pa.string(),
         "error": pa.string(),
         "elapsed": pa.float64(),
-        **dict.fromkeys(("total_tokens", "total_steps", "exceptions_count"), pa.int64()),
-        **dict.fromkeys(("price", "failed_node", "exceptions"), pa.string()),
+        **dict.fromkeys(COUNTS, pa.int64()),
+        **dict.fromkeys(VERDICT, pa.string()),
         "epoch": pa.int32(),
         "log_end": pa.int32(),
         "log": pa.string(),
@@ -40,7 +40,7 @@ _SCHEMA: Final = pa.schema(
 )
 _AS_THEY_ARE: Final = (
     *("status", "created_at", "finished_at", "inputs", "error", "elapsed", "epoch"),
-    *("total_tokens", "total_steps", "exceptions_count"),
+    *COUNTS,
 )
 """Fields of a record that are columns of the same name."""
 
@@ -113,7 +113,6 @@ def _groups(runs: Sequence[ArchivedRun]) -> Iterator[list[ArchivedRun]]:
 
 def _row(run: ArchivedRun) -> dict[str, Any]:
     record = run.record
-    price, failed_node, exceptions = verdict(record)
     try:
         outputs, log = record.outputs.decode(), run.log.decode()
     except UnicodeDecodeError as error:
@@ -122,9 +121,7 @@ def _row(run: ArchivedRun) -> dict[str, Any]:
         **msgspec.structs.asdict(record.identity),
         **{name: getattr(record, name) for name in _AS_THEY_ARE},
         "outputs": outputs,
-        "price": price,
-        "failed_node": failed_node,
-        "exceptions": exceptions,
+        **dict(zip(VERDICT, verdict(record), strict=True)),
         "log_end": run.log_end,
         "log": log,
     }
@@ -137,7 +134,7 @@ def _run(row: dict[str, Any]) -> ArchivedRun:
         identity=RunIdentity(**{name: row[name] for name in RunIdentity.__struct_fields__}),
         outputs=row["outputs"].encode(),
         **{name: row[name] for name in _AS_THEY_ARE},
-        **verdict_of(row["price"], row["failed_node"], row["exceptions"]),
+        **verdict_of(*(row[name] for name in VERDICT)),
     )
     return ArchivedRun(record, row["log"].encode(), row["log_end"])
 

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from jikko.events import LOG_FORMAT
 from jikko.store.postgres.columns import id_column, text
+from jikko.store.run_columns import MOVING, TEXTS
 from jikko.store.sqlite.runs.run_rows import inputs_of
 
 Convert = Callable[[Any], Any]
@@ -133,9 +134,8 @@ _OF_RUN: Final = (
     *_columns(as_id, "app_id=app.text workflow_id=flow.text end_user_id=u.end_user_id"),
     *_columns(as_text, "version=ver.text session=u.session"),
     Column("inputs", inputs_of("r"), as_text),
-    *_columns(_same, "created_at status epoch log_end outputs elapsed total_tokens total_steps", "r."),
-    *_columns(_same, "exceptions_count finished_at wake_at", "r."),
-    *_columns(as_text, "error price failed_node exceptions", "r."),
+    Column("created_at", "r.created_at", _same),
+    *(Column(name, f"r.{name}", as_text if name in TEXTS else _same) for name in MOVING),
     Column("holder", "coalesce(r.lease_owner, '')", as_text),
     Column("mark", "0", _same),
 )

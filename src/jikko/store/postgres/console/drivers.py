@@ -38,7 +38,7 @@ class Driver(Struct, frozen=True):
     table: str = ALL_RUNS
 
 
-class Plan(Struct, frozen=True):
+class DriverPlan(Struct, frozen=True):
     """How runs that pass a filter are found: all in any of the drivers that pass the other conditions."""
 
     drivers: tuple[Driver, ...]
@@ -50,7 +50,7 @@ class Plan(Struct, frozen=True):
 
 async def plan_of(
     database: Postgres, wanted: RunFilter, *, with_statuses: bool = True, with_keyword: bool = False
-) -> Plan | None:
+) -> DriverPlan | None:
     """The way to the runs that pass a filter; ``None``: there are none.
 
     Args:
@@ -73,7 +73,7 @@ async def plan_of(
         rest &= SqlCondition("elapsed >= ? AND status > 1", (wanted.min_elapsed,))
     if with_keyword and wanted.keyword:
         rest &= SqlCondition(*has_keyword(wanted.keyword))
-    return Plan(tuple(drivers), within, rest) if drivers else None
+    return DriverPlan(tuple(drivers), within, rest) if drivers else None
 
 
 async def _drivers(database: Postgres, wanted: RunFilter, statuses: list[int]) -> list[Driver]:

@@ -9,7 +9,7 @@ from jikko.repositories.shared_sql import id_text
 from jikko.store import run_lists
 from jikko.store.condition import SqlCondition, numbered
 from jikko.store.postgres.columns import id_column
-from jikko.store.postgres.console.drivers import Driver, Plan, plan_of
+from jikko.store.postgres.console.drivers import Driver, DriverPlan, plan_of
 from jikko.store.postgres.console.figures import PostgresRunFigures
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of
 from jikko.store.run_lists import NEWEST_FIRST, any_of, behind, newer
@@ -101,7 +101,7 @@ class PostgresRunPages(PostgresRunFigures):
         return await self._database.value(_EARLIEST)  # type: ignore[no-any-return]
 
 
-def _looked_at(plan: Plan, driver: Driver, place: RunCursor | None, most: int, looked_at: int) -> SqlCondition:
+def _looked_at(plan: DriverPlan, driver: Driver, place: RunCursor | None, most: int, looked_at: int) -> SqlCondition:
     """A statement for the newest runs of a driver that pass, as ``_Found``, and its values.
     ``looked_at``: how many runs are looked at, the last of which comes out even if it does not pass."""
     # Of several bounds of one side a look begins at the first: the nearest.
