@@ -72,7 +72,7 @@ async def running(
     wanted = request("POST", "/v1/workflows/run", server.keys[app], body("blocking"))
     least = request("POST", "/v1/workflows/run", "limit", body("blocking"))
     await put(server.port, wanted, clients=1, seconds=0.5)
-    with the_limit(nodes) as limit:
+    with the_limit(nodes) as (_, limit):
         await put(limit, least, clients=1, seconds=0.5)
         one, least_one = [
             await put(port, what, clients=1, seconds=SECONDS) for port, what in ((server.port, wanted), (limit, least))
@@ -87,13 +87,13 @@ async def running(
 
 
 @contextmanager
-def the_limit(nodes: int) -> Iterator[int]:
-    """The limit, on the same server. Yields its port."""
+def the_limit(nodes: int) -> Iterator[tuple[int, int]]:
+    """The limit, on the same server. Yields its process id and port."""
     with tempfile.TemporaryDirectory() as folder:
         settings = {**os.environ, "LIMIT_DB": f"{folder}/limit.db", "LIMIT_NODES": str(nodes)}
         command = [sys.executable, "-m", "benchmarks.bare", "limit"]
-        with process(command, r"listens on (\d+)", settings) as (_, port):
-            yield port
+        with process(command, r"listens on (\d+)", settings) as found:
+            yield found
 
 
 async def streaming(server: Server, commits: float) -> None:

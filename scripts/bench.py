@@ -16,6 +16,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "build" / "benchmarks.json"
 BENCHMARKS = (
+    "costs",
     "http_runs",
     "observing",
     "engine",

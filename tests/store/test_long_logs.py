@@ -46,6 +46,22 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteRunStore]:
     await store.close()
 
 
+@pytest.mark.parametrize("size", [0, 1, 900, 4_795, 4_796, 20_000, 100_000])
+def test_logs_of_any_length_are_what_was_written_also_from_many_threads(size: int) -> None:
+    logs = [b"".join(b"%d \xe7\x95\x8c " % (number * index) for index in range(size))[:size] for number in range(8)]
+    found: dict[int, bytes] = {}
+    threads = [
+        threading.Thread(target=lambda number=number: found.update({number: compress(logs[number])}))
+        for number in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [decompress(found[number]) for number in range(8)] == logs
+
+
 class Gate:
     """Holds up the thread that compresses."""
 

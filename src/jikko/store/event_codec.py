@@ -254,7 +254,16 @@ def _deflate(size: int) -> "zlib._Compress":
     size: Bytes that are to be compressed. What finds all of them again needs no more memory, which takes time to have.
     """
     window = min(max((len(_DICTIONARY_1) + size).bit_length(), _LEAST_WINDOW), zlib.MAX_WBITS)
+    # Of a larger one the copy takes as long as the dictionary.
+    return _BEHIND_DICTIONARY.copy() if window == _LEAST_WINDOW else _deflating(window)
+
+
+def _deflating(window: int) -> "zlib._Compress":
     return zlib.compressobj(_LEVEL, zlib.DEFLATED, -window, window - 7, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY_1)
+
+
+_BEHIND_DICTIONARY: Final = _deflating(_LEAST_WINDOW)
+"""Stands behind the dictionary; for small logs, which most are."""
 
 
 class Compressor:
