@@ -160,8 +160,6 @@ def recorded(there: DifyChats, suite: str, case: str, user: str) -> list[dict[st
             messages = filled(expected["body"]["data"])
         elif route == "/conversations" and "limit" not in path:
             there.conversations[user] = filled(expected["body"]["data"])
-        elif route.endswith("/variables") and "limit" not in path:
-            there.variables["*"] = filled(expected["body"]["data"])
     for message in messages:
         there.messages.setdefault(message["conversation_id"], []).append(message)
         known = [each["id"] for each in there.conversations.setdefault(user, [])]

@@ -119,6 +119,33 @@ def test_a_second_import_adds_what_is_new_behind_what_is_there(here: Here, there
         assert said(client, "long") == [(f"q{number}", f"a{number}") for number in range(70)]
 
 
+def test_variables_are_those_of_the_dify_until_the_chat_goes_on_here(here: Here, there: DifyChats) -> None:
+    def told(value: str) -> list[dict[str, Any]]:
+        return [{**NOTE, "value": value, "created_at": AT, "updated_at": AT}]
+
+    def kept(client: Client) -> str:
+        path = f"/v1/conversations/{own_id('talk')}/variables"
+        [variable] = client.get(path, params={"user": USER})["data"]
+        return str(variable["value"])
+
+    for number, value in enumerate(("[{'n': 1}]", "[{'n': 2}]")):
+        there.say(USER, "talk", f"q{number}", "a")
+        there.variables[own_id("talk")] = told(value)
+        assert here.take(there).code == 0
+        with here.served() as client:
+            assert kept(client) == value
+
+    asked = {"query": "here", "inputs": {}, "user": USER, "conversation_id": own_id("talk")}
+    with here.served() as client:
+        answer = client.request("POST", "/v1/chat-messages", json={**asked, "response_mode": "blocking"})
+        assert answer.status_code == 200
+    there.say(USER, "talk", "later", "a")
+    there.variables[own_id("talk")] = told("[{'n': 3}]")
+    assert here.take(there).lines[0]["messages"] == 1
+    with here.served() as client:
+        assert kept(client) == "[{'n': 2}]"
+
+
 def test_all_pages_of_conversations_are_read(here: Here, there: DifyChats) -> None:
     for number in range(205):
         there.say(USER, f"c{number}", "q", "a")
