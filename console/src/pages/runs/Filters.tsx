@@ -1,11 +1,18 @@
-import type { RefObject } from 'react'
+import { lazy, type RefObject, Suspense, useState } from 'react'
 import { useApps } from '../../api/queries.ts'
 import { useAddress } from '../../app/address.ts'
 import { useTyped } from '../../app/useTyped.ts'
 import { Icon } from '../../parts/Icon.tsx'
+import { Boundary, PartMissing } from '../../parts/Panel.tsx'
 import { visible } from '../../words/visible.ts'
-import { count, t, type Word, when } from '../../words/words.ts'
+import { count, duration, t, type Word, when } from '../../words/words.ts'
 import { SPANS, STATUSES, spanOf } from './filter.ts'
+
+const MoreFilters = lazy(() =>
+  import('./MoreFilters.tsx').catch((): never => {
+    throw new PartMissing()
+  }),
+)
 
 /** How many runs there are of what a button of the status bar means. */
 export const shownCount = (counts: Partial<Record<string, number>>, id: string): number =>
@@ -29,6 +36,7 @@ export function Filters({
   const [text, setText] = useTyped('q')
   const total = Object.values(counts).reduce<number>((sum, n) => sum + (n ?? 0), 0)
   const chosen = read('status')
+  const [more, setMore] = useState(false)
   const span = read('from') ? 'chosen' : spanOf(read)
   return (
     <div className="filters">
@@ -94,7 +102,23 @@ export function Filters({
           onChange={event => setText(event.target.value)}
         />
       </div>
+      <button
+        type="button"
+        className="btn plain icon"
+        aria-label={t('filters')}
+        title={t('filters')}
+        onClick={() => setMore(true)}
+      >
+        <Icon name="list-operator" />
+      </button>
       <Others />
+      {more && (
+        <Boundary>
+          <Suspense>
+            <MoreFilters close={() => setMore(false)} />
+          </Suspense>
+        </Boundary>
+      )}
     </div>
   )
 }
@@ -106,6 +130,7 @@ function Others() {
     user: t('runs.only_user', { name: visible(read('user')) }),
     version: t('runs.only_version', { name: read('version').slice(-4) }),
     conversation: t('runs.only_conversation'),
+    took: t('runs.only_took', { time: duration(Number(read('took'))) }),
   }
   return Object.entries(words)
     .filter(([name]) => read(name) !== '')

@@ -130,6 +130,7 @@ export function RunsPage() {
                     user: undefined,
                     version: undefined,
                     conversation: undefined,
+                    took: undefined,
                   })
                 }
               >

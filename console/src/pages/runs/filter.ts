@@ -9,6 +9,7 @@ export type Filter = {
   user?: string
   version?: string
   conversation?: string
+  min_elapsed?: number
   after?: number
   before?: number
 }
@@ -37,7 +38,7 @@ const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 export const spanOf = (read: (name: string) => string): string =>
   read('t') || (read('status') === 'paused' || ID.test(read('q').trim()) ? 'all' : '24h')
 
-const NAMES = ['app', 'status', 'q', 'user', 'version', 'conversation', 't', 'from', 'until']
+const NAMES = ['app', 'status', 'q', 'user', 'version', 'conversation', 'took', 't', 'from', 'until']
 
 /** The filter of an address.
  *
@@ -55,6 +56,7 @@ export function filterOf(read: (name: string) => string, now: number): Filter {
     user: read('user'),
     version: read('version'),
     conversation: read('conversation'),
+    min_elapsed: Number(read('took')) || undefined,
     after,
     before: read('until') ? Number(read('until')) : undefined,
   }

@@ -1,0 +1,80 @@
+"""What the list of runs is seldom narrowed by, and filters that are kept under a name."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.console.album import keep
+from tests.console.conftest import LARGE, SMALL, Site, Visit
+from tests.console.test_retry_page import BROKEN, FIXED, app_of, publish
+
+
+@pytest.fixture
+def versions(site: Site, tmp_path: Path) -> tuple[str, str]:
+    """A run of a version, and one of the next."""
+    publish(site, tmp_path, BROKEN)
+    first = site.run("mended", q="erste 🙂")
+    publish(site, tmp_path, FIXED)
+    return first, site.run("mended", q="zweite")
+
+
+def test_a_version_is_chosen_by_its_number_and_the_counts_follow(
+    site: Site, visit: Visit, versions: tuple[str, str], axe: str
+) -> None:
+    first, second = versions
+    number = site.api("GET", f"runs/{second}").json()["version"]
+    page = visit(f"/runs?t=1h&app={app_of(site, second)}")
+    page.get_by_role("button", name="More filters and saved views").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Version").select_option(f"version {number}")
+    keep(page, "filters", axe)
+    page.set_viewport_size(LARGE)
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-row]")).to_have_count(1)
+    expect(page.locator(f'[data-row="{second}"]')).to_be_visible()
+    expect(page.get_by_role("button", name="All 1")).to_be_visible()
+    page.get_by_role("button", name="Without Version").click()
+    expect(page.locator(f'[data-row="{first}"]')).to_be_visible()
+
+
+def test_only_what_took_long_is_listed(site: Site, visit: Visit, versions: tuple[str, str]) -> None:
+    page = visit(f"/runs?t=1h&app={app_of(site, versions[0])}")
+    page.get_by_role("button", name="More filters and saved views").click()
+    page.get_by_role("dialog").get_by_label("Took at least").select_option("3600")
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("No run is like that.")).to_be_visible()
+    expect(page.get_by_role("button", name="All 0")).to_be_visible()
+    page.get_by_role("button", name="Without 1 h", exact=False).click()
+    expect(page.locator(f'[data-row="{versions[1]}"]')).to_be_visible()
+
+
+def test_a_filter_is_kept_by_keyboard_under_a_name_and_shared_by_its_link(
+    site: Site, visit: Visit, versions: tuple[str, str], axe: str
+) -> None:
+    page = visit(f"/runs?status=failed&t=all&app={app_of(site, versions[0])}", locale="ja-JP", size=SMALL)
+    open_ = page.get_by_role("button", name="その他の絞り込みと保存したビュー")
+    open_.focus()
+    page.keyboard.press("Enter")
+    name = page.get_by_label("このビューの名前")
+    name.focus()
+    page.keyboard.type("失敗 <b>だけ</b> 🙂")
+    page.keyboard.press("Enter")
+    view = page.get_by_role("link", name="失敗 <b>だけ</b> 🙂")
+    expect(view).to_have_attribute("href", f"/console/runs{page.evaluate('location.search')}")
+    keep(page, "views", axe)
+    page.set_viewport_size(SMALL)
+
+    page.goto(f"{site.url}/runs")
+    open_.click()
+    page.get_by_role("link", name="失敗 <b>だけ</b> 🙂").click()
+    page.wait_for_url(lambda url: "status=failed" in url and "t=all" in url)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.locator(f'[data-row="{versions[0]}"]')).to_be_visible()
+    expect(page.locator(f'[data-row="{versions[1]}"]')).to_have_count(0)
+    open_.click()
+    page.get_by_role("button", name="ビュー 失敗 <b>だけ</b> 🙂 を削除").click()
+    expect(page.get_by_role("dialog").get_by_role("link")).to_have_count(0)
+    page.reload()
+    open_.click()
+    expect(page.get_by_role("dialog").get_by_role("link")).to_have_count(0)
