@@ -9,7 +9,7 @@ import pytest
 
 from tests.acceptance.client import Client
 from tests.acceptance.processes import Command, Server
-from tests.acceptance.workflows import app, end, node, start, template
+from tests.acceptance.workflows import ECHO, app, end, node, start, template
 from tests.effort import PATIENCE
 
 
@@ -159,6 +159,36 @@ def test_a_revoked_key_opens_nothing(jikko: Command, file: Path) -> None:
         assert httpx.get(f"{server.url}/v1/info", headers=header, timeout=PATIENCE).status_code == 401
     finally:
         server.close()
+
+
+def test_one_key_opens_several_apps_as_models(jikko: Command, tmp_path: Path) -> None:
+    for name in ("Greeter 東", "Other"):
+        (tmp_path / f"{name}.yml").write_text(ECHO.replace("Echo", name), encoding="utf-8")
+        jikko.json("apps", "import", tmp_path / f"{name}.yml", "--no-key")
+    [made] = jikko.json("apps", "keys", "--new", "--apps", "Greeter 東, Other")
+    outcome = jikko("apps", "keys", "--new", "--apps", "Greeter 東,Other", "--to", tmp_path / "key.txt")
+    keys = [made["api_key"], (tmp_path / "key.txt").read_text().strip()]
+    assert (outcome.code, keys[1] in outcome.out, [key[:5] for key in keys]) == (0, False, ["apps-"] * 2)
+    server = Server(jikko.home)
+    try:
+        for key in keys:
+            header = {"Authorization": f"Bearer {key}"}
+            models = httpx.get(f"{server.url}/v1/models", headers=header, timeout=PATIENCE).json()["data"]
+            assert [model["id"] for model in models] == ["greeter-東", "other"]
+            assert "KEY@ID" in httpx.get(f"{server.url}/v1/info", headers=header, timeout=PATIENCE).json()["message"]
+    finally:
+        server.close()
+    assert len(jikko.json("apps", "keys", "Other")) == 2
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("--apps", "Greeter"), ("Greeter", "--new", "--apps", "Greeter"), ("--new", "--apps", "Greeter")]
+)
+def test_what_key_is_meant_has_to_be_said(jikko: Command, file: Path, words: tuple[str, ...]) -> None:
+    jikko.json("apps", "import", file)
+    assert jikko("apps", "keys", *words).code == 2  # the last: where it is to go, since nobody reads it
+    assert jikko("apps", "keys", "--new", "--apps", "Greeter,Nobody", "--json").code == 7
+    assert len(jikko.json("apps", "keys", "Greeter")) == 1
 
 
 def test_a_further_key_opens_the_same_app(jikko: Command, file: Path) -> None:

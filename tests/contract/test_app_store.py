@@ -184,6 +184,16 @@ async def test_a_key_cannot_be_added_twice_or_to_no_app(store: AppStore) -> None
         await store.add_key(a_key(an_app(), "app-nobody"))
 
 
+async def test_keys_of_all_apps_are_found_by_their_hint(store: AppStore) -> None:
+    apps = [await published(store, an_app(name)) for name in ("one", "二")]
+    keys = [a_key(app, f"{begin}{app.name}", at) for at, app in enumerate(apps) for begin in ("apps-ab", "apps-x%")]
+    for key in keys:
+        await store.add_key(key)
+
+    assert await store.keys_like("apps-ab") == [keys[0], keys[2]]
+    assert await store.keys_like("apps-%%") == []
+
+
 async def test_of_first_keys_that_are_added_at_once_an_app_gets_one(store: AppStore) -> None:
     app, other = await published(store), await published(store, an_app("other"))
     keys = [a_key(app, f"app-{number}") for number in range(4)]

@@ -23,7 +23,8 @@ async def test_a_browser_may_ask_of_every_address_what_a_page_may_send(client: h
         **PAGE,
         "Authorization": "",
         "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "Content-Type, authorization,X-App-Code, idempotency-key,last-event-id,x-o",
+        "Access-Control-Request-Headers": "Content-Type, authorization,X-App-Code, idempotency-key,"
+        "last-event-id,X-Conversation-Id,x-o",
     }
 
     answer = await client.options(path.replace("{", "").replace("}", ""), headers=asked)
@@ -32,7 +33,7 @@ async def test_a_browser_may_ask_of_every_address_what_a_page_may_send(client: h
     assert answer.headers["access-control-allow-origin"] == "https://app.example"
     assert answer.headers["access-control-allow-methods"] == "DELETE, GET, OPTIONS, PATCH, POST, PUT"
     assert answer.headers["access-control-allow-headers"] == (
-        "authorization, content-type, idempotency-key, last-event-id, x-app-code"
+        "authorization, content-type, idempotency-key, last-event-id, x-app-code, x-conversation-id"
     )
     assert answer.headers["vary"] == "Origin"
     assert "access-control-allow-credentials" not in answer.headers
@@ -75,7 +76,7 @@ async def test_a_page_may_read_every_answer(client: httpx.AsyncClient, case: str
     assert answer.headers["access-control-allow-origin"] == "https://app.example"
     assert answer.headers["vary"] == "Origin"
     exposed = {name.strip() for name in answer.headers["access-control-expose-headers"].split(",")}
-    assert exposed == {"Idempotency-Replayed", "Location", "Retry-After", "X-Request-Id"}
+    assert exposed == {"Idempotency-Replayed", "Location", "Retry-After", "X-Conversation-Id", "X-Request-Id"}
     assert "access-control-allow-methods" not in answer.headers
 
 

@@ -1,11 +1,11 @@
 """The API keys of apps: making and removing them, and finding the app that one opens."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from jikko.apps.key_uses import KeyUses
-from jikko.apps.keys import digest, hint_of, new_key
+from jikko.apps.keys import SHARED, digest, hint_of, key_for, new_key, new_shared_key
 from jikko.concurrency.rate_limit import SharedRequestRate
 from jikko.errors import Conflict, NotFound, Unauthorized
 from jikko.ids import new_id
@@ -105,6 +105,43 @@ class AppKeys:
             await self._rate.take(key)
         if self._uses is not None:
             self._uses.note(key)
+
+    async def share(self, apps: Sequence[App]) -> str:
+        """Make a key that opens several apps. Each has a key of its own for it, which may be revoked.
+        Raises ``Conflict``: an app was removed; no key is left."""
+        shared = new_shared_key()
+        try:
+            for app in apps:
+                await self.add(app.id, key_for(shared, app.id))
+        except BaseException:
+            await self.unshare(shared)
+            raise
+        return shared
+
+    async def unshare(self, shared: str) -> None:
+        """Remove a key for several apps."""
+        for entry in await self._parts(shared):
+            await self._store.delete_key(entry.app_id, entry.id)
+
+    async def opened_by(self, shared: str) -> list[App]:
+        """The apps that a key for several opens, in the order in which it was made; none, if it is no such key.
+        Raises ``TooManyRequests``: it was used too often in the last minute."""
+        if not shared.startswith(SHARED):
+            return []
+        parts = await self._parts(shared)
+        if parts and self._rate is not None:
+            await self._rate.take(digest(shared))
+        apps = [await self._store.app(part.app_id) for part in parts]
+        return [app for app in apps if app is not None]
+
+    async def _parts(self, shared: str) -> list[ApiKey]:
+        known = await self._store.keys_like(hint_of(shared))
+        return [entry for entry in known if entry.digest == digest(key_for(shared, entry.app_id))]
+
+    def note_use(self, shared: str, app: App) -> None:
+        """A key for several apps is used for one of them."""
+        if self._uses is not None:
+            self._uses.note(digest(key_for(shared, app.id)))
 
     async def of(self, app: App) -> list[ApiKey]:
         """The keys of an app, oldest first."""

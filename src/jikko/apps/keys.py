@@ -11,6 +11,9 @@ from jikko.errors import InvalidParam
 
 _ALPHABET: Final = string.ascii_letters + string.digits
 """Nothing that a double click, Markdown or a pattern for words would cut off."""
+_PREFIX: Final = "app-"
+SHARED: Final = "apps-"
+"""How keys for several apps begin."""
 _LENGTH: Final = 32
 """190 random bits."""
 _KEY: Final = re.compile(r"app-[A-Za-z0-9]{24,200}")
@@ -20,7 +23,17 @@ _HINT_LENGTH: Final = 8
 
 def new_key() -> str:
     """A new API key: ``app-`` and 32 random letters and digits."""
-    return "app-" + "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
+    return _PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
+
+
+def new_shared_key() -> str:
+    """A new key for several apps: as ``new_key``, with ``apps-``."""
+    return new_key().replace(_PREFIX, SHARED, 1)
+
+
+def key_for(shared: str, app_id: str) -> str:
+    """The key of one app that is part of a key for several: clients may send it, too."""
+    return f"{shared}@{app_id}"
 
 
 def digest(key: str) -> bytes:

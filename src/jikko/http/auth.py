@@ -3,11 +3,13 @@
 from functools import lru_cache
 from typing import Final
 
-from jikko.apps.keys import digest
+from jikko.apps.keys import SHARED, digest
 from jikko.errors import Unauthorized
 from jikko.http.requests import Request
 from jikko.ports.stores.app_store import App
 
+_MAX_NAMED: Final = 20
+"""Apps that an error names."""
 _MAX_KEPT_BYTES: Final = 200
 """Bytes of an authorization that is no key of ours, and is not kept."""
 
@@ -27,8 +29,38 @@ async def authenticated(request: Request) -> App:
     Raises ``Unauthorized``: there is no key, or it opens no app; ``TooManyRequests``: the key was used too often in the
     last minute."""
     if request.app is None:
-        request.app = await request.api.app_keys.authenticate(api_key(request))
+        try:
+            request.app = await request.api.app_keys.authenticate(api_key(request))
+        except Unauthorized:
+            if apps := await request.api.app_keys.opened_by(_sent_key(request)):
+                which = ", ".join(app.id for app in apps[:_MAX_NAMED])
+                raise Unauthorized(
+                    f"The API key opens {len(apps)} apps. Send it as KEY@ID, with the id of one of them ({which}), or "
+                    "send the key of one app."
+                ) from None
+            raise
     return request.app
+
+
+async def opened(request: Request) -> list[App]:
+    """The apps that a request's key opens: one, or several. Counted for the limit of the key. Raises as
+    ``authenticated``."""
+    if request.app is not None or not _sent_key(request).startswith(SHARED):
+        return [await authenticated(request)]
+    return await request.api.app_keys.opened_by(_sent_key(request)) or [await authenticated(request)]
+
+
+def chosen(request: Request, app: App) -> App:
+    """Have a request be for one of the apps that its key opens."""
+    if request.app is None:
+        request.app = app
+        request.api.app_keys.note_use(_sent_key(request), app)
+    return app
+
+
+def _sent_key(request: Request) -> str:
+    scheme, _, key = (request.header(b"authorization") or "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
 
 
 def _digest(authorization: bytes) -> bytes | None:

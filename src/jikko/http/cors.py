@@ -11,12 +11,13 @@ ALLOWED_HEADERS: Final = (
     "idempotency-key",
     "last-event-id",
     "x-app-code",
+    "x-conversation-id",
     "x-request-id",
     "x-trace-id",
     "x-trace-session-id",
 )
 """Headers that a page may send: Dify's three, and those that the API reads besides."""
-EXPOSED_HEADERS: Final = ("Idempotency-Replayed", "Location", "Retry-After", "X-Request-Id")
+EXPOSED_HEADERS: Final = ("Idempotency-Replayed", "Location", "Retry-After", "X-Conversation-Id", "X-Request-Id")
 """Headers of an answer that a page may read."""
 
 _ANY_ORIGIN: Final = (b"access-control-allow-origin", b"*")

@@ -53,8 +53,8 @@ class Endpoint(Struct, frozen=True):
     """Parts of the path without which, if they are no UUIDs, there is no such address, with any key: a page. (Dify)"""
     open: bool = False
     """Whether it needs no API key."""
-    key: Literal["app", "dataset", "console"] = "app"
-    """What its API key opens. The handlers of operations that are not for apps look at it themselves."""
+    key: Literal["app", "apps", "dataset", "console"] = "app"
+    """What its API key opens; ``apps``: also several apps. The handlers of all but those of one app look at it."""
     scope: str | None = None
     """What a token of the management API needs to have."""
     hot: bool = False

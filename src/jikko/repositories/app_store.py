@@ -81,6 +81,7 @@ ON CONFLICT (trigger_id) DO UPDATE SET changed_at = excluded.changed_at, wake = 
 """
 _TRIGGERS: Final = "SELECT trigger_id FROM app_triggers WHERE app_id = :app_id"
 _KEYS_OF: Final = _KEYS.select("WHERE app_id = :app_id ORDER BY created_at, [sqlite: rowid][postgres: key]")
+_KEYS_LIKE: Final = _KEYS.select("WHERE hint = :hint ORDER BY created_at, [sqlite: rowid][postgres: key]")
 _NOTE_USE: Final = "UPDATE api_keys SET used_at = :at WHERE digest = :digest"
 _DELETE_KEY: Final = "DELETE FROM api_keys WHERE app_id = :app_id AND key_id = :id"
 
@@ -200,6 +201,10 @@ class AppStore:
     async def keys(self, app_id: str) -> list[ApiKey]:
         """The keys of an app, oldest first."""
         return _KEYS.records(await self._sql.rows(_KEYS_OF, app_id=app_id))
+
+    async def keys_like(self, hint: str) -> list[ApiKey]:
+        """The keys of all apps that have a hint."""
+        return _KEYS.records(await self._sql.rows(_KEYS_LIKE, hint=hint))
 
     async def note_uses(self, used: Mapping[bytes, float]) -> None:
         """Keep when keys were used last, by their digests. Those that are gone are passed over."""

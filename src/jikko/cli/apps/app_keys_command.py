@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -53,8 +53,9 @@ async def issue_key(
 
 
 @click.command()
-@click.argument("app")
+@click.argument("app", required=False)
 @click.option("--new", is_flag=True, help="Make another key.")
+@click.option("--apps", metavar="APP,APP", help="With --new, in place of APP: one key that opens all of them.")
 @to_option("With --new: write the key into FILE, which only its owner can read, and show nothing of it.")
 @click.option(
     "--add",
@@ -66,7 +67,14 @@ async def issue_key(
 @click.option("--revoke", metavar="KEY_ID", help="Remove a key.")
 @with_settings
 async def keys(
-    settings: Settings, app: str, new: bool, file: Path | None, source: Path | None, revoke: str | None, as_json: bool
+    settings: Settings,
+    app: str | None,
+    new: bool,
+    apps: str | None,
+    file: Path | None,
+    source: Path | None,
+    revoke: str | None,
+    as_json: bool,
 ) -> None:
     """List, make, bring or revoke the API keys of an APP (name or id).
 
@@ -74,6 +82,11 @@ async def keys(
     """
     if file is not None and not new:
         raise click.UsageError("--to says where the key of --new goes.")
+    if (app is None) == (apps is None) or (apps and (source or revoke or not new)):
+        raise click.UsageError("Name one APP; or with --new several by --apps APP,APP.")
+    if app is None:
+        await _share(settings, [name.strip() for name in str(apps).split(",")], file, as_json=as_json)
+        return
     brought = [] if source is None else _brought(source)
     async with assembled(existing(settings)) as assembly:
         found = await assembly.apps.find(app)
@@ -93,6 +106,20 @@ async def keys(
             for entry in added or ([] if new else await assembly.app_keys.of(found))
         ]
         show_table(("KEY", "BEGINS WITH", "MADE"), rows, as_json=as_json)
+
+
+async def _share(settings: Settings, names: Sequence[str], file: Path | None, *, as_json: bool) -> None:
+    """Make a key for several apps, and show it once, or write it into a file."""
+    if file is None and not (as_json or sys.stdout.isatty()):
+        raise click.UsageError("--to says into which file the key goes, since nobody reads it here.")
+    async with assembled(existing(settings)) as assembly:
+        found = list(dict.fromkeys([await assembly.apps.find(name) for name in names]))
+        key = await assembly.app_keys.share(found)
+        if file is not None:
+            async with or_revoked("key", lambda: assembly.app_keys.unshare(key)):
+                write_key(file, key)
+        answer = {"app_ids": [app.id for app in found], "api_key": None if file else key, "file": file and str(file)}
+        show_entry(answer, f"in {file}" if file else f"{key}  (shown only now)", as_json=as_json)
 
 
 def _brought(source: Path) -> list[str]:

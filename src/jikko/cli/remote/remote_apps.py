@@ -128,9 +128,17 @@ def sync_folder(api: Management, *, folder: Path, prune: bool = False, dry_run: 
 
 
 def keys_of_app(
-    api: Management, *, app: str, new: bool = False, file: Path | None = None, revoke: str | None = None, as_json: bool
+    api: Management,
+    *,
+    app: str | None,
+    new: bool = False,
+    file: Path | None = None,
+    revoke: str | None = None,
+    as_json: bool,
 ) -> None:
     """``jikko apps keys``."""
+    if app is None:
+        raise click.UsageError("Name an APP.")
     path = f"apps/{api.app_id(app)}/keys"
     if revoke:
         api.delete(f"{path}/{part(revoke)}")

@@ -14,12 +14,12 @@ from jikko.dify.dify_events import frame
 from jikko.errors import InvalidParam, JikkoError, NotFound
 from jikko.events import FormClosed, RunFinished, RunPaused
 from jikko.http.ag_ui.agent_events import AgentEvent, AgentEvents
-from jikko.http.auth import authenticated
+from jikko.http.auth import opened
 from jikko.http.body_fields import checked, user_named
 from jikko.http.operation import Route
 from jikko.http.questions.answer_text import AnswerText, begun_answer, shows_its_answer
-from jikko.http.questions.beginning import WITH_FORMS, Asker, anyone, begin, given_inputs
-from jikko.http.questions.question import Question, is_named, model_id, question
+from jikko.http.questions.beginning import WITH_FORMS, Asker, anyone, begin, chosen_app, given_inputs
+from jikko.http.questions.question import Question, question
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse
 from jikko.http.sse import STILL_THERE, EventStream
@@ -127,6 +127,7 @@ _THREADS: Final = UUID("5b0d1c7e-6d0f-5a53-9a36-1f6f2a9c3d42")
     tag="AG-UI",
     body=RunAgentInput,
     headers=KEY,
+    key="apps",
     hot=True,
     starts=True,
 )
@@ -135,10 +136,9 @@ async def run_agent(request: Request) -> SendableResponse:
 
     The answer is a stream of its events. ``resume`` goes on with a run that an interrupt, the form of a human, ended.
     """
-    app = await authenticated(request)
+    apps = await opened(request)
     body = await request.json()
-    if not is_named(app, name := request.path_params["app"]):
-        raise NotFound(f"The API key opens no agent {name[:200]!r}, but {model_id(app)!r}.")
+    app = chosen_app(request, apps, request.path_params["app"], "agent")
     given = checked(body, RunAgentInput)
     props = given.forwarded_props or {}
     user = user_named(props.get("user")) or anyone(request, "ag-ui")

@@ -1,31 +1,28 @@
 """The asker and the app of a request by OpenAI's wire."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jikko.errors import InvalidParam, NotFound
-from jikko.http.auth import authenticated
+from jikko.errors import InvalidParam
 from jikko.http.body_fields import user_named
-from jikko.http.questions.beginning import WITH_FORMS, Asker, anyone, given_inputs
-from jikko.http.questions.question import is_named, model_id
+from jikko.http.questions.beginning import WITH_FORMS, Asker, anyone, chosen_app, given_inputs
+from jikko.http.questions.question import model_id
 from jikko.http.requests import Request
 from jikko.ids import is_uuid
+from jikko.ports.stores.app_store import App
 
 
-async def asking(request: Request, body: Mapping[str, Any]) -> Asker:
-    """Who asks which app: by the key, ``model``, ``user``, ``conversation_id`` and ``inputs``.
+async def asking(request: Request, apps: Sequence[App], body: Mapping[str, Any]) -> Asker:
+    """Who asks which app: by ``model``, ``user``, ``conversation_id`` and ``inputs``. ``apps``: those of the key.
 
     Raises:
-        Unauthorized, TooManyRequests: See ``authenticated``.
         InvalidParam: A field is wrong.
         NotFound: The key opens no app of that name.
     """
-    app = await authenticated(request)
     model = body.get("model")
     if not isinstance(model, str) or not model:
-        raise InvalidParam(f"model: is required: {model_id(app)!r}")
-    if not is_named(app, model):
-        raise NotFound(f"The API key opens no model {model[:200]!r}, but {model_id(app)!r}.", code="model_not_found")
+        raise InvalidParam(f"model: is required: {' or '.join(repr(model_id(app)) for app in apps)}")
+    app = chosen_app(request, apps, model, "model", "model_not_found")
     metadata = body.get("metadata")
     if metadata is not None and not isinstance(metadata, dict):
         raise InvalidParam("metadata: must be an object")

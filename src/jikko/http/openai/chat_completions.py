@@ -3,22 +3,24 @@
 Source: OpenAI's API reference, “Chat”. See docs/openai.md for what an app decides itself.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
 
 from jikko.dify.dify_events import frame
-from jikko.errors import InvalidParam, JikkoError, NotFound
-from jikko.http.auth import authenticated
+from jikko.errors import InvalidParam, JikkoError
+from jikko.http.auth import opened
 from jikko.http.body_fields import checked
 from jikko.http.http_errors import Refusals
 from jikko.http.openai.asking import asking
 from jikko.http.openai.openai_errors import OpenaiError, error_detail, openai_error
 from jikko.http.operation import Route
 from jikko.http.questions.answer_text import AnswerText, Delta, begun_answer, deltas, whole_answer
-from jikko.http.questions.beginning import begin
-from jikko.http.questions.question import is_named, model_id, question
+from jikko.http.questions.beginning import begin, chosen_app
+from jikko.http.questions.question import model_id, question
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, encoded, json_response
 from jikko.http.sse import STILL_THERE, EventStream
@@ -38,7 +40,7 @@ HEADERS: Final = (
 
 
 class Model(Struct):
-    """The app of the API key."""
+    """An app of the API key."""
 
     id: Annotated[str, Meta(description="The name of the app in small letters, joined by hyphens.")]
     created: int
@@ -47,7 +49,7 @@ class Model(Struct):
 
 
 class Models(Struct):
-    """The models that a key opens: one app."""
+    """The models that a key opens."""
 
     data: list[Model]
     object: Literal["list"] = "list"
@@ -129,18 +131,24 @@ class ChatCompletion(Struct):
     workflow_run_id: str | UnsetType = UNSET
 
 
-@Route("GET", "/v1/models", {200: Models}, tag="OpenAI", refused=REFUSALS)
+@Route("GET", "/v1/models", {200: Models}, tag="OpenAI", key="apps", refused=REFUSALS)
 async def list_models(request: Request) -> Response:
-    """List what the API key opens: one app, as a model."""
-    return json_response(Models([_model(await authenticated(request))]))
+    """List the apps that the API key opens, as models."""
+    apps = await opened(request)
+    ids = Counter(map(model_id, apps))
+    models = [_model(app) for app in apps]
+    # Two that would be called the same are known by their ids.
+    named = [
+        model if ids[model.id] == 1 else replace(model, id=app.id) for app, model in zip(apps, models, strict=True)
+    ]
+    return json_response(Models(named))
 
 
-@Route("GET", "/v1/models/{model}", {200: Model}, (404,), tag="OpenAI", refused=REFUSALS)
+@Route("GET", "/v1/models/{model}", {200: Model}, (404,), tag="OpenAI", key="apps", refused=REFUSALS)
 async def read_model(request: Request) -> Response:
-    """Read the app of the API key, as a model."""
-    app, name = await authenticated(request), request.path_params["model"]
-    if not is_named(app, name):
-        raise NotFound(f"The API key opens no model {name[:200]!r}.", code="model_not_found")
+    """Read an app of the API key, as a model."""
+    name = request.path_params["model"]
+    app = chosen_app(request, await opened(request), name, "model", "model_not_found")
     return json_response(_model(app))
 
 
@@ -150,6 +158,7 @@ async def read_model(request: Request) -> Response:
     {200: ChatCompletion},
     START_ERRORS,
     tag="OpenAI",
+    key="apps",
     body=ChatCompletionRequest,
     headers=HEADERS,
     streams=True,
@@ -159,9 +168,9 @@ async def read_model(request: Request) -> Response:
 )
 async def complete_chat(request: Request) -> SendableResponse:
     """Ask an app by OpenAI's wire."""
-    await authenticated(request)
+    apps = await opened(request)
     body = await request.json()
-    asked = await asking(request, body)
+    asked = await asking(request, apps, body)
     app = asked.app
     given = checked(body, ChatCompletionRequest)
     _require_possible(given)

@@ -4,6 +4,7 @@ Source: OpenAI's API reference, “Responses”. See docs/openai.md for what an 
 """
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
@@ -12,7 +13,7 @@ from msgspec.structs import replace
 from jikko.apps.end_users import end_user
 from jikko.dify.dify_events import frame
 from jikko.errors import InvalidParam, JikkoError, NotFound
-from jikko.http.auth import authenticated
+from jikko.http.auth import chosen, opened
 from jikko.http.body_fields import checked
 from jikko.http.openai.asking import asking
 from jikko.http.openai.chat_completions import HEADERS, REFUSALS, told_headers
@@ -35,6 +36,7 @@ from jikko.http.starts import START_ERRORS
 from jikko.ids import is_uuid
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
+from jikko.record import RunRecord
 from jikko.runs.idempotency import StartOutcome
 from jikko.values import Json
 
@@ -127,6 +129,7 @@ class AppResponse(Struct, kw_only=True):
     {200: AppResponse},
     START_ERRORS,
     tag="OpenAI",
+    key="apps",
     body=ResponseRequest,
     headers=HEADERS,
     streams=True,
@@ -136,9 +139,9 @@ class AppResponse(Struct, kw_only=True):
 )
 async def respond(request: Request) -> SendableResponse:
     """Ask an app by OpenAI's Responses API."""
-    await authenticated(request)
+    apps = await opened(request)
     body = await request.json()
-    asked = await asking(request, body)
+    asked = await asking(request, apps, body)
     given = checked(body, ResponseRequest)
     _require_possible(given)
     if given.previous_response_id:
@@ -157,23 +160,39 @@ async def respond(request: Request) -> SendableResponse:
     return response
 
 
-@Route("GET", "/v1/responses/{response_id}", {200: AppResponse}, (404,), tag="OpenAI", refused=REFUSALS)
+@Route("GET", "/v1/responses/{response_id}", {200: AppResponse}, (404,), tag="OpenAI", key="apps", refused=REFUSALS)
 async def read_response(request: Request) -> SendableResponse:
     """Read an answer, whole or so far."""
-    app = await authenticated(request)
-    record = await request.api.runs.records.record(app.id, _run_id(request))
+    app, record = await _answered(request)
     answer = await answer_so_far(request, request.api.runs.control.reader(record))
     told = _Told(request, app, None).response(answer)
     return json_response(replace(told, status="cancelled") if record.status == "stopped" else told)
 
 
-@Route("POST", "/v1/responses/{response_id}/cancel", {200: AppResponse}, (404, 503), tag="OpenAI", refused=REFUSALS)
+@Route(
+    "POST",
+    "/v1/responses/{response_id}/cancel",
+    {200: AppResponse},
+    (404, 503),
+    tag="OpenAI",
+    key="apps",
+    refused=REFUSALS,
+)
 async def cancel_response(request: Request) -> SendableResponse:
     """Stop an answer. What was said until then stays."""
-    app, run_id = await authenticated(request), _run_id(request)
-    record = await request.api.runs.records.record(app.id, run_id)
-    await request.api.runs.control.stop(app.id, run_id, record.identity.user)
+    app, record = await _answered(request)
+    await request.api.runs.control.stop(app.id, record.identity.run_id, record.identity.user)
     return await read_response.handler(request)
+
+
+async def _answered(request: Request) -> tuple[App, RunRecord]:
+    """The run of a response, and its app. Raises ``NotFound``: no app of the key has it."""
+    apps, run_id = await opened(request), _run_id(request)
+    for app in apps[:-1]:
+        with suppress(NotFound):
+            record = await request.api.runs.records.record(app.id, run_id)
+            return chosen(request, app), record
+    return chosen(request, apps[-1]), await request.api.runs.records.record(apps[-1].id, run_id)
 
 
 def _run_id(request: Request) -> str:

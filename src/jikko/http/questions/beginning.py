@@ -1,7 +1,7 @@
 """The asker and the app of a request by another protocol, and the beginning of the run that answers."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -11,8 +11,8 @@ from starlette.datastructures import Headers, UploadFile
 from jikko.apps.end_users import end_user
 from jikko.conversations.turns import TurnRequest
 from jikko.errors import Conflict, InvalidParam, NotFound
-from jikko.http.auth import api_key
-from jikko.http.questions.question import FilePart, Question, inputs_of
+from jikko.http.auth import api_key, chosen
+from jikko.http.questions.question import FilePart, Question, inputs_of, is_named, model_id
 from jikko.http.requests import Request
 from jikko.http.starts import start_options_of
 from jikko.inputs.file_rules import upload_settings
@@ -26,6 +26,10 @@ from jikko.values import Json
 
 WITH_FORMS: Final = ("workflow", "completion")
 """Modes of apps whose inputs are what is asked."""
+
+
+_MAX_NAMED: Final = 20
+"""Apps that an error names."""
 
 
 class Asker(Struct, frozen=True):
@@ -42,6 +46,23 @@ class Asker(Struct, frozen=True):
 def anyone(request: Request, protocol: str) -> str:
     """The end user of requests that name none: one for all that the key is used for by a protocol."""
     return f"{protocol}-{api_key(request).hex()[:16]}"
+
+
+def chosen_app(request: Request, apps: Sequence[App], name: str, what: str, code: str = "not_found") -> App:
+    """The app that a request names, of those that its key opens: by its id or name, or as a model.
+
+    Raises:
+        NotFound: The key opens none that is called so.
+        InvalidParam: It opens several.
+    """
+    found = [app for app in apps if name in (app.id, app.name)] or [app for app in apps if is_named(app, name)]
+    if not found:
+        known = ", ".join(repr(model_id(app)) for app in apps[:_MAX_NAMED])
+        raise NotFound(f"The API key opens no {what} {name[:200]!r}, but {known}.", code=code)
+    if len(found) > 1:
+        ids = ", ".join(app.id for app in found[:_MAX_NAMED])
+        raise InvalidParam(f"{what}: {len(found)} apps are called {name[:200]!r}; name one by its id: {ids}")
+    return chosen(request, found[0])
 
 
 def given_inputs(given: Any) -> Mapping[str, Json] | None:
