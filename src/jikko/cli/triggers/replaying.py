@@ -62,17 +62,9 @@ async def _listed(
 @_filters
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, help="How many, newest first.")
 @with_assembly
-async def list_(
-    assembly: Assembly,
-    trigger: str | None,
-    states: tuple[DeliveryState, ...],
-    since: float | None,
-    where: tuple[str, ...],
-    limit: int,
-    as_json: bool,
-) -> None:
+async def list_(assembly: Assembly, /, limit: int, as_json: bool, **chosen: Any) -> None:
     """List deliveries, newest first, each with the state of its newest run."""
-    found = await _listed(assembly, trigger, states, since, where, limit)
+    found = await _listed(assembly, **chosen, limit=limit)
     for view in found:
         name = await _name(assembly, view)
         why = view.delivery.reason or view.error or ""
@@ -81,7 +73,7 @@ async def list_(
         line = f"{view.delivery.id}  {view.state:<9}  {received}  {name}  {run}  {why}"
         show_entry(entry_of(view, name), printable(line.rstrip()), as_json=as_json)
     if not found and not as_json and sys.stdout.isatty():
-        click.echo("no such deliveries" if trigger or states or since or where else "no deliveries yet")
+        click.echo("no such deliveries" if any(chosen.values()) else "no deliveries yet")
 
 
 @click.command()
