@@ -1,9 +1,11 @@
 """Installing packages: whole or not at all."""
 
 import json
+import marshal
 import os
 import re
 import shutil
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
@@ -93,6 +95,18 @@ def test_the_folder_is_read_only_and_says_what_it_is_for(one: Settings) -> None:
     manifest = json.loads((one.packages_folder / "installed.json").read_text())
     assert manifest["folder"] == folder.name
     assert manifest["requested"] == [f"one @ {(one.home.parent / 'one-1.0-py3-none-any.whl').as_uri()}"]
+
+
+@pytest.mark.slow
+@pytest.mark.every_python
+def test_what_programs_can_import_is_compiled_and_tests_of_packages_are_not(installed: Settings) -> None:
+    [lib] = installed.packages_folder.glob("*/lib")
+    sources = {path.relative_to(lib).as_posix(): path for path in lib.rglob("*.py")}
+    compiled = {name for name, path in sources.items() if Path(cache_from_source(str(path))).exists()}
+
+    assert sources.keys() - compiled == {"native/tests/__init__.py"}
+    code = marshal.loads(Path(cache_from_source(str(sources["plain/late.py"]))).read_bytes()[16:])
+    assert code.co_filename == str(sources["plain/late.py"]), "a traceback names the file"
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import fcntl
 import importlib.metadata
 import importlib.util
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -33,6 +34,7 @@ from jikko.sandbox.packages.installed import (
 )
 from jikko.sandbox.packages.known import normalized, notes_on, why_refused
 from jikko.sandbox.packages.loadable import loadable
+from jikko.sandbox.packages.loading import EXCLUDED_FOLDERS
 from jikko.sandbox.packages.requirements import parse
 from jikko.sandbox.proof import probed
 from jikko.sandbox.unavailable import why_unsupported
@@ -98,6 +100,7 @@ class PackageInstaller:
             if requested:
                 self._report(f"Installing {', '.join(requested)} …")
                 _run(_command(lib), [*requested.values()])
+                _compile(lib)
             packages = packages_in(lib, requested.keys())
             for package in packages:
                 _check(package.name, ", ".join(requested))
@@ -201,10 +204,10 @@ def _command(lib: Path) -> list[str]:
     """What installs into a folder: pip of this Python, or uv."""
     if importlib.util.find_spec("pip") is not None:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet"]
-        return [*pip, "--progress-bar", "off", "--compile", "--target", str(lib)]
+        return [*pip, "--progress-bar", "off", "--no-compile", "--target", str(lib)]
     uv = shutil.which("uv")
     if uv is not None:
-        return [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", sys.executable, "--target", str(lib)]
+        return [uv, "pip", "install", "--quiet", "--python", sys.executable, "--target", str(lib)]
     raise NotInstalled(f"neither pip nor uv is here: run `{sys.executable} -m ensurepip`, or install uv")
 
 
@@ -221,6 +224,15 @@ def _run(command: list[str], requirements: list[str]) -> None:
     if done.returncode:
         words = (done.stderr.strip() or done.stdout.strip())[-_WORDS_OF_INSTALLER:]
         raise NotInstalled(f"{Path(command[0]).name} could not install {', '.join(requirements)}:\n{words}")
+
+
+def _compile(lib: Path) -> None:
+    """Compile what programs can import, which is half of what packages bring."""
+    root = str(lib.absolute())
+    excluded = rf"{re.escape(root)}/(?:.*/)?(?:{'|'.join(EXCLUDED_FOLDERS)})/"
+    command = [sys.executable, "-I", "-m", "compileall", "-q", "-x", excluded, root]
+    # Some packages bring what this Python cannot read, and never import it.
+    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
 
 def _set_modes(root: Path, *, folders: int, files: int) -> None:

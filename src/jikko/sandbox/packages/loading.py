@@ -18,7 +18,8 @@ from typing import Any, Final
 from jikko.sandbox.languages.memory import MemoryFiles, MemoryImporter, modules_below
 from jikko.sandbox.lock import LockFailed
 
-_EXCLUDED_FOLDERS: Final = ("tests", "test", "__pycache__", "bin", "include", "share")
+EXCLUDED_FOLDERS: Final = ("tests", "test", "__pycache__", "bin", "include", "share")
+"""Folders of packages, at any depth, of which programs import nothing."""
 _NO_DATA: Final = (".py", ".pyc", ".pyi", ".so", ".pyx", ".pxd", ".h", ".c", ".cpp", ".a", ".f90", ".typed")
 _MAX_DATA_BYTES: Final = 32 << 20
 """Bytes of a file that programs can read. A larger one is left out."""
@@ -88,7 +89,7 @@ class PackageLoader:
             del sys.modules[name]
         modules = (
             (name, source)
-            for name, source in modules_below(self._lib, _EXCLUDED_FOLDERS, located=True)
+            for name, source in modules_below(self._lib, EXCLUDED_FOLDERS, located=True)
             if name not in self.failed
         )
         MemoryFiles(self._lib, self._data(), self._kept).serve()
@@ -156,7 +157,7 @@ class PackageLoader:
 
     def _data(self) -> Iterator[str]:
         for directory, subdirectories, files in os.walk(self._lib):
-            subdirectories[:] = [name for name in subdirectories if name not in _EXCLUDED_FOLDERS]
+            subdirectories[:] = [name for name in subdirectories if name not in EXCLUDED_FOLDERS]
             for file in files:
                 path = os.path.join(directory, file)
                 if not file.endswith(_NO_DATA) and ".so." not in file and os.path.getsize(path) <= _MAX_DATA_BYTES:
