@@ -153,8 +153,8 @@ async def main() -> None:
         providers.write_text(json.dumps({"providers": {"openai": entry}}))
         apps = (start_end(), chain(10), iteration(), yaml.safe_load(streaming_models.WORKFLOW))
         with jikko(*apps, JIKKO_PROVIDERS=str(providers)) as server:
+            await streams(server, port)  # first: the first call of a model is that of a fresh server
             await requests(server)
-            await streams(server, port)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import json
 import os
 import statistics
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -19,7 +20,8 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.footprint import tree
+from benchmarks.costs import in_turn
+from benchmarks.footprint import cpu_seconds, tree
 from benchmarks.http_runs import body, one_run
 from benchmarks.load import Server, figure, jikko, put, request, start_end
 from benchmarks.sizes import sized
@@ -51,6 +53,17 @@ def confine(server: Server, cores: set[int]) -> None:
             os.sched_setaffinity(int(thread.name), cores)
 
 
+def a_request(server: Server, measured: Measured) -> Callable[[], Awaitable[float]]:
+    """Microseconds of the processor time of all its processes."""
+
+    async def spent() -> float:
+        before, began = sum(map(cpu_seconds, tree(server.pid))), time.perf_counter()
+        rate = await measured(server)
+        return (sum(map(cpu_seconds, tree(server.pid))) - before) / (time.perf_counter() - began) / rate * 1e6
+
+    return spent
+
+
 async def main() -> None:
     every = os.sched_getaffinity(0)
     both = set(sorted(every)[:2])
@@ -72,6 +85,9 @@ async def main() -> None:
             name = f"{name}: 2 workers on {len(both)} cores"
             figure(f"{name}, beside 1 on 1", rate, "/s", baseline=statistics.median(on_one_core), aim=aim)
             figure(f"{name}, beside 1 on {len(both)}", rate, "/s", baseline=statistics.median(alone), aim=aim)
+        for name, wanted in (("GET run detail", reading), ("blocking start->end", running)):
+            found = await in_turn(a_request(two, wanted), a_request(one, wanted))
+            found.show(f"{name}, {CLIENTS} clients: CPU of 2 workers beside 1", "us")
     print(json.dumps({"name": "cores", "value": len(every), "unit": "", "aim": ""}))
 
 
