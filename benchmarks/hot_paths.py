@@ -85,6 +85,12 @@ class HotPaths:
         body = question("blocking")
         return lambda: self.request("chat", "POST", "/v1/chat-messages", body)
 
+    def completion(self) -> Request:
+        """The same turn by OpenAI's wire."""
+        said = {"model": "chat", "messages": [{"role": "user", "content": "hello"}], "user": "bench"}
+        body = json.dumps(said).encode()
+        return lambda: self.request("chat", "POST", "/v1/chat/completions", body)
+
     def answer(self, tokens: int) -> Request:
         """A turn whose answer a (faked) model streams, by some more than so many tokens; 150 at the most."""
         body = question("streaming", query="a " * tokens)

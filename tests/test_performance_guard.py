@@ -55,6 +55,9 @@ TRIPS = {
     "streaming start->end": Trip(stays=229, files=62),
 }
 """What a reader walks through who follows a request; see ``Trip``. `make house` shows that of a start."""
+BY_THE_WIRE = 1.12
+"""Function calls of a turn by OpenAI's wire, in those of the same turn by Dify's API. Its CPU time, which is to be at
+most 1.1 of that, is a row of benchmarks/chats.py."""
 CALLS_A_TOKEN = (106.2, 104.2)
 """Of a streamed answer, from the model's text to the client's message, kept in memory."""
 CALLS_MARGIN = 1.01
@@ -143,6 +146,13 @@ async def test_a_turn_of_a_chat_makes_no_more_function_calls_with_the_turns_befo
     turn = paths.answer(10)
     early, late = await least(turn), await least(turn)
     assert late <= early * CALLS_MARGIN
+
+
+@pytest.mark.usefixtures("undisturbed")
+async def test_a_turn_by_openais_wire_makes_hardly_more_function_calls(tmp_path: Path) -> None:
+    async with hot_paths(tmp_path, in_memory=False) as paths:
+        turn, completion = await least(paths.turn()), await least(paths.completion())
+    assert completion <= turn * BY_THE_WIRE
 
 
 async def least(path: Request) -> float:

@@ -295,15 +295,16 @@ async def test_a_format_of_audio_that_is_none_is_refused(client: httpx.AsyncClie
 
 
 async def test_what_goes_wrong_behind_the_promise_of_a_run_is_not_to_be_sent_again(
-    world: World, app: App, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     process = world.process()
+    app = await world.app("Say", [start("q"), end(q="start.q")], "start>end")
 
     async def lost(record: Any) -> Any:
         raise StoreUnavailable("the disk is full")
 
     monkeypatch.setattr(process.runs.control, "events", lost)
     async with client_of(world, app, process) as client:
-        answer = await client.post(CHAT, json=body("hi"))
+        answer = await client.post(CHAT, json=body("hi", model="say"))
 
     assert (answer.status_code, answer.headers["x-should-retry"]) == (503, "false")

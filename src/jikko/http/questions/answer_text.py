@@ -4,9 +4,9 @@ Of a run that answers a message it is what that shows. Of other runs it is their
 pieces if it is shown so, or several as JSON. A run that waits for a human answers with its form.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -34,6 +34,7 @@ from jikko.lang.render import to_text
 from jikko.ports.stores.messages import Message
 from jikko.record import RunForms, RunRecord
 from jikko.runs.idempotency import Started, StartOutcome
+from jikko.runs.run_log import RunLog
 from jikko.runs.turn_fold import TurnFold, no_usage
 from jikko.values import Json
 
@@ -62,6 +63,10 @@ class RunFailed(JikkoError):
     status = 400
 
 
+_OF_TURNS: Final = (RunStarted, FormRequested, FormClosed, RunResumed, RunPaused, RunFinished)
+"""Events that say more of an answer than its fold."""
+
+
 class AnswerText:
     """What is known of an answer at a position of the log of its run."""
 
@@ -85,6 +90,16 @@ class AnswerText:
     def of_run(cls, record: RunRecord, base_url: str) -> "AnswerText":
         """That of a run, at the beginning of its log."""
         return cls(record.identity.run_id, record.created_at, base_url)
+
+    @classmethod
+    def of_ended(cls, record: RunRecord, base_url: str, fold: TurnFold, log: Iterable[Event]) -> "AnswerText":
+        """That of a turn that has ended or waits, whose run has folded its log itself."""
+        answer = cls.of_run(record, base_url)
+        answer._fold = fold
+        for event in log:
+            if isinstance(event, _OF_TURNS):
+                answer._told(event, fold, "")
+        return answer
 
     @classmethod
     def of_message(cls, message: Message) -> "AnswerText":
@@ -133,14 +148,17 @@ class AnswerText:
             AnswerChanged: What was shown is none of it. The fold goes on.
         """
         if isinstance(event, RunStarted):
-            turn = event.turn or Turn("", "", mode="workflow")
-            self._fold = TurnFold(event, turn)
-            self.message_id, self.conversation_id = turn.message_id, turn.conversation_id
+            self._fold = TurnFold(event, event.turn or Turn("", "", mode="workflow"))
         fold = self._fold
         assert fold is not None, "the log begins with RunStarted"
         shown = fold.text if isinstance(event, TextReplaced) else ""
         fold.apply(event)
+        return self._told(event, fold, shown)
+
+    def _told(self, event: Event, fold: TurnFold, shown: str) -> Delta | None:
         match event:
+            case RunStarted():
+                self.message_id, self.conversation_id = fold.turn.message_id, fold.turn.conversation_id
             case TextChunk():
                 return Delta(event.text) if self.is_shown else None
             case ReasoningChunk() if event.text:
@@ -197,8 +215,13 @@ async def whole_answer(request: Request, begun: StartOutcome | Message) -> Answe
     else:
         await promised(request, begun.run)
         with once_promised():
-            await begun.run.ended()
-            answer = await answer_so_far(request, begun.run)
+            run = begun.run
+            await run.ended()
+            log = run.durable(0) if isinstance(run, RunLog) else []
+            if log and isinstance(run, RunLog) and run.turn is not None:
+                answer = AnswerText.of_ended(run.record, request.base_url, run.turn, log)
+            else:
+                answer = await answer_so_far(request, run)
     answer.require_success()
     return answer
 
