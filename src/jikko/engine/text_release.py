@@ -110,16 +110,13 @@ class TextRelease:
         if selector not in self._graph.sources:
             return []
         buffer = self._buffers.setdefault(selector, [])
-        if (
-            self._queue
-            and self._unread == len(buffer) > 0
-            and self._current() == selector
-            and not self._streamed_before
-        ):
-            # The next piece of what is being shown.
-            buffer.append(text)
-            self._unread += 1
-            return [ReleasedText(text, selector)]
+        if self._queue and self._unread == len(buffer) > 0 and not self._streamed_before:
+            shown = self._current()
+            if shown == selector and type(shown) is tuple:
+                # The next piece of what is being shown, with the selector of the graph, which all pieces share.
+                buffer.append(text)
+                self._unread += 1
+                return [ReleasedText(text, shown)]
         buffer.append(text)
         return self._flush() if self._queue else []
 
