@@ -24,7 +24,7 @@ def commands_of(group: click.Group, *names: str) -> Iterator[tuple[str, click.Co
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
             yield from commands_of(command, *names, name)
-        else:
+        if not isinstance(command, click.Group) or command.invoke_without_command:
             yield " ".join((*names, name)), command
 
 
@@ -55,8 +55,9 @@ def test_the_page_of_the_command_line_names_every_command() -> None:
     rows = " ".join(line for line in page.splitlines() if line.startswith("| `jikko"))
     documented = {f"{group} {name}" for group in (*GROUPS, *SMALL_GROUPS) for name in _listed(rows, group)}
     documented |= {name for name in COMMANDS if f"`jikko {name}" in rows and name not in GROUPS}
+    documented |= {"chat import"} if "`jikko chat import " in rows else set()
     # Of groups in groups the name is enough.
-    assert {" ".join(name.split()[:2]) for name, _ in commands_of(cli)} == documented - SMALL_GROUPS
+    assert {" ".join(name.split()[:2]) for name, _ in commands_of(cli)} == documented - (SMALL_GROUPS - {"console"})
 
 
 def _listed(rows: str, group: str) -> list[str]:
