@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from jikko.apps.end_users import end_user, trigger_user
+from jikko.apps.end_users import end_user, mcp_user, trigger_user
+from jikko.apps.keys import digest
 from jikko.dify.bodies import log_entry
 from jikko.ids import new_id
 from jikko.ports.stores.trigger_store import TriggerKind
@@ -59,6 +60,15 @@ def test_a_run_of_a_webhook_or_a_plugin_has_the_end_user_of_triggers(kind: Trigg
         },
         "created_by_account": None,
     }
+
+
+@pytest.mark.parametrize("user", ["mcp-0", "mcp-0123456789abcdeX", "xmcp-0123456789abcdef", "mcp-日本"])
+def test_a_run_of_an_mcp_server_has_an_end_user_of_its_own_type(user: str) -> None:
+    its = mcp_user(digest("the code 🔑"))
+
+    assert msgspec.convert(told(end_user(APP, its), its)["created_by_end_user"], dict[str, object])["type"] == "mcp"
+    other = told(end_user(APP, user), user)["created_by_end_user"]
+    assert msgspec.convert(other, dict[str, object])["type"] == "service-api"
 
 
 def test_a_run_of_a_schedule_has_the_owner_of_the_workspace() -> None:

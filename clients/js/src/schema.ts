@@ -1863,7 +1863,7 @@ export interface components {
         LoggedUser: {
             id: string;
             session_id: string;
-            type: "service-api" | "trigger";
+            type: "mcp" | "service-api" | "trigger";
             is_anonymous: boolean;
         };
         LoggedAccount: {

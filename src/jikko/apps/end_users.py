@@ -1,5 +1,6 @@
 """End users of apps. Source: docs/dify-behaviour.md, “Users and errors”."""
 
+import re
 import uuid
 from collections.abc import Mapping
 from functools import lru_cache
@@ -13,6 +14,7 @@ ANONYMOUS: Final = "DEFAULT-USER"
 """Who asks without a ``user``."""
 TRIGGER_USERS: Final[Mapping[TriggerKind, str]] = {"webhook": ANONYMOUS, "schedule": "", "plugin": ANONYMOUS}
 """The ``user`` of runs that triggers start. Source: docs/dify-behaviour.md, “Trigger nodes”."""
+_MCP_USER: Final = re.compile("mcp-[0-9a-f]{16}")
 _END_USERS: Final = uuid.UUID("b6f1f0f4-3c1b-4b0e-9f57-6d8a3b8f1c20")
 
 
@@ -39,6 +41,16 @@ class EndUsers:
         if found is None:
             raise NotFound("End user not found.", code="end_user_not_found")
         return found
+
+
+def mcp_user(digest: bytes) -> str:
+    """The ``user`` of the runs that an MCP server of an app starts. ``digest``: of its code."""
+    return f"mcp-{digest.hex()[:16]}"
+
+
+def is_mcp_user(user: str) -> bool:
+    """Whether a ``user`` is that of an MCP server."""
+    return _MCP_USER.fullmatch(user) is not None
 
 
 @lru_cache(maxsize=10_000)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from jikko.apps.end_users import triggered_from
+from jikko.apps.end_users import is_mcp_user, triggered_from
 from jikko.dify.dify_events import encode, pause_reason
 from jikko.dify.run_fields import RunOutcome, RunSummary, state, totals
 from jikko.dify.stream_messages import PauseReason
@@ -90,7 +90,7 @@ class LoggedUser(Struct):
 
     id: Uuid
     session_id: str
-    type: Literal["service-api", "trigger"] = "service-api"
+    type: Literal["service-api", "trigger", "mcp"] = "service-api"
     is_anonymous: bool = False
 
 
@@ -195,7 +195,9 @@ def log_entry(record: RunRecord) -> LogEntry:
     if trigger == "schedule":
         entry.created_by_role, entry.created_by_account = "account", _OWNER
     else:
-        kind: Literal["service-api", "trigger"] = "service-api" if trigger is None else "trigger"
+        kind: Literal["service-api", "trigger", "mcp"] = "service-api"
+        if trigger or is_mcp_user(identity.user):
+            kind = "trigger" if trigger else "mcp"
         entry.created_by_end_user = LoggedUser(identity.end_user_id, identity.user, kind)
     return entry
 

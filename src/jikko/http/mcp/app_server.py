@@ -7,6 +7,7 @@ error of HTTP only where the message cannot be understood at all.
 from functools import partial
 
 from jikko import __version__
+from jikko.apps.end_users import mcp_user
 from jikko.apps.keys import digest
 from jikko.conversations.turns import TurnRequest
 from jikko.dify import mcp
@@ -62,7 +63,7 @@ async def answer_mcp(request: Request) -> SendableResponse:
 
 
 async def _result(request: Request, served: ServedApp, app: App, method: str, params: Params) -> dict[str, Json]:
-    api, user = request.api, f"mcp-{digest(served.code).hex()[:16]}"
+    api, user = request.api, mcp_user(digest(served.code))
     match method:
         case "initialize":
             wanted = wanted_version(params)

@@ -90,4 +90,4 @@ def called_tool(params: Params) -> tuple[str, dict[str, Json]]:
 
 def unknown_method(method: str) -> McpRefused:
     """The refusal of a method that there is not."""
-    return McpRefused(UNKNOWN_METHOD, f"there is no method {method[:100]!r}")
+    return McpRefused(UNKNOWN_METHOD, f"Method not found: {method[:100]}")
