@@ -22,8 +22,9 @@ def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium-headless-shell"),
-            # Tests may be root, for whom its sandbox does not start, and have little shared memory.
-            args=["--no-sandbox", "--disable-dev-shm-usage"],
+            # Tests may be root, for whom its sandbox does not start, and have little shared memory. The process of a
+            # tab before has compiled the page already.
+            args=["--no-sandbox", "--disable-dev-shm-usage", "--process-per-site"],
         )
         yield browser
         browser.close()
