@@ -1,5 +1,5 @@
 // What pages ask for, each under its name in the cache.
-import { QueryClient, useQuery } from '@tanstack/react-query'
+import { QueryClient, useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { ApiError, get } from './client.ts'
 import type {
   App,
@@ -63,11 +63,16 @@ export const useRetries = (id: string, on: boolean) =>
     enabled: on,
     refetchOnWindowFocus: 'always',
   })
-/** The newest messages of a conversation, the newest first. */
+type Messages = { data: Message[]; next: string | null }
+/** The messages of a conversation, the newest first; 100 a page. */
 export const useMessages = (conversation: string) =>
-  useQuery({
+  useInfiniteQuery({
     queryKey: ['messages', conversation],
-    queryFn: () => list<Message>(`conversations/${conversation}/messages`, { limit: '100' }),
+    queryFn: ({ pageParam }) =>
+      get<Messages>(`conversations/${conversation}/messages`, { limit: 100, cursor: pageParam }),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: page => page.next ?? undefined,
+    select: ({ pages }) => pages.flatMap(page => page.data),
     enabled: conversation !== '',
   })
 /** The first report of a process comes before its sandbox was tried. */

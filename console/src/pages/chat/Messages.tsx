@@ -1,5 +1,6 @@
 import { useEffect, useRef, useSyncExternalStore } from 'react'
 import type { Message } from '../../api/types.ts'
+import { Copy } from '../../parts/copy.tsx'
 import { Icon, Status } from '../../parts/Icon.tsx'
 import { Markdown } from '../../parts/Markdown.tsx'
 import { elapsedOf, isOver, shown } from '../../run/selectors.ts'
@@ -28,7 +29,18 @@ export const Question = ({ text, files }: { text: string; files: Message['files'
   </div>
 )
 
-export function Said({ message, on, pick }: { message: Message; on: boolean; pick: () => void }) {
+export function Said({
+  message,
+  on,
+  pick,
+  again,
+}: {
+  message: Message
+  on: boolean
+  pick: () => void
+  /** Ask the same once more. */
+  again?: (() => void) | undefined
+}) {
   return (
     <article className="a" data-on={on}>
       <div className="text" dir="auto">
@@ -40,6 +52,18 @@ export function Said({ message, on, pick }: { message: Message; on: boolean; pic
         {message.elapsed != null && <span className="num">{duration(message.elapsed)}</span>}
         {message.tokens > 0 && <span className="num">{tn('tokens', message.tokens)}</span>}
         <span className="num">{clock(message.created_at)}</span>
+        {message.answer && <Copy text={message.answer} label={t('chat.copy')} />}
+        {again && (
+          <button
+            type="button"
+            className="btn plain icon small"
+            aria-label={t('chat.again')}
+            title={t('chat.again')}
+            onClick={again}
+          >
+            <Icon name="again" small />
+          </button>
+        )}
         {message.run_id && <ItsRun on={on} pick={pick} />}
       </div>
     </article>

@@ -9,13 +9,20 @@ export const FILES: Variable = { name: 'files', label: '', type: 'file-list', re
 
 type SayProps = {
   app: AppDetail
+  /** The name under which the tab keeps what is not sent yet. */
+  draft: string
   ask: (text: string, files: FileInput[]) => Promise<boolean>
   running: string | undefined
   wrong: string
 }
 
-export function Say({ app, ask, running, wrong }: SayProps) {
-  const [text, setText] = useState('')
+export function Say({ app, draft, ask, running, wrong }: SayProps) {
+  const [text, setDraft] = useState(() => sessionStorage.getItem(draft) ?? '')
+  const setText = (to: string) => {
+    setDraft(to)
+    if (to) sessionStorage.setItem(draft, to)
+    else sessionStorage.removeItem(draft)
+  }
   const [files, setFiles] = useState<FileInput[]>([])
   const [adding, setAdding] = useState(false)
   const upload = (app.features.file_upload ?? {}) as { enabled?: boolean }

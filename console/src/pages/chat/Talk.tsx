@@ -80,7 +80,24 @@ export function Talk({ app, conversation, run, setRun }: Props) {
         {query.error && messages.length === 0 ? (
           <Failure error={query.error} again={() => void query.refetch()} />
         ) : null}
-        {!conversation && !live && <Opening app={app} inputs={inputs} setInputs={setInputs} />}
+        {!conversation && !live && (
+          <Opening
+            app={app}
+            inputs={inputs}
+            setInputs={setInputs}
+            ask={may ? question => void ask(question, []) : undefined}
+          />
+        )}
+        {query.hasNextPage && (
+          <button
+            type="button"
+            className="btn small"
+            disabled={query.isFetchingNextPage}
+            onClick={() => void query.fetchNextPage()}
+          >
+            {t('chat.older')}
+          </button>
+        )}
         {messages
           .filter(message => message.run_id !== live?.run_id)
           .map(message => (
@@ -90,6 +107,11 @@ export function Talk({ app, conversation, run, setRun }: Props) {
                 message={message}
                 on={message.run_id === run}
                 pick={() => message.run_id && setRun(message.run_id)}
+                again={
+                  may && !live && message === messages.at(-1) && message.files.length === 0
+                    ? () => void ask(message.query, [])
+                    : undefined
+                }
               />
             </div>
           ))}
@@ -114,7 +136,7 @@ export function Talk({ app, conversation, run, setRun }: Props) {
         </button>
       )}
       {may ? (
-        <Say app={app} ask={ask} running={live?.run_id} wrong={wrong} />
+        <Say app={app} draft={`jikko.draft.${app.id}.${conversation}`} ask={ask} running={live?.run_id} wrong={wrong} />
       ) : (
         <p className="say dim">{t('chat.operators')}</p>
       )}

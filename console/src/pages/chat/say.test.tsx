@@ -19,7 +19,7 @@ test('Enter asks; what was taken leaves an empty field without files, and what w
     return taken
   }
   const app = { id: 'a', features: { file_upload: { enabled: true } } } as unknown as AppDetail
-  render(<Say app={app} ask={ask} running={undefined} wrong="" />)
+  render(<Say app={app} draft="d" ask={ask} running={undefined} wrong="" />)
   const text = screen.getByRole<HTMLTextAreaElement>('textbox')
   const files = screen.getByRole('button', { name: t('chat.file') })
   await user.click(files)
