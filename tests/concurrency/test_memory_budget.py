@@ -14,7 +14,7 @@ class House:
 
     def __init__(self, room: MemoryBudget) -> None:
         self.room = room
-        self.stays: dict[str, Reservation] = {}
+        self.reservations: dict[str, Reservation] = {}
         self.came: list[str] = []
         self.sent_off: list[str] = []
         """Those who waited in vain."""
@@ -28,21 +28,21 @@ class House:
         await asyncio.sleep(0)
 
     async def _enter(self, app_id: str, name: str) -> None:
-        stay = await self.room.enter(app_id, int(name.partition(":")[0]))
-        if stay is None:
+        reservation = await self.room.enter(app_id, int(name.partition(":")[0]))
+        if reservation is None:
             self.sent_off.append(name)
             return
         self.came.append(name)
-        self.stays[name] = stay
-        stay.cut_off = lambda: self._cut(name)
+        self.reservations[name] = reservation
+        reservation.cut_off = lambda: self._cut(name)
 
     def _cut(self, name: str) -> None:
         self.cut_off.append(name)
-        self.stays.pop(name).leave()
+        self.reservations.pop(name).leave()
 
     async def leave(self, *names: str) -> None:
         for name in names:
-            self.stays.pop(name).leave()
+            self.reservations.pop(name).leave()
         await settled()
 
 
@@ -60,8 +60,8 @@ def tried(
         house = House(MemoryBudget(size, app_share, seconds))
         await work(house)
         while house.room.taken:
-            assert house.stays
-            await house.leave(*house.stays)
+            assert house.reservations
+            await house.leave(*house.reservations)
 
     run(all_of_it())
 
@@ -130,14 +130,14 @@ def test_what_is_larger_than_all_of_it_has_all_of_it() -> None:
 def test_room_is_given_back_once_and_in_parts() -> None:
     async def work(house: House) -> None:
         await house.visit("a", "100", "70")
-        stay = house.stays["100"]
-        stay.filled(30)
+        reservation = house.reservations["100"]
+        reservation.shrink_to_fit(30)
         await settled()
         assert house.came == ["100", "70"]
-        stay.filled(50)
+        reservation.shrink_to_fit(50)
         assert house.room.taken == 100
-        stay.leave()
-        stay.leave()
+        reservation.leave()
+        reservation.leave()
         assert house.room.taken == 70
 
     tried(work)
@@ -172,7 +172,7 @@ def test_who_is_cancelled_leaves_the_queue_or_gives_back_what_it_was_given(is_gi
     async def work(house: House) -> None:
         await house.visit("a", "100", "90", "10")
         if is_given:
-            house.stays.pop("100").leave()
+            house.reservations.pop("100").leave()
         house.tasks["90"].cancel()
         await settled()
         if not is_given:
@@ -189,7 +189,7 @@ def test_who_hardly_fills_its_room_is_cut_off_once_others_wait_for_it() -> None:
         await asyncio.sleep(1000)
         assert house.cut_off == []
         # It is full, and no longer the client's: whoever works with it may take long.
-        house.stays["50"].filled(50)
+        house.reservations["50"].shrink_to_fit(50)
         await house.visit("b", "20")
         await asyncio.sleep(0.1)
         assert house.cut_off == ["50:b"]
@@ -205,7 +205,7 @@ def test_who_is_not_in_the_way_is_not_cut_off() -> None:
         await house.visit("slow", "20")
         await house.visit("a", "60")
         await asyncio.sleep(9)
-        house.stays["60"].filled(60)
+        house.reservations["60"].shrink_to_fit(60)
         # It waits for its own app, and there is room besides.
         await house.visit("a", "19")
         await asyncio.sleep(20)
@@ -221,12 +221,12 @@ def test_as_much_has_to_come_in_the_time_as_there_is_room_for() -> None:
         await house.visit("a", "50", "50:b")
         await house.visit("b", "1")
         for _ in range(3):
-            house.stays["50"].came(30)
-            house.stays["50:b"].came(10)
+            house.reservations["50"].received(30)
+            house.reservations["50:b"].received(10)
             await asyncio.sleep(4)
         assert house.cut_off == ["50:b"]
         # The other brought 60 in eight seconds, and has ten from then on.
-        assert "50" in house.stays
+        assert "50" in house.reservations
 
     tried(work, seconds=10)
 

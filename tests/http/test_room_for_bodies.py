@@ -124,7 +124,7 @@ def test_who_finds_no_room_for_too_long_is_told_to_come_again() -> None:
         slow = scene.post(first, **first.length)
         await settled()
         # The whole of it is here: what takes its time is the server, which cuts off nobody for that.
-        scene_stay(scene).filled(LARGE)
+        reservation_of(scene).shrink_to_fit(LARGE)
         began = asyncio.get_running_loop().time()
         answer = await scene.client.post(RUN, content=large(), headers=JSON)
         assert asyncio.get_running_loop().time() - began >= WAIT_SECONDS
@@ -137,7 +137,7 @@ def test_who_finds_no_room_for_too_long_is_told_to_come_again() -> None:
     tried(work)
 
 
-def scene_stay(scene: Scene) -> Any:
+def reservation_of(scene: Scene) -> Any:
     assert scene.bodies.room is not None
     [stay] = scene.bodies.room._filling
     return stay

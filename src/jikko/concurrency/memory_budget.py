@@ -54,49 +54,49 @@ class MemoryBudget:
 
         A task that is cancelled while it waits leaves the queue.
         """
-        stay = Reservation(self, app_id, min(size, self.size))
-        if not self._waiting and self._is_within_share(stay) and stay.size <= self._free:
-            self._take(stay)
-            return stay
+        reservation = Reservation(self, app_id, min(size, self.size))
+        if not self._waiting and self._is_within_share(reservation) and reservation.size <= self._free:
+            self._take(reservation)
+            return reservation
         if self.waiting(app_id) >= MAX_WAITING:
             return None
-        came = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(app_id, OrderedDict())[stay] = came
+        granted = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(app_id, OrderedDict())[reservation] = granted
         self._hand_out()
         try:
-            if not came.done():
-                await asyncio.wait((came,), timeout=WAIT_SECONDS)
+            if not granted.done():
+                await asyncio.wait((granted,), timeout=WAIT_SECONDS)
         except asyncio.CancelledError:
-            if came.done():
-                self.leave(stay)
+            if granted.done():
+                self.leave(reservation)
             raise
         finally:
-            if not came.done():
-                self._remove(stay)
+            if not granted.done():
+                self._remove(reservation)
                 # It may have been the one whose turn it was.
                 self._hand_out()
-        return stay if came.done() else None
+        return reservation if granted.done() else None
 
-    def shrink(self, stay: "Reservation", size: int) -> None:
+    def shrink(self, reservation: "Reservation", size: int) -> None:
         """It is filled, and takes no more than ``size``."""
-        self._filling.pop(stay, None)
-        given_back = stay.size - min(size, stay.size)
-        stay.size -= given_back
-        self._give_back(stay.app_id, given_back)
+        self._filling.pop(reservation, None)
+        given_back = reservation.size - min(size, reservation.size)
+        reservation.size -= given_back
+        self._give_back(reservation.app_id, given_back)
 
-    def leave(self, stay: "Reservation") -> None:
+    def leave(self, reservation: "Reservation") -> None:
         """Give the room back. Twice is once."""
-        self.shrink(stay, 0)
+        self.shrink(reservation, 0)
 
-    def _is_within_share(self, stay: "Reservation") -> bool:
-        held = self._held[stay.app_id]
-        return not held or held + stay.size <= self._max_for_one_app
+    def _is_within_share(self, reservation: "Reservation") -> bool:
+        held = self._held[reservation.app_id]
+        return not held or held + reservation.size <= self._max_for_one_app
 
-    def _take(self, stay: "Reservation") -> None:
-        self._free -= stay.size
-        self._held[stay.app_id] += stay.size
-        self._filling[stay] = None
-        stay.begin(self._seconds)
+    def _take(self, reservation: "Reservation") -> None:
+        self._free -= reservation.size
+        self._held[reservation.app_id] += reservation.size
+        self._filling[reservation] = None
+        reservation.begin(self._seconds)
 
     def _give_back(self, app_id: str, size: int) -> None:
         if not size:
@@ -107,26 +107,28 @@ class MemoryBudget:
             del self._held[app_id]
         self._hand_out()
 
-    def _remove(self, stay: "Reservation") -> "asyncio.Future[None]":
-        queue = self._waiting[stay.app_id]
-        came = queue.pop(stay)
+    def _remove(self, reservation: "Reservation") -> "asyncio.Future[None]":
+        queue = self._waiting[reservation.app_id]
+        granted = queue.pop(reservation)
         if queue:
-            self._waiting.move_to_end(stay.app_id)
+            self._waiting.move_to_end(reservation.app_id)
         else:
-            del self._waiting[stay.app_id]
-        return came
+            del self._waiting[reservation.app_id]
+        return granted
 
     def _next(self) -> "Reservation | None":
         """Whose turn it is; ``None`` if nobody waits but for the share of an app."""
         first = (next(iter(queue)) for queue in self._waiting.values())
         # Of several that have the same the first: ``min`` keeps the order of turns.
-        return min(filter(self._is_within_share, first), key=lambda stay: self._held[stay.app_id], default=None)
+        return min(
+            filter(self._is_within_share, first), key=lambda reservation: self._held[reservation.app_id], default=None
+        )
 
     def _hand_out(self) -> None:
-        while (stay := self._next()) is not None and stay.size <= self._free:
-            came = self._remove(stay)
-            self._take(stay)
-            came.set_result(None)
+        while (reservation := self._next()) is not None and reservation.size <= self._free:
+            granted = self._remove(reservation)
+            self._take(reservation)
+            granted.set_result(None)
         self._watch()
 
     def _watch(self) -> None:
@@ -134,21 +136,21 @@ class MemoryBudget:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._seconds and self._waiting and (stay := self._most_late()) is not None:
-            self._timer = asyncio.get_running_loop().call_at(stay.due, self._look)
+        if self._seconds and self._waiting and (reservation := self._most_late()) is not None:
+            self._timer = asyncio.get_running_loop().call_at(reservation.due, self._look)
 
     def _most_late(self) -> "Reservation | None":
         all_are = self._next() is not None
-        in_the_way = (stay for stay in self._filling if all_are or stay.app_id in self._waiting)
-        return min(in_the_way, key=lambda stay: stay.due, default=None)
+        in_the_way = (reservation for reservation in self._filling if all_are or reservation.app_id in self._waiting)
+        return min(in_the_way, key=lambda reservation: reservation.due, default=None)
 
     def _look(self) -> None:
         self._timer = None
-        stay = self._most_late()
-        if stay is not None and stay.due <= asyncio.get_running_loop().time():
+        reservation = self._most_late()
+        if reservation is not None and reservation.due <= asyncio.get_running_loop().time():
             # One, which gives its room back now; then the next one is looked at.
-            self._filling.pop(stay, None)
-            stay.cut_off()
+            self._filling.pop(reservation, None)
+            reservation.cut_off()
         else:
             self._watch()
 
@@ -156,7 +158,7 @@ class MemoryBudget:
 class Reservation:
     """A permit for some bytes, which is held or waited for."""
 
-    __slots__ = ("_came", "_room", "_seconds", "app_id", "cut_off", "due", "size")
+    __slots__ = ("_received", "_room", "_seconds", "app_id", "cut_off", "due", "size")
 
     def __init__(self, room: MemoryBudget, app_id: str, size: int) -> None:
         self._room = room
@@ -168,20 +170,20 @@ class Reservation:
         self.due = 0.0
         """When it may be cut off, by the clock of the event loop."""
         self._seconds = 0.0
-        self._came = 0
+        self._received = 0
 
     def begin(self, seconds: float) -> None:
         """It has room, and ``seconds`` to fill it."""
         self._seconds = seconds
         self.due = asyncio.get_running_loop().time() + seconds
 
-    def came(self, size: int) -> None:
-        self._came += size
-        if self._came >= self.size:
+    def received(self, size: int) -> None:
+        self._received += size
+        if self._received >= self.size:
             self.begin(self._seconds)
-            self._came = 0
+            self._received = 0
 
-    def filled(self, size: int) -> None:
+    def shrink_to_fit(self, size: int) -> None:
         """All came that will, and takes no more than ``size``: from now on it is not the client who is waited for."""
         self._room.shrink(self, size)
 

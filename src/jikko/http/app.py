@@ -115,8 +115,8 @@ class _Application:
                 answer = server_ended()
             except Exception:
                 answer = _fault(request)
-            if request.stay is not None:
-                request.stay.leave()
+            if request.reservation is not None:
+                request.reservation.leave()
             if self._has_console and path.startswith(MANAGED) and is_console(path):
                 answer.headers += console_headers(request, answer.headers)
             else:

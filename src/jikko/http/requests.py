@@ -45,8 +45,8 @@ class Request:
         "origin",
         "path_params",
         "receive",
+        "reservation",
         "scope",
-        "stay",
     )
 
     def __init__(
@@ -72,7 +72,7 @@ class Request:
         self.receive = receive
         self.path_params = path_params
         """The parts of the path that its template names, decoded."""
-        self.stay: Reservation | None = None
+        self.reservation: Reservation | None = None
         """The room that its body has, if that needs any."""
         self.app: App | None = None
         """The app that its key opens; see ``authenticated``."""

@@ -208,8 +208,8 @@ async def promised(request: Request, run: Started) -> None:
     if (waiting := patience.get()) is not None:
         waiting.end()
         request.api.readiness.succeeded += 1
-    if request.stay is not None:
-        request.stay.leave()
+    if request.reservation is not None:
+        request.reservation.leave()
 
 
 async def _messages(request: Request, run: Started, *, greets: bool) -> AsyncIterator[bytes]:

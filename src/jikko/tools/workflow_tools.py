@@ -53,7 +53,7 @@ _ID_NAMES: Final = {"local_file": "upload_file_id", "remote_url": "upload_file_i
 
 
 class WorkflowTools(EntryTools):
-    """``Tools`` of provider type ``workflow``. Implements ``Offering``."""
+    """``Tools`` of provider type ``workflow``. Implements ``ToolListing``."""
 
     entries = WorkflowProvider
     provider_type = "workflow"

@@ -49,10 +49,10 @@ class Bodies:
         """Wait for room; ``None`` where there is no limit. Raises ``NoRoom``: there was none for too long."""
         if self.room is None:
             return None
-        stay = await self.room.enter(app_id, size)
-        if stay is None:
+        reservation = await self.room.enter(app_id, size)
+        if reservation is None:
             raise NoRoom("There is no room for the body of the request now (JIKKO_BODY_MEMORY). Send it again later.")
-        return stay
+        return reservation
 
 
 async def read_body(request: "Request", largest: int | None = None) -> bytes | bytearray:
@@ -89,8 +89,8 @@ async def with_room(request: "Request", size: int) -> AsyncIterator[Receive]:
     if size <= SMALL_BYTES:
         yield request.receive
         return
-    request.stay = stay = await request.front.bodies.enter(request.room_key, size)
-    if stay is None:
+    request.reservation = reservation = await request.front.bodies.enter(request.room_key, size)
+    if reservation is None:
         yield request.receive
         return
     total = 0
@@ -100,21 +100,21 @@ async def with_room(request: "Request", size: int) -> AsyncIterator[Receive]:
         message = await request.receive()
         count = len(message.get("body", b""))
         total += count
-        stay.came(count)
+        reservation.received(count)
         return message
 
     loop = asyncio.get_running_loop()
     patience = asyncio.timeout(None)
     try:
         async with patience:
-            stay.cut_off = lambda: patience.reschedule(loop.time())
+            reservation.cut_off = lambda: patience.reschedule(loop.time())
             yield received
     except TimeoutError:
         if patience.expired():
             raise BodyTooSlow("The body of the request came too slowly, while others waited for its room.") from None
         raise
     finally:
-        stay.filled(total)
+        reservation.shrink_to_fit(total)
 
 
 def _too_large(limit: int, setting: str) -> PayloadTooLarge:

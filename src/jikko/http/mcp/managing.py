@@ -165,17 +165,17 @@ async def _called(request: Request, tool: ManageTool, arguments: Params) -> dict
     """The result of an operation: its answer as text, or why it is refused."""
     operation = tool.operation
     asked = _request(request, tool, arguments)
-    if request.stay is not None:
+    if request.reservation is not None:
         # The room of the message becomes that of the body: who waited for a second one would have two.
-        request.stay.leave()
-        request.stay = None
+        request.reservation.leave()
+        request.reservation = None
     try:
         answer = await (starting(asked, operation.handler) if operation.starts else operation.handler(asked))
     except JikkoError as error:
         return mcp.call_result(f"{error.code}: {error}", is_error=True)
     finally:
-        if asked.stay is not None:
-            asked.stay.leave()
+        if asked.reservation is not None:
+            asked.reservation.leave()
     assert isinstance(answer, Response)  # no tool is a stream
     return mcp.call_result(answer.body.decode("utf-8", "replace"))
 

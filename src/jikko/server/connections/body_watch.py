@@ -17,7 +17,7 @@ class BodyWatch:
     is too slow is found after one span at the earliest, and two at the latest.
     """
 
-    __slots__ = ("_awaited", "_loop", "_of", "_seconds", "_timer", "_too_slow", "_was_held_up", "came")
+    __slots__ = ("_awaited", "_loop", "_of", "_seconds", "_timer", "_too_slow", "_was_held_up", "received")
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class BodyWatch:
         self._timer: asyncio.TimerHandle | None = None
         self._of: object = None
         """Whose body was awaited at the beginning of the span."""
-        self.came = 0
+        self.received = 0
         """Bytes of bodies that came in this span; whoever reads them adds to it."""
 
     def begin(self) -> None:
@@ -57,7 +57,7 @@ class BodyWatch:
         self._seconds, self._of = 0.0, None
 
     def _next(self) -> None:
-        self.came, self._of = 0, self._awaited()
+        self.received, self._of = 0, self._awaited()
         self._timer = self._loop.call_later(self._seconds, self._look)
 
     def _look(self) -> None:
@@ -66,7 +66,7 @@ class BodyWatch:
         if awaited is None:
             return
         is_late = timer is not None and self._loop.time() - timer.when() > _LATE_SECONDS
-        if awaited is not self._of or was_held_up or is_late or self.came >= LEAST_BYTES_PER_SECOND * self._seconds:
+        if awaited is not self._of or was_held_up or is_late or self.received >= LEAST_BYTES_PER_SECOND * self._seconds:
             self._next()
         else:
             self.end()

@@ -189,7 +189,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
             self.pipeline.append(exchange)
 
     def body_came(self, body: bytes) -> None:
-        self._body_watch.came += len(body)
+        self._body_watch.received += len(body)
         if self.exchange is not None and not self.exchange.is_complete:
             self.exchange.add(body)
 

@@ -26,7 +26,7 @@ _SVG: Final = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><text
 
 
 class BuiltinTools:
-    """``Tools`` of ``BUILTIN``. Implements ``Offering``. Source: docs/dify-behaviour.md, “Built-in tools”."""
+    """``Tools`` of ``BUILTIN``. Implements ``ToolListing``. Source: docs/dify-behaviour.md, “Built-in tools”."""
 
     def __init__(
         self, *, audio: Audio, http: HttpClient, documents: DocumentReader, sandbox: Sandbox, clock: Clock

@@ -45,7 +45,7 @@ _ASK_AGAIN: Final = 60.0
 
 
 class McpTools(EntryTools):
-    """``Tools`` of provider type ``mcp``. Each call is a connection of its own. Implements ``Offering``."""
+    """``Tools`` of provider type ``mcp``. Each call is a connection of its own. Implements ``ToolListing``."""
 
     entries = McpProvider
     provider_type = "mcp"

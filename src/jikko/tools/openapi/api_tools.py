@@ -38,7 +38,7 @@ _MAX_KNOWN = 1_000
 
 
 class ApiTools(EntryTools):
-    """``Tools`` of provider type ``api``. Implements ``Offering``."""
+    """``Tools`` of provider type ``api``. Implements ``ToolListing``."""
 
     entries = ApiProvider
     provider_type = "api"
