@@ -8,12 +8,15 @@ from jikko.cluster.move_mark import MoveMark
 from jikko.errors import InvalidSettings
 from jikko.private import make_folder, tighten, tighten_tree
 
+BACKUP_MARK: Final = "backup.json"
+"""Is in a folder that is a backup, as its manifest. A server that uses the folder removes it: it is no copy then."""
+
 _FILES: Final = (
     "jikko.db*",
     "knowledge.db*",
     "signing.key*",
     "serve.lock",
-    "backup.json",
+    BACKUP_MARK,
     "plugins/*.db*",
     "plugins/*.json",
 )
@@ -24,6 +27,12 @@ RESTORING: Final = "restore.json"
 
 FOLDER_ID: Final = "folder.id"
 """Has what a database elsewhere knows the folder by, which has its record."""
+
+
+def unmark(home: Path) -> None:
+    """Make a backup that is served from now on a data folder of its own, which no backup replaces.
+    Raises ``OSError``: the mark is there and cannot be removed."""
+    (home / BACKUP_MARK).unlink(missing_ok=True)
 
 
 def require_own_record(home: Path) -> None:

@@ -13,11 +13,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jikko.assemble import assemble
 from jikko.assemble.assembly import Assembly
+from jikko.cluster.data_folder import unmark
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.errors import JikkoError, StoreUnavailable
 from jikko.http.app import create_app
 from jikko.http.http_errors import error_response
-from jikko.maintenance.backup_target import unmark
 from jikko.server.member import ServerMember
 from jikko.server.startup_import import bring_keys, published_file
 from jikko.setting_sources import read_settings

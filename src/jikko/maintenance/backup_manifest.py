@@ -6,14 +6,11 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
+from jikko.cluster.data_folder import BACKUP_MARK
 from jikko.private import make_file, open_below, open_file, open_folder
-
-MARK: Final = "backup.json"
-"""Its name. A server that uses the folder removes it: it is no copy then."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +36,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_manifest(folder: Path) -> Manifest | None:
     """What a folder says of itself; ``None`` if it does not say that it is a backup, or names what is not in it."""
-    with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError), open(open_file(folder / MARK), "rb") as file:
+    with (
+        suppress(OSError, msgspec.DecodeError, UnicodeDecodeError),
+        open(open_file(folder / BACKUP_MARK), "rb") as file,
+    ):
         found = msgspec.json.decode(file.read(), type=Manifest)
         return found if found.backup_of and all(map(is_inside, [*found.files, *(found.links or ())])) else None
     return None
@@ -52,13 +52,13 @@ def is_inside(path: str) -> bool:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Have a folder say so, in one step. Raises ``OSError``: it cannot be written."""
-    part = folder / f"{MARK}.part"
+    part = folder / f"{BACKUP_MARK}.part"
     make_file(part)
     with open(part, "wb") as file:
         file.write(msgspec.json.format(msgspec.json.encode(manifest, order="sorted"), indent=1))
         file.flush()
         os.fsync(file.fileno())
-    os.replace(part, folder / MARK)
+    os.replace(part, folder / BACKUP_MARK)
 
 
 def digests(folder: Path, *, contents: str) -> dict[str, str]:
@@ -96,7 +96,7 @@ def _named(folder: Path, contents: str, kind: int) -> Iterator[str]:
             folders.remove(contents)
         for name in sorted([*names, *folders]):
             path = Path(above, name)
-            if name not in (MARK, "serve.lock", ".lock") and stat.S_IFMT(path.lstat().st_mode) == kind:
+            if name not in (BACKUP_MARK, "serve.lock", ".lock") and stat.S_IFMT(path.lstat().st_mode) == kind:
                 yield path.relative_to(folder).as_posix()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
 
-from jikko.maintenance.backup_manifest import MARK, Manifest, read_manifest, write_manifest
+from jikko.maintenance.backup_manifest import Manifest, read_manifest, write_manifest
 
 _IGNORED_NAMES: Final = {"serve.lock"}
 """What may be in an empty folder."""
@@ -61,12 +61,6 @@ def require_apart(folder: Path, home: Path, copied: Collection[str]) -> None:
 def mark(folder: Path, source_id: str) -> None:
     """Say that a folder is a backup, also if it is not finished. Raises ``OSError``: it cannot be written."""
     write_manifest(folder, Manifest(backup_of=source_id))
-
-
-def unmark(home: Path) -> None:
-    """What is served from now on is a data folder of its own, and no backup replaces it.
-    Raises ``OSError``: the mark is there and cannot be removed."""
-    (home / MARK).unlink(missing_ok=True)
 
 
 def _objection(folder: Path, names: list[str], source_id: str, id_of: Callable[[Path], str]) -> str:

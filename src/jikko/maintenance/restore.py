@@ -8,10 +8,10 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
-from jikko.cluster.data_folder import RESTORING, keep_private
+from jikko.cluster.data_folder import BACKUP_MARK, RESTORING, keep_private
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.maintenance.backup import CONTENTS
-from jikko.maintenance.backup_manifest import MARK, Manifest, links, problems, read_manifest
+from jikko.maintenance.backup_manifest import Manifest, links, problems, read_manifest
 from jikko.maintenance.folder_copy import copy_file, copy_folder
 from jikko.ports.files.contents import FolderContents
 from jikko.private import make_file, open_folder, remove
@@ -144,7 +144,9 @@ class InFolder:
         paths = [*manifest.files, *(links(source, contents=CONTENTS) if manifest.links is None else manifest.links)]
         listed = {source / path for path in paths}
         with open_folder(source) as opened:
-            for name in sorted({path.partition("/")[0] for path in paths} - {MARK, RESTORING, CONTENTS, *_UNTOLD}):
+            for name in sorted(
+                {path.partition("/")[0] for path in paths} - {BACKUP_MARK, RESTORING, CONTENTS, *_UNTOLD}
+            ):
                 if name in manifest.files:
                     copy_file(source / name, home / name, above=opened)
                 elif source / name not in listed:

@@ -11,9 +11,9 @@ import click
 
 from jikko.assemble.assembly import Assembly
 from jikko.build_commit import version
+from jikko.cluster.data_folder import unmark
 from jikko.cluster.data_folder_lock import Hold, sole_owner
 from jikko.errors import InvalidSettings
-from jikko.maintenance.backup_target import unmark
 from jikko.observing.log_format import set_up_log
 from jikko.server.service_manager import notify
 from jikko.settings import Settings

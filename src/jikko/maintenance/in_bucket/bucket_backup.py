@@ -14,9 +14,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from jikko.cluster.data_folder import BACKUP_MARK
 from jikko.errors import StoreUnavailable
 from jikko.maintenance.backup import Backups
-from jikko.maintenance.backup_manifest import MARK, read_manifest
+from jikko.maintenance.backup_manifest import read_manifest
 from jikko.maintenance.backup_target import NotABackup
 from jikko.maintenance.in_bucket.layout import (
     BLOCK,
@@ -218,7 +219,7 @@ class _Upload:
                     folders[name] = stat.S_IMODE(mode)
                 case stat.S_IFLNK:
                     links[name] = os.readlink(path)
-                case stat.S_IFREG if name not in (MARK, "serve.lock"):
+                case stat.S_IFREG if name not in (BACKUP_MARK, "serve.lock"):
                     paths.append(path)
         files = {str(path.relative_to(root)): file for path, file in self._files.map(self._stored, paths)}
         return folders, links, files
