@@ -49,8 +49,7 @@ from jikko.runs.following.appended_events import CommitTimes
 from jikko.runs.following.log_follower import LogFollower
 from jikko.runs.following.log_pieces import Batch
 from jikko.runs.memory.process_memory import ProcessMemory
-from jikko.runs.memory.run_memory import RunMemory
-from jikko.runs.memory.text_delay import STREAMED, TRANSIENT, TextDelay
+from jikko.runs.memory.run_memory import STREAMED, TRANSIENT, RunMemory, TextDelay
 from jikko.runs.observer import RunObserver, observe
 from jikko.runs.refused_starts import RefusedAppend
 from jikko.runs.start_options import StartOptions

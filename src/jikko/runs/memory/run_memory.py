@@ -3,22 +3,27 @@
 Its values are bytes appended, minus those of rounds that closed.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final, TypeAlias
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from msgspec import Struct
 
 from jikko.concurrency.scheduler import TimeSlice
 from jikko.events import (
+    AgentLogged,
     ContainerStarted,
     Event,
     FormClosed,
     FormRequested,
     NodeFinished,
     NodeStarted,
+    NodeText,
+    ReasoningChunk,
     RoundFinished,
     Rounds,
     RoundStarted,
+    RunBegan,
     RunStarted,
     StepRecorded,
     TextChunk,
@@ -29,6 +34,7 @@ from jikko.record import OPEN, RunRecord
 
 if TYPE_CHECKING:
     from jikko.runs.memory.process_memory import ProcessMemory
+
 
 _Key: TypeAlias = tuple[str, ...] | tuple[str, int]
 """An execution of a container or an agent; one of its rounds, with its number; or the selector of a variable."""
@@ -284,3 +290,52 @@ async def sizes_of(events: Sequence[Event], store: RunStore, share: TimeSlice) -
         sizes += some
         await share.give_way()
     return sizes
+
+
+# Streamed text.
+
+STREAMED: Final = frozenset((TextChunk, ReasoningChunk, NodeText))
+"""Events that tell no result and come by the token: those of a while are written together."""
+TRANSIENT: Final = STREAMED | {NodeStarted, TextReplaced, AgentLogged, RoundStarted, RunBegan}
+"""Events that tell no result, so that they may be shown before they are durable."""
+_MAX_CHARACTERS: Final = 1 << 16
+_MAX_PIECES: Final = 256
+"""More than that is written at once, as one append."""
+_MOMENTS: Final = 10
+"""Within the delay, at which text of all runs is written: that of one moment is one transaction."""
+
+
+class TextDelay:
+    """The delay of the text at the end of one log."""
+
+    __slots__ = ("_characters", "_pieces", "_timer", "seconds")
+
+    def __init__(self, seconds: float) -> None:
+        """``seconds``: how long text may wait; 0: not at all."""
+        self.seconds = seconds
+        self._characters = self._pieces = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def allows(self, events: Sequence[Event], write: Callable[[], None]) -> bool:
+        """Whether the next events, all of them ``STREAMED``, may wait with those before them; otherwise none does.
+
+        Args:
+            write: Called when they have waited, if ``end`` was not before.
+        """
+        for event in cast(Sequence[TextChunk], events):
+            self._characters += len(event.text)
+        self._pieces += len(events)
+        if self._characters > _MAX_CHARACTERS or self._pieces > _MAX_PIECES:
+            self.end()
+            return False
+        if self._timer is None:
+            loop, step = asyncio.get_running_loop(), self.seconds / _MOMENTS
+            self._timer = loop.call_at((loop.time() + self.seconds) // step * step, write)
+        return True
+
+    def end(self) -> None:
+        """Nothing waits any more."""
+        self._characters = self._pieces = 0
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
