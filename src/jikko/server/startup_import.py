@@ -10,7 +10,6 @@ import click
 
 from jikko.apps.dsl_file import read_dsl_file, readable
 from jikko.apps.environment import empty_secrets, how_to_fill, unused
-from jikko.apps.key_files import keep_key
 from jikko.apps.keys import is_list_of_keys, new_key, parse_keys
 from jikko.apps.publishing import Published
 from jikko.apps.versions import Workflow
@@ -30,7 +29,7 @@ class Issued(NamedTuple):
     name: str
     """Of the app."""
     authorization: str
-    """It, as ``trial.bearer`` gives it."""
+    """It, as ``curl_examples.bearer`` gives it."""
     workflow: Workflow
     """What it opens."""
     decisive: Diagnostic | None
@@ -57,6 +56,7 @@ async def publish(assembly: Assembly, files: Sequence[Path]) -> list[Issued]:
         if await assembly.app_keys.of(app):
             continue
         # Few starts make a key, and those that do not need nothing to try it with.
+        from jikko.apps.key_files import keep_key
         from jikko.server.curl_examples import bearer, decisive
 
         key = new_key()

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 from jikko import __version__
 from jikko.errors import InvalidSettings
 from jikko.extras import how_to_install
-from jikko.observing.traces.spans import Span
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
+
+    from jikko.observing.traces.spans import Span  # a start that traces nothing imports none of it
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 """The variables one of which says where spans are sent; without, none are."""
@@ -40,7 +41,7 @@ class SpanExport:
         self._resource = found if is_named else found.merge(Resource({"service.name": _SERVICE}))
         self._processor: Any = BatchSpanProcessor(OTLPSpanExporter())
 
-    def send(self, spans: Iterable[Span]) -> None:
+    def send(self, spans: Iterable["Span"]) -> None:
         """Have spans sent soon. What comes faster than it can be sent is dropped, and the log says so."""
         for span in spans:
             self._processor.on_end(self._readable(span))
@@ -49,7 +50,7 @@ class SpanExport:
         """Send what waits, for a few seconds at most. Blocks."""
         self._processor.shutdown()
 
-    def _readable(self, span: Span) -> "ReadableSpan":
+    def _readable(self, span: "Span") -> "ReadableSpan":
         from opentelemetry.sdk.trace import Event, ReadableSpan
         from opentelemetry.sdk.util.instrumentation import InstrumentationScope
         from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
