@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.footprint import cpu_seconds
-from benchmarks.load import process
+from benchmarks.load import process, request
 from benchmarks.sizes import sized
 
 RUNS = int(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1].isdigit() else sized(1000, 4)
@@ -40,7 +40,7 @@ MANY = sized(2000, 50)
 """Tokens of an answer that comes as fast as it can, for the cost of one."""
 PACED = sized(100, 3)
 """Tokens of an answer that comes at a model's pace."""
-PACE = sized(0.05, 0.01)
+PACE = sized(0.05, 0.2)
 """Seconds from one of them to the next."""
 STREAMS = sized((1, 100, 300, 1000), (1, 2))
 """How many such answers come at once."""
@@ -208,31 +208,33 @@ class Paced(NamedTuple):
         return self.late[int(part * (len(self.late) - 1))]
 
 
+async def read_paced(port: int, asked: bytes, late: list[float]) -> int:
+    """Send a request, and read its stream to the end. Returns how many frames had tokens, and notes when each came."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(asked)
+    rest, frames = b"", 0
+    while received := await reader.read(65536):
+        now = time.monotonic_ns()
+        *whole, rest = (rest + received).split(b"\n\n")
+        for frame in whole:
+            if b'"event":"text_chunk"' in frame and (found := re.findall(rb"t(\d+) ", frame)):
+                late.extend((now - int(at)) / 1e9 for at in found)
+                frames += 1
+    writer.close()
+    return frames
+
+
+def closing(asked: bytes) -> bytes:
+    """A request that is the last one of its connection."""
+    return asked.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+
+
 async def paced(server: "Server", key: str, streams: int) -> Paced:
     late: list[float] = []
-    frames = 0
-
-    async def one() -> None:
-        nonlocal frames
-        body = json.dumps({"inputs": {"s": "paced"}, "response_mode": "streaming", "user": "bench"}).encode()
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        head = (
-            f"POST /v1/workflows/run HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        )
-        writer.write(head.encode() + body)
-        rest = b""
-        while received := await reader.read(65536):
-            now = time.monotonic_ns()
-            *whole, rest = (rest + received).split(b"\n\n")
-            for frame in whole:
-                if b'"event":"text_chunk"' in frame and (found := re.findall(rb"t(\d+) ", frame)):
-                    late.extend((now - int(at)) / 1e9 for at in found)
-                    frames += 1
-        writer.close()
-
+    body = json.dumps({"inputs": {"s": "paced"}, "response_mode": "streaming", "user": "bench"}).encode()
+    asked = closing(request("POST", "/v1/workflows/run", key, body))
     before = server.cpu()
-    await asyncio.gather(*(one() for _ in range(streams)))
+    frames = sum(await asyncio.gather(*(read_paced(server.port, asked, late) for _ in range(streams))))
     if len(late) != streams * PACED:
         raise RuntimeError(f"{len(late)} tokens instead of {streams * PACED}")
     return Paced((server.cpu() - before) / len(late), frames / len(late), sorted(late))

@@ -16,7 +16,9 @@ LEFT_OUT = ("bare", "bare_streams", "counting", "soak")
 NEED = {
     "console_page": "a browser",
     "packages": "a package registry",
-    **dict.fromkeys(("cluster_costs", "postgres_runs", "scale_figures", "several_servers"), "PostgreSQL"),
+    **dict.fromkeys(
+        ("cluster_costs", "postgres_runs", "scale_figures", "several_servers", "streams_elsewhere"), "PostgreSQL"
+    ),
 }
 DRAWN = ("plot", "scale")
 """What measures nothing."""
