@@ -200,7 +200,7 @@ def test_what_a_server_is_asked_and_says_is_as_its_pages_show_it(
     assert capsys.readouterr().out == "hello\n"
     page.end()
 
-    page = Blocks("docs/api-management.md")
+    page = Blocks("docs/api-management.md", "sh")
     asked = typed(page.take("curl -H"), {ADDRESS: server.url})
     shell.says(["jikko console tokens new page --scope apps:write --scope runs:read --to token.txt"])
     shell.environment["TOKEN"] = (shell.folder / "token.txt").read_text().strip()
