@@ -464,3 +464,5 @@ async def test_one_package_without_a_wheel_keeps_the_others_linked_to_the_cache(
     [packages_] = place.glob("lib/*/site-packages")
     assert (packages_ / "dify_plugin.py").stat().st_nlink > 1
     assert (packages_ / "built.txt").stat().st_nlink == 1
+    # What was built has run code of its own, and so its bytecode is nobody else's.
+    assert [path.stat().st_nlink for path in packages_.glob("__pycache__/dify_plugin.*.pyc")] == [1]

@@ -6,6 +6,7 @@ Environments of most plugins have the same thirty packages. Their bytecode is li
 import asyncio
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -31,22 +32,25 @@ class Bytecode:
         self._kept = kept
         self._confine = confine
 
-    async def compile(self, folder: Path, python: Path) -> None:
+    async def compile(self, folder: Path, python: Path, *, shared: bool = True) -> None:
         """Compile the files of a folder that have no bytecode.
 
         Args:
             python: As of ``interpreters``. That of the environment would run code of packages (``.pth`` files).
+            shared: Whether bytecode is taken from other folders and kept for them. Not where code of packages has run:
+                only a locked compiler writes there.
         Raises ``OSError``: the folder of what is kept cannot be made.
         """
         kept = self._kept / hashlib.sha256(str(python).encode()).hexdigest()[:16]
         kept.mkdir(parents=True, exist_ok=True)
-        missing = await asyncio.to_thread(_linked, folder, kept)
+        missing = await asyncio.to_thread(_linked, folder, kept if shared else None)
         if not missing:
             return
         # Neighbours are of like sizes: each process gets files from everywhere.
         count = min(_PROCESSES, 1 + len(missing) // _WORTH_A_PROCESS)
         await asyncio.gather(*(self._compile(list(missing)[n::count], folder, python) for n in range(count)))
-        await asyncio.to_thread(_keep, missing, kept)
+        if shared:
+            await asyncio.to_thread(_keep, missing, kept)
 
     async def _compile(self, sources: Iterable[Path], folder: Path, python: Path) -> None:
         lock = Lock(read=(), write=(folder,), confine=self._confine)
@@ -68,25 +72,32 @@ class Bytecode:
                     path.unlink()
 
 
-def _linked(folder: Path, kept: Path) -> dict[Path, str]:
-    """Give sources the bytecode that is kept. Returns those without any, with the name under which it is to be kept."""
-    there = {name.partition(".")[0]: name for name in os.listdir(kept)}
-    missing = {}
+def _linked(folder: Path, kept: Path | None) -> dict[Path, str]:
+    """Give sources the bytecode that is kept. Returns those without any, with the name under which it is to be kept.
+
+    No link is followed: bytecode behind one is another source's, maybe another environment's.
+    """
+    there = {} if kept is None else {entry.name.partition(".")[0]: entry for entry in os.scandir(kept)}
+    missing: dict[Path, str] = {}
+    if folder.is_symlink():
+        return missing
     for directory, _, names in os.walk(folder):
         sources = [name for name in names if name.endswith(".py")]
         cache = os.path.join(directory, _CACHE)
+        if os.path.islink(cache):
+            continue
         done = {name.partition(".")[0] for name in os.listdir(cache)} if os.path.isdir(cache) else set[str]()
         for name in sources:
             stem, source = name.removesuffix(".py"), os.path.join(directory, name)
             # What has a dot in its name is no module.
-            if "." in stem or stem in done or os.path.islink(source):
+            if "." in stem or stem in done or not stat.S_ISREG(os.lstat(source).st_mode):
                 continue
             with open(source, "rb") as file:
                 digest = hashlib.file_digest(file, "blake2b").hexdigest()[:40]
                 # Bytecode names the second in which its source was changed.
                 key = f"{digest}-{int(os.fstat(file.fileno()).st_mtime)}"
             found = there.get(key)
-            if found is None or not _link(os.path.join(kept, found), cache, f"{stem}.{found.partition('.')[2]}"):
+            if found is None or not _link(found.path, cache, f"{stem}.{found.name.partition('.')[2]}"):
                 missing[Path(source)] = key
     return missing
 

@@ -178,6 +178,7 @@ async def _make(place: Path, wanted: Requirements, day: list[str], python: Path,
     await uv.run(*venv, folder=place, write=(place,), python=python)
     options = ["pip", "install", "--quiet", "--python", str(place / "bin/python"), *day]
     options += ["--require-hashes"] if wanted.hashed else []
+    built = False
     try:
         await uv.run(*options, "--only-binary", ":all:", "-r", str(listed), folder=place, write=(place,), python=python)
     except PackageRefused as refused:
@@ -185,12 +186,12 @@ async def _make(place: Path, wanted: Requirements, day: list[str], python: Path,
         # others of a lock come from the cache first, to which they are linked.
         if wanted.hashed:
             await _install_wheels(wanted, listed, str(refused), options, python, uv)
-        own = place / "build-cache"
+        built, own = True, place / "build-cache"
         try:
             await uv.run(*options, "-r", str(listed), folder=place, write=(place,), own_cache=own, python=python)
         finally:
             remove(own, missing_ok=True)
-    await uv.bytecode.compile(place / "lib", python)
+    await uv.bytecode.compile(place / "lib", python, shared=not built)
     make_file(place / _READY)
 
 
