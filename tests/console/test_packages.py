@@ -69,6 +69,7 @@ def test_what_is_installed_runs_a_file_and_serves_the_page_where_there_is_no_nod
 ) -> None:
     jikko = str(installed / "bin" / "jikko")
     environment = {**os.environ, "PATH": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    environment.pop("PYTHONPATH", None)  # What is installed runs, not the checkout.
     flow = ROOT / "examples" / "parallel-quote.yml"
     ran = subprocess.run(
         [jikko, "run", flow, "-i", "pieces=3", "-i", "country=DE"], env=environment, capture_output=True, check=True

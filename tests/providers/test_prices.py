@@ -4,11 +4,13 @@ import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from importlib.metadata import version
 from typing import Any
 
 import genai_prices
 import pytest
 from genai_prices.data_snapshot import find_provider_by_id, get_snapshot
+from scripts.install import LOCK
 from scripts.price_list import LIST, price_list
 
 from jikko.providers import prices
@@ -18,11 +20,13 @@ from jikko.providers.config import ProviderConfig
 pytestmark = pytest.mark.anyio
 
 PROVIDERS = {known.prices: name for name, known in WELL_KNOWN.items() if known.prices}
+IS_LOCKED = f"\ngenai-prices=={version('genai-prices')} " in LOCK.read_text("utf-8")
+"""Whether the library is in the version that the list is of: `make test-newest` takes a newer one."""
 TOKENS = [0, 1, 128_000, 128_001, 200_000, 200_001, 272_001, 10_000_000]
 
 
 def test_the_list_is_that_of_the_library() -> None:
-    assert LIST.read_bytes() == price_list(), "python -m scripts.price_list writes it"
+    assert not IS_LOCKED or LIST.read_bytes() == price_list(), "python -m scripts.price_list writes it"
 
 
 def names(provider: str) -> Iterator[str]:
@@ -61,7 +65,7 @@ async def test_every_model_costs_what_the_library_says_at_any_time_and_length(
             wanted = expected(provider, model, prompt, at)
             if (found.prompt, found.completion) != (wanted or (0, 0)):
                 wrong.append((model, prompt, at, found, wanted))
-    assert wrong == []
+    assert not IS_LOCKED or wrong == []
 
 
 def clock(at: datetime) -> type[datetime]:
