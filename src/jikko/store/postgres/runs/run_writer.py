@@ -31,6 +31,8 @@ _MAX_BYTES: Final = 8 << 20
 """Bytes of events in one transaction; a single append may have more."""
 _GATHER_SECONDS: Final = 0.003
 """For which appends wait for those of other runs under way."""
+_UNDER_WAY_SECONDS: Final = 1.0
+"""For which a run counts as under way after an append: it may have gone on elsewhere, or have been deleted."""
 _RETRY_SECONDS: Final = 2.0
 """Seconds for which a batch is offered again and again before its appends fail."""
 _UNDONE: Final = frozenset({"40001", "40P01"})
@@ -76,8 +78,10 @@ class RunWriter:
         self._looking: asyncio.Future[None] | None = None
         """A try to reach a database that was lost."""
         self._gathering: asyncio.Future[None] | None = None
-        self._under_way: set[bytes] = set()
-        """Runs that have written, and are to write again."""
+        self._awaited: set[bytes] = set()
+        """Runs whose appends are waited for."""
+        self._under_way: dict[bytes, float] = {}
+        """Runs that have written, and are to write again, by the time at which they did; the earliest first."""
         self._closed = False
         self._timeline = ""
         """That of the copy of the database that was written to last; empty: none was."""
@@ -94,7 +98,8 @@ class RunWriter:
             offered.settle(StoreUnavailable("The database is closed."))
             return offered.done
         self._waiting.append(offered)
-        if write.is_whole:
+        self._awaited.discard(write.run_id)
+        if write.is_whole or not self._awaited or len(self._waiting) >= _MAX_APPENDS:
             self._gather_no_longer()
         self._go_on()
         return offered.done
@@ -107,6 +112,7 @@ class RunWriter:
             done.set_exception(StoreUnavailable("The database is closed."))
             return done
         self._rehearsals.append((rehearsal, done))
+        self._gather_no_longer()
         self._go_on()
         return done
 
@@ -151,9 +157,18 @@ class RunWriter:
 
     async def _gather(self) -> None:
         """Wait for appends of other runs under way, so that they share a transaction. A run that begins and ends with
-        its append does not wait, nor does one that is alone."""
-        waiting = {offered.write.run_id for offered in self._waiting}
-        if self._closed or self._under_way <= waiting or any(offered.write.is_whole for offered in self._waiting):
+        its append does not wait, nor does one that is alone, a full transaction, or what has a rehearsal behind it."""
+        forgotten = time.monotonic() - _UNDER_WAY_SECONDS
+        while self._under_way and next(iter(self._under_way.values())) < forgotten:
+            del self._under_way[next(iter(self._under_way))]
+        self._awaited = self._under_way.keys() - {offered.write.run_id for offered in self._waiting}
+        if (
+            not self._awaited
+            or self._closed
+            or self._rehearsals
+            or len(self._waiting) >= _MAX_APPENDS
+            or any(offered.write.is_whole for offered in self._waiting)
+        ):
             return
         loop = asyncio.get_running_loop()
         self._gathering = loop.create_future()
@@ -302,13 +317,15 @@ class RunWriter:
         written, failed = await write_batch(connection, [offered.write for offered in batch])
         refused = [offered.write for offered in batch if offered.write.run_id not in {*written, *failed}]
         found: dict[bytes, Any] = await appends.heads(connection, refused) if refused else {}
+        now = time.monotonic()
         for offered in batch:
             run_id = offered.write.run_id
+            self._under_way.pop(run_id, None)
             if run_id in written:
-                (self._under_way.add if offered.write.is_running else self._under_way.discard)(run_id)
+                if offered.write.is_running:
+                    self._under_way[run_id] = now
                 offered.settle(None)
             else:
-                self._under_way.discard(run_id)
                 head, has_gone_back = found.get(run_id), self._has_gone_back
                 refusal = appends.conflict(offered.write, head, has_gone_back=has_gone_back)
                 offered.settle(failed.get(run_id) or refusal)
