@@ -440,9 +440,11 @@ async def test_versions_are_told_apart_by_their_number_where_the_checksum_is_not
 
 
 @pytest.mark.slow
-async def test_one_package_without_a_wheel_keeps_the_others_linked_to_the_cache(tmp_path: Path) -> None:
-    quiet = BACKEND.replace("left = os.fork()", "left = 1")
-    source = {"built-1.0/backend.py": quiet, "built-1.0/pyproject.toml": PROJECT}
+async def test_what_builds_a_package_changes_no_other_environment(tmp_path: Path) -> None:
+    changed = "Path(os.environ['TMPDIR']).glob('../../lib/*/site-packages/dify_plugin.py')"
+    changing = f"from pathlib import Path\n    [left] = {changed}\n    left.write_text('VERSION = None')\n    left = 1"
+    evil = BACKEND.replace("left = os.fork()", changing)
+    source = {"built-1.0/backend.py": evil, "built-1.0/pyproject.toml": PROJECT}
     source["built-1.0/PKG-INFO"] = "Metadata-Version: 2.1\nName: built\nVersion: 1.0\n"
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w:gz") as tar:
@@ -461,8 +463,11 @@ async def test_one_package_without_a_wheel_keeps_the_others_linked_to_the_cache(
 
     place = await make_environment(wanted, tmp_path / "environments", python=OWN, uv=uv)
 
-    [packages_] = place.glob("lib/*/site-packages")
-    assert (packages_ / "dify_plugin.py").stat().st_nlink > 1
-    assert (packages_ / "built.txt").stat().st_nlink == 1
-    # What was built has run code of its own, and so its bytecode is nobody else's.
-    assert [path.stat().st_nlink for path in packages_.glob("__pycache__/dify_plugin.*.pyc")] == [1]
+    other = await make_environment(Requirements(wanted.lines[1:]), tmp_path / "environments", python=OWN, uv=uv)
+
+    said = {each: [path.read_text() for path in each.glob("lib/*/*/dify_plugin.py")] for each in (place, other)}
+    assert said == {place: ["VERSION = None"], other: ["VERSION = '0.1'"]}
+    bytecode = {each: [*each.glob("lib/*/*/__pycache__/dify_plugin.*.pyc")] for each in (place, other)}
+    # That of the other is kept for further ones.
+    assert [[path.stat().st_nlink for path in bytecode[each]] for each in (place, other)] == [[1], [2]]
+    assert [*place.glob("lib/*/*/built.txt")] != []

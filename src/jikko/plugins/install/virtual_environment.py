@@ -172,18 +172,16 @@ async def make_environment(wanted: Requirements, environments: Path, *, python: 
 
 
 async def _make(place: Path, wanted: Requirements, day: list[str], python: Path, uv: Uv) -> None:
-    listed = _emptied(place) / "requirements.txt"
-    listed.write_text(wanted.text)
-    venv = ("venv", "--quiet", "--allow-existing", "--python", str(python), str(place))
-    await uv.run(*venv, folder=place, write=(place,), python=python)
+    listed = await _begin(place, wanted, python, uv)
     options = ["pip", "install", "--quiet", "--python", str(place / "bin/python"), *day]
     options += ["--require-hashes"] if wanted.hashed else []
     built = False
     try:
         await uv.run(*options, "--only-binary", ":all:", "-r", str(listed), folder=place, write=(place,), python=python)
     except PackageRefused as refused:
-        # Some package has no wheel: its own code builds one, here and now, and so with nothing that others use. All
-        # others of a lock come from the cache first, to which they are linked.
+        # Some package has no wheel: its own code builds one, here and now, and so with nothing that others use. What is
+        # there may be linked to the common cache. All others of a lock are copied from that first.
+        await _begin(place, wanted, python, uv)
         if wanted.hashed:
             await _install_wheels(wanted, listed, str(refused), options, python, uv)
         built, own = True, place / "build-cache"
@@ -195,11 +193,20 @@ async def _make(place: Path, wanted: Requirements, day: list[str], python: Path,
     make_file(place / _READY)
 
 
+async def _begin(place: Path, wanted: Requirements, python: Path, uv: Uv) -> Path:
+    """Make an empty environment. Returns the file with what is wanted."""
+    listed = _emptied(place) / "requirements.txt"
+    listed.write_text(wanted.text)
+    venv = ("venv", "--quiet", "--allow-existing", "--python", str(python), str(place))
+    await uv.run(*venv, folder=place, write=(place,), python=python)
+    return listed
+
+
 async def _install_wheels(
     wanted: Requirements, listed: Path, reason: str, options: list[str], python: Path, uv: Uv
 ) -> None:
-    """Install the packages of a lock that have wheels; none, if ``reason``, with which the installer refused all, names
-    none without. ``listed``: The file with all of them; one with these is written beside it.
+    """Install copies of the packages of a lock that have wheels; none, if ``reason``, with which the installer refused
+    all, names none without. ``listed``: The file with all of them; one with these is written beside it.
     """
     lines, place = wanted.lines, listed.parent
     some = listed.with_name("with-wheels.txt")
@@ -209,7 +216,7 @@ async def _install_wheels(
             return
         lines = left
         some.write_text(Requirements(lines).text)
-        only = ("--no-deps", "--only-binary", ":all:", "-r", str(some))
+        only = ("--no-deps", "--only-binary", ":all:", "--link-mode", "copy", "-r", str(some))
         try:
             await uv.run(*options, *only, folder=place, write=(place,), python=python)
         except PackageRefused as refused:
