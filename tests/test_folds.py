@@ -14,36 +14,26 @@ ALL: Final = {kind.__name__: kind for kind in get_args(Event)}
 OF_NODES: Final = {name for name, kind in ALL.items() if issubclass(kind, NodeEvent)}
 
 LEFT_OUT: Final[Mapping[str, str]] = {
-    "record.py": "NodeText "
-    "AgentLogged NodeAttempted NodeFinished NodeStarted ContainerStarted ReasoningChunk RoundFinished "
+    "record.py": "AgentLogged NodeAttempted NodeFinished NodeStarted ContainerStarted ReasoningChunk RoundFinished "
     "RoundStarted RunBegan RunParked RunRetried StepRecorded TextChunk TextReplaced UnknownEvent",
-    "engine/state.py": "NodeText AgentLogged ReasoningChunk RunRetried UnknownEvent",
-    "engine/retry_log.py": "NodeText "
-    "AgentLogged FormClosed FormRequested RunBegan RunFinished RunParked RunPaused RunRecovered "
+    "engine/state.py": "AgentLogged ReasoningChunk RunRetried UnknownEvent",
+    "engine/retry_log.py": "AgentLogged FormClosed FormRequested RunBegan RunFinished RunParked RunPaused RunRecovered "
     "RunResumed StepRecorded TextReplaced UnknownEvent",
-    "runs/memory/run_memory.py": "NodeText "
-    "AgentLogged NodeAttempted ReasoningChunk RunBegan RunFinished RunParked RunPaused "
-    "RunRecovered RunResumed RunRetried UnknownEvent",
-    "runs/turn_fold.py": "NodeText "
-    "ContainerStarted NodeStarted ReasoningChunk RoundFinished RoundStarted RunBegan RunParked "
+    "runs/memory/run_memory.py": "NodeAttempted RunFinished RunParked RunPaused RunRecovered RunResumed RunRetried "
+    "UnknownEvent",
+    "runs/turn_fold.py": "ContainerStarted NodeStarted ReasoningChunk RoundFinished RoundStarted RunBegan RunParked "
     "RunRecovered StepRecorded UnknownEvent",
-    "runs/activity.py": "NodeText "
-    "AgentLogged ContainerStarted FormClosed FormRequested NodeAttempted ReasoningChunk "
+    "runs/activity.py": "AgentLogged ContainerStarted FormClosed FormRequested NodeAttempted ReasoningChunk "
     "RoundFinished RoundStarted StepRecorded TextReplaced UnknownEvent",
-    "runs/reading/node_executions.py": "NodeText "
-    "AgentLogged FormClosed ReasoningChunk RoundFinished RoundStarted RunBegan "
+    "runs/reading/node_executions.py": "AgentLogged FormClosed ReasoningChunk RoundFinished RoundStarted RunBegan "
     "RunFinished RunParked RunPaused RunRecovered RunResumed RunRetried RunStarted StepRecorded TextChunk TextReplaced "
     "UnknownEvent",
-    "dify/dify_events.py": "NodeText "
-    "RunBegan RunParked RunPaused RunRecovered RunResumed RunRetried StepRecorded UnknownEvent",
-    "dify/turn_events.py": "NodeText "
-    "AgentLogged ContainerStarted FormClosed NodeAttempted NodeStarted RoundFinished "
+    "dify/dify_events.py": "RunBegan RunParked RunPaused RunRecovered RunResumed RunRetried StepRecorded UnknownEvent",
+    "dify/turn_events.py": "AgentLogged ContainerStarted FormClosed NodeAttempted NodeStarted RoundFinished "
     "RoundStarted RunBegan RunParked RunPaused RunRecovered RunResumed RunRetried StepRecorded UnknownEvent",
-    "observing/traces/spans.py": "NodeText "
-    "AgentLogged ContainerStarted FormClosed FormRequested NodeStarted ReasoningChunk "
+    "observing/traces/spans.py": "AgentLogged ContainerStarted FormClosed FormRequested NodeStarted ReasoningChunk "
     "RoundFinished RoundStarted RunBegan StepRecorded TextChunk TextReplaced UnknownEvent",
-    "cli/running/run_progress.py": "NodeText "
-    "AgentLogged FormClosed ReasoningChunk RoundStarted RunBegan RunParked RunRecovered "
+    "cli/running/run_progress.py": "AgentLogged FormClosed ReasoningChunk RoundStarted RunBegan RunParked RunRecovered "
     "RunRetried StepRecorded TextReplaced UnknownEvent",
 }
 

@@ -1,7 +1,7 @@
 """Events of a run: the one vocabulary that engine, log, API and CLI share.
 
 A run's log is a list of these, numbered from 0; all else is a fold over it. They never change, nor form cycles: a field
-that is added needs a default. A new event that folds use raises ``LOG_FORMAT`` and ``RunRecord.format``.
+that is added needs a default. A new event raises ``LOG_FORMAT`` and ``RunRecord.format``.
 """
 
 from typing import Final, Literal, TypeAlias
@@ -237,20 +237,19 @@ class TextReplaced(Struct, tag_field="event", tag="text_replaced", kw_only=True,
 
 
 class ReasoningChunk(Struct, tag_field="event", tag="reasoning_chunk", kw_only=True, omit_defaults=True, gc=False):
-    """A piece of a model's reasoning. Source: docs/dify-behaviour.md, “Order of streamed text”."""
+    """A piece of a model's reasoning. Source: docs/dify-behaviour.md, “Order of streamed text”.
+
+    Or of what it says and the run does not show: ``node_id`` and ``text`` are empty then, and 0.1.1 passes it over.
+    """
 
     at: float
     node_id: str
     text: str
     final: bool = False
-
-
-class NodeText(Struct, tag_field="event", tag="node_text", kw_only=True, omit_defaults=True, gc=False):
-    """Pieces of what a model says and the run does not show. The last ones may be missing: the outputs have them."""
-
-    at: float
-    execution_id: str
-    text: str
+    execution_id: str = ""
+    """Of the model that says ``said``; else empty."""
+    said: str = ""
+    """The last of it may be missing: the outputs have it all."""
 
 
 class AgentLogged(Struct, tag_field="event", tag="agent_logged", kw_only=True, omit_defaults=True, gc=False):
@@ -386,7 +385,6 @@ Event: TypeAlias = (
     | TextChunk
     | TextReplaced
     | ReasoningChunk
-    | NodeText
     | AgentLogged
     | StepRecorded
     | FormRequested

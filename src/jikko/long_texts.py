@@ -19,7 +19,7 @@ from jikko.events import (
     Event,
     NodeAttempted,
     NodeFinished,
-    NodeText,
+    ReasoningChunk,
     RoundFinished,
     RoundStarted,
     RunFinished,
@@ -206,9 +206,12 @@ def first_long(events: Sequence[Event]) -> tuple[int, LongTexts] | None:
     told: list[Json] = []
     for event in events:
         kind = type(event)
-        if kind is TextChunk or kind is TextReplaced or kind is NodeText:
+        if kind is TextChunk or kind is TextReplaced:
             if event.text[IS_LONG]:  # type: ignore[union-attr]
                 told += [event.text]  # type: ignore[union-attr]
+        elif kind is ReasoningChunk:
+            if event.said[IS_LONG]:  # type: ignore[union-attr]
+                told += [event.said]  # type: ignore[union-attr]
         elif kind is NodeFinished:
             told += [event.outputs, event.inputs, event.process_data]  # type: ignore[union-attr]
         elif kind is RoundFinished or kind is RunFinished:

@@ -18,7 +18,6 @@ from jikko.events import (
     NodeAttempted,
     NodeFinished,
     NodeStarted,
-    NodeText,
     ReasoningChunk,
     Round,
     RoundFinished,
@@ -178,7 +177,7 @@ class Story:
         elif choice == 2:
             selector = (one.started.node_id, self._random.choice(["text", "output"]))
             self._say(TextChunk, text=self._word(), selector=selector)
-            self._say(NodeText, execution_id=one.id, text=self._word())
+            self._say(ReasoningChunk, node_id="", text="", execution_id=one.id, said=self._word())
         elif choice == 3 and kind == "llm":
             self._say(ReasoningChunk, node_id=one.started.node_id, text=self._word(), final=self._random.random() < 0.5)
         elif choice == 4 and self._random.random() < 0.2:

@@ -112,12 +112,12 @@ def test_each_round_has_its_own_text_also_when_the_log_is_gone_through_later(
 
     def both_speak() -> bool:
         log = slow.api("GET", f"runs/{run}/log").json()["data"]
-        said[:] = [event for event in log if event["event"] == "node_text"]
+        said[:] = [event for event in log if event.get("said")]
         return len(said) == 2
 
     wait_for(both_speak)
     for one in said:
-        item = one["text"][0]
+        item = one["said"][0]
         assert item in "一二"
         page.goto(f"{slow.url}/runs/{run}?node={one['execution_id']}")
         expect(page.locator('.inspector .msg [aria-busy="true"]')).to_have_text(f"{item}: 最初の\n<b>words</b>")

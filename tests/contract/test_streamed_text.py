@@ -34,6 +34,10 @@ def text(piece: str = "日本語🔑") -> TextChunk:
     return TextChunk(at=1000.0, text=piece, selector=("node 1", "text"))
 
 
+def said(piece: str) -> ReasoningChunk:
+    return ReasoningChunk(at=1.0, node_id="", text="", execution_id="e", said=piece)
+
+
 def thought(piece: str = "hm") -> ReasoningChunk:
     return ReasoningChunk(at=1000.0, text=piece, node_id="node 1")
 
@@ -119,11 +123,13 @@ async def test_whoever_waits_for_what_was_before_it_does_not_wait_for_it(store: 
     assert (live.durable_count, live.visible_count) == (3, 4)
 
 
-@pytest.mark.parametrize("pieces", [["文" * 65_537], ["a"] * 300], ids=["characters", "pieces"])
-async def test_much_of_it_is_written_at_once(store: RunStore, pieces: list[str]) -> None:
+@pytest.mark.parametrize(
+    "pieces", [[text("文" * 65_537)], [said("文" * 65_537)], [text("a")] * 300], ids=["characters", "aside", "pieces"]
+)
+async def test_much_of_it_is_written_at_once(store: RunStore, pieces: list[Event]) -> None:
     live = await begun(store, LONG)
     for piece in pieces:
-        live.append([text(piece)])
+        live.append([piece])
 
     await until(lambda: live.durable_count > 2)
 

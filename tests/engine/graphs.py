@@ -45,6 +45,7 @@ class Work:
     """Pieces of ``value`` that each attempt streams."""
     name: str
     """Of the output that is streamed."""
+    is_model: bool
     tokens: int
     """What each attempt uses."""
     calls: list[str] = field(default_factory=list)
@@ -63,6 +64,7 @@ class Work:
             data.get("pauses", 0),
             data.get("says") or [],
             data.text("name", "value"),
+            data.get("is_model", False),
             data.get("tokens", 0),
         )
 
@@ -73,7 +75,7 @@ class Work:
             await asyncio.sleep(0)
         self.acted.append(ctx.execution_id)
         for text in self.says:
-            ctx.say(self.name, text)
+            ctx.say(self.name, text, by_model=self.is_model)
         if self.fails < 0 or self.calls.count(ctx.execution_id) <= self.fails:
             raise NodeFailure(f"{ctx.node_id} broke", kind="TestError", usage=self._usage())
         outputs = {"value": self.value}

@@ -6,7 +6,7 @@ See docs/dify-behaviour.md, “Order of streamed text”.
 import pytest
 
 from jikko.dsl.document import NodeEntry
-from jikko.events import NodeStarted, NodeText, TextChunk
+from jikko.events import NodeStarted, ReasoningChunk, TextChunk
 from tests.engine.graphs import Log, edges, graph, iterating, node, resume, run
 
 pytestmark = pytest.mark.anyio
@@ -194,24 +194,45 @@ async def test_texts_that_are_streamed_at_the_same_time_are_shown_whole_one_behi
 
 async def test_what_a_model_says_and_the_run_does_not_show_is_told_beside_it_in_few_events() -> None:
     says = ["東", "京", "🗼"] * 50
-    talks = node("talks", name="text", says=says, value="東京")
-    inner = node("inner", container="each", name="text", says=says, value="東京")
+    talks = node("talks", is_model=True, says=says, value="東京")
+    inner = node("inner", container="each", is_model=True, says=says, value="東京")
     box = [node("items", value=["x", "y"]), *iterating("each", ["inner", "value"]), inner]
     ways = "start --> talks", "talks --> items", "items --> each", "each-start --> inner", "each --> last"
     log = await run(graph([talks, *box, node("last", value="z"), end("last")], edges(*ways, "last --> end")))
 
-    said = [event for event in log.events if isinstance(event, NodeText)]
+    said = said_in(log)
     names = {event.execution_id: event.node_id for event in log.events if isinstance(event, NodeStarted)}
     assert {names[event.execution_id] for event in said} == {"talks", "inner"}
-    assert "".join(says).startswith("".join(event.text for event in said if names[event.execution_id] == "talks"))
+    assert "".join(says).startswith("".join(event.said for event in said if names[event.execution_id] == "talks"))
     assert len(said) < len(says)
     assert log.text == "z"
 
 
 async def test_what_the_run_shows_is_told_once() -> None:
-    talks = node("talks", name="text", says=["東", "京"], value="東京")
+    talks = node("talks", name="text", is_model=True, says=["東", "京"], value="東京")
     shown = node("end", "end", outputs=[{"variable": "t", "value_selector": ["talks", "text"]}])
     log = await run(graph([talks, shown], edges("start --> talks", "talks --> end")))
 
     assert log.text == "東京"
-    assert not any(isinstance(event, NodeText) for event in log.events)
+    assert not said_in(log)
+
+
+async def test_what_a_failed_attempt_said_and_was_not_told_yet_is_no_part_of_the_next() -> None:
+    retry = {"retry_enabled": True, "max_retries": 1, "retry_interval": 1}
+    talks = node("talks", is_model=True, says=["東", "京"], value="東京", fails=1, retry_config=retry)
+    ways = edges("start --> talks", "talks --> last", "last --> end")
+    log = await run(graph([talks, node("last", value="z"), end("last")], ways))
+
+    assert [event.said for event in said_in(log)] == ["東", "東"]
+
+
+async def test_a_tool_that_says_what_no_answer_quotes_is_not_told_beside_the_run() -> None:
+    talks = node("talks", name="text", says=["東", "京"], value="東京")
+    ways = edges("start --> talks", "talks --> last", "last --> end")
+    log = await run(graph([talks, node("last", value="z"), end("last")], ways))
+
+    assert not said_in(log)
+
+
+def said_in(log: Log) -> list[ReasoningChunk]:
+    return [event for event in log.events if isinstance(event, ReasoningChunk) and event.said]

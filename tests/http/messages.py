@@ -12,7 +12,7 @@ import msgspec
 
 from jikko.dify import bodies, conversation_bodies, dify_events
 from jikko.dify.knowledge import document_bodies
-from jikko.events import Event, FormRequested
+from jikko.events import Event, FormRequested, ReasoningChunk
 from jikko.knowledge.documents import IndexingStatus
 from jikko.ports.stores.knowledge.records import Document, MetadataField
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message
@@ -55,6 +55,7 @@ def _of(make: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
     yield "log", bodies.log_entry(record)
     for kind in get_args(Event):
         yield kind.__name__, dify_events.event_message(record, make(kind))
+    yield "ReasoningChunk shown", dify_events.event_message(record, make(ReasoningChunk, said=""))
     for node_type in ("iteration", "loop", "tool", "http-request"):
         for kind in get_args(Event):
             if "node_type" in kind.__struct_fields__:

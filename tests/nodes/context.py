@@ -168,7 +168,7 @@ class FakeContext:
     def now(self) -> float:
         return self.at
 
-    def say(self, name: str, text: str, *, soon: bool = False) -> None:
+    def say(self, name: str, text: str, *, soon: bool = False, by_model: bool = False) -> None:
         self.text_chunks.append((name, text))
 
     def think(self, text: str, *, final: bool = False) -> None:

@@ -7,6 +7,7 @@ import pytest
 from jikko.events import (
     Event,
     NodeFinished,
+    ReasoningChunk,
     RoundStarted,
     RunFinished,
     RunStarted,
@@ -35,6 +36,7 @@ def finished(**values: Any) -> NodeFinished:
         pytest.param(RoundStarted(at=1.0, round=1, variables={"item": LONG * 2}, **OF_A_NODE), id="an item of a round"),
         pytest.param(StepRecorded(at=1.0, execution_id="e", kind="tool", request="", answer=[LONG] * 2), id="a tool"),
         pytest.param(TextChunk(at=1.0, text=LONG * 2, selector=("n", "text")), id="a piece of text"),
+        pytest.param(ReasoningChunk(at=1.0, node_id="", text="", said=LONG * 2), id="what a model says aside"),
         pytest.param(TextReplaced(at=1.0, text=LONG * 2), id="another text"),
         pytest.param(RunFinished(at=2.0, status="succeeded", outputs={"x": [LONG] * 2}, elapsed=1.0), id="the end"),
     ],

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from jikko.assemble import Assembly, assemble
-from jikko.events import RunStarted
+from jikko.events import Event, RunStarted, UnknownEvent
 from jikko.ids import new_id
 from jikko.ports.cluster import JobDue, OrphanedRuns, RunChanged, RunsMoved, StopRun
 from jikko.record import RunIdentity, RunRecord
@@ -35,7 +35,7 @@ class Scene:
     counts: list[int]
     """How many runs it said that it has found."""
 
-    async def run_of(self, holder: str) -> str:
+    async def run_of(self, holder: str, *events: Event) -> str:
         """A run that another process has begun."""
         published = await self.assembly.apps.publish(ECHO.encode(), source="echo")
         identity = RunIdentity(
@@ -48,7 +48,7 @@ class Scene:
             user="someone",
         )
         live = RunLog(self.assembly.store, RunRecord(identity=identity, holder=holder))
-        live.append([RunStarted(at=1.0, inputs={"q": "x"}, system={})])
+        live.append([RunStarted(at=1.0, inputs={"q": "x"}, system={}), *events])
         await live.committed()
         return identity.run_id
 
@@ -102,6 +102,15 @@ async def test_what_earlier_servers_left_is_not_what_this_one_has(scene: Scene) 
 
     assert scene.counts == [2]
     assert await scene.holder(runs[0]) == f"{server}/1"
+
+
+async def test_a_run_with_an_event_of_a_newer_version_is_left_to_that_whatever_its_record_says(scene: Scene) -> None:
+    run_id = await scene.run_of("s/0", UnknownEvent(at=1.5, kind="noted"))
+
+    taken = await scene.member.take_over(OrphanedRuns(holder="s/0"))
+
+    assert (taken.count, taken.is_whole) == (0, False)
+    assert await scene.holder(run_id) == "s/0"
 
 
 @dataclass

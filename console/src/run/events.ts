@@ -88,7 +88,6 @@ export type RunEvent =
       }
     >
   | Of<'step_recorded', { execution_id: string; kind: 'model' | 'tool' }>
-  | Of<'node_text', { execution_id: string; text: string }>
-  | Of<'reasoning_chunk', { node_id: string; text: string; final?: boolean }>
+  | Of<'reasoning_chunk', { node_id: string; text: string; final?: boolean; execution_id?: string; said?: string }>
   | Of<'form_requested', Form & { form: Values; expires_at?: number }>
   | Of<'form_closed', Form & { action_id: string | null; action_text?: string; data?: Values }>

@@ -168,14 +168,14 @@ function step(run: Draft, event: RunEvent, before: RunState) {
       })
     case 'text_chunk':
     case 'reasoning_chunk': {
+      if (event.event === 'reasoning_chunk' && event.said) {
+        const speaker = find(run, event.execution_id ?? '')
+        return say(run, speaker, event.at, (speaker?.said ?? '') + event.said)
+      }
       const key = event.event === 'text_chunk' ? event.selector.join('.') : `${event.node_id}.reasoning`
       run.text.set(key, (run.text.get(key) ?? '') + event.text)
       const speaker = event.event === 'text_chunk' ? run.nodes.get(event.selector[0] ?? '')?.last : undefined
       return say(run, run.executions[speaker ?? -1], event.at)
-    }
-    case 'node_text': {
-      const speaker = find(run, event.execution_id)
-      return say(run, speaker, event.at, (speaker?.said ?? '') + event.text)
     }
     case 'text_replaced':
       run.text.clear()

@@ -140,7 +140,7 @@ def _described(record: RunRecord, event: Event) -> tuple[str, Struct] | None:
             return "iteration_next", stream_messages.NextRound(**_container(event), index=event.round)
         case RoundFinished() if event.node_type == "loop" and event.error is None and not event.last:
             return "loop_next", stream_messages.NextLoopRound(**_container(event), index=event.round + 1)
-        case ReasoningChunk():
+        case ReasoningChunk() if not event.said:
             return "reasoning_chunk", stream_messages.ReasoningData(event.text, event.node_id, event.final)
         case AgentLogged():
             return "agent_log", _agent_log(event)

@@ -101,7 +101,7 @@ class TurnEvents(MessageEvents):
                 return [self.piece(event)]
             case TextReplaced():
                 return [TextReplacedMessage(*place, event.text, event.reason)]
-            case ReasoningChunk():
+            case ReasoningChunk() if not event.said:
                 data = Reasoning(place.message_id, event.text, event.node_id, event.final)
                 return [ReasoningMessage(*place, data)]
         message = event_message(record, event)

@@ -14,7 +14,6 @@ from jikko.events import (
     ContainerStarted,
     FormClosed,
     NodeStarted,
-    NodeText,
     ReasoningChunk,
     RoundFinished,
     RoundStarted,
@@ -115,7 +114,7 @@ class NodeContext:
     def now(self) -> float:
         return self._loop.events.clock()
 
-    def say(self, name: str, text: str, *, soon: bool = False) -> None:
+    def say(self, name: str, text: str, *, soon: bool = False, by_model: bool = False) -> None:
         # Text of nodes in containers is shown when the container's value is. Source: docs/dify-behaviour.md,
         # “Order of streamed text”.
         if self._loop.has_ended:
@@ -127,7 +126,7 @@ class NodeContext:
                 self._loop.events.flush()
             if shown:
                 return
-        if name == "text" and text and not soon:
+        if by_model:
             self._say_hidden(text)
 
     def _say_hidden(self, text: str) -> None:
@@ -136,10 +135,15 @@ class NodeContext:
             self._hidden = []
         self._hidden.append(text)
         if not 0 <= (now := self.now()) - self._hidden_at < _TEXT_SECONDS:
-            event = NodeText(at=now, execution_id=self.execution_id, text="".join(self._hidden))
+            said = "".join(self._hidden)
+            event = ReasoningChunk(at=now, node_id="", text="", execution_id=self.execution_id, said=said)
             self._hidden, self._hidden_at = [], now
             self._loop.events.emit(event)
             self._loop.events.flush()
+
+    def forget_hidden(self) -> None:
+        """The attempt has failed: what it said and is in no event yet belongs to no other."""
+        self._hidden, self._hidden_at = None, 0.0
 
     def think(self, text: str, *, final: bool = False) -> None:
         if self._started.rounds or self._loop.has_ended:

@@ -291,6 +291,7 @@ class Runner(RunLoop):
             # Waits here, in the node's own task: Dify sleeps where all events of the run pass.
             await asyncio.sleep(node.retry_wait)
             self._attempted(started, failure, attempt, began)
+            context.forget_hidden()
         else:
             # The run is not this process's any more; its new holder runs the node.
             self._leave(frame, node)

@@ -77,9 +77,12 @@ class Context(Protocol):
     def now(self) -> float:
         """Seconds since the Unix epoch."""
 
-    def say(self, name: str, text: str, *, soon: bool = False) -> None:
+    def say(self, name: str, text: str, *, soon: bool = False, by_model: bool = False) -> None:
         """Stream a piece of the output variable ``name`` before the node ends.
-        ``soon``: Whether with what comes next: for a node that ends, or says more, before it waits.
+
+        Args:
+            soon: Whether with what comes next: for a node that ends, or says more, before it waits.
+            by_model: Whether a model says it, so that the page of the run tells it also where the run does not show it.
         """
 
     def think(self, text: str, *, final: bool = False) -> None:

@@ -155,6 +155,9 @@ class Recovery:
             taken.logs.append(log)
         except LogDamaged as damage:
             await self._end_damaged(record, damage)
+        except LogTooNew:
+            taken.is_whole = False
+            return
         except ServerStopping:
             raise
         except Exception:

@@ -86,7 +86,7 @@ class TextStream:
 
     def _say(self, text: str) -> None:
         self._texts.append(text)
-        self._ctx.say("text", text)
+        self._ctx.say("text", text, by_model=True)
 
     def _show(self, pieces: list[Piece]) -> None:
         for piece in pieces:
@@ -98,7 +98,7 @@ class TextStream:
                 text = piece.text if self._begun else piece.text.lstrip()
                 self._begun = self._begun or bool(text)
                 if text:
-                    self._ctx.say("text", text)
+                    self._ctx.say("text", text, by_model=True)
 
 
 FORMATS = ("tagged", "separated")

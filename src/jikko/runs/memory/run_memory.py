@@ -18,7 +18,6 @@ from jikko.events import (
     FormRequested,
     NodeFinished,
     NodeStarted,
-    NodeText,
     ReasoningChunk,
     RoundFinished,
     Rounds,
@@ -294,7 +293,7 @@ async def sizes_of(events: Sequence[Event], store: RunStore, share: TimeSlice) -
 
 # Streamed text.
 
-STREAMED: Final = frozenset((TextChunk, ReasoningChunk, NodeText))
+STREAMED: Final = frozenset((TextChunk, ReasoningChunk))
 """Events that tell no result and come by the token: those of a while are written together."""
 TRANSIENT: Final = STREAMED | {NodeStarted, TextReplaced, AgentLogged, RoundStarted, RunBegan}
 """Events that tell no result, so that they may be shown before they are durable."""
@@ -323,7 +322,7 @@ class TextDelay:
             write: Called when they have waited, if ``end`` was not before.
         """
         for event in cast(Sequence[TextChunk], events):
-            self._characters += len(event.text)
+            self._characters += len(event.text or getattr(event, "said", ""))
         self._pieces += len(events)
         if self._characters > _MAX_CHARACTERS or self._pieces > _MAX_PIECES:
             self.end()
