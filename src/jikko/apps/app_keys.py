@@ -83,17 +83,18 @@ class AppKeys:
                 if entry.digest == hashed:
                     await self._store.delete_key(app_id, entry.id)
 
-    async def authenticate(self, key: bytes) -> App:
+    async def authenticate(self, key: bytes, counted: bytes | None = None) -> App:
         """The app that a key opens.
 
-        Looked up by the key's digest, so that how long it takes tells nothing of any key. ``key``: its digest. Raises
-        ``Unauthorized``: no app has that key; ``TooManyRequests``: the key was used too often in the last minute."""
+        Looked up by the key's digest, so that how long it takes tells nothing of any key. ``key``: its digest.
+        ``counted``: what its requests are counted by, if that is another. Raises ``Unauthorized``: no app has that key;
+        ``TooManyRequests``: it was used too often in the last minute."""
         app = await self._store.app_of_key(key)
         if app is None:
             raise Unauthorized("Access token is invalid")
         # As in `count_request`, without a coroutine for each request.
         if self._rate is not None:
-            await self._rate.take(key)
+            await self._rate.take(counted or key)
         if self._uses is not None:
             self._uses.note(key)
         return app

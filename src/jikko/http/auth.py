@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Final
 
-from jikko.apps.keys import SHARED, digest
+from jikko.apps.keys import SHARED, digest, key_for
 from jikko.errors import Unauthorized
 from jikko.http.requests import Request
 from jikko.ports.stores.app_store import App
@@ -17,11 +17,15 @@ _MAX_KEPT_BYTES: Final = 200
 def api_key(request: Request) -> bytes:
     """The digest of the API key that a request was sent with, whether it opens an app or not.
     Raises ``Unauthorized``: there is none."""
+    return _digests_of(request)[0]
+
+
+def _digests_of(request: Request) -> tuple[bytes, bytes]:
     value = request.header_bytes(b"authorization") or b""
-    key = _kept_digest(value) if len(value) <= _MAX_KEPT_BYTES else _digest(value)
-    if key is None:
+    found = _kept_digests(value) if len(value) <= _MAX_KEPT_BYTES else _digests(value)
+    if found is None:
         raise Unauthorized("Authorization header must be provided and start with 'Bearer'")
-    return key
+    return found
 
 
 async def authenticated(request: Request) -> App:
@@ -30,7 +34,7 @@ async def authenticated(request: Request) -> App:
     last minute."""
     if request.app is None:
         try:
-            request.app = await request.api.app_keys.authenticate(api_key(request))
+            request.app = await request.api.app_keys.authenticate(*_digests_of(request))
         except Unauthorized:
             if apps := await request.api.app_keys.opened_by(_sent_key(request)):
                 which = ", ".join(app.id for app in apps[:_MAX_NAMED])
@@ -63,11 +67,18 @@ def _sent_key(request: Request) -> str:
     return key.strip() if scheme.lower() == "bearer" else ""
 
 
-def _digest(authorization: bytes) -> bytes | None:
+def _digests(authorization: bytes) -> tuple[bytes, bytes] | None:
+    """That of the key, and the one that its requests are counted by: all parts of a key for several apps have one."""
     scheme, _, key = str(authorization, "latin-1").partition(" ")
     key = key.strip()
-    return digest(key) if key and scheme.lower() == "bearer" else None
+    if not key or scheme.lower() != "bearer":
+        return None
+    shared, is_part, app_id = key.partition("@")
+    if is_part and key.startswith(SHARED):
+        return digest(key_for(shared, app_id.lower())), digest(shared)
+    own = digest(key)
+    return own, own
 
 
 # Hashing takes longer than looking it up.
-_kept_digest = lru_cache(1_000)(_digest)
+_kept_digests = lru_cache(1_000)(_digests)

@@ -156,3 +156,13 @@ async def test_it_is_limited_as_one_key(world: World, apps: list[App]) -> None:
         statuses = [(await client.get("/v1/models")).status_code for _ in range(2)]
         statuses += [(await client.post("/v1/responses", json={"model": "west", "input": "a"})).status_code] * 1
         assert [*statuses, (await client.get("/v1/models")).status_code] == [200, 200, 200, 429]
+
+
+async def test_its_parts_are_counted_with_it_and_take_ids_in_any_case(world: World, apps: list[App]) -> None:
+    api = api_of(world, world.process(), 4)
+    opened = Opened(api, await api.app_keys.share(apps[:2]))
+    statuses = []
+    for behind in ("", f"@{apps[0].id}", f"@{apps[1].id.upper()}", f"@{apps[2].id}", "", "", f"@{apps[0].id}"):
+        async with opened.client(opened.key + behind) as client:
+            statuses.append((await client.get("/v1/models")).status_code)
+    assert statuses == [200, 200, 200, 401, 200, 429, 429]
