@@ -4,6 +4,7 @@ The inverse of ``conversation_bodies``. Source: docs/dify-behaviour.md, “Conve
 """
 
 import ast
+import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -26,7 +27,7 @@ from jikko.values import Json
 
 Moment = Annotated[float, Meta(ge=0, lt=1e11)]
 """Seconds since the Unix epoch."""
-Id = Annotated[str, Meta(pattern="^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+Id = Annotated[str, Meta(pattern="^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\\Z")]
 _SIGNATURE: Final = r"\?[^\s()<>\"'`]*"
 _NUMBERS: Final = ("number", "integer", "float")
 _NO_RESOURCE: Final = ("id", "message_id", "created_at")
@@ -241,7 +242,9 @@ def value_of(value: Json, value_type: str) -> Json:
         found: Json = msgspec.json.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         try:
-            found = msgspec.to_builtins(ast.literal_eval(value))
+            found = ast.literal_eval(value)
+            if json.loads(json.dumps(found, allow_nan=False)) != found:
+                raise ValueError("it has what JSON has not, such as keys that are no text")
         except (SyntaxError, TypeError, MemoryError, RecursionError) as error:
             raise ValueError(str(error) or type(error).__name__) from None
     if value_type in _NUMBERS and (isinstance(found, bool) or not isinstance(found, int | float)):
