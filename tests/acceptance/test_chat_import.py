@@ -46,10 +46,10 @@ class Here(Command):
         self.name: str = entry["name"]
         self.key: str = entry["api_key"]
 
-    def take(self, there: DifyChats, *users: str, key: str = "", app: str = "") -> Outcome:
+    def take(self, there: DifyChats, *users: str, key: str = "", app: str = "", **settings: str) -> Outcome:
         named = [word for user in users or (USER,) for word in ("--user", user)]
         keys = ("--key", key or there.key, "--app", app or self.name)
-        return self("chat", "import", "--url", there.url, *keys, *named, "--json")
+        return self("chat", "import", "--url", there.url, *keys, *named, "--json", **settings)
 
     @contextmanager
     def served(self) -> Iterator[Client]:
@@ -196,6 +196,41 @@ def test_a_file_that_cannot_be_had_is_told_and_its_message_taken(here: Here, the
 
     assert (outcome.code, outcome.lines[0]["messages"], outcome.lines[0]["failed"]) == (1, 1, 1)
     assert "gone.png" in outcome.err
+
+
+def test_addresses_that_end_users_wrote_reach_nothing_inside(here: Here, there: DifyChats) -> None:
+    with DifyChats() as inside:
+        for number, url in enumerate((f"{inside.url}/files/x", f"{there.url}/open?to={inside.url}", "http://[bad/x")):
+            link = {**there.file("花.png"), "url": url, "transfer_method": "remote_url"}
+            there.say(USER, f"talk {number}", "look", "seen", message_files=[link])
+        there.fault = lambda path: (
+            (302, {"Location": f"{inside.url}/files/x"}, b"")
+            if path.startswith("/open")
+            else (404, {}, b"")
+            if path.startswith("/files/")
+            else None
+        )
+
+        outcome = here.take(there, JIKKO_HTTP_ALLOW="")
+
+        assert inside.asked == []
+    assert (outcome.code, outcome.lines[0]["messages"], outcome.lines[0]["failed"]) == (1, 3, 3)
+    assert outcome.err.count("cannot be had") == 3
+
+
+def test_a_message_that_another_conversation_has_here_is_told(here: Here, there: DifyChats) -> None:
+    taken = there.say(USER, "talk", "one", "1")
+    here.take(there)
+    there.say(USER, "other", "same id", "2", id=taken["id"])
+    there.say(USER, "other", "two", "3")
+
+    for messages in (1, 0):
+        outcome = here.take(there)
+        assert (outcome.code, outcome.lines[0]["messages"], outcome.lines[0]["failed"]) == (1, messages, 1)
+        assert f"message {taken['id']} is here already" in outcome.err
+    with here.served() as client:
+        assert said(client, "talk") == [("one", "1")]
+        assert said(client, "other") == [("two", "3")]
 
 
 def test_an_import_that_is_killed_goes_on_with_the_next_one(here: Here, there: DifyChats) -> None:

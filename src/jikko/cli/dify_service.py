@@ -14,13 +14,14 @@ import msgspec
 
 from jikko.cli.command_failure import Failure
 from jikko.exit_codes import ExitCode, of_answer
+from jikko.ports.http import HttpClient, HttpFailure, OutgoingRequest, Timeouts
 from jikko.terminal_text import harmless
 
 T = TypeVar("T")
 
 PAGE: Final = 100
 """Entries of a page: as many as Dify gives."""
-TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=10, sock_read=120)
+TIMEOUT: Final = aiohttp.ClientTimeout(total=1200, connect=10, sock_read=120)
 _ATTEMPTS: Final = 5
 """Of a request whose server has too much to do, or fails."""
 _LONGEST_WAIT: Final = 300.0
@@ -36,14 +37,16 @@ class NoDifyAnswer(Failure):
 class DifyService:
     """What a key opens."""
 
-    def __init__(self, session: Any, url: str, key: str, *, takes: str, wait: float = 1.0) -> None:
+    def __init__(self, session: Any, http: HttpClient, url: str, key: str, *, takes: str, wait: float = 1.0) -> None:
         """Args:
         session: Of aiohttp.
+        http: Fetches files from other addresses, which end users may have written.
         url: Of the server, with or without ``/v1`` at the end.
         takes: What key opens it, for whoever gave another one.
         wait: Seconds before a second attempt; twice as many before each further one.
         """
         self._session = session
+        self._http = http
         self._url = url.rstrip("/").removesuffix("/v1") + "/v1"
         self._headers = {"Authorization": f"Bearer {key}"}
         self._takes = takes
@@ -81,16 +84,31 @@ class DifyService:
         """What is behind a signed address; ``None`` if that cannot be had. Raises ``Failure``: this server does not
         answer now."""
         own = self._url.removesuffix("/v1")
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return None
         # A Dify without FILES_URL names itself by an address that only its own containers know.
         others = [f"{own}{parts.path}?{parts.query}"] if parts.path.startswith("/files/") else []
         for address in (*([url] if parts.scheme else []), *others):
-            try:
-                return await self._get(address, {}, attempts=2)
-            except Failure as failure:
-                if address.startswith(own) and failure.exit_code == ExitCode.UNAVAILABLE:
-                    raise
+            if address.startswith(f"{own}/"):
+                try:
+                    return await self._get(address, {}, attempts=2, allow_redirects=False)
+                except Failure as failure:
+                    if failure.exit_code == ExitCode.UNAVAILABLE:
+                        raise
+            # Redirects of this server, too, lead only where requests of apps may go.
+            if (content := await self._elsewhere(address)) is not None:
+                return content
         return None
+
+    async def _elsewhere(self, address: str) -> bytes | None:
+        request = OutgoingRequest(method="GET", url=address, timeouts=Timeouts(read=120.0), max_bytes=_MAX_BYTES)
+        try:
+            answer = await self._http.send(request)
+        except HttpFailure:
+            return None
+        return answer.body if answer.status == 200 else None
 
     def read(self, path: str, value: Any, kind: type[T]) -> T:
         """A value as what it is to be. Raises ``NoDifyAnswer``: it is something else."""
@@ -102,12 +120,14 @@ class DifyService:
     def unreadable(self, path: str, why: str) -> NoDifyAnswer:
         return NoDifyAnswer(f"{self._url}{path}: this is not what Dify's API answers: {why}")
 
-    async def _get(self, url: str, headers: dict[str, str], attempts: int = _ATTEMPTS) -> bytes:
+    async def _get(
+        self, url: str, headers: dict[str, str], attempts: int = _ATTEMPTS, *, allow_redirects: bool = True
+    ) -> bytes:
         wait = self._wait
         for attempt in range(1, attempts + 1):
             asked = 0.0
             try:
-                async with self._session.get(url, headers=headers) as response:
+                async with self._session.get(url, headers=headers, allow_redirects=allow_redirects) as response:
                     content = await self._read(response, url)
                     self._has_answered = True
                     if response.status == 200:

@@ -253,6 +253,11 @@ class ConversationStore(ABC):
             return None
         return found
 
+    async def conversation_of(self, message_id: str) -> str | None:
+        """The id of the conversation, whoever's it is, that has a message; ``None``: there is no such message."""
+        found = await self._message(_BY_ID, message_id)
+        return None if found is None else found.conversation_id
+
     async def message_of_run(self, run_id: str) -> Message | None:
         return await self._message(_BY_RUN, run_id)
 

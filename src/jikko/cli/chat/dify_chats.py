@@ -104,6 +104,10 @@ class ChatImport:
             raise Failure("it is here already, as one of another app or user")
         is_here, variables = first is not None, None
         async for message in self._messages(there, owner):
+            if await self._store.conversation_of(message.id) is not None:
+                counts.failed += 1
+                _warn(f"{owner.user}: message {message.id} is here already, in another conversation: left out")
+                continue
             if variables is None:
                 variables = await self._variables(there.id, owner.user) if self._has_variables else []
                 if is_here:
@@ -128,20 +132,20 @@ class ChatImport:
     async def _messages(self, there: ThereConversation, owner: ConversationOwner) -> AsyncIterator[ThereMessage]:
         """Messages that are not here, oldest first. The server lists pages from the newest to the oldest."""
         newest = page = await self._page(there.id, owner.user, "")
-        new, before = await self._new(page, owner), list[str]()
+        new, before = await self._new(page, there), list[str]()
         while len(page) == len(new) == _MESSAGES:
             if page[0].id in before:
                 raise self._service.unreadable("/messages", "its pages repeat themselves")
             before.append(page[0].id)
             page = await self._page(there.id, owner.user, before[-1])
-            new = await self._new(page, owner)
+            new = await self._new(page, there)
         for each in new if before else ():
             yield each
         # Read again, rather than kept: a conversation may have more text than fits.
         for follows in reversed(before[:-1]):
-            for each in await self._new(await self._page(there.id, owner.user, follows), owner):
+            for each in await self._new(await self._page(there.id, owner.user, follows), there):
                 yield each
-        for each in await self._new(newest, owner):
+        for each in await self._new(newest, there):
             if each is newest[-1] and each.is_unanswered and time.time() - each.created_at < _STILL_ANSWERED:
                 _warn(f"{owner.user}: message {each.id} is being answered there: left out until the next import")
             else:
@@ -153,10 +157,9 @@ class ChatImport:
         page = await self._service.page("/messages", **asked, **({"first_id": before} if before else {}))
         return [self._service.read("/messages", each, ThereMessage) for each in page]
 
-    async def _new(self, page: Sequence[ThereMessage], owner: ConversationOwner) -> list[ThereMessage]:
-        """Those that are not here."""
-        own = owner.app_id, owner.end_user_id
-        return [each for each in page if await self._store.message(*own, each.id) is None]
+    async def _new(self, page: Sequence[ThereMessage], there: ThereConversation) -> list[ThereMessage]:
+        """Those that this conversation has not here."""
+        return [each for each in page if await self._store.conversation_of(each.id) != there.id.lower()]
 
     async def _variables(self, conversation_id: str, user: str) -> list[ConversationVariable]:
         """The variables of a chatflow's conversation; others have none."""
@@ -282,7 +285,8 @@ async def import_(
     key = sys.stdin.readline().strip() if key == "-" else key
     failed = 0
     async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
-        service = DifyService(session, url, key, takes="the API key of the app, which begins with app-")
+        takes = "the API key of the app, which begins with app-"
+        service = DifyService(session, assembly.ports.http, url, key, takes=takes)
         mode = (await service.one("/info", dict[str, Any])).get("mode")
         if mode is not None and mode != found.mode:
             raise Failure(f"the app of this key is a {mode}, and {found.name} is a {found.mode}", code="other_mode")

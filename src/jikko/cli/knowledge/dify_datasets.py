@@ -53,7 +53,8 @@ async def import_(
     instead = (provider, name) if model else None
     failed = 0
     async with aiohttp.ClientSession(timeout=TIMEOUT) as session, assembled(settings) as assembly:
-        service = DifyService(session, url, key, takes="a key of the knowledge API, which begins with dataset-")
+        takes = "a key of the knowledge API, which begins with dataset-"
+        service = DifyService(session, assembly.ports.http, url, key, takes=takes)
         there = [each async for each in service.numbered("/datasets", ThereDataset)]
         named = {text for each in there for text in (each.id, each.name)}
         if unknown := [each for each in datasets if each not in named]:
