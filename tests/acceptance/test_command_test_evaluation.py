@@ -323,6 +323,20 @@ def test_an_evaluation_that_was_killed_goes_on_where_it_was(jikko: Command, tmp_
     assert jikko("test", path).code == 0
 
 
+def test_rows_of_both_versions_that_are_done_are_kept_while_others_have_errors(jikko: Command, tmp_path: Path) -> None:
+    more = "http:\n- {url: {contains: /a}, text: 済}\n"
+    rows = "  rows: [{q: a}, {q: b}]\n  inputs: {q: $row.q}\n  score: {s: {matches: .}}\n"
+    path = written(tmp_path, rows, flow=HELD, more=more)
+    other = tmp_path / "other.yml"
+    other.write_text(path.with_name("flow.yml").read_text() + "\n")
+
+    first = jikko("test", path, "--against", other)
+    again = jikko("test", path, "--against", other)
+
+    assert "rows were done before" not in first.err
+    assert again.err.count("1 of 2 rows were done before") == 2
+
+
 def wait_until(holds: Callable[[], bool]) -> None:
     left = threading.Event()
     for _ in range(int(PATIENCE / 0.05)):

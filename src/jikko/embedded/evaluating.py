@@ -18,7 +18,7 @@ from jikko.embedded.case_runs import CaseRunner, groups, side_by_side
 from jikko.ports.models import ModelFailure, ModelRequest, Models, PromptMessage
 from jikko.ports.sandbox import Sandbox, SandboxFailure
 from jikko.proving.case_file import Evaluation, ScoreRule
-from jikko.proving.case_plan import CasePlan, stem_of
+from jikko.proving.case_plan import CasePlan, stem_of, workflow_of
 from jikko.proving.evaluation import has_succeeded, judged, matched, matcher_of, measures_of, value_of
 from jikko.proving.verdict import CaseResult, ScoredRow
 from jikko.settings import Settings
@@ -113,8 +113,9 @@ class Scoring:
 
 
 def journal_of(plan: CasePlan) -> Path:
-    """The file of ``RowJournal``."""
-    return plan.path.with_name(f".{stem_of(plan.path)}.evaluation.jsonl")
+    """The file of ``RowJournal``. Another workflow than that of the test file has its own (``--against``)."""
+    version = "" if plan.workflow == workflow_of(plan.path, plan.file) else "against-"
+    return plan.path.with_name(f".{stem_of(plan.path)}.{version}evaluation.jsonl")
 
 
 class RowJournal:

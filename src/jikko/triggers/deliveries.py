@@ -61,17 +61,19 @@ class Deliveries:
         since: float = 0.0,
         before: Place | None = None,
         limit: int = 20,
+        depth: float = _MAX_LOOKED_AT,
     ) -> list[DeliveryView]:
         """Deliveries of some triggers, newest first.
 
         Args:
-            states: Only those that are so, of the newest 5,000; empty: all.
+            states: Only those that are so, of the newest ``depth``; empty: all.
             where: Only those, likewise, that brought these texts, by their paths: ``{"body.type": "paid"}``.
             before: Begin behind this place.
+            depth: How many are looked through; ``math.inf``: all.
         """
         found: list[DeliveryView] = []
         ids, looked_at = [trigger.id for trigger in triggers], 0
-        while ids and looked_at < _MAX_LOOKED_AT:
+        while ids and looked_at < depth:
             count = _SLICE if states or where else limit
             page = await self._store.newest(ids, since=since, before=before, limit=count)
             for delivery in page:

@@ -1,6 +1,7 @@
 """``jikko deliveries list|show|replay|discard``."""
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Coroutine
@@ -24,8 +25,8 @@ from jikko.triggers.deliveries import DeliveryState, DeliveryView
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_MOST: Final = 5_000
-"""Deliveries that are chosen at once."""
+_PAGE: Final = 1_000
+"""Deliveries that are held at once while some are chosen."""
 _CHOSEN: Final = ("trigger", "states", "since", "where")
 
 
@@ -48,14 +49,14 @@ async def _listed(
     states: tuple[DeliveryState, ...],
     since: float | None,
     where: tuple[str, ...],
-    limit: int,
+    **paging: Any,
 ) -> list[DeliveryView]:
     if wrong := [each for each in where if "=" not in each]:
         raise click.UsageError(f"--where: {wrong[0]!r} must be PATH=TEXT, such as body.type=paid")
     triggers = await assembly.triggers.all("webhook") if trigger is None else [await assembly.triggers.find(trigger)]
     after = 0.0 if since is None else time.time() - since
     wanted = dict(each.split("=", 1) for each in where)
-    return await assembly.deliveries.listed(triggers, states=states, where=wanted, since=after, limit=limit)
+    return await assembly.deliveries.listed(triggers, states=states, where=wanted, since=after, **paging)
 
 
 @click.command("list")
@@ -92,6 +93,18 @@ async def show(assembly: Assembly, delivery: str, as_json: bool) -> None:
             click.echo(harmless(f"{name:<12} {text}"))
 
 
+async def _all(assembly: Assembly, **chosen: Any) -> tuple[str, ...]:
+    """The ids of all that are chosen, however many came after them, oldest first."""
+    found: list[str] = []
+    before = None
+    while True:
+        page = await _listed(assembly, **chosen, before=before, limit=_PAGE, depth=math.inf)
+        found += [view.delivery.id for view in page]
+        if len(page) < _PAGE:
+            return tuple(reversed(found))
+        before = page[-1].delivery.received_at, page[-1].delivery.id
+
+
 def _of_several(work: Callable[..., Coroutine[Any, Any, int]]) -> Callable[..., Any]:
     """A command of deliveries that are named, or else chosen: those that failed or are dead, unless a state is named.
 
@@ -108,8 +121,7 @@ def _of_several(work: Callable[..., Coroutine[Any, Any, int]]) -> Callable[..., 
         if not deliveries:
             async with assembled(existing(settings)) as assembly:
                 chosen["states"] = chosen["states"] or ("failed", "dead")
-                found = await _listed(assembly, **chosen, limit=_MOST)
-            deliveries = tuple(view.delivery.id for view in reversed(found))
+                deliveries = await _all(assembly, **chosen)
         code = 0
         for delivery in deliveries:
             try:
