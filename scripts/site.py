@@ -46,7 +46,13 @@ OPTIONS: Final[Mapping[str, Any]] = {
 
 
 def main(folder: Path) -> int:
-    """Build both languages. Returns 1 if a page has an error, such as a link that leads nowhere."""
+    """Build both languages; a site that the folder has is replaced.
+
+    Returns 1 if the folder has anything else, or if a page has an error, such as a link that leads nowhere.
+    """
+    if folder.exists() and not (folder / "objects.inv").is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        print(f"{folder} is not empty and has no site (no objects.inv). Name another, or remove it.", file=sys.stderr)
+        return 1
     shutil.rmtree(folder, ignore_errors=True)
     pages = [*DOCS.glob("*.md"), *DOCS.glob("decisions/*.md"), *(ROOT / name for name in BESIDE)]
     english = _build(pages, DOCS, folder, "en")

@@ -1,0 +1,18 @@
+"""The folder of the site of the documentation: replaced only if it has a site."""
+
+from pathlib import Path
+
+import pytest
+from scripts.site import main
+
+
+@pytest.mark.parametrize("name", ["docs", "docs/設定.md"])
+def test_a_folder_that_has_no_site_is_refused_and_stays_as_it_is(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "docs" / "設定.md"
+    page.parent.mkdir()
+    page.write_text("🙂", encoding="utf-8")
+    assert main(tmp_path / name) == 1
+    assert page.read_text("utf-8") == "🙂"
+    assert str(tmp_path / name) in capsys.readouterr().err
