@@ -62,8 +62,10 @@ def bucket() -> Iterator[dict[str, str]]:
 
 
 async def waits(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer a request of a node: after the milliseconds that its path names."""
-    line = await reader.readline()
+    """Answer a request of a node, after the milliseconds that its path names; a connection without one is closed."""
+    if not (line := await reader.readline()):
+        writer.close()
+        return
     await asyncio.sleep(int(line.split()[1].rpartition(b"/")[2]) / 1000)
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     await writer.drain()
