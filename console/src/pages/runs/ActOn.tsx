@@ -24,16 +24,14 @@ export default function ActOn({ deed, of, close }: { deed: Deed; of: readonly Ru
   const [over, setOver] = useState(false)
   const [refused, setRefused] = useState<readonly Refused[]>([])
   const stop = useRef(new AbortController())
-  const from = useRef(of)
   useEffect(() => {
     const reading = new AbortController()
-    const given = from.current
-    const told = Array.isArray(given)
-      ? Promise.resolve([fitting(deed, given as readonly Run[]), false] as const)
-      : matching(deed, given as Filter, reading.signal)
+    const told = Array.isArray(of)
+      ? Promise.resolve([fitting(deed, of as readonly Run[]), false] as const)
+      : matching(deed, of as Filter, reading.signal)
     told.then(setFound).catch((error: unknown) => reading.signal.aborted || setFound({ error }))
     return () => reading.abort()
-  }, [deed])
+  }, [deed, of])
   // What is under way ends with the page that shows it.
   useEffect(() => {
     const controller = stop.current

@@ -32,52 +32,62 @@ export function Selection(props: {
   after: () => void
 }) {
   const { runs, chosen, choose } = props
-  const [deed, setDeed] = useState<Deed>()
+  // What was begun goes on when its rows are listed no more, as after the stream was opened again.
+  const [act, setAct] = useState<{ deed: Deed; of: readonly Run[] | Filter }>()
   const rows = chosen === 'all' ? runs : runs.filter(run => chosen.has(run.id))
-  if (rows.length === 0) return null
   return (
-    // biome-ignore lint/a11y/useSemanticElements: buttons that go together, no fields of a form
-    <div className="selection" role="group" aria-label={t('act.chosen')}>
-      <span className="num">{chosen === 'all' ? t('act.all', { n: props.total }) : tn('act.some', rows.length)}</span>
-      {chosen !== 'all' && rows.length < runs.length && (
-        <button type="button" className="link" onClick={() => choose(new Set(runs.map(run => run.id)))}>
-          {t('act.choose_shown', { n: count(runs.length) })}
-        </button>
+    <>
+      {rows.length > 0 && (
+        // biome-ignore lint/a11y/useSemanticElements: buttons that go together, no fields of a form
+        <div className="selection" role="group" aria-label={t('act.chosen')}>
+          <span className="num">
+            {chosen === 'all' ? t('act.all', { n: props.total }) : tn('act.some', rows.length)}
+          </span>
+          {chosen !== 'all' && rows.length < runs.length && (
+            <button type="button" className="link" onClick={() => choose(new Set(runs.map(run => run.id)))}>
+              {t('act.choose_shown', { n: count(runs.length) })}
+            </button>
+          )}
+          {chosen !== 'all' && props.more && (
+            <button type="button" className="link" onClick={() => choose('all')}>
+              {t('act.choose_all', { n: props.total })}
+            </button>
+          )}
+          <span className="more" />
+          {BUTTONS.map(([id, icon]) => (
+            <button
+              key={id}
+              type="button"
+              className="btn small"
+              onClick={() => setAct({ deed: id, of: chosen === 'all' ? props.filter : rows })}
+            >
+              <Icon name={icon} small />
+              {t(`act.${id}.title`)}
+            </button>
+          ))}
+          <button
+            type="button"
+            className="btn plain icon small"
+            aria-label={t('act.clear')}
+            onClick={() => choose(new Set())}
+          >
+            <Icon name="close" small />
+          </button>
+        </div>
       )}
-      {chosen !== 'all' && props.more && (
-        <button type="button" className="link" onClick={() => choose('all')}>
-          {t('act.choose_all', { n: props.total })}
-        </button>
-      )}
-      <span className="more" />
-      {BUTTONS.map(([id, icon]) => (
-        <button key={id} type="button" className="btn small" onClick={() => setDeed(id)}>
-          <Icon name={icon} small />
-          {t(`act.${id}.title`)}
-        </button>
-      ))}
-      <button
-        type="button"
-        className="btn plain icon small"
-        aria-label={t('act.clear')}
-        onClick={() => choose(new Set())}
-      >
-        <Icon name="close" small />
-      </button>
-      {deed && (
+      {act && (
         <Boundary>
           <Suspense>
             <ActOn
-              deed={deed}
-              of={chosen === 'all' ? props.filter : rows}
+              {...act}
               close={() => {
-                setDeed(undefined)
+                setAct(undefined)
                 props.after()
               }}
             />
           </Suspense>
         </Boundary>
       )}
-    </div>
+    </>
   )
 }

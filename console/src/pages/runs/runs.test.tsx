@@ -5,11 +5,12 @@ import { cleanup, render, renderHook, screen, waitFor } from '@testing-library/r
 import userEvent from '@testing-library/user-event'
 import type { PropsWithChildren } from 'react'
 import { afterEach, expect, test, vi } from 'vitest'
-import type { Session } from '../../api/types.ts'
+import type { Run, Session } from '../../api/types.ts'
 import { Current } from '../../app/Shell.tsx'
-import { setLanguage, t } from '../../words/words.ts'
+import { setLanguage, t, tn } from '../../words/words.ts'
 import { filterOf, useFilter } from './filter.ts'
 import { RunsPage } from './RunsPage.tsx'
+import { Selection } from './Selection.tsx'
 import { useRuns } from './useRuns.ts'
 
 afterEach(() => {
@@ -64,4 +65,49 @@ test('where no run fits, one button asks for all runs of all times', async () =>
   )
   await userEvent.click(await screen.findByRole('button', { name: t('runs.all') }))
   expect(window.location.search).toBe('?t=all')
+})
+
+test('what is done to chosen runs goes on to its end when the list has them no more', async () => {
+  setLanguage('en')
+  const deleted: string[] = []
+  let answer: () => void = () => undefined
+  const held = new Promise<void>(resolve => {
+    answer = resolve
+  })
+  vi.stubGlobal('fetch', async (address: string, { method }: { method: string }) => {
+    if (method !== 'DELETE') return Response.json({ data: [] })
+    await held
+    deleted.push(address)
+    return new Response(null, { status: 204 })
+  })
+  const runs = Array.from(
+    { length: 9 },
+    (_, n) => ({ id: `run-${n}`, status: 'failed', app: { id: 'a', name: '審査 🙂' } }) as Run,
+  )
+  const list = (runs: readonly Run[]) => (
+    <Cached>
+      <Selection
+        runs={runs}
+        chosen={new Set(chosen)}
+        choose={() => undefined}
+        filter={{}}
+        total="9"
+        more={false}
+        after={() => undefined}
+      />
+    </Cached>
+  )
+  const chosen = runs.map(run => run.id)
+  const { rerender } = render(list(runs))
+  await userEvent.click(screen.getByRole('button', { name: t('act.delete.title') }))
+  const begin = await waitFor(() => {
+    const buttons = screen.getAllByRole('button', { name: t('act.delete.title') })
+    expect(buttons).toHaveLength(2)
+    return buttons[1] as HTMLElement
+  })
+  await userEvent.click(begin)
+  rerender(list([]))
+  answer()
+  await screen.findByText(tn('act.done', 9, { all: '9' }))
+  expect(deleted).toHaveLength(9)
 })
