@@ -10,6 +10,7 @@ import { clock, language, setLanguage, t, tn, type Word } from '../words/words.t
 import { Announcer } from './announce.tsx'
 import { KEYS, keyName, pressed } from './keys.ts'
 import { Palette } from './Palette.tsx'
+import { clearTab } from './storage.ts'
 import { setTheme, theme } from './theme.ts'
 
 export const Current = createContext<Session | null>(null)
@@ -144,6 +145,7 @@ function Who({ session }: { session: Session }) {
   const cache = useQueryClient()
   const leave = async () => {
     await remove('session').catch(() => undefined)
+    clearTab('jikko.draft.')
     await cache.invalidateQueries({ queryKey: ['session'] })
   }
   const other = language() === 'en' ? 'ja' : 'en'

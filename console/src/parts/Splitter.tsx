@@ -1,4 +1,5 @@
 import { type CSSProperties, type KeyboardEvent, type PointerEvent, useRef, useState } from 'react'
+import { store, stored } from '../app/storage.ts'
 import { t } from '../words/words.ts'
 
 /** Pixels that each of both parts keeps. */
@@ -8,11 +9,10 @@ const STEP = 24
 /** The size of a part that a `Splitter` sets, kept in this browser; `undefined`: as the style sheet has it. */
 export function useSplit(name: string) {
   const key = `jikko.split.${name}`
-  const [size, setSize] = useState(() => Number(localStorage.getItem(key)) || undefined)
+  const [size, setSize] = useState(() => Number(stored(key)) || undefined)
   const set = (wanted: number | undefined) => {
     setSize(wanted)
-    if (wanted === undefined) localStorage.removeItem(key)
-    else localStorage.setItem(key, String(Math.round(wanted)))
+    store(key, wanted === undefined ? undefined : String(Math.round(wanted)))
   }
   const style = size === undefined ? {} : ({ [`--${name}`]: `${size}px` } as CSSProperties)
   return { size, set, style }

@@ -1,6 +1,7 @@
 // Every word of the page, in the language that is chosen: no other is loaded. The tables have the same keys: `en.ts` says
 // which.
 import { useSyncExternalStore } from 'react'
+import { store, stored } from '../app/storage.ts'
 import type { en } from './en.ts'
 
 export type Word = keyof typeof en
@@ -32,7 +33,7 @@ let chosen: Language | undefined
 const listeners = new Set<() => void>()
 
 function first(): Language {
-  const kept = globalThis.localStorage?.getItem(KEPT)
+  const kept = stored(KEPT)
   if (kept === 'en' || kept === 'ja') return kept
   return globalThis.navigator?.language?.toLowerCase().startsWith('ja') ? 'ja' : 'en'
 }
@@ -52,7 +53,7 @@ export function setLanguage(to: Language): void {
     return
   }
   chosen = to
-  globalThis.localStorage?.setItem(KEPT, to)
+  store(KEPT, to)
   for (const listener of [...listeners]) listener()
 }
 

@@ -1,6 +1,7 @@
 import { type FormEvent, type KeyboardEvent, useState } from 'react'
 import { post } from '../../api/client.ts'
 import type { AppDetail, Variable } from '../../api/types.ts'
+import { store, stored } from '../../app/storage.ts'
 import { Field, type FileInput } from '../../parts/Fields.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { t } from '../../words/words.ts'
@@ -9,7 +10,7 @@ export const FILES: Variable = { name: 'files', label: '', type: 'file-list', re
 
 type SayProps = {
   app: AppDetail
-  /** The name under which the tab keeps what is not sent yet. */
+  /** The name under which the tab keeps what is not sent yet: `jikko.draft.…`, until somebody signs out. */
   draft: string
   ask: (text: string, files: FileInput[]) => Promise<boolean>
   running: string | undefined
@@ -17,11 +18,10 @@ type SayProps = {
 }
 
 export function Say({ app, draft, ask, running, wrong }: SayProps) {
-  const [text, setDraft] = useState(() => sessionStorage.getItem(draft) ?? '')
+  const [text, setDraft] = useState(() => stored(draft, 'sessionStorage') ?? '')
   const setText = (to: string) => {
     setDraft(to)
-    if (to) sessionStorage.setItem(draft, to)
-    else sessionStorage.removeItem(draft)
+    store(draft, to || undefined, 'sessionStorage')
   }
   const [files, setFiles] = useState<FileInput[]>([])
   const [adding, setAdding] = useState(false)

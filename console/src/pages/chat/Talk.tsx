@@ -1,10 +1,10 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { useEffect, useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { useLocation } from 'wouter'
 import { get, post } from '../../api/client.ts'
 import { useMessages } from '../../api/queries.ts'
 import type { AppDetail, RunDetail } from '../../api/types.ts'
-import { useMay } from '../../app/Shell.tsx'
+import { useMay, useWho } from '../../app/Shell.tsx'
 import { type FileInput, fieldOf, type Input, inputsOf, sendable } from '../../parts/Fields.tsx'
 import { errorText, Failure, Skeleton } from '../../parts/Panel.tsx'
 import { t } from '../../words/words.ts'
@@ -19,6 +19,7 @@ export type Going = { run_id: string; query: string }
 
 export function Talk({ app, conversation, run, setRun }: Props) {
   const may = useMay()
+  const { name } = useWho()
   const cache = useQueryClient()
   const [, to] = useLocation()
   const query = useMessages(conversation)
@@ -32,7 +33,11 @@ export function Talk({ app, conversation, run, setRun }: Props) {
   useEffect(() => {
     if (!run && lastRun) setRun(lastRun)
   }, [run, lastRun, setRun])
+  const busy = useRef(false)
   const ask = async (text: string, files: FileInput[]) => {
+    // A double click, or Enter twice, asks once.
+    if (busy.current) return false
+    busy.current = true
     setWrong('')
     try {
       // A conversation goes on with the inputs of its last answer.
@@ -62,6 +67,8 @@ export function Talk({ app, conversation, run, setRun }: Props) {
     } catch (error) {
       setWrong(errorText(error))
       return false
+    } finally {
+      busy.current = false
     }
   }
   const ended = async () => {
@@ -136,7 +143,13 @@ export function Talk({ app, conversation, run, setRun }: Props) {
         </button>
       )}
       {may ? (
-        <Say app={app} draft={`jikko.draft.${app.id}.${conversation}`} ask={ask} running={live?.run_id} wrong={wrong} />
+        <Say
+          app={app}
+          draft={`jikko.draft.${name}.${app.id}.${conversation}`}
+          ask={ask}
+          running={live?.run_id}
+          wrong={wrong}
+        />
       ) : (
         <p className="say dim">{t('chat.operators')}</p>
       )}

@@ -1,12 +1,13 @@
 // Filters of the list that somebody keeps, by name, in this browser. Each is an address, so that a link shares it.
 import { useState } from 'react'
 import { useWho } from '../../app/Shell.tsx'
+import { store, stored } from '../../app/storage.ts'
 
 export type Views = Readonly<Record<string, string>>
 
 function kept(key: string): Views {
   try {
-    const found: unknown = JSON.parse(localStorage.getItem(key) ?? '{}')
+    const found: unknown = JSON.parse(stored(key) ?? '{}')
     const entries = Object.entries(found ?? {}).filter(([, search]) => typeof search === 'string')
     return Object.fromEntries(entries) as Views
   } catch {
@@ -22,7 +23,7 @@ export function useViews(): [views: Views, keep: (name: string, search: string |
     // Those of now: another window may have kept one.
     const { [name]: _old, ...others } = kept(key)
     const next = search === undefined ? others : { ...others, [name]: search }
-    localStorage.setItem(key, JSON.stringify(next))
+    store(key, JSON.stringify(next))
     setViews(next)
   }
   return [views, keep]
