@@ -1,6 +1,7 @@
 """The test files that a command is given, and what is wrong with them."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -97,7 +98,8 @@ def changed_at(
             stat = path.stat()
             found[path.resolve()] = stat.st_mtime_ns, stat.st_size, stat.st_ino
     own = {path.resolve() for path in written}
-    return {path: at for path, at in found.items() if path not in own and not path.name.endswith(".snapshots.json")}
+    kept = re.compile(r".*\.snapshots\.json|\..*evaluation\.jsonl")
+    return {path: at for path, at in found.items() if path not in own and not kept.fullmatch(path.name)}
 
 
 def problem_line(path: Path, problem: Diagnostic, language: Language) -> str:
