@@ -86,6 +86,8 @@ def test_files_of_the_inputs_are_saved_with_the_test(jikko: Command, tmp_path: P
     saved = jikko("runs", "save", run_id, "--to", tmp_path / "kept" / "reads.test.yml")
 
     assert saved.code == 0, saved.err
+    hidden = ("--redact", "--hide", "手紙")
+    assert jikko("runs", "save", run_id, "--to", tmp_path / "kept" / "手紙.test.yml", *hidden).code == 0
     given.unlink()
     outcome = jikko("test", tmp_path / "kept")
     assert outcome.code == 0, outcome.out
@@ -120,7 +122,7 @@ def test_secrets_of_the_workflow_are_not_saved(jikko: Command, tmp_path: Path) -
 
 
 def test_data_of_people_gets_stand_ins_and_the_test_still_passes(jikko: Command, tmp_path: Path) -> None:
-    code = "def main(q):\n    return {'x': q.split(' ')[0].lower()}\n"
+    code = "def main(q):\n    return {'x': '@' + q.split(' ')[0].lower()}\n"
     nodes = [start("q"), python("first", code, {"x": "string"}, q="start.q"), end(x="first.x")]
     flow = tmp_path / "flow.yml"
     flow.write_text(app("Finds", nodes, "start>first>end"), encoding="utf-8")

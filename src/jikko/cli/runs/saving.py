@@ -80,8 +80,9 @@ async def save_runs(
         hint = "Name another --to; --workflow FILE tests a file that exists." if taken[-1] == beside else ""
         raise Failure(f"{taken[-1]} exists already", exit_code=ExitCode.CONFLICT, code="conflict", hint=hint)
     make_target(file.parent)
-    cases = [await _case(assembly, app, record, file) for record in records]
-    redaction = Redaction(hidden)
+    kept: set[str] = set()
+    cases = [await _case(assembly, app, record, file, kept) for record in records]
+    redaction = Redaction(hidden, kept)
     if redact:
         cases = [redaction.case(case) for case in cases]
     named: dict[str, Any] = {}
@@ -137,14 +138,18 @@ def _write(path: Path, content: bytes) -> None:
         raise Failure(f"{path} cannot be written: {error.strerror or error}") from None
 
 
-async def _case(assembly: Assembly, app: Any, record: RunRecord, file: Path) -> Mapping[str, Any]:
+async def _case(assembly: Assembly, app: Any, record: RunRecord, file: Path, kept: set[str]) -> Mapping[str, Any]:
+    """``kept``: gets the paths of the files that are saved."""
+
     async def saved(given: Mapping[str, dict[str, Json]]) -> Mapping[str, str]:
         folder = file.with_name(f"{file.name.removesuffix('.test.yml')}.files")
         make_target(folder)
         paths, unsaved = await save(given.values(), assembly, folder)
         if unsaved is not None:
             raise unsaved
-        return {file_id: str(Path(path).relative_to(file.parent)) for file_id, path in paths.items()}
+        found = {file_id: str(Path(path).relative_to(file.parent)) for file_id, path in paths.items()}
+        kept.update(found.values())
+        return found
 
     workflow = await assembly.workflows.get(app, record.identity.workflow_id)
     return await saved_case(assembly.store, assembly.conversations, workflow, record, saved)
