@@ -439,21 +439,25 @@ async def test_versions_are_told_apart_by_their_number_where_the_checksum_is_not
     assert here.find(Identifier("tester/stand_in", "0.0.1", "")) == one
 
 
-@pytest.mark.slow
-async def test_what_builds_a_package_changes_no_other_environment(tmp_path: Path) -> None:
-    changed = "Path(os.environ['TMPDIR']).glob('../../lib/*/site-packages/dify_plugin.py')"
-    changing = f"from pathlib import Path\n    [left] = {changed}\n    left.write_text('VERSION = None')\n    left = 1"
-    evil = BACKEND.replace("left = os.fork()", changing)
-    source = {"built-1.0/backend.py": evil, "built-1.0/pyproject.toml": PROJECT}
-    source["built-1.0/PKG-INFO"] = "Metadata-Version: 2.1\nName: built\nVersion: 1.0\n"
+def _changing_source(version: str) -> bytes:
+    """The source of a package, "built", whose build changes the libraries that stand in its environment already."""
+    theirs = "Path(os.environ['TMPDIR']).glob('../../lib/*/site-packages/dify_plugin*.py')"
+    changing = f"from pathlib import Path\n    left = [each.write_text('VERSION = None') for each in {theirs}], 1"
+    source = {"backend.py": BACKEND.replace("left = os.fork()", changing), "pyproject.toml": PROJECT}
+    source["PKG-INFO"] = "Metadata-Version: 2.1\nName: built\nVersion: 1.0\n"
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w:gz") as tar:
         for name, text in source.items():
-            entry = tarfile.TarInfo(name)
-            content = text.replace("measured", "built").encode()
+            entry = tarfile.TarInfo(f"built-{version}/{name}")
+            content = text.replace("measured", "built").replace("1.0", version).encode()
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
-    files_ = {"dify_plugin-0.1-py3-none-any.whl": packed(_library("0.1")), "built-1.0.tar.gz": archive.getvalue()}
+    return archive.getvalue()
+
+
+@pytest.mark.slow
+async def test_what_builds_a_package_changes_no_other_environment(tmp_path: Path) -> None:
+    files_ = {"dify_plugin-0.1-py3-none-any.whl": packed(_library("0.1")), "built-1.0.tar.gz": _changing_source("1.0")}
     links = folder(tmp_path / "links", files_)
     hashes = {name.split("-")[0]: hashlib.sha256(content).hexdigest() for name, content in files_.items()}
     wanted = Requirements(
@@ -471,3 +475,23 @@ async def test_what_builds_a_package_changes_no_other_environment(tmp_path: Path
     # That of the other is kept for further ones.
     assert [[path.stat().st_nlink for path in bytecode[each]] for each in (place, other)] == [[1], [2]]
     assert [*place.glob("lib/*/*/built.txt")] != []
+
+
+@pytest.mark.slow
+async def test_nor_does_it_where_wheels_were_tried_before_and_one_of_them_was_broken(tmp_path: Path) -> None:
+    names = [f"dify_plugin{number}" for number in range(8)]
+    files_ = {"built-1.1.tar.gz": _changing_source("1.1")}
+    for name in (*names, "built"):
+        wheel = {path.replace("dify_plugin", name): text for path, text in _library("1.0").items()}
+        wheel[f"{name}-1.0.dist-info/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode()
+        if name == "built":
+            wheel[f"{name}-1.0.dist-info/WHEEL"] = b"Wheel-Version: 9.0\n"
+        files_[f"{name}-1.0-py3-none-any.whl"] = packed(wheel)
+    links = folder(tmp_path / "links", files_)
+    uv = Uv(tmp_path / "cache", {"UV_FIND_LINKS": str(links), "UV_OFFLINE": "1"}, confine=False)
+
+    place = await make_environment(Requirements((*names, "built")), tmp_path / "environments", python=OWN, uv=uv)
+    other = await make_environment(Requirements(tuple(names)), tmp_path / "environments", python=OWN, uv=uv)
+
+    assert [*place.glob("lib/*/*/built.txt")] != []
+    assert {path.read_text() for path in other.glob("lib/*/*/dify_plugin*.py")} == {"VERSION = '1.0'"}
