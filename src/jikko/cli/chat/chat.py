@@ -111,7 +111,8 @@ def _here(assembly: Assembly, key: str, user: str, stack: AsyncExitStack) -> Asy
 class ChatCommand(LazyGroup):
     """``jikko chat FILE``, and commands about chats. A file that is called as one of them is ./FILE."""
 
-    # What is not the name of a command is this one's argument.
+    # What is not the name of a command is this one's argument, with options before and behind it.
+    allow_interspersed_args = True
     parse_args = click.Command.parse_args
     invoke = click.Command.invoke
     collect_usage_pieces = click.Command.collect_usage_pieces
