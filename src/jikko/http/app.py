@@ -130,10 +130,14 @@ class _Application:
                 observed.end()
 
     def _no_operation(self, request: Request) -> SendableResponse:
-        methods = self._router.methods(_path(request.scope))
+        path = _path(request.scope)
+        methods = self._router.methods(path)
         if not methods:
-            return _begin_of(request) or self._misplaced(_path(request.scope)) or no_page()
-        return options(methods) if request.scope["method"] == "OPTIONS" else not_allowed(methods)
+            return _begin_of(request) or self._misplaced(path) or no_page()
+        if request.scope["method"] == "OPTIONS":
+            return options(methods)
+        # As recorded: Dify names no methods at the addresses of MCP servers.
+        return not_allowed(() if path.startswith("/mcp/server/") else methods)
 
     def _misplaced(self, path: str) -> SendableResponse | None:
         """Where the address is, for a client whose base URL lacks ``/v1`` or has it twice. ``path``: empty, of one that

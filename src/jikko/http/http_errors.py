@@ -70,9 +70,10 @@ def too_large_page(error: PayloadTooLarge) -> Response:
 
 
 def not_allowed(methods: Iterable[str]) -> Response:
-    """The address does not have the method of the request, but others."""
+    """The address does not have the method of the request, but others. ``methods``: those that the answer names."""
     error = Error("method_not_allowed", "The method is not allowed for the requested URL.", 405)
-    return refusal(error, {"Allow": ", ".join(methods)})
+    named = ", ".join(methods)
+    return refusal(error, {"Allow": named} if named else None)
 
 
 def options(methods: Iterable[str]) -> Response:
