@@ -100,9 +100,17 @@ def _apps() -> Iterable[ModuleType]:
 
 
 def _runs() -> Iterable[ModuleType]:
-    from jikko.http.console import console_chat, console_forms, console_runs, log, run_changes, run_stream
+    from jikko.http.console import (
+        console_chat,
+        console_forms,
+        console_runs,
+        log,
+        run_changes,
+        run_coverage,
+        run_stream,
+    )
 
-    return console_runs, run_stream, log, run_changes, console_forms, console_chat
+    return console_runs, run_stream, log, run_changes, run_coverage, console_forms, console_chat
 
 
 def _knowledge() -> Iterable[ModuleType]:
