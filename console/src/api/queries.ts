@@ -9,6 +9,7 @@ import type {
   Message,
   Overview,
   RetryChoice,
+  RunCoverage,
   RunDetail,
   Session,
   System,
@@ -53,6 +54,13 @@ export const useDiff = (id: string, from: string, to: string) =>
     queryKey: ['diff', id, from, to],
     queryFn: () => get<Diff>(`apps/${id}/diff`, { from, to }),
     enabled: from !== '' && to !== '',
+  })
+/** What the newest runs of a version came to. */
+export const useCoverage = (id: string, version: string, on: boolean) =>
+  useQuery({
+    queryKey: ['coverage', id, version],
+    queryFn: () => get<RunCoverage>(`apps/${id}/coverage`, { version }),
+    enabled: on,
   })
 export const useRun = (id: string) => useQuery({ queryKey: ['run', id], queryFn: () => get<RunDetail>(`runs/${id}`) })
 /** The versions by which a run can be repeated. Asked again whenever the page is looked at: a fix may be there. */

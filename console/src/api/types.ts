@@ -21,6 +21,7 @@ export type Variable = Pick<Schemas['FormVariable'], 'name' | 'label' | 'type' |
   Partial<Schemas['FormVariable']>
 export type Version = Schemas['ListedVersion']
 export type NodeLines = Schemas['NodeSource']
+export type RunCoverage = Schemas['RunCoverage']
 export type Diff = Schemas['VersionDiff']
 export type Field = Schemas['ChangedField']
 export type UploadedApp = Schemas['UploadedApp']

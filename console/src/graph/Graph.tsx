@@ -5,7 +5,7 @@ import { Icon } from '../parts/Icon.tsx'
 import { t } from '../words/words.ts'
 import { bounds, flowNodes, labelOf, middle, path, type StepNodeOf } from './fromApi.ts'
 import { DotNode, GraphHands, NoteNode, StepNode } from './StepNode.tsx'
-import { type GraphStates, useEdgeLook } from './states.ts'
+import { type GraphStates, useEdgeLook, useEdgeTimes } from './states.ts'
 import '@xyflow/react/dist/base.css'
 import '../../styles/graph.css'
 
@@ -199,6 +199,11 @@ function Edges({ graph, states }: { graph: AppDetail['graph']; states: GraphStat
   )
 }
 
-const Edge = ({ edge, path: way, states }: { edge: GraphEdge; path: string; states: GraphStates }) => (
-  <path className={`edge ${useEdgeLook(states, edge.id)}`} d={way} />
-)
+function Edge({ edge, path: way, states }: { edge: GraphEdge; path: string; states: GraphStates }) {
+  const times = useEdgeTimes(states, edge.id)
+  return (
+    <path className={`edge ${useEdgeLook(states, edge.id)}`} d={way}>
+      {times && <title>{[labelOf(edge), times].filter(Boolean).join(': ')}</title>}
+    </path>
+  )
+}

@@ -23,7 +23,7 @@ export function StepNode({ data }: NodeProps<StepNodeOf>) {
       className={`node ${box ? 'box' : ''} ${status ? `st-${status}` : ''}`}
       data-st={status}
       tabIndex={-1}
-      title={visible(node.title || node.type)}
+      title={visible(look?.title ?? (node.title || node.type))}
       aria-pressed={picked === node.id}
       onClick={() => pick(node.id)}
     >

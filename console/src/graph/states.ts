@@ -4,19 +4,24 @@ import { type Shown, shown } from '../run/selectors.ts'
 import { type Edges, isDead, skipped } from '../run/skipped.ts'
 import type { Execution, RunState } from '../run/state.ts'
 import { count, duration, t } from '../words/words.ts'
+import { type Coverage, timesTaken } from './coverage.ts'
 
 export type NodeLook = {
-  readonly status: Shown
+  readonly status?: Shown
   readonly sub: string
+  /** Says what the node shows, where it has no room to. */
+  readonly title?: string
   /** How each round of a container stands, for a strip; at most `STRIP` of them. */
   readonly rounds?: string
 }
-export type EdgeLook = '' | 'taken' | 'dead' | 'active'
+export type EdgeLook = '' | 'taken' | 'dead' | 'active' | 'never'
 const STRIP = 100
 
 export class GraphStates {
   private nodes = new Map<string, NodeLook>()
   private edges = new Map<string, EdgeLook>()
+  /** How often each edge was taken, in words. */
+  private taken = new Map<string, string>()
   private readonly listeners = new Set<() => void>()
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -28,6 +33,30 @@ export class GraphStates {
   }
   edge(id: string): EdgeLook {
     return this.edges.get(id) ?? ''
+  }
+
+  times(id: string): string | undefined {
+    return this.taken.get(id)
+  }
+
+  /** Shows what runs came to; nothing of it without `coverage`. */
+  cover(coverage: Coverage | undefined, edges: readonly (Edges[number] & { readonly id: string })[]): void {
+    this.nodes = new Map(
+      coverage?.nodes.map(node => {
+        const sub = node.times === 0 ? t('coverage.never_ran') : `${count(node.times)} ×`
+        return [node.id, { ...(node.times === 0 && { status: 'skipped' }), sub, title: `${node.title}: ${sub}` }]
+      }),
+    )
+    const times = new Map<string, number>()
+    for (const edge of edges) {
+      const taken = coverage && timesTaken(coverage, edge)
+      if (taken !== undefined) times.set(edge.id, taken)
+    }
+    this.edges = new Map([...times].map(([id, taken]) => [id, taken === 0 ? 'never' : '']))
+    this.taken = new Map(
+      [...times].map(([id, taken]) => [id, taken === 0 ? t('coverage.never_taken') : `${count(taken)} ×`]),
+    )
+    for (const listener of this.listeners) listener()
   }
 
   /** Shows a run on the graph. What looks as before stays the same object, and its node is not drawn again. */
@@ -97,6 +126,12 @@ export function useNodeLook(states: GraphStates, id: string): NodeLook | undefin
   return useSyncExternalStore(
     states.subscribe,
     useCallback(() => states.node(id), [states, id]),
+  )
+}
+export function useEdgeTimes(states: GraphStates, id: string): string | undefined {
+  return useSyncExternalStore(
+    states.subscribe,
+    useCallback(() => states.times(id), [states, id]),
   )
 }
 export function useEdgeLook(states: GraphStates, id: string): EdgeLook {

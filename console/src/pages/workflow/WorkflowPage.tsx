@@ -24,6 +24,7 @@ import { RunRow } from '../runs/RunRow.tsx'
 import { useRuns } from '../runs/useRuns.ts'
 import { TriggerTable } from '../triggers/TriggerTable.tsx'
 import { CallIt } from './CallIt.tsx'
+import { Coverage } from './Coverage.tsx'
 import { Environment } from './Environment.tsx'
 import { Keys } from './Keys.tsx'
 import { RunForm } from './RunForm.tsx'
@@ -68,6 +69,7 @@ function Workflow({
   const graphBox = useRef<HTMLDivElement>(null)
   const states = useMemo(() => new GraphStates(), [])
   const titles = useMemo(() => new Map(app.graph.nodes.map(node => [node.id, node.title || node.type])), [app])
+  const covers = read('coverage') === '1'
   const pick = useCallback((node: string) => change({ node }), [change])
   const steps = app.graph.nodes.filter(node => !node.type.includes('note') && !node.type.endsWith('-start'))
   const chosen = steps.find(node => node.id === read('node'))
@@ -131,8 +133,18 @@ function Workflow({
                   <span className="faint cut">{[chosen.type, detailOf(chosen)].filter(Boolean).join(' · ')}</span>
                 </span>
               )}
+              {!chosen && <span className="more" />}
+              <button
+                type="button"
+                className="btn small"
+                aria-pressed={covers}
+                onClick={() => change({ coverage: covers ? undefined : '1' })}
+              >
+                {t('coverage')}
+              </button>
             </header>
             <Graph graph={app.graph} states={states} picked={read('node')} pick={pick} />
+            {covers && <Coverage app={app} states={states} />}
             <ul className="sr" aria-label={t('workflow.node_list')}>
               {steps.map(node => (
                 <li key={node.id}>{`${node.title} (${node.type})`}</li>

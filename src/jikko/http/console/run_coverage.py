@@ -5,9 +5,9 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from jikko.concurrency.run_in_thread import giving_way, run_in_thread
+from jikko.concurrency.run_in_thread import giving_way, let_go, run_in_thread
 from jikko.errors import LogDamaged
-from jikko.events import Event, NodeFinished, RunStatus
+from jikko.events import RunStatus
 from jikko.http.console.console_apps import VersionChoice, version_of
 from jikko.http.console.console_runs import app_of
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
@@ -17,7 +17,6 @@ from jikko.ports.stores.run_pages import RunFilter
 from jikko.ports.stores.run_store import RunStore
 from jikko.proving.coverage import Coverage
 from jikko.record import RunRecord
-from jikko.runs.following.log_follower import READ_BYTES
 
 _MAX_RUNS: Final = 500
 _MAX_EVENTS: Final = 300_000
@@ -98,14 +97,12 @@ async def _newest(call: ConsoleRequest, wanted: RunFilter, limit: int) -> Sequen
 
 
 async def _add(coverage: Coverage, store: RunStore, record: RunRecord) -> int:
-    """Count a run. Returns how many events it has. Of a log that is damaged nothing is counted: ``LogDamaged``."""
-    finished: list[Event] = []
-    at = 0
-    while events := await store.events(record.identity.run_id, after=at - 1, most=READ_BYTES):
-        finished += [event for event in events if isinstance(event, NodeFinished)]
-        at += len(events)
-    await run_in_thread(lambda part: coverage.add(giving_way(part)), finished, queue="records")
-    return at
+    """Count a run. Returns how many events it has. Raises ``LogDamaged``: nothing of it was counted."""
+    events = await store.events(record.identity.run_id)
+    read = len(events)
+    await run_in_thread(lambda log: coverage.add(giving_way(log)), events, queue="records")
+    await let_go(events)
+    return read
 
 
 def _nodes(coverage: Coverage) -> list[NodeCoverage]:
