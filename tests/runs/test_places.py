@@ -57,6 +57,7 @@ SHOWN = {
     "cli/triggers/switching.py",  # of a schedule
     "console/run_overview.py",
     "dify/bodies.py",
+    "cli/chat/dify_chats.py",  # of a message at a Dify
     "dify/knowledge/document_bodies.py",  # of a document
     "dify/snapshot.py",
     "exit_codes.py",

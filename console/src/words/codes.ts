@@ -33,7 +33,6 @@ export const CODES: Readonly<Record<string, string>> = {
   invalid_param: '入力が正しくありません',
   invalid_settings: '設定が正しくありません',
   method_not_allowed: 'この操作はできません',
-  model_not_found: 'モデルが見つかりません',
   no_audio_uploaded: '音声ファイルがありません',
   no_file_uploaded: 'ファイルがありません',
   not_chat_app: 'チャットフローではありません',
