@@ -360,3 +360,21 @@ def test_coverage_tells_what_no_run_came_to(jikko: Command, tmp_path: Path) -> N
     assert "calm" not in text
     branches = {each["handle"]: each["times"] for each in current[1]["coverage"]["branches"]}
     assert (branches, list(current[2])) == ({"true": 0, "false": 1}, ["summary"])
+
+
+def test_coverage_of_recorded_runs_needs_no_replay(jikko: Command, tmp_path: Path) -> None:
+    flow = kept(tmp_path, GREETING)
+    ran(jikko, flow, "円")
+    report = tmp_path / "lcov.info"
+
+    text = jikko("coverage", "--app", "Greets", "--since", "90d", "--lcov", report)
+    as_json = jikko("coverage", "--app", "Greets", "--last", "1", "--json").lines
+
+    assert (text.code, text.err) == (0, "1 run looked at\n")
+    assert "loud: never ran" in text.out
+    assert "route → true: never taken" in text.out
+    assert report.read_text().startswith("SF:Greets\n")
+    assert {each["handle"]: each["times"] for each in as_json[0]["coverage"]["branches"]} == {"true": 0, "false": 1}
+    assert jikko("coverage", "--app", "Nobody").code == 7
+    jikko("apps", "import", kept(tmp_path, GREETING.replace("Greets", "New")))
+    assert (jikko("coverage", "--app", "New").code, jikko("coverage").code) == (7, 2)

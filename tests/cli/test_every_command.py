@@ -23,6 +23,7 @@ OTHERS = {
         "check",
         "console",
         "console tokens list",
+        "coverage",
     ),
     *("deliveries list", "deliveries show", "doctor", "knowledge external list", "knowledge keys list"),
     *("knowledge list", "knowledge search", "knowledge show", "packages list", "plugins call", "plugins list"),

@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "check": ("jikko.cli.checking.check", "Say what will happen to workflow files."),
     "test": ("jikko.cli.testing.test", "Run the cases of test files."),
     "replay": ("jikko.cli.testing.replay", "Run recorded runs on a changed workflow."),
+    "coverage": ("jikko.cli.testing.recorded_coverage", "Show what recorded runs never came to."),
     "schema": ("jikko.cli.testing.schema_command", "Print the JSON Schema of a kind of file."),
     "show": ("jikko.cli.checking.show", "Show what workflow files take and give."),
     "apps": ("jikko.cli.groups", "Manage apps, their versions and keys."),

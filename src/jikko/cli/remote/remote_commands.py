@@ -60,7 +60,7 @@ LOCAL_ONLY: Final[Mapping[str, str]] = {
     **dict.fromkeys(("backup", "cluster", "console", "keys", "migrate", "move", "reload"), _MACHINE),
     **dict.fromkeys(("restore", "serve", "servers", "users"), _MACHINE),
     **dict.fromkeys(("packages", "plugins", "providers", "tools"), _LIBRARIES),
-    **dict.fromkeys(("replay", "runs export", "runs files", "runs import"), _RECORD),
+    **dict.fromkeys(("coverage", "replay", "runs export", "runs files", "runs import"), _RECORD),
     **dict.fromkeys(("runs prune", "runs save", "runs trace"), _RECORD),
     "chat": _CHAT,
     "knowledge": _KNOWLEDGE,
