@@ -147,6 +147,8 @@ def _handler(scripted: ChatServer) -> type[BaseHTTPRequestHandler]:
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
             self.send_header("Transfer-Encoding", "chunked")
+            # It is closed behind each answer; a client that does not know sends the next question into it.
+            self.send_header("Connection", "close")
             self.end_headers()
             self._chunk(b"event: ping\n\n")
             for event in events:
