@@ -4,7 +4,7 @@ import re
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.console.conftest import SMALL, Site, Visit
 
@@ -16,6 +16,12 @@ def chosen(page: Page, name: str) -> None:
     expect(page.locator(".chosen")).to_be_focused()
 
 
+def press(button: Locator) -> None:
+    """By the keyboard; while an action is under way a button passes keys over, and nothing of the page says so."""
+    expect(button).to_be_enabled()
+    button.press("Enter")
+
+
 def test_a_failed_delivery_is_found_replayed_and_set_aside_by_keyboard(site: Site, visit: Visit) -> None:
     failed = site.call(n=0, 名="🙂 \ue000")
     page = visit("/triggers")
@@ -25,12 +31,12 @@ def test_a_failed_delivery_is_found_replayed_and_set_aside_by_keyboard(site: Sit
     expect(panel).to_contain_text("Failed")
     expect(panel).to_contain_text("🙂")
 
-    panel.get_by_role("button", name="Replay").press("Enter")
+    press(panel.get_by_role("button", name="Replay"))
     expect(panel.get_by_role("status")).to_have_text("A new run by the current version has begun.")
     expect(panel.get_by_role("listitem")).to_have_count(2)
     expect(panel.get_by_role("link", name="Failed")).to_have_count(2)
-    panel.get_by_role("button", name="Set aside").press("Enter")
-    page.get_by_role("dialog").get_by_role("button", name="Set aside").press("Enter")
+    press(panel.get_by_role("button", name="Set aside"))
+    press(page.get_by_role("dialog").get_by_role("button", name="Set aside"))
     expect(panel).to_contain_text("Set aside")
     expect(panel.get_by_role("button", name="Set aside")).to_have_count(0)
 
@@ -54,19 +60,19 @@ def test_a_schedule_is_paused_resumed_and_made_up_for_by_keyboard(site: Site, vi
     expect(panel.get_by_role("heading", name="Next due times")).to_be_visible()
     expect(panel.get_by_role("listitem")).to_have_count(10)
 
-    panel.get_by_role("button", name="Pause").press("Enter")
+    press(panel.get_by_role("button", name="Pause"))
     page.get_by_label("For how long").select_option("1 day")
     page.get_by_label("Reason").fill("棚卸し 📦")
     page.keyboard.press("Enter")
     expect(panel).to_contain_text("棚卸し 📦")
     expect(page.get_by_role("row").filter(has_text="Paused")).to_contain_text("棚卸し 📦")
-    panel.get_by_role("button", name="Resume").press("Enter")
+    press(panel.get_by_role("button", name="Resume"))
     expect(panel).not_to_contain_text("棚卸し 📦")
 
-    panel.get_by_role("button", name="Backfill").press("Enter")
+    press(panel.get_by_role("button", name="Backfill"))
     page.get_by_label("First due time").fill("2024-02-01T00:00")
     page.get_by_label("Last due time").fill("2024-03-02T00:00")
-    page.get_by_role("dialog").get_by_role("button", name="Backfill").press("Enter")
+    press(page.get_by_role("dialog").get_by_role("button", name="Backfill"))
     expect(panel.get_by_role("status")).to_have_text("1 due time waits for its run.")
     started = panel.get_by_role("link", name=re.compile("Feb 29, 2024.* started"))
     started.press("Enter")
@@ -128,7 +134,7 @@ def test_what_a_call_brought_is_loaded_once_while_its_state_is_asked_for_again(s
     expect(panel).to_contain_text("重い 📦")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(f"{request.method} {request.url.partition('/deliveries/')[2]}"))
-    panel.get_by_role("button", name="Replay").press("Enter")
+    press(panel.get_by_role("button", name="Replay"))
     expect(panel.get_by_role("link", name="Failed")).to_have_count(2)
     expect(panel).to_contain_text("重い 📦")
     assert {each for each in asked if delivery["id"] in each} == {

@@ -8,6 +8,8 @@ import pytest
 
 from jikko.proving.case_file_reader import ReadFile, read_case_file
 
+LONG = "長" * 333_334
+
 
 def read(folder: Path, case: dict[str, Any], **more: Any) -> ReadFile:
     text = json.dumps({**more, "cases": [{"name": "a", **case}]})
@@ -66,6 +68,7 @@ def test_a_clock_begins_at_a_moment_that_runs_can_have(clock: str, *, is_right: 
             [["a\u2028b", "\x85"], ["円", 2]],
         ),
         ("r.json", '\ufeff[{"q": "🚑", "x": null}]', [["🚑", None]]),
+        ("r.csv", f"q,x\n{LONG},1\n", [[LONG, "1"]]),
     ],
 )
 def test_rows_are_read_as_they_were_written(name: str, text: str, rows: list[Any], tmp_path: Path) -> None:
@@ -82,7 +85,6 @@ def test_rows_are_read_as_they_were_written(name: str, text: str, rows: list[Any
     ("name", "text", "reason"),
     [
         ("r.csv", "q\n1\n1,2\n", "row 2 has more cells than there are columns"),
-        ("r.csv", "q\n" + "x" * 200_000, "field larger than field limit (131072)"),
         ("r.json", "[" * 100_000, "it is nested too deeply"),
     ],
 )

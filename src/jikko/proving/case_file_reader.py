@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -329,6 +330,7 @@ def _rows_of(path: Path) -> list[dict[str, Any]]:
     # Spreadsheets write a byte order mark, and cells may have line breaks.
     with path.open(encoding="utf-8-sig", newline="") as file:
         if path.suffix == ".csv":
+            csv.field_size_limit(sys.maxsize)
             rows: Any = list(csv.DictReader(file))
             for number, row in enumerate(rows, start=1):
                 if None in row:
