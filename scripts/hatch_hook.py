@@ -1,4 +1,4 @@
-"""What hatchling does for a wheel or an sdist: notes the commit, and builds the page of the console."""
+"""Build hook of hatchling: notes the commit, packs the page for coding agents, and builds the page of the console."""
 
 import os
 import subprocess
@@ -18,15 +18,18 @@ class ConsoleHook(BuildHookInterface[Any]):
         return [build_console.NODE_OF_PYPI] if self._is_wanted() and not build_console.machine_node() else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Do both. An editable installation does without: there `make console` does it."""
+        """Do all three. An editable installation does without: there `make console` does it."""
         if version == "editable":
             return
+        included = build_data.setdefault("force_include", {})
+        if self.target_name == "wheel":
+            included[str(Path(self.root) / "docs" / "for-coding-agents.md")] = "jikko/for-coding-agents.md"
         if commit := os.environ.get("JIKKO_BUILD_COMMIT") or self._commit():
             noted = Path(self.root) / "build" / "commit.txt"
             noted.parent.mkdir(exist_ok=True)
             noted.write_text(commit[:10], encoding="ascii")
             place = "jikko" if self.target_name == "wheel" else "src/jikko"
-            build_data.setdefault("force_include", {})[str(noted)] = f"{place}/commit.txt"
+            included[str(noted)] = f"{place}/commit.txt"
         if self._is_wanted():
             self._build_console().build(Path(self.root))
 

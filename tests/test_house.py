@@ -254,6 +254,7 @@ def test_the_wheel_has_all_that_the_source_has(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
         commit = archive.read("jikko/commit.txt")
+        assert archive.read("jikko/for-coding-agents.md") == (ROOT / "docs" / "for-coding-agents.md").read_bytes()
         described = {name.rpartition("/")[2] for name in archive.namelist() if ".dist-info/" in name}
     source = ROOT / "src"
     expected = {
@@ -261,7 +262,7 @@ def test_the_wheel_has_all_that_the_source_has(tmp_path: Path) -> None:
         for path in (source / "jikko").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assert packed == expected | {"jikko/commit.txt"}
+    assert packed == expected | {"jikko/commit.txt", "jikko/for-coding-agents.md"}
     assert commit == b"0123456789"
     assert {name for name in packed if name.endswith(".sql")}
     assert {name for name in packed if name.startswith("jikko/sandbox/languages/shims/")}

@@ -29,7 +29,8 @@ OTHERS = {
     *("knowledge list", "knowledge search", "knowledge show", "packages list", "plugins call", "plugins list"),
     *("plugins test", "providers init", "providers list", "providers test", "replay", "run", "runs diff"),
     *("runs export", "runs files", "runs follow", "runs forms", "runs list", "runs save", "runs show", "runs trace"),
-    *("schema", "serve", "servers list", "show", "test", "tools call", "tools list", "tools test", "triggers list"),
+    *("schema", "serve", "servers list", "show", "skill", "test"),
+    *("tools call", "tools list", "tools test", "triggers list"),
     "mcp manage",  # the server keeps the entries
     # They work on the machine, its files and libraries, not on what the record has.
     *("backup", "cluster up", "keys forget", "keys rotate", "migrate", "move", "packages install"),

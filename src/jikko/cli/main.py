@@ -24,6 +24,7 @@ _COMMANDS: Final = {
     "replay": ("jikko.cli.testing.replay", "Run recorded runs on a changed workflow."),
     "coverage": ("jikko.cli.testing.recorded_coverage", "Show what recorded runs never came to."),
     "schema": ("jikko.cli.testing.schema_command", "Print the JSON Schema of a kind of file."),
+    "skill": ("jikko.cli.skill_command", "Print the page for coding agents, as a skill."),
     "show": ("jikko.cli.checking.show", "Show what workflow files take and give."),
     "apps": ("jikko.cli.groups", "Manage apps, their versions and keys."),
     "runs": ("jikko.cli.groups", "Look at runs, and act on them."),

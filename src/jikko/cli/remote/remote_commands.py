@@ -56,7 +56,7 @@ _LIBRARIES: Final = "installs and tries what this machine has"
 _RECORD: Final = "reads or writes whole runs with their logs, which the API gives one by one"
 _KNOWLEDGE: Final = "datasets have an API of their own, with keys of its own (docs/knowledge.md)"
 LOCAL_ONLY: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("check", "doctor", "run", "schema", "show", "test"), _FILES),
+    **dict.fromkeys(("check", "doctor", "run", "schema", "show", "skill", "test"), _FILES),
     **dict.fromkeys(("backup", "cluster", "console", "keys", "migrate", "move", "reload"), _MACHINE),
     **dict.fromkeys(("restore", "serve", "servers", "users"), _MACHINE),
     **dict.fromkeys(("packages", "plugins", "providers", "tools"), _LIBRARIES),

@@ -1,0 +1,52 @@
+"""``jikko skill``: the page for coding agents, as the kind of file that such agents read by themselves."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+import click
+
+import jikko
+from jikko.cli.whole_file import whole_file
+
+_HEAD: Final = """\
+---
+name: jikko
+description: Read, change, check, test and publish workflows of the Dify DSL (YAML) with the command `jikko`.
+---
+
+"""
+_LINK: Final = re.compile(r"\[([^\]]+)\]\(([\w-]+\.md)(?:#[\w-]+)?\)")
+
+
+@click.command()
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Write `jikko/SKILL.md` below this folder of skills.",
+)
+def skill(to: Path | None) -> None:
+    """Print how a coding agent changes a workflow and shows that it works."""
+    text = _HEAD + _LINK.sub(_named, _page())
+    if to is None:
+        click.echo(text, nl=False)
+        return
+    path = to / "jikko" / "SKILL.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as file:
+        file.write(text.encode())
+    click.echo(f"written: {path}")
+
+
+def _page() -> str:
+    """The page of the documentation; a wheel has it beside the package (scripts/hatch_hook.py)."""
+    package = Path(jikko.__file__).parent
+    packed = package / "for-coding-agents.md"
+    return (packed if packed.exists() else package.parents[1] / "docs" / packed.name).read_text(encoding="utf-8")
+
+
+def _named(link: re.Match[str]) -> str:
+    """A link of the documentation as the page's name: a skill stands alone."""
+    text, page = link.groups()
+    return f"docs/{page}" if text == page else f"{text} (docs/{page})"
