@@ -29,7 +29,7 @@ class Round(Struct, frozen=True, array_like=True, gc=False):
     """Counted from 0."""
 
 
-Rounds: TypeAlias = tuple[Round, ...]
+RoundPath: TypeAlias = tuple[Round, ...]
 """Where in the nesting of containers something happens. ``()`` is the top level."""
 
 
@@ -125,7 +125,7 @@ class NodeEvent(Struct, kw_only=True, omit_defaults=True, gc=False):
     """Order of start within the run, counted from 1. A node in a container counts too."""
     predecessor: str | None = None
     """The node whose end made this one ready."""
-    rounds: Rounds = ()
+    rounds: RoundPath = ()
 
 
 class NodeStarted(NodeEvent, tag_field="event", tag="node_started", kw_only=True, omit_defaults=True):

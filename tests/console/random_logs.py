@@ -21,7 +21,7 @@ from jikko.events import (
     ReasoningChunk,
     Round,
     RoundFinished,
-    Rounds,
+    RoundPath,
     RoundStarted,
     RunBegan,
     RunFinished,
@@ -75,7 +75,7 @@ class Open:
     def is_container(self) -> bool:
         return self.started.node_type in CONTAINERS
 
-    def round(self, index: int) -> Rounds:
+    def round(self, index: int) -> RoundPath:
         """Where nodes of a round of it are."""
         kind: Any = self.started.node_type
         return (*self.started.rounds, Round(self.id, self.started.node_id, kind, index))
@@ -139,9 +139,9 @@ class Story:
             "rounds": started.rounds,
         }
 
-    def _places(self) -> list[Rounds]:
+    def _places(self) -> list[RoundPath]:
         """Where a node may start: at the top, and in rounds that go on."""
-        places: list[Rounds] = [()]
+        places: list[RoundPath] = [()]
         for one in self._open.values():
             if one.length is not None and len(one.started.rounds) < DEEPEST:
                 places += [one.round(index) for index in range(one.begun) if index not in one.ended]

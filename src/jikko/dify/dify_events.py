@@ -30,7 +30,7 @@ from jikko.events import (
     NodeStarted,
     ReasoningChunk,
     RoundFinished,
-    Rounds,
+    RoundPath,
     RoundStarted,
     RunFinished,
     RunStarted,
@@ -215,7 +215,7 @@ def _run_finished(identity: RunIdentity, ended: State, outputs: dict[str, Json],
     return WorkflowFinished(*ended, identity.run_id, identity.workflow_id, outputs, by, exceptions, files_in(outputs))
 
 
-def _containers(rounds: Rounds) -> tuple[str | None, str | None]:
+def _containers(rounds: RoundPath) -> tuple[str | None, str | None]:
     """The iteration and the loop around a node. Of several the outermost is named. Source: docs/dify-behaviour.md,
     “Messages of a stream”."""
     iteration_id = loop_id = None

@@ -13,7 +13,7 @@ from jikko.events import (
     NodeFinished,
     NodeStarted,
     RoundFinished,
-    Rounds,
+    RoundPath,
     RunFinished,
     RunParked,
     RunPaused,
@@ -45,7 +45,7 @@ def about(started: NodeStarted, at: float) -> dict[str, Any]:
 
 
 def started(
-    node: CompiledNode, index: int, predecessor: str | None, rounds: Rounds, at: float, icon: Json | None
+    node: CompiledNode, index: int, predecessor: str | None, rounds: RoundPath, at: float, icon: Json | None
 ) -> NodeStarted:
     """A node begins to run, for the first time."""
     return NodeStarted(

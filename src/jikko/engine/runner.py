@@ -24,7 +24,7 @@ from jikko.engine.limits import RunLimits
 from jikko.engine.loop import RunLoop
 from jikko.engine.state import RunState
 from jikko.engine.subgraph_run import SubgraphRun, SubgraphTasks
-from jikko.events import Event, FormClosed, NodeFinished, NodeStarted, Rounds, RunFinished, RunPaused
+from jikko.events import Event, FormClosed, NodeFinished, NodeStarted, RoundPath, RunFinished, RunPaused
 from jikko.graph.compiled import CompiledNode
 from jikko.long_texts import has_long_text
 from jikko.nodes.contract import NodeFailure, NodePaused, Result, RunInfo
@@ -415,7 +415,7 @@ class Runner(RunLoop):
                 frames += running
         return True
 
-    def _ended_in_vain(self, rounds: Rounds) -> bool:
+    def _ended_in_vain(self, rounds: RoundPath) -> bool:
         """End a round that waits for people in vain, with all that runs in it: another has failed its container.
         ``rounds``: where the form is. Returns whether the round ends."""
         for each in rounds:

@@ -24,7 +24,7 @@ from jikko.events import (
     NodeStarted,
     Round,
     RoundFinished,
-    Rounds,
+    RoundPath,
     RoundStarted,
     RunBegan,
     RunFinished,
@@ -129,7 +129,7 @@ class RunState:
         self.attempts: dict[str, int] = {}
         """Failed attempts of executions under way."""
 
-    def frame_of(self, rounds: Rounds) -> SubgraphRun:
+    def frame_of(self, rounds: RoundPath) -> SubgraphRun:
         """The frame that a path of rounds leads to."""
         return self.top if not rounds else self.frames[rounds[-1].execution_id, rounds[-1].index]
 
@@ -281,7 +281,7 @@ class RunState:
             joins = isinstance(before, (str, list)) and type(before) is type(value)
             self.outputs[name] = before + value if joins else value
 
-    def _forget(self, execution_id: str, rounds: Rounds, frame: SubgraphRun) -> None:
+    def _forget(self, execution_id: str, rounds: RoundPath, frame: SubgraphRun) -> None:
         """An execution is not under way any more."""
         frame.open.pop(execution_id, None)
         self.starts.pop(execution_id, None)
@@ -297,14 +297,14 @@ class RunState:
         if self.forms.requested:
             self.forms.forget(execution_id)
 
-    def _progressed(self, execution_id: str, rounds: Rounds) -> None:
+    def _progressed(self, execution_id: str, rounds: RoundPath) -> None:
         """Something came to its end: neither that nor the containers around it are what kills processes."""
         self.interrupted.pop(execution_id, None)
         for entry in rounds:
             self.interrupted.pop(entry.execution_id, None)
 
     @staticmethod
-    def _in_iteration(rounds: Rounds) -> bool:
+    def _in_iteration(rounds: RoundPath) -> bool:
         return bool(rounds) and any(entry.kind == "iteration" for entry in rounds)
 
     def _round_started(self, event: RoundStarted) -> None:

@@ -5,7 +5,7 @@ from collections import deque
 
 from jikko.engine.schedule import Schedule
 from jikko.engine.scope import Scope
-from jikko.events import ContainerStarted, RoundFinished, Rounds, Usage
+from jikko.events import ContainerStarted, RoundFinished, RoundPath, Usage
 from jikko.graph.compiled import CompiledNode, Subgraph
 
 FrameKey = tuple[str, int]
@@ -17,7 +17,7 @@ class SubgraphRun:
 
     __slots__ = ("body", "closed", "due", "ended", "failure", "open", "rounds", "schedule", "scope", "usage")
 
-    def __init__(self, body: Subgraph, scope: Scope, rounds: Rounds) -> None:
+    def __init__(self, body: Subgraph, scope: Scope, rounds: RoundPath) -> None:
         self.scope = scope
         self.rounds = rounds
         self.open: dict[str, int] = {}

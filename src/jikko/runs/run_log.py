@@ -36,8 +36,8 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
+from jikko.concurrency.condition_variable import ConditionVariable
 from jikko.concurrency.scheduler import Scheduler
-from jikko.concurrency.waiters import Waiters
 from jikko.errors import JikkoError, LogConflict, LogForgotten, LogUnwritable, StartRefused, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused
 from jikko.ports.stores.projections import Projection
@@ -109,8 +109,8 @@ class RunLog:
         self._text_delay: TextDelay | None = None  # most runs show no text
         self.begin = self._committed
         """The position of the first event that this process adds."""
-        self._waiters = Waiters()
-        self.change = self._waiters.change
+        self._changed = ConditionVariable()
+        self.change = self._changed.wait
         self._writing: asyncio.Future[None] | None = None
         """There while the store is about to answer."""
         self._in_doubt = False
@@ -266,7 +266,7 @@ class RunLog:
                 raise self._abandoned
             if self._cut_short is not None and count > self._first + len(self._events):
                 raise self._cut_short
-            await self._waiters.change()
+            await self._changed.wait()
 
     durability_barrier = committed  # of ``Journal``
 
@@ -282,7 +282,7 @@ class RunLog:
                 return last
             if self._abandoned is not None:
                 raise self._abandoned
-            await self._waiters.change()
+            await self._changed.wait()
 
     def follow(self, after: int = -1, *, durable: bool = False, idle: float | None = None) -> AsyncIterator[Batch]:
         """See ``LogFollower.follow``."""
@@ -304,7 +304,7 @@ class RunLog:
         self._write()
 
     def _notify(self) -> None:
-        self._waiters.notify()
+        self._changed.notify_all()
         if self._on_settled is not None:
             self._settle()
 

@@ -20,7 +20,7 @@ from jikko.events import (
     NodeStarted,
     ReasoningChunk,
     RoundFinished,
-    Rounds,
+    RoundPath,
     RoundStarted,
     RunBegan,
     RunStarted,
@@ -56,7 +56,7 @@ class _Scope(Struct):
             scope = scope.around
 
 
-class HeldValues:
+class RetainedBytes:
     """Bytes of JSON, by scopes: a container keeps what its rounds put out, and closes with its own output."""
 
     __slots__ = ("_run", "_scopes")
@@ -98,7 +98,7 @@ class HeldValues:
         """One that is not there has closed: what it is given counts nowhere."""
         return self._scopes.get(key) or _Scope(None)
 
-    def _around(self, rounds: Rounds) -> _Scope:
+    def _around(self, rounds: RoundPath) -> _Scope:
         return self._scope((rounds[-1].execution_id, rounds[-1].index)) if rounds else self._run
 
     def _open(self, key: _Key, around: _Scope, size: int = 0) -> None:
@@ -148,7 +148,7 @@ class RunMemory:
         """Whether it was told to end, since too much is held."""
         self.is_counted = False
         """Whether the process counts it, or has."""
-        self._values: HeldValues | None = None
+        self._values: RetainedBytes | None = None
         """There once something is counted: most runs are over at once."""
         self._pieces: list[tuple[int, int]] = []
         """Of the part of the log that is in memory: positions, and how many bytes the log has before each."""
@@ -227,7 +227,7 @@ class RunMemory:
         self._count += len(sizes)
         if not sizes:
             return
-        self._values = self._values or HeldValues()
+        self._values = self._values or RetainedBytes()
         self._values.add(events, sizes)
         if (most := max(sizes)) > self._largest[0]:
             event = events[sizes.index(most)]

@@ -12,7 +12,7 @@ from jikko.events import (
     NodeAttempted,
     NodeFinished,
     NodeStarted,
-    Rounds,
+    RoundPath,
     RunStatus,
     Usage,
 )
@@ -76,7 +76,7 @@ class NodeExecution(NodeState, kw_only=True):
 
 
 def execution_metadata(
-    usage: Usage | None, rounds: Rounds, strategy: str | None, extra: dict[str, Json] | None = None
+    usage: Usage | None, rounds: RoundPath, strategy: str | None, extra: dict[str, Json] | None = None
 ) -> dict[str, Json] | None:
     """``execution_metadata`` as Dify shows it, ``None`` if there is nothing to tell.
 

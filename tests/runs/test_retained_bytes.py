@@ -9,19 +9,19 @@ from jikko.events import (
     NodeStarted,
     Round,
     RoundFinished,
-    Rounds,
+    RoundPath,
     RoundStarted,
     StepRecorded,
     Update,
 )
-from jikko.runs.memory.run_memory import HeldValues
+from jikko.runs.memory.run_memory import RetainedBytes
 from tests.contract.runs import started
 
 Sized: TypeAlias = tuple[Event, int]
 """An event, and its bytes."""
 
 
-def about(execution_id: str, rounds: Rounds = ()) -> dict[str, Any]:
+def about(execution_id: str, rounds: RoundPath = ()) -> dict[str, Any]:
     return {
         "at": 1.0,
         "execution_id": execution_id,
@@ -32,7 +32,7 @@ def about(execution_id: str, rounds: Rounds = ()) -> dict[str, Any]:
     }
 
 
-def ended(execution_id: str, rounds: Rounds = (), *updates: Update) -> NodeFinished:
+def ended(execution_id: str, rounds: RoundPath = (), *updates: Update) -> NodeFinished:
     about_it = about(execution_id, rounds)
     return NodeFinished(**about_it, started_at=1.0, elapsed=0.0, status="succeeded", updates=updates)
 
@@ -42,26 +42,26 @@ def path(execution_id: str, number: int) -> Round:
 
 
 def held(*events: Sized) -> int:
-    values = HeldValues()
+    values = RetainedBytes()
     values.add([event for event, _ in events], [size for _, size in events])
     return values.total
 
 
-def begun(execution_id: str, rounds: Rounds = (), size: int = 0) -> Sized:
+def begun(execution_id: str, rounds: RoundPath = (), size: int = 0) -> Sized:
     return ContainerStarted(**about(execution_id, rounds), length=9), size
 
 
-def agent(rounds: Rounds = ()) -> list[Sized]:
+def agent(rounds: RoundPath = ()) -> list[Sized]:
     """One that was given two answers, of 50 bytes each."""
     step = StepRecorded(at=1.0, execution_id="agent", kind="tool", request="", answer="…")
     return [(NodeStarted(**{**about("agent", rounds), "node_type": "agent"}), 4), (step, 50), (step, 50)]
 
 
-def opened(execution_id: str, number: int, rounds: Rounds = (), size: int = 0) -> Sized:
+def opened(execution_id: str, number: int, rounds: RoundPath = (), size: int = 0) -> Sized:
     return RoundStarted(**about(execution_id, rounds), round=number), size
 
 
-def closed(execution_id: str, number: int, rounds: Rounds = (), size: int = 0, error: str | None = None) -> Sized:
+def closed(execution_id: str, number: int, rounds: RoundPath = (), size: int = 0, error: str | None = None) -> Sized:
     return RoundFinished(**about(execution_id, rounds), round=number, elapsed=0.0, error=error), size
 
 
