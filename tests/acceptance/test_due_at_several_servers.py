@@ -36,7 +36,7 @@ class SlowReceiver:
         self.taken: list[str] = []
         """The ids of messages that were taken."""
         self.waiting: list[str] = []
-        self.let_go: list[str] = []
+        self.released: list[str] = []
         """The ids of messages whose sender has closed the connection: it has the answer, or wants it no more."""
         self.go_on = threading.Event()
         self._lock = threading.Lock()
@@ -56,7 +56,7 @@ class SlowReceiver:
                 except OSError:
                     pass  # who asked was killed
                 if status != 200:
-                    receiver.let_go.append(message)
+                    receiver.released.append(message)
 
             def log_message(self, format: str, *args: object) -> None: ...
 
@@ -110,7 +110,7 @@ def test_the_other_server_does_what_the_leader_was_to_do(
             leader.send(signal.SIGCONT)
             receiver.go_on.set()
             # Its attempt of before has failed, as far as it knows, or it leads no more before it has the answer.
-            until(lambda: receiver.let_go == [message])
+            until(lambda: receiver.released == [message])
             again = several.client("asks", leader)
             assert again.detail(run)["status"] == "succeeded"
             assert undelivered(tmp_path, several) == []

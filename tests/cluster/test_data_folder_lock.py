@@ -61,7 +61,7 @@ def test_a_process_that_finds_the_folder_held_is_told_by_whom(tmp_path: Path, ho
     assert str(refused.value).startswith(message)
 
 
-def test_a_folder_that_is_let_go_of_is_waited_for(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:
+def test_a_folder_that_is_released_is_waited_for(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:
     threading.Timer(0.2, holder.kill).start()
 
     with sole_owner(tmp_path, patience=60) as hold:
@@ -105,7 +105,7 @@ def test_workers_that_do_not_end_are_named_in_one_warning_and_the_refusal(
     assert [f"the workers {worker} of" in record.getMessage() for record in caplog.records] == [True]
 
 
-def test_a_folder_that_was_let_go_of_is_held_by_nobody(tmp_path: Path) -> None:
+def test_a_released_folder_has_no_owner(tmp_path: Path) -> None:
     with sole_owner(tmp_path) as hold:
         hold.say(address="http://127.0.0.1:8123")
     with sole_owner(tmp_path, patience=0):

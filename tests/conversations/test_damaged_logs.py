@@ -60,7 +60,7 @@ async def test_one_that_was_under_way_fails_at_the_next_start(world: World, tmp_
         await until(lambda: world.script.ran["work"] == 1)
         await process.die()
     damage(tmp_path, run["workflow_run_id"], way)
-    world.script.let_go("work")
+    world.script.release("work")
     after = world.process()
     await after.runs.control.take_over()
 

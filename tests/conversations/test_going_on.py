@@ -59,7 +59,7 @@ async def test_a_turn_whose_process_dies_is_answered_whole_by_the_next(world: Wo
 
     after = world.process()
     await after.runs.control.take_over()
-    world.script.let_go("work")
+    world.script.release("work")
     await world.ended(run["workflow_run_id"])
 
     async with chat_with(world, app, after) as chat:
@@ -85,7 +85,7 @@ async def test_a_turn_goes_on_from_the_variables_that_it_began_with(world: World
 
     after = world.process()
     await after.runs.control.take_over()
-    world.script.let_go("work")
+    world.script.release("work")
     await world.ended(run["workflow_run_id"])
 
     async with chat_with(world, app, after) as chat:
@@ -102,7 +102,7 @@ async def test_two_turns_at_once_are_both_answered_and_no_variable_is_of_both(wo
         world.script.held.add("work")
         answers = [asyncio.ensure_future(chat.ask(query)) for query in ("二", "三")]
         await until(lambda: world.script.ran["work"] == 3)
-        world.script.let_go("work")
+        world.script.release("work")
         await asyncio.gather(*answers)
 
         messages = await chat.messages()
@@ -198,7 +198,7 @@ async def test_a_late_client_is_told_the_answer_so_far_and_then_the_rest(world: 
             )
         )
         await asyncio.sleep(0)
-        world.script.let_go("work")
+        world.script.release("work")
         events = events_of((await late).text)
 
     if events[0]["event"] == "workflow_started":

@@ -174,7 +174,7 @@ async def test_an_answer_is_replaced_while_it_is_made_and_nothing_comes_behind(w
             return run is not None and any(type(event).__name__ == "TextReplaced" for event in run.events)
 
         await until(replaced)
-        world.script.let_go("wait")
+        world.script.release("wait")
         await world.ended(begun["workflow_run_id"])
         [message] = await chat.messages()
 
@@ -197,7 +197,7 @@ async def test_after_a_crash_the_answer_is_looked_at_all_the_same(world: World) 
         await until(lambda: world.script.ran["wait"] == 1)
         await process.die()
         second = process_of(world)
-        world.script.let_go("wait")
+        world.script.release("wait")
         async with chat_with(world, app, second) as again:
             again.conversation_id = begun["conversation_id"]
             await _taken_over(second)

@@ -209,7 +209,7 @@ async def test_a_deleted_conversation_is_gone_at_once_though_a_turn_goes_on(worl
 
         path = f"/v1/conversations/{chat.conversation_id}"
         deleted = await chat.client.request("DELETE", path, json={"user": "anna"})
-        world.script.let_go("work")
+        world.script.release("work")
         await world.ended(run)
 
         assert (deleted.status_code, deleted.content) == (204, b"")

@@ -43,7 +43,7 @@ class SlowLog(Log):
         if self.conflict is not None:
             raise self.conflict
 
-    async def let_go_on(self, running: Runner, *, is_lost: bool) -> None:
+    async def release(self, running: Runner, *, is_lost: bool) -> None:
         """Once a node waits, say that what was written is durable, or another process's."""
         async with asyncio.timeout(PATIENCE):
             await self.waits.wait()
@@ -160,7 +160,7 @@ async def test_each_further_try_waits_until_it_is_known_whose_run_it_is(is_lost:
     running = runner(RunState(compiled), log)
     run = asyncio.ensure_future(running.run([RunStarted(at=1.0, inputs={}, system={})]))
 
-    await log.let_go_on(running, is_lost=is_lost)
+    await log.release(running, is_lost=is_lost)
     await run
 
     assert len(acting(compiled, "first").calls) == (1 if is_lost else 2)
@@ -181,7 +181,7 @@ async def test_such_a_node_waits_behind_a_while_in_which_nothing_was_durable(
     now[0] += seconds
 
     if waits:
-        await log.let_go_on(running, is_lost=is_lost)
+        await log.release(running, is_lost=is_lost)
     await run
 
     assert log.waits.is_set() == waits

@@ -47,7 +47,7 @@ async def test_a_run_that_ends_while_a_client_attaches_is_told_to_its_end(
     async def read_too_early(run_id: str, app_id: str) -> RunRecord | None:
         record = await read(run_id, app_id)
         monkeypatch.undo()
-        world.script.let_go("b")
+        world.script.release("b")
         await world.ended(run_id)
         return record
 
@@ -76,13 +76,13 @@ async def test_a_client_is_told_the_end_of_a_run_whose_new_log_is_shorter_than_w
     # What is shown now is text: it tells no result, and need not be on the disk.
     store.hold()
     world.script.says = {"c": [f"piece {number} " for number in range(50)]}
-    world.script.let_go("c")
+    world.script.release("c")
     await until(lambda: b"piece 49" in client.received)
 
     world.script.says, world.script.failing = {}, {"c"}
     taking_over = asyncio.ensure_future(world.process().runs.control.take_over())
     await until(lambda: store.held == 2)
-    store.let_go(newest_first=True)
+    store.release(newest_first=True)
     await taking_over
     ended = await world.ended(run_id)
     async with asyncio.timeout(PATIENCE):
@@ -120,7 +120,7 @@ async def test_one_that_comes_without_a_snapshot_is_told_at_a_pause_what_the_run
     world, client, run = waiting
     attached = asyncio.ensure_future(client.get(f"/v1/workflow/{run}/events?user=anna"))
     await asyncio.sleep(0)
-    world.script.let_go("b")
+    world.script.release("b")
 
     seen = messages(await attached)
 
@@ -133,7 +133,7 @@ async def test_one_that_wants_to_stay_is_told_all_behind_the_pause_too(
     waiting: tuple[World, httpx.AsyncClient, str],
 ) -> None:
     world, client, run = waiting
-    world.script.let_go("b")
+    world.script.release("b")
     await world.until(run, lambda record: record.status == "paused")
     [snapshot] = [
         message["data"]
@@ -173,7 +173,7 @@ async def test_behind_a_pause_each_event_is_told_when_it_happens(tmp_path: Path,
 
     await until(lambda: client.received[before:].count(b'"node_id":"two"') > 0)
     assert b"_finished" not in client.received[before:].split(b'"node_id":"two"')[-1]
-    world.script.let_go("two")
+    world.script.release("two")
     await client.served
     await world.close()
 

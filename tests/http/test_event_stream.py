@@ -65,7 +65,7 @@ async def test_a_run_that_goes_on_is_followed_to_its_end_from_wherever(client: h
     world.script.held = {"b"}
     run = (await client.post(RUN, json=body("async"))).json()["workflow_run_id"]
     await until(lambda: world.script.ran["b"] == 1)
-    world.script.let_go("b")
+    world.script.release("b")
 
     answer = await client.get(f"{RUN}/{run}/events", headers={**STREAM, "Last-Event-ID": "2"})
 

@@ -32,7 +32,7 @@ async def test_nothing_is_kept_of_a_client_that_left_and_its_run_goes_on(world: 
     for listener in (starter, *others):
         await listener.leave()
 
-    world.script.let_go("b")
+    world.script.release("b")
     assert (await world.ended(run)).status == "succeeded"
 
 

@@ -50,7 +50,7 @@ async def test_a_blocking_start_that_waits_answers_with_its_end(world: World) ->
     async with client_of(world, app, process) as client:
         await client.post(RUN, json=body("async"))
         await until(lambda: world.script.ran["a"] == 1)
-        world.script.let_go("a")
+        world.script.release("a")
 
         answer = await client.post(RUN, json=body())
 
@@ -66,7 +66,7 @@ async def test_a_stream_that_waited_tells_when_its_run_was_created(world: World)
         waiting = group.create_task(client.post(RUN, json=body("streaming")))
         await until(lambda: len(process.runs._executor._held) == 2)
         world.now += 3600
-        world.script.let_go("a")
+        world.script.release("a")
 
     end = json.loads(waiting.result().text.rstrip("\n").rpartition("data: ")[2])
     assert end["event"] == "workflow_finished"

@@ -213,7 +213,7 @@ async def test_requests_side_by_side_are_told_apart(world: World) -> None:
         await until(lambda: world.script.ran["a"] == 1)
         short = await client.get("/v1/info")
         ended = [len(seen.began_with), [status for status, _, _ in seen.ended_with.values()]]
-        world.script.let_go("a")
+        world.script.release("a")
 
     assert ended == [2, [200]]
     sizes = [size for _, size, _ in seen.ended_with.values()]

@@ -221,7 +221,7 @@ def test_a_run_that_was_started_has_no_room_of_its_request_any_more(mode: str) -
         # Once its beginning is durable.
         await settled()
         assert scene.taken == 0
-        scene.world.script.let_go("a")
+        scene.world.script.release("a")
         assert (await answer).status_code == 200
 
     tried(work)

@@ -26,7 +26,7 @@ async def world() -> AsyncIterator[World]:
     world = World()
     world.script.held = {"b"}
     yield world
-    world.script.let_go("b")
+    world.script.release("b")
     await world.close()
 
 

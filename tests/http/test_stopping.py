@@ -63,7 +63,7 @@ async def test_a_stop_without_a_user_stops_nothing(client: httpx.AsyncClient, wo
         answer = await client.post(f"{TASK}/{task}/stop", **given)
         assert (answer.status_code, answer.json()["code"]) == (status, code)
 
-    world.script.let_go("a")
+    world.script.release("a")
     assert (await world.ended(running["workflow_run_id"])).status == "succeeded"
 
 
@@ -76,7 +76,7 @@ async def test_a_run_of_another_app_is_not_stopped_and_nobody_learns_of_it(
     async with client_of(world, await world.chain("Other")) as other:
         answer = await other.post(f"{TASK}/{running['task_id']}/stop", json=ASKER)
 
-    world.script.let_go("a")
+    world.script.release("a")
     assert answer.json() == {"result": "success"}
     assert (await world.ended(running["workflow_run_id"])).status == "succeeded"
 

@@ -80,7 +80,7 @@ async def test_its_turns_are_not_stopped_as_runs_of_a_workflow_app(
     refused = await client.post(
         f"/v1/workflows/tasks/{turn if task == 'its own' else task}/stop", json={"user": "anna"}
     )
-    world.script.let_go("a")
+    world.script.release("a")
     answer = await asking
 
     assert (refused.status_code, refused.json()) == (400, REFUSAL)

@@ -296,7 +296,7 @@ async def test_after_a_crash_the_run_and_its_callback_go_on(scene: Scene) -> Non
     await process.die()
     new_holder = scene.world.process()
     await new_holder.runs.control.take_over()
-    scene.world.script.let_go("a")
+    scene.world.script.release("a")
     await scene.world.ended(run_id)
 
     assert await scene.callbacks.deliver(render) == 1

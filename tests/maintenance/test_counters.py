@@ -56,4 +56,4 @@ async def test_runs_whose_process_is_no_member_are_counted(world: World) -> None
     found = tally(world)
     await found.look()
     assert found.counts["orphans"] == 2
-    world.script.let_go("b")
+    world.script.release("b")

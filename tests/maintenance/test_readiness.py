@@ -43,7 +43,7 @@ class Disk:
             future.set_exception(StoreUnavailable("The database /secret/place is full."))
         return future
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """What waits succeeds, and all that comes."""
         self.works = True
         waiting, self.waiting = self.waiting, []
@@ -78,7 +78,7 @@ async def process() -> AsyncIterator[Process]:
     process = Process()
     yield process
     process.ends = True
-    process.disk.let_go()
+    process.disk.release()
 
 
 async def test_it_is_ready_if_a_write_succeeds(process: Process) -> None:
@@ -149,7 +149,7 @@ async def test_one_slow_write_is_no_trouble(process: Process) -> None:
     process.readiness.start_failed()
     await until(lambda: len(process.disk.waiting) == 1)
     assert not process.refuses
-    process.disk.let_go()
+    process.disk.release()
 
     await process.until(READY)
     assert not process.refuses
@@ -168,7 +168,7 @@ async def test_a_write_that_is_never_done_is_trouble_without_anybody_asking(
     assert (await process.readiness.checks(PATIENCE))["record"] == "the record could not be written within 0.01 s"
     assert process.disk.tries == 1
 
-    process.disk.let_go()
+    process.disk.release()
     await process.until(READY)
     assert not process.refuses
 

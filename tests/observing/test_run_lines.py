@@ -75,7 +75,7 @@ async def test_a_run_that_another_process_goes_on_with_is_told(world: World, cap
     await until(lambda: world.script.ran["b"] == 1)
     await world.process(RunLines(each=True)).runs.control.take_over()
     await until(lambda: world.script.ran["b"] == 2)
-    world.script.let_go("b")
+    world.script.release("b")
     await world.ended(run_id)
 
     await until(lambda: bool(logged(caplog, "run ended")))

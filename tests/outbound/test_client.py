@@ -134,11 +134,11 @@ async def test_no_more_requests_than_allowed_are_under_way() -> None:
 
 
 async def test_requests_of_one_app_that_wait_do_not_delay_those_of_another() -> None:
-    arrived, let_go = asyncio.Event(), asyncio.Event()
+    arrived, released = asyncio.Event(), asyncio.Event()
 
     async def held(writer: asyncio.StreamWriter, request: Received) -> None:
         arrived.set()
-        await let_go.wait()
+        await released.wait()
         writer.write(answer())
 
     answers: dict[str, bytes | Act] = {"/held": held, "/busy": answer(), "/other": answer()}
@@ -149,18 +149,18 @@ async def test_requests_of_one_app_that_wait_do_not_delay_those_of_another() -> 
         other = asyncio.create_task(http.send(get(server.url("/other"), app_id="other")))
         await asyncio.sleep(0)
 
-        let_go.set()
+        released.set()
         await asyncio.gather(other, *busy)
 
     assert [request.target for request in server.requests][:3] == ["/held", "/other", "/busy"]
 
 
 async def test_waiting_for_its_turn_does_not_count_as_time_of_a_request() -> None:
-    arrived, let_go = asyncio.Event(), asyncio.Event()
+    arrived, released = asyncio.Event(), asyncio.Event()
 
     async def held(writer: asyncio.StreamWriter, request: Received) -> None:
         arrived.set()
-        await let_go.wait()
+        await released.wait()
         writer.write(answer())
 
     async with serving({"/held": held, "/": answer(b"ok")}) as server, client(max_connections=1) as http:
@@ -170,7 +170,7 @@ async def test_waiting_for_its_turn_does_not_count_as_time_of_a_request() -> Non
         # Its time would be over.
         await asyncio.wait([second], timeout=2.1)
 
-        let_go.set()
+        released.set()
 
         assert (await second).body == b"ok"
         await first

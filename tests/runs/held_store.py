@@ -33,7 +33,7 @@ class HeldStore(RunsInMemory):
         """Writes that wait."""
         return len(self._held)
 
-    def let_go(self, *, newest_first: bool = False) -> None:
+    def release(self, *, newest_first: bool = False) -> None:
         """Do what waits, in the order of the calls, or in the opposite one, and hold nothing any more."""
         self._holds = False
         held, self._held = self._held, []

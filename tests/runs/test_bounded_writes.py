@@ -32,7 +32,7 @@ async def test_what_waits_is_written_in_pieces_and_the_record_goes_with_them() -
     for _ in range(2 * MAX_APPEND_EVENTS):
         live.append([*node()])
     live.append([finished()])
-    store.let_go()
+    store.release()
 
     end = await end_of(live)
 
@@ -168,7 +168,7 @@ async def test_others_have_the_loop_while_the_long_texts_of_an_event_are_encoded
         store.hold()
         live.append([end])
         await until(lambda: store.held > 0)
-        store.let_go()
+        store.release()
 
     longest, whole = min([await longest_turn(made()) for _ in range(3)])
 

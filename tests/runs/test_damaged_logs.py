@@ -158,7 +158,7 @@ async def test_a_run_that_goes_on_here_is_not_concerned(world: World, tmp_path: 
     damage(tmp_path, run.record.identity.run_id, way)
     following = asyncio.create_task(_events(process, run.record))
 
-    world.script.let_go("b")
+    world.script.release("b")
 
     assert (await end_of(run)).status == "succeeded"
     assert (await following)[-1] == "RunFinished"

@@ -99,7 +99,7 @@ async def test_what_happens_while_writing_is_refused_adds_no_tries(
     with locked(tmp_path):
         for name in ("a", "b", "c"):
             await until(lambda name=name: world.script.ran[name] == 1)  # type: ignore[misc]
-            world.script.let_go(name)
+            world.script.release(name)
         await until(lambda: run.record.status == "succeeded")
         await reached(recorder, 2)
         assert len(recorder.levels) == 2
@@ -117,7 +117,7 @@ async def test_a_clock_that_jumps_changes_no_result_and_no_duration(world: World
     run = await process.start(app, q="x")
     await until(lambda: world.script.ran["b"] == 1)
     world.now += jump
-    world.script.let_go("b")
+    world.script.release("b")
 
     end = await end_of(run)
 
@@ -138,7 +138,7 @@ async def test_a_run_goes_on_in_the_next_process_though_the_clock_jumped_between
     await run.committed()
     await first.die()
     world.now += jump
-    world.script.let_go("b")
+    world.script.release("b")
 
     assert (await world.process().runs.control.take_over()).count == 1
 

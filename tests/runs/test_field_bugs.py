@@ -124,7 +124,7 @@ async def test_a_slow_worker_is_declared_dead_the_step_is_finished_elsewhere_and
     await other.runs.control.take_over()
     await until(lambda: world.script.ran["b"] == 2)
 
-    world.script.let_go("b")
+    world.script.release("b")
 
     record = await world.ended(run_id)
     await until(lambda: not slow.runs.control.executes(run_id) and not other.runs.control.executes(run_id))
@@ -152,7 +152,7 @@ async def test_recovery_overwrites_a_success_with_crashed() -> None:
     run = await process.start(app)
     await until(lambda: world.script.ran["b"] == 1)
     store.seen = await store.open_runs()
-    world.script.let_go("b")
+    world.script.release("b")
     await end_of(run)
     run_id = run.record.identity.run_id
     record = await world.ended(run_id)
@@ -179,7 +179,7 @@ async def test_recovery_is_skipped_when_the_queue_is_empty(world: World) -> None
 
     assert (await world.process(at_once=1).runs.control.take_over()).count == 1
 
-    world.script.let_go("b")
+    world.script.release("b")
     assert (await world.ended(run_id)).status == "succeeded"
     assert world.script.ran["a"] == 1
 
@@ -241,7 +241,7 @@ async def test_retention_deletes_the_children_of_a_run_that_goes_on(world: World
 
     await process.die()
     await world.process().runs.control.take_over()
-    world.script.let_go("after")
+    world.script.release("after")
     assert (await world.ended(run_id)).status == "succeeded"
     last = (await world.store.events(run_id))[-1]
     assert isinstance(last, RunFinished)

@@ -25,7 +25,7 @@ async def world() -> AsyncIterator[World]:
     world = World()
     world.script.held = {"b"}
     yield world
-    world.script.let_go("b")
+    world.script.release("b")
     await world.close()
 
 
@@ -61,14 +61,14 @@ async def test_a_run_of_another_process_has_the_time_to_end(world: World) -> Non
     await follower.waits(world)
 
     closing = asyncio.get_running_loop().create_task(process.runs.close(PATIENCE))
-    world.script.let_go("b")
+    world.script.release("b")
     await follower.ends()
 
     assert follower.seen[-1] == await end_of(run)
     assert await closing == 0
 
 
-async def test_he_is_let_go_once_the_time_is_up(world: World) -> None:
+async def test_a_follower_is_released_once_the_time_is_up(world: World) -> None:
     run = await world.process().start(await world.chain())
     await until(lambda: world.script.ran["b"] == 1)
     process = world.process()
@@ -136,7 +136,7 @@ async def test_a_position_behind_the_end_of_a_log_is_its_end(world: World, where
     stream = follower.runs.control.reader(run.record).follow(BEYOND, durable=durable, idle=0.01)
     async with asyncio.timeout(PATIENCE):
         assert await anext(stream) == []  # it waits for more
-        world.script.let_go("b")
+        world.script.release("b")
         shown = [entry async for batch in stream for entry in batch]
 
     assert shown == list(enumerate(run.events))[known:]
@@ -167,7 +167,7 @@ async def test_the_end_that_comes_between_two_looks_at_a_run_is_not_missed() -> 
     await run.committed()
 
     async def ends() -> None:
-        world.script.let_go("b")
+        world.script.release("b")
         await end_of(run)
 
     store.meanwhile = ends
@@ -192,7 +192,7 @@ async def test_who_follows_waits_until_there_is_more_than_was_seen_and_no_longer
         async def request(self, to: str, command: Command) -> Answer:
             assert isinstance(command, WaitForEvents)
             asked.append(command.count)
-            world.script.let_go("b")
+            world.script.release("b")
             await run.committed(command.count + 1)
             return True
 
@@ -219,7 +219,7 @@ async def test_who_is_told_that_nothing_comes_goes_on_where_the_log_was(world: W
         while (batch := await anext(stream)) != []:
             seen += batch
         assert await anext(stream) == []
-        world.script.let_go("b")
+        world.script.release("b")
         async for batch in stream:
             seen += batch
 
@@ -238,7 +238,7 @@ async def test_a_stream_that_began_here_goes_on_where_it_was_once_another_proces
             seen += batch
         await process.die()
         await world.process().runs.control.take_over()
-        world.script.let_go("b")
+        world.script.release("b")
         async for batch in stream:
             seen += batch
 

@@ -92,7 +92,7 @@ async def test_after_a_crash_the_same_request_gives_the_run_that_was_accepted(wo
     again = await start(world, new_holder, app, "key")
 
     assert again.run.record.identity.run_id == first.run.record.identity.run_id
-    world.script.let_go("a")
+    world.script.release("a")
     assert (await end_of(again.run)).status == "succeeded"
 
 

@@ -121,7 +121,7 @@ async def test_of_an_app_that_holds_much_further_runs_wait_and_others_begin(worl
 
     await until(lambda: world.script.ran["light"] == 1)
     assert (process.admission.queued(), world.script.ran["heavy"]) == (1, 2)
-    world.script.let_go("heavy", "light")
+    world.script.release("heavy", "light")
     for live in runs:
         assert (await end_of(live)).status == "succeeded"
     await until(lambda: process.memory.held == process.memory.waiting == 0)
@@ -140,7 +140,7 @@ async def test_if_all_hold_too_much_the_one_that_holds_most_is_stopped(world: Wo
     assert last.error is not None
     assert "of which this run held" in last.error
     assert last.error.endswith("(the limit is set by JIKKO_RUNS_MEMORY).")
-    world.script.let_go("small")
+    world.script.release("small")
     assert [(await end_of(runs[at])).status for at in (0, 2)] == ["succeeded", "succeeded"]
 
 
@@ -153,7 +153,7 @@ async def test_runs_that_wait_may_hold_no_more_either(world: World) -> None:
     with pytest.raises(TooManyRequests, match="JIKKO_RUNS_MEMORY"):
         await process.start(app)
 
-    world.script.let_go("some")
+    world.script.release("some")
     for live in runs:
         assert (await end_of(live)).status == "succeeded"
 
@@ -165,7 +165,7 @@ async def test_who_does_not_read_holds_a_piece_and_gets_all_the_same(world: Worl
     live = await process.start(app)
     follower = live.follow(durable=durable)
     seen = list(await anext(follower))
-    world.script.let_go("inner")
+    world.script.release("inner")
 
     await end_of(live)
     await until(lambda: not process.runs.control.executes(live.record.identity.run_id))
@@ -212,7 +212,7 @@ async def test_who_looks_for_an_event_finds_it_though_it_is_not_in_memory_any_mo
     wanted: Any = lambda event: isinstance(event, NodeStarted) and event.index == 7  # noqa: E731
     looking = asyncio.ensure_future(live.wait_for(wanted))
     await asyncio.sleep(0)
-    world.script.let_go("inner")
+    world.script.release("inner")
 
     async with asyncio.timeout(PATIENCE):
         assert await looking
@@ -251,7 +251,7 @@ async def test_rounds_wait_while_the_disk_does_not_keep_up(monkeypatch: pytest.M
     for _ in range(1000):
         await asyncio.sleep(0)
     ran = world.script.ran["inner"]
-    store.let_go()
+    store.release()
 
     assert ran * len(LARGE) <= 2 * BEHIND_BYTES
     assert (await end_of(live)).status == "succeeded"

@@ -85,7 +85,7 @@ async def test_so_are_those_of_one_that_waited_for_another_or_whose_process_died
     finally:
         log_context.reset(before)
     await until(lambda: watched.ran["b"] == 1)
-    watched.let_go("b")
+    watched.release("b")
     ids = [run.record.identity.run_id for run in (first, second)]
     for run_id in ids:
         await world.ended(run_id)
@@ -96,7 +96,7 @@ async def test_so_are_those_of_one_that_waited_for_another_or_whose_process_died
     await until(lambda: watched.ran["b"] == 3)
     await world.process().runs.control.take_over()
     await until(lambda: watched.ran["b"] == 4)
-    watched.let_go("b")
+    watched.release("b")
     await world.ended(third.record.identity.run_id)
     assert watched.contexts[2:] == [LogContext(run=third.record.identity.run_id, app=app.id)] * 2
 
@@ -109,7 +109,7 @@ async def test_how_long_runs_have_waited_is_measured_from_their_creation(world: 
     second = await process.start(app)
     await until(lambda: world.script.ran["b"] == 1)
     world.now += 7
-    world.script.let_go("b")
+    world.script.release("b")
     await world.ended(second.record.identity.run_id)
 
     [parts] = waits.values.values()

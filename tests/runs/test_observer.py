@@ -70,7 +70,7 @@ async def test_a_run_that_queues_and_one_that_is_stopped_in_the_queue(world: Wor
     world.script.held = {"b"}
     ids = [(await process.start(app)).record.identity.run_id for _ in range(3)]
     assert await process.runs.control.stop(app.id, ids[2], "anna")
-    world.script.let_go("b")
+    world.script.release("b")
 
     for run_id in ids:
         await check(world, observer, run_id)
@@ -99,7 +99,7 @@ async def test_a_run_that_is_parked_and_goes_on_in_another_process(world: World)
     await before.runs.close(0)
     after = world.process(observer)
     await after.runs.control.take_over()
-    world.script.let_go("b")
+    world.script.release("b")
 
     await check(world, observer, run_id)
 
@@ -115,7 +115,7 @@ async def test_of_a_zombie_nothing_is_seen(world: World) -> None:
     observer.logs[run_id] = list(seen_before)
     await other.runs.control.take_over()
     await until(lambda: world.script.ran["b"] == 2)
-    world.script.let_go("b")
+    world.script.release("b")
 
     await world.ended(run_id)
     log = await world.store.events(run_id)
@@ -151,7 +151,7 @@ async def test_one_that_is_refused_is_not_seen(world: World) -> None:
     with pytest.raises(TooManyRequests):
         await process.start(app)
 
-    world.script.let_go("a")
+    world.script.release("a")
     await until(lambda: [len(calls) for calls in observer.calls.values()] == [7])
 
 

@@ -40,7 +40,7 @@ async def test_a_run_begins_when_the_one_before_it_ends(world: World) -> None:
     second = await process.start(app)
     await until(lambda: world.script.ran["a"] == 1)
 
-    world.script.let_go("a")
+    world.script.release("a")
 
     assert (await end_of(first)).status == "succeeded"
     assert (await end_of(second)).status == "succeeded"
@@ -55,7 +55,7 @@ async def test_the_time_in_which_a_run_waited_does_not_count_as_its_own(world: W
     second = await process.start(app)
 
     world.now += 5000
-    world.script.let_go("a")
+    world.script.release("a")
 
     end = await end_of(second)
     assert (end.status, end.elapsed) == ("succeeded", 0.0)
@@ -71,7 +71,7 @@ async def test_one_app_with_1000_runs_that_wait_does_not_delay_another(world: Wo
         await process.start(busy)
     run = await process.start(other)
 
-    world.script.let_go("a")
+    world.script.release("a")
 
     assert (await end_of(run)).status == "succeeded"
     assert world.script.order.index("b") <= 2
@@ -100,7 +100,7 @@ async def test_who_follows_a_run_that_waits_sees_its_end(world: World) -> None:
     world.script.held = {"a"}
     await process.start(app)
     run = await process.start(app)
-    world.script.let_go("a")
+    world.script.release("a")
 
     seen = [event async for batch in run.follow() for _, event in batch]
 
@@ -132,7 +132,7 @@ async def test_after_a_crash_runs_that_waited_wait_again_and_all_end(world: Worl
     assert (await new_holder.runs.control.take_over()).count == 5
 
     assert new_holder.admission.queued() == 4
-    world.script.let_go("a")
+    world.script.release("a")
     assert [(await world.ended(run_id)).status for run_id in runs] == ["succeeded"] * 5
     events = await world.store.events(runs[4])
     assert [type(event) for event in events[:3]] == [RunStarted, RunRecovered, RunBegan]
@@ -148,7 +148,7 @@ async def test_a_run_that_waited_through_many_crashes_is_no_poison(world: World)
         process = world.process(at_once=1)
         await process.runs.control.take_over()
 
-    world.script.let_go("a")
+    world.script.release("a")
 
     assert (await world.ended(waiting)).status == "succeeded"
 
@@ -163,7 +163,7 @@ async def test_a_shutdown_parks_runs_that_wait(world: World) -> None:
 
     new_holder = world.process(at_once=1)
     await new_holder.runs.control.take_over()
-    world.script.let_go("a")
+    world.script.release("a")
     assert (await world.ended(waiting)).status == "succeeded"
 
 
@@ -179,7 +179,7 @@ async def test_a_run_that_waits_does_so_after_several_deaths(world: World) -> No
         await (await process.runs.control.take_over()).durable()
         assert (process.admission.queued(), process.admission.running) == (1, 1)
 
-    world.script.let_go("a")
+    world.script.release("a")
     record = await world.ended(waiting.record.identity.run_id)
     assert (record.status, record.epoch) == ("succeeded", 3)
     events = await world.store.events(record.identity.run_id)
@@ -197,7 +197,7 @@ async def test_a_run_of_another_app_cannot_be_stopped_by_any_of_its_ids(world: W
         for one_of in (run.record.identity.task_id, run.record.identity.run_id):
             assert not await process.runs.control.stop(other.id, one_of, "stranger")
     assert await process.runs.control.stop(other.id, theirs.record.identity.task_id, "stranger")
-    world.script.let_go("a")
+    world.script.release("a")
 
     assert [(await end_of(run)).status for run in (theirs, mine, waiting)] == ["stopped", "succeeded", "succeeded"]
 
@@ -215,5 +215,5 @@ async def test_a_run_is_stopped_only_while_it_waits_if_so_asked_also_by_another_
     assert [await control.stop(app.id, run_id, "田中", only_waiting=True) for run_id in ids[:2]] == [False, True]
     asked = [StopRun(run_id=run_id, error="田中", only_waiting=True) for run_id in (ids[0], ids[2])]
     assert [await control.handle_command(command) for command in asked] == [False, True]
-    world.script.let_go("a")
+    world.script.release("a")
     assert [(await world.ended(run_id)).status for run_id in ids] == ["succeeded", "stopped", "stopped"]

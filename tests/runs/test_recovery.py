@@ -33,7 +33,7 @@ async def test_a_run_outlives_any_number_of_restarts_in_good_order(world: World)
         assert await process.runs.close(0) == 1
         process = world.process()
         await process.runs.control.take_over()
-    world.script.let_go("b")
+    world.script.release("b")
 
     assert (await world.ended(run_id)).status == "succeeded"
     events = await world.store.events(run_id)
@@ -69,7 +69,7 @@ async def test_runs_are_read_side_by_side_and_those_that_wait_line_up_as_they_ca
 
     monkeypatch.undo()
     assert [place.run_id for place in heir.admission.first(9)[app.id]] == runs[1:]
-    world.script.let_go("a")
+    world.script.release("a")
     for run_id in runs:
         assert (await world.ended(run_id)).status == "succeeded"
 
@@ -83,7 +83,7 @@ async def test_of_many_that_wait_the_first_begin_while_others_are_still_to_be_re
     runs = [(await process.start(app)).record.identity.run_id for _ in range(200)]
     await until(lambda: world.script.ran["a"] == 1)
     await process.runs.close(0)
-    world.script.let_go("a")
+    world.script.release("a")
     read, answered = world.store.events, asyncio.Event()
 
     async def events(run_id: str, *, after: int = -1) -> list[Event]:
@@ -131,7 +131,7 @@ async def test_the_time_before_a_restart_counts_and_the_time_without_a_process_d
     await process.runs.control.take_over()
     await until(lambda: world.script.ran["b"] == 2)
     world.now += 5
-    world.script.let_go("b")
+    world.script.release("b")
 
     assert (await world.ended(run_id)).elapsed == pytest.approx(15)
 
@@ -142,7 +142,7 @@ async def test_of_the_time_before_a_death_as_much_counts_as_the_log_tells(world:
     run_id = (await process.start(app)).record.identity.run_id
     await until(lambda: world.script.ran["a"] == 1)
     world.now += 10
-    world.script.let_go("a")
+    world.script.release("a")
     await until(lambda: world.script.ran["b"] == 1)
     world.now += 100
     await process.die()
@@ -150,7 +150,7 @@ async def test_of_the_time_before_a_death_as_much_counts_as_the_log_tells(world:
     await process.runs.control.take_over()
     await until(lambda: world.script.ran["b"] == 2)
     world.now += 5
-    world.script.let_go("b")
+    world.script.release("b")
 
     record = await world.ended(run_id)
     end = (await world.store.events(run_id))[-1]
@@ -181,7 +181,7 @@ async def test_a_run_that_is_taken_over_has_the_next_epoch_and_its_old_holder_ma
 
     old.append([RunParked(at=world.now, elapsed=1.0)])
     await until(lambda: first.admission.running == 0)
-    world.script.let_go("b")
+    world.script.release("b")
     assert (await world.ended(run_id)).status == "succeeded"
 
 
@@ -212,7 +212,7 @@ async def test_nodes_that_finished_beside_the_one_under_way_are_not_repeated_aft
     run_id = run.record.identity.run_id
     for times, name in enumerate(("b", "c"), 1):
         await until(lambda times=times: world.script.ran["c"] == times)  # type: ignore[misc]
-        world.script.let_go(name)
+        world.script.release(name)
         await until(lambda run=run, name=name: name in ended(run))  # type: ignore[misc]
         await run.committed()
         await process.die()
@@ -266,7 +266,7 @@ async def test_one_that_was_taken_for_dead_may_take_its_run_over_from_the_one_th
     record = await world.store.record(run_id)
     assert record is not None
     assert (record.holder, record.epoch) == (slow.cluster.name, 3)
-    world.script.let_go("b")
+    world.script.release("b")
     assert (await world.ended(run_id)).status == "succeeded"
     assert world.script.ran["a"] == 1
 
@@ -301,7 +301,7 @@ async def test_a_run_that_another_has_just_taken_over_is_left_to_it() -> None:
 
     assert taken.count == 0
     assert not late.runs.control.executes(run_id)
-    world.script.let_go("b")
+    world.script.release("b")
     await world.ended(run_id)
     epochs = [event.epoch for event in await store.events(run_id) if isinstance(event, RunRecovered)]
     assert epochs == [2]

@@ -55,8 +55,8 @@ def store() -> LossyStore:
 async def world(store: LossyStore) -> AsyncIterator[World]:
     world = World(store)
     yield world
-    store.let_go()
-    world.script.let_go(*world.script.held)
+    store.release()
+    world.script.release(*world.script.held)
     await world.close()
 
 
@@ -105,8 +105,8 @@ def key(request: pytest.FixtureRequest) -> str:
 async def nothing_is_left(world: World, process: Process, store: HeldStore) -> None:
     """Nothing goes on of a start that was refused just now, and after a while the record has nothing of it."""
     before = world.script.ran.copy()
-    store.let_go()
-    world.script.let_go(*world.script.held)
+    store.release()
+    world.script.release(*world.script.held)
     await until(lambda: not process.runs.under_way and not process.admission.running)
     async with asyncio.timeout(PATIENCE):
         while await store.scan():  # noqa: ASYNC110
@@ -139,8 +139,8 @@ async def test_so_is_one_that_was_to_queue(world: World, store: LossyStore, app:
     with pytest.raises(StartRefused):
         await Client(process, app).start()
     assert process.admission.queued() == 0
-    store.let_go()
-    world.script.let_go("a")
+    store.release()
+    world.script.release("a")
 
     assert (await end_of(first)).status == "succeeded"
     assert world.script.ran["a"] == 1
@@ -182,7 +182,7 @@ async def test_a_refused_start_with_a_key_is_repeated_and_runs_once(world: World
     with pytest.raises(StartRefused):
         await client.start("key")
     # It is in the record, and about to be removed.
-    store.let_go()
+    store.release()
     tries = 0
     while True:
         try:
@@ -222,9 +222,9 @@ async def test_one_that_became_durable_in_time_is_never_refused(world: World, st
 
     started = await Client(process, app).start("key", seconds=PATIENCE)
     store.hold()
-    world.script.let_go("b")
+    world.script.release("b")
     await until(lambda: store.held > 0)
-    store.let_go()
+    store.release()
 
     assert (await end_of(started.run)).status == "succeeded"
 
@@ -241,7 +241,7 @@ async def test_one_that_a_process_could_not_write_until_its_end_does_not_begin_i
         with pytest.raises(StartRefused):
             await starting
         await closing
-    store.let_go()
+    store.release()
 
     assert (await world.process().runs.control.take_over()).count == 0
     assert not world.script.ran
@@ -262,8 +262,8 @@ async def test_one_that_was_written_behind_the_death_of_its_process_is_removed_b
         world.refusals.kept.clear()
         other.runs.control.start_was_refused(run_id)
     await process.forgets()
-    store.let_go()
-    world.script.let_go("a")
+    store.release()
+    world.script.release("a")
     assert len(await store.scan()) == 1
     before = world.script.ran.copy()
 

@@ -218,7 +218,7 @@ async def test_a_run_that_was_stopped_goes_on_where_it_was(world: World) -> None
     await until(lambda: world.script.ran["b"] == 1)
     await process.runs.control.stop(app.id, run.record.identity.run_id, "anna")
     stopped = await world.ended(run.record.identity.run_id)
-    world.script.let_go("b")
+    world.script.release("b")
 
     again = await process.retries.retry(app, stopped.identity.run_id)
 
@@ -253,7 +253,7 @@ async def test_after_a_crash_a_retry_is_recovered_as_any_run(world: World) -> No
 
     new_holder = world.process()
     await new_holder.runs.control.take_over()
-    world.script.let_go("c")
+    world.script.release("c")
 
     assert (await world.ended(run.record.identity.run_id)).status == "succeeded"
     assert dict(world.script.ran) == {"a": 1, "b": 2, "c": 2}
@@ -271,7 +271,7 @@ async def test_a_retry_waits_for_its_turn_and_survives_a_crash_while_it_waits(wo
     new_holder = world.process(at_once=1)
     await new_holder.runs.control.take_over()
     assert new_holder.admission.queued() == 1
-    world.script.let_go("a")
+    world.script.release("a")
 
     assert (await world.ended(run.record.identity.run_id)).status == "succeeded"
     events = await world.store.events(run.record.identity.run_id)
@@ -346,7 +346,7 @@ async def test_what_ran_again_after_a_crash_has_one_start_in_the_retry(world: Wo
         await process.die()
         process = world.process()
         await process.runs.control.take_over()
-    world.script.let_go("b")
+    world.script.release("b")
     first = await world.ended(run.record.identity.run_id)
     assert (first.status, world.script.ran["b"]) == ("failed", 3)
     world.script.failing = set()

@@ -219,7 +219,7 @@ async def test_after_a_crash_a_loop_goes_on_with_the_secret_and_records_the_mask
     process = world.process()
     await process.runs.control.take_over()
     await until(lambda: world.script.ran["work"] == 2)
-    world.script.let_go("work")
+    world.script.release("work")
 
     record = await world.ended(run_id)
     events = await world.store.events(run_id)

@@ -31,7 +31,7 @@ def test_a_record_that_says_nothing_is_waited_for_two_seconds_beyond_the_time_of
         process = world.process()
         run = await begun(world, process)
         store.hold()
-        world.script.let_go("b")
+        world.script.release("b")
         ended = asyncio.ensure_future(run.ended())
 
         began = asyncio.get_running_loop().time()
@@ -40,7 +40,7 @@ def test_a_record_that_says_nothing_is_waited_for_two_seconds_beyond_the_time_of
         assert asyncio.get_running_loop().time() - began <= 5 + 3 + 2
         with pytest.raises(RunLeft):
             await ended
-        store.let_go()
+        store.release()
         await world.close()
 
     virtual_time.run(work())
@@ -54,7 +54,7 @@ class Endless(RunsInMemory):
         raise AssertionError
 
 
-def test_who_follows_a_run_elsewhere_is_let_go_though_what_concerns_runs_here_does_not_end() -> None:
+def test_followers_of_runs_elsewhere_are_released_though_what_concerns_runs_here_does_not_end() -> None:
     async def work() -> None:
         world = World(Endless())
         world.script.held = {"b"}
@@ -74,7 +74,7 @@ def test_who_follows_a_run_elsewhere_is_let_go_though_what_concerns_runs_here_do
             await follower.ends()
         assert shutdown.late == ["runs"]
         assert asyncio.get_running_loop().time() == 5
-        world.script.let_go("b")
+        world.script.release("b")
         await elsewhere.runs.close(0)
 
     virtual_time.run(work())

@@ -42,8 +42,8 @@ def store() -> HeldStore:
 async def world(store: HeldStore) -> AsyncIterator[World]:
     world = World(store)
     yield world
-    store.let_go()
-    world.script.let_go(*world.script.held)
+    store.release()
+    world.script.release(*world.script.held)
     await world.close()
 
 
@@ -96,7 +96,7 @@ async def test_a_durable_stream_shows_nothing_before_it_is_written_and_the_other
     assert durable.kinds == [RunStarted]
     assert quick.kinds == [RunStarted, NodeStarted, TextChunk]
 
-    store.let_go()
+    store.release()
     live.append([finished()])
     whole = list(enumerate(live.events))
     assert (await durable.ends(), await quick.ends()) == (whole, whole)
@@ -113,7 +113,7 @@ async def test_a_position_that_a_durable_stream_told_is_good_in_the_next_process
     await run.committed()
     store.hold()
     follower = Follower(run, durable=True)
-    world.script.let_go("b")
+    world.script.release("b")
     await until(lambda: run.record.status == "succeeded")
     await some_turns()
     last = follower.seen[-1][0]
@@ -132,7 +132,7 @@ async def test_a_run_is_not_over_before_its_end_is_written(world: World, store: 
     await some_turns()
     assert not ended.done()
 
-    store.let_go()
+    store.release()
 
     assert (await ended).outputs == {"out": "c"}
 
@@ -146,7 +146,7 @@ async def test_what_cannot_be_taken_in_during_a_write_leaves_memory_and_log_the_
     live.append([*executed()])
     assert store.held == 1
     live.append([finished(out=deep())])
-    store.let_go()
+    store.release()
 
     assert (await end_of(live)).status == "failed"
     log = await store.events(live.record.identity.run_id)
@@ -168,7 +168,7 @@ async def test_what_was_shown_during_a_write_stays_though_the_log_is_cut_short(s
     assert (store.held, follower.kinds) == (1, shown)
 
     live.append([finished(out=deep())])
-    store.let_go()
+    store.release()
 
     assert (await end_of(live)).status == "failed"
     log = await store.events(live.record.identity.run_id)
@@ -188,7 +188,7 @@ async def test_a_run_that_is_stopped_before_it_is_accepted_never_begins(world: W
 
     stop = asyncio.ensure_future(process.runs.control.stop(app.id, accepted[0].identity.task_id, "anna"))
     await some_turns()
-    store.let_go()
+    store.release()
 
     assert await stop
     assert (await end_of(await starting)).status == "stopped"
@@ -227,7 +227,7 @@ async def test_a_form_that_is_handed_in_while_the_pause_is_being_written_counts(
     answer = asyncio.ensure_future(process.runs.control.submit(run.record.identity.run_id, filled(run)))
     await some_turns()
     assert not answer.done()
-    store.let_go()
+    store.release()
 
     assert await answer
     record = await world.ended(run.record.identity.run_id)
@@ -257,10 +257,10 @@ async def test_a_run_that_goes_on_in_the_very_turn_of_its_pause_is_found_as_any_
 
     store.hold()
     store.given = given
-    world.script.let_go("a")
+    world.script.release("a")
     await until(lambda: len(answers) == 1)
     await some_turns()
-    store.let_go()
+    store.release()
     assert await answers[0]
     await until(lambda: world.script.ran["b"] == 1)
     await some_turns()
@@ -338,7 +338,7 @@ async def test_that_a_form_was_handed_in_is_not_told_before_it_is_written(world:
     await until(lambda: store.held == 1)
     await some_turns()
     assert not answer.done()
-    store.let_go()
+    store.release()
 
     assert await answer
     assert (await world.ended(run.record.identity.run_id)).status == "succeeded"
@@ -358,10 +358,10 @@ async def test_nor_is_it_if_the_run_goes_on_beside_the_form(world: World, store:
     await until(lambda: store.held == 1)
     await some_turns()
     assert not answer.done()
-    store.let_go()
+    store.release()
 
     assert await answer
-    world.script.let_go("b")
+    world.script.release("b")
     assert (await end_of(run)).outputs == {"said": "はい", "out": "b"}
 
 
@@ -378,12 +378,12 @@ async def test_a_run_that_is_stopped_while_its_pause_is_being_written_is_stopped
         await until(lambda: world.script.ran["a"] == 1)
         await run.committed()
     store.hold()
-    world.script.let_go("a")
+    world.script.release("a")
     await until(lambda: isinstance([None, *run.events][-1], RunPaused))
 
     stop = asyncio.ensure_future(process.runs.control.stop(app.id, getattr(run.record.identity, by), "anna"))
     await some_turns()
-    store.let_go()
+    store.release()
 
     assert await stop
     record = await world.ended(run.record.identity.run_id)
@@ -398,7 +398,7 @@ async def test_a_worker_that_is_asked_to_stop_such_a_run_says_that_it_is_to_be_l
     store.hold()
     await until(lambda: isinstance([None, *run.events][-1], RunPaused))
     assert await process.runs.control.handle_command(StopRun(run_id=run_id, error="stop")) is None
-    store.let_go()
+    store.release()
     await run.ended()
     await process.runs.control.submit(run.record.identity.run_id, filled(run))
     assert (await world.ended(run_id)).status == "succeeded"

@@ -47,7 +47,7 @@ class Holder(Alone):
 
     async def request(self, holder: str, command: Command) -> Answer:
         assert isinstance(command, WaitForEvents)
-        self._world.script.let_go("b")
+        self._world.script.release("b")
         await self._run.committed(command.count + 1)
         if self._older:
             return EventsAppended(msgspec.Raw(b'[{"event":"of_a_newer_version"}]'))
@@ -59,7 +59,7 @@ async def world() -> AsyncIterator[World]:
     world = World(CountingStore())
     world.script.held = {"b"}
     yield world
-    world.script.let_go("b")
+    world.script.release("b")
     await world.close()
 
 

@@ -115,7 +115,7 @@ class Script:
         self._moved = self._moved if not self._moved.is_set() else asyncio.Event()
         await self._moved.wait()
 
-    def let_go(self, *node_ids: str) -> None:
+    def release(self, *node_ids: str) -> None:
         """Nodes that wait go on."""
         self.held -= set(node_ids)
         self._moved.set()

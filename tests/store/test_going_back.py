@@ -99,7 +99,7 @@ async def test_one_that_waits_hears_of_it_and_is_written_again(copies: Copies) -
             await asyncio.sleep(0.05)
 
 
-async def test_one_that_another_has_taken_over_meanwhile_is_let_go_of(copies: Copies) -> None:
+async def test_one_that_another_has_taken_over_meanwhile_is_released(copies: Copies) -> None:
     log = RunLog(copies.store, held(Draft()))
     log.append([started()])
     await log.committed()

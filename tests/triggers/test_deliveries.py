@@ -95,7 +95,7 @@ async def test_whether_a_run_has_begun_is_told_by_the_end_of_its_log() -> None:
         return Deliveries(store, world.store, unused, unused).find("d")
 
     assert [(await state(run)).state for run in (begun, waiting)] == ["running", "waiting"]
-    world.script.let_go("n39")
+    world.script.release("n39")
     for run in (begun, waiting):
         await world.ended(run.record.identity.run_id)
     await world.close()

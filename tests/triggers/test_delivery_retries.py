@@ -202,7 +202,7 @@ async def test_a_delivery_that_is_replayed_meanwhile_is_not_set_aside_with_what_
     with pytest.raises(Conflict, match=r"is (waiting|running) and cannot be discarded"):
         await racing.discard((await made.view()).delivery.id)
 
-    world.script.let_go("work")
+    world.script.release("work")
     await world.ended((await made.view()).runs[-1])
     assert (await made.view()).state == "failed"
     assert await made.store.next_look() is not None
@@ -242,7 +242,7 @@ async def test_a_retry_that_finds_no_place_is_tried_again(world: World) -> None:
     await made.retries.look()
     assert len((await made.deliveries.find(first)).runs) == 1
 
-    world.script.let_go("work")
+    world.script.release("work")
     for run_id in (running, waiting):
         await world.ended(run_id)
     world.now += 6.0
@@ -288,7 +288,7 @@ async def test_while_an_app_is_full_the_retries_of_its_deliveries_are_tried_less
         await made.retries.look()
 
     assert 4 <= sum("cannot be retried now" in each.getMessage() for each in caplog.records) <= 4 * 12
-    world.script.let_go("work")
+    world.script.release("work")
     for run_id in held:
         await world.ended(run_id)
 
@@ -303,7 +303,7 @@ async def test_of_the_deliveries_of_a_full_app_that_are_due_together_one_is_trie
 
     assert sum("cannot be retried now" in each.getMessage() for each in caplog.records) == 1
     assert (await made.store.next_look() or 0.0) > world.now
-    world.script.let_go("work")
+    world.script.release("work")
     for run_id in held:
         await world.ended(run_id)
 

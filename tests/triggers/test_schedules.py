@@ -278,7 +278,7 @@ async def test_due_times_that_wait_start_one_after_the_other_as_runs_end(world: 
         await leader.at(NOON + 2 + hour * HOUR)
     assert [time.state for time in await leader.times(trigger)] == ["started", "waiting", "waiting"]
 
-    world.script.let_go("work")
+    world.script.release("work")
     for count in (1, 2, 3):
         [*_, record] = await leader.records(trigger)
         await world.ended(record.identity.run_id)
@@ -299,7 +299,7 @@ async def test_the_next_leader_takes_up_the_queue(world: World) -> None:
     for hour in range(4):
         await leader.at(NOON + 2 + hour * HOUR)
     await leader.schedules.close()
-    world.script.let_go("work")
+    world.script.release("work")
     [record] = await leader.records(trigger)
     await world.ended(record.identity.run_id)
 
@@ -333,7 +333,7 @@ async def test_a_run_that_finds_no_place_is_tried_again(world: World) -> None:
     assert len(await leader.records(trigger)) == 2
     assert (await leader.state(trigger)).wake == NOON + 2 + 3 * HOUR + 5
 
-    world.script.let_go("work")
+    world.script.release("work")
     for record in await leader.records(trigger):
         await world.ended(record.identity.run_id)
     await leader.at(NOON + 2 + 3 * HOUR + 5)

@@ -21,7 +21,7 @@ async def run_in_thread(compute: Callable[[A], T], argument: A, *, queue: Queue 
     return await asyncio.get_running_loop().run_in_executor(_thread(queue), compute, argument)
 
 
-async def let_go(*lists: list[Any]) -> None:
+async def free_in_slices(*lists: list[Any]) -> None:
     """Empty lists piece by piece. A million objects that are freed at once hold the loop for a tenth of a second, in
     whatever thread that is."""
     for items in lists:

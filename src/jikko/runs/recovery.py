@@ -59,7 +59,7 @@ from jikko.runs.endings import end_damaged, given_up, replayed
 from jikko.runs.executor import Executor
 from jikko.runs.memory.run_memory import sizes_of
 from jikko.runs.run_log import RunLog
-from jikko.runs.sharing.commands import let_go
+from jikko.runs.sharing.commands import release
 
 logger = logging.getLogger(__name__)
 
@@ -240,7 +240,7 @@ class Recovery:
         if held.log.record.epoch >= record.epoch:
             return held.log
         # It was taken over by the one that is gone now, and this process has not noticed yet.
-        let_go(held, record.epoch)
+        release(held, record.epoch)
         return None
 
     async def _end_damaged(self, record: RunRecord, damage: LogDamaged) -> None:

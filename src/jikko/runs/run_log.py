@@ -216,7 +216,7 @@ class RunLog:
     def activate(self, *, is_kept: bool) -> None:
         """The run goes on here from now on. See ``RunMemory.begin``."""
         if first := self.memory.begin(is_kept=is_kept):
-            self._let_go(first)
+            self._drop_before(first)
 
     def abandon(self, error: JikkoError) -> None:
         """Stop writing; all who wait get the error."""
@@ -362,7 +362,7 @@ class RunLog:
                 self._observed = max(self._observed, self._committed)
             self._refused = False
             if self.memory.is_counted:
-                self._let_go(self.memory.written(self._committed))
+                self._drop_before(self.memory.written(self._committed))
             if self._committed < self._first + len(self._events):
                 self._write()
             self._show()
@@ -390,9 +390,9 @@ class RunLog:
         if self._text_delay is not None:
             self._text_delay.end()
         if self.memory.is_counted:
-            self._let_go(self.memory.leave(self._committed))
+            self._drop_before(self.memory.leave(self._committed))
 
-    def _let_go(self, first: int) -> None:
+    def _drop_before(self, first: int) -> None:
         """Have no event in memory before a position; all those are durable."""
         if first > self._first:
             del self._events[: first - self._first]

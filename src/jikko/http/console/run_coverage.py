@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from jikko.concurrency.run_in_thread import giving_way, let_go, run_in_thread
+from jikko.concurrency.run_in_thread import free_in_slices, giving_way, run_in_thread
 from jikko.errors import LogDamaged
 from jikko.events import RunStatus
 from jikko.http.console.console_apps import VersionChoice, version_of
@@ -101,7 +101,7 @@ async def _add(coverage: Coverage, store: RunStore, record: RunRecord) -> int:
     events = await store.events(record.identity.run_id)
     read = len(events)
     await run_in_thread(lambda log: coverage.add(giving_way(log)), events, queue="records")
-    await let_go(events)
+    await free_in_slices(events)
     return read
 
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from jikko.concurrency.alarm import Alarm
-from jikko.concurrency.run_in_thread import let_go
+from jikko.concurrency.run_in_thread import free_in_slices
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import JikkoError
 from jikko.ids import new_id
@@ -188,7 +188,7 @@ class Indexing:
             return replace(was_parsed(each), status="indexing", cleaned_at=now, split_at=now)
 
         is_ours = await stores.jobs.write_segments(job, cut.segments, cut.children, was_split)
-        await let_go(found, cut.segments, cut.children)
+        await free_in_slices(found, cut.segments, cut.children)
         _ours(is_ours)
 
     async def _index(self, stores: KnowledgeStores, job: Job, model: Model | None) -> None:

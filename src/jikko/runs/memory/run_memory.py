@@ -205,7 +205,7 @@ class RunMemory:
         if not self._count:
             self.waits = False
             return 0
-        first = 0 if is_kept else self._let_go()
+        first = 0 if is_kept else self._drop_seen()
         self._of.begin(self)
         self._measure()
         return first
@@ -252,15 +252,15 @@ class RunMemory:
         while self._durable < len(self._pieces) and self._pieces[self._durable][0] <= committed:
             self._written = self._pieces[self._durable][1]
             self._durable += 1
-        return 0 if self._is_kept else self._let_go()
+        return 0 if self._is_kept else self._drop_seen()
 
     def leave(self, committed: int) -> int:
         """The run is not this process's any more, or over. Who follows it still is not counted."""
         self._of.forget(self)
         self.written(committed)
-        return self._let_go()
+        return self._drop_seen()
 
-    def _let_go(self) -> int:
+    def _drop_seen(self) -> int:
         """Forget what all but slow followers have seen, of the part of the log that is durable.
 
         Returns:

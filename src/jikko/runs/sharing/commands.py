@@ -28,7 +28,7 @@ async def done_here(held: RunHandle, command: RunCommand, clock: Clock) -> Answe
             case SubmitForm(closed=closed):
                 return await submit_here(held, closed)
             case ReleaseRun(epoch=epoch):
-                return let_go(held, epoch)
+                return release(held, epoch)
             case WaitForEvents(count=count, seconds=seconds):
                 times = held.log.commit_times = held.log.commit_times or CommitTimes(clock, held.log.durable_count)
                 async with asyncio.timeout(seconds):
@@ -53,8 +53,8 @@ async def submit_here(held: RunHandle, closed: FormClosed) -> bool:
     return held.runner.submit(closed) and await is_closed(held.log, closed)
 
 
-def let_go(held: RunHandle, epoch: int) -> bool:
-    """Let go of a run that another process has had since an epoch. Returns whether this one had it from an earlier."""
+def release(held: RunHandle, epoch: int) -> bool:
+    """Release a run that another process has had since an epoch. Returns whether this one had it from an earlier."""
     if held.log.record.epoch >= epoch:
         return False
     held.log.abandon(LogConflict(f"Run {held.log.record.identity.run_id} was taken over."))
