@@ -304,15 +304,15 @@ class Settings:
     def _no_addresses(self) -> Iterator[str]:
         if not (self.database_url or self.nats_url or self.files_url or self.backup_url):
             return  # as most are: a start loads as little as it can
-        from jikko.ports.addresses import trouble_of_bucket, trouble_of_database, trouble_of_nats
+        from jikko.ports.addresses import diagnose_bucket_url, diagnose_database_url, diagnose_nats_url
 
-        for name, trouble in (
-            ("database_url", trouble_of_database),
-            ("nats_url", trouble_of_nats),
-            ("files_url", trouble_of_bucket),
-            ("backup_url", trouble_of_bucket),
+        for name, diagnose in (
+            ("database_url", diagnose_database_url),
+            ("nats_url", diagnose_nats_url),
+            ("files_url", diagnose_bucket_url),
+            ("backup_url", diagnose_bucket_url),
         ):
-            if (url := getattr(self, name)) and (wrong := trouble(url)):
+            if (url := getattr(self, name)) and (wrong := diagnose(url)):
                 yield f"{name} {wrong}."
 
     @property

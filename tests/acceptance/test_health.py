@@ -32,7 +32,7 @@ def status(scene: Scene, path: str) -> int:
     return httpx.get(f"{scene.server.url}{path}", timeout=PATIENCE).status_code
 
 
-def trouble(scene: Scene, what: str) -> AbstractContextManager[None]:
+def fault(scene: Scene, what: str) -> AbstractContextManager[None]:
     if what == "full disk":
         return limited(scene.server.pid, resource.RLIMIT_FSIZE, 4096)
     return locked(scene.command.home / "jikko.db")
@@ -41,7 +41,7 @@ def trouble(scene: Scene, what: str) -> AbstractContextManager[None]:
 @pytest.mark.parametrize("what", ["full disk", "locked database"])
 def test_while_the_record_cannot_be_written_no_runs_are_sent_here(scene: Scene, what: str) -> None:
     assert status(scene, "/readyz") == 200
-    with trouble(scene, what):
+    with fault(scene, what):
         until(lambda: status(scene, "/readyz") == 503, "it is not ready")
         assert status(scene, "/livez") == 200
         report = httpx.get(f"{scene.server.url}/readyz?verbose", timeout=PATIENCE).json()

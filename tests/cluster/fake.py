@@ -131,7 +131,7 @@ class FakeCluster:
     def is_late(self, name: str) -> bool:
         return name not in self.members()
 
-    def trouble(self) -> str:
+    def diagnose(self) -> str:
         return ""
 
     async def join(self, member: Member) -> None:

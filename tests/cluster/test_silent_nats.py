@@ -51,14 +51,14 @@ async def test_one_that_hears_nobody_for_a_life_says_so_until_it_does(
 ) -> None:
     (silenced, _), (other, _) = [await group.start() for group in groups]
     await until(lambda: other.name in silenced.members())
-    await until(lambda: (silenced.trouble(), other.trouble()) == ("", ""))
+    await until(lambda: (silenced.diagnose(), other.diagnose()) == ("", ""))
 
     proxy.stall()
 
-    await until(lambda: silenced.trouble() == f"NATS was not heard for {SECONDS:g} s")
-    await until(lambda: other.trouble() == "")
+    await until(lambda: silenced.diagnose() == f"NATS was not heard for {SECONDS:g} s")
+    await until(lambda: other.diagnose() == "")
     proxy.mend()
-    await until(lambda: silenced.trouble() == "")
+    await until(lambda: silenced.diagnose() == "")
 
 
 class Leader(Recorder):

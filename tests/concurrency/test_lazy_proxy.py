@@ -39,8 +39,8 @@ def test_what_cannot_be_made_is_told_to_who_asked_and_tried_again() -> None:
     tries = iter([ValueError("no"), None])
 
     def make() -> Clerk:
-        if (trouble := next(tries)) is not None:
-            raise trouble
+        if (failure := next(tries)) is not None:
+            raise failure
         return Clerk()
 
     clerk = lazy_proxy(make)

@@ -70,7 +70,7 @@ class Process:
     @property
     def refuses(self) -> bool:
         """Whether starts are refused at once."""
-        return bool(self.readiness.trouble)
+        return bool(self.readiness.failure)
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ async def test_one_that_takes_too_long_is_told_and_waited_for_by_the_next_who_as
     assert process.disk.tries == 1
 
 
-async def test_a_start_that_waits_has_a_write_tried_and_is_no_trouble_if_that_succeeds(process: Process) -> None:
+async def test_a_start_that_waits_has_a_write_tried_and_is_no_failure_if_that_succeeds(process: Process) -> None:
     process.readiness.start_failed()
     process.readiness.start_failed()
     await until(lambda: process.disk.tries == 1)
@@ -144,7 +144,7 @@ async def test_a_start_that_waits_has_a_write_tried_and_is_no_trouble_if_that_su
     assert await process.readiness.checks() == READY
 
 
-async def test_one_slow_write_is_no_trouble(process: Process) -> None:
+async def test_one_slow_write_is_no_failure(process: Process) -> None:
     process.disk.works = None
     process.readiness.start_failed()
     await until(lambda: len(process.disk.waiting) == 1)
@@ -155,7 +155,7 @@ async def test_one_slow_write_is_no_trouble(process: Process) -> None:
     assert not process.refuses
 
 
-async def test_a_write_that_is_never_done_is_trouble_without_anybody_asking(
+async def test_a_write_that_is_never_done_is_a_failure_without_anybody_asking(
     process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(readiness, "TIMEOUT_SECONDS", 0.01)
@@ -173,7 +173,7 @@ async def test_a_write_that_is_never_done_is_trouble_without_anybody_asking(
     assert not process.refuses
 
 
-async def test_starts_that_fail_though_a_write_succeeds_are_trouble_until_they_are_long_ago(process: Process) -> None:
+async def test_starts_that_fail_though_a_write_succeeds_are_a_failure_until_they_are_long_ago(process: Process) -> None:
     process.readiness.succeeded += 1
     for number in (1, 2, 3):
         assert not process.refuses
@@ -210,9 +210,9 @@ async def test_files_are_looked_at_apart() -> None:
 
 
 async def test_one_of_several_servers_is_not_ready_while_it_cannot_hear_the_others(process: Process) -> None:
-    trouble = ""
-    readiness = Readiness(process.disk, lambda: False, cluster=lambda: trouble)
+    failure = ""
+    readiness = Readiness(process.disk, lambda: False, cluster=lambda: failure)
 
     assert await readiness.checks() == {**READY, "cluster": "ok"}
-    trouble = "NATS was not heard for 10 s"
-    assert await readiness.checks() == {**READY, "cluster": trouble}
+    failure = "NATS was not heard for 10 s"
+    assert await readiness.checks() == {**READY, "cluster": failure}

@@ -3,7 +3,7 @@
 import pytest
 
 from jikko.errors import InvalidSettings
-from jikko.ports.addresses import shown, trouble_of_bucket, trouble_of_database, trouble_of_nats
+from jikko.ports.addresses import diagnose_bucket_url, diagnose_database_url, diagnose_nats_url, shown
 from jikko.settings import Settings
 
 SECRET = "geheim"
@@ -22,7 +22,7 @@ SECRET = "geheim"
     ],
 )
 def test_addresses_of_databases(url: str) -> None:
-    assert trouble_of_database(url) == ""
+    assert diagnose_database_url(url) == ""
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_addresses_of_databases(url: str) -> None:
     ],
 )
 def test_what_is_no_address_of_a_database_is_told_without_what_is_in_it(url: str, said: str) -> None:
-    told = trouble_of_database(url)
+    told = diagnose_database_url(url)
 
     assert said in told
     assert "gehei" not in told
@@ -55,7 +55,7 @@ def test_what_is_no_address_of_a_database_is_told_without_what_is_in_it(url: str
     "url", ["nats://host:4222", "host:4222", "tls://u:ge%2Fheim@a:4222, nats://token@b", "nats://[::1]:4222,"]
 )
 def test_addresses_of_nats(url: str) -> None:
-    assert trouble_of_nats(url) == ""
+    assert diagnose_nats_url(url) == ""
 
 
 @pytest.mark.parametrize(
@@ -73,12 +73,12 @@ def test_addresses_of_nats(url: str) -> None:
     ],
 )
 def test_what_is_no_address_of_nats(url: str) -> None:
-    assert "expected nats://HOST:4222" in trouble_of_nats(url)
+    assert "expected nats://HOST:4222" in diagnose_nats_url(url)
 
 
 @pytest.mark.parametrize("password", ["gehei/m", "gehei#m", "gehei?m", "gehei,m", "gehei@m"])
 def test_a_password_that_tears_an_address_of_nats_apart_is_told_and_not_shown(password: str) -> None:
-    told = trouble_of_nats(f"nats://jikko:{password}@host:4222")
+    told = diagnose_nats_url(f"nats://jikko:{password}@host:4222")
 
     assert "%2F" in told
     assert "gehei" not in told
@@ -93,7 +93,7 @@ def test_a_password_that_tears_an_address_of_nats_apart_is_told_and_not_shown(pa
     ],
 )
 def test_addresses_of_buckets(url: str) -> None:
-    assert trouble_of_bucket(url) == ""
+    assert diagnose_bucket_url(url) == ""
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_addresses_of_buckets(url: str) -> None:
     ],
 )
 def test_what_is_no_address_of_a_bucket_is_told_without_what_is_in_it(url: str, said: str) -> None:
-    told = trouble_of_bucket(url)
+    told = diagnose_bucket_url(url)
 
     assert said in told
     assert SECRET not in told

@@ -67,9 +67,9 @@ class Lagging(History):
         self.store = case.store = LaggingStore()
         self._copies = False
 
-    async def trouble(self, app: App) -> None:
+    async def disturb(self, app: App) -> None:
         if self._copies or self.random.random() < 0.5:
-            await super().trouble(app)
+            await super().disturb(app)
             return
         self._copies = True
         copy = self.store.state()

@@ -60,12 +60,12 @@ class History:
         asks = await case.publish("Asks", [*nodes, end(said="ask.comment")], "start>a a>ask ask:yes>b b>end")
         until = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < until:
-            what = random.choice([self.begin, self.begin, self.follow, self.human, self.stop, self.trouble])
+            what = random.choice([self.begin, self.begin, self.follow, self.human, self.stop, self.disturb])
             self._do(what, random.choice([chain, asks]))
             await asyncio.sleep(random.uniform(0, 1))
 
     async def heal(self) -> None:
-        """No more trouble, and time for all to end."""
+        """No more faults, and time for all to end."""
         case = self.case
         case.network.faults.loss = case.network.faults.repeat = 0.0
         for process in case.living:
@@ -138,7 +138,7 @@ class History:
         if await process.runs.control.stop(self.runs[run_id].id, run_id, "anna"):
             self.stopped.add(run_id)
 
-    async def trouble(self, app: App) -> None:
+    async def disturb(self, app: App) -> None:
         """A process dies, or stands still for a while; the others notice sooner or later, or not at all."""
         process, random = self.any_process(), self.random
         if process is None:
@@ -239,7 +239,7 @@ def test_every_run_ends_as_it_would_have(seed: int) -> None:
     run(history(seed, Faults(delay=BAD.delay, loss=BAD.loss, repeat=BAD.repeat)))
 
 
-def test_histories_have_trouble_in_them() -> None:
+def test_histories_have_faults_in_them() -> None:
     """The seeds together: runs were taken over and resumed."""
 
     async def kinds(seed: int) -> set[type[Event]]:

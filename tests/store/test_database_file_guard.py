@@ -168,7 +168,7 @@ async def test_a_log_that_was_written_over_where_it_is_is_told_until_it_is_back(
     await database.try_to_write()
 
 
-async def test_what_others_do_with_the_log_in_good_order_is_no_trouble(database: Database) -> None:
+async def test_what_others_do_with_the_log_in_good_order_is_no_fault(database: Database) -> None:
     """Other processes, and tools that copy a database: they write, and have the log start over, or cut it off."""
     await database.try_to_write()
     with closing(sqlite3.connect(database.path, isolation_level=None)) as other:

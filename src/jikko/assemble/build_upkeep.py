@@ -7,7 +7,7 @@ from msgspec import Struct
 from jikko.assemble import lazy
 from jikko.assemble.build_context import BuildContext
 from jikko.assemble.build_runs import RunServices
-from jikko.assemble.stores import Stores, trouble_with_files
+from jikko.assemble.stores import Stores, diagnose_files
 from jikko.files.store import Files
 from jikko.maintenance.archiving import Archiving
 from jikko.maintenance.callbacks import Callbacks
@@ -71,8 +71,8 @@ def build_upkeep(
     readiness = Readiness(
         stores.record,
         lambda: runs.is_closing,
-        lambda: "" if context.in_memory else trouble_with_files(settings),
-        cluster.trouble if stores.cluster else None,
+        lambda: "" if context.in_memory else diagnose_files(settings),
+        cluster.diagnose if stores.cluster else None,
     )
     return UpkeepServices(
         callbacks=callbacks,

@@ -9,7 +9,7 @@ from nats.js.errors import NotFoundError
 from jikko.assemble.build_cluster import access_of
 from jikko.cluster.nats.link import NatsLink
 from jikko.cluster.nats.members import last_heartbeats
-from jikko.cluster.nats.nats_refusals import TROUBLE
+from jikko.cluster.nats.nats_refusals import NATS_ERRORS
 from jikko.cluster.nats.nats_wire import answer_of, to_parts
 from jikko.cluster.nats.streams import Names
 from jikko.errors import InvalidSettings, StoreUnavailable
@@ -54,7 +54,7 @@ class SeenServers:
             beats = await last_heartbeats(self._link)
         except NotFoundError:
             return []  # no server has declared anything
-        except TROUBLE as error:
+        except NATS_ERRORS as error:
             raise StoreUnavailable(f"NATS does not say which servers there are: {error}") from None
         states = {name: beat.state for name, beat in beats.items() if beat.state is not None}
         # One process speaks for its server: a server with many has no more of a say.

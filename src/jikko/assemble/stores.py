@@ -116,7 +116,7 @@ def contents_of_files(settings: Settings) -> BlobStore:
     return lazy.BucketBlobs(settings.files_url)
 
 
-def trouble_with_files(settings: Settings) -> str:
+def diagnose_files(settings: Settings) -> str:
     """What keeps files from being stored in a data folder, in words; ``""`` if nothing does, or they are elsewhere."""
     if settings.files_url:
         return ""

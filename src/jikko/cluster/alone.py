@@ -25,7 +25,7 @@ class Alone:
     def is_late(self, name: str) -> bool:
         return name != self.name
 
-    def trouble(self) -> str:
+    def diagnose(self) -> str:
         return ""
 
     async def join(self, member: Member) -> None:

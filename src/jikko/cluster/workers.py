@@ -167,7 +167,7 @@ class WorkerCluster:
     def is_late(self, name: str) -> bool:
         return name not in self._members
 
-    def trouble(self) -> str:
+    def diagnose(self) -> str:
         return ""
 
     async def join(self, member: Member) -> None:

@@ -59,7 +59,7 @@ class RecordedRuns:
         if not left or await self._assembly.store.archived_until() is None:
             return
         archived = self._assembly.store.archived(
-            app_id=self.app.id, since=since, until=math.inf, trouble=lambda error: self.unread.append(str(error))
+            app_id=self.app.id, since=since, until=math.inf, on_damaged=lambda error: self.unread.append(str(error))
         )
         newest: list[tuple[float, str, RunIdentity]] = []
         async for record, _ in archived:

@@ -211,7 +211,7 @@ def ended(
     at: float,
 ) -> RunFinished:
     """The end of a run."""
-    usage, troubles = state.usage, state.failures
+    usage, failures = state.usage, state.failures
     is_priced = usage is not None and bool(Decimal(usage.total_price))
     return RunFinished(
         at=at,
@@ -224,8 +224,8 @@ def ended(
         exceptions_count=state.exceptions,
         price=usage.total_price if usage is not None and is_priced else "",
         currency=usage.currency if usage is not None and is_priced else "",
-        failed_node=troubles.failed if status == "failed" else None,
-        exceptions=troubles.counts,
+        failed_node=failures.failed if status == "failed" else None,
+        exceptions=failures.counts,
     )
 
 

@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.extras import how_to_install
-from jikko.ports.addresses import trouble_of_bucket
+from jikko.ports.addresses import diagnose_bucket_url
 from jikko.ports.stores.blob_store import Blob, FileMissing, FileTooLarge
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class BucketBlobs:
         }
         for act, look in looks.items():
             try:
-                with trouble("used"):
+                with library_errors("used"):
                     await look()
             except (StoreUnavailable, FileMissing) as error:
                 reason = _FORGETS if isinstance(error, FileMissing) else what_refuses(error.__cause__, act)
@@ -168,21 +168,21 @@ class BucketBlobs:
             digest, is_long = hasher.hexdigest(), size > _SPOOL
             spool.seek(0)
             content = spool if is_long else spool.read()
-            with trouble("written"):
+            with library_errors("written"):
                 await obstore.put_async(self._store, content_path(digest), content, use_multipart=is_long)
         return Blob(digest, size)
 
     async def get(self, digest: str) -> bytes:
         import obstore
 
-        with trouble("read"):
+        with library_errors("read"):
             found = await obstore.get_async(self._store, content_path(digest))
             return bytes(await found.bytes_async())
 
     async def stream(self, digest: str) -> AsyncIterator[bytes]:
         import obstore
 
-        with trouble("read"):
+        with library_errors("read"):
             found = await obstore.get_async(self._store, content_path(digest))
             async for piece in found.stream(min_chunk_size=_CHUNK_BYTES):
                 yield bytes(piece)
@@ -197,7 +197,7 @@ class BucketBlobs:
             offset=content_path(after) if after else None,
             chunk_size=min(limit + 1, _PAGE),
         )
-        with trouble("listed"):
+        with library_errors("listed"):
             async for page in pages:
                 names = (digest_in(entry["path"]) for entry in page)
                 # Some servers begin with the offset itself.
@@ -212,7 +212,7 @@ class BucketBlobs:
         for digest in digests:
             path = content_path(digest)
             try:
-                with trouble("removed"):
+                with library_errors("removed"):
                     entry = await obstore.head_async(self._store, path)
                     if entry["last_modified"].timestamp() < before:
                         await obstore.delete_async(self._store, path)
@@ -240,7 +240,7 @@ def address_of(url: str) -> str:
 def opened(url: str, setting: str = "files_url") -> "ObjectStore":
     """A client of the bucket of a url. Opens no connection. ``setting``: what gives the url, for messages. Raises
     ``InvalidSettings``: that is no such url, or the library is missing."""
-    if wrong := trouble_of_bucket(url):
+    if wrong := diagnose_bucket_url(url):
         raise InvalidSettings(f"{setting} {wrong}.")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         # The library would sign with it, and what servers say of that is anything.
@@ -280,7 +280,7 @@ def _append(spool: IO[bytes], hasher: "hashlib._Hash", chunk: bytes) -> None:
 
 
 @contextmanager
-def trouble(what: str, which: str = "A stored file") -> Iterator[None]:
+def library_errors(what: str, which: str = "A stored file") -> Iterator[None]:
     """Turn errors of the library into those of the port.
 
     Args:
@@ -317,7 +317,7 @@ class BucketContents:
     def digests(self) -> Iterator[str]:
         import obstore
 
-        with trouble("listed", f"What is in {self._name}"):
+        with library_errors("listed", f"What is in {self._name}"):
             for page in obstore.list(self._store, f"{FOLDER}/", chunk_size=_PAGE):
                 for entry in page:
                     if digest := digest_in(entry["path"]):
@@ -327,7 +327,7 @@ class BucketContents:
         import obstore
 
         gathered = bytearray()
-        with trouble("read", f"The content {digest} in {self._name}"):
+        with library_errors("read", f"The content {digest} in {self._name}"):
             for piece in obstore.get(self._store, content_path(digest)).stream(min_chunk_size=size):
                 gathered += bytes(piece)
                 while len(gathered) >= size:

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from typing import Final
 
-from jikko.files.bucket import address_of, opened, trouble
+from jikko.files.bucket import address_of, library_errors, opened
 from jikko.ports.stores.blob_store import FileMissing
 
 _PAGE: Final = 1000
@@ -29,20 +29,20 @@ class BucketObjects:
     def put(self, path: str, content: bytes) -> None:
         import obstore
 
-        with trouble("written", self._what(path)):
+        with library_errors("written", self._what(path)):
             obstore.put(self._store, path, content, use_multipart=False)
 
     def get(self, path: str) -> bytes:
         import obstore
 
-        with trouble("read", self._what(path)):
+        with library_errors("read", self._what(path)):
             return bytes(obstore.get(self._store, path).bytes())
 
     def listed(self, folder: str) -> dict[str, tuple[int, float]]:
         import obstore
 
         found: dict[str, tuple[int, float]] = {}
-        with trouble("listed", self._what(folder)):
+        with library_errors("listed", self._what(folder)):
             for page in obstore.list(self._store, f"{folder}/", chunk_size=_PAGE):
                 for entry in page:
                     found[entry["path"]] = (entry["size"], entry["last_modified"].timestamp())
@@ -51,7 +51,7 @@ class BucketObjects:
     def delete(self, path: str) -> None:
         import obstore
 
-        with suppress(FileMissing), trouble("removed", self._what(path)):
+        with suppress(FileMissing), library_errors("removed", self._what(path)):
             obstore.delete(self._store, path)
 
     def _what(self, path: str) -> str:

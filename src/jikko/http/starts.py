@@ -88,8 +88,8 @@ async def starting(request: Request, handle: Callable[[Request], Awaitable[T]]) 
         StoreUnavailable: The record could not be read.
     """
     api = request.api
-    if api.readiness.trouble:
-        raise StartRefused(f"The run was not started: {api.readiness.trouble}. Nothing of it is kept.")
+    if api.readiness.failure:
+        raise StartRefused(f"The run was not started: {api.readiness.failure}. Nothing of it is kept.")
     waiting = Patience(api.settings.start_seconds or math.inf, request.left, api.readiness.start_failed)
     patience.set(waiting)
     try:

@@ -74,7 +74,7 @@ class Readiness:
         self._trying: asyncio.Future[None] | None = None
         self.is_leaving = False
         """Whether the process is to stop, and still serves what comes."""
-        self.trouble = ""
+        self.failure = ""
         """Why the record is known to take no writes; empty: it is not."""
         self._probing: asyncio.Task[None] | None = None
         self.succeeded = 0
@@ -87,7 +87,7 @@ class Readiness:
         """Everything that must hold for runs to be accepted: ``ok``, or why not, by name.
         ``patience``: seconds for which a write may be waited for."""
         accepting = "the server is shutting down" if self.is_leaving or self._is_closing() else OK
-        checks = {"accepting": accepting, "record": self.trouble or await self._look(patience)}
+        checks = {"accepting": accepting, "record": self.failure or await self._look(patience)}
         return checks if self._cluster is None else {**checks, "cluster": self._cluster() or OK}
 
     def files(self) -> str:
@@ -147,11 +147,11 @@ class Readiness:
         return "starts fail, though the record can be written" if failed >= _FEW and failed * 2 >= of else OK
 
     def _noted(self, found: str, error: BaseException | None = None) -> str:
-        before, self.trouble = self.trouble, "" if found == OK else found
-        if self.trouble:
+        before, self.failure = self.failure, "" if found == OK else found
+        if self.failure:
             self._suspect()
-        if self.trouble and not before:
+        if self.failure and not before:
             logger.error("runs are not accepted: %s", error or found)
-        elif before and not self.trouble:
+        elif before and not self.failure:
             logger.info("runs are accepted again")
         return found

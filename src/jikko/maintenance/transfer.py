@@ -59,7 +59,7 @@ async def export_lines(
                 if events:  # not pruned meanwhile
                     yield run_line(record.identity, events)
         after = records[-1].identity.run_id
-    async for record, events in store.archived(app_id=app_id, since=since, until=until, trouble=damaged):
+    async for record, events in store.archived(app_id=app_id, since=since, until=until, on_damaged=damaged):
         yield run_line(record.identity, events)
 
 

@@ -21,7 +21,7 @@ _QUOTE: Final = ". In a password, write / @ # ? % and , as %2F %40 %23 %3F %25 a
 _LAST_PORT: Final = 65_535
 
 
-def trouble_of_database(url: str) -> str:
+def diagnose_database_url(url: str) -> str:
     """What is wrong with an address of PostgreSQL, to be put behind its name; empty: nothing that can be seen."""
     parts = _split(url)
     if parts is None or parts.scheme not in _DATABASES or not parts.path.strip("/"):
@@ -40,7 +40,7 @@ def trouble_of_database(url: str) -> str:
     return ""
 
 
-def trouble_of_nats(url: str) -> str:
+def diagnose_nats_url(url: str) -> str:
     """What is wrong with addresses of NATS servers, to be put behind their name; empty: nothing that can be seen."""
     servers = nats_servers(url)
     for server in servers:
@@ -58,7 +58,7 @@ def nats_servers(url: str) -> list[str]:
     return [server if "://" in server else f"nats://{server}" for server in servers]
 
 
-def trouble_of_bucket(url: str) -> str:
+def diagnose_bucket_url(url: str) -> str:
     """What is wrong with an address of a bucket, to be put behind its name; empty: nothing that can be seen."""
     parts = _split(url)
     if parts is None or parts.scheme != "s3" or not parts.netloc:

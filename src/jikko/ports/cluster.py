@@ -233,7 +233,7 @@ class Cluster(Protocol):
     def is_late(self, name: str) -> bool:
         """Return whether messages of a process may not arrive now: its heartbeat is late, or it is not a member."""
 
-    def trouble(self) -> str:
+    def diagnose(self) -> str:
         """Return why this process cannot hear the others that are there; an empty string if it can."""
 
     async def join(self, member: Member) -> None:

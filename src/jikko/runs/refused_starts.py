@@ -87,7 +87,7 @@ class RefusedStarts:
 
     def refuse(self, run_log: "RunLog", reason: str = _TOO_LATE) -> None:
         """Refuse the start of a run, unless it is durable."""
-        if run_log.is_accepted or run_log.trouble is not None:
+        if run_log.is_accepted or run_log.error is not None:
             return
         given = run_log.refuse(StartRefused(reason))
         if given is not None:

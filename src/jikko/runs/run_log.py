@@ -176,7 +176,7 @@ class RunLog:
         return self._visible
 
     @property
-    def trouble(self) -> JikkoError | None:
+    def error(self) -> JikkoError | None:
         """Why nothing more of the run is told here, if so."""
         return self._abandoned
 

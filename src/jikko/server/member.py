@@ -73,8 +73,8 @@ class ServerMember:
             self._reading = asyncio.get_running_loop().create_task(self._read_configuration())
         checks = {
             "accepting": assembly.readiness.is_leaving or assembly.runs.is_closing,
-            "record": bool(assembly.readiness.trouble),
-            "cluster": bool(assembly.cluster.trouble()),
+            "record": bool(assembly.readiness.failure),
+            "cluster": bool(assembly.cluster.diagnose()),
         }
         return ServerState(
             since=self._since,

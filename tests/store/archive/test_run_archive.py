@@ -56,7 +56,7 @@ class Place:
         self.store = PostgresRunStore(database, self.archive)
         self.archiving = PostgresArchiving(database, self.archive)
         self.drafts: list[Draft] = []
-        self.troubles: list[JikkoError] = []
+        self.damaged: list[JikkoError] = []
 
     async def add(
         self,
@@ -312,7 +312,7 @@ async def test_retention_reaches_the_archive_by_time_and_by_app(place: Place) ->
 
 async def exported(place: Place, *, since: float = 0.0, until: float = math.inf, app: str | None = None) -> list[str]:
     """The runs that an export has, by their ids."""
-    lines = export_lines(place.store, app_id=app, since=since, until=until, damaged=place.troubles.append)
+    lines = export_lines(place.store, app_id=app, since=since, until=until, damaged=place.damaged.append)
     return sorted([json.loads(line)["owner"]["run_id"] async for line in lines])
 
 
@@ -329,14 +329,14 @@ async def test_an_export_reaches_over_the_border_of_the_archive(place: Place) ->
     assert await exported(place, since=NOW - 30 * DAY, until=NOW - 20 * DAY) == [ids[1]]
     assert await exported(place, app=OTHER_APP) == [other.id]
     named = [await place.store.record(run_id) for run_id in (ids[0], ids[4])]
-    lines = [line async for line in export_named(place.store, filter(None, named), damaged=place.troubles.append)]
+    lines = [line async for line in export_named(place.store, filter(None, named), damaged=place.damaged.append)]
     assert [json.loads(line)["owner"]["run_id"] for line in lines] == [ids[0], ids[4]]
-    assert place.troubles == []
+    assert place.damaged == []
 
 
 async def test_what_is_in_the_archive_is_not_imported_again(place: Place) -> None:
     await place.add(20)
-    lines = [line async for line in export_lines(place.store, damaged=place.troubles.append)]
+    lines = [line async for line in export_lines(place.store, damaged=place.damaged.append)]
     await place.archiving.archive(NOW - 7 * DAY)
     there = dated(Draft(), NOW - 20 * DAY)
     elsewhere = run_line(there.record.identity, list(there.whole(NOW - 20 * DAY).events))
@@ -357,7 +357,7 @@ async def test_an_object_that_cannot_be_read_is_left_out_of_an_export_and_named(
     place.bucket.delete(lost)
 
     assert await exported(place) == [kept.id]
-    assert [lost in str(trouble) for trouble in place.troubles] == [True]
+    assert [lost in str(error) for error in place.damaged] == [True]
 
 
 async def test_without_its_bucket_the_archive_is_named(place: Place) -> None:

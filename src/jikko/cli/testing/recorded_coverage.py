@@ -52,6 +52,6 @@ async def coverage(
         click.echo(f"{looked_at} run{'s' * (looked_at != 1)} looked at", err=True)
         if left_out:
             click.echo(f"left out: {left_out} whose logs were removed or are damaged", err=True)
-        for trouble in recorded.unread:
-            click.echo(printable(f"left out: {trouble}"), err=True)
+        for text in recorded.unread:
+            click.echo(printable(f"left out: {text}"), err=True)
     return ExitCode.OK

@@ -128,6 +128,6 @@ async def replay(
         if covers:
             (JsonReport() if as_json else TextReport()).cover(coverage)
         report.close(sums, time.perf_counter() - began)
-        for trouble in chosen.replays.unread:
-            click.echo(printable(f"left out: {trouble}"), err=True)
+        for text in chosen.replays.unread:
+            click.echo(printable(f"left out: {text}"), err=True)
     return ExitCode.OK if set(sums.outcomes) == {"same"} else ExitCode.FAILED

@@ -10,9 +10,9 @@ from nats.errors import Error as NatsError
 from nats.protocol.parser import PERMISSIONS_ERR, STALE_CONNECTION
 
 from jikko.cluster.nats.access import NatsAccess, StrictClient
-from jikko.cluster.nats.nats_refusals import TROUBLE, shown_servers, what_keeps_out
+from jikko.cluster.nats.nats_refusals import NATS_ERRORS, shown_servers, what_keeps_out
 from jikko.errors import InvalidSettings, StoreUnavailable
-from jikko.ports.addresses import nats_servers, trouble_of_nats
+from jikko.ports.addresses import diagnose_nats_url, nats_servers
 
 logger = logging.getLogger(__name__)
 
@@ -94,8 +94,8 @@ async def connected(url: str, name: str, access: NatsAccess, member_seconds: flo
         InvalidSettings: That is no such address.
         StoreUnavailable: None can be reached.
     """
-    if trouble := trouble_of_nats(url):
-        raise InvalidSettings(f"nats_url {trouble}.")
+    if diagnosis := diagnose_nats_url(url):
+        raise InvalidSettings(f"nats_url {diagnosis}.")
     servers = nats_servers(url)
     client, events = SteadyClient(), ConnectionEvents()
     options = access.options(client)
@@ -115,7 +115,7 @@ async def connected(url: str, name: str, access: NatsAccess, member_seconds: flo
                 reconnected_cb=events.on_reconnected,
                 **options,
             )
-    except TROUBLE as error:
+    except NATS_ERRORS as error:
         await try_to(client.close())
         reason = events.last or error
         raise StoreUnavailable(
@@ -128,5 +128,5 @@ async def try_to(work: Awaitable[object]) -> None:
     """Do something with NATS that may fail."""
     try:
         await work
-    except TROUBLE as error:
+    except NATS_ERRORS as error:
         logger.debug("NATS: %s", error)

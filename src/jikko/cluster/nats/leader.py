@@ -9,7 +9,7 @@ from typing import Final
 from nats.js.errors import APIError
 
 from jikko.cluster.nats.link import NatsLink
-from jikko.cluster.nats.nats_refusals import TROUBLE
+from jikko.cluster.nats.nats_refusals import NATS_ERRORS
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class LeaderElection:
             self._number = 0
             try:
                 await self._link.forget("DUTY", self._link.names.lead)
-            except TROUBLE as error:
+            except NATS_ERRORS as error:
                 logger.debug("the role could not be given up: %s", error)
 
     async def _try(self) -> bool:
@@ -80,7 +80,7 @@ class LeaderElection:
                 return False
             # Either another leads, or NATS has lost what it kept: then it is taken anew.
             self._lose()
-        except TROUBLE as error:
+        except NATS_ERRORS as error:
             logger.debug("who leads cannot be settled: %s", error)
             self._link.declare_again()
             return False

@@ -15,7 +15,7 @@ from nats.js.errors import APIError
 
 from jikko.cluster.nats.access import NatsAccess
 from jikko.cluster.nats.connecting import CONNECT_SECONDS, connected, try_to
-from jikko.cluster.nats.nats_refusals import COPIES, TROUBLE, shown_servers, what_account_lacks, what_lacks
+from jikko.cluster.nats.nats_refusals import COPIES, NATS_ERRORS, shown_servers, what_account_lacks, what_lacks
 from jikko.cluster.nats.streams import Names, queue_consumer, rate_stream, streams, waiting_consumer
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidSettings
@@ -95,7 +95,7 @@ class NatsLink:
             link._require_new_enough()
             link._require_long_messages()
             await link._declare_first()
-        except TROUBLE as error:
+        except NATS_ERRORS as error:
             await link.break_off()
             raise InvalidSettings(f"NATS at {where} cannot be used: {what_lacks(error, events.last)}.") from None
         except BaseException:
@@ -119,7 +119,7 @@ class NatsLink:
             version = client.connected_server_version
             params = {"count": len(client.servers), "version": f"{version.major}.{version.minor}"}
             return Phrase("servers.nats", params)
-        except TROUBLE as error:
+        except NATS_ERRORS as error:
             where = shown_servers(nats_servers(url))
             raise InvalidSettings(f"NATS at {where} cannot be used: {what_lacks(error, events.last)}.") from None
         finally:
@@ -142,7 +142,7 @@ class NatsLink:
 
     async def declare(self) -> None:
         """Have JetStream keep what it is to keep: three copies, where there are several servers.
-        Raises ``Error``: see ``TROUBLE``."""
+        Raises ``Error``: see ``NATS_ERRORS``."""
         kept = streams(self.names, self._member_seconds, self.per_minute)
         for config in [*kept, *(rate_stream(self.names, rate) for rate in self._more_rates)]:
             await self._declare_copied(config)
@@ -157,13 +157,13 @@ class NatsLink:
     async def _declare_lost(self) -> None:
         try:
             await self.declare()
-        except TROUBLE as error:
+        except NATS_ERRORS as error:
             logger.warning("NATS cannot keep what it is to keep, trying again: %s", error)
             await asyncio.sleep(_DECLARE_SECONDS)
 
     async def count_at(self, per_minute: int) -> None:
         """Have JetStream count requests of one more rate. Once it does, costs nothing.
-        Raises ``Error``: see ``TROUBLE``."""
+        Raises ``Error``: see ``NATS_ERRORS``."""
         if per_minute not in self._more_rates:
             await self._declare_copied(rate_stream(self.names, per_minute))
             self._more_rates.add(per_minute)
@@ -197,7 +197,7 @@ class NatsLink:
 
     async def keep(self, subject: str, body: bytes, *, headers: dict[str, str] | None = None) -> int:
         """Have JetStream keep a message. Returns its number.
-        Raises ``Error``: see ``TROUBLE``; it may have been kept."""
+        Raises ``Error``: see ``NATS_ERRORS``; it may have been kept."""
         kept = await self.stream.publish(subject, body, headers=headers, timeout=_ANSWER_SECONDS)
         return kept.seq
 
@@ -220,7 +220,7 @@ class NatsLink:
             for part in parts[:-1]:
                 await self.client.publish(subject, part)
             answer = await self.client.request(subject, parts[-1], timeout=seconds)
-        except (NoRespondersError, *TROUBLE):
+        except (NoRespondersError, *NATS_ERRORS):
             return None
         return answer.data
 

@@ -10,7 +10,7 @@ from jikko.cluster.nats.nats_wire import MemberHeartbeat, heartbeat
 
 async def last_heartbeats(link: NatsLink) -> dict[str, MemberHeartbeat]:
     """Heartbeats by the names of members; those of members that died stay for a while.
-    Raises ``Error``: see ``TROUBLE``."""
+    Raises ``Error``: see ``NATS_ERRORS``."""
     names, found = link.names, dict[str, MemberHeartbeat]()
     info = await link.stream.stream_info(names.stream("ALIVE"), subjects_filter=names.all_alive)
     for subject in info.state.subjects or {}:

@@ -17,7 +17,7 @@ from jikko.cluster.nats.leader import LeaderElection
 from jikko.cluster.nats.link import NatsLink, end
 from jikko.cluster.nats.liveness import Liveness
 from jikko.cluster.nats.members import last_heartbeats
-from jikko.cluster.nats.nats_refusals import TROUBLE
+from jikko.cluster.nats.nats_refusals import NATS_ERRORS
 from jikko.cluster.nats.nats_wire import (
     Announcement,
     Left,
@@ -74,7 +74,7 @@ async def count(link: NatsLink, key: bytes, per_minute: int) -> int:
     except APIError as error:
         stream = link.names.stream("RATE" if is_usual else rate_name(per_minute))
         return await _wait(link, stream, subject) if error.err_code == _FULL else 0
-    except TROUBLE:
+    except NATS_ERRORS:
         return 0
     return 0
 
@@ -83,7 +83,7 @@ async def _wait(link: NatsLink, stream: str, subject: str) -> int:
     """Seconds until the oldest request of a key is a minute ago."""
     try:
         oldest = await link.stream.get_msg(stream, seq=1, subject=subject, next=True)
-    except TROUBLE:
+    except NATS_ERRORS:
         return 1
     age = 0.0 if oldest.time is None else time.time() - oldest.time.timestamp()
     # The clock is another machine's.
@@ -155,7 +155,7 @@ class NatsCluster:
     def is_late(self, name: str) -> bool:
         return not self._link.is_connected or self._liveness.is_late(name, time.monotonic())
 
-    def trouble(self) -> str:
+    def diagnose(self) -> str:
         is_cut_off = self._liveness.is_cut_off(time.monotonic())
         return f"NATS was not heard for {self._seconds:g} s" if is_cut_off else ""
 
@@ -184,7 +184,7 @@ class NatsCluster:
             await self._link.listen(names.all_alive, self._on_heartbeat)
             await self._link.flush()
             await self._learn_of_others()
-        except TROUBLE as error:
+        except NATS_ERRORS as error:
             raise StoreUnavailable(f"NATS was lost while this server joined the others: {error}") from None
         self._start(self._send_heartbeats(), self._listening)
         self._start(self._look_who_is_gone(), self._listening)
@@ -198,7 +198,7 @@ class NatsCluster:
     async def attend(self) -> None:
         try:
             await self._link.keep(self._link.names.alive(self.name), self._heartbeat(0))
-        except TROUBLE as error:
+        except NATS_ERRORS as error:
             raise StoreUnavailable(f"NATS was lost while this process told the servers of itself: {error}") from None
         self._attends = True
         self._start(self._send_heartbeats(), self._listening)
@@ -316,7 +316,7 @@ class NatsCluster:
             body = to_answer(True)  # it is read from the store
         try:
             await message.respond(body)
-        except TROUBLE as error:
+        except NATS_ERRORS as error:
             logger.debug("a request could not be answered: %s", error)
 
     # Who is there.
@@ -336,7 +336,7 @@ class NatsCluster:
             try:
                 await self._link.keep(subject, body)
                 failed = 0
-            except TROUBLE as error:
+            except NATS_ERRORS as error:
                 logger.debug("NATS does not take that this server is there: %s", error)
                 failed += 1
                 # It may have lost what it kept.
@@ -350,9 +350,9 @@ class NatsCluster:
         was_deaf = False
         while True:
             await asyncio.sleep(self._seconds / 40)
-            if (is_deaf := bool(trouble := self.trouble())) != was_deaf:
+            if (is_deaf := bool(diagnosis := self.diagnose())) != was_deaf:
                 was_deaf = is_deaf
-                says = f"{trouble}: this server is not ready, and others take over its runs" if is_deaf else ""
+                says = f"{diagnosis}: this server is not ready, and others take over its runs" if is_deaf else ""
                 logger.warning("%s", says or "NATS is heard again")
             for name, beats in self._liveness.gone(time.monotonic()):
                 self._differing.pop(server_of(name), None)
@@ -384,7 +384,7 @@ class NatsCluster:
     async def _forget_itself(self) -> None:
         try:
             await self._link.forget("ALIVE", self._link.names.alive(self.name))
-        except TROUBLE as error:
+        except NATS_ERRORS as error:
             logger.debug("NATS was not told that this server ends: %s", error)
 
     def _start(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:

@@ -13,7 +13,7 @@ from nats.js.errors import APIError, ServiceUnavailableError
 
 from jikko.ports.connections import why_untrusted
 
-TROUBLE: Final = (NatsError, OSError, TimeoutError, ValueError)
+NATS_ERRORS: Final = (NatsError, OSError, TimeoutError, ValueError)
 """What the library raises."""
 COPIES: Final = 3
 """That are kept where there are several servers."""

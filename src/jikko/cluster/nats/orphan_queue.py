@@ -11,7 +11,7 @@ from nats.aio.msg import Msg
 from nats.js.client import JetStreamContext
 
 from jikko.cluster.nats.link import NatsLink, end, pull_no_more
-from jikko.cluster.nats.nats_refusals import TROUBLE
+from jikko.cluster.nats.nats_refusals import NATS_ERRORS
 from jikko.cluster.nats.nats_wire import orphans_of
 from jikko.cluster.nats.streams import QUEUE_CONSUMER
 from jikko.errors import JikkoError, ServerStopping
@@ -71,7 +71,7 @@ class OrphanQueue:
                 try:
                     await self._link.keep(subject, body, headers=headers)
                     break
-                except TROUBLE as error:
+                except NATS_ERRORS as error:
                     self._link.declare_again()
                     if number == tries:
                         logger.warning(
@@ -93,7 +93,7 @@ class OrphanQueue:
                 [message] = await self._pulling.fetch(1, timeout=_PULL_SECONDS)
             except TimeoutError:
                 continue
-            except TROUBLE as error:
+            except NATS_ERRORS as error:
                 logger.debug("what was left behind cannot be pulled, trying again: %s", error)
                 pulling, self._pulling = self._pulling, None
                 await pull_no_more(pulling)
@@ -132,7 +132,7 @@ class OrphanQueue:
         except asyncio.CancelledError:
             await _give_back(message)
             raise
-        except TROUBLE as error:
+        except NATS_ERRORS as error:
             logger.debug("NATS was not told that runs were taken over; they are looked at again: %s", error)
         finally:
             at_it.cancel()
@@ -164,12 +164,12 @@ async def _say_so(message: Msg, seconds: float) -> None:
         await asyncio.sleep(seconds)
         try:
             await message.in_progress()
-        except TROUBLE as error:
+        except NATS_ERRORS as error:
             logger.debug("NATS was not told that runs are being taken over: %s", error)
 
 
 async def _give_back(message: Msg) -> None:
     try:
         await message.nak()
-    except TROUBLE as error:
+    except NATS_ERRORS as error:
         logger.debug("runs could not be given back; they are offered again in a while: %s", error)

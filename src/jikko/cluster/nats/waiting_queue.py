@@ -11,7 +11,7 @@ from nats.js.client import JetStreamContext
 from nats.js.errors import APIError
 
 from jikko.cluster.nats.link import NatsLink, end, pull_no_more
-from jikko.cluster.nats.nats_refusals import TROUBLE
+from jikko.cluster.nats.nats_refusals import NATS_ERRORS
 from jikko.cluster.nats.nats_wire import waiting_of
 from jikko.cluster.nats.streams import WAITING_CONSUMER
 from jikko.errors import JikkoError
@@ -46,7 +46,7 @@ class WaitingQueue:
         except APIError as error:
             logger.debug("a run that waits is not offered now: %s", error.description)
             return False
-        except TROUBLE as error:
+        except NATS_ERRORS as error:
             logger.debug("a run that waits cannot be offered: %s", error)
             return False
         return True
@@ -57,7 +57,7 @@ class WaitingQueue:
             return
         try:
             await self._link.stream.delete_msg(self._link.names.stream("WAIT"), number)
-        except TROUBLE as error:
+        except NATS_ERRORS as error:
             # It was taken, which is what most are withdrawn for.
             logger.debug("a run that was offered is not there any more: %s", error)
 
@@ -74,7 +74,7 @@ class WaitingQueue:
                 [message] = await self._pulling.fetch(1, timeout=_PULL_SECONDS)
             except TimeoutError:
                 continue
-            except TROUBLE as error:
+            except NATS_ERRORS as error:
                 logger.debug("what waits elsewhere cannot be pulled, trying again: %s", error)
                 pulling, self._pulling = self._pulling, None
                 await pull_no_more(pulling)
@@ -103,5 +103,5 @@ class WaitingQueue:
         finally:
             try:
                 await (message.ack() if is_done else message.nak(delay=_TRY_AGAIN_SECONDS))
-            except TROUBLE as error:
+            except NATS_ERRORS as error:
                 logger.debug("NATS was not told what became of a run that was offered: %s", error)

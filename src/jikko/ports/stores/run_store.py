@@ -195,7 +195,7 @@ class RunStore(Protocol):
         """
 
     def archived(
-        self, *, app_id: str | None, since: float, until: float, trouble: Callable[[StoreUnavailable], None]
+        self, *, app_id: str | None, since: float, until: float, on_damaged: Callable[[StoreUnavailable], None]
     ) -> AsyncIterator[tuple[RunRecord, list[Event]]]:
         """The runs of the archive that were created in a span of time, with their logs; in no order.
 
@@ -205,7 +205,7 @@ class RunStore(Protocol):
             app_id: Only runs of this app.
             since: Seconds since the Unix epoch; the first moment of the span.
             until: The first moment behind it.
-            trouble: Called with what cannot be read, which is left out.
+            on_damaged: Called with what cannot be read, which is left out.
         """
 
     async def created_before(self, before: float) -> list[str]:

@@ -43,7 +43,7 @@ class FollowedLog(Protocol):
         """Whether nothing follows in this part of the run."""
 
     @property
-    def trouble(self) -> JikkoError | None:
+    def error(self) -> JikkoError | None:
         """Why nothing more of the run is told here."""
 
     async def change(self, idle: IdleTimer | None = None) -> bool:
@@ -75,8 +75,8 @@ class LogFollower:
                 return True
             if at >= end and log.record.finished_at is not None:
                 return False
-            if log.trouble is not None:
-                raise log.trouble
+            if log.error is not None:
+                raise log.error
             await log.change()
 
     async def follow(self, after: int, *, durable: bool, idle: float | None) -> AsyncIterator[Batch]:
@@ -107,7 +107,7 @@ class LogFollower:
                     except StoreUnavailable:
                         # The run itself waits until the database is there again.
                         tries += 1
-                        if log.trouble is not None or tries > _TRIES:
+                        if log.error is not None or tries > _TRIES:
                             raise
                         await asyncio.sleep(_TRY_AGAIN_SECONDS)
                         if idle is not None:
@@ -130,9 +130,9 @@ class LogFollower:
                         return
                     if position < end:
                         await pieces.give_way()
-                elif isinstance(log.trouble, (RunLeft, LogUnwritable)):
-                    raise log.trouble
-                elif log.trouble is not None or (log.is_over and position >= log.first + len(log.events)):
+                elif isinstance(log.error, (RunLeft, LogUnwritable)):
+                    raise log.error
+                elif log.error is not None or (log.is_over and position >= log.first + len(log.events)):
                     return
                 elif not await log.change(timer):
                     yield []

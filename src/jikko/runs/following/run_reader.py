@@ -125,7 +125,7 @@ class RunReader:
                             return
                     shown_log = log
                     tail.wake()
-                    if isinstance(log.trouble, LogConflict) and after >= log.durable_count:
+                    if isinstance(log.error, LogConflict) and after >= log.durable_count:
                         # The process that has the run now goes on from what was durable here.
                         taken_back = log.events[log.durable_count - log.first : after + 1 - log.first]
                         after = log.durable_count - 1

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 from jikko.concurrency.patience import within_patience
 from jikko.errors import InvalidParam, InvalidSettings, StoreUnavailable
 from jikko.extras import how_to_install
-from jikko.ports.addresses import shown, trouble_of_database
+from jikko.ports.addresses import diagnose_database_url, shown
 from jikko.store.postgres.postgres_refusals import in_words
 from jikko.store.postgres.schema_locks import presence
 from jikko.store.postgres.sql import PostgresSql, rows_of
@@ -99,8 +99,8 @@ class Postgres:
     def __init__(self, url: str, *, searches: int = _MAX_SEARCHES) -> None:
         """Connects to nothing yet. ``searches``: that go on at once, at most. Raises ``InvalidSettings``: that is no
         address of a database, or the library is missing."""
-        if trouble := trouble_of_database(url):
-            raise InvalidSettings(f"database_url {trouble}.")
+        if diagnosis := diagnose_database_url(url):
+            raise InvalidSettings(f"database_url {diagnosis}.")
         for name, path in parse_qsl(urlsplit(url).query):
             if name in _FILES and not os.path.isfile(path):
                 raise InvalidSettings(f"database_url cannot be used: {name} names no file: {path}")

@@ -367,5 +367,5 @@ def _connect_later(
 
 
 def _require_in_place(path: Path, files: OpenFiles) -> None:
-    if trouble := files.trouble():
-        raise StoreUnavailable(f"The database {path} cannot be used: {trouble}.")
+    if diagnosis := files.diagnose():
+        raise StoreUnavailable(f"The database {path} cannot be used: {diagnosis}.")

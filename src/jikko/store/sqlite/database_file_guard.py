@@ -39,7 +39,7 @@ class OpenFiles:
         files = [Path(f"{path}{ending}") for ending in _ENDINGS]
         self._known = {file: found for file in files if (found := _identity(file)) is not None}
 
-    def trouble(self) -> str:
+    def diagnose(self) -> str:
         """What was done to them, in words; ``""`` if they are where they were."""
         for file, known in self._known.items():
             if (found := _identity(file)) != known:
@@ -76,7 +76,7 @@ class DatabaseFileGuard:
         self._log = None
 
     def is_suspicious(self) -> bool:
-        """Whether the log is otherwise than it was left: two system calls. If so, ``trouble`` knows why."""
+        """Whether the log is otherwise than it was left: two system calls. If so, ``diagnose`` says why."""
         if (before := self._log) is None or (now := self._look()) is None:
             return False
         return now.head != before.head or now.size < before.size
@@ -96,10 +96,10 @@ class DatabaseFileGuard:
         except OSError:
             return False
 
-    def trouble(self) -> str:
+    def diagnose(self) -> str:
         """What was done to them, in words; ``""`` if they are as they were."""
-        if trouble := self._files.trouble():
-            return trouble
+        if diagnosis := self._files.diagnose():
+            return diagnosis
         version = self._data_version()
         if self.is_suspicious():
             # SQLite itself does that only with a transaction, which other connections see. One may have come since.

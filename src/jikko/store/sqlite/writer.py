@@ -241,10 +241,10 @@ class Writer:
 
     def _perform(self, requests: Sequence[_Request]) -> "list[_Outcome]":
         """Run one transaction. Never raises."""
-        if trouble := self._trouble():
+        if diagnosis := self._diagnose():
             self.measures.errors.add()
             # SQLite would write on, into files that no process will open again.
-            lost = StoreUnavailable(f"The database {self._path} cannot be used: {trouble}.")
+            lost = StoreUnavailable(f"The database {self._path} cannot be used: {diagnosis}.")
             return [(future, None, lost) for _, future in requests]
         began = time.perf_counter()
         try:
@@ -269,17 +269,17 @@ class Writer:
         # One of them is to blame. Alone, each fails or succeeds for itself.
         return [outcome for request in requests for outcome in self._perform([request])]
 
-    def _trouble(self) -> str:
+    def _diagnose(self) -> str:
         now, (at, before) = time.monotonic(), self._looked
         if now - at < POLL_SECONDS and (before or not self._in_place.is_suspicious()):
             return before
-        trouble = self._in_place.trouble()
-        self._looked = now, trouble
-        if trouble and not before:
-            _LOG.error("Nothing is written: %s.", trouble)
-        elif before and not trouble:
+        diagnosis = self._in_place.diagnose()
+        self._looked = now, diagnosis
+        if diagnosis and not before:
+            _LOG.error("Nothing is written: %s.", diagnosis)
+        elif before and not diagnosis:
             _LOG.warning("The database is where it was, and is written again.")
-        return trouble
+        return diagnosis
 
     def _look_behind(self) -> None:
         """A transaction was committed. Under load there is no look behind each: see ``Checkpoints.wants_a_look``."""

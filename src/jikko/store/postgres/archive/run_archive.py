@@ -102,7 +102,7 @@ class RunArchive:
         return at
 
     async def each(
-        self, app_id: str | None, since: float, until: float, trouble: Callable[[StoreUnavailable], None]
+        self, app_id: str | None, since: float, until: float, on_damaged: Callable[[StoreUnavailable], None]
     ) -> AsyncIterator[ArchivedRun]:
         """See ``RunStore.archived``. One object at a time is held."""
         behind, app = 0, None if app_id is None else id_column(app_id)
@@ -112,7 +112,7 @@ class RunArchive:
             try:
                 runs = await self._all(each)
             except StoreUnavailable as error:
-                trouble(error)
+                on_damaged(error)
                 continue
             for run in runs:
                 if since <= run.record.created_at < until and app_id in (None, run.record.identity.app_id):

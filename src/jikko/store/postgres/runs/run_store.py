@@ -274,9 +274,9 @@ class PostgresRunStore(PostgresRunRetention):
         return await self._archive.newest()
 
     async def archived(
-        self, *, app_id: str | None, since: float, until: float, trouble: Callable[[StoreUnavailable], None]
+        self, *, app_id: str | None, since: float, until: float, on_damaged: Callable[[StoreUnavailable], None]
     ) -> AsyncIterator[tuple[RunRecord, list[Event]]]:
-        async for run in self._archive.each(app_id, since, until, trouble):
+        async for run in self._archive.each(app_id, since, until, on_damaged):
             yield run.record, decode_known_events(run.log)
 
     async def created_before(self, before: float) -> list[str]:

@@ -254,7 +254,7 @@ class SqliteRunStore:
         return None
 
     async def archived(
-        self, *, app_id: str | None, since: float, until: float, trouble: Callable[[StoreUnavailable], None]
+        self, *, app_id: str | None, since: float, until: float, on_damaged: Callable[[StoreUnavailable], None]
     ) -> AsyncIterator[tuple[RunRecord, list[Event]]]:
         nothing: Sequence[tuple[RunRecord, list[Event]]] = ()
         for run in nothing:
