@@ -59,7 +59,7 @@ async def test_a_client_waits_until_its_oldest_request_is_a_minute_ago(oldest: A
 
 
 @pytest.mark.parametrize("code", [0, 10076])
-async def test_a_request_that_is_kept_or_that_nats_has_other_trouble_with_is_let_through(code: int) -> None:
+async def test_a_request_that_is_kept_or_that_nats_refuses_for_another_reason_is_let_through(code: int) -> None:
     link: Any = Link(code, message(20))
 
     assert await nats_cluster.count(link, b"key", 60) == 0
