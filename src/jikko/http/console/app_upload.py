@@ -57,8 +57,8 @@ class UploadedApp(Struct):
 @VisitorRoute(
     "PUT",
     "apps/{name}",
-    {200: UploadedApp, 201: UploadedApp},
-    (400, 409, 412, 413, 503),
+    answers={200: UploadedApp, 201: UploadedApp},
+    errors=(400, 409, 412, 413, 503),
     body_media_type="application/yaml",
     query=Trial,
     headers=_CONDITIONS,

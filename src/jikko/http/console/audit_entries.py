@@ -7,8 +7,7 @@ from msgspec import Meta, Struct
 from jikko.dify.bodies import body_from
 from jikko.http.console.console_queries import Limit
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
-from jikko.http.queries import Id, queried
-from jikko.http.responses import SendableResponse, json_response
+from jikko.http.queries import Id
 from jikko.ports.stores.audit_store import AuditFilter
 from jikko.values import Json, Moment, Uuid
 
@@ -47,10 +46,9 @@ class AuditPage(Struct):
     limit: Limit = 50
 
 
-@VisitorRoute("GET", "audit", {200: AuditList}, (400, 503), query=AuditPage, scope="audit:read")
-async def list_audit(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "audit", (400, 503), scope="audit:read")
+async def list_audit(call: ConsoleRequest, asked: AuditPage) -> AuditList:
     """Changes that were made over this API, in the console and by commands, newest first."""
-    asked = queried(call.request.query, AuditPage)
     wanted = AuditFilter(
         app_ids=None if asked.app is None else (asked.app,),
         actor=asked.actor or None,
@@ -62,4 +60,4 @@ async def list_audit(call: ConsoleRequest) -> SendableResponse:
     found = await call.request.api.audit().entries(wanted, limit=asked.limit + 1)
     page = found[: asked.limit]
     following = page[-1].id if len(found) > asked.limit else None
-    return json_response(AuditList([body_from(entry, AuditRecord) for entry in page], following))
+    return AuditList([body_from(entry, AuditRecord) for entry in page], following)

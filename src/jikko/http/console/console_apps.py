@@ -17,9 +17,8 @@ from jikko.http.bodies.multipart_forms import read_form
 from jikko.http.console import app_bodies as bodies
 from jikko.http.console.console_runs import app_of
 from jikko.http.console.run_bodies import icon_of
-from jikko.http.console.visitor_gate import NOTHING, ConsoleRequest, VisitorRoute
-from jikko.http.queries import is_on, queried
-from jikko.http.responses import SendableResponse, json_response, no_content
+from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
+from jikko.http.queries import is_on
 from jikko.ports.stores.app_store import App, WorkflowVersion
 from jikko.ports.stores.run_pages import AppDay
 from jikko.values import Json, Uuid
@@ -66,8 +65,8 @@ class Trial(Struct):
     dry_run: Annotated[str, Meta(description="`1` or `true`: nothing is imported.")] = ""
 
 
-@VisitorRoute("GET", "apps", {200: bodies.Apps}, (503,), scope="apps:read")
-async def list_apps(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "apps", (503,), scope="apps:read")
+async def list_apps(call: ConsoleRequest) -> bodies.Apps:
     """All apps, by name, with what became of their newest runs, and how much `jikko check` finds."""
     console, now = call.console, call.request.api.clock()
     apps = sorted(await console.app_store.apps(), key=lambda app: app.name.casefold())
@@ -78,14 +77,14 @@ async def list_apps(call: ConsoleRequest) -> SendableResponse:
         fields = await _fields(call, app, days.get(app.id))
         counts = bodies.ProblemCounts(0, 0) if forecast is None else bodies.counts_of(forecast)
         found.append(bodies.App(**fields, nodes=0 if forecast is None else forecast.nodes, problems=counts))
-    return json_response(bodies.Apps(found))
+    return bodies.Apps(found)
 
 
-@VisitorRoute("GET", "apps/{app_id}", {200: bodies.AppFull}, (404,), query=VersionChoice, scope="apps:read")
-async def read_app(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "apps/{app_id}", (404,), scope="apps:read")
+async def read_app(call: ConsoleRequest, asked: VersionChoice) -> bodies.AppFull:
     """An app with its graph, the form of its inputs, and all that `jikko check` finds."""
     console, app = call.console, await app_of(call)
-    version = await version_of(call, app, queried(call.request.query, VersionChoice).version)
+    version = await version_of(call, app, asked.version)
     forecast = await console.forecasts.of(app, version)
     days = await console.runs.pages.app_days([app.id], since=call.request.api.clock() - _DAY, last=_LAST_RUNS)
     fields = await _fields(call, app, days.get(app.id))
@@ -97,44 +96,34 @@ async def read_app(call: ConsoleRequest) -> SendableResponse:
         form, features = [], {}
     else:
         form, features = bodies.form_of(workflow.inputs), dict(workflow.document.features)
-    return json_response(
-        bodies.AppFull(
-            **fields,
-            nodes=forecast.nodes,
-            problems=[bodies.problem_of(finding) for finding in forecast.findings],
-            graph=await asyncio.to_thread(picture_of, version.source),
-            form=form,
-            features=features,
-            models=bodies.models_of(forecast),
-        )
+    return bodies.AppFull(
+        **fields,
+        nodes=forecast.nodes,
+        problems=[bodies.problem_of(finding) for finding in forecast.findings],
+        graph=await asyncio.to_thread(picture_of, version.source),
+        form=form,
+        features=features,
+        models=bodies.models_of(forecast),
     )
 
 
-@VisitorRoute(
-    "POST",
-    "apps",
-    {200: Imported},
-    scope="apps:write",
-    body=ImportForm,
-    body_media_type="multipart/form-data",
-    query=Trial,
-)
-async def import_apps(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("POST", "apps", scope="apps:write", body=ImportForm, body_media_type="multipart/form-data")
+async def import_apps(call: ConsoleRequest, asked: Trial) -> Imported:
     """Import files, each as a new app or a new version of the app of its name.
 
     With ``dry_run=true`` nothing is imported, and only problems are told.
     """
-    is_trial = is_on(queried(call.request.query, Trial).dry_run)
+    is_trial = is_on(asked.dry_run)
     too_large = PayloadTooLarge("The files are too large.")
     async with read_form(call.request, 10 * _MAX_BYTES, too_large, in_memory=True) as form:
         if form is None or not form.files:
             raise BadRequest("Send files of workflows, as multipart/form-data.")
         files = [(part.filename or "workflow.yml", await part.read()) for _, part in form.files]
-    return json_response(Imported([await _imported(call, name, text, is_trial) for name, text in files]))
+    return Imported([await _imported(call, name, text, is_trial) for name, text in files])
 
 
-@VisitorRoute("DELETE", "apps/{app_id}", NOTHING, (404,), scope="apps:write")
-async def delete_app(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("DELETE", "apps/{app_id}", (404,), scope="apps:write")
+async def delete_app(call: ConsoleRequest) -> None:
     """Remove an app with its versions and keys.
 
     Its runs stay.
@@ -144,7 +133,6 @@ async def delete_app(call: ConsoleRequest) -> SendableResponse:
     await call.request.api.apps.delete(app)
     before: Json = {"name": app.name, "mode": app.mode, "version": version.number}
     call.note("deleted app", f"{app.name!r} ({app.id})", app=app.id, before=before)
-    return no_content()
 
 
 async def version_of(call: ConsoleRequest, app: App, which: str) -> WorkflowVersion:

@@ -12,11 +12,10 @@ from jikko.errors import Conflict, InvalidParam, NotFound
 from jikko.events import Event, NodeFinished, RunStarted
 from jikko.http.body_fields import checked, must, user_named
 from jikko.http.console.console_queries import Limit, PageCursor, cursor_of, id_in
-from jikko.http.console.console_runs import app_of
-from jikko.http.console.visitor_gate import NOTHING, ConsoleRequest, VisitorRoute
-from jikko.http.queries import Id, queried
-from jikko.http.responses import SendableResponse, json_response, no_content
-from jikko.http.starts import KEY, START_ERRORS, promised, start_options_of
+from jikko.http.console.console_runs import STARTS, app_of
+from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
+from jikko.http.queries import Id
+from jikko.http.starts import promised, start_options_of
 from jikko.ids import is_uuid
 from jikko.ports.stores import messages as kept
 from jikko.ports.stores.run_pages import RunCursor
@@ -121,74 +120,47 @@ class VariablesMoment(Struct):
     after_message: Annotated[str, Meta(description="The id of a message.")] = ""
 
 
-@VisitorRoute(
-    "GET", "apps/{app_id}/conversations", {200: Conversations}, (400, 404), query=ConversationsFilter, scope="runs:read"
-)
-async def list_conversations(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "apps/{app_id}/conversations", (400, 404), scope="runs:read")
+async def list_conversations(call: ConsoleRequest, asked: ConversationsFilter) -> Conversations:
     """Conversations of an app, of all end users or of one; the last updated first."""
     app = await app_of(call)
-    asked = queried(call.request.query, ConversationsFilter)
     behind = None if asked.cursor is None else (asked.cursor.place.created_at, asked.cursor.place.key)
     page = await call.console.chats.conversations(app.id, user=asked.user or None, behind=behind, limit=asked.limit)
     found = [body_from(entry, Conversation, messages=entry.turns) for entry in page.conversations]
-    return json_response(Conversations(found, cursor_of(None if page.next is None else RunCursor(*page.next))))
+    return Conversations(found, cursor_of(None if page.next is None else RunCursor(*page.next)))
 
 
-@VisitorRoute(
-    "GET",
-    "conversations/{conversation_id}/messages",
-    {200: Messages},
-    (400, 404),
-    query=MessagesPage,
-    scope="runs:read",
-)
-async def list_messages(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "conversations/{conversation_id}/messages", (400, 404), scope="runs:read")
+async def list_messages(call: ConsoleRequest, asked: MessagesPage) -> Messages:
     """Messages of a conversation, newest first."""
     conversation = await _conversation(call)
-    asked = queried(call.request.query, MessagesPage)
     limit, before = asked.limit, asked.cursor
     found = await call.request.api.conversations.messages(conversation.id, before=before, limit=limit + 1)
     if found is None:
         raise InvalidParam("cursor: the conversation has no such message.")
     shown = [await _message(call, entry) for entry in found[:limit]]
-    return json_response(Messages(shown, shown[-1].id if len(found) > limit else None))
+    return Messages(shown, shown[-1].id if len(found) > limit else None)
 
 
-@VisitorRoute(
-    "GET",
-    "conversations/{conversation_id}/variables",
-    {200: ChatVariables},
-    (404, 503),
-    query=VariablesMoment,
-    scope="runs:read",
-)
-async def list_variables(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "conversations/{conversation_id}/variables", (404, 503), scope="runs:read")
+async def list_variables(call: ConsoleRequest, asked: VariablesMoment) -> ChatVariables:
     """Variables of a conversation, as they are or, with ``after_message``, before and after that message."""
     api, conversation = call.request.api, await _conversation(call)
-    message_id = queried(call.request.query, VariablesMoment).after_message
+    message_id = asked.after_message
     if not message_id:
         known = await api.conversations.variables(conversation.id)
-        return json_response(ChatVariables([ChatVariable(one.name, one.value, one.value, "") for one in known]))
+        return ChatVariables([ChatVariable(one.name, one.value, one.value, "") for one in known])
     message = None
     if is_uuid(message_id):
         message = await api.conversations.message(conversation.app_id, conversation.end_user_id, message_id)
     if message is None or message.conversation_id != conversation.id:
         raise NotFound("The conversation has no such message.")
     log = [] if message.run_id is None else await call.console.run_store.events(message.run_id)
-    return json_response(ChatVariables(_variables_at(log)))
+    return ChatVariables(_variables_at(log))
 
 
-@VisitorRoute(
-    "POST",
-    "apps/{app_id}/messages",
-    {202: QuestionAccepted},
-    START_ERRORS,
-    scope="runs:write",
-    body=Question,
-    headers=KEY,
-    starts=True,
-)
-async def ask(call: ConsoleRequest) -> SendableResponse:
+@STARTS(path="apps/{app_id}/messages", status=202, body=Question)
+async def ask(call: ConsoleRequest) -> QuestionAccepted:
     """Ask a chat app, in a new conversation or one that there is.
 
     The answer is followed on the stream of its run.
@@ -217,7 +189,7 @@ async def ask(call: ConsoleRequest) -> SendableResponse:
     options = start_options_of(request, "console chat", {**body, "callback_url": None})
     begun = await api.turns.begin(app, turn, options)
     if isinstance(begun, kept.Message):
-        return json_response(QuestionAccepted(begun.id, begun.conversation_id, None), 202)
+        return QuestionAccepted(begun.id, begun.conversation_id, None)
     await promised(request, begun.run)
     run_id = begun.run.record.identity.run_id
     message = await api.conversations.message_of_run(run_id)
@@ -225,16 +197,15 @@ async def ask(call: ConsoleRequest) -> SendableResponse:
         raise NotFound("The conversation was removed meanwhile.")
     if not begun.repeated:
         call.note("asked: run", run_id, app=app.id)
-    return json_response(QuestionAccepted(message.id, message.conversation_id, run_id), 202)
+    return QuestionAccepted(message.id, message.conversation_id, run_id)
 
 
-@VisitorRoute("DELETE", "conversations/{conversation_id}", NOTHING, (404,), scope="runs:write")
-async def delete_conversation(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("DELETE", "conversations/{conversation_id}", (404,), scope="runs:write")
+async def delete_conversation(call: ConsoleRequest) -> None:
     """Remove a conversation with its messages and variables."""
     found = await _conversation(call)
     await call.request.api.conversations.delete(found.app_id, found.end_user_id, found.id)
     call.note("deleted conversation", found.id, app=found.app_id)
-    return no_content()
 
 
 async def _conversation(call: ConsoleRequest) -> kept.Conversation:

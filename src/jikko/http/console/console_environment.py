@@ -6,10 +6,8 @@ from msgspec import Meta, Struct, field
 
 from jikko.apps.environment import overruled_by, with_places
 from jikko.engine.masked import mask
-from jikko.http.body_fields import checked
 from jikko.http.console.console_runs import app_of
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
-from jikko.http.responses import SendableResponse, json_response
 from jikko.ports.stores.app_store import App
 from jikko.values import Json
 
@@ -43,25 +41,22 @@ class EnvironmentChanges(Struct):
     )
 
 
-@VisitorRoute("GET", "apps/{app_id}/environment", {200: Environment}, (400, 404, 503), scope="apps:write")
-async def read_environment(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "apps/{app_id}/environment", (400, 404, 503), scope="apps:write")
+async def read_environment(call: ConsoleRequest) -> Environment:
     """Environment variables of an app, with the values that hold for all versions.
 
     Of ``JIKKO_ENV_…``, ``jikko.toml`` and options of the server, which win over them, the names are told.
     """
-    return json_response(Environment(await _variables(call, await app_of(call))))
+    return Environment(await _variables(call, await app_of(call)))
 
 
-@VisitorRoute(
-    "POST", "apps/{app_id}/environment", {200: Environment}, (404, 503), scope="apps:write", body=EnvironmentChanges
-)
-async def set_environment(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("POST", "apps/{app_id}/environment", (404, 503), scope="apps:write")
+async def set_environment(call: ConsoleRequest, body: EnvironmentChanges) -> Environment:
     """Set environment variables, and take others back.
 
     Runs that begin from now on take them. If one is unknown or a value is not of its type, nothing is written.
     """
     app = await app_of(call)
-    body = checked(await call.request.json(), EnvironmentChanges)
     names = sorted({*body.values, *body.unset})
     before = await _variables(call, app)
     app = await call.request.api.apps.set_environment(app, body.values, body.unset)
@@ -69,7 +64,7 @@ async def set_environment(call: ConsoleRequest) -> SendableResponse:
     told: list[Json] = [{one.name: one.value for one in each if one.name in names} for each in (before, after)]
     what = f"{app.name!r}: {', '.join(names)}"
     call.note("set environment of", what, app=app.id, before=told[0], after=told[1])
-    return json_response(Environment(after))
+    return Environment(after)
 
 
 async def _variables(call: ConsoleRequest, app: App) -> list[EnvironmentVariable]:

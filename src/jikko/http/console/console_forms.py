@@ -6,12 +6,11 @@ from msgspec import Meta, Struct
 
 from jikko.dify.bodies import body_from
 from jikko.errors import NotFound, TooLate
-from jikko.http.body_fields import checked, must
+from jikko.http.body_fields import must
 from jikko.http.console.console_queries import id_in
 from jikko.http.console.console_runs import record_of
 from jikko.http.console.run_bodies import RunApp, icon_of
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
-from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.form_routes import FormSubmitted
 from jikko.values import Json, Moment, Uuid
 
@@ -45,8 +44,8 @@ class FormAnswer(Struct):
     inputs: Annotated[dict[str, Json], Meta(extra=must("must be an object"))] = {}
 
 
-@VisitorRoute("GET", "forms", {200: OpenForms}, (503,), scope="runs:read")
-async def list_forms(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "forms", (503,), scope="runs:read")
+async def list_forms(call: ConsoleRequest) -> OpenForms:
     """Forms that runs of all apps wait for, those of the newest runs first."""
     found = []
     for run, form in await call.console.runs.open_forms():
@@ -65,21 +64,13 @@ async def list_forms(call: ConsoleRequest) -> SendableResponse:
                 resolved_default_values=shown.get("resolved_default_values") or {},
             )
         )
-    return json_response(OpenForms(found))
+    return OpenForms(found)
 
 
-@VisitorRoute(
-    "POST",
-    "runs/{run_id}/forms/{form_id}",
-    {200: FormSubmitted},
-    (404, 412, 429, 503),
-    scope="runs:write",
-    body=FormAnswer,
-)
-async def answer_form(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("POST", "runs/{run_id}/forms/{form_id}", (404, 412, 429, 503), scope="runs:write")
+async def answer_form(call: ConsoleRequest, body: FormAnswer) -> FormSubmitted:
     """Fill in a form, also one that has no address of its own; the run goes on."""
     record, form_id = await record_of(call), id_in(call, "form_id", "form")
-    body = checked(await call.request.json(), FormAnswer)
     forms = call.request.api.forms
     form = next((form for form in await forms.open_forms(record) if form.requested.form_id == form_id), None)
     if form is None:
@@ -94,4 +85,4 @@ async def answer_form(call: ConsoleRequest) -> SendableResponse:
         app=record.identity.app_id,
         after={"action": body.action},
     )
-    return json_response(FormSubmitted())
+    return FormSubmitted()

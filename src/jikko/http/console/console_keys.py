@@ -10,9 +10,7 @@ from jikko.dify.bodies import body_from
 from jikko.errors import NotFound
 from jikko.http.console.console_queries import Limit, id_in
 from jikko.http.console.console_runs import app_of
-from jikko.http.console.visitor_gate import NOTHING, ConsoleRequest, VisitorRoute
-from jikko.http.queries import queried
-from jikko.http.responses import SendableResponse, json_response, no_content
+from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.ports.stores.app_store import ApiKey
 from jikko.ports.stores.callback_store import Callback
 from jikko.values import Moment, Uuid
@@ -75,58 +73,56 @@ class CallbackFilter(Struct):
     limit: Limit = 50
 
 
-@VisitorRoute("GET", "apps/{app_id}/keys", {200: Keys}, (404,), scope="keys:write")
-async def list_keys(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "apps/{app_id}/keys", (404,), scope="keys:write")
+async def list_keys(call: ConsoleRequest) -> Keys:
     """API keys of an app, oldest first."""
     app = await app_of(call)
-    return json_response(Keys([_key(entry) for entry in await call.request.api.app_keys.of(app)]))
+    return Keys([_key(entry) for entry in await call.request.api.app_keys.of(app)])
 
 
-@VisitorRoute("POST", "apps/{app_id}/keys", {201: Key}, (404,), scope="keys:write")
-async def make_key(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("POST", "apps/{app_id}/keys", (404,), status=201, scope="keys:write")
+async def make_key(call: ConsoleRequest) -> Key:
     """Make an API key, which is shown once."""
     app = await app_of(call)
     entry, key = await call.request.api.app_keys.make(app.id)
     call.note("made key", f"{entry.id} of {app.name!r}", app=app.id, after={"id": entry.id, "hint": entry.hint})
     made = _key(entry)
     made.key = key
-    return json_response(made, 201)
+    return made
 
 
-@VisitorRoute("DELETE", "apps/{app_id}/keys/{key_id}", NOTHING, (404,), scope="keys:write")
-async def revoke_key(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("DELETE", "apps/{app_id}/keys/{key_id}", (404,), scope="keys:write")
+async def revoke_key(call: ConsoleRequest) -> None:
     """Revoke an API key, which opens nothing from now on."""
     app, key_id = await app_of(call), id_in(call, "key_id", "key")
     await call.request.api.app_keys.revoke(app, key_id)
     forget_key(call.console.home, key_id)
     call.note("revoked key", f"{key_id} of {app.name!r}", app=app.id, before={"id": key_id})
-    return no_content()
 
 
-@VisitorRoute("POST", "apps/{app_id}/webhook-secret", {200: WebhookSecret}, (404,), scope="keys:write")
-async def new_webhook_secret(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("POST", "apps/{app_id}/webhook-secret", (404,), scope="keys:write")
+async def new_webhook_secret(call: ConsoleRequest) -> WebhookSecret:
     """Replace the secret that call-backs of the app are signed with; shown once."""
     app = await app_of(call)
     secret = await call.console.callbacks.new_secret(app.id)
     call.note("replaced webhook secret of", repr(app.name), app=app.id)
-    return json_response(WebhookSecret(secret))
+    return WebhookSecret(secret)
 
 
-@VisitorRoute("GET", "callbacks", {200: UndeliveredCallbacks}, (400,), query=CallbackFilter, scope="runs:read")
-async def list_callbacks(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "callbacks", (400,), scope="runs:read")
+async def list_callbacks(call: ConsoleRequest, asked: CallbackFilter) -> UndeliveredCallbacks:
     """Call-backs of ended runs that were not delivered, oldest first."""
-    asked = queried(call.request.query, CallbackFilter)
     found: list[UndeliveredCallback] = []
     async for entry in call.console.callbacks.undelivered(asked.app.lower() or None):
         if asked.state in (None, entry.state):
             found.append(_callback(entry))
             if len(found) == asked.limit:
                 break
-    return json_response(UndeliveredCallbacks(found))
+    return UndeliveredCallbacks(found)
 
 
-@VisitorRoute("POST", "callbacks/resend", {200: ResentCallbacks}, (503,), scope="runs:write")
-async def resend_callbacks(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("POST", "callbacks/resend", (503,), scope="runs:write")
+async def resend_callbacks(call: ConsoleRequest) -> ResentCallbacks:
     """Have all call-backs that were given up delivered again."""
     callbacks = call.console.callbacks
     # All first: what is sent again may be given up again meanwhile.
@@ -140,17 +136,17 @@ async def resend_callbacks(call: ConsoleRequest) -> SendableResponse:
     if resent:
         call.console.callbacks_are_due()
     call.note("resent call-backs", str(resent))
-    return json_response(ResentCallbacks(resent))
+    return ResentCallbacks(resent)
 
 
-@VisitorRoute("POST", "callbacks/{run_id}/resend", {200: UndeliveredCallback}, (404,), scope="runs:write")
-async def resend_callback(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("POST", "callbacks/{run_id}/resend", (404,), scope="runs:write")
+async def resend_callback(call: ConsoleRequest) -> UndeliveredCallback:
     """Have a call-back delivered again, whatever became of it."""
     run_id = id_in(call, "run_id", "run")
     again = await call.console.callbacks.resend(run_id)
     call.console.callbacks_are_due()
     call.note("resent call-back of run", run_id)
-    return json_response(_callback(again))
+    return _callback(again)
 
 
 def _key(entry: ApiKey) -> Key:

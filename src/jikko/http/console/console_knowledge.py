@@ -7,12 +7,10 @@ from msgspec import Meta, Struct
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dify.bodies import body_from
 from jikko.errors import InvalidParam
-from jikko.http.body_fields import checked, must
+from jikko.http.body_fields import must
 from jikko.http.console.app_bodies import PhraseBody
 from jikko.http.console.console_queries import Limit, id_in
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
-from jikko.http.queries import queried
-from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.knowledge.document_forms import sent_file
 from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.retrieval.metadata_conditions import conditions_of
@@ -140,8 +138,8 @@ class KnowledgeFilter(Struct):
     limit: Limit = 50
 
 
-@VisitorRoute("GET", "datasets", {200: KnowledgeSets}, (503,), scope="knowledge:read")
-async def list_datasets(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "datasets", (503,), scope="knowledge:read")
+async def list_datasets(call: ConsoleRequest) -> KnowledgeSets:
     """All datasets."""
     found = []
     for view in await call.request.api.knowledge.datasets.all_views():
@@ -149,21 +147,13 @@ async def list_datasets(call: ConsoleRequest) -> SendableResponse:
         found.append(
             body_from(one, KnowledgeSet, documents=counts.documents, available=counts.available, words=counts.words)
         )
-    return json_response(KnowledgeSets(found))
+    return KnowledgeSets(found)
 
 
-@VisitorRoute(
-    "GET",
-    "datasets/{dataset_id}/documents",
-    {200: KnowledgeDocuments},
-    (400, 404, 503),
-    query=KnowledgeFilter,
-    scope="knowledge:read",
-)
-async def list_documents(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "datasets/{dataset_id}/documents", (400, 404, 503), scope="knowledge:read")
+async def list_documents(call: ConsoleRequest, asked: KnowledgeFilter) -> KnowledgeDocuments:
     """Documents of a dataset, the newest first, with how far each is indexed."""
     documents = call.request.api.knowledge.documents
-    asked = queried(call.request.query, KnowledgeFilter)
     _, found, total = await documents.page(
         id_in(call, "dataset_id", "dataset"), keyword=asked.keyword, status="", page=asked.page, limit=asked.limit
     )
@@ -181,7 +171,7 @@ async def list_documents(call: ConsoleRequest) -> SendableResponse:
                 hits=segments.hits,
             )
         )
-    return json_response(KnowledgeDocuments(shown, total))
+    return KnowledgeDocuments(shown, total)
 
 
 def _message(document: Document) -> PhraseBody | None:
@@ -198,13 +188,13 @@ def _message(document: Document) -> PhraseBody | None:
 @VisitorRoute(
     "POST",
     "datasets/{dataset_id}/documents",
-    {201: AddedDocument},
     (404, 503),
+    status=201,
     body=NewFile,
     body_media_type="multipart/form-data",
     scope="knowledge:write",
 )
-async def add_document(call: ConsoleRequest) -> SendableResponse:
+async def add_document(call: ConsoleRequest) -> AddedDocument:
     """Add a document.
 
     A form with ``file``, which is cut and indexed as the dataset is.
@@ -214,20 +204,12 @@ async def add_document(call: ConsoleRequest) -> SendableResponse:
     source, _ = await sent_file(call.request)
     document = await knowledge.documents.add(dataset_id, source, DatasetWishes())
     call.note("added document", f"{document.name!r} to {dataset.name!r}")
-    return json_response(AddedDocument(document.id, document.name, document.status), 201)
+    return AddedDocument(document.id, document.name, document.status)
 
 
-@VisitorRoute(
-    "GET",
-    "datasets/{dataset_id}/documents/{document_id}/segments",
-    {200: KnowledgeSegments},
-    (400, 404, 503),
-    query=KnowledgeFilter,
-    scope="knowledge:read",
-)
-async def list_segments(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "datasets/{dataset_id}/documents/{document_id}/segments", (400, 404, 503), scope="knowledge:read")
+async def list_segments(call: ConsoleRequest, asked: KnowledgeFilter) -> KnowledgeSegments:
     """Segments of a document, by position."""
-    asked = queried(call.request.query, KnowledgeFilter)
     _, found, total = await call.request.api.knowledge.segments.page(
         id_in(call, "dataset_id", "dataset"),
         id_in(call, "document_id", "document"),
@@ -237,21 +219,13 @@ async def list_segments(call: ConsoleRequest) -> SendableResponse:
         limit=asked.limit,
     )
     shown = [body_from(one, KnowledgeSegment, keywords=one.keywords or []) for one in found]
-    return json_response(KnowledgeSegments(shown, total))
+    return KnowledgeSegments(shown, total)
 
 
-@VisitorRoute(
-    "POST",
-    "datasets/{dataset_id}/search",
-    {200: KnowledgeHits},
-    (404, 503),
-    body=KnowledgeQuestion,
-    scope="knowledge:write",
-)
-async def search_dataset(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("POST", "datasets/{dataset_id}/search", (404, 503), scope="knowledge:write")
+async def search_dataset(call: ConsoleRequest, body: KnowledgeQuestion) -> KnowledgeHits:
     """Search a dataset, as it is set up to be searched."""
     knowledge = call.request.api.knowledge
-    body = checked(await call.request.json(), KnowledgeQuestion)
     if not body.query.strip():
         raise InvalidParam("query: is required")
     dataset = await knowledge.datasets.get(id_in(call, "dataset_id", "dataset"))
@@ -260,4 +234,4 @@ async def search_dataset(call: ConsoleRequest) -> SendableResponse:
         hits = await knowledge.retrieval.retrieve(dataset, body.query, model, conditions_of(model.conditions))
     except SearchFailure as failure:
         raise InvalidParam(str(failure)) from None
-    return json_response(KnowledgeHits([body_from(hit, KnowledgeHit) for hit in hits]))
+    return KnowledgeHits([body_from(hit, KnowledgeHit) for hit in hits])

@@ -22,9 +22,9 @@ from jikko.http.console.run_bodies import (
     run_body,
     run_fields,
 )
-from jikko.http.console.visitor_gate import NOTHING, ConsoleRequest, VisitorRoute
+from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.queries import queried
-from jikko.http.responses import SendableResponse, json_response, no_content
+from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.file_routes import UploadForm
 from jikko.http.routes.run_routes import RunStopped
 from jikko.http.starts import KEY, REPEATED, START_ERRORS, promised, start_options_of
@@ -105,25 +105,24 @@ class RetryStart(Struct):
     from_node_id: Annotated[str, Meta(description="By default the nodes that failed.")] = ""
 
 
-@VisitorRoute("GET", "runs", {200: RunList}, (400, 503), query=RunsPage, scope="runs:read")
-async def list_runs(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "runs", (400, 503), scope="runs:read")
+async def list_runs(call: ConsoleRequest, asked: RunsPage) -> RunList:
     """Runs of all apps, newest first, and how many there are in each status."""
-    asked = queried(call.request.query, RunsPage)
     behind = None if asked.cursor is None else asked.cursor.place
     listed = await call.console.runs.page(asked.wanted, behind=behind, limit=asked.limit)
     now = call.request.api.clock()
     runs = [run_body(run, now) for run in listed.runs]
     counts, archived = listed.counts, await call.console.run_store.archived_until()
-    return json_response(RunList(runs, cursor_of(listed.next), counts.by_status, counts.capped, archived))
+    return RunList(runs, cursor_of(listed.next), counts.by_status, counts.capped, archived)
 
 
-@VisitorRoute("GET", "runs/histogram", {200: Histogram}, (400, 503), query=Buckets, scope="runs:read")
-async def histogram(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "runs/histogram", (400, 503), scope="runs:read")
+async def histogram(call: ConsoleRequest, asked: Buckets) -> Histogram:
     """How many runs were created when.
 
     Bars are whole hours where the time is long enough for it.
     """
-    asked, pages = queried(call.request.query, Buckets), call.console.runs.pages
+    pages = call.console.runs.pages
     wanted, buckets = asked.wanted, asked.buckets
     now = call.request.api.clock()
     last = now if wanted.before is None else min(wanted.before, now)
@@ -137,11 +136,11 @@ async def histogram(call: ConsoleRequest) -> SendableResponse:
         first = first // step * step
     count = max(1, math.ceil((last - first) / step))
     found = await pages.histogram(wanted, first=first, step=step, buckets=count)
-    return json_response(Histogram(first, step, [HistogramBar(bar.at, bar.by_status) for bar in found]))
+    return Histogram(first, step, [HistogramBar(bar.at, bar.by_status) for bar in found])
 
 
-@VisitorRoute("GET", "runs/{run_id}", {200: RunFull}, (404, 503), scope="runs:read")
-async def read_run(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "runs/{run_id}", (404, 503), scope="runs:read")
+async def read_run(call: ConsoleRequest) -> RunFull:
     """A run with its inputs and outputs."""
     api, record = call.request.api, await record_of(call)
     run = await listed(call, record)
@@ -150,32 +149,25 @@ async def read_run(call: ConsoleRequest) -> SendableResponse:
     callback = await call.console.callback_store.find(record.identity.run_id)
     inputs = api.files.fresh(json.loads(record.inputs), base_url=call.request.base_url)
     outputs = None if record.is_open else api.files.fresh(json.loads(record.outputs), base_url=call.request.base_url)
-    return json_response(
-        RunFull(
-            **run_fields(run, api.clock()),
-            inputs=inputs,
-            outputs=outputs,
-            log_end=log_end,
-            workflow_id=record.identity.workflow_id,
-            task_id=record.identity.task_id,
-            lineage=RunLineage(lineage.retry_of, lineage.from_nodes, [entry.run_id for entry in lineage.retries]),
-            callback=UNSET
-            if callback is None
-            else RunCallback(callback.url, callback.state, callback.attempts, callback.error),
-        )
+    return RunFull(
+        **run_fields(run, api.clock()),
+        inputs=inputs,
+        outputs=outputs,
+        log_end=log_end,
+        workflow_id=record.identity.workflow_id,
+        task_id=record.identity.task_id,
+        lineage=RunLineage(lineage.retry_of, lineage.from_nodes, [entry.run_id for entry in lineage.retries]),
+        callback=UNSET
+        if callback is None
+        else RunCallback(callback.url, callback.state, callback.attempts, callback.error),
     )
 
 
-@VisitorRoute(
-    "POST",
-    "apps/{app_id}/runs",
-    {202: RunAccepted},
-    START_ERRORS,
-    scope="runs:write",
-    body=RunStart,
-    headers=KEY,
-    starts=True,
-)
+STARTS: Final = partial(VisitorRoute, "POST", errors=START_ERRORS, scope="runs:write", headers=KEY, starts=True)
+"""Routes of operations that start a run."""
+
+
+@STARTS(path="apps/{app_id}/runs", answers={202: RunAccepted}, body=RunStart)
 async def start_run(call: ConsoleRequest) -> SendableResponse:
     """Start a run.
 
@@ -193,8 +185,8 @@ async def start_run(call: ConsoleRequest) -> SendableResponse:
     return await accepted(call, "started run", started)
 
 
-@VisitorRoute("POST", "runs/{run_id}/stop", {200: RunStopped}, (404, 503), scope="runs:write")
-async def stop_run(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("POST", "runs/{run_id}/stop", (404, 503), scope="runs:write")
+async def stop_run(call: ConsoleRequest) -> RunStopped:
     """Stop a run.
 
     Tells whether it was still going on.
@@ -203,11 +195,11 @@ async def stop_run(call: ConsoleRequest) -> SendableResponse:
     owner = record.identity
     stopped = await call.request.api.runs.control.stop(owner.app_id, owner.run_id, f"console:{call.visitor.name}")
     call.note("stopped run", owner.run_id, app=owner.app_id, before={"status": record.status})
-    return json_response(RunStopped(stopped))
+    return RunStopped(stopped)
 
 
-@VisitorRoute("GET", "runs/{run_id}/retry", {200: RetryChoices}, (404, 409, 503), query=RetryStart, scope="runs:read")
-async def read_retry(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "runs/{run_id}/retry", (404, 409, 503), query=RetryStart, scope="runs:read")
+async def read_retry(call: ConsoleRequest) -> RetryChoices:
     """What a retry of a run would take over, by each version that may run."""
     record = await record_of(call)
     app = await _app(call, record.identity.app_id)
@@ -216,19 +208,10 @@ async def read_retry(call: ConsoleRequest) -> SendableResponse:
     choices = [await _choice(call, app, record, number=numbers.get(app.workflow_id, 0), current=True)]
     if own != app.workflow_id:
         choices.append(await _choice(call, app, record, number=numbers.get(own, 0), current=False))
-    return json_response(RetryChoices(choices))
+    return RetryChoices(choices)
 
 
-@VisitorRoute(
-    "POST",
-    "runs/{run_id}/retry",
-    {202: RunAccepted},
-    START_ERRORS,
-    scope="runs:write",
-    body=RunRetry,
-    headers=KEY,
-    starts=True,
-)
+@STARTS(path="runs/{run_id}/retry", answers={202: RunAccepted}, body=RunRetry)
 async def retry_run(call: ConsoleRequest) -> SendableResponse:
     """Repeat a run: start one that takes over what finished nodes of this one did."""
     request, api, record = call.request, call.request.api, await record_of(call)
@@ -248,26 +231,25 @@ async def retry_run(call: ConsoleRequest) -> SendableResponse:
     return await accepted(call, f"retried {run_id}: run", await api.starts.start(app, options, retry))
 
 
-@VisitorRoute("DELETE", "runs/{run_id}", NOTHING, (404, 409, 503), scope="runs:write")
-async def delete_run(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("DELETE", "runs/{run_id}", (404, 409, 503), scope="runs:write")
+async def delete_run(call: ConsoleRequest) -> None:
     """Remove a run that has ended, with its log."""
     record = await record_of(call)
     if not await call.console.run_store.remove(record.identity.run_id):
         raise Conflict("The run has not ended; stop it before it is removed.")
     call.note("deleted run", record.identity.run_id, app=record.identity.app_id, before={"status": record.status})
-    return no_content()
 
 
 @VisitorRoute(
     "POST",
     "apps/{app_id}/files",
-    {201: File},
     (404, 503),
+    status=201,
     scope="runs:write",
     body=UploadForm,
     body_media_type="multipart/form-data",
 )
-async def upload_file(call: ConsoleRequest) -> SendableResponse:
+async def upload_file(call: ConsoleRequest) -> File:
     """Upload a file.
 
     A form with ``file`` and ``user``; answered as ``/v1/files/upload`` is.
@@ -280,7 +262,7 @@ async def upload_file(call: ConsoleRequest) -> SendableResponse:
         owner = await api.end_users.known(app.id, form.user or f"console:{call.visitor.name}")
         stored = await api.files.upload(form.files, app_id=app.id, end_user_id=owner)
     call.note("uploaded file", f"{stored.id} to {app.name!r}", app=app.id)
-    return json_response(api.files.described(stored, base_url=call.request.base_url), 201)
+    return api.files.described(stored, base_url=call.request.base_url)
 
 
 async def record_of(call: ConsoleRequest) -> RunRecord:

@@ -14,11 +14,10 @@ from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dify.bodies import body_from
 from jikko.errors import NotFound
 from jikko.events import RunStatus
-from jikko.http.body_fields import checked, must
+from jikko.http.body_fields import must
 from jikko.http.console.app_bodies import PARAMS, PhraseBody, phrase_body
 from jikko.http.console.entry.session import ServerInfo
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
-from jikko.http.responses import SendableResponse, json_response
 from jikko.http.sse import EventStream
 from jikko.ports.models import ModelFailure
 from jikko.ports.tools import ToolNotFound
@@ -171,8 +170,8 @@ class PluginEntries(Struct):
     data: list[PluginEntry]
 
 
-@VisitorRoute("GET", "overview", {200: Overview}, (503,), scope="system:read")
-async def overview(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "overview", (503,), scope="system:read")
+async def overview(call: ConsoleRequest) -> Overview:
     """What goes on, and what the last 24 hours brought."""
     pages, now = call.console.runs.pages, call.request.api.clock()
     open_runs = await pages.open_counts()
@@ -180,11 +179,11 @@ async def overview(call: ConsoleRequest) -> SendableResponse:
     day = OverviewDay(
         sum(counts.values()), counts, {currency: f"{cost:.4f}" for currency, cost in sorted(costs.items())}
     )
-    return json_response(Overview(open_runs.get("running", 0), call.console.queued(), open_runs.get("paused", 0), day))
+    return Overview(open_runs.get("running", 0), call.console.queued(), open_runs.get("paused", 0), day)
 
 
-@VisitorRoute("GET", "system", {200: SystemInfo}, (503,), scope="system:read")
-async def system(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "system", (503,), scope="system:read")
+async def system(call: ConsoleRequest) -> SystemInfo:
     """The whole server.
 
     What it has, what it carries, and what is to be mended. Kept for five seconds.
@@ -203,44 +202,41 @@ async def system(call: ConsoleRequest) -> SendableResponse:
         providers.append(
             ProviderInfo(facts.name, facts.type, facts.host, state, error or None, lacks, last_hour, list(apps))
         )
-    return json_response(
-        SystemInfo(
-            report.at,
-            ServerInfo(__version__, api.clock(), call.console.public_url),
-            report.process,
-            body_from(
-                report.store,
-                StoreInfo,
-                runs=report.runs,
-                oldest_at=report.oldest,
-                files=report.files.files,
-                file_bytes=report.files.bytes,
-            ),
-            [*report.load, LoadInfo("streams", EventStream.under_way, None)],
-            list(report.settings),
-            providers,
-            SandboxInfo(report.sandbox.state, [_check(check) for check in report.sandbox.checks]),
-            CallbackCounts(report.callbacks_pending, report.callbacks_failed),
-            [_issue(issue) for issue in report.issues],
-        )
+    return SystemInfo(
+        report.at,
+        ServerInfo(__version__, api.clock(), call.console.public_url),
+        report.process,
+        body_from(
+            report.store,
+            StoreInfo,
+            runs=report.runs,
+            oldest_at=report.oldest,
+            files=report.files.files,
+            file_bytes=report.files.bytes,
+        ),
+        [*report.load, LoadInfo("streams", EventStream.under_way, None)],
+        list(report.settings),
+        providers,
+        SandboxInfo(report.sandbox.state, [_check(check) for check in report.sandbox.checks]),
+        CallbackCounts(report.callbacks_pending, report.callbacks_failed),
+        [_issue(issue) for issue in report.issues],
     )
 
 
-@VisitorRoute("POST", "system/check", {200: Checked}, (503,), scope="system:write", body=SystemCheck)
-async def check_system(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("POST", "system/check", (503,), scope="system:write")
+async def check_system(call: ConsoleRequest, body: SystemCheck) -> Checked:
     """Try the sandbox, or whether the database can be written."""
-    body = checked(await call.request.json(), SystemCheck)
     call.note("checked", body.what)
     if body.what == "sandbox":
         checks = await call.console.system.check_sandbox()
     else:
         await call.console.app_store.note_uses({})
         checks = [Diagnostic("store.written", where="write", severity="ok")]
-    return json_response(Checked(all(check.ok for check in checks), [_check(one) for one in checks]))
+    return Checked(all(check.ok for check in checks), [_check(one) for one in checks])
 
 
-@VisitorRoute("POST", "providers/{name}/test", {200: ProviderTried}, (404, 503), scope="system:write")
-async def test_provider(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("POST", "providers/{name}/test", (404, 503), scope="system:write")
+async def test_provider(call: ConsoleRequest) -> ProviderTried:
     """Ask a provider which models it has.
 
     Its name may be ``a~b`` for ``a/b``.
@@ -254,11 +250,11 @@ async def test_provider(call: ConsoleRequest) -> SendableResponse:
     except ModelFailure as failure:
         models, error = [], str(failure)
     call.note("tested provider", name)
-    return json_response(ProviderTried(error is None, (time.perf_counter() - began) * 1000, error, models[:200]))
+    return ProviderTried(error is None, (time.perf_counter() - began) * 1000, error, models[:200])
 
 
-@VisitorRoute("GET", "tools", {200: ToolEntries}, scope="system:read")
-async def list_tools(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "tools", scope="system:read")
+async def list_tools(call: ConsoleRequest) -> ToolEntries:
     """Providers of tools; servers of MCP are not asked for theirs."""
     found = []
     service = call.console.tools
@@ -271,13 +267,13 @@ async def list_tools(call: ConsoleRequest) -> SendableResponse:
             except ToolNotFound as failure:
                 error = str(failure)
         found.append(ToolEntry(provider.provider_type, provider.provider_name or provider.provider, tools, error))
-    return json_response(ToolEntries(found))
+    return ToolEntries(found)
 
 
-@VisitorRoute("GET", "plugins", {200: PluginEntries}, scope="system:read")
-async def list_plugins(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "plugins", scope="system:read")
+async def list_plugins(call: ConsoleRequest) -> PluginEntries:
     """Plugins that are installed."""
-    return json_response(PluginEntries(list(await call.console.plugins())))
+    return PluginEntries(list(await call.console.plugins()))
 
 
 def _check(found: Diagnostic) -> CheckInfo:

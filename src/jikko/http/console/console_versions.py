@@ -17,8 +17,7 @@ from jikko.http.console.app_bodies import Version
 from jikko.http.console.console_apps import note_version, version_body, version_of
 from jikko.http.console.console_runs import app_of
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
-from jikko.http.queries import queried
-from jikko.http.responses import Response, SendableResponse, json_response
+from jikko.http.responses import Response, SendableResponse
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.stores.app_store import App
 
@@ -49,23 +48,25 @@ class TwoVersions(Struct):
     to: Annotated[str, Meta(description="By default the current one.")] = ""
 
 
-@VisitorRoute("GET", "apps/{app_id}/versions", {200: Versions}, (404,), scope="apps:read")
-async def list_versions(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "apps/{app_id}/versions", (404,), scope="apps:read")
+async def list_versions(call: ConsoleRequest) -> Versions:
     """Versions of an app, newest first."""
     app = await app_of(call)
     versions = await call.console.app_store.versions(app.id)
-    return json_response(
-        Versions(
-            [
-                ListedVersion(version.id, version.number, version.created_at, version.id == app.workflow_id)
-                for version in versions
-            ]
-        )
+    return Versions(
+        [
+            ListedVersion(version.id, version.number, version.created_at, version.id == app.workflow_id)
+            for version in versions
+        ]
     )
 
 
 @VisitorRoute(
-    "GET", "apps/{app_id}/versions/{workflow_id}/source", {200: "application/yaml"}, (404,), scope="apps:write"
+    "GET",
+    "apps/{app_id}/versions/{workflow_id}/source",
+    answers={200: "application/yaml"},
+    errors=(404,),
+    scope="apps:write",
 )
 async def read_source(call: ConsoleRequest) -> SendableResponse:
     """The file of a version, as it was imported."""
@@ -81,10 +82,8 @@ class NodeSource(Struct):
     lines: list[str]
 
 
-@VisitorRoute(
-    "GET", "apps/{app_id}/versions/{workflow_id}/nodes/{node_id}", {200: NodeSource}, (404,), scope="apps:write"
-)
-async def read_node_source(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "apps/{app_id}/versions/{workflow_id}/nodes/{node_id}", (404,), scope="apps:write")
+async def read_node_source(call: ConsoleRequest) -> NodeSource:
     """The lines of a node in the file of a version."""
     app, wanted = await app_of(call), call.request.path_params["node_id"]
     version = await version_of(call, app, call.request.path_params["workflow_id"])
@@ -98,28 +97,27 @@ async def read_node_source(call: ConsoleRequest) -> SendableResponse:
         raise NotFound(
             f"Version {version.number} of {app.name!r} has node {wanted!r} by its settings, not in its file."
         )
-    return json_response(NodeSource(first, lines))
+    return NodeSource(first, lines)
 
 
-@VisitorRoute("POST", "apps/{app_id}/versions/{workflow_id}/publish", {200: Version}, (400, 404), scope="apps:write")
-async def publish_version(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("POST", "apps/{app_id}/versions/{workflow_id}/publish", (400, 404), scope="apps:write")
+async def publish_version(call: ConsoleRequest) -> Version:
     """Make a version the current one, which new runs take."""
     app = await app_of(call)
     version = await version_of(call, app, call.request.path_params["workflow_id"])
     before = await version_of(call, app, "")
     await call.request.api.apps.use(app, version)
     note_version(call, app, version, before)
-    return json_response(version_body(version))
+    return version_body(version)
 
 
-@VisitorRoute("GET", "apps/{app_id}/diff", {200: VersionDiff}, (400, 404), query=TwoVersions, scope="apps:read")
-async def compare_versions(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "apps/{app_id}/diff", answers={200: VersionDiff}, errors=(400, 404), scope="apps:read")
+async def compare_versions(call: ConsoleRequest, asked: TwoVersions) -> SendableResponse:
     """What is different in two versions, by their ids or numbers.
 
     Moved nodes are no change; secrets are masked.
     """
     app = await app_of(call)
-    asked = queried(call.request.query, TwoVersions)
     old, new = [await document_of(call, app, which) for which in (asked.from_, asked.to)]
     return Response(await run_in_thread(_compared, (old, new), queue="records"))
 

@@ -8,12 +8,12 @@ from msgspec import Meta, Struct
 
 from jikko.dify.bodies import body_from
 from jikko.http.console.console_queries import Limit, id_in
-from jikko.http.console.console_runs import RunAccepted, accepted
+from jikko.http.console.console_runs import STARTS, RunAccepted, accepted
 from jikko.http.console.run_bodies import Run, RunApp, icon_of, run_body
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
-from jikko.http.queries import Id, queried
-from jikko.http.responses import SendableResponse, json_response
-from jikko.http.starts import KEY, START_ERRORS, start_options_of
+from jikko.http.queries import Id
+from jikko.http.responses import SendableResponse
+from jikko.http.starts import START_ERRORS, start_options_of
 from jikko.ids import is_uuid
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.delivery_store import Place, Verdict
@@ -109,10 +109,10 @@ class DeliveryList(Struct):
     next: str | None
 
 
-@VisitorRoute("GET", "deliveries", {200: DeliveryList}, (400, 503), query=DeliveriesPage, scope="runs:read")
-async def list_deliveries(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "deliveries", (400, 503), scope="runs:read")
+async def list_deliveries(call: ConsoleRequest, asked: DeliveriesPage) -> DeliveryList:
     """Calls of webhooks of all apps, newest first."""
-    asked, api = queried(call.request.query, DeliveriesPage), call.request.api
+    api = call.request.api
     triggers = {
         trigger.id: trigger
         for trigger in await api.triggers.all("webhook")
@@ -134,15 +134,13 @@ async def list_deliveries(call: ConsoleRequest) -> SendableResponse:
     last = found[-1].delivery if len(found) == asked.limit else None
     following = None if last is None else f"{last.received_at!r}_{last.id}"
     entries = [_entry(view, triggers[view.delivery.trigger_id], apps.get(view.delivery.app_id)) for view in found]
-    return json_response(DeliveryList(entries, following))
+    return DeliveryList(entries, following)
 
 
-@VisitorRoute(
-    "GET", "deliveries/{delivery_id}", {200: DeliveryFull}, (400, 404, 503), query=DeliveryParts, scope="runs:read"
-)
-async def read_delivery(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "deliveries/{delivery_id}", (400, 404, 503), scope="runs:read")
+async def read_delivery(call: ConsoleRequest, asked: DeliveryParts) -> DeliveryFull:
     """A call of a webhook, with headers, parameters and body, and its runs."""
-    asked, api = queried(call.request.query, DeliveryParts), call.request.api
+    api = call.request.api
     view = await api.deliveries.find(id_in(call, "delivery_id", "delivery"))
     entry = await _entry_of(call, view)
     records = [record for run_id in view.runs if (record := await call.console.run_store.record(run_id)) is not None]
@@ -151,18 +149,10 @@ async def read_delivery(call: ConsoleRequest) -> SendableResponse:
         brought = api.files.fresh(await api.deliveries.call(view), base_url=call.request.base_url)
     now = api.clock()
     runs = [run_body(run, now) for run in await call.console.runs.shown(records)]
-    return json_response(body_from(entry, DeliveryFull, call=brought, run_list=runs))
+    return body_from(entry, DeliveryFull, call=brought, run_list=runs)
 
 
-@VisitorRoute(
-    "POST",
-    "deliveries/{delivery_id}/replay",
-    {202: RunAccepted},
-    (400, *START_ERRORS),
-    scope="runs:write",
-    headers=KEY,
-    starts=True,
-)
+@STARTS(path="deliveries/{delivery_id}/replay", answers={202: RunAccepted}, errors=(400, *START_ERRORS))
 async def replay_delivery(call: ConsoleRequest) -> SendableResponse:
     """Run a call of a webhook again, from its trigger on, by the current version of the app."""
     api, delivery_id = call.request.api, id_in(call, "delivery_id", "delivery")
@@ -173,8 +163,8 @@ async def replay_delivery(call: ConsoleRequest) -> SendableResponse:
     return await accepted(call, f"replayed delivery {delivery_id}: run", await api.starts.start(app, options, retry))
 
 
-@VisitorRoute("POST", "deliveries/{delivery_id}/discard", {200: DeliveryEntry}, (404, 409, 503), scope="runs:write")
-async def discard_delivery(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("POST", "deliveries/{delivery_id}/discard", (404, 409, 503), scope="runs:write")
+async def discard_delivery(call: ConsoleRequest) -> DeliveryEntry:
     """Set a call of a webhook aside: one that waits is not run any more, one that failed has been seen to."""
     api = call.request.api
     view = await api.deliveries.find(id_in(call, "delivery_id", "delivery"))
@@ -184,7 +174,7 @@ async def discard_delivery(call: ConsoleRequest) -> SendableResponse:
         await api.runs.control.stop(view.delivery.app_id, view.runs[-1], user, only_waiting=True)
     view = await api.deliveries.discard(view.delivery.id)
     call.note("discarded delivery", view.delivery.id, app=view.delivery.app_id)
-    return json_response(await _entry_of(call, view))
+    return await _entry_of(call, view)
 
 
 async def _entry_of(call: ConsoleRequest, view: DeliveryView) -> DeliveryEntry:

@@ -58,14 +58,13 @@ class ValueChoice(Struct):
     download: Annotated[str, Meta(description="true: as a file.")] = ""
 
 
-@VisitorRoute("GET", "runs/{run_id}/log", {200: LogPage}, (400, 404, 503), query=LogRange, scope="runs:read")
-async def read_log(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "runs/{run_id}/log", answers={200: LogPage}, errors=(400, 404, 503), scope="runs:read")
+async def read_log(call: ConsoleRequest, asked: LogRange) -> SendableResponse:
     """Events of a log behind a position.
 
     A value above 4 kB is cut; ``cut`` says where.
     """
     record = await record_of(call)
-    asked = queried(call.request.query, LogRange)
     page = await call.console.logs.page(
         record, after=asked.after, limit=asked.limit, reveals=call.visitor.may("runs:write")
     )
@@ -74,12 +73,12 @@ async def read_log(call: ConsoleRequest) -> SendableResponse:
 
 
 @VisitorRoute(
-    "GET", "runs/{run_id}/log/{position}/value", {200: "*/*"}, (400, 404, 503), query=ValueChoice, scope="runs:read"
+    "GET", "runs/{run_id}/log/{position}/value", answers={200: "*/*"}, errors=(400, 404, 503), scope="runs:read"
 )
-async def read_value(call: ConsoleRequest) -> SendableResponse:
+async def read_value(call: ConsoleRequest, asked: ValueChoice) -> SendableResponse:
     """A value of an event, whole, by its path (JSON Pointer)."""
     record = await record_of(call)
-    asked, position = queried(call.request.query, ValueChoice), queried(call.request.path_params, _Position).position
+    position = queried(call.request.path_params, _Position).position
     event = await call.console.logs.event(record, position)
     try:
         if event is None:
@@ -96,7 +95,9 @@ async def read_value(call: ConsoleRequest) -> SendableResponse:
     return Response(encode(value))
 
 
-@VisitorRoute("GET", "runs/{run_id}/stream", STREAM, (400, 404, 503), headers=_LAST_EVENT, scope="runs:read")
+@VisitorRoute(
+    "GET", "runs/{run_id}/stream", answers=STREAM, errors=(400, 404, 503), headers=_LAST_EVENT, scope="runs:read"
+)
 async def follow_log(call: ConsoleRequest) -> SendableResponse:
     """Follow a run.
 
@@ -149,9 +150,9 @@ class FileAttachment(Struct):
     ] = ""
 
 
-@VisitorRoute("GET", "files/{file_id}", {200: "*/*"}, (404, 503), query=FileAttachment, scope="runs:read")
-async def read_file(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "files/{file_id}", answers={200: "*/*"}, errors=(404, 503), scope="runs:read")
+async def read_file(call: ConsoleRequest, asked: FileAttachment) -> SendableResponse:
     """A file of a run, as ``/v1/files/{file_id}/preview`` answers it."""
-    as_attachment = is_on(queried(call.request.query, FileAttachment).as_attachment)
+    as_attachment = is_on(asked.as_attachment)
     found = await call.request.api.files.preview(id_in(call, "file_id", "file"), as_attachment=as_attachment)
     return StreamResponse(found.chunks, encoded_headers(found.headers.items()))

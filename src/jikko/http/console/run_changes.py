@@ -11,8 +11,8 @@ from jikko.errors import Conflict, InvalidParam, PayloadTooLarge
 from jikko.http.console.console_runs import record_of
 from jikko.http.console.run_bodies import Run, run_body
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
-from jikko.http.queries import Id, queried
-from jikko.http.responses import Response, SendableResponse, json_response
+from jikko.http.queries import Id
+from jikko.http.responses import Response, SendableResponse
 from jikko.proving.run_comparison import compare_runs
 from jikko.proving.saved_case import as_test_file, require_testable, saved_case
 from jikko.runs.reading.field_changes import Change, ChangedField
@@ -57,13 +57,11 @@ class ComparedTo(Struct):
     to: Annotated[Id | None, Meta(description="An earlier run; by default the one that this one repeats.")] = None
 
 
-@VisitorRoute(
-    "GET", "runs/{run_id}/diff", {200: RunDifferences}, (400, 404, 409, 503), query=ComparedTo, scope="runs:read"
-)
-async def compare_run(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "runs/{run_id}/diff", (400, 404, 409, 503), scope="runs:read")
+async def compare_run(call: ConsoleRequest, asked: ComparedTo) -> RunDifferences:
     """What a run did otherwise than an earlier one, as `jikko runs diff` tells it."""
     api, record = call.request.api, await record_of(call)
-    to = queried(call.request.query, ComparedTo).to or record.identity.retry_of
+    to = asked.to or record.identity.retry_of
     if not to:
         raise InvalidParam("to: name the run to compare with; this one repeats none")
     earlier = await api.runs.records.any_record(to)
@@ -83,10 +81,12 @@ async def compare_run(call: ConsoleRequest) -> SendableResponse:
         for node in found.nodes[:_MAX_NODES]
     ]
     fields = [_cut(field) for field in found.fields[:_MAX_FIELDS]]
-    return json_response(RunDifferences(before, after, fields, nodes, len(found.nodes) - len(nodes), found.same))
+    return RunDifferences(before, after, fields, nodes, len(found.nodes) - len(nodes), found.same)
 
 
-@VisitorRoute("GET", "runs/{run_id}/test", {200: "application/yaml"}, (404, 409, 413, 503), scope="runs:read")
+@VisitorRoute(
+    "GET", "runs/{run_id}/test", answers={200: "application/yaml"}, errors=(404, 409, 413, 503), scope="runs:read"
+)
 async def make_test(call: ConsoleRequest) -> SendableResponse:
     """A test file of a run, as `jikko runs save` makes it, for the file of its version (`…/source`) beside it.
 

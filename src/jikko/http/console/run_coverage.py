@@ -11,8 +11,6 @@ from jikko.events import RunStatus
 from jikko.http.console.console_apps import VersionChoice, version_of
 from jikko.http.console.console_runs import app_of
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
-from jikko.http.queries import queried
-from jikko.http.responses import SendableResponse, json_response
 from jikko.ports.stores.run_pages import RunFilter
 from jikko.ports.stores.run_store import RunStore
 from jikko.proving.coverage import Coverage
@@ -56,15 +54,13 @@ class CoverageChoice(VersionChoice):
     limit: Annotated[int, Meta(ge=1, le=_MAX_RUNS, description="Runs that are looked at; default 500.")] = _MAX_RUNS
 
 
-@VisitorRoute(
-    "GET", "apps/{app_id}/coverage", {200: RunCoverage}, (400, 404, 503), query=CoverageChoice, scope="runs:read"
-)
-async def read_coverage(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "apps/{app_id}/coverage", (400, 404, 503), scope="runs:read")
+async def read_coverage(call: ConsoleRequest, asked: CoverageChoice) -> RunCoverage:
     """How often the newest runs of a version came to its nodes and branches.
 
     Of runs that have ended. Fewer than `limit` are looked at if their logs have more than 300,000 events.
     """
-    asked, app = queried(call.request.query, CoverageChoice), await app_of(call)
+    app = await app_of(call)
     version = await version_of(call, app, asked.version)
     workflow = await call.request.api.workflows.get(app, version.id)
     titles = {node.id: node.title for node in workflow.graph.nodes.values()}
@@ -81,7 +77,7 @@ async def read_coverage(call: ConsoleRequest) -> SendableResponse:
         if events >= _MAX_EVENTS:
             break
     nodes = await run_in_thread(_nodes, coverage, queue="records")
-    return json_response(RunCoverage(looked_at, unread, nodes))
+    return RunCoverage(looked_at, unread, nodes)
 
 
 async def _newest(call: ConsoleRequest, wanted: RunFilter, limit: int) -> Sequence[RunRecord]:

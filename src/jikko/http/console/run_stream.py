@@ -11,7 +11,6 @@ from jikko.events import RunStatus
 from jikko.http.console.console_queries import RunsFilter
 from jikko.http.console.run_bodies import Run, run_body
 from jikko.http.console.visitor_gate import STREAM, ConsoleRequest, VisitorRoute
-from jikko.http.queries import queried
 from jikko.http.responses import SendableResponse
 from jikko.http.sse import PING, EventStream
 from jikko.ids import is_uuid
@@ -40,14 +39,13 @@ class ListedRuns(RunsFilter):
     newest: Annotated[str, Meta(description="The id of the newest run that the client has.")] = ""
 
 
-@VisitorRoute("GET", "runs/stream", STREAM, (400, 503), query=ListedRuns, scope="runs:read")
-async def follow_runs(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "runs/stream", answers=STREAM, errors=(400, 503), scope="runs:read")
+async def follow_runs(call: ConsoleRequest, asked: ListedRuns) -> SendableResponse:
     """Follow the list of runs.
 
     Server-sent events, ``tick`` four times a second at most, while runs move. No resumption: a client that comes
     again reads the first page again.
     """
-    asked = queried(call.request.query, ListedRuns)
     wanted, newest = asked.wanted, asked.newest
     pages = call.console.runs.pages
     known = await pages.place(newest) if is_uuid(newest) else None

@@ -6,12 +6,11 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jikko.dify.bodies import body_from
 from jikko.errors import InvalidParam, JikkoError, NotFound
-from jikko.http.body_fields import checked, must
+from jikko.http.body_fields import must
 from jikko.http.console.console_queries import Limit, id_in
 from jikko.http.console.run_bodies import RunApp, icon_of
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
-from jikko.http.queries import Id, queried
-from jikko.http.responses import SendableResponse, json_response
+from jikko.http.queries import Id
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.schedule_store import DueState
 from jikko.ports.stores.trigger_store import Trigger, TriggerKind
@@ -117,10 +116,10 @@ class ScheduleFired(Struct):
     timestamp: Annotated[Moment, Meta(description="Its `sys.timestamp`; it begins within ten seconds.")]
 
 
-@VisitorRoute("GET", "triggers", {200: TriggerList}, (400, 503), query=TriggersPage, scope="apps:read")
-async def list_triggers(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "triggers", (400, 503), scope="apps:read")
+async def list_triggers(call: ConsoleRequest, asked: TriggersPage) -> TriggerList:
     """Triggers of all apps or of one, oldest first, also of nodes that its current version has no more."""
-    asked, triggers = queried(call.request.query, TriggersPage), call.request.api.triggers
+    triggers = call.request.api.triggers
     apps = {app.id: app for app in await call.console.app_store.apps()}
     if asked.app is None:
         found = await triggers.all(asked.kind)
@@ -131,17 +130,17 @@ async def list_triggers(call: ConsoleRequest) -> SendableResponse:
     page = found[begin : begin + asked.limit]
     following = page[-1].id if begin + asked.limit < len(found) else None
     entries = [await _entry(call, trigger, app) for trigger in page if (app := apps.get(trigger.app_id)) is not None]
-    return json_response(TriggerList(entries, following))
+    return TriggerList(entries, following)
 
 
-@VisitorRoute("GET", "triggers/{trigger_id}", {200: TriggerEntry}, (404, 503), scope="apps:read")
-async def read_trigger(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "triggers/{trigger_id}", (404, 503), scope="apps:read")
+async def read_trigger(call: ConsoleRequest) -> TriggerEntry:
     """A trigger."""
-    return json_response(await _entry_of(call, await _trigger_of(call)))
+    return await _entry_of(call, await _trigger_of(call))
 
 
-@VisitorRoute("POST", "triggers/{trigger_id}/enable", {200: TriggerEntry}, (404, 503), scope="apps:write")
-async def enable_trigger(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("POST", "triggers/{trigger_id}/enable", (404, 503), scope="apps:write")
+async def enable_trigger(call: ConsoleRequest) -> TriggerEntry:
     """Switch a trigger on; of a schedule this ends the pause, too.
 
     What was due before is not made up for.
@@ -153,8 +152,8 @@ async def enable_trigger(call: ConsoleRequest) -> SendableResponse:
     return await _changed(call, "enabled", trigger)
 
 
-@VisitorRoute("POST", "triggers/{trigger_id}/disable", {200: TriggerEntry}, (404, 503), scope="apps:write")
-async def disable_trigger(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("POST", "triggers/{trigger_id}/disable", (404, 503), scope="apps:write")
+async def disable_trigger(call: ConsoleRequest) -> TriggerEntry:
     """Switch a trigger off: calls of its address get 404, a schedule starts nothing.
 
     Runs under way go on.
@@ -164,57 +163,48 @@ async def disable_trigger(call: ConsoleRequest) -> SendableResponse:
     return await _changed(call, "disabled", trigger)
 
 
-@VisitorRoute(
-    "POST", "triggers/{trigger_id}/pause", {200: TriggerEntry}, (404, 503), scope="apps:write", body=SchedulePause
-)
-async def pause_trigger(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("POST", "triggers/{trigger_id}/pause", (404, 503), scope="apps:write")
+async def pause_trigger(call: ConsoleRequest, body: SchedulePause) -> TriggerEntry:
     """Have a schedule start nothing for a time.
 
     Due times in the pause are not made up for.
     """
-    trigger, asked = await _trigger_of(call), checked(await call.request.json(), SchedulePause)
-    reason = asked.reason or f"paused by {call.visitor.name}"
-    await call.request.api.schedules.control.pause(trigger, reason, asked.until)
+    trigger = await _trigger_of(call)
+    reason = body.reason or f"paused by {call.visitor.name}"
+    await call.request.api.schedules.control.pause(trigger, reason, body.until)
     return await _changed(call, "paused", trigger)
 
 
-@VisitorRoute("POST", "triggers/{trigger_id}/fire", {202: ScheduleFired}, (404, 503), scope="runs:write")
-async def fire_trigger(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("POST", "triggers/{trigger_id}/fire", (404, 503), status=202, scope="runs:write")
+async def fire_trigger(call: ConsoleRequest) -> ScheduleFired:
     """Have a schedule run now, beside its due times, also while it is off or paused."""
     trigger = await _trigger_of(call)
     due = await call.request.api.schedules.control.fire(trigger)
     call.note("fired trigger", trigger.id, app=trigger.app_id)
-    return json_response(ScheduleFired(due), 202)
+    return ScheduleFired(due)
 
 
-@VisitorRoute(
-    "POST",
-    "triggers/{trigger_id}/backfill",
-    {202: DueTimesAdded},
-    (404, 503),
-    scope="runs:write",
-    body=ScheduleBackfill,
-)
-async def backfill_trigger(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("POST", "triggers/{trigger_id}/backfill", (404, 503), status=202, scope="runs:write")
+async def backfill_trigger(call: ConsoleRequest, body: ScheduleBackfill) -> DueTimesAdded:
     """Have past due times of a schedule run that have not run yet, both ends included.
 
     `sys.timestamp` of each run is its due time.
     """
-    trigger, asked = await _trigger_of(call), checked(await call.request.json(), ScheduleBackfill)
-    if asked.until < asked.since:
+    trigger = await _trigger_of(call)
+    if body.until < body.since:
         raise InvalidParam("to: must not be earlier than `from`")
-    added = await call.request.api.schedules.control.backfill(trigger, asked.since, asked.until, asked.overlap)
+    added = await call.request.api.schedules.control.backfill(trigger, body.since, body.until, body.overlap)
     call.note("backfilled trigger", f"{trigger.id}: {added} due times", app=trigger.app_id)
-    return json_response(DueTimesAdded(added), 202)
+    return DueTimesAdded(added)
 
 
-@VisitorRoute("DELETE", "triggers/{trigger_id}/backfill", {200: DueTimesDropped}, (404, 503), scope="runs:write")
-async def drop_backfill(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("DELETE", "triggers/{trigger_id}/backfill", (404, 503), scope="runs:write")
+async def drop_backfill(call: ConsoleRequest) -> DueTimesDropped:
     """Have those due times of a schedule's backfills not run that wait still."""
     trigger = await _trigger_of(call)
     dropped = await call.request.api.schedules.control.drop_backfill(trigger)
     call.note("dropped backfill of trigger", f"{trigger.id}: {dropped} due times", app=trigger.app_id)
-    return json_response(DueTimesDropped(dropped))
+    return DueTimesDropped(dropped)
 
 
 async def _trigger_of(call: ConsoleRequest) -> Trigger:
@@ -222,7 +212,7 @@ async def _trigger_of(call: ConsoleRequest) -> Trigger:
     return await call.request.api.triggers.find(id_in(call, "trigger_id", "trigger"))
 
 
-async def _changed(call: ConsoleRequest, did: str, trigger: Trigger) -> SendableResponse:
+async def _changed(call: ConsoleRequest, did: str, trigger: Trigger) -> TriggerEntry:
     """The trigger as it is now."""
     now = await _entry_of(call, await _trigger_of(call))
     paused = None if isinstance(now.schedule, UnsetType) else now.schedule.paused
@@ -234,7 +224,7 @@ async def _changed(call: ConsoleRequest, did: str, trigger: Trigger) -> Sendable
         before=before,
         after={"enabled": now.enabled, "paused": paused},
     )
-    return json_response(now)
+    return now
 
 
 async def _entry_of(call: ConsoleRequest, trigger: Trigger) -> TriggerEntry:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from functools import wraps
+from inspect import get_annotations
 from types import ModuleType
 from typing import Final, TypeAlias, cast
 from urllib.parse import urlsplit
@@ -18,10 +19,12 @@ from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.console.console_access import Visitor
 from jikko.console.console_service import Console
 from jikko.errors import Forbidden, JikkoError, StoreUnavailable, Unauthorized
+from jikko.http.body_fields import checked
 from jikko.http.console.entry.cookies import cookie_of
 from jikko.http.operation import Endpoint, Handler, Operation
+from jikko.http.queries import queried
 from jikko.http.requests import Request
-from jikko.http.responses import Response, SendableResponse
+from jikko.http.responses import Response, SendableResponse, json_response, no_content
 from jikko.http.sse import EventStream
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
@@ -82,6 +85,8 @@ class ConsoleRequest(Struct, frozen=True):
 
 
 ConsoleHandler: TypeAlias = Callable[[ConsoleRequest], Awaitable[SendableResponse]]
+VisitorHandler: TypeAlias = Callable[..., Awaitable[SendableResponse | Struct | None]]
+"""Takes the call and, by these names, what its route parses: ``asked``, the query; ``body``, the JSON of the body."""
 OpenHandler: TypeAlias = Callable[[Request, Console], Awaitable[SendableResponse]]
 Answers: TypeAlias = Mapping[int, type[Struct] | str]
 
@@ -103,15 +108,35 @@ class ConsoleOperation(Struct, frozen=True):
 class VisitorRoute(Endpoint, frozen=True, kw_only=True):
     """An endpoint for those who have signed in, as the decorator that makes an operation of its handler.
 
-    The path is below ``API``, and served below ``PAGE_API`` as well.
+    The path is below ``API``, and served below ``PAGE_API`` as well. What is asked and answered is what the handler is
+    annotated with, unless the route says it.
     """
 
+    answers: Answers = field(default_factory=dict)
+    status: int = 200
+    """Of an answer in JSON."""
     scope: Scope | None
     """What its token has to have; ``None``: any token will do."""
 
-    def __call__(self, handler: ConsoleHandler) -> ConsoleOperation:
+    def __call__(self, handler: VisitorHandler) -> ConsoleOperation:
         """The operation."""
-        return ConsoleOperation(self, handler)
+        types = get_annotations(handler)
+        query, body, answer = types.get("asked"), types.get("body"), types["return"]
+        route = replace(self, query=query or self.query, body=body or self.body)
+        if not self.answers:
+            route = replace(route, answers=NOTHING if answer is None else {self.status: answer})
+
+        @wraps(handler)
+        async def handle(call: ConsoleRequest) -> SendableResponse:
+            given: dict[str, Struct] = {} if query is None else {"asked": queried(call.request.query, query)}
+            if body is not None:
+                given["body"] = checked(await call.request.json(), body)
+            answered = await handler(call, **given)
+            if isinstance(answered, Struct):
+                return json_response(answered, self.status)
+            return no_content() if answered is None else answered
+
+        return ConsoleOperation(route, handle)
 
 
 class VisitorGate:
@@ -168,6 +193,7 @@ class VisitorGate:
 
     def _operations(self, route: VisitorRoute, handler: ConsoleHandler) -> tuple[Operation, Operation]:
         fields = asdict(route)
+        del fields["status"]
         tag = route.path.partition("/")[0].capitalize()
         fields |= {"path": f"{API}/{route.path}", "tag": tag, "key": "console"}
         operation = Operation(handler=self.for_visitors(handler, route.scope), **fields)

@@ -4,9 +4,8 @@ from typing import Annotated, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from jikko.http.body_fields import checked, must
-from jikko.http.console.visitor_gate import NOTHING, ConsoleRequest, VisitorRoute
-from jikko.http.responses import SendableResponse, json_response, no_content
+from jikko.http.body_fields import must
+from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.ports.stores.console_store import SCOPES, ConsoleToken, Role, Scope
 from jikko.values import Json, Moment, Uuid
 
@@ -53,32 +52,30 @@ class Tokens(Struct):
     data: list[Token]
 
 
-@VisitorRoute("GET", "tokens", {200: Tokens}, scope="tokens:write")
-async def list_tokens(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "tokens", scope="tokens:write")
+async def list_tokens(call: ConsoleRequest) -> Tokens:
     """All tokens, oldest first."""
-    return json_response(Tokens([_token_body(entry) for entry in await call.console.access.tokens()]))
+    return Tokens([_token_body(entry) for entry in await call.console.access.tokens()])
 
 
-@VisitorRoute("POST", "tokens", {201: Token}, scope="tokens:write", body=NewToken)
-async def make_token(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("POST", "tokens", status=201, scope="tokens:write")
+async def make_token(call: ConsoleRequest, body: NewToken) -> Token:
     """Make a token, which is shown once."""
-    body = checked(await call.request.json(), NewToken)
     entry, token = await call.console.access.new_token(
         body.name, body.role, scopes=body.scopes, expires_at=body.expires_at, maker=call.visitor
     )
     made = _token_body(entry, token)
     call.note("made token", f"{entry.name} ({entry.role})", after=_noted(made))
-    return json_response(made, 201)
+    return made
 
 
-@VisitorRoute("DELETE", "tokens/{token_id}", NOTHING, (404,), scope="tokens:write")
-async def revoke_token(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("DELETE", "tokens/{token_id}", (404,), scope="tokens:write")
+async def revoke_token(call: ConsoleRequest) -> None:
     """Remove a token, and end its sessions."""
     token_id, access = call.request.path_params["token_id"].lower(), call.console.access
     before = next((_noted(_token_body(entry)) for entry in await access.tokens() if entry.id == token_id), None)
     await access.revoke(token_id)
     call.note("revoked token", token_id, before=before)
-    return no_content()
 
 
 def _noted(token: Token) -> Json:

@@ -116,19 +116,17 @@ def session_operations(gate: VisitorGate) -> list[Operation]:
     ]
 
 
-@VisitorRoute("GET", "session", {200: CurrentSession}, scope=None)
-async def read_session(call: ConsoleRequest) -> SendableResponse:
+@VisitorRoute("GET", "session", scope=None)
+async def read_session(call: ConsoleRequest) -> CurrentSession:
     """Who has signed in, and what this server is."""
     api, visitor = call.request.api, call.visitor
-    return json_response(
-        CurrentSession(
-            visitor.role,
-            visitor.name,
-            sorted(visitor.scopes),
-            visitor.expires_at,
-            ServerInfo(__version__, api.clock(), call.console.public_url),
-            Features(chat=True),
-        )
+    return CurrentSession(
+        visitor.role,
+        visitor.name,
+        sorted(visitor.scopes),
+        visitor.expires_at,
+        ServerInfo(__version__, api.clock(), call.console.public_url),
+        Features(chat=True),
     )
 
 
