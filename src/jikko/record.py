@@ -162,6 +162,10 @@ class RunRecord(msgspec.Struct, kw_only=True):
                 self.holder = ""
 
 
+COUNTS: Final = ("total_tokens", "total_steps", "exceptions_count")
+"""Fields of a record that are counts: columns of the same names."""
+PARTS: Final = {"failed_node": FailedNode, "exceptions": Exceptions}
+"""Fields of a record that are parts of its last event: columns of JSON."""
 OF_RECORD: Final = frozenset((RunStarted, RunRecovered, RunPaused, RunResumed, RunFinished))
 """The events that concern a record."""
 OF_FORMS: Final = frozenset((FormRequested, FormClosed))

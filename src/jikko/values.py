@@ -3,6 +3,7 @@
 Values are plain JSON. They are shared, never copied: code that changes one makes a new one.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Annotated, Any, Final, TypeAlias
@@ -143,6 +144,14 @@ def _array_type(items: list[Json]) -> str:
         if kind in ("string", "number", "object", "boolean", "file"):
             return f"array[{kind}]"
     return "array[any]"
+
+
+def json_value(text: str | bytes | bytearray, otherwise: Json = None) -> Json:
+    """The value that a JSON text is; ``otherwise`` of a text that is not JSON, or nested too deeply to be read."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return otherwise
 
 
 _ENCODER: Final = msgspec.json.Encoder()

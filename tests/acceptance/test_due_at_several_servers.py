@@ -15,10 +15,10 @@ import pytest
 
 from jikko.events import FormRequested
 from jikko.store.event_codec import compress, encode_events
-from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.database import Connection, Postgres
 from jikko.store.postgres.runs.frames import frame_of
 from jikko.store.postgres.runs.run_store import PostgresRunStore
+from jikko.store.postgres.sql import id_column
 from tests.acceptance.everything import until
 from tests.acceptance.processes import Command
 from tests.acceptance.several_servers import SeveralServers

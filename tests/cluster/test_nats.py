@@ -9,7 +9,7 @@ import pytest
 
 from jikko.cluster.nats.link import NatsLink, end
 from jikko.cluster.nats.nats_cluster import NatsCluster
-from jikko.cluster.nats.orphan_queue import OrphanQueue
+from jikko.cluster.nats.queues import OrphanQueue
 from jikko.cluster.nats.streams import Names
 from jikko.errors import InvalidSettings, ServerStopping, StoreUnavailable
 from jikko.ports.cluster import OrphanedRuns, RunChanged, ServerState, StopRun, Takeover, server_of

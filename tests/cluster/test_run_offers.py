@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from jikko.cluster.channel import Channel
-from jikko.cluster.cluster_messages import HasRoom, Message, OfferWaiting, TookWaiting
+from jikko.cluster.cluster_messages import Channel, HasRoom, Message, OfferWaiting, TookWaiting
 from jikko.cluster.workers import RunOffers
 from jikko.ports.cluster import WaitingRun
 from tests.cluster.recorder import Recorder

@@ -10,8 +10,7 @@ import msgspec
 import pytest
 
 from jikko.cluster.alone import Alone
-from jikko.cluster.channel import Channel
-from jikko.cluster.cluster_messages import Assembled, Serving
+from jikko.cluster.cluster_messages import Assembled, Channel, Serving
 from jikko.cluster.hub import Hub
 from jikko.cluster.workers import WorkerCluster
 from jikko.events import FormClosed

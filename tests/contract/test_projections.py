@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from jikko.errors import JikkoError, KeyTaken, LogConflict
-from jikko.ports.stores.delivery_store import Delivery
 from jikko.ports.stores.messages import MessageAnswer
 from jikko.ports.stores.projections import (
     CallbackRequest,
@@ -23,6 +22,7 @@ from jikko.ports.stores.projections import (
     VariablesAssigned,
 )
 from jikko.ports.stores.run_store import Append, LogQuery, RunStore
+from jikko.ports.stores.trigger_store import Delivery
 from jikko.repositories.callback_store import CallbackStore
 from jikko.repositories.conversation_store import ConversationStore
 from jikko.repositories.delivery_store import DeliveryStore

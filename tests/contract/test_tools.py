@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from jikko.ports.app_calls.inner_workflows import InnerApp, InnerCall, InnerInput, InnerOutcome
+from jikko.ports.app_calls import InnerApp, InnerCall, InnerInput, InnerOutcome
 from jikko.ports.tools import TextMessage, Tool, ToolCall, ToolMessage, ToolName, ToolNotFound, Tools
 from jikko.tools.directory import ToolsDirectory
 from jikko.tools.workflow_tools import WorkflowTools

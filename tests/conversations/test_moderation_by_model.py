@@ -10,10 +10,9 @@ import pytest
 from jikko.conversations.extension_calls import ExtensionCalls
 from jikko.conversations.hooks import Hooks
 from jikko.conversations.moderation import Moderation
-from jikko.ports.default_models import DefaultModels, ModelName
-from jikko.ports.models import ModelFailure
+from jikko.ports.models import DefaultModels, ModelFailure, ModelName
 from jikko.ports.moderation import ModerationRequest
-from jikko.providers.moderators import FLAGGED, FakeModerator
+from jikko.providers.classifiers import FLAGGED, FakeModerator
 from tests.acceptance.workflows import node, start
 from tests.conversations.chats import LIST, Chat, answer_of, chat_app, chat_with
 from tests.conversations.test_moderation import Server

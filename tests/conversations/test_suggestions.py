@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from jikko.conversations.suggestions import questions_in
-from jikko.ports.default_models import DefaultModels, ModelName
-from jikko.ports.models import Chunk, Completion, ModelFailure, ModelRequest, Models
+from jikko.ports.models import Chunk, Completion, DefaultModels, ModelFailure, ModelName, ModelRequest, Models
 from jikko.providers.fake import FakeModels
 from tests.acceptance.workflows import node, start
 from tests.conversations.chats import Chat, chat_app

@@ -10,8 +10,7 @@ import pytest
 from jikko.conversations.hooks import Hooks
 from jikko.conversations.titles import Titles
 from jikko.errors import StoreUnavailable
-from jikko.ports.default_models import DefaultModels, ModelName
-from jikko.ports.models import Chunk, Completion, ModelFailure, ModelRequest
+from jikko.ports.models import Chunk, Completion, DefaultModels, ModelFailure, ModelName, ModelRequest
 from jikko.providers.fake import FakeModels
 from tests.acceptance.workflows import node, start
 from tests.conversations.chats import Chat, chat_app, chat_with

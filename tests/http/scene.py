@@ -24,13 +24,12 @@ from jikko.http.reference.openapi import openapi
 from jikko.http.request_observer import RequestObserver
 from jikko.inputs.uploads import FileLimits, FileService
 from jikko.maintenance.readiness import Readiness
-from jikko.ports.app_calls.served_apps import ServedApp, ServedApps
-from jikko.ports.default_models import PURPOSES, DefaultModels, ModelName
-from jikko.ports.models import Models
+from jikko.ports.models import PURPOSES, DefaultModels, ModelName, Models
+from jikko.ports.served_apps import ServedApp, ServedApps
 from jikko.ports.speech import Speech
 from jikko.ports.stores.app_store import App
 from jikko.providers.fake import FakeModels
-from jikko.providers.speech.speaker import FakeSpeech
+from jikko.providers.speech import FakeSpeech
 from jikko.repositories.delivery_store import DeliveryStore
 from jikko.repositories.end_user_store import EndUserStore
 from jikko.repositories.trigger_store import TriggerStore

@@ -13,7 +13,7 @@ from jikko.assemble.assembling import assemble
 from jikko.assemble.assembly import Assembly
 from jikko.http.app import create_app
 from jikko.settings import Settings
-from jikko.triggers.dry_run import foresee
+from jikko.triggers.receiving import foresee
 from jikko.triggers.verification import signed_headers
 from tests.acceptance.workflows import app, end, node
 

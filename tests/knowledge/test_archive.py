@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from jikko.errors import NotFound
-from jikko.knowledge.archive import zipped
+from jikko.knowledge.files import zipped
 
 pytestmark = pytest.mark.anyio
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jikko.concurrency.json_in_pieces import MAX_ELEMENTS
-from jikko.nodes.model.json_in_text import fenced_object, first_object
+from jikko.nodes.model.structured_output import fenced_object, first_object
 from jikko.values import MAX_DEPTH, Json
 
 
@@ -49,7 +49,7 @@ def test_a_long_text_is_not_read_from_every_brace(monkeypatch: pytest.MonkeyPatc
             read.append(start)
             raise json.JSONDecodeError("ends too early", text, len(text))
 
-    monkeypatch.setattr("jikko.nodes.model.json_in_text._decoder", Decoder())
+    monkeypatch.setattr("jikko.nodes.model.structured_output._decoder", Decoder())
 
     assert first_object('{"a":' * 500 + "1," * 190_000) is None
     assert 0 < len(read) < 5

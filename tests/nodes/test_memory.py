@@ -10,7 +10,7 @@ from jikko.dsl.fields import Fields
 from jikko.events import Turn
 from jikko.lang.tokens import estimated
 from jikko.nodes.model.chat_memory import Memory, MemoryText, prompt_messages
-from jikko.nodes.model.model_config import ModelConfig
+from jikko.nodes.model.model_call import ModelConfig
 from jikko.nodes.model.vision import Vision
 from jikko.ports.models import Media, ModelFailure
 from jikko.ports.stores.messages import Message, MessageAnswer, Thought

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from jikko.dsl.types import CONTAINER_STARTS
 from jikko.engine.masked import mask
 from jikko.events import FormClosed
-from jikko.nodes.agents.masks import NOT_KEPT
+from jikko.nodes.agents.agent_outputs import NOT_KEPT
 from jikko.nodes.contract import NodeFailure, NodePaused, Result, RoundOutcome
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.agents import AgentLimits

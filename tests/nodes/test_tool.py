@@ -13,7 +13,7 @@ from jikko.engine.masked import mask
 from jikko.events import Usage
 from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.tools.tool import ToolNode
-from jikko.nodes.tools.tool_bounds import MAX_MESSAGES
+from jikko.nodes.tools.tool_outputs import MAX_MESSAGES
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
 from jikko.ports.node_ports import ValueLimits
 from jikko.ports.tools import (

@@ -13,10 +13,9 @@ from uuid import uuid4
 import pytest
 
 from jikko.assemble.health.configured import plugin_memory
-from jikko.plugins.process import process_groups
+from jikko.plugins.process import process_usage
 from jikko.plugins.process.cgroups import find
-from jikko.plugins.process.process_groups import ProcessSession
-from jikko.plugins.process.process_usage import FolderQuota, size_of
+from jikko.plugins.process.process_usage import FolderQuota, ProcessSession, size_of
 from jikko.ports.tools import JsonMessage, ToolFailure
 from jikko.settings import Settings
 from tests.effort import PATIENCE
@@ -246,7 +245,7 @@ result = int(started.stdout.readline())
 def test_what_was_killed_is_waited_for_until_it_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine takes its time to let a process end."""
     looks = iter([{NO_PROCESS: [NO_PROCESS]}] * 60)
-    monkeypatch.setattr(process_groups, "sessions", lambda: next(looks, {}))
+    monkeypatch.setattr(process_usage, "sessions", lambda: next(looks, {}))
     ProcessSession(NO_PROCESS, MEBIBYTE).kill()
     assert next(looks, None) is None
 

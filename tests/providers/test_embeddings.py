@@ -12,15 +12,14 @@ import pytest
 import yaml
 
 from jikko.errors import InvalidSettings
-from jikko.ports.default_models import ModelName
 from jikko.ports.embeddings import EmbeddingRequest, Purpose
 from jikko.ports.extensions import Extension
-from jikko.ports.models import ModelFailure
+from jikko.ports.models import ModelFailure, ModelName
 from jikko.providers.backends import BACKENDS
+from jikko.providers.embedder import ProviderEmbedder
 from jikko.providers.openai.openai_vectors import MAX_BYTES, embedded
 from jikko.providers.provider_models import ProviderModels
 from jikko.providers.providers_file import parse_providers
-from jikko.providers.vectors.embedder import ProviderEmbedder
 from tests.effort import longest_turn
 from tests.providers.calling import KEY, served
 from tests.providers.fake_model import Answer, Exchange, refusal, silence

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from jikko.providers.backend import Backend
+from jikko.providers.backends import Backend
 from jikko.providers.config import ProviderConfig, Providers
 from jikko.providers.provider_connections import ProviderBackends
 

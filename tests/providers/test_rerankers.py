@@ -9,9 +9,9 @@ import pytest
 from jikko.ports.models import ModelFailure
 from jikko.ports.rerank import RerankRequest
 from jikko.providers.backends import BACKENDS
+from jikko.providers.classifiers import ProviderRerankers
 from jikko.providers.provider_models import ProviderModels
 from jikko.providers.providers_file import parse_providers
-from jikko.providers.rerankers import ProviderRerankers
 from tests.providers.fake_model import Exchange, FakeModel
 
 pytestmark = pytest.mark.anyio

@@ -13,7 +13,7 @@ from jikko.providers.backends import BACKENDS
 from jikko.providers.openai import compatible
 from jikko.providers.provider_models import ProviderModels
 from jikko.providers.providers_file import parse_providers
-from jikko.providers.speech.speaker import ProviderSpeech, pieces_of
+from jikko.providers.speech import ProviderSpeech, pieces_of
 from tests.providers.calling import KEY, served
 from tests.providers.fake_model import Answer, Exchange, refusal, silence
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from jikko.concurrency.json_in_pieces import LARGE_BYTES
-from jikko.proving.run_comparison import compare_runs
+from jikko.proving.run_difference import compare_runs
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.conversation_store import SqliteConversationStore
 from jikko.values import MAX_DEPTH, Json, is_too_deep

@@ -8,8 +8,7 @@ import pytest
 from jikko.errors import Conflict
 from jikko.ids import new_id
 from jikko.repositories.shared_sql import Count, Many, Operation, Row, Rows, SqlDatabase, id_text
-from jikko.store.postgres.columns import id_column
-from jikko.store.postgres.sql import POSTGRES
+from jikko.store.postgres.sql import POSTGRES, id_column
 from jikko.store.sqlite.database import SQLITE, Database
 from tests.store.postgres_server import POSTGRES as SERVER
 from tests.store.postgres_server import new_database

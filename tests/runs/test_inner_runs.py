@@ -4,7 +4,7 @@ import asyncio
 
 from jikko.apps.versions import Workflows
 from jikko.events import RunFinished
-from jikko.ports.app_calls.inner_workflows import InnerCall, InnerOutcome
+from jikko.ports.app_calls import InnerCall, InnerOutcome
 from jikko.runs.inner_runs import InnerRuns
 from tests.acceptance.workflows import end, node, start
 from tests.runs.processes import Case, Process

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jikko.cluster.channel import Channel
-from jikko.cluster.cluster_messages import Assembled, Begin, Message, Serving
+from jikko.cluster.cluster_messages import Assembled, Begin, Channel, Message, Serving
 from tests.runs.world import until
 
 NO_PROCESS = 1 << 30

@@ -7,8 +7,17 @@ from typing import Any
 
 import pytest
 
-from jikko.cluster.channel import Channel
-from jikko.cluster.cluster_messages import Assembled, Begin, Measure, Measured, Members, Message, Serving, TakeOver
+from jikko.cluster.cluster_messages import (
+    Assembled,
+    Begin,
+    Channel,
+    Measure,
+    Measured,
+    Members,
+    Message,
+    Serving,
+    TakeOver,
+)
 from jikko.errors import Conflict
 from jikko.exit_codes import of_error
 from jikko.server import worker

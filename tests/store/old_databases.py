@@ -24,7 +24,6 @@ from jikko.ports.stores.app_store import ApiKey, App, DeletedApp, WorkflowVersio
 from jikko.ports.stores.audit_store import AuditEntry, AuditFilter
 from jikko.ports.stores.callback_store import Callback
 from jikko.ports.stores.console_store import ConsoleToken, Scope
-from jikko.ports.stores.delivery_store import Delivery
 from jikko.ports.stores.file_index import StoredFile
 from jikko.ports.stores.messages import (
     AnnotationReply,
@@ -37,8 +36,7 @@ from jikko.ports.stores.messages import (
 )
 from jikko.ports.stores.projections import CallbackRequest, DeliveryReceived, KeyClaim, Projection
 from jikko.ports.stores.run_store import Append
-from jikko.ports.stores.schedule_store import DueTime
-from jikko.ports.stores.trigger_store import Trigger
+from jikko.ports.stores.trigger_store import Delivery, DueTime, Trigger
 from jikko.record import RunRecord
 from jikko.repositories.annotation_store import AnnotationStore
 from jikko.repositories.app_store import AppStore

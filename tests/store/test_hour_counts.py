@@ -11,11 +11,11 @@ from jikko.events import RunStatus
 from jikko.ports.stores.run_store import LogQuery
 from jikko.store.postgres.archive import archiving
 from jikko.store.postgres.archive.run_archive import RunArchive
-from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs import hour_counts, run_list, run_store
 from jikko.store.postgres.runs.hour_counts import HOUR, HourCounts
 from jikko.store.postgres.runs.run_store import PostgresRunStore
+from jikko.store.postgres.sql import id_column
 from tests.contract.runs import APP, OTHER_APP, Draft
 from tests.effort import PATIENCE
 from tests.store.explained import Explained

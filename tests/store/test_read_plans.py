@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.run_store import DETAIL, DETAILS, PostgresRunStore
+from jikko.store.postgres.sql import id_column
 from tests.contract.runs import Draft, finished, started
 
 pytestmark = [pytest.mark.anyio, pytest.mark.services, pytest.mark.postgres]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from jikko.ports.stores.run_store import Change, RunStore
-from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.runs.run_store import PostgresRunStore
+from jikko.store.postgres.sql import id_column
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.runs.run_store import MOVED
 from tests.contract.runs import Draft, finished, node, paused, started

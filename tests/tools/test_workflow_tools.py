@@ -8,7 +8,7 @@ import pytest
 
 from jikko.assemble.assembly import Assembly
 from jikko.events import RunFinished
-from jikko.ports.app_calls.inner_workflows import MAX_DEPTH
+from jikko.ports.app_calls import MAX_DEPTH
 from jikko.ports.stores.run_store import LogQuery
 from jikko.record import RunRecord
 from tests.acceptance.workflows import app, end, fetch, form, node, python, start, template

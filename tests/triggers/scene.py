@@ -8,17 +8,14 @@ from jikko.concurrency.alarm import Alarm
 from jikko.errors import StoreUnavailable
 from jikko.ports.measures import ScheduleMeasures
 from jikko.ports.stores.app_store import App
-from jikko.ports.stores.schedule_store import DueState, DueTime, ScheduleState
-from jikko.ports.stores.trigger_store import Trigger
+from jikko.ports.stores.trigger_store import DueState, DueTime, ScheduleState, Trigger
 from jikko.record import RunRecord
 from jikko.repositories.schedule_store import ScheduleStore
 from jikko.repositories.trigger_store import TriggerStore
 from jikko.triggers.planning import SchedulePolicy
-from jikko.triggers.schedule_options import ScheduleOptions
-from jikko.triggers.schedule_runs import ScheduleRuns
-from jikko.triggers.schedules import Schedules
+from jikko.triggers.schedule_options import ScheduleOptions, ScheduleReader
+from jikko.triggers.schedules import ScheduleRuns, Schedules
 from jikko.triggers.triggers import Triggers
-from jikko.triggers.workflow_schedule import ScheduleReader
 from tests.acceptance.workflows import end, node
 from tests.runs.world import World
 

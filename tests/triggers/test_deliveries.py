@@ -9,7 +9,7 @@ import pytest
 
 from jikko.errors import Conflict, LogTooNew
 from jikko.events import Event, NodeStarted
-from jikko.ports.stores.delivery_store import Delivery
+from jikko.ports.stores.trigger_store import Delivery
 from jikko.runs.run_log import RunLog
 from jikko.triggers.deliveries import Deliveries
 from tests.runs.world import PATIENCE, World

@@ -10,7 +10,7 @@ from jikko.apps.publishing import AppCatalog
 from jikko.errors import Conflict
 from jikko.ids import new_id
 from jikko.ports.stores.app_store import App
-from jikko.ports.stores.delivery_store import Delivery
+from jikko.ports.stores.trigger_store import Delivery
 from jikko.record import RunIdentity, RunRecord
 from jikko.repositories.delivery_store import DeliveryStore
 from jikko.repositories.trigger_store import TriggerStore

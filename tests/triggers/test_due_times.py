@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from jikko.lang.cron import Cron, Every
-from jikko.triggers.due_times import DueTimes, jitter_of
+from jikko.triggers.planning import DueTimes, jitter_of
 
 UTC, BERLIN = ZoneInfo("UTC"), ZoneInfo("Europe/Berlin")
 NOON = Cron("0 12 * * *")

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jikko.lang.cron import Every
-from jikko.triggers.due_times import DueTimes
 from jikko.triggers.planning import (
     MOST_AT_ONCE,
+    DueTimes,
     Overlap,
     Pause,
     Plan,

@@ -8,10 +8,9 @@ import pytest
 from msgspec import field
 
 from jikko.errors import InvalidParam, NotFound
-from jikko.triggers.due_times import DueTimes
+from jikko.triggers.planning import DueTimes
 from jikko.triggers.schedule_control import ScheduleControl
-from jikko.triggers.schedule_options import ScheduleOptions
-from jikko.triggers.workflow_schedule import ScheduleReader
+from jikko.triggers.schedule_options import ScheduleOptions, ScheduleReader
 from tests.runs.world import World
 
 from .scene import NOON, Leader, scheduled

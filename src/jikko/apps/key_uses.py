@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+from jikko.concurrency.background_tasks import start_task
 from jikko.errors import JikkoError
 from jikko.ports.clock import Clock
 
@@ -46,9 +47,7 @@ class KeyUses:
 
     def _begin(self) -> None:
         used, self._used, self._due = self._used, set(), None
-        task = asyncio.ensure_future(self._written(dict.fromkeys(used, self._clock())))
-        self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
+        start_task(self._written(dict.fromkeys(used, self._clock())), self._writing)
 
     async def _written(self, used: Mapping[bytes, float]) -> None:
         try:

@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from jikko.apps.plugin_needs import tools_of_agent
 from jikko.dsl.repair import model_provider
-from jikko.ports.default_models import ModelPurpose
+from jikko.ports.models import ModelPurpose
 
 _SPEECH: Final[Mapping[str, ModelPurpose]] = {"tts": "text_to_speech", "asr": "speech_to_text"}
 """Built-in tools of the provider ``audio``."""

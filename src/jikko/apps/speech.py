@@ -19,8 +19,7 @@ from jikko.errors import (
     UnsupportedMediaType,
     WrongAppMode,
 )
-from jikko.ports.default_models import DefaultModels
-from jikko.ports.models import ModelFailure
+from jikko.ports.models import DefaultModels, ModelFailure
 from jikko.ports.speech import Recording, Script, Speech
 from jikko.ports.stores.app_store import App
 

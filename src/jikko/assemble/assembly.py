@@ -28,11 +28,11 @@ if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
     from jikko.knowledge.service import Knowledge
     from jikko.maintenance.annotation_indexing import AnnotationIndexing
     from jikko.maintenance.readiness import Readiness
-    from jikko.ports.app_calls.served_apps import ServedApps
     from jikko.ports.clock import Clock
     from jikko.ports.cluster import Cluster
-    from jikko.ports.default_models import DefaultModels
+    from jikko.ports.models import DefaultModels
     from jikko.ports.node_ports import NodePorts
+    from jikko.ports.served_apps import ServedApps
     from jikko.ports.stores.run_store import RunStore
     from jikko.repositories.audit_store import AuditStore
     from jikko.repositories.conversation_store import ConversationStore

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from jikko.assemble import lazy
 from jikko.assemble.plugins import plugins_looked_up
 from jikko.concurrency.lazy_proxy import lazy_proxy
-from jikko.ports.default_models import PURPOSES, DefaultModels, ModelName, ModelPurpose
 from jikko.ports.embeddings import Embedder
-from jikko.ports.models import Models
+from jikko.ports.models import PURPOSES, DefaultModels, ModelName, ModelPurpose, Models
 from jikko.ports.moderation import Moderator
 from jikko.ports.speech import Speech
 from jikko.providers.backends import BACKENDS

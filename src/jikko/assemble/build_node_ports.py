@@ -19,10 +19,9 @@ from jikko.files.store import Files
 from jikko.outbound.outbound_client import AiohttpClient
 from jikko.outbound.policy import parse_allow
 from jikko.ports.agents import AgentLimits
-from jikko.ports.app_calls.inner_workflows import InnerWorkflows
-from jikko.ports.history import EarlierTurns
+from jikko.ports.app_calls import InnerWorkflows
 from jikko.ports.models import Models
-from jikko.ports.node_ports import NodePorts, ValueLimits
+from jikko.ports.node_ports import EarlierTurns, NodePorts, ValueLimits
 from jikko.providers.config import Providers
 from jikko.settings import Settings
 from jikko.values import Json

@@ -11,11 +11,9 @@ from jikko.ports.stores.trigger_store import Trigger
 from jikko.repositories.app_store import AppStore
 from jikko.repositories.schedule_store import ScheduleStore
 from jikko.runs.runs import Runs
-from jikko.triggers.schedule_options import ScheduleOptions
-from jikko.triggers.schedule_runs import ScheduleRuns
-from jikko.triggers.schedules import Schedules
+from jikko.triggers.schedule_options import ScheduleOptions, ScheduleReader
+from jikko.triggers.schedules import ScheduleRuns, Schedules
 from jikko.triggers.triggers import Triggers, options_of
-from jikko.triggers.workflow_schedule import ScheduleReader
 
 
 def schedule_reader(apps: AppStore, workflows: Workflows, options: Mapping[str, ScheduleOptions]) -> ScheduleReader:

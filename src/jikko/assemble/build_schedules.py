@@ -18,10 +18,9 @@ from jikko.triggers.schedule_watch import ScheduleWatch
 if TYPE_CHECKING:
     from jikko.triggers.delivery_retries import DeliveryRetries
     from jikko.triggers.schedule_control import ScheduleControl
-    from jikko.triggers.schedule_options import ScheduleOptions
+    from jikko.triggers.schedule_options import ScheduleOptions, ScheduleReader
     from jikko.triggers.schedules import Schedules
     from jikko.triggers.triggers import Triggers
-    from jikko.triggers.workflow_schedule import ScheduleReader
 
 
 class ScheduleServices(Struct, frozen=True):

@@ -29,7 +29,7 @@ from jikko.ports.measures import (
     ScheduleMeasures,
 )
 from jikko.ports.node_ports import NodePorts
-from jikko.ports.stores.record import Record
+from jikko.ports.stores.run_store import Record
 from jikko.providers.provider_models import ProviderModels
 from jikko.runs.admission import Admission
 from jikko.runs.runs import Runs

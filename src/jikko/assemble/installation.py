@@ -13,7 +13,7 @@ from jikko.assemble.stores import stored_values
 from jikko.errors import JikkoError
 from jikko.forecast.known_installation import Installation, installation
 from jikko.settings import Settings
-from jikko.store.sqlite.knowledge.knowledge_names import known_ids
+from jikko.store.known_datasets import known_ids
 
 
 def installation_of(settings: Settings, environment: Mapping[str, str] = os.environ) -> Installation:

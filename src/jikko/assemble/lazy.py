@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from jikko.files.memory_blobs import MemoryBlobs
     from jikko.plugins.install.installed_plugins import InstalledPlugins
     from jikko.plugins.plugins_file import read_plugins_file
+    from jikko.providers.classifiers import moderator_over
+    from jikko.providers.embedder import embedder_over
     from jikko.providers.fake import FakeModels, FakeReranker
-    from jikko.providers.moderators import moderator_over
     from jikko.providers.providers_file import read_providers
-    from jikko.providers.speech.speaker import speech_over
-    from jikko.providers.vectors.embedder import embedder_over
+    from jikko.providers.speech import speech_over
     from jikko.repositories.audit_store import AuditStore
     from jikko.repositories.chat_pages import ChatPages
     from jikko.repositories.console_store import ConsoleStore
@@ -91,10 +91,10 @@ _NAMES: Final = {
     "jikko.plugins.install.installed_plugins": "InstalledPlugins",
     "jikko.plugins.plugins_file": "read_plugins_file",
     "jikko.providers.fake": "FakeModels FakeReranker",
-    "jikko.providers.moderators": "moderator_over",
+    "jikko.providers.classifiers": "moderator_over",
     "jikko.providers.providers_file": "read_providers",
-    "jikko.providers.speech.speaker": "speech_over",
-    "jikko.providers.vectors.embedder": "embedder_over",
+    "jikko.providers.speech": "speech_over",
+    "jikko.providers.embedder": "embedder_over",
     "jikko.repositories.audit_store": "AuditStore",
     "jikko.repositories.chat_pages": "ChatPages",
     "jikko.repositories.console_store": "ConsoleStore",

@@ -14,10 +14,8 @@ from jikko.files.disk import DiskBlobs
 from jikko.files.signing_keys import SigningKeys
 from jikko.ports.clock import Clock
 from jikko.ports.stores.blob_store import BlobStore
-from jikko.ports.stores.record import Record
-from jikko.ports.stores.run_archiving import RunArchiving
 from jikko.ports.stores.run_pages import RunPages
-from jikko.ports.stores.run_store import RunStore
+from jikko.ports.stores.run_store import Record, RunArchiving, RunStore
 from jikko.repositories.annotation_store import AnnotationStore
 from jikko.repositories.app_store import AppStore
 from jikko.repositories.callback_store import CallbackStore

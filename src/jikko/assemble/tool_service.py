@@ -2,13 +2,13 @@
 
 import time
 
-from jikko.ports.app_calls.inner_workflows import InnerWorkflows
+from jikko.ports.app_calls import InnerWorkflows
 from jikko.ports.clock import Clock
-from jikko.ports.default_models import DefaultModels
 from jikko.ports.files.documents import DocumentReader
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.http import HttpClient, Timeouts
 from jikko.ports.knowledge import KnowledgeSearch
+from jikko.ports.models import DefaultModels
 from jikko.ports.sandbox import Sandbox
 from jikko.ports.speech import Speech
 from jikko.ports.tools import Tools

@@ -2,10 +2,10 @@
 
 import asyncio
 import socket
-from collections.abc import Collection, Coroutine
-from typing import Any
+from collections.abc import Collection
 
 from jikko.cluster.server_names import new_server_name
+from jikko.concurrency.background_tasks import start_task
 from jikko.concurrency.rate_limit import RequestRates
 from jikko.ports.cluster import Answer, Command, Hint, Member, OrphanedRuns
 
@@ -31,7 +31,7 @@ class Alone:
     async def join(self, member: Member) -> None:
         self._member = member
         await member.take_over(OrphanedRuns())
-        self._start(member.lead())
+        start_task(member.lead(), self._tasks)
 
     async def attend(self) -> None:
         """There is nobody who would have to know."""
@@ -50,7 +50,7 @@ class Alone:
 
     def offer(self, orphans: OrphanedRuns) -> None:
         if self._member is not None:
-            self._start(self._member.take_over(orphans))
+            start_task(self._member.take_over(orphans), self._tasks)
 
     async def count(self, key: bytes, per_minute: int) -> int:
         return self._rates.count(key, per_minute)
@@ -59,8 +59,3 @@ class Alone:
         if self._member is not None:
             # Not at once: the caller is in the middle of something.
             asyncio.get_running_loop().call_soon(self._member.on_hint, hint)
-
-    def _start(self, work: Coroutine[Any, Any, object]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

@@ -5,11 +5,11 @@ import asyncio
 from itertools import count as numbers
 from typing import Final
 
-from jikko.cluster.channel import Channel
 from jikko.cluster.cluster_messages import (
     SUPERVISOR,
     Assembled,
     Broadcast,
+    Channel,
     CountRequest,
     HasRoom,
     Message,

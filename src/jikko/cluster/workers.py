@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from itertools import count
 from typing import Any, Final
 
-from jikko.cluster.channel import Channel
 from jikko.cluster.cluster_messages import (
     SUPERVISOR,
     Broadcast,
+    Channel,
     CountRequest,
     HasRoom,
     Heartbeat,
@@ -29,6 +29,7 @@ from jikko.cluster.cluster_messages import (
     WorkerCall,
     WorkerReply,
 )
+from jikko.concurrency.background_tasks import end_tasks, start_task
 from jikko.errors import InvalidSettings, JikkoError
 from jikko.ports.cluster import Answer, Command, EventsAppended, Hint, Member, OrphanedRuns, WaitForEvents, WaitingRun
 
@@ -73,9 +74,7 @@ class RunOffers:
         if self._has_left:
             self._channel.send(TookWaiting(run_id=run.run_id, is_done=False))
             return
-        task = asyncio.get_running_loop().create_task(self._take(run))
-        self._taking.add(task)
-        task.add_done_callback(self._taking.discard)
+        start_task(self._take(run), self._taking)
 
     def leave(self) -> None:
         """Take nothing more in. What is being taken is given back."""
@@ -175,12 +174,12 @@ class WorkerCluster:
             self._offers = RunOffers(
                 self._channel, lambda offer: self._request(SUPERVISOR, offer, self._patience), member
             )
-        _start(self._listen(member), self._listening)
-        _start(self._beat(), self._listening)
+        start_task(self._listen(member), self._listening)
+        start_task(self._beat(), self._listening)
         await self._has_begun.wait()
         if self._offers is not None:
-            _start(self._offers.watch(), self._working)
-            _start(member.offer_waiting(self._offers), self._listening)
+            start_task(self._offers.watch(), self._working)
+            start_task(member.offer_waiting(self._offers), self._listening)
 
     async def attend(self) -> None:
         """A worker always is."""
@@ -195,10 +194,7 @@ class WorkerCluster:
         self.leave()
         if self._offers is not None:
             await self._offers.close()
-        tasks = [*self._working, *self._listening]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks([*self._working, *self._listening])
 
     async def request(self, holder: str, command: Command) -> Answer:
         seconds = command.seconds + _ON_THE_WAY_SECONDS if isinstance(command, WaitForEvents) else self._patience
@@ -225,7 +221,7 @@ class WorkerCluster:
     def _on_message(self, message: Message, member: Member) -> None:
         match message:
             case WorkerCall():
-                _start(self._respond(message, member), self._listening)
+                start_task(self._respond(message, member), self._listening)
             case WorkerReply():
                 _, future = self._requests.get(message.number, ("", None))
                 if future is not None and not future.done():
@@ -236,13 +232,13 @@ class WorkerCluster:
                 self._members = frozenset(names)
                 self._give_up(lambda name: name != SUPERVISOR and name not in self._members)
             case TakeOver(orphans=orphans):
-                _start(self._take_over(orphans, member), self._working)
+                start_task(self._take_over(orphans, member), self._working)
             case TakeWaiting(run=run) if self._offers is not None:
                 self._offers.handed(run)
             case Measure():
                 self._channel.send(Measured(self.count_up()))
             case Lead():
-                _start(member.lead(), self._working)
+                start_task(member.lead(), self._working)
 
     def _disconnected(self) -> None:
         self.is_over.set()
@@ -301,7 +297,7 @@ class WorkerCluster:
                 except JikkoError as error:
                     logger.error("runs of another process cannot be read, trying again: %s", error)
                     await asyncio.sleep(_TRY_AGAIN_SECONDS)
-            _start(self._report_once_durable(entry, taken), self._working)
+            start_task(self._report_once_durable(entry, taken), self._working)
         self._has_begun.set()
 
     async def _report_once_durable(self, orphans: OrphanedRuns, taken: Any) -> None:
@@ -313,9 +309,3 @@ class WorkerCluster:
         while True:
             self._channel.send(Heartbeat())
             await asyncio.sleep(HEARTBEAT_SECONDS)
-
-
-def _start(work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
-    task = asyncio.get_running_loop().create_task(work)
-    among.add(task)
-    task.add_done_callback(among.discard)

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from jikko.concurrency.background_tasks import end_tasks
+
 
 class KeyedLimiter:
     """Tasks of one process, each for a receiver: at most ``total`` at once, and at most ``each`` for one receiver."""
@@ -51,7 +53,4 @@ class KeyedLimiter:
 
     async def close(self) -> None:
         """Cancel what is under way, and wait for its end."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(self._tasks.values())

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
+from jikko.concurrency.background_tasks import end_tasks
+
 T = TypeVar("T")
 
 _POLL_SECONDS: Final = 0.1
@@ -73,10 +75,7 @@ class LoopThread:
     async def _cancel(work: Coroutine[Any, Any, Any] | None = None) -> None:
         """Cancel some work, or all, and wait for its end."""
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        tasks = {task for task in tasks if work is None or task.get_coro() is work}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks({task for task in tasks if work is None or task.get_coro() is work})
 
     async def _end(self) -> None:
         await self._cancel()

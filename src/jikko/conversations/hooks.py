@@ -23,10 +23,10 @@ from typing import Protocol
 from msgspec import Struct
 
 from jikko.apps.versions import Workflow
+from jikko.ports.moderation import TextGuard
 from jikko.ports.stores.annotation_store import ReplyState
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import AnnotationReply, Conversation, Message
-from jikko.ports.text_guard import TextGuard
 from jikko.values import Json
 
 

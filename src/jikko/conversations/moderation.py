@@ -12,10 +12,8 @@ from jikko.apps.versions import Workflow
 from jikko.conversations.extension_calls import ExtensionCalls
 from jikko.conversations.hooks import HookReply, UserQuery
 from jikko.errors import InvalidParam
-from jikko.ports.default_models import DefaultModels
-from jikko.ports.models import ModelFailure
-from jikko.ports.moderation import ModerationRequest, Moderator
-from jikko.ports.text_guard import TextGuard
+from jikko.ports.models import DefaultModels, ModelFailure
+from jikko.ports.moderation import ModerationRequest, Moderator, TextGuard
 from jikko.values import Json
 
 _FEATURE: Final = "sensitive_word_avoidance"

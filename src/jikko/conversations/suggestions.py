@@ -9,8 +9,7 @@ from typing import Any, Final
 from jikko.apps.versions import Workflows
 from jikko.errors import BadRequest, NotFound
 from jikko.nodes.model.reasoning import split_reasoning
-from jikko.ports.default_models import DefaultModels
-from jikko.ports.models import ModelFailure, ModelRequest, Models
+from jikko.ports.models import DefaultModels, ModelFailure, ModelRequest, Models
 from jikko.ports.models import PromptMessage as Prompt
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message

@@ -5,12 +5,12 @@ import asyncio
 import logging
 from typing import Final
 
+from jikko.concurrency.background_tasks import end_tasks, start_task
 from jikko.conversations.hooks import fallback_title
 from jikko.errors import JikkoError
 from jikko.nodes.model.reasoning import split_reasoning
 from jikko.ports.clock import Clock
-from jikko.ports.default_models import DefaultModels
-from jikko.ports.models import ModelFailure, ModelRequest, Models
+from jikko.ports.models import DefaultModels, ModelFailure, ModelRequest, Models
 from jikko.ports.models import PromptMessage as Prompt
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Conversation, Message
@@ -69,9 +69,7 @@ class Titles:
 
     def first_turn(self, app: App, conversation: Conversation, first: Message) -> None:
         """See ``Hooks.first_turn``."""
-        task = asyncio.get_running_loop().create_task(self._name(app.id, conversation.id, first.query, self._delay))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        start_task(self._name(app.id, conversation.id, first.query, self._delay), self._tasks)
 
     async def title(self, app: App, query: str) -> str:
         """See ``Hooks.title``: what a model makes of a question; its beginning, if that fails."""
@@ -91,9 +89,7 @@ class Titles:
 
     async def close(self) -> None:
         """Leave what is under way to the next process."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(self._tasks)
 
     async def _catch_up(self, before: float) -> None:
         tried: set[str] = set()

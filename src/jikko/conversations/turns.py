@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from jikko.apps.end_users import end_user
 from jikko.apps.versions import Workflow, Workflows
+from jikko.concurrency.background_tasks import start_task
 from jikko.conversations.hooks import HookReply, Hooks, UserQuery
 from jikko.conversations.new_conversations import new_conversation, new_variable
 from jikko.dsl.document import BASIC_MODES
@@ -359,9 +360,7 @@ class Turns:
                 return  # there is no such turn
             self._hooks.first_turn(app, conversation, message)
 
-        task = asyncio.get_running_loop().create_task(announce())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        start_task(announce(), self._tasks)
 
 
 class _Answered(Exception):

@@ -8,7 +8,7 @@ import msgspec
 
 from jikko.dsl.document import CHAT_MODES
 from jikko.dsl.start_variables import StartVariable
-from jikko.ports.app_calls.served_apps import ServedApp
+from jikko.ports.served_apps import ServedApp
 from jikko.ports.stores.app_store import App
 from jikko.values import Json, encode_json
 

@@ -1,6 +1,5 @@
 """The environment and conversation variables of a file."""
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
@@ -9,7 +8,7 @@ from jikko.diagnostics.diagnostic import Phrase, PhraseError
 from jikko.dsl.document import Variable
 from jikko.dsl.fields import Fields, shown
 from jikko.dsl.shared_models import is_model
-from jikko.values import Json
+from jikko.values import Json, json_value
 
 MAX_VALUE: Final = 200 * 1024
 """The largest value, in bytes of UTF-8. Source: docs/dify-behaviour.md, “Size limits”."""
@@ -112,10 +111,7 @@ def environment_value(given: Json, kind: str) -> Json:
 
 
 def _as_json(given: Json) -> Json:
-    try:
-        return json.loads(given) if isinstance(given, str) else given
-    except (ValueError, RecursionError):
-        return given
+    return json_value(given, given) if isinstance(given, str) else given
 
 
 def fits(value: Json, kind: str) -> bool:

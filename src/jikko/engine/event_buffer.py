@@ -3,15 +3,30 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from jikko.concurrency.scheduler import TimeSlice
-from jikko.engine.journal import Journal
 from jikko.engine.state import RunState
 from jikko.engine.text_release import ReleasedText
 from jikko.errors import JikkoError
 from jikko.events import Event, RunStarted, TextChunk, TextReplaced
 from jikko.ports.clock import Clock
+
+
+class Journal(Protocol):
+    """Takes the events of one run, in their order."""
+
+    @property
+    def has_backpressure(self) -> bool:
+        """Whether so much waits to be written that the run should not go further on, as memory is not endless."""
+
+    def append(self, events: list[Event]) -> None:
+        """Take the next events. Must neither wait nor raise; those that go together are handed in together."""
+
+    async def durability_barrier(self) -> None:
+        """Wait until everything that was handed in is durable. Raises ``JikkoError``: it will never be: another process
+        has taken the run over, or this one is ending."""
+
 
 _DOUBT_SECONDS: Final = 2.0
 """Since a process was last told that what it writes is taken, after which its run may be another's: taking it for dead

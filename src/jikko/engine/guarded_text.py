@@ -7,7 +7,7 @@ from typing import Final
 
 from jikko.engine.event_buffer import EventBuffer
 from jikko.engine.state import RunState
-from jikko.ports.text_guard import TextGuard
+from jikko.ports.moderation import TextGuard
 
 log = logging.getLogger(__name__)
 

@@ -17,9 +17,8 @@ import msgspec
 from jikko.concurrency.scheduler import Scheduler, TimeSlice
 from jikko.engine import event_factory
 from jikko.engine.context import NodeContext
-from jikko.engine.event_buffer import EventBuffer
+from jikko.engine.event_buffer import EventBuffer, Journal
 from jikko.engine.guarded_text import GuardedText
-from jikko.engine.journal import Journal
 from jikko.engine.limits import RunLimits
 from jikko.engine.loop import RunLoop
 from jikko.engine.state import RunState
@@ -29,8 +28,8 @@ from jikko.graph.compiled import CompiledNode
 from jikko.long_texts import has_long_text
 from jikko.nodes.contract import NodeFailure, NodePaused, Result, RunInfo
 from jikko.ports.clock import Clock
+from jikko.ports.moderation import TextGuard
 from jikko.ports.node_ports import NodePorts
-from jikko.ports.text_guard import TextGuard
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jikko.apps.model_needs import Need, speech_model, speech_tools
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
-from jikko.ports.default_models import ModelPurpose
+from jikko.ports.models import ModelPurpose
 from jikko.ports.tools import ToolNotFound
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Final
 
 from jikko.errors import JikkoError
 from jikko.ports.clock import Clock
-from jikko.ports.stores.run_archiving import RunArchiving
+from jikko.ports.stores.run_store import RunArchiving
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from collections.abc import Callable
 from typing import Final
 
 from jikko.errors import JikkoError
-from jikko.ports.stores.record import Record
+from jikko.ports.stores.run_store import Record
 
 logger = logging.getLogger(__name__)
 

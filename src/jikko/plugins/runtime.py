@@ -13,8 +13,8 @@ from jikko.plugins.host.gate import NetworkGate, OfferedFile
 from jikko.plugins.install.installed_plugins import Entry, InstalledPlugins
 from jikko.plugins.package.declaration import Kind, ProviderDeclaration
 from jikko.plugins.package.package_names import Identifier, identifier, provider_name
-from jikko.plugins.plugin_config import PluginsConfig
 from jikko.plugins.plugin_messages import message_of
+from jikko.plugins.plugins_file import PluginsConfig
 from jikko.plugins.process.bounds import Bounds
 from jikko.plugins.process.budget import Budget, Budgets
 from jikko.plugins.process.call import ProcessLimits

@@ -2,12 +2,29 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias, get_args
 
 from msgspec import Struct, field
 
 from jikko.events import Usage
 from jikko.values import Json
+
+ModelPurpose: TypeAlias = Literal["llm", "embedding", "rerank", "speech_to_text", "text_to_speech", "moderation"]
+PURPOSES: tuple[ModelPurpose, ...] = get_args(ModelPurpose)
+
+
+class ModelName(NamedTuple):
+    """One model of one provider."""
+
+    provider: str
+    """As the DSL names it."""
+    model: str
+
+
+DefaultModels: TypeAlias = Mapping[ModelPurpose, ModelName]
+"""By what they are for; a purpose without a model is missing. Dify keeps them for each workspace, Jikko in the
+providers file (``defaults``)."""
+
 
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 Mode: TypeAlias = Literal["chat", "completion"]

@@ -1,16 +1,37 @@
 """The ports of nodes to the outside world, in one bundle."""
 
+from typing import Protocol
+
 from msgspec import Struct, field
 
 from jikko.ports.agents import AgentLimits, NoStrategies, Strategies
 from jikko.ports.files.documents import DocumentReader
 from jikko.ports.files.file_store import FileStore
-from jikko.ports.history import EarlierTurns, NoEarlierTurns
 from jikko.ports.http import HttpClient
 from jikko.ports.knowledge import KnowledgeSearch, NoKnowledge
 from jikko.ports.models import Models
 from jikko.ports.sandbox import Sandbox
+from jikko.ports.stores.messages import Message
 from jikko.ports.tools import NoTools, Tools
+
+
+class EarlierTurns(Protocol):
+    """The earlier turns of conversations."""
+
+    async def messages(
+        self, conversation_id: str, *, before: str | None = None, limit: int = 20
+    ) -> list[Message] | None:
+        """See ``ConversationStore.messages``."""
+
+
+class NoEarlierTurns:
+    """A ``EarlierTurns`` of nothing."""
+
+    async def messages(
+        self, conversation_id: str, *, before: str | None = None, limit: int = 20
+    ) -> list[Message] | None:
+        """Nothing."""
+        return []
 
 
 class ValueLimits(Struct, frozen=True, kw_only=True):

@@ -5,7 +5,6 @@ Needs the extra ``anthropic``; Bedrock and Vertex need what that SDK's extras ``
 
 import base64
 import importlib.util
-import json
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from jikko.providers.config import ProviderConfig
 from jikko.providers.progress import AnswerCollector
 from jikko.providers.sdk_client import MakeClient, SdkClient, client_options
 from jikko.providers.sdk_errors import failing_as_models_do
+from jikko.values import json_value
 
 _MAX_TOKENS: Final = 8192
 """The protocol wants a limit; this is the one if the workflow has none."""
@@ -152,10 +152,7 @@ def _messages(messages: Iterable[PromptMessage]) -> list[dict[str, Any]]:
 
 
 def _call(call: FunctionCall) -> dict[str, Any]:
-    try:
-        arguments = json.loads(call.arguments or "{}")
-    except (ValueError, RecursionError):
-        arguments = None
+    arguments = json_value(call.arguments or "{}")
     # The protocol has objects alone; what the model wrote instead is handed back as what it is.
     given = arguments if isinstance(arguments, dict) else {"arguments": call.arguments}
     return {"type": "tool_use", "id": call.id, "name": call.name, "input": given}

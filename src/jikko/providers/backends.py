@@ -1,13 +1,35 @@
 """Backends by protocol: an explicit list. A backend is imported when the first is made."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
-from typing import Final
+from typing import Final, Protocol, TypeAlias
 
-from jikko.providers.backend import Backend
+from jikko.ports.models import ModelRequest
 from jikko.providers.config import ProviderConfig
-from jikko.providers.provider_connections import MakeBackend
+from jikko.providers.progress import AnswerCollector
+
+
+class Backend(Protocol):
+    """Speaks one protocol to one provider.
+
+    It knows no limits, prices and fallbacks; secrets in its messages are masked by its caller.
+    """
+
+    async def complete(self, request: ModelRequest, progress: AnswerCollector) -> None:
+        """Put the whole answer into ``progress``, which holds what came also when this raises ``ModelFailure``.
+
+        ``request``: ``model`` is what the provider calls it, ``mode`` what the providers file says.
+        """
+
+    async def models(self) -> list[str]:
+        """The names of the models offered: the cheapest way to try a key. Raises ``ModelFailure``: no answer."""
+
+    async def close(self) -> None:
+        """Close its connections. May be called twice."""
+
+
+MakeBackend: TypeAlias = Callable[[ProviderConfig], Backend]
 
 
 def _backend(module: str, name: str, config: ProviderConfig) -> Backend:

@@ -5,7 +5,7 @@ from typing import Final
 from msgspec import Struct
 
 from jikko.dsl.repair import model_provider
-from jikko.ports.default_models import ModelPurpose
+from jikko.ports.models import ModelPurpose
 
 
 class WellKnown(Struct, frozen=True, kw_only=True):

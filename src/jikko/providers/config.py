@@ -7,9 +7,8 @@ from decimal import Decimal
 from typing import Final, Literal, TypeAlias, get_args
 
 from jikko.dsl.repair import model_provider
-from jikko.ports.default_models import DefaultModels, ModelName, ModelPurpose
 from jikko.ports.extensions import Extensions
-from jikko.ports.models import Abilities, MediaKind
+from jikko.ports.models import Abilities, DefaultModels, MediaKind, ModelName, ModelPurpose
 from jikko.providers.catalogue import short_name, well_known
 from jikko.values import Json
 

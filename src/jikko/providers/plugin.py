@@ -9,7 +9,7 @@ from jikko.ports.plugin_models import AnswerPiece, KnownModel, PluginModel, Plug
 from jikko.ports.rerank import Ranked, RerankRequest
 from jikko.providers.config import ModelTraits, Price, ProviderConfig
 from jikko.providers.progress import AnswerCollector
-from jikko.providers.vectors.vector_backend import EmbeddedBatch
+from jikko.providers.vector_backend import EmbeddedBatch
 
 
 class PluginBackend:

@@ -1,6 +1,5 @@
 """Progress of an answer: the part that has come so far."""
 
-import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +11,7 @@ from msgspec import Struct, field
 
 from jikko.concurrency.scheduler import TimeSlice
 from jikko.ports.models import Chunk, FunctionCall, Media, ModelFailure
+from jikko.values import json_value
 
 MAX_TOOL_CALLS: Final = 128
 BYTES_PER_CHARACTER: Final = 4
@@ -189,10 +189,7 @@ class AnswerCollector:
 
 
 def _is_whole(arguments: str) -> bool:
-    try:
-        return isinstance(json.loads(arguments), dict)
-    except (ValueError, RecursionError):
-        return False
+    return isinstance(json_value(arguments), dict)
 
 
 def _believed(count: float) -> int:

@@ -14,7 +14,7 @@ from jikko.concurrency.fair_queue import FairQueue
 from jikko.concurrency.fair_semaphore import APP_SHARE, max_for_one_app
 from jikko.masking import masked
 from jikko.ports.models import ModelFailure
-from jikko.providers.backend import Backend
+from jikko.providers.backends import Backend, MakeBackend
 from jikko.providers.config import ProviderConfig, Providers
 from jikko.providers.prices import Prices
 
@@ -160,7 +160,6 @@ class Limiter:
             self._timer = None
 
 
-MakeBackend = Callable[[ProviderConfig], Backend]
 _FILE: Final = "the providers file (JIKKO_PROVIDERS)"
 """How failures name it: they become the errors of runs, whose clients are not to see paths of this machine."""
 _NO_FILE: Final = "the providers file (set JIKKO_PROVIDERS to its path)"
@@ -294,3 +293,8 @@ def explained(failure: ModelFailure, config: ProviderConfig) -> ModelFailure:
         unsupported=failure.unsupported,
         retry_after=failure.retry_after,
     )
+
+
+def unable(config: ProviderConfig, why: str) -> ModelFailure:
+    """The failure of a call of a provider whose protocol does not have what is asked of it."""
+    return ModelFailure(f"The provider {config.id!r} (type {config.type}) {why}.", kind="ModelNotExistError")

@@ -12,10 +12,11 @@ from jikko.lang.tokens import estimated
 from jikko.measures import Labels
 from jikko.ports.measures import ModelMeasures
 from jikko.ports.models import Abilities, Chunk, Completion, ModelFailure, ModelRequest, ModelUsage
+from jikko.providers.backends import MakeBackend
 from jikko.providers.config import ProviderConfig, Providers, abilities
 from jikko.providers.prices import amount
 from jikko.providers.progress import AnswerCollector
-from jikko.providers.provider_connections import MakeBackend, ProviderBackends, explained
+from jikko.providers.provider_connections import ProviderBackends, explained
 
 if TYPE_CHECKING:
     from jikko.providers.plugin import PluginProviders

@@ -10,9 +10,8 @@ from jikko.dsl.expansion import names_in
 from jikko.dsl.fields import Fields
 from jikko.dsl.operator_file import OperatorFile, filled_in, read_operator_file
 from jikko.dsl.repair import model_provider
-from jikko.ports.default_models import PURPOSES, ModelName, ModelPurpose
 from jikko.ports.extensions import Extension
-from jikko.ports.models import MediaKind
+from jikko.ports.models import PURPOSES, MediaKind, ModelName, ModelPurpose
 from jikko.providers.catalogue import well_known
 from jikko.providers.config import TYPES, ModelTraits, Price, ProviderConfig, Providers, ProviderType
 

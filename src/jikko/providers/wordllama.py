@@ -16,7 +16,7 @@ from jikko.extras import how_to_install
 from jikko.ports.models import ModelFailure, ModelRequest
 from jikko.providers.config import ProviderConfig
 from jikko.providers.progress import AnswerCollector
-from jikko.providers.vectors.vector_backend import EmbeddedBatch
+from jikko.providers.vector_backend import EmbeddedBatch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,7 +17,7 @@ from jikko.dsl.text.positions import Positions
 from jikko.nodes.registry import BY_TYPE
 from jikko.proving.case_file import CaseFile, Evaluation, Expectation, FlowCase, NodeMock
 from jikko.proving.case_file_reader import read_case_file
-from jikko.proving.recorded_answers import is_replayed, with_answers
+from jikko.proving.recorded_case import is_replayed, with_answers
 from jikko.proving.script import node_names
 from jikko.proving.verdict import NodeNames
 

@@ -1,6 +1,5 @@
 """The script of one case: answers to its calls, and the calls it was asked. Decides only."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -25,6 +24,7 @@ from jikko.proving.case_file import (
     is_given,
 )
 from jikko.proving.matching import fits, shown
+from jikko.values import json_value
 
 A = TypeVar("A", bound=MockAnswer)
 R = TypeVar("R", bound=NodeRule)
@@ -104,7 +104,7 @@ class CaseScript:
             lambda rule: (
                 rule.method.upper() in ("", request.method.upper())
                 and _fit(rule.url, request.url)
-                and (_fit(rule.body, body) or _fit(rule.body, _as_json(body)))
+                and (_fit(rule.body, body) or _fit(rule.body, json_value(body, body)))
             ),
             f"{request.method.upper()} {request.url}",
             "http",
@@ -190,13 +190,6 @@ def _body_of(request: OutgoingRequest) -> str:
     if body is None:
         return ""
     return body.decode("utf-8", "replace") if isinstance(body, bytes) else str(dict(body.fields))
-
-
-def _as_json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
 
 
 def node_names(mocks: Mocks) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from jikko.ports.stores.trigger_store import Trigger
 from jikko.repositories.annotation_store import forget_app
 from jikko.repositories.delivery_store import forget_deliveries
 from jikko.repositories.record_table import RecordTable
-from jikko.repositories.shared_sql import Count, Many, Operation, Record, Row, Rows, SqlDatabase, id_text
+from jikko.repositories.shared_sql import Count, Many, Operation, Record, Row, Rows, SqlDatabase, id_text, written
 from jikko.values import Json
 
 T = TypeVar("T")
@@ -206,14 +206,11 @@ class AppStore:
         """The keys of all apps that have a hint."""
         return _KEYS.records(await self._sql.rows(_KEYS_LIKE, hint=hint))
 
-    async def note_uses(self, used: Mapping[bytes, float]) -> None:
+    @written
+    def note_uses(self, used: Mapping[bytes, float]) -> Operation[None]:
         """Keep when keys were used last, by their digests. Those that are gone are passed over."""
-
-        def note() -> Operation[None]:
-            # In one order, so that two servers do not wait for each other.
-            yield Many(_NOTE_USE, [{"digest": digest, "at": used[digest]} for digest in sorted(used)])
-
-        await self._sql.write(note)
+        # In one order, so that two servers do not wait for each other.
+        yield Many(_NOTE_USE, [{"digest": digest, "at": used[digest]} for digest in sorted(used)])
 
     async def delete_key(self, app_id: str, key_id: str) -> bool:
         def delete() -> Operation[bool]:

@@ -1,14 +1,27 @@
 """Call-backs."""
 
-from __future__ import annotations  # operations are functions that are made for each call
+from __future__ import annotations
 
 import math
 from typing import Any, Final
 
-from jikko.ports.stores.callback_store import Callback
-from jikko.repositories.callback_states import DELIVERED, NUMBERS, PENDING, RUN_GOES_ON, STATES
+from jikko.ports.stores.callback_store import Callback, CallbackState
 from jikko.repositories.record_table import RecordTable
 from jikko.repositories.shared_sql import Operation, Row, SqlDatabase
+
+PENDING: Final = 0
+DELIVERED: Final = 1
+RUN_GOES_ON: Final = 3
+"""Pending too, but its run has not ended: in no index, so that it costs nothing to look for what is due."""
+
+STATES: Final[dict[int, CallbackState]] = {
+    PENDING: "pending",
+    DELIVERED: "delivered",
+    2: "failed",
+    RUN_GOES_ON: "pending",
+}
+NUMBERS: Final[dict[CallbackState, int]] = {"pending": PENDING, "delivered": DELIVERED, "failed": 2}
+
 
 _TABLE: Final = RecordTable("callbacks", Callback, codecs={"state": (NUMBERS.__getitem__, STATES.__getitem__)})
 # From receiver to receiver, and of each only a few: what waits behind them costs nothing, however much it is. A

@@ -6,7 +6,7 @@ from typing import Final
 
 from jikko.ports.stores.console_store import ConsoleSession, ConsoleTicket, ConsoleToken
 from jikko.repositories.record_table import RecordTable
-from jikko.repositories.shared_sql import Count, Operation, Row, SqlDatabase
+from jikko.repositories.shared_sql import Count, Operation, Row, SqlDatabase, written
 
 _TOKENS: Final = RecordTable("console_tokens", ConsoleToken, columns={"id": "token_id"})
 _SESSIONS: Final = RecordTable("console_sessions", ConsoleSession)
@@ -44,37 +44,28 @@ class ConsoleStore:
     async def token_of(self, digest: bytes) -> ConsoleToken | None:
         return _TOKENS.found(await self._sql.row(_TOKENS.select(_OF_DIGEST), digest=digest))
 
-    async def delete_token(self, token_id: str) -> bool:
+    @written
+    def delete_token(self, token_id: str) -> Operation[bool]:
         """Remove a token, and the sessions that it began. Returns whether there was one."""
-
-        def delete() -> Operation[bool]:
-            yield Count(_END_SESSIONS, id=token_id)
-            return bool((yield Count(_DELETE_TOKEN, id=token_id)))
-
-        return await self._sql.write(delete)
+        yield Count(_END_SESSIONS, id=token_id)
+        return bool((yield Count(_DELETE_TOKEN, id=token_id)))
 
     async def note_use(self, token_id: str, at: float) -> None:
         await self._sql.count(_NOTE_USE, id=token_id, at=at)
 
-    async def forget_expired(self, now: float) -> int:
+    @written
+    def forget_expired(self, now: float) -> Operation[int]:
         """Remove tokens that have expired, and the sessions that they began. Returns how many tokens."""
+        removed = 0
+        for statement in _FORGET_EXPIRED:
+            removed = yield Count(statement, now=now)
+        return removed
 
-        def forget() -> Operation[int]:
-            removed = 0
-            for statement in _FORGET_EXPIRED:
-                removed = yield Count(statement, now=now)
-            return removed
-
-        return await self._sql.write(forget)
-
-    async def add_session(self, session: ConsoleSession, *, oldest: float) -> None:
+    @written
+    def add_session(self, session: ConsoleSession, *, oldest: float) -> Operation[None]:
         """Keep a session, and forget those that began before ``oldest``."""
-
-        def add() -> Operation[None]:
-            yield Count(_FORGET_SESSIONS, oldest=oldest)
-            yield from _SESSIONS.add([session])
-
-        await self._sql.write(add)
+        yield Count(_FORGET_SESSIONS, oldest=oldest)
+        yield from _SESSIONS.add([session])
 
     async def session(self, digest: bytes) -> ConsoleSession | None:
         return _SESSIONS.found(await self._sql.row(_SESSIONS.select(_OF_DIGEST), digest=digest))
@@ -85,14 +76,11 @@ class ConsoleStore:
     async def delete_session(self, digest: bytes) -> bool:
         return await self._sql.count(_DELETE_SESSION, digest=digest) > 0
 
-    async def add_ticket(self, ticket: ConsoleTicket, *, now: float) -> None:
+    @written
+    def add_ticket(self, ticket: ConsoleTicket, *, now: float) -> Operation[None]:
         """Keep a ticket, and forget those whose time is up."""
-
-        def add() -> Operation[None]:
-            yield Count(_FORGET_TICKETS, now=now)
-            yield from _TICKETS.add([ticket])
-
-        await self._sql.write(add)
+        yield Count(_FORGET_TICKETS, now=now)
+        yield from _TICKETS.add([ticket])
 
     async def take_ticket(self, digest: bytes, *, now: float) -> ConsoleTicket | None:
         """A ticket whose time is not up. It is gone then: of two who take it one gets it."""

@@ -9,7 +9,7 @@ from typing import Final
 from jikko.ports.stores.messages import Conversation, ConversationQuery, ConversationVariable, Feedback, Message, Opened
 from jikko.ports.stores.projections import TurnBegan
 from jikko.repositories import APP, OF_APP, row_reader
-from jikko.repositories.answer_columns import json_text
+from jikko.repositories.row_reader import json_text
 from jikko.repositories.shared_sql import Count, Operation, Row, Rows, SqlDatabase, id_text
 from jikko.values import Json
 

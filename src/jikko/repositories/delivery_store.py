@@ -1,14 +1,12 @@
 """Deliveries. Those that start a run are added with it: see ``DeliveryReceived``."""
 
-from __future__ import annotations  # operations are functions that are made for each call
-
 import math
 from collections.abc import Sequence
 from typing import Any, Final
 
-from jikko.ports.stores.delivery_store import Delivery, Place
+from jikko.ports.stores.trigger_store import Delivery, Place
 from jikko.repositories.record_table import RecordTable
-from jikko.repositories.shared_sql import Count, Operation, SqlDatabase, StoredId, stored_id
+from jikko.repositories.shared_sql import Count, Operation, SqlDatabase, StoredId, stored_id, written
 
 _TABLE: Final = RecordTable(
     "deliveries",
@@ -71,19 +69,16 @@ class DeliveryStore:
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
 
-    async def add(self, delivery: Delivery, *, since: float, most: int) -> None:
+    @written
+    def add(self, delivery: Delivery, *, since: float, most: int) -> Operation[None]:
         """Keep one that starts no run, unless there are enough. Durable when this returns.
 
         Args:
             since: Those of the same trigger and verdict that were received earlier are removed.
             most: How many of them are kept.
         """
-
-        def add() -> Operation[None]:
-            yield Count(FORGET, trigger_id=delivery.trigger_id, verdict=delivery.verdict, since=since)
-            yield Count(ADD, most=most, **_TABLE.values(delivery))
-
-        await self._sql.write(add)
+        yield Count(FORGET, trigger_id=delivery.trigger_id, verdict=delivery.verdict, since=since)
+        yield Count(ADD, most=most, **_TABLE.values(delivery))
 
     async def find(self, delivery_id: str) -> Delivery | None:
         """One delivery. ``delivery_id`` in any case."""

@@ -9,7 +9,7 @@ from typing import Final
 from jikko.errors import Conflict
 from jikko.ports.stores.file_index import NOTHING_KEPT, Expired, FileTotals, Kept, Origin, StoredFile
 from jikko.repositories.record_table import RecordTable
-from jikko.repositories.shared_sql import Operation, Rows, SqlDatabase, id_text
+from jikko.repositories.shared_sql import Operation, Rows, SqlDatabase, id_text, written
 
 _ORIGINS: Final[tuple[Origin, ...]] = ("upload", "node")
 """What the numbers in ``files.origin`` mean."""
@@ -96,14 +96,11 @@ class FileIndex:
 
         return await self._sql.write(expire)
 
-    async def forget_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> Expired:
+    @written
+    def forget_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> Operation[Expired]:
         """Forget files of an end user. Returns as ``expire`` does."""
-
-        def forget() -> Operation[Expired]:
-            rows = yield Rows(_OF_USER, app_id=app_id, end_user_id=end_user_id.lower(), limit=limit)
-            return (yield from _forget([id_text(row[0]) for row in rows], math.inf))
-
-        return await self._sql.write(forget)
+        rows = yield Rows(_OF_USER, app_id=app_id, end_user_id=end_user_id.lower(), limit=limit)
+        return (yield from _forget([id_text(row[0]) for row in rows], math.inf))
 
     async def totals(self) -> FileTotals:
         """How many files there are, and of what size. Looks at each."""

@@ -1,11 +1,9 @@
 """The storage of plugins."""
 
-from __future__ import annotations  # operations are functions that are made for each call
-
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol, TypeVar
 
-from jikko.repositories.shared_sql import Count, Operation, Record, Row
+from jikko.repositories.shared_sql import Count, Operation, Record, Row, written
 
 T = TypeVar("T")
 _TABLE: Final = "[sqlite: kept][postgres: plugin_storage]"
@@ -61,7 +59,8 @@ class PluginStorage:
         row = await self._sql.row(_GET, plugin=plugin, app_id=app_id, key=key)
         return None if row is None else bytes(row[0])
 
-    async def set(self, app_id: str, plugin: str, key: str, value: bytes, *, most: int) -> None:
+    @written
+    def set(self, app_id: str, plugin: str, key: str, value: bytes, *, most: int) -> Operation[None]:
         """Keep a value. Durable when it returns. ``most``: bytes that all values and keys of the plugin may have, of
         all apps.
 
@@ -69,16 +68,12 @@ class PluginStorage:
             StorageFull: They would have more; nothing was kept.
             StoreUnavailable: It cannot be written.
         """
-
-        def keep() -> Operation[None]:
-            yield Row(_IN_TURN, plugin=plugin)
-            [others] = yield Row(_USED, plugin=plugin, app_id=app_id, key=key)
-            used = others + len(value) + len(key.encode())
-            if used > most:
-                raise StorageFull(f"The plugin {plugin} may keep {most} bytes; this would be {used}.")
-            yield Count(_SET, plugin=plugin, app_id=app_id, key=key, value=value)
-
-        await self._sql.write(keep)
+        yield Row(_IN_TURN, plugin=plugin)
+        [others] = yield Row(_USED, plugin=plugin, app_id=app_id, key=key)
+        used = others + len(value) + len(key.encode())
+        if used > most:
+            raise StorageFull(f"The plugin {plugin} may keep {most} bytes; this would be {used}.")
+        yield Count(_SET, plugin=plugin, app_id=app_id, key=key, value=value)
 
     async def delete(self, app_id: str, plugin: str, key: str) -> bool:
         """Remove a value, and say whether there was one. Raises ``StoreUnavailable``: it cannot be written."""

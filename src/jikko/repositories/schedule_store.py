@@ -5,9 +5,9 @@ from __future__ import annotations  # operations are functions that are made for
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from jikko.ports.stores.schedule_store import DueState, DueTime, ScheduleState
+from jikko.ports.stores.trigger_store import DueState, DueTime, ScheduleState
 from jikko.repositories.record_table import RecordTable
-from jikko.repositories.shared_sql import Count, Operation, SqlDatabase
+from jikko.repositories.shared_sql import Count, Operation, SqlDatabase, written
 
 _STATES: Final = RecordTable("schedules", ScheduleState)
 _TIMES: Final = RecordTable("due_times", DueTime, blanks=["run_id"])
@@ -63,7 +63,10 @@ class ScheduleStore:
         """Those of some triggers that are schedules, in no order."""
         return _STATES.records(await self._sql.rows(_OF_TRIGGERS, ids=list(trigger_ids)))
 
-    async def save(self, state: ScheduleState, times: Sequence[DueTime] = (), *, forget_before: float = 0.0) -> bool:
+    @written
+    def save(
+        self, state: ScheduleState, times: Sequence[DueTime] = (), *, forget_before: float = 0.0
+    ) -> Operation[bool]:
         """Keep how far a schedule is, and what became of due times, together. Durable when it returns.
 
         A due time that was started stays as it is.
@@ -74,15 +77,11 @@ class ScheduleStore:
         Returns:
             Whether it was kept. ``False``: the schedule is gone, or was changed meanwhile (``changed_at``).
         """
-
-        def save() -> Operation[bool]:
-            kept: int = yield Count(_SAVE, **_STATES.values(state))
-            yield from _put(times)
-            if forget_before:
-                yield Count(FORGET, id=state.trigger_id, before=forget_before)
-            return bool(kept)
-
-        return await self._sql.write(save)
+        kept: int = yield Count(_SAVE, **_STATES.values(state))
+        yield from _put(times)
+        if forget_before:
+            yield Count(FORGET, id=state.trigger_id, before=forget_before)
+        return bool(kept)
 
     async def rouse(self, trigger_ids: Collection[str], at: float = 0.0) -> None:
         """Have schedules looked at from a time on, if they are not to be earlier."""

@@ -25,9 +25,9 @@ it may begin anew if the database asks for it, so whatever it changes outside of
 """
 
 import re
-from collections.abc import Awaitable, Callable, Generator, Hashable, Mapping, Sequence
-from functools import lru_cache
-from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable, Mapping, Sequence
+from functools import lru_cache, partial
+from typing import Any, Concatenate, Final, Literal, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -302,3 +302,28 @@ class SqlDatabase(Protocol):
     @property
     def sql(self) -> Sql:
         """Takes their statements."""
+
+
+class _Writing(Protocol):
+    def write(self, operation: Callable[[], Operation[T]]) -> Awaitable[T]: ...
+
+
+class _Repository(Protocol):
+    @property
+    def _sql(self) -> _Writing: ...
+
+
+R = TypeVar("R", bound=_Repository)
+P = ParamSpec("P")
+
+
+def written(
+    operation: Callable[Concatenate[R, P], Operation[T]],
+) -> Callable[Concatenate[R, P], Coroutine[Any, Any, T]]:
+    """Make a method of a repository of its operation: see ``Sql.write``."""
+
+    async def method(repository: R, /, *args: P.args, **values: P.kwargs) -> T:
+        return await repository._sql.write(partial(operation, repository, *args, **values))
+
+    method.__name__, method.__qualname__, method.__doc__ = operation.__name__, operation.__qualname__, operation.__doc__
+    return method

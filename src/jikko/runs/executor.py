@@ -18,10 +18,10 @@ from jikko.log_context import LogContext, log_context
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Refusals
 from jikko.ports.measures import RunMeasures
+from jikko.ports.moderation import TextGuard
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import RunStore, Withdrawal
-from jikko.ports.text_guard import TextGuard
 from jikko.record import RunRecord
 from jikko.runs.admission import Admission
 from jikko.runs.endings import given_up

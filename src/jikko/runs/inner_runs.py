@@ -13,7 +13,7 @@ from jikko.apps.versions import Workflow, Workflows
 from jikko.errors import JikkoError, KeyTaken, RunLeft
 from jikko.events import RunFinished, RunPaused
 from jikko.nodes.flow.human_input import HumanInput
-from jikko.ports.app_calls.inner_workflows import InnerApp, InnerCall, InnerInput, InnerOutcome, InnerRefused
+from jikko.ports.app_calls import InnerApp, InnerCall, InnerInput, InnerOutcome, InnerRefused
 from jikko.ports.clock import Clock
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.projections import KeyClaim

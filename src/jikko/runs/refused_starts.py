@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from jikko.concurrency.background_tasks import start_task
 from jikko.errors import LogConflict, StartRefused, StoreUnavailable
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Refusals
@@ -116,9 +117,7 @@ class RefusedStarts:
     def _have_settled(self, given: RefusedAppend) -> None:
         self.tell(given.append.run_id)
         if self._refusals is not None:
-            noting = asyncio.get_running_loop().create_task(self._refusals.add(given.append.run_id))
-            self._noting.add(noting)
-            noting.add_done_callback(self._noting.discard)
+            start_task(self._refusals.add(given.append.run_id), self._noting)
         run_id = given.append.run_id
         task = asyncio.get_running_loop().create_task(self._settle(given))
         self._settling[run_id] = task

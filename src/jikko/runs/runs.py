@@ -20,11 +20,11 @@ from jikko.log_context import log_context
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster, Refusals
 from jikko.ports.measures import RunMeasures
+from jikko.ports.moderation import TextGuard
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.projections import Projection
 from jikko.ports.stores.run_store import RunStore
-from jikko.ports.text_guard import TextGuard
 from jikko.record import RunIdentity, RunRecord
 from jikko.repositories.app_store import AppStore
 from jikko.runs.admission import Admission

@@ -2,8 +2,8 @@
 
 from msgspec import Struct
 
-from jikko.ports.stores.delivery_store import Delivery
 from jikko.ports.stores.projections import CallbackRequest, DeliveryReceived, KeyClaim, Projection
+from jikko.ports.stores.trigger_store import Delivery
 
 
 class StartOptions(Struct, frozen=True, kw_only=True):

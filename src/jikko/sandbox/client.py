@@ -20,9 +20,8 @@ from jikko.sandbox.wire import BadReply, parse_reply
 from jikko.values import Json
 
 if TYPE_CHECKING:
-    from jikko.sandbox.compiled_templates import TemplateKey
     from jikko.sandbox.fork_server_client import ForkServerClient
-    from jikko.sandbox.programs import Programs
+    from jikko.sandbox.programs import Programs, TemplateKey
 
 _LANGUAGES: Final = ("python3", "javascript")
 _KINDS: Final = (CODE_ERROR, LIMIT_ERROR, RESULT_ERROR)

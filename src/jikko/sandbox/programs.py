@@ -4,12 +4,12 @@ import asyncio
 import logging
 import signal
 import time
-from typing import Final
+from collections import OrderedDict
+from typing import Final, TypeAlias
 
 from jikko.ports.sandbox import SandboxFailure, SendForProgram
 from jikko.sandbox.child import Child, ChildFailed, ChildReply, Ended
 from jikko.sandbox.clients import MODULES
-from jikko.sandbox.compiled_templates import CompiledTemplates, TemplateKey
 from jikko.sandbox.fork_server_client import ForkServerClient, ForkServerGone
 from jikko.sandbox.fork_servers import ForkServers
 from jikko.sandbox.languages.failure import LIMIT_ERROR
@@ -17,6 +17,39 @@ from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.packages.installed import PackageFolder
 from jikko.sandbox.unavailable import unavailable
 from jikko.sandbox.wire import BadReply, pack
+
+TemplateKey: TypeAlias = tuple[str, bytes]
+"""An app, and the digest of a template of it."""
+_CACHED_TEMPLATES: Final = 1024
+_CACHED_BYTES: Final = 32 << 20
+
+
+class CompiledTemplates:
+    """What children made of templates, kept as bytes that this process never looks into.
+
+    An entry comes from a child that had this very template and app, and goes only to such children again. So a
+    program that breaks out of Jinja2 can at most spoil itself.
+    """
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[tuple[str, TemplateKey], bytes] = OrderedDict()
+        self._size = 0
+
+    def get(self, version: str, key: TemplateKey) -> bytes:
+        entry = self._entries.get((version, key), b"")
+        if entry:
+            self._entries.move_to_end((version, key))
+        return entry
+
+    def put(self, version: str, key: TemplateKey, block: bytes) -> None:
+        if (version, key) in self._entries:
+            return
+        self._entries[version, key] = block
+        self._size += len(block)
+        while self._size > _CACHED_BYTES or len(self._entries) > _CACHED_TEMPLATES:
+            _, dropped = self._entries.popitem(last=False)
+            self._size -= len(dropped)
+
 
 _log = logging.getLogger(__name__)
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from jikko.cluster.data_folder_lock import Hold
+from jikko.concurrency.background_tasks import start_task
 from jikko.errors import InvalidSettings
 
 log = logging.getLogger(__name__)
@@ -38,9 +39,7 @@ class OperatorFileReload:
             signal.signal(self._number, signal.SIG_IGN)
 
     def _on_signal(self) -> None:
-        task = self._loop.create_task(self._read_again())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        start_task(self._read_again(), self._tasks)
 
     async def _read_again(self) -> None:
         try:

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import click
 
-from jikko.cluster.channel import Channel
-from jikko.cluster.cluster_messages import Assembled, Begin, Measure, Measured, Message, Serving
+from jikko.cluster.cluster_messages import Assembled, Begin, Channel, Measure, Measured, Message, Serving
 from jikko.cluster.data_folder_lock import Hold
 from jikko.cluster.hub import Hub
 from jikko.cluster.server_names import new_server_name

@@ -14,8 +14,7 @@ from pathlib import Path
 import click
 
 from jikko.assemble import assemble
-from jikko.cluster.channel import Channel
-from jikko.cluster.cluster_messages import Assembled, Begin, Serving
+from jikko.cluster.cluster_messages import Assembled, Begin, Channel, Serving
 from jikko.cluster.workers import WorkerCluster
 from jikko.concurrency.shutdown import STEP_SECONDS, leaving
 from jikko.errors import JikkoError

@@ -10,7 +10,7 @@ import time
 from asyncio.subprocess import Process
 from typing import Self
 
-from jikko.cluster.channel import Channel
+from jikko.cluster.cluster_messages import Channel
 from jikko.settings import Settings
 
 _TOO_SOON = 5.0

@@ -1,22 +1,21 @@
 """The columns of a run that every append writes: the same in all databases."""
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
 
-from jikko.event_parts import Exceptions, FailedNode
 from jikko.events import RunStatus
 from jikko.ports.stores.run_store import Append
-from jikko.record import RunIdentity, RunRecord
+from jikko.record import COUNTS, PARTS, RunIdentity, RunRecord
 from jikko.values import encode_json
 
 STATUSES: Final[tuple[RunStatus, ...]] = ("running", "paused", "succeeded", "failed", "stopped", "partial-succeeded")
 """What the numbers in ``runs.status`` mean."""
 STATUS_NUMBERS: Final = {status: number for number, status in enumerate(STATUSES)}
 
-COUNTS: Final = ("total_tokens", "total_steps", "exceptions_count")
-VERDICT: Final = ("price", "failed_node", "exceptions")
+VERDICT: Final = ("price", *PARTS)
 """See ``verdict``."""
 TEXTS: Final = ("error", *VERDICT)
 MOVING: Final = (
@@ -31,8 +30,10 @@ PRICE: Final = MOVING.index("price")
 _AS_THEY_ARE: Final = {
     number: name for number, name in enumerate(MOVING) if name not in ("status", "log_end", *VERDICT)
 }
-_FAILED_NODE: Final = msgspec.json.Decoder(FailedNode)
-_EXCEPTIONS: Final = msgspec.json.Decoder(Exceptions)
+_counts: Final = attrgetter(*COUNTS)
+_parts: Final = attrgetter(*PARTS)
+_NO_PARTS: Final = (None,) * len(PARTS)
+_DECODERS: Final = {name: msgspec.json.Decoder(part) for name, part in PARTS.items()}
 
 
 def moving(batch: Append, text: Callable[[str], str]) -> tuple[Any, ...]:
@@ -45,9 +46,7 @@ def moving(batch: Append, text: Callable[[str], str]) -> tuple[Any, ...]:
         record.outputs,
         None if record.error is None else text(record.error),
         record.elapsed,
-        record.total_tokens,
-        record.total_steps,
-        record.exceptions_count,
+        *_counts(record),
         record.finished_at,
         record.wake_at,
         *(column and text(column) for column in verdict(record)),
@@ -70,22 +69,22 @@ def record_of(
     )
 
 
-def verdict(record: RunRecord) -> tuple[str | None, str | None, str | None]:
-    """The columns ``price, failed_node, exceptions`` of a run that has ended. Most runs have nothing to tell there."""
-    failed, exceptions = record.failed_node, record.exceptions
-    return (
-        f"{record.price} {record.currency}" if record.price else None,
-        None if failed is None else encode_json(failed).decode(),
-        None if exceptions is None else encode_json(exceptions).decode(),
-    )
+def verdict(record: RunRecord) -> tuple[str | None, ...]:
+    """The columns ``VERDICT`` of a run that has ended. Most runs have nothing to tell there."""
+    parts = _parts(record)
+    if parts != _NO_PARTS:
+        parts = tuple(None if part is None else encode_json(part).decode() for part in parts)
+    return (f"{record.price} {record.currency}" if record.price else None, *parts)
 
 
-def verdict_of(price: str | None, failed_node: str | None, exceptions: str | None) -> dict[str, Any]:
+def verdict_of(price: str | None, *parts: str | None) -> dict[str, Any]:
     """The fields of a record that these columns stand for."""
     amount, _, currency = (price or "").partition(" ")
     return {
         "price": amount,
         "currency": currency,
-        "failed_node": None if failed_node is None else _FAILED_NODE.decode(failed_node),
-        "exceptions": None if exceptions is None else _EXCEPTIONS.decode(exceptions),
+        **{
+            name: None if part is None else decoder.decode(part)
+            for (name, decoder), part in zip(_DECODERS.items(), parts, strict=True)
+        },
     }

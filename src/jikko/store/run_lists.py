@@ -1,12 +1,36 @@
-"""Lists of runs in both databases: their order, how much is looked at, and conditions."""
+"""Lists of runs in both databases: conditions that are put together, their order, and how much is looked at."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from msgspec import Struct
+
 from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import Bucket, RunCursor
-from jikko.store.condition import ALL, SqlCondition
 from jikko.store.run_columns import STATUSES
+
+
+class SqlCondition(Struct, frozen=True):
+    """A condition in SQL, with the values of its ``?`` in their order."""
+
+    text: str = "TRUE"
+    values: tuple[Any, ...] = ()
+
+    def __and__(self, other: "SqlCondition") -> "SqlCondition":
+        if self.text == "TRUE" or other.text == "TRUE":
+            return other if self.text == "TRUE" else self
+        return SqlCondition(f"{self.text} AND {other.text}", (*self.values, *other.values))
+
+
+ALL: Final = SqlCondition()
+"""What every row passes."""
+
+
+def numbered(sql: str) -> str:
+    """A statement as PostgreSQL takes it: with ``$1``, ``$2``, … where it has ``?``."""
+    first, *others = sql.split("?")
+    return first + "".join(f"${number}{part}" for number, part in enumerate(others, 1))
+
 
 NEWEST_FIRST: Final = "ORDER BY created_at DESC, key DESC"
 LOOKED_AT: Final = 5_000

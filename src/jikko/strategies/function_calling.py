@@ -47,7 +47,7 @@ from jikko.ports.tools import (
     ToolParameter,
 )
 from jikko.strategies.agent_log import AgentLog, metadata_of, times
-from jikko.values import Json, is_too_deep
+from jikko.values import Json, is_too_deep, json_value
 
 NAME: Final = "function_calling"
 _ROUNDS: Final = 3
@@ -252,10 +252,7 @@ def _without_pictures(message: PromptMessage) -> PromptMessage:
 def _names(allowed: Json) -> set[str]:
     """The tools that a list allows, which may be written as JSON, too, or be one name; none: all of them."""
     if isinstance(allowed, str):
-        try:
-            allowed = json.loads(allowed)
-        except (ValueError, RecursionError):
-            allowed = [allowed]
+        allowed = json_value(allowed, [allowed])
     listed = allowed if isinstance(allowed, list) else []
     return {name.strip() for name in listed if isinstance(name, str) and name.strip()}
 

@@ -14,7 +14,7 @@ from jikko.ports.agents import AgentFailure
 from jikko.ports.models import Chunk, PromptMessage
 from jikko.ports.stores.messages import Thought
 from jikko.strategies.app_agent import AgentRound, AppAgent, as_json, labels
-from jikko.values import Json, is_too_deep
+from jikko.values import Json, is_too_deep, json_value
 
 _WORDS: Final = ("thought:", "action:")
 """They vanish where they begin a word, in any case."""
@@ -138,12 +138,12 @@ def _of_block(block: str) -> Piece:
     inner = inner[match.end() :] if (match := _LANGUAGE.match(inner)) else inner
     if (action := action_of(inner)) is not None:
         return action
-    return inner.strip() if _parsed(inner) is not None else block
+    return inner.strip() if json_value(inner) is not None else block
 
 
 def action_of(text: str) -> ReActAction | None:
     """The action that a JSON object is: the key with ``input`` in it has the input, the other one the name."""
-    value = _parsed(text)
+    value = json_value(text)
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, dict):
@@ -153,13 +153,6 @@ def action_of(text: str) -> ReActAction | None:
     if not inputs or not names or not isinstance(value[names[0]], str) or is_too_deep(value):
         return None
     return ReActAction(value[names[0]], value[inputs[0]])
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
 
 
 _PROMPT: Final = """{{instruction}}

@@ -9,7 +9,7 @@ from typing import ClassVar, TypeAlias, TypeVar
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidSettings
-from jikko.ports.app_calls.served_apps import ServedApp
+from jikko.ports.served_apps import ServedApp
 from jikko.ports.tools import ToolName, ToolNotFound
 from jikko.repositories.app_store import AppStore
 from jikko.tools.tools_config import Auth, ToolProvider, ToolsFile, line_to_add

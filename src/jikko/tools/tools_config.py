@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from jikko.ports.app_calls.served_apps import ServedApp
 from jikko.ports.http import Pairs
+from jikko.ports.served_apps import ServedApp
 from jikko.ports.tools import ParameterForm, ToolName, ToolParameter
 from jikko.tools.openapi.openapi_document import RemoteOperation
 from jikko.values import Json

@@ -10,7 +10,7 @@ from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.expansion import names_in
 from jikko.dsl.fields import Fields
 from jikko.dsl.operator_file import OperatorFile, filled_in, read_operator_file
-from jikko.ports.app_calls.served_apps import ServedApp
+from jikko.ports.served_apps import ServedApp
 from jikko.tools.mcp.schema import read_tools
 from jikko.tools.openapi.openapi_document import read_document
 from jikko.tools.tools_config import (

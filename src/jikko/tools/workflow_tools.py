@@ -8,14 +8,7 @@ from msgspec.structs import replace
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.events import Usage
-from jikko.ports.app_calls.inner_workflows import (
-    MAX_DEPTH,
-    InnerApp,
-    InnerCall,
-    InnerInput,
-    InnerRefused,
-    InnerWorkflows,
-)
+from jikko.ports.app_calls import MAX_DEPTH, InnerApp, InnerCall, InnerInput, InnerRefused, InnerWorkflows
 from jikko.ports.tools import (
     Emit,
     FileMessage,

@@ -10,9 +10,8 @@ from jikko.apps.publishing import AppCatalog
 from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.errors import Conflict, JikkoError, LogDamaged, NotFound, StoreUnavailable
 from jikko.events import NodeStarted, RunRetried, RunStarted
-from jikko.ports.stores.delivery_store import Delivery, Place
 from jikko.ports.stores.run_store import RunStore
-from jikko.ports.stores.trigger_store import Trigger
+from jikko.ports.stores.trigger_store import Delivery, Place, Trigger
 from jikko.record import RunRecord
 from jikko.repositories.delivery_store import DeliveryStore
 from jikko.runs.activity import has_begun

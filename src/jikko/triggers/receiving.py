@@ -5,31 +5,31 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 
-from msgspec import Struct
+from msgspec import DecodeError, Struct
 from msgspec.structs import replace
 
 from jikko.apps.end_users import trigger_user
 from jikko.apps.versions import Workflows
-from jikko.dsl.webhook import WebhookConfig
-from jikko.errors import NotFound
+from jikko.concurrency.json_in_pieces import decode_strictly
+from jikko.dsl.webhook import JSON, MULTIPART, WebhookConfig, media_type
+from jikko.errors import BadRequest, NotFound, Unauthorized
 from jikko.ids import new_id
 from jikko.nodes.flow.trigger import Trigger as TriggerNode
 from jikko.ports.clock import Clock
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.files.file_types import best_type, extension_for
 from jikko.ports.stores.app_store import App
-from jikko.ports.stores.delivery_store import Delivery
 from jikko.ports.stores.projections import KeyClaim
-from jikko.ports.stores.trigger_store import Trigger
+from jikko.ports.stores.trigger_store import Delivery, Trigger
 from jikko.repositories.app_store import AppStore
 from jikko.repositories.delivery_store import DeliveryStore
 from jikko.runs.idempotency import IdempotentStarts, StartOutcome
 from jikko.runs.start_options import StartOptions
 from jikko.triggers.triggers import Triggers, webhook_options_of
-from jikko.triggers.verification import Verification
-from jikko.triggers.webhook_call import WebhookCall
+from jikko.triggers.verification import Verification, require_verified
+from jikko.triggers.webhook_call import MAX_BODY, WebhookCall, body_of, checked, headers_of, query_of
 from jikko.triggers.webhook_options import WebhookOptions
 from jikko.values import Json
 
@@ -233,3 +233,63 @@ def _is_text(start: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+class Foreseen(Struct, frozen=True, kw_only=True):
+    """What the server would do with a call."""
+
+    verdict: Literal["accepted", "duplicate", "refused"]
+    status: int
+    """Of the answer."""
+    reason: str = ""
+    """Why it would be refused."""
+    run_id: str = ""
+    """Of a duplicate: the run that an earlier call started."""
+    inputs: Mapping[str, object] = {}
+    """What the run would be given; of a form with files without the form, which is not read."""
+
+
+async def foresee(
+    webhooks: Webhooks,
+    webhook: Webhook,
+    headers: Mapping[str, str],
+    query: str,
+    body: bytes,
+    clock: Clock,
+) -> Foreseen:
+    """Return what the server would do with a call of the method that the node declares.
+    ``headers``: by names in lower case."""
+    options = webhooks.options(webhook.trigger, webhook.app.name)
+    how = options.verification
+    if len(body) > MAX_BODY:
+        return Foreseen(verdict="refused", status=413, reason=f"The body has more than {MAX_BODY} bytes.")
+    try:
+        if how is None:
+            call_id = headers.get("idempotency-key")
+        else:
+            call_id = require_verified(how, headers.get, body, clock(), by_body=options.by_body)
+        call = _read(webhook, headers, query, body)
+    except Unauthorized as error:
+        return Foreseen(verdict="refused", status=401, reason=str(error))
+    except BadRequest as error:
+        return Foreseen(verdict="refused", status=400, reason=str(error))
+    remembered = 0.0 if how is None else how.remembered
+    arrival = Arrival(
+        method=call.method, size=len(body), sender_id=known_by(how, call_id, call.body), remembered=remembered
+    )
+    run_id = await webhooks.known(webhook, arrival)
+    verdict: Literal["accepted", "duplicate"] = "duplicate" if run_id else "accepted"
+    return Foreseen(verdict=verdict, status=webhook.config.status, run_id=run_id, inputs=call.inputs["webhook_data"])
+
+
+def _read(webhook: Webhook, headers: Mapping[str, str], query: str, body: bytes) -> WebhookCall:
+    """Raises ``BadRequest``: the call cannot be read, or does not fit."""
+    kind = media_type(headers.get("content-type", ""))
+    try:
+        decoded = decode_strictly(body) if kind == JSON and body.strip() else None
+    except (DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(f"Invalid JSON body: {error}") from None
+    shown = headers_of((name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items())
+    content = {} if kind == MULTIPART else body_of(kind, body, decoded)
+    call = WebhookCall(method=webhook.config.method, headers=shown, query=query_of(query), body=content)
+    return checked(webhook.config, call)

@@ -9,13 +9,10 @@ from jikko.concurrency.run_in_thread import giving_way, run_in_thread
 from jikko.errors import InvalidParam, JikkoError, NotFound, StoreUnavailable
 from jikko.lang.cron import InvalidSchedule
 from jikko.ports.clock import Clock
-from jikko.ports.stores.schedule_store import DueTime, ScheduleState
-from jikko.ports.stores.trigger_store import Trigger
+from jikko.ports.stores.trigger_store import DueTime, ScheduleState, Trigger
 from jikko.repositories.schedule_store import ScheduleStore
-from jikko.triggers.due_times import DueTimes
-from jikko.triggers.planning import Overlap, between
-from jikko.triggers.schedule_options import OVERLAPS
-from jikko.triggers.workflow_schedule import Schedule, ScheduleReader
+from jikko.triggers.planning import DueTimes, Overlap, between
+from jikko.triggers.schedule_options import OVERLAPS, Schedule, ScheduleReader
 
 BY_HAND: Final = "by hand"
 """``DueTime.why`` of a run that was asked for now."""

@@ -1,6 +1,6 @@
 """The operator's options for a schedule, beside those of its workflow: entries of the triggers file."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final, cast, get_args
@@ -8,13 +8,16 @@ from typing import Any, Final, cast, get_args
 import msgspec
 from msgspec import Struct
 
+from jikko.apps.versions import Workflows
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
 from jikko.dsl.operator_file import OperatorFile, duration_of, read_operator_file
 from jikko.lang.cron import Every, zone_of
 from jikko.nodes.flow.schedule_node import recurrence_of, timezone_of
-from jikko.triggers.due_times import DueTimes
-from jikko.triggers.planning import Missed, Overlap, SchedulePolicy
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.trigger_store import Trigger
+from jikko.repositories.app_store import AppStore
+from jikko.triggers.planning import DueTimes, Missed, Overlap, SchedulePolicy, jitter_of
 from jikko.triggers.webhook_options import ID, is_of_webhook
 
 OPTIONS: Final = (
@@ -124,3 +127,53 @@ def _days(fields: Fields) -> list[tuple[date, date]]:
                 fields.problem(f"exclude[{index}]", "ends before it begins", "expected the first day first")
             found.append(days)
     return found
+
+
+class Schedule(Struct, frozen=True, kw_only=True):
+    """The schedule of a trigger."""
+
+    trigger: Trigger
+    app: App
+    config: Mapping[str, Any]
+    """Of the node."""
+    options: ScheduleOptions
+
+    @property
+    def name(self) -> str:
+        """As ``jikko triggers`` names it."""
+        return f"{self.app.name}/{self.trigger.node_id}"
+
+    @property
+    def offset(self) -> float:
+        """Seconds that it runs later than due."""
+        return jitter_of(self.trigger.id, self.options.policy.jitter)
+
+    @property
+    def due_times(self) -> DueTimes:
+        """When it is due. Raises ``InvalidSchedule``: the configuration is wrong."""
+        return self.options.due_times(self.config)
+
+
+class ScheduleReader:
+    """Reads schedules from the current versions of their apps."""
+
+    def __init__(
+        self, apps: AppStore, workflows: Workflows, options: Callable[[Trigger, str], ScheduleOptions]
+    ) -> None:
+        """``options``: those of a schedule, by its trigger and the name of its app."""
+        self._apps = apps
+        self._workflows = workflows
+        self._options = options
+
+    async def read(self, trigger: Trigger) -> Schedule | None:
+        """Return the schedule of a trigger; ``None`` if its app is gone, or the current version has no such node.
+        Raises ``JikkoError``: the version cannot be read."""
+        app = await self._apps.app(trigger.app_id)
+        if app is None:
+            return None
+        workflow = await self._workflows.get(app)
+        for node in workflow.document.nodes:
+            if node.id == trigger.node_id and node.type == "trigger-schedule":
+                options = self._options(trigger, app.name)
+                return Schedule(trigger=trigger, app=app, config=node.data, options=options)
+        return None

@@ -4,7 +4,6 @@ no I/O."""
 import base64
 import hashlib
 import hmac
-import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, Literal, TypeAlias
@@ -13,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jikko.errors import Unauthorized
+from jikko.values import json_value
 
 Encoding: TypeAlias = Literal["hex", "base64"]
 Scheme: TypeAlias = Literal["signature", "bearer", "basic"]
@@ -172,10 +172,7 @@ def challenge_of(how: Verification, query: Mapping[str, str], body: bytes | byte
             raise Unauthorized("The verify token is wrong.")
         return query.get("hub.challenge", "")
     if how.challenge == "slack" and b"url_verification" in body:
-        try:
-            asked = json.loads(body)
-        except (ValueError, RecursionError):
-            return None
+        asked = json_value(body)
         if isinstance(asked, dict) and asked.get("type") == "url_verification":
             return str(asked.get("challenge", ""))
     return None

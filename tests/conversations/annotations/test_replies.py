@@ -13,7 +13,7 @@ from jikko.ports.embeddings import EmbeddingRequest, Embeddings
 from jikko.ports.models import ModelFailure
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import AnnotationReply
-from jikko.providers.vectors.embedder import FakeEmbedder
+from jikko.providers.embedder import FakeEmbedder
 from tests.effort import PATIENCE
 from tests.store.in_memory import AnnotationsInMemory
 

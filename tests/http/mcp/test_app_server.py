@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from jikko.http.app import create_app
-from jikko.ports.app_calls.served_apps import ServedApp, ServedApps
+from jikko.ports.served_apps import ServedApp, ServedApps
 from jikko.tools.directory import ToolsDirectory
 from tests.acceptance.workflows import end, form, node, start
 from tests.conversations.chats import chat_app

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from jikko.event_parts import FailedNode
-from jikko.store.archive.archived_run import ArchivedRun, DamagedArchive
-from jikko.store.archive.parquet import ArchiveFile, check_of, encode
+from jikko.store.postgres.archive.objects import ArchivedRun, DamagedArchive
+from jikko.store.postgres.archive.parquet import ArchiveFile, check_of, encode
 from tests.contract.runs import Draft
 
 TEXTS = ["", "日本語 🧾", "\ue000\U0010ffff", "x" * 1_000_000, "\x01\x7f\u2028"]

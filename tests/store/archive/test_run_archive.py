@@ -20,9 +20,9 @@ from jikko.ports.stores.run_store import LogQuery
 from jikko.store.postgres.archive.archiving import PostgresArchiving
 from jikko.store.postgres.archive.objects import FOLDER, ArchiveObjects
 from jikko.store.postgres.archive.run_archive import _COLUMNS, RunArchive, _Object
-from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.run_store import PostgresRunStore
+from jikko.store.postgres.sql import id_column
 from tests.contract.runs import APP, OTHER_APP, Draft, node, paused, started
 from tests.files.buckets import Buckets
 from tests.files.memory_objects import MemoryObjects

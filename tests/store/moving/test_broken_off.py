@@ -7,7 +7,7 @@ import pytest
 
 from jikko.assemble import assemble
 from jikko.assemble.postgres.moving import move_to_postgres
-from jikko.cluster.move_mark import MoveMark
+from jikko.cluster.data_folder import MoveMark
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.settings import Settings
 from jikko.store.postgres.database import Postgres

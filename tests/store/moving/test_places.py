@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from jikko.assemble.postgres.moving import move_to_postgres
-from jikko.cluster.move_mark import MoveMark
+from jikko.cluster.data_folder import MoveMark
 from jikko.errors import InvalidParam, InvalidSettings
 from jikko.files.bucket import BucketBlobs
 from jikko.files.disk import DiskBlobs

@@ -25,14 +25,13 @@ from jikko.knowledge.service import Knowledge
 from jikko.knowledge.tags import Tags
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster, JobDue
-from jikko.ports.default_models import ModelPurpose
 from jikko.ports.http import HttpClient
-from jikko.ports.models import Models
+from jikko.ports.models import ModelPurpose, Models
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.rerank import Reranker
+from jikko.providers.classifiers import ProviderRerankers
 from jikko.providers.config import Providers
 from jikko.providers.provider_models import ProviderModels
-from jikko.providers.rerankers import ProviderRerankers
 from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
 from jikko.settings import Settings
 from jikko.values import Json

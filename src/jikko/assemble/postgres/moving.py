@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from jikko.assemble.postgres.folder_id import folder_id_of, known_folder_id
 from jikko.assemble.stores import contents_of_files
-from jikko.cluster.move_mark import MoveMark
+from jikko.cluster.data_folder import MoveMark
 from jikko.errors import InvalidSettings, JikkoError, StoreUnavailable
 from jikko.files.bucket import BucketBlobs
 from jikko.files.disk import DiskBlobs

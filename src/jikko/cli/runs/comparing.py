@@ -11,8 +11,7 @@ from jikko.cli.completion import complete_run
 from jikko.cli.options import with_assembly
 from jikko.cli.output import show_entry
 from jikko.exit_codes import ExitCode
-from jikko.proving.run_comparison import compare_runs
-from jikko.proving.run_difference import RunDifference
+from jikko.proving.run_difference import RunDifference, compare_runs
 from jikko.runs.reading.field_changes import ChangedField
 from jikko.runs.reading.short_ids import run_of
 from jikko.terminal_text import printable

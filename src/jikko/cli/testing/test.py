@@ -26,7 +26,7 @@ from jikko.embedded.evaluation import evaluated
 from jikko.exit_codes import ExitCode
 from jikko.proving.case_plan import CasePlan, read_plan
 from jikko.proving.coverage import Coverage
-from jikko.proving.recorded_answers import (
+from jikko.proving.recorded_case import (
     RecordedAnswers,
     encoded,
     is_replayed,

@@ -24,7 +24,7 @@ from jikko.exit_codes import ExitCode, of_answer
 from jikko.ids import new_id
 from jikko.settings import Settings
 from jikko.terminal_text import harmless, printable
-from jikko.triggers.dry_run import foresee
+from jikko.triggers.receiving import foresee
 from jikko.triggers.verification import PRESETS, Verification, signed_headers, with_secrets
 
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

@@ -10,13 +10,13 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import NoRespondersError
 from nats.js.api import AccountInfo, StreamConfig
-from nats.js.client import JetStreamContext
 from nats.js.errors import APIError
 
 from jikko.cluster.nats.access import NatsAccess
 from jikko.cluster.nats.connecting import CONNECT_SECONDS, connected, try_to
 from jikko.cluster.nats.nats_refusals import COPIES, NATS_ERRORS, shown_servers, what_account_lacks, what_lacks
 from jikko.cluster.nats.streams import Names, queue_consumer, rate_stream, streams, waiting_consumer
+from jikko.concurrency.background_tasks import start_task
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidSettings
 from jikko.ports.addresses import nats_servers
@@ -226,11 +226,7 @@ class NatsLink:
 
     def tell(self, subject: str, body: bytes) -> None:
         """Send a message. It may be lost."""
-        work = self.client.publish(subject, body)
-        task = asyncio.get_running_loop().create_task(try_to(work))
-        # A task that nobody has may be collected before it is done.
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
+        start_task(try_to(self.client.publish(subject, body)), self._sending)
 
     def _lost(self) -> None:
         if not self._closing:
@@ -291,9 +287,3 @@ async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
         for task in left:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=_AGAIN_SECONDS)
-
-
-async def pull_no_more(pulling: JetStreamContext.PullSubscription | None) -> None:
-    """End a subscription: or what comes next would be sent to one that does not listen any more."""
-    if pulling is not None:
-        await try_to(pulling.unsubscribe())

@@ -6,7 +6,7 @@ import logging
 import math
 import secrets
 import time
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 import msgspec
@@ -29,9 +29,9 @@ from jikko.cluster.nats.nats_wire import (
     to_answer,
     to_parts,
 )
-from jikko.cluster.nats.orphan_queue import OrphanQueue, shares
+from jikko.cluster.nats.queues import OrphanQueue, WaitingQueue, shares
 from jikko.cluster.nats.streams import rate_name
-from jikko.cluster.nats.waiting_queue import WaitingQueue
+from jikko.concurrency.background_tasks import start_task
 from jikko.errors import StoreUnavailable
 from jikko.ports.cluster import (
     Answer,
@@ -176,7 +176,7 @@ class NatsCluster:
                 await message.respond(to_answer(None))
                 return
             if command is not None:
-                self._start(self._respond(message, command, member), self._listening)
+                start_task(self._respond(message, command, member), self._listening)
 
         try:
             await self._link.listen(names.ask(self.name), on_request)
@@ -186,14 +186,14 @@ class NatsCluster:
             await self._learn_of_others()
         except NATS_ERRORS as error:
             raise StoreUnavailable(f"NATS was lost while this server joined the others: {error}") from None
-        self._start(self._send_heartbeats(), self._listening)
-        self._start(self._look_who_is_gone(), self._listening)
+        start_task(self._send_heartbeats(), self._listening)
+        start_task(self._look_who_is_gone(), self._listening)
         await self._own_heartbeat_seen.wait()
         logger.info("this server is %s, one of %d", self.name, len(self.members()))
-        self._start(self._orphans.watch(), self._working)
-        self._start(self._lead.watch(), self._working)
-        self._start(self._waiting_runs.watch(), self._working)
-        self._start(member.offer_waiting(self._waiting_runs), self._listening)
+        start_task(self._orphans.watch(), self._working)
+        start_task(self._lead.watch(), self._working)
+        start_task(self._waiting_runs.watch(), self._working)
+        start_task(member.offer_waiting(self._waiting_runs), self._listening)
 
     async def attend(self) -> None:
         try:
@@ -201,7 +201,7 @@ class NatsCluster:
         except NATS_ERRORS as error:
             raise StoreUnavailable(f"NATS was lost while this process told the servers of itself: {error}") from None
         self._attends = True
-        self._start(self._send_heartbeats(), self._listening)
+        start_task(self._send_heartbeats(), self._listening)
 
     def leave(self) -> None:
         if self._leaving is None:
@@ -256,7 +256,7 @@ class NatsCluster:
 
     def offer(self, orphans: OrphanedRuns) -> None:
         if self._orphans is not None and orphans.holder and orphans.holder not in self._liveness.members:
-            self._start(self._orphans.put([orphans], once=secrets.token_hex(8)), self._listening)
+            start_task(self._orphans.put([orphans], once=secrets.token_hex(8)), self._listening)
 
     async def count(self, key: bytes, per_minute: int) -> int:
         return await count(self._link, key, per_minute)
@@ -360,7 +360,7 @@ class NatsCluster:
                 self._give_up(name)
                 assert self._orphans is not None
                 offered = self._orphans.put(shares(name, len(self.members())), once=str(beats))
-                self._start(offered, self._listening)
+                start_task(offered, self._listening)
             self._tell_count()
 
     def _tell_count(self) -> None:
@@ -386,8 +386,3 @@ class NatsCluster:
             await self._link.forget("ALIVE", self._link.names.alive(self.name))
         except NATS_ERRORS as error:
             logger.debug("NATS was not told that this server ends: %s", error)
-
-    def _start(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        among.add(task)
-        task.add_done_callback(among.discard)

@@ -16,8 +16,7 @@ from jikko.http.responses import SendableResponse
 from jikko.http.starts import START_ERRORS, start_options_of
 from jikko.ids import is_uuid
 from jikko.ports.stores.app_store import App
-from jikko.ports.stores.delivery_store import Place, Verdict
-from jikko.ports.stores.trigger_store import Trigger
+from jikko.ports.stores.trigger_store import Place, Trigger, Verdict
 from jikko.triggers.deliveries import DeliveryState, DeliveryView
 from jikko.values import Json, Moment, Uuid
 

@@ -13,7 +13,7 @@ from jikko.http.console.run_bodies import Run, run_body
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.queries import Id
 from jikko.http.responses import Response, SendableResponse
-from jikko.proving.run_comparison import compare_runs
+from jikko.proving.run_difference import compare_runs
 from jikko.proving.saved_case import as_test_file, require_testable, saved_case
 from jikko.runs.reading.field_changes import Change, ChangedField
 from jikko.values import Json, encode_json

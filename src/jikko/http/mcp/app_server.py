@@ -31,7 +31,7 @@ from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse
 from jikko.http.routes.conversations.turn_routes import fold_of
 from jikko.http.starts import promised, starting
-from jikko.ports.app_calls.served_apps import ServedApp
+from jikko.ports.served_apps import ServedApp
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
 from jikko.runs.runs import StartRequest

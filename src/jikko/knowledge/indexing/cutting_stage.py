@@ -12,9 +12,8 @@ from jikko.ids import new_id
 from jikko.knowledge.indexing.nodes import estimated_tokens
 from jikko.knowledge.texts.rules import ProcessRule
 from jikko.knowledge.texts.segment_texts import DraftSegment, drafts
-from jikko.ports.default_models import DefaultModels
 from jikko.ports.files.documents import DocumentReader
-from jikko.ports.models import ModelFailure, ModelRequest, Models, PromptMessage
+from jikko.ports.models import DefaultModels, ModelFailure, ModelRequest, Models, PromptMessage
 from jikko.ports.stores.knowledge.records import ChildChunk, Dataset, Document, Job, Segment
 
 _PAIR: Final = re.compile(r"Q\d+:\s*(.*?)\s*A\d+:\s*(.*?)\s*(?=Q\d+:|\Z)", re.DOTALL)

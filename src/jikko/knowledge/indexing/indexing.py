@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from jikko.concurrency.alarm import Alarm
+from jikko.concurrency.background_tasks import end_tasks
 from jikko.concurrency.run_in_thread import free_in_slices
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import JikkoError
@@ -113,9 +114,7 @@ class Indexing:
                     return
                 _, running = await asyncio.wait(running, timeout=_TRY_AGAIN, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await end_tasks(running)
 
     async def _perform(self, stores: KnowledgeStores, job: Job) -> None:
         """Do one job. Never raises."""

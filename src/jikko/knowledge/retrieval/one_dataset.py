@@ -7,20 +7,61 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
+from jikko.concurrency.background_tasks import end_tasks
 from jikko.errors import JikkoError
 from jikko.knowledge.metadata import in_order
 from jikko.knowledge.retrieval.external_search import ExternalKnowledge
 from jikko.knowledge.retrieval.metadata_conditions import meets
-from jikko.knowledge.retrieval.query_vectors import Query
 from jikko.knowledge.retrieval.ranking import Candidate, at_least, best_first, merged, weighted
 from jikko.knowledge.retrieval.retrieval_model import Reranking, RetrievalModel
 from jikko.knowledge.texts.words import asked_keywords, asked_words, cutter
+from jikko.ports.embeddings import Embedder, EmbeddingRequest
 from jikko.ports.knowledge import FoundChild, Hit, MetadataFilter, SearchFailure
-from jikko.ports.models import ModelFailure
+from jikko.ports.models import ModelFailure, ModelUsage
 from jikko.ports.rerank import Reranker, RerankRequest
 from jikko.ports.stores.knowledge.records import Dataset, Document
 from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores
 from jikko.repositories.knowledge.segment_repository import Found, Visible
+
+
+class Query:
+    """One text that is looked for."""
+
+    def __init__(self, text: str, embedder: Embedder, *, app_id: str = "", run_id: str = "") -> None:
+        self.text = text
+        self.app_id = app_id
+        self.run_id = run_id
+        self._embedder = embedder
+        self._vectors: dict[str, asyncio.Task[bytes]] = {}
+        self.usages: list[ModelUsage] = []
+        """What the models used that made its vectors."""
+
+    async def vector(self, made_by: str) -> bytes:
+        """Its vector by a model (``embedder_name``): 32-bit floats. Raises ``ModelFailure``: there is none."""
+        task = self._vectors.get(made_by)
+        if task is None:
+            task = self._vectors[made_by] = asyncio.create_task(self._embed(made_by))
+        return await task
+
+    async def _embed(self, made_by: str) -> bytes:
+        provider, _, model = made_by.partition("|")
+        answer = await self._embedder.embed(
+            EmbeddingRequest(
+                provider=provider,
+                model=model,
+                texts=(self.text,),
+                purpose="query",
+                app_id=self.app_id,
+                run_id=self.run_id,
+            )
+        )
+        self.usages.append(answer.usage)
+        return answer.vectors[0].tobytes()
+
+    async def close(self) -> None:
+        """End what has no waiter any more."""
+        await end_tasks(self._vectors.values())
+
 
 MAX_FOUND: Final = 100
 """Results of one search, whatever ``top_k`` says."""

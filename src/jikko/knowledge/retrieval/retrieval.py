@@ -14,8 +14,7 @@ from msgspec.structs import replace
 from jikko.dsl.encrypted_ids import DecryptionUnavailable, plain_id
 from jikko.errors import JikkoError
 from jikko.ids import is_uuid
-from jikko.knowledge.retrieval.one_dataset import DatasetSearch
-from jikko.knowledge.retrieval.query_vectors import Query
+from jikko.knowledge.retrieval.one_dataset import DatasetSearch, Query
 from jikko.knowledge.retrieval.ranking import Candidate, at_least, best_first, hits_of, keyword_likeness, weighted
 from jikko.knowledge.retrieval.retrieval_model import RetrievalModel, retrieval_model_of
 from jikko.knowledge.texts.words import cutter

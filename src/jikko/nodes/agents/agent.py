@@ -7,14 +7,13 @@ from msgspec.structs import replace
 
 from jikko.diagnostics.translations import worded
 from jikko.dsl.fields import Fields
-from jikko.nodes.agents.agent_outputs import AgentOutputs
+from jikko.nodes.agents.agent_outputs import AgentOutputs, Masks
 from jikko.nodes.agents.agent_parameters import AgentParameter, Missing, model_of, tools_of
 from jikko.nodes.agents.app_history import message_as_text, messages_with_calls
 from jikko.nodes.agents.host import NodeHost
-from jikko.nodes.agents.masks import Masks
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.model.chat_memory import Memory, MemoryText, prompt_messages
-from jikko.nodes.model.model_config import ModelConfig
+from jikko.nodes.model.model_call import ModelConfig
 from jikko.nodes.model.vision import Vision, all_media, files_in
 from jikko.nodes.node_context import AgentContext
 from jikko.nodes.tools.conversion import NotConvertible, converted

@@ -16,7 +16,7 @@ from jikko.nodes.node_context import Variables
 from jikko.ports.agents import AgentModel, AgentTool
 from jikko.ports.models import Mode, ModelFailure, Models
 from jikko.ports.tools import ToolName, ToolNotFound, Tools, tool_name
-from jikko.values import UNSET, Json, Selector, encode_json
+from jikko.values import UNSET, Json, Selector, encode_json, json_value
 
 _KINDS: Final = ("mixed", "variable", "constant")
 _OF_APPS: Final = ("literal", "placeholders")
@@ -86,11 +86,8 @@ class AgentParameter(Struct, frozen=True):
             return self.text.to_text(variables)
         assert self.structured is not None
         written = self.structured.to_text(_Escaped(variables))
-        try:
-            return json.loads(written)
-        except (ValueError, RecursionError):
-            # A text with a variable between its quotes was no JSON text after all.
-            return written
+        # A text with a variable between its quotes was no JSON text after all.
+        return json_value(written, written)
 
 
 class _Escaped:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from jikko.nodes.model.chat_memory import MemoryText
 from jikko.ports.models import FunctionCall, PromptMessage
 from jikko.ports.stores.messages import Thought
-from jikko.values import Json
+from jikko.values import Json, json_value
 
 
 def messages_with_calls(said: MemoryText) -> Iterator[PromptMessage]:
@@ -53,8 +53,5 @@ def rounds_as_text(thoughts: Iterable[Thought]) -> Iterator[str]:
 
 
 def _object(text: str) -> dict[str, Json]:
-    try:
-        value = json.loads(text) if text else {}
-    except (ValueError, RecursionError):
-        return {}
+    value = json_value(text)
     return value if isinstance(value, dict) else {}

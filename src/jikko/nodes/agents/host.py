@@ -15,8 +15,7 @@ from jikko.events import Usage
 from jikko.nodes.flow.usage import total
 from jikko.nodes.node_context import AgentContext
 from jikko.nodes.tools.conversion import NotConvertible, converted
-from jikko.nodes.tools.tool_bounds import ToolBounds
-from jikko.nodes.tools.tool_outputs import stored_blob
+from jikko.nodes.tools.tool_outputs import ToolBounds, stored_blob
 from jikko.ports.agents import AgentLimits, LimitReached
 from jikko.ports.models import Chunk, Completion, FunctionCall, ModelRequest, ModelUsage
 from jikko.ports.tools import (

@@ -1,11 +1,10 @@
 """Operations of a Variable Assigner, version 2, by type. Source: docs/dify-behaviour.md, “Variable assigner”."""
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from jikko.diagnostics.diagnostic import Phrase
-from jikko.values import Json, is_too_deep
+from jikko.values import UNSET, Json, is_too_deep, json_value
 
 _NUMBERS: Final = frozenset({"number", "integer", "float"})
 _SCALARS: Final = _NUMBERS | {"string", "boolean", "object"}
@@ -68,11 +67,8 @@ def prepared(operation: str, kind: str, value: Json) -> Json:
         return None
     if operation == "set" and kind == "object" and isinstance(value, str):
         text = value
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
-            raise _invalid(text) from None
-        if is_too_deep(value):
+        value = json_value(text, UNSET)
+        if value is UNSET or is_too_deep(value):
             raise _invalid(text)
     if not _fits(operation, kind, value):
         raise _invalid(value)

@@ -13,8 +13,7 @@ from jikko.dsl.fields import Fields
 from jikko.masking import masked_forms
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.data.code_outputs import OutputCheck, OutputSpec, read_outputs
-from jikko.nodes.http.http_record import request_text
-from jikko.nodes.http.http_response import is_file, readable_size
+from jikko.nodes.http.http_response import is_file, readable_size, request_text
 from jikko.nodes.named_variables import NamedVariables, read_named, values_of
 from jikko.nodes.node_context import Context
 from jikko.ports.files.file_types import UNKNOWN, mime_type_of

@@ -1,6 +1,5 @@
 """The Loop node: runs its body again and again until a condition holds."""
 
-import json
 from collections.abc import Mapping
 from typing import ClassVar, Final, Self
 
@@ -15,7 +14,7 @@ from jikko.lang.variable_conditions import Case, VariableNotFound, evaluate_case
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result, RoundOutcome, Values
 from jikko.nodes.flow.usage import container_metadata, total
 from jikko.nodes.node_context import ContainerContext
-from jikko.values import UNSET, Json, Selector
+from jikko.values import UNSET, Json, Selector, json_value
 
 VARIABLE_TYPES = tuple("string number object boolean array[string] array[number] array[object] array[boolean]".split())
 _ELEMENTS: Final[Mapping[str, type | tuple[type, ...]]] = {
@@ -175,10 +174,7 @@ def _constant(kind: str, value: Json) -> Json:
     if kind in ("array[string]", "array[number]", "array[object]"):
         if not isinstance(value, str):
             return []
-        try:
-            loaded = json.loads(value)
-        except (ValueError, RecursionError):
-            return []
+        loaded = json_value(value)
         return loaded if isinstance(loaded, list) else []
     fits: dict[str, type | tuple[type, ...]] = {
         "string": str,
@@ -188,9 +184,6 @@ def _constant(kind: str, value: Json) -> Json:
         "array[boolean]": list,
     }
     if isinstance(value, str) and kind != "string":
-        try:
-            loaded = json.loads(value)
-        except (ValueError, RecursionError):
-            return value
+        loaded = json_value(value)
         return loaded if isinstance(loaded, fits[kind]) else value
     return value

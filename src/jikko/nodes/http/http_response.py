@@ -3,11 +3,11 @@
 import codecs
 from email.message import Message
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode, urlparse
 from uuid import uuid4
 
 from jikko.ports.files.file_types import best_type, extension_for, is_text, mime_type_of, stated_type
-from jikko.ports.http import HttpResponse
+from jikko.ports.http import HttpResponse, Pairs
 
 _TEXT_TYPES: Final = ("json", "xml", "javascript", "x-www-form-urlencoded", "yaml", "graphql")
 """Parts of the names of ``application/…`` types that are text."""
@@ -112,3 +112,24 @@ def _encoding(name: str) -> str | None:
     name = info.name.replace("-", "_")
     # Some codecs of Python turn bytes into bytes, or text into text.
     return None if not info._is_text_encoding or name in _NOT_FOR_TEXT else info.name
+
+
+def request_text(method: str, url: str, *, params: Pairs, headers: Pairs, masked_header: str | None, body: str) -> str:
+    """The text of a request. Raises ``ValueError``: the URL cannot be taken apart.
+
+    User and password in ``url`` are left out, and so are headers that the HTTP client adds; the ``masked_header`` has
+    asterisks. Source: docs/dify-behaviour.md, “HTTP request”.
+    """
+    parts = urlparse(url)
+    query = urlencode(params) if params else parts.query
+    lines = [
+        f"{method.upper()} {parts.path or '/'}{'?' if query else ''}{query} HTTP/1.1",
+        f"Host: {parts.netloc.rpartition('@')[2]}",
+    ]
+    for name, value in headers:
+        masked = masked_header is not None and name.lower() == masked_header.lower()
+        lines.append(f"{name}: {'*' * len(value) if masked else value}")
+    if body:
+        # Characters, not bytes: so does Dify.
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", body])

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from jikko.nodes.model.json_in_text import fenced_object
-from jikko.nodes.model.model_call import call
-from jikko.nodes.model.model_config import ModelConfig
+from jikko.nodes.model.model_call import ModelConfig, call
 from jikko.nodes.model.reasoning import without_reasoning
+from jikko.nodes.model.structured_output import fenced_object
 from jikko.nodes.node_context import Context
 from jikko.ports.knowledge import SearchedDataset
 from jikko.ports.models import FunctionTool, ModelRequest, ModelUsage, PromptMessage

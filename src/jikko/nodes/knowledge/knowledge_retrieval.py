@@ -12,8 +12,7 @@ from jikko.lang.templates import Template
 from jikko.lang.variables import Readable
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.knowledge.asking import called_dataset, chosen_dataset, implied_conditions
-from jikko.nodes.model.model_call import abilities
-from jikko.nodes.model.model_config import ModelConfig
+from jikko.nodes.model.model_call import ModelConfig, abilities
 from jikko.nodes.node_context import Context
 from jikko.nodes.secret_scan import SECRET_MESSAGE, contains_secret
 from jikko.ports.knowledge import Hit, MergedRanking, MetadataFilter, SearchedDataset, SearchFailure, SearchRequest

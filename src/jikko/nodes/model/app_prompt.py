@@ -14,7 +14,7 @@ from jikko.lang.render import to_text
 from jikko.nodes.masked_text import NOTHING, MaskedText
 from jikko.nodes.model.chat_memory import Memory, prompt_messages
 from jikko.nodes.model.llm_prompt import DraftMessage
-from jikko.nodes.model.model_config import ModelConfig
+from jikko.nodes.model.model_call import ModelConfig
 from jikko.nodes.model.vision import Vision, all_media
 from jikko.nodes.node_context import Context, Variables
 from jikko.ports.models import Media, Role

@@ -8,7 +8,7 @@ from msgspec import Struct
 from jikko.dsl.fields import Fields
 from jikko.lang.tokens import estimated
 from jikko.nodes.contract import NodeFailure
-from jikko.nodes.model.model_config import ModelConfig
+from jikko.nodes.model.model_call import ModelConfig
 from jikko.nodes.model.vision import Vision, all_media
 from jikko.nodes.node_context import Context
 from jikko.ports.models import Media, PromptMessage, Role

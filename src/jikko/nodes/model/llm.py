@@ -11,8 +11,14 @@ from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.masked_text import NOTHING, MaskedText
 from jikko.nodes.model.app_prompt import AppPrompt
 from jikko.nodes.model.llm_prompt import Prompt
-from jikko.nodes.model.model_call import abilities, call, recorded_prompts, recorded_source, without_unsupported
-from jikko.nodes.model.model_config import ModelConfig
+from jikko.nodes.model.model_call import (
+    ModelConfig,
+    abilities,
+    call,
+    recorded_prompts,
+    recorded_source,
+    without_unsupported,
+)
 from jikko.nodes.model.reasoning import Piece, ReasoningFilter, split_reasoning
 from jikko.nodes.model.structured_output import StructuredOutput
 from jikko.nodes.model.vision import Vision

@@ -11,7 +11,7 @@ from jikko.lang.templates import Template
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.masked_text import NOTHING, MaskedText
 from jikko.nodes.model.chat_memory import Memory, prompt_messages
-from jikko.nodes.model.model_config import ModelConfig
+from jikko.nodes.model.model_call import ModelConfig
 from jikko.nodes.model.vision import Vision, all_media, files_in
 from jikko.nodes.named_variables import NamedVariables, read_named, values_of
 from jikko.nodes.node_context import Context, Variables

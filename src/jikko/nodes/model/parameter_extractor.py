@@ -13,9 +13,15 @@ from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.masked_text import MaskedText
 from jikko.nodes.model.chat_memory import Memory
 from jikko.nodes.model.extracted_values import ExtractedParameter, InvalidExtraction, check_values, schema_of
-from jikko.nodes.model.json_in_text import first_object
-from jikko.nodes.model.model_call import abilities, call, recorded_prompts, recorded_source, without_unsupported
-from jikko.nodes.model.model_config import ModelConfig
+from jikko.nodes.model.model_call import (
+    ModelConfig,
+    abilities,
+    call,
+    recorded_prompts,
+    recorded_source,
+    without_unsupported,
+)
+from jikko.nodes.model.structured_output import first_object
 from jikko.nodes.model.vision import Vision, all_media
 from jikko.nodes.node_context import Context
 from jikko.ports.models import (

@@ -14,10 +14,16 @@ from jikko.lang.templates import Template
 from jikko.lang.tokens import estimated
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.model.chat_memory import Memory
-from jikko.nodes.model.json_in_text import fenced_object
-from jikko.nodes.model.model_call import abilities, call, recorded_prompts, recorded_source, without_unsupported
-from jikko.nodes.model.model_config import ModelConfig
+from jikko.nodes.model.model_call import (
+    ModelConfig,
+    abilities,
+    call,
+    recorded_prompts,
+    recorded_source,
+    without_unsupported,
+)
 from jikko.nodes.model.reasoning import without_reasoning
+from jikko.nodes.model.structured_output import fenced_object
 from jikko.nodes.model.vision import Vision, all_media
 from jikko.nodes.node_context import Context, Variables
 from jikko.ports.models import Completion, Media, ModelFailure, ModelRequest, ModelUsage, PromptMessage

@@ -1,11 +1,10 @@
 """Values of parameters as the types that tools declare. Source: docs/dify-behaviour.md, “Tool parameters”."""
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from jikko.ports.tools import ToolParameter
-from jikko.values import Json, is_too_deep
+from jikko.values import Json, is_too_deep, json_value
 
 _TRUE: Final = frozenset({"true", "yes", "y", "1"})
 _FALSE: Final = frozenset({"false", "no", "n", "0"})
@@ -77,10 +76,7 @@ def _files(value: Json) -> Json:
 def _parsed(value: Json) -> Json:
     if not isinstance(value, str):
         return None
-    try:
-        parsed = json.loads(value)
-    except (ValueError, RecursionError):
-        return None
+    parsed = json_value(value)
     return None if is_too_deep(parsed) else parsed
 
 

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from jikko.plugins.host.gate import NetworkGate
 from jikko.plugins.host.prompt import BadPrompt, chunk, last_chunk, request_of
 from jikko.plugins.package.declaration import Plugin
-from jikko.plugins.plugin_config import PluginsConfig
 from jikko.plugins.plugin_messages import to_plugin
+from jikko.plugins.plugins_file import PluginsConfig
 from jikko.plugins.process.plugin_wire import InvocationMessage
 from jikko.ports.agents import AgentHost
 from jikko.ports.files.file_store import FileStore

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
+from jikko.concurrency.background_tasks import end_tasks
 from jikko.plugins.process.budget import CONNECTION, READ, Budget, Payer
 
 log = logging.getLogger(__name__)
@@ -47,10 +48,7 @@ class Listener:
 
     async def close(self) -> None:
         """Close it, and all connections. May be called twice."""
-        tasks = [*self._open, *filter(None, [self._accepting])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks([*self._open, *filter(None, [self._accepting])])
         if self._socket is not None:
             self._socket.close()
             self._socket = None

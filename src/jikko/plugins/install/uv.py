@@ -13,7 +13,7 @@ from jikko.extras import how_to_install
 from jikko.plugins.install.bytecode import Bytecode
 from jikko.plugins.package.package_archive import PackageRefused
 from jikko.plugins.process.plugin_launch import Lock
-from jikko.plugins.process.process_groups import ProcessSession
+from jikko.plugins.process.process_usage import ProcessSession
 from jikko.plugins.process.sockets import epoll_offered
 
 _SECONDS: Final = 900.0

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from jikko.concurrency.background_tasks import start_task
 from jikko.plugins.process.plugin_wire import (
     BROKEN,
     InvocationMessage,
@@ -211,9 +212,7 @@ class Invocation:
 
     def _invoked(self, asked: Invoke) -> None:
         refused = len(self._tasks) >= _MAX_WAITING
-        task = asyncio.get_running_loop().create_task(self._answered(asked, refused=refused))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        start_task(self._answered(asked, refused=refused), self._tasks)
 
     async def _answered(self, asked: Invoke, *, refused: bool) -> None:
         async def say(event: str, message: str, data: Any) -> None:

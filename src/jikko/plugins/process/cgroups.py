@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from jikko.plugins.process.process_groups import GONE_SECONDS, TASKS, too_much_memory
+from jikko.plugins.process.process_usage import GONE_SECONDS, TASKS, too_much_memory
 
 _SERVER: Final = "jikko-server"
 """The group that the server itself moves to: one that holds groups may hold no process."""

@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
+from jikko.concurrency.background_tasks import start_task
 from jikko.concurrency.fair_semaphore import APP_SHARE, FairSemaphore
 from jikko.plugins.process.plugin_wire import PluginFailure
 from jikko.plugins.process.process import PluginProcess
@@ -139,7 +140,7 @@ class ProcessPool(Generic[K]):
                     raise PluginFailure("PluginStopped", "The server is stopping.")
                 process = await self._start(key)
                 if self._closed:
-                    await asyncio.shield(self._later(process.kill()))
+                    await asyncio.shield(start_task(process.kill(), self._ending))
                     raise PluginFailure("PluginStopped", "The server is stopping.")
         except BaseException as error:
             self._count -= 1
@@ -181,7 +182,7 @@ class ProcessPool(Generic[K]):
             self._count -= 1
             self._failed(slot, process.last_words)
             log.warning("a plugin has died: %s", process.last_words)
-            self._later(process.kill())
+            start_task(process.kill(), self._ending)
 
     def _failed(self, slot: _Slot, last_words: str) -> None:
         pause = min(self._limits.first_pause * 2**slot.failures, _MAX_PAUSE_SECONDS)
@@ -197,13 +198,7 @@ class ProcessPool(Generic[K]):
         if process in slot.processes:
             slot.processes.remove(process)
             self._count -= 1
-        return self._later(process.kill())
-
-    def _later(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        task = asyncio.get_running_loop().create_task(work)
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
-        return task
+        return start_task(process.kill(), self._ending)
 
     def _leave_later(self, slot: _Slot) -> None:
         self._stay(slot)

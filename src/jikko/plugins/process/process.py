@@ -26,7 +26,7 @@ from jikko.plugins.process.plugin_wire import (
     salvaged,
     session_in,
 )
-from jikko.plugins.process.process_groups import ProcessGroup, ProcessSession
+from jikko.plugins.process.process_usage import ProcessGroup, ProcessSession
 
 _CHUNK_BYTES: Final = 1 << 15
 """Bytes that are read at a time."""

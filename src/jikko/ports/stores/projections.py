@@ -11,8 +11,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from jikko.ports.stores.delivery_store import Delivery
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Message, MessageAnswer
+from jikko.ports.stores.trigger_store import Delivery
 from jikko.values import Json
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from jikko.errors import StoreUnavailable
 from jikko.events import Event, RunStatus
+from jikko.ports.measures import RecordMeasures
 from jikko.ports.stores.projections import Projection
 from jikko.record import DetailRecord, RetryRecord, RunRecord
 
@@ -257,3 +258,39 @@ class RunStore(Protocol):
 
     async def close(self) -> None:
         """Finish what was appended, then release everything. May be called twice."""
+
+
+class RunArchiving(Protocol):
+    """Moves runs that have ended into the archive, where they are found by their ids alone.
+
+    A run is in the database or in the archive at every moment, and never in both, wherever this is broken off.
+    """
+
+    async def archive(self, before: float) -> int:
+        """Move all runs that finished before a time. Returns how many were moved.
+
+        Open and paused runs stay, and those of conversations that are there, of idempotency keys that hold, with
+        call-backs that were not delivered, and with a log that cannot be read.
+
+        Raises:
+            StoreUnavailable: Database or bucket cannot be used. What was moved until then is in the archive.
+        """
+
+    async def sweep(self, now: float) -> int:
+        """Remove objects of the bucket that do not count, and that are older than a day. Returns how many. ``now``: in
+        seconds since the Unix epoch. Raises ``StoreUnavailable``: database or bucket cannot be used."""
+
+
+class Record(Protocol):
+    """What can be asked of it without regard to what is in it."""
+
+    @property
+    def measures(self) -> RecordMeasures:
+        """What is counted of its transactions."""
+
+    def try_to_write(self) -> "asyncio.Future[None]":
+        """Write as every append is written, and change nothing. The future is done once that is durable.
+
+        The future raises:
+            StoreUnavailable: Nothing can be written now; why.
+        """

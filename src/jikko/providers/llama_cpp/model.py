@@ -20,7 +20,7 @@ from jikko.ports.models import ModelFailure, ModelRequest
 from jikko.providers.config import ProviderConfig
 from jikko.providers.openai.compatible import OpenAICompatible
 from jikko.providers.progress import AnswerCollector
-from jikko.providers.vectors.vector_backend import EmbeddedBatch
+from jikko.providers.vector_backend import EmbeddedBatch
 
 log = logging.getLogger(__name__)
 

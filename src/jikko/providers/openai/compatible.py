@@ -17,7 +17,7 @@ from jikko.providers.openai.parameters import CompletionParameters, chat_body, c
 from jikko.providers.progress import BYTES_PER_CHARACTER, AnswerCollector, too_large
 from jikko.providers.sdk_client import SdkClient
 from jikko.providers.sdk_errors import failing_as_models_do, failure_of
-from jikko.providers.vectors.vector_backend import EmbeddedBatch
+from jikko.providers.vector_backend import EmbeddedBatch
 
 if TYPE_CHECKING:
     import aiohttp

@@ -12,7 +12,7 @@ import msgspec
 
 from jikko.ports.embeddings import Vector
 from jikko.ports.models import ModelFailure
-from jikko.providers.vectors.vector_backend import EmbeddedBatch
+from jikko.providers.vector_backend import EmbeddedBatch
 
 MAX_BYTES: Final = 262_144
 """Of the answer, for each text, and of one vector: twice what 4,096 numbers take."""

@@ -17,7 +17,7 @@ from jikko.repositories.knowledge.knowledge_tables import (
     sought,
 )
 from jikko.repositories.record_table import RecordTable
-from jikko.repositories.shared_sql import Count, Operation, Record, Row, SqlDatabase, id_text
+from jikko.repositories.shared_sql import Count, Operation, Record, Row, SqlDatabase, id_text, written
 
 _COUNTS: Final = """
 SELECT dataset_id, count(*), count(*) FILTER (WHERE version > 0 AND status = 'completed' AND enabled AND NOT archived),
@@ -85,17 +85,14 @@ class DatasetStore:
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
 
-    async def create_dataset(self, dataset: Dataset) -> None:
+    @written
+    def create_dataset(self, dataset: Dataset) -> Operation[None]:
         """Raises ``DatasetNameTaken`` or ``DatasetIdTaken``."""
-
-        def create() -> Operation[None]:
-            yield Row(IN_TURN)
-            if (yield from DATASETS.one("WHERE id = :id", id=dataset.id)) is not None:
-                raise DatasetIdTaken(dataset.id)
-            yield from _require_free_name(dataset)
-            yield from DATASETS.add([dataset])
-
-        await self._sql.write(create)
+        yield Row(IN_TURN)
+        if (yield from DATASETS.one("WHERE id = :id", id=dataset.id)) is not None:
+            raise DatasetIdTaken(dataset.id)
+        yield from _require_free_name(dataset)
+        yield from DATASETS.add([dataset])
 
     async def dataset(self, dataset_id: str) -> Dataset | None:
         return DATASETS.found(await self._sql.row(DATASETS.select("WHERE id = :id"), id=dataset_id))
@@ -124,39 +121,33 @@ class DatasetStore:
         values = {**sought(keyword), "tag_ids": tags, "tags": len(tags), "offset": offset, "limit": limit}
         return await self._sql.read(lambda: DATASETS.page(where, "key DESC", **values))
 
-    async def change_dataset(self, dataset_id: str, change: Callable[[Dataset], Dataset]) -> Dataset | None:
+    @written
+    def change_dataset(self, dataset_id: str, change: Callable[[Dataset], Dataset]) -> Operation[Dataset | None]:
         """Change a dataset as it is at that moment. Returns it as it is then, or ``None`` if it is not there.
 
         Raises ``DatasetNameTaken``, and any ``JikkoError`` that ``change`` raises; nothing is changed then.
         """
+        yield Row(IN_TURN)
+        found = yield from DATASETS.one("WHERE id = :id FOR UPDATE", id=dataset_id)
+        if found is None:
+            return None
+        changed = change(found)
+        if changed.name != found.name:
+            yield from _require_free_name(changed)
+        yield from DATASETS.replace(changed)
+        return changed
 
-        def apply() -> Operation[Dataset | None]:
-            yield Row(IN_TURN)
-            found = yield from DATASETS.one("WHERE id = :id FOR UPDATE", id=dataset_id)
-            if found is None:
-                return None
-            changed = change(found)
-            if changed.name != found.name:
-                yield from _require_free_name(changed)
-            yield from DATASETS.replace(changed)
-            return changed
-
-        return await self._sql.write(apply)
-
-    async def delete_dataset(self, dataset_id: str) -> bool:
+    @written
+    def delete_dataset(self, dataset_id: str) -> Operation[bool]:
         """Delete a dataset with all that is in it. Nothing of it is found from then on; rows go in slices (``sweep``).
 
         Returns whether it was there.
         """
-
-        def delete() -> Operation[bool]:
-            if not (yield Count("DELETE FROM knowledge.dataset WHERE id = :id", id=dataset_id)):
-                return False
-            for statement in _FORGET:
-                yield Count(statement, id=dataset_id)
-            return True
-
-        return await self._sql.write(delete)
+        if not (yield Count("DELETE FROM knowledge.dataset WHERE id = :id", id=dataset_id)):
+            return False
+        for statement in _FORGET:
+            yield Count(statement, id=dataset_id)
+        return True
 
     async def counts(self, ids: Collection[str]) -> Mapping[str, DatasetCounts]:
         rows = await self._sql.rows(_COUNTS, ids=ids)
@@ -192,24 +183,19 @@ class DatasetStore:
         """Returns whether the name was free; else nothing was written."""
         return await self._add_named(TAGS, tag)
 
-    async def rename_tag(self, tag_id: str, name: str) -> bool:
+    @written
+    def rename_tag(self, tag_id: str, name: str) -> Operation[bool]:
         """Returns whether the name was free; else nothing was written."""
+        yield Row(IN_TURN)
+        if (yield from TAGS.one("WHERE name = :name", name=name)) is not None:
+            return False
+        yield Count("UPDATE knowledge.tag SET name = :name WHERE id = :id", name=name, id=tag_id)
+        return True
 
-        def rename() -> Operation[bool]:
-            yield Row(IN_TURN)
-            if (yield from TAGS.one("WHERE name = :name", name=name)) is not None:
-                return False
-            yield Count("UPDATE knowledge.tag SET name = :name WHERE id = :id", name=name, id=tag_id)
-            return True
-
-        return await self._sql.write(rename)
-
-    async def delete_tag(self, tag_id: str) -> None:
-        def delete() -> Operation[None]:
-            yield Count("DELETE FROM knowledge.tag_use WHERE tag_id = :id", id=tag_id)
-            yield Count("DELETE FROM knowledge.tag WHERE id = :id", id=tag_id)
-
-        await self._sql.write(delete)
+    @written
+    def delete_tag(self, tag_id: str) -> Operation[None]:
+        yield Count("DELETE FROM knowledge.tag_use WHERE tag_id = :id", id=tag_id)
+        yield Count("DELETE FROM knowledge.tag WHERE id = :id", id=tag_id)
 
     async def bind_tags(self, tag_ids: Sequence[str], dataset_id: str) -> None:
         """Give a dataset some tags; those that are not there count for nothing."""
@@ -264,15 +250,13 @@ class DatasetStore:
         """The ids of all of them, sorted."""
         return [id_text(row[0]) for row in await self._sql.rows("SELECT id FROM knowledge.workspace ORDER BY id")]
 
-    async def _add_named(self, table: RecordTable[T], record: T) -> bool:
-        def add() -> Operation[bool]:
-            yield Row(IN_TURN)
-            if (yield from table.one("WHERE name = :name", name=record.name)) is not None:
-                return False
-            yield from table.add([record])
-            return True
-
-        return await self._sql.write(add)
+    @written
+    def _add_named(self, table: RecordTable[T], record: T) -> Operation[bool]:
+        yield Row(IN_TURN)
+        if (yield from table.one("WHERE name = :name", name=record.name)) is not None:
+            return False
+        yield from table.add([record])
+        return True
 
 
 def _require_free_name(dataset: Dataset) -> Operation[None]:

@@ -1,7 +1,5 @@
 """Documents of datasets. A transaction that changes a document and its job locks the document first."""
 
-from __future__ import annotations  # operations are functions that are made for each call
-
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -27,7 +25,7 @@ from jikko.repositories.knowledge.knowledge_tables import (
     contains,
     sought,
 )
-from jikko.repositories.shared_sql import Count, Many, Operation, Row, SqlDatabase, id_text
+from jikko.repositories.shared_sql import Count, Many, Operation, Row, SqlDatabase, id_text, written
 
 _SEGMENT_COUNTS: Final = """
 SELECT document.id, count(*), count(*) FILTER (WHERE segment.status = 'completed'), sum(segment.hits)::int8,
@@ -101,57 +99,51 @@ class DocumentStore:
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
 
-    async def put_document(
+    @written
+    def put_document(
         self, dataset_id: str, name: str, make: MakeDocument, content: bytes, cut: CutDocument | None = None
-    ) -> Document:
+    ) -> Operation[Document]:
         """Add a document, or put it in the place of the one that has its name; with its source and the job to index it,
         in one transaction. ``cut``: makes its segments, if the job has the stage ``embed``. No reader sees them before
         it is done. Raises ``NotFound``: the dataset is gone."""
+        if (yield Row(_HOLD_DATASET, dataset_id=dataset_id)) is None:
+            raise NotFound("Dataset not found.")
+        found = yield from DOCUMENTS.one(_NAMED, dataset_id=dataset_id, name=name)
+        position = found.position if found else (yield Row(_LAST_POSITION, dataset_id=dataset_id))[0] + 1
+        document, job = make(found, position)
+        yield from DOCUMENTS.add([document]) if found is None else DOCUMENTS.replace(document)
+        yield Count(_PUT_SOURCE, id=document.id, file_id=document.file.id, content=content)
+        yield from put_job(job)
+        if cut is not None:
+            segments, children = cut(document, job)
+            yield from SEGMENTS.add(segments)
+            yield from CHILDREN.add(children)
+        return document
 
-        def put() -> Operation[Document]:
-            if (yield Row(_HOLD_DATASET, dataset_id=dataset_id)) is None:
-                raise NotFound("Dataset not found.")
-            found = yield from DOCUMENTS.one(_NAMED, dataset_id=dataset_id, name=name)
-            position = found.position if found else (yield Row(_LAST_POSITION, dataset_id=dataset_id))[0] + 1
-            document, job = make(found, position)
-            yield from DOCUMENTS.add([document]) if found is None else DOCUMENTS.replace(document)
-            yield Count(_PUT_SOURCE, id=document.id, file_id=document.file.id, content=content)
-            yield from put_job(job)
-            if cut is not None:
-                segments, children = cut(document, job)
-                yield from SEGMENTS.add(segments)
-                yield from CHILDREN.add(children)
-            return document
-
-        return await self._sql.write(put)
-
-    async def update_document(
+    @written
+    def update_document(
         self,
         dataset_id: str,
         document_id: str,
         change: Callable[[Document], tuple[Document, Job]],
         content: bytes | None,
-    ) -> Document | None:
+    ) -> Operation[Document | None]:
         """Change a document and have it indexed anew, in one transaction; ``None`` if it is not there.
         ``content``: its new source; ``None`` keeps the one that it has.
         Raises ``InvalidParam``: another document of the dataset has the name that it would get."""
-
-        def update() -> Operation[Document | None]:
-            yield Row(_HOLD_DATASET, dataset_id=dataset_id)
-            found = yield from _locked(dataset_id, document_id)
-            if found is None:
-                return None
-            document, job = change(found)
-            other = yield from DOCUMENTS.one(_NAMED, dataset_id=dataset_id, name=document.name)
-            if other is not None and other.id != document.id:
-                raise InvalidParam(f"There is another document called {document.name!r} in the dataset.")
-            yield from DOCUMENTS.replace(document)
-            if content is not None:
-                yield Count(_PUT_SOURCE, id=document.id, file_id=document.file.id, content=content)
-            yield from put_job(job)
-            return document
-
-        return await self._sql.write(update)
+        yield Row(_HOLD_DATASET, dataset_id=dataset_id)
+        found = yield from _locked(dataset_id, document_id)
+        if found is None:
+            return None
+        document, job = change(found)
+        other = yield from DOCUMENTS.one(_NAMED, dataset_id=dataset_id, name=document.name)
+        if other is not None and other.id != document.id:
+            raise InvalidParam(f"There is another document called {document.name!r} in the dataset.")
+        yield from DOCUMENTS.replace(document)
+        if content is not None:
+            yield Count(_PUT_SOURCE, id=document.id, file_id=document.file.id, content=content)
+        yield from put_job(job)
+        return document
 
     async def document(self, dataset_id: str, document_id: str) -> Document | None:
         return DOCUMENTS.found(await self._sql.row(DOCUMENTS.select(_OWN), id=document_id, dataset_id=dataset_id))
@@ -188,38 +180,32 @@ class DocumentStore:
         found = DOCUMENTS.found(await self._sql.row(select, dataset_id=dataset_id))
         return None if found is None else (found.rule_id, found.rule)
 
-    async def change_documents(
+    @written
+    def change_documents(
         self, dataset_id: str, ids: Sequence[str], change: Callable[[Document], Document]
-    ) -> list[Document]:
+    ) -> Operation[list[Document]]:
         """Change those of some documents that are there, as they are at that moment. Returns them as they are then."""
+        # In the order of their ids, so that two who change some of the same do not wait for each other.
+        found: dict[str, Document] = {}
+        for each in sorted(set(ids)):
+            if document := (yield from _locked(dataset_id, each)):
+                found[each] = document
+        changed = [change(found[each]) for each in dict.fromkeys(ids) if each in found]
+        for document in changed:
+            yield from DOCUMENTS.replace(document)
+        return changed
 
-        def apply() -> Operation[list[Document]]:
-            # In the order of their ids, so that two who change some of the same do not wait for each other.
-            found: dict[str, Document] = {}
-            for each in sorted(set(ids)):
-                if document := (yield from _locked(dataset_id, each)):
-                    found[each] = document
-            changed = [change(found[each]) for each in dict.fromkeys(ids) if each in found]
-            for document in changed:
-                yield from DOCUMENTS.replace(document)
-            return changed
-
-        return await self._sql.write(apply)
-
-    async def delete_document(self, dataset_id: str, document_id: str) -> bool:
+    @written
+    def delete_document(self, dataset_id: str, document_id: str) -> Operation[bool]:
         """Delete a document. Nothing of it is found from then on; rows go in slices (``sweep``).
 
         Returns whether it was there.
         """
-
-        def delete() -> Operation[bool]:
-            if (yield from _locked(dataset_id, document_id)) is None:
-                return False
-            for statement in _FORGET:
-                yield Count(statement, id=document_id)
-            return True
-
-        return await self._sql.write(delete)
+        if (yield from _locked(dataset_id, document_id)) is None:
+            return False
+        for statement in _FORGET:
+            yield Count(statement, id=document_id)
+        return True
 
     async def source(self, document_id: str) -> bytes | None:
         # It may be large.
@@ -241,71 +227,59 @@ class DocumentStore:
         rows = await self._sql.rows(_FIELDS, dataset_id=dataset_id)
         return [(FIELDS.record(row[:-1]), row[-1]) for row in rows]
 
-    async def add_field(self, field: MetadataField) -> bool:
+    @written
+    def add_field(self, field: MetadataField) -> Operation[bool]:
         """Returns whether the name was free; else nothing was written."""
+        yield Row(IN_TURN)
+        if (yield from _field_named(field.dataset_id, field.name)) is not None:
+            return False
+        yield from FIELDS.add([field])
+        return True
 
-        def add() -> Operation[bool]:
-            yield Row(IN_TURN)
-            if (yield from _field_named(field.dataset_id, field.name)) is not None:
-                return False
-            yield from FIELDS.add([field])
-            return True
-
-        return await self._sql.write(add)
-
-    async def rename_field(self, dataset_id: str, field_id: str, name: str) -> bool:
+    @written
+    def rename_field(self, dataset_id: str, field_id: str, name: str) -> Operation[bool]:
         """Rename a field, and its values in documents. Returns whether the name was free; else nothing was written."""
-
-        def rename() -> Operation[bool]:
-            yield Row(IN_TURN)
-            field = yield from FIELDS.one(_OWN, id=field_id, dataset_id=dataset_id)
-            if field is None or field.name == name:
-                return True
-            if (yield from _field_named(dataset_id, name)) is not None:
-                return False
-            for document in (yield from DOCUMENTS.all(_USERS, id=field_id)):
-                values = {name if key == field.name else key: each for key, each in (document.metadata or {}).items()}
-                yield from DOCUMENTS.replace(replace(document, metadata=values))
-            yield from FIELDS.replace(replace(field, name=name))
+        yield Row(IN_TURN)
+        field = yield from FIELDS.one(_OWN, id=field_id, dataset_id=dataset_id)
+        if field is None or field.name == name:
             return True
+        if (yield from _field_named(dataset_id, name)) is not None:
+            return False
+        for document in (yield from DOCUMENTS.all(_USERS, id=field_id)):
+            values = {name if key == field.name else key: each for key, each in (document.metadata or {}).items()}
+            yield from DOCUMENTS.replace(replace(document, metadata=values))
+        yield from FIELDS.replace(replace(field, name=name))
+        return True
 
-        return await self._sql.write(rename)
-
-    async def delete_field(self, dataset_id: str, field_id: str) -> MetadataField | None:
+    @written
+    def delete_field(self, dataset_id: str, field_id: str) -> Operation[MetadataField | None]:
         """Delete a field and its values. Returns what it was."""
+        yield Row(IN_TURN)
+        field = yield from FIELDS.one(_OWN, id=field_id, dataset_id=dataset_id)
+        if field is None:
+            return None
+        for document in (yield from DOCUMENTS.all(_USERS, id=field_id)):
+            values = {key: each for key, each in (document.metadata or {}).items() if key != field.name}
+            yield from DOCUMENTS.replace(replace(document, metadata=values))
+        yield Count("DELETE FROM knowledge.field_use WHERE field_id = :id", id=field_id)
+        yield Count("DELETE FROM knowledge.field WHERE id = :id", id=field_id)
+        return field
 
-        def delete() -> Operation[MetadataField | None]:
-            yield Row(IN_TURN)
-            field = yield from FIELDS.one(_OWN, id=field_id, dataset_id=dataset_id)
-            if field is None:
-                return None
-            for document in (yield from DOCUMENTS.all(_USERS, id=field_id)):
-                values = {key: each for key, each in (document.metadata or {}).items() if key != field.name}
-                yield from DOCUMENTS.replace(replace(document, metadata=values))
-            yield Count("DELETE FROM knowledge.field_use WHERE field_id = :id", id=field_id)
-            yield Count("DELETE FROM knowledge.field WHERE id = :id", id=field_id)
-            return field
-
-        return await self._sql.write(delete)
-
-    async def set_metadata(
+    @written
+    def set_metadata(
         self, dataset_id: str, document_id: str, metadata: JsonObject, field_ids: Collection[str], *, partial: bool
-    ) -> Document | None:
+    ) -> Operation[Document | None]:
         """Give a document values of metadata, in place of those that it has or (``partial``) beside the others.
         ``field_ids``: the fields that it has by that."""
-
-        def apply() -> Operation[Document | None]:
-            found = yield from _locked(dataset_id, document_id)
-            if found is None:
-                return None
-            changed = replace(found, metadata={**(found.metadata or {}), **metadata} if partial else metadata)
-            yield from DOCUMENTS.replace(changed)
-            if not partial:
-                yield Count("DELETE FROM knowledge.field_use WHERE document_id = :id", id=document_id)
-            yield Many(_USE, [{"field_id": each, "id": document_id} for each in field_ids])
-            return changed
-
-        return await self._sql.write(apply)
+        found = yield from _locked(dataset_id, document_id)
+        if found is None:
+            return None
+        changed = replace(found, metadata={**(found.metadata or {}), **metadata} if partial else metadata)
+        yield from DOCUMENTS.replace(changed)
+        if not partial:
+            yield Count("DELETE FROM knowledge.field_use WHERE document_id = :id", id=document_id)
+        yield Many(_USE, [{"field_id": each, "id": document_id} for each in field_ids])
+        return changed
 
 
 def put_job(job: Job) -> Operation[None]:

@@ -19,7 +19,7 @@ from jikko.ports.stores.knowledge.records import ChildChunk, Document, IndexEntr
 from jikko.repositories.knowledge.document_repository import put_job
 from jikko.repositories.knowledge.knowledge_tables import CHILDREN, DOCUMENTS, JOBS, SEGMENTS
 from jikko.repositories.knowledge.node_repository import AddNodes, delete_nodes, delete_segments, put_keywords
-from jikko.repositories.shared_sql import Count, Operation, Row, Rows, SqlDatabase, id_text
+from jikko.repositories.shared_sql import Count, Operation, Row, Rows, SqlDatabase, id_text, written
 
 # From dataset to dataset, and of each only the first: what waits behind it costs nothing, however much it is. The
 # dataset of which the fewest are under way has the next turn.
@@ -99,26 +99,23 @@ class JobStore:
         self._sql = database.sql
         self._add_nodes = add_nodes
 
-    async def claim(self, worker: str, now: float, lease: float) -> Job | None:
+    @written
+    def claim(self, worker: str, now: float, lease: float) -> Operation[Job | None]:
         """Take the job that is due for the longest, and that no living worker has, for ``lease`` seconds.
 
         Of several datasets each gets its turn.
         """
-
-        def claim() -> Operation[Job | None]:
-            yield Row(_IN_TURN)
-            found = JOBS.found((yield Row(_NEXT, now=now)))
-            if found is None:
-                return None
-            # Between the two it may have been put anew, which is a job of its own; or deleted with its document.
-            job = yield from JOBS.one(_LOCKED, id=found.document_id)
-            if job is None or job.due_at > now or job.lease_until > now:
-                return None
-            job = replace(job, worker=worker, lease_until=now + lease)
-            yield from JOBS.replace(job)
-            return job
-
-        return await self._sql.write(claim)
+        yield Row(_IN_TURN)
+        found = JOBS.found((yield Row(_NEXT, now=now)))
+        if found is None:
+            return None
+        # Between the two it may have been put anew, which is a job of its own; or deleted with its document.
+        job = yield from JOBS.one(_LOCKED, id=found.document_id)
+        if job is None or job.due_at > now or job.lease_until > now:
+            return None
+        job = replace(job, worker=worker, lease_until=now + lease)
+        yield from JOBS.replace(job)
+        return job
 
     async def release(self, workers: str, but: str) -> None:
         """Let the jobs of workers whose names begin so, all of which are gone but one, be taken over at once."""
@@ -249,62 +246,53 @@ class JobStore:
 
         return await self._if_ours(job, fail)
 
-    async def reindex(self, document_id: str, now: float) -> bool:
+    @written
+    def reindex(self, document_id: str, now: float) -> Operation[bool]:
         """Have the nodes of a document made anew, while the old ones are found. Returns whether it is there."""
-
-        def begin() -> Operation[bool]:
-            document = yield from DOCUMENTS.one(_DOCUMENT, id=document_id)
-            if document is None:
-                return False
-            job = yield from JOBS.one(_LOCKED, id=document_id)
-            if not document.version or (job is not None and job.stage == "cut"):
-                return True
-            version = document.begun + 1
-            yield from DOCUMENTS.replace(replace(document, begun=version))
-            yield from put_job(
-                Job(
-                    document_id=document_id,
-                    dataset_id=document.dataset_id,
-                    version=version,
-                    segments_version=document.version,
-                    stage="embed",
-                    due_at=now,
-                )
+        document = yield from DOCUMENTS.one(_DOCUMENT, id=document_id)
+        if document is None:
+            return False
+        job = yield from JOBS.one(_LOCKED, id=document_id)
+        if not document.version or (job is not None and job.stage == "cut"):
+            return True
+        version = document.begun + 1
+        yield from DOCUMENTS.replace(replace(document, begun=version))
+        yield from put_job(
+            Job(
+                document_id=document_id,
+                dataset_id=document.dataset_id,
+                version=version,
+                segments_version=document.version,
+                stage="embed",
+                due_at=now,
             )
-            return True
+        )
+        return True
 
-        return await self._sql.write(begin)
-
-    async def sweep(self, limit: int) -> int:
+    @written
+    def sweep(self, limit: int) -> Operation[int]:
         """Delete at most ``limit`` rows of what is garbage. Returns how many were."""
+        row = yield Row(_SWEPT)
+        if row is None:
+            return 0
+        key, where = id_text(row[0]), "document_id = :id AND version < :below"
+        deleted = yield from delete_nodes(where, limit, id=key, below=row[2])
+        if deleted < limit:
+            deleted += yield from delete_segments(where, limit - deleted, id=key, below=row[1])
+        if deleted < limit:
+            yield Count("DELETE FROM knowledge.garbage WHERE document_id = :id", id=key)
+        # At least one: there may be more documents.
+        return max(deleted, 1)
 
-        def sweep() -> Operation[int]:
-            row = yield Row(_SWEPT)
-            if row is None:
-                return 0
-            key, where = id_text(row[0]), "document_id = :id AND version < :below"
-            deleted = yield from delete_nodes(where, limit, id=key, below=row[2])
-            if deleted < limit:
-                deleted += yield from delete_segments(where, limit - deleted, id=key, below=row[1])
-            if deleted < limit:
-                yield Count("DELETE FROM knowledge.garbage WHERE document_id = :id", id=key)
-            # At least one: there may be more documents.
-            return max(deleted, 1)
-
-        return await self._sql.write(sweep)
-
-    async def _if_ours(self, job: Job, write: Callable[[Job, Document], Operation[None]]) -> bool:
+    @written
+    def _if_ours(self, job: Job, write: Callable[[Job, Document], Operation[None]]) -> Operation[bool]:
         """Write in one transaction, if the job is the document's and this worker's still."""
-
-        def checked() -> Operation[bool]:
-            document = yield from DOCUMENTS.one(_DOCUMENT, id=job.document_id)
-            own = yield from JOBS.one(_LOCKED, id=job.document_id)
-            if document is None or own is None or (own.version, own.worker) != (job.version, job.worker):
-                return False
-            yield from write(own, document)
-            return True
-
-        return await self._sql.write(checked)
+        document = yield from DOCUMENTS.one(_DOCUMENT, id=job.document_id)
+        own = yield from JOBS.one(_LOCKED, id=job.document_id)
+        if document is None or own is None or (own.version, own.worker) != (job.version, job.worker):
+            return False
+        yield from write(own, document)
+        return True
 
 
 def _end(job: Job) -> Operation[None]:

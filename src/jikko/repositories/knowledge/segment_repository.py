@@ -1,7 +1,5 @@
 """Segments and child chunks. A transaction that changes them locks their document first."""
 
-from __future__ import annotations  # operations are functions that are made for each call
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -11,7 +9,7 @@ from msgspec.structs import replace
 from jikko.ports.stores.knowledge.records import ChildChunk, Document, IndexEntry, Segment
 from jikko.repositories.knowledge.knowledge_tables import CHILDREN, DOCUMENTS, SEGMENTS, contains, sought
 from jikko.repositories.knowledge.node_repository import AddNodes, delete_nodes, delete_segments, put_keywords
-from jikko.repositories.shared_sql import Count, Many, Operation, Row, SqlDatabase
+from jikko.repositories.shared_sql import Count, Many, Operation, Row, SqlDatabase, written
 
 _SHOWN: Final = """
 document_id = :id AND version = CASE :version::int8 WHEN 0
@@ -66,35 +64,33 @@ class SegmentStore(ABC):
         values = {**own, **sought(keyword), "offset": offset, "limit": limit}
         return await self._sql.read(lambda: SEGMENTS.page(where, "segment.position", **values))
 
-    async def add_segments(
+    @written
+    def add_segments(
         self,
         segments: Sequence[Segment],
         children: Sequence[ChildChunk],
         nodes: Sequence[IndexEntry],
         document: Callable[[Document], Document],
-    ) -> bool:
+    ) -> Operation[bool]:
         """Add segments to a document that is indexed, with what they are found by, and change the document. Returns
         whether the document is still there, with the versions that the segments have; else nothing was written."""
+        first = segments[0]
+        found = yield from _locked(first.document_id)
+        if found is None or found.version != first.version:
+            return False
+        last: int = (yield Row(_LAST, id=found.id, version=found.version))[0]
+        placed = [replace(each, position=last + number) for number, each in enumerate(segments, 1)]
+        yield from SEGMENTS.add(placed)
+        yield from CHILDREN.add(children)
+        for each in placed:
+            if each.keywords:
+                yield from put_keywords(each.dataset_id, each.id, each.keywords)
+        yield from self.add_nodes(first.dataset_id, first.document_id, found.index_version, nodes)
+        yield from DOCUMENTS.replace(document(found))
+        return True
 
-        def add() -> Operation[bool]:
-            first = segments[0]
-            found = yield from _locked(first.document_id)
-            if found is None or found.version != first.version:
-                return False
-            last: int = (yield Row(_LAST, id=found.id, version=found.version))[0]
-            placed = [replace(each, position=last + number) for number, each in enumerate(segments, 1)]
-            yield from SEGMENTS.add(placed)
-            yield from CHILDREN.add(children)
-            for each in placed:
-                if each.keywords:
-                    yield from put_keywords(each.dataset_id, each.id, each.keywords)
-            yield from self.add_nodes(first.dataset_id, first.document_id, found.index_version, nodes)
-            yield from DOCUMENTS.replace(document(found))
-            return True
-
-        return await self._sql.write(add)
-
-    async def change_segment(
+    @written
+    def change_segment(
         self,
         segment_id: str,
         change: Callable[[Segment], Segment],
@@ -102,7 +98,7 @@ class SegmentStore(ABC):
         children: Sequence[ChildChunk] | None = None,
         nodes: Sequence[IndexEntry] | None = None,
         document: Callable[[Document], Document] | None = None,
-    ) -> Segment | None:
+    ) -> Operation[Segment | None]:
         """Change a segment as it is at that moment, in one transaction with what it is found by.
 
         Args:
@@ -110,42 +106,37 @@ class SegmentStore(ABC):
             nodes: What replaces all its nodes; ``None`` keeps them.
             document: Changes the document.
         """
+        found, owner = yield from _with_owner(segment_id)
+        if found is None or owner is None:
+            return None
+        changed = change(found)
+        yield from SEGMENTS.replace(changed)
+        if changed.keywords != found.keywords:
+            yield from put_keywords(changed.dataset_id, changed.id, changed.keywords)
+        if children is not None:
+            yield Count("DELETE FROM knowledge.child WHERE segment_id = :id", id=segment_id)
+            yield from CHILDREN.add(children)
+        if nodes is not None:
+            version = owner.index_version
+            yield from delete_nodes("segment_id = :id AND version = :version", id=segment_id, version=version)
+            yield from self.add_nodes(changed.dataset_id, changed.document_id, version, nodes)
+        if document is not None:
+            yield from DOCUMENTS.replace(document(owner))
+        return changed
 
-        def apply() -> Operation[Segment | None]:
-            found, owner = yield from _with_owner(segment_id)
-            if found is None or owner is None:
-                return None
-            changed = change(found)
-            yield from SEGMENTS.replace(changed)
-            if changed.keywords != found.keywords:
-                yield from put_keywords(changed.dataset_id, changed.id, changed.keywords)
-            if children is not None:
-                yield Count("DELETE FROM knowledge.child WHERE segment_id = :id", id=segment_id)
-                yield from CHILDREN.add(children)
-            if nodes is not None:
-                version = owner.index_version
-                yield from delete_nodes("segment_id = :id AND version = :version", id=segment_id, version=version)
-                yield from self.add_nodes(changed.dataset_id, changed.document_id, version, nodes)
-            if document is not None:
-                yield from DOCUMENTS.replace(document(owner))
-            return changed
-
-        return await self._sql.write(apply)
-
-    async def delete_segment(self, dataset_id: str, segment_id: str, document: Callable[[Document], Document]) -> bool:
+    @written
+    def delete_segment(
+        self, dataset_id: str, segment_id: str, document: Callable[[Document], Document]
+    ) -> Operation[bool]:
         """Delete a segment with all that belongs to it. Returns whether it was there."""
-
-        def delete() -> Operation[bool]:
-            found, owner = yield from _with_owner(segment_id)
-            if found is None or found.dataset_id != dataset_id:
-                return False
-            yield from delete_nodes("segment_id = :id", id=segment_id)
-            yield from delete_segments("id = :id", id=segment_id)
-            if owner is not None:
-                yield from DOCUMENTS.replace(document(owner))
-            return True
-
-        return await self._sql.write(delete)
+        found, owner = yield from _with_owner(segment_id)
+        if found is None or found.dataset_id != dataset_id:
+            return False
+        yield from delete_nodes("segment_id = :id", id=segment_id)
+        yield from delete_segments("id = :id", id=segment_id)
+        if owner is not None:
+            yield from DOCUMENTS.replace(document(owner))
+        return True
 
     async def child(self, dataset_id: str, child_id: str) -> ChildChunk | None:
         return CHILDREN.found(await self._sql.row(CHILDREN.select(_OWN), id=child_id, dataset_id=dataset_id))
@@ -165,51 +156,40 @@ class SegmentStore(ABC):
         values = {"id": segment_id, **sought(keyword), "offset": offset, "limit": limit}
         return await self._sql.read(lambda: CHILDREN.page(where, "child.position", **values))
 
-    async def add_child(
+    @written
+    def add_child(
         self, segment_id: str, make: Callable[[int], ChildChunk], node: Callable[[ChildChunk], IndexEntry] | None
-    ) -> ChildChunk | None:
+    ) -> Operation[ChildChunk | None]:
         """Add a child chunk behind the others. ``make``: makes it of its position."""
+        found, owner = yield from _with_owner(segment_id)
+        if found is None or owner is None:
+            return None
+        child = make((yield Row(_LAST_CHILD, id=segment_id))[0] + 1)
+        yield from CHILDREN.add([child])
+        if node is not None:
+            yield from self.add_nodes(child.dataset_id, child.document_id, owner.index_version, [node(child)])
+        return child
 
-        def add() -> Operation[ChildChunk | None]:
-            found, owner = yield from _with_owner(segment_id)
-            if found is None or owner is None:
-                return None
-            child = make((yield Row(_LAST_CHILD, id=segment_id))[0] + 1)
-            yield from CHILDREN.add([child])
-            if node is not None:
-                yield from self.add_nodes(child.dataset_id, child.document_id, owner.index_version, [node(child)])
-            return child
-
-        return await self._sql.write(add)
-
-    async def change_child(self, child: ChildChunk, node: IndexEntry | None) -> None:
+    @written
+    def change_child(self, child: ChildChunk, node: IndexEntry | None) -> Operation[None]:
         """Replace a child chunk, and its node if there is a new one."""
-
-        def change() -> Operation[None]:
-            owner = yield from _locked(child.document_id)
-            yield from CHILDREN.replace(child)
-            if node is not None and owner is not None:
-                yield from _delete_node_of(child)
-                yield from self.add_nodes(child.dataset_id, child.document_id, owner.index_version, [node])
-
-        await self._sql.write(change)
-
-    async def delete_child(self, child: ChildChunk) -> None:
-        def delete() -> Operation[None]:
-            yield from _locked(child.document_id)
+        owner = yield from _locked(child.document_id)
+        yield from CHILDREN.replace(child)
+        if node is not None and owner is not None:
             yield from _delete_node_of(child)
-            yield Count("DELETE FROM knowledge.child WHERE id = :id", id=child.id)
+            yield from self.add_nodes(child.dataset_id, child.document_id, owner.index_version, [node])
 
-        await self._sql.write(delete)
+    @written
+    def delete_child(self, child: ChildChunk) -> Operation[None]:
+        yield from _locked(child.document_id)
+        yield from _delete_node_of(child)
+        yield Count("DELETE FROM knowledge.child WHERE id = :id", id=child.id)
 
-    async def add_hits(self, hits: Mapping[str, int]) -> None:
+    @written
+    def add_hits(self, hits: Mapping[str, int]) -> Operation[None]:
         """Count how often segments were found, by id."""
-
-        def add() -> Operation[None]:
-            # In one order, so that two servers do not wait for each other.
-            yield Many(_ADD_HITS, [{"id": each, "count": hits[each]} for each in sorted(hits)])
-
-        await self._sql.write(add)
+        # In one order, so that two servers do not wait for each other.
+        yield Many(_ADD_HITS, [{"id": each, "count": hits[each]} for each in sorted(hits)])
 
     @abstractmethod
     async def search_keywords(

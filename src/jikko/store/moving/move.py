@@ -26,7 +26,7 @@ from jikko.store.moving.moved_tables import (
     convert_of,
 )
 from jikko.store.postgres.database import TOO_LONG, Connection, Postgres
-from jikko.store.postgres.knowledge.node_writes import ADD_NODE, keyword_of, node_values
+from jikko.store.postgres.knowledge.words import ADD_NODE, keyword_of, node_values
 from jikko.store.postgres.runs.frames import FRAMES, frame_of
 from jikko.store.postgres.sql import perform
 from jikko.store.sqlite.runs.large_values import whole

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from jikko.events import LOG_FORMAT
-from jikko.store.postgres.columns import id_column, text
+from jikko.store.postgres.sql import id_column, text
 from jikko.store.run_columns import MOVING, TEXTS
 from jikko.store.sqlite.runs.run_rows import inputs_of
 

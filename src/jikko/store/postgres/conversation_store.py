@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Message, MessageAnswer
 from jikko.ports.stores.projections import TurnBegan, TurnRepeated, VariablesAssigned
-from jikko.repositories.answer_columns import STATUSES, details_of, file_ids, json_text
 from jikko.repositories.conversation_store import ConversationStore
-from jikko.store.postgres.columns import id_column, optional_text, text
+from jikko.repositories.row_reader import STATUSES, details_of, file_ids, json_text
 from jikko.store.postgres.database import Connection, Postgres
+from jikko.store.postgres.sql import id_column, optional_text, text
 
 
 def _given(first: int, columns: str) -> str:

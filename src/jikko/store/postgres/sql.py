@@ -1,15 +1,50 @@
-"""Statements and operations of repositories on PostgreSQL."""
+"""Statements and operations of repositories on PostgreSQL, with ids and texts as it takes them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from jikko.concurrency.background_tasks import start_task
 from jikko.errors import JikkoError
-from jikko.repositories.shared_sql import Count, Dialect, Many, Operation, Record, Row, SqlQuery, nothing
-from jikko.store.postgres.columns import id_column, text
+from jikko.repositories.shared_sql import (
+    Count,
+    Dialect,
+    Many,
+    Operation,
+    Record,
+    Row,
+    SqlQuery,
+    nothing,
+    storable,
+    stored_id,
+)
 
 if TYPE_CHECKING:
     from jikko.store.postgres.database import Postgres
+
+
+_IS_TEXT = b"\x00"
+
+
+def text(value: str) -> str:
+    """A text for a column of type ``text``, which holds neither U+0000 nor halves of characters: U+FFFD and ``?``."""
+    return storable(value).replace("\0", "\ufffd")
+
+
+def optional_text(value: str | None) -> str | None:
+    """``text``, if there is one."""
+    return None if value is None else text(value)
+
+
+def id_column(value: str) -> bytes:
+    """An id as it is stored: 16 bytes for a UUID in its canonical form, else a zero byte and the text."""
+    stored = stored_id(value)
+    if isinstance(stored, bytes):
+        return stored
+    raw = _IS_TEXT + text(stored).encode()
+    # As long as a UUID: one more zero byte, which no text has, tells them apart.
+    return raw + _IS_TEXT if len(raw) == 16 else raw
+
 
 T = TypeVar("T")
 
@@ -74,9 +109,7 @@ class PostgresSql:
         return self._database.execute(*self._bound(sql, values))
 
     def later(self, sql: str, /, **values: Any) -> None:
-        task = asyncio.ensure_future(self._try_to_write(sql, values))
-        self._begun.add(task)
-        task.add_done_callback(self._begun.discard)
+        start_task(self._try_to_write(sql, values), self._begun)
 
     async def settled(self) -> None:
         await asyncio.gather(*self._begun)

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Message, MessageAnswer
 from jikko.ports.stores.projections import TurnBegan, TurnChanged, TurnRepeated, VariablesAssigned
-from jikko.repositories.answer_columns import STATUSES, details_of, file_ids, json_text
 from jikko.repositories.conversation_store import ConversationStore
+from jikko.repositories.row_reader import STATUSES, details_of, file_ids, json_text
 from jikko.repositories.shared_sql import StoredId, storable, stored_id
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.runs.run_rows import end_users, names

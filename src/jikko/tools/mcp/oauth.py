@@ -2,13 +2,13 @@
 
 import asyncio
 import base64
-import json
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode
 
 from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest, Timeouts
 from jikko.tools.tools_config import OAuthClient
+from jikko.values import json_value
 
 _TIMEOUTS: Final = Timeouts(connect=10.0, read=30.0, write=30.0, total=60.0)
 _MAX_BYTES: Final = 1 << 20
@@ -85,8 +85,5 @@ class TokenCache:
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
+    fields = json_value(body)
     return fields if isinstance(fields, dict) else {}

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import httpx2
 
+from jikko.concurrency.background_tasks import end_tasks, start_task
 from jikko.concurrency.json_in_pieces import LARGE_BYTES, TooManyElements, decode_json
 from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.ports.http import HttpFailure, HttpResponse, Pairs
-from jikko.tools.mcp.half_pairs import without_half_pairs
-from jikko.tools.mcp.mcp_event_stream import AnswerSeen
-from jikko.tools.mcp.mcp_requests import McpRequests, failed, failure_text, request_id
+from jikko.tools.mcp.mcp_requests import McpRequests, failed, failure_text, request_id, without_half_pairs
+from jikko.tools.mcp.mcp_sse import AnswerSeen
 
 _NOT_SENT: Final = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding"})
 """Headers that the other client sets itself."""
@@ -123,15 +123,11 @@ class PingReplies:
             else {"error": {"code": _NOT_FOUND, "message": "This client has nothing to answer that with."}}
         )
         body = json.dumps({"jsonrpc": "2.0", "id": message["id"], **outcome}).encode()
-        task = asyncio.create_task(self._send(body))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        start_task(self._send(body), self._tasks)
 
     async def end(self) -> None:
         """Send nothing more: the answer has come, or will not."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(self._tasks)
 
     async def _send(self, body: bytes) -> None:
         # What became of it, the answer tells.

@@ -17,7 +17,7 @@ import anyio
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
-from jikko.tools.mcp.half_pairs import without_half_pairs
+from jikko.tools.mcp.mcp_requests import without_half_pairs
 
 _MAX_LINE_BYTES: Final = 16 << 20
 """Bytes of one message."""

@@ -23,9 +23,9 @@ from jikko.http.routes.knowledge.dataset_access import DatasetRoute, knowledge_o
 from jikko.http.routes.knowledge.dataset_routes import OF_WISHES, Technique
 from jikko.http.routes.knowledge.document_forms import sent_file
 from jikko.http.routes.knowledge.pages import Paged, default_page
-from jikko.knowledge.archive import MAX_ZIPPED_BYTES, zipped
 from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.documents import NewSource, text_source
+from jikko.knowledge.files import MAX_ZIPPED_BYTES, zipped
 from jikko.ports.stores.knowledge.records import Document
 from jikko.values import Json
 

@@ -4,15 +4,14 @@ import asyncio
 import logging
 from typing import Final, TypeAlias
 
-from jikko.repositories.callback_states import NUMBERS
-from jikko.store.archive.archived_run import ArchivedRun
+from jikko.repositories.callback_store import NUMBERS
 from jikko.store.event_codec import DamagedLog
-from jikko.store.postgres.archive.naming import add_object, day_of
+from jikko.store.postgres.archive.objects import ArchivedRun, add_object, day_of
 from jikko.store.postgres.archive.run_archive import RunArchive
-from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.database import Connection, Postgres, Row
 from jikko.store.postgres.runs.frames import whole_log
 from jikko.store.postgres.runs.run_rows import COLUMNS, FIXED, MOVING, record_of
+from jikko.store.postgres.sql import id_column
 
 log = logging.getLogger(__name__)
 

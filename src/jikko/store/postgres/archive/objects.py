@@ -1,18 +1,107 @@
-"""The objects of the archive in the bucket: written, read again, opened."""
+"""Objects of the archive: written to the bucket, named in the database, read again, and found by ids of runs."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+from msgspec import Struct
 
 from jikko.errors import StoreUnavailable
 from jikko.extras import how_to_install
 from jikko.ids import new_id
 from jikko.ports.stores.object_store import ObjectStore
-from jikko.store.archive.archived_run import ArchivedRun, DamagedArchive
-from jikko.store.postgres.archive.naming import NewObject
+from jikko.record import RunRecord
+from jikko.store.postgres.database import Connection
+from jikko.store.postgres.sql import id_column
+from jikko.store.run_columns import STATUS_NUMBERS
 
 if TYPE_CHECKING:
-    from jikko.store.archive.parquet import ArchiveFile
+    from jikko.store.postgres.archive.parquet import ArchiveFile
+
+
+class ArchivedRun(Struct, frozen=True):
+    """A run that has ended, with its log."""
+
+    record: RunRecord
+    log: bytes
+    """Its events: a JSON array."""
+    log_end: int
+    """How many events these are."""
+
+
+class DamagedArchive(Exception):
+    """An object is none of the archive, or not as it was written. The message says what is wrong with it."""
+
+
+_DAY_MS: Final = 24 * 3600 * 1000
+_ID_BYTES: Final = 16
+_ADD: Final = """
+INSERT INTO archives (path, size, check_sum, runs, first_id, last_id, first_created, last_created, last_finished)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING key
+"""
+_ADD_USERS: Final = """
+INSERT INTO archived_users (archive, app_id, end_user_id, runs)
+SELECT $1, u.app, u.end_user, u.runs FROM unnest($2::bytea[], $3::bytea[], $4::int4[]) AS u (app, end_user, runs)
+"""
+
+_ADD_RETRIES: Final = """
+INSERT INTO archived_retries (archive, retry_of, run_id, status, created_at)
+SELECT $1, r.* FROM unnest($2::bytea[], $3::bytea[], $4::int2[], $5::float8[]) AS r
+"""
+
+
+class NewObject(Struct, frozen=True):
+    """An object that is in the bucket, and has runs."""
+
+    path: str
+    size: int
+    """Bytes."""
+    check_sum: int
+    """See ``check_of``."""
+    runs: Sequence[ArchivedRun]
+    """In the order of their ids; one at least."""
+
+
+async def add_object(connection: Connection, new: NewObject) -> None:
+    """Name an object: its runs are in the archive from the end of the transaction on."""
+    records = [run.record for run in new.runs]
+    ids = [id_column(record.identity.run_id) for record in records]
+    created = [record.created_at for record in records]
+    finished = [record.finished_at or record.created_at for record in records]
+    values = (new.path, new.size, new.check_sum, len(ids), ids[0], ids[-1], min(created), max(created), max(finished))
+    key = await connection.fetchval(_ADD, *values)
+    users = Counter((id_column(r.identity.app_id), id_column(r.identity.end_user_id)) for r in records)
+    apps, end_users = [app for app, _ in users], [user for _, user in users]
+    await connection.execute(_ADD_USERS, key, apps, end_users, list(users.values()))
+    retries = [
+        (id_column(r.identity.retry_of), id_column(r.identity.run_id), STATUS_NUMBERS[r.status], r.created_at)
+        for r in records
+        if r.identity.retry_of is not None
+    ]
+    if retries:
+        await connection.execute(_ADD_RETRIES, key, *map(list, zip(*retries, strict=True)))
+
+
+def is_dated(run_id: bytes) -> bool:
+    """Whether an id, as it is stored, tells its time: a UUID of version 7. No other run is archived."""
+    return len(run_id) == _ID_BYTES and run_id[6] >> 4 == 7
+
+
+def day_of(run_id: bytes) -> str:
+    """The day (UTC) that an id tells."""
+    return datetime.fromtimestamp(_time_of(run_id) // 1000, UTC).strftime("%Y-%m-%d")
+
+
+def later(run_id: bytes) -> bytes:
+    """An id behind all of the same day: the runs of one object are of one."""
+    return (_time_of(run_id) + _DAY_MS).to_bytes(6) + b"\xff" * 10
+
+
+def _time_of(run_id: bytes) -> int:
+    return int.from_bytes(run_id[:6])
+
 
 T = TypeVar("T")
 FOLDER: Final = "archive/v1"
@@ -44,7 +133,7 @@ class ArchiveObjects:
         return await asyncio.to_thread(self._write, f"{FOLDER}/{day}/{new_id()}.parquet", runs)
 
     def _write(self, path: str, runs: Sequence[ArchivedRun]) -> NewObject:
-        from jikko.store.archive.parquet import check_of, encode
+        from jikko.store.postgres.archive.parquet import check_of, encode
 
         content = encode(runs)
         self._bucket.put(path, content)
@@ -81,7 +170,7 @@ class ArchiveObjects:
     async def _read(self, each: NamedObject, read: "Callable[[ArchiveFile], T]") -> T:
         def opened() -> T:
             try:
-                from jikko.store.archive.parquet import ArchiveFile
+                from jikko.store.postgres.archive.parquet import ArchiveFile
             except ModuleNotFoundError:
                 raise StoreUnavailable(
                     f"The run is in the archive, which needs another library to be read: {how_to_install('archive')}"

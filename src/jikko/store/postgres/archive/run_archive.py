@@ -9,11 +9,17 @@ from typing import Final, NamedTuple
 
 from jikko.errors import StoreUnavailable
 from jikko.ports.stores.blob_store import FileMissing
-from jikko.store.archive.archived_run import ArchivedRun
-from jikko.store.postgres.archive.naming import NewObject, add_object, day_of, is_dated, later
-from jikko.store.postgres.archive.objects import ArchiveObjects
-from jikko.store.postgres.columns import id_column
+from jikko.store.postgres.archive.objects import (
+    ArchivedRun,
+    ArchiveObjects,
+    NewObject,
+    add_object,
+    day_of,
+    is_dated,
+    later,
+)
 from jikko.store.postgres.database import Connection, Postgres
+from jikko.store.postgres.sql import id_column
 
 _COLUMNS: Final = "key, path, check_sum"
 _WITH: Final = f"SELECT {_COLUMNS} FROM archives WHERE first_id <= $1 AND last_id BETWEEN $1 AND $2"

@@ -5,13 +5,12 @@ from typing import Final
 from msgspec import Struct
 
 from jikko.ports.stores.run_pages import RunFilter
-from jikko.store.condition import ALL, SqlCondition
-from jikko.store.postgres.columns import id_column, text
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.run_list import has_keyword
 from jikko.store.postgres.runs.run_rows import ALL_RUNS
+from jikko.store.postgres.sql import id_column, text
 from jikko.store.run_columns import STATUS_NUMBERS
-from jikko.store.run_lists import LONG_SECONDS, MAX_LONG_RUNS, created
+from jikko.store.run_lists import ALL, LONG_SECONDS, MAX_LONG_RUNS, SqlCondition, created
 
 # From app to app through the index: as many steps as there are apps, however many runs they have.
 _APPS: Final = " UNION ".join(

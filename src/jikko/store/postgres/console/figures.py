@@ -9,13 +9,12 @@ from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunFilter
 from jikko.record import RunRecord
 from jikko.repositories.shared_sql import id_text
 from jikko.store import run_lists
-from jikko.store.condition import numbered
-from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.console.drivers import plan_of
 from jikko.store.postgres.database import Postgres, Row
 from jikko.store.postgres.runs.hour_counts import HOUR, HourCounts
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of
-from jikko.store.run_lists import NEWEST_FIRST, bars, by_status, created
+from jikko.store.postgres.sql import id_column
+from jikko.store.run_lists import NEWEST_FIRST, bars, by_status, created, numbered
 
 _MAX_BARRED: Final = 20_000
 """Runs of bars that are no whole hours, or for whose runs an index is gone through."""

@@ -7,12 +7,11 @@ from jikko.ports.stores.run_pages import RunCursor, RunFilter, RunPage
 from jikko.record import RunRecord
 from jikko.repositories.shared_sql import id_text
 from jikko.store import run_lists
-from jikko.store.condition import SqlCondition, numbered
-from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.console.drivers import Driver, DriverPlan, plan_of
 from jikko.store.postgres.console.figures import PostgresRunFigures
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of
-from jikko.store.run_lists import NEWEST_FIRST, any_of, behind, newer
+from jikko.store.postgres.sql import id_column
+from jikko.store.run_lists import NEWEST_FIRST, SqlCondition, any_of, behind, newer, numbered
 
 _SEARCHED: Final = 50_000
 """Runs that a page looks at with a keyword: all that they were given and gave is read, in a fifth of a second."""

@@ -17,10 +17,10 @@ from typing import Any, Final
 from jikko.errors import LogConflict, LogForgotten
 from jikko.ports.stores.projections import KeyClaim
 from jikko.repositories.shared_sql import id_text
-from jikko.store.postgres.columns import text
 from jikko.store.postgres.database import Connection, Row
 from jikko.store.postgres.runs.frames import FRAMES, framed
 from jikko.store.postgres.runs.run_rows import COLUMNS, FIXED, MOVING, RunWrite
+from jikko.store.postgres.sql import text
 from jikko.store.run_columns import EPOCH_AND_END, STATUSES
 
 _CREATED: Final = {**FIXED, **MOVING, "format": "int2", "frame": "bytea"}

@@ -27,8 +27,7 @@ from jikko.ports.stores.projections import (
     TurnRepeated,
     VariablesAssigned,
 )
-from jikko.repositories.callback_states import PENDING, RUN_GOES_ON
-from jikko.store.postgres.columns import id_column, text
+from jikko.repositories.callback_store import PENDING, RUN_GOES_ON
 from jikko.store.postgres.conversation_store import turns_began, turns_changed, turns_repeated
 from jikko.store.postgres.database import Connection
 from jikko.store.postgres.runs import appends
@@ -43,6 +42,7 @@ from jikko.store.postgres.runs.key_claims import (
     order_of_locks,
 )
 from jikko.store.postgres.runs.run_rows import RunWrite
+from jikko.store.postgres.sql import id_column, text
 
 _ADD_CALLBACKS: Final = """
 INSERT INTO callbacks (run_id, app_id, url, receiver, created_at, state, attempts, next_at)

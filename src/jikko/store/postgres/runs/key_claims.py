@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 from jikko.errors import KeyTaken
 from jikko.ports.stores.projections import KeyClaim
 from jikko.repositories.shared_sql import id_text
-from jikko.store.postgres.columns import text
 from jikko.store.postgres.database import Connection, Row
 from jikko.store.postgres.runs.run_rows import RunWrite
+from jikko.store.postgres.sql import text
 
 _IS_THERE: Final = (
     "(EXISTS (SELECT FROM runs x WHERE x.run_id = k.run_id) "

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any, Final
 
+from jikko.concurrency.background_tasks import start_task
 from jikko.errors import JikkoError
 from jikko.store.postgres.database import Connection, Postgres, Row, unavailable
 
@@ -32,9 +33,7 @@ class QueryBatcher:
         answer: asyncio.Future[Row | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, answer))
         if len(self._tasks) < _MAX_CONNECTIONS:
-            task = asyncio.ensure_future(self._work())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            start_task(self._work(), self._tasks)
         return answer
 
     async def close(self) -> None:

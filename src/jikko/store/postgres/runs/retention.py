@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
-from jikko.repositories.callback_states import PENDING
+from jikko.repositories.callback_store import PENDING
 from jikko.repositories.shared_sql import id_text
 from jikko.store.postgres.archive.run_archive import RunArchive
-from jikko.store.postgres.columns import id_column
 from jikko.store.postgres.database import Connection, Postgres
+from jikko.store.postgres.sql import id_column
 
 # A run whose call-back is still tried stays until that was delivered or given up.
 _EXPIRED: Final = "FROM runs r WHERE created_at < $1 AND finished_at < $1"

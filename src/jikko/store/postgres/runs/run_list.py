@@ -6,13 +6,12 @@ from typing import Any, Final
 
 from jikko.ports.stores.run_store import LogQuery
 from jikko.repositories.shared_sql import storable
-from jikko.store.condition import SqlCondition, numbered
-from jikko.store.postgres.columns import id_column, text
 from jikko.store.postgres.database import Postgres, Row
 from jikko.store.postgres.runs.hour_counts import HOUR, MIN_KEPT_RUNS, HourCounts
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS
+from jikko.store.postgres.sql import id_column, text
 from jikko.store.run_columns import STATUS_NUMBERS
-from jikko.store.run_lists import NEWEST_FIRST, created
+from jikko.store.run_lists import NEWEST_FIRST, SqlCondition, created, numbered
 
 _NEVER: Final = 1e15
 _KEYWORD_CHARACTERS: Final = 30

@@ -10,7 +10,7 @@ from jikko.ports.stores.run_store import Append, Withdrawal
 from jikko.record import RunIdentity, RunRecord
 from jikko.repositories.shared_sql import id_text
 from jikko.store import run_columns
-from jikko.store.postgres.columns import id_column, text
+from jikko.store.postgres.sql import id_column, text
 from jikko.store.run_columns import STATUS_NUMBERS, moving
 
 FIXED: Final[dict[str, str]] = {

@@ -14,7 +14,6 @@ from jikko.record import DetailRecord, RetryRecord, RunRecord
 from jikko.repositories.shared_sql import id_text
 from jikko.store.event_codec import DamagedLog, decode_known_events, encode_events, pack_events
 from jikko.store.postgres.archive.run_archive import RunArchive
-from jikko.store.postgres.columns import id_column, text
 from jikko.store.postgres.database import Postgres, Row
 from jikko.store.postgres.runs.frames import FRAMES, events_of
 from jikko.store.postgres.runs.hour_counts import HourCounts
@@ -24,6 +23,7 @@ from jikko.store.postgres.runs.retention import PostgresRunRetention
 from jikko.store.postgres.runs.run_list import list_runs
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of, write_of
 from jikko.store.postgres.runs.run_writer import Rehearsal, RunWriter
+from jikko.store.postgres.sql import id_column, text
 from jikko.store.run_columns import STATUSES
 
 _LOG_END_OF: Final = COLUMNS.split(", ").index("log_end")

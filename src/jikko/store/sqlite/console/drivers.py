@@ -8,9 +8,8 @@ from msgspec import Struct
 
 from jikko.ports.stores.run_pages import RunFilter
 from jikko.repositories.shared_sql import storable, stored_id
-from jikko.store.condition import ALL, SqlCondition
 from jikko.store.run_columns import STATUS_NUMBERS
-from jikko.store.run_lists import LONG_SECONDS, MAX_LONG_RUNS, created
+from jikko.store.run_lists import ALL, LONG_SECONDS, MAX_LONG_RUNS, SqlCondition, created
 from jikko.store.sqlite.runs.totals import HOUR
 
 _WITH_STATUS: Final = ("runs_listed", "runs_of_user", "runs_going_on", "runs_ended_badly", "runs_unsuccessful")

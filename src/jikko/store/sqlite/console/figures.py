@@ -10,8 +10,7 @@ from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunFilter
 from jikko.repositories.shared_sql import storable
 from jikko.store import run_lists
-from jikko.store.condition import ALL
-from jikko.store.run_lists import NEWEST_FIRST, bars, by_status, created
+from jikko.store.run_lists import ALL, NEWEST_FIRST, bars, by_status, created
 from jikko.store.sqlite.console.drivers import APPS, IndexPlan, IndexRange, plan_of
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.totals import HOUR

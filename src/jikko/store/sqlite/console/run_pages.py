@@ -12,8 +12,7 @@ from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunCursor, R
 from jikko.record import RunRecord
 from jikko.repositories.shared_sql import id_text, storable, stored_id
 from jikko.store import run_lists
-from jikko.store.condition import SqlCondition
-from jikko.store.run_lists import NEWEST_FIRST, any_of, behind, newer
+from jikko.store.run_lists import NEWEST_FIRST, SqlCondition, any_of, behind, newer
 from jikko.store.sqlite.console.drivers import IndexPlan, IndexRange, plan_of
 from jikko.store.sqlite.console.figures import app_days, counts_of, histogram_of, open_counts, since, total_of_all
 from jikko.store.sqlite.database import Database

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from jikko.concurrency.background_tasks import start_task
 from jikko.errors import JikkoError
 from jikko.repositories.shared_sql import StoredId
 from jikko.store.event_codec import Compressor
@@ -66,9 +67,7 @@ class Archiver:
         async with self._large.kept(values):
             await self._database.submit(partial(self._writes.append, closing))
         # The archive counts from now on; what it was made of is removed piece by piece.
-        task = asyncio.ensure_future(self._clear(write.run_id))
-        self._clearing.add(task)
-        task.add_done_callback(self._clearing.discard)
+        start_task(self._clear(write.run_id), self._clearing)
 
     async def rest(self) -> None:
         await asyncio.gather(*self._clearing, return_exceptions=True)
@@ -124,14 +123,11 @@ class LargeAppends:
         self._writes = writes
         self._values = LargeValues(database)
         self._archiver = Archiver(database, writes, self._values)
-        self._doing: set[asyncio.Future[None]] = set()
+        self._doing: set[asyncio.Task[None]] = set()
 
     def append(self, write: LogWrite) -> "asyncio.Future[None]":
         """Do an append; see ``RunWrites.append``."""
-        doing = asyncio.ensure_future(self._close(write) if write.closes else self._append(write))
-        self._doing.add(doing)
-        doing.add_done_callback(self._doing.discard)
-        return doing
+        return start_task(self._close(write) if write.closes else self._append(write), self._doing)
 
     async def rest(self) -> None:
         """Wait until all is done, and nothing is left to be removed."""

@@ -20,7 +20,7 @@ from jikko.ports.stores.projections import (
     TurnRepeated,
     VariablesAssigned,
 )
-from jikko.repositories.callback_states import PENDING, RUN_GOES_ON
+from jikko.repositories.callback_store import PENDING, RUN_GOES_ON
 from jikko.repositories.shared_sql import StoredId, id_text, storable, stored_id
 from jikko.store.sqlite.conversation_store import add_turn, turn_changed, turn_repeated, variables_assigned
 

@@ -3,7 +3,7 @@
 import sqlite3
 from typing import Final
 
-from jikko.repositories.callback_states import PENDING
+from jikko.repositories.callback_store import PENDING
 from jikko.repositories.shared_sql import id_text, storable, stored_id
 from jikko.store.sqlite.runs.large_values import drop_of_run
 from jikko.store.sqlite.runs.projections import Projections, RunChange

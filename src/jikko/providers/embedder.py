@@ -16,8 +16,8 @@ from jikko.ports.embeddings import Embedder, EmbeddingRequest, Embeddings, Vecto
 from jikko.ports.models import ModelFailure, ModelUsage
 from jikko.providers.config import ModelTraits, ProviderConfig
 from jikko.providers.prices import amount
-from jikko.providers.provider_connections import ProviderBackends
-from jikko.providers.vectors.vector_backend import EmbeddingBackend
+from jikko.providers.provider_connections import ProviderBackends, unable
+from jikko.providers.vector_backend import EmbeddingBackend
 
 BATCH: Final = 32
 """Texts of one request where the providers file says nothing.
@@ -40,10 +40,7 @@ class ProviderEmbedder:
         config = self._connections.ready(request.provider, request.model)
         backend = self._connections.backend(config)
         if not isinstance(backend, EmbeddingBackend):
-            raise ModelFailure(
-                f"The provider {config.id!r} (type {config.type}) has no models that make vectors.",
-                kind="ModelNotExistError",
-            )
+            raise unable(config, "has no models that make vectors")
         traits = _traits(config, request.model)
         prefix = traits.query_prefix if request.purpose == "query" else traits.document_prefix
         size = traits.batch or BATCH

@@ -1,6 +1,7 @@
-"""Runs that members left behind, in a queue of which each entry is with one member at a time."""
+"""Queues of a cluster: of runs that members left behind, and of runs that wait for a slot at some member."""
 
 import asyncio
+import hashlib
 import logging
 import math
 from collections.abc import Awaitable, Callable, Iterable
@@ -9,13 +10,16 @@ from typing import Final
 import msgspec
 from nats.aio.msg import Msg
 from nats.js.client import JetStreamContext
+from nats.js.errors import APIError
 
-from jikko.cluster.nats.link import NatsLink, end, pull_no_more
+from jikko.cluster.nats.connecting import try_to
+from jikko.cluster.nats.link import NatsLink, end
 from jikko.cluster.nats.nats_refusals import NATS_ERRORS
-from jikko.cluster.nats.nats_wire import orphans_of
-from jikko.cluster.nats.streams import QUEUE_CONSUMER
+from jikko.cluster.nats.nats_wire import orphans_of, waiting_of
+from jikko.cluster.nats.streams import QUEUE_CONSUMER, WAITING_CONSUMER
+from jikko.concurrency.background_tasks import start_task
 from jikko.errors import JikkoError, ServerStopping
-from jikko.ports.cluster import OrphanedRuns, Takeover
+from jikko.ports.cluster import Member, OrphanedRuns, Takeover, WaitingRun
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +36,39 @@ _MAX_CONCURRENT_ENTRIES: Final = 4
 """Entries that one member works on."""
 _TRIES: Final = 60
 _MAX_SHARES: Final = 16
+
+
+class PulledQueue:
+    """A queue of which this member takes one message after the other."""
+
+    def __init__(self, link: NatsLink, stream: str, consumer: str) -> None:
+        self._link = link
+        self._stream = stream
+        self._consumer = consumer
+        self._pulling: JetStreamContext.PullSubscription | None = None
+
+    async def next(self) -> Msg | None:
+        """The next message; ``None``: none came for a while, or NATS could not be asked."""
+        try:
+            if self._pulling is None:
+                stream = self._link.names.stream(self._stream)
+                self._pulling = await self._link.stream.pull_subscribe_bind(consumer=self._consumer, stream=stream)
+            [message] = await self._pulling.fetch(1, timeout=_PULL_SECONDS)
+        except TimeoutError:
+            return None
+        except NATS_ERRORS as error:
+            logger.debug("the queue %s cannot be pulled, trying again: %s", self._stream, error)
+            await self.close()
+            self._link.declare_again()
+            await asyncio.sleep(_TRY_AGAIN_SECONDS)
+            return None
+        return message
+
+    async def close(self) -> None:
+        """End the subscription: or what comes next would be sent to one that does not listen any more."""
+        pulling, self._pulling = self._pulling, None
+        if pulling is not None:
+            await try_to(pulling.unsubscribe())
 
 
 class OrphanQueue:
@@ -53,7 +90,7 @@ class OrphanQueue:
         self._take_over = take_over
         self._lives = lives
         self._seconds = seconds
-        self._pulling: JetStreamContext.PullSubscription | None = None
+        self._queue = PulledQueue(link, "QUEUE", QUEUE_CONSUMER)
         self._places = asyncio.Semaphore(_MAX_CONCURRENT_ENTRIES)
         self._working: set[asyncio.Task[None]] = set()
 
@@ -85,31 +122,16 @@ class OrphanQueue:
             await self._places.acquire()
             message = None
             try:
-                if self._pulling is None:
-                    names = self._link.names
-                    self._pulling = await self._link.stream.pull_subscribe_bind(
-                        consumer=QUEUE_CONSUMER, stream=names.stream("QUEUE")
-                    )
-                [message] = await self._pulling.fetch(1, timeout=_PULL_SECONDS)
-            except TimeoutError:
-                continue
-            except NATS_ERRORS as error:
-                logger.debug("what was left behind cannot be pulled, trying again: %s", error)
-                pulling, self._pulling = self._pulling, None
-                await pull_no_more(pulling)
-                self._link.declare_again()
-                await asyncio.sleep(_TRY_AGAIN_SECONDS)
+                message = await self._queue.next()
             finally:
                 if message is None:
                     self._places.release()
             if message is not None:
-                task = asyncio.get_running_loop().create_task(self._work(message))
-                self._working.add(task)
-                task.add_done_callback(self._working.discard)
+                start_task(self._work(message), self._working)
 
     async def close(self) -> None:
         """Give back what is being worked on. Behind the end of ``watch``."""
-        await pull_no_more(self._pulling)
+        await self._queue.close()
         await end(self._working)
 
     async def _work(self, message: Msg) -> None:
@@ -173,3 +195,69 @@ async def _give_back(message: Msg) -> None:
         await message.nak()
     except NATS_ERRORS as error:
         logger.debug("runs could not be given back; they are offered again in a while: %s", error)
+
+
+class WaitingQueue:
+    """One member's end of the queue; the ``WaitingRuns`` of what waits there."""
+
+    def __init__(self, link: NatsLink, member: Member) -> None:
+        self._link = link
+        self._member = member
+        self._numbers: dict[str, int] = {}
+        """Of what this member offers, by run: under which NATS keeps it."""
+        self._queue = PulledQueue(link, "WAIT", WAITING_CONSUMER)
+        self._working: set[asyncio.Task[None]] = set()
+
+    async def offer(self, run: WaitingRun) -> bool:
+        if not self._link.is_connected:
+            return False
+        # Its name is no more than letters and digits, whatever an app is called.
+        subject = self._link.names.wait(hashlib.sha256(run.app_id.encode()).hexdigest()[:32])
+        headers = {"Nats-Msg-Id": f"{run.run_id}:{run.epoch}"}
+        try:
+            self._numbers[run.run_id] = await self._link.keep(subject, msgspec.json.encode(run), headers=headers)
+        except APIError as error:
+            logger.debug("a run that waits is not offered now: %s", error.description)
+            return False
+        except NATS_ERRORS as error:
+            logger.debug("a run that waits cannot be offered: %s", error)
+            return False
+        return True
+
+    async def withdraw(self, run_id: str) -> None:
+        number = self._numbers.pop(run_id, None)
+        if number is None or not self._link.is_connected:
+            return
+        try:
+            await self._link.stream.delete_msg(self._link.names.stream("WAIT"), number)
+        except NATS_ERRORS as error:
+            # It was taken, which is what most are withdrawn for.
+            logger.debug("a run that was offered is not there any more: %s", error)
+
+    async def watch(self) -> None:
+        """Take what is offered while this member has room, until cancelled."""
+        while True:
+            await self._member.room()
+            if (message := await self._queue.next()) is not None:
+                start_task(self._take(message), self._working)
+                # It counts among those that are being taken from now on.
+                await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        """Take nothing more. Behind the end of ``watch``."""
+        await self._queue.close()
+        await end(self._working)
+
+    async def _take(self, message: Msg) -> None:
+        run, is_done = waiting_of(message.data), False
+        try:
+            is_done = run is not None and await self._member.take_waiting(run)
+        except JikkoError as error:
+            logger.debug("a run that waits elsewhere cannot be taken: %s", error)
+        except Exception:
+            logger.exception("a run that waits elsewhere cannot be taken")
+        finally:
+            try:
+                await (message.ack() if is_done else message.nak(delay=_TRY_AGAIN_SECONDS))
+            except NATS_ERRORS as error:
+                logger.debug("NATS was not told what became of a run that was offered: %s", error)

@@ -12,9 +12,9 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jikko.record import RunIdentity, RunRecord
-from jikko.store.archive.archived_run import ArchivedRun, DamagedArchive
-from jikko.store.run_columns import COUNTS, STATUSES, VERDICT, verdict, verdict_of
+from jikko.record import COUNTS, RunIdentity, RunRecord
+from jikko.store.postgres.archive.objects import ArchivedRun, DamagedArchive
+from jikko.store.run_columns import STATUSES, VERDICT, verdict, verdict_of
 
 _GROUP_RUNS: Final = 100
 _GROUP_BYTES: Final = 4 << 20

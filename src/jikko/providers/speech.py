@@ -5,12 +5,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol, runtime_checkable
 
-from jikko.ports.models import ModelFailure
 from jikko.ports.speech import Recording, Script, Speech
 from jikko.providers.config import ModelTraits, ProviderConfig
-from jikko.providers.provider_connections import ProviderBackends
-
-# What a backend that hears and speaks is to the rest of the providers.
+from jikko.providers.provider_connections import ProviderBackends, unable
 
 
 @runtime_checkable
@@ -56,10 +53,7 @@ class ProviderSpeech:
         config = self._connections.ready(provider, model)
         backend = self._connections.backend(config)
         if not isinstance(backend, SpeechBackend):
-            raise ModelFailure(
-                f"The provider {config.id!r} (type {config.type}) has no models that hear or speak.",
-                kind="ModelNotExistError",
-            )
+            raise unable(config, "has no models that hear or speak")
         return config, backend
 
 
