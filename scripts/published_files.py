@@ -153,7 +153,7 @@ async def _try(assembly: Assembly, settings: Settings, path: Path, text: bytes, 
         if app.mode == "workflow":
             live: Started = await assembly.runs.start(app, StartRequest(inputs=inputs, user="tester"))
         else:
-            begun = await assembly.turns.begin(
+            begun = await assembly.chat.turns.begin(
                 app, TurnRequest(query="お茶とは？", inputs=inputs, user="tester", name_wanted=False)
             )
             if isinstance(begun, Message):

@@ -69,7 +69,7 @@ def openai(model: FakeModel) -> dict[str, Json]:
 async def asked(assembly: Assembly, of: App, conversation_id: str = "") -> str:
     """Ask, and wait for the end of the answer. Returns the conversation."""
     turn = TurnRequest(query="?", inputs={}, user="anna", conversation_id=conversation_id, name_wanted=False)
-    begun = await assembly.turns.begin(of, turn)
+    begun = await assembly.chat.turns.begin(of, turn)
     assert isinstance(begun, StartOutcome)
     assert isinstance(begun.run, RunLog)
     await finished(begun.run)

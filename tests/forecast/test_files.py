@@ -240,7 +240,7 @@ async def _turns(assembly: Assembly, app: App, case: Case) -> list[RunFinished]:
         asked = TurnRequest(
             query=query, inputs=case.inputs, user="tester", conversation_id=conversation_id, name_wanted=False
         )
-        start = await assembly.turns.begin(app, asked)
+        start = await assembly.chat.turns.begin(app, asked)
         assert not isinstance(start, Message)
         end = await start.run.ended()
         assert isinstance(end, RunFinished)

@@ -137,7 +137,7 @@ async def test_a_file_runs_once_its_plugins_are_installed(name: str, tmp_path: P
                 ).ended()
             else:
                 asked = TurnRequest(query="東京へ旅行", inputs=case.inputs, user="tester", name_wanted=False)
-                begun = await assembly.turns.begin(app, asked)
+                begun = await assembly.chat.turns.begin(app, asked)
                 assert not isinstance(begun, Message)
                 end = await begun.run.ended()
             await assembly.runs.close(0)

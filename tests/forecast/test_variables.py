@@ -201,7 +201,9 @@ async def test_the_variables_that_runs_have_of_themselves_are_known(tmp_path: Pa
     async with assemble(Settings(home=tmp_path), in_memory=True, environment={}) as assembly:
         apps = [(await assembly.apps.publish(text.encode(), source="test")).app for text in (workflow, chat)]
         run = await assembly.runs.start(apps[0], StartRequest(inputs={}, user="tester"))
-        turn = await assembly.turns.begin(apps[1], TurnRequest(query="?", inputs={}, user="tester", name_wanted=False))
+        turn = await assembly.chat.turns.begin(
+            apps[1], TurnRequest(query="?", inputs={}, user="tester", name_wanted=False)
+        )
         assert isinstance(turn, StartOutcome)
         began = [await first_of_log(live) for live in (run, turn.run)]
         await assembly.runs.close(0)

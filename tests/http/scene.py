@@ -13,6 +13,8 @@ from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import AppCatalog
 from jikko.apps.speech import AppSpeech
 from jikko.assemble.assembly import Assembly
+from jikko.assemble.build_chat import ChatServices
+from jikko.assemble.build_upkeep import UpkeepServices
 from jikko.concurrency.rate_limit import RequestRates, SharedRequestRate
 from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.suggestions import Suggestions
@@ -33,7 +35,6 @@ from jikko.providers.speech import FakeSpeech
 from jikko.repositories.delivery_store import DeliveryStore
 from jikko.repositories.end_user_store import EndUserStore
 from jikko.repositories.trigger_store import TriggerStore
-from jikko.runs.forms import Forms
 from jikko.settings import Settings
 from jikko.triggers.receiving import Webhooks
 from jikko.triggers.triggers import Triggers
@@ -122,6 +123,8 @@ def api_of(
     file_limits = file_limits or FileLimits()
     defaults = FAKES if defaults is None else defaults
     unused: Any = None
+    readiness = Readiness(world.database, lambda: process.runs.is_closing)
+    parts: dict[str, Any] = dict.fromkeys(UpkeepServices.__struct_fields__) | {"readiness": readiness}
     knowledge = no_datasets()
     triggers = Triggers(TriggerStore(world.database), world.app_store, process.runs)
     return Assembly(
@@ -130,10 +133,7 @@ def api_of(
         cluster=process.cluster,
         store=world.store,
         ports=unused,
-        upkeep=unused,
-        indexing=unused,
-        annotation_indexing=unused,
-        titles=unused,
+        upkeep=UpkeepServices(**parts),
         default_models=defaults,
         tools=unused,
         triggers=triggers,
@@ -141,7 +141,7 @@ def api_of(
         webhooks=Webhooks(
             triggers,
             {},
-            process.starts,
+            process.runs.starts,
             DeliveryStore(world.database),
             world.app_store,
             process.workflows,
@@ -157,22 +157,21 @@ def api_of(
         apps=AppCatalog(world.app_store, world.classes, lambda: world.now),
         app_keys=AppKeys(world.app_store, lambda: world.now, rate=rate_of(requests_per_minute)),
         runs=process.runs,
-        starts=process.starts,
-        turns=process.turns,
         conversations=world.conversations,
-        retries=process.retries,
         workflows=process.workflows,
         end_users=EndUsers(EndUserStore(world.database)),
         files=FileService(world.files, file_limits),
-        forms=Forms(runs=process.runs, store=world.store, file_inputs=unused, clock=lambda: world.now),
-        file_limits=file_limits,
         datasets=knowledge.stores,
         knowledge=knowledge,
-        speech=AppSpeech(process.workflows, speech or FakeSpeech(), defaults),
-        suggestions=Suggestions(world.conversations, process.workflows, models or FakeModels(), defaults),
-        annotations=Annotations(AnnotationsInMemory(world.database), lambda: world.now, lambda: None),
+        chat=ChatServices(
+            turns=process.turns,
+            annotations=Annotations(AnnotationsInMemory(world.database), lambda: world.now, lambda: None),
+            annotation_indexing=unused,
+            suggestions=Suggestions(world.conversations, process.workflows, models or FakeModels(), defaults),
+            speech=AppSpeech(process.workflows, speech or FakeSpeech(), defaults),
+            titles=unused,
+        ),
         served_apps=served_apps or Served(),
-        readiness=Readiness(world.database, lambda: process.runs.is_closing),
     )
 
 

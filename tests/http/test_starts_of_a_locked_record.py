@@ -151,7 +151,7 @@ async def test_one_that_was_refused_runs_once_however_often_it_is_repeated_with_
 async def test_once_the_record_is_known_to_take_no_writes_starts_are_refused_at_once(server: Server) -> None:
     with server.locked():
         async with asyncio.timeout(PATIENCE):
-            while (await server.scene.assembly.readiness.checks())["record"] == "ok":  # noqa: ASYNC110
+            while (await server.scene.assembly.upkeep.readiness.checks())["record"] == "ok":  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             # They may wait for longer than this test does.
             server.waits(10 * PATIENCE)

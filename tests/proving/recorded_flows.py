@@ -165,7 +165,7 @@ async def runs_of(assembly: Assembly, text: bytes, *all_inputs: Mapping[str, Any
                 name_wanted=False,
                 streamed=True,
             )
-            begun = await assembly.turns.begin(published, request)
+            begun = await assembly.chat.turns.begin(published, request)
             assert not isinstance(begun, Message)
             record: RunRecord = begun.run.record
         else:

@@ -36,7 +36,6 @@ from jikko.ports.stores.app_store import App
 from jikko.ports.stores.run_store import Append, Change, RunStore
 from jikko.record import RunRecord
 from jikko.runs.admission import Admission, AdmissionLimits
-from jikko.runs.forms import Forms
 from jikko.runs.recovery import TakenOver
 from jikko.runs.runs import Runs, StartRequest
 from tests.acceptance.workflows import app as app_file
@@ -146,7 +145,7 @@ class Process:
             clock=case.now,
             cluster=self.cluster,
         )
-        self.forms = Forms(runs=self.runs, store=store, file_inputs=files, clock=case.now)
+        self.forms = self.runs.forms
         self._orphans = Orphans(store, self.cluster)
 
     async def begin(self, app: App, **inputs: Any) -> str:

@@ -82,7 +82,7 @@ async def test_a_form_whose_run_could_not_go_on_by_then_is_as_it_was(
         run_id, token = live.record.identity.run_id, requested.form["form_token"]
         await ended_or_paused(one, run_id)
         asking = True
-        answering = asyncio.ensure_future(one.forms.submit(app.id, token, "yes", {"comment": "now"}, ""))
+        answering = asyncio.ensure_future(one.runs.forms.submit(app.id, token, "yes", {"comment": "now"}, ""))
         await gate.reached.wait()
 
         assert await one.runs.close(0) == 0
@@ -92,5 +92,5 @@ async def test_a_form_whose_run_could_not_go_on_by_then_is_as_it_was(
         asking = False
 
     async with assemble(Settings(home=tmp_path)) as other:
-        await other.forms.submit(app.id, token, "yes", {"comment": "later"}, "")
+        await other.runs.forms.submit(app.id, token, "yes", {"comment": "later"}, "")
         assert (await ended_or_paused(other, run_id)).status == "succeeded"

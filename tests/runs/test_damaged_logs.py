@@ -203,7 +203,7 @@ async def test_a_paused_run_fails_when_its_form_is_handed_in(assembly: Assembly,
     app, record, token = await paused(assembly, tmp_path, way)
 
     with pytest.raises(LogDamaged, match=f"The log of run {record.identity.run_id} is damaged: .* retry the run"):
-        await assembly.forms.submit(app.id, token, "yes", {"comment": "fine"}, "")
+        await assembly.runs.forms.submit(app.id, token, "yes", {"comment": "fine"}, "")
 
     assert (await _ended(assembly, record)).status == "failed"
 
@@ -214,7 +214,7 @@ async def test_a_paused_run_fails_when_the_time_of_its_form_is_up(tmp_path: Path
         _, record, _ = await paused(assembly, tmp_path, way)
         now[0] += 7200
 
-        assert await assembly.forms.close_expired() == 0
+        assert await assembly.runs.forms.close_expired() == 0
 
         assert (await _ended(assembly, record)).status == "failed"
         assert await assembly.store.due_runs(now[0]) == []

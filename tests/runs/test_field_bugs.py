@@ -265,7 +265,7 @@ async def test_retention_deletes_the_state_of_a_paused_run(tmp_path: Path) -> No
             if isinstance(event, FormRequested)
         ]
 
-        await made.forms.submit(app.id, token, "yes", {"comment": "fine"}, "")
+        await made.runs.forms.submit(app.id, token, "yes", {"comment": "fine"}, "")
 
         async with asyncio.timeout(PATIENCE):
             while record.status in ("paused", "running"):

@@ -83,7 +83,7 @@ def outputs(record: RunRecord) -> Any:
 async def test_a_submitted_form_lets_the_run_go_on_along_its_action(assembly: Assembly) -> None:
     app, live, (requested,) = await paused(assembly, branching())
 
-    await assembly.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "fine", "extra": 1}, "")
+    await assembly.runs.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "fine", "extra": 1}, "")
 
     record = await ended_or_paused(assembly, live.record.identity.run_id)
     assert record.status == "succeeded"
@@ -112,7 +112,7 @@ async def test_a_form_that_is_filled_in_wrongly_stays_open(
     app, live, (requested,) = await paused(assembly, branching())
 
     with pytest.raises(InvalidFormData, match=message):
-        await assembly.forms.submit(app.id, requested.form["form_token"], action, inputs, "")
+        await assembly.runs.forms.submit(app.id, requested.form["form_token"], action, inputs, "")
 
     assert (await assembly.runs.records.any_record(live.record.identity.run_id)).status == "paused"
 
@@ -122,8 +122,8 @@ async def test_of_two_submissions_at_once_the_first_counts(assembly: Assembly) -
     token = requested.form["form_token"]
 
     results = await asyncio.gather(
-        assembly.forms.submit(app.id, token, "yes", {"comment": "one"}, ""),
-        assembly.forms.submit(app.id, token, "yes", {"comment": "two"}, ""),
+        assembly.runs.forms.submit(app.id, token, "yes", {"comment": "one"}, ""),
+        assembly.runs.forms.submit(app.id, token, "yes", {"comment": "two"}, ""),
         return_exceptions=True,
     )
 
@@ -131,26 +131,26 @@ async def test_of_two_submissions_at_once_the_first_counts(assembly: Assembly) -
     record = await ended_or_paused(assembly, live.record.identity.run_id)
     assert outputs(record)["comment"] in ("one", "two")
     with pytest.raises(TooLate):
-        await assembly.forms.open_form(app.id, token)
+        await assembly.runs.forms.open_form(app.id, token)
 
 
 async def test_a_form_of_another_app_is_not_found(assembly: Assembly) -> None:
     _, _, (requested,) = await paused(assembly, branching())
 
     with pytest.raises(NotFound):
-        await assembly.forms.open_form("00000000-0000-4000-8000-000000000000", requested.form["form_token"])
+        await assembly.runs.forms.open_form("00000000-0000-4000-8000-000000000000", requested.form["form_token"])
 
 
 async def test_a_form_whose_time_is_up_takes_the_branch_for_that(assembly: Assembly, clock: Clock) -> None:
     app, live, (requested,) = await paused(assembly, branching())
     clock.now = requested.expires_at - 1
-    assert await assembly.forms.close_expired() == 0
-    await assembly.forms.open_form(app.id, requested.form["form_token"])
+    assert await assembly.runs.forms.close_expired() == 0
+    await assembly.runs.forms.open_form(app.id, requested.form["form_token"])
     clock.now = requested.expires_at
 
     with pytest.raises(TooLate, match="expired"):
-        await assembly.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "x"}, "")
-    assert await assembly.forms.close_expired() == 1
+        await assembly.runs.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "x"}, "")
+    assert await assembly.runs.forms.close_expired() == 1
 
     record = await ended_or_paused(assembly, live.record.identity.run_id)
     assert (record.status, outputs(record)) == ("succeeded", {"late": ""})
@@ -164,7 +164,7 @@ async def test_a_run_that_paused_before_a_restart_goes_on_a_day_later(tmp_path: 
 
     async with assemble(Settings(home=tmp_path), clock=clock) as after:
         assert (await after.runs.control.take_over()).count == 0
-        await after.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "late but fine"}, "")
+        await after.runs.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "late but fine"}, "")
         record = await ended_or_paused(after, live.record.identity.run_id)
 
     assert (record.status, outputs(record)["comment"]) == ("succeeded", "late but fine")
@@ -177,9 +177,9 @@ async def test_pauses_in_parallel_branches_are_answered_one_by_one(assembly: Ass
     app, live, (first, second) = await paused(assembly, dsl(nodes, edges))
     run_id = live.record.identity.run_id
 
-    await assembly.forms.submit(app.id, first.form["form_token"], "yes", {"comment": "1"}, "")
+    await assembly.runs.forms.submit(app.id, first.form["form_token"], "yes", {"comment": "1"}, "")
     assert (await ended_or_paused(assembly, run_id)).status == "paused"
-    await assembly.forms.submit(app.id, second.form["form_token"], "yes", {"comment": "2"}, "")
+    await assembly.runs.forms.submit(app.id, second.form["form_token"], "yes", {"comment": "2"}, "")
 
     record = await ended_or_paused(assembly, run_id)
     assert (record.status, outputs(record)) == ("succeeded", {"a": "1", "b": "2"})
@@ -197,7 +197,7 @@ async def test_of_many_forms_submitted_at_once_every_answer_counts(assembly: Ass
             for _ in range(number * turns):
                 await asyncio.sleep(0)
             inputs: dict[str, Any] = {"comment": forms[number].node_id}
-            await assembly.forms.submit(app.id, forms[number].form["form_token"], "yes", inputs, "")
+            await assembly.runs.forms.submit(app.id, forms[number].form["form_token"], "yes", inputs, "")
 
         await asyncio.gather(*map(submit, range(8)))
 
@@ -215,7 +215,7 @@ async def test_a_run_that_cannot_be_read_keeps_no_other_from_its_time_out(
         connection.commit()
     clock.now += 3601
 
-    assert await assembly.forms.close_expired() == 1
+    assert await assembly.runs.forms.close_expired() == 1
 
     assert (await ended_or_paused(assembly, other.record.identity.run_id)).status == "succeeded"
     assert (await ended_or_paused(assembly, broken.record.identity.run_id)).status == "failed"
@@ -230,7 +230,7 @@ async def test_paused_runs_of_an_app_that_is_gone_end_and_keep_no_other_waiting(
     await assembly.apps.delete(gone[0][0])
     clock.now += 3601
 
-    await assembly.forms.close_expired()
+    await assembly.runs.forms.close_expired()
 
     assert (await ended_or_paused(assembly, other.record.identity.run_id)).status == "succeeded"
     for _, live, _ in gone:
@@ -245,10 +245,10 @@ async def test_several_pauses_in_a_row_neither_repeat_nor_lose_text(assembly: As
     app, live, (first,) = await paused(assembly, dsl(nodes, edges))
     run_id = live.record.identity.run_id
 
-    await assembly.forms.submit(app.id, first.form["form_token"], "yes", {"comment": "one"}, "")
+    await assembly.runs.forms.submit(app.id, first.form["form_token"], "yes", {"comment": "one"}, "")
     record = await ended_or_paused(assembly, run_id)
     second = [event for event in await assembly.runs.records.events(record) if isinstance(event, FormRequested)][1]
-    await assembly.forms.submit(app.id, second.form["form_token"], "yes", {"comment": "two"}, "")
+    await assembly.runs.forms.submit(app.id, second.form["form_token"], "yes", {"comment": "two"}, "")
     record = await ended_or_paused(assembly, run_id)
 
     events = await assembly.runs.records.events(record)
@@ -268,7 +268,7 @@ async def test_a_paused_run_is_stopped(assembly: Assembly, by: str) -> None:
     record = await ended_or_paused(assembly, owner.run_id)
     assert (record.status, record.error) == ("stopped", "Workflow run was stopped by user u.")
     with pytest.raises(TooLate):
-        await assembly.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "too late"}, "")
+        await assembly.runs.forms.submit(app.id, requested.form["form_token"], "yes", {"comment": "too late"}, "")
 
 
 FILES = {"allowed_file_types": ["document"], "allowed_file_upload_methods": ["local_file"]}
@@ -312,9 +312,9 @@ async def test_a_form_takes_files_and_choices_that_fit_and_no_others(assembly: A
         ({"one": None, "pick": None}, "Missing required inputs: one, pick"),
     ):
         with pytest.raises(InvalidFormData) as refused:
-            await assembly.forms.submit(app.id, token, "yes", fitting | wrong, "http://jikko")
+            await assembly.runs.forms.submit(app.id, token, "yes", fitting | wrong, "http://jikko")
         assert expected in str(refused.value), wrong
-    await assembly.forms.submit(app.id, token, "yes", fitting, "http://jikko")
+    await assembly.runs.forms.submit(app.id, token, "yes", fitting, "http://jikko")
 
     found = outputs(await ended_or_paused(assembly, live.record.identity.run_id))
     assert found["one"]["related_id"] == made[0].id
@@ -336,11 +336,11 @@ async def test_forms_of_an_iteration_are_submitted_over_the_api_one_by_one(assem
     asked = []
     run_id = live.record.identity.run_id
     while (record := await ended_or_paused(assembly, run_id)).status == "paused":
-        waiting = await assembly.forms.open_forms(record)
+        waiting = await assembly.runs.forms.open_forms(record)
         asked.append(len(waiting))
         requested = waiting[-1].requested
         given = {"comment": requested.form["form_content"]}
-        await assembly.forms.submit(published.id, requested.form["form_token"], "yes", given, "")
+        await assembly.runs.forms.submit(published.id, requested.form["form_token"], "yes", given, "")
 
     assert (record.status, outputs(record)) == ("succeeded", {"r": ["一?", "二?", "三?"]})
     assert asked == ([1, 1, 1] if parallel == 1 else [3, 2, 1])

@@ -162,7 +162,7 @@ async def test_after_a_form_nodes_get_the_secret(
 
 async def submit(assembly: Assembly, app: App, asked: FormRequested) -> None:
     token = asked.form["form_token"]
-    await assembly.forms.submit(app.id, token, "yes", {"comment": "fine"}, "")
+    await assembly.runs.forms.submit(app.id, token, "yes", {"comment": "fine"}, "")
 
 
 async def test_a_retry_takes_the_secret_over(assembly: Assembly) -> None:
@@ -176,7 +176,7 @@ async def test_a_retry_takes_the_secret_over(assembly: Assembly) -> None:
     live = await assembly.runs.start(app, StartRequest(inputs={}, user="u"))
     await live.ended()
 
-    again = await assembly.retries.retry(app, live.record.identity.run_id, from_node="code")
+    again = await assembly.runs.retries.retry(app, live.record.identity.run_id, from_node="code")
     await again.ended()
 
     record = await assembly.runs.records.any_record(again.record.identity.run_id)

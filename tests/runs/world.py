@@ -34,10 +34,8 @@ from jikko.record import RunRecord
 from jikko.repositories.app_store import AppStore
 from jikko.repositories.conversation_store import ConversationStore
 from jikko.runs.admission import Admission, AdmissionLimits
-from jikko.runs.idempotency import IdempotentStarts
 from jikko.runs.memory.process_memory import MemoryLimits, ProcessMemory
 from jikko.runs.observer import RunObserver
-from jikko.runs.retry import Retries
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs, StartRequest
 from jikko.store.sqlite import Database, SqliteRunStore
@@ -224,7 +222,7 @@ class Process:
         memory: MemoryLimits | None = None,
         text_seconds: float = 0.0,
     ) -> None:
-        ports = ports_of(limits=ValueLimits())
+        ports = ports_of(limits=ValueLimits(), files=world.files)
         files: Any = FileInputs.__new__(FileInputs)
         self.admission = Admission(limits)
         self.memory = ProcessMemory(memory)
@@ -246,18 +244,16 @@ class Process:
             refusals=world.refusals,
             text_seconds=text_seconds,
         )
-        self.starts = IdempotentStarts(self.runs, world.store)
+        self.starts = self.runs.starts
         self.turns = Turns(
             store=world.conversations,
             runs=self.runs,
-            starts=self.starts,
             workflows=self.workflows,
-            file_inputs=files,
             models=FakeModels(),
             hooks=hooks,
             clock=lambda: world.now,
         )
-        self.retries = Retries(self.runs, world.store, self.workflows, world.files, lambda: world.now)
+        self.retries = self.runs.retries
         self._world = world
 
     def log(self, run_id: str) -> RunLog | None:

@@ -138,7 +138,8 @@ class Jobs:
         self.began: list[str] = []
         self.failing: set[str] = set()
         self.days: tuple[int, int] | None = None
-        self.forms, self.callbacks, self.keyword_indexing = map(self._job, ("forms", "callbacks", "keyword_indexing"))
+        self.callbacks, self.keyword_indexing = map(self._job, ("callbacks", "keyword_indexing"))
+        self.chat = self
         self.annotation_indexing, self.titles = map(self._job, ("annotation_indexing", "titles"))
         self.orphans, self.retention = map(self._job, ("orphans", "retention"))
         self.retention.watch_tokens = partial(self._run, "tokens")
@@ -149,7 +150,7 @@ class Jobs:
         self.scheduled_backups: list[Any] = []
         self.archiving: Any = None
         self.console_feed: Any = CallRecorder()
-        self.runs = SimpleNamespace(control=CallRecorder())
+        self.runs = SimpleNamespace(control=CallRecorder(), forms=self._job("forms"))
 
     def _job(self, name: str) -> Any:
         return SimpleNamespace(watch=partial(self._run, name), alarm=CallRecorder())
@@ -231,7 +232,7 @@ def test_a_job_that_fails_begins_again_in_a_while_and_the_others_go_on(
 @pytest.mark.parametrize(
     ("job", "alarm"),
     [
-        ("forms", lambda jobs: jobs.forms),
+        ("forms", lambda jobs: jobs.runs.forms),
         ("callbacks", lambda jobs: jobs.callbacks),
         ("keywords", lambda jobs: jobs.keyword_indexing),
         ("knowledge", lambda jobs: jobs.indexing),
@@ -243,7 +244,7 @@ async def test_a_hint_that_a_job_is_due_sets_the_alarm_of_that_job(tmp_path: Pat
 
     ServerMember(jobs, lambda count: None).on_hint(JobDue(job=job, at=7.0))  # type: ignore[arg-type]
 
-    alarms = [jobs.forms, jobs.callbacks, jobs.keyword_indexing, jobs.indexing, jobs.annotation_indexing]
+    alarms = [jobs.runs.forms, jobs.callbacks, jobs.keyword_indexing, jobs.indexing, jobs.annotation_indexing]
     assert [each.alarm.at for each in alarms if each is not alarm(jobs)] == [[]] * 4
     assert alarm(jobs).alarm.at == [7.0]
 

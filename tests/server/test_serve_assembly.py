@@ -144,7 +144,7 @@ async def test_what_it_uses_is_there_before_it_serves_and_lag_is_measured_while_
     lags: list[float] = []
     seen = SimpleNamespace(requests=[], metrics=SimpleNamespace(lagged=lags.append))
     monkeypatch.setattr(api_serving, "_LAG_SECONDS", 0.001)
-    prepare = scene.assembly.indexing.prepare
+    prepare = scene.assembly.upkeep.indexing.prepare
 
     async def prepared() -> None:
         scene.did.append("prepared")
@@ -155,7 +155,7 @@ async def test_what_it_uses_is_there_before_it_serves_and_lag_is_measured_while_
         await scene.serve(app, listening, **given)
         await until(lambda: len(lags) > 2)
 
-    monkeypatch.setattr(scene.assembly.indexing, "prepare", prepared)
+    monkeypatch.setattr(scene.assembly.upkeep.indexing, "prepare", prepared)
     monkeypatch.setattr(api_serving, "serve", serve)
     await scene.stopped(False, observers=seen)
     assert scene.did[:2] == ["prepared", "serving"]

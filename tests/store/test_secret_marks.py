@@ -139,7 +139,7 @@ async def test_a_paused_run_shows_the_form_as_it_was_meant_and_goes_on_with_the_
     assert asked.form["form_content"] == f"{use} {{{{#$output.comment#}}}}"
 
     app_id, token = record.identity.app_id, asked.form["form_token"]
-    await assembly.forms.submit(app_id, token, "yes", {"comment": "fine"}, "")
+    await assembly.runs.forms.submit(app_id, token, "yes", {"comment": "fine"}, "")
 
     assert await outputs_of(assembly, record) == {
         "text": f"{use} fine",
@@ -172,7 +172,7 @@ async def test_a_retry_takes_the_secrets_over(assembly: Assembly) -> None:
     record = await run_of(assembly, "my ")
     [app] = [app for app in await assembly.apps.all() if app.id == record.identity.app_id]
 
-    again = await assembly.retries.retry(app, record.identity.run_id, from_node="end")
+    again = await assembly.runs.retries.retry(app, record.identity.run_id, from_node="end")
     await again.ended()
 
     assert (await outputs_of(assembly, again.record))["text"] == TEXT

@@ -55,7 +55,7 @@ async def world(
 async def asked(assembly: Assembly, source: bytes, query: str = "何曜日? 🗓", **more: Any) -> RunLog:
     published = await assembly.apps.publish(source, source="test")
     turn = TurnRequest(query=query, inputs={"who": "曜日係"}, user="anna", streamed=True, name_wanted=False, **more)
-    begun = await assembly.turns.begin(published.app, turn)
+    begun = await assembly.chat.turns.begin(published.app, turn)
     assert not isinstance(begun, Message)
     assert isinstance(begun.run, RunLog)
     return begun.run

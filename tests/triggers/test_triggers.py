@@ -140,7 +140,7 @@ async def test_a_retried_run_begins_at_the_same_trigger(api: Assembly, app: App)
     first = await started(api, app, "hookb")
     await nodes_of(first)
 
-    again = await api.retries.retry(app, first.record.identity.run_id, from_node="hookb")
+    again = await api.runs.retries.retry(app, first.record.identity.run_id, from_node="hookb")
     await again.committed()
 
     assert await nodes_of(again) == ["hookb", "agg", "only", "end"]
@@ -162,7 +162,7 @@ async def test_a_run_whose_log_is_damaged_is_repeated_from_its_own_trigger(tmp_p
         assert "only" in await nodes_of(run)
         damage(tmp_path, run.record.identity.run_id, later)
 
-        again = await api.retries.retry(app, run.record.identity.run_id)
+        again = await api.runs.retries.retry(app, run.record.identity.run_id)
 
         assert "only" in await nodes_of(again)
 

@@ -50,7 +50,6 @@ class FileServices(Struct, frozen=True):
 
     store: Files
     signer: UrlSigner
-    limits: FileLimits
     service: FileService
 
 
@@ -70,7 +69,7 @@ def build_files(context: BuildContext, stores: Stores) -> FileServices:
         max_other=settings.upload_other,
     )
     store = Files(stores.file_index, stores.blobs, signer, clock=clock)
-    return FileServices(store, signer, limits, FileService(store, limits))
+    return FileServices(store, signer, FileService(store, limits))
 
 
 def build_workflows(context: BuildContext, stores: Stores) -> Workflows:
@@ -169,10 +168,12 @@ async def _assembly(
     workflows = build_workflows(context, stores)
     defaults = default_models(settings, providers)
     rate = SharedRequestRate(settings.requests_per_minute, cluster.count)
-    inner = InnerRuns(lambda: runs.runs, store=stores.runs, apps=stores.apps, workflows=workflows, clock=clock)
+    inner = InnerRuns(lambda: runs, store=stores.runs, apps=stores.apps, workflows=workflows, clock=clock)
     nodes = build_nodes(context, providers, directory, inner, files.store, datasets, stores.conversations)
     ports = nodes.ports
-    knowledge = build_knowledge(context, datasets, ports, nodes.retrieval, providers, files.signer, cluster, rate)
+    knowledge, indexing = build_knowledge(
+        context, datasets, ports, nodes.retrieval, providers, files.signer, cluster, rate
+    )
     watch, uses = None, None
     if console and settings.console:
         watch = lazy.build_watch(context, stores.console().access, cluster)
@@ -190,7 +191,6 @@ async def _assembly(
         stores,
         workflows,
         ports,
-        files.store,
         admission=admission,
         cluster=cluster,
         hooks=hooks.hooks,
@@ -198,16 +198,16 @@ async def _assembly(
         look_seconds=look_seconds,
     )
     chat = build_chat(context, stores, workflows, ports, defaults, runs=runs, hooks=hooks, cluster=cluster)
-    upkeep = build_upkeep(context, stores, files.store, ports.http, runs.runs, cluster)
+    upkeep = build_upkeep(context, stores, files.store, ports.http, runs, cluster, indexing)
     measures = measures_of(runs, admission, stores.record, ports, upkeep, cluster_measures)
     built = None
     if watch is not None:
-        built = watch.console(context, stores, nodes, runs.forms, upkeep.callbacks, cluster, admission)
+        built = watch.console(context, stores, nodes, runs, upkeep.callbacks, cluster, admission)
     webhook_options = (
         {} if settings.triggers is None else lazy.read_webhook_options(settings.triggers, context.environment)
     )
     triggers = lazy_proxy(
-        lambda: lazy.Triggers(stores.triggers(), stores.apps, runs.runs, webhook_options), lambda: lazy.Triggers
+        lambda: lazy.Triggers(stores.triggers(), stores.apps, runs, webhook_options), lambda: lazy.Triggers
     )
     deliveries = lazy_proxy(
         lambda: lazy.Deliveries(stores.deliveries(), stores.runs, runs.retries, apps),
@@ -230,7 +230,7 @@ async def _assembly(
         lambda: lazy.DeliveryRetries(stores.deliveries(), deliveries, runs.retries, apps, triggers, clock)
     )
     schedules = build_schedules(
-        settings, stores, workflows, runs.runs, triggers, delivery_retries, measures.schedules, clock
+        settings, stores, workflows, runs, triggers, delivery_retries, measures.schedules, clock
     )
     return Assembly(
         settings=settings,
@@ -250,25 +250,15 @@ async def _assembly(
         apps=apps,
         app_keys=AppKeys(stores.apps, clock, rate=rate, uses=uses),
         workflows=workflows,
-        runs=runs.runs,
+        runs=runs,
         ports=ports,
         store=stores.runs,
-        starts=runs.starts,
-        turns=chat.turns,
         conversations=stores.conversations,
-        retries=runs.retries,
+        chat=chat,
         end_users=EndUsers(stores.end_users),
         files=files.service,
         datasets=datasets,
-        knowledge=knowledge.knowledge,
-        indexing=knowledge.indexing,
-        forms=runs.forms,
-        file_limits=files.limits,
-        annotations=chat.annotations,
-        annotation_indexing=chat.annotation_indexing,
-        suggestions=chat.suggestions,
-        titles=hooks.titles,
-        speech=chat.speech,
+        knowledge=knowledge,
         default_models=defaults,
         tools=nodes.tools,
         served_apps=directory,
@@ -279,7 +269,6 @@ async def _assembly(
         schedules=schedules,
         upkeep=upkeep,
         measures=measures,
-        readiness=upkeep.readiness,
         console=built,
         console_feed=None if watch is None else watch.feed,
         clock=clock,

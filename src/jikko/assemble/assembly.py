@@ -12,22 +12,15 @@ if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
     from jikko.apps.app_keys import AppKeys
     from jikko.apps.end_users import EndUsers
     from jikko.apps.publishing import AppCatalog
-    from jikko.apps.speech import AppSpeech
     from jikko.apps.versions import Workflows
+    from jikko.assemble.build_chat import ChatServices
     from jikko.assemble.build_schedules import ScheduleServices
     from jikko.assemble.build_upkeep import Measures, UpkeepServices
     from jikko.assemble.configuration import Configuration
     from jikko.console.console_service import Console
     from jikko.console.run_feed import RunFeed
-    from jikko.conversations.annotations.annotations import Annotations
-    from jikko.conversations.suggestions import Suggestions
-    from jikko.conversations.titles import Titles
-    from jikko.conversations.turns import Turns
-    from jikko.inputs.uploads import FileLimits, FileService
-    from jikko.knowledge.lazy_indexing import LazyIndexing
+    from jikko.inputs.uploads import FileService
     from jikko.knowledge.service import Knowledge
-    from jikko.maintenance.annotation_indexing import AnnotationIndexing
-    from jikko.maintenance.readiness import Readiness
     from jikko.ports.clock import Clock
     from jikko.ports.cluster import Cluster
     from jikko.ports.models import DefaultModels
@@ -37,9 +30,6 @@ if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
     from jikko.repositories.audit_store import AuditStore
     from jikko.repositories.conversation_store import ConversationStore
     from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
-    from jikko.runs.forms import Forms
-    from jikko.runs.idempotency import IdempotentStarts
-    from jikko.runs.retry import Retries
     from jikko.runs.runs import Runs
     from jikko.settings import Settings
     from jikko.tools.tools_of_installation import ToolService
@@ -61,24 +51,14 @@ class Assembly(Struct, frozen=True, kw_only=True):
     ports: NodePorts
     """Of the nodes of runs."""
     store: RunStore
-    starts: IdempotentStarts
-    turns: Turns
     conversations: ConversationStore
+    chat: ChatServices
     upkeep: UpkeepServices
-    retries: Retries
     end_users: EndUsers
     files: FileService
     datasets: OpenKnowledge
     """Where they are kept."""
     knowledge: Knowledge
-    indexing: LazyIndexing
-    forms: Forms
-    file_limits: FileLimits
-    annotations: Annotations
-    annotation_indexing: AnnotationIndexing
-    suggestions: Suggestions
-    titles: Titles
-    speech: AppSpeech
     default_models: DefaultModels
     tools: ToolService
     triggers: Triggers
@@ -86,7 +66,6 @@ class Assembly(Struct, frozen=True, kw_only=True):
     deliveries: Deliveries
     schedules: ScheduleServices
     served_apps: ServedApps
-    readiness: Readiness
     measures: Measures
     audit: Callable[[], AuditStore]
     """Makes it."""

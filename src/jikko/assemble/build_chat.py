@@ -9,7 +9,6 @@ from jikko.apps.versions import Workflows
 from jikko.assemble import lazy
 from jikko.assemble.build_context import BuildContext
 from jikko.assemble.build_models import make_embedder, make_moderator, make_speech
-from jikko.assemble.build_runs import RunServices
 from jikko.assemble.stores import Stores
 from jikko.concurrency.lazy_proxy import lazy_proxy
 from jikko.conversations.annotations.annotations import Annotations
@@ -26,6 +25,7 @@ from jikko.ports.embeddings import Embedder
 from jikko.ports.models import DefaultModels
 from jikko.ports.node_ports import NodePorts
 from jikko.providers.config import Providers
+from jikko.runs.runs import Runs
 
 
 class ChatHooks(Struct, frozen=True):
@@ -44,6 +44,7 @@ class ChatServices(Struct, frozen=True):
     annotation_indexing: AnnotationIndexing
     suggestions: Suggestions
     speech: AppSpeech
+    titles: Titles
 
 
 def build_hooks(
@@ -78,7 +79,7 @@ def build_chat(
     ports: NodePorts,
     defaults: DefaultModels,
     *,
-    runs: RunServices,
+    runs: Runs,
     hooks: ChatHooks,
     cluster: Cluster,
 ) -> ChatServices:
@@ -86,10 +87,8 @@ def build_chat(
     clock = context.clock
     turns = Turns(
         store=stores.conversations,
-        runs=runs.runs,
-        starts=runs.starts,
+        runs=runs,
         workflows=workflows,
-        file_inputs=runs.file_inputs,
         models=ports.models,
         hooks=hooks.hooks,
         clock=clock,
@@ -100,4 +99,5 @@ def build_chat(
         AnnotationIndexing(stores.annotations, hooks.embedder),
         Suggestions(stores.conversations, workflows, ports.models, defaults),
         AppSpeech(workflows, make_speech(ports.models), defaults),
+        hooks.titles,
     )

@@ -1,36 +1,18 @@
 """The factory of runs: their admission, execution, starts, forms and retries."""
 
-from msgspec import Struct
-
 from jikko.apps.versions import Workflows
 from jikko.assemble.build_context import BuildContext
 from jikko.assemble.stores import Stores
 from jikko.cluster.refusals_file import RefusalsFile
 from jikko.conversations.hooks import Hooks
 from jikko.engine.limits import RunLimits
-from jikko.files.store import Files
 from jikko.inputs.file_inputs import FileInputs
 from jikko.ports.cluster import Cluster
-from jikko.ports.measures import RunMeasures
 from jikko.ports.node_ports import NodePorts
 from jikko.runs.admission import Admission, AdmissionLimits
-from jikko.runs.forms import Forms
-from jikko.runs.idempotency import IdempotentStarts
 from jikko.runs.memory.process_memory import MemoryLimits, ProcessMemory
 from jikko.runs.observer import RunObserver
-from jikko.runs.retry import Retries
 from jikko.runs.runs import Runs
-
-
-class RunServices(Struct, frozen=True):
-    """What starts, executes and ends runs."""
-
-    runs: Runs
-    starts: IdempotentStarts
-    forms: Forms
-    retries: Retries
-    file_inputs: FileInputs
-    measures: RunMeasures
 
 
 def build_admission(context: BuildContext, *, clustered: bool) -> Admission:
@@ -48,14 +30,13 @@ def build_runs(
     stores: Stores,
     workflows: Workflows,
     ports: NodePorts,
-    files: Files,
     *,
     admission: Admission,
     cluster: Cluster,
     hooks: Hooks,
     observer: RunObserver | None,
     look_seconds: float,
-) -> RunServices:
+) -> Runs:
     """The runs of a process.
 
     Args:
@@ -64,37 +45,27 @@ def build_runs(
         observer: Sees what happens in them.
         look_seconds: After how long a run that is followed here is read though nothing was heard of it.
     """
-    settings, clock = context.settings, context.clock
-    file_inputs, measures = FileInputs(files, ports.http), RunMeasures()
-    runs = Runs(
+    settings = context.settings
+    return Runs(
         store=stores.runs,
         apps=stores.apps,
         workflows=workflows,
         ports=ports,
-        file_inputs=file_inputs,
+        file_inputs=FileInputs(ports.files, ports.http),
         limits=RunLimits(
             max_steps=settings.max_steps,
             max_seconds=settings.max_seconds,
             max_parallel_nodes=settings.max_parallel_nodes,
         ),
         admission=admission,
-        clock=clock,
+        clock=context.clock,
         cluster=cluster,
         refusals=None if context.in_memory else RefusalsFile(settings.home),
         look_seconds=look_seconds,
         observer=observer,
         guard=hooks.guard,
-        measures=measures,
         text_seconds=settings.text_seconds,
         memory=ProcessMemory(
             MemoryLimits(of_one=settings.run_memory, of_all=settings.runs_memory, share=settings.app_share)
         ),
-    )
-    return RunServices(
-        runs,
-        IdempotentStarts(runs, stores.runs),
-        Forms(runs=runs, store=stores.runs, file_inputs=file_inputs, clock=clock),
-        Retries(runs, stores.runs, workflows, files, clock),
-        file_inputs,
-        measures,
     )

@@ -6,9 +6,9 @@ from msgspec import Struct
 
 from jikko.assemble import lazy
 from jikko.assemble.build_context import BuildContext
-from jikko.assemble.build_runs import RunServices
 from jikko.assemble.stores import Stores, diagnose_files
 from jikko.files.store import Files
+from jikko.knowledge.lazy_indexing import LazyIndexing
 from jikko.maintenance.archiving import Archiving
 from jikko.maintenance.callbacks import Callbacks
 from jikko.maintenance.counters import PeriodicCounters
@@ -54,10 +54,17 @@ class UpkeepServices(Struct, frozen=True):
     keyword_indexing: KeywordIndexing
     orphans: Orphans
     readiness: Readiness
+    indexing: LazyIndexing
 
 
 def build_upkeep(
-    context: BuildContext, stores: Stores, files: Files, http: HttpClient, runs: Runs, cluster: Cluster
+    context: BuildContext,
+    stores: Stores,
+    files: Files,
+    http: HttpClient,
+    runs: Runs,
+    cluster: Cluster,
+    indexing: LazyIndexing,
 ) -> UpkeepServices:
     """The upkeep of a process. ``http``: what call-backs are sent by. Raises ``InvalidSettings``: the bucket of backups
     cannot be one, or the library for it is missing."""
@@ -94,6 +101,7 @@ def build_upkeep(
         keyword_indexing=KeywordIndexing(stores.runs),
         orphans=orphans,
         readiness=readiness,
+        indexing=indexing,
     )
 
 
@@ -121,7 +129,7 @@ class Measures(Struct, frozen=True, kw_only=True):
 
 
 def measures_of(
-    runs: RunServices,
+    runs: Runs,
     admission: Admission,
     record: Record,
     ports: NodePorts,

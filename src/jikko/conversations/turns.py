@@ -24,7 +24,6 @@ from jikko.dsl.document import BASIC_MODES
 from jikko.errors import InvalidParam, JikkoError, ModelNotReady, NotFound
 from jikko.events import RunStarted, Turn
 from jikko.ids import new_id
-from jikko.inputs.file_inputs import FileInputs
 from jikko.inputs.file_rules import upload_settings
 from jikko.inputs.run_inputs import prepare
 from jikko.log_context import log_context
@@ -42,7 +41,7 @@ from jikko.ports.stores.messages import (
 from jikko.ports.stores.projections import TurnBegan
 from jikko.record import RunIdentity
 from jikko.repositories.conversation_store import ConversationStore
-from jikko.runs.idempotency import IdempotentStarts, StartOutcome
+from jikko.runs.idempotency import StartOutcome
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs
 from jikko.runs.start_options import StartOptions
@@ -90,18 +89,14 @@ class Turns:
         *,
         store: ConversationStore,
         runs: Runs,
-        starts: IdempotentStarts,
         workflows: Workflows,
-        file_inputs: FileInputs,
         models: Models,
         hooks: Hooks | None = None,
         clock: Clock = time.time,
     ) -> None:
         self._store = store
         self._runs = runs
-        self._starts = starts
         self._workflows = workflows
-        self._file_inputs = file_inputs
         self._models = models
         self._hooks = hooks or Hooks()
         self._clock = clock
@@ -127,7 +122,7 @@ class Turns:
             ServerStopping: The process is about to end.
         """
         try:
-            return await self._starts.start(app, options, partial(self._begin, app, request))
+            return await self._runs.starts.start(app, options, partial(self._begin, app, request))
         except _Answered as answered:
             return answered.message
 
@@ -140,7 +135,7 @@ class Turns:
             return await self._begin(app, await make(), options)
 
         try:
-            return await self._starts.start(app, options, begin)
+            return await self._runs.starts.start(app, options, begin)
         except _Answered as answered:
             return answered.message
 
@@ -201,7 +196,7 @@ class Turns:
         if not query and app.mode != "completion":
             raise InvalidParam("query is required")
         end_user_id = end_user(app.id, request.user)
-        files, features = self._file_inputs, workflow.document.features
+        files, features = self._runs.file_inputs, workflow.document.features
         asker: Any = {"app_id": app.id, "end_user_id": end_user_id, "base_url": request.base_url}
         inputs = await prepare(
             workflow.inputs, request.inputs, partial(files.file, **asker), partial(files.file_list, **asker)

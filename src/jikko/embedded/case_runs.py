@@ -290,7 +290,7 @@ class CaseRun:
         kind = StartVariable(name="files", label="files", type="file-list")
         paths = {"files": [Upload(str(self._plan.path.parent / path)) for path in turn.files]}
         files: Any = await uploaded(paths, [kind], self._assembly.files, app_id=self._app.id, user=self._case.name)
-        begun = await self._assembly.turns.begin(
+        begun = await self._assembly.chat.turns.begin(
             self._app,
             TurnRequest(
                 query=turn.say,
@@ -339,14 +339,14 @@ class CaseRun:
     async def _fill_in(self, run_id: str) -> tuple[str, ...]:
         """Answer the forms that a run waits for. Returns the nodes of those that have no answer, if none has."""
         record = await self._assembly.runs.records.any_record(run_id)
-        opened = await self._assembly.forms.open_forms(record)
+        opened = await self._assembly.runs.forms.open_forms(record)
         answered = False
         for form in opened:
             requested = form.requested
             answer = self._script.form(requested.node_id, requested.title)
             if answer == "timeout":
                 self._clock.put_forward(requested.expires_at + 1)
-                answered = await self._assembly.forms.close_expired() > 0
+                answered = await self._assembly.runs.forms.close_expired() > 0
             elif isinstance(answer, MockForm):
                 await self._submit(form, requested, answer)
                 answered = True
@@ -361,7 +361,7 @@ class CaseRun:
             each for each in form_variables(requested.form) if each.name in answer.values or each.name not in defaults
         ]
         inputs = {**defaults, **await self._given(answer.values, asked)}
-        await self._assembly.forms.submit_form(form, ids[0] if ids else answer.action, inputs)
+        await self._assembly.runs.forms.submit_form(form, ids[0] if ids else answer.action, inputs)
 
     async def _given(self, values: Mapping[str, Any], variables: Sequence[StartVariable]) -> dict[str, Any]:
         """Inputs as a run takes them: files are uploaded. Raises ``InvalidParam``: some are missing or wrong: all of

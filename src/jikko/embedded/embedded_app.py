@@ -130,7 +130,7 @@ class App:
                 stack.push_async_callback(assembly.cluster.close)
                 stack.push_async_callback(assembly.runs.close, settings.shutdown_seconds, settings.drain_seconds)
                 stack.callback(assembly.cluster.leave)
-                await assembly.indexing.prepare()
+                await assembly.upkeep.indexing.prepare()
                 opened.set_result((assembly, create_app(assembly)))
                 await ending.wait()
         except Exception as error:

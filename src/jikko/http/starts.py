@@ -88,15 +88,15 @@ async def starting(request: Request, handle: Callable[[Request], Awaitable[T]]) 
         StoreUnavailable: The record could not be read.
     """
     api = request.api
-    if api.readiness.failure:
-        raise StartRefused(f"The run was not started: {api.readiness.failure}. Nothing of it is kept.")
-    waiting = Patience(api.settings.start_seconds or math.inf, request.left, api.readiness.start_failed)
+    if api.upkeep.readiness.failure:
+        raise StartRefused(f"The run was not started: {api.upkeep.readiness.failure}. Nothing of it is kept.")
+    waiting = Patience(api.settings.start_seconds or math.inf, request.left, api.upkeep.readiness.start_failed)
     patience.set(waiting)
     try:
         return await handle(request)
     except StoreUnavailable as error:
         if not isinstance(error, LogDamaged):
-            api.readiness.start_failed()
+            api.upkeep.readiness.start_failed()
         raise
     finally:
         if waiting.left < math.inf:
@@ -207,7 +207,7 @@ async def promised(request: Request, run: Started) -> None:
         pass  # told by the answer
     if (waiting := patience.get()) is not None:
         waiting.end()
-        request.api.readiness.succeeded += 1
+        request.api.upkeep.readiness.succeeded += 1
     if request.reservation is not None:
         request.reservation.leave()
 
@@ -217,7 +217,7 @@ async def _messages(request: Request, run: Started, *, greets: bool) -> AsyncIte
         yield PING
     api, identity = request.api, run.record.identity
     stream = StreamEncoder(run.record)
-    narration = await api.speech.narration(await authenticated(request), identity.workflow_id)
+    narration = await api.chat.speech.narration(await authenticated(request), identity.workflow_id)
     try:
         async for batch in run.follow(idle=request.front.ping_seconds):
             events = [event for _, event in batch]

@@ -109,7 +109,7 @@ class FileService:
 
     def __init__(self, store: FileStore, limits: FileLimits) -> None:
         self._store = store
-        self._limits = limits
+        self.limits = limits
 
     async def upload(self, parts: Sequence[tuple[str, UploadedPart]], *, app_id: str, end_user_id: str) -> StoredFile:
         """Store the file of a multipart body.
@@ -134,7 +134,7 @@ class FileService:
         if "/" in name or "\\" in name:
             raise InvalidParam("Filename contains invalid characters")
         extension = extension_of(name)
-        if extension and extension in self._limits.blocked_extensions:
+        if extension and extension in self.limits.blocked_extensions:
             raise UploadRefused(
                 f"File extension '.{extension}' is not allowed for security reasons", code="file_extension_blocked"
             )
@@ -145,7 +145,7 @@ class FileService:
                 end_user_id=end_user_id,
                 name=shortened(name),
                 mime_type=_mime_type(part.content_type),
-                max_size=self._limits.for_upload(extension),
+                max_size=self.limits.for_upload(extension),
             )
         except FileTooLarge:
             # Dify's message is empty. Source: docs/dify-behaviour.md, “File uploads”.

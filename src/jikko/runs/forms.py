@@ -7,7 +7,7 @@ import contextlib
 import hmac
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -21,8 +21,10 @@ from jikko.nodes.flow.human_input import rendered, run_of_token
 from jikko.ports.clock import Clock
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunForms, RunRecord
-from jikko.runs.runs import Runs
 from jikko.values import Json
+
+if TYPE_CHECKING:
+    from jikko.runs.runs import Runs
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,7 @@ class RunForm(Struct, frozen=True):
 class Forms:
     """The forms of all runs."""
 
-    def __init__(self, *, runs: Runs, store: RunStore, file_inputs: FileInputs, clock: Clock) -> None:
+    def __init__(self, *, runs: "Runs", store: RunStore, file_inputs: FileInputs, clock: Clock) -> None:
         self._runs = runs
         self._store = store
         self._file_inputs = file_inputs

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -12,9 +12,11 @@ from jikko.ports.stores.projections import KeyClaim
 from jikko.ports.stores.run_store import RunStore
 from jikko.runs.following.run_reader import RunReader
 from jikko.runs.run_log import RunLog
-from jikko.runs.runs import Runs
 from jikko.runs.start_options import StartOptions
 from jikko.values import Json
+
+if TYPE_CHECKING:
+    from jikko.runs.runs import Runs
 
 _KEY_LENGTH = 255
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -37,7 +39,7 @@ class IdempotentStarts:
     processes, one creates it; and after a crash there are either both or neither.
     """
 
-    def __init__(self, runs: Runs, store: RunStore) -> None:
+    def __init__(self, runs: "Runs", store: RunStore) -> None:
         self._runs = runs
         self._store = store
 

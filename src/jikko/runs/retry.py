@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -25,9 +25,11 @@ from jikko.ports.stores.projections import TurnRepeated
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RetryRecord, RunIdentity, RunRecord, beginning
 from jikko.runs.run_log import RunLog
-from jikko.runs.runs import Runs
 from jikko.runs.start_options import StartOptions
 from jikko.values import Json
+
+if TYPE_CHECKING:
+    from jikko.runs.runs import Runs
 
 _FILES_PER_TURN: Final = 64
 """Files that are looked up in one turn of the event loop."""
@@ -68,7 +70,7 @@ class Retries:
     """New runs that take over what finished nodes of others did."""
 
     def __init__(
-        self, runs: Runs, store: RunStore, workflows: Workflows, files: FileStore, clock: Clock = time.time
+        self, runs: "Runs", store: RunStore, workflows: Workflows, files: FileStore, clock: Clock = time.time
     ) -> None:
         self._runs = runs
         self._store = store

@@ -31,10 +31,13 @@ from jikko.runs.admission import Admission
 from jikko.runs.control import Control
 from jikko.runs.executor import Executor
 from jikko.runs.following.quiet_runs import QUIET_SECONDS
+from jikko.runs.forms import Forms
+from jikko.runs.idempotency import IdempotentStarts
 from jikko.runs.memory.process_memory import ProcessMemory
 from jikko.runs.observer import RunObserver
 from jikko.runs.queued_run import opening as opening_of
 from jikko.runs.reading.run_history import History
+from jikko.runs.retry import Retries
 from jikko.runs.run_log import RunLog
 from jikko.runs.start_options import StartOptions
 from jikko.values import Json
@@ -78,7 +81,6 @@ class Runs:
         look_seconds: float = QUIET_SECONDS,
         observer: RunObserver | None = None,
         guard: Callable[[str, Workflow], TextGuard | None] | None = None,
-        measures: RunMeasures | None = None,
         memory: ProcessMemory | None = None,
         refusals: Refusals | None = None,
         text_seconds: float = 0.0,
@@ -94,7 +96,8 @@ class Runs:
         """
         self._apps = apps
         self._workflows = workflows
-        self._file_inputs = file_inputs
+        self.file_inputs = file_inputs
+        self.measures = RunMeasures()
         self._clock = clock
         self._executor = Executor(
             store,
@@ -105,7 +108,7 @@ class Runs:
             holder=cluster.name,
             observer=observer,
             guard=guard,
-            measures=measures,
+            measures=self.measures,
             memory=memory,
             refusals=refusals,
             text_seconds=text_seconds,
@@ -120,6 +123,9 @@ class Runs:
             look_seconds=look_seconds,
         )
         self.records = History(store)
+        self.starts = IdempotentStarts(self, store)
+        self.forms = Forms(runs=self, store=store, file_inputs=file_inputs, clock=clock)
+        self.retries = Retries(self, store, workflows, ports.files, clock)
 
     async def start(self, app: App, request: StartRequest, options: StartOptions | None = None) -> RunLog:
         """Begin a run. It goes on whatever becomes of the caller.
@@ -138,7 +144,7 @@ class Runs:
         self._executor.require_open()
         workflow = await self._workflows.get(app, request.workflow_id)
         end_user_id = request.end_user_id or end_user(app.id, request.user)
-        files = self._file_inputs
+        files = self.file_inputs
         asker: Any = {"app_id": app.id, "end_user_id": end_user_id, "base_url": request.base_url}
         if request.entry:
             require_trigger(workflow, request.entry)

@@ -54,7 +54,7 @@ async def serve_assembly(
         steps.begin(STOP_AT_ONCE_SECONDS if at_once else settings.stop_seconds)
         at_end(at_once)
         if not (at_once or drains) and settings.lame_duck:
-            assembly.readiness.is_leaving = True
+            assembly.upkeep.readiness.is_leaving = True
             await asyncio.sleep(settings.lame_duck)
         if assembly.console_feed is not None:
             # A list that is looked at has no end of its own, and would be waited for.
@@ -70,7 +70,7 @@ async def serve_assembly(
     lag = LoopLag() if metrics is None else LoopLag(_LAG_SECONDS, on_lag=metrics.lagged)
     seen_by = () if observers is None else observers.requests
     app = create_app(assembly, seen_by, front_of(settings, lag))
-    await assembly.indexing.prepare()
+    await assembly.upkeep.indexing.prepare()
     # What is there by now stays as long as the process. The collector would stop it for 70 ms to look through all that.
     gc.freeze()
     # A run makes thousands of objects that live as long as it does. At the usual threshold the collector looks through

@@ -72,8 +72,8 @@ class ServerMember:
             # A disk that does not answer makes no server one that is dead.
             self._reading = asyncio.get_running_loop().create_task(self._read_configuration())
         checks = {
-            "accepting": assembly.readiness.is_leaving or assembly.runs.is_closing,
-            "record": bool(assembly.readiness.failure),
+            "accepting": assembly.upkeep.readiness.is_leaving or assembly.runs.is_closing,
+            "record": bool(assembly.upkeep.readiness.failure),
             "cluster": bool(assembly.cluster.diagnose()),
         }
         return ServerState(
@@ -108,15 +108,15 @@ class ServerMember:
                 if self._assembly.console_feed is not None:
                     self._assembly.console_feed.moved(moved)
             case JobDue(job="forms", at=at):
-                self._assembly.forms.alarm.set(at)
+                self._assembly.runs.forms.alarm.set(at)
             case JobDue(job="callbacks", at=at):
                 self._assembly.upkeep.callbacks.alarm.set(at)
             case JobDue(job="keywords", at=at):
                 self._assembly.upkeep.keyword_indexing.alarm.set(at)
             case JobDue(job="knowledge", at=at):
-                self._assembly.indexing.alarm.set(at)
+                self._assembly.upkeep.indexing.alarm.set(at)
             case JobDue(job="annotations", at=at):
-                self._assembly.annotation_indexing.alarm.set(at)
+                self._assembly.chat.annotation_indexing.alarm.set(at)
 
     async def take_over(self, orphans: OrphanedRuns) -> TakenOver:
         taken = await self._assembly.runs.control.take_over(orphans)
@@ -144,13 +144,13 @@ class ServerMember:
         days, conversation_days = assembly.settings.retention_days, assembly.settings.conversation_days
         async with asyncio.TaskGroup() as jobs:
             jobs.create_task(assembly.configuration.warn())
-            jobs.create_task(_again_and_again(assembly.forms.watch))
+            jobs.create_task(_again_and_again(assembly.runs.forms.watch))
             jobs.create_task(_again_and_again(partial(assembly.upkeep.callbacks.watch, body)))
             jobs.create_task(_again_and_again(assembly.upkeep.keyword_indexing.watch))
-            jobs.create_task(_again_and_again(assembly.annotation_indexing.watch))
-            jobs.create_task(_again_and_again(assembly.titles.watch))
+            jobs.create_task(_again_and_again(assembly.chat.annotation_indexing.watch))
+            jobs.create_task(_again_and_again(assembly.chat.titles.watch))
             jobs.create_task(_again_and_again(assembly.upkeep.orphans.watch))
-            jobs.create_task(_again_and_again(assembly.indexing.lead))
+            jobs.create_task(_again_and_again(assembly.upkeep.indexing.lead))
             jobs.create_task(_again_and_again(assembly.schedules.watch.watch))
             jobs.create_task(_again_and_again(assembly.upkeep.retention.watch_tokens))
             if assembly.settings.metrics_port:

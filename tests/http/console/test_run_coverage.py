@@ -81,7 +81,7 @@ async def test_the_timeout_of_a_form_is_a_branch_and_a_run_that_waits_is_not_loo
     paused = await ran(operator, flow, q="1")
     assert (await covered(operator, flow))[0] == 0
     scene.clock.now += 3600
-    assert await scene.assembly.forms.close_expired() == 1
+    assert await scene.assembly.runs.forms.close_expired() == 1
     await ended_or_paused(operator, paused["id"])
 
     runs, found = await covered(operator, flow)

@@ -16,8 +16,8 @@ from jikko.maintenance.callbacks import Callbacks
 from jikko.ports.cluster import Cluster
 from jikko.repositories.console_store import ConsoleStore
 from jikko.runs.admission import Admission
-from jikko.runs.forms import Forms
 from jikko.runs.observer import RunObserver, RunObservers
+from jikko.runs.runs import Runs
 
 if TYPE_CHECKING:
     from jikko.console.console_service import Console
@@ -39,7 +39,7 @@ class ConsoleWatch(NamedTuple):
         context: BuildContext,
         stores: Stores,
         nodes: NodeServices,
-        forms: Forms,
+        runs: Runs,
         callbacks: Callbacks,
         cluster: Cluster,
         admission: Admission,
@@ -52,7 +52,7 @@ class ConsoleWatch(NamedTuple):
                 stores,
                 context.clock,
                 self,
-                forms=forms,
+                forms=runs.forms,
                 callbacks=callbacks,
                 cluster=cluster,
                 environment=context.environment,

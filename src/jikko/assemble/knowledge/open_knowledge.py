@@ -6,8 +6,6 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
-
 from jikko.assemble import lazy
 from jikko.assemble.build_context import BuildContext
 from jikko.cluster.data_folder_lock import sole_owner
@@ -65,13 +63,6 @@ def later_retrieval(stores: "OpenKnowledge", http: "HttpClient", models: "Models
     return retrieval
 
 
-class KnowledgeServices(Struct, frozen=True):
-    """What works with datasets: made, and imported, with the first that is asked for."""
-
-    knowledge: "Knowledge"
-    indexing: LazyIndexing
-
-
 def build_knowledge(
     context: BuildContext,
     stores: "OpenKnowledge",
@@ -81,8 +72,8 @@ def build_knowledge(
     signer: UrlSigner,
     cluster: Cluster,
     rate: SharedRequestRate,
-) -> KnowledgeServices:
-    """The datasets of a process.
+) -> "tuple[Knowledge, LazyIndexing]":
+    """The datasets of a process, made and imported with the first that is asked for, and what indexes them.
 
     Args:
         ports: Those of nodes: documents are read and models called as for these.
@@ -106,4 +97,4 @@ def build_knowledge(
         )
 
     knowledge = lazy_proxy(made, _IMPORTS)
-    return KnowledgeServices(knowledge, LazyIndexing(stores, knowledge, alarm))
+    return knowledge, LazyIndexing(stores, knowledge, alarm)

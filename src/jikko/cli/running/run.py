@@ -223,7 +223,7 @@ async def _started(assembly: Assembly, app: Any, values: Mapping[str, Any], want
     attached = {"files": [Upload(str(path)) for path in question.files]}
     kind = StartVariable(name="files", label="files", type="file-list")
     sent: Any = await uploaded(attached, [kind], assembly.files, app_id=app.id, user=wanted.user)
-    begun = await assembly.turns.begin(
+    begun = await assembly.chat.turns.begin(
         app,
         TurnRequest(
             query=question.text, inputs=values, user=wanted.user, files=sent["files"], name_wanted=False, streamed=True
@@ -274,7 +274,7 @@ async def _answer(assembly: Assembly, app: Any, watch: Any, wanted: _Wanted, run
     """Ask for the forms that the run waits for, and hand them in. Raises ``click.Abort``: Ctrl-C, while nothing
     runs."""
     record = await assembly.runs.records.any_record(run_id)
-    for entry in await assembly.forms.open_forms(record):
+    for entry in await assembly.runs.forms.open_forms(record):
         requested = entry.requested
         variables = form_variables(requested.form)
         while True:
@@ -284,13 +284,13 @@ async def _answer(assembly: Assembly, app: Any, watch: Any, wanted: _Wanted, run
                 if given.problems:
                     raise InvalidParam("; ".join(given.problems))
                 inputs = await uploaded(given.values, variables, assembly.files, app_id=app.id, user=wanted.user)
-                await assembly.forms.submit_form(entry, action, inputs)
+                await assembly.runs.forms.submit_form(entry, action, inputs)
             except (InvalidFormData, InvalidParam) as error:
                 click.echo(f"not accepted: {error}", err=True)
                 continue
             except TooLate as error:
                 click.echo(str(error), err=True)
-                await assembly.forms.close_expired()
+                await assembly.runs.forms.close_expired()
             return
 
 

@@ -33,7 +33,7 @@ from jikko.terminal_text import printable, shown
 async def forms(assembly: Assembly, run_id: str, as_json: bool) -> None:
     """Show the forms that a RUN waits for, and how to submit each."""
     record = await run_of(assembly.store, run_id)
-    found = [entry.requested for entry in await assembly.forms.open_forms(record)]
+    found = [entry.requested for entry in await assembly.runs.forms.open_forms(record)]
     for request in found:
         if as_json:
             identity = record.identity
@@ -80,7 +80,7 @@ async def submit(
     async with reached(settings, run_id, url=None, key=None, user=user) as (where, run):
         if not isinstance(where, Server):
             form, chosen, inputs = await _filled(where, run, which, action, given, read)
-            await where.forms.submit_form(form, chosen, inputs)
+            await where.runs.forms.submit_form(form, chosen, inputs)
             return await executed_here(where, run, as_json)
         async with assembled(settings) as assembly:
             record = await assembly.runs.records.any_record(run)
@@ -100,7 +100,7 @@ async def _filled(
 ) -> tuple[Any, str, dict[str, Any]]:
     """The form that is meant, the action, and the inputs with their files uploaded. Raises ``Failure``: it is not
     clear, or what is given does not fit."""
-    form = _meant(await assembly.forms.open_forms(record), which, record)
+    form = _meant(await assembly.runs.forms.open_forms(record), which, record)
     chosen = action_of(form.requested.form, action)
     variables = form_variables(form.requested.form)
     pairs, document = given

@@ -106,7 +106,7 @@ async def retry(
         if not isinstance(where, Server):
             app = await where.apps.find(run.identity.app_id)
             try:
-                run_log = await where.retries.retry(app, run.identity.run_id, from_node=from_node, current=current)
+                run_log = await where.runs.retries.retry(app, run.identity.run_id, from_node=from_node, current=current)
             except InvalidParam as refused:
                 raise failure(
                     refused, hint=f"--from NODE_ID says so; jikko runs show {run_id} lists the nodes"

@@ -202,7 +202,7 @@ async def _resumed(
         for token, (action, inputs) in answers.items():
             closed = forms.closed.get(executions[token])
             if closed is None or closed.action_id != action:
-                await api.forms.submit(app.id, token, action or "", inputs, request.base_url)
+                await api.runs.forms.submit(app.id, token, action or "", inputs, request.base_url)
     answer = AnswerText.of_run(record, request.base_url)
     if app.mode == "workflow":
         answer.is_shown = shows_its_answer(await api.workflows.get(app, record.identity.workflow_id))

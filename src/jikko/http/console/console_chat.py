@@ -187,7 +187,7 @@ async def ask(call: ConsoleRequest) -> QuestionAccepted:
         base_url=request.base_url,
     )
     options = start_options_of(request, "console chat", {**body, "callback_url": None})
-    begun = await api.turns.begin(app, turn, options)
+    begun = await api.chat.turns.begin(app, turn, options)
     if isinstance(begun, kept.Message):
         return QuestionAccepted(begun.id, begun.conversation_id, None)
     await promised(request, begun.run)

@@ -71,7 +71,7 @@ async def list_forms(call: ConsoleRequest) -> OpenForms:
 async def answer_form(call: ConsoleRequest, body: FormAnswer) -> FormSubmitted:
     """Fill in a form, also one that has no address of its own; the run goes on."""
     record, form_id = await record_of(call), id_in(call, "form_id", "form")
-    forms = call.request.api.forms
+    forms = call.request.api.runs.forms
     form = next((form for form in await forms.open_forms(record) if form.requested.form_id == form_id), None)
     if form is None:
         known = {form.requested.form_id for form in await forms.all_forms(record)}

@@ -144,7 +144,7 @@ async def read_run(call: ConsoleRequest) -> RunFull:
     """A run with its inputs and outputs."""
     api, record = call.request.api, await record_of(call)
     run = await listed(call, record)
-    lineage = await api.retries.lineage(record)
+    lineage = await api.runs.retries.lineage(record)
     log_end = await call.console.run_store.log_end(record.identity.run_id)
     callback = await call.console.callback_store.find(record.identity.run_id)
     inputs = api.files.fresh(json.loads(record.inputs), base_url=call.request.base_url)
@@ -181,7 +181,7 @@ async def start_run(call: ConsoleRequest) -> SendableResponse:
     user = user_named(asked.user) or f"console:{call.visitor.name}"
     start = StartRequest(inputs=asked.inputs, user=user, workflow_id=asked.workflow_id, base_url=request.base_url)
     options = start_options_of(request, "console run", {**body, "callback_url": None})
-    started = await api.starts.start(app, options, partial(api.runs.start, app, start))
+    started = await api.runs.starts.start(app, options, partial(api.runs.start, app, start))
     return await accepted(call, "started run", started)
 
 
@@ -227,8 +227,8 @@ async def retry_run(call: ConsoleRequest) -> SendableResponse:
         raise Conflict(f"Version {asked.version} is neither the current one nor that of the run.")
     current = asked.version not in (None, own)
     options = start_options_of(request, f"console retry {run_id}", {**body, "callback_url": None})
-    retry = partial(api.retries.retry, app, run_id, from_node=asked.from_node_id or None, current=current)
-    return await accepted(call, f"retried {run_id}: run", await api.starts.start(app, options, retry))
+    retry = partial(api.runs.retries.retry, app, run_id, from_node=asked.from_node_id or None, current=current)
+    return await accepted(call, f"retried {run_id}: run", await api.runs.starts.start(app, options, retry))
 
 
 @VisitorRoute("DELETE", "runs/{run_id}", (404, 409, 503), scope="runs:write")
@@ -256,7 +256,7 @@ async def upload_file(call: ConsoleRequest) -> File:
     """
     api, app = call.request.api, await app_of(call)
     too_large = PayloadTooLarge("The file is too large.", code="file_too_large")
-    async with read_form(call.request, api.file_limits.largest, too_large) as form:
+    async with read_form(call.request, api.files.limits.largest, too_large) as form:
         if form is None:
             raise UploadRefused("Please upload your file.", code="no_file_uploaded")
         owner = await api.end_users.known(app.id, form.user or f"console:{call.visitor.name}")
@@ -289,7 +289,7 @@ async def _numbers(call: ConsoleRequest, app: App) -> dict[str, int]:
 async def _choice(call: ConsoleRequest, app: App, record: RunRecord, *, number: int, current: bool) -> RetryChoice:
     from_node = queried(call.request.query, RetryStart).from_node_id or None
     try:
-        plan = await call.request.api.retries.plan(app, record, from_node=from_node, current=current)
+        plan = await call.request.api.runs.retries.plan(app, record, from_node=from_node, current=current)
     except (InvalidParam, NotFound) as error:
         return RetryChoice(number, current, [], [], str(error))
     titles = {node.id: node.title or node.id for node in plan.workflow.graph.nodes.values()}

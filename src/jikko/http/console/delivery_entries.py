@@ -158,8 +158,10 @@ async def replay_delivery(call: ConsoleRequest) -> SendableResponse:
     record, node = await api.deliveries.first_run(delivery_id)
     app, run_id = await api.apps.find(record.identity.app_id), record.identity.run_id
     options = start_options_of(call.request, f"console replay {delivery_id}", {"callback_url": None})
-    retry = partial(api.retries.retry, app, run_id, from_node=node, current=True)
-    return await accepted(call, f"replayed delivery {delivery_id}: run", await api.starts.start(app, options, retry))
+    retry = partial(api.runs.retries.retry, app, run_id, from_node=node, current=True)
+    return await accepted(
+        call, f"replayed delivery {delivery_id}: run", await api.runs.starts.start(app, options, retry)
+    )
 
 
 @VisitorRoute("POST", "deliveries/{delivery_id}/discard", (404, 409, 503), scope="runs:write")

@@ -106,7 +106,7 @@ async def _asked(request: Request, app: App, user: str, arguments: dict[str, Jso
     if not isinstance(query, str):
         raise InvalidParam("query is required" if query is None else "query must be a string")
     turn = TurnRequest(query=query, inputs=arguments, user=user, name_wanted=False, base_url=request.base_url)
-    begun = await request.api.turns.begin(app, turn)
+    begun = await request.api.chat.turns.begin(app, turn)
     if isinstance(begun, Message):
         return mcp.call_result(begun.answer.text)
     await promised(request, begun.run)

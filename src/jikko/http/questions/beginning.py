@@ -122,8 +122,8 @@ async def begin(
         )
 
     if app.mode == "workflow":
-        return await api.starts.start(app, options, start)
-    return await api.turns.begin_made(app, turn, options)
+        return await api.runs.starts.start(app, options, start)
+    return await api.chat.turns.begin_made(app, turn, options)
 
 
 async def _require_free(request: Request, asked: Asker) -> None:

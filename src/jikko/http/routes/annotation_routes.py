@@ -88,7 +88,7 @@ async def list_annotations(request: Request) -> SendableResponse:
     app = await authenticated(request)
     asked = queried(request.query, AnnotationFilter)
     limit = min(asked.limit, _MAX_LIMIT)
-    found, total = await request.api.annotations.page(app.id, asked.keyword, asked.page, limit)
+    found, total = await request.api.chat.annotations.page(app.id, asked.keyword, asked.page, limit)
     items = [_item(annotation) for annotation in found]
     return json_response(AnnotationPage(items, len(items) == limit, limit, total, asked.page))
 
@@ -99,7 +99,7 @@ async def create_annotation(request: Request) -> SendableResponse:
     app = await authenticated(request)
     body = checked(await request.json(), AnnotationRequest)
     _of_chats(app)
-    return json_response(_item(await request.api.annotations.create(app.id, body.question, body.answer)), 201)
+    return json_response(_item(await request.api.chat.annotations.create(app.id, body.question, body.answer)), 201)
 
 
 @RouteOfIds(
@@ -115,7 +115,7 @@ async def change_annotation(request: Request) -> SendableResponse:
     app = await authenticated(request)
     body = checked(await request.json(), AnnotationRequest)
     id_ = request.path_params["annotation_id"]
-    return json_response(_item(await request.api.annotations.change(app.id, id_, body.question, body.answer)))
+    return json_response(_item(await request.api.chat.annotations.change(app.id, id_, body.question, body.answer)))
 
 
 @RouteOfIds(
@@ -124,7 +124,7 @@ async def change_annotation(request: Request) -> SendableResponse:
 async def delete_annotation(request: Request) -> SendableResponse:
     """Remove an annotation."""
     app = await authenticated(request)
-    await request.api.annotations.delete(app.id, request.path_params["annotation_id"])
+    await request.api.chat.annotations.delete(app.id, request.path_params["annotation_id"])
     return deleted()
 
 
@@ -138,7 +138,7 @@ async def reply(request: Request) -> SendableResponse:
     action = _action(request)
     body = checked(await request.json(), ReplyRequest)
     _of_chats(app)
-    annotations = request.api.annotations
+    annotations = request.api.chat.annotations
     if action == "disable":
         return json_response(ReplyBegun((await annotations.end_replies(app.id)).id, "waiting"))
     if not 0 <= body.score_threshold <= 1:
@@ -156,7 +156,7 @@ async def reply_status(request: Request) -> SendableResponse:
     """How far the begin or end of answers by annotations is."""
     app = await authenticated(request)
     replying = _action(request) == "enable"
-    job = await request.api.annotations.job(app.id, request.path_params["job_id"], replying=replying)
+    job = await request.api.chat.annotations.job(app.id, request.path_params["job_id"], replying=replying)
     return json_response(ReplyStatus(job.id, job.status, job.error))
 
 

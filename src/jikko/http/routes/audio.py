@@ -57,7 +57,7 @@ async def audio_to_text(request: Request) -> SendableResponse:
     A form with ``file`` and ``user``.
     """
     api, app = request.api, await authenticated(request)
-    await api.speech.check_hearing(app)
+    await api.chat.speech.check_hearing(app)
     async with read_form(request, MAX_AUDIO_BYTES, too_large(), in_memory=True) as form:
         if form is None:
             raise UploadRefused(
@@ -70,7 +70,7 @@ async def audio_to_text(request: Request) -> SendableResponse:
         if (part.size or 0) > MAX_AUDIO_BYTES:
             raise too_large()
         mime_type = (part.content_type or "").split(";")[0].strip().lower()
-        text = await api.speech.transcribe(app, await part.read(), part.filename, mime_type)
+        text = await api.chat.speech.transcribe(app, await part.read(), part.filename, mime_type)
     return json_response(Transcript(text))
 
 
@@ -95,7 +95,9 @@ async def text_to_audio(request: Request) -> SendableResponse:
         raise InvalidParam("Text is required")
     stack = AsyncExitStack()
     try:
-        pieces = await stack.enter_async_context(api.speech.speaking(app, text.replace("\x00", ""), body.voice or ""))
+        pieces = await stack.enter_async_context(
+            api.chat.speech.speaking(app, text.replace("\x00", ""), body.voice or "")
+        )
     except BaseException:
         await stack.aclose()
         raise

@@ -59,7 +59,7 @@ async def complete(request: Request) -> SendableResponse:
         base_url=request.base_url,
     )
     options = start_options_of(request, "complete", body)
-    return await turn_answer(request, app, await request.api.turns.begin(app, turn, options), mode)
+    return await turn_answer(request, app, await request.api.chat.turns.begin(app, turn, options), mode)
 
 
 @Route(

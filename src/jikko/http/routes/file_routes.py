@@ -53,7 +53,7 @@ async def upload(request: Request) -> SendableResponse:
     A form with ``file`` and ``user``.
     """
     api, app = request.api, await authenticated(request)
-    async with read_form(request, api.file_limits.largest, _too_large()) as form:
+    async with read_form(request, api.files.limits.largest, _too_large()) as form:
         if form is None:
             raise UploadRefused("Please upload your file.", code="no_file_uploaded")
         owner = await api.end_users.known(app.id, form.user or ANONYMOUS)

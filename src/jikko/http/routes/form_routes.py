@@ -38,7 +38,7 @@ class FormSubmitted(Struct):
 async def read_form(request: Request) -> SendableResponse:
     """Read a form that a run waits for."""
     app = await authenticated(request)
-    form = (await request.api.forms.open_form(app.id, request.path_params["form_token"])).requested.form
+    form = (await request.api.runs.forms.open_form(app.id, request.path_params["form_token"])).requested.form
     return json_response(
         Form(
             form["form_content"],
@@ -64,5 +64,5 @@ async def submit_form(request: Request) -> SendableResponse:
     body = await request.json()
     user_of(body)
     form, token = checked(body, FormSubmission), request.path_params["form_token"]
-    await request.api.forms.submit(app.id, token, form.action, form.inputs, request.base_url)
+    await request.api.runs.forms.submit(app.id, token, form.action, form.inputs, request.base_url)
     return json_response(FormSubmitted())

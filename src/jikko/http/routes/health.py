@@ -73,7 +73,7 @@ async def readyz(request: Request) -> SendableResponse:
     200 if the record can be written, the other servers, if there are any, can be heard, and the process is not about
     to end.
     """
-    checks = await request.api.readiness.checks()
+    checks = await request.api.upkeep.readiness.checks()
     failing = [name for name, found in checks.items() if found != OK]
     verbose = checks if "verbose" in request.query else UNSET
     return _checked(Ready("failing" if failing else OK, failing, verbose), not failing)
@@ -90,13 +90,13 @@ async def health(request: Request) -> SendableResponse:
     Always 200. Tells which process answers: there may be several.
     """
     api = request.api
-    checks = await api.readiness.checks(_TIMEOUT_SECONDS)
+    checks = await api.upkeep.readiness.checks(_TIMEOUT_SECONDS)
     return json_response(
         Health(
             version=__version__,
             process=os.getpid(),
             node=api.cluster.name,
             record=checks["record"],
-            files=api.readiness.files(),
+            files=api.upkeep.readiness.files(),
         )
     )

@@ -174,7 +174,7 @@ async def parameters(request: Request) -> SendableResponse:
             sensitive_word_avoidance=feature("sensitive_word_avoidance"),
             annotation_reply=await _annotation_reply(api, app) if is_basic else _OFF,
             file_upload=features["shown_file_upload"] if is_basic else feature("file_upload", _NO_UPLOAD),
-            system_parameters=_system_parameters(api.file_limits),
+            system_parameters=_system_parameters(api.files.limits),
         )
     )
 
@@ -186,7 +186,7 @@ def _system_parameters(limits: "FileLimits") -> SystemParameters:
 
 async def _annotation_reply(api: Assembly, app: App) -> dict[str, Json]:
     """How annotations answer, if they do."""
-    setting = await api.annotations.setting(app.id)
+    setting = await api.chat.annotations.setting(app.id)
     if setting is None:
         return {"enabled": False}
     return {

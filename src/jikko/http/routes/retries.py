@@ -78,8 +78,8 @@ async def retry_run(request: Request) -> SendableResponse:
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     run_id = record.identity.run_id
     options = start_options_of(request, f"retry {run_id}", body)
-    retry = partial(api.retries.retry, app, run_id, from_node=asked.from_node_id, current=asked.current_version)
-    return await answer(request, await api.starts.start(app, options, retry), asked.response_mode or "blocking")
+    retry = partial(api.runs.retries.retry, app, run_id, from_node=asked.from_node_id, current=asked.current_version)
+    return await answer(request, await api.runs.starts.start(app, options, retry), asked.response_mode or "blocking")
 
 
 @Route("GET", "/v1/workflows/run/{workflow_run_id}/lineage", {200: Lineage}, (404,))
@@ -87,6 +87,6 @@ async def lineage(request: Request) -> SendableResponse:
     """Which run this one repeats, and which repeat it."""
     api, app = request.api, await authenticated(request)
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
-    found = await api.retries.lineage(record)
+    found = await api.runs.retries.lineage(record)
     retries = [Relative(entry.run_id, entry.status, int(entry.created_at)) for entry in found.retries]
     return json_response(Lineage(record.identity.run_id, found.retry_of, found.from_nodes, found.taken_over, retries))

@@ -135,7 +135,9 @@ async def _run(request: Request, workflow_id: str | None) -> SendableResponse:
     )
 
     async def started() -> SendableResponse:
-        return await answer(request, await api.starts.start(app, options, partial(api.runs.start, app, start)), mode)
+        return await answer(
+            request, await api.runs.starts.start(app, options, partial(api.runs.start, app, start)), mode
+        )
 
     return await refused_in_stream(request, app, mode, started, version=workflow_id, inputs=asked.inputs)
 

@@ -96,7 +96,7 @@ async def rename_conversation(request: Request) -> SendableResponse:
     conversation = await own_conversation(request, app, user, request.path_params["conversation_id"])
     if automatic:
         first = await api.conversations.first_message(conversation.id)
-        name = await api.turns.title(app, "" if first is None else first.query)
+        name = await api.chat.turns.title(app, "" if first is None else first.query)
     changed = await api.conversations.rename(app.id, conversation.id, name, at=api.clock())
     if changed is None:
         raise NotFound("Conversation Not Exists.")

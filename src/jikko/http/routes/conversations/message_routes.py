@@ -126,5 +126,5 @@ async def suggested_questions(request: Request) -> SendableResponse:
     """
     app, user = await asked_in_query(request)
     message_id = request.path_params["message_id"]
-    found = await request.api.suggestions.after(app, end_user(app.id, user), message_id)
+    found = await request.api.chat.suggestions.after(app, end_user(app.id, user), message_id)
     return json_response(SuggestedQuestions(found))

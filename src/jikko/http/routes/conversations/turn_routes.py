@@ -127,7 +127,7 @@ async def chat(request: Request) -> SendableResponse:
     options = start_options_of(request, "chat", body)
 
     async def begun() -> SendableResponse:
-        return await turn_answer(request, app, await api.turns.begin(app, turn, options), mode)
+        return await turn_answer(request, app, await api.chat.turns.begin(app, turn, options), mode)
 
     if app.mode in BASIC_MODES:
         return await begun()

@@ -33,7 +33,7 @@ async def sent_file(request: Request, *, required: bool = True) -> tuple[Any, di
         if required:
             raise UploadRefused("Please upload your file.", code="no_file_uploaded")
         return None, await request.json(lists_are=InvalidParam)
-    most = request.api.file_limits.max_other
+    most = request.api.files.limits.max_other
     async with form_of(request, most, _too_large(most), in_memory=True, has_long_fields=True) as form:
         data = next(iter(form.getlist("data")), None)
         source = await _source(files_of(form), most, required)
