@@ -132,3 +132,9 @@ def test_long_texts_take_time_by_their_length() -> None:
             Redaction().of(piece * count)
 
     assert growth(redact, 2_000) < 30
+
+
+def test_addresses_that_differ_have_stand_ins_that_differ() -> None:
+    redaction = Redaction()
+    found = {redaction.of(f"10.0.{number // 256}.{number % 256}") for number in range(1000)}
+    assert len(found) == 1000

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final
 
 _CJK: Final = r"\u3005\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uff66-\uff9f"
@@ -133,7 +133,8 @@ def _made_up(kind: str, text: str, number: int) -> str:
         case "e-mail addresses":
             return f"person{number}@example.com"
         case "IP addresses":
-            return f"192.0.2.{number % 256}"
+            # Addresses of documentation, and of benchmarks once these are used up.
+            return f"192.0.2.{number}" if number < 256 else str(IPv4Address("198.18.0.0") + number)
         case "IPv6 addresses":
             return f"2001:db8::{number:x}"
         case "texts to hide":
