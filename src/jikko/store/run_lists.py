@@ -32,6 +32,13 @@ def numbered(sql: str) -> str:
     return first + "".join(f"${number}{part}" for number, part in enumerate(others, 1))
 
 
+def named(condition: SqlCondition) -> tuple[str, dict[str, Any]]:
+    """A condition with its values by name, as a search by keyword takes it in SQLite."""
+    first, *others = condition.text.split("?")
+    text = first + "".join(f":v{number}{part}" for number, part in enumerate(others))
+    return text, {f"v{number}": value for number, value in enumerate(condition.values)}
+
+
 NEWEST_FIRST: Final = "ORDER BY created_at DESC, key DESC"
 LOOKED_AT: Final = 5_000
 """Runs whose rows one page looks at."""

@@ -16,6 +16,8 @@ class RunFilter(Struct, frozen=True, kw_only=True):
     statuses: tuple[RunStatus, ...] = ()
     user: str | None = None
     """The exact ``user`` of the request."""
+    end_user_id: str | None = None
+    """Of several end users with this ``user``, the one whose runs are meant: that of a kind of trigger."""
     keyword: str | None = None
     """As of ``LogQuery``."""
     after: float | None = None

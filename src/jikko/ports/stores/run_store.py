@@ -12,6 +12,7 @@ from jikko.errors import StoreUnavailable
 from jikko.events import Event, RunStatus
 from jikko.ports.measures import RecordMeasures
 from jikko.ports.stores.projections import Projection
+from jikko.ports.stores.run_pages import RunFilter
 from jikko.record import DetailRecord, RetryRecord, RunRecord
 
 
@@ -69,7 +70,20 @@ class LogQuery(Struct, frozen=True, kw_only=True):
     user: str | None = None
     """Exact ``user`` of the request."""
     end_user_id: str | None = None
-    """Of several end users with this ``user``, the one whose runs are listed: that of a kind of trigger."""
+    """As of ``RunFilter``."""
+
+    @property
+    def wanted(self) -> RunFilter:
+        """Which runs are on all pages together."""
+        return RunFilter(
+            app_id=self.app_id,
+            statuses=() if self.status is None else (self.status,),
+            user=self.user,
+            end_user_id=self.end_user_id,
+            keyword=self.keyword or None,
+            after=self.created_after,
+            before=self.created_before,
+        )
 
 
 class RunSlice(Struct, frozen=True):

@@ -1,12 +1,13 @@
 """By which index a list of runs is gone through."""
 
+import uuid
 from typing import Final
 
 from msgspec import Struct
 
 from jikko.ports.stores.run_pages import RunFilter
+from jikko.repositories.shared_sql import storable
 from jikko.store.postgres.database import Postgres
-from jikko.store.postgres.runs.run_list import has_keyword
 from jikko.store.postgres.runs.run_rows import ALL_RUNS
 from jikko.store.postgres.sql import id_column, text
 from jikko.store.run_columns import STATUS_NUMBERS
@@ -28,6 +29,14 @@ _OF_CONVERSATION: Final = """
 SELECT m.run_id FROM messages m JOIN conversations c ON c.key = m.conversation
 WHERE c.conversation_id = $1 AND m.run_id IS NOT NULL
 """
+
+_KEYWORD_CHARACTERS: Final = 30
+# `lower` with the collation "C" changes letters of ASCII alone.
+_HAS_KEYWORD: Final = """(
+  position(?::text IN lower(inputs COLLATE "C")) > 0
+  OR position(?::text IN lower(convert_from(outputs, 'UTF8') COLLATE "C")) > 0
+  OR position(?::text IN lower(session COLLATE "C")) > 0
+  OR run_id = ?::bytea)"""
 
 
 class Driver(Struct, frozen=True):
@@ -66,12 +75,14 @@ async def plan_of(
         rest &= SqlCondition("workflow_id = ?", (id_column(wanted.workflow_id.lower()),))
     if wanted.user is not None and "session" not in covered:
         rest &= SqlCondition("session = ?", (text(wanted.user),))
+    if wanted.end_user_id is not None:
+        rest &= SqlCondition("end_user_id = ?", (id_column(wanted.end_user_id),))
     if statuses and "status =" not in covered:
         rest &= SqlCondition("status = ANY(?::int2[])", (statuses,))
     if wanted.min_elapsed is not None:
         rest &= SqlCondition("elapsed >= ? AND status > 1", (wanted.min_elapsed,))
     if with_keyword and wanted.keyword:
-        rest &= SqlCondition(*has_keyword(wanted.keyword))
+        rest &= _has_keyword(wanted.keyword)
     return DriverPlan(tuple(drivers), within, rest) if drivers else None
 
 
@@ -99,8 +110,23 @@ async def _drivers(database: Postgres, wanted: RunFilter, statuses: list[int]) -
             return [Driver(SqlCondition("status > 2 AND status = ANY(?::int2[])", (statuses,)), "runs")]
         of_app = "app_id = ? AND status > 2 AND status = ?"
         return [Driver(SqlCondition(of_app, (apps[0], status)), "runs") for status in statuses]
-    return [Driver()] if apps is None else [Driver(SqlCondition("app_id = ?", (apps[0],)))]
+    table = "runs" if statuses and min(statuses) == 2 else ALL_RUNS
+    return [Driver(ALL if apps is None else SqlCondition("app_id = ?", (apps[0],)), table)]
 
 
 def _these(run_ids: list[bytes]) -> list[Driver]:
     return [Driver(SqlCondition("run_id = ANY(?::bytea[])", (run_ids,)))] if run_ids else []
+
+
+def _has_keyword(keyword: str) -> SqlCondition:
+    """Whether a run has a keyword."""
+    wanted = storable(keyword[:_KEYWORD_CHARACTERS]).encode().lower().decode().replace("\0", "\ufffd")
+    return SqlCondition(_HAS_KEYWORD, (wanted, wanted, wanted, _run_id(keyword)))
+
+
+def _run_id(keyword: str) -> bytes:
+    """The run that a keyword names whole, in any way of writing; of others none."""
+    try:
+        return uuid.UUID(keyword).bytes
+    except ValueError:
+        return b""

@@ -1,30 +1,20 @@
 """Queries of the lists of logs. Source: docs/dify-behaviour.md, “Logs”."""
 
 import math
-import uuid
-from typing import Any, Final
+from typing import Final
 
 from jikko.ports.stores.run_store import LogQuery
-from jikko.repositories.shared_sql import storable
+from jikko.store.postgres.console.drivers import plan_of
 from jikko.store.postgres.database import Postgres, Row
 from jikko.store.postgres.runs.hour_counts import HOUR, MIN_KEPT_RUNS, HourCounts
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS
-from jikko.store.postgres.sql import id_column, text
+from jikko.store.postgres.sql import id_column
 from jikko.store.run_columns import STATUS_NUMBERS
-from jikko.store.run_lists import NEWEST_FIRST, SqlCondition, created, numbered
+from jikko.store.run_lists import NEWEST_FIRST, SqlCondition, numbered
 
 _NEVER: Final = 1e15
-_KEYWORD_CHARACTERS: Final = 30
 _DEEP: Final = 1_000
 """Runs on earlier pages, from which on the place of a page is looked for by itself: in an index alone, without rows."""
-# `lower` with the collation "C" changes letters of ASCII alone.
-_HAS_KEYWORD: Final = """(
-  position(?::text IN lower(inputs COLLATE "C")) > 0
-  OR position(?::text IN lower(convert_from(outputs, 'UTF8') COLLATE "C")) > 0
-  OR position(?::text IN lower(session COLLATE "C")) > 0
-  OR run_id = ?::bytea)"""
-
-
 # With a keyword rows are looked through once, for the page and for how many there are.
 _SEARCH: Final = f"""
 WITH found AS MATERIALIZED (SELECT created_at, key, run_id FROM {{}} WHERE {{}})
@@ -36,7 +26,12 @@ _THESE: Final = f"SELECT {COLUMNS} FROM {ALL_RUNS} WHERE run_id = ANY($1::bytea[
 
 async def list_runs(database: Postgres, hours: HourCounts, query: LogQuery) -> tuple[int, list[Row]]:
     """How many runs are on all pages, and those of one page: rows with the columns ``COLUMNS``."""
-    where, table = _where(query), _table(query)
+    plan = await plan_of(database, query.wanted, with_keyword=True)
+    if plan is None:
+        return 0, []
+    # Of one app and status they are all in one index.
+    [driver] = plan.drivers
+    where, table = driver.within & plan.within & plan.rest, driver.table
     skip = (query.page - 1) * query.limit
     page = f"LIMIT {query.limit:d} OFFSET {skip:d}"
     if query.keyword:
@@ -84,42 +79,3 @@ async def _count(database: Postgres, table: str, where: SqlCondition, most: str 
     sql = f"SELECT count(*) FROM (SELECT FROM {table} WHERE {where.text} {most}) AS counted"
     count: int = await database.value(numbered(sql), *where.values)
     return count
-
-
-def _table(query: LogQuery) -> str:
-    """Where the runs are: those of a status are all in one table."""
-    if query.status is None:
-        return ALL_RUNS
-    return "open_runs" if STATUS_NUMBERS[query.status] < STATUS_NUMBERS["succeeded"] else "runs"
-
-
-def _where(query: LogQuery) -> SqlCondition:
-    where = SqlCondition("app_id = ?", (id_column(query.app_id),))
-    if query.status is not None:
-        number = STATUS_NUMBERS[query.status]
-        where &= SqlCondition("status = ?", (number,))
-        if number > STATUS_NUMBERS["succeeded"]:
-            # In the words of the index.
-            where &= SqlCondition("status > 2")
-    where &= created(query.created_after, query.created_before)
-    if query.user is not None:
-        where &= SqlCondition("session = ?", (text(query.user),))
-    if query.end_user_id is not None:
-        where &= SqlCondition("end_user_id = ?", (id_column(query.end_user_id),))
-    if query.keyword:
-        where &= SqlCondition(*has_keyword(query.keyword))
-    return where
-
-
-def has_keyword(keyword: str) -> tuple[str, tuple[Any, ...]]:
-    """Whether a run has a keyword: a condition with ``?`` for each value, and the values."""
-    wanted = storable(keyword[:_KEYWORD_CHARACTERS]).encode().lower().decode().replace("\0", "\ufffd")
-    return _HAS_KEYWORD, (wanted, wanted, wanted, _run_id(keyword))
-
-
-def _run_id(keyword: str) -> bytes:
-    """The run that a keyword names whole, in any way of writing; of others none."""
-    try:
-        return uuid.UUID(keyword).bytes
-    except ValueError:
-        return b""

@@ -15,7 +15,7 @@ from jikko.store.sqlite.runs.totals import HOUR
 _WITH_STATUS: Final = ("runs_listed", "runs_of_user", "runs_going_on", "runs_ended_badly", "runs_unsuccessful")
 APPS: Final = "SELECT DISTINCT app FROM run_totals"
 _NAME: Final = "SELECT key FROM names WHERE text = ?"
-_USERS: Final = "SELECT key FROM end_users WHERE app = ? AND session = ?"
+_USERS: Final = "SELECT key FROM end_users WHERE app = ? AND session = ? AND end_user_id = coalesce(?, end_user_id)"
 _LONG_RUNS: Final = """
 SELECT key FROM runs INDEXED BY runs_that_took_long WHERE elapsed >= ? AND elapsed >= 1.0 LIMIT ?
 """
@@ -50,6 +50,8 @@ class IndexPlan(Struct, frozen=True):
     """Whether ``rest`` needs rows indeed: the index by app tells the version."""
     of_all_apps: bool = False
     """Whether the drivers are all apps: together they have every run."""
+    app: int | None = None
+    """The one whose runs are wanted."""
 
 
 def plan_of(connection: sqlite3.Connection, wanted: RunFilter, *, with_statuses: bool = True) -> IndexPlan | None:
@@ -80,7 +82,7 @@ def plan_of(connection: sqlite3.Connection, wanted: RunFilter, *, with_statuses:
     listed = all(driver.index == "runs_listed" for driver in drivers)
     reads_rows = wanted.min_elapsed is not None or not listed
     of_all_apps = listed and app is None and workflow is None
-    return IndexPlan(tuple(drivers), within, rest, reads_rows, of_all_apps)
+    return IndexPlan(tuple(drivers), within, rest, reads_rows, of_all_apps, app)
 
 
 def _drivers(
@@ -89,13 +91,12 @@ def _drivers(
     if wanted.conversation_id is not None:
         rows = connection.execute(_OF_CONVERSATION, (stored_id(wanted.conversation_id.lower()),))
         keys = [key for (key,) in rows]
-        users = None if wanted.user is None else users_of(connection, wanted.user, app)
+        users = None if wanted.user is None else _users(connection, wanted, app)
         who = "" if users is None else f" AND end_user IN ({_listed(users)})"
         return [IndexRange("", SqlCondition(f"key IN ({_listed(keys)}){who}"))] if keys else []
     if wanted.user is not None:
         return [
-            IndexRange("runs_of_user", SqlCondition("end_user = ?", (key,)))
-            for key in users_of(connection, wanted.user, app)
+            IndexRange("runs_of_user", SqlCondition("end_user = ?", (key,))) for key in _users(connection, wanted, app)
         ]
     if statuses and max(statuses) < 2:
         # In the words of the index, which SQLite takes only if it sees that it covers all rows wanted. So below.
@@ -126,10 +127,14 @@ def _drivers(
     return [IndexRange("runs_listed", SqlCondition("app = ?", (key,))) for (key,) in connection.execute(APPS)]
 
 
-def users_of(connection: sqlite3.Connection, user: str, app: int | None) -> list[int]:
-    """The numbers of the end users of that name, of one app or of all."""
+def _users(connection: sqlite3.Connection, wanted: RunFilter, app: int | None) -> list[int]:
+    """The numbers of the end users of the name that is wanted, of one app or of all."""
     apps = [app] if app is not None else [key for (key,) in connection.execute(APPS)]
-    return [key for each in apps for (key,) in connection.execute(_USERS, (each, storable(user)))]
+    user, end_user_id = (
+        storable(wanted.user or ""),
+        None if wanted.end_user_id is None else stored_id(wanted.end_user_id),
+    )
+    return [key for each in apps for (key,) in connection.execute(_USERS, (each, user, end_user_id))]
 
 
 def _key(connection: sqlite3.Connection, text: str | None) -> int | None:

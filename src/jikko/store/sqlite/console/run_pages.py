@@ -5,14 +5,14 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any, Final
+from typing import Final
 
 from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunCursor, RunFilter, RunPage
 from jikko.record import RunRecord
 from jikko.repositories.shared_sql import id_text, storable, stored_id
 from jikko.store import run_lists
-from jikko.store.run_lists import NEWEST_FIRST, SqlCondition, any_of, behind, newer
+from jikko.store.run_lists import NEWEST_FIRST, SqlCondition, any_of, behind, named, newer
 from jikko.store.sqlite.console.drivers import IndexPlan, IndexRange, plan_of
 from jikko.store.sqlite.console.figures import app_days, counts_of, histogram_of, open_counts, since, total_of_all
 from jikko.store.sqlite.database import Database
@@ -90,14 +90,14 @@ class SqliteRunPages:
             where &= any_of(driver.within for driver in plan.drivers)
         if wanted.workflow_id is not None:
             where &= SqlCondition(_OF_VERSION, (storable(wanted.workflow_id.lower()),))
-        named, values_by_name = _named(where)
+        condition, values_by_name = named(where)
         found: list[_Found] = []
         for (app,) in connection.execute(_NAMED_APPS, (wanted.app_id,)).fetchall():
             match = KeywordMatch(app, wanted.keyword or "")
             _, keys = match.page(
                 connection,
                 "runs INDEXED BY runs_listed",
-                f"app = :app AND {named}",
+                f"app = :app AND {condition}",
                 values_by_name,
                 among=total(connection, app, status=None, after=wanted.after, before=wanted.before),
                 skip=0,
@@ -223,10 +223,3 @@ def _newer(wanted: RunFilter, than: RunCursor | None, connection: sqlite3.Connec
         inner = f"SELECT 1 FROM {driver.table} WHERE {where.text} LIMIT {run_lists.MAX_NEWER}"
         count += connection.execute(f"SELECT count(*) FROM ({inner})", where.values).fetchone()[0]
     return min(count, run_lists.MAX_NEWER)
-
-
-def _named(condition: SqlCondition) -> tuple[str, dict[str, Any]]:
-    """A condition with its values by name, as a search by keyword takes it."""
-    parts = condition.text.split("?")
-    named = "".join(f"{part}:v{number}" for number, part in enumerate(parts[:-1])) + parts[-1]
-    return named, {f"v{number}": value for number, value in enumerate(condition.values)}
