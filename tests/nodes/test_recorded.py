@@ -22,7 +22,7 @@ from jikko.nodes.contract import NodeFailure, NodePaused, Result, RoundOutcome
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.agents import AgentLimits
 from jikko.ports.http import HttpFailure, HttpResponse
-from jikko.ports.knowledge import NoKnowledge
+from jikko.ports.knowledge import SearchResult
 from jikko.ports.models import Completion, ModelFailure
 from jikko.ports.sandbox import SandboxFailure
 from jikko.ports.tools import ParameterForm, ToolParameter
@@ -64,6 +64,19 @@ class Sandbox:
         return f"{template}: {dict(variables)}"
 
 
+class Knowledge:
+    """Has no dataset, and finds nothing."""
+
+    async def usable(self, ids: list[str]) -> list[Any]:
+        return []
+
+    async def missing(self, ids: list[str]) -> list[str]:
+        return ids
+
+    async def search(self, request: object) -> SearchResult:
+        return SearchResult([])
+
+
 DOWN: Final = "overloaded"
 """What the provider of the model says when there is no answer."""
 
@@ -84,7 +97,7 @@ class Surroundings(FakeContext):
             "models": models,
             "sandbox": Sandbox(),
             "tools": self.tools,
-            "knowledge": NoKnowledge(),
+            "knowledge": Knowledge(),
             "strategies": self.strategies,
             "agent_limits": AgentLimits(),
         }

@@ -129,22 +129,3 @@ class KnowledgeSearch(Protocol):
 
     def count_hits(self, hits: Sequence[Hit]) -> None:
         """Note that segments were found. Written later, in the background."""
-
-
-class NoKnowledge:
-    """The ``KnowledgeSearch`` of those who have no datasets."""
-
-    async def usable(self, ids: Sequence[str]) -> list[SearchedDataset]:
-        return []
-
-    async def missing(self, ids: Collection[str]) -> list[str]:
-        return list(ids)
-
-    async def field_names(self, dataset_ids: Sequence[str]) -> list[str]:
-        return []
-
-    async def search(self, request: SearchRequest) -> SearchResult:
-        return SearchResult([])
-
-    def count_hits(self, hits: Sequence[Hit]) -> None:
-        """There are none."""

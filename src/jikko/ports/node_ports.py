@@ -4,15 +4,15 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
-from jikko.ports.agents import AgentLimits, NoStrategies, Strategies
+from jikko.ports.agents import AgentLimits, Strategies
 from jikko.ports.files.documents import DocumentReader
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.http import HttpClient
-from jikko.ports.knowledge import KnowledgeSearch, NoKnowledge
+from jikko.ports.knowledge import KnowledgeSearch
 from jikko.ports.models import Models
 from jikko.ports.sandbox import Sandbox
 from jikko.ports.stores.messages import Message
-from jikko.ports.tools import NoTools, Tools
+from jikko.ports.tools import Tools
 
 
 class EarlierTurns(Protocol):
@@ -22,16 +22,6 @@ class EarlierTurns(Protocol):
         self, conversation_id: str, *, before: str | None = None, limit: int = 20
     ) -> list[Message] | None:
         """See ``ConversationStore.messages``."""
-
-
-class NoEarlierTurns:
-    """A ``EarlierTurns`` of nothing."""
-
-    async def messages(
-        self, conversation_id: str, *, before: str | None = None, limit: int = 20
-    ) -> list[Message] | None:
-        """Nothing."""
-        return []
 
 
 class ValueLimits(Struct, frozen=True, kw_only=True):
@@ -80,9 +70,9 @@ class NodePorts(Struct, frozen=True, kw_only=True):
     files: FileStore
     documents: DocumentReader
     models: Models
-    knowledge: KnowledgeSearch = field(default_factory=NoKnowledge)
-    strategies: Strategies = field(default_factory=NoStrategies)
-    history: EarlierTurns = field(default_factory=NoEarlierTurns)
-    tools: Tools = field(default_factory=NoTools)
+    knowledge: KnowledgeSearch
+    strategies: Strategies
+    history: EarlierTurns
+    tools: Tools
     limits: ValueLimits = field(default_factory=ValueLimits)
     agent_limits: AgentLimits = field(default_factory=AgentLimits)
