@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from jikko.apps.key_uses import KeyUses
+from jikko.apps.app_keys import KeyUses
 from jikko.errors import StoreUnavailable
 
 pytestmark = pytest.mark.anyio

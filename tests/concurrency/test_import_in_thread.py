@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jikko.concurrency import import_in_thread
+from jikko.concurrency import run_in_thread
 from jikko.concurrency.lazy_proxy import import_for, is_made, lazy_proxy
 
 pytestmark = pytest.mark.anyio
@@ -35,8 +35,8 @@ async def test_modules_are_imported_in_another_thread_which_pauses_behind_each(
     def pause() -> None:
         pauses[0] += 1
 
-    monkeypatch.setattr(import_in_thread, "release_gil", pause)
-    await asyncio.gather(import_in_thread.imported(MODULES[0]), import_in_thread.imported(MODULES[5], "json"))
+    monkeypatch.setattr(run_in_thread, "release_gil", pause)
+    await asyncio.gather(run_in_thread.imported(MODULES[0]), run_in_thread.imported(MODULES[5], "json"))
 
     assert {sys.modules[name].thread is threading.main_thread() for name in MODULES} == {False}
     assert pauses[0] >= len(MODULES)
@@ -51,7 +51,7 @@ async def test_who_imports_something_else_meanwhile_misses_no_finder() -> None:
         begun.set()
         assert go_on.wait(10)
 
-    loading = asyncio.create_task(import_in_thread.import_in_thread(load))
+    loading = asyncio.create_task(run_in_thread.import_in_thread(load))
     await asyncio.to_thread(begun.wait, 10)
     wanted, finders = list(sys.meta_path), iter(sys.meta_path)
     found = [next(finders), next(finders)]
@@ -64,7 +64,7 @@ async def test_what_cannot_be_imported_is_told_and_tried_again(tmp_path: Path, m
     monkeypatch.syspath_prepend(tmp_path)
     for _ in range(2):
         with pytest.raises(ModuleNotFoundError):
-            await import_in_thread.imported("aside_that_is_not_there")
+            await run_in_thread.imported("aside_that_is_not_there")
 
 
 async def test_what_a_thing_is_made_of_is_imported_once_and_not_when_it_is_made() -> None:

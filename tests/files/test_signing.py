@@ -9,8 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from jikko.errors import InvalidSettings
-from jikko.files.signing import UrlSigner
-from jikko.files.signing_keys import KeyFiles, SigningKeys
+from jikko.files.signing_keys import KeyFiles, SigningKeys, UrlSigner
 from jikko.ports.stores.file_index import StoredFile
 
 FILE = StoredFile(

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from jikko.files.memory_blobs import MemoryBlobs
-from jikko.files.signing import UrlSigner
-from jikko.files.signing_keys import SigningKeys
+from jikko.files.signing_keys import SigningKeys, UrlSigner
 from jikko.files.store import Files
 from jikko.ports.stores.blob_store import FileMissing, FileTooLarge
 from jikko.ports.stores.file_index import StoredFile

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from jikko.forecast.known_hosts import diagnose_url, host_of, known_start
-from jikko.forecast.known_installation import Installation
+from jikko.forecast.known_installation import Installation, diagnose_url, host_of, known_start
 from jikko.lang.templates import Template
 from jikko.outbound.policy import parse_allow
 from jikko.values import Json

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from jikko.files.memory_blobs import MemoryBlobs
-from jikko.files.signing import UrlSigner
-from jikko.files.signing_keys import SigningKeys
+from jikko.files.signing_keys import SigningKeys, UrlSigner
 from jikko.files.store import Files
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
 from tests.store.in_memory import FilesInMemory

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jikko.files.signing import UrlSigner
-from jikko.files.signing_keys import SigningKeys
+from jikko.files.signing_keys import SigningKeys, UrlSigner
 from jikko.knowledge.dataset_keys import DatasetKeys
 from jikko.knowledge.datasets import DatasetNames, Datasets, DatasetWishes
 from jikko.knowledge.documents import Documents, text_source

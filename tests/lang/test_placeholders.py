@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from jikko.lang.placeholders import filled, without_places
+from jikko.lang.variables import filled, without_places
 from jikko.values import UNSET
 from tests.effort import growth
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jikko.lang.render import to_markdown, to_text
+from jikko.lang.templates import to_markdown, to_text
 from jikko.values import FILE_IDENTITY, Json
 from tests.effort import cpu_seconds
 

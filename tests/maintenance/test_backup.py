@@ -10,8 +10,7 @@ from msgspec.structs import replace
 
 from jikko.assemble.build_backup import make_backups, make_restores
 from jikko.files.disk import DiskBlobs
-from jikko.files.signing import UrlSigner
-from jikko.files.signing_keys import SigningKeys
+from jikko.files.signing_keys import SigningKeys, UrlSigner
 from jikko.files.store import Files
 from jikko.maintenance.backup import Backups
 from jikko.maintenance.in_bucket.bucket_backup import BucketBackups

@@ -14,8 +14,7 @@ import pytest
 
 from jikko.events import Event, NodeFinished, RunResumed
 from jikko.files.memory_blobs import MemoryBlobs
-from jikko.files.signing import UrlSigner
-from jikko.files.signing_keys import SigningKeys
+from jikko.files.signing_keys import SigningKeys, UrlSigner
 from jikko.files.store import Files
 from jikko.ids import new_id
 from jikko.maintenance.retention import Pruned, Retention

@@ -8,8 +8,7 @@ from typing import Any
 
 from jikko.assemble.plugin_runtime import make_runtime
 from jikko.files.memory_blobs import MemoryBlobs
-from jikko.files.signing import UrlSigner
-from jikko.files.signing_keys import SigningKeys
+from jikko.files.signing_keys import SigningKeys, UrlSigner
 from jikko.files.store import Files
 from jikko.plugins.plugin_tools import PluginTools
 from jikko.plugins.runtime import PluginRuntime

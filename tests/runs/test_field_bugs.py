@@ -45,8 +45,7 @@ from jikko.events import (
     Usage,
 )
 from jikko.files.memory_blobs import MemoryBlobs
-from jikko.files.signing import UrlSigner
-from jikko.files.signing_keys import SigningKeys
+from jikko.files.signing_keys import SigningKeys, UrlSigner
 from jikko.files.store import Files
 from jikko.ids import new_id
 from jikko.maintenance.retention import Retention

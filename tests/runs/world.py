@@ -19,8 +19,7 @@ from jikko.engine.runner import Runner
 from jikko.errors import JikkoError
 from jikko.events import FormClosed, FormRequested, RunFinished, RunPaused
 from jikko.files.memory_blobs import MemoryBlobs
-from jikko.files.signing import UrlSigner
-from jikko.files.signing_keys import SigningKeys
+from jikko.files.signing_keys import SigningKeys, UrlSigner
 from jikko.files.store import Files
 from jikko.inputs.file_inputs import FileInputs
 from jikko.nodes.contract import NodeFailure, Result

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jikko.assemble import build_tools
-from jikko.concurrency.import_in_thread import imported
+from jikko.concurrency.run_in_thread import imported
 from jikko.settings import Settings
 from tests.acceptance.workflows import app, end, node, start
 

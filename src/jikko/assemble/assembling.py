@@ -8,9 +8,8 @@ from functools import partial
 
 from msgspec import Struct
 
-from jikko.apps.app_keys import AppKeys
+from jikko.apps.app_keys import AppKeys, KeyUses
 from jikko.apps.end_users import EndUsers
-from jikko.apps.key_uses import KeyUses
 from jikko.apps.publishing import AppCatalog
 from jikko.apps.versions import StandIns, Workflows
 from jikko.assemble import lazy
@@ -30,7 +29,7 @@ from jikko.assemble.stores import Stores, build_stores
 from jikko.concurrency.lazy_proxy import lazy_proxy
 from jikko.concurrency.rate_limit import SharedRequestRate
 from jikko.concurrency.shutdown import Shutdown
-from jikko.files.signing import UrlSigner
+from jikko.files.signing_keys import UrlSigner
 from jikko.files.store import Files
 from jikko.inputs.uploads import FileLimits, FileService
 from jikko.nodes.registry import BY_TYPE

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jikko.assemble import lazy
 from jikko.assemble.plugins import Plugins, are_installed, plugins_looked_up
-from jikko.concurrency.import_in_thread import imported
 from jikko.concurrency.lazy_proxy import is_made, lazy_proxy
+from jikko.concurrency.run_in_thread import imported
 from jikko.concurrency.shutdown import Shutdown
 from jikko.nodes.registry import modules_of, types_in
 from jikko.ports.agents import Strategies

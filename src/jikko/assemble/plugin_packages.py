@@ -17,7 +17,7 @@ from jikko.assemble.sqlite_stores import stores_in_memory
 from jikko.concurrency.shutdown import Shutdown
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidSettings
-from jikko.files.signing import UrlSigner
+from jikko.files.signing_keys import UrlSigner
 from jikko.files.store import Files
 from jikko.nodes.tools.conversion import NotConvertible, converted
 from jikko.plugins.host.backwards import Caller

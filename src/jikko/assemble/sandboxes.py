@@ -4,7 +4,7 @@ import sys
 from dataclasses import replace
 
 from jikko.assemble import lazy
-from jikko.concurrency.import_in_thread import imported
+from jikko.concurrency.run_in_thread import imported
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.errors import InvalidSettings
 from jikko.ports.sandbox import Sandbox

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from jikko.concurrency.import_in_thread import import_in_thread
+from jikko.concurrency.run_in_thread import import_in_thread
 
 T = TypeVar("T")
 

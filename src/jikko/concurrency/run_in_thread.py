@@ -1,10 +1,15 @@
-"""Long computations in a thread, while the event loop goes on."""
+"""Work on threads, without the event loop waiting for it, and imports there."""
 
 import asyncio
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 _FREED_PER_TURN: Final = 2000
@@ -51,3 +56,47 @@ def release_gil() -> None:
 def _thread(queue: Queue) -> ThreadPoolExecutor:
     """One for all of a queue: more would not be faster, and those of asyncio are for what waits."""
     return ThreadPoolExecutor(1, thread_name_prefix=f"jikko-{queue}")
+
+
+_imported: Final[set[str]] = set()
+"""Whole, which those that another thread is importing are not."""
+
+
+async def import_in_thread(load: Callable[[], object]) -> None:
+    """Call a function that imports, and does nothing else that others could notice, in a thread.
+
+    Behind each module the event loop may go on: a thread would else have the interpreter for five milliseconds each
+    time. Several that are asked for at once are imported one after the other.
+    """
+    await run_in_thread(_loaded, load, queue="imports")
+
+
+async def imported(*modules: str) -> None:
+    """Have modules imported in that way, those that were not yet."""
+    missing = [name for name in modules if name not in _imported]
+    if missing:
+        await import_in_thread(lambda: [import_module(name) for name in missing])
+        _imported.update(missing)
+
+
+def _loaded(load: Callable[[], object]) -> None:
+    pauses = _Pauses()
+    # New lists: in one that became shorter, who is just going through it for another thread would miss a finder, and
+    # not find a module that is there.
+    sys.meta_path = [pauses, *sys.meta_path]
+    try:
+        load()
+    finally:
+        sys.meta_path = [finder for finder in sys.meta_path if finder is not pauses]
+
+
+class _Pauses(MetaPathFinder):
+    """Finds no module, but is asked for each before it is imported."""
+
+    def __init__(self) -> None:
+        self._thread = threading.get_ident()
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        if threading.get_ident() == self._thread:
+            release_gil()
+        return None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeAlias
 
-from jikko.concurrency.fair_queue import FairQueue
+from jikko.concurrency.fair_semaphore import FairQueue
 
 SLICE: Final = 0.0007
 """Seconds that one may work before others have the loop."""

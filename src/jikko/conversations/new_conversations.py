@@ -9,7 +9,7 @@ from jikko.apps.versions import Workflow
 from jikko.conversations.hooks import UserQuery
 from jikko.dsl.document import Variable
 from jikko.ids import is_uuid
-from jikko.lang.render import to_text
+from jikko.lang.templates import to_text
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Conversation, ConversationVariable
 from jikko.values import Json

@@ -16,7 +16,7 @@ from jikko.dsl.features import read_features
 from jikko.dsl.fields import Fields, shown
 from jikko.dsl.repair import model_provider, repair_features
 from jikko.dsl.types import APP_STRATEGIES
-from jikko.lang.placeholders import START
+from jikko.lang.variables import START
 from jikko.values import Json
 
 _CONFIG: Final = "model_config"

@@ -1,11 +1,30 @@
 """Reads typed fields from a mapping of the DSL, and notes what is wrong instead of raising."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.values import Json, Selector
+
+_MAX_CHOICES = 2_000
+_MAX_QUESTIONS = 50
+
+
+class NameSuggestions:
+    """The names that exist. Comparing is slow, so a file full of mistakes gets hints for the first of them only."""
+
+    def __init__(self, choices: Iterable[str]) -> None:
+        self._choices = list(choices)
+        self._left = _MAX_QUESTIONS if len(self._choices) <= _MAX_CHOICES else 0
+
+    def hint(self, wrong: str) -> Phrase | None:
+        """A hint that names the most similar name, if there is one."""
+        if not self._left:
+            return None
+        self._left -= 1
+        return meant(wrong, self._choices)
+
 
 _MAX_PROBLEMS: Final = 10_000
 _MAX_HINTED: Final = 100

@@ -19,7 +19,7 @@ from jikko.dsl.structure import check_paths, find_root, read_graph
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.dsl.unknown_keys import check_keys, is_newer
 from jikko.errors import InvalidDocument
-from jikko.lang.placeholders import START
+from jikko.lang.variables import START
 from jikko.values import Json
 
 __all__ = ["SUPPORTED_VERSION", "LoadLimits", "Loaded", "decoded", "load"]

@@ -11,8 +11,7 @@ from msgspec import Struct
 
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.document import NodeEntry, Variable
-from jikko.dsl.fields import Fields, as_selector, shown
-from jikko.dsl.name_suggestions import NameSuggestions
+from jikko.dsl.fields import Fields, NameSuggestions, as_selector, shown
 from jikko.lang.templates import Template
 from jikko.lang.variables import RESERVED_NODES
 from jikko.values import Selector

@@ -9,8 +9,7 @@ from typing import Final, TypeAlias
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.containers import add_body_starts, assign_containers
 from jikko.dsl.document import EdgeEntry, NodeEntry
-from jikko.dsl.fields import Fields, problem_at, shown
-from jikko.dsl.name_suggestions import NameSuggestions
+from jikko.dsl.fields import Fields, NameSuggestions, problem_at, shown
 from jikko.dsl.repair import repair_node
 from jikko.dsl.types import CONTAINER_STARTS, DIFY_TYPES, ENTRY_TYPES, SILENT_TRIGGERS
 

@@ -31,7 +31,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from jikko.graph.compiled import CompiledGraph, ResponseGroup, ResponseTemplate, Subgraph
-from jikko.lang.render import to_markdown
+from jikko.lang.templates import to_markdown
 from jikko.values import UNSET, Json, Selector, Unset
 
 Read = Callable[[Selector], Json | Unset]

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Final
 
-from jikko.files.signing import UrlSigner
+from jikko.files.signing_keys import UrlSigner
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
 from jikko.ports.files.file_store import reference_of

@@ -8,7 +8,7 @@ import msgspec
 from jikko.apps.model_needs import Need, needs_of
 from jikko.dsl.document import DslDocument, Variable
 from jikko.dsl.start_variables import StartVariable
-from jikko.forecast.known_hosts import host_of, known_start, written_host
+from jikko.forecast.known_installation import host_of, known_start, written_host
 from jikko.graph.compiled import CompiledGraph
 from jikko.inputs.samples import samples_of
 from jikko.nodes.flow.answer import Answer

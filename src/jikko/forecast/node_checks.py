@@ -12,8 +12,7 @@ from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.dsl.document import DslDocument, NodeEntry, Variable
 from jikko.dsl.types import APP_STRATEGIES, SILENT_TRIGGERS
 from jikko.engine.masked import mask
-from jikko.forecast.known_hosts import diagnose_url, known_start
-from jikko.forecast.known_installation import Installation
+from jikko.forecast.known_installation import Installation, diagnose_url, known_start
 from jikko.forecast.known_variables import KnownVariables
 from jikko.forecast.model_checks import diagnose_model, diagnose_speech
 from jikko.forecast.python_code import diagnose_python

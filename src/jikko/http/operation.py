@@ -16,8 +16,8 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from jikko.assemble.assembly import Assembly
-from jikko.concurrency.import_in_thread import import_in_thread
 from jikko.concurrency.lazy_proxy import import_for
+from jikko.concurrency.run_in_thread import import_in_thread
 from jikko.http.http_errors import REFUSALS, Refusals
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse

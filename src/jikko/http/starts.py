@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from msgspec import Meta, Struct
 
-from jikko.apps.narration import Narration
+from jikko.apps.speech import Narration
 from jikko.concurrency.patience import Patience, patience
 from jikko.dify import bodies, dify_events
 from jikko.dify.stream import StreamEncoder

@@ -2,8 +2,7 @@
 
 from typing import Final, NamedTuple, Self
 
-from jikko.lang.render import to_text
-from jikko.lang.templates import Template
+from jikko.lang.templates import Template, to_text
 from jikko.nodes.node_context import Context
 from jikko.values import UNSET, Selector
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from jikko.concurrency.fair_semaphore import APP_SHARE, FairSemaphore
-from jikko.concurrency.import_in_thread import imported
+from jikko.concurrency.run_in_thread import imported
 from jikko.log_context import log_context
 from jikko.outbound.policy import parse_allow, refusal, refusal_text
 from jikko.outbound.redirects import Hop, next_hop

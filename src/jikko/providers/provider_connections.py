@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from jikko.concurrency.fair_queue import FairQueue
-from jikko.concurrency.fair_semaphore import APP_SHARE, max_for_one_app
+from jikko.concurrency.fair_semaphore import APP_SHARE, FairQueue, max_for_one_app
 from jikko.masking import masked
 from jikko.ports.models import ModelFailure
 from jikko.providers.backends import Backend, MakeBackend

@@ -25,7 +25,7 @@ from jikko.events import (
     Turn,
     Usage,
 )
-from jikko.lang.placeholders import without_places
+from jikko.lang.variables import without_places
 from jikko.nodes.flow.usage import total
 from jikko.ports.models import PRICE_UNIT, plain
 from jikko.ports.stores.messages import MessageAnswer, MessageMetadata, Thought, TurnForm

@@ -7,7 +7,7 @@ from jikko.assemble import lazy
 from jikko.assemble.build_models import default_models, make_embedder
 from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.rate_limit import SharedRequestRate
-from jikko.files.signing import UrlSigner
+from jikko.files.signing_keys import UrlSigner
 from jikko.knowledge.dataset_keys import DatasetKeys
 from jikko.knowledge.datasets import DatasetNames, Datasets
 from jikko.knowledge.documents import Documents

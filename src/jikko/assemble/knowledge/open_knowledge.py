@@ -13,7 +13,7 @@ from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.lazy_proxy import is_made, lazy_proxy
 from jikko.concurrency.rate_limit import SharedRequestRate
 from jikko.concurrency.shutdown import Shutdown
-from jikko.files.signing import UrlSigner
+from jikko.files.signing_keys import UrlSigner
 from jikko.knowledge.lazy_indexing import LazyIndexing
 from jikko.ports.cluster import Cluster
 from jikko.ports.node_ports import NodePorts

@@ -25,7 +25,7 @@ from jikko.events import (
 )
 from jikko.http.questions.answer_text import AnswerChanged, AnswerText
 from jikko.inputs.run_inputs import form_variables
-from jikko.lang.render import to_text
+from jikko.lang.templates import to_text
 from jikko.values import Json
 
 AgentEvent = dict[str, Json]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from starlette.types import Message, Receive
 
-from jikko.concurrency.import_in_thread import imported
+from jikko.concurrency.run_in_thread import imported
 from jikko.errors import JikkoError
 from jikko.http.bodies.reading import announced_bytes, with_room
 from jikko.http.body_fields import user_named

@@ -30,7 +30,7 @@ from jikko.http.auth import authenticated
 from jikko.http.requests import Request
 from jikko.http.routes.conversations.turn_routes import fold_of
 from jikko.http.starts import promised
-from jikko.lang.render import to_text
+from jikko.lang.templates import to_text
 from jikko.ports.stores.messages import Message
 from jikko.record import RunForms, RunRecord
 from jikko.runs.idempotency import Started, StartOutcome

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields, as_selector, shown
-from jikko.lang.placeholders import filled
 from jikko.lang.templates import Template
+from jikko.lang.variables import filled
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.node_context import Variables
 from jikko.ports.agents import AgentModel, AgentTool

@@ -13,8 +13,7 @@ from msgspec import Struct
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields, as_selector, shown
 from jikko.events import FormClosed
-from jikko.lang.render import to_text
-from jikko.lang.templates import Template
+from jikko.lang.templates import Template, to_text
 from jikko.nodes.contract import NodeConfig, NodePaused, Result
 from jikko.nodes.node_context import Context, Variables
 from jikko.values import UNSET, Json, Selector, is_file

@@ -7,8 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jikko.dsl.fields import Fields
-from jikko.lang.render import to_text
-from jikko.lang.templates import Template
+from jikko.lang.templates import Template, to_text
 from jikko.lang.variables import Readable
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.knowledge.asking import called_dataset, chosen_dataset, implied_conditions

@@ -9,8 +9,8 @@ from typing import Final, Self, cast
 from msgspec import Struct
 
 from jikko.dsl.fields import Fields
-from jikko.lang.placeholders import filled, has_place
-from jikko.lang.render import to_text
+from jikko.lang.templates import to_text
+from jikko.lang.variables import filled, has_place
 from jikko.nodes.masked_text import NOTHING, MaskedText
 from jikko.nodes.model.chat_memory import Memory, prompt_messages
 from jikko.nodes.model.llm_prompt import DraftMessage

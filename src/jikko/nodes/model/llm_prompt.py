@@ -6,8 +6,7 @@ from typing import Final, Self, cast
 from msgspec import Struct
 
 from jikko.dsl.fields import Fields
-from jikko.lang.render import to_text
-from jikko.lang.templates import Template
+from jikko.lang.templates import Template, to_text
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.masked_text import NOTHING, MaskedText
 from jikko.nodes.model.chat_memory import Memory, prompt_messages

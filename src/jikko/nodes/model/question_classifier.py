@@ -9,8 +9,7 @@ from msgspec.structs import replace
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
-from jikko.lang.render import to_text
-from jikko.lang.templates import Template
+from jikko.lang.templates import Template, to_text
 from jikko.lang.tokens import estimated
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.model.chat_memory import Memory

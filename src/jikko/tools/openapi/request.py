@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from msgspec import Struct
 
-from jikko.lang.render import to_text
+from jikko.lang.templates import to_text
 from jikko.ports.http import FormFile, Multipart, Pairs
 from jikko.ports.tools import ToolFailure
 from jikko.tools.given_files import FileContent
