@@ -73,8 +73,13 @@ class Knowledge:
     async def missing(self, ids: list[str]) -> list[str]:
         return ids
 
+    async def field_names(self, ids: list[str]) -> list[str]:
+        return []
+
     async def search(self, request: object) -> SearchResult:
         return SearchResult([])
+
+    def count_hits(self, hits: object) -> None: ...
 
 
 DOWN: Final = "overloaded"
