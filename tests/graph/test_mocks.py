@@ -3,8 +3,8 @@
 from jikko.apps.versions import check
 from jikko.graph.compiled import CompiledGraph
 from jikko.graph.mocks import unknown_mocks, with_mocks
-from jikko.nodes.mocked import Mocked, MockedBranch
 from jikko.nodes.registry import BY_TYPE
+from jikko.nodes.substitutes import Mocked, MockedBranch
 from tests.acceptance.workflows import app, end, if_contains, iteration, start, template
 
 

@@ -15,13 +15,12 @@ from jikko.ports.tools import Tools
 from jikko.settings import Settings
 from jikko.tools.builtin.builtin import BUILTIN, BuiltinTools
 from jikko.tools.builtin.builtin_audio import Audio
-from jikko.tools.dataset_tools import DatasetTools
 from jikko.tools.directory import ToolsDirectory
 from jikko.tools.given_files import GivenFiles
 from jikko.tools.mcp.mcp_tools import McpTools
 from jikko.tools.openapi.api_tools import ApiTools
 from jikko.tools.tools_of_installation import ToolService
-from jikko.tools.workflow_tools import WorkflowTools
+from jikko.tools.workflow_tools import DatasetTools, WorkflowTools
 
 
 def make_tools(

@@ -28,7 +28,7 @@ from jikko.graph.compiled import CompiledGraph, CompiledNode, Subgraph
 from jikko.graph.mocks import with_mocks
 from jikko.nodes.contract import Node
 from jikko.nodes.flow.start import Start
-from jikko.nodes.mocked import Mocked, MockedBranch
+from jikko.nodes.substitutes import Mocked, MockedBranch
 from jikko.ports.models import ModelPurpose
 
 Verdict: TypeAlias = Literal["runs", "may_fail", "will_fail", "cannot_be_imported"]

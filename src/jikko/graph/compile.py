@@ -11,7 +11,7 @@ from jikko.dsl.types import CONTAINER_STARTS, ENTRY_TYPES
 from jikko.graph.compiled import CompiledGraph, CompiledNode, ResponseGroup, ResponseTemplate, Subgraph
 from jikko.nodes.contract import Container, Illustrated, Node, Responder, VariableWriter
 from jikko.nodes.flow.trigger import Trigger
-from jikko.nodes.unsupported import Unsupported
+from jikko.nodes.substitutes import Unsupported
 from jikko.values import Selector
 
 _PSEUDO_STARTS = frozenset(CONTAINER_STARTS.values())

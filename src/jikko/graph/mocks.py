@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from jikko.dsl.fields import did_you_mean
 from jikko.graph.compiled import CompiledGraph, CompiledNode, Subgraph
-from jikko.nodes.mocked import Mocked, MockedBranch
+from jikko.nodes.substitutes import Mocked, MockedBranch
 from jikko.values import Json
 
 

@@ -1,6 +1,10 @@
-"""Texts of a node's configuration with values in them, each with its masked twin for the record."""
+"""Texts of a node's configuration with values, each with its masked twin; a scan of foreign texts for secrets."""
 
+import html
+import json
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple, Self
+from urllib.parse import quote, quote_plus, urlsplit
 
 from jikko.lang.templates import Template, to_text
 from jikko.nodes.node_context import Context
@@ -36,3 +40,40 @@ class MaskedText(NamedTuple):
 
 
 NOTHING: Final = MaskedText("", "")
+
+
+SECRET_MESSAGE: Final = "what it says of the failure names a secret that the node gave it, and is not kept"
+"""Stands for the text of somebody else that does. No part of such a text is changed."""
+
+
+def contains_secret(text: str, secrets: Iterable[str], rendered: Iterable[str] = ()) -> bool:
+    """Whether a text has a secret in it: as it is, in capitals or small letters, or as programs quote texts (in JSON,
+    also twice, in URLs, in HTML, as Python writes them). Empty ones are in no text.
+
+    ``rendered``: Texts with secrets, which may be URLs: of those the host, as a name service is asked for it.
+    """
+    folded = text.lower()
+    spelled = (form for secret in secrets if secret for form in _spelled(secret))
+    return any(form.lower() in folded for form in (*spelled, *_hosts(rendered)))
+
+
+def _spelled(secret: str) -> Iterator[str]:
+    # Halves of surrogate pairs cannot be encoded, and stand in no URL.
+    encoded = secret.encode("utf-8", "replace")
+    yield from (secret, quote(encoded, safe=""), quote(encoded), quote_plus(encoded), html.escape(secret))
+    for only_ascii in (True, False):
+        once = json.dumps(secret, ensure_ascii=only_ascii)[1:-1]
+        yield from (once, json.dumps(once, ensure_ascii=only_ascii)[1:-1])
+    for written in (repr, ascii):
+        yield (once := written(secret)[1:-1])
+        # Otherwise where there are both kinds of quotation marks, which may be those of the text around it.
+        yield once.replace("\\'", "'").replace("'", "\\'")
+
+
+def _hosts(rendered: Iterable[str]) -> Iterator[str]:
+    for text in rendered:
+        try:
+            host = urlsplit(text).hostname or ""
+            yield from filter(None, (host, host.encode("idna").decode()))
+        except ValueError:  # it is no URL, or no name of a host
+            continue

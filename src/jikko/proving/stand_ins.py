@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from jikko.graph.compiled import CompiledGraph, CompiledNode, Subgraph
 from jikko.nodes.contract import NodeFailure, Result, RunInfo
-from jikko.nodes.mocked import Mocked, MockedBranch
+from jikko.nodes.substitutes import Mocked, MockedBranch
 from jikko.proving.case_file import NodeMock
 from jikko.proving.case_ports import CaseContext, case_ports
 from jikko.proving.script import CaseScript

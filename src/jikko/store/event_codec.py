@@ -14,6 +14,7 @@ import msgspec
 from jikko.concurrency.run_in_thread import release_gil
 from jikko.errors import LogDamaged
 from jikko.events import Event, UnknownEvent
+from jikko.values import without_surrogates
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(list[Event])
@@ -98,19 +99,7 @@ def encode_events(events: Sequence[Event]) -> bytes:
         return _ENCODER.encode(events)
     except UnicodeEncodeError:
         plain = msgspec.to_builtins(events, builtin_types=(bytes,))
-        return _ENCODER.encode(_encodable(plain))
-
-
-def _encodable(value: Any) -> Any:
-    match value:
-        case str():
-            return value.encode("utf-8", "replace").decode("utf-8")
-        case dict():
-            return {_encodable(key): _encodable(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_encodable(item) for item in value]
-        case _:
-            return value
+        return _ENCODER.encode(without_surrogates(plain))
 
 
 def decode_events(log: bytes) -> list[Event]:
