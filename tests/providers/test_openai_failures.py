@@ -3,6 +3,7 @@
 import asyncio
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -297,6 +298,34 @@ async def test_redirects_without_end_are_a_failure_that_says_so() -> None:
         await exchange.head(307, "Location: /v1/elsewhere", "Content-Length: 0")
 
     assert str(await failure_of(answer)).endswith("failed: it redirects without end (see base_url of the provider)")
+
+
+async def test_a_key_and_a_question_are_not_sent_to_another_host_that_a_redirect_names() -> None:
+    async with served(streamed("ok")) as (elsewhere, _):
+        port = urlsplit(elsewhere.url).port
+
+        async def answer(exchange: Exchange) -> None:
+            await exchange.head(307, f"Location: http://localhost:{port}/v1", "Content-Length: 0")
+
+        assert str(await failure_of(answer)).endswith(
+            f"failed: it redirects to http://localhost:{port} (see base_url of the provider)"
+        )
+        assert elsewhere.exchanges == []
+
+
+async def test_a_question_follows_a_redirect_at_its_own_host() -> None:
+    answered = streamed("ok")
+
+    async def answer(exchange: Exchange) -> None:
+        if exchange.path.endswith("/moved"):
+            await answered(exchange)
+        else:
+            await exchange.head(308, "Location: moved", "Content-Length: 0")
+
+    async with served(answer) as (fake, models):
+        assert (await models.complete(request())).text == "ok"
+    first, second = fake.exchanges
+    assert first.body == second.body
 
 
 @pytest.mark.parametrize(

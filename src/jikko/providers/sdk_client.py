@@ -22,9 +22,10 @@ async def _trace(request: Any) -> None:
 def client_options() -> dict[str, Any]:
     """How the HTTP client of an SDK is made: it reads no environment, and tells the provider its place in a trace.
 
-    A provider is one that the operator has named. What the entry says of these headers wins.
+    A provider is one that the operator has named; its key goes nowhere else, so no redirect is followed. What the entry
+    says of these headers wins.
     """
-    return {"trust_env": False, "event_hooks": {"request": [_trace]}}
+    return {"trust_env": False, "follow_redirects": False, "event_hooks": {"request": [_trace]}}
 
 
 class SdkClient:

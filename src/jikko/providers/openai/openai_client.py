@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _MAX_REFUSAL_BYTES: Final = 65_536
 """Bytes of an error answer that are read."""
 _KEEP_ALIVE_SECONDS: Final = 15.0
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
+_MAX_REDIRECTS: Final = 5
 _DEPLOYED: Final = frozenset(
     ("/completions", "/chat/completions", "/embeddings", "/audio/transcriptions", "/audio/speech")
 )
@@ -162,8 +164,23 @@ class OpenAIClient:
             headers.setdefault("Content-Type", "application/json")
             content = msgspec.json.encode(body)
         url = self._url(self._address + path, encoded=True)
+        if self._parameters:
+            url = url.update_query(self._parameters)
         method = "GET" if body is None else "POST"
-        return await session.request(method, url, data=content, headers=headers, params=self._parameters)
+        for _ in range(_MAX_REDIRECTS):
+            response = await session.request(method, url, data=content, headers=headers, allow_redirects=False)
+            location = response.headers.get("Location", "")
+            # Others would make a question a GET without it.
+            if not location or response.status not in ((307, 308) if body is not None else _REDIRECTS):
+                return response
+            response.release()
+            before, url = url, url.join(self._url(location))
+            # Keys and questions are for the server that the entry names, and are not sent more openly than it says.
+            if url.host != before.host or (before.scheme, url.scheme) == ("https", "http"):
+                detail = f"it redirects to {url.origin()} (see base_url of the provider)"
+                message = f"The connection to the provider at {before.host} failed: {detail}"
+                raise ModelFailure(message, kind="InvokeConnectionError")
+        raise self._aiohttp.TooManyRedirects(response.request_info, ())
 
     def _open(self) -> "aiohttp.ClientSession":
         connect, silent = self._config.connect_timeout, self._config.timeout
