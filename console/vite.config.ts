@@ -33,7 +33,7 @@ export default defineConfig(({ command }) => ({
     environment: 'node',
     // A process for each file may not begin in time on a busy machine.
     pool: 'threads',
-    setupFiles: ['src/words/both.ts'],
+    setupFiles: ['src/words/both.ts', 'src/patience.ts'],
     include: ['src/**/*.test.{ts,tsx}'],
     testTimeout: 120_000,
     hookTimeout: 120_000,

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -71,9 +72,14 @@ class Copy:
             if (ROOT / name).is_file():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, folder / name)
+
+    @cached_property
+    def _pytest(self) -> tuple[str, ...]:
+        """The command that runs pytest. Nothing is compiled for who asks the page alone: it takes longer than that."""
         # Python takes a compiled file for current if time and size agree, which a change of one character may not
         # alter. Those that are compiled so are compared by their content.
-        subprocess.run([sys.executable, *_COMPILE], cwd=folder, check=True)
+        subprocess.run([sys.executable, *_COMPILE], cwd=self.folder, check=True)
+        return (sys.executable, "-m", "pytest")
 
     @contextmanager
     def changed(self, mutant: Mutant) -> Iterator[None]:
@@ -105,7 +111,7 @@ class Copy:
 
     def collected(self, options: Sequence[str]) -> set[str]:
         """The names of tests, as pytest finds them now: a few are others each time."""
-        command = [sys.executable, "-m", "pytest", "--collect-only", "--no-header", *options]
+        command = [*self._pytest, "--collect-only", "--no-header", *options]
         found = subprocess.run(command, cwd=self.folder, env=self._environment(), capture_output=True, text=True)
         return {line for line in found.stdout.split("\n") if "::" in line}
 
@@ -174,7 +180,7 @@ class Copy:
             return process.returncode
 
     def _running(self, options: Sequence[str]) -> AbstractContextManager[subprocess.Popen[bytes]]:
-        return self._started([sys.executable, "-m", "pytest", *_QUIET, *options], ".", {})
+        return self._started([*self._pytest, *_QUIET, *options], ".", {})
 
     @contextmanager
     def _started(

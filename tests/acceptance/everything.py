@@ -151,11 +151,12 @@ class Everything:
         console = {"Authorization": f"Bearer {self.token}"}
         _Walk(server.url, console, found, "console").over("/api/openapi.json", lambda path: True)
         query = {"query": "Owls night"}
-        with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {self.dataset_key}"}) as client:
+        asking = {"Authorization": f"Bearer {self.dataset_key}"}
+        with httpx.Client(base_url=server.url, headers=asking, timeout=PATIENCE) as client:
             dataset = client.get("/v1/datasets", params={"keyword": "動物"}).json()["data"][0]
-            hits = client.post(f"/v1/datasets/{dataset['id']}/retrieve", json=query, timeout=PATIENCE)
+            hits = client.post(f"/v1/datasets/{dataset['id']}/retrieve", json=query)
             found["retrieved"] = (hits.status_code, told(hits.json()))
-            content = client.get(self.link, timeout=PATIENCE)
+            content = client.get(self.link)
             found["file"] = (content.status_code, content.content.decode())
         return found
 

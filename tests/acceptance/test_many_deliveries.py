@@ -4,11 +4,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import httpx
-
 from tests.acceptance.faults import until
 from tests.acceptance.processes import Command, Server
-from tests.acceptance.test_webhooks import FLOW, deliveries, states
+from tests.acceptance.test_webhooks import FLOW, deliveries, post, states
 
 _COPIES = """
 INSERT INTO deliveries ({fields}) WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 5100)
@@ -22,7 +20,7 @@ def test_a_failed_call_is_replayed_and_set_aside_however_many_came_after_it(jikk
     [entry] = jikko.json("apps", "import", file)
     server = Server(jikko.home)
     try:
-        assert httpx.post(f"{server.url}/triggers/webhook/{entry['webhooks']['hook']}", json={"n": 0}).is_success
+        assert post(f"{server.url}/triggers/webhook/{entry['webhooks']['hook']}", json={"n": 0}).is_success
         until(lambda: states(jikko) == {"failed": 1}, "the call has failed")
     finally:
         server.close()

@@ -316,7 +316,7 @@ def test_workers_of_one_server_take_over_from_each_other_without_waiting(servers
 
 
 def test_servers_are_listed_by_their_hosts_with_what_differs_and_one_is_drained(servers: Made, jikko: Command) -> None:
-    several = servers(2)
+    several = servers(2, **NOBODY_GOES)
     other = several.start(JIKKO_MAX_STRINGS="77")
 
     def listed() -> list[dict[str, Any]]:

@@ -7,7 +7,8 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,10 +17,13 @@ import httpx
 import pytest
 
 from jikko.triggers.verification import PRESETS
+from tests.acceptance.client import Client
 from tests.acceptance.faults import until
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import app, end, form, node
 from tests.effort import PATIENCE
+
+post = partial(httpx.post, timeout=PATIENCE)
 
 FLOW = """
 app: {name: 注文, mode: workflow}
@@ -65,10 +69,10 @@ def states(jikko: Command) -> Counter[str]:
 
 
 def test_a_delivery_is_listed_shown_replayed_and_discarded(jikko: Command, server: Server, path: str) -> None:
-    taken = httpx.post(server.url + path, json={"n": 3, "名": "🙂"}, headers={"Idempotency-Key": "a"})
-    again = httpx.post(server.url + path, json={"n": 3}, headers={"Idempotency-Key": "a"})
-    failing = httpx.post(server.url + path, json={"n": 0})
-    refused = httpx.post(server.url + path, json={"n": "3"})
+    taken = post(server.url + path, json={"n": 3, "名": "🙂"}, headers={"Idempotency-Key": "a"})
+    again = post(server.url + path, json={"n": 3}, headers={"Idempotency-Key": "a"})
+    failing = post(server.url + path, json={"n": 0})
+    refused = post(server.url + path, json={"n": "3"})
     assert [each.status_code for each in (taken, again, failing, refused)] == [200, 200, 200, 400]
     assert [each.headers.get("Idempotency-Replayed") for each in (taken, again)] == [None, "true"]
     until(
@@ -85,13 +89,9 @@ def test_a_delivery_is_listed_shown_replayed_and_discarded(jikko: Command, serve
     assert jikko.json("runs", "list", "--trigger", "schedule") == []
     assert jikko("runs", "list", "--trigger", "注文/hok").code == 7
     [key] = jikko.json("apps", "keys", "注文", "--new")
-    logged = {
-        kind: httpx.get(
-            f"{server.url}/v1/workflows/logs?triggered_from={kind}",
-            headers={"Authorization": f"Bearer {key['api_key']}"},
-        ).json()["data"]
-        for kind in ("webhook", "schedule")
-    }
+    with closing(Client(server.url, key["api_key"])) as client:
+        kinds = ("webhook", "schedule")
+        logged = {kind: client.get(f"/v1/workflows/logs?triggered_from={kind}")["data"] for kind in kinds}
     assert [each["workflow_run"]["id"] for each in logged["webhook"]] == [each["workflow_run_id"] for each in listed]
     assert logged["schedule"] == []
     assert " by webhook hook\n" in jikko("runs", "show", listed[0]["workflow_run_id"]).out
@@ -128,7 +128,7 @@ def test_what_failed_is_chosen_by_what_it_brought_and_run_again_or_set_aside(
     jikko: Command, server: Server, path: str
 ) -> None:
     for body in ({"n": 0, "種": "🙂", "of": [{"id": 7}]}, {"n": 0, "種": "別"}, {"n": 3, "種": "🙂"}):
-        assert httpx.post(server.url + path, json=body).status_code == 200
+        assert post(server.url + path, json=body).status_code == 200
     until(lambda: states(jikko) == {"done": 1, "failed": 2}, "the deliveries are as expected")
     done, other, failed = deliveries(jikko)
     assert [each["id"] for each in deliveries(jikko, "--where", "body.種=🙂")] == [done["id"], failed["id"]]
@@ -152,7 +152,7 @@ def test_a_trigger_is_switched_off_and_fired(jikko: Command, server: Server, pat
     assert (listed["node_id"], listed["kind"], listed["enabled"], listed["path"]) == ("hook", "webhook", True, path)
 
     assert jikko.json("triggers", "disable", "注文/hook")[0]["enabled"] is False
-    assert httpx.post(server.url + path, json={"n": 1}).status_code == 404
+    assert post(server.url + path, json={"n": 1}).status_code == 404
     assert jikko.json("triggers", "enable", listed["id"])[0]["enabled"] is True
 
     [fired] = jikko.json("triggers", "fire", "注文/hook", "--body", '{"n": 2}')
@@ -177,11 +177,11 @@ def test_a_signed_call_is_taken_once_and_others_are_refused(jikko: Command, path
             "Content-Type": "application/json",
         }
 
-        first, again = (httpx.post(server.url + path, content=body, headers=headers) for _ in range(2))
+        first, again = (post(server.url + path, content=body, headers=headers) for _ in range(2))
         assert (first.status_code, again.status_code, again.headers["Idempotency-Replayed"]) == (200, 200, "true")
-        other = httpx.post(server.url + path, content=body + b" ", headers=headers)
+        other = post(server.url + path, content=body + b" ", headers=headers)
         assert (other.status_code, other.json()["error"]) == (401, "Unauthorized")
-        assert httpx.post(server.url + path, json={"n": 3}).status_code == 401
+        assert post(server.url + path, json={"n": 3}).status_code == 401
         options = ("--as", "github", "--secret", "neu", "--body", '{"n": 2}')
         assert jikko.json("triggers", "fire", "注文/hook", *options)[0]["status"] == 200
         until(lambda: states(jikko) == {"done": 2, "duplicate": 1, "refused": 2}, "the deliveries are as expected")
@@ -246,19 +246,19 @@ def test_the_operator_has_a_webhook_wait_for_results_know_bodies_and_retry(
     server = Server(jikko.home, settings={"JIKKO_TRIGGERS": str(rules)})
     fixed, headers = f"{server.url}/triggers/webhook/{address}", {"Authorization": "Bearer neu"}
     try:
-        assert httpx.post(server.url + path, json={"n": 3}, headers=headers).status_code == 404
+        assert post(server.url + path, json={"n": 3}, headers=headers).status_code == 404
         [listed] = jikko("triggers", "list", "--json", JIKKO_TRIGGERS=str(rules)).lines
         assert listed["path"] == f"/triggers/webhook/{address}"
 
-        first = httpx.post(fixed, json={"n": 3}, headers=headers)
-        again = httpx.post(fixed, json={"n": 3}, headers=headers)
-        hurried = httpx.post(fixed, json={"n": 2}, headers={**headers, "Prefer": "wait=1, respond-async"})
+        first = post(fixed, json={"n": 3}, headers=headers)
+        again = post(fixed, json={"n": 3}, headers=headers)
+        hurried = post(fixed, json={"n": 2}, headers={**headers, "Prefer": "wait=1, respond-async"})
         assert (first.status_code, first.json()["data"]["outputs"]) == (200, {"n": 2})
         assert again.json()["workflow_run_id"] == first.json()["workflow_run_id"]
         assert again.headers["Idempotency-Replayed"] == "true"
         assert (hurried.status_code, hurried.json()["status"]) == (200, "success")
 
-        failed = httpx.post(fixed, json={"n": 0}, headers=headers)
+        failed = post(fixed, json={"n": 0}, headers=headers)
         assert (failed.status_code, failed.json()["data"]["status"]) == (200, "failed")
         until(lambda: states(jikko) == {"done": 2, "duplicate": 1, "dead": 1}, "the retry has failed, too")
         [dead] = deliveries(jikko, "--state", "dead")
@@ -276,7 +276,7 @@ def test_a_result_that_takes_too_long_is_promised(jikko: Command, tmp_path: Path
     rules.write_text("triggers: {長い/hook: {wait: result, wait_within: 0.2s}}", encoding="utf-8")
     server = Server(jikko.home, settings={"JIKKO_TRIGGERS": str(rules)})
     try:
-        promised = httpx.post(f"{server.url}/triggers/webhook/{imported['webhooks']['hook']}", json={})
+        promised = post(f"{server.url}/triggers/webhook/{imported['webhooks']['hook']}", json={})
 
         run_id = promised.json()["workflow_run_id"]
         assert (promised.status_code, promised.headers["Location"]) == (202, f"/v1/workflows/run/{run_id}")
@@ -309,7 +309,7 @@ def test_an_entry_of_the_triggers_file_that_matches_no_webhook_is_reported(
         until(lambda: "注文/hook matches no such trigger" in server.output, "a webhook has no options of schedules")
         rules.write_text(right, encoding="utf-8")
         assert jikko("reload").code == 0
-        until(lambda: httpx.post(server.url + path, json={"n": 1}).status_code == 401, "the file is read again")
+        until(lambda: post(server.url + path, json={"n": 1}).status_code == 401, "the file is read again")
         assert is_verified()
         rules.write_text(wrong.replace("ちゅうもん", "注/文"), encoding="utf-8")
         assert jikko("reload").code == 0
@@ -331,7 +331,7 @@ def test_a_captured_call_runs_once_and_its_credentials_are_not_kept(jikko: Comma
         digest = hmac.new(b"abc", f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
         given = {"Stripe-Signature": f"t={stamp},v1={digest}{after}", "Content-Type": "application/json"}
         given |= {"Authorization": "Bearer s3cr3t", "Cookie": "s3cr3t"}
-        answer = httpx.post(server.url + path, content=body, headers=given)
+        answer = post(server.url + path, content=body, headers=given)
         assert answer.status_code == 200, answer.text
         return "Idempotency-Replayed" not in answer.headers
 
@@ -387,7 +387,7 @@ def test_no_call_that_was_taken_is_lost_or_run_twice_by_a_kill(jikko: Command, p
     taken: list[int] = []
     for number in range(2):  # a run whose process died three times is given up
         server = Server(jikko.home)
-        with httpx.Client() as client:
+        with httpx.Client(timeout=PATIENCE) as client:
             for call in range(20):
                 key = f"{number} {call}"
                 answer = client.post(server.url + path, json={"n": 1 + call}, headers={"Idempotency-Key": key})
@@ -397,7 +397,7 @@ def test_no_call_that_was_taken_is_lost_or_run_twice_by_a_kill(jikko: Command, p
     server = Server(jikko.home)
     try:
         until(lambda: states(jikko) == {"done": len(taken)}, "the deliveries are as expected")
-        repeated = httpx.post(server.url + path, json={"n": 1}, headers={"Idempotency-Key": "0 0"})
+        repeated = post(server.url + path, json={"n": 1}, headers={"Idempotency-Key": "0 0"})
         assert repeated.headers["Idempotency-Replayed"] == "true"
         runs = [json.dumps(each["runs"]) for each in deliveries(jikko, "--limit", "1000", "--state", "done")]
         assert (len(runs), len(set(runs)), len(jikko.json("runs", "list", "--limit", "1000"))) == (40, 40, 40)
@@ -428,11 +428,11 @@ ATTACKS: dict[str, tuple[int, bytes, dict[str, str]]] = {
 def test_what_attackers_send_is_refused_and_starts_nothing(jikko: Command, server: Server, path: str) -> None:
     def status(at: str, body: bytes, headers: dict[str, str]) -> int:
         given = {"Content-Type": "application/json", **headers}
-        return httpx.post(server.url + at, content=body, headers=given, timeout=30).status_code
+        return post(server.url + at, content=body, headers=given).status_code
 
     found = {name: status(path, body, headers) for name, (_, body, headers) in ATTACKS.items()}
     assert found == {name: wanted for name, (wanted, _, _) in ATTACKS.items()}
-    large = httpx.post(server.url + path, content=b" " * 10_485_761, timeout=30)
+    large = post(server.url + path, content=b" " * 10_485_761)
     assert "text/html" in large.headers["content-type"]
     assert "10485760 bytes." in large.text
     assert [status(path[:-1] + end, b"{}", {}) for end in ("", "é", "%2F", "'--", "x" * 5000)] == [404] * 5
@@ -453,7 +453,7 @@ def test_a_body_that_comes_too_slowly_is_no_delivery_and_holds_up_no_other(jikko
             ]
             for each in slow:
                 each.sendall(head.encode() + b'{"n":')
-            assert httpx.post(server.url + path, json={"n": 3}).status_code == 200
+            assert post(server.url + path, json={"n": 3}).status_code == 200
             answers = [each.recv(12) for each in slow]
         assert answers == [b"HTTP/1.1 408"] * 20
         until(lambda: states(jikko) == {"done": 1}, "the other call is the only delivery")
@@ -466,7 +466,7 @@ def test_an_address_that_is_switched_off_cannot_be_told_from_one_that_never_was(
 ) -> None:
     assert jikko("triggers", "disable", "注文/hook").code == 0
     off, guessed = (
-        httpx.post(server.url + at, json={"n": 1}) for at in (path, path[:-1] + ("A" if path[-1] != "A" else "B"))
+        post(server.url + at, json={"n": 1}) for at in (path, path[:-1] + ("A" if path[-1] != "A" else "B"))
     )
 
     def seen(answer: httpx.Response) -> tuple[int, bytes, list[str]]:
@@ -488,7 +488,7 @@ def test_an_old_signature_and_a_time_outside_the_tolerance_start_nothing(
         stamp = str(int(time.time() - age))
         right = hmac.new(b"neu", f"{stamp}.".encode() + signed, hashlib.sha256).hexdigest()
         headers = {"Stripe-Signature": f"t={stamp},{also}v1={right}", "Content-Type": "application/json"}
-        return httpx.post(server.url + path, content=body, headers=headers).status_code
+        return post(server.url + path, content=body, headers=headers).status_code
 
     try:
         assert call(0) == 200

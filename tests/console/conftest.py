@@ -18,6 +18,7 @@ from tests.acceptance.processes import Command, Server
 from tests.chromium import chromium
 from tests.console.apps import MOST_ROUNDS, console_apps
 from tests.effort import PATIENCE
+from tests.free_ports import free_port
 
 ROOT = Path(__file__).parents[2]
 ENDS = ("succeeded", "failed", "stopped", "partial-succeeded")
@@ -142,7 +143,8 @@ def site_in(
         for role in ("operator", "viewer")
     )
     return Site(
-        Server(command.home, settings={"JIKKO_MAX_STRINGS": str(MOST_ROUNDS), **(settings or {})}),
+        # One that is killed starts again at the same port, which no connection may have taken meanwhile.
+        Server(command.home, port=free_port(), settings={"JIKKO_MAX_STRINGS": str(MOST_ROUNDS), **(settings or {})}),
         command,
         echo,
         operator,

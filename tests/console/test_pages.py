@@ -177,8 +177,8 @@ def test_the_list_is_walked_and_filtered_by_keyboard_and_says_so_in_its_address(
     failed = site.run("fails", q="to be found")
     page = visit("/runs?t=all")
     page.get_by_role("button", name=re.compile("^Failed")).click()
+    page.wait_for_url("**status=failed*")
     expect(page.locator(f'[data-row="{failed}"]')).to_be_visible()
-    assert "status=failed" in page.url
     page.reload()
     expect(page.locator(f'[data-row="{failed}"]')).to_be_visible()
     page.keyboard.press("j")

@@ -22,6 +22,7 @@ def failed(site: Site, tmp_path: Path) -> str:
 
 def test_a_failed_node_shows_its_code_as_the_version_that_ran_has_it(site: Site, visit: Visit, failed: str) -> None:
     page = visit(f"/runs/{failed}")
+    expect(page.get_by_role("tree")).to_be_focused()
     page.keyboard.press("f")
     expect(page.get_by_label("Inspector")).to_contain_text("ZeroDivisionError")
     page.get_by_role("tab", name="Output", exact=True).focus()
@@ -46,6 +47,7 @@ def test_a_workflow_shows_the_lines_of_the_step_that_is_chosen(site: Site, visit
 
 def test_a_viewer_sees_no_source(site: Site, visit: Visit, failed: str) -> None:
     page = visit(f"/runs/{failed}", token=site.viewer)
+    expect(page.get_by_role("tree")).to_be_focused()
     page.keyboard.press("f")
     expect(page.get_by_role("tab", name="Detail")).to_be_visible()
     expect(page.get_by_role("tab", name="Source")).to_have_count(0)

@@ -1,0 +1,7 @@
+// What a test of a part waits for hangs after a minute, not after the library's second: how busy the machine is decides nothing.
+export {}
+
+if ('document' in globalThis) {
+  const { configure } = await import('@testing-library/react')
+  configure({ asyncUtilTimeout: 60_000 })
+}
