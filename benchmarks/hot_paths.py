@@ -39,6 +39,21 @@ Request = Callable[[], Awaitable[bytes]]
 TOP = 14
 
 
+class Sent:
+    """A server's ``send``, and what it was given."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+
+    async def __call__(self, message: Any) -> None:
+        assert message.get("status", 200) == 200, message
+        self.pieces.append(message.get("body", b""))
+
+    async def whole(self, status: int, headers: object, body: bytes) -> None:
+        assert status == 200, (status, body)
+        self.pieces.append(body)
+
+
 class HotPaths:
     """An application, called as a server would call it."""
 
@@ -61,19 +76,15 @@ class HotPaths:
         if body:
             headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         messages = [{"type": "http.request", "body": body, "more_body": False}]
-        pieces: list[bytes] = []
+        send = Sent()
 
         async def receive() -> Any:
             if messages:
                 return messages.pop()
             return await asyncio.get_running_loop().create_future()
 
-        async def send(message: Any) -> None:
-            assert message.get("status", 200) == 200, message
-            pieces.append(message.get("body", b""))
-
         await self._application(scope, receive, send)
-        return b"".join(pieces)
+        return b"".join(send.pieces)
 
     def run(self, app: str, mode: str = "blocking", **given: Any) -> Request:
         """Running an app, again and again."""

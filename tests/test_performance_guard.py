@@ -38,11 +38,11 @@ COSTS = {
 }
 """CPU time of a request in ``yardstick``s: Python 3.11, and later versions, where the yardstick got cheaper."""
 CALLS = {
-    "GET run detail": (66, 66),
-    "blocking start->end": (588, 578),
-    "blocking start->answer of a chat": (729, 714),
+    "GET run detail": (63, 63),
+    "blocking start->end": (585, 575),
+    "blocking start->answer of a chat": (726, 711),
     "streaming start->end": (810, 795),
-    "blocking 10-node chain": (1200, 1181),
+    "blocking 10-node chain": (1197, 1178),
     "blocking iteration over 100 items": (13_920, 13_800),
 }
 """Function calls of a request on the thread of the event loop, kept on the disk, and four of the count: Python 3.11,

@@ -1,8 +1,11 @@
 """What a line of the log looks like, for people and for machines."""
 
+import asyncio
+import io
 import json
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -10,7 +13,7 @@ from typing import Any
 import pytest
 
 from jikko.log_context import LogContext, log_context
-from jikko.observing.log_format import JsonLines, TextLines
+from jikko.observing.log_format import JsonLines, LineRecord, LogLines, TextLines
 
 
 @pytest.fixture(autouse=True)
@@ -104,3 +107,100 @@ def test_nothing_is_made_of_a_request_before_a_line_is_written() -> None:
         log_context.reset(before)
 
     assert (line["request"], line["trace"], len(looks)) == ("r-1", trace, 1)
+
+
+class Written(io.StringIO):
+    """Standard error, with what was written to it at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.pieces += [text] if text else []
+        return super().write(text)
+
+
+@pytest.fixture
+def written() -> Written:
+    return Written()
+
+
+@pytest.fixture
+def logger(written: Written) -> Iterator[logging.Logger]:
+    """Writes there."""
+    found, handler = logging.Logger("jikko.runs"), LogLines()
+    handler.setStream(written)
+    handler.setFormatter(TextLines())
+    found.addHandler(handler)
+    log_context.set(LogContext())
+    yield found
+    handler.close()
+
+
+@pytest.mark.anyio
+async def test_lines_of_one_turn_of_the_event_loop_are_written_together(
+    logger: logging.Logger, written: Written
+) -> None:
+    for number in range(3):
+        logger.info("実行 %d 🎌", number)
+    assert written.pieces == []
+    await asyncio.sleep(0)
+    logger.info("the next turn")
+    await asyncio.sleep(0)
+
+    lines = [f"INFO jikko.runs: 実行 {number} 🎌\n" for number in range(3)]
+    assert written.pieces == ["".join(lines), "INFO jikko.runs: the next turn\n"]
+
+
+@pytest.mark.anyio
+async def test_a_warning_is_written_at_once_and_behind_what_came_before_it(
+    logger: logging.Logger, written: Written
+) -> None:
+    logger.info("one")
+    logger.warning("two")
+    assert written.pieces == ["INFO jikko.runs: one\nWARNING jikko.runs: two\n"]
+    await asyncio.sleep(0)
+    assert len(written.pieces) == 1
+
+
+@pytest.mark.anyio
+async def test_a_line_of_another_thread_is_written_at_once(logger: logging.Logger, written: Written) -> None:
+    logger.info("of the loop")
+    thread = threading.Thread(target=logger.info, args=("of a thread",))
+    thread.start()
+    thread.join()
+    assert written.pieces == ["INFO jikko.runs: of the loop\nINFO jikko.runs: of a thread\n"]
+
+
+def test_what_is_left_at_the_end_of_the_loop_is_written_with_the_end_of_the_log(
+    logger: logging.Logger, written: Written
+) -> None:
+    async def tell() -> None:
+        logger.info("the last")
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(tell())
+    task.add_done_callback(lambda _: loop.stop())
+    loop.run_forever()
+    loop.close()
+    logger.handlers[0].flush()
+    assert written.pieces == ["INFO jikko.runs: the last\n"]
+
+
+def test_a_line_that_cannot_be_written_stops_nothing(logger: logging.Logger, written: Written) -> None:
+    written.close()
+    logger.warning("lost")
+
+
+def test_a_record_without_its_place_in_the_program_has_all_of_a_line() -> None:
+    try:
+        raise ValueError("二行")
+    except ValueError:
+        given = (None, sys.exc_info(), "caller", None)
+    line = LineRecord("jikko", logging.ERROR, "file", 1, "100 %", *given)
+    assert TextLines().format(line).startswith("ERROR jikko: 100 % run=r-1 app=a-1\nTraceback")
+    assert TextLines().format(line).endswith("ValueError: 二行")
+    by_name = LineRecord("jikko", logging.INFO, "file", 1, "%(a)s of %(b)s", ({"a": 1, "b": "x"},), None)
+    assert by_name.getMessage() == "1 of x"
+    assert json.loads(JsonLines().format(by_name))["msg"] == "1 of x"

@@ -121,7 +121,7 @@ class _Application:
                 answer.headers += console_headers(request, answer.headers)
             else:
                 answer.headers += added_headers(request)
-            await answer(receive, send if observed is None else observed.send)
+            await answer(receive, send if observed is None else observed)
         except asyncio.CancelledError:
             # The server ends, and has waited long enough for a client that does not read.
             log.info("the answer to request %s was cut off by the end of the server", request.id.decode())

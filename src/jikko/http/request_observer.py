@@ -8,7 +8,7 @@ from starlette.types import Message, Send
 
 from jikko.http.operation import Operation
 from jikko.http.requests import Request
-from jikko.http.responses import Headers
+from jikko.http.responses import Headers, send_whole
 
 log = logging.getLogger(__name__)
 
@@ -71,25 +71,34 @@ class ObservedRequest:
             except Exception:
                 _failed()
 
-    def send(self, message: Message) -> Awaitable[None]:
+    def __call__(self, message: Message) -> Awaitable[None]:
         """ASGI's ``send``. No coroutine of its own: every answer would pay for two more."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
             if self._observed.responding:
-                message = self._shown(message)
+                message = {**message, "headers": self._shown(message["status"], message["headers"])}
         elif self._has_body:
             self._size += len(message.get("body", b""))
         return self._send(message)
 
-    def _shown(self, message: Message) -> Message:
-        """The head of an answer, with what observers add."""
-        headers: Headers = [*message["headers"]]
+    def whole(self, status: int, headers: Headers, body: bytes) -> Awaitable[None]:
+        """See ``send_whole``."""
+        self._status = status
+        if self._has_body:
+            self._size = len(body)
+        return send_whole(
+            self._send, status, self._shown(status, headers) if self._observed.responding else headers, body
+        )
+
+    def _shown(self, status: int, headers: Headers) -> Headers:
+        """The headers of an answer, with what observers add."""
+        headers = [*headers]
         for responding in self._observed.responding:
             try:
-                responding(self._request, message["status"], headers)
+                responding(self._request, status, headers)
             except Exception:
                 _failed()
-        return {**message, "headers": headers}
+        return headers
 
     def end(self) -> None:
         """To be called once nothing more is sent."""

@@ -1,7 +1,7 @@
 """Responses: a body, or pieces of one as they come."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from starlette.types import Receive, Send
@@ -10,6 +10,8 @@ from jikko.dify.dify_events import encode
 
 Headers = list[tuple[bytes, bytes]]
 """Names in lower case."""
+SendWhole: TypeAlias = Callable[[int, Headers, bytes], Awaitable[None]]
+"""Sends status, headers and body of an answer."""
 
 
 class Response:
@@ -30,9 +32,19 @@ class Response:
         if headers:
             self.headers += encoded(headers.items())
 
-    async def __call__(self, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
-        await send({"type": "http.response.body", "body": self.body})
+    def __call__(self, receive: Receive, send: Send) -> Awaitable[None]:
+        return send_whole(send, self.status, self.headers, self.body)
+
+
+def send_whole(send: Send, status: int, headers: Headers, body: bytes) -> Awaitable[None]:
+    """Send an answer whose body is whole: by one call if the server's ``send`` has ``whole``, else as ASGI has it."""
+    whole: SendWhole | None = getattr(send, "whole", None)
+    return _sent_in_parts(send, status, headers, body) if whole is None else whole(status, headers, body)
+
+
+async def _sent_in_parts(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def no_content() -> Response:

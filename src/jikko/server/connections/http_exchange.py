@@ -156,7 +156,7 @@ class Exchange:
         """Have it answered. ``running``: all tasks that answer; ``task`` leaves them."""
         try:
             try:
-                await application(self.scope, self.receive, self.send)
+                await application(self.scope, self.receive, self)
             except BaseException as error:
                 log.error("Exception in ASGI application", exc_info=error)
             if not self.is_complete:
@@ -173,9 +173,20 @@ class Exchange:
             self._connection.transport.close()
             return
         for message in _FAULT:
-            await self.send(message)
+            await self(message)
 
-    async def send(self, message: Message) -> None:
+    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send an answer whose body is whole."""
+        connection = self._connection
+        if connection.flow.write_paused and not self.disconnected:
+            await connection.flow.drain()
+        if not self.disconnected:
+            connection.transport.write(self._head(status, headers))
+            self.is_started = True
+            self._send_body(body, False)
+
+    async def __call__(self, message: Message) -> None:
+        """ASGI's ``send``."""
         connection = self._connection
         if connection.flow.write_paused and not self.disconnected:
             await connection.flow.drain()
