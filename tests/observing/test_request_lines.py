@@ -107,7 +107,8 @@ async def test_of_probes_that_fail_in_a_row_the_first_is_a_warning_and_so_is_the
 ) -> None:
     caplog.set_level(logging.INFO, "jikko")
     process = Process()
-    api = replace(api_of(world, world.process()), readiness=process.readiness)
+    api = api_of(world, world.process())
+    api = replace(api, upkeep=replace(api.upkeep, readiness=process.readiness))
     transport = httpx.ASGITransport(create_app(api, [RequestLines(which)]))
     async with httpx.AsyncClient(transport=transport, base_url="http://jikko") as client:
         for process.ends in (True, True, False, False, True):
