@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from jikko.http.app import create_app
-from jikko.observing.request_lines import CHOICES, RequestLines
+from jikko.observing.log_lines import CHOICES, RequestLines
 from tests.http.scene import RUN, api_of, body, client_of
 from tests.maintenance.test_readiness import Process
 from tests.runs.world import World

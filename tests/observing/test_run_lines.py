@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jikko.observing.run_lines import RunLines
+from jikko.observing.log_lines import RunLines
 from tests.runs.world import World, until
 
 pytestmark = pytest.mark.anyio

@@ -9,14 +9,12 @@ from jikko.assemble.build_context import BuildContext
 from jikko.assemble.stores import Stores, diagnose_files
 from jikko.files.store import Files
 from jikko.knowledge.lazy_indexing import LazyIndexing
-from jikko.maintenance.archiving import Archiving
 from jikko.maintenance.callbacks import Callbacks
 from jikko.maintenance.counters import PeriodicCounters
 from jikko.maintenance.keyword_indexing import KeywordIndexing
 from jikko.maintenance.orphans import Orphans
 from jikko.maintenance.readiness import Readiness
-from jikko.maintenance.retention import Retention
-from jikko.maintenance.user_removal import UserRemoval
+from jikko.maintenance.retention import Archiving, Retention, UserRemoval
 from jikko.measures import Counter
 from jikko.ports.cluster import Cluster
 from jikko.ports.http import HttpClient

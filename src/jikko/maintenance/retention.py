@@ -1,4 +1,5 @@
-"""Removing what is old enough: runs with their logs, and files that no run uses any more."""
+"""Removing what is old enough: runs with their logs, and files that no run uses any more; moving runs to the archive;
+and removing all that an end user has."""
 
 import asyncio
 import logging
@@ -9,13 +10,15 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from jikko.apps.end_users import end_user
 from jikko.errors import JikkoError, LogDamaged
 from jikko.inputs.file_ids import possible_file_ids
 from jikko.ports.clock import Clock
 from jikko.ports.files.file_store import OldFiles
 from jikko.ports.stores.file_index import Kept
-from jikko.ports.stores.run_store import RunStore
+from jikko.ports.stores.run_store import RunArchiving, RunStore
 from jikko.repositories.conversation_store import ConversationStore
+from jikko.repositories.end_user_store import EndUserStore
 
 if TYPE_CHECKING:
     from jikko.repositories.audit_store import AuditStore
@@ -190,3 +193,80 @@ async def in_batches(
         if removed < batch:
             return total
         await asyncio.sleep(_PAUSE)
+
+
+class Archiving:
+    """Moves runs by the clock."""
+
+    def __init__(self, runs: RunArchiving, clock: Clock, *, days: float) -> None:
+        """``days``: after how many days, more than 0."""
+        self._runs = runs
+        self._clock = clock
+        self._days = days
+
+    async def watch(self) -> None:
+        """Move what is old enough, again and again, until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except JikkoError as error:
+                log.error("what is old cannot be moved into the archive, trying again later: %s", error)
+            await asyncio.sleep(_LOOK_EVERY)
+
+    async def look(self) -> int:
+        """Move what is old enough now. Returns how many runs were moved.
+        Raises ``JikkoError``: it cannot be. What was moved until then is in the archive."""
+        moved = await self._runs.archive(self._clock() - self._days * _DAY)
+        if moved:
+            log.info("%d runs were older than %g days, and are in the archive", moved, self._days)
+        await self._runs.sweep(self._clock())
+        return moved
+
+
+class Removed(Struct, frozen=True):
+    """How many were removed."""
+
+    conversations: int
+    runs: int
+    files: int
+
+    @property
+    def something(self) -> bool:
+        return bool(self.conversations or self.runs or self.files)
+
+
+class UserRemoval:
+    """Removes conversations, messages, feedback, variables; runs, logs, call-backs, idempotency keys; and files.
+
+    May be broken off at any time, and done again; what was removed until then is gone.
+    """
+
+    def __init__(
+        self, conversations: ConversationStore, runs: RunStore, files: OldFiles, end_users: EndUserStore
+    ) -> None:
+        self._conversations = conversations
+        self._runs = runs
+        self._files = files
+        self._end_users = end_users
+
+    async def open_runs(self, app_id: str, user: str) -> list[str]:
+        """The ids of runs that have to be stopped first: those that go on, and those that wait for a form."""
+        return await self._runs.open_of_user(app_id, end_user(app_id, user))
+
+    async def remove(self, app_id: str, user: str, *, alone: bool) -> Removed:
+        """Remove what there is of an end user. Open runs stay, with what they speak of: see ``open_runs``.
+
+        Args:
+            user: As requests name the end user.
+            alone: Whether no other process uses the stores. Only then the name goes, too.
+        """
+        id_ = end_user(app_id, user)
+        removed = Removed(
+            # First: what runs still tell is dropped then.
+            conversations=await self._conversations.delete_all(app_id, id_),
+            runs=await in_batches(lambda: self._runs.remove_of_user(app_id, id_, limit=BATCH)),
+            files=await in_batches(lambda: self._files.remove_of_user(app_id, id_, limit=BATCH)),
+        )
+        if alone:
+            await self._end_users.remove(app_id, id_)
+        return removed

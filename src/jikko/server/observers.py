@@ -6,9 +6,8 @@ from typing import Any
 
 from jikko.assemble.assembly import Assembly
 from jikko.http.request_observer import RequestObserver
+from jikko.observing.log_lines import RequestLines, RunLines
 from jikko.observing.metrics.process_metrics import ProcessMetrics
-from jikko.observing.request_lines import RequestLines
-from jikko.observing.run_lines import RunLines
 from jikko.observing.traces.export import SpanExport, is_wanted
 from jikko.runs.observer import RunObserver, RunObservers
 from jikko.settings import Settings

@@ -11,8 +11,8 @@ import pytest
 
 from jikko.errors import JikkoError, StoreUnavailable
 from jikko.files.bucket_objects import BucketObjects
-from jikko.maintenance.archiving import Archiving
 from jikko.maintenance.exported_run import run_line
+from jikko.maintenance.retention import Archiving
 from jikko.maintenance.transfer import export_lines, export_named, import_lines
 from jikko.ports.stores.object_store import ObjectStore
 from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection

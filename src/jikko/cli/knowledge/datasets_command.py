@@ -1,16 +1,30 @@
-"""``jikko knowledge list``, ``show``, ``search`` and ``remove``."""
+"""``jikko knowledge list|show|search|remove|keys|external|map``."""
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import click
 from msgspec.structs import replace
 
+from jikko.apps.key_files import write_key
 from jikko.assemble.assembly import Assembly
-from jikko.cli.options import providers_option, with_assembly
-from jikko.cli.output import show_entry, show_nothing
+from jikko.cli.apps.app_keys_command import or_revoked
+from jikko.cli.options import (
+    assembled,
+    existing,
+    providers_option,
+    to_option,
+    with_assembly,
+    with_new_assembly,
+    with_settings,
+)
+from jikko.cli.output import show_entry, show_nothing, show_table
+from jikko.cli.runs.entries import ago
 from jikko.cli.terminal import confirmed
 from jikko.knowledge.retrieval.retrieval_model import retrieval_model_of
 from jikko.ports.knowledge import SearchFailure
+from jikko.settings import Settings
 
 
 @click.command("list")
@@ -93,3 +107,129 @@ async def remove(assembly: Assembly, dataset: str, documents: tuple[str, ...], y
         line = f"{len(documents)} removed"
     await knowledge.indexing.clean()
     show_entry({"dataset_id": target.id, "name": target.name, "documents": list(documents)}, line, as_json=as_json)
+
+
+@click.group()
+def keys() -> None:
+    """Keys that begin with `dataset-`. Each opens all datasets, over /v1/datasets."""
+
+
+@keys.command(short_help="Make a key.")
+@to_option("Write the key into FILE, which only its owner reads, and show nothing of it.")
+@with_settings
+async def create(settings: Settings, file: Path | None, as_json: bool) -> None:
+    """Make a key. It is shown only now: on a terminal and with --json. Elsewhere name a file for it."""
+    if file is None and not as_json and not sys.stdout.isatty():
+        raise click.UsageError("Say where the key goes: --to FILE, or --json.")
+    async with assembled(settings) as assembly:
+        key, kept = await assembly.knowledge.keys.create()
+        if file is not None:
+            async with or_revoked("key", lambda: assembly.knowledge.keys.delete(kept.id)):
+                write_key(file, key)
+    entry = {"id": kept.id, "api_key": key if file is None else None, "file": file and str(file)}
+    show_entry(entry, f"{key}  (shown only now)" if file is None else f"in {file}", as_json=as_json)
+
+
+@keys.command("list", short_help="List keys.")
+@with_assembly
+async def list_keys(assembly: Assembly, as_json: bool) -> None:
+    """List keys, the oldest first. Of each only its beginning is known."""
+    known = await assembly.knowledge.keys.all()
+    if not known:
+        show_nothing("no keys yet; `jikko knowledge keys create` makes one", as_json=as_json)
+    rows = [
+        ({"id": key.id, "hint": key.hint, "created_at": key.created_at}, (key.id, key.hint, ago(key.created_at)))
+        for key in known
+    ]
+    show_table(("KEY", "BEGINS WITH", "MADE"), rows, as_json=as_json)
+
+
+@keys.command(short_help="Remove a key.")
+@click.argument("key_id")
+@with_assembly
+async def revoke(assembly: Assembly, key_id: str, as_json: bool) -> None:
+    """Remove the key with this KEY_ID (see `list`). It opens nothing from then on."""
+    await assembly.knowledge.keys.delete(key_id)
+    show_entry({"revoked": key_id}, f"{key_id} revoked", as_json=as_json)
+
+
+@click.group()
+def external() -> None:
+    """Search services elsewhere that speak Dify's contract of external knowledge."""
+
+
+@external.command(short_help="Note where an API is.")
+@click.argument("name")
+@click.option("--endpoint", required=True, metavar="URL", help="Its address, without /retrieval at the end.")
+@click.option("--api-key", metavar="KEY", help="Its key; - to read it from standard input.", required=True)
+@with_new_assembly
+async def add(assembly: Assembly, name: str, endpoint: str, api_key: str, as_json: bool) -> None:
+    """Note where the API NAME is. Nothing is asked of it.
+
+    A dataset searches it with "provider": "external", and its id as "external_knowledge_api_id".
+    """
+    key = sys.stdin.readline().strip() if api_key == "-" else api_key
+    _show(await assembly.knowledge.external.add(name, endpoint, key), as_json)
+
+
+def _show(api: Any, as_json: bool) -> None:
+    entry = {"id": api.id, "name": api.name, "endpoint": api.endpoint}
+    show_entry(entry, f"{api.id}  {api.name}  {api.endpoint}", as_json=as_json)
+
+
+@external.command("list", short_help="List APIs.")
+@with_assembly
+async def list_apis(assembly: Assembly, as_json: bool) -> None:
+    """List external knowledge APIs. Their keys are not shown."""
+    known = await assembly.knowledge.external.all()
+    if not known:
+        show_nothing("no external knowledge APIs", as_json=as_json)
+    for api in known:
+        _show(api, as_json)
+
+
+@external.command("remove", short_help="Forget an API.")
+@click.argument("name")
+@with_assembly
+async def remove_api(assembly: Assembly, name: str, as_json: bool) -> None:
+    """Forget the API NAME (or id). Datasets that are searched there find nothing from then on."""
+    await assembly.knowledge.external.delete(name)
+    show_entry({"removed": name}, f"{name} removed", as_json=as_json)
+
+
+@click.command("map")
+@click.argument("text", required=False)
+@click.argument("dataset", required=False)
+@click.option(
+    "--workspace",
+    metavar="ID",
+    help="Understand ids that this workspace of a Dify has encrypted; datasets with the plain ids are meant by them.",
+)
+@click.option("--forget", is_flag=True, help="Forget what TEXT means, or the workspace.")
+@with_settings
+async def map_(
+    settings: Settings, text: str | None, dataset: str | None, workspace: str | None, forget: bool, as_json: bool
+) -> None:
+    """Have TEXT, as a workflow file names a dataset of another server, mean DATASET (name or id) here.
+
+    Without arguments: list what is mapped.
+    """
+    if text is not None and workspace is not None:
+        raise click.UsageError("Either TEXT or --workspace.")
+    if text is not None and (dataset is None) != forget:
+        raise click.UsageError("Say which DATASET it means, or --forget.")
+    if text is None and workspace is None and forget:
+        raise click.UsageError("Say what to forget: TEXT or --workspace.")
+    async with assembled(existing(settings)) as assembly:
+        datasets, names = assembly.knowledge.datasets, assembly.knowledge.dataset_names
+        if text is not None:
+            await names.map(text, None if dataset is None else await datasets.find(dataset))
+        if workspace is not None and not forget:
+            await names.understand(workspace)
+        elif workspace is not None and not await names.forget_workspace(workspace):
+            raise click.ClickException(f"Encrypted ids of a workspace {workspace!r} are not understood.")
+        for known, target in (await names.mapped()).items():
+            fields = {"text": known, "dataset_id": target.id, "name": target.name}
+            show_entry(fields, f"{known}  ->  {target.name} ({target.id})", as_json=as_json)
+        for known in await names.workspaces():
+            show_entry({"workspace_id": known}, f"encrypted by workspace {known}  ->  the plain id", as_json=as_json)

@@ -1,5 +1,6 @@
-"""``jikko plugins install`` and ``remove``."""
+"""``jikko plugins install|remove|list|test|call``."""
 
+import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,11 +11,12 @@ import click
 from jikko.apps.plugin_needs import PluginNeed, plugin_needs
 from jikko.assemble.plugin_packages import PluginPackages, plugin_packages
 from jikko.cli.checking.dsl_sources import checked_sources
-from jikko.cli.options import with_settings
-from jikko.cli.output import show_entry
+from jikko.cli.options import providers_option, with_settings
+from jikko.cli.output import show_entry, show_nothing
+from jikko.cli.running.given_inputs import arguments_of
 from jikko.errors import InvalidParam, JikkoError
 from jikko.settings import Settings
-from jikko.terminal_text import printable
+from jikko.terminal_text import printable, shown
 
 _UNCHECKED: Final = "signed, by whom was not checked (JIKKO_PLUGINS_KEYS names no keys)"
 
@@ -157,3 +159,101 @@ async def remove(settings: Settings, names: tuple[str, ...], as_json: bool) -> i
                 text = f"{name} is not installed"
                 show_entry({"ok": False, "error": text}, text, as_json=as_json)
     return 1 if missing else 0
+
+
+@click.command("list")
+@click.argument("files", nargs=-1, type=click.Path())
+@with_settings
+async def list_(settings: Settings, files: tuple[str, ...], as_json: bool) -> int:
+    """List the plugins that are installed; or, of DSL FILES and folders, what each needs of plugins, has, and lacks.
+
+    The tools and models of installed plugins are listed; tools have the names that `jikko plugins call` takes.
+
+    The exit code is 1 if a file lacks something, or cannot be read.
+    """
+    async with plugin_packages(settings) as tools:
+        if files:
+            return sum([_needs(*each, tools, as_json) for each in checked_sources(files)]) and 1
+        installed = list(tools.runtime.installed.entries())
+        if not installed:
+            show_nothing("no plugins are installed; `jikko plugins install` adds one", as_json=as_json)
+        for entry in installed:
+            plugin = entry.plugin
+            listed = [f"{plugin.id}/{each.name}/{name}" for each in plugin.providers for name in each.offers]
+            described = {
+                "plugin": plugin.id,
+                "version": plugin.version,
+                "identifier": plugin.identifier,
+                "trust": plugin.trust,
+                "permissions": list(plugin.permissions),
+                "has": listed,
+                "lacks": tools.lacking(entry),
+            }
+            text = f"{plugin.id} {plugin.version}  ({plugin.trust}): {', '.join(listed)}"
+            text += "".join(f"\n        {lack}" for lack in described["lacks"])
+            show_entry(described, text, as_json=as_json)
+        return 0
+
+
+def _needs(file: str, checked: Any, tools: Any, as_json: bool) -> int:
+    if checked is None:
+        return 1
+    lacking = 0
+    for need in plugin_needs((node.id, node.data) for node in checked.document.nodes):
+        lack = tools.lacks(need)
+        lacking += bool(lack)
+        text = f"{'MISSING' if lack else 'ok     '}  {file}: {need.node}: {need.provider}/{need.name}"
+        text += f"\n         {lack}" if lack else ""
+        show_entry({"workflow": file, **need._asdict(), "ok": not lack, "lack": lack}, text, as_json=as_json)
+    return lacking
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@with_settings
+async def test(settings: Settings, names: tuple[str, ...], as_json: bool) -> int:
+    """Start each plugin (or those with these NAMES), and have it try its credentials.
+
+    The exit code is 0 if all do.
+    """
+    failed = 0
+    async with plugin_packages(settings) as tools:
+        listed = [entry for entry in tools.runtime.installed.entries() if not names or entry.plugin.id in names]
+        for missing in set(names) - {entry.plugin.id for entry in listed}:
+            failed += 1
+            _show(missing, "it is not installed", as_json)
+        for entry in listed:
+            error = await tools.tried(entry)
+            failed += error is not None
+            _show(f"{entry.plugin.id} {entry.plugin.version}", error, as_json)
+    return 1 if failed else 0
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("tool", metavar="PROVIDER/TOOL")
+@click.argument("values", nargs=-1, metavar="KEY=VALUE...")
+@providers_option
+@with_settings
+async def call(settings: Settings, tool: str, values: tuple[str, ...], as_json: bool) -> int:
+    """Call one tool of a plugin, and show its messages as they come, one a line.
+
+    PROVIDER is written as in workflow files: langgenius/tavily/tavily, or duckduckgo. Values are converted to the types
+    that the tool declares. A failure shows the stack if the plugin reports one (the SDK reports none), or else the last
+    lines that the plugin printed.
+    """
+    given = arguments_of(values, "KEY=VALUE")
+    provider, _, name = tool.rpartition("/")
+    if not provider:
+        raise click.UsageError(f"{tool!r} is no PROVIDER/TOOL.")
+    async with plugin_packages(settings) as tools:
+        error = await tools.called(provider, name, given, lambda line: click.echo(shown(line)))
+        if error is not None:
+            click.echo(
+                shown(json.dumps({"error": error}, ensure_ascii=False) if as_json else f"Error: {error}"), err=True
+            )
+        return 0 if error is None else 1
+
+
+def _show(plugin: str, error: str | None, as_json: bool) -> None:
+    entry = {"plugin": plugin, "ok": error is None, "error": error}
+    show_entry(entry, f"ok      {plugin}" if error is None else f"FAILED  {plugin}: {error}", as_json=as_json)

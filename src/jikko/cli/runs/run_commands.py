@@ -1,24 +1,35 @@
-"""``jikko runs follow|stop|retry``."""
+"""``jikko runs follow|stop|retry|diff|prune|trace``."""
 
 import asyncio
+import json
+import os
+import time
 from typing import Any
 
 import click
+import msgspec
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.command_failure import Failure
-from jikko.cli.completion import complete_run
-from jikko.cli.options import assembled, existing, failure, with_settings
-from jikko.cli.output import show_entry
+from jikko.cli.completion import complete_app, complete_run
+from jikko.cli.options import assembled, duration, existing, failure, with_assembly, with_settings
+from jikko.cli.output import counted, show_entry
 from jikko.cli.running.ending import Ending
 from jikko.cli.running.following import Watch
 from jikko.cli.running.run_progress import ProgressReporter
 from jikko.cli.runs.remote import Server, acting, reached
+from jikko.cli.terminal import confirmed, is_conversation
 from jikko.errors import InvalidParam
 from jikko.exit_codes import ExitCode, of_run
+from jikko.observing.traces import run_traces
+from jikko.observing.traces.export import ENDPOINTS, SpanExport, is_wanted
+from jikko.observing.traces.spans import spans_of
+from jikko.proving.run_difference import RunDifference, compare_runs
 from jikko.runs.left_runs import stop_left
+from jikko.runs.reading.field_changes import ChangedField
 from jikko.runs.reading.short_ids import run_of
 from jikko.settings import Settings
+from jikko.terminal_text import printable
 
 _POLL_SECONDS = 0.1
 """Between looks at a run that a server executes."""
@@ -153,3 +164,112 @@ async def executed_here(assembly: Assembly, record: Any, as_json: bool) -> int:
         click.echo(f"{identity.run_id}  {record.status}")
     code = of_run(record.status, record.error)
     return ending.code if ending.wanted and code is not ExitCode.OK else code
+
+
+_SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
+_MAX_SHOWN = 200
+"""Characters of a value."""
+
+
+@click.command()
+@click.argument("first", metavar="RUN", shell_complete=complete_run)
+@click.argument("second", metavar="RUN", shell_complete=complete_run)
+@with_assembly
+async def diff(assembly: Assembly, first: str, second: str, as_json: bool) -> int:
+    """Show what the second RUN did otherwise than the first: status, inputs, outputs, answers and tokens, of both and
+    of each node.
+
+    Nodes go by their ids and rounds. Ids, times and how long it took are no difference. The exit code is 1 if there is
+    a difference, else 0.
+    """
+    runs = await run_of(assembly.store, first), await run_of(assembly.store, second)
+    found = await compare_runs(assembly.store, assembly.conversations, *runs)
+    show_entry(msgspec.to_builtins(found), _text(found), as_json=as_json)
+    return ExitCode.FAILED if found.fields or found.nodes else ExitCode.OK
+
+
+def _text(found: RunDifference) -> str:
+    lines = [_line(each) for each in found.fields]
+    for node in found.nodes:
+        sign, color = _SIGNS[node.change]
+        rounds = "".join(f" [{index}]" for index in node.rounds)
+        took = f"  {node.seconds[0]:.3f} s → {node.seconds[1]:.3f} s" if node.change == "changed" else ""
+        lines.append(click.style(f"{sign} {printable(node.title)}{rounds}", fg=color) + took)
+        lines += [f"    {_line(each)}" for each in node.fields]
+    same = f"{found.same} node execution{'' if found.same == 1 else 's'} did the same"
+    return "\n".join([*lines, same])
+
+
+def _line(change: ChangedField) -> str:
+    return printable(f"{change.path.lstrip('/')}: {_value(change.before)} → {_value(change.after)}")
+
+
+def _value(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}… ({len(text)} characters)"
+
+
+@click.command()
+@click.option("--older-than", type=duration, metavar="AGE", required=True, help="Such as 30d, 12h or 90m.")
+@click.option(
+    "--app", help="Only runs of this app (name or id), also a removed one; no files.", shell_complete=complete_app
+)
+@click.option("--dry-run", is_flag=True, help="Say how many there are, and remove nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask. Without a terminal there is no question.")
+@with_settings
+async def prune(
+    settings: Settings, older_than: float, app: str | None, dry_run: bool, yes: bool, as_json: bool
+) -> None:
+    """Remove runs that ended so long ago, with their logs, and files that were not used since.
+
+    Open and paused runs stay, with all that belongs to them, and so does a run whose call-back is still tried: until it
+    was delivered or given up, after a day. Works with the server running or not. On a terminal it asks first.
+    """
+    asks = not (yes or dry_run or as_json) and is_conversation()
+    before = time.time() - older_than
+    async with assembled(existing(settings)) as assembly:
+        # What `jikko runs list --app` shows is what is removed.
+        apps = [app_id for app_id, _ in await assembly.apps.past_and_present(app)] if app else [None]
+        if dry_run or asks:
+            count = sum([await assembly.upkeep.retention.prunable(before, app_id=app_id) for app_id in apps])
+            if dry_run:
+                show_entry({"runs": count}, f"{counted(count, 'run')} would be removed.", as_json=as_json)
+                return
+            if not confirmed(f"Remove {counted(count, 'run')}?"):
+                raise Failure("nothing was removed", code="declined")
+        pruned = [await assembly.upkeep.retention.prune(before, app_id=app_id) for app_id in apps]
+    runs, files = sum(each.runs for each in pruned), sum(each.files for each in pruned)
+    text = f"{counted(runs, 'run')} and {counted(files, 'file')} were removed."
+    show_entry({"runs": runs, "files": files}, text, as_json=as_json)
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN", shell_complete=complete_run)
+@with_settings
+async def trace(settings: Settings, run_id: str, as_json: bool) -> None:
+    """Send the spans of a RUN (its id, or the beginning of it) to OTEL_EXPORTER_OTLP_ENDPOINT, whenever it was.
+
+    They are made of its log, so they are the same each time. With --json they are printed, one a line, and not sent.
+    """
+    import asyncio
+
+    from msgspec.structs import asdict
+
+    if not (as_json or is_wanted(os.environ)):
+        raise click.UsageError(f"Where to? Set {ENDPOINTS[1]}, such as http://127.0.0.1:4318, or use --json.")
+    async with assembled(existing(settings)) as assembly:
+        identity = (await run_of(assembly.store, run_id)).identity
+        if as_json:
+            log = await assembly.store.events(identity.run_id)
+            app = await assembly.apps.find(identity.app_id)
+            for span in spans_of(identity, app.name, log, content=settings.trace_content):
+                click.echo(json.dumps(asdict(span)))
+            return
+        export = SpanExport()
+        try:
+            spans = await run_traces.trace(
+                identity, assembly.store, assembly.apps, export, content=settings.trace_content
+            )
+        finally:
+            await asyncio.to_thread(export.close)
+    click.echo(f"{len(spans)} spans were sent; the trace is {spans[0].trace_id}.")

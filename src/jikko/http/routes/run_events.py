@@ -11,8 +11,8 @@ from msgspec import Meta, Struct
 
 from jikko.assemble.assembly import Assembly
 from jikko.dify import dify_events
-from jikko.dify.snapshot import snapshot as snapshot_messages
 from jikko.dify.stream import StreamEncoder
+from jikko.dify.stream import snapshot as snapshot_messages
 from jikko.dify.stream_messages import StreamMessage
 from jikko.dsl.document import BASIC_MODES
 from jikko.errors import InvalidParam, JikkoError, LogDamaged, LogUnwritable, NotFound, RunLeft
