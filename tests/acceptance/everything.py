@@ -26,6 +26,7 @@ _OF_NOW = frozenset({"used_at", "last_used_at", "callback"})
 _NOT_ASKED = (
     "/stream",
     "/histogram",
+    "/charts",
     "/callbacks",
     "/system",
     "/overview",

@@ -38,6 +38,8 @@ def places(site: Site, handbook: str) -> Iterator[dict[str, str]]:
         "workflows": "/",
         "workflow": f"/w/{apps['Rounds']}",
         "runs": "/runs?t=all",
+        "charts": "/charts?t=24h",
+        "charts-users": "/charts?t=24h&by=user",
         "run-failed": f"/runs/{failed}",
         "run-rounds": f"/runs/{rounds}?node={box}",
         "run-round": f"/runs/{rounds}?node={box}&round={FAILS}",

@@ -49,6 +49,42 @@ def test_only_what_took_long_is_listed(site: Site, visit: Visit, versions: tuple
     expect(page.locator(f'[data-row="{versions[1]}"]')).to_be_visible()
 
 
+def test_runs_are_found_by_error_node_and_retry_and_the_counts_follow(
+    site: Site, visit: Visit, versions: tuple[str, str], axe: str
+) -> None:
+    failed, mended = versions
+    app = app_of(site, failed)
+    again = site.api("POST", f"runs/{failed}/retry", json={}).json()["run_id"]
+    site.wait(again)
+    page = visit(f"/runs?t=1h&app={app}")
+    page.get_by_role("button", name="More filters and saved views").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Error contains").fill("DIVISION by")
+    dialog.get_by_label("Failed at the node").fill("Check policy")
+    dialog.get_by_label("Retries").select_option("repeated")
+    keep(page, "filters-error", axe)
+    page.set_viewport_size(LARGE)
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-row]")).to_have_count(1)
+    expect(page.locator(f'[data-row="{failed}"]')).to_be_visible()
+    expect(page.get_by_role("button", name="All 1")).to_be_visible()
+    page.get_by_role("button", name="Without Was retried").click()
+    expect(page.locator(f'[data-row="{again}"]')).to_be_visible()
+    page.get_by_role("button", name="Without Error: DIVISION by").click()
+    page.get_by_role("button", name="Without Failed at Check policy").click()
+    expect(page.locator(f'[data-row="{mended}"]')).to_be_visible()
+
+
+def test_filters_of_a_link_say_what_they_are_in_japanese(visit: Visit, versions: tuple[str, str]) -> None:
+    page = visit("/runs?t=1h&tokens=1000000&cost=10&model=語モデル&retry=repeats", locale="ja-JP", size=SMALL)
+    expect(page.get_by_role("button", name="1,000,000 トークン以上 を外す")).to_be_visible()
+    expect(page.get_by_role("button", name="費用 10 以上 を外す")).to_be_visible()
+    expect(page.get_by_role("button", name="モデル 語モデル を外す")).to_be_visible()
+    expect(page.get_by_role("button", name="再試行による実行 を外す")).to_be_visible()
+    page.get_by_role("button", name="すべて", exact=True).click()
+    expect(page.locator(f'[data-row="{versions[1]}"]')).to_be_visible()
+
+
 def test_a_filter_is_kept_by_keyboard_under_a_name_and_shared_by_its_link(
     site: Site, visit: Visit, versions: tuple[str, str], axe: str
 ) -> None:

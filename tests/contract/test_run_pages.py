@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +13,19 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from jikko.event_parts import FailedNode
 from jikko.ids import new_id
-from jikko.ports.stores.run_pages import AppDay, RunCursor, RunFilter, RunPages
+from jikko.ports.stores.run_pages import AppDay, RunCursor, RunFilter, RunPages, SampledRun
 from jikko.ports.stores.run_store import Append, RunStore
 from jikko.record import RunRecord
 from jikko.repositories.conversation_store import ConversationStore
 from jikko.store import run_lists
+from jikko.store.postgres.console import drivers as postgres_drivers
 from jikko.store.postgres.console.run_pages import PostgresRunPages
 from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
+from jikko.store.sqlite.console import drivers as sqlite_drivers
 from jikko.store.sqlite.console.run_pages import SqliteRunPages
 from jikko.store.sqlite.conversation_store import SqliteConversationStore
 from tests.store.postgres_server import POSTGRES, new_database
@@ -35,6 +39,13 @@ BEGIN: Final = 1_790_000_000.0
 COUNT: Final = 1500
 APPS: Final = [new_id() for _ in range(4)]
 VERSIONS: Final = [new_id() for _ in range(3)]
+ERRORS: Final = [
+    "The provider answered 429: TOO many",
+    "100 % wrong_",
+    "部屋がありません 🏠",
+    "\ue000 'quoted' \"text\"",
+]
+NODES: Final = [("llm", "Ask"), ("1", 'Say "Ask"'), ("判定", "確認 🔎")]
 
 
 @dataclass
@@ -60,24 +71,35 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             yield Stores(PostgresRunPages(postgres), runs, PostgresConversationStore(postgres))
 
 
-def drawn_run(drawn: random.Random, number: int) -> list[Append]:
-    """A run of some app, version and user, in some status, that took some time."""
+def drawn_run(drawn: random.Random, number: int, earlier: Sequence[Append]) -> list[Append]:
+    """A run of some app, version and user, in some status, that took some time, and may repeat an earlier one."""
     at = BEGIN + number * 7.0
-    draft = Draft(app=drawn.choice(APPS), user=f"user-{drawn.randrange(9)}")
+    retry_of = drawn.choice(earlier).run_id if earlier and number % 11 == 3 else None
+    draft = Draft(app=drawn.choice(APPS), user=f"user-{drawn.randrange(9)}", retry_of=retry_of)
     draft.record.identity = msgspec.structs.replace(draft.record.identity, workflow_id=drawn.choice(VERSIONS))
     status: Any = drawn.choice(["succeeded"] * 9 + ["failed", "failed", "stopped", "paused", "running"])
     if status == "paused":
         return [draft.step(started(at)), draft.step(*node(at), paused(at))]
     if status == "running":
         return [draft.step(started(at))]
-    end = msgspec.structs.replace(finished(at + 1, status, 文="🌸"), elapsed=drawn.lognormvariate(0.0, 2.0))
+    end = msgspec.structs.replace(
+        finished(at + 1, status, 文="🌸"),
+        elapsed=drawn.lognormvariate(0.0, 2.0),
+        total_tokens=drawn.choice([0, 12, 90_000]),
+        error=drawn.choice(ERRORS) if status in ("failed", "stopped") else None,
+        failed_node=FailedNode(*drawn.choice(NODES)) if status == "failed" else None,
+        price=drawn.choice(["", "0.00012", "2.5"]),
+        currency="USD",
+    )
     return [draft.step(started(at, q=number), *node(at), end)]
 
 
 async def fill(stores: Stores, count: int = COUNT) -> list[RunRecord]:
     """Write runs. Returns their records, newest first."""
     drawn = random.Random(5)
-    appends = [drawn_run(drawn, number) for number in range(count)]
+    appends: list[list[Append]] = []
+    for number in range(count):
+        appends.append(drawn_run(drawn, number, [each[0] for each in appends[-40:]]))
     for turn in range(2):
         await asyncio.gather(*[stores.runs.append(each[turn]) for each in appends if len(each) > turn])
     found = await stores.runs.scan(limit=count + 1)
@@ -85,11 +107,19 @@ async def fill(stores: Stores, count: int = COUNT) -> list[RunRecord]:
     return sorted(found, key=lambda record: record.created_at, reverse=True)
 
 
-def passes(record: RunRecord, wanted: RunFilter) -> bool:
-    """Whether a run is one of those, said plainly."""
+def passes(record: RunRecord, wanted: RunFilter, repeated: Collection[str | None] = ()) -> bool:
+    """Whether a run is one of those, said plainly. ``repeated``: runs that others repeat."""
     identity = record.identity
+    failed = record.failed_node
     return (
-        wanted.app_id in (None, identity.app_id)
+        (wanted.error is None or wanted.error.lower() in (record.error or "").lower())
+        and (wanted.failed_at is None or (failed is not None and wanted.failed_at in (failed.node_id, failed.title)))
+        and (wanted.min_tokens is None or record.total_tokens >= wanted.min_tokens)
+        and (wanted.min_cost is None or (record.price != "" and float(record.price) >= wanted.min_cost))
+        and (wanted.retry != "repeats" or identity.retry_of is not None)
+        and (wanted.retry != "repeated" or identity.run_id in repeated)
+        and (wanted.workflow_ids is None or identity.workflow_id in wanted.workflow_ids)
+        and wanted.app_id in (None, identity.app_id)
         and (not wanted.statuses or record.status in wanted.statuses)
         and wanted.user in (None, identity.user)
         and wanted.workflow_id in (None, identity.workflow_id)
@@ -121,16 +151,30 @@ def some_filters(count: int) -> list[RunFilter]:
             min_elapsed=maybe(0.5, 3.0, 100.0),
             workflow_id=maybe(VERSIONS[0], VERSIONS[1].upper()),
             keyword=maybe("user-3", "文") if drawn.random() < 0.3 else None,
+            error=maybe("Too Many", "429", "部屋", "% wrong_", "\ue000 'q", "nowhere")
+            if drawn.random() < 0.5
+            else None,
+            failed_at=maybe("llm", "Ask", 'Say "Ask"', "確認 🔎", "As", "確認") if drawn.random() < 0.5 else None,
+            min_tokens=maybe(1, 90_000) if drawn.random() < 0.5 else None,
+            min_cost=maybe(0.0001, 1.0) if drawn.random() < 0.5 else None,
+            retry=maybe("repeats", "repeated") if drawn.random() < 0.5 else None,
+            workflow_ids=maybe((), (VERSIONS[0],), (VERSIONS[0], VERSIONS[2])) if drawn.random() < 0.5 else None,
         )
         for _ in range(count)
     ]
 
 
-async def test_any_filter_finds_what_it_says_page_after_page(stores: Stores) -> None:
+@pytest.mark.parametrize("few", [5_000, 20], ids=["few retries", "many retries"])
+async def test_any_filter_finds_what_it_says_page_after_page(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    for module in (sqlite_drivers, postgres_drivers):
+        monkeypatch.setattr(module, "MAX_LONG_RUNS", few)
     everything = await fill(stores)
-    for wanted in some_filters(80):
+    repeated = {record.identity.retry_of for record in everything}
+    for wanted in some_filters(160):
         plain = replace(wanted, workflow_id=wanted.workflow_id and wanted.workflow_id.lower())
-        expected = [record.identity.run_id for record in everything if passes(record, plain)]
+        expected = [record.identity.run_id for record in everything if passes(record, plain, repeated)]
         found: list[str] = []
         behind: RunCursor | None = None
         while True:
@@ -145,10 +189,11 @@ async def test_any_filter_finds_what_it_says_page_after_page(stores: Stores) -> 
         counts = await stores.pages.counts(wanted)
         assert not counts.capped
         for status in wanted.statuses or ("succeeded", "failed"):
-            number = sum(passes(record, plain) for record in everything if record.status == status)
+            number = sum(passes(record, plain, repeated) for record in everything if record.status == status)
             assert counts.by_status.get(status, 0) == number, wanted
         place = await stores.pages.place(everything[500].identity.run_id)
-        assert await stores.pages.newer(wanted, place) == sum(passes(record, plain) for record in everything[:500])
+        newer = sum(passes(record, plain, repeated) for record in everything[:500])
+        assert await stores.pages.newer(wanted, place) == newer, wanted
         asked = [record.identity.run_id for record in everything[:30]]
         those = [record.identity.run_id for record in await stores.pages.those(wanted, asked)]
         assert those == [each for each in expected if each in asked], wanted
@@ -205,7 +250,8 @@ async def test_figures_are_those_of_the_runs(stores: Stores) -> None:
     hour = (BEGIN + 5000) // 3600 * 3600
     recent = [record for record in everything if record.created_at >= hour]
     by_status, costs = await stores.pages.since(BEGIN + 5000)
-    assert (dict(by_status), dict(costs)) == (count(recent), {})
+    assert dict(by_status) == count(recent)
+    assert dict(costs) == pytest.approx({"USD": sum(float(record.price or 0) for record in recent)})
     days = await stores.pages.app_days([*APPS[:2], new_id()], since=BEGIN + 5000, last=5)
     assert set(days) == set(APPS[:2])
     for app, day in days.items():
@@ -215,6 +261,44 @@ async def test_figures_are_those_of_the_runs(stores: Stores) -> None:
         assert dict(day.by_status) == count([record for record in own if record.created_at >= hour])
         newest = [r for r in own if r.created_at >= BEGIN + 5000 and r.status not in ("running", "paused")][:200]
         assert sorted(day.elapsed) == sorted(record.elapsed for record in newest)
+
+
+@pytest.mark.parametrize("sampled", [4_000, 60], ids=["all looked at", "some looked at"])
+async def test_strata_have_all_runs_that_ended_and_the_newest_of_each(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch, sampled: int
+) -> None:
+    monkeypatch.setattr(run_lists, "MAX_SAMPLED", sampled)
+    everything = [record for record in await fill(stores) if not record.is_open]
+    first, step = BEGIN // 3600 * 3600, 3600.0
+    found = await stores.pages.strata(None, first=first, step=step, buckets=3)
+
+    expected: dict[tuple[str, float], list[RunRecord]] = {}
+    for record in everything:
+        at = first + (record.created_at - first) // step * step
+        if at < first + 3 * step:
+            expected.setdefault((record.identity.app_id, at), []).append(record)
+    assert {(one.app_id, one.at) for one in found} == set(expected)
+    each = sampled // len(expected)
+    for one in found:
+        own = expected[one.app_id, one.at]
+        assert dict(one.by_status) == dict(Counter(record.status for record in own))
+        assert dict(one.costs) == pytest.approx({"USD": sum(float(record.price or 0) for record in own)})
+        newest = [
+            SampledRun(
+                record.identity.workflow_id,
+                record.identity.user,
+                record.status,
+                record.elapsed,
+                record.total_tokens,
+                f"{record.price} {record.currency}" if record.price else None,
+            )
+            for record in own[:each]
+        ]
+        assert sorted(one.newest, key=msgspec.json.encode) == sorted(newest, key=msgspec.json.encode)
+    of_app = await stores.pages.strata(APPS[0], first=first, step=step, buckets=3)
+    assert {one.app_id for one in of_app} == {APPS[0]}
+    assert await stores.pages.strata(new_id(), first=first, step=step, buckets=3) == []
+    assert await stores.pages.strata(None, first=first + 1e6 // 3600 * 3600, step=step, buckets=3) == []
 
 
 async def test_costs_are_told_by_currency(stores: Stores) -> None:

@@ -40,6 +40,13 @@ _FIELDS: Final[dict[str, dict[str, Any]]] = {
     "lately": {"after": 0.98},
     "between": {"after": 0.3, "before": 0.5},
     "slow": {"min_elapsed": 0.7},
+    "tokens": {"min_tokens": 1900},
+    "cost": {"min_cost": 0.009},
+    "error": {"error": "Could NOT"},
+    "failed at": {"failed_at": "LLM"},
+    "repeats": {"retry": "repeats"},
+    "repeated": {"retry": "repeated"},
+    "versions": {"workflow_ids": ("0", "2")},
     "very slow": {"min_elapsed": 400.0},
     "none so slow": {"min_elapsed": 1e9},
 }
@@ -106,6 +113,7 @@ def _filter(filled: Filled, fields: dict[str, Any]) -> RunFilter:
         wanted,
         app_id=wanted.app_id and filled.apps[int(wanted.app_id)],
         workflow_id=wanted.workflow_id and filled.versions[int(wanted.workflow_id)],
+        workflow_ids=wanted.workflow_ids and tuple(filled.versions[int(number)] for number in wanted.workflow_ids),
         after=None if wanted.after is None else BEGIN + wanted.after * span + 0.5,
         before=None if wanted.before is None else BEGIN + wanted.before * span + 0.5,
     )
@@ -141,6 +149,8 @@ def _of_the_console(stores: Stores, filled: Filled) -> dict[str, Question]:
         "console, a day over time": lambda: pages.histogram(
             RunFilter(), first=filled.end - _DAY, step=1800.0, buckets=48
         ),
+        "console, charts": lambda: pages.strata(None, first=first, step=step, buckets=49),
+        "console, charts of an app": lambda: pages.strata(app, first=first, step=step, buckets=49),
         "console, those that moved": lambda: pages.those(some["slow"], filled.runs[-50:]),
         "console, earliest": pages.earliest,
         "console, newest": pages.newest,

@@ -20,7 +20,14 @@ RUNS = 20_000
 MOST = 3_000
 """Rows and entries of indices that a question may look at."""
 FEW = {
-    run_lists: {"MAX_COUNTED": 500, "MAX_LOOKED_UP": 500, "SAMPLED": 10, "LOOKED_AT": 500, "MAX_NEWER": 500},
+    run_lists: {
+        "MAX_COUNTED": 500,
+        "MAX_LOOKED_UP": 500,
+        "SAMPLED": 10,
+        "LOOKED_AT": 500,
+        "MAX_NEWER": 500,
+        "MAX_SAMPLED": 500,
+    },
     figures: {"_MAX_BARRED": 500},
     run_pages: {"_SEARCHED": 500},
     hour_counts: {"MIN_KEPT_RUNS": 500},

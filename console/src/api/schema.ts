@@ -400,6 +400,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/charts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["chart_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs": {
         parameters: {
             query?: never;
@@ -1511,6 +1527,28 @@ export interface components {
         };
         RunAccepted: {
             run_id: string;
+        };
+        RunCharts: {
+            from: number;
+            step: number;
+            runs: number;
+            looked_at: number;
+            data: components["schemas"]["ChartPoint"][];
+        };
+        ChartPoint: {
+            name: string;
+            runs: number;
+            failed: number;
+            p50: number | null;
+            p95: number | null;
+            tokens: number;
+            cost: {
+                [key: string]: string;
+            };
+            at?: number;
+            app_id?: string;
+            workflow_id?: string;
+            version?: number;
         };
         RunCoverage: {
             runs: number;
@@ -3920,6 +3958,72 @@ export interface operations {
             };
         };
     };
+    chart_runs: {
+        parameters: {
+            query?: {
+                by?: "app" | "model" | "time" | "user" | "version";
+                app?: string;
+                after?: number;
+                before?: number;
+                hours?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunCharts"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            503: {
+                headers: {
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     list_runs: {
         parameters: {
             query?: {
@@ -3930,6 +4034,12 @@ export interface operations {
                 after?: number;
                 before?: number;
                 min_elapsed?: number;
+                min_tokens?: number;
+                min_cost?: number;
+                error?: string;
+                failed_at?: string;
+                retry?: "repeated" | "repeats";
+                model?: string;
                 version?: string;
                 conversation?: string;
                 cursor?: string;
@@ -4002,6 +4112,12 @@ export interface operations {
                 after?: number;
                 before?: number;
                 min_elapsed?: number;
+                min_tokens?: number;
+                min_cost?: number;
+                error?: string;
+                failed_at?: string;
+                retry?: "repeated" | "repeats";
+                model?: string;
                 version?: string;
                 conversation?: string;
                 buckets?: number;
@@ -4645,6 +4761,12 @@ export interface operations {
                 after?: number;
                 before?: number;
                 min_elapsed?: number;
+                min_tokens?: number;
+                min_cost?: number;
+                error?: string;
+                failed_at?: string;
+                retry?: "repeated" | "repeats";
+                model?: string;
                 version?: string;
                 conversation?: string;
                 newest?: string;

@@ -34,6 +34,8 @@ export type RunPage = Schemas['RunList']
 export type RetryChoice = Schemas['RetryChoice']
 export type Tick = { counts: Counts; capped: boolean; new: number; changed: Run[] }
 export type Histogram = Schemas['Histogram']
+export type RunCharts = Schemas['RunCharts']
+export type ChartPoint = Schemas['ChartPoint']
 export type Callback = Schemas['UndeliveredCallback']
 
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false

@@ -18,6 +18,7 @@ const WorkflowPage = lazy(() => import('../pages/workflow/WorkflowPage.tsx').cat
 const RunPage = lazy(() => import('../pages/run/RunPage.tsx').catch(missing))
 const SystemPage = lazy(() => import('../pages/system/SystemPage.tsx').catch(missing))
 const KnowledgePage = lazy(() => import('../pages/knowledge/KnowledgePage.tsx').catch(missing))
+const ChartsPage = lazy(() => import('../pages/charts/ChartsPage.tsx').catch(missing))
 const TriggersPage = lazy(() => import('../pages/triggers/TriggersPage.tsx').catch(missing))
 const ChatPage = lazy(() => import('../pages/chat/ChatPage.tsx').catch(missing))
 
@@ -70,6 +71,7 @@ function SignedIn() {
             <Route path="/w/:app">{({ app }) => <WorkflowPage key={app} id={app} />}</Route>
             <Route path="/runs" component={RunsPage} />
             <Route path="/runs/:id">{({ id }) => <RunPage key={id} id={id} />}</Route>
+            <Route path="/charts" component={ChartsPage} />
             <Route path="/system" component={SystemPage} />
             <Route path="/triggers" component={TriggersPage} />
             <Route path="/knowledge/:dataset?">{({ dataset }) => <KnowledgePage dataset={dataset ?? ''} />}</Route>

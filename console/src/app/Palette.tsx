@@ -22,6 +22,7 @@ const PAGES: readonly [string, Word, string][] = [
   ['/runs', 'page.runs', 'runs'],
   ['/runs?status=paused', 'runs.that_wait', 'paused'],
   ['/runs?status=failed', 'runs.that_failed', 'failed'],
+  ['/charts', 'page.charts', 'chart'],
   ['/triggers', 'page.triggers', 'bolt'],
   ['/triggers?state=failed', 'delivery.that_failed', 'failed'],
   ['/chat', 'page.chat', 'chat'],

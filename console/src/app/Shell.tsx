@@ -30,7 +30,9 @@ const PAGES: readonly { id: string; to: string; word: Word; icon: string }[] = [
 const pageOf = (path: string): string =>
   path === '/' || path.startsWith('/w/')
     ? 'workflows'
-    : (PAGES.find(page => path.startsWith(page.to) && page.to !== '/')?.id ?? '')
+    : path === '/charts'
+      ? 'runs'
+      : (PAGES.find(page => path.startsWith(page.to) && page.to !== '/')?.id ?? '')
 
 export function Shell({ session, children }: { session: Session; children: ReactNode }) {
   const [path] = useLocation()

@@ -180,5 +180,6 @@ export const ICONS: Readonly<Record<string, readonly Shape[]>> = {
     ['circle', { cx: '8', cy: '8', r: '6.250' }],
     ['path', { d: 'M8 4.500V8l2.300 1.700' }],
   ],
+  chart: [['path', { d: 'M2.500 2v11.500H14M5.500 11V8m3 3V4.500m3 6.500V6.500' }]],
   check: [['path', { d: 'm3 8.500 3.300 3.300L13 4.500' }]],
 }

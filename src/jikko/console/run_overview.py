@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from jikko.console.version_models import VersionModels
 from jikko.errors import JikkoError
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.run_pages import RunCounts, RunCursor, RunFilter, RunPages
@@ -53,6 +54,7 @@ class RunListing:
 
     def __init__(self, pages: RunPages, apps: AppStore, forms: Forms) -> None:
         self.pages = pages
+        self.models = VersionModels(apps)
         self._apps = apps
         self._forms = forms
         self._numbers: OrderedDict[str, int] = OrderedDict()
@@ -90,6 +92,11 @@ class RunListing:
             waits = await self._waits_for(record)
             found.append(ListedRun(record, app, name, number, conversations.get(owner.run_id), waits))
         return found
+
+    async def names(self) -> Mapping[str, str]:
+        """The names of all apps by their ids, those that were removed among them."""
+        removed = {app.id: app.name for app in await self._apps.deleted_apps()}
+        return removed | {app.id: app.name for app in await self._apps.apps()}
 
     async def number(self, app_id: str, workflow_id: str) -> int:
         """The number of a version; 0 if it is gone."""

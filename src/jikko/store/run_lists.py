@@ -1,13 +1,19 @@
 """Lists of runs in both databases: conditions that are put together, their order, and how much is looked at."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
+from jikko.event_parts import FailedNode
 from jikko.events import RunStatus
-from jikko.ports.stores.run_pages import Bucket, RunCursor
-from jikko.store.run_columns import STATUSES
+from jikko.ports.stores.run_pages import Bucket, RunCursor, RunFilter
+from jikko.record import PARTS
+from jikko.repositories.shared_sql import storable
+from jikko.store.run_columns import STATUS_NUMBERS, STATUSES
+from jikko.values import encode_json
+
+Span = TypeVar("Span")
 
 
 class SqlCondition(Struct, frozen=True):
@@ -47,6 +53,17 @@ LONG_SECONDS: Final = 1.0
 """As in the words of the indices ``runs_that_took_long``."""
 MAX_LONG_RUNS: Final = 5_000
 """Runs that took long, as many of which are looked up one by one."""
+MAX_SAMPLED: Final = 4_000
+"""Runs whose rows are looked up for figures of many."""
+MAX_SPANS: Final = 1_000
+"""Spans of time of apps of which these are: those with most runs."""
+_FAILED_AT: Final = next(name for name, part in PARTS.items() if part is FailedNode)
+_BAD: Final = (3, 4, 5)
+"""Statuses of runs that ended, and did not succeed."""
+# Whatever the run is called around it: the names of the inner select are no column of a run.
+_REPEATED: Final = """EXISTS (
+  SELECT 1 FROM (SELECT retry_of AS repeated FROM {} WHERE retry_of IS NOT NULL) AS retries
+  WHERE repeated = run_id)"""
 MAX_COUNTED: Final = 10_000
 """Runs that are counted one by one."""
 MAX_LOOKED_UP: Final = 5_000
@@ -71,6 +88,43 @@ def created(after: float | None, before: float | None) -> SqlCondition:
     return since if before is None else since & SqlCondition("created_at <= ?", (before,))
 
 
+def status_numbers(wanted: RunFilter, *, with_statuses: bool) -> tuple[int, ...]:
+    """The statuses that a filter lets through; ``()``: all. Only runs that ended badly have an error.
+    ``with_statuses``: whether its own count."""
+    if with_statuses and wanted.statuses:
+        return tuple(STATUS_NUMBERS[status] for status in wanted.statuses)
+    return _BAD if wanted.error or wanted.failed_at else ()
+
+
+def told_by_rows(wanted: RunFilter, *, place: str, error: str, cost: str, retries: str) -> SqlCondition:
+    """What no index tells of a run.
+
+    Args:
+        place: The function that says where in a text another is; 0: nowhere.
+        error: The error in small letters, as an expression.
+        cost: What the run cost, as an expression.
+        retries: The table that has the column ``retry_of``.
+    """
+    rest = ALL
+    if wanted.min_elapsed is not None:
+        rest &= SqlCondition("elapsed >= ? AND status > 1", (wanted.min_elapsed,))
+    if wanted.min_tokens is not None:
+        rest &= SqlCondition("total_tokens >= ?", (wanted.min_tokens,))
+    if wanted.min_cost is not None:
+        rest &= SqlCondition(f"{cost} >= ?", (wanted.min_cost,))
+    if wanted.error:
+        lowered = storable(wanted.error).replace("\0", "\ufffd").encode().lower().decode()
+        rest &= SqlCondition(f"{place}({error}, ?) > 0", (lowered,))
+    if wanted.failed_at:
+        # Id and title stand in a JSON array: an element is found with its quotes.
+        rest &= SqlCondition(f"{place}({_FAILED_AT}, ?) > 0", (encode_json(storable(wanted.failed_at)).decode(),))
+    if wanted.retry == "repeats":
+        rest &= SqlCondition("retry_of IS NOT NULL")
+    if wanted.retry == "repeated":
+        rest &= SqlCondition(_REPEATED.format(retries))
+    return rest
+
+
 def any_of(conditions: Iterable[SqlCondition]) -> SqlCondition:
     """What passes one of some; of none, everything."""
     each = list(conditions)
@@ -81,6 +135,19 @@ def any_of(conditions: Iterable[SqlCondition]) -> SqlCondition:
 def by_status(counts: Mapping[int, Any]) -> dict[RunStatus, int]:
     """How many runs there are, of those by the numbers of statuses."""
     return {STATUSES[number]: int(runs) for number, runs in sorted(counts.items()) if runs}
+
+
+def sampled(runs: Mapping[Span, Mapping[int, float]], costs: Collection[Span]) -> list[tuple[Span, int]]:
+    """How many runs of each span of time are looked at; of most, 0 if there are very many spans.
+
+    Args:
+        runs: How many ended in each, by status.
+        costs: Spans in which runs cost something, though they may have been removed.
+    """
+    largest = sorted(runs, key=lambda span: sum(runs[span].values()), reverse=True)
+    each = MAX_SAMPLED // min(max(len(largest), 1), MAX_SPANS)
+    looked_at = [(span, each if place < MAX_SPANS else 0) for place, span in enumerate(largest)]
+    return looked_at + [(span, 0) for span in costs if span not in runs]
 
 
 def bars(found: Iterable[Mapping[int, Any]], first: float, step: float) -> list[Bucket]:

@@ -18,6 +18,11 @@ WHOLE = {
     "after": "1.5",
     "before": "2.5",
     "min_elapsed": "3.5",
+    "min_tokens": "7",
+    "min_cost": "0.25",
+    "error": "429 語",
+    "failed_at": "Check policy",
+    "retry": "repeated",
     "version": "V",
     "conversation": "C",
 }
@@ -29,6 +34,11 @@ FOUND: dict[str, Any] = {
     "after": 1.5,
     "before": 2.5,
     "min_elapsed": 3.5,
+    "min_tokens": 7,
+    "min_cost": 0.25,
+    "error": "429 語",
+    "failed_at": "Check policy",
+    "retry": "repeated",
     "workflow_id": "V",
     "conversation_id": "C",
 }

@@ -4,7 +4,9 @@ import random
 import sqlite3
 import statistics
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -36,14 +38,24 @@ FILTERS = {
     "none so slow": RunFilter(min_elapsed=1e9),
     "slow, failed, of a user": RunFilter(min_elapsed=2.0, statuses=("failed",), user="user-3"),
     "slow, succeeded, after": RunFilter(min_elapsed=2.0, statuses=("succeeded",), after=BEGIN + 1_500_000.5),
+    "tokens": RunFilter(min_tokens=190_000),
+    "cost": RunFilter(min_cost=0.9),
+    "error": RunFilter(error="Provider answered 429"),
+    "error that no run has": RunFilter(error="nowhere"),
+    "failed at a node": RunFilter(failed_at="Ask"),
+    "repeats": RunFilter(retry="repeats"),
+    "repeated": RunFilter(retry="repeated"),
+    "versions": RunFilter(workflow_ids=("0", "1")),
+    "repeated, of an app": RunFilter(retry="repeated", app_id="0"),
     "slow, of a user, of a version": RunFilter(min_elapsed=2.0, user="user-3", workflow_id="0"),
 }
 """Filters of all kinds; ``0`` stands for the first app, and its first version."""
 _RUN = """
 INSERT INTO runs (run_id, task_id, app, workflow, version, end_user, status, epoch, log_end, total_tokens, total_steps,
-  exceptions_count, created_at, finished_at, elapsed, outputs, inputs)
-VALUES (?, ?, ?, ?, 1, ?, ?, 1, 7, 0, 2, 0, ?, ?, ?, ?, ?)
+  exceptions_count, created_at, finished_at, elapsed, outputs, inputs, price, error, failed_node, retry_of)
+VALUES (?, ?, ?, ?, 1, ?, ?, 1, 7, ?, 2, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+_ERRORS = ["The provider answered 429: too many requests", "it broke", "stopped"]
 _STATUSES: list[RunStatus] = [*["succeeded"] * 94, *["failed"] * 4, "stopped", "partial-succeeded"]  # type: ignore[list-item]
 
 
@@ -74,7 +86,8 @@ def write_runs(path: Path, count: int, seconds_between: float = 2.0) -> tuple[li
             ]
             for app in app_keys
         ]
-        rows = (_row(number, drawn, app_keys, version_keys, users, seconds_between) for number in range(count))
+        last: list[bytes] = []
+        rows = (_row(number, drawn, app_keys, version_keys, users, seconds_between, last) for number in range(count))
         connection.executemany(_RUN, rows)
         connection.execute(
             "INSERT INTO run_totals (app, status, runs) SELECT app, status, count(*) FROM runs GROUP BY app, status"
@@ -88,6 +101,11 @@ def write_runs(path: Path, count: int, seconds_between: float = 2.0) -> tuple[li
             f"CAST(min(created_at) / {HOUR} AS INTEGER), CAST(max(created_at) / {HOUR} AS INTEGER) "
             "FROM runs GROUP BY 1, 2"
         )
+        connection.execute(
+            "INSERT INTO run_costs (app, hour, currency, cost) SELECT app, "
+            f"CAST(created_at / {HOUR} AS INTEGER), 'USD', sum(CAST(price AS REAL)) FROM runs "
+            "WHERE price IS NOT NULL GROUP BY 1, 2"
+        )
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return apps, versions[0]
@@ -100,40 +118,63 @@ def _row(
     versions: list[list[int]],
     users: list[list[int | None]],
     seconds_between: float,
+    last: list[bytes],
 ) -> tuple[object, ...]:
     app = drawn.randrange(APPS)
     at = BEGIN + number * seconds_between
     elapsed = drawn.lognormvariate(0.0, 2.0)
     run_id = at.hex().encode().rjust(16, b"0")[-8:] + drawn.randbytes(8)
-    return (
+    status = STATUS_NUMBERS[drawn.choice(_STATUSES)]
+    row = (
         run_id,
         run_id[::-1],
         apps[app],
         drawn.choice(versions[app]),
         drawn.choice(users[app]),
-        STATUS_NUMBERS[drawn.choice(_STATUSES)],
+        status,
+        drawn.randrange(200_000),
         at,
         at + elapsed,
         elapsed,
         b'{"answer": "' + b"a" * 200 + b'"}',
         '{"q": "' + "x" * 300 + '"}',
+        f"{drawn.random():.4f} USD" if number % 10 == 3 else None,
+        None if status == STATUS_NUMBERS["succeeded"] else drawn.choice(_ERRORS),
+        '["llm","Ask"]' if status == STATUS_NUMBERS["failed"] and number % 3 == 0 else None,
+        last[0] if last and number % 1000 == 7 else None,
     )
+    last[:] = [run_id]
+    return row
 
 
-async def milliseconds(pages: RunPages, app_id: str, workflow_id: str) -> dict[str, float]:
-    """What page 1 with its counts takes with each of ``FILTERS``: processor time, the median of some tries."""
-    medians = {}
+async def milliseconds(pages: RunPages, app_id: str, versions: Sequence[str], end: float) -> dict[str, float]:
+    """What page 1 with its counts takes with each of ``FILTERS``, and charts of some spans of time up to an end:
+    processor time, the median of some tries."""
+
+    async def listed(query: RunFilter) -> None:
+        await pages.page(query, limit=50)
+        await pages.counts(query)
+
+    asked: dict[str, Callable[[], Awaitable[object]]] = {}
     for name, wanted in FILTERS.items():
+        ids = wanted.workflow_ids and tuple(versions[int(number)] for number in wanted.workflow_ids)
         query = replace(
             wanted,
             app_id=wanted.app_id and app_id,
-            workflow_id=wanted.workflow_id and workflow_id,
+            workflow_id=wanted.workflow_id and versions[0],
+            workflow_ids=ids,
         )
+        asked[f"page 1, filter: {name}"] = partial(listed, query)
+    for days, hours in ((1, 1), (7, 6), (30, 24), (90, 72)):
+        first, step = (end - days * 86_400) // HOUR * HOUR, hours * HOUR
+        spans = partial(pages.strata, None, first=first, step=step, buckets=days * 24 // hours + 1)
+        asked[f"charts of {days} days"] = spans
+    medians = {}
+    for name, ask in asked.items():
         took = []
         for _ in range(7):
             began = time.process_time()
-            await pages.page(query, limit=50)
-            await pages.counts(query)
+            await ask()
             took.append((time.process_time() - began) * 1000)
         medians[name] = statistics.median(took)
     return medians

@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from jikko.ports.stores.run_pages import RunCursor, RunFilter
+from jikko.store import run_lists
 from jikko.store.sqlite import Database
-from jikko.store.sqlite.console.figures import histogram_of
+from jikko.store.sqlite.console.figures import counts_of, histogram_of, strata_of
 from jikko.store.sqlite.console.run_pages import SqliteRunPages, _newer
+from jikko.store.sqlite.runs.run_rows import RunRows
+from jikko.store.sqlite.runs.totals import HOUR
 from tests.store.console.many_runs import BEGIN, write_runs
 
 RUNS, SECONDS = 20_000, 2.0
@@ -81,6 +84,42 @@ def test_counting_newer_runs_looks_at_these_alone(versions: tuple[Path, str]) ->
     of_version, fewer = steps(path, partial(_newer, RunFilter(workflow_id=version, after=BEGIN), than))
     assert (newer, fewer <= newer) == (30, True)
     assert max(cost, of_version) < 5_000
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        RunFilter(min_tokens=1),
+        RunFilter(min_cost=1e9),
+        RunFilter(error="nowhere"),
+        RunFilter(failed_at="nowhere"),
+        RunFilter(retry="repeats"),
+        RunFilter(retry="repeated"),
+        RunFilter(min_tokens=10**9, retry="repeated"),
+    ],
+    ids=str,
+)
+def test_a_page_looks_at_so_many_rows(
+    versions: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, wanted: RunFilter
+) -> None:
+    path, _ = versions
+    monkeypatch.setattr(run_lists, "LOOKED_AT", 500)
+    monkeypatch.setattr(run_lists, "MAX_LOOKED_UP", 500)
+    cost, _ = page(path, wanted)
+    counting, counts = steps(path, partial(counts_of, wanted))
+    assert max(cost, counting) < 500 * 120
+    assert counts.capped or sum(counts.by_status.values()) <= 500
+
+
+@pytest.mark.parametrize("hours", [1, 6])
+def test_charts_look_at_so_many_rows(versions: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
+    path, _ = versions
+    monkeypatch.setattr(run_lists, "MAX_SAMPLED", 500)
+    first = BEGIN // HOUR * HOUR
+    cost, strata = steps(path, partial(strata_of, RunRows(), None, first, hours * HOUR, 12))
+    assert sum(sum(each.by_status.values()) for each in strata) == RUNS
+    assert 0 < sum(len(each.newest) for each in strata) <= 500
+    assert cost < 500 * 200
 
 
 def test_a_histogram_looks_at_so_many_runs(versions: tuple[Path, str]) -> None:

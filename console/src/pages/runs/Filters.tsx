@@ -6,7 +6,7 @@ import { Icon } from '../../parts/Icon.tsx'
 import { Boundary, PartMissing } from '../../parts/Panel.tsx'
 import { visible } from '../../words/visible.ts'
 import { count, duration, t, type Word, when } from '../../words/words.ts'
-import { SPANS, STATUSES, spanOf } from './filter.ts'
+import { RARE, SPANS, STATUSES, spanOf } from './filter.ts'
 
 const MoreFilters = lazy(() =>
   import('./MoreFilters.tsx').catch((): never => {
@@ -126,15 +126,21 @@ export function Filters({
 /** What only links narrow the list by: told, and taken back. */
 function Others() {
   const [read, change] = useAddress()
-  const words: Readonly<Record<string, string>> = {
-    user: t('runs.only_user', { name: visible(read('user')) }),
-    version: t('runs.only_version', { name: read('version').slice(-4) }),
-    conversation: t('runs.only_conversation'),
-    took: t('runs.only_took', { time: duration(Number(read('took'))) }),
+  const words: Readonly<Record<string, () => string>> = {
+    user: () => t('runs.only_user', { name: visible(read('user')) }),
+    version: () => t('runs.only_version', { name: read('version').slice(-4) }),
+    conversation: () => t('runs.only_conversation'),
+    error: () => t('runs.only_error', { text: visible(read('error')) }),
+    failed_at: () => t('runs.only_failed_at', { name: visible(read('failed_at')) }),
+    retry: () => t(read('retry') === 'repeated' ? 'filters.retry.repeated' : 'filters.retry.repeats'),
+    model: () => t('runs.only_model', { name: visible(read('model')) }),
+    took: () => t('runs.only_took', { time: duration(Number(read('took'))) }),
+    tokens: () => t('runs.only_tokens', { n: count(Number(read('tokens'))) }),
+    cost: () => t('runs.only_cost', { n: read('cost') }),
   }
-  return Object.entries(words)
-    .filter(([name]) => read(name) !== '')
-    .map(([name, word]) => (
+  return RARE.filter(name => read(name) !== '').map(name => {
+    const word = words[name]?.() ?? ''
+    return (
       <button
         key={name}
         type="button"
@@ -145,5 +151,6 @@ function Others() {
         <bdi className="cut">{word}</bdi>
         <Icon name="close" small />
       </button>
-    ))
+    )
+  })
 }

@@ -1,4 +1,4 @@
-import { type FormEvent, type ReactNode, useId, useState } from 'react'
+import { type FormEvent, useId, useState } from 'react'
 import { Link } from 'wouter'
 import { base } from '../../api/client.ts'
 import { useVersions } from '../../api/queries.ts'
@@ -8,76 +8,87 @@ import { Copy } from '../../parts/copy.tsx'
 import { Dialog } from '../../parts/Dialog.tsx'
 import { Icon } from '../../parts/Icon.tsx'
 import { visible } from '../../words/visible.ts'
-import { duration, t } from '../../words/words.ts'
+import { count, duration, t } from '../../words/words.ts'
 import { useViews } from './views.ts'
 
-/** Seconds that a run took at least, to choose from. */
+/** Seconds, tokens and money that a run took at least, to choose from. */
 const LONG = [1, 10, 60, 600, 3600]
+const MANY = [1_000, 10_000, 100_000, 1_000_000]
+const DEAR = ['0.01', '0.1', '1', '10']
 
 /** What the list is seldom narrowed by, and the filters that were kept. */
 export default function MoreFilters({ close }: { close: () => void }) {
-  const [read, change] = useAddress()
-  const [user, setUser] = useTyped('user')
+  const [read] = useAddress()
+  const app = read('app')
   return (
     <Dialog label={t('filters')} close={close} heading={null}>
       <div className="in stack dialogbody">
-        {read('app') ? <Version app={read('app')} /> : <p className="dim">{t('filters.version.app')}</p>}
-        <Labelled label={t('filters.took')}>
-          {id => (
-            <select
-              id={id}
-              value={read('took')}
-              onChange={event => change({ took: event.target.value || undefined }, true)}
-            >
-              <option value="">{t('filters.any')}</option>
-              {LONG.map(seconds => (
-                <option key={seconds} value={seconds}>
-                  {duration(seconds)}
-                </option>
-              ))}
-            </select>
-          )}
-        </Labelled>
-        <Labelled label={t('runs.user')}>
-          {id => <input id={id} type="text" value={user} onChange={event => setUser(event.target.value)} />}
-        </Labelled>
+        {!app && <p className="dim">{t('filters.version.app')}</p>}
+        <div className="pairs">
+          <Typed name="error" label={t('filters.error')} />
+          <Typed name="failed_at" label={t('filters.failed_at')} />
+          <Typed name="model" label={t('filters.model')} />
+          <Typed name="user" label={t('runs.user')} />
+          <Chosen
+            name="retry"
+            label={t('filters.retry')}
+            options={[
+              ['repeats', t('filters.retry.repeats')],
+              ['repeated', t('filters.retry.repeated')],
+            ]}
+          />
+          <Chosen name="took" label={t('filters.took')} options={LONG.map(n => [`${n}`, duration(n)])} />
+          <Chosen name="tokens" label={t('filters.tokens')} options={MANY.map(n => [`${n}`, count(n)])} />
+          {app && <Version app={app} />}
+          <Chosen name="cost" label={t('filters.cost')} options={DEAR.map(n => [n, n])} />
+        </div>
         <KeptViews close={close} />
       </div>
     </Dialog>
   )
 }
 
-function Labelled({ label, children }: { label: string; children: (id: string) => ReactNode }) {
+function Typed({ name, label }: { name: string; label: string }) {
+  const [text, setText] = useTyped(name)
   const id = useId()
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>
-      {children(id)}
+      <input id={id} type="text" value={text} onChange={event => setText(event.target.value)} />
+    </div>
+  )
+}
+
+function Chosen({
+  name,
+  label,
+  options,
+}: {
+  name: string
+  label: string
+  options: readonly (readonly [string, string])[]
+}) {
+  const [read, change] = useAddress()
+  const id = useId()
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      <select id={id} value={read(name)} onChange={event => change({ [name]: event.target.value || undefined }, true)}>
+        <option value="">{t('filters.any')}</option>
+        {options.map(([value, text]) => (
+          <option key={value} value={value}>
+            {text}
+          </option>
+        ))}
+      </select>
     </div>
   )
 }
 
 function Version({ app }: { app: string }) {
-  const [read, change] = useAddress()
   const versions = useVersions(app)
-  return (
-    <Labelled label={t('act.version')}>
-      {id => (
-        <select
-          id={id}
-          value={read('version')}
-          onChange={event => change({ version: event.target.value || undefined }, true)}
-        >
-          <option value="">{t('filters.any')}</option>
-          {(versions.data ?? []).map(one => (
-            <option key={one.workflow_id} value={one.workflow_id}>
-              {t('version', { n: one.number })}
-            </option>
-          ))}
-        </select>
-      )}
-    </Labelled>
-  )
+  const options = (versions.data ?? []).map(one => [one.workflow_id, t('version', { n: one.number })] as const)
+  return <Chosen name="version" label={t('act.version')} options={options} />
 }
 
 function KeptViews({ close }: { close: () => void }) {

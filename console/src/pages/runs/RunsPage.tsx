@@ -1,4 +1,5 @@
 import { type KeyboardEvent, useEffect, useRef, useState } from 'react'
+import { Link } from 'wouter'
 import { useApps } from '../../api/queries.ts'
 import { useAddress } from '../../app/address.ts'
 import { announce } from '../../app/announce.tsx'
@@ -11,7 +12,7 @@ import { Empty, Failure, Skeleton } from '../../parts/Panel.tsx'
 import { visible } from '../../words/visible.ts'
 import { clock, count, t, tn, when } from '../../words/words.ts'
 import { Filters, shownCount } from './Filters.tsx'
-import { type Filter, useFilter } from './filter.ts'
+import { EVERYTHING, type Filter, useFilter } from './filter.ts'
 import { Histogram } from './Histogram.tsx'
 import { RunRow } from './RunRow.tsx'
 import { type Chosen, Selection } from './Selection.tsx'
@@ -69,6 +70,10 @@ export function RunsPage() {
         <h1>{t('page.runs')}</h1>
         <AppName />
         <span className="more" />
+        <Link className="btn" href={`/charts${read('app') ? `?app=${read('app')}` : ''}`}>
+          <Icon name="chart" />
+          {t('page.charts')}
+        </Link>
         <span>
           {live.connected ? (
             <span className="st st-running only-large">
@@ -116,24 +121,7 @@ export function RunsPage() {
           <Empty>
             {t(isNarrow(filter) ? (isChosen(filter) ? 'runs.none_here' : 'runs.none_span') : 'runs.none')}{' '}
             {isNarrow(filter) ? (
-              <button
-                type="button"
-                className="btn small"
-                onClick={() =>
-                  change({
-                    status: undefined,
-                    q: undefined,
-                    app: undefined,
-                    from: undefined,
-                    until: undefined,
-                    t: 'all',
-                    user: undefined,
-                    version: undefined,
-                    conversation: undefined,
-                    took: undefined,
-                  })
-                }
-              >
+              <button type="button" className="btn small" onClick={() => change(EVERYTHING)}>
                 {t(isChosen(filter) ? 'runs.all' : 'runs.any_time')}
               </button>
             ) : null}

@@ -9,7 +9,13 @@ export type Filter = {
   user?: string
   version?: string
   conversation?: string
+  error?: string
+  failed_at?: string
+  retry?: string
+  model?: string
   min_elapsed?: number
+  min_tokens?: number
+  min_cost?: number
   after?: number
   before?: number
 }
@@ -38,7 +44,22 @@ const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 export const spanOf = (read: (name: string) => string): string =>
   read('t') || (read('status') === 'paused' || ID.test(read('q').trim()) ? 'all' : '24h')
 
-const NAMES = ['app', 'status', 'q', 'user', 'version', 'conversation', 'took', 't', 'from', 'until']
+/** What the list is seldom narrowed by, by the names in the address. */
+export const RARE = [
+  'user',
+  'version',
+  'conversation',
+  'error',
+  'failed_at',
+  'retry',
+  'model',
+  'took',
+  'tokens',
+  'cost',
+]
+const NAMES = [...RARE, 'app', 'status', 'q', 't', 'from', 'until']
+/** A change of the address to all runs of all times. */
+export const EVERYTHING = { ...Object.fromEntries(NAMES.map(name => [name, undefined])), t: 'all' }
 
 /** The filter of an address.
  *
@@ -56,7 +77,13 @@ export function filterOf(read: (name: string) => string, now: number): Filter {
     user: read('user'),
     version: read('version'),
     conversation: read('conversation'),
+    error: read('error'),
+    failed_at: read('failed_at'),
+    retry: read('retry'),
+    model: read('model'),
     min_elapsed: Number(read('took')) || undefined,
+    min_tokens: Number(read('tokens')) || undefined,
+    min_cost: Number(read('cost')) || undefined,
     after,
     before: read('until') ? Number(read('until')) : undefined,
   }

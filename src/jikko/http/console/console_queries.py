@@ -4,10 +4,12 @@ import base64
 import binascii
 import struct
 from collections.abc import Iterable
-from typing import Annotated, Final, TypeAlias, cast, get_args
+from typing import Annotated, Final, Literal, TypeAlias, cast, get_args
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
+from jikko.console.version_models import VersionModels
 from jikko.errors import NotFound
 from jikko.events import RunStatus
 from jikko.http.console.visitor_gate import ConsoleRequest
@@ -72,12 +74,31 @@ class RunsFilter(Struct):
     after: Annotated[_Since, Meta(description="Created then or later: seconds since the Unix epoch.")] | None = None
     before: Annotated[_Since, Meta(description="Created then or earlier.")] | None = None
     min_elapsed: Annotated[_Since, Meta(description="Seconds that it took at least.")] | None = None
+    min_tokens: Annotated[int, Meta(ge=0, description="Tokens that it took at least.")] | None = None
+    min_cost: Annotated[_Since, Meta(description="What it cost at least, in whatever currency.")] | None = None
+    error: Annotated[str, Meta(description="A part of the error; the case of Latin letters does not matter.")] = ""
+    failed_at: Annotated[str, Meta(description="Id or title of the node that it failed at, exactly.")] = ""
+    retry: (
+        Annotated[
+            Literal["repeats", "repeated"],
+            Meta(description="`repeats`: runs that repeat another; `repeated`: those that another repeats."),
+        ]
+        | None
+    ) = None
+    model: Annotated[
+        str, Meta(description="Runs of versions whose file calls this model, by its name, whatever nodes came to run.")
+    ] = ""
     version: Annotated[str, Meta(description="The id of a version (workflow_id).")] = ""
     conversation: Annotated[str, Meta(description="The id of a conversation.")] = ""
 
+    async def wanted_of(self, models: VersionModels) -> RunFilter:
+        """As the store takes it."""
+        wanted = self.wanted
+        return replace(wanted, workflow_ids=await models.versions(self.model, wanted.app_id)) if self.model else wanted
+
     @property
     def wanted(self) -> RunFilter:
-        """As the store takes it."""
+        """As the store takes it, but for ``model``."""
         return RunFilter(
             app_id=self.app.lower() or None,
             statuses=self.status or (),
@@ -86,6 +107,11 @@ class RunsFilter(Struct):
             after=self.after,
             before=self.before,
             min_elapsed=self.min_elapsed,
+            min_tokens=self.min_tokens,
+            min_cost=self.min_cost,
+            error=self.error or None,
+            failed_at=self.failed_at or None,
+            retry=self.retry,
             workflow_id=self.version or None,
             conversation_id=self.conversation or None,
         )

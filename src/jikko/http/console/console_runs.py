@@ -109,7 +109,8 @@ class RetryStart(Struct):
 async def list_runs(call: ConsoleRequest, asked: RunsPage) -> RunList:
     """Runs of all apps, newest first, and how many there are in each status."""
     behind = None if asked.cursor is None else asked.cursor.place
-    listed = await call.console.runs.page(asked.wanted, behind=behind, limit=asked.limit)
+    listing = call.console.runs
+    listed = await listing.page(await asked.wanted_of(listing.models), behind=behind, limit=asked.limit)
     now = call.request.api.clock()
     runs = [run_body(run, now) for run in listed.runs]
     counts, archived = listed.counts, await call.console.run_store.archived_until()
@@ -123,7 +124,7 @@ async def histogram(call: ConsoleRequest, asked: Buckets) -> Histogram:
     Bars are whole hours where the time is long enough for it.
     """
     pages = call.console.runs.pages
-    wanted, buckets = asked.wanted, asked.buckets
+    wanted, buckets = await asked.wanted_of(call.console.runs.models), asked.buckets
     now = call.request.api.clock()
     last = now if wanted.before is None else min(wanted.before, now)
     first = asked.after

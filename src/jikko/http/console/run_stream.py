@@ -46,7 +46,7 @@ async def follow_runs(call: ConsoleRequest, asked: ListedRuns) -> SendableRespon
     Server-sent events, ``tick`` four times a second at most, while runs move. No resumption: a client that comes
     again reads the first page again.
     """
-    wanted, newest = asked.wanted, asked.newest
+    wanted, newest = await asked.wanted_of(call.console.runs.models), asked.newest
     pages = call.console.runs.pages
     known = await pages.place(newest) if is_uuid(newest) else None
     return EventStream(_ticks(call, wanted, known or await pages.newest()))

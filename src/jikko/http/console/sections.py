@@ -106,11 +106,12 @@ def _runs() -> Iterable[ModuleType]:
         console_runs,
         log,
         run_changes,
+        run_charts,
         run_coverage,
         run_stream,
     )
 
-    return console_runs, run_stream, log, run_changes, run_coverage, console_forms, console_chat
+    return run_charts, console_runs, run_stream, log, run_changes, run_coverage, console_forms, console_chat
 
 
 def _knowledge() -> Iterable[ModuleType]:

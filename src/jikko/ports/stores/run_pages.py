@@ -1,9 +1,10 @@
 """Lists of runs of all apps, and figures of them, for the console."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from jikko.events import RunStatus
 from jikko.record import RunRecord
@@ -26,16 +27,34 @@ class RunFilter(Struct, frozen=True, kw_only=True):
     """Created then or earlier."""
     min_elapsed: float | None = None
     """Seconds that it took at least. A run that goes on has taken none yet."""
+    min_tokens: int | None = None
+    min_cost: float | None = None
+    """In any currency."""
+    error: str | None = None
+    """A part of the error; the case of Latin letters does not matter."""
+    failed_at: str | None = None
+    """Id or title of the node that the run failed at, exactly."""
+    retry: Literal["repeats", "repeated"] | None = None
+    """Repeats another run, or was repeated by one."""
     workflow_id: str | None = None
     """The version."""
+    workflow_ids: tuple[str, ...] | None = None
+    """One of these versions, by ids in lower case."""
     conversation_id: str | None = None
     """Answers a message of it."""
 
     @property
     def is_of_times(self) -> bool:
         """Whether it asks for nothing but an app, statuses and times."""
-        others = (self.user, self.keyword, self.min_elapsed, self.workflow_id, self.conversation_id)
-        return all(other is None for other in others)
+        return replace(self, app_id=None, statuses=(), after=None, before=None) == RunFilter()
+
+    @property
+    def versions(self) -> frozenset[str] | None:
+        """The ids of the versions that pass, in lower case; ``None``: all do."""
+        if self.workflow_id is None:
+            return None if self.workflow_ids is None else frozenset(self.workflow_ids)
+        only = frozenset((self.workflow_id.lower(),))
+        return only if self.workflow_ids is None else only & frozenset(self.workflow_ids)
 
 
 class RunCursor(Struct, frozen=True):
@@ -78,6 +97,31 @@ class AppDay(Struct, frozen=True):
     by_status: Mapping[RunStatus, int]
     elapsed: Sequence[float]
     """Seconds that those of the newest took that have ended, in no order."""
+
+
+class SampledRun(Struct, frozen=True):
+    """A run that has ended, for a figure of many."""
+
+    workflow_id: str
+    user: str
+    status: RunStatus
+    elapsed: float
+    tokens: int
+    price: str | None
+    """An amount and a currency, with a space between them; ``None``: nothing."""
+
+
+class Stratum(Struct, frozen=True):
+    """The runs of an app that were created within a span of time and have ended."""
+
+    app_id: str
+    at: float
+    """Where the span begins."""
+    by_status: Mapping[RunStatus, int]
+    costs: Mapping[str, float]
+    """By currency. What was spent stays spent when a run is removed."""
+    newest: Sequence[SampledRun]
+    """The newest of them: all, if they are few."""
 
 
 class RunPages(Protocol):
@@ -127,6 +171,16 @@ class RunPages(Protocol):
 
     async def app_days(self, app_ids: Sequence[str], *, since: float, last: int) -> dict[str, AppDay]:
         """Of some apps: their newest runs, and how many they had since a moment, which counts to the hour."""
+
+    async def strata(self, app_id: str | None, *, first: float, step: float, buckets: int) -> list[Stratum]:
+        """How many runs there were and what they cost, by app and span of time, and a sample of them: counted by the
+        tables of totals, or as ``histogram`` is; of all spans together ``MAX_SAMPLED`` runs are looked at.
+
+        Args:
+            app_id: Of this app; ``None``: of all.
+            first: Where the first span begins: a whole hour, in seconds since the Unix epoch.
+            step: Seconds: whole hours.
+        """
 
     async def earliest(self) -> float | None:
         """When the oldest run was created."""

@@ -1,6 +1,7 @@
 """By which index a list of runs is gone through."""
 
 import uuid
+from collections.abc import Iterator
 from typing import Final
 
 from msgspec import Struct
@@ -10,8 +11,15 @@ from jikko.repositories.shared_sql import storable
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.run_rows import ALL_RUNS
 from jikko.store.postgres.sql import id_column, text
-from jikko.store.run_columns import STATUS_NUMBERS
-from jikko.store.run_lists import ALL, LONG_SECONDS, MAX_LONG_RUNS, SqlCondition, created
+from jikko.store.run_lists import (
+    ALL,
+    LONG_SECONDS,
+    MAX_LONG_RUNS,
+    SqlCondition,
+    created,
+    status_numbers,
+    told_by_rows,
+)
 
 # From app to app through the index: as many steps as there are apps, however many runs they have.
 _APPS: Final = " UNION ".join(
@@ -25,6 +33,12 @@ _APPS: Final = " UNION ".join(
 _LONG_RUNS: Final = f"""
 SELECT run_id FROM runs WHERE elapsed >= $1 AND elapsed >= 1.0 ORDER BY elapsed DESC LIMIT {MAX_LONG_RUNS + 1}
 """
+_RETRIES, _REPEATED = (
+    f"SELECT {column} FROM {ALL_RUNS} WHERE retry_of IS NOT NULL ORDER BY retry_of LIMIT {MAX_LONG_RUNS + 1}"
+    for column in ("run_id", "DISTINCT retry_of")
+)
+_MAX_VERSIONS: Final = 16
+"""Versions each of which is gone through by itself."""
 _OF_CONVERSATION: Final = """
 SELECT m.run_id FROM messages m JOIN conversations c ON c.key = m.conversation
 WHERE c.conversation_id = $1 AND m.run_id IS NOT NULL
@@ -65,22 +79,22 @@ async def plan_of(
         with_statuses: Whether the statuses of the filter count.
         with_keyword: Whether its keyword does.
     """
-    statuses = [STATUS_NUMBERS[status] for status in wanted.statuses] if with_statuses else []
-    within, rest = created(wanted.after, wanted.before), ALL
+    statuses = list(status_numbers(wanted, with_statuses=with_statuses))
+    within = created(wanted.after, wanted.before)
+    error, cost = 'lower(error COLLATE "C")', "split_part(price, ' ', 1)::float8"
+    rest = told_by_rows(wanted, place="strpos", error=error, cost=cost, retries=ALL_RUNS)
     drivers = await _drivers(database, wanted, statuses)
     covered = " ".join(driver.within.text for driver in drivers)
     if wanted.app_id is not None and "app_id" not in covered:
         rest &= SqlCondition("app_id = ?", (id_column(wanted.app_id),))
-    if wanted.workflow_id is not None and "workflow_id" not in covered:
-        rest &= SqlCondition("workflow_id = ?", (id_column(wanted.workflow_id.lower()),))
+    if wanted.versions is not None and "workflow_id" not in covered:
+        rest &= SqlCondition("workflow_id = ANY(?::bytea[])", ([id_column(each) for each in wanted.versions],))
     if wanted.user is not None and "session" not in covered:
         rest &= SqlCondition("session = ?", (text(wanted.user),))
     if wanted.end_user_id is not None:
         rest &= SqlCondition("end_user_id = ?", (id_column(wanted.end_user_id),))
     if statuses and "status =" not in covered:
         rest &= SqlCondition("status = ANY(?::int2[])", (statuses,))
-    if wanted.min_elapsed is not None:
-        rest &= SqlCondition("elapsed >= ? AND status > 1", (wanted.min_elapsed,))
     if with_keyword and wanted.keyword:
         rest &= _has_keyword(wanted.keyword)
     return DriverPlan(tuple(drivers), within, rest) if drivers else None
@@ -93,17 +107,17 @@ async def _drivers(database: Postgres, wanted: RunFilter, statuses: list[int]) -
     apps = None if wanted.app_id is None else [id_column(wanted.app_id)]
     if wanted.user is not None:
         if apps is None:
-            apps = [row[0] for row in await database.fetch(_APPS)]
+            apps = await apps_of(database)
         of_user = "app_id = ? AND session = ?"
         return [Driver(SqlCondition(of_user, (app, text(wanted.user)))) for app in apps]
     if statuses and max(statuses) < 2:
         return [Driver(SqlCondition("status = ANY(?::int2[])", (statuses,)), "open_runs")]
-    if (wanted.min_elapsed or 0.0) >= LONG_SECONDS:
-        ids = [row[0] for row in await database.fetch(_LONG_RUNS, wanted.min_elapsed)]
+    for sql, values in _of_few(wanted):
+        ids = [row[0] for row in await database.fetch(sql, *values)]
         if len(ids) <= MAX_LONG_RUNS:
             return _these(ids)
-    if wanted.workflow_id is not None:
-        return [Driver(SqlCondition("workflow_id = ?", (id_column(wanted.workflow_id.lower()),)))]
+    if wanted.versions is not None and len(wanted.versions) <= _MAX_VERSIONS:
+        return [Driver(SqlCondition("workflow_id = ?", (id_column(each),))) for each in wanted.versions]
     if statuses and min(statuses) > 2:
         # In the words of the index. With an app a driver for each status, since that index has the status first.
         if apps is None:
@@ -112,6 +126,19 @@ async def _drivers(database: Postgres, wanted: RunFilter, statuses: list[int]) -
         return [Driver(SqlCondition(of_app, (apps[0], status)), "runs") for status in statuses]
     table = "runs" if statuses and min(statuses) == 2 else ALL_RUNS
     return [Driver(ALL if apps is None else SqlCondition("app_id = ?", (apps[0],)), table)]
+
+
+async def apps_of(database: Postgres) -> list[bytes]:
+    """The apps that have runs, as they are stored."""
+    return [row[0] for row in await database.fetch(_APPS)]
+
+
+def _of_few(wanted: RunFilter) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """Statements for the ids of runs that are looked up one by one if they are few."""
+    if wanted.retry is not None:
+        yield _RETRIES if wanted.retry == "repeats" else _REPEATED, ()
+    if wanted.min_elapsed is not None and wanted.min_elapsed >= LONG_SECONDS:
+        yield _LONG_RUNS, (wanted.min_elapsed,)
 
 
 def _these(run_ids: list[bytes]) -> list[Driver]:

@@ -5,22 +5,29 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from jikko.events import RunStatus
-from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunFilter
+from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunFilter, SampledRun, Stratum
 from jikko.record import RunRecord
 from jikko.repositories.shared_sql import id_text
 from jikko.store import run_lists
-from jikko.store.postgres.console.drivers import plan_of
+from jikko.store.postgres.console.drivers import apps_of, plan_of
 from jikko.store.postgres.database import Postgres, Row
 from jikko.store.postgres.runs.hour_counts import HOUR, HourCounts
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of
 from jikko.store.postgres.sql import id_column
-from jikko.store.run_lists import NEWEST_FIRST, bars, by_status, created, numbered
+from jikko.store.run_columns import STATUSES
+from jikko.store.run_lists import NEWEST_FIRST, bars, by_status, created, numbered, sampled
 
 _MAX_BARRED: Final = 20_000
 """Runs of bars that are no whole hours, or for whose runs an index is gone through."""
 _OPEN: Final = "SELECT status, count(*) FROM open_runs GROUP BY status"
 _OF_EACH: Final = f"unnest($1::bytea[]) AS a (app), LATERAL (SELECT * FROM {ALL_RUNS} WHERE app_id = a.app"
 _LAST: Final = f"SELECT {COLUMNS} FROM {_OF_EACH} {NEWEST_FIRST} LIMIT $2) AS newest {NEWEST_FIRST}"
+_SAMPLE: Final = """
+SELECT place, workflow_id, session, status, elapsed, total_tokens, price
+FROM unnest($1::bytea[], $2::float8[]) WITH ORDINALITY AS span (app, since, place), LATERAL (
+  SELECT * FROM runs WHERE app_id = span.app AND created_at >= span.since AND created_at < span.since + $3
+  ORDER BY created_at DESC, key DESC LIMIT $4) AS newest
+"""
 _TOOK: Final = f"""
 SELECT app_id, elapsed FROM {_OF_EACH} AND created_at >= $2 AND status > 1 {NEWEST_FIRST} LIMIT $3) AS newest
 """
@@ -89,7 +96,34 @@ class PostgresRunFigures:
         counts: Counter[int] = Counter()
         for count in await self._hours.runs(None, first):
             counts[count.status or 0] += count.runs
-        return by_status(counts), await self._hours.costs(first)
+        costs: dict[str, float] = defaultdict(float)
+        for cost in await self._hours.costs(first):
+            costs[cost.currency] += cost.value
+        return by_status(counts), costs
+
+    async def strata(self, app_id: str | None, *, first: float, step: float, buckets: int) -> list[Stratum]:
+        apps = await apps_of(self._database) if app_id is None else [id_column(app_id)]
+        runs: dict[tuple[bytes, int], Counter[int]] = defaultdict(Counter)
+        costs: dict[tuple[bytes, int], dict[str, float]] = defaultdict(lambda: defaultdict(float))
+        hour, last = int(first // HOUR), int((first + step * buckets) // HOUR)
+        for count in await self._hours.runs(apps, hour) if apps else ():
+            if count.of is not None and count.status is not None and count.status > 1 and count.hour < last:
+                runs[count.of, int((count.hour * HOUR - first) // step)][count.status] += count.runs
+        for cost in await self._hours.costs(hour):
+            if cost.of is not None and cost.of in apps and cost.hour < last:
+                costs[cost.of, int((cost.hour * HOUR - first) // step)][cost.currency] += cost.value
+        spans = sampled(runs, costs)
+        asked = [span for span, each in spans if each]
+        newest: dict[int, list[SampledRun]] = defaultdict(list)
+        if asked:
+            since = [first + step * number for _, number in asked]
+            rows = await self._database.fetch(_SAMPLE, [app for app, _ in asked], since, float(step), spans[0][1])
+            for place, workflow, user, status, *told in rows:
+                newest[place - 1].append(SampledRun(id_text(workflow), user, STATUSES[status], *told))
+        return [
+            Stratum(id_text(app), first + step * number, by_status(runs[app, number]), costs[app, number], newest[at])
+            for at, ((app, number), _) in enumerate(spans)
+        ]
 
     async def app_days(self, app_ids: Sequence[str], *, since: float, last: int) -> dict[str, AppDay]:
         apps = [id_column(app_id) for app_id in app_ids]

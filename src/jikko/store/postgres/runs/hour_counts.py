@@ -7,8 +7,8 @@ not those of a day, or all.
 
 import asyncio
 import time
-from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from jikko.ports.clock import Clock
@@ -33,16 +33,16 @@ SELECT app_id, {_HOUR_OF}, status, count(*), count(*) FROM {ALL_RUNS}
 WHERE created_at >= $1 AND app_id = ANY($2::bytea[]) GROUP BY 1, 2, 3
 """
 _COSTS: Final = f"""
-SELECT split_part(price, ' ', 2), {_HOUR_OF}, NULL, sum(split_part(price, ' ', 1)::float8), count(*) FROM runs
-WHERE created_at >= $1 AND price IS NOT NULL GROUP BY 1, 2
+SELECT app_id, {_HOUR_OF}, NULL, sum(split_part(price, ' ', 1)::float8), count(*), split_part(price, ' ', 2) FROM runs
+WHERE created_at >= $1 AND price IS NOT NULL GROUP BY 1, 2, 6
 """
 
 
 class HourCount(NamedTuple):
     """How many runs an hour brought, or what they cost."""
 
-    of: bytes | str | None
-    """An app as it is stored, ``None`` for all; of costs the currency."""
+    of: bytes | None
+    """An app as it is stored, ``None`` for all."""
     hour: int
     """Since the Unix epoch."""
     status: int | None
@@ -50,6 +50,8 @@ class HourCount(NamedTuple):
     value: float
     """How many runs, or what they cost."""
     runs: int
+    currency: str = ""
+    """Of costs."""
 
 
 class _Kept(NamedTuple):
@@ -85,12 +87,9 @@ class HourCounts:
         """
         return await (self._counted(_OF_ALL, (), first) if apps is None else self._counted(_OF_APPS, apps, first))
 
-    async def costs(self, first: int) -> Mapping[str, float]:
-        """What runs cost that were created in some hour or later, by currency."""
-        costs: dict[str, float] = defaultdict(float)
-        for count in await self._counted(_COSTS, (), first):
-            costs[str(count.of)] += count.value
-        return costs
+    async def costs(self, first: int) -> Sequence[HourCount]:
+        """What runs of each app cost that were created in some hour or later."""
+        return await self._counted(_COSTS, (), first)
 
     async def _counted(self, sql: str, apps: Sequence[bytes], first: int) -> list[HourCount]:
         key = (sql, tuple(apps))

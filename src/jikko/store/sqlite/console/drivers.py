@@ -1,25 +1,45 @@
 """By which index a list of runs is gone through."""
 
 import math
+import re
 import sqlite3
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from msgspec import Struct
 
 from jikko.ports.stores.run_pages import RunFilter
+from jikko.record import COUNTS
 from jikko.repositories.shared_sql import storable, stored_id
-from jikko.store.run_columns import STATUS_NUMBERS
-from jikko.store.run_lists import ALL, LONG_SECONDS, MAX_LONG_RUNS, SqlCondition, created
+from jikko.store.run_columns import TEXTS
+from jikko.store.run_lists import (
+    ALL,
+    LONG_SECONDS,
+    MAX_LONG_RUNS,
+    SqlCondition,
+    created,
+    status_numbers,
+    told_by_rows,
+)
 from jikko.store.sqlite.runs.totals import HOUR
 
+_OF_ROWS: Final = ("app", "workflow", "end_user", "elapsed", "retry_of", "run_id", *COUNTS, *TEXTS)
 _WITH_STATUS: Final = ("runs_listed", "runs_of_user", "runs_going_on", "runs_ended_badly", "runs_unsuccessful")
 APPS: Final = "SELECT DISTINCT app FROM run_totals"
-_NAME: Final = "SELECT key FROM names WHERE text = ?"
+_NAMES: Final = "SELECT key FROM names WHERE text IN ({})"
 _USERS: Final = "SELECT key FROM end_users WHERE app = ? AND session = ? AND end_user_id = coalesce(?, end_user_id)"
 _LONG_RUNS: Final = """
 SELECT key FROM runs INDEXED BY runs_that_took_long WHERE elapsed >= ? AND elapsed >= 1.0 LIMIT ?
 """
-_VERSION: Final = "SELECT app, first, last FROM version_hours WHERE workflow = ? AND (?2 IS NULL OR app = ?2)"
+_RETRIES: Final = "SELECT key FROM runs INDEXED BY runs_retrying WHERE retry_of IS NOT NULL LIMIT ?"
+_REPEATED: Final = """
+SELECT runs.key FROM runs JOIN (
+  SELECT DISTINCT retry_of FROM runs INDEXED BY runs_retrying WHERE retry_of IS NOT NULL LIMIT ?) AS retries
+ON runs.run_id = retries.retry_of
+"""
+_VERSIONS: Final = """
+SELECT app, min(first), max(last) FROM version_hours WHERE workflow IN ({}) AND (?1 IS NULL OR app = ?1) GROUP BY app
+"""
 _OF_CONVERSATION: Final = """
 SELECT runs.key FROM messages JOIN conversations ON conversations.key = conversation JOIN runs USING (run_id)
 WHERE conversation_id = ?
@@ -53,40 +73,51 @@ class IndexPlan(Struct, frozen=True):
     app: int | None = None
     """The one whose runs are wanted."""
 
+    @property
+    def columns(self) -> str:
+        """The status, and the columns that ``rest`` names."""
+        return ", ".join(["status", *(name for name in _OF_ROWS if re.search(rf"\b{name}\b", self.rest.text))])
+
 
 def plan_of(connection: sqlite3.Connection, wanted: RunFilter, *, with_statuses: bool = True) -> IndexPlan | None:
     """The way to the runs that pass a filter; ``None``: there are none.
     ``with_statuses``: whether the statuses of the filter count. Its keyword does not in any case."""
-    statuses = tuple(STATUS_NUMBERS[status] for status in wanted.statuses) if with_statuses else ()
-    within, rest = created(wanted.after, wanted.before), ALL
-    app = _key(connection, wanted.app_id)
-    workflow = _key(connection, None if wanted.workflow_id is None else wanted.workflow_id.lower())
-    if (wanted.app_id is not None and app is None) or (wanted.workflow_id is not None and workflow is None):
+    statuses = status_numbers(wanted, with_statuses=with_statuses)
+    within = created(wanted.after, wanted.before)
+    rest = rows = told_by_rows(
+        wanted, place="instr", error="lower(error)", cost="CAST(price AS REAL)", retries="runs INDEXED BY runs_retrying"
+    )
+    apps = [] if wanted.app_id is None else _keys(connection, (wanted.app_id,))
+    workflows = None if wanted.versions is None else _keys(connection, wanted.versions)
+    if (wanted.app_id is not None and not apps) or workflows == []:
         return None
-    drivers = _drivers(connection, wanted, app, workflow, statuses)
+    app = apps[0] if apps else None
+    drivers = _drivers(connection, wanted, app, workflows, statuses)
     by_app = all(driver.index in ("runs_listed", "runs_unsuccessful", "runs_of_user") for driver in drivers)
     if app is not None and not by_app:
         rest &= SqlCondition("app = ?", (app,))
-    if workflow is not None:
-        rest &= SqlCondition("workflow = ?", (workflow,))
+    if workflows is not None:
+        rest &= SqlCondition(f"workflow IN ({_listed(workflows)})")
     if statuses:
         chosen = SqlCondition(f"status IN ({', '.join(map(str, statuses))})")
         if all(driver.index in _WITH_STATUS for driver in drivers):
             within &= chosen
         else:
             rest &= chosen
-    if wanted.min_elapsed is not None:
-        rest &= SqlCondition("elapsed >= ? AND status > 1", (wanted.min_elapsed,))
     if not drivers:
         return None
     listed = all(driver.index == "runs_listed" for driver in drivers)
-    reads_rows = wanted.min_elapsed is not None or not listed
-    of_all_apps = listed and app is None and workflow is None
+    reads_rows = rows != ALL or not listed
+    of_all_apps = listed and app is None and workflows is None
     return IndexPlan(tuple(drivers), within, rest, reads_rows, of_all_apps, app)
 
 
 def _drivers(
-    connection: sqlite3.Connection, wanted: RunFilter, app: int | None, workflow: int | None, statuses: tuple[int, ...]
+    connection: sqlite3.Connection,
+    wanted: RunFilter,
+    app: int | None,
+    workflows: list[int] | None,
+    statuses: tuple[int, ...],
 ) -> list[IndexRange]:
     if wanted.conversation_id is not None:
         rows = connection.execute(_OF_CONVERSATION, (stored_id(wanted.conversation_id.lower()),))
@@ -102,11 +133,11 @@ def _drivers(
         # In the words of the index, which SQLite takes only if it sees that it covers all rows wanted. So below.
         where = "status < 2 AND status = ?"
         return [IndexRange("runs_going_on", SqlCondition(where, (status,))) for status in statuses]
-    if (wanted.min_elapsed or 0.0) >= LONG_SECONDS:
-        keys = [key for (key,) in connection.execute(_LONG_RUNS, (wanted.min_elapsed, MAX_LONG_RUNS + 1))]
+    for sql, values in _of_few(wanted):
+        keys = [key for (key,) in connection.execute(sql, (*values, MAX_LONG_RUNS + 1))]
         if len(keys) <= MAX_LONG_RUNS:
             return [IndexRange("", SqlCondition(f"key IN ({_listed(keys)})"))] if keys else []
-    if workflow is not None:
+    if workflows is not None:
         after = -math.inf if wanted.after is None else wanted.after
         before = math.inf if wanted.before is None else wanted.before
         return [
@@ -114,7 +145,7 @@ def _drivers(
                 "runs_listed",
                 SqlCondition("app = ?", (key,)) & created(max(first * HOUR, after), min((last + 1) * HOUR, before)),
             )
-            for key, first, last in connection.execute(_VERSION, (workflow, app))
+            for key, first, last in connection.execute(_VERSIONS.format(_listed(workflows)), (app,))
         ]
     if statuses and min(statuses) > 2:
         if app is None:
@@ -137,11 +168,17 @@ def _users(connection: sqlite3.Connection, wanted: RunFilter, app: int | None) -
     return [key for each in apps for (key,) in connection.execute(_USERS, (each, user, end_user_id))]
 
 
-def _key(connection: sqlite3.Connection, text: str | None) -> int | None:
-    if text is None:
-        return None
-    row = connection.execute(_NAME, (storable(text),)).fetchone()
-    return None if row is None else int(row[0])
+def _of_few(wanted: RunFilter) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """Statements for the keys of runs that are looked up one by one if they are few."""
+    if wanted.retry is not None:
+        yield _RETRIES if wanted.retry == "repeats" else _REPEATED, ()
+    if wanted.min_elapsed is not None and wanted.min_elapsed >= LONG_SECONDS:
+        yield _LONG_RUNS, (wanted.min_elapsed,)
+
+
+def _keys(connection: sqlite3.Connection, texts: Collection[str]) -> list[int]:
+    marks = ", ".join("?" * len(texts))
+    return [key for (key,) in connection.execute(_NAMES.format(marks), [storable(text) for text in texts])]
 
 
 def _listed(keys: list[int]) -> str:

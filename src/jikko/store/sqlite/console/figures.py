@@ -2,15 +2,16 @@
 
 import math
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from jikko.events import RunStatus
-from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunFilter
+from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunFilter, SampledRun, Stratum
 from jikko.repositories.shared_sql import storable
 from jikko.store import run_lists
-from jikko.store.run_lists import ALL, NEWEST_FIRST, bars, by_status, created
+from jikko.store.run_columns import STATUSES
+from jikko.store.run_lists import ALL, NEWEST_FIRST, bars, by_status, created, sampled
 from jikko.store.sqlite.console.drivers import APPS, IndexPlan, IndexRange, plan_of
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.totals import HOUR
@@ -35,6 +36,11 @@ _TOOK: Final = """
 SELECT elapsed FROM runs INDEXED BY runs_listed WHERE app = ? AND created_at >= ? AND status > 1
 ORDER BY created_at DESC LIMIT ?
 """
+_COSTS_BY_HOUR: Final = "SELECT hour, currency, cost FROM run_costs WHERE app = ? AND hour >= ? AND hour < ?"
+_SAMPLE: Final = """
+SELECT workflow, end_user, status, elapsed, total_tokens, price FROM runs INDEXED BY runs_listed
+WHERE app = ? AND created_at >= ? AND created_at < ? AND status > 1 ORDER BY created_at DESC LIMIT ?
+"""
 _NEVER: Final = 1e12
 """Seconds since the Unix epoch: a moment that no run was created at."""
 
@@ -49,9 +55,8 @@ def counts_of(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
     plan = plan_of(connection, wanted, with_statuses=False)
     is_covered = plan is None or plan.rest.text == "TRUE"
     most = run_lists.MAX_COUNTED if is_covered else run_lists.MAX_LOOKED_UP
-    columns = "status" if is_covered else "app, workflow, end_user, status, elapsed"
     if plan is not None and not is_covered and not plan.reads_rows:
-        most, columns = _MAX_LOOKED_AT, "workflow, status"
+        most = _MAX_LOOKED_AT
     counts, left = _Counts(), most + 1
     drivers = () if plan is None else plan.drivers
     if plan is not None and plan.of_all_apps and plan.within == ALL:
@@ -61,7 +66,7 @@ def counts_of(wanted: RunFilter, connection: sqlite3.Connection) -> RunCounts:
         assert plan is not None
         within = driver.within & plan.within
         order = NEWEST_FIRST if driver.index else "ORDER BY key DESC"
-        looked_at = f"SELECT {columns} FROM {driver.table} WHERE {within.text} {order} LIMIT {left}"
+        looked_at = f"SELECT {plan.columns} FROM {driver.table} WHERE {within.text} {order} LIMIT {left}"
         sql = f"SELECT status, {plan.rest.text} AS passes, count(*) FROM ({looked_at}) GROUP BY 1, 2"
         for status, passes, runs in connection.execute(sql, (*plan.rest.values, *within.values)):
             counts[status] += runs if passes else 0
@@ -108,12 +113,12 @@ def histogram_of(
             for hour, status, runs in connection.execute(_HOURS, (app, int(first // HOUR), int(last // HOUR))):
                 found[int((hour * HOUR - first) // step)][status] += runs
     elif (plan := plan_of(connection, wanted, with_statuses=False)) is not None:
-        most, columns = _looked_at(plan)
+        most = _looked_at(plan)
         span = created(first, last)
         for driver in plan.drivers:
             within = driver.within & span & plan.within
             looked_at = (
-                f"SELECT created_at, {columns} FROM {driver.table} WHERE {within.text} {NEWEST_FIRST} LIMIT {most}"
+                f"SELECT created_at, {plan.columns} FROM {driver.table} WHERE {within.text} {NEWEST_FIRST} LIMIT {most}"
             )
             values = (first, step, *within.values, *plan.rest.values)
             sql = (
@@ -125,13 +130,11 @@ def histogram_of(
     return bars(found, first, step)
 
 
-def _looked_at(plan: IndexPlan) -> tuple[int, str]:
-    """How many runs of each driver a histogram looks at, and which columns of theirs."""
+def _looked_at(plan: IndexPlan) -> int:
+    """How many runs of each driver a histogram looks at."""
     if plan.rest.text == "TRUE":
-        return 2 * run_lists.MAX_COUNTED, "status"
-    if plan.reads_rows:
-        return max(run_lists.MAX_LOOKED_UP // len(plan.drivers), 1), "app, workflow, end_user, status, elapsed"
-    return max(_MAX_LOOKED_AT // len(plan.drivers), 1), "workflow, status"
+        return 2 * run_lists.MAX_COUNTED
+    return max((run_lists.MAX_LOOKED_UP if plan.reads_rows else _MAX_LOOKED_AT) // len(plan.drivers), 1)
 
 
 def total_of_all(connection: sqlite3.Connection) -> int:
@@ -155,6 +158,31 @@ def since(at: float, connection: sqlite3.Connection) -> tuple[Mapping[RunStatus,
             counts[status] += runs
         costs.update(dict(connection.execute(_COSTS, (app, hour)).fetchall()))
     return by_status(counts), dict(costs)
+
+
+def strata_of(
+    rows: RunRows, app_id: str | None, first: float, step: float, buckets: int, connection: sqlite3.Connection
+) -> list[Stratum]:
+    """See ``RunPages.strata``."""
+    runs: dict[tuple[int, int], _Counts] = defaultdict(Counter)
+    costs: dict[tuple[int, int], dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    hours = int(first // HOUR), int((first + step * buckets) // HOUR)
+    for app in _apps(connection, app_id):
+        for hour, status, number in connection.execute(_HOURS, (app, *hours)):
+            if status > 1:
+                runs[app, int((hour * HOUR - first) // step)][status] += number
+        for hour, currency, cost in connection.execute(_COSTS_BY_HOUR, (app, *hours)):
+            costs[app, int((hour * HOUR - first) // step)][currency] += cost
+    found = []
+    for (app, number), each in sampled(runs, costs):
+        at = first + step * number
+        newest = [
+            SampledRun(rows.named(connection, workflow), rows.user(connection, user), STATUSES[status], *told)
+            for workflow, user, status, *told in connection.execute(_SAMPLE, (app, at, at + step, each))
+        ]
+        counts = by_status(runs[app, number])
+        found.append(Stratum(rows.named(connection, app), at, counts, dict(costs[app, number]), newest))
+    return found
 
 
 def app_days(

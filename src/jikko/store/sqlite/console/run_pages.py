@@ -8,13 +8,21 @@ from itertools import chain
 from typing import Final
 
 from jikko.events import RunStatus
-from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunCursor, RunFilter, RunPage
+from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunCursor, RunFilter, RunPage, Stratum
 from jikko.record import RunRecord
-from jikko.repositories.shared_sql import id_text, storable, stored_id
+from jikko.repositories.shared_sql import id_text, stored_id
 from jikko.store import run_lists
 from jikko.store.run_lists import NEWEST_FIRST, SqlCondition, any_of, behind, named, newer
 from jikko.store.sqlite.console.drivers import IndexPlan, IndexRange, plan_of
-from jikko.store.sqlite.console.figures import app_days, counts_of, histogram_of, open_counts, since, total_of_all
+from jikko.store.sqlite.console.figures import (
+    app_days,
+    counts_of,
+    histogram_of,
+    open_counts,
+    since,
+    strata_of,
+    total_of_all,
+)
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.keywords.match import KeywordMatch
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
@@ -39,7 +47,6 @@ _NAMED_APPS: Final = (
 _CONVERSATIONS: Final = """
 SELECT run_id, conversation_id FROM messages JOIN conversations ON conversations.key = conversation
 """
-_OF_VERSION: Final = "workflow = (SELECT key FROM names WHERE text = ?)"
 
 _Found = tuple[float, int]
 """``created_at`` and ``key`` of a run."""
@@ -88,8 +95,6 @@ class SqliteRunPages:
         if wanted.user is not None or wanted.conversation_id is not None:
             # These are few, and the index by app knows nothing of them.
             where &= any_of(driver.within for driver in plan.drivers)
-        if wanted.workflow_id is not None:
-            where &= SqlCondition(_OF_VERSION, (storable(wanted.workflow_id.lower()),))
         condition, values_by_name = named(where)
         found: list[_Found] = []
         for (app,) in connection.execute(_NAMED_APPS, (wanted.app_id,)).fetchall():
@@ -166,6 +171,9 @@ class SqliteRunPages:
     async def app_days(self, app_ids: Sequence[str], *, since: float, last: int) -> dict[str, AppDay]:
         return await self._database.read(partial(app_days, self._rows, app_ids, since, last))
 
+    async def strata(self, app_id: str | None, *, first: float, step: float, buckets: int) -> list[Stratum]:
+        return await self._database.read(partial(strata_of, self._rows, app_id, first, step, buckets))
+
     async def conversations(self, run_ids: Sequence[str]) -> dict[str, str]:
         marks = ", ".join("?" * len(run_ids))
         rows = await self._database.read(
@@ -203,8 +211,7 @@ def _found(
         return connection.execute(sql, (*within.values, most)).fetchall()
     source = f"FROM {driver.table} WHERE {within.text} {NEWEST_FIRST}"
     most_looked_at = max((run_lists.LOOKED_AT if plan.reads_rows else _LOOKED_AT_IN_INDEX) // len(plan.drivers), most)
-    columns = "app, workflow, end_user, status, elapsed" if plan.reads_rows else "workflow"
-    looked_at = f"SELECT created_at, key, {columns} {source} LIMIT {most_looked_at}"
+    looked_at = f"SELECT created_at, key, {plan.columns} {source} LIMIT {most_looked_at}"
     sql = f"SELECT created_at, key FROM ({looked_at}) WHERE {plan.rest.text} LIMIT ?"
     found = connection.execute(sql, (*within.values, *plan.rest.values, most)).fetchall()
     if len(found) < most:

@@ -141,6 +141,14 @@ class RunRows:
         self._names = names()
         self._end_users = end_users()
 
+    def named(self, connection: sqlite3.Connection, key: int) -> str:
+        """The id of an app or a version, by its number."""
+        return str(self._names.values(connection, key)[0])
+
+    def user(self, connection: sqlite3.Connection, key: int) -> str:
+        """The ``user`` of the requests of an end user, by the number of that."""
+        return str(self._end_users.values(connection, key)[1])
+
     def record(self, connection: sqlite3.Connection, row: Row) -> RunRecord:
         """The record of a row with the columns ``COLUMNS``."""
         names = self._names.values

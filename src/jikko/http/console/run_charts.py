@@ -1,0 +1,115 @@
+"""Figures of many runs, for charts: each leads to its runs by the filters of the list."""
+
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from jikko.console.charts import By, Figures, Group, figures_of, looked_at
+from jikko.errors import InvalidParam
+from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
+from jikko.values import Moment
+
+_HOUR: Final = 3600.0
+_DAY: Final = 86_400.0
+_MAX_SPANS: Final = 400
+_MAX_GROUPS: Final = 100
+
+
+class ChartQuery(Struct):
+    """Of which runs, and by what."""
+
+    by: Annotated[By, Meta(description="Default `time`.")] = "time"
+    app: Annotated[str, Meta(description="The id of an app.")] = ""
+    after: (
+        Annotated[float, Meta(ge=0, description="Created in that hour or later; by default in the last 24 hours.")]
+        | None
+    ) = None
+    before: Annotated[float, Meta(ge=0, description="Created before the end of that span; by default now.")] | None = (
+        None
+    )
+    hours: Annotated[int, Meta(ge=1, le=8784, description="Of each span of time; default 1.")] = 1
+
+
+class ChartPoint(Struct):
+    """Figures of some runs that have ended."""
+
+    name: Annotated[str, Meta(description="Of an app, model or user; empty by time.")]
+    runs: int
+    failed: int
+    p50: Annotated[float | None, Meta(description="Seconds.")]
+    p95: float | None
+    tokens: int
+    cost: Annotated[dict[str, str], Meta(description="Decimal numbers by currency.")]
+    at: Annotated[Moment | UnsetType, Meta(description="By time: where the span begins.")] = UNSET
+    app_id: Annotated[str | UnsetType, Meta(description="By app and by version.")] = UNSET
+    workflow_id: Annotated[str | UnsetType, Meta(description="By version; so `version`.")] = UNSET
+    version: int | UnsetType = UNSET
+
+
+class RunCharts(Struct, rename={"first": "from"}):
+    """Figures of many runs.
+
+    If fewer were looked at than there are, what runs took, their tokens, and figures by version, model and user are
+    those of the newest of each span of time and app, taken for all.
+    """
+
+    first: Moment
+    step: Annotated[float, Meta(description="Seconds of a span of time.")]
+    runs: Annotated[int, Meta(description="Runs that have ended.")]
+    looked_at: int
+    data: Annotated[
+        list[ChartPoint], Meta(description="By time all spans in their order; else the 100 with most runs.")
+    ]
+
+
+@VisitorRoute("GET", "runs/charts", (400, 503), scope="runs:read")
+async def chart_runs(call: ConsoleRequest, asked: ChartQuery) -> RunCharts:
+    """Figures of many runs: how many, errors, what they took, tokens, cost.
+
+    By time, app, version, model or end user. At most 4,000 runs are looked at, and the totals of all.
+    """
+    listing = call.console.runs
+    last = call.request.api.clock() if asked.before is None else asked.before
+    first = (max(last - _DAY, 0.0) if asked.after is None else asked.after) // _HOUR * _HOUR
+    step = asked.hours * _HOUR
+    spans = max(int((last - first) // step), 0) + 1
+    if spans > _MAX_SPANS:
+        raise InvalidParam(f"hours: these are {spans:,} spans of time, and {_MAX_SPANS} may be asked for at once")
+    strata = await listing.pages.strata(asked.app.lower() or None, first=first, step=step, buckets=spans)
+    versions = {(stratum.app_id, run.workflow_id) for stratum in strata for run in stratum.newest}
+    models = {}
+    if asked.by == "model":
+        models = {version: await listing.models.of(app_id, version) for app_id, version in versions}
+    found = figures_of(strata, asked.by, models)
+    if asked.by == "time":
+        moments = [first + step * number for number in range(spans)]
+        points = [_point("", found.get((repr(at),), Figures()), at=at) for at in moments]
+    else:
+        largest = sorted(found.items(), key=lambda each: (-each[1].runs, each[0]))[:_MAX_GROUPS]
+        names = await listing.names()
+        points = [await _named(call, asked.by, group, figures, names) for group, figures in largest]
+    return RunCharts(first, step, *looked_at(strata), points)
+
+
+async def _named(call: ConsoleRequest, by: By, group: Group, figures: Figures, names: Mapping[str, str]) -> ChartPoint:
+    if by not in ("app", "version"):
+        return _point(group[0], figures)
+    point = _point(names.get(group[0], ""), figures)
+    point.app_id = group[0]
+    if by == "version":
+        point.workflow_id, point.version = group[1], await call.console.runs.number(*group)
+    return point
+
+
+def _point(name: str, figures: Figures, at: float | UnsetType = UNSET) -> ChartPoint:
+    return ChartPoint(
+        name=name,
+        runs=round(figures.runs),
+        failed=round(figures.failed),
+        p50=figures.took_at_most(0.5),
+        p95=figures.took_at_most(0.95),
+        tokens=round(figures.tokens),
+        cost={currency: f"{cost:.6f}" for currency, cost in sorted(figures.costs.items())},
+        at=at,
+    )
