@@ -34,7 +34,7 @@ define pytest
 endef
 
 .PHONY: help run console console-dev console-if-newer test test-all test-tools test-other other-venv test-brief quick durations check lint lint-types lint-rest format bench house site
-.PHONY: files test-newest test-oldest test-fast faults mutants lock wheel clean
+.PHONY: files test-newest test-oldest test-fast faults mutants lock sbom wheel clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -145,6 +145,10 @@ mutants: $(VENV)/.development ## Change the code a little, 100 times, and report
 
 lock: $(VENV)/.runtime ## Bring requirements.txt up to date with pyproject.toml; UPGRADE=1 takes the newest of all, UPGRADE=click that of one
 	@$(BIN)/python -m scripts.lock $(if $(UPGRADE),$(if $(filter 1,$(UPGRADE)),--upgrade,--upgrade-package $(UPGRADE)))
+	@$(MAKE) --no-print-directory sbom
+
+sbom: $(VENV)/.development ## Write the libraries and their licences into sbom.cdx.json
+	@$(BIN)/python -m scripts.sbom
 
 wheel: $(VENV)/.runtime ## Build the wheel into dist/
 	$(BIN)/uv build --wheel --require-hashes --build-constraints requirements.txt --out-dir dist .

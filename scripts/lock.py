@@ -8,12 +8,14 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from typing import Final
 
 from scripts.build_console import NODE_OF_PYPI
 from scripts.install import LOCK
 
-PARTS: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
+PARTS: Final[dict[str, tuple[str, tuple[str, ...] | None, str]]] = {
+    "core": ("the slim image: no extras", (), ""),
     "run": ("`make run`; and uv, which installs all", ("documents",), "uv"),
     "image": (
         "the image: all extras but those with models in them",
@@ -21,9 +23,10 @@ PARTS: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
         "",
     ),
     "test": ("`make test` and CI", ("documents", "dev"), ""),
-    "build": ("builds the project and its page; in no environment", (), f"hatchling\neditables\n{NODE_OF_PYPI}"),
+    "build": ("builds the project and its page; in no environment", None, f"hatchling\neditables\n{NODE_OF_PYPI}"),
 }
-"""By the names of the parts, in the order of the file: the purpose, extras of the project, and other requirements."""
+"""By the names of the parts, in the order of the file: the purpose, extras of the project (``None``: it has no part in
+it), and other requirements."""
 OLDEST: Final = "3.11"
 HEAD: Final = """\
 # The libraries of clones, CI and the image, with their versions and SHA-256 digests. `make lock` writes them
@@ -34,7 +37,7 @@ _ENTRY: Final = re.compile(r"^([a-z0-9-]+)==[^\n]*\n(?:    --hash[^\n]*\n)*", re
 
 def main(options: list[str]) -> int:
     """Write it. Returns the exit code of uv."""
-    extras = {extra for _, own, _ in PARTS.values() for extra in own}
+    extras = {extra for _, own, _ in PARTS.values() for extra in own or ()}
     other = "\n".join(text for _, _, text in PARTS.values())
     text, written = HEAD, set[str]()
     with tempfile.NamedTemporaryFile("w+", suffix=".txt") as file:
@@ -44,7 +47,7 @@ def main(options: list[str]) -> int:
             every = compiled(extras, other, "--generate-hashes", f"--output-file={file.name}", *options)
             entries = [(found[1], found[0]) for found in _ENTRY.finditer(every)]
             for part, (purpose, own, more) in PARTS.items():
-                names = set(_ENTRY.findall(compiled(set(own), more, f"--constraints={file.name}"))) - written
+                names = set(_ENTRY.findall(compiled(own, more, f"--constraints={file.name}"))) - written
                 text += f"# --- {part}: {purpose}\n" + "".join(entry for name, entry in entries if name in names)
                 written |= names
         except subprocess.CalledProcessError as error:
@@ -54,9 +57,9 @@ def main(options: list[str]) -> int:
     return 0
 
 
-def compiled(extras: set[str], other: str, *options: str) -> str:
-    """What uv finds for extras of the project, or without any for the other requirements alone."""
-    files = ["pyproject.toml", *(f"--extra={extra}" for extra in sorted(extras))] if extras else []
+def compiled(extras: Iterable[str] | None, other: str, *options: str) -> str:
+    """What uv finds for the project with extras, or for other requirements alone."""
+    files = [] if extras is None else ["pyproject.toml", *(f"--extra={extra}" for extra in sorted(extras))]
     command = [sys.executable, "-m", "uv", "pip", "compile", "--universal", f"--python-version={OLDEST}"]
     plain = ["--no-header", "--no-annotate", *options]
     return subprocess.run(

@@ -267,4 +267,4 @@ def test_the_wheel_has_all_that_the_source_has(tmp_path: Path) -> None:
     assert {name for name in packed if name.endswith(".sql")}
     assert {name for name in packed if name.startswith("jikko/sandbox/languages/shims/")}
     assert "jikko/py.typed" in packed
-    assert {"entry_points.txt", "LICENSE", "METADATA"} <= described
+    assert {"entry_points.txt", "LICENSE", "METADATA", "sbom.cdx.json"} <= described

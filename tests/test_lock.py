@@ -45,7 +45,7 @@ def test_each_part_has_what_the_project_wants_for_it_in_a_version_that_is_wanted
 ) -> None:
     _, extras, more = PARTS[part]
     wanted = [*PROJECT["dependencies"], *more.split()]
-    for extra in extras:
+    for extra in extras or ():
         wanted += PROJECT["optional-dependencies"][extra]
     found = locked(libraries(part, LOCK.read_text("utf-8")), python, platform)
 

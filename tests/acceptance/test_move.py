@@ -27,14 +27,14 @@ pytestmark = pytest.mark.services
 
 def test_a_moved_folder_is_served_with_all_that_it_had(jikko: Command, postgres_server: PostgresServer) -> None:
     jikko.home.mkdir()
-    known = unpack(jikko.home)
+    known = unpack("e75ef27", jikko.home)
     url = postgres_server.made()
 
     outcome = jikko("move", "--from", jikko.home, "--to", url, "--json")
 
     assert outcome.code == 0, outcome
     [report] = outcome.lines
-    assert (report["rows"]["apps"], report["rows"]["runs"], report["rows"]["open_runs"]) == (3, 1, 2)
+    assert (report["rows"]["apps"], report["rows"]["runs"], report["rows"]["open_runs"]) == (3, 1, 3)
     assert (jikko.home / "jikko.db.moved").exists()
     assert not (jikko.home / "jikko.db").exists()
     runs = known["runs"]
@@ -43,6 +43,7 @@ def test_a_moved_folder_is_served_with_all_that_it_had(jikko: Command, postgres_
         clients = {name: stack.enter_context(closing(Client(server.url, key))) for name, key in known["keys"].items()}
         assert clients["echo"].detail(runs["ended"])["outputs"] == {"q": "終わり"}
         assert clients["slow"].finished(runs["under way"])["outputs"] == {"text": "遅い遅い。"}
+        assert clients["slow"].finished(runs["queued"])["outputs"] == {"text": "待つ待つ。"}
         answer = {"inputs": {"comment": "続き"}, "action": "yes", "user": "someone"}
         form = f"/v1/form/human_input/{runs['token']}"
         assert clients["asks"].request("POST", form, json=answer).status_code == 200

@@ -35,7 +35,7 @@ def cloned(folder: Path) -> None:
     """A clone in ``jikko`` whose origin has a newer version."""
     origin = folder / "origin"
     origin.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "sbom.cdx.json"):
         shutil.copy(REPOSITORY / name, origin)
     for name in ("src", "scripts"):
         shutil.copytree(REPOSITORY / name, origin / name, ignore=shutil.ignore_patterns("__pycache__"))

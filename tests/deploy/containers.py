@@ -21,6 +21,7 @@ _BUILDING = 900.0
 """Seconds that what downloads packages may take."""
 BASE = "localhost/debian:trixie"
 IMAGE = "localhost/jikko"
+SLIM = "localhost/jikko-slim"
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 LOCKED_UP = [
     "--read-only",
@@ -67,14 +68,16 @@ class Engine:
         self._run(["rm", f"{made}/base.tar"], PATIENCE)
 
     def build(self) -> None:
-        """Build the image of this checkout."""
+        """Build the images of this checkout; layers that both have are made once."""
         options = ["--isolation=chroot", "--network=host", "--format=docker", f"--build-arg=BASE={BASE}", *_LIMITS]
         options += [
             "--build-arg=VERSION=1.2.3",
             f"--build-arg=REVISION={REVISION}",
             f"--ignorefile={ROOT / 'deploy' / 'Dockerfile.dockerignore'}",
         ]
-        self.buildah("bud", *options, f"--tag={IMAGE}", f"--file={ROOT / 'deploy' / 'Dockerfile'}", str(ROOT))
+        for target, image in (("slim", SLIM), ("jikko", IMAGE)):
+            named = [f"--target={target}", f"--tag={image}", f"--file={ROOT / 'deploy' / 'Dockerfile'}"]
+            self.buildah("bud", "--layers", *options, *named, str(ROOT))
 
     def buildah(self, *arguments: str) -> str:
         return self._run(["buildah", *self._kept, *arguments], _BUILDING)

@@ -14,13 +14,15 @@ from scripts import build_console
 from tests.acceptance.client import Client
 from tests.acceptance.conftest import apps_of
 from tests.acceptance.echo import EchoServer
-from tests.deploy.containers import IMAGE, REVISION, ROOT, Engine, Machine
+from tests.deploy.containers import BASE, IMAGE, REVISION, ROOT, SLIM, Engine, Machine
 from tests.effort import PATIENCE
 from tests.free_ports import free_port
 
 pytestmark = [pytest.mark.services, pytest.mark.once]
 
 DEPLOY = ROOT / "deploy"
+TRIXIE_SLIM = 79_000_000
+"""Bytes of Docker's ``debian:trixie-slim``; the base of these tests is Debian with its documentation."""
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +41,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 class Volume:
     """What outlasts containers, and one container after the other on it, each with a server."""
 
-    def __init__(self, engine: Engine, folder: Path) -> None:
+    def __init__(self, engine: Engine, folder: Path, image: str = IMAGE) -> None:
         self._engine = engine
+        self._image = image
         folder.mkdir(mode=0o700)
         os.chown(folder, 10001, 10001)
         self.folder = folder
@@ -54,7 +57,7 @@ class Volume:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         settings = {"JIKKO_PORT": str(port), "JIKKO_HTTP_ALLOW": "127.0.0.0/8"}
-        self._engine.run("--detach", f"--name={self.name}", f"--volume={self.folder}:/data", IMAGE, **settings)
+        self._engine.run("--detach", f"--name={self.name}", f"--volume={self.folder}:/data", self._image, **settings)
         deadline = time.monotonic() + PATIENCE
         while not self._is_ready():
             assert time.monotonic() < deadline, self.log()
@@ -167,6 +170,37 @@ def test_a_container_that_was_killed_goes_on_in_the_next_on_its_volume(engine: E
         assert volume.stop() == 0, volume.log()
     finally:
         echo.close()
+
+
+def test_the_slim_image_is_small_and_runs_what_needs_no_extra(engine: Engine, tmp_path: Path) -> None:
+    echo = EchoServer()
+    volume = Volume(engine, tmp_path / "volume", SLIM)
+    try:
+        volume.start()
+        keys = volume.imported(work=apps_of(echo)["work"])
+        client = Client(volume.url, keys["work"])
+        assert client.run(q="日本語 🙂!")["data"]["outputs"] == {"said": "日本語 🙂! is loud"}
+        client.close()
+        doctor = volume.jikko("doctor").splitlines()
+        assert volume.stop() == 0, volume.log()
+    finally:
+        echo.close()
+    assert [line for line in doctor if line.startswith("bad")] == []
+    listed = engine.run(
+        "--rm", "--entrypoint=sh", SLIM, "-c", "ls /opt/jikko/bin /opt/jikko/lib/python3*/site-packages"
+    )
+    assert "lxml" not in listed
+    assert "\nuv\n" not in listed
+    sizes = {image: json.loads(engine.podman("image", "inspect", image))[0]["Size"] for image in (BASE, SLIM, IMAGE)}
+    print(sizes)
+    assert sizes[SLIM] - sizes[BASE] + TRIXIE_SLIM <= 200_000_000, sizes
+
+
+def test_both_images_have_the_bill_of_materials(engine: Engine) -> None:
+    for image in (SLIM, IMAGE):
+        script = "cat /opt/jikko/lib/python3*/site-packages/jikko-*.dist-info/sboms/sbom.cdx.json"
+        found = engine.run("--rm", "--entrypoint=sh", image, "-c", script)
+        assert json.loads(found) == json.loads((ROOT / "sbom.cdx.json").read_text("utf-8"))
 
 
 ASK = """
