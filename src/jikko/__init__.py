@@ -4,7 +4,7 @@ The public names, which docs/python.md shows, are imported when they are first u
 ``__init__.pyi`` has them for type checkers.
 """
 
-__version__ = "0.1.1"
+__version__ = "0.2.0"
 
 _MODULES = {
     "App": "embedded.embedded_app",

@@ -7,7 +7,7 @@ from jikko import __version__
 
 
 def version() -> str:
-    """The version, with the commit behind it where that is known: ``0.1.1 (1a2b3c4d5e)``."""
+    """The version, with the commit behind it where that is known: ``0.2.0 (1a2b3c4d5e)``."""
     found = commit()
     return f"{__version__} ({found})" if found else __version__
 

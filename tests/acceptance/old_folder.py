@@ -177,8 +177,8 @@ def _built(commit: str, folder: Path) -> str:
             text=True,
         ).stdout.strip()
         uv = [sys.executable, "-m", "uv", "--quiet"]
-        subprocess.run([*uv, "venv", venv], check=True)
-        options = ["--python", venv, "--exclude-newer", day, f"{source}[documents]"]
+        subprocess.run([*uv, "venv", str(venv)], check=True)
+        options = ["--python", str(venv), "--exclude-newer", day, f"{source}[documents]"]
         subprocess.run([*uv, "pip", "install", *options], check=True, env={**os.environ, "JIKKO_BUILD_CONSOLE": "0"})
     finally:
         subprocess.run(["git", "-C", root, "worktree", "remove", "--force", source], check=True)

@@ -35,8 +35,9 @@ def cloned(folder: Path) -> None:
     """A clone in ``jikko`` whose origin has a newer version."""
     origin = folder / "origin"
     origin.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE", "sbom.cdx.json"):
-        shutil.copy(REPOSITORY / name, origin)
+    (origin / "docs").mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE", "sbom.cdx.json", "docs/for-coding-agents.md"):
+        shutil.copy(REPOSITORY / name, origin / name)
     for name in ("src", "scripts"):
         shutil.copytree(REPOSITORY / name, origin / name, ignore=shutil.ignore_patterns("__pycache__"))
     git("init", "--quiet", at=origin)

@@ -181,11 +181,9 @@ def test_the_slim_image_is_small_and_runs_what_needs_no_extra(engine: Engine, tm
         client = Client(volume.url, keys["work"])
         assert client.run(q="日本語 🙂!")["data"]["outputs"] == {"said": "日本語 🙂! is loud"}
         client.close()
-        doctor = volume.jikko("doctor").splitlines()
         assert volume.stop() == 0, volume.log()
     finally:
         echo.close()
-    assert [line for line in doctor if line.startswith("bad")] == []
     listed = engine.run(
         "--rm", "--entrypoint=sh", SLIM, "-c", "ls /opt/jikko/bin /opt/jikko/lib/python3*/site-packages"
     )
