@@ -203,9 +203,9 @@ class Client:
         data = await self.block("asks", "paused")
         run_id, [reason] = data["id"], data["reasons"]
         self._findings.expected[run_id] = ("paused", "succeeded")
+        del self._findings.reported[run_id]
         answer = {"inputs": {"comment": "そう"}, "action": "yes", "user": self._user}
         await self._json("POST", f"/v1/form/human_input/{reason['form_token']}", "asks", json=answer)
-        del self._findings.reported[run_id]
         self._saw(run_id, "asks", "succeeded")
 
     async def upload(self) -> None:
@@ -261,7 +261,7 @@ class Client:
         """Have a text indexed; forget an older one."""
         text = " ".join(f"word{self._dice.randint(1, 50)} thing{place}" for place in range(20))
         body = {
-            "name": "文書.txt",
+            "name": f"文書 {self._dice.getrandbits(64):x}.txt",
             "text": text,
             "indexing_technique": "economy",
             "process_rule": {"mode": "automatic"},
