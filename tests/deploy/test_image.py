@@ -184,6 +184,9 @@ def test_the_slim_image_is_small_and_runs_what_needs_no_extra(engine: Engine, tm
         assert volume.stop() == 0, volume.log()
     finally:
         echo.close()
+    doctor = engine.run("--rm", "--entrypoint=sh", SLIM, "-c", "jikko doctor --home /tmp/home; true")
+    assert [line for line in doctor.splitlines() if line.startswith("FAILED")] == []
+    assert "sandbox, JavaScript: runs" in doctor
     listed = engine.run(
         "--rm", "--entrypoint=sh", SLIM, "-c", "ls /opt/jikko/bin /opt/jikko/lib/python3*/site-packages"
     )
