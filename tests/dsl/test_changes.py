@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from jikko.dsl.changes import changed_nodes
-from jikko.dsl.document import DslDocument
+from jikko.dsl.document import DslDocument, changed_nodes
 from jikko.dsl.load import load
 from tests.acceptance.workflows import app, end, iteration, start, template
 

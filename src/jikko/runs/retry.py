@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from jikko.apps.versions import Workflow, Workflows, require_trigger
 from jikko.concurrency.run_in_thread import run_in_thread
-from jikko.dsl.changes import changed_nodes
+from jikko.dsl.document import changed_nodes
 from jikko.dsl.start_variables import StartVariable
 from jikko.engine.retry_log import CannotRepeat, begin_retry_log, nodes_taken_over, nodes_to_repeat
 from jikko.errors import Conflict, InvalidParam, LogDamaged, NotFound
@@ -91,7 +91,7 @@ class Retries:
 
         Args:
             current: By the current version of the app instead. Nodes that it changes run again too, with everything
-                behind them (``dsl.changes``); if the start node is one, inputs are converted as it wants them.
+                behind them (``dsl.document``); if the start node is one, inputs are converted as it wants them.
             from_node: The node that runs again, with everything behind it; one inside a container stands for the
                 outermost container. By default the nodes that failed; all, if the log of the run cannot be read.
 

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from jikko.ports.stores.knowledge.records import ChildChunk, Document, IndexEntry, Job, Segment
 from jikko.repositories.knowledge.document_repository import put_job
 from jikko.repositories.knowledge.knowledge_tables import CHILDREN, DOCUMENTS, JOBS, SEGMENTS
-from jikko.repositories.knowledge.node_repository import AddNodes, delete_nodes, delete_segments, put_keywords
+from jikko.repositories.knowledge.segment_repository import AddNodes, delete_nodes, delete_segments, put_keywords
 from jikko.repositories.shared_sql import Count, Operation, Row, Rows, SqlDatabase, id_text, written
 
 # From dataset to dataset, and of each only the first: what waits behind it costs nothing, however much it is. The
