@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from jikko.http.app import create_app
+from jikko.inputs.uploads import FileLimits
 from jikko.knowledge.dataset_keys import DatasetKeys
 from tests.http.scene import api_of, rate_of
 from tests.knowledge.scene import BY_LINE, knowledge_at
@@ -21,18 +22,13 @@ NOBODY = "3f1c1f0e-7a1b-4c7e-9f00-00000000abcd"
 
 
 @asynccontextmanager
-async def client_at(folder: Path, **parts: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """A client with a key of datasets. Documents are indexed by ``index``.
-
-    Args:
-        parts: Of the ``Api``, instead of what it usually has.
-    """
+async def client_at(folder: Path, file_limits: FileLimits | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with a key of datasets. Documents are indexed by ``index``."""
     world = World()
     async with knowledge_at(folder / "k.db") as knowledge:
         key, _ = await knowledge.keys.create()
-        api = msgspec.structs.replace(
-            api_of(world, world.process()), datasets=knowledge.stores, knowledge=knowledge, **parts
-        )
+        api = api_of(world, world.process(), file_limits=file_limits)
+        api = msgspec.structs.replace(api, datasets=knowledge.stores, knowledge=knowledge)
         transport = httpx.ASGITransport(create_app(api))
         headers = {"Authorization": f"Bearer {key}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://jikko", headers=headers) as made:

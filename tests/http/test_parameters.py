@@ -54,3 +54,30 @@ async def test_a_feature_that_is_an_alias_of_text_to_speech_has_a_voice_too(worl
 
     assert answer[name] == answer["text_to_speech"] == {"enabled": False, "voice": "", "language": ""}
     assert answer["more_like_this"] == {"enabled": False}
+
+
+async def test_a_file_without_features_has_those_of_an_app_that_was_just_made(world: World) -> None:
+    file = json.loads(app("App", [start(), end()], "start>end"))
+    file["workflow"]["features"] = {}
+    published = await world.apps.publish(json.dumps(file).encode(), source="test")
+
+    async with client_of(world, published.app) as client:
+        answer = (await client.get("/v1/parameters")).json()
+
+    limits = answer.pop("system_parameters")
+    off = {"enabled": False}
+    image = {**off, "number_limits": 3, "detail": "high", "transfer_methods": ["remote_url", "local_file"]}
+    assert limits["workflow_file_upload_limit"] == 10
+    assert answer == {
+        "opening_statement": "",
+        "suggested_questions": [],
+        "suggested_questions_after_answer": off,
+        "speech_to_text": off,
+        "text_to_speech": {**off, "voice": "", "language": ""},
+        "retriever_resource": off,
+        "annotation_reply": off,
+        "more_like_this": off,
+        "user_input_form": [],
+        "sensitive_word_avoidance": off,
+        "file_upload": {"image": image},
+    }

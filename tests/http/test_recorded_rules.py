@@ -96,7 +96,7 @@ async def test_a_start_node_that_failed_records_no_inputs(world: World, given: A
 
 
 @pytest.mark.parametrize("parallel", [1, 3])
-async def test_files_in_an_iteration_are_recorded_as_mappings_with_addresses_that_work(
+async def test_files_in_an_iteration_are_told_as_they_are_kept_and_recorded_with_addresses_that_work(
     world: World, parallel: int
 ) -> None:
     body_node = node("each", "code", value="done")
@@ -130,7 +130,11 @@ async def test_files_in_an_iteration_are_recorded_as_mappings_with_addresses_tha
 
     for name in ("iteration_started", "iteration_completed"):
         (message,) = [message for message in received if message["event"] == name]
-        assert message["data"]["inputs"] == {"iterator_selector": files}
+        assert message["data"]["inputs"] == {
+            "iterator_selector": [
+                {name: part for name, part in file.items() if name not in ("related_id", "url")} for file in files
+            ]
+        }
     assert [{**file, "url": ""} for file in again] == [{**file, "url": ""} for file in files]
     assert fetched == ["山.txt", "b.txt"]
 
@@ -170,3 +174,30 @@ async def test_a_container_that_failed_tells_what_it_had_come_to_whatever_is_mad
     else:
         handled = {name: value for name, value in kept.items() if not name.startswith("error_")}
         assert (handled, kept["error_type"]) == (outputs, f"{kind.capitalize()}NodeError")
+
+
+FILE = {"dify_model_identity": FILE_IDENTITY, "type": "image", "transfer_method": "remote_url", "filename": "山.png"}
+
+
+@pytest.mark.parametrize(
+    ("selectors", "status", "recorded"),
+    [
+        ({"query_variable_selector": ["start", "q"]}, "succeeded", {"query": "日本 🙂"}),
+        ({"query_attachment_selector": ["a", "value"]}, "succeeded", {"attachments": [FILE]}),
+        ({"query_variable_selector": ["a", "value"]}, "failed", {}),
+        ({}, "succeeded", {}),
+    ],
+)
+async def test_a_query_is_recorded_of_a_knowledge_node_that_asks_one(
+    world: World, selectors: dict[str, Any], status: str, recorded: dict[str, Any]
+) -> None:
+    ranking = {"top_k": 3, "reranking_enable": False}
+    finds = node("find", "knowledge-retrieval", dataset_ids=[], multiple_retrieval_config=ranking, **selectors)
+    world.script.values["a"] = [FILE]
+    app = await world.app("Finds", [start("q"), node("a", "code"), finds, end()], "start>a>find>end")
+    async with client_of(world, app) as client:
+        run = (await client.post(RUN, json=body(q="日本 🙂"))).json()["workflow_run_id"]
+        entry = (await executions(client, run))[2]
+
+    assert (entry["node_type"], entry["status"]) == ("knowledge-retrieval", status)
+    assert {name: each for name, each in entry["inputs"].items() if each is not None} == recorded

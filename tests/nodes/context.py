@@ -89,6 +89,16 @@ class _Absent:
         raise AssertionError(f"the node asked for {name} of a service that this test does not have")
 
 
+class NoDatasets:
+    """The ``KnowledgeSearch`` of an installation without datasets."""
+
+    async def usable(self, ids: Sequence[str]) -> list[Any]:
+        return []
+
+    def count_hits(self, hits: Sequence[Any]) -> None:
+        assert not hits
+
+
 def ports_of(**given: Any) -> NodePorts:
     """Ports of which only those that are given may be used."""
     build: Callable[..., NodePorts] = NodePorts

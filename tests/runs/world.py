@@ -42,7 +42,7 @@ from jikko.store.sqlite.conversation_store import SqliteConversationStore
 from tests import effort
 from tests.acceptance.workflows import app as app_file
 from tests.acceptance.workflows import end, node, start
-from tests.nodes.context import ports_of
+from tests.nodes.context import NoDatasets, ports_of
 from tests.store.in_memory import AppsInMemory, ConversationsInMemory, FilesInMemory, RunsInMemory, new_database
 
 PATIENCE = effort.PATIENCE
@@ -221,7 +221,7 @@ class Process:
         memory: MemoryLimits | None = None,
         text_seconds: float = 0.0,
     ) -> None:
-        ports = ports_of(limits=ValueLimits(), files=world.files)
+        ports = ports_of(limits=ValueLimits(), files=world.files, knowledge=NoDatasets())
         files: Any = FileInputs.__new__(FileInputs)
         self.admission = Admission(limits)
         self.memory = ProcessMemory(memory)

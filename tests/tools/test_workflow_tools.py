@@ -11,7 +11,7 @@ from jikko.events import RunFinished
 from jikko.ports.app_calls import MAX_DEPTH
 from jikko.ports.stores.run_store import LogQuery
 from jikko.record import RunRecord
-from tests.acceptance.workflows import app, end, fetch, form, node, python, start, template
+from tests.acceptance.workflows import app, end, fetch, form, if_contains, node, python, start, template
 from tests.effort import PATIENCE
 from tests.outbound.server import answer, serving
 from tests.tools.running import Waiting, begun, installation, outer, publish, ran, tool
@@ -73,6 +73,27 @@ async def test_workflows_may_call_each_other_some_levels_deep(tmp_path: Path) ->
         assert end_.status == "failed"
         assert f"workflows may call each other {MAX_DEPTH} levels deep" in (end_.error or "")
         assert len(await records(assembly, "Inner")) == MAX_DEPTH + 1
+
+
+async def test_a_workflow_that_calls_itself_six_deep_succeeds(tmp_path: Path) -> None:
+    """As recorded of Dify, which has no limit: the seventh run within is the last."""
+    less = python("less", "def main(q): return {'n': q[1:]}", {"n": "string"}, q="start.q")
+    nodes = [
+        start("q"),
+        if_contains("if", "start.q", "下"),
+        less,
+        tool(given={"q": "less.n"}),
+        end(n="tool.n", q="less.n"),
+    ]
+    edges = "start>if if:true>less less>tool tool>end if:false>last"
+    async with installation(tmp_path, INNER) as assembly:
+        await publish(assembly, app("Inner", [*nodes, end("last", n="start.q")], edges))
+        await publish(assembly, outer(ASK))
+        async with asyncio.timeout(PATIENCE):
+            end_ = await ran(assembly, "Outer", q="下" * 6)
+
+        assert end_.status == "succeeded", end_.error
+        assert [one.status for one in await records(assembly, "Inner")] == ["succeeded"] * 7
 
 
 async def test_what_fails_within_fails_the_node_and_an_error_strategy_takes_it(tmp_path: Path) -> None:

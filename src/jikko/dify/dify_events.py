@@ -40,7 +40,7 @@ from jikko.events import (
 from jikko.long_texts import encode_giving_way, encode_text
 from jikko.record import RunIdentity, RunRecord
 from jikko.runs.reading.node_executions import NodeState, execution_metadata
-from jikko.values import Json, encode_json, files_in
+from jikko.values import Json, encode_json, files_in, is_file
 
 _LINE_ENDS = (("\u2028".encode(), b"\\u2028"), ("\u2029".encode(), b"\\u2029"), ("\x85".encode(), b"\\u0085"))
 """Line ends of Unicode that JSON may hold, but not within a line of a stream."""
@@ -298,7 +298,24 @@ def _container(event: NodeEvent) -> dict[str, Any]:
 
 def _container_started(event: ContainerStarted) -> stream_messages.ContainerStartedData:
     length = {f"{event.node_type}_length": event.length}
-    return stream_messages.ContainerStartedData(**_container(event), metadata=length, inputs=event.inputs)
+    return stream_messages.ContainerStartedData(**_container(event), metadata=length, inputs=_plain(event.inputs))
+
+
+def _plain(inputs: dict[str, Json]) -> dict[str, Json]:
+    """Inputs of a container. Files among them have neither ``related_id`` nor ``url``: Dify tells them as it keeps
+    them. [QUIRK]"""
+    if not files_in(inputs):
+        return inputs
+    return {
+        name: [_kept(each) for each in value] if isinstance(value, list) else _kept(value)
+        for name, value in inputs.items()
+    }
+
+
+def _kept(value: Json) -> Json:
+    if not is_file(value):
+        return value
+    return {name: part for name, part in value.items() if name not in ("related_id", "url")}
 
 
 def _container_completed(event: NodeFinished) -> stream_messages.ContainerCompleted:
@@ -306,7 +323,7 @@ def _container_completed(event: NodeFinished) -> stream_messages.ContainerComple
     return stream_messages.ContainerCompleted(
         **_container(event),
         outputs=event.outputs if event.strategy is None else event.own_outputs,
-        inputs=event.inputs,
+        inputs=_plain(event.inputs),
         status="succeeded" if event.status == "succeeded" else "failed",
         elapsed_time=event.elapsed,
         total_tokens=event.usage.total_tokens if event.usage else 0,

@@ -192,6 +192,8 @@ class Datasets:
         Raises:
             InvalidParam: The document names no technique, and the dataset has none; or a model that cannot be.
         """
+        if wishes.retrieval_model is not None:
+            checked_retrieval_model(wishes.retrieval_model)  # also where that of the dataset stays
         stores = await self._knowledge.made()
         if dataset.technique is None and wishes.technique is None:
             raise InvalidParam("indexing_technique is required.")

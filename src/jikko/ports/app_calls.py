@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from jikko.values import Json
 
-MAX_DEPTH = 5
+MAX_DEPTH = 10
 """Levels of workflows that call each other; a run that a client started is at level 0.
 
 Source: docs/dify-behaviour.md, “Size limits”."""

@@ -56,6 +56,24 @@ def test_there_are_recorded_documents() -> None:
     assert len(list(recorded())) >= 20
 
 
+def test_the_hash_of_a_parent_is_that_of_its_text_with_the_full_stop_that_it_loses() -> None:
+    rules = {
+        "pre_processing_rules": [],
+        "segmentation": {"separator": "|", "max_tokens": 100},
+        "parent_mode": "paragraph",
+        "subchunk_segmentation": {"separator": ".", "max_tokens": 50},
+    }
+    rule = rule_of(checked_rule({"mode": "hierarchical", "rules": rules}, "hierarchical_model"))
+
+    got = list(drafts([".点.b|。 空 🙂|plain"], rule))
+
+    assert [(each.content, each.raw, each.children) for each in got] == [
+        ("点.b", ".点.b", ("点", "b")),
+        ("空 🙂", "。 空 🙂", ("空 🙂",)),
+        ("plain", "plain", ("plain",)),
+    ]
+
+
 def test_a_full_document_is_one_parent_and_is_not_cleaned() -> None:
     rules = {
         "pre_processing_rules": [{"id": "remove_extra_spaces", "enabled": True}],

@@ -1,7 +1,7 @@
 """Conditions on the metadata of documents. Source: docs/dify-behaviour.md, “Metadata conditions”."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from jikko.ports.knowledge import MetadataFilter
@@ -107,6 +107,26 @@ _CHECKS: Final[dict[str, _Check]] = {
 
 OPERATORS: Final = (*_CHECKS, "empty", "not empty")
 """What conditions compare by."""
+
+
+def troubles_of(given: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with conditions that a client sends, each behind its place in them."""
+    if given.get("logical_operator") not in (None, "and", "or"):
+        yield ".logical_operator: must be 'and' or 'or'"
+    listed = given.get("conditions")
+    if not isinstance(listed, list | None):
+        yield ".conditions: must be a list of objects"
+        return
+    for number, each in enumerate(listed or ()):
+        place = f".conditions[{number}]"
+        if not isinstance(each, dict) or not isinstance(each.get("name"), str):
+            yield f"{place}.name: is required and must be a text"
+            continue
+        if each.get("comparison_operator") not in OPERATORS:
+            yield f"{place}.comparison_operator: must be one of {', '.join(OPERATORS)}"
+        value = each.get("value")
+        if isinstance(value, dict) or (isinstance(value, list) and not all(isinstance(one, str) for one in value)):
+            yield f"{place}.value: must be a text, a number or a list of texts"
 
 
 def conditions_of(given: Any) -> MetadataFilter | None:

@@ -5,7 +5,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from jikko.errors import InvalidParam
-from jikko.knowledge.retrieval.metadata_conditions import OPERATORS, conditions_of
+from jikko.knowledge.retrieval.metadata_conditions import troubles_of
 from jikko.values import Json
 
 METHODS: Final = ("semantic_search", "full_text_search", "hybrid_search", "keyword_search")
@@ -104,16 +104,15 @@ def checked_retrieval_model(given: Any) -> dict[str, Json]:
     if threshold is not None and not _is_number(threshold):
         problems.append("retrieval_model.score_threshold: must be a number")
     named, weights = given.get("reranking_model"), given.get("weights")
-    if named is not None and not _is_named(named):
+    if named is not None and not _has_texts(named, "reranking_provider_name", "reranking_model_name"):
         problems.append("retrieval_model.reranking_model: has reranking_provider_name and reranking_model_name")
-    if weights is not None and weights_of(weights) is None:
+    if weights is not None and not _are_weights(weights):
         problems.append("retrieval_model.weights: has vector_setting.vector_weight and keyword_setting.keyword_weight")
     conditions = given.get("metadata_filtering_conditions")
     if conditions is not None and not isinstance(conditions, dict):
         problems.append("retrieval_model.metadata_filtering_conditions: must be an object")
-    elif any(each.get("comparison_operator") not in OPERATORS for each in _conditions_in(conditions)):
-        path = "retrieval_model.metadata_filtering_conditions.conditions.comparison_operator"
-        problems.append(f"{path}: must be one of {', '.join(OPERATORS)}")
+    elif conditions is not None:
+        problems += (f"retrieval_model.metadata_filtering_conditions{each}" for each in troubles_of(conditions))
     if problems:
         raise InvalidParam("; ".join(problems))
     kept = {
@@ -131,11 +130,6 @@ def checked_retrieval_model(given: Any) -> dict[str, Json]:
     return kept if conditions is None else {**kept, "metadata_filtering_conditions": conditions}
 
 
-def _conditions_in(given: Json) -> tuple[dict[str, Json], ...]:
-    found = conditions_of(given)
-    return () if found is None else found.conditions
-
-
 def _shown_weights(given: Any) -> Json:
     if given is None:
         return None
@@ -151,11 +145,16 @@ def _shown_weights(given: Any) -> Json:
     }
 
 
-def _is_named(value: Any) -> bool:
-    return isinstance(value, dict) and all(
-        value.get(name) is None or isinstance(value.get(name), str)
-        for name in ("reranking_provider_name", "reranking_model_name")
+def _are_weights(value: Any) -> bool:
+    return (
+        weights_of(value) is not None
+        and _has_texts(value, "weight_type")
+        and _has_texts(value["vector_setting"], "embedding_provider_name", "embedding_model_name")
     )
+
+
+def _has_texts(value: Any, *names: str) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(name), str | None) for name in names)
 
 
 def _is_whole(value: Any) -> bool:

@@ -136,9 +136,9 @@ def drafts(texts: Sequence[str], rule: ProcessRule) -> Iterator[DraftSegment]:
         for text in texts:
             yield from (DraftSegment(chunk, raw=raw) for raw, chunk in plain_chunks(text, rule, room))
         return
-    for parent in _parents(texts, rule, room):
+    for raw, parent in _parents(texts, rule, room):
         children = () if rule.children is None else tuple(children_of(parent, rule.children, room))
-        yield DraftSegment(parent, children, raw=parent)
+        yield DraftSegment(parent, children, raw=raw)
 
 
 def plain_chunks(text: str, rule: ProcessRule, room: ChunkBudget) -> Iterator[tuple[str, str]]:
@@ -150,14 +150,14 @@ def plain_chunks(text: str, rule: ProcessRule, room: ChunkBudget) -> Iterator[tu
 
 def children_of(parent: str, by: Segmentation, room: ChunkBudget) -> Iterator[str]:
     """The child chunks of a parent. Raises ``CuttingError``: there are too many."""
-    return _without_stops(room.of(custom_chunks(parent, by)))
+    return (chunk for _, chunk in _without_stops(room.of(custom_chunks(parent, by))))
 
 
-def _parents(texts: Sequence[str], rule: ProcessRule, room: ChunkBudget) -> Iterator[str]:
+def _parents(texts: Sequence[str], rule: ProcessRule, room: ChunkBudget) -> Iterator[tuple[str, str]]:
     if rule.full_doc:
         whole = "\n".join(texts)
         if whole:
-            yield whole
+            yield whole, whole
         return
     for text in texts:
         yield from _without_stops(room.of(custom_chunks(cleaned(text, rule.cleaning), rule.segmentation)))
@@ -169,11 +169,11 @@ def _without_leading_symbols(chunk: str) -> str:
     ).strip()
 
 
-def _without_stops(chunks: Iterable[str]) -> Iterator[str]:
-    """Chunks without one full stop at their beginning."""
+def _without_stops(chunks: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Chunks as they were cut, and without one full stop at their beginning."""
     for chunk in chunks:
         if chunk.strip() and (kept := chunk[1:].strip() if chunk[:1] in (".", "。") else chunk):
-            yield kept
+            yield chunk, kept
 
 
 # Cleaning a text before it is cut. Source: docs/dify-behaviour.md, “Cleaning texts”.
