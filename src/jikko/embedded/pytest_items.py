@@ -9,7 +9,7 @@ import pytest
 
 from jikko.concurrency.loop_thread import LoopThread
 from jikko.embedded.case_runs import OpenRunners
-from jikko.embedded.evaluation import evaluated
+from jikko.embedded.evaluating import evaluated
 from jikko.proving.case_file import FlowCase
 from jikko.proving.case_plan import CasePlan, read_plan
 from jikko.proving.snapshots import Snapshots

@@ -1,20 +1,22 @@
 """``jikko knowledge add``: files become documents of a dataset."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 
-from jikko.cli.knowledge.waiting import finish, summary
 from jikko.cli.options import assembled, providers_option, with_settings
 from jikko.cli.output import show_entry
 from jikko.errors import NotFound
 from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.documents import source_of
 from jikko.knowledge.readable import EXTENSIONS, is_readable
+from jikko.ports.stores.knowledge.records import UNDER_WAY
 from jikko.settings import Settings
+from jikko.terminal_text import harmless
 
 
 class LocalSource(NamedTuple):
@@ -134,3 +136,38 @@ async def add(
     }
     show_entry({"dataset_id": found.id, **counts}, summary(found.name, counts), as_json=as_json)
     return 1 if failed else 0
+
+
+_POLL_SECONDS = 0.2
+
+
+async def finish(knowledge: Any, dataset_id: str, ids: set[str], *, quiet: bool, within: str = "") -> int:
+    """Index some documents of a dataset, here or with a server, and wait for it. Those in error are told. ``within``:
+    stands before their names. Returns how many are in error."""
+
+    async def open_documents() -> int:
+        return sum(each.id in ids and each.status in UNDER_WAY for each in await knowledge.documents.all(dataset_id))
+
+    with click.progressbar(
+        length=len(ids), label="Indexing", file=sys.stderr, hidden=quiet or not ids or not sys.stderr.isatty()
+    ) as bar:
+        working = asyncio.create_task(knowledge.indexing.watch())
+        try:
+            while (left := await open_documents()) and not working.done():
+                bar.update(len(ids) - left - bar.pos)
+                await asyncio.sleep(_POLL_SECONDS)
+            bar.update(len(ids) - bar.pos)
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+    ended = [each for each in await knowledge.documents.all(dataset_id) if each.id in ids]
+    failed = [each for each in ended if each.status == "error"]
+    for document in failed:
+        click.echo(harmless(f"{within}{document.name}: {document.error}"), err=True)
+    return len(failed)
+
+
+def summary(dataset: str, counts: Mapping[str, int]) -> str:
+    """What became of documents, in a line."""
+    told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    return harmless(f"{dataset}: {told or 'nothing to do'}")

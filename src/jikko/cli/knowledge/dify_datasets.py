@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from jikko.cli.command_failure import Failure
 from jikko.cli.dify_service import TIMEOUT, DifyService
-from jikko.cli.knowledge.waiting import finish, summary
+from jikko.cli.knowledge.add import finish, summary
 from jikko.cli.options import assembled, providers_option, with_settings
 from jikko.cli.output import show_entry
 from jikko.errors import InvalidParam, JikkoError

@@ -21,8 +21,7 @@ from jikko.cli.testing.reports import CaseReport, JsonReport, JunitReport, TextR
 from jikko.cli.whole_file import whole_file
 from jikko.diagnostics.translations import Language, language_of
 from jikko.embedded.case_runs import results_of
-from jikko.embedded.evaluating import journal_of
-from jikko.embedded.evaluation import evaluated
+from jikko.embedded.evaluating import evaluated, journal_of
 from jikko.exit_codes import ExitCode
 from jikko.proving.case_plan import CasePlan, read_plan
 from jikko.proving.coverage import Coverage
