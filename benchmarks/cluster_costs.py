@@ -32,7 +32,7 @@ from benchmarks.scale_figures import cpu_of_children
 from benchmarks.several_servers import bucket, call, called, calling
 from benchmarks.sizes import sized
 
-SERVERS: Final = 3
+SERVERS: Final = sized(3, 1)
 SECONDS: Final = sized(4.0, 0.05)
 CLIENTS: Final = sized((1, 8, 32), (2,))
 """Of each server."""

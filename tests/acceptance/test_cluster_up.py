@@ -135,13 +135,11 @@ def test_a_run_goes_on_when_its_server_is_killed_as_printed_and_ctrl_c_leaves_no
     assert not Path(folder).exists()
 
 
-def test_the_settings_that_it_prints_open_the_cluster_to_other_commands(up: ClusterUp) -> None:
+def test_the_settings_that_it_prints_open_it_to_other_commands_and_a_kill_leaves_nothing(up: ClusterUp) -> None:
     servers = up.shell(up.line(". "), "jikko servers list --json")
 
     assert [entry["failing"] for entry in map(json.loads, servers.splitlines())] == [[], [], []]
 
-
-def test_when_it_is_killed_itself_nothing_of_it_goes_on(up: ClusterUp) -> None:
     processes = {*up.processes(), up.postgres()}
 
     up.end(signal.SIGKILL)

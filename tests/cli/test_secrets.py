@@ -13,6 +13,7 @@ from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
 from tests.acceptance.workflows import app, end, fetch, start
 
+pytestmark = pytest.mark.once
 SECRET, MASKED = "sk-0123456789abcdef", "sk-012************ef"
 
 

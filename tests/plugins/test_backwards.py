@@ -24,7 +24,7 @@ from tests.plugins.packages import PERMISSIONS, files
 from tests.plugins.waiting import until
 from tests.plugins.world import installed
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.once]
 
 
 async def test_a_model_is_asked_for_the_app_and_answers_in_pieces_with_whole_calls(home: Path) -> None:

@@ -39,7 +39,6 @@ async def test_an_installed_plugin_is_listed_with_its_code_and_environment(tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.every_python
 async def test_a_project_around_the_data_folder_is_none_of_the_plugins(tmp_path: Path) -> None:
     """The installer may not read its file, and would take settings from it if it could."""
     (tmp_path / "pyproject.toml").write_text("[tool.uv]\nno-such-setting = 1\n")
@@ -56,14 +55,12 @@ async def test_the_data_folder_may_be_named_from_where_one_is(tmp_path: Path, mo
 
 
 @pytest.mark.slow
-@pytest.mark.every_python
 async def test_the_same_package_is_installed_once(tmp_path: Path) -> None:
     await installed(tmp_path / "home")
     assert (await installed(tmp_path / "home")).was_there
 
 
 @pytest.mark.slow
-@pytest.mark.every_python
 async def test_two_versions_share_user_and_environment_and_the_exact_one_is_found(tmp_path: Path) -> None:
     one = (await installed(tmp_path / "home")).entry
     two = (await installed(tmp_path / "home", files(version="0.0.2"))).entry
@@ -77,7 +74,6 @@ async def test_two_versions_share_user_and_environment_and_the_exact_one_is_foun
 
 
 @pytest.mark.slow
-@pytest.mark.every_python
 async def test_the_same_version_with_another_checksum_is_another_package(tmp_path: Path) -> None:
     await installed(tmp_path / "home")
     await installed(tmp_path / "home", {**files(), "more.txt": b"1"})
@@ -85,7 +81,6 @@ async def test_the_same_version_with_another_checksum_is_another_package(tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.every_python
 async def test_a_plugin_that_does_not_start_is_not_installed_and_leaves_nothing(tmp_path: Path) -> None:
     broken = {**files(), "main.py": b"import sys; sys.exit('I miss something')"}
     with pytest.raises(PackageRefused, match="I miss something"):
@@ -97,7 +92,6 @@ async def test_a_plugin_that_does_not_start_is_not_installed_and_leaves_nothing(
 
 
 @pytest.mark.slow
-@pytest.mark.every_python
 async def test_what_an_installation_left_that_was_killed_is_swept_by_the_next(tmp_path: Path) -> None:
     root = tmp_path / "home" / "plugins"
     for left in ("new-abc/files/x", "code/a-b/1-2/x", "environments/half/x", "state/gone/x"):
@@ -157,7 +151,6 @@ async def test_a_list_that_cannot_be_written_is_said_of_each_plugin_and_leaves_n
 
 
 @pytest.mark.slow
-@pytest.mark.every_python
 async def test_removing_takes_all_versions_or_one(tmp_path: Path) -> None:
     home = tmp_path / "home"
     await installed(home)
@@ -258,7 +251,6 @@ async def test_a_list_that_is_damaged_is_an_error_that_names_it(tmp_path: Path) 
 
 
 @pytest.mark.slow
-@pytest.mark.every_python
 async def test_a_change_by_another_process_is_seen(tmp_path: Path) -> None:
     await installed(tmp_path / "home")
     here = InstalledPlugins(tmp_path / "home" / "plugins")

@@ -34,7 +34,7 @@ from tests.plugins.packages import model_files
 from tests.plugins.world import installed
 from tests.providers.workflows import LLM, OPENAI, assembled, begun, finished, workflow
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.once]
 KEY = "right-key-0123456789"
 PROVIDER = "langgenius/models/models"
 WEATHER = FunctionTool("weather", "天気を言う", {"type": "object", "properties": {"city": {"type": "string"}}})

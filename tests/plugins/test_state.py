@@ -12,7 +12,7 @@ from tests.plugins.calling import world
 from tests.plugins.packages import files
 from tests.plugins.world import installed, packages
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.once]
 UID = 64_900
 
 

@@ -17,7 +17,7 @@ from jikko.store.sqlite.keywords.match import candidates
 from tests.contract.runs import APP, OTHER_APP, Draft, finished, paused, started
 from tests.store.in_memory import RunsInMemory
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.once]
 
 BATCH = 64
 WORDS = ("Invoice", "請求書", "返金", "🦓 zebra", "naïve", "ÜBER", "100%", "a_b", "c\\d", '"quoted"', "x", "年", "0042")

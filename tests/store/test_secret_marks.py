@@ -24,7 +24,7 @@ from jikko.values import encode_json
 
 from .old_databases import FOLDER, Stores
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.once]
 
 WRITTEN = 1_795_707_974.0
 """About when the database was written."""

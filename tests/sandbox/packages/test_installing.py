@@ -59,7 +59,6 @@ def folders(settings: Settings) -> list[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.every_python
 async def test_packages_are_added_replaced_and_removed(with_one: Settings, tmp_path: Path) -> None:
     assert versions(with_one) == {"one": "1.0"}
     await install(with_one, wheel(tmp_path, "Two_Words", "V = 2", "2.5"))
@@ -110,7 +109,6 @@ def test_what_programs_can_import_is_compiled_and_tests_of_packages_are_not(inst
 
 
 @pytest.mark.slow
-@pytest.mark.every_python
 async def test_a_setting_names_another_folder(tmp_path: Path, no_index: None) -> None:
     settings = Settings(home=tmp_path / "home", packages=tmp_path / "else" / "where")
 
@@ -133,7 +131,6 @@ async def test_the_data_folder_may_be_named_from_where_one_is(
 
 
 @pytest.mark.slow
-@pytest.mark.every_python
 async def test_a_file_of_requirements_is_read(settings: Settings, tmp_path: Path) -> None:
     one, two = wheel(tmp_path, "one", "V = 1"), wheel(tmp_path, "two", "V = 2")
     file = tmp_path / "requirements.txt"
@@ -216,14 +213,12 @@ def test_an_option_is_no_requirement() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.every_python
 async def test_what_was_not_installed_by_name_cannot_be_removed(with_one: Settings) -> None:
     with pytest.raises(InvalidSettings, match="two was not installed by name; those that were: one"):
         await remove_packages(with_one, ["two"], lambda text: None)
 
 
 @pytest.mark.slow
-@pytest.mark.every_python
 async def test_two_cannot_change_a_folder_at_once(settings: Settings, tmp_path: Path) -> None:
     file = wheel(tmp_path, "one", "V = 1")
 
@@ -238,7 +233,6 @@ async def test_two_cannot_change_a_folder_at_once(settings: Settings, tmp_path: 
 
 
 @pytest.mark.slow
-@pytest.mark.every_python
 async def test_what_a_killed_install_left_behind_is_swept_by_the_next(settings: Settings, tmp_path: Path) -> None:
     installer = PackageInstaller(PackageFolder(settings.packages_folder))
     with installer.alone():

@@ -191,18 +191,13 @@ async def test_the_self_test_passes_with_the_libraries(settings: Settings) -> No
     assert re.search(r"\bnumpy \d", lines["packages"].sentence())
 
 
-async def test_the_limit_of_memory_holds_beside_the_libraries(settings: Settings) -> None:
-    made = ForkServerSandbox(
-        SandboxLimits(wall_seconds=PATIENCE, memory_bytes=64 * MIB), packages=package_folder(settings)
-    )
+async def test_the_limit_of_memory_holds_beside_the_libraries(roomy: ForkServerSandbox) -> None:
     take = "import numpy as np\ndef main(): return {{'r': int(np.ones({0} << 17).sum() / (1 << 17))}}"
-    try:
-        assert (await outcome(made, "python3", take.format(40))).result == {"r": 40}
-        seen = await outcome(made, "python3", take.format(200))
-    finally:
-        await made.close()
 
-    assert "broke the memory limit of 64 MiB" in seen.error
+    assert (await outcome(roomy, "python3", take.format(40))).result == {"r": 40}
+    seen = await outcome(roomy, "python3", take.format(400))
+
+    assert "broke the memory limit of 256 MiB" in seen.error
 
 
 async def test_children_share_the_memory_of_the_libraries(roomy: ForkServerSandbox) -> None:

@@ -11,7 +11,7 @@ from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.console.run_pages import SqliteRunPages
 from tests.contract.runs import APP, OTHER_APP, Draft, finished, started
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.once]
 
 
 class Lists:
