@@ -1,9 +1,11 @@
-import { ReactFlow, type ReactFlowInstance, type Viewport, ViewportPortal } from '@xyflow/react'
+import { ReactFlow, type ReactFlowInstance, useStore, type Viewport, ViewportPortal } from '@xyflow/react'
 import { useCallback, useEffect, useMemo, useRef } from 'react'
 import type { AppDetail, GraphEdge } from '../api/types.ts'
 import { Icon } from '../parts/Icon.tsx'
 import { t } from '../words/words.ts'
-import { bounds, flowNodes, labelOf, middle, path, type StepNodeOf } from './fromApi.ts'
+import { bounds, flowNodes, labelOf, path, type StepNodeOf } from './fromApi.ts'
+import { labels } from './labels.ts'
+import { MiniMap } from './MiniMap.tsx'
 import { DotNode, GraphHands, NoteNode, StepNode } from './StepNode.tsx'
 import { type GraphStates, useEdgeLook, useEdgeTimes } from './states.ts'
 import '@xyflow/react/dist/base.css'
@@ -24,9 +26,11 @@ type Props = {
   /** Gives a function that shows all of the graph, once there is one. */
   onFit?: (fit: () => void) => void
   follow?: { on: boolean; set: (on: boolean) => void; node: string }
+  /** The node that failed: a button shows it, as large as its words need. */
+  failure?: string | undefined
 }
 
-export function Graph({ graph, states, picked, pick, onFit, follow }: Props) {
+export function Graph({ graph, states, picked, pick, onFit, follow, failure }: Props) {
   const box = useRef<HTMLDivElement>(null)
   const flow = useRef<ReactFlowInstance<StepNodeOf> | null>(null)
   const moved = useRef(false)
@@ -63,10 +67,9 @@ export function Graph({ graph, states, picked, pick, onFit, follow }: Props) {
     })
   }, [graph, set])
   const centre = useCallback(
-    (id: string) => {
+    (id: string, zoom = flow.current?.getZoom() ?? 1) => {
       const node = graph.nodes.find(one => one.id === id)
       const element = box.current
-      const zoom = flow.current?.getZoom() ?? 1
       if (!node || !element) return
       set({
         zoom,
@@ -143,9 +146,32 @@ export function Graph({ graph, states, picked, pick, onFit, follow }: Props) {
           <ViewportPortal>
             <Edges graph={graph} states={states} />
           </ViewportPortal>
+          <MiniMap
+            graph={graph}
+            states={states}
+            fit={fit}
+            to={view => {
+              moved.current = true
+              set(view)
+            }}
+          />
         </ReactFlow>
       </GraphHands.Provider>
       <div className="tools">
+        {failure && (
+          <button
+            type="button"
+            className="btn icon small"
+            aria-label={t('graph.failed')}
+            title={t('graph.failed')}
+            onClick={() => {
+              moved.current = true
+              centre(failure, Math.max(FAR, flow.current?.getZoom() ?? 1))
+            }}
+          >
+            <Icon name="failed" />
+          </button>
+        )}
         {follow && (
           <button
             type="button"
@@ -179,22 +205,21 @@ export function Graph({ graph, states, picked, pick, onFit, follow }: Props) {
 
 function Edges({ graph, states }: { graph: AppDetail['graph']; states: GraphStates }) {
   const nodes = useMemo(() => new Map(graph.nodes.map(node => [node.id, node])), [graph])
+  // Names are no smaller on the screen than 11 pixels; they are placed again when their size has changed by a fifth.
+  const size = useStore(
+    ({ transform }) => 13 * 1.2 ** Math.ceil(Math.log(Math.max(1, 11 / transform[2] / 13)) / Math.log(1.2)),
+  )
+  const named = useMemo(() => labels(graph, size), [graph, size])
   return (
     <svg className="edges" aria-hidden="true">
       {graph.edges.map(edge => (
         <Edge key={edge.id} edge={edge} path={path(edge, nodes)} states={states} />
       ))}
-      {graph.edges.map(edge => {
-        const label = labelOf(edge)
-        const [x, y] = label ? middle(edge, nodes) : [0, 0]
-        return (
-          label && (
-            <text key={edge.id} className="branch" x={x} y={y}>
-              {label}
-            </text>
-          )
-        )
-      })}
+      {named.map(({ id, text, x, y }) => (
+        <text key={id} className="branch" x={x} y={y}>
+          {text}
+        </text>
+      ))}
     </svg>
   )
 }

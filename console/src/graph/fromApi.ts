@@ -10,8 +10,8 @@ export type StepNodeOf = Node<StepData, 'step' | 'note' | 'dot'>
 /** Characters of the name of a branch. */
 const LABEL = 24
 const DOTS = ['iteration-start', 'loop-start']
-const BOXES = ['iteration', 'loop']
-const isNote = (node: GraphNode): boolean => node.type === 'note' || node.type === 'custom-note'
+export const BOXES = ['iteration', 'loop']
+export const isNote = (node: GraphNode): boolean => node.type === 'note' || node.type === 'custom-note'
 
 export function flowNodes(graph: AppDetail['graph']): StepNodeOf[] {
   return graph.nodes.map(node => {
@@ -46,7 +46,7 @@ export function bounds(graph: AppDetail['graph']): { x: number; y: number; width
 type Nodes = ReadonlyMap<string, GraphNode>
 
 /** From the right side of its source to the left side of its target. */
-function ends(edge: GraphEdge, nodes: Nodes): [x: number, y: number, u: number, v: number] | undefined {
+export function ends(edge: GraphEdge, nodes: Nodes): [x: number, y: number, u: number, v: number] | undefined {
   const [from, to] = [nodes.get(edge.source), nodes.get(edge.target)]
   if (!from || !to) return undefined
   const height = (node: GraphNode) =>
@@ -58,11 +58,6 @@ function ends(edge: GraphEdge, nodes: Nodes): [x: number, y: number, u: number, 
 export function labelOf(edge: GraphEdge): string {
   const label = edge.handle === 'fail-branch' ? t('graph.failure') : (edge.label ?? '')
   return visible(label.length > LABEL ? `${label.slice(0, LABEL)}…` : label)
-}
-
-export function middle(edge: GraphEdge, nodes: Nodes): [x: number, y: number] {
-  const [x, y, u, v] = ends(edge, nodes) ?? [0, 0, 0, 0]
-  return [(x + u) / 2, (y + v) / 2]
 }
 
 /** The curve of an edge. */

@@ -11,13 +11,13 @@ export type Hit = {
   readonly score?: number
 }
 
-/** What a node found, as its output has it; undefined if it is no list of segments. */
+/** What a node found, as its output or the sources of an answer have it; undefined if it is no list of segments. */
 export function hitsOf(result: unknown): readonly Hit[] | undefined {
   if (!Array.isArray(result)) return undefined
   const out: Hit[] = []
   for (const one of result as Record<string, unknown>[]) {
     if (typeof one?.content !== 'string') return undefined
-    const about = (one.metadata ?? {}) as Record<string, unknown>
+    const about = (one.metadata ?? one) as Record<string, unknown>
     out.push({
       content: one.content,
       document: String(about.document_name ?? one.title ?? ''),

@@ -29,15 +29,19 @@ export function keptIn(value: unknown, found: Told[] = []): readonly Told[] {
   return found
 }
 
-/** A file: its name, its size, a way to have it, and if it is a picture, the picture. One elsewhere is its address. */
+/** A file: its name, its size, a way to have it, and a picture or what is heard itself. One elsewhere is its address. */
 export function Kept({ file }: { file: Told }) {
   const [gone, setGone] = useState(false)
   const name = file.filename || file.remote_url || file.type || ''
   const path = file.related_id ? `files/${file.related_id}` : ''
-  const isPicture = path !== '' && (file.mime_type ?? '').startsWith('image/')
+  const kind = path !== '' && !gone ? (file.mime_type ?? '').split('/')[0] : ''
   return (
     <span className="kept">
-      {isPicture && !gone && <img src={address(path)} alt={name} loading="lazy" onError={() => setGone(true)} />}
+      {kind === 'image' && <img src={address(path)} alt={name} loading="lazy" onError={() => setGone(true)} />}
+      {kind === 'audio' && (
+        // biome-ignore lint/a11y/useMediaCaption: nobody has written down what a workflow says
+        <audio controls preload="none" src={address(path)} aria-label={name} onError={() => setGone(true)} />
+      )}
       <span className="row">
         <Icon name="file" small />
         <bdi className="cut" title={name}>

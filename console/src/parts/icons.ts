@@ -2,6 +2,24 @@
 export type Shape = readonly [tag: 'path' | 'circle' | 'rect', attributes: Readonly<Record<string, string>>]
 
 export const ICONS: Readonly<Record<string, readonly Shape[]>> = {
+  like: [
+    [
+      'path',
+      {
+        d: 'M2.500 7.500h2.500v6H2.500zM5 7.500 8 2.200c1.300 0 1.900.9 1.600 2.200l-.5 2.300h4.200l-.9 5.600-1.200 1.200H5',
+      },
+    ],
+  ],
+  dislike: [
+    [
+      'path',
+      {
+        d: 'M2.500 8.500h2.500v-6H2.500zM5 8.500 8 13.800c1.300 0 1.900-.9 1.600-2.200l-.5-2.300h4.200l-.9-5.600-1.200-1.200H5',
+      },
+    ],
+  ],
+  note: [['path', { d: 'M3 2.500h10v8L10 13.500H3zM10 13.500v-3h3M5.500 5.500h5m-5 2.500h3' }]],
+  annotate: [['path', { d: 'M4 2.500h8v11l-4-3-4 3z' }]],
   succeeded: [
     ['circle', { cx: '8', cy: '8', r: '6.25' }],
     ['path', { d: 'm5.4 8.2 1.8 1.8 3.5-3.9' }],

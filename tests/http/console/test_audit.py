@@ -13,6 +13,7 @@ from jikko.ports.stores.audit_store import STARTS
 from jikko.repositories.audit_store import AuditStore
 from tests.acceptance.workflows import app, end, node, with_environment
 from tests.http.console.scene import API, MANAGEMENT, Scene, decoded
+from tests.http.console.test_chat import CHAT
 from tests.http.console.test_runs import ECHO, ran
 
 pytestmark = pytest.mark.anyio
@@ -76,6 +77,9 @@ async def test_every_change_is_kept(scene: Scene, operator: httpx.AsyncClient) -
     key = decoded(await operator.post(f"{MANAGEMENT}/apps/{echo.id}/keys"), 201)
     token = decoded(await operator.post(f"{MANAGEMENT}/tokens", json={"name": "x"}), 201)
     past = {"from": scene.clock.now - 7200, "to": scene.clock.now}
+    chat = await scene.publish(CHAT)
+    turn = decoded(await operator.post(f"{MANAGEMENT}/apps/{chat.id}/messages", json={"query": "?"}), 202)
+    rated = f"conversations/{turn['conversation_id']}/messages/{turn['message_id']}/rating"
     file = {"file": ("a.txt", b"abc", "text/plain")}
     calls: list[tuple[str, str, dict[str, Any]]] = [
         ("POST", "apps", {"files": [("files", ("e.yml", ECHO.encode()))]}),
@@ -88,6 +92,8 @@ async def test_every_change_is_kept(scene: Scene, operator: httpx.AsyncClient) -
         ("POST", f"runs/{run['id']}/stop", {}),
         ("POST", f"runs/{run['id']}/retry", {"json": {"from_node_id": "end"}}),
         ("DELETE", f"runs/{run['id']}", {}),
+        ("PUT", rated, {"json": {"rating": "like"}}),
+        ("POST", f"apps/{chat.id}/annotations", {"json": {"question": "?", "answer": "!"}}),
         ("POST", "callbacks/resend", {}),
         ("POST", "system/check", {"json": {"what": "store"}}),
         ("DELETE", f"tokens/{token['id']}", {}),
@@ -114,7 +120,7 @@ async def test_every_change_is_kept(scene: Scene, operator: httpx.AsyncClient) -
     # What would need a server of models, a form or a delivery says of its changes what the others do.
     for name in left.keys() - CHANGES_NOTHING:
         text = inspect.getsource(inspect.unwrap(left[name]))
-        assert "call.note(" in text or "await accepted(call" in text, name
+        assert "call.note(" in text or "await accepted(" in text, name
     assert len(left) <= 9
 
 

@@ -1,5 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { useCallback, useEffect, useState } from 'react'
+import { useCallback, useEffect, useRef, useState } from 'react'
 import { Redirect, useLocation } from 'wouter'
 import { remove } from '../../api/client.ts'
 import { useApp, useApps } from '../../api/queries.ts'
@@ -54,6 +54,19 @@ function Chat({ apps, id, conversation }: { apps: readonly App[]; id: string; co
   const [shown, setShown] = useState({ conversation: '', run: '' })
   const run = shown.conversation === conversation ? shown.run : ''
   const setRun = useCallback((run: string) => setShown({ conversation, run }), [conversation])
+  // A conversation that begins here stays the same talk: what is written meanwhile is not lost, and nothing jumps.
+  const talk = useRef({ of: conversation, n: 0 })
+  if (talk.current.of !== conversation) talk.current = { of: conversation, n: talk.current.n + 1 }
+  const began = (begun: string, run: string) => {
+    talk.current.of = begun
+    setShown({ conversation: begun, run })
+    if (begun !== conversation) to(`/chat/${id}/${begun}`)
+  }
+  const [looking, setLooking] = useState(false)
+  const look = (run: string) => {
+    setRun(run)
+    setLooking(window.matchMedia('(max-width: 1100px)').matches)
+  }
   const [asking, setAsking] = useState(false)
   const [listed, setListed] = useState(false)
   const [error, setError] = useState('')
@@ -118,9 +131,9 @@ function Chat({ apps, id, conversation }: { apps: readonly App[]; id: string; co
           />
         </div>
         {error && <Failure error={new Error(error)} />}
-        <Boundary key={conversation}>
+        <Boundary key={talk.current.n}>
           {app.data ? (
-            <Talk key={conversation} app={app.data} conversation={conversation} run={run} setRun={setRun} />
+            <Talk app={app.data} conversation={conversation} run={run} setRun={setRun} look={look} began={began} />
           ) : (
             <Skeleton rows={6} />
           )}
@@ -130,6 +143,11 @@ function Chat({ apps, id, conversation }: { apps: readonly App[]; id: string; co
       {listed && (
         <Dialog label={t('chat.conversations')} close={() => setListed(false)} heading={null}>
           <div className="list shown">{list}</div>
+        </Dialog>
+      )}
+      {looking && (
+        <Dialog label={t('chat.behind')} close={() => setLooking(false)} heading={null}>
+          <Behind run={run} conversation={conversation} />
         </Dialog>
       )}
       {asking && (

@@ -1,12 +1,15 @@
 import { useEffect, useRef, useSyncExternalStore } from 'react'
-import type { Message } from '../../api/types.ts'
+import type { AppDetail, Message } from '../../api/types.ts'
 import { Copy } from '../../parts/copy.tsx'
+import { Hits, hitsOf } from '../../parts/Hits.tsx'
 import { Icon, Status } from '../../parts/Icon.tsx'
+import { isKept, Kept } from '../../parts/Kept.tsx'
 import { Markdown } from '../../parts/Markdown.tsx'
 import { elapsedOf, isOver, shown } from '../../run/selectors.ts'
 import { visible } from '../../words/visible.ts'
 import { clock, duration, t, tn } from '../../words/words.ts'
 import { useFollower } from '../run/useRunView.ts'
+import { Deed, Judge } from './Judge.tsx'
 import type { Going } from './Talk.tsx'
 
 /** The name of a file of a message, as its record has it. */
@@ -29,43 +32,48 @@ export const Question = ({ text, files }: { text: string; files: Message['files'
   </div>
 )
 
-export function Said({
-  message,
-  on,
-  pick,
-  again,
-}: {
+type SaidProps = {
+  app: AppDetail
+  conversation: string
   message: Message
   on: boolean
   pick: () => void
   /** Ask the same once more. */
   again?: (() => void) | undefined
-}) {
+}
+
+export function Said({ app, conversation, message, on, pick, again }: SaidProps) {
+  const sources = hitsOf(message.sources) ?? []
   return (
     <article className="a" data-on={on}>
       <div className="text" dir="auto">
         <Markdown text={message.answer} />
       </div>
+      {message.answer_files.filter(isKept).map((file, index) => (
+        <Kept key={index} file={file} />
+      ))}
       {message.error && <p className="bad">{visible(message.error)}</p>}
+      {sources.length > 0 && (
+        <details className="sources">
+          <summary>{tn('chat.sources', sources.length)}</summary>
+          <Hits list={sources} />
+        </details>
+      )}
       <div className="meta">
         <Status status={message.status} />
         {message.elapsed != null && <span className="num">{duration(message.elapsed)}</span>}
         {message.tokens > 0 && <span className="num">{tn('tokens', message.tokens)}</span>}
         <span className="num">{clock(message.created_at)}</span>
         {message.answer && <Copy text={message.answer} label={t('chat.copy')} />}
-        {again && (
-          <button
-            type="button"
-            className="btn plain icon small"
-            aria-label={t('chat.again')}
-            title={t('chat.again')}
-            onClick={again}
-          >
-            <Icon name="again" small />
-          </button>
-        )}
+        {again && <Deed icon="again" label={t('chat.again')} act={again} />}
+        <Judge app={app} conversation={conversation} message={message} />
         {message.run_id && <ItsRun on={on} pick={pick} />}
       </div>
+      {message.note && (
+        <p className="dim small" dir="auto">
+          {t('rate.said', { note: visible(message.note) })}
+        </p>
+      )}
     </article>
   )
 }
@@ -73,36 +81,31 @@ export function Said({
 export function Live({ going, on, pick, ended }: { going: Going; on: boolean; pick: () => void; ended: () => void }) {
   const follower = useFollower(going.run_id)
   const { run, phase } = useSyncExternalStore(follower.subscribe, follower.snapshot)
-  const over = useRef(ended)
-  over.current = ended
+  const then = useRef(ended)
+  then.current = ended
   useEffect(() => {
-    if (phase === 'ended') over.current()
+    if (phase === 'ended') then.current()
   }, [phase])
   const text = [...run.text]
     .filter(([key]) => !key.endsWith('.reasoning'))
     .map(([, part]) => part)
     .join('')
   const now = run.executions.findLast(one => one.status === 'running')
+  const over = isOver(run)
+  // Each part stands where that of the whole answer will.
   return (
-    <>
-      <Question text={going.query} files={[]} />
-      <article className="a" data-on={on}>
-        {!isOver(run) && (
-          <div className="think">
-            <Status status={shown(run.status)} word={now ? visible(now.title || now.type) : undefined} />
-            <span className="num">{duration(elapsedOf(run, follower.now()))}</span>
-          </div>
-        )}
-        <div className="text" aria-busy={!isOver(run)} dir="auto">
-          <Markdown text={text} />
-        </div>
-        {run.error && <p className="bad">{visible(run.error)}</p>}
-        <div className="meta">
-          {run.tokens > 0 && <span className="num">{tn('tokens', run.tokens)}</span>}
-          <ItsRun on={on} pick={pick} />
-        </div>
-      </article>
-    </>
+    <article className="a" data-on={on}>
+      <div className="text" aria-busy={!over} dir="auto">
+        <Markdown text={text} />
+      </div>
+      {run.error && <p className="bad">{visible(run.error)}</p>}
+      <div className="meta">
+        <Status status={shown(run.status)} word={!over && now ? visible(now.title || now.type) : undefined} />
+        <span className="num">{duration(elapsedOf(run, follower.now()))}</span>
+        {run.tokens > 0 && <span className="num">{tn('tokens', run.tokens)}</span>}
+        <ItsRun on={on} pick={pick} />
+      </div>
+    </article>
   )
 }
 

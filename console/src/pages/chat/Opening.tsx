@@ -18,7 +18,7 @@ export function Opening({ app, inputs, setInputs, ask }: Props & { ask?: ((text:
   )
 }
 
-function Suggested({ questions, ask }: { questions: unknown; ask: (text: string) => void }) {
+export function Suggested({ questions, ask }: { questions: unknown; ask: (text: string) => void }) {
   const told = Array.isArray(questions) ? questions.filter(one => typeof one === 'string' && one.trim()) : []
   if (told.length === 0) return null
   return (

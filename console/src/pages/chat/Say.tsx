@@ -1,4 +1,4 @@
-import { type FormEvent, type KeyboardEvent, useState } from 'react'
+import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from 'react'
 import { post } from '../../api/client.ts'
 import type { AppDetail, Variable } from '../../api/types.ts'
 import { store, stored } from '../../app/storage.ts'
@@ -18,21 +18,30 @@ type SayProps = {
 }
 
 export function Say({ app, draft, ask, running, wrong }: SayProps) {
-  const [text, setDraft] = useState(() => stored(draft, 'sessionStorage') ?? '')
-  const setText = (to: string) => {
-    setDraft(to)
-    store(draft, to || undefined, 'sessionStorage')
-  }
+  const [text, setText] = useState(() => stored(draft, 'sessionStorage') ?? '')
+  const field = useRef<HTMLTextAreaElement>(null)
+  // What is on its way is kept until it is taken, before what is written meanwhile.
+  const [sent, setSent] = useState('')
+  const kept = [sent, text].filter(Boolean).join('\n')
+  const place = useRef(draft)
+  useEffect(() => {
+    // A conversation that began has another place for what is not sent.
+    if (place.current !== draft) store(place.current, undefined, 'sessionStorage')
+    place.current = draft
+    store(draft, kept || undefined, 'sessionStorage')
+  }, [draft, kept])
   const [files, setFiles] = useState<FileInput[]>([])
   const [adding, setAdding] = useState(false)
   const upload = (app.features.file_upload ?? {}) as { enabled?: boolean }
   const send = async () => {
-    if (!text.trim() || running) return
-    if (await ask(text.trim(), files)) {
-      setText('')
-      setFiles([])
-      setAdding(false)
-    }
+    if (!text.trim() || running || sent) return
+    setSent(text)
+    setText('')
+    const taken = await ask(text.trim(), files)
+    setSent('')
+    if (!taken) return setText(now => [text, now].filter(Boolean).join('\n'))
+    setFiles(now => now.filter(file => !files.includes(file)))
+    setAdding(false)
   }
   const keys = (event: KeyboardEvent) => {
     if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return
@@ -62,6 +71,7 @@ export function Say({ app, draft, ask, running, wrong }: SayProps) {
         }}
       >
         <textarea
+          ref={field}
           rows={Math.min(8, text.split('\n').length)}
           placeholder={t('chat.say')}
           aria-label={t('chat.message')}
@@ -81,23 +91,19 @@ export function Say({ app, draft, ask, running, wrong }: SayProps) {
             <Icon name="upload" />
           </button>
         )}
-        {running && (
-          <button
-            className="btn icon"
-            type="button"
-            aria-label={t('chat.stop')}
-            onClick={() => void post(`runs/${running}/stop`).catch(() => undefined)}
-          >
-            <Icon name="stop" />
-          </button>
-        )}
+        {/* One button, which stays where it is, and keeps the focus. */}
         <button
-          className="btn main icon"
-          type="submit"
-          aria-label={t('chat.send')}
-          disabled={!!running || !text.trim()}
+          className={`btn icon ${running ? '' : 'main'}`}
+          type={running ? 'button' : 'submit'}
+          aria-label={t(running ? 'chat.stop' : 'chat.send')}
+          disabled={!running && !text.trim()}
+          onClick={() => {
+            if (!running) return
+            void post(`runs/${running}/stop`).catch(() => undefined)
+            field.current?.focus()
+          }}
         >
-          <Icon name="send" />
+          <Icon name={running ? 'stop' : 'send'} />
         </button>
       </form>
       <p className="hint">

@@ -1,6 +1,5 @@
-import { useQueryClient } from '@tanstack/react-query'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useEffect, useRef, useState } from 'react'
-import { useLocation } from 'wouter'
 import { get, post } from '../../api/client.ts'
 import { useMessages } from '../../api/queries.ts'
 import type { AppDetail, RunDetail } from '../../api/types.ts'
@@ -9,26 +8,37 @@ import { type FileInput, fieldOf, type Input, inputsOf, sendable } from '../../p
 import { errorText, Failure, Skeleton } from '../../parts/Panel.tsx'
 import { t } from '../../words/words.ts'
 import { Live, Question, Said } from './Messages.tsx'
-import { Inputs, Opening } from './Opening.tsx'
+import { Inputs, Opening, Suggested } from './Opening.tsx'
 import { FILES, Say } from './Say.tsx'
 import { useBottom } from './useBottom.ts'
 
-type Props = { app: AppDetail; conversation: string; run: string; setRun: (run: string) => void }
+type Props = {
+  app: AppDetail
+  conversation: string
+  run: string
+  setRun: (run: string) => void
+  /** Show the run behind an answer, where it is not shown beside. */
+  look: (run: string) => void
+  /** Go on in the conversation that began with a question. */
+  began: (conversation: string, run: string) => void
+}
 
 export type Going = { run_id: string; query: string }
 
-export function Talk({ app, conversation, run, setRun }: Props) {
+export function Talk({ app, conversation, run, setRun, look, began }: Props) {
   const may = useMay()
   const { name } = useWho()
   const cache = useQueryClient()
-  const [, to] = useLocation()
   const query = useMessages(conversation)
   const [going, setGoing] = useState<Going | null>(null)
+  const [answered, setAnswered] = useState('')
   const [wrong, setWrong] = useState('')
   const [inputs, setInputs] = useState<Input>({})
   // The server tells the newest first.
   const messages = (query.data ?? []).toReversed()
-  const { box, behind, down } = useBottom()
+  const open = messages.find(message => message.status === 'running' && message.run_id)
+  const live = going ?? (open?.run_id ? { run_id: open.run_id, query: open.query } : null)
+  const { box, behind, down } = useBottom(live !== null)
   const lastRun = messages.at(-1)?.run_id ?? ''
   useEffect(() => {
     if (!run && lastRun) setRun(lastRun)
@@ -52,17 +62,15 @@ export function Talk({ app, conversation, run, setRun }: Props) {
         ...(sentFiles ? { files: sentFiles } : {}),
       })
       // A question that an annotation answers has no run.
-      if (made.run_id) {
-        setGoing({ run_id: made.run_id, query: text })
-        setRun(made.run_id)
-        // With its message come the variables beside it.
-        void cache.invalidateQueries({ queryKey: ['messages', conversation] })
-      } else await ended()
+      if (made.run_id) setGoing({ run_id: made.run_id, query: text })
+      began(made.conversation_id, made.run_id ?? '')
       down()
-      if (!conversation) {
-        await cache.invalidateQueries({ queryKey: ['conversations', app.id] })
-        to(`/chat/${app.id}/${made.conversation_id}`)
-      }
+      // With its message come the variables beside it.
+      const known = Promise.all([
+        cache.invalidateQueries({ queryKey: ['messages', made.conversation_id] }),
+        cache.invalidateQueries({ queryKey: ['conversations', app.id] }),
+      ])
+      if (!made.run_id) await known
       return true
     } catch (error) {
       setWrong(errorText(error))
@@ -76,10 +84,9 @@ export function Talk({ app, conversation, run, setRun }: Props) {
       cache.invalidateQueries({ queryKey: ['messages', conversation] }),
       cache.invalidateQueries({ queryKey: ['conversations', app.id] }),
     ])
+    setAnswered(live?.run_id ?? '')
     setGoing(null)
   }
-  const open = messages.find(message => message.status === 'running' && message.run_id)
-  const live = going ?? (open?.run_id ? { run_id: open.run_id, query: open.query } : null)
   return (
     <>
       <div className="msgs" ref={box} tabIndex={0} role="log" aria-label={t('chat.messages.label')}>
@@ -111,9 +118,11 @@ export function Talk({ app, conversation, run, setRun }: Props) {
             <div key={message.id}>
               <Question text={message.query} files={message.files} />
               <Said
+                app={app}
+                conversation={conversation}
                 message={message}
                 on={message.run_id === run}
-                pick={() => message.run_id && setRun(message.run_id)}
+                pick={() => message.run_id && look(message.run_id)}
                 again={
                   may && !live && message === messages.at(-1) && message.files.length === 0
                     ? () => void ask(message.query, [])
@@ -123,13 +132,10 @@ export function Talk({ app, conversation, run, setRun }: Props) {
             </div>
           ))}
         {live && (
-          <Live
-            key={live.run_id}
-            going={live}
-            on={live.run_id === run}
-            pick={() => setRun(live.run_id)}
-            ended={() => void ended()}
-          />
+          <div key={live.run_id}>
+            <Question text={live.query} files={messages.find(one => one.run_id === live.run_id)?.files ?? []} />
+            <Live going={live} on={live.run_id === run} pick={() => look(live.run_id)} ended={() => void ended()} />
+          </div>
         )}
         {conversation && wrong && fieldOf(wrong, app.form) && (
           <div className="opening stack">
@@ -141,6 +147,18 @@ export function Talk({ app, conversation, run, setRun }: Props) {
         <button type="button" className="btn small tobottom" onClick={down}>
           ↓ {t('chat.more')}
         </button>
+      )}
+      {may && suggests(app) && (
+        // Its place is kept, so that nothing moves when they come.
+        <div className="next">
+          {!live && answered && answered === lastRun && (
+            <Next
+              conversation={conversation}
+              message={messages.at(-1)?.id ?? ''}
+              ask={question => void ask(question, [])}
+            />
+          )}
+        </div>
       )}
       {may ? (
         <Say
@@ -155,4 +173,20 @@ export function Talk({ app, conversation, run, setRun }: Props) {
       )}
     </>
   )
+}
+
+const suggests = (app: AppDetail): boolean =>
+  (app.features.suggested_questions_after_answer as { enabled?: boolean } | undefined)?.enabled === true
+
+type NextProps = { conversation: string; message: string; ask: (text: string) => void }
+
+/** The questions that may follow the answer that has just come. */
+function Next({ conversation, message, ask }: NextProps) {
+  const { data } = useQuery({
+    queryKey: ['suggested', message],
+    queryFn: () => get<{ data: string[] }>(`conversations/${conversation}/messages/${message}/suggested`),
+    staleTime: Number.POSITIVE_INFINITY,
+    retry: false,
+  })
+  return <Suggested questions={data?.data} ask={ask} />
 }

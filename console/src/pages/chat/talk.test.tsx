@@ -15,6 +15,8 @@ afterEach(() => {
   vi.unstubAllGlobals()
 })
 
+const none = () => undefined
+
 /** A chat whose server holds its answers. Returns the questions that came, and a function that refuses the first. */
 function chat(conversation: string) {
   setLanguage('en')
@@ -27,6 +29,8 @@ function chat(conversation: string) {
     answer: '答',
     status: 'succeeded',
     files: [],
+    answer_files: [],
+    sources: [],
     tokens: 0,
     created_at: 1,
   }
@@ -39,7 +43,7 @@ function chat(conversation: string) {
   render(
     <QueryClientProvider client={new QueryClient()}>
       <Current.Provider value={{ name: 'ada', role: 'operator' } as Session}>
-        <Talk app={app} conversation={conversation} run="" setRun={() => undefined} />
+        <Talk app={app} conversation={conversation} run="" setRun={none} look={none} began={none} />
       </Current.Provider>
     </QueryClientProvider>,
   )

@@ -1,19 +1,35 @@
-import { useEffect, useRef, useState } from 'react'
+import { useEffect, useLayoutEffect, useRef, useState } from 'react'
 
-/** Stays at the bottom while the end is seen; whoever scrolled up is not moved. */
-export function useBottom() {
+/** Pixels from the end that do not count: an answer that has ended has grown by less. */
+const ROOM = 64
+
+/** Stays at the bottom while the end is seen; whoever scrolled up is not moved, nor anybody by the end of an answer.
+ *
+ * @param live Whether an answer is being made.
+ */
+export function useBottom(live: boolean) {
   const box = useRef<HTMLDivElement>(null)
   const [behind, setBehind] = useState(false)
   const held = useRef(true)
+  // What an answer brings with its end comes below what is read.
+  const rests = useRef(false)
+  useLayoutEffect(() => {
+    if (!live) return
+    rests.current = false
+    return () => {
+      rests.current = true
+    }
+  }, [live])
   useEffect(() => {
     const element = box.current
     if (!element) return
+    const below = () => element.scrollHeight - element.scrollTop - element.clientHeight
     const follow = () => {
-      if (held.current) element.scrollTop = element.scrollHeight
-      else setBehind(element.scrollHeight - element.scrollTop - element.clientHeight > 40)
+      if (held.current && !rests.current) element.scrollTop = element.scrollHeight
+      else setBehind(below() > ROOM)
     }
     const scrolled = () => {
-      held.current = element.scrollHeight - element.scrollTop - element.clientHeight < 40
+      held.current = below() < ROOM
       if (held.current) setBehind(false)
     }
     const watch = new MutationObserver(follow)
@@ -27,6 +43,7 @@ export function useBottom() {
   }, [])
   const down = () => {
     held.current = true
+    rests.current = false
     setBehind(false)
     if (box.current) box.current.scrollTop = box.current.scrollHeight
   }

@@ -6,6 +6,7 @@ import { Graph } from '../../graph/Graph.tsx'
 import { GraphStates } from '../../graph/states.ts'
 import { Boundary, Failure, Skeleton } from '../../parts/Panel.tsx'
 import { Tabs } from '../../parts/Tabs.tsx'
+import { cause } from '../../run/failures.ts'
 import { count, t } from '../../words/words.ts'
 import type { RunView } from './useRunView.ts'
 import { Answer, Events, InputsOutputs } from './Views.tsx'
@@ -69,6 +70,7 @@ function RunGraph({ view, run, onFit }: Props) {
       pick={pick}
       onFit={onFit}
       follow={{ on: follow, set: setFollow, node: running }}
+      failure={cause(view.run)?.nodeId}
     />
   )
 }

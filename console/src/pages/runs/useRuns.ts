@@ -8,6 +8,30 @@ import type { Filter } from './filter.ts'
 
 type Pages = InfiniteData<RunPage, string | undefined>
 const LIMIT = 50
+/** Rows of a page at most. */
+const AGAIN = 200
+
+const rowsOf = (list: { pages: readonly RunPage[] } | undefined): Run[] => list?.pages.flatMap(page => page.data) ?? []
+
+/** The rows that are listed as they are now, down to the oldest; `upTo`: from this one on, not from the newest there is.
+ * What is newer takes no more pages than the list has rows for. */
+async function again(filter: Filter, old: Pages | undefined, upTo?: Run): Promise<Pages> {
+  const rows = rowsOf(old)
+  const oldest = rows.at(-1)
+  const most = Math.max(old?.pages.length ?? 0, Math.ceil((2 * rows.length) / AGAIN))
+  const asked = { ...filter, ...(upTo && { before: upTo.created_at }) }
+  const found: Pages = { pages: [], pageParams: [] }
+  let cursor: string | undefined
+  do {
+    const limit = Math.min(AGAIN, Math.max(LIMIT, rows.length - rowsOf(found).length))
+    const page: RunPage = await get<RunPage>('runs', { ...asked, cursor, limit })
+    found.pages.push(page)
+    found.pageParams.push(cursor)
+    cursor = page.next ?? undefined
+    if (page.data.some(run => run.id === oldest?.id || run.created_at < (oldest?.created_at ?? 0))) break
+  } while (cursor && found.pages.length < most)
+  return found
+}
 
 export function useRuns(filter: Filter) {
   const cache = useQueryClient()
@@ -31,11 +55,19 @@ export function useRuns(filter: Filter) {
     staleTime: Number.POSITIVE_INFINITY,
     refetchOnWindowFocus: false,
   })
-  const first = useCallback(async () => {
-    const page = await get<RunPage>('runs', { ...(JSON.parse(key) as Filter), limit: LIMIT })
-    cache.setQueryData<Pages>(['runs', key], { pages: [page], pageParams: [undefined] })
-    setLive(now => ({ ...now, fresh: 0, counts: page.counts, capped: page.capped ?? false }))
-  }, [cache, key])
+  const renew = useCallback(
+    async (before: boolean) => {
+      const old = cache.getQueryData<Pages>(['runs', key])
+      const found = await again(JSON.parse(key) as Filter, old, before ? old?.pages[0]?.data[0] : undefined)
+      cache.setQueryData<Pages>(['runs', key], found)
+      return found.pages[0]
+    },
+    [cache, key],
+  )
+  const showNew = useCallback(async () => {
+    const page = await renew(false)
+    setLive(now => ({ ...now, fresh: 0, counts: page?.counts ?? {}, capped: page?.capped ?? false }))
+  }, [renew])
   const loaded = query.data !== undefined
   const newest = query.data?.pages[0]?.data[0]?.id ?? ''
   useEffect(() => {
@@ -53,8 +85,8 @@ export function useRuns(filter: Filter) {
       {
         message: (name, data) => name === 'tick' && hear(data as Tick),
         connected: is => {
-          // A stream that was opened again does not tell what was missed.
-          if (is && before) void first().catch(() => undefined)
+          // A stream that was opened again tells of new runs, and not of what became of those that are listed.
+          if (is && before) void renew(true).catch(() => undefined)
           before ||= is
           setLive(({ lostAt, ...now }) =>
             is ? { ...now, connected: true } : { ...now, connected: false, lostAt: lostAt ?? Date.now() / 1000 },
@@ -64,7 +96,7 @@ export function useRuns(filter: Filter) {
       over.signal,
     ).catch(() => undefined)
     return () => over.abort()
-  }, [cache, key, first, loaded, newest])
+  }, [cache, key, renew, loaded, newest])
   const pages = query.data?.pages ?? []
   const { fetchNextPage, hasNextPage, isFetchingNextPage } = query
   const isEmpty = loaded && pages.every(page => page.data.length === 0)
@@ -73,7 +105,7 @@ export function useRuns(filter: Filter) {
     if (isEmpty && hasNextPage && !isFetchingNextPage) void fetchNextPage()
   }, [isEmpty, hasNextPage, isFetchingNextPage, fetchNextPage])
   const seen = new Set<string>()
-  const runs = pages.flatMap(page => page.data).filter(run => !seen.has(run.id) && seen.add(run.id))
+  const runs = rowsOf(query.data).filter(run => !seen.has(run.id) && seen.add(run.id))
   return {
     query,
     runs,
@@ -81,7 +113,7 @@ export function useRuns(filter: Filter) {
     capped: live.capped ?? pages[0]?.capped ?? false,
     archivedUntil: hasNextPage ? null : (pages.at(-1)?.archived_until ?? null),
     live,
-    showNew: first,
+    showNew,
   }
 }
 

@@ -1,7 +1,7 @@
 """Conversations of chat apps: reading, asking, removing. Answers are followed as the runs that give them."""
 
 from collections.abc import Iterable
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
@@ -22,6 +22,8 @@ from jikko.ports.stores.run_pages import RunCursor
 from jikko.values import Json, Moment, Uuid
 
 _GROUP: Final = "conversation"
+CONSOLE_USER: Final = "console:"
+"""How names of end users begin who ask here."""
 
 
 class Conversation(Struct):
@@ -56,6 +58,10 @@ class Message(Struct):
     created_at: Moment
     tokens: int
     elapsed: Annotated[float | None, Meta(description="Seconds of its run; null, if none is kept.")]
+    sources: Annotated[list[Json], Meta(description="Segments that the answer is based on, in Dify's form.")]
+    rating: Annotated[Literal["like", "dislike"] | None, Meta(description="What its end user thinks of it.")]
+    note: Annotated[str, Meta(description="What that user says to it.")]
+    can_rate: Annotated[bool, Meta(description="Whether the console began the conversation: others rate theirs.")]
 
 
 class Messages(Struct):
@@ -133,28 +139,24 @@ async def list_conversations(call: ConsoleRequest, asked: ConversationsFilter) -
 @VisitorRoute("GET", "conversations/{conversation_id}/messages", (400, 404), scope="runs:read")
 async def list_messages(call: ConsoleRequest, asked: MessagesPage) -> Messages:
     """Messages of a conversation, newest first."""
-    conversation = await _conversation(call)
+    conversation = await conversation_of(call)
     limit, before = asked.limit, asked.cursor
     found = await call.request.api.conversations.messages(conversation.id, before=before, limit=limit + 1)
     if found is None:
         raise InvalidParam("cursor: the conversation has no such message.")
-    shown = [await _message(call, entry) for entry in found[:limit]]
+    shown = [await _message(call, entry, can_rate=is_of_console(conversation)) for entry in found[:limit]]
     return Messages(shown, shown[-1].id if len(found) > limit else None)
 
 
 @VisitorRoute("GET", "conversations/{conversation_id}/variables", (404, 503), scope="runs:read")
 async def list_variables(call: ConsoleRequest, asked: VariablesMoment) -> ChatVariables:
     """Variables of a conversation, as they are or, with ``after_message``, before and after that message."""
-    api, conversation = call.request.api, await _conversation(call)
+    api, conversation = call.request.api, await conversation_of(call)
     message_id = asked.after_message
     if not message_id:
         known = await api.conversations.variables(conversation.id)
         return ChatVariables([ChatVariable(one.name, one.value, one.value, "") for one in known])
-    message = None
-    if is_uuid(message_id):
-        message = await api.conversations.message(conversation.app_id, conversation.end_user_id, message_id)
-    if message is None or message.conversation_id != conversation.id:
-        raise NotFound("The conversation has no such message.")
+    message = await message_of(call, conversation, message_id)
     log = [] if message.run_id is None else await call.console.run_store.events(message.run_id)
     return ChatVariables(_variables_at(log))
 
@@ -181,7 +183,7 @@ async def ask(call: ConsoleRequest) -> QuestionAccepted:
     turn = TurnRequest(
         query=asked.query,
         inputs=asked.inputs,
-        user=user or f"console:{call.visitor.name}",
+        user=user or CONSOLE_USER + call.visitor.name,
         conversation_id=conversation_id,
         files=list(asked.files) if asked.files else None,
         base_url=request.base_url,
@@ -203,19 +205,36 @@ async def ask(call: ConsoleRequest) -> QuestionAccepted:
 @VisitorRoute("DELETE", "conversations/{conversation_id}", (404,), scope="runs:write")
 async def delete_conversation(call: ConsoleRequest) -> None:
     """Remove a conversation with its messages and variables."""
-    found = await _conversation(call)
+    found = await conversation_of(call)
     await call.request.api.conversations.delete(found.app_id, found.end_user_id, found.id)
     call.note("deleted conversation", found.id, app=found.app_id)
 
 
-async def _conversation(call: ConsoleRequest) -> kept.Conversation:
+async def conversation_of(call: ConsoleRequest) -> kept.Conversation:
+    """The conversation that the path names. Raises ``NotFound``: there is no such one."""
     found = await call.console.chats.conversation(id_in(call, "conversation_id", "conversation"))
     if found is None:
         raise NotFound("There is no such conversation.")
     return found
 
 
-async def _message(call: ConsoleRequest, entry: kept.Message) -> Message:
+async def message_of(call: ConsoleRequest, conversation: kept.Conversation, message_id: str) -> kept.Message:
+    """A message of a conversation. Raises ``NotFound``: it has no such one."""
+    found = None
+    if is_uuid(message_id):
+        store = call.request.api.conversations
+        found = await store.message(conversation.app_id, conversation.end_user_id, message_id)
+    if found is None or found.conversation_id != conversation.id:
+        raise NotFound("The conversation has no such message.")
+    return found
+
+
+def is_of_console(conversation: kept.Conversation) -> bool:
+    """Whether somebody at the console is its end user."""
+    return conversation.user.startswith(CONSOLE_USER)
+
+
+async def _message(call: ConsoleRequest, entry: kept.Message, *, can_rate: bool) -> Message:
     api, base_url = call.request.api, call.request.base_url
     record = None if entry.run_id is None else await call.console.run_store.record(entry.run_id)
     status = "failed" if entry.answer.status == "error" else "succeeded"
@@ -229,6 +248,10 @@ async def _message(call: ConsoleRequest, entry: kept.Message) -> Message:
         error=entry.answer.error,
         tokens=0 if record is None else record.total_tokens,
         elapsed=None if record is None else record.elapsed,
+        sources=entry.answer.metadata.retriever_resources,
+        rating=None if entry.feedback is None else entry.feedback.rating,
+        note="" if entry.feedback is None else entry.feedback.content or "",
+        can_rate=can_rate,
     )
 
 

@@ -203,7 +203,7 @@ async def stop_run(call: ConsoleRequest) -> RunStopped:
 async def read_retry(call: ConsoleRequest) -> RetryChoices:
     """What a retry of a run would take over, by each version that may run."""
     record = await record_of(call)
-    app = await _app(call, record.identity.app_id)
+    app = await app_with(call, record.identity.app_id)
     numbers = await _numbers(call, app)
     own = record.identity.workflow_id
     choices = [await _choice(call, app, record, number=numbers.get(app.workflow_id, 0), current=True)]
@@ -218,7 +218,7 @@ async def retry_run(call: ConsoleRequest) -> SendableResponse:
     request, api, record = call.request, call.request.api, await record_of(call)
     body = await request.json()
     asked = checked(body, RunRetry)
-    app = await _app(call, record.identity.app_id)
+    app = await app_with(call, record.identity.app_id)
     run_id = record.identity.run_id
     numbers = {} if asked.version is asked.current is None else await _numbers(call, app)
     own, newest = numbers.get(record.identity.workflow_id), numbers.get(app.workflow_id)
@@ -273,7 +273,7 @@ async def record_of(call: ConsoleRequest) -> RunRecord:
 
 async def app_of(call: ConsoleRequest) -> App:
     """The app that the path names. Raises ``NotFound``: there is no such app."""
-    return await _app(call, id_in(call, "app_id", "app"))
+    return await app_with(call, id_in(call, "app_id", "app"))
 
 
 async def listed(call: ConsoleRequest, record: RunRecord) -> ListedRun:
@@ -301,7 +301,8 @@ async def _choice(call: ConsoleRequest, app: App, record: RunRecord, *, number: 
     return RetryChoice(number, current, taken_over, from_nodes, None)
 
 
-async def _app(call: ConsoleRequest, app_id: str) -> App:
+async def app_with(call: ConsoleRequest, app_id: str) -> App:
+    """The app with an id. Raises ``NotFound``: there is no such app."""
     app = await call.console.app_store.app(app_id)
     if app is None:
         raise NotFound(f"There is no app {app_id!r}.")

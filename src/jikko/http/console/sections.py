@@ -101,6 +101,7 @@ def _apps() -> Iterable[ModuleType]:
 
 def _runs() -> Iterable[ModuleType]:
     from jikko.http.console import (
+        console_answers,
         console_chat,
         console_forms,
         console_runs,
@@ -111,7 +112,17 @@ def _runs() -> Iterable[ModuleType]:
         run_stream,
     )
 
-    return run_charts, console_runs, run_stream, log, run_changes, run_coverage, console_forms, console_chat
+    return (
+        run_charts,
+        console_runs,
+        run_stream,
+        log,
+        run_changes,
+        run_coverage,
+        console_forms,
+        console_chat,
+        console_answers,
+    )
 
 
 def _knowledge() -> Iterable[ModuleType]:

@@ -98,7 +98,7 @@ async def create_annotation(request: Request) -> SendableResponse:
     """Keep a question and its answer."""
     app = await authenticated(request)
     body = checked(await request.json(), AnnotationRequest)
-    _of_chats(app)
+    require_annotated(app)
     return json_response(_item(await request.api.chat.annotations.create(app.id, body.question, body.answer)), 201)
 
 
@@ -137,7 +137,7 @@ async def reply(request: Request) -> SendableResponse:
     app = await authenticated(request)
     action = _action(request)
     body = checked(await request.json(), ReplyRequest)
-    _of_chats(app)
+    require_annotated(app)
     annotations = request.api.chat.annotations
     if action == "disable":
         return json_response(ReplyBegun((await annotations.end_replies(app.id)).id, "waiting"))
@@ -169,7 +169,8 @@ def _action(request: Request) -> Literal["enable", "disable"]:
     raise InvalidParam("action: must be 'enable' or 'disable'")
 
 
-def _of_chats(app: App) -> None:
+def require_annotated(app: App) -> None:
+    """Raises ``WrongAppMode``: the app is a workflow, which has no annotations."""
     if app.mode == "workflow":
         raise WrongAppMode(_CHATS, code="app_unavailable")
 

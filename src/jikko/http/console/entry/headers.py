@@ -10,7 +10,7 @@ MANAGED: Final = (CONSOLE, "/api/", "/mcp/manage")
 """How the addresses of console and management API begin; others may begin like the first."""
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "media-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _NOT_KEPT: Final = (b"cache-control", b"no-store")
 _HEADERS: Final = [

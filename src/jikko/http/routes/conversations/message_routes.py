@@ -17,7 +17,7 @@ from jikko.http.routes.conversations.asked_app import asked_in_query, own_conver
 from jikko.http.routes.conversations.conversations import fresh_of
 from jikko.http.routes.run_routes import Stopped
 from jikko.ids import new_id
-from jikko.ports.stores.messages import Feedback
+from jikko.ports.stores.messages import Feedback, Message
 
 
 class MessageFilter(Struct, kw_only=True):
@@ -75,25 +75,33 @@ async def give_feedback(request: Request) -> SendableResponse:
     message = await api.conversations.message(app.id, end_user_id, request.path_params["message_id"])
     if message is None:
         raise NotFound("Message Not Exists.")
-    if asked.rating is None:
-        if not await api.conversations.unrate(message.id):
-            raise InvalidParam("rating cannot be None when feedback not exists")
-        return json_response(Stopped())
+    if not await rate(request, message, asked.rating, asked.content):
+        raise InvalidParam("rating cannot be None when feedback not exists")
+    return json_response(Stopped())
+
+
+async def rate(
+    request: Request, message: Message, rating: Literal["like", "dislike"] | None, content: str | None
+) -> bool:
+    """Keep what is thought of an answer; ``None`` takes it back. Returns ``False`` if there was nothing to take."""
+    api = request.api
+    if rating is None:
+        return await api.conversations.unrate(message.id)
     now = api.clock()
     await api.conversations.rate(
         Feedback(
             id=new_id(),
             message_id=message.id,
             conversation_id=message.conversation_id,
-            app_id=app.id,
-            end_user_id=end_user_id,
-            rating=asked.rating,
-            content=None if asked.content is None else asked.content.replace("\x00", ""),
+            app_id=message.app_id,
+            end_user_id=message.end_user_id,
+            rating=rating,
+            content=None if content is None else content.replace("\x00", ""),
             created_at=now,
             updated_at=now,
         )
     )
-    return json_response(Stopped())
+    return True
 
 
 @ChatRoute("GET", "/v1/app/feedbacks", {200: FeedbackPage}, (400,), query=FeedbackFilter)
