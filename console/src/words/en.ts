@@ -253,9 +253,9 @@ export const en = {
   'charts.runs': 'Runs',
   'charts.runs_of': 'Runs of {name}',
   'charts.sampled':
-    'Of {all} runs that ended, the newest {n} of each stretch of time were looked at: median, 95 % and tokens are taken from these.',
+    '{n} of {all} runs were looked at, the newest of each stretch of time. Median, 95 % and tokens are estimated from these.',
   'charts.sampled.groups':
-    'Of {all} runs that ended, the newest {n} of each stretch of time were looked at: the figures are taken from these.',
+    '{n} of {all} runs were looked at, the newest of each stretch of time. All figures are estimated from these.',
   'charts.table': 'Figures as a table',
   'charts.took': 'Duration',
   'charts.unknown': 'Removed version',

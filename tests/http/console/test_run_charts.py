@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from jikko.store import run_lists
 from tests.acceptance.workflows import app, end, node, start
 from tests.http.console.scene import API, Scene, decoded
 from tests.http.console.test_runs import BROKEN, ECHO, listed, ran
@@ -89,6 +90,21 @@ async def test_runs_are_found_by_their_errors_and_retries(scene: Scene, operator
     assert await listed(operator, retry="repeats") == [again]
     for nothing in ({"error": "語 🌸 \ue000"}, {"failed_at": "wai"}, {"min_tokens": 1}, {"min_cost": 0.1}):
         assert await listed(operator, **nothing) == []
+
+
+async def test_an_answer_says_how_many_runs_it_looked_at(
+    scene: Scene, operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    echo = await scene.publish(ECHO)
+    for user in ("anna", "anna", "ben"):
+        scene.clock.now += 1
+        await ran(operator, echo, user, q="1")
+    monkeypatch.setattr(run_lists, "MAX_SAMPLED", 1)
+    told = await charts(operator, by="user")
+    assert (told["runs"], told["looked_at"]) == (3, 1)
+    assert [(point["name"], point["runs"]) for point in told["data"]] == [("ben", 3)]
+    [app_] = (await charts(operator, by="app"))["data"]
+    assert (app_["runs"], app_["failed"]) == (3, 0)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ const costOf = (cost: Readonly<Record<string, string>>): string =>
 /** What a figure is of. */
 function nameOf(point: ChartPoint, step: number): string {
   if (point.at !== undefined) return momentOf(point.at, step)
-  const name = visible(point.name)
+  const name = visible(point.name) || point.app_id?.slice(-4) || '–'
   if (point.workflow_id === undefined) return name
   return `${name} · ${point.version ? t('version', { n: point.version }) : t('charts.unknown')}`
 }
