@@ -1,16 +1,14 @@
-"""The crowd of the soak: clients of all kinds, what they were told, and whether it holds in the end."""
+"""The crowd of the soak: clients of all kinds, and what they were told."""
 
 import asyncio
 import dataclasses
 import itertools
 import json
 import random
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing
-from pathlib import Path
+from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol
 
 import aiohttp
@@ -18,20 +16,22 @@ import httpx
 import openai
 
 from benchmarks.load import App
-from benchmarks.soak_apps import DATASET, EVERY, TOKEN
-from jikko.repositories.shared_sql import id_text
+from benchmarks.soak_apps import DATASET, TOKEN
 
 GONE: Final = (
     aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError, openai.APIConnectionError,
     httpx.TransportError,
 )  # fmt: skip
 """What a client sees of a server that was killed."""
+REFUSED: Final = "refused for the moment (503)"
 TURNS: Final = 8
 """Of a conversation; then another begins."""
 DOCUMENTS: Final = 4
 """That a client keeps; then the oldest is deleted."""
-PATIENCE: Final = 30.0
-"""Seconds within which what was accepted is done once no more comes."""
+
+
+class Refused(Exception):
+    """503 with ``Retry-After``: nothing of it is kept, and a client sends it again (docs/reliability.md)."""
 
 
 class Address(Protocol):
@@ -121,6 +121,9 @@ class Client:
                     try:
                         await way()
                         self._findings.ways[way.__name__] += 1
+                    except Refused:
+                        self._findings.noted[REFUSED] += 1
+                        self._conversations.clear()
                     except GONE:
                         self._findings.ways["cut off by a kill"] += 1
                         self._conversations.clear()
@@ -135,9 +138,8 @@ class Client:
 
     async def _json(self, method: str, path: str, app: str, status: int = 200, **options: Any) -> Any:
         async with self._ask(method, path, app, **options) as answer:
+            await _expect(answer, status)
             body = await answer.text()
-            if answer.status != status:
-                raise RuntimeError(f"{answer.status} {body[:200]}")
             return json.loads(body) if body else None
 
     @asynccontextmanager
@@ -145,8 +147,7 @@ class Client:
         """The messages of a stream. Leaving the block hangs up."""
         streaming = {**body, "inputs": body.get("inputs", {}), "user": self._user, "response_mode": "streaming"}
         async with self._ask("POST", path, app, json=streaming) as answer:
-            if answer.status != 200:
-                raise RuntimeError(f"{answer.status} {(await answer.text())[:200]}")
+            await _expect(answer, 200)
             yield (json.loads(line[6:]) async for line in answer.content if line.startswith(b"data: "))
             answer.close()
 
@@ -246,7 +247,15 @@ class Client:
         await self.chat("agent")
 
     async def openai(self) -> None:
-        """A client that was written for OpenAI's API."""
+        """A client that was written for OpenAI's API. Raises ``Refused``."""
+        try:
+            await self._ask_as_openai()
+        except openai.InternalServerError as error:
+            if error.status_code == 503 and "retry-after" in error.response.headers:
+                raise Refused from error
+            raise
+
+    async def _ask_as_openai(self) -> None:
         key = self._given.apps["chat"].key
         async with openai.AsyncOpenAI(base_url=f"{self._url}/v1", api_key=key, max_retries=0) as client:
             said: Any = {"model": "chat", "messages": [{"role": "user", "content": "hello"}], "user": self._user}
@@ -285,14 +294,21 @@ class Client:
                     json={"q": name},
                     headers={"Idempotency-Key": name},
                 ) as answer:
-                    if answer.status != 200:
-                        raise RuntimeError(f"{answer.status} {(await answer.text())[:200]}")
+                    await _expect(answer, 200)
                     self._findings.taken.append(name)
                     return
-            except GONE:
+            except (*GONE, Refused):
                 if time.monotonic() > self._until:
                     return
                 await asyncio.sleep(0.1)
+
+
+async def _expect(answer: aiohttp.ClientResponse, status: int) -> None:
+    """Raise ``Refused`` or ``RuntimeError`` at any other status."""
+    if answer.status == 503 and "Retry-After" in answer.headers:
+        raise Refused
+    if answer.status != status:
+        raise RuntimeError(f"{answer.status} {(await answer.text())[:200]}")
 
 
 async def look(given: Given, findings: Findings) -> None:
@@ -311,81 +327,3 @@ async def look(given: Given, findings: Findings) -> None:
             except GONE:
                 pass
             await asyncio.sleep(0.1)
-
-
-async def lost(given: Given, findings: Findings) -> list[str]:
-    """What is wrong with that of which clients were told."""
-    wrong: list[str] = []
-    runs = iter(findings.expected.items())
-    asked = {(app, conversation, user) for app, conversation, user, _ in findings.messages.values()}
-    conversations = iter(sorted(asked))
-    kept: dict[str, str] = {}
-    async with aiohttp.ClientSession(base_url=given.at.url, timeout=aiohttp.ClientTimeout(total=60)) as session:
-
-        async def got(path: str, app: str, **query: Any) -> Any:
-            async with session.get(path, headers=given.headers(app), params=query) as answer:
-                return (
-                    await answer.json() if answer.status == 200 else {"status": f"answer {answer.status}", "data": []}
-                )
-
-        async def look_at_runs() -> None:
-            for run_id, expected in runs:
-                path, app = f"/v1/workflows/run/{run_id}", findings.apps[run_id]
-
-                async def status(path: str = path, app: str = app) -> str:
-                    return str((await got(path, app))["status"])
-
-                found = await settled(status, expected)
-                if found not in expected or findings.reported.get(run_id, found) != found:
-                    wrong.append(
-                        f"{run_id} of {app}: {found}, expected {expected}, reported {findings.reported.get(run_id)}"
-                    )
-
-        async def look_at_conversations() -> None:
-            for app, conversation, user in conversations:
-                page = await got("/v1/messages", app, conversation_id=conversation, user=user, limit=100)
-                kept.update({message["id"]: message["answer"] for message in page["data"]})
-
-        await asyncio.gather(*(look_at_runs() for _ in range(8)), *(look_at_conversations() for _ in range(8)))
-        wrong += [
-            f"message {message_id} of {app}: is {kept.get(message_id)!r}, told {told!r}"
-            for message_id, (app, _, _, told) in findings.messages.items()
-            if kept.get(message_id) != told
-        ]
-        for document, batch in findings.batches.items():
-
-            async def indexed(batch: str = batch) -> str:
-                page = await got(f"/v1/datasets/{DATASET}/documents/{batch}/indexing-status", "dataset")
-                return ",".join(each["indexing_status"] for each in page["data"])
-
-            if (found := await settled(indexed, ("completed",))) != "completed":
-                wrong.append(f"document {document}: {found}")
-    return wrong
-
-
-async def settled(status: Callable[[], Awaitable[str]], wanted: tuple[str, ...]) -> str:
-    """A status once it is a wanted one; what it is after some time otherwise."""
-    until = time.monotonic() + PATIENCE
-    while (found := await status()) not in wanted and time.monotonic() < until:  # noqa: ASYNC110
-        await asyncio.sleep(0.1)
-    return found
-
-
-def lost_calls(home: Path, findings: Findings) -> list[str]:
-    """What is wrong with calls of the webhook and due times, once the server has stopped."""
-    with closing(sqlite3.connect(home / "jikko.db")) as database:
-        calls = database.execute(
-            "SELECT sender, count(*), sum(r.status = 2) FROM deliveries d LEFT JOIN runs r ON r.run_id = d.run_id "
-            "WHERE verdict = 'accepted' GROUP BY sender"
-        ).fetchall()
-        times = database.execute("SELECT due, count, state, why, run_id FROM due_times ORDER BY due").fetchall()
-        statuses = {id_text(run): status for run, status in database.execute("SELECT run_id, status FROM runs")}
-    known = {sender: (count, ended) for sender, count, ended in calls}
-    wrong = [f"call {name}: {known.get(name)}" for name in findings.taken if known.get(name) != (1, 1)]
-    wrong += [f"call {name} ran {count} times" for name, (count, _) in known.items() if count > 1]
-    missing = round((times[-1][0] - times[0][0]) / EVERY) + 1 - sum(time[1] for time in times)
-    wrong += [f"{missing} due times are missing"] if missing else []
-    # The last one may have been under way when the server stopped.
-    wrong += [f"due time {row}" for row in times[:-1] if row[2] != "started" or statuses.get(row[4]) != 2]
-    findings.noted["due times"] = len(times)
-    return wrong
