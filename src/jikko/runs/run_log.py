@@ -66,6 +66,12 @@ _MAX_EVENTS_OUT_OF_TURN, _BEHIND_BYTES_OUT_OF_TURN = 64, slice(1 << 18, (1 << 18
 class RunLog:
     """The ``Journal`` of one run."""
 
+    __slots__ = (
+        "_abandoned _appends _changed _committed _cut_short _due _events _first _in_doubt _observed _observer "
+        "_on_settled _options _refused _retry _sent _share _store _text_delay _text_seconds _unanswered _visible "
+        "_withdrawal _writing begin change commit_times memory on_lost record"
+    ).split()
+
     def __init__(
         self,
         store: RunStore,
@@ -83,8 +89,7 @@ class RunLog:
         """Args:
         record: The record as it is after ``events``. It is kept up to date.
         events: What is durable of the log already.
-        options: What is promised with the run, to be written with its first event.
-        opening: What else is written with its first event.
+        options, opening: What is promised with the run, and what else is written with its first event.
         observer: Sees what is durable.
         share: Of the event loop, among logs that have much to write.
         memory: What all runs of the process hold.
@@ -126,7 +131,6 @@ class RunLog:
         self.commit_times: CommitTimes | None = None
         """Kept while the run is followed in another process."""
         self._on_settled: Callable[[JikkoError | None], None] | None = None
-        """See ``when_settled``."""
         self.on_lost: Callable[[], None] | None = None
         """Called when nothing more of the run is taken: it is another process's, or its log cannot be written."""
 

@@ -41,6 +41,11 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
     rest has been long enough.
     """
 
+    __slots__ = (
+        "_answered _application _body_watch _dropped _half_closed _intake _loop _outbox _refusal _rest_seconds "
+        "_rest_timer _rests_since _share _state _timer _unread exchange flow pipeline transport"
+    ).split()
+
     def __init__(
         self,
         outbox: Outbox,

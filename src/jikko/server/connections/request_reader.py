@@ -44,6 +44,11 @@ class RequestReader(ABC):
     way; a server that did not would take a part of the body for a request of somebody else.
     """
 
+    __slots__ = (
+        "_about _before_body _body _coding _expects_continue _fault _head_began _headers _hosts _limits _parser "
+        "_unfinished _url"
+    ).split()
+
     def __init__(self, limits: HeadLimits) -> None:
         self._limits = limits
         self._parser = self._new_parser()
