@@ -32,7 +32,9 @@ def process() -> Process:
 
 async def answered(world: World, path: str, front: Front | None = None, **parts: Any) -> httpx.Response:
     """The answer of a process with these parts."""
-    application = create_app(replace(api_of(world, world.process()), **parts), front=front)
+    api = api_of(world, world.process())
+    upkeep = replace(api.upkeep, readiness=parts.pop("readiness", api.upkeep.readiness))
+    application = create_app(replace(api, upkeep=upkeep, **parts), front=front)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://jikko") as client:
         return await client.get(path)
 
