@@ -12,7 +12,7 @@ from jikko.ids import is_uuid
 from jikko.record import RunIdentity
 from jikko.runs.observer import RunObserver
 
-logger = logging.getLogger("jikko.requests")
+_requests = logging.getLogger("jikko.requests")
 
 CHOICES: Final = ("all", "most", "refused", "none")
 """``most``: all but those to operations that are asked very often (``Operation.hot``) and answered well."""
@@ -58,7 +58,7 @@ class RequestLines(RequestObserver):
             fields["app"] = request.app.id
         if is_uuid(run := request.path_params.get("workflow_run_id", "")):
             fields["run"] = run
-        logger.log(logging.WARNING if is_fault else logging.INFO, "request", extra={"fields": fields})
+        _requests.log(logging.WARNING if is_fault else logging.INFO, "request", extra={"fields": fields})
 
     def _is_written(self, operation: Operation | None, status: int | None) -> bool:
         if self._which in ("all", "none"):
@@ -68,7 +68,7 @@ class RequestLines(RequestObserver):
         return is_refused or (self._which == "most" and not (operation is not None and operation.hot))
 
 
-logger = logging.getLogger("jikko.runs")
+_runs = logging.getLogger("jikko.runs")
 
 _MAX_FAILED: Final = 10_000
 """Runs of which a failed node is kept: those that are then ended elsewhere would stay for ever."""
@@ -88,7 +88,7 @@ class RunLines(RunObserver):
 
     def recovered(self, run: RunIdentity, event: RunRecovered) -> None:
         fields = _about(run) | {"epoch": event.epoch, "under_way": len(event.in_flight)}
-        logger.info("run taken over", extra={"fields": fields})
+        _runs.info("run taken over", extra={"fields": fields})
 
     def node_ended(self, run: RunIdentity, event: NodeFinished) -> None:
         if event.status == "failed":
@@ -109,7 +109,7 @@ class RunLines(RunObserver):
         }
         if has_failed and node is not None:
             fields |= {"node": node.node_id, "node_type": node.node_type, "error_type": node.error_type}
-        logger.log(logging.WARNING if has_failed else logging.INFO, "run ended", extra={"fields": fields})
+        _runs.log(logging.WARNING if has_failed else logging.INFO, "run ended", extra={"fields": fields})
 
 
 def _about(run: RunIdentity) -> dict[str, object]:
