@@ -105,9 +105,12 @@ def test_a_page_looks_at_so_many_rows(
     path, _ = versions
     monkeypatch.setattr(run_lists, "LOOKED_AT", 500)
     monkeypatch.setattr(run_lists, "MAX_LOOKED_UP", 500)
+    monkeypatch.setattr(run_lists, "MAX_NEWER", 501)
     cost, _ = page(path, wanted)
     counting, counts = steps(path, partial(counts_of, wanted))
-    assert max(cost, counting) < 500 * 120
+    of_newer, newer = steps(path, partial(_newer, wanted, RunCursor(BEGIN, 0)))
+    assert max(cost, counting, of_newer) < 500 * 120
+    assert newer <= 501
     assert counts.capped or sum(counts.by_status.values()) <= 500
 
 

@@ -224,9 +224,13 @@ def _newer(wanted: RunFilter, than: RunCursor | None, connection: sqlite3.Connec
     plan = plan_of(connection, wanted)
     if plan is None:
         return 0
-    count = 0
+    count = looked_at = 0
     for driver in plan.drivers:
-        where = newer(than) & driver.within & plan.within & plan.rest
-        inner = f"SELECT 1 FROM {driver.table} WHERE {where.text} LIMIT {run_lists.MAX_NEWER}"
-        count += connection.execute(f"SELECT count(*) FROM ({inner})", where.values).fetchone()[0]
-    return min(count, run_lists.MAX_NEWER)
+        within = newer(than) & driver.within & plan.within
+        inner = f"SELECT {plan.rest.text} AS passes FROM {driver.table} WHERE {within.text} {NEWEST_FIRST} LIMIT ?"
+        sql = f"SELECT count(*), count(*) FILTER (WHERE passes) FROM ({inner})"
+        values = (*plan.rest.values, *within.values, run_lists.MAX_NEWER - looked_at)
+        seen, passed = connection.execute(sql, values).fetchone()
+        looked_at += seen
+        count += passed
+    return count
