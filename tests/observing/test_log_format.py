@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from jikko.log_context import LogContext, log_context
-from jikko.observing.log_format import JsonLines, LineRecord, LogLines, TextLines
+from jikko.observing.log_format import JsonLines, LineRecord, LogLines, TextLines, line_record
 
 
 @pytest.fixture(autouse=True)
@@ -129,7 +129,7 @@ def written() -> Written:
 @pytest.fixture
 def logger(written: Written) -> Iterator[logging.Logger]:
     """Writes there."""
-    found, handler = logging.Logger("jikko.runs"), LogLines()
+    found, handler = logging.Logger("jikko.runs"), LogLines(at_once=False)
     handler.setStream(written)
     handler.setFormatter(TextLines())
     found.addHandler(handler)
@@ -204,3 +204,19 @@ def test_a_record_without_its_place_in_the_program_has_all_of_a_line() -> None:
     by_name = LineRecord("jikko", logging.INFO, "file", 1, "%(a)s of %(b)s", ({"a": 1, "b": "x"},), None)
     assert by_name.getMessage() == "1 of x"
     assert json.loads(JsonLines().format(by_name))["msg"] == "1 of x"
+
+
+@pytest.mark.anyio
+async def test_where_each_line_counts_it_is_written_at_once(written: Written) -> None:
+    handler = LogLines(at_once=True)
+    handler.setStream(written)
+    handler.handle(record("one"))
+    handler.handle(record("two"))
+    assert written.pieces == ["one\n", "two\n"]
+
+
+def test_formatters_of_libraries_can_write_their_lines() -> None:
+    form = "%(asctime)s %(msecs)d %(process)d %(module)s %(funcName)s %(filename)s:%(lineno)d %(message)s"
+    line = line_record("library", logging.WARNING, "a.py", 7, "実行 %d", (1,), None, "main", None)
+    assert logging.Formatter(form).format(line).endswith(" main a.py:7 実行 1")
+    assert type(line_record("jikko.runs", logging.WARNING, "a.py", 7, "x", (), None, "main", None)) is LineRecord

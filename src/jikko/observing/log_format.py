@@ -34,9 +34,9 @@ def set_up_log(level: str, form: str) -> None:
     ``level``: ``debug``, ``info``, ``warning`` or ``error``. ``form``: one of ``FORMATS``."""
     # No line tells where in the program it is from. Source: “Optimization” in the logging how-to of Python.
     logging._srcfile = None
-    logging.setLogRecordFactory(LineRecord)
+    logging.setLogRecordFactory(line_record)
     least = getattr(logging, level.upper())
-    handler = LogLines()
+    handler = LogLines(at_once=least == logging.DEBUG)
     handler.setFormatter(JsonLines() if form == "json" else TextLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -59,12 +59,19 @@ class LineRecord(logging.LogRecord):
         self.args = args[0] if args and len(args) == 1 and isinstance(args[0], Mapping) and args[0] else args
 
 
+def line_record(name: str, *line: Any) -> logging.LogRecord:
+    """The record of a line; those of libraries are whole, since libraries may have formatters of their own."""
+    return (LineRecord if name.startswith(_OURS) else logging.LogRecord)(name, *line)
+
+
 class LogLines(logging.StreamHandler[Any]):
     """Writes lines to standard error: those of one turn of the event loop together, a warning at once, with all before
-    it. A process that is killed does not write those of its last turn."""
+    it. A process that is killed or crashes does not write those of its last turn."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, at_once: bool) -> None:
+        """``at_once``: each line by itself, for those who look for the last thing that a process did."""
         super().__init__()
+        self._at_once = at_once
         self._lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -72,7 +79,8 @@ class LogLines(logging.StreamHandler[Any]):
             self._lines.append(self.format(record) + self.terminator)
         except Exception:
             self.handleError(record)
-        loop = None if record.levelno >= logging.WARNING else asyncio._get_running_loop()
+        is_urgent = self._at_once or record.levelno >= logging.WARNING
+        loop = None if is_urgent else asyncio._get_running_loop()
         if loop is None:
             self.flush()
         elif len(self._lines) == 1:

@@ -48,7 +48,7 @@ async def rate_answer(call: ConsoleRequest, body: AnswerRating) -> None:
     call.note(f"rated {body.rating or 'no more'}: message", message.id, app=conversation.app_id)
 
 
-@VisitorRoute("POST", "apps/{app_id}/annotations", (404, 503), status=201, scope="runs:write")
+@VisitorRoute("POST", "apps/{app_id}/annotations", (404, 503), status=201, scope="apps:write")
 async def annotate(call: ConsoleRequest, body: AnnotationRequest) -> SavedAnnotation:
     """Keep a question of a chat with the answer to give to it, as ``/v1/apps/annotations`` does."""
     app, annotations = await app_of(call), call.request.api.chat.annotations

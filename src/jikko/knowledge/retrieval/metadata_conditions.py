@@ -109,7 +109,7 @@ OPERATORS: Final = (*_CHECKS, "empty", "not empty")
 """What conditions compare by."""
 
 
-def troubles_of(given: Mapping[str, Any]) -> Iterator[str]:
+def problems_of(given: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with conditions that a client sends, each behind its place in them."""
     if given.get("logical_operator") not in (None, "and", "or"):
         yield ".logical_operator: must be 'and' or 'or'"

@@ -5,7 +5,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from jikko.errors import InvalidParam
-from jikko.knowledge.retrieval.metadata_conditions import troubles_of
+from jikko.knowledge.retrieval.metadata_conditions import problems_of
 from jikko.values import Json
 
 METHODS: Final = ("semantic_search", "full_text_search", "hybrid_search", "keyword_search")
@@ -112,7 +112,7 @@ def checked_retrieval_model(given: Any) -> dict[str, Json]:
     if conditions is not None and not isinstance(conditions, dict):
         problems.append("retrieval_model.metadata_filtering_conditions: must be an object")
     elif conditions is not None:
-        problems += (f"retrieval_model.metadata_filtering_conditions{each}" for each in troubles_of(conditions))
+        problems += (f"retrieval_model.metadata_filtering_conditions{each}" for each in problems_of(conditions))
     if problems:
         raise InvalidParam("; ".join(problems))
     kept = {

@@ -175,8 +175,9 @@ class OpenAIClient:
                 return response
             response.release()
             before, url = url, url.join(self._url(location))
-            # Keys and questions are for the server that the entry names, and are not sent more openly than it says.
-            if url.host != before.host or (before.scheme, url.scheme) == ("https", "http"):
+            # Keys and questions are for the server that the entry names: another port may be another's.
+            is_encrypted_now = (before.scheme, before.port, url.scheme, url.port) == ("http", 80, "https", 443)
+            if url.host != before.host or not (url.origin() == before.origin() or is_encrypted_now):
                 detail = f"it redirects to {url.origin()} (see base_url of the provider)"
                 message = f"The connection to the provider at {before.host} failed: {detail}"
                 raise ModelFailure(message, kind="InvokeConnectionError")
