@@ -59,7 +59,7 @@ SHOWN = {
     "dify/bodies.py",
     "cli/chat/dify_chats.py",  # of a message at a Dify
     "dify/knowledge/document_bodies.py",  # of a document
-    "dify/snapshot.py",
+    "dify/stream.py",
     "exit_codes.py",
     "http/console/run_bodies.py",
     "http/routes/run_events.py",

@@ -1,4 +1,7 @@
-"""Text with references to variables in it: ``Hello {{#1721.name#}}``."""
+"""Text with references to variables in it: ``Hello {{#1721.name#}}``, and values as text.
+
+Source: docs/dify-behaviour.md, “Rendering of values”.
+"""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Workflows and datasets of this server as tools."""
+"""Workflows and datasets of this server as tools. Source: docs/dify-behaviour.md, “Workflows as tools”."""
 
 import json
 from collections.abc import Iterator, Mapping
