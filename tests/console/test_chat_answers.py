@@ -231,6 +231,8 @@ def test_nothing_jumps_when_an_answer_ends(
     )
     typed = field(page)
     typed.fill("the next question")
+    # The page may still be on its way to the words that it has.
+    wait_for(lambda: page.evaluate("window.seen.length > 9 && new Set(window.seen.slice(-9)).size === 1"))
     before = typed.bounding_box()
     page.evaluate("window.seen.length = 0")
     speaker.may_end.set()
