@@ -1,7 +1,9 @@
 """Charts of runs: figures over time and by what the runs are of, each of which leads to its runs."""
 
 import re
+import time
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import expect
@@ -99,6 +101,18 @@ def test_charts_break_no_rule_light_and_dark_large_and_small(
         page.locator("summary").click()
     expect(page.get_by_role("table")).to_be_visible()
     keep(page, f"charts-{by}-{locale}", axe)
+
+
+def test_a_page_that_stays_open_goes_on_with_time(visit: Visit, workflow: str) -> None:
+    page = visit(f"/charts?app={workflow}&t=24h")
+    page.clock.install(time=time.time() // 3600 * 3600 + 1800)
+    begins = []
+    for go_on in (page.reload, lambda: page.clock.fast_forward("02:00:00")):
+        with page.expect_request("**/runs/charts?*") as asked:
+            go_on()
+        begins.append(int(parse_qs(urlsplit(asked.value.url).query)["after"][0]))
+        expect(page.get_by_role("region", name="Runs", exact=True)).to_be_visible()
+    assert begins[1] - begins[0] == 2 * 3600
 
 
 def test_a_stretch_without_runs_says_so(site: Site, visit: Visit, tmp_path: Path) -> None:

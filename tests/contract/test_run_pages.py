@@ -270,7 +270,7 @@ async def test_strata_have_all_runs_that_ended_and_the_newest_of_each(
     monkeypatch.setattr(run_lists, "MAX_SAMPLED", sampled)
     everything = [record for record in await fill(stores) if not record.is_open]
     first, step = BEGIN // 3600 * 3600, 3600.0
-    found = await stores.pages.strata(None, first=first, step=step, buckets=3)
+    found = await stores.pages.strata(None, first=first, last=first + 3 * step, step=step)
 
     expected: dict[tuple[str, float], list[RunRecord]] = {}
     for record in everything:
@@ -278,7 +278,8 @@ async def test_strata_have_all_runs_that_ended_and_the_newest_of_each(
         if at < first + 3 * step:
             expected.setdefault((record.identity.app_id, at), []).append(record)
     assert {(one.app_id, one.at) for one in found} == set(expected)
-    each = sampled // len(expected)
+    ended = sum(map(len, expected.values()))
+    assert sum(len(one.newest) for one in found) == min(ended, sampled)
     for one in found:
         own = expected[one.app_id, one.at]
         assert dict(one.by_status) == dict(Counter(record.status for record in own))
@@ -292,13 +293,22 @@ async def test_strata_have_all_runs_that_ended_and_the_newest_of_each(
                 record.total_tokens,
                 f"{record.price} {record.currency}" if record.price else None,
             )
-            for record in own[:each]
+            for record in own[: len(one.newest)]
         ]
+        assert len(newest) >= min(len(own), sampled // len(expected))
         assert sorted(one.newest, key=msgspec.json.encode) == sorted(newest, key=msgspec.json.encode)
-    of_app = await stores.pages.strata(APPS[0], first=first, step=step, buckets=3)
+    of_app = await stores.pages.strata(APPS[0], first=first, last=first + 3 * step, step=step)
     assert {one.app_id for one in of_app} == {APPS[0]}
-    assert await stores.pages.strata(new_id(), first=first, step=step, buckets=3) == []
-    assert await stores.pages.strata(None, first=first + 1e6 // 3600 * 3600, step=step, buckets=3) == []
+    one_span = await stores.pages.strata(None, first=first, last=first + step, step=3 * step)
+    in_it = [record for (_, at), own in expected.items() for record in own if at == first]
+    assert sum(sum(one.by_status.values()) for one in one_span) == len(in_it)
+    assert sum(len(one.newest) for one in one_span) == min(len(in_it), sampled)
+    assert sum(sum(one.costs.values()) for one in one_span) == pytest.approx(
+        sum(float(record.price or 0) for record in in_it)
+    )
+    assert await stores.pages.strata(new_id(), first=first, last=first + 3 * step, step=step) == []
+    later = first + 1e6 // 3600 * 3600
+    assert await stores.pages.strata(None, first=later, last=later + 3 * step, step=step) == []
 
 
 async def test_costs_are_told_by_currency(stores: Stores) -> None:

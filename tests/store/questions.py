@@ -149,8 +149,8 @@ def _of_the_console(stores: Stores, filled: Filled) -> dict[str, Question]:
         "console, a day over time": lambda: pages.histogram(
             RunFilter(), first=filled.end - _DAY, step=1800.0, buckets=48
         ),
-        "console, charts": lambda: pages.strata(None, first=first, step=step, buckets=49),
-        "console, charts of an app": lambda: pages.strata(app, first=first, step=step, buckets=49),
+        "console, charts": lambda: pages.strata(None, first=first, last=first + 49 * step, step=step),
+        "console, charts of an app": lambda: pages.strata(app, first=first, last=first + 49 * step, step=step),
         "console, those that moved": lambda: pages.those(some["slow"], filled.runs[-50:]),
         "console, earliest": pages.earliest,
         "console, newest": pages.newest,

@@ -1,6 +1,6 @@
 """Figures of many runs, by time and by what the runs are of: from totals, and from a sample of the runs."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
@@ -44,25 +44,30 @@ def looked_at(strata: Iterable[Stratum]) -> tuple[int, int]:
 
 def figures_of(strata: Sequence[Stratum], by: By, models: Mapping[str, Collection[str]]) -> dict[Group, Figures]:
     """Figures by group. A run of a sample stands for as many as it is one of: by time and by app only what runs took
-    and their tokens are of the sample; what else there is by all.
+    and their tokens are of the sample; what else there is by all. Where no run of a stratum was looked at, others stand
+    for it: by time those of its span, else of its app.
 
     Args:
         models: Those of each version, by its id: a run counts for each.
     """
     found: dict[Group, Figures] = defaultdict(Figures)
+    every, told = Counter[Group](), Counter[Group]()
     for stratum in strata:
-        whole = found[_of_stratum(by, stratum)] if by in ("time", "app") else None
+        runs = sum(stratum.by_status.values())
+        every[_of_stratum(by, stratum)] += runs
+        told[_of_stratum(by, stratum)] += runs if stratum.newest else 0
+    for stratum in strata:
+        group = _of_stratum(by, stratum)
+        whole = found[group] if by in ("time", "app") else None
         runs = sum(stratum.by_status.values())
         if whole is not None:
             whole.runs += runs
             whole.failed += stratum.by_status.get("failed", 0)
             for currency, cost in stratum.costs.items():
                 whole.costs[currency] += cost
-        weight = runs / len(stratum.newest) if stratum.newest else 0.0
+        weight = runs / len(stratum.newest) * every[group] / told[group] if stratum.newest else 0.0
         for run in stratum.newest:
-            for figures in (
-                [whole] if whole is not None else [found[group] for group in _of_run(by, stratum, run, models)]
-            ):
+            for figures in [whole] if whole is not None else [found[one] for one in _of_run(by, stratum, run, models)]:
                 figures.tokens += weight * run.tokens
                 figures.took.append((run.elapsed, weight))
                 if whole is None:
@@ -75,6 +80,7 @@ def figures_of(strata: Sequence[Stratum], by: By, models: Mapping[str, Collectio
 
 
 def _of_stratum(by: By, stratum: Stratum) -> Group:
+    """Of what its runs are, as far as they are of one; else their app."""
     return (repr(stratum.at),) if by == "time" else (stratum.app_id,)
 
 

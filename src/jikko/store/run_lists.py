@@ -1,5 +1,6 @@
 """Lists of runs in both databases: conditions that are put together, their order, and how much is looked at."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
@@ -13,7 +14,7 @@ from jikko.repositories.shared_sql import storable
 from jikko.store.run_columns import STATUS_NUMBERS, STATUSES
 from jikko.values import encode_json
 
-Span = TypeVar("Span")
+App = TypeVar("App")
 
 
 class SqlCondition(Struct, frozen=True):
@@ -55,8 +56,6 @@ MAX_LONG_RUNS: Final = 5_000
 """Runs that took long, as many of which are looked up one by one."""
 MAX_SAMPLED: Final = 4_000
 """Runs whose rows are looked up for figures of many."""
-MAX_SPANS: Final = 1_000
-"""Spans of time of apps of which these are: those with most runs."""
 _FAILED_AT: Final = next(name for name, part in PARTS.items() if part is FailedNode)
 _BAD: Final = (3, 4, 5)
 """Statuses of runs that ended, and did not succeed."""
@@ -137,17 +136,30 @@ def by_status(counts: Mapping[int, Any]) -> dict[RunStatus, int]:
     return {STATUSES[number]: int(runs) for number, runs in sorted(counts.items()) if runs}
 
 
-def sampled(runs: Mapping[Span, Mapping[int, float]], costs: Collection[Span]) -> list[tuple[Span, int]]:
-    """How many runs of each span of time are looked at; of most, 0 if there are very many spans.
+def sampled(
+    runs: Mapping[tuple[App, int], Mapping[int, float]], costs: Collection[tuple[App, int]]
+) -> list[tuple[tuple[App, int], int]]:
+    """How many runs of each app and span of time are looked at: all, if ``MAX_SAMPLED`` suffice; else equally many of
+    each, and what small ones leave goes to the others. Where there are more than that, one of each of the largest of
+    its app or its span, so that no app and no span is without.
 
     Args:
         runs: How many ended in each, by status.
-        costs: Spans in which runs cost something, though they may have been removed.
+        costs: Where runs cost something, though they may have been removed.
     """
-    largest = sorted(runs, key=lambda span: sum(runs[span].values()), reverse=True)
-    each = MAX_SAMPLED // min(max(len(largest), 1), MAX_SPANS)
-    looked_at = [(span, each if place < MAX_SPANS else 0) for place, span in enumerate(largest)]
-    return looked_at + [(span, 0) for span in costs if span not in runs]
+    sizes = {each: int(sum(counts.values())) for each, counts in runs.items()}
+    larger: Counter[tuple[int, object]] = Counter()
+    places = {}
+    for each in sorted(sizes, key=lambda each: -sizes[each]):
+        places[each] = min(larger[part] for part in enumerate(each))
+        larger.update(enumerate(each))
+    first = sorted(places, key=lambda each: places[each])[:MAX_SAMPLED]
+    most: dict[tuple[App, int], int] = {}
+    left = MAX_SAMPLED
+    for number, each in enumerate(sorted(first, key=lambda each: sizes[each])):
+        most[each] = min(sizes[each], left // (len(first) - number))
+        left -= most[each]
+    return [(each, most.get(each, 0)) for each in {**dict.fromkeys(sizes), **dict.fromkeys(costs)}]
 
 
 def bars(found: Iterable[Mapping[int, Any]], first: float, step: float) -> list[Bucket]:

@@ -32,9 +32,12 @@ async def test_each_figure_leads_to_its_runs(scene: Scene, operator: httpx.Async
         (begin, 2, 1),
         (begin + HOUR, 1, 0),
     ]
-    later = await charts(operator, after=begin, before=begin + 2 * HOUR, app=echo.id.upper())
-    assert [(point["at"] - begin, point["runs"]) for point in later["data"]] == [(0, 1), (HOUR, 1), (2 * HOUR, 0)]
-    assert later["data"][2]["p50"] is None
+    later = await charts(operator, after=begin - HOUR, before=begin + HOUR, app=echo.id.upper())
+    assert [(point["at"] - begin, point["runs"]) for point in later["data"]] == [(-HOUR, 0), (0, 1)]
+    assert later["data"][0]["p50"] is None
+    for by in ("time", "app"):
+        until = await charts(operator, by=by, after=begin - 5 * HOUR, before=begin + HOUR, hours=24)
+        assert (until["runs"], sum(point["runs"] for point in until["data"])) == (2, 2)
 
     by_app = await charts(operator, after=begin, by="app")
     assert [(point["name"], point["runs"], point["failed"]) for point in by_app["data"]] == [
@@ -49,6 +52,19 @@ async def test_each_figure_leads_to_its_runs(scene: Scene, operator: httpx.Async
     assert (user["name"], user["runs"], user["failed"]) == ("<b>語</b>", 2, 1)
     assert await listed(operator, user=user["name"]) == [ids[2], ids[1]]
     assert (await charts(operator, after=begin, by="model"))["data"] == []
+
+
+async def test_runs_that_were_not_looked_at_are_stood_for_by_others_of_their_app(
+    scene: Scene, operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    echo = await scene.publish(ECHO)
+    for _ in range(3):
+        await ran(operator, echo, "anna", q="1")
+        scene.clock.now += HOUR
+    monkeypatch.setattr(run_lists, "MAX_SAMPLED", 2)
+    for by in ("user", "version", "app"):
+        [point] = (await charts(operator, by=by))["data"]
+        assert (point["runs"], point["p50"] is None) == (3, False)
 
 
 async def test_runs_are_found_by_the_models_that_their_versions_call(scene: Scene, operator: httpx.AsyncClient) -> None:
@@ -103,7 +119,7 @@ async def test_an_answer_says_how_many_runs_it_looked_at(
     told = await charts(operator, by="user")
     assert (told["runs"], told["looked_at"]) == (3, 1)
     assert [(point["name"], point["runs"]) for point in told["data"]] == [("ben", 3)]
-    [app_] = (await charts(operator, by="app"))["data"]
+    [app_] = (await charts(operator, by="app", after=0))["data"]
     assert (app_["runs"], app_["failed"]) == (3, 0)
 
 
@@ -114,6 +130,10 @@ async def test_an_answer_says_how_many_runs_it_looked_at(
         ({"hours": "0"}, "hours: must lie between 1 and 8784"),
         ({"after": "x"}, "after: must be a number"),
         ({"after": "0"}, "hours: these are "),
+        ({"after": "7200", "before": "7200"}, "before: must lie behind after"),
+        ({"after": "7200", "before": "3600", "by": "app"}, "before: must lie behind after"),
+        ({"after": "9" * 11}, "before: must lie behind after"),
+        ({"after": "9" * 11, "before": "9" * 12, "by": "app"}, "before: must lie behind after"),
     ],
 )
 async def test_a_wrong_question_is_refused(operator: httpx.AsyncClient, query: dict[str, str], told: str) -> None:

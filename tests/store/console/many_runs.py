@@ -167,7 +167,7 @@ async def milliseconds(pages: RunPages, app_id: str, versions: Sequence[str], en
         asked[f"page 1, filter: {name}"] = partial(listed, query)
     for days, hours in ((1, 1), (7, 6), (30, 24), (90, 72)):
         first, step = (end - days * 86_400) // HOUR * HOUR, hours * HOUR
-        spans = partial(pages.strata, None, first=first, step=step, buckets=days * 24 // hours + 1)
+        spans = partial(pages.strata, None, first=first, last=first + (days * 24 // hours + 1) * step, step=step)
         asked[f"charts of {days} days"] = spans
     medians = {}
     for name, ask in asked.items():

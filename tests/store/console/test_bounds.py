@@ -119,7 +119,7 @@ def test_charts_look_at_so_many_rows(versions: tuple[Path, str], monkeypatch: py
     path, _ = versions
     monkeypatch.setattr(run_lists, "MAX_SAMPLED", 500)
     first = BEGIN // HOUR * HOUR
-    cost, strata = steps(path, partial(strata_of, RunRows(), None, first, hours * HOUR, 12))
+    cost, strata = steps(path, partial(strata_of, RunRows(), None, first, first + 12 * hours * HOUR, hours * HOUR))
     assert sum(sum(each.by_status.values()) for each in strata) == RUNS
     assert 0 < sum(len(each.newest) for each in strata) <= 500
     assert cost < 500 * 200

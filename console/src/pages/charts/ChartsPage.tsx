@@ -1,5 +1,4 @@
 import { useQuery } from '@tanstack/react-query'
-import { useMemo } from 'react'
 import { get } from '../../api/client.ts'
 import { useApps } from '../../api/queries.ts'
 import type { ChartPoint, RunCharts } from '../../api/types.ts'
@@ -21,11 +20,11 @@ export default function ChartsPage() {
   const app = read('app')
   const stretch = read('t') in STRETCHES ? read('t') : '7d'
   const by = BY.find(one => one === read('by')) ?? 'time'
-  const after = useMemo(() => beginOf(stretch, Date.now()), [stretch])
   const hours = STRETCHES[stretch]?.[1]
   const charts = useQuery({
-    queryKey: ['charts', by, app, after, hours],
-    queryFn: ({ signal }) => get<RunCharts>('runs/charts', { by, app, after, hours }, signal),
+    queryKey: ['charts', by, app, stretch],
+    queryFn: ({ signal }) =>
+      get<RunCharts>('runs/charts', { by, app, after: beginOf(stretch, Date.now()), hours }, signal),
     refetchInterval: 60_000,
   })
   return (

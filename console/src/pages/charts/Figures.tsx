@@ -19,7 +19,6 @@ function nameOf(point: ChartPoint, step: number): string {
 
 /** All figures in rows, with bars that compare them. */
 export function Figures({ of, by, app }: { of: RunCharts; by: By; app: string }) {
-  const step = by === 'time' ? of.step : of.step * Math.max(1, spansOf(of))
   const most = (value: (point: ChartPoint) => number) => Math.max(...of.data.map(value), 0) || 1
   const [runs, tokens, p95] = [most(one => one.runs), most(one => one.tokens), most(one => one.p95 ?? 0)]
   return (
@@ -40,7 +39,7 @@ export function Figures({ of, by, app }: { of: RunCharts; by: By; app: string })
           {of.data.map(point => {
             const name = nameOf(point, of.step)
             const failed = `${count(point.failed)} · ${percent(point.runs ? point.failed / point.runs : 0)}`
-            const to = (status = '') => runsOf(point, by, app, of.from, step, status)
+            const to = (status = '') => runsOf(point, by, app, of.from, of.step, status)
             return (
               <tr key={`${point.at ?? ''} ${point.app_id ?? ''} ${point.workflow_id ?? ''} ${point.name}`}>
                 <td>
@@ -69,9 +68,6 @@ export function Figures({ of, by, app }: { of: RunCharts; by: By; app: string })
     </div>
   )
 }
-
-/** Spans of time of which the figures are. */
-const spansOf = (of: RunCharts): number => Math.ceil((Date.now() / 1000 - of.from) / of.step)
 
 const Cell = ({ text, share }: { text: string; share: number }) => (
   <td className="num right">

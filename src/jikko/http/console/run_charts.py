@@ -1,5 +1,6 @@
 """Figures of many runs, for charts: each leads to its runs by the filters of the list."""
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Final
 
@@ -13,6 +14,8 @@ from jikko.values import Moment
 _HOUR: Final = 3600.0
 _DAY: Final = 86_400.0
 _MAX_SPANS: Final = 400
+_SAMPLED_SPANS: Final = 24
+"""Of which runs are looked at, if not by time: the newest alone would all be of the last version."""
 _MAX_GROUPS: Final = 100
 
 
@@ -25,10 +28,10 @@ class ChartQuery(Struct):
         Annotated[float, Meta(ge=0, description="Created in that hour or later; by default in the last 24 hours.")]
         | None
     ) = None
-    before: Annotated[float, Meta(ge=0, description="Created before the end of that span; by default now.")] | None = (
+    before: Annotated[float, Meta(ge=0, description="Created before the end of that hour; by default now.")] | None = (
         None
     )
-    hours: Annotated[int, Meta(ge=1, le=8784, description="Of each span of time; default 1.")] = 1
+    hours: Annotated[int, Meta(ge=1, le=8784, description="By time: of each span; default 1.")] = 1
 
 
 class ChartPoint(Struct):
@@ -55,7 +58,7 @@ class RunCharts(Struct, rename={"first": "from"}):
     """
 
     first: Moment
-    step: Annotated[float, Meta(description="Seconds of a span of time.")]
+    step: Annotated[float, Meta(description="Seconds of a span of time; of all, if not by time.")]
     runs: Annotated[int, Meta(description="Runs that have ended.")]
     looked_at: int
     data: Annotated[
@@ -70,13 +73,17 @@ async def chart_runs(call: ConsoleRequest, asked: ChartQuery) -> RunCharts:
     By time, app, version, model or end user. At most 4,000 runs are looked at, and the totals of all.
     """
     listing = call.console.runs
-    last = call.request.api.clock() if asked.before is None else asked.before
+    end = (call.request.api.clock() // _HOUR + 1) * _HOUR
+    last = end if asked.before is None else math.ceil(min(asked.before, end) / _HOUR) * _HOUR
     first = (max(last - _DAY, 0.0) if asked.after is None else asked.after) // _HOUR * _HOUR
-    step = asked.hours * _HOUR
-    spans = max(int((last - first) // step), 0) + 1
+    if not first < last:
+        raise InvalidParam("before: must lie behind after, which must not lie in the future")
+    hours = asked.hours if asked.by == "time" else math.ceil((last - first) / _HOUR / _SAMPLED_SPANS)
+    step = hours * _HOUR
+    spans = math.ceil((last - first) / step)
     if spans > _MAX_SPANS:
         raise InvalidParam(f"hours: these are {spans:,} spans of time, and {_MAX_SPANS} may be asked for at once")
-    strata = await listing.pages.strata(asked.app.lower() or None, first=first, step=step, buckets=spans)
+    strata = await listing.pages.strata(asked.app.lower() or None, first=first, last=last, step=step)
     versions = {(stratum.app_id, run.workflow_id) for stratum in strata for run in stratum.newest}
     models = {}
     if asked.by == "model":
@@ -89,7 +96,7 @@ async def chart_runs(call: ConsoleRequest, asked: ChartQuery) -> RunCharts:
         largest = sorted(found.items(), key=lambda each: (-each[1].runs, each[0]))[:_MAX_GROUPS]
         names = await listing.names()
         points = [await _named(call, asked.by, group, figures, names) for group, figures in largest]
-    return RunCharts(first, step, *looked_at(strata), points)
+    return RunCharts(first, step if asked.by == "time" else last - first, *looked_at(strata), points)
 
 
 async def _named(call: ConsoleRequest, by: By, group: Group, figures: Figures, names: Mapping[str, str]) -> ChartPoint:

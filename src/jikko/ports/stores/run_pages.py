@@ -172,13 +172,14 @@ class RunPages(Protocol):
     async def app_days(self, app_ids: Sequence[str], *, since: float, last: int) -> dict[str, AppDay]:
         """Of some apps: their newest runs, and how many they had since a moment, which counts to the hour."""
 
-    async def strata(self, app_id: str | None, *, first: float, step: float, buckets: int) -> list[Stratum]:
+    async def strata(self, app_id: str | None, *, first: float, last: float, step: float) -> list[Stratum]:
         """How many runs there were and what they cost, by app and span of time, and a sample of them: counted by the
         tables of totals, or as ``histogram`` is; of all spans together ``MAX_SAMPLED`` runs are looked at.
 
         Args:
             app_id: Of this app; ``None``: of all.
             first: Where the first span begins: a whole hour, in seconds since the Unix epoch.
+            last: Where the last one ends: a whole hour, too.
             step: Seconds: whole hours.
         """
 

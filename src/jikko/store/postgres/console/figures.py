@@ -1,7 +1,8 @@
 """Figures of runs: how many there are, when, in which status, and what they took."""
 
+import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from jikko.events import RunStatus
@@ -11,7 +12,7 @@ from jikko.repositories.shared_sql import id_text
 from jikko.store import run_lists
 from jikko.store.postgres.console.drivers import apps_of, plan_of
 from jikko.store.postgres.database import Postgres, Row
-from jikko.store.postgres.runs.hour_counts import HOUR, HourCounts
+from jikko.store.postgres.runs.hour_counts import HOUR, HourCount, HourCounts
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of
 from jikko.store.postgres.sql import id_column
 from jikko.store.run_columns import STATUSES
@@ -24,9 +25,10 @@ _OF_EACH: Final = f"unnest($1::bytea[]) AS a (app), LATERAL (SELECT * FROM {ALL_
 _LAST: Final = f"SELECT {COLUMNS} FROM {_OF_EACH} {NEWEST_FIRST} LIMIT $2) AS newest {NEWEST_FIRST}"
 _SAMPLE: Final = """
 SELECT place, workflow_id, session, status, elapsed, total_tokens, price
-FROM unnest($1::bytea[], $2::float8[]) WITH ORDINALITY AS span (app, since, place), LATERAL (
-  SELECT * FROM runs WHERE app_id = span.app AND created_at >= span.since AND created_at < span.since + $3
-  ORDER BY created_at DESC, key DESC LIMIT $4) AS newest
+FROM unnest($1::bytea[], $2::float8[], $3::float8[], $4::int4[]) WITH ORDINALITY
+  AS span (app, since, until, most, place), LATERAL (
+  SELECT * FROM runs WHERE app_id = span.app AND created_at >= span.since AND created_at < span.until
+  ORDER BY created_at DESC, key DESC LIMIT span.most) AS newest
 """
 _TOOK: Final = f"""
 SELECT app_id, elapsed FROM {_OF_EACH} AND created_at >= $2 AND status > 1 {NEWEST_FIRST} LIMIT $3) AS newest
@@ -101,28 +103,25 @@ class PostgresRunFigures:
             costs[cost.currency] += cost.value
         return by_status(counts), costs
 
-    async def strata(self, app_id: str | None, *, first: float, step: float, buckets: int) -> list[Stratum]:
+    async def strata(self, app_id: str | None, *, first: float, last: float, step: float) -> list[Stratum]:
         apps = await apps_of(self._database) if app_id is None else [id_column(app_id)]
-        runs: dict[tuple[bytes, int], Counter[int]] = defaultdict(Counter)
-        costs: dict[tuple[bytes, int], dict[str, float]] = defaultdict(lambda: defaultdict(float))
-        hour, last = int(first // HOUR), int((first + step * buckets) // HOUR)
-        for count in await self._hours.runs(apps, hour) if apps else ():
-            if count.of is not None and count.status is not None and count.status > 1 and count.hour < last:
-                runs[count.of, int((count.hour * HOUR - first) // step)][count.status] += count.runs
-        for cost in await self._hours.costs(hour):
-            if cost.of is not None and cost.of in apps and cost.hour < last:
-                costs[cost.of, int((cost.hour * HOUR - first) // step)][cost.currency] += cost.value
+        hour = int(first // HOUR)
+        counted = await self._hours.runs(apps, hour) if apps else ()
+        cost = await self._hours.costs(hour)
+        # There may be some hundred thousand of them.
+        runs, costs = await asyncio.to_thread(_by_span, counted, cost, frozenset(apps), first, last, step)
         spans = sampled(runs, costs)
-        asked = [span for span, each in spans if each]
-        newest: dict[int, list[SampledRun]] = defaultdict(list)
+        asked = [(*span, most) for span, most in spans if most]
+        newest: dict[tuple[bytes, int], list[SampledRun]] = defaultdict(list)
         if asked:
-            since = [first + step * number for _, number in asked]
-            rows = await self._database.fetch(_SAMPLE, [app for app, _ in asked], since, float(step), spans[0][1])
-            for place, workflow, user, status, *told in rows:
-                newest[place - 1].append(SampledRun(id_text(workflow), user, STATUSES[status], *told))
+            since = [first + step * number for _, number, _ in asked]
+            until = [min(at + step, last) for at in since]
+            apps, most = [app for app, _, _ in asked], [most for _, _, most in asked]
+            for place, workflow, user, status, *told in await self._database.fetch(_SAMPLE, apps, since, until, most):
+                newest[asked[place - 1][:2]].append(SampledRun(id_text(workflow), user, STATUSES[status], *told))
         return [
-            Stratum(id_text(app), first + step * number, by_status(runs[app, number]), costs[app, number], newest[at])
-            for at, ((app, number), _) in enumerate(spans)
+            Stratum(id_text(span[0]), first + step * span[1], by_status(runs[span]), costs[span], newest[span])
+            for span, _ in spans
         ]
 
     async def app_days(self, app_ids: Sequence[str], *, since: float, last: int) -> dict[str, AppDay]:
@@ -135,6 +134,27 @@ class PostgresRunFigures:
             counts[count.of][count.status or 0] += count.runs
         took = _by_app(await self._database.fetch(_TOOK, apps, since, run_lists.SAMPLED))
         return {app: AppDay(runs, by_status(counts[id_column(app)]), took.get(app, ())) for app, runs in newest.items()}
+
+
+def _by_span(
+    counts: Sequence[HourCount],
+    hour_costs: Sequence[HourCount],
+    apps: Collection[bytes],
+    first: float,
+    last: float,
+    step: float,
+) -> tuple[dict[tuple[bytes, int], Counter[int]], dict[tuple[bytes, int], dict[str, float]]]:
+    """How many runs ended in each span of each app, and what they cost."""
+    runs: dict[tuple[bytes, int], Counter[int]] = defaultdict(Counter)
+    costs: dict[tuple[bytes, int], dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    hour, end, hours = int(first // HOUR), int(last // HOUR), int(step // HOUR)
+    for count in counts:
+        if count.of is not None and count.status is not None and count.status > 1 and count.hour < end:
+            runs[count.of, (count.hour - hour) // hours][count.status] += count.runs
+    for cost in hour_costs:
+        if cost.of in apps and cost.of is not None and cost.hour < end:
+            costs[cost.of, (cost.hour - hour) // hours][cost.currency] += cost.value
+    return runs, costs
 
 
 def _by_app(rows: Sequence[Row]) -> dict[str, list[float]]:

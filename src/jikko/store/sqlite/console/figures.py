@@ -36,7 +36,14 @@ _TOOK: Final = """
 SELECT elapsed FROM runs INDEXED BY runs_listed WHERE app = ? AND created_at >= ? AND status > 1
 ORDER BY created_at DESC LIMIT ?
 """
-_COSTS_BY_HOUR: Final = "SELECT hour, currency, cost FROM run_costs WHERE app = ? AND hour >= ? AND hour < ?"
+_RUNS_BY_SPAN: Final = """
+SELECT (hour - ?2) / ?4 AS span, status, sum(runs) FROM run_hours
+WHERE app = ?1 AND hour >= ?2 AND hour < ?3 AND status > 1 AND runs > 0 GROUP BY 1, 2
+"""
+_COSTS_BY_SPAN: Final = """
+SELECT (hour - ?2) / ?4 AS span, currency, sum(cost) FROM run_costs
+WHERE app = ?1 AND hour >= ?2 AND hour < ?3 GROUP BY 1, 2
+"""
 _SAMPLE: Final = """
 SELECT workflow, end_user, status, elapsed, total_tokens, price FROM runs INDEXED BY runs_listed
 WHERE app = ? AND created_at >= ? AND created_at < ? AND status > 1 ORDER BY created_at DESC LIMIT ?
@@ -161,27 +168,27 @@ def since(at: float, connection: sqlite3.Connection) -> tuple[Mapping[RunStatus,
 
 
 def strata_of(
-    rows: RunRows, app_id: str | None, first: float, step: float, buckets: int, connection: sqlite3.Connection
+    rows: RunRows, app_id: str | None, first: float, last: float, step: float, connection: sqlite3.Connection
 ) -> list[Stratum]:
     """See ``RunPages.strata``."""
     runs: dict[tuple[int, int], _Counts] = defaultdict(Counter)
-    costs: dict[tuple[int, int], dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    hours = int(first // HOUR), int((first + step * buckets) // HOUR)
+    costs: dict[tuple[int, int], dict[str, float]] = defaultdict(dict)
+    hours = int(first // HOUR), int(last // HOUR), int(step // HOUR)
     for app in _apps(connection, app_id):
-        for hour, status, number in connection.execute(_HOURS, (app, *hours)):
-            if status > 1:
-                runs[app, int((hour * HOUR - first) // step)][status] += number
-        for hour, currency, cost in connection.execute(_COSTS_BY_HOUR, (app, *hours)):
-            costs[app, int((hour * HOUR - first) // step)][currency] += cost
+        for span, status, number in connection.execute(_RUNS_BY_SPAN, (app, *hours)):
+            runs[app, span][status] = number
+        for span, currency, cost in connection.execute(_COSTS_BY_SPAN, (app, *hours)):
+            costs[app, span][currency] = cost
     found = []
-    for (app, number), each in sampled(runs, costs):
-        at = first + step * number
+    for (app, span), most in sampled(runs, costs):
+        at = first + step * span
         newest = [
             SampledRun(rows.named(connection, workflow), rows.user(connection, user), STATUSES[status], *told)
-            for workflow, user, status, *told in connection.execute(_SAMPLE, (app, at, at + step, each))
+            for workflow, user, status, *told in (
+                connection.execute(_SAMPLE, (app, at, min(at + step, last), most)) if most else ()
+            )
         ]
-        counts = by_status(runs[app, number])
-        found.append(Stratum(rows.named(connection, app), at, counts, dict(costs[app, number]), newest))
+        found.append(Stratum(rows.named(connection, app), at, by_status(runs[app, span]), costs[app, span], newest))
     return found
 
 

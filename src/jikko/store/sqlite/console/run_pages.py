@@ -171,8 +171,8 @@ class SqliteRunPages:
     async def app_days(self, app_ids: Sequence[str], *, since: float, last: int) -> dict[str, AppDay]:
         return await self._database.read(partial(app_days, self._rows, app_ids, since, last))
 
-    async def strata(self, app_id: str | None, *, first: float, step: float, buckets: int) -> list[Stratum]:
-        return await self._database.read(partial(strata_of, self._rows, app_id, first, step, buckets))
+    async def strata(self, app_id: str | None, *, first: float, last: float, step: float) -> list[Stratum]:
+        return await self._database.read(partial(strata_of, self._rows, app_id, first, last, step))
 
     async def conversations(self, run_ids: Sequence[str]) -> dict[str, str]:
         marks = ", ".join("?" * len(run_ids))
