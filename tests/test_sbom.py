@@ -1,6 +1,7 @@
 """The bill of materials has what is locked, with licences that are known, and the wheel has it."""
 
 import json
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
@@ -37,6 +38,12 @@ def test_each_library_has_a_known_licence_which_is_that_of_what_is_installed() -
         if installed == locked:
             [component] = [each for each in LISTED["components"] if each["purl"] == f"pkg:pypi/{name}@{locked}"]
             assert component["licenses"] == [{"expression": sbom.license_of(name)}]
+
+
+def test_a_licence_that_was_read_needs_no_metadata_which_are_on_linux_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [])
+
+    assert sbom.license_of("quickjs-ng") == "MIT"
 
 
 @pytest.mark.parametrize(
