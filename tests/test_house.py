@@ -1,6 +1,7 @@
 """The house: sizes of files, layers without exceptions, documents that keep up, a wheel that is complete."""
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import yaml
 from scripts.house import Module, figures, inner_imports, modules, shared_classes
 
 import jikko
@@ -211,6 +213,21 @@ def test_the_version_is_one_and_the_changelog_has_it(project: dict[str, Any]) ->
     version = project["project"]["version"]
     assert jikko.__version__ == version
     assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    client = [
+        json.loads((ROOT / "clients/js" / name).read_text("utf-8")) for name in ("package.json", "package-lock.json")
+    ]
+    assert [each["version"] for each in (*client, client[1]["packages"][""])] == [version] * 3
+    chart = yaml.safe_load((ROOT / "deploy/helm/jikko/Chart.yaml").read_text("utf-8"))
+    assert (chart["version"], chart["appVersion"]) == (version, version)
+
+
+def test_the_tour_of_the_sources_names_files_that_exist() -> None:
+    files = [
+        f"/{path.relative_to(ROOT).as_posix()}" for part in ("src", "tests") for path in (ROOT / part).rglob("*.py")
+    ]
+    named = re.findall(r"`([\w/]+/\w+\.py)`", (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8"))
+    assert len(named) > 50
+    assert [name for name in named if not any(file.endswith(f"/{name}") for file in files)] == []
 
 
 def test_links_within_the_documents_lead_somewhere() -> None:
