@@ -24,7 +24,7 @@ from tests.contract.runs import APP, Draft, finished, node, started
 from .test_keyword_index import rows
 from .wal import log_pages
 
-pytestmark = [pytest.mark.anyio, pytest.mark.once]
+pytestmark = pytest.mark.anyio
 
 PAGE_BYTES = 4096
 LARGE = 4_000_000

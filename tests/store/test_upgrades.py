@@ -23,7 +23,7 @@ from tests.contract.runs import APP, WORKFLOW, Draft, finished
 
 from .old_databases import BEGIN, Contents, Stores, unpack, versions
 
-pytestmark = [pytest.mark.anyio, pytest.mark.once]
+pytestmark = pytest.mark.anyio
 
 NEWEST = migrations()[-1].version
 
