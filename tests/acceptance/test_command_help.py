@@ -47,7 +47,7 @@ def test_every_command_but_serve_prints_json() -> None:
     ]
     # Messages of MCP and an export of runs are JSON anyway, an export of an app is its file, a providers file is YAML.
     exports = ("apps export", "runs save", "runs export")
-    assert without == ["serve", "schema", *exports, "mcp manage", "providers init"]
+    assert without == ["serve", "schema", "skill", *exports, "mcp manage", "providers init"]
 
 
 def test_the_page_of_the_command_line_names_every_command() -> None:

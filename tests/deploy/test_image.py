@@ -47,14 +47,12 @@ class Volume:
         folder.mkdir(mode=0o700)
         os.chown(folder, 10001, 10001)
         self.folder = folder
-        self._count = 0
         self.name = ""
         self.url = ""
 
     def start(self) -> None:
-        self._count += 1
-        self.name = f"jikko-{self._count}"
         port = free_port()
+        self.name = f"jikko-{port}"
         self.url = f"http://127.0.0.1:{port}"
         settings = {"JIKKO_PORT": str(port), "JIKKO_HTTP_ALLOW": "127.0.0.0/8"}
         self._engine.run("--detach", f"--name={self.name}", f"--volume={self.folder}:/data", self._image, **settings)
