@@ -124,6 +124,8 @@ async def test_a_name_is_that_of_one_app(store: AppStore) -> None:
 
     assert {entry.id: entry for entry in await store.apps()} == {app.id: app, other.id: other}
     assert len(await store.versions(other.id)) == 1
+    versions = [(one.app_id, one.id) for app in await store.apps() for one in await store.versions(app.id)]
+    assert sorted(await store.version_ids()) == sorted(versions)
     # Once it is free, anybody may have it.
     await store.delete_app(app.id, at=2000.0)
     assert (await store.publish(an_app("経費精算 🧾"), a_version())).number == 1

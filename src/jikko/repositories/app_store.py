@@ -59,6 +59,7 @@ _VERSION: Final = f"""
 SELECT {_VERSION_COLUMNS}, source FROM workflows WHERE app_id = :app_id AND workflow_id = :workflow_id
 """
 _VERSIONS: Final = f"SELECT {_VERSION_COLUMNS} FROM workflows WHERE app_id = :app_id ORDER BY number DESC"
+_VERSION_IDS: Final = "SELECT app_id, workflow_id FROM workflows"
 
 _HAS_KEY: Final = "SELECT 1 FROM api_keys WHERE app_id = :app_id LIMIT 1"
 _KEYS: Final = RecordTable("api_keys", ApiKey, columns={"id": "key_id"})
@@ -154,6 +155,10 @@ class AppStore:
     async def versions(self, app_id: str) -> list[WorkflowVersion]:
         """All versions of an app, newest first, each with an empty ``source``."""
         return [self._version(row, b"") for row in await self._sql.rows(_VERSIONS, app_id=app_id)]
+
+    async def version_ids(self) -> list[tuple[str, str]]:
+        """The versions of all apps: the id of the app, and that of the version."""
+        return [(id_text(row[0]), id_text(row[1])) for row in await self._sql.rows(_VERSION_IDS)]
 
     async def make_current(self, app: App) -> bool:
         """Have an app be described by ``app`` from now on, its current version with it; but for ``environment``.
