@@ -487,3 +487,10 @@ async def test_nor_does_it_where_wheels_were_tried_before_and_one_of_them_was_br
 
     assert [*place.glob("lib/*/*/built.txt")] != []
     assert {path.read_text() for path in other.glob("lib/*/*/dify_plugin*.py")} == {"VERSION = '1.0'"}
+
+
+def test_without_uv_as_in_the_slim_image_the_full_one_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uv", None)
+
+    with pytest.raises(InvalidSettings, match="take the full image"):
+        Uv(tmp_path, {}, confine=False)

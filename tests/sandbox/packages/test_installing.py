@@ -5,6 +5,7 @@ import marshal
 import os
 import re
 import shutil
+import sys
 from importlib.util import cache_from_source
 from pathlib import Path
 
@@ -242,3 +243,13 @@ async def test_what_a_killed_install_left_behind_is_swept_by_the_next(settings: 
     await install(settings, wheel(tmp_path, "two", "V = 2"))
 
     assert len(folders(settings)) == 1
+
+
+async def test_without_pip_and_uv_as_in_the_slim_image_the_full_one_is_named(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pip", None)
+    monkeypatch.setenv("PATH", str(settings.home))
+
+    with pytest.raises(PackagesRefused, match="take the full image"):
+        await install(settings, "one")

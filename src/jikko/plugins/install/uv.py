@@ -31,7 +31,8 @@ class Uv:
         ``confine``: Whether it is locked. Raises ``InvalidSettings``: uv is not installed.
         """
         if importlib.util.find_spec("uv") is None:
-            raise InvalidSettings(f"Installing plugins needs another library: {how_to_install('plugins')}")
+            remedy = f"{how_to_install('plugins')}; in a container, take the full image, not the slim one"
+            raise InvalidSettings(f"Installing plugins needs another library: {remedy}")
         from uv import find_uv_bin
 
         self._program = Path(find_uv_bin())

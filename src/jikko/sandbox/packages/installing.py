@@ -208,7 +208,10 @@ def _command(lib: Path) -> list[str]:
     uv = shutil.which("uv")
     if uv is not None:
         return [uv, "pip", "install", "--quiet", "--python", sys.executable, "--target", str(lib)]
-    raise NotInstalled(f"neither pip nor uv is here: run `{sys.executable} -m ensurepip`, or install uv")
+    remedy = (
+        f"run `{sys.executable} -m ensurepip`, or install uv; in a container, take the full image, not the slim one"
+    )
+    raise NotInstalled(f"neither pip nor uv is here: {remedy}")
 
 
 def _run(command: list[str], requirements: list[str]) -> None:
