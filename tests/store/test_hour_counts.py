@@ -11,7 +11,7 @@ from jikko.events import RunStatus
 from jikko.ports.stores.run_store import LogQuery
 from jikko.store.postgres.archive import archiving
 from jikko.store.postgres.archive.run_archive import RunArchive
-from jikko.store.postgres.database import Postgres
+from jikko.store.postgres.database import Postgres, Row
 from jikko.store.postgres.runs import hour_counts, run_list, run_store
 from jikko.store.postgres.runs.hour_counts import HOUR, HourCounts
 from jikko.store.postgres.runs.run_store import PostgresRunStore
@@ -152,16 +152,35 @@ async def test_a_clock_that_was_set_back_keeps_no_count_for_longer(database: Pos
     assert sum(count.runs for count in await hours.runs(None, first)) == RUNS + 1
 
 
+class SlowAtCosts(Postgres):
+    """A database that adds up costs when it is let."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.asked, self.let = asyncio.Event(), asyncio.Event()
+
+    async def fetch(self, sql: str, *values: object) -> list[Row]:
+        if "split_part(price" in sql:
+            self.asked.set()
+            await self.let.wait()
+        return await super().fetch(sql, *values)
+
+
 async def test_those_who_count_do_not_wait_for_each_other_without_end(
-    database: Postgres, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, database: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hour_counts, "_TURN_SECONDS", 0.01)
-    hours = HourCounts(database)
-    async with asyncio.timeout(PATIENCE):
-        async with hours._counting:
-            with pytest.raises(StoreUnavailable):
-                await hours.runs(None, 0)
-        assert await hours.runs(None, 0) == []
+    slow = SlowAtCosts(database._url)
+    hours = HourCounts(slow)
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        first = group.create_task(hours.costs(0))
+        await slow.asked.wait()
+        with pytest.raises(StoreUnavailable):
+            await hours.costs(0)
+        assert await hours.runs(None, 0) == await hours.runs([id_column(APP)], 0) == []
+        slow.let.set()
+        assert await first == await hours.costs(0) == []
+    await slow.close()
 
 
 async def test_what_is_looked_through_piece_by_piece_is_found_whole(

@@ -9,7 +9,8 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
+from weakref import WeakValueDictionary
 
 from jikko.ports.clock import Clock
 from jikko.store.postgres.database import Postgres
@@ -36,6 +37,10 @@ _COSTS: Final = f"""
 SELECT app_id, {_HOUR_OF}, NULL, sum(split_part(price, ' ', 1)::float8), count(*), split_part(price, ' ', 2) FROM runs
 WHERE created_at >= $1 AND price IS NOT NULL GROUP BY 1, 2, 6
 """
+
+
+_Key: TypeAlias = tuple[str, tuple[bytes, ...]]
+"""A statement, and the apps that it is for."""
 
 
 class HourCount(NamedTuple):
@@ -73,10 +78,10 @@ class HourCounts:
         self._database = database
         self._clock = clock
         self._monotonic = monotonic
-        self._kept: OrderedDict[tuple[str, tuple[bytes, ...]], _Kept] = OrderedDict()
-        self._counting = asyncio.Lock()
-        """Of many who look at the same moment, one at a time has the database count. It is waited for as long as for an
-        answer: or those who look at a database that says nothing would wait for each other."""
+        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
+        self._counting: WeakValueDictionary[_Key, asyncio.Lock] = WeakValueDictionary()
+        """Of many who look for the same at the same moment, one at a time has the database count. It is waited for as
+        long as for an answer: or those who look at a database that says nothing would wait for each other."""
 
     async def runs(self, apps: Sequence[bytes] | None, first: int) -> Sequence[HourCount]:
         """Runs that were created in some hour or later.
@@ -93,8 +98,9 @@ class HourCounts:
 
     async def _counted(self, sql: str, apps: Sequence[bytes], first: int) -> list[HourCount]:
         key = (sql, tuple(apps))
+        counting = self._counting.setdefault(key, asyncio.Lock())
         async with self._database.guard(), asyncio.timeout(_TURN_SECONDS):
-            await self._counting.acquire()
+            await counting.acquire()
         try:
             known = self._kept.get(key)
             if known is None or self._monotonic() >= known.until or first < known.first:
@@ -107,9 +113,9 @@ class HourCounts:
             old = () if known is None else known.counts
             return [count for count in old if count.hour >= first] + new
         finally:
-            self._counting.release()
+            counting.release()
 
-    def _keep(self, key: tuple[str, tuple[bytes, ...]], first: int, counts: Sequence[HourCount]) -> None:
+    def _keep(self, key: _Key, first: int, counts: Sequence[HourCount]) -> None:
         end = int(self._clock() // HOUR) + 1 - _MOVING
         until = self._monotonic() + _TTL_SECONDS
         self._kept[key] = _Kept(until, first, end, [count for count in counts if count.hour < end])
