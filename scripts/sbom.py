@@ -2,6 +2,7 @@
 
 Usage: python -m scripts.sbom, in the environment of the tests, which has all of them; ``make lock`` runs it. Wheels and
 images have the file in ``.dist-info/sboms`` (PEP 770). Libraries of extras have the scope ``optional``.
+Extras that no image has are left out, and what libraries bundle: its licences are in their own files.
 """
 
 import json
@@ -38,8 +39,10 @@ _CLASSES: Final = {
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "Python Software Foundation License": "PSF-2.0",
 }
-_SCOPES: Final = {"core": "required", "run": "optional", "image": "optional"}
+_SCOPES: Final = {"core": "required", "run": "optional", "image": "optional", "test": "required"}
 """By the parts of the lock."""
+_COPIED: Final = ("genai-prices",)
+"""Of the part for tests, those whose data come with the project (``scripts/price_list.py``)."""
 _PLATFORMS: Final = [
     {"sys_platform": system, "python_full_version": version}
     for system in ("linux", "darwin")
@@ -76,7 +79,8 @@ def locked() -> Iterator[tuple[str, str, str]]:
     for part, scope in _SCOPES.items():
         for line in re.findall(r"^[a-z0-9].*==[^\\\n]*", parts[part], re.MULTILINE):
             wanted = Requirement(line)
-            if wanted.marker is None or any(map(wanted.marker.evaluate, _PLATFORMS)):
+            needed = wanted.marker is None or any(map(wanted.marker.evaluate, _PLATFORMS))
+            if needed and (part != "test" or wanted.name in _COPIED):
                 yield wanted.name, str(wanted.specifier).removeprefix("=="), scope
 
 

@@ -23,6 +23,10 @@ def test_it_has_what_both_locks_have() -> None:
     assert len([each for each in LISTED["components"] if each["purl"].startswith("pkg:npm/")]) > 20
 
 
+def test_it_has_the_library_whose_prices_come_with_the_project() -> None:
+    assert [each["scope"] for each in LISTED["components"] if each["name"] == "genai-prices"] == ["required"]
+
+
 def test_each_library_has_a_known_licence_which_is_that_of_what_is_installed() -> None:
     unknown = [
         each["name"]
