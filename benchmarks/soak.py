@@ -158,10 +158,18 @@ def report(
         life.memory[-1] > early(life.memory) * FLAT + 8,
         life.descriptors[-1] > early(life.descriptors) * FLAT + 32,
     )
-    # A disk that stands still for 8 s has starts refused until it goes on: not for most of the time.
-    refused = findings.noted[REFUSED] > sum(findings.ways.values()) / 2
+    refused = too_many_refused(findings.noted[REFUSED], sum(findings.ways.values()), LOAD * capacity)
     nothing = not (findings.expected and findings.messages and findings.taken and findings.batches)
     return 1 if wrong or findings.errors or any(grown) or code or nothing or refused else 0
+
+
+def too_many_refused(refused: int, served: int, wanted: float) -> bool:
+    """Whether more were refused for the moment than one of 20, or than come in the 10 s that a disk may stand still.
+
+    Args:
+        wanted: Requests a second.
+    """
+    return refused > max((refused + served) / 20, 10 * wanted)
 
 
 def early(held: Sequence[float]) -> float:
@@ -181,7 +189,7 @@ def keep(findings: Findings, life: Life, wrong: int, options: argparse.Namespace
                 len(findings.expected), len(findings.messages), len(findings.taken), findings.noted["due times"]
             )
         ),
-        "lost, doubled or other than told": str(wrong),
+        "lost or other than told; of calls and due times, doubled too": str(wrong),
         "errors that are not the client's; requests refused for the moment (503, `Retry-After`)": (
             f"{len(findings.errors)}; {findings.noted[REFUSED]}"
         ),

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from benchmarks.soak import too_many_refused
 
 from tests.effort import PATIENCE
 
@@ -32,6 +33,16 @@ ARGUMENTS = {
 def benchmarks() -> list[str]:
     files = sorted((ROOT / "benchmarks").glob("*.py"))
     return [file.stem for file in files if "__main__" in file.read_text("utf-8") and file.stem not in LEFT_OUT]
+
+
+@pytest.mark.parametrize(
+    ("refused", "served", "wanted", "too_many"),
+    [(40, 60, 2, True), (20, 60, 2, False), (59, 941, 5, True), (50, 950, 4, False), (51, 949, 4, True)],
+)
+def test_a_soak_of_a_server_that_refuses_more_than_a_still_disk_explains_fails(
+    refused: int, served: int, wanted: float, too_many: bool
+) -> None:
+    assert too_many_refused(refused, served, wanted) is too_many
 
 
 @pytest.mark.slow
