@@ -31,11 +31,25 @@ def test_no_test_gives_a_server_only_the_five_seconds_that_httpx_does_by_itself(
     hasty = []
     for path in sorted(TESTS.rglob("*.py")):
         text = path.read_text("utf-8")
-        if not ASKS.search(text):
-            continue
-        for call in ast.walk(ast.parse(text)):
-            if isinstance(call, ast.Call) and ASKS.fullmatch(ast.unparse(call.func)):
-                named = {keyword.arg for keyword in call.keywords}
-                if not SAID & named and None not in named:
-                    hasty.append(f"{path.relative_to(TESTS)}:{call.lineno}: {ast.unparse(call)[:80]}")
-    assert hasty == [], "add timeout=PATIENCE"
+        if ASKS.search(text) or "from httpx import" in text:
+            hasty += [f"{path.relative_to(TESTS)}:{line}" for line in hasty_lines(text)]
+    assert hasty == [], "add timeout=PATIENCE, and name httpx where it is called"
+
+
+def hasty_lines(text: str) -> list[str]:
+    """Of a program: lines that call httpx, or hand a function of it on, without a time."""
+    tree = list(ast.walk(ast.parse(text)))
+    found: list[ast.expr | ast.stmt] = [
+        node for node in tree if isinstance(node, ast.ImportFrom) and node.module == "httpx"
+    ]
+    calls = (node for node in tree if isinstance(node, ast.Call))
+    asking = (call for call in calls if any(ASKS.fullmatch(ast.unparse(each)) for each in (call.func, *call.args)))
+    found += (call for call in asking if not SAID & {keyword.arg for keyword in call.keywords})
+    return [f"{node.lineno}: {ast.unparse(node)[:80]}" for node in found]
+
+
+@pytest.mark.parametrize(
+    "line", ["httpx.post(url)", "httpx.get(url, **more)", "partial(httpx.post, url)", "from httpx import get"]
+)
+def test_a_request_without_a_time_is_seen(line: str) -> None:
+    assert len(hasty_lines(f"{line}\nhttpx.post(url, timeout=60)\n")) == 1
