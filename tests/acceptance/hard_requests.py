@@ -18,6 +18,9 @@ TEXTS = {
 }
 IDS = ("%00", "0199A1B2-0000-7000-8000-000000000000", "y" * 3_000, "日本")
 NUMBERS = ("0", "-1", "1", "99999999999", "999999999", "x", "1.5", "")
+MEASURES = (*NUMBERS, "1e308", "nan", "-1e308", "253402300800", "9223372036854775807", "9223372036854775808")
+FIELDS = ("keyword", "user", "error", "failed_at", "model", "retry", "status", "app", "version", "conversation")
+"""Of filters of runs, those that take texts."""
 
 
 def hard_requests() -> Iterator[Asked]:
@@ -40,7 +43,6 @@ def hard_requests() -> Iterator[Asked]:
         yield "dataset", "GET", f"/v1/datasets/{{dataset}}/documents/{id_}/indexing-status", {}
         yield "console", "GET", f"/console/api/runs/{id_}", {}
         yield "console", "GET", f"/console/api/apps/{id_}", {}
-        yield "console", "GET", "/console/api/runs", {"params": {"conversation_id": id_}}
         yield "console", "GET", f"/console/api/deliveries/{id_}", {}
         yield "console", "POST", f"/console/api/triggers/{id_}/pause", {"json": {}}
         yield (
@@ -132,18 +134,35 @@ def _datasets() -> Iterator[Asked]:
 def _console() -> Iterator[Asked]:
     app = "/console/api/apps/{app}"
     for name, text in TEXTS.items():
-        yield "console", "GET", "/console/api/runs", {"params": {"keyword": text[:2_000]}}
-        yield "console", "GET", "/console/api/runs", {"params": {"user": text[:2_000]}}
         yield "console", "GET", f"{app}/conversations", {"params": {"user": text[:2_000]}}
         yield "console", "POST", f"{app}/keys", {"json": {"name": text}}
         yield "console", "POST", "/console/api/tokens", {"json": {"name": f"{name} {text}"[:100], "role": "viewer"}}
         yield "console", "POST", f"{app}/environment", {"json": {"values": {"word": text}}}
         yield "console", "GET", f"{app}/environment", {}
-    for field in ("min_seconds", "limit", "since", "until", "step"):
-        for number in (*NUMBERS, "1e308", "nan", "-1e308", "253402300800"):
-            yield "console", "GET", "/console/api/runs", {"params": {field: number}}
-            yield "console", "GET", "/console/api/runs/histogram", {"params": {field: number}}
-    for number in (*NUMBERS, "1e308", "nan", "-1e308", "253402300800"):
+    yield from _lists_of_runs()
+    for number in MEASURES:
         yield "console", "GET", "/console/api/deliveries", {"params": {"after": number, "before": number}}
     yield "console", "GET", "/console/api/tokens", {}
     yield "console", "GET", "/console/api/runs", {"params": {"limit": "200"}}
+
+
+def _lists_of_runs() -> Iterator[Asked]:
+    lists = [f"/console/api/runs{path}" for path in ("", "/histogram", "/stream")]
+    for number in MEASURES:
+        for field in ("min_elapsed", "min_tokens", "min_cost", "after", "before"):
+            for path in lists:
+                yield "console", "GET", path, {"params": {field: number}}
+        for path, field in (("", "limit"), ("", "cursor"), ("/histogram", "buckets"), ("/charts", "hours")):
+            yield "console", "GET", f"/console/api/runs{path}", {"params": {field: number}}
+        for field in ("after", "before"):
+            yield "console", "GET", "/console/api/runs/charts", {"params": {field: number, "hours": "8784"}}
+    for text in (*(text[:2_000] for text in TEXTS.values()), *IDS, "repeats", "repeated", "failed,failed,"):
+        for field in FIELDS:
+            for path in lists:
+                yield "console", "GET", path, {"params": {field: text}}
+        yield "console", "GET", "/console/api/runs/stream", {"params": {"newest": text, "min_tokens": "1"}}
+        yield "console", "GET", "/console/api/runs", {"params": {"cursor": text}}
+        for field in ("by", "app"):
+            yield "console", "GET", "/console/api/runs/charts", {"params": {field: text}}
+    for by in ("app", "version", "model", "user"):
+        yield "console", "GET", "/console/api/runs/charts", {"params": {"by": by}}

@@ -77,10 +77,19 @@ class Asking:
                     asked["content"] = json.dumps(asked.pop("json")).encode()
                     headers["Content-Type"] = "application/json"
                 client = clients[number % len(clients)]
-                answer = client.request(method, filled(path, self._ids), headers=headers, **encodable(asked))
-                is_json = answer.headers.get("content-type", "").startswith("application/json")
-                body = told(answer.json()) if is_json and answer.content else answer.text
-                if path.endswith("/histogram"):
+                with client.stream(method, filled(path, self._ids), headers=headers, **encodable(asked)) as answer:
+                    if path.endswith("/stream") and answer.status_code == 200:
+                        # It has no end.
+                        body: Any = next(line for line in answer.iter_lines() if line.startswith("data: "))
+                    else:
+                        answer.read()
+                        is_json = answer.headers.get("content-type", "").startswith("application/json")
+                        body = told(answer.json()) if is_json and answer.content else answer.text
+                if (
+                    path.endswith(("/histogram", "/charts"))
+                    and answer.status_code == 200
+                    and "by" not in given["params"]
+                ):
                     body = sorted(answer.json())  # it goes up to now
                 if path.endswith("/create-by-text") and answer.status_code == 200:
                     self._wait_for(client, answer.json()["batch"])

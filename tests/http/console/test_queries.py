@@ -4,11 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from jikko.errors import InvalidParam
-from jikko.http.console.console_queries import RunsFilter, RunsPage, cursor_of
+from jikko.http.console.console_queries import Buckets, RunsFilter, RunsPage, cursor_of
+from jikko.http.console.run_charts import ChartQuery
+from jikko.http.console.run_stream import ListedRuns
 from jikko.http.queries import queried
 from jikko.ports.stores.run_pages import RunCursor, RunFilter
+from tests.acceptance.hard_requests import hard_requests
+from tests.http.console.scene import API
 
 WHOLE = {
     "app": "ABC",
@@ -110,3 +115,12 @@ def test_a_cursor_leads_back_to_its_place(place: RunCursor | None) -> None:
 def test_a_cursor_of_another_hand_is_told(text: str) -> None:
     with pytest.raises(InvalidParam, match=r"^cursor: must be `next` of an earlier page$"):
         queried({"cursor": text}, RunsPage)
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [("runs", RunsPage), ("runs/histogram", Buckets), ("runs/stream", ListedRuns), ("runs/charts", ChartQuery)],
+)
+def test_every_parameter_of_lists_of_runs_gets_hostile_values(path: str, query: type[Struct]) -> None:
+    asked = [given["params"] for _, _, where, given in hard_requests() if where == f"{API}/{path}"]
+    assert {name for params in asked for name in params} == set(query.__struct_fields__)
