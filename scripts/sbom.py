@@ -88,11 +88,11 @@ def license_of(name: str) -> str:
     """Return the SPDX expression of an installed library. Raises ``ValueError``: it says none that is known."""
     if name in _READ:
         return _READ[name]
-    says = metadata(name)
-    classes = [each.rpartition(" :: ")[2] for each in says.get_all("Classifier") or () if each.startswith("License")]
+    says = metadata(name).json
+    classes = [each.rpartition(" :: ")[2] for each in says.get("classifier", ()) if each.startswith("License")]
     of_classes = " OR ".join(_CLASSES.get(each, each) for each in classes)
-    for text in (says.get("License-Expression"), says.get("License"), of_classes):
-        if text and is_known(text):
+    for text in (says.get("license_expression"), says.get("license"), of_classes):
+        if isinstance(text, str) and text and is_known(text):
             return text
     raise ValueError(f"{name}: unknown licence {classes}; read its files, and name it in scripts/sbom.py")
 
