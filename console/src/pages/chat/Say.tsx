@@ -24,6 +24,8 @@ export function Say({ app, draft, ask, running, wrong }: SayProps) {
   const [sent, setSent] = useState('')
   const kept = [sent, text].filter(Boolean).join('\n')
   const place = useRef(draft)
+  const written = useRef(text)
+  written.current = text
   useEffect(() => {
     // A conversation that began has another place for what is not sent.
     if (place.current !== draft) store(place.current, undefined, 'sessionStorage')
@@ -39,6 +41,8 @@ export function Say({ app, draft, ask, running, wrong }: SayProps) {
     setText('')
     const taken = await ask(text.trim(), files)
     setSent('')
+    // A page that was left meanwhile stores nothing any more.
+    if (taken) store(place.current, written.current || undefined, 'sessionStorage')
     if (!taken) return setText(now => [text, now].filter(Boolean).join('\n'))
     setFiles(now => now.filter(file => !files.includes(file)))
     setAdding(false)

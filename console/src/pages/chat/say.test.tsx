@@ -7,7 +7,10 @@ import type { AppDetail } from '../../api/types.ts'
 import { setLanguage, t } from '../../words/words.ts'
 import { Say } from './Say.tsx'
 
-afterEach(cleanup)
+afterEach(() => {
+  cleanup()
+  sessionStorage.clear()
+})
 
 test('Enter asks; what was taken leaves an empty field without files, and what was refused stays', async () => {
   setLanguage('en')
@@ -29,4 +32,22 @@ test('Enter asks; what was taken leaves an empty field without files, and what w
   await user.type(text, '{Enter}')
   await waitFor(() => expect(text.value).toBe(''))
   expect([asked.length, files.getAttribute('aria-pressed')]).toEqual([2, 'false'])
+})
+
+test.each([
+  [true, null],
+  [false, '何? 🙂'],
+])('what is taken (%s) after the page was left is no draft any more', async (taken, kept) => {
+  let answer: (taken: boolean) => void = () => undefined
+  const asked = new Promise<boolean>(resolve => {
+    answer = resolve
+  })
+  const app = { id: 'a', features: {} } as unknown as AppDetail
+  const { unmount } = render(<Say app={app} draft="d" ask={() => asked} running={undefined} wrong="" />)
+  await userEvent.type(screen.getByRole('textbox'), '何? 🙂{Enter}')
+  unmount()
+  expect(sessionStorage.getItem('d')).toBe('何? 🙂')
+  answer(taken)
+  await asked
+  await waitFor(() => expect(sessionStorage.getItem('d')).toBe(kept))
 })
