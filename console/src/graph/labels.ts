@@ -31,17 +31,37 @@ export function labels(graph: AppDetail['graph'], size: number): Label[] {
   const nodes = new Map(graph.nodes.map(node => [node.id, node]))
   const lines = graph.edges.flatMap(edge => {
     const at = ends(edge, nodes)
-    return at ? [{ edge, at, points: curve(at, 8 + Math.ceil(Math.hypot(at[2] - at[0], at[3] - at[1]) / 6)) }] : []
+    return at
+      ? [{ edge, at, points: curve(at, 8 + Math.ceil(Math.hypot(at[2] - at[0], at[3] - at[1]) / (size / 2))) }]
+      : []
   })
   const solid: Box[] = graph.nodes
     .filter(node => !BOXES.includes(node.type))
     .map(({ x, y, width, height }) => ({ x: x + width / 2, y: y + height / 2, w: width, h: height }))
   const placed: Box[] = []
   const h = size * 1.3
+  // Which lines are near: a name is compared to the points of the cells that it lies in.
+  const cell = 4 * size
+  const cells = new Map<string, { n: number; point: Point }[]>()
+  for (const [n, { points }] of lines.entries())
+    for (const point of points) {
+      const key = `${Math.floor(point[0] / cell)} ${Math.floor(point[1] / cell)}`
+      const held = cells.get(key)
+      if (held) held.push({ n, point })
+      else cells.set(key, [{ n, point }])
+    }
+  const crossed = (box: Box): number => {
+    const found = new Set<number>()
+    const [right, below] = [box.x + box.w / 2 + 2, box.y + box.h / 2 + 2]
+    for (let x = Math.floor((box.x - box.w / 2 - 2) / cell); x * cell <= right; x++)
+      for (let y = Math.floor((box.y - box.h / 2 - 2) / cell); y * cell <= below; y++)
+        for (const { n, point } of cells.get(`${x} ${y}`) ?? []) if (!found.has(n) && within(point, box)) found.add(n)
+    return found.size
+  }
   const cost = (box: Box): number =>
     8 * placed.filter(other => meet(box, other)).length +
     4 * solid.filter(other => meet(box, other)).length +
-    4 * lines.filter(line => line.points.some(point => within(point, box))).length
+    4 * crossed(box)
   return lines.flatMap(({ edge, at }) => {
     const text = labelOf(edge)
     if (!text) return []
