@@ -18,7 +18,7 @@ export default function ChartsPage() {
   const [read, change] = useAddress()
   const apps = useApps()
   const app = read('app')
-  const stretch = read('t') in STRETCHES ? read('t') : '7d'
+  const stretch = Object.hasOwn(STRETCHES, read('t')) ? read('t') : '7d'
   const by = BY.find(one => one === read('by')) ?? 'time'
   const hours = STRETCHES[stretch]?.[1]
   const charts = useQuery({

@@ -39,17 +39,24 @@ export function Figures({ of, by, app }: { of: RunCharts; by: By; app: string })
           {of.data.map(point => {
             const name = nameOf(point, of.step)
             const failed = `${count(point.failed)} · ${percent(point.runs ? point.failed / point.runs : 0)}`
+            // Runs without a user cannot be looked for.
+            const leads = by !== 'user' || point.name !== ''
             const to = (status = '') => runsOf(point, by, app, of.from, of.step, status)
             return (
               <tr key={`${point.at ?? ''} ${point.app_id ?? ''} ${point.workflow_id ?? ''} ${point.name}`}>
                 <td>
-                  <Link href={to()} aria-label={t('charts.runs_of', { name })} dir="auto">
-                    {name}
-                  </Link>
+                  {leads ? (
+                    <Link href={to()} aria-label={t('charts.runs_of', { name })} dir="auto">
+                      {name}
+                    </Link>
+                  ) : (
+                    name
+                  )}
                 </td>
                 <Cell text={count(point.runs)} share={point.runs / runs} />
                 <td className="num right">
-                  {point.failed > 0 && (
+                  {point.failed > 0 && !leads && failed}
+                  {point.failed > 0 && leads && (
                     <Link href={to('failed')} aria-label={`${failed} · ${t('charts.failed_runs', { name })}`}>
                       {failed}
                     </Link>
