@@ -58,6 +58,8 @@ function Chat({ apps, id, conversation }: { apps: readonly App[]; id: string; co
   const talk = useRef({ of: conversation, n: 0 })
   if (talk.current.of !== conversation) talk.current = { of: conversation, n: talk.current.n + 1 }
   const began = (begun: string, run: string) => {
+    // Another one was opened before the server answered.
+    if (talk.current.of !== conversation) return
     talk.current.of = begun
     setShown({ conversation: begun, run })
     if (begun !== conversation) to(`/chat/${id}/${begun}`)
