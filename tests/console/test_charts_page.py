@@ -15,8 +15,17 @@ from tests.console.test_retry_page import BROKEN, FIXED, app_of, publish
 
 @pytest.fixture(scope="module")
 def workflow(site: Site, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A workflow with a failed run of one version and two of the next. Its id."""
+    """A workflow with a failed run of one version and two of the next, all within one hour. Its id."""
     folder = tmp_path_factory.mktemp("charted")
+    while True:
+        hour = time.time() // 3600
+        made = charted(site, folder)
+        if time.time() // 3600 == hour:
+            return made
+        assert site.api("DELETE", f"apps/{made}").status_code == 204
+
+
+def charted(site: Site, folder: Path) -> str:
     publish(site, folder, BROKEN.replace('"Mended"', '"Charted 図 🙂"'))
     first = site.run("mended", q="erste 🙂")
     publish(site, folder, FIXED.replace('"Mended"', '"Charted 図 🙂"'))

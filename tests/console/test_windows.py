@@ -46,9 +46,9 @@ def test_two_windows_one_reloaded_and_one_cut_off_twice_end_equal_to_the_record(
 
 
 def test_events_are_seen_soon_after_they_are_committed(site: Site, visit: Visit) -> None:
-    """Once at least: how often something is in the way depends on what else the machine does."""
+    """Most times: something may be in the way when the machine does something else."""
     page = visit("/runs")
-    assert any(is_seen_soon(site, page, f"soon-{turn}") for turn in range(TURNS))
+    assert sum(is_seen_soon(site, page, f"soon-{turn}") for turn in range(TURNS)) > TURNS / 2
 
 
 def is_seen_soon(site: Site, page: Page, name: str) -> bool:
