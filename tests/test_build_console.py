@@ -1,10 +1,12 @@
 """When the page of the console is built, and with which Node."""
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
-from scripts.build_console import is_current, machine_node, output, sources
+from scripts.build_console import is_current, machine_node, npm, output, sources
 
 pytestmark = pytest.mark.once
 
@@ -57,3 +59,15 @@ def test_a_machine_without_npm_has_no_node_for_it(tmp_path: Path, monkeypatch: p
     (tmp_path / "node").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert machine_node() is None
+
+
+def test_files_are_packed_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    project = tmp_path / "二つ目 ä 🙂"
+    script = sources(project) / "scripts" / "compress.mjs"
+    script.parent.mkdir(parents=True)
+    shutil.copy(sources() / "scripts" / "compress.mjs", script)
+    output(project).mkdir(parents=True)
+    (output(project) / "page.js").write_text("x" * 5000, encoding="utf-8")
+    _, environment = npm()
+    subprocess.run(["node", script], env=environment, check=True)
+    assert {path.name for path in output(project).iterdir()} == {"page.js", "page.js.gz", "page.js.br"}

@@ -151,7 +151,7 @@ export function Talk({ app, conversation, run, setRun, look, began }: Props) {
       {may && suggests(app) && (
         // Its place is kept, so that nothing moves when they come.
         <div className="next">
-          {!live && answered && answered === lastRun && messages.at(-1)?.status === 'succeeded' && (
+          {!live && answered && answered === lastRun && messages.at(-1)?.status.endsWith('succeeded') && (
             <Next
               conversation={conversation}
               message={messages.at(-1)?.id ?? ''}
