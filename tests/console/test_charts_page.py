@@ -124,6 +124,12 @@ def test_a_page_that_stays_open_goes_on_with_time(visit: Visit, workflow: str) -
     assert begins[1] - begins[0] == 2 * 3600
 
 
+def test_a_stretch_that_there_is_not_is_a_week(visit: Visit, workflow: str) -> None:
+    page = visit(f"/charts?app={workflow}&t=toString")
+    expect(page.get_by_role("combobox", name="Time")).to_have_value("7d")
+    expect(page.get_by_role("region", name="Runs", exact=True)).to_be_visible()
+
+
 def test_a_stretch_without_runs_says_so(site: Site, visit: Visit, tmp_path: Path) -> None:
     file = tmp_path / "unused.yml"
     file.write_text(FIXED.replace('"Mended"', '"Never charted"'), encoding="utf-8")
