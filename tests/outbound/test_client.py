@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -198,6 +199,18 @@ async def test_a_client_can_be_closed_twice_and_before_its_first_request() -> No
     http = AiohttpClient()
     await http.close()
     await http.close()
+
+
+async def test_a_client_that_was_closed_opens_nothing_any_more() -> None:
+    async with serving({"/": answer()}) as server:
+        http = AiohttpClient(allow=["127.0.0.1"])
+        first = asyncio.ensure_future(http.send(get(server.url("/"))))
+        await asyncio.sleep(0)  # it is about to open its connections
+        await http.close()
+        with suppress(HttpFailure):
+            await first
+        with pytest.raises(HttpFailure, match="about to end"):
+            await http.send(get(server.url("/")))
 
 
 async def test_requests_go_through_the_proxy() -> None:

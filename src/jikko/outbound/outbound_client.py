@@ -60,6 +60,7 @@ class AiohttpClient:
         self._places = FairSemaphore(max_connections, app_share)
         self._opening = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
+        self._is_closed = False
 
     @property
     def places(self) -> FairSemaphore:
@@ -79,9 +80,12 @@ class AiohttpClient:
             raise HttpFailure(f"The request was not over within {total:g} s (timed out).", kind="timeout") from None
 
     async def close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        # One that is just being opened is waited for: nothing would close it.
+        async with self._opening:
+            self._is_closed = True
+            session, self._session = self._session, None
+            if session is not None:
+                await session.close()
 
     async def _follow(self, hop: Hop, request: OutgoingRequest) -> HttpResponse:
         session = await self._open()
@@ -128,6 +132,8 @@ class AiohttpClient:
         if self._session is not None:
             return self._session
         async with self._opening:
+            if self._is_closed:
+                raise HttpFailure("The server is about to end: no request is sent any more.", kind="connect")
             if self._session is None:
                 # Loading aiohttp takes a few hundred milliseconds, in which other runs go on.
                 await imported("jikko.outbound.outbound_exchange", "jikko.outbound.connector", "jikko.outbound.guard")
