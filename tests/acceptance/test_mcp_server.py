@@ -89,7 +89,10 @@ async def session(transport: str, url: str, token: str) -> AsyncIterator[Any]:
         entry = json.loads(block.text)["mcpServers"]["jikko"]
         assert (entry["command"], {*entry["env"]}) == ("jikko", {"JIKKO_URL", "JIKKO_TOKEN"})
         words, environment = ["-m", "jikko", *entry["args"]], {"JIKKO_URL": url, "JIKKO_TOKEN": token}
-        program = stdio_client(StdioServerParameters(command=sys.executable, args=words, env=environment))
+        # By default it takes what stood for standard error when it was imported, maybe in a test of commands.
+        assert sys.__stderr__ is not None
+        server = StdioServerParameters(command=sys.executable, args=words, env=environment)
+        program = stdio_client(server, errlog=sys.__stderr__)
         async with program as streams, ClientSession(*streams) as client:
             await client.initialize()
             yield client
