@@ -259,6 +259,28 @@ async def test_idle_children_that_are_killed_are_replaced(sandbox: ForkServerSan
     assert server_of(sandbox) is server
 
 
+async def test_a_program_that_was_handed_to_a_child_that_dies_goes_to_another(
+    sandbox: ForkServerSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs, "_BEGIN_AGAIN_WITHIN_SECONDS", PATIENCE)
+    await outcome(sandbox, "python3", OK)
+    for number in range(8):
+        found = descendants(server_of(sandbox).process_id)
+        # Without those that others are children of: with one of these, several die.
+        children = sorted(child for child in found if not descendants(child))
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGSTOP)
+        waiting = asyncio.ensure_future(outcome(sandbox, "python3", OK))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        # Now one of them has it, and stands still.
+        for place, child in enumerate(children):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL if place == number % len(children) else signal.SIGCONT)
+        assert (await waiting).result == {"ok": 1}
+
+
 OWNER = """
 import asyncio, signal, sys
 from jikko.sandbox.client import ForkServerSandbox

@@ -85,7 +85,7 @@ class Programs:
             child = await server.take(kind)
             version = str(server.report.get("version"))
             job = pack(text, self._compiled.get(version, key) if key else b"")
-            reply = await supervised(self.servers, server, child, kind, job, send)
+            reply = await supervised(self.servers, server, child, kind, job, send, again=again)
         except ForkServerGone:
             # It was dying when the run began, so the run may begin again: a program that made no request has no effects
             # to repeat. One that ran for a while may itself be why the fork server died, and is not tried twice.
@@ -117,14 +117,21 @@ _POLL_SECONDS: Final = 0.1
 
 
 async def supervised(
-    servers: ForkServers, server: ForkServerClient, child: Child, kind: str, job: bytes, send: SendForProgram | None
+    servers: ForkServers,
+    server: ForkServerClient,
+    child: Child,
+    kind: str,
+    job: bytes,
+    send: SendForProgram | None,
+    *,
+    again: bool,
 ) -> ChildReply:
-    """Have a child do a job, and hand it back. Returns what it replied.
+    """Have a child do a job, and hand it back. Returns what it replied. ``again``: see ``Programs.run``.
 
     Raises ``SandboxFailure``: it broke a limit, or ended without a reply; ``ChildFailed``: the child failed, and
     not the program; ``ForkServerGone``.
     """
-    limits = servers.limits
+    limits, started = servers.limits, time.monotonic()
     done = False
     exchange = asyncio.ensure_future(child.exchange(job, output_bytes=limits.output_bytes, send=send))
     # No caller may be left to ask how it ended.
@@ -145,9 +152,13 @@ async def supervised(
     except EOFError:
         if servers.is_closed:
             raise unavailable("it is closed") from None
+        is_new = time.monotonic() - started < _BEGIN_AGAIN_WITHIN_SECONDS
         ended = await child.wait_ended()
         if ended is None and server.gone:
             raise ForkServerGone from None
+        if again and is_new and not child.has_asked and ended is not None and ended.signal == signal.SIGKILL:
+            # By all appearances it was dying when it got the job.
+            raise ChildFailed(b"it was killed", has_begun=False) from None
         raise _explained(limits, ended) from None
     finally:
         lowering.cancel()
