@@ -71,6 +71,7 @@ async def lost(given: Given, findings: Findings) -> list[str]:
 async def settled(status: Callable[[], Awaitable[str]], wanted: tuple[str, ...]) -> str:
     """A status once it is a wanted one; what it is after some time otherwise."""
     until = time.monotonic() + PATIENCE
+    # No event tells of it: the server is asked over HTTP, as its clients do.
     while (found := await status()) not in wanted and time.monotonic() < until:  # noqa: ASYNC110
         await asyncio.sleep(0.1)
     return found

@@ -111,9 +111,9 @@ def main() -> int:
                 "RAG_EMBEDDING_ENGINE": "openai",
                 "WEBUI_SECRET_KEY": "0123456789abcdef",
             }
-            log = open(f"{folder}/log", "wb")  # noqa: SIM115
             words: list[str | Path] = [command, "serve", "--host", "127.0.0.1", "--port", str(port)]
-            process = subprocess.Popen(words, env={**os.environ, **settings}, cwd=folder, stdout=log, stderr=log)
+            with open(f"{folder}/log", "wb") as log:
+                process = subprocess.Popen(words, env={**os.environ, **settings}, cwd=folder, stdout=log, stderr=log)
             try:
                 url = f"http://127.0.0.1:{port}"
                 _await(process, f"{url}/health")
@@ -123,7 +123,6 @@ def main() -> int:
             finally:
                 process.kill()
                 process.wait()
-                log.close()
 
 
 def _await(process: "subprocess.Popen[bytes]", url: str) -> None:

@@ -38,7 +38,7 @@ export function MiniMap({ graph, states, to, fit }: Props) {
     top <= all.y + 1 &&
     left + width >= all.x + all.width - 1 &&
     top + height >= all.y + all.height - 1
-  // Whoever is in it by keyboard stays in it.
+  // While it has the focus it stays, or the keyboard would lose its place.
   if ((isWhole && !held) || width === 0) return null
   const scale = Math.min(WIDE / all.width, HIGH / all.height)
   const go = (centreX: number, centreY: number) =>

@@ -3,7 +3,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'react'
 /** Pixels from the end that do not count: an answer that has ended has grown by less. */
 const ROOM = 64
 
-/** Stays at the bottom while the end is seen; whoever scrolled up is not moved, nor anybody by the end of an answer.
+/** Stays at the bottom while the end is seen. A page that was scrolled up is not moved; the end of an answer moves none.
  *
  * @param live Whether an answer is being made.
  */
