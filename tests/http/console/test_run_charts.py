@@ -131,6 +131,7 @@ async def test_an_answer_says_how_many_runs_it_looked_at(
         ({"after": "x"}, "after: must be a number"),
         ({"after": "0"}, "hours: these are "),
         ({"after": "7200", "before": "7200"}, "before: must lie behind after"),
+        ({"after": "5", "before": "1"}, "before: must lie behind after"),
         ({"after": "7200", "before": "3600", "by": "app"}, "before: must lie behind after"),
         ({"after": "9" * 11}, "before: must lie behind after"),
         ({"after": "9" * 11, "before": "9" * 12, "by": "app"}, "before: must lie behind after"),

@@ -76,7 +76,8 @@ async def chart_runs(call: ConsoleRequest, asked: ChartQuery) -> RunCharts:
     end = (call.request.api.clock() // _HOUR + 1) * _HOUR
     last = end if asked.before is None else math.ceil(min(asked.before, end) / _HOUR) * _HOUR
     first = (max(last - _DAY, 0.0) if asked.after is None else asked.after) // _HOUR * _HOUR
-    if not first < last:
+    # Hours are counted whole, also that of both.
+    if not first < last or (asked.after or 0.0) >= (last if asked.before is None else asked.before):
         raise InvalidParam("before: must lie behind after, which must not lie in the future")
     hours = asked.hours if asked.by == "time" else math.ceil((last - first) / _HOUR / _SAMPLED_SPANS)
     step = hours * _HOUR
