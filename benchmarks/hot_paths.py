@@ -159,10 +159,10 @@ class Trip(NamedTuple):
 
 
 async def trip(path: Request) -> Trip:
-    """The shortest of ten: the thread that writes may be quicker or slower than the loop."""
+    """The shortest of thirty: the thread that writes may be quicker or slower than the loop."""
     for _ in range(3):
         await path()
-    return min([await _traced(path) for _ in range(10)])
+    return min([await _traced(path) for _ in range(30)])
 
 
 async def _traced(path: Request) -> Trip:
