@@ -25,7 +25,7 @@ from tests.knowledge.scene import BY_LINE, DirectedEmbedder, added, dataset_of, 
 
 from benchmarks.sizes import sized
 from jikko.knowledge.retrieval.retrieval_model import RetrievalModel
-from jikko.ports.embeddings import EmbeddingRequest, Embeddings
+from jikko.ports.other_models import EmbeddingRequest, Embeddings
 
 PER_DOCUMENT = sized(1_000, 50)
 SEARCHES = sized(40, 4)

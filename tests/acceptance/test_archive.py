@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from jikko.files.bucket_objects import BucketObjects
+from jikko.files.bucket import BucketObjects
 from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import Command, Outcome, Server

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from jikko.cluster.offered_runs import MAX_OFFERS_OF_AN_APP
+from jikko.cluster.membership import MAX_OFFERS_OF_AN_APP
 from jikko.concurrency.rate_limit import RequestRates
 from jikko.ports.cluster import Answer, Command, Hint, Member, OrphanedRuns, WaitForEvents, WaitingRun
 

@@ -1,6 +1,6 @@
 """Which worker is handed which of the runs that wait at others."""
 
-from jikko.cluster.offered_runs import MAX_OFFERS_OF_AN_APP, OfferedRuns
+from jikko.cluster.membership import MAX_OFFERS_OF_AN_APP, OfferedRuns
 from jikko.ports.cluster import WaitingRun
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jikko.cluster import refusals_file
-from jikko.cluster.refusals_file import RefusalsFile
+from jikko.cluster import data_folder
+from jikko.cluster.data_folder import RefusalsFile
 from jikko.ids import new_id
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +32,7 @@ async def test_a_folder_that_takes_nothing_keeps_no_start_from_being_refused(
 
 
 async def test_the_file_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refusals_file, "_MAX_BYTES", 100)
+    monkeypatch.setattr(data_folder, "_MAX_BYTES", 100)
     file = RefusalsFile(tmp_path)
     ids = [new_id() for _ in range(10)]
     for run_id in ids:

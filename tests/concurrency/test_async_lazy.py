@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from jikko.concurrency.async_lazy import AsyncLazy
 from jikko.ports.models import ModelFailure
 from jikko.providers.config import ProviderConfig
-from jikko.providers.sdk_client import SdkClient
+from jikko.providers.sdk_client import AsyncLazy, SdkClient
 from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.anyio

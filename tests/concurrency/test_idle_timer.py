@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from jikko.concurrency.idle_timer import IdleTimer
+from jikko.concurrency.alarm import IdleTimer
 from tests.effort import PATIENCE
 
 pytestmark = pytest.mark.anyio

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from jikko.concurrency.keyed_limiter import KeyedLimiter
+from jikko.maintenance.callbacks import KeyedLimiter
 from tests.effort import PATIENCE
 from tests.runs.world import until
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from jikko.ids import new_id
-from jikko.ports.embeddings import Vector
+from jikko.ports.other_models import Vector
 from jikko.ports.stores.annotation_store import Annotation, ReplyJob, ReplySetting, Unindexed
 from jikko.repositories.annotation_store import AnnotationStore
 from jikko.store.sqlite import Database

@@ -1,4 +1,4 @@
-"""What everything that makes vectors must do. See ``jikko.ports.embeddings``."""
+"""What everything that makes vectors must do. See ``jikko.ports.other_models``."""
 
 import asyncio
 import hashlib
@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from jikko.assemble import make_embedder
-from jikko.ports.embeddings import Embedder, EmbeddingRequest, Vector
+from jikko.ports.other_models import Embedder, EmbeddingRequest, Vector
 from jikko.providers.backends import BACKENDS
 from jikko.providers.fake import FakeModels
 from jikko.providers.provider_models import ProviderModels

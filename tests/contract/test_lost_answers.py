@@ -12,11 +12,10 @@ import pytest
 
 from jikko.errors import KeyTaken, LogConflict, StoreUnavailable
 from jikko.events import RunFinished, RunRecovered
-from jikko.ports.stores.projections import KeyClaim
+from jikko.ports.stores.projections import KeyClaim, StartOptions
 from jikko.ports.stores.run_store import Append, LogQuery, new_mark
 from jikko.record import folded
 from jikko.runs.run_log import RunLog
-from jikko.runs.start_options import StartOptions
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from tests.contract.runs import APP, Draft, finished, node, paused, started

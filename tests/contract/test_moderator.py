@@ -1,4 +1,4 @@
-"""What everything that looks at texts must do. See ``jikko.ports.moderation``."""
+"""What everything that looks at texts must do. See ``jikko.ports.other_models``."""
 
 import json
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ import pytest
 
 from jikko.assemble.build_models import make_moderator
 from jikko.ports.models import ModelFailure
-from jikko.ports.moderation import ModerationRequest, Moderator
+from jikko.ports.other_models import ModerationRequest, Moderator
 from jikko.providers.backends import BACKENDS
 from jikko.providers.classifiers import FLAGGED
 from jikko.providers.fake import FakeModels

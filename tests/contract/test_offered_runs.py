@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from jikko.cluster.offered_runs import MAX_OFFERS_OF_AN_APP
+from jikko.cluster.membership import MAX_OFFERS_OF_AN_APP
 from jikko.ports.cluster import WaitingRun
 from tests.cluster.nats_group import NATS
 from tests.contract.test_cluster import Group, of_kind

@@ -1,4 +1,4 @@
-"""What everything that hears and speaks must do. See ``jikko.ports.speech``."""
+"""What everything that hears and speaks must do. See ``jikko.ports.other_models``."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from jikko.assemble.build_models import make_speech
-from jikko.ports.speech import Recording, Script, Speech
+from jikko.ports.other_models import Recording, Script, Speech
 from jikko.providers.fake import FakeModels
 from jikko.providers.speech import SILENCE
 from tests.effort import PATIENCE

@@ -21,8 +21,8 @@ from jikko.nodes.contract import NodeFailure, NodePaused, Result
 from jikko.nodes.node_context import Context
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.clock import Clock
-from jikko.ports.moderation import TextGuard
 from jikko.ports.node_ports import ValueLimits
+from jikko.ports.other_models import TextGuard
 from tests.effort import PATIENCE
 from tests.nodes.context import ports_of
 

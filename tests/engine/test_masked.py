@@ -3,7 +3,7 @@
 import pytest
 
 from jikko.engine.masked import MaskedVariables, mask
-from jikko.engine.scope import Scope
+from jikko.engine.subgraph_run import Scope
 from jikko.lang.variables import TextBudget
 from jikko.values import UNSET, Json, Selector
 

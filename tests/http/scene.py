@@ -27,8 +27,8 @@ from jikko.http.request_observer import RequestObserver
 from jikko.inputs.uploads import FileLimits, FileService
 from jikko.maintenance.readiness import Readiness
 from jikko.ports.models import PURPOSES, DefaultModels, ModelName, Models
+from jikko.ports.other_models import Speech
 from jikko.ports.served_apps import ServedApp, ServedApps
-from jikko.ports.speech import Speech
 from jikko.ports.stores.app_store import App
 from jikko.providers.fake import FakeModels
 from jikko.providers.speech import FakeSpeech

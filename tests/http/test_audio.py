@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from jikko.ports.models import ModelFailure
-from jikko.ports.speech import Recording, Script
+from jikko.ports.other_models import Recording, Script
 from jikko.providers.speech import SILENCE, FakeSpeech
 from tests.acceptance.workflows import app as app_file
 from tests.acceptance.workflows import end, node, start

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jikko.ports.models import ModelFailure
-from jikko.ports.speech import Script
+from jikko.ports.other_models import Script
 from jikko.providers.speech import SILENCE, FakeSpeech
 from tests.acceptance.workflows import app as app_file
 from tests.acceptance.workflows import end, node, start

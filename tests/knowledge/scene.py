@@ -27,9 +27,8 @@ from jikko.knowledge.retrieval.retrieval import Retrieval
 from jikko.knowledge.segments import ChildChunks, SegmentIndex, Segments
 from jikko.knowledge.service import Knowledge
 from jikko.knowledge.tags import Tags
-from jikko.ports.embeddings import EmbeddingRequest, Embeddings, Vector
 from jikko.ports.models import DefaultModels, ModelFailure, ModelName, ModelUsage
-from jikko.ports.rerank import Ranked, RerankRequest
+from jikko.ports.other_models import EmbeddingRequest, Embeddings, Ranked, RerankRequest, Vector
 from jikko.ports.stores.knowledge.records import Dataset, Document, Segment
 from jikko.providers.fake import FakeModels
 from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge

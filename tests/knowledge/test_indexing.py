@@ -9,8 +9,8 @@ import pytest
 from jikko.knowledge.retrieval.retrieval_model import RetrievalModel
 from jikko.knowledge.segments import SegmentWishes
 from jikko.knowledge.service import Knowledge
-from jikko.ports.embeddings import EmbeddingRequest
 from jikko.ports.models import ModelFailure
+from jikko.ports.other_models import EmbeddingRequest
 from jikko.ports.stores.knowledge.records import Dataset
 from tests.effort import PATIENCE
 from tests.knowledge.scene import (

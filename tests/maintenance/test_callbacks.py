@@ -15,9 +15,9 @@ from jikko.maintenance.callbacks import Callbacks, checked_url, signature
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.callback_store import Callback
+from jikko.ports.stores.projections import StartOptions
 from jikko.record import RunRecord
 from jikko.runs.runs import StartRequest
-from jikko.runs.start_options import StartOptions
 from jikko.trace_context import traceparent_of
 from tests.runs.world import Process, World, end_of, until
 from tests.store.in_memory import CallbacksInMemory, RunsInMemory

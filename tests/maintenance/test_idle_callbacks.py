@@ -7,9 +7,9 @@ import pytest
 from jikko.maintenance.callbacks import Callbacks
 from jikko.ports.http import HttpResponse, OutgoingRequest
 from jikko.ports.stores.callback_store import Callback
+from jikko.ports.stores.projections import StartOptions
 from jikko.record import RunRecord
 from jikko.runs.runs import StartRequest
-from jikko.runs.start_options import StartOptions
 from tests.maintenance.test_callbacks import URL, Receiver
 from tests.runs.world import World, end_of
 from tests.store.in_memory import CallbacksInMemory, RunsInMemory

@@ -14,7 +14,6 @@ from click.testing import CliRunner
 from jikko.assemble.build_models import make_embedder, make_speech, models_alone
 from jikko.assemble.knowledge.build_knowledge import make_reranker
 from jikko.cli.main import cli
-from jikko.ports.embeddings import EmbeddingRequest
 from jikko.ports.models import (
     Abilities,
     Completion,
@@ -26,8 +25,7 @@ from jikko.ports.models import (
     ModelRequest,
     PromptMessage,
 )
-from jikko.ports.rerank import Ranked, RerankRequest
-from jikko.ports.speech import Recording, Script
+from jikko.ports.other_models import EmbeddingRequest, Ranked, Recording, RerankRequest, Script
 from jikko.providers.provider_models import ProviderModels
 from jikko.settings import Settings
 from tests.plugins.packages import model_files

@@ -12,10 +12,8 @@ import pytest
 
 from jikko.assemble.build_models import make_embedder, make_speech, models_alone
 from jikko.assemble.knowledge.build_knowledge import make_reranker
-from jikko.ports.embeddings import EmbeddingRequest
 from jikko.ports.models import FunctionTool, ModelFailure, ModelRequest, PromptMessage
-from jikko.ports.rerank import Ranked, RerankRequest
-from jikko.ports.speech import Recording, Script
+from jikko.ports.other_models import EmbeddingRequest, Ranked, Recording, RerankRequest, Script
 from jikko.providers.provider_models import ProviderModels
 from jikko.settings import Settings
 from tests.plugins.packages import packed

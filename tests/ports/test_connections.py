@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from jikko.ports.connections import why_untrusted
+from jikko.ports.http import why_untrusted
 from tests.certificates import Authority
 
 

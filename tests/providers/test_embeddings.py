@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from jikko.errors import InvalidSettings
-from jikko.ports.embeddings import EmbeddingRequest, Purpose
 from jikko.ports.extensions import Extension
 from jikko.ports.models import ModelFailure, ModelName
+from jikko.ports.other_models import EmbeddingRequest, Purpose
 from jikko.providers.backends import BACKENDS
 from jikko.providers.embedder import ProviderEmbedder
 from jikko.providers.openai.openai_vectors import MAX_BYTES, embedded

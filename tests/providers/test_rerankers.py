@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jikko.ports.models import ModelFailure
-from jikko.ports.rerank import RerankRequest
+from jikko.ports.other_models import RerankRequest
 from jikko.providers.backends import BACKENDS
 from jikko.providers.classifiers import ProviderRerankers
 from jikko.providers.provider_models import ProviderModels

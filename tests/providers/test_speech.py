@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jikko.ports.models import ModelFailure
-from jikko.ports.speech import Recording, Script
+from jikko.ports.other_models import Recording, Script
 from jikko.providers.backends import BACKENDS
 from jikko.providers.openai import compatible
 from jikko.providers.provider_models import ProviderModels

@@ -9,8 +9,8 @@ import pytest
 
 import jikko.providers.wordllama
 from jikko.assemble import make_embedder
-from jikko.ports.embeddings import EmbeddingRequest, Vector
 from jikko.ports.models import ModelFailure
+from jikko.ports.other_models import EmbeddingRequest, Vector
 from jikko.providers.backends import BACKENDS
 from jikko.providers.provider_models import ProviderModels
 from jikko.providers.providers_file import parse_providers

@@ -10,10 +10,10 @@ from jikko.assemble import Assembly, assemble
 from jikko.errors import InvalidParam, LogDamaged
 from jikko.events import FormRequested, RunPaused, RunRetried, RunStarted
 from jikko.ports.stores.app_store import App
+from jikko.ports.stores.projections import StartOptions
 from jikko.ports.stores.run_store import LogQuery
 from jikko.record import RunRecord
 from jikko.runs.runs import StartRequest
-from jikko.runs.start_options import StartOptions
 from jikko.settings import Settings
 from tests.runs.damage import WAYS, Damage, damage
 from tests.runs.workflows import dsl, end, form, start

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from jikko.events import RunFinished
-from jikko.runs.following.appended_events import CommitTimes
+from jikko.runs.following.log_pieces import CommitTimes
 from tests.acceptance.workflows import end, node, start
 from tests.cluster.fake import Faults
 from tests.runs.processes import Case

@@ -11,7 +11,7 @@ from jikko.events import Event, RunPaused, RunRecovered
 from jikko.ports.cluster import Answer, Command, WaitForEvents
 from jikko.runs.following.log_pieces import Batch
 from jikko.runs.following.run_reader import RunReader
-from jikko.runs.following.run_tails import RunTails
+from jikko.runs.following.run_tail import RunTails
 from jikko.runs.run_log import RunLog
 from tests.acceptance.workflows import end, form, start
 from tests.runs.world import PATIENCE, Process, World, end_of, until

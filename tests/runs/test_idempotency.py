@@ -9,11 +9,10 @@ import pytest
 
 from jikko.errors import Conflict, InvalidParam
 from jikko.ports.stores.app_store import App
-from jikko.ports.stores.projections import KeyClaim
+from jikko.ports.stores.projections import KeyClaim, StartOptions
 from jikko.ports.stores.run_store import LogQuery
 from jikko.runs.idempotency import StartOutcome, checked_key, fingerprint
 from jikko.runs.runs import StartRequest
-from jikko.runs.start_options import StartOptions
 from tests.runs.world import Process, World, end_of
 
 pytestmark = pytest.mark.anyio

@@ -12,7 +12,7 @@ from jikko.events import Event, TextChunk, TextReplaced
 from jikko.record import folded
 from jikko.runs.following.log_pieces import MAX_BATCH_EVENTS, Batch
 from jikko.runs.following.run_reader import RunReader
-from jikko.runs.following.run_tails import RunTails
+from jikko.runs.following.run_tail import RunTails
 from jikko.runs.run_log import RunLog
 from tests.contract.runs import Draft, finished, node, started
 from tests.effort import PATIENCE

@@ -6,10 +6,10 @@ import pytest
 
 from jikko.errors import TooManyRequests
 from jikko.events import Event, NodeFinished, RunFinished, RunStarted
+from jikko.ports.stores.projections import StartOptions
 from jikko.record import RunIdentity
 from jikko.runs.observer import RunObserver
 from jikko.runs.runs import StartRequest
-from jikko.runs.start_options import StartOptions
 from tests.acceptance.workflows import end, form, node, start
 from tests.runs.world import World, end_of, until
 

@@ -7,7 +7,7 @@ import pytest
 
 from jikko.cluster.alone import Alone
 from jikko.events import Event, RunResumed
-from jikko.runs.following.run_tails import RunTails
+from jikko.runs.following.run_tail import RunTails
 from tests import virtual_time
 from tests.contract.runs import Draft, finished, node, paused, started
 from tests.runs.tails import Holder, Scene

@@ -9,10 +9,10 @@ import pytest
 
 from jikko.errors import LogUnwritable
 from jikko.events import Event, NodeFinished, NodeStarted, RunFinished, RunStarted
+from jikko.ports.stores.projections import StartOptions
 from jikko.record import folded
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import StartRequest
-from jikko.runs.start_options import StartOptions
 from tests.contract.runs import Draft, finished, node, started
 from tests.runs.picky_store import PickyStore, is_no_result
 from tests.runs.world import PATIENCE, World, end_of, until

@@ -7,8 +7,8 @@ import pytest
 
 from jikko.cluster.alone import Alone
 from jikko.events import Event, RunResumed
-from jikko.runs.following.appended_events import grown
-from jikko.runs.following.run_tails import RunTails
+from jikko.runs.following.log_pieces import grown
+from jikko.runs.following.run_tail import RunTails
 from tests import virtual_time
 from tests.contract.runs import finished, node, paused, started
 from tests.runs.tails import Holder, Scene

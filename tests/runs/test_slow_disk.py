@@ -19,11 +19,11 @@ from jikko.events import (
 )
 from jikko.ports.cluster import StopRun
 from jikko.ports.stores.app_store import App
+from jikko.ports.stores.projections import StartOptions
 from jikko.ports.stores.run_store import Append
 from jikko.record import RunRecord, folded
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import StartRequest
-from jikko.runs.start_options import StartOptions
 from tests.acceptance.workflows import end, form, node, start
 from tests.contract.runs import Draft, finished, started
 from tests.contract.runs import node as executed

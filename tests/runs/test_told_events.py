@@ -10,10 +10,9 @@ from jikko.cluster.alone import Alone
 from jikko.errors import LogDamaged
 from jikko.events import Event, RunFinished, TextChunk
 from jikko.ports.cluster import Answer, Command, EventsAppended, WaitForEvents
-from jikko.runs.following.appended_events import events_of, grown
-from jikko.runs.following.log_pieces import Batch
+from jikko.runs.following.log_pieces import Batch, events_of, grown
 from jikko.runs.following.run_reader import RunReader
-from jikko.runs.following.run_tails import RunTails
+from jikko.runs.following.run_tail import RunTails
 from jikko.runs.run_log import RunLog
 from tests.runs.world import PATIENCE, World, until
 from tests.store.in_memory import RunsInMemory

@@ -10,8 +10,8 @@ import pytest
 
 from jikko.assemble import Assembly, assemble
 from jikko.errors import JikkoError
+from jikko.ports.stores.projections import StartOptions
 from jikko.runs.runs import StartRequest
-from jikko.runs.start_options import StartOptions
 from jikko.settings import Settings
 from tests.effort import PATIENCE
 from tests.runs.workflows import Node, dsl, end, node

@@ -12,11 +12,10 @@ from jikko.assemble.assembly import Assembly
 from jikko.errors import KeyTaken, NotFound
 from jikko.events import NodeFinished, RunFinished
 from jikko.ports.stores.app_store import App
-from jikko.ports.stores.projections import KeyClaim
+from jikko.ports.stores.projections import KeyClaim, StartOptions
 from jikko.repositories.app_store import AppStore
 from jikko.repositories.trigger_store import TriggerStore
 from jikko.runs.run_log import RunLog
-from jikko.runs.start_options import StartOptions
 from jikko.settings import Settings
 from jikko.triggers.triggers import Triggers
 from jikko.triggers.webhook_options import WebhookOptions

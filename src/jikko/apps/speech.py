@@ -21,7 +21,7 @@ from jikko.errors import (
     WrongAppMode,
 )
 from jikko.ports.models import DefaultModels, ModelFailure
-from jikko.ports.speech import Recording, Script, Speech
+from jikko.ports.other_models import Recording, Script, Speech
 from jikko.ports.stores.app_store import App
 
 log = logging.getLogger(__name__)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from jikko import __version__
 from jikko.assemble import lazy
-from jikko.files.bucket import BucketContents, address_of
-from jikko.files.bucket_objects import BucketObjects
+from jikko.files.bucket import BucketContents, BucketObjects, address_of
 from jikko.files.disk_contents import DiskContents
 from jikko.maintenance.backup import CONTENTS, Backups, KeptElsewhere, RecordElsewhere
 from jikko.maintenance.in_bucket.bucket_backup import BucketBackups

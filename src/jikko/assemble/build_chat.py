@@ -21,9 +21,9 @@ from jikko.conversations.titles import Titles
 from jikko.conversations.turns import Turns
 from jikko.maintenance.annotation_indexing import AnnotationIndexing
 from jikko.ports.cluster import Cluster, JobDue
-from jikko.ports.embeddings import Embedder
 from jikko.ports.models import DefaultModels
 from jikko.ports.node_ports import NodePorts
+from jikko.ports.other_models import Embedder
 from jikko.providers.config import Providers
 from jikko.runs.runs import Runs
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from jikko import __version__
 from jikko.assemble import lazy
 from jikko.assemble.build_context import BuildContext
-from jikko.cluster.alone import Alone
-from jikko.cluster.server_names import new_server_name
+from jikko.cluster.alone import Alone, new_server_name
 from jikko.errors import InvalidSettings
 from jikko.extras import how_to_install
 from jikko.ports.cluster import Cluster

@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING
 from jikko.assemble import lazy
 from jikko.assemble.plugins import plugins_looked_up
 from jikko.concurrency.lazy_proxy import lazy_proxy
-from jikko.ports.embeddings import Embedder
 from jikko.ports.models import PURPOSES, DefaultModels, ModelName, ModelPurpose, Models
-from jikko.ports.moderation import Moderator
-from jikko.ports.speech import Speech
+from jikko.ports.other_models import Embedder, Moderator, Speech
 from jikko.providers.backends import BACKENDS
 from jikko.providers.config import Providers
 from jikko.providers.provider_connections import ProviderBackends

@@ -7,8 +7,7 @@ from typing import Final, NamedTuple
 from nats.js.errors import NotFoundError
 
 from jikko.assemble.build_cluster import access_of
-from jikko.cluster.nats.link import NatsLink
-from jikko.cluster.nats.members import last_heartbeats
+from jikko.cluster.nats.link import NatsLink, last_heartbeats
 from jikko.cluster.nats.nats_refusals import NATS_ERRORS
 from jikko.cluster.nats.nats_wire import answer_of, to_parts
 from jikko.cluster.nats.streams import Names

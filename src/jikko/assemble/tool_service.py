@@ -9,8 +9,8 @@ from jikko.ports.files.file_store import FileStore
 from jikko.ports.http import HttpClient, Timeouts
 from jikko.ports.knowledge import KnowledgeSearch
 from jikko.ports.models import DefaultModels
+from jikko.ports.other_models import Speech
 from jikko.ports.sandbox import Sandbox
-from jikko.ports.speech import Speech
 from jikko.ports.tools import Tools
 from jikko.settings import Settings
 from jikko.tools.builtin.builtin import BUILTIN, BuiltinTools

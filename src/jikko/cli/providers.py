@@ -15,8 +15,8 @@ from jikko.assemble import make_embedder, models_alone, providers_of
 from jikko.cli.checking.dsl_sources import workflows_of
 from jikko.cli.options import assembled, providers_option, record_exists, with_settings
 from jikko.cli.output import show_entry, show_nothing, some
-from jikko.ports.embeddings import EmbeddingRequest
 from jikko.ports.models import ModelFailure, ModelRequest, PromptMessage
+from jikko.ports.other_models import EmbeddingRequest
 from jikko.settings import Settings
 from jikko.terminal_text import harmless
 

@@ -1,13 +1,24 @@
 """The ``Cluster`` of a process that serves alone."""
 
 import asyncio
+import re
+import secrets
 import socket
 from collections.abc import Collection
+from typing import Final
 
-from jikko.cluster.server_names import new_server_name
 from jikko.concurrency.background_tasks import start_task
 from jikko.concurrency.rate_limit import RequestRates
 from jikko.ports.cluster import Answer, Command, Hint, Member, OrphanedRuns
+
+_FOREIGN: Final = re.compile(r"[^A-Za-z0-9_-]+")
+_LONGEST: Final = 40
+
+
+def new_server_name(host: str) -> str:
+    """A name that no server has had: that of its host up to the first dot, and eight hexadecimal digits."""
+    label = _FOREIGN.sub("-", host.partition(".")[0]).strip("-")[:_LONGEST]
+    return f"{label or 'server'}-{secrets.token_hex(4)}"
 
 
 class Alone:

@@ -1,11 +1,15 @@
-"""The data folder: readable by its owner only."""
+"""The data folder, readable by its owner only, and small files in it: that of a move, and that of refused starts."""
 
+import asyncio
+import logging
+import os
 import stat
+from collections.abc import Set
 from pathlib import Path
 from typing import Final
 
 from jikko.errors import InvalidSettings
-from jikko.private import make_folder, make_whole_file, tighten, tighten_tree
+from jikko.private import make_folder, make_whole_file, opener, tighten, tighten_tree
 
 BACKUP_MARK: Final = "backup.json"
 """Is in a folder that is a backup, as its manifest. A server that uses the folder removes it: it is no copy then."""
@@ -105,3 +109,39 @@ class MoveMark:
                 f"`jikko move` of {self._path.parent} was broken off. Call it again, with the same database; or remove "
                 f"{self._path} to go on with what is here, and drop that database."
             )
+
+
+logger = logging.getLogger(__name__)
+
+_REFUSED_STARTS: Final = "refused-starts"
+_MAX_BYTES: Final = 1 << 20
+"""Of the file; then it begins anew. Ids are needed for as long as a database may take to wake up."""
+
+
+class RefusalsFile:
+    """``Refusals``, a line each. Several processes may write it at once."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / _REFUSED_STARTS
+
+    async def add(self, run_id: str) -> None:
+        try:
+            await asyncio.to_thread(self._add, run_id)
+        except OSError as error:
+            logger.warning("refused starts cannot be noted in %s: %s", self._path, error.strerror)
+
+    async def read(self) -> Set[str]:
+        return await asyncio.to_thread(self._read)
+
+    def _add(self, run_id: str) -> None:
+        with open(self._path, "ab", buffering=0, opener=opener) as file:
+            if file.tell() > _MAX_BYTES:
+                file.truncate(0)
+            file.write(f"{run_id}\n".encode("ascii"))
+            os.fsync(file.fileno())
+
+    def _read(self) -> Set[str]:
+        try:
+            return frozenset(self._path.read_text(encoding="ascii").split())
+        except FileNotFoundError:
+            return frozenset()

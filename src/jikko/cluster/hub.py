@@ -23,8 +23,7 @@ from jikko.cluster.cluster_messages import (
     WorkerCall,
     WorkerReply,
 )
-from jikko.cluster.membership import Membership, Outbox
-from jikko.cluster.offered_runs import OfferedRuns
+from jikko.cluster.membership import Membership, OfferedRuns, Outbox
 from jikko.concurrency.rate_limit import RequestRates
 
 _TIMEOUT_SECONDS: Final = 30.0

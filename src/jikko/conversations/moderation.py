@@ -13,7 +13,7 @@ from jikko.conversations.extension_calls import ExtensionCalls
 from jikko.conversations.hooks import HookReply, UserQuery
 from jikko.errors import InvalidParam
 from jikko.ports.models import DefaultModels, ModelFailure
-from jikko.ports.moderation import ModerationRequest, Moderator, TextGuard
+from jikko.ports.other_models import ModerationRequest, Moderator, TextGuard
 from jikko.values import Json
 
 _FEATURE: Final = "sensitive_word_avoidance"

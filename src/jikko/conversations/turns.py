@@ -38,13 +38,12 @@ from jikko.ports.stores.messages import (
     MessageMetadata,
     Opened,
 )
-from jikko.ports.stores.projections import TurnBegan
+from jikko.ports.stores.projections import StartOptions, TurnBegan
 from jikko.record import RunIdentity
 from jikko.repositories.conversation_store import ConversationStore
 from jikko.runs.idempotency import StartOutcome
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs
-from jikko.runs.start_options import StartOptions
 from jikko.runs.turn_fold import no_usage
 from jikko.values import Json
 

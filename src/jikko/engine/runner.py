@@ -16,11 +16,9 @@ import msgspec
 
 from jikko.concurrency.scheduler import Scheduler, TimeSlice
 from jikko.engine import event_factory
-from jikko.engine.context import NodeContext
-from jikko.engine.event_buffer import EventBuffer, Journal
-from jikko.engine.guarded_text import GuardedText
+from jikko.engine.context import NodeContext, RunLoop
+from jikko.engine.event_buffer import EventBuffer, GuardedText, Journal
 from jikko.engine.limits import RunLimits
-from jikko.engine.loop import RunLoop
 from jikko.engine.state import RunState
 from jikko.engine.subgraph_run import SubgraphRun, SubgraphTasks
 from jikko.events import Event, FormClosed, NodeFinished, NodeStarted, RoundPath, RunFinished, RunPaused
@@ -28,8 +26,8 @@ from jikko.graph.compiled import CompiledNode
 from jikko.long_texts import has_long_text
 from jikko.nodes.contract import NodeFailure, NodePaused, Result, RunInfo
 from jikko.ports.clock import Clock
-from jikko.ports.moderation import TextGuard
 from jikko.ports.node_ports import NodePorts
+from jikko.ports.other_models import TextGuard
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct, field
 
-from jikko.engine.scope import Scope
-from jikko.engine.subgraph_run import ContainerState, FrameKey, SubgraphRun
+from jikko.engine.subgraph_run import ContainerState, FrameKey, Scope, SubgraphRun
 from jikko.engine.text_release import ReleasedText, TextRelease
 from jikko.event_parts import Exceptions, FailedNode
 from jikko.events import (

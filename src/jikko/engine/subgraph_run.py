@@ -1,12 +1,99 @@
-"""Executions of sub-graphs: the top level of a run, or one round of a container. Part of ``RunState``."""
+"""Executions of sub-graphs: the top level of a run, or one round of a container. Part of ``RunState``, as
+are the variables that each sees."""
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable, Mapping
 
 from jikko.engine.schedule import Schedule
-from jikko.engine.scope import Scope
 from jikko.events import ContainerStarted, RoundFinished, RoundPath, Usage
 from jikko.graph.compiled import CompiledNode, Subgraph
+from jikko.lang.variables import follow
+from jikko.values import UNSET, Json, Selector, Unset
+
+
+class Scope:
+    """Variables by node and name. A round of an iteration has a scope of its own that reads through to the one around.
+
+    Values are shared and never changed in place.
+
+    Source: docs/dify-behaviour.md, “Selectors”, “Iteration”.
+    """
+
+    __slots__ = ("_declared", "_fractions", "_outer", "_values")
+
+    def __init__(self, declared: Mapping[Selector, str], outer: "Scope | None" = None) -> None:
+        self._values: dict[str, dict[str, Json]] = {}
+        self._declared = declared
+        self._fractions: set[Selector] = set()
+        """Declared numbers of this scope that began as fractions."""
+        self._outer = outer
+
+    def inner(self) -> "Scope":
+        """A scope that sees this one, and whose new variables this one does not see."""
+        return Scope(self._declared, self)
+
+    def get(self, selector: Selector) -> Json | Unset:
+        """The value a selector points at, or ``UNSET``."""
+        length = len(selector)
+        if length < 2:
+            return UNSET
+        node_id, name = selector[0], selector[1]
+        scope: Scope | None = self
+        while scope is not None:
+            values = scope._values.get(node_id)
+            if values is not None and name in values:
+                return values[name] if length == 2 else follow(values[name], selector[2:])
+            scope = scope._outer
+        return UNSET
+
+    def declared_type(self, selector: Selector) -> str | None:
+        """The declared type of a variable. A ``number`` is ``integer`` or ``float``, whatever it holds by now: as the
+        value was that it began with. ``None``: it is declared with none.
+
+        Source: Dify 1.15, recordings assigner_ops and chat_convvar_types.
+        """
+        kind = self._declared.get(selector)
+        if kind != "number":
+            return kind
+        scope: Scope | None = self
+        while scope is not None:
+            if selector in scope._fractions:
+                return "float"
+            scope = scope._outer
+        return "integer"
+
+    def begin(self, node_id: str, values: Mapping[str, Json]) -> None:
+        """Write the values that declared variables begin with."""
+        self.write(node_id, values)
+        for name, value in values.items():
+            if isinstance(value, float):
+                self._fractions.add((node_id, name))
+            else:
+                self._fractions.discard((node_id, name))
+
+    def write(self, node_id: str, values: Mapping[str, Json]) -> None:
+        if values:
+            known = self._values.get(node_id)
+            if known is None:
+                self._values[node_id] = dict(values)
+            else:
+                known.update(values)
+
+    def assign(self, selector: Selector, value: Json) -> None:
+        """Change a variable: here, and in the scopes around that have it."""
+        node_id, name = selector[0], selector[1]
+        self.write(node_id, {name: value})
+        scope = self._outer
+        while scope is not None:
+            if name in scope._values.get(node_id, ()):
+                scope.write(node_id, {name: value})
+            scope = scope._outer
+
+    def forget(self, node_ids: Iterable[str]) -> None:
+        for node_id in node_ids:
+            self._values.pop(node_id, None)
+
 
 FrameKey = tuple[str, int]
 """Execution of the container, and number of the round."""

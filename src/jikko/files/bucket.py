@@ -12,7 +12,7 @@ import re
 import secrets
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
@@ -25,6 +25,7 @@ from jikko.ports.stores.blob_store import Blob, FileMissing, FileTooLarge
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore
+
 
 _CODE: Final = re.compile(r"<Code>(\w+)</Code>")
 _STATUS: Final = re.compile(r"status code: (\d+)")
@@ -335,3 +336,52 @@ class BucketContents:
                     del gathered[:size]
         if gathered:
             yield bytes(gathered)
+
+
+class BucketObjects:
+    """An ``ObjectStore`` in any bucket that speaks S3."""
+
+    def __init__(self, url: str, setting: str) -> None:
+        """Opens no connection. Raises ``InvalidSettings``: that is no such url, or the library is missing.
+
+        Args:
+            url: As for ``BucketBlobs``.
+            setting: What gives it, for messages.
+        """
+        self._store = opened(url, setting)
+        self._name = address_of(url)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def put(self, path: str, content: bytes) -> None:
+        import obstore
+
+        with library_errors("written", self._what(path)):
+            obstore.put(self._store, path, content, use_multipart=False)
+
+    def get(self, path: str) -> bytes:
+        import obstore
+
+        with library_errors("read", self._what(path)):
+            return bytes(obstore.get(self._store, path).bytes())
+
+    def listed(self, folder: str) -> dict[str, tuple[int, float]]:
+        import obstore
+
+        found: dict[str, tuple[int, float]] = {}
+        with library_errors("listed", self._what(folder)):
+            for page in obstore.list(self._store, f"{folder}/", chunk_size=_PAGE):
+                for entry in page:
+                    found[entry["path"]] = (entry["size"], entry["last_modified"].timestamp())
+        return found
+
+    def delete(self, path: str) -> None:
+        import obstore
+
+        with suppress(FileMissing), library_errors("removed", self._what(path)):
+            obstore.delete(self._store, path)
+
+    def _what(self, path: str) -> str:
+        return f"{path} in {self._name}"

@@ -24,10 +24,9 @@ from jikko.ids import new_id
 from jikko.long_texts import first_long
 from jikko.maintenance.callbacks import checked_url
 from jikko.ports.stores.app_store import App
-from jikko.ports.stores.projections import KeyClaim
+from jikko.ports.stores.projections import KeyClaim, StartOptions
 from jikko.record import RunForms
 from jikko.runs.idempotency import Started, StartOutcome, checked_key, fingerprint
-from jikko.runs.start_options import StartOptions
 
 T = TypeVar("T")
 

@@ -15,8 +15,8 @@ from jikko.knowledge.texts.rules import CuttingError, rule_of
 from jikko.knowledge.texts.segment_texts import ChunkBudget, children_of
 from jikko.knowledge.texts.words import cutter, keywords
 from jikko.ports.clock import Clock
-from jikko.ports.embeddings import Embedder
 from jikko.ports.models import ModelFailure
+from jikko.ports.other_models import Embedder
 from jikko.ports.stores.knowledge.records import ChildChunk, Dataset, Document, IndexEntry, Segment
 from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
 

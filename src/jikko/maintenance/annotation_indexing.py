@@ -5,8 +5,8 @@ import time
 from typing import Final
 
 from jikko.concurrency.alarm import Alarm
-from jikko.ports.embeddings import Embedder, EmbeddingRequest
 from jikko.ports.models import ModelFailure
+from jikko.ports.other_models import Embedder, EmbeddingRequest
 from jikko.ports.stores.annotation_store import Annotation, ReplySetting
 from jikko.repositories.annotation_store import AnnotationStore
 

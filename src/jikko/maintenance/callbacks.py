@@ -12,14 +12,16 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from jikko.concurrency.alarm import Alarm
-from jikko.concurrency.keyed_limiter import KeyedLimiter
+from jikko.concurrency.background_tasks import end_tasks
 from jikko.errors import InvalidParam, JikkoError, LogDamaged, NotFound
 from jikko.events import RunStarted
 from jikko.log_context import LogContext
@@ -31,6 +33,55 @@ from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.repositories.callback_store import CallbackStore
 from jikko.trace_context import headers_of
+
+
+class KeyedLimiter:
+    """Tasks of one process, each for a receiver: at most ``total`` at once, and at most ``each`` for one receiver."""
+
+    def __init__(self, *, total: int = 256, each: int = 8) -> None:
+        self.total = total
+        self.each = each
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._receivers: defaultdict[str, int] = defaultdict(int)
+
+    @property
+    def under_way(self) -> frozenset[str]:
+        return frozenset(self._tasks)
+
+    def begin(self, name: str, receiver: str, work: Callable[[], Coroutine[Any, Any, None]]) -> bool:
+        """Begin a piece of work, if there is room for it and none of that name is under way. ``work``: must not raise.
+        Returns whether it was begun."""
+        if name in self._tasks or len(self._tasks) >= self.total or self._receivers[receiver] >= self.each:
+            return False
+        self._receivers[receiver] += 1
+        task = self._tasks[name] = asyncio.ensure_future(work())
+        task.add_done_callback(lambda _: self._ended(name, receiver))
+        return True
+
+    def _ended(self, name: str, receiver: str) -> None:
+        del self._tasks[name]
+        self._receivers[receiver] -= 1
+        if not self._receivers[receiver]:
+            del self._receivers[receiver]
+
+    async def moved(self) -> None:
+        """Wait until something ends that is under way, if anything is."""
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+
+    async def moved_or(self, other: Coroutine[Any, Any, None]) -> None:
+        """Wait until something ends that is under way, or something else does, which is cancelled otherwise."""
+        task = asyncio.get_running_loop().create_task(other)
+        try:
+            await asyncio.wait((task, *self._tasks.values()), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Cancel what is under way, and wait for its end."""
+        await end_tasks(self._tasks.values())
+
 
 log = logging.getLogger(__name__)
 

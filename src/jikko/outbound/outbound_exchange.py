@@ -22,8 +22,7 @@ from jikko.outbound.decoding import ACCEPTED, BodyCollector
 from jikko.outbound.guard import AddressRefused
 from jikko.outbound.redirects import REDIRECTS, Hop
 from jikko.outbound.urls import WireUrl
-from jikko.ports.connections import why_untrusted
-from jikko.ports.http import FailureKind, HttpFailure, HttpResponse, Multipart, Pairs, Timeouts
+from jikko.ports.http import FailureKind, HttpFailure, HttpResponse, Multipart, Pairs, Timeouts, why_untrusted
 
 _FRAMING: Final = frozenset(
     {"content-length", "transfer-encoding", "expect", "te", "trailer", "upgrade", "keep-alive", "proxy-connection"}

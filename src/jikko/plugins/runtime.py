@@ -25,8 +25,8 @@ from jikko.plugins.process.process import PluginProcess
 from jikko.plugins.process.process_usage import FolderQuota
 from jikko.plugins.process.sockets import sockets_offered
 from jikko.ports.agents import AgentHost
-from jikko.ports.connections import Connections
 from jikko.ports.files.file_store import FileStore
+from jikko.ports.http import Connections
 from jikko.ports.tools import Emit, FileMessage, ToolNotFound, plugin_missing
 from jikko.repositories.plugin_storage import PluginStorage
 from jikko.values import FILE_IDENTITY, Json, is_file

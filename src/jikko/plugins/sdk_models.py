@@ -15,10 +15,9 @@ from jikko.plugins.install.installed_plugins import Entry
 from jikko.plugins.package.declaration import ProviderDeclaration
 from jikko.plugins.process.plugin_wire import PluginFailure
 from jikko.plugins.runtime import PluginRuntime
-from jikko.ports.embeddings import Vector
 from jikko.ports.models import FailureKind, ModelFailure, ModelRequest
+from jikko.ports.other_models import Ranked, Vector
 from jikko.ports.plugin_models import AnswerPiece, KnownModel, PluginModel, PluginModelKind
-from jikko.ports.rerank import Ranked
 from jikko.ports.tools import ToolNotFound
 from jikko.values import Json
 

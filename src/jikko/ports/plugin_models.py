@@ -6,9 +6,8 @@ from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct, field
 
-from jikko.ports.embeddings import Vector
 from jikko.ports.models import Abilities, FunctionCall, Media, Mode, ModelRequest
-from jikko.ports.rerank import Ranked
+from jikko.ports.other_models import Ranked, Vector
 from jikko.values import Json
 
 PluginModelKind: TypeAlias = Literal["llm", "text-embedding", "rerank", "speech2text", "tts"]

@@ -2,8 +2,7 @@
 
 from typing import Final, Protocol, runtime_checkable
 
-from jikko.ports.moderation import ModerationRequest, Moderator
-from jikko.ports.rerank import Ranked, RerankRequest
+from jikko.ports.other_models import ModerationRequest, Moderator, Ranked, RerankRequest
 from jikko.providers.config import ProviderConfig
 from jikko.providers.provider_connections import ProviderBackends, unable
 

@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import Final
 
 from jikko.lang.tokens import estimated
-from jikko.ports.embeddings import Embedder, EmbeddingRequest, Embeddings, Vector
 from jikko.ports.models import ModelFailure, ModelUsage
+from jikko.ports.other_models import Embedder, EmbeddingRequest, Embeddings, Vector
 from jikko.providers.config import ModelTraits, ProviderConfig
 from jikko.providers.prices import amount
 from jikko.providers.provider_connections import ProviderBackends, unable

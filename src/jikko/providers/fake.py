@@ -13,7 +13,7 @@ from typing import Any, Final
 from jikko.lang.json_examples import json_example
 from jikko.lang.tokens import estimated
 from jikko.ports.models import Abilities, Chunk, Completion, FunctionCall, ModelRequest, ModelUsage, PromptMessage
-from jikko.ports.rerank import Ranked, RerankRequest
+from jikko.ports.other_models import Ranked, RerankRequest
 from jikko.values import Json
 
 _MARK: Final = "[fake answer"

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-from jikko.ports.connections import why_untrusted
+from jikko.ports.http import why_untrusted
 from jikko.ports.models import FailureKind, ModelFailure
 
 _AUTHORITY: Final = "let this machine trust its authority"

@@ -1,11 +1,11 @@
-"""Hears and speaks by the models of all providers: the implementation of ``ports.speech.Speech``."""
+"""Hears and speaks by the models of all providers: the implementation of ``ports.other_models.Speech``."""
 
 import asyncio
 import re
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol, runtime_checkable
 
-from jikko.ports.speech import Recording, Script, Speech
+from jikko.ports.other_models import Recording, Script, Speech
 from jikko.providers.config import ModelTraits, ProviderConfig
 from jikko.providers.provider_connections import ProviderBackends, unable
 

@@ -4,7 +4,7 @@ from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
-from jikko.ports.embeddings import Vector
+from jikko.ports.other_models import Vector
 
 
 class EmbeddedBatch(Struct, frozen=True):

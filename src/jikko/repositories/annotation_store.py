@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from jikko.ports.embeddings import Vector
+from jikko.ports.other_models import Vector
 from jikko.ports.stores.annotation_store import Annotation, JobStatus, ReplyJob, ReplySetting, ReplyState, Unindexed
 from jikko.repositories import APP, NAME_APP, OF_APP, THE_APP
 from jikko.repositories.shared_sql import Count, Many, Operation, Record, Row, Rows, SqlDatabase, id_text

@@ -8,10 +8,9 @@ import msgspec
 
 from jikko.events import Event, RunFinished, RunStarted
 from jikko.long_texts import LongTexts, first_long
-from jikko.ports.stores.projections import Projection
+from jikko.ports.stores.projections import Projection, StartOptions
 from jikko.ports.stores.run_store import Append, RunStore, Withdrawal, new_mark
 from jikko.record import RunRecord, folded
-from jikko.runs.start_options import StartOptions
 from jikko.runs.turn_fold import TurnFold, TurnWrites
 
 MAX_APPEND_EVENTS = 300

@@ -18,9 +18,9 @@ from jikko.log_context import LogContext, log_context
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Refusals
 from jikko.ports.measures import RunMeasures
-from jikko.ports.moderation import TextGuard
 from jikko.ports.node_ports import NodePorts
-from jikko.ports.stores.projections import Projection
+from jikko.ports.other_models import TextGuard
+from jikko.ports.stores.projections import Projection, StartOptions
 from jikko.ports.stores.run_store import RunStore, Withdrawal
 from jikko.record import RunRecord
 from jikko.runs.admission import Admission
@@ -30,7 +30,6 @@ from jikko.runs.observer import RunObserver
 from jikko.runs.queued_run import QueuedRun
 from jikko.runs.refused_starts import RefusedStarts
 from jikko.runs.run_log import RunLog
-from jikko.runs.start_options import StartOptions
 
 log = logging.getLogger(__name__)
 

@@ -8,11 +8,10 @@ import msgspec
 
 from jikko.errors import Conflict, InvalidParam, KeyTaken, NotFound, StartRefused
 from jikko.ports.stores.app_store import App
-from jikko.ports.stores.projections import KeyClaim
+from jikko.ports.stores.projections import KeyClaim, StartOptions
 from jikko.ports.stores.run_store import RunStore
 from jikko.runs.following.run_reader import RunReader
 from jikko.runs.run_log import RunLog
-from jikko.runs.start_options import StartOptions
 from jikko.values import Json
 
 if TYPE_CHECKING:

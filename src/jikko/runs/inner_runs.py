@@ -16,12 +16,11 @@ from jikko.nodes.flow.human_input import HumanInput
 from jikko.ports.app_calls import InnerApp, InnerCall, InnerInput, InnerOutcome, InnerRefused
 from jikko.ports.clock import Clock
 from jikko.ports.stores.app_store import App
-from jikko.ports.stores.projections import KeyClaim
+from jikko.ports.stores.projections import KeyClaim, StartOptions
 from jikko.ports.stores.run_store import RunStore
 from jikko.repositories.app_store import AppStore
 from jikko.runs.idempotency import Started, fingerprint
 from jikko.runs.runs import Runs, StartRequest
-from jikko.runs.start_options import StartOptions
 
 log = logging.getLogger(__name__)
 

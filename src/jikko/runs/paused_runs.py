@@ -19,8 +19,7 @@ from jikko.runs.executor import Executor
 from jikko.runs.memory.run_memory import sizes_of
 from jikko.runs.recovery import Recovery
 from jikko.runs.run_log import RunLog
-from jikko.runs.sharing.commands import is_closed
-from jikko.runs.sharing.run_hints import RunHints
+from jikko.runs.sharing.commands import RunHints, is_closed
 
 
 class PausedRuns:

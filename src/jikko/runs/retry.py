@@ -21,11 +21,10 @@ from jikko.log_context import log_context
 from jikko.ports.clock import Clock
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.stores.app_store import App
-from jikko.ports.stores.projections import TurnRepeated
+from jikko.ports.stores.projections import StartOptions, TurnRepeated
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RetryRecord, RunIdentity, RunRecord, beginning
 from jikko.runs.run_log import RunLog
-from jikko.runs.start_options import StartOptions
 from jikko.values import Json
 
 if TYPE_CHECKING:

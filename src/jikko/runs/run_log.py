@@ -36,23 +36,21 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
-from jikko.concurrency.condition_variable import ConditionVariable
+from jikko.concurrency.alarm import ConditionVariable
 from jikko.concurrency.scheduler import Scheduler
 from jikko.errors import JikkoError, LogConflict, LogForgotten, LogUnwritable, StartRefused, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused
-from jikko.ports.stores.projections import Projection
+from jikko.ports.stores.projections import Projection, StartOptions
 from jikko.ports.stores.run_store import Append, RunStore, Withdrawal
 from jikko.record import OF_RECORD, RunRecord
 from jikko.runs.append_maker import AppendMaker
 from jikko.runs.endings import given_up, unwritable
-from jikko.runs.following.appended_events import CommitTimes
 from jikko.runs.following.log_follower import LogFollower
-from jikko.runs.following.log_pieces import Batch
+from jikko.runs.following.log_pieces import Batch, CommitTimes
 from jikko.runs.memory.process_memory import ProcessMemory
 from jikko.runs.memory.run_memory import STREAMED, TRANSIENT, RunMemory, TextDelay
 from jikko.runs.observer import RunObserver, observe
 from jikko.runs.refused_starts import RefusedAppend
-from jikko.runs.start_options import StartOptions
 from jikko.runs.turn_fold import TurnFold
 
 log = logging.getLogger(__name__)

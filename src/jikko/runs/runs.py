@@ -20,10 +20,10 @@ from jikko.log_context import log_context
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster, Refusals
 from jikko.ports.measures import RunMeasures
-from jikko.ports.moderation import TextGuard
 from jikko.ports.node_ports import NodePorts
+from jikko.ports.other_models import TextGuard
 from jikko.ports.stores.app_store import App
-from jikko.ports.stores.projections import Projection
+from jikko.ports.stores.projections import Projection, StartOptions
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunIdentity, RunRecord
 from jikko.repositories.app_store import AppStore
@@ -39,7 +39,6 @@ from jikko.runs.queued_run import opening as opening_of
 from jikko.runs.reading.run_history import History
 from jikko.runs.retry import Retries
 from jikko.runs.run_log import RunLog
-from jikko.runs.start_options import StartOptions
 from jikko.values import Json
 
 

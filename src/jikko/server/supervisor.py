@@ -12,10 +12,10 @@ from pathlib import Path
 
 import click
 
+from jikko.cluster.alone import new_server_name
 from jikko.cluster.cluster_messages import Assembled, Begin, Channel, Measure, Measured, Message, Serving
 from jikko.cluster.data_folder_lock import Hold
 from jikko.cluster.hub import Hub
-from jikko.cluster.server_names import new_server_name
 from jikko.cluster.workers import HEARTBEAT_SECONDS
 from jikko.concurrency.shutdown import Shutdown, leaving
 from jikko.errors import InvalidSettings

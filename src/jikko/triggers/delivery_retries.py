@@ -17,12 +17,11 @@ from jikko.errors import (
     TooManyRequests,
 )
 from jikko.ports.clock import Clock
-from jikko.ports.stores.projections import KeyClaim
+from jikko.ports.stores.projections import KeyClaim, StartOptions
 from jikko.ports.stores.trigger_store import Delivery
 from jikko.record import RunRecord
 from jikko.repositories.delivery_store import DeliveryStore
 from jikko.runs.retry import Retries
-from jikko.runs.start_options import StartOptions
 from jikko.triggers.deliveries import Deliveries
 from jikko.triggers.planning import jitter_of
 from jikko.triggers.triggers import Triggers

@@ -15,13 +15,12 @@ from jikko.errors import JikkoError, KeyTaken, NotFound
 from jikko.lang.cron import InvalidSchedule
 from jikko.ports.clock import Clock
 from jikko.ports.measures import ScheduleMeasures
-from jikko.ports.stores.projections import KeyClaim
+from jikko.ports.stores.projections import KeyClaim, StartOptions
 from jikko.ports.stores.run_store import RunStore
 from jikko.ports.stores.trigger_store import DueState, DueTime, ScheduleState
 from jikko.record import RunRecord
 from jikko.repositories.schedule_store import ScheduleStore
 from jikko.runs.runs import Runs
-from jikko.runs.start_options import StartOptions
 from jikko.triggers.planning import Overlap, Pause, Plan, Skipped, plan, take_turns
 from jikko.triggers.schedule_control import BY_HAND
 from jikko.triggers.schedule_options import OVERLAPS, Schedule, ScheduleReader

@@ -9,12 +9,12 @@ from jikko.apps.end_users import TRIGGER_USERS, trigger_user
 from jikko.errors import NotFound
 from jikko.ids import is_uuid
 from jikko.ports.stores.app_store import App
+from jikko.ports.stores.projections import StartOptions
 from jikko.ports.stores.trigger_store import Trigger, TriggerKind
 from jikko.repositories.app_store import AppStore
 from jikko.repositories.trigger_store import TriggerStore
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs, StartRequest
-from jikko.runs.start_options import StartOptions
 from jikko.triggers.webhook_options import WebhookOptions
 from jikko.values import Json
 

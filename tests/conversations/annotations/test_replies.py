@@ -9,8 +9,8 @@ from jikko.conversations.annotations.annotations import Annotations
 from jikko.conversations.annotations.replies import AnnotationReplies
 from jikko.conversations.hooks import HookReply, UserQuery
 from jikko.maintenance.annotation_indexing import AnnotationIndexing
-from jikko.ports.embeddings import EmbeddingRequest, Embeddings
 from jikko.ports.models import ModelFailure
+from jikko.ports.other_models import EmbeddingRequest, Embeddings
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import AnnotationReply
 from jikko.providers.embedder import FakeEmbedder

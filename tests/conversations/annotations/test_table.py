@@ -7,7 +7,7 @@ from array import array
 import pytest
 
 from jikko.conversations.annotations.replies import AnnotationTable, Match
-from jikko.ports.embeddings import Vector
+from jikko.ports.other_models import Vector
 
 
 def vector(*numbers: float) -> Vector:

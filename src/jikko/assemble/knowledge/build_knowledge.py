@@ -28,7 +28,7 @@ from jikko.ports.cluster import Cluster, JobDue
 from jikko.ports.http import HttpClient
 from jikko.ports.models import ModelPurpose, Models
 from jikko.ports.node_ports import NodePorts
-from jikko.ports.rerank import Reranker
+from jikko.ports.other_models import Reranker
 from jikko.providers.classifiers import ProviderRerankers
 from jikko.providers.config import Providers
 from jikko.providers.provider_models import ProviderModels

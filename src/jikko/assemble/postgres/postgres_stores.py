@@ -11,7 +11,7 @@ from jikko.cluster.data_folder import keep_private, require_whole
 from jikko.concurrency.shutdown import Shutdown
 from jikko.errors import InvalidSettings
 from jikko.extras import how_to_install
-from jikko.files.bucket_objects import BucketObjects
+from jikko.files.bucket import BucketObjects
 from jikko.files.signing_keys import KeyFiles, SigningKeys
 from jikko.ports.clock import Clock
 from jikko.repositories.annotation_store import AnnotationStore

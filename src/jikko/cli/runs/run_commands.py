@@ -24,10 +24,13 @@ from jikko.exit_codes import ExitCode, of_run
 from jikko.observing.traces import run_traces
 from jikko.observing.traces.export import ENDPOINTS, SpanExport, is_wanted
 from jikko.observing.traces.spans import spans_of
+from jikko.ports.stores.run_store import RunStore
 from jikko.proving.run_difference import RunDifference, compare_runs
-from jikko.runs.left_runs import stop_left
+from jikko.record import RunRecord
+from jikko.runs.endings import append_end
 from jikko.runs.reading.field_changes import ChangedField
 from jikko.runs.reading.short_ids import run_of
+from jikko.runs.runs import Runs
 from jikko.settings import Settings
 from jikko.terminal_text import printable
 
@@ -273,3 +276,22 @@ async def trace(settings: Settings, run_id: str, as_json: bool) -> None:
         finally:
             await asyncio.to_thread(export.close)
     click.echo(f"{len(spans)} spans were sent; the trace is {spans[0].trace_id}.")
+
+
+async def stop_left(runs: Runs, store: RunStore, record: RunRecord, user: str, now: float) -> bool:
+    """Stop a run that waits for a form, or that a server left when it ended: none goes on with it at its next start.
+
+    The caller holds the data folder, so that no other process executes the run. Durable when this returns.
+
+    Returns:
+        Whether it was open.
+
+    Raises:
+        StoreUnavailable: It cannot be written.
+    """
+    if not record.is_open:
+        return False
+    if await runs.control.stop(record.identity.app_id, record.identity.run_id, user):
+        return True
+    await append_end(store, record, "stopped", f"Workflow run was stopped by user {user}.", now)
+    return True

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import Any, Final
 
 from nats.aio.client import Client
@@ -10,11 +11,12 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import NoRespondersError
 from nats.js.api import AccountInfo, StreamConfig
-from nats.js.errors import APIError
+from nats.js.errors import APIError, NotFoundError
 
 from jikko.cluster.nats.access import NatsAccess
 from jikko.cluster.nats.connecting import CONNECT_SECONDS, connected, try_to
 from jikko.cluster.nats.nats_refusals import COPIES, NATS_ERRORS, shown_servers, what_account_lacks, what_lacks
+from jikko.cluster.nats.nats_wire import MemberHeartbeat, heartbeat
 from jikko.cluster.nats.streams import Names, queue_consumer, rate_stream, streams, waiting_consumer
 from jikko.concurrency.background_tasks import start_task
 from jikko.diagnostics.diagnostic import Phrase
@@ -287,3 +289,16 @@ async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
         for task in left:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=_AGAIN_SECONDS)
+
+
+async def last_heartbeats(link: NatsLink) -> dict[str, MemberHeartbeat]:
+    """Heartbeats by the names of members; those of members that died stay for a while.
+    Raises ``Error``: see ``NATS_ERRORS``."""
+    names, found = link.names, dict[str, MemberHeartbeat]()
+    info = await link.stream.stream_info(names.stream("ALIVE"), subjects_filter=names.all_alive)
+    for subject in info.state.subjects or {}:
+        with suppress(NotFoundError):  # it has ended in this moment
+            last = await link.stream.get_last_msg(names.stream("ALIVE"), subject)
+            if (beat := heartbeat(last.data or b"")) is not None:
+                found[subject.rpartition(".")[2]] = beat
+    return found

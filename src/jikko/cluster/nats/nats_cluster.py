@@ -14,9 +14,8 @@ from nats.aio.msg import Msg
 from nats.js.errors import APIError
 
 from jikko.cluster.nats.leader import LeaderElection
-from jikko.cluster.nats.link import NatsLink, end
+from jikko.cluster.nats.link import NatsLink, end, last_heartbeats
 from jikko.cluster.nats.liveness import Liveness
-from jikko.cluster.nats.members import last_heartbeats
 from jikko.cluster.nats.nats_refusals import NATS_ERRORS
 from jikko.cluster.nats.nats_wire import (
     Announcement,

@@ -11,7 +11,7 @@ from nats.errors import NoRespondersError
 from nats.js.api import AccountLimits
 from nats.js.errors import APIError, ServiceUnavailableError
 
-from jikko.ports.connections import why_untrusted
+from jikko.ports.http import why_untrusted
 
 NATS_ERRORS: Final = (NatsError, OSError, TimeoutError, ValueError)
 """What the library raises."""

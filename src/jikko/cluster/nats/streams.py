@@ -21,7 +21,7 @@ from typing import Final
 from msgspec import Struct
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 
-from jikko.cluster.offered_runs import MAX_OFFERS_OF_AN_APP
+from jikko.cluster.membership import MAX_OFFERS_OF_AN_APP
 
 QUEUE_CONSUMER: Final = "orphans"
 """What all members pull from, so that each entry is with one of them."""

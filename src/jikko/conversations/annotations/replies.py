@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 from jikko.conversations.hooks import HookReply, UserQuery
 from jikko.errors import JikkoError
-from jikko.ports.embeddings import Embedder, EmbeddingRequest, Vector
 from jikko.ports.models import ModelFailure
+from jikko.ports.other_models import Embedder, EmbeddingRequest, Vector
 from jikko.ports.stores.annotation_store import ReplyState
 from jikko.ports.stores.messages import AnnotationReply
 from jikko.repositories.annotation_store import AnnotationStore

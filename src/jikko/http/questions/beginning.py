@@ -18,10 +18,10 @@ from jikko.http.starts import start_options_of
 from jikko.inputs.file_rules import upload_settings
 from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
+from jikko.ports.stores.projections import StartOptions
 from jikko.runs.idempotency import StartOutcome
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import StartRequest
-from jikko.runs.start_options import StartOptions
 from jikko.values import Json
 
 WITH_FORMS: Final = ("workflow", "completion")

@@ -20,9 +20,9 @@ from jikko.knowledge.indexing.cutting_stage import Cutter, segments_of
 from jikko.knowledge.indexing.nodes import Indexed, Model, by_keywords, digest_of, embedded, node_of, text_of
 from jikko.knowledge.texts.rules import CuttingError, rule_of
 from jikko.ports.clock import Clock
-from jikko.ports.embeddings import Embedder, EmbeddingRequest
 from jikko.ports.files.documents import DocumentFailure
 from jikko.ports.models import ModelFailure
+from jikko.ports.other_models import Embedder, EmbeddingRequest
 from jikko.ports.stores.knowledge.records import Dataset, Document, IndexEntry, Job, embedder_name
 from jikko.repositories.knowledge.jobs import Task
 from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores, OpenKnowledge

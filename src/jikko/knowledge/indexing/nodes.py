@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from jikko.knowledge.texts.words import Cut, cutter, for_full_text, keywords
-from jikko.ports.embeddings import Embedder, EmbeddingRequest, Vector
+from jikko.ports.other_models import Embedder, EmbeddingRequest, Vector
 from jikko.ports.stores.knowledge.records import ChildChunk, IndexEntry, Segment
 from jikko.repositories.knowledge.jobs import Task
 

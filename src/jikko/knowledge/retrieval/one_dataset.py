@@ -15,10 +15,9 @@ from jikko.knowledge.retrieval.metadata_conditions import meets
 from jikko.knowledge.retrieval.ranking import Candidate, at_least, best_first, merged, weighted
 from jikko.knowledge.retrieval.retrieval_model import Reranking, RetrievalModel
 from jikko.knowledge.texts.words import asked_keywords, asked_words, cutter
-from jikko.ports.embeddings import Embedder, EmbeddingRequest
 from jikko.ports.knowledge import FoundChild, Hit, MetadataFilter, SearchFailure
 from jikko.ports.models import ModelFailure, ModelUsage
-from jikko.ports.rerank import Reranker, RerankRequest
+from jikko.ports.other_models import Embedder, EmbeddingRequest, Reranker, RerankRequest
 from jikko.ports.stores.knowledge.records import Dataset, Document
 from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores
 from jikko.repositories.knowledge.segment_repository import Found, Visible

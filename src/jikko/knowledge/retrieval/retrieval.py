@@ -18,7 +18,6 @@ from jikko.knowledge.retrieval.one_dataset import DatasetSearch, Query
 from jikko.knowledge.retrieval.ranking import Candidate, at_least, best_first, hits_of, keyword_likeness, weighted
 from jikko.knowledge.retrieval.retrieval_model import RetrievalModel, retrieval_model_of
 from jikko.knowledge.texts.words import cutter
-from jikko.ports.embeddings import Embedder
 from jikko.ports.knowledge import (
     Hit,
     MergedRanking,
@@ -29,6 +28,7 @@ from jikko.ports.knowledge import (
     SearchResult,
 )
 from jikko.ports.models import ModelFailure
+from jikko.ports.other_models import Embedder
 from jikko.ports.stores.knowledge.records import Dataset
 from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores, OpenKnowledge
 

@@ -34,8 +34,7 @@ from jikko.maintenance.in_bucket.layout import (
 )
 from jikko.ports.clock import Clock
 from jikko.ports.files.contents import Contents
-from jikko.ports.stores.blob_store import FileMissing
-from jikko.ports.stores.object_store import ObjectStore
+from jikko.ports.stores.blob_store import FileMissing, ObjectStore
 from jikko.private import remove
 
 _STAGING: Final = "to-bucket-"

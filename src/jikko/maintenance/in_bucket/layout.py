@@ -10,8 +10,7 @@ from typing import Final
 import msgspec
 
 from jikko.maintenance.backup_manifest import Manifest, is_inside
-from jikko.ports.stores.blob_store import FileMissing
-from jikko.ports.stores.object_store import ObjectStore
+from jikko.ports.stores.blob_store import FileMissing, ObjectStore
 
 BLOCK: Final = 2 << 20
 """Bytes of a block. A database changes in few of its blocks from one backup to the next, which take no place twice."""

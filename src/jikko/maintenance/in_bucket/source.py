@@ -10,8 +10,7 @@ from jikko.maintenance.backup import CONTENTS
 from jikko.maintenance.backup_manifest import Manifest
 from jikko.maintenance.in_bucket.layout import StoredBackup, block_path, digest_of, names, read_backup
 from jikko.maintenance.restore import NotRestored
-from jikko.ports.stores.blob_store import FileMissing
-from jikko.ports.stores.object_store import ObjectStore
+from jikko.ports.stores.blob_store import FileMissing, ObjectStore
 from jikko.private import make_folder, opener
 
 _MAX_CONCURRENT_READS: Final = 8

@@ -24,8 +24,7 @@ from python_multipart.exceptions import FormParserError
 
 from jikko.plugins.host.listener import Listener, Streams
 from jikko.plugins.process.budget import READ, Budget, Budgets
-from jikko.ports.connections import Connections
-from jikko.ports.http import HttpFailure
+from jikko.ports.http import Connections, HttpFailure
 
 log = logging.getLogger(__name__)
 

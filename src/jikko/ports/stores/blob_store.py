@@ -1,4 +1,4 @@
-"""Content of files, by its SHA-256."""
+"""Content of files by its SHA-256, and named objects in a bucket."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
@@ -64,3 +64,29 @@ class BlobStore(Protocol):
     async def delete(self, digests: Sequence[str], *, before: float) -> None:
         """Remove content; what is not there is skipped. ``before``: content that was put after this moment stays: a
         file that refers to it may be about to be stored. Seconds since the Unix epoch."""
+
+
+class ObjectStore(Protocol):
+    """Objects by path, in one folder of a bucket. Everything here blocks, and may be called from several threads."""
+
+    @property
+    def name(self) -> str:
+        """The bucket and the folder, as people write them."""
+
+    def put(self, path: str, content: bytes) -> None:
+        """Write an object, or replace it, in one step. Raises ``StoreUnavailable``: it cannot be written."""
+
+    def get(self, path: str) -> bytes:
+        """The content of an object.
+
+        Raises:
+            FileMissing: There is none.
+            StoreUnavailable: It cannot be read.
+        """
+
+    def listed(self, folder: str) -> dict[str, tuple[int, float]]:
+        """Objects below a folder, by path: bytes, and when it was written, in seconds since the Unix epoch.
+        Raises ``StoreUnavailable``: they cannot be listed."""
+
+    def delete(self, path: str) -> None:
+        """Remove an object, if it is there. Raises ``StoreUnavailable``: it cannot be removed."""

@@ -3,13 +3,14 @@
 ``RunStore.append`` takes them in ``Append.projections``, in any append of a run. A store has for each kind how it is
 written (and what may be refused), and contract tests go over all kinds (``tests/contract/test_projections.py``). What
 follows from the record of each run alone is no kind of its own: a store keeps that by itself (how many runs there are,
-the index of keywords, when a call-back becomes due).
+the index of keywords, when a call-back becomes due). Those that a client asks for with a run are its ``StartOptions``.
 """
 
 from collections.abc import Sequence
 from typing import TypeAlias
 
 import msgspec
+from msgspec import Struct
 
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Message, MessageAnswer
 from jikko.ports.stores.trigger_store import Delivery
@@ -81,3 +82,28 @@ class DeliveryReceived(msgspec.Struct, frozen=True, kw_only=True):
 Projection: TypeAlias = (
     DeliveryReceived | KeyClaim | CallbackRequest | TurnBegan | TurnRepeated | TurnChanged | VariablesAssigned
 )
+
+
+class StartOptions(Struct, frozen=True, kw_only=True):
+    """What is promised to the client by accepting the run: written with its first event, or not at all."""
+
+    claim: KeyClaim | None = None
+    delivery: Delivery | None = None
+    """The call of a webhook that the run is of."""
+    callback_url: str | None = None
+    """Where the run is reported to once it has ended."""
+
+    @property
+    def is_delivery_alone(self) -> bool:
+        """Whether nothing is promised but that the call of a webhook is kept, which cannot be refused."""
+        return self.delivery is not None and self.claim is None and self.callback_url is None
+
+    @property
+    def projections(self) -> tuple[Projection, ...]:
+        """What a store writes of it."""
+        found: list[Projection] = [] if self.claim is None else [self.claim]
+        if self.delivery is not None:
+            found.append(DeliveryReceived(delivery=self.delivery))
+        if self.callback_url is not None:
+            found.append(CallbackRequest(url=self.callback_url))
+        return tuple(found)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from jikko.ports.models import ModelFailure, ModelRequest
-from jikko.ports.rerank import Ranked, RerankRequest
+from jikko.ports.other_models import Ranked, RerankRequest
 from jikko.providers.config import ProviderConfig
 from jikko.providers.openai.openai_answer import AnswerReader
 from jikko.providers.openai.openai_client import OpenAIClient, RefusedRequest, UploadedFile

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from jikko.concurrency.idle_timer import IdleTimer
+from jikko.concurrency.alarm import IdleTimer
 from jikko.log_context import log_context
 from jikko.ports.models import ModelFailure
 from jikko.providers.config import ProviderConfig

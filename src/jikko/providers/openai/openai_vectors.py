@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from jikko.ports.embeddings import Vector
 from jikko.ports.models import ModelFailure
+from jikko.ports.other_models import Vector
 from jikko.providers.vector_backend import EmbeddedBatch
 
 MAX_BYTES: Final = 262_144

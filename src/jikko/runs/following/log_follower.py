@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, Protocol
 
-from jikko.concurrency.idle_timer import IdleTimer
+from jikko.concurrency.alarm import IdleTimer
 from jikko.concurrency.scheduler import Scheduler
 from jikko.errors import JikkoError, LogUnwritable, RunLeft, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused

@@ -11,7 +11,7 @@ from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord, ending
 from jikko.runs.following.log_follower import READ_BYTES
 from jikko.runs.following.log_pieces import MAX_BATCH_EVENTS, Batch, Pieces
-from jikko.runs.following.run_tails import RunTails
+from jikko.runs.following.run_tail import RunTails
 from jikko.runs.run_log import RunLog
 
 _MIN_EVENTS_IN_PARTS: Final = 64

@@ -1,20 +1,75 @@
-"""Commands to a run from another process: where it is executed, or where a paused one can be read.
+"""Commands to a run from another process, where it is executed or a paused one can be read; and hints to the others.
 
 A paused run of a newer version cannot be read by an older server: that one has another take its form.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from jikko.errors import JikkoError, LogConflict, LogTooNew
 from jikko.events import FormClosed
 from jikko.ports.clock import Clock
-from jikko.ports.cluster import Answer, Cluster, ReleaseRun, RunCommand, StopRun, SubmitForm, WaitForEvents
+from jikko.ports.cluster import (
+    Answer,
+    Cluster,
+    JobDue,
+    ReleaseRun,
+    RunChanged,
+    RunCommand,
+    StartWasRefused,
+    StopRun,
+    SubmitForm,
+    WaitForEvents,
+)
 from jikko.ports.stores.run_store import RunStore
 from jikko.runs.executor import RunHandle
-from jikko.runs.following.appended_events import CommitTimes, grown
+from jikko.runs.following.log_pieces import CommitTimes, grown
 from jikko.runs.queued_run import QueuedRun
 from jikko.runs.run_log import RunLog
+
+_RUNS_TO_INDEX: Final = 64
+"""After how many ended runs the index of keywords is due."""
+
+
+class RunHints:
+    """Tells who follows a run that it has changed, and the leader what is due because of it. All of it may be lost:
+    they look for themselves, later."""
+
+    def __init__(self, cluster: Cluster, clock: Clock) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._ended_runs = 0
+
+    def durable(self, log: RunLog) -> None:
+        """The end, or a pause, of a run is durable."""
+        record = log.record
+        if record.status == "paused":
+            if record.wake_at is not None:
+                self._cluster.hint(JobDue(job="forms", at=record.wake_at))
+            return
+        if record.status == "running":
+            return
+        if log.may_have_callback:
+            self._cluster.hint(JobDue(job="callbacks", at=self._clock()))
+        self._ended_runs += 1
+        if self._ended_runs % _RUNS_TO_INDEX == 0:
+            self._cluster.hint(JobDue(job="keywords", at=self._clock()))
+
+    def changed(self, log: RunLog) -> None:
+        """A run was taken by this process, or ended by it."""
+        self._cluster.hint(RunChanged(log.record.identity.run_id))
+        if not log.record.is_open:
+            self.durable(log)
+
+    def refused(self, run_id: str) -> None:
+        """The start of a run was refused, and the record may have it."""
+        self._cluster.hint(StartWasRefused(run_id))
+
+    def ended(self, run_id: str) -> None:
+        """A run that no process executed was ended: its followers and its call-back get a hint."""
+        self._cluster.hint(RunChanged(run_id))
+        self._cluster.hint(JobDue(job="callbacks", at=self._clock()))
 
 
 async def done_here(held: RunHandle, command: RunCommand, clock: Clock) -> Answer:

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Mapping
 from typing import Final
 
-from jikko.ports.connections import why_untrusted
+from jikko.ports.http import why_untrusted
 
 _ADVICE: Final[Mapping[str, str]] = {
     "28P01": "check user and password, in database_url or what PGPASSFILE names",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from jikko.ports.models import DefaultModels, ModelFailure, ModelName, ModelPurpose
-from jikko.ports.speech import Recording, Script, Speech
+from jikko.ports.other_models import Recording, Script, Speech
 from jikko.ports.tools import BlobMessage, Emit, TextMessage, ToolCall, ToolFailure
 from jikko.tools.builtin.builtin_tool import BuiltinTool, parameter, setting
 from jikko.tools.given_files import GivenFiles
