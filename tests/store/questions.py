@@ -183,6 +183,7 @@ def _of_logs(stores: Stores, filled: Filled) -> dict[str, Question]:
             "status": "succeeded", "created_after": BEGIN + span * 0.3, "created_before": BEGIN + span / 2,
         },
         "page 100": {"page": 100},
+        "far back": {"page": 200},
         "the last page": {"page": 99_999},
         "a common keyword": {"keyword": COMMON},
         "a rare keyword": {"keyword": RARE},

@@ -1,6 +1,7 @@
 """Queries of the lists of logs. Source: docs/dify-behaviour.md, “Logs”."""
 
 import math
+from collections import Counter
 from typing import Final
 
 from jikko.ports.stores.run_store import LogQuery
@@ -38,41 +39,52 @@ async def list_runs(database: Postgres, hours: HourCounts, query: LogQuery) -> t
         found = await database.search(numbered(_SEARCH.format(table, where.text, page)), *where.values)
         ids = [row[1] for row in found if row[1] is not None]
         return found[0][0], await database.fetch(_THESE, ids) if ids else []
-    total = await _total(database, hours, query, table, where)
+    spans = await _spans(database, hours, query, table, where)
+    total = sum(runs for _, runs in spans)
     if skip >= total:
         return total, []
+    for until, runs in spans:
+        if skip < runs:
+            break
+        skip -= runs
+    # Of several bounds of one side a look begins at the first.
+    where = SqlCondition("created_at < ?", (until,)) & where
     if skip >= _DEEP:
         place = f"SELECT created_at, key FROM {table} WHERE {where.text} {NEWEST_FIRST} LIMIT 1 OFFSET {skip:d}"
         first = await database.row(numbered(place), *where.values)
         if first is None:
             return total, []
-        # Of several bounds of one side a look begins at the first.
         where = SqlCondition("(created_at, key) <= (?, ?)", tuple(first)) & where
-        page = f"LIMIT {query.limit:d}"
-    sql = f"SELECT {COLUMNS} FROM {table} WHERE {where.text} {NEWEST_FIRST} {page}"
+        skip = 0
+    sql = f"SELECT {COLUMNS} FROM {table} WHERE {where.text} {NEWEST_FIRST} LIMIT {query.limit:d} OFFSET {skip:d}"
     return total, await database.fetch(numbered(sql), *where.values)
 
 
-async def _total(database: Postgres, hours: HourCounts, query: LogQuery, table: str, where: SqlCondition) -> int:
-    """How many runs pass, counted one by one, unless they are many and the hours that they began in tell it."""
+async def _spans(
+    database: Postgres, hours: HourCounts, query: LogQuery, table: str, where: SqlCondition
+) -> list[tuple[float, int]]:
+    """How many runs pass, by spans of time, newest first: each with its end. One span, counted run by run, unless the
+    runs are many and the hours that they began in tell it."""
     by_hour = query.user is None and table != "open_runs"
     most = f"LIMIT {MIN_KEPT_RUNS + 1}" if by_hour else ""
     count: int = await _count(database, table, where, most)
     if not by_hour or count <= MIN_KEPT_RUNS:
-        return count
+        return [(math.inf, count)]
     after = -math.inf if query.created_after is None else query.created_after
     before = math.inf if query.created_before is None else query.created_before
     first, end = (0 if after < 0 else math.ceil(after / HOUR)), (_NEVER if before > _NEVER else int(before // HOUR))
     if first >= end:
-        return await _count(database, table, where)
+        return [(math.inf, await _count(database, table, where))]
     wanted = None if query.status is None else STATUS_NUMBERS[query.status]
-    found = await hours.runs([id_column(query.app_id)], first)
-    count = sum(each.runs for each in found if each.hour < end and wanted in (None, each.status))
-    if after > 0:
-        count += await _count(database, table, SqlCondition("created_at < ?", (first * HOUR,)) & where)
+    counts: Counter[float] = Counter()
     if before < _NEVER:
-        count += await _count(database, table, SqlCondition("created_at >= ?", (end * HOUR,)) & where)
-    return count
+        counts[math.inf] = await _count(database, table, SqlCondition("created_at >= ?", (end * HOUR,)) & where)
+    for each in await hours.runs([id_column(query.app_id)], first):
+        if each.hour < end and wanted in (None, each.status):
+            counts[(each.hour + 1) * HOUR] += each.runs
+    if after > 0:
+        counts[first * HOUR] += await _count(database, table, SqlCondition("created_at < ?", (first * HOUR,)) & where)
+    return sorted(counts.items(), reverse=True)
 
 
 async def _count(database: Postgres, table: str, where: SqlCondition, most: str = "") -> int:
