@@ -7,6 +7,7 @@ from typing import Final, Literal
 import pytest
 
 from jikko.ports.stores.run_store import LogQuery
+from jikko.store.sqlite.keywords.counts import KeywordCounts
 from jikko.store.sqlite.runs import run_list
 from jikko.store.sqlite.runs.run_rows import RunRows
 from jikko.store.sqlite.runs.totals import HOUR
@@ -62,7 +63,7 @@ async def test_a_page_far_back_takes_no_more_of_the_database_than_one_near() -> 
 
             connection.set_progress_handler(step, 1)
             query = LogQuery(app_id=APP, page=page, limit=20)
-            found = run_list.list_runs(connection, query, RunRows(), scan_up_to=0)
+            found = run_list.list_runs(connection, query, RunRows(), KeywordCounts(), scan_up_to=0)
             connection.set_progress_handler(None, 1)
             assert len(found.records) == 20
             return taken

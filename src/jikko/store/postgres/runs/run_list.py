@@ -43,12 +43,10 @@ async def list_runs(database: Postgres, hours: HourCounts, query: LogQuery) -> t
     total = sum(runs for _, runs in spans)
     if skip >= total:
         return total, []
-    for until, runs in spans:
-        if skip < runs:
-            break
-        skip -= runs
+    while skip >= spans[0][1]:
+        skip -= spans.pop(0)[1]
     # Of several bounds of one side a look begins at the first.
-    where = SqlCondition("created_at < ?", (until,)) & where
+    where = SqlCondition("created_at < ?", (spans[0][0],)) & where
     if skip >= _DEEP:
         place = f"SELECT created_at, key FROM {table} WHERE {where.text} {NEWEST_FIRST} LIMIT 1 OFFSET {skip:d}"
         first = await database.row(numbered(place), *where.values)

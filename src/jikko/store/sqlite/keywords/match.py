@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
 from jikko.repositories.shared_sql import storable, stored_id
+from jikko.store.run_lists import NEWEST_FIRST
 from jikko.store.sqlite.connection import error_name
+from jikko.store.sqlite.keywords.counts import KeywordCounts, KeywordSearch
 from jikko.store.sqlite.keywords.index import BLOCK
 from jikko.store.sqlite.runs.run_rows import inputs_of
 
@@ -114,8 +116,9 @@ class KeywordMatch:
 
     def __init__(self, app: int, keyword: str) -> None:
         self._text = storable(keyword[:30])
+        self._app = app
         # Inputs are stored in ASCII.
-        self._in_texts = f"{_INPUTS} OR {_OUTPUTS}" if self._text.isascii() else _OUTPUTS
+        self._in_texts = f"{_OUTPUTS} OR {_INPUTS}" if self._text.isascii() else _OUTPUTS
         self._values: dict[str, Any] = {
             "app": app,
             "keyword": f"%{_literal(self._text)}%",
@@ -133,6 +136,7 @@ class KeywordMatch:
         skip: int,
         limit: int,
         scan_up_to: float,
+        counts: KeywordCounts | None = None,
     ) -> tuple[int, list[int]]:
         """How many runs match, and the keys of those on one page, in no order.
 
@@ -142,14 +146,16 @@ class KeywordMatch:
             values: Those of ``where``.
             among: How many runs the other filters leave.
             scan_up_to: From how many of them on the index is asked.
+            counts: What is known of such counts; ``None``: the count is not wanted, and may be too small.
         """
         if "\0" in self._text:
             return 0, []  # JSON writes it in another way, and LIKE takes it for the end
         values = values | self._values
         proposed = self._proposed(connection, among) if among > scan_up_to else None
         if proposed is None:
-            where = f"{where} AND ({self._in_texts} OR {self._of_users(connection, among)})"
-            return _scanned(connection, table, where, values, skip, limit)
+            matching = f"{where} AND ({self._in_texts} OR {self._of_users(connection, among)})"
+            search = KeywordSearch(self._app, self._text, table, where, matching, values, among)
+            return _scanned(connection, search, skip, limit, counts)
         blocks, behind = proposed
         newest: int = connection.execute(_NEWEST_RUN).fetchone()[0]
         looked_at = len(blocks) * BLOCK + newest - behind
@@ -191,25 +197,18 @@ class KeywordMatch:
 
 
 def _scanned(
-    connection: sqlite3.Connection, table: str, where: str, values: dict[str, Any], skip: int, limit: int
+    connection: sqlite3.Connection, search: KeywordSearch, skip: int, limit: int, counts: KeywordCounts | None
 ) -> tuple[int, list[int]]:
     """The count and a page, by going through the rows once (twice for a page that is deep)."""
-    places = f"SELECT created_at, key FROM {table} WHERE {where} ORDER BY created_at DESC, key DESC LIMIT :limit"
-    count = f"SELECT count(*) FROM {table} WHERE {where}"
+    sql = f"SELECT created_at, key FROM {search.table} WHERE {search.matching} {NEWEST_FIRST} LIMIT :most OFFSET :skip"
     end = skip + limit
-    if end > _DEEP_PLACE:
-        found: int = connection.execute(count, values).fetchone()[0]
-        if skip >= found:
-            return found, []
-        return found, _keys(connection.execute(f"{places} OFFSET :skip", values | {"limit": limit, "skip": skip}))
-    first: list[Place] = connection.execute(places, values | {"limit": end}).fetchall()
-    if len(first) < end:
-        return len(first), _keys(first[skip:])
-    values = values | {"last": first[-1][0], "last_key": first[-1][1]}
-    rest: int = connection.execute(
-        f"{count} AND created_at <= :last AND (created_at < :last OR key < :last_key)", values
-    ).fetchone()[0]
-    return end + rest, _keys(first[skip:])
+    if counts is None or end <= _DEEP_PLACE:
+        first: list[Place] = connection.execute(sql, search.values | {"most": end, "skip": 0}).fetchall()
+        found = len(first) if counts is None or len(first) < end else counts.count(connection, search)
+        return found, _keys(first[skip:])
+    found = counts.count(connection, search)
+    page = connection.execute(sql, search.values | {"most": limit, "skip": skip}) if skip < found else ()
+    return found, _keys(page)
 
 
 def _keys(places: Iterable[Place]) -> list[int]:

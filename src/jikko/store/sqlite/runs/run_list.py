@@ -7,6 +7,7 @@ from jikko.ports.stores.run_store import LogQuery, RunSlice
 from jikko.store.run_columns import STATUS_NUMBERS
 from jikko.store.run_lists import NEWEST_FIRST, SqlCondition, any_of, named
 from jikko.store.sqlite.console.drivers import plan_of
+from jikko.store.sqlite.keywords.counts import KeywordCounts
 from jikko.store.sqlite.keywords.match import KeywordMatch
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
 from jikko.store.sqlite.runs.totals import place, total
@@ -15,7 +16,9 @@ _DEEP: Final = 1_000
 """Runs from which on a page is found by the hours before it, without going through them."""
 
 
-def list_runs(connection: sqlite3.Connection, query: LogQuery, rows: RunRows, *, scan_up_to: float) -> RunSlice:
+def list_runs(
+    connection: sqlite3.Connection, query: LogQuery, rows: RunRows, counts: KeywordCounts, *, scan_up_to: float
+) -> RunSlice:
     """One page, newest first, and how many runs there are on all pages.
     ``scan_up_to``: runs that are searched for a keyword without asking the index. The answer is the same."""
     plan = plan_of(connection, query.wanted)
@@ -34,7 +37,15 @@ def list_runs(connection: sqlite3.Connection, query: LogQuery, rows: RunRows, *,
         condition, values = named(where)
         match = KeywordMatch(plan.app, query.keyword)
         count, keys = match.page(
-            connection, table, condition, values, among=count, skip=skip, limit=query.limit, scan_up_to=scan_up_to
+            connection,
+            table,
+            condition,
+            values,
+            among=count,
+            skip=skip,
+            limit=query.limit,
+            scan_up_to=scan_up_to,
+            counts=counts,
         )
         page = SqlCondition(", ".join(map(str, keys)))
     else:

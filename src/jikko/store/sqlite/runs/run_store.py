@@ -30,6 +30,7 @@ from jikko.store.event_codec import (
 )
 from jikko.store.run_columns import STATUSES, moving
 from jikko.store.sqlite.database import Database
+from jikko.store.sqlite.keywords.counts import KeywordCounts
 from jikko.store.sqlite.keywords.index import KeywordIndex, supported
 from jikko.store.sqlite.runs.archiving import LargeAppends
 from jikko.store.sqlite.runs.large_values import whole
@@ -142,6 +143,7 @@ class SqliteRunStore:
         self._database = database
         self._indexed = supported() if keyword_index is None else keyword_index
         self._index = KeywordIndex(usable=self._indexed)
+        self._keyword_counts = KeywordCounts()
         self._scan_up_to: float = scan_up_to if self._indexed else math.inf
         self._rows = RunRows()
         projections = Projections((Totals(), Costs(), VersionHours(), DueCallbacks(), self._index))
@@ -226,7 +228,11 @@ class SqliteRunStore:
     async def list_runs(self, query: LogQuery) -> RunSlice:
         # A keyword may be looked for in very many rows.
         read = self._database.search if query.keyword else self._database.read
-        return await read(lambda connection: list_runs(connection, query, self._rows, scan_up_to=self._scan_up_to))
+        return await read(
+            lambda connection: list_runs(
+                connection, query, self._rows, self._keyword_counts, scan_up_to=self._scan_up_to
+            )
+        )
 
     async def events(self, run_id: str, *, after: int = -1, most: int = 0) -> list[Event]:
         try:
