@@ -1,4 +1,4 @@
-"""How many runs of an app contain a keyword, where rows have to be gone through: once, and then those that came since.
+"""Counts of runs with a keyword, where rows have to be gone through: all once, and then those that came since.
 
 A run that has ended keeps its texts until it is removed. So a count is good up to the newest run that it saw, as long
 as no run of the app was removed, which its totals tell.
