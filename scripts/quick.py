@@ -4,8 +4,9 @@ Usage: python -m scripts.quick [--since REV] [--seconds N] [--list] [--history N
 
 A change is what differs from REV: by default what is not committed, or else the last commit. A file of tests can be
 broken by it if it imports what changed, over any number of other modules. The fewer there are between them, the nearer
-it is. A module that no test imports, since it is loaded by its name or started as a program, can break the tests of its
-folder; and so can a file of data beside tests. What does not fit into the time is named, and left to `make check`.
+it is. A module can be loaded by its name, too, or started as a program: behind those that import it come all tests of
+its folder. A file of data beside tests can break the tests of its folder. What does not fit into the time is named,
+and left to `make check`.
 """
 
 import argparse
@@ -29,6 +30,8 @@ SECONDS: Final = 80.0
 """Of tests, as one process runs them: two at a time, and some seconds to start."""
 _START_SECONDS: Final = 0.2
 """To import another file of tests."""
+_BY_NAME: Final = 99
+"""As many imports count those that a test of the folder may need to load a module by its name."""
 ALWAYS: Final = ("tests/test_house.py",)
 """They read every file, and are quick."""
 ROOTS: Final = {"src/jikko/": "src/", "tests/": "", "scripts/": "", "benchmarks/": ""}
@@ -109,18 +112,19 @@ def choose(paths: Collection[str], imports: Imports, seconds: float, durations: 
         durations: What files of tests take (s); those that are missing are quick.
     """
     distances = imports.distances(paths)
-    readers = {begin for path in paths for begin in _readers(path, imports)}
+    readers = tuple({begin for path in paths for begin in _readers(path, imports)})
+    folders = tuple({begin for path in paths for begin in _near(path)})
     stems = {f"test_{Path(path).stem}.py" for path in paths}
     rooms = {_room(path) for path in paths}
-    files = {*ALWAYS, *distances, *(test for test in _tests() if test.startswith(tuple(readers)))}
+    files = {*ALWAYS, *distances, *(test for test in _tests() if test.startswith((*readers, *folders)))}
 
     def rank(test: str) -> tuple[bool, bool, bool, int, float]:
-        near = distances.get(test, 0)
+        is_reader = test not in distances and test.startswith(readers)
         return (
             test not in paths and test not in ALWAYS,
-            Path(test).name not in stems and test in distances,
+            Path(test).name not in stems and not is_reader,
             _room(test) not in rooms,
-            near,
+            distances.get(test, _BY_NAME),
             durations.get(test, 0.0),
         )
 
@@ -138,12 +142,17 @@ def choose(paths: Collection[str], imports: Imports, seconds: float, durations: 
 def _readers(path: str, imports: Imports) -> set[str]:
     """How the paths of tests begin that a file can break though none of them imports it."""
     found = {begin for start, tests in READERS.items() if path.startswith(start) for begin in tests}
-    if path.startswith("src/jikko/") and not imports.distances([path]):
-        near = nearest(path.removeprefix("src/jikko/").partition("/")[0].removesuffix(".py"))
-        found |= {begin for begin in near if not begin.startswith(ELSEWHERE)}
     if path.startswith("tests/") and not imports.distances([path]):
         found.add(f"{path.rpartition('/')[0]}/test_")
     return found
+
+
+def _near(path: str) -> list[str]:
+    """How the paths of the tests of a module's folder begin."""
+    if not path.startswith("src/jikko/"):
+        return []
+    near = nearest(path.removeprefix("src/jikko/").partition("/")[0].removesuffix(".py"))
+    return [begin for begin in near if not begin.startswith(ELSEWHERE)]
 
 
 def _room(path: str) -> str:

@@ -47,10 +47,16 @@ def test_what_has_its_name_and_its_room_comes_first_and_what_does_not_fit_is_nam
     assert near[0] == "tests/runs/test_recovery.py"
     assert near.index("tests/runs/test_forms.py") < near.index("tests/http/test_router.py")
     assert not everything.left
-    some = choose(["src/jikko/runs/recovery.py"], IMPORTS, 20.0, {"tests/runs/test_forms.py": 30.0})
+    some = choose(["src/jikko/runs/recovery.py"], IMPORTS, 100.0, {"tests/runs/test_forms.py": 130.0})
     assert some.left == ["tests/runs/test_forms.py"]
     assert "tests/http/test_router.py" in some.chosen
-    assert some.seconds <= 20.0
+    assert some.seconds <= 100.0
+
+
+def test_behind_those_that_import_a_change_come_those_of_its_folder_that_may_load_it_by_its_name() -> None:
+    chosen = choose(["src/jikko/runs/recovery.py"], IMPORTS, 100.0, {}).chosen
+    assert "tests/runs/test_closing.py" in chosen, "nothing says that it imports the change"
+    assert chosen.index("tests/runs/test_forms.py") < chosen.index("tests/runs/test_closing.py")
 
 
 def test_a_changed_test_is_chosen_however_long_it_takes() -> None:

@@ -30,6 +30,10 @@ PYTHON: dict[str, tuple[str, list[tuple[str, bool]]]] = {
     ),
     "the same twice": ("import numpy\nimport numpy.linalg\n" + MAIN, [("numpy", True)]),
     "one that is there from the start": ("import requests, httpx, json_repair\n" + MAIN, []),
+    "those that programs have no use for": (
+        "import tkinter, turtle, antigravity, json\n" + MAIN,
+        [("tkinter", True), ("turtle", True), ("antigravity", True)],
+    ),
     "a text that looks like one": ("x = '''\nimport numpy\n'''\n# import pandas\n" + MAIN, []),
     "one within a package that there is not": ("from . import a\n" + MAIN, []),
     "a name in Japanese": ("import 日本\n" + MAIN, [("日本", True)]),

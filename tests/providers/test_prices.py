@@ -77,3 +77,22 @@ def clock(at: datetime) -> type[datetime]:
             return at
 
     return At
+
+
+async def test_models_take_as_many_tokens_as_the_library_says() -> None:
+    asked = prices.Prices()
+    wrong: list[Any] = []
+    sizes = set[int | None]()
+    for provider, name in PROVIDERS.items():
+        listed = find_provider_by_id(get_snapshot().providers, provider)
+        assert listed is not None
+        config = ProviderConfig(id=provider, type="openai", api_key="k", base_url="https://example.org")
+        for model in listed.models[:12]:
+            found = await asked.context_size(config, name, model.id)
+            wanted = listed.find_model(model.id)
+            sizes.add(found)
+            if wanted is not None and found != wanted.context_window:
+                wrong.append((model.id, found, wanted.context_window))
+    assert not IS_LOCKED or wrong == []
+    assert None in sizes
+    assert max(size or 0 for size in sizes) >= 1_000_000

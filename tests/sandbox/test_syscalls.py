@@ -79,6 +79,20 @@ async def test_the_allow_list_is_the_documented_one() -> None:
     assert sorted(bpf.CHILD_ALLOWED) == sorted(documented.split())
 
 
+async def test_calls_with_a_path_find_no_file(sandbox: ForkServerSandbox) -> None:
+    """A library that looks for an optional file goes on, as it does where there is none."""
+    names = (
+        "open openat openat2 stat lstat newfstatat statx access faccessat faccessat2 readlink readlinkat getdents64 "
+        "chdir getcwd execve execveat"
+    )
+    known = {name: numbers()[name] for name in names.split() if name in numbers()}
+
+    seen = await outcome(sandbox, "python3", PROBE, {"numbers": list(known.values())})
+
+    assert len(known) > 9
+    assert seen.result == dict.fromkeys(map(str, known.values()), errno.ENOENT)
+
+
 @pytest.mark.parametrize("machine", MACHINES)
 def test_filters_can_be_assembled_for_every_machine(machine: str) -> None:
     for program in (bpf.child_filter(machine), bpf.server_filter(machine)):

@@ -104,6 +104,7 @@ async def test_as_many_programs_wait_as_the_limit_says_and_not_one_more() -> Non
 
         assert refused.error == "The sandbox is busy: its queue limit of 2 waiting runs of one app is reached"
         assert not any(run.done() for run in (holds, *wait))
+        assert made.measures.refused.values == {(): 1}, "what /metrics says of programs that were refused"
         for run in (holds, *wait):
             run.cancel()
         await asyncio.wait([holds, *wait])

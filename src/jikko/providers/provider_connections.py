@@ -152,12 +152,6 @@ class Limiter:
         self._timer = None
         self._admit()
 
-    def close(self) -> None:
-        """Forget the timer."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
 
 _FILE: Final = "the providers file (JIKKO_PROVIDERS)"
 """How failures name it: they become the errors of runs, whose clients are not to see paths of this machine."""
@@ -173,7 +167,6 @@ class _Reached(Struct, eq=False):
     """Made at the first call."""
 
     async def close(self) -> None:
-        self.limiter.close()
         if self.backend is not None:
             await self.backend.close()
 

@@ -85,8 +85,6 @@ class JobRunner:
                     call_as_x32()
                     text = "null"
         except ProgramFailed as failure:
-            if failure.kind == LIMIT_ERROR:
-                return self._out_of_memory
             return self._failure(str(failure), failure.kind)
         # Halves of surrogate pairs cannot be written as UTF-8, nor stored anywhere.
         encoded = text.encode("utf-8", "replace")
@@ -200,7 +198,8 @@ class Renderer:
             self.warm_up()
 
     def render(self, source: str, variables: dict[str, Any], block: bytes) -> tuple[str, bytes]:
-        """Render a template. Raises ``ProgramFailed``: the template is wrong, or an expression in it failed.
+        """Render a template. Raises ``ProgramFailed``: the template is wrong, or an expression in it failed;
+        ``MemoryError``: it broke its memory limit.
 
         ``block``: What an earlier call returned for the same source, to save the compilation; else ``b""``. Returns
         the text as JSON, and the compiled template; ``b""`` when one was passed in or it is too large.
@@ -215,7 +214,7 @@ class Renderer:
             template = jinja2.Template.from_code(self._environment, code, self._environment.make_globals(None))
             text = template.render(variables)
         except MemoryError:
-            raise ProgramFailed("memory", LIMIT_ERROR) from None
+            raise
         except jinja2.TemplateSyntaxError as error:
             name = f"{type(error).__module__}.{type(error).__name__}"
             raise ProgramFailed(f"{name}: {error.message} (line {error.lineno})") from None

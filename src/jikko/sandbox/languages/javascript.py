@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from jikko.diagnostics.translations import worded
 from jikko.sandbox.languages import refusals
-from jikko.sandbox.languages.failure import LIMIT_ERROR, RESULT_ERROR, ProgramFailed, shorten
+from jikko.sandbox.languages.failure import RESULT_ERROR, ProgramFailed, shorten
 
 SHIMS: Final = ("number", "text", "url", "clone", "buffer", "host")
 
@@ -55,7 +55,8 @@ class Engine:
         self._host("advice", json.dumps(advice))
 
     def run(self, code: str, arguments: dict[str, Any]) -> str:
-        """Run a program. Returns ``main``'s object as JSON text. Raises ``ProgramFailed``: it failed, or gave none."""
+        """Run a program. Returns ``main``'s object as JSON text. Raises ``ProgramFailed``: it failed, or gave none;
+        ``MemoryError``: it broke its memory limit."""
         # The context was copied with the state of its random numbers; without this all programs would draw the same.
         self._host("seed", json.dumps(list(os.urandom(16))))
         self._peak_before = _peak_bytes()
@@ -68,10 +69,8 @@ class Engine:
             raise ProgramFailed(_describe(str(error))) from None
         except _quickjs.JSException as error:
             if self._is_out_of_memory(str(error).split("\n")[0]):
-                raise ProgramFailed("memory", LIMIT_ERROR) from None
+                raise MemoryError from None
             raise ProgramFailed(_describe(str(error), code)) from None
-        except MemoryError:
-            raise ProgramFailed("memory", LIMIT_ERROR) from None
         except ValueError as error:
             raise ProgramFailed(f"SyntaxError: {error}") from None
         if not isinstance(text, str) or not text.startswith("{"):

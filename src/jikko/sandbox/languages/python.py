@@ -13,7 +13,7 @@ from _sitebuiltins import Quitter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from jikko.sandbox.languages.failure import LIMIT_ERROR, RESULT_ERROR, ProgramFailed, describe
+from jikko.sandbox.languages.failure import RESULT_ERROR, ProgramFailed, describe
 
 FILENAME: Final = "<code>"
 """The file name of the program's own lines in its tracebacks."""
@@ -45,7 +45,8 @@ def warm_up() -> None:
 
 def run(code: str, arguments: dict[str, Any], files: Sequence[str] = ()) -> str:
     """Run a program. ``files``: Which of its results are files. Returns ``main``'s object as JSON text, maybe with
-    ``NaN`` and ``Infinity``. Raises ``ProgramFailed``: it failed, or returned no JSON object.
+    ``NaN`` and ``Infinity``. Raises ``ProgramFailed``: it failed, or returned no JSON object; ``MemoryError``: it
+    broke its memory limit.
     """
     module = types.ModuleType("__main__")
     # Data classes and pickle look the module of a class up by its name.
@@ -69,13 +70,13 @@ def run(code: str, arguments: dict[str, Any], files: Sequence[str] = ()) -> str:
     except MemoryError as error:
         # Frees what the program holds, or there would be no memory left to tell of it.
         _forget(module, error)
-        raise ProgramFailed("memory", LIMIT_ERROR) from None
+        raise MemoryError from None
     except SystemError as error:
         # What is left when there was no memory for the exception itself.
         if "without" not in str(error):
             raise ProgramFailed(describe(error, FILENAME)) from None
         _forget(module, error)
-        raise ProgramFailed("memory", LIMIT_ERROR) from None
+        raise MemoryError from None
     except BaseException as error:
         raise ProgramFailed(describe(error, FILENAME)) from None
     if not text.startswith("{"):
