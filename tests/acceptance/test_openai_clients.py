@@ -17,7 +17,8 @@ from tests.acceptance.workflows import app, node, start
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 OF_PYPI: Final = ("openai==3.57.0", "langchain-openai==1.7.4", "litellm==1.110.2")
-OF_NPM: Final = ("openai@7.59.0", "ai@5.0.0", "dify-ai-provider@1.1.1")
+OF_NPM: Final = ("openai@7.59.0", "ai@5.0.0", "dify-ai-provider@1.1.1", "promptfoo@0.43.1")
+"""A later promptfoo needs three times the room and more (docs/openai.md)."""
 
 
 @pytest.fixture(scope="module")
@@ -100,13 +101,20 @@ def test_clients_of_pypi_work_unchanged(task: str, model: TokenServer, tmp_path:
     assert [message["content"] for message in model.prompts[1]][-2:] == [f"3: {model.answer}", "三"]
 
 
-def test_clients_of_npm_work_unchanged(task: str, model: TokenServer, tmp_path: Path) -> None:
-    tools = Node()
-    install: list[str | Path] = [*tools.npm, "install", "--no-audit", "--no-fund", "--legacy-peer-deps", *OF_NPM]
-    succeed(install, "installing clients from npm, which this test needs,", folder=tmp_path)
-    program = Path(shutil.copy(PROGRAMS / "openai_clients.mjs", tmp_path))  # modules are looked for beside it
+@pytest.fixture(scope="module")
+def of_npm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the packages of npm are installed in."""
+    folder = tmp_path_factory.mktemp("npm")
+    options = ["--no-audit", "--no-fund", "--legacy-peer-deps", "--omit=optional", "--ignore-scripts"]
+    install: list[str | Path] = [*Node().npm, "install", *options, *OF_NPM]
+    succeed(install, "installing clients from npm, which this test needs,", folder=folder)
+    return folder
 
-    told: dict[str, Any] = json.loads(succeed([*tools.node, program, task], "the program", folder=tmp_path))
+
+def test_clients_of_npm_work_unchanged(task: str, model: TokenServer, of_npm: Path) -> None:
+    program = Path(shutil.copy(PROGRAMS / "openai_clients.mjs", of_npm))  # modules are looked for beside it
+
+    told: dict[str, Any] = json.loads(succeed([*Node().node, program, task], "the program", folder=of_npm))
 
     assert told == {
         "first": f"1: {model.answer}",
@@ -115,3 +123,34 @@ def test_clients_of_npm_work_unchanged(task: str, model: TokenServer, tmp_path: 
         "refused": ["NotFoundError", "model_not_found"],
         "provided": f"1: {model.answer}",
     }
+
+
+def test_promptfoo_evaluates_prompts_at_an_app(task: str, model: TokenServer, of_npm: Path, tmp_path: Path) -> None:
+    given = json.loads(task)
+    provider = {
+        "id": f"openai:chat:{given['model']}",
+        "config": {"apiBaseUrl": f"{given['url']}/v1", "apiKey": given["key"]},
+    }
+    evaluation = {
+        "prompts": ["Say {{thing}} 🗻", "Tell of {{thing}} \ue000"],
+        "providers": [provider],
+        "tests": [{"vars": {"thing": "山"}, "assert": [{"type": "equals", "value": f"1: {model.answer}"}]}],
+    }
+    (tmp_path / "evaluation.json").write_text(json.dumps(evaluation), "utf-8")
+    command: list[str | Path] = [
+        *Node().node, of_npm / "node_modules" / "promptfoo" / "dist" / "src" / "main.js", "eval",
+        "--config", "evaluation.json", "--output", "result.json", "--no-cache", "--no-write", "--no-table",
+    ]  # fmt: skip
+    settings = {
+        "PROMPTFOO_CONFIG_DIR": str(tmp_path),
+        "PROMPTFOO_DISABLE_TELEMETRY": "1",
+        "PROMPTFOO_DISABLE_UPDATE": "1",
+    }
+    succeed(command, "promptfoo", folder=tmp_path, **settings)
+
+    found = json.loads((tmp_path / "result.json").read_text("utf-8"))["results"]
+    assert (found["stats"]["successes"], found["stats"]["failures"]) == (2, 0), found
+    assert found["stats"]["tokenUsage"]["total"] > 0
+    assert {each["response"]["output"] for each in found["results"]} == {f"1: {model.answer}"}
+    asked = {str(messages[-1]["content"]) for messages in model.prompts}
+    assert asked >= {"Say 山 🗻", "Tell of 山 \ue000"}
