@@ -34,7 +34,7 @@ from benchmarks.load import figure, settings
 from benchmarks.sizes import sized
 from benchmarks.soak_apps import prepared, settings_of
 from benchmarks.soak_checks import lost, lost_calls
-from benchmarks.soak_clients import REFUSED, Client, Findings, Given, look
+from benchmarks.soak_clients import Client, Findings, Given, look
 
 CLIENTS = 16
 LOAD = 0.7
@@ -61,11 +61,13 @@ class Life:
         """MiB at the end of each life."""
         self.descriptors: list[int] = []
         self.kills = 0
+        self.launched = 0.0
 
     async def launch(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
             *self._command, env=self._environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
         )
+        self.launched = time.monotonic()
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             if found := re.search(rb"serves (http://[\d.:]+)", line):
@@ -88,6 +90,7 @@ class Life:
         self.kills += 1
         if self._workers > 1:
             os.kill(await self._some_worker(), signal.SIGKILL)
+            self.launched = time.monotonic()
             return
         self.url = ""
         self._process.kill()
@@ -117,6 +120,8 @@ async def soak(options: argparse.Namespace) -> int:
         await asyncio.gather(*(client.work(time.monotonic() + trial) for client in clients))
         capacity = sum(findings.ways.values()) / trial
         findings.ways.clear()
+        tell_refusals("while the capacity was measured", findings)
+        findings.refused.clear()
         until = time.monotonic() + seconds
         every = CLIENTS / (LOAD * capacity)
         looking = asyncio.create_task(look(given, findings))
@@ -152,15 +157,27 @@ def report(
         print(line)
     for error, count in Counter(findings.errors).most_common(10):
         print(f"{count} times {error}")
+    tell_refusals("at the load", findings)
     if options.keep:
         keep(findings, life, len(wrong), options)
     grown = (
         life.memory[-1] > early(life.memory) * FLAT + 8,
         life.descriptors[-1] > early(life.descriptors) * FLAT + 32,
     )
-    refused = too_many_refused(findings.noted[REFUSED], sum(findings.ways.values()), LOAD * capacity)
+    refused = too_many_refused(refusals(findings), sum(findings.ways.values()), LOAD * capacity)
     nothing = not (findings.expected and findings.messages and findings.taken and findings.batches)
     return 1 if wrong or findings.errors or any(grown) or code or nothing or refused else 0
+
+
+def tell_refusals(when: str, findings: Findings) -> None:
+    """Print which requests were refused, by whom, and how long after the server was launched."""
+    for refusal, seconds in sorted(findings.refused.items(), key=lambda item: -len(item[1])):
+        print(f"Refused {when}, {len(seconds)} times, {min(seconds)} to {max(seconds)} s after a launch: {refusal}")
+
+
+def refusals(findings: Findings) -> int:
+    """How many requests were refused for the moment."""
+    return sum(map(len, findings.refused.values()))
 
 
 def too_many_refused(refused: int, served: int, wanted: float) -> bool:
@@ -191,7 +208,7 @@ def keep(findings: Findings, life: Life, wrong: int, options: argparse.Namespace
         ),
         "lost or other than told; of calls and due times, doubled too": str(wrong),
         "errors that are not the client's; requests refused for the moment (503, `Retry-After`)": (
-            f"{len(findings.errors)}; {findings.noted[REFUSED]}"
+            f"{len(findings.errors)}; {refusals(findings)}"
         ),
         "memory of all processes at the ends of lives: the most of the first half, and the last": (
             f"{early(life.memory):.0f}, {life.memory[-1]:.0f} MiB"

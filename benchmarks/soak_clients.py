@@ -23,7 +23,6 @@ GONE: Final = (
     httpx.TransportError,
 )  # fmt: skip
 """What a client sees of a server that was killed."""
-REFUSED: Final = "refused for the moment (503)"
 TURNS: Final = 8
 """Of a conversation; then another begins."""
 DOCUMENTS: Final = 4
@@ -31,12 +30,17 @@ DOCUMENTS: Final = 4
 
 
 class Refused(Exception):
-    """503 with ``Retry-After``: nothing of it is kept, and a client sends it again (docs/reliability.md)."""
+    """503 with ``Retry-After``: nothing of it is kept, and a client sends it again (docs/reliability.md).
+
+    Its text is the code and the message of the answer.
+    """
 
 
 class Address(Protocol):
     url: str
     """Empty: no server is there just now."""
+    launched: float
+    """When the server was launched last, by the monotonic clock."""
 
 
 @dataclasses.dataclass
@@ -55,6 +59,8 @@ class Findings:
     batches: dict[str, str] = dataclasses.field(default_factory=dict)
     """Of documents that were accepted, by their ids."""
     ways: Counter[str] = dataclasses.field(default_factory=Counter)
+    refused: dict[str, list[int]] = dataclasses.field(default_factory=dict)
+    """Refusals for the moment, by request, code and message: the seconds from the launch of the server to each."""
     noted: Counter[str] = dataclasses.field(default_factory=Counter)
     """What is no client's request."""
     errors: list[str] = dataclasses.field(default_factory=list)
@@ -121,8 +127,8 @@ class Client:
                     try:
                         await way()
                         self._findings.ways[way.__name__] += 1
-                    except Refused:
-                        self._findings.noted[REFUSED] += 1
+                    except Refused as refusal:
+                        self._note(way.__name__, refusal)
                         self._conversations.clear()
                     except GONE:
                         self._findings.ways["cut off by a kill"] += 1
@@ -132,6 +138,10 @@ class Client:
                 # What was missed while there was no server is not made up for.
                 due = max(due + every, time.monotonic() - every)
                 await asyncio.sleep(max(0.0 if self._given.at.url else 0.05, due - time.monotonic()))
+
+    def _note(self, way: str, refusal: Refused) -> None:
+        seconds = self._findings.refused.setdefault(f"{way}: {refusal}", [])
+        seconds.append(round(time.monotonic() - self._given.at.launched))
 
     def _ask(self, method: str, path: str, app: str, **options: Any) -> Any:
         return self._session.request(method, f"{self._url}{path}", headers=self._given.headers(app), **options)
@@ -252,7 +262,7 @@ class Client:
             await self._ask_as_openai()
         except openai.InternalServerError as error:
             if error.status_code == 503 and "retry-after" in error.response.headers:
-                raise Refused from error
+                raise Refused(f"{error.code}: {error.message}") from error
             raise
 
     async def _ask_as_openai(self) -> None:
@@ -297,7 +307,9 @@ class Client:
                     await _expect(answer, 200)
                     self._findings.taken.append(name)
                     return
-            except (*GONE, Refused):
+            except (*GONE, Refused) as error:
+                if isinstance(error, Refused):
+                    self._note("call", error)
                 if time.monotonic() > self._until:
                     return
                 await asyncio.sleep(0.1)
@@ -306,7 +318,8 @@ class Client:
 async def _expect(answer: aiohttp.ClientResponse, status: int) -> None:
     """Raise ``Refused`` or ``RuntimeError`` at any other status."""
     if answer.status == 503 and "Retry-After" in answer.headers:
-        raise Refused
+        body = await answer.json()
+        raise Refused(f"{body['code']}: {body['message']}")
     if answer.status != status:
         raise RuntimeError(f"{answer.status} {(await answer.text())[:200]}")
 

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from benchmarks.soak import too_many_refused
+from benchmarks.soak import tell_refusals, too_many_refused
+from benchmarks.soak_clients import Findings
 
 from tests.effort import PATIENCE
 
@@ -69,3 +70,14 @@ def test_a_benchmark_runs_to_its_end_and_prints_figures(name: str, tmp_path: Pat
     found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert all(isinstance(each["name"], str) for each in found)
     assert found or name in DRAWN, done.stdout
+
+
+def test_a_soak_says_what_was_refused_why_and_when(capsys: pytest.CaptureFixture[str]) -> None:
+    findings = Findings(refused={"chat: a: b": [4], "block: service_unavailable: 記録 is busy": [9, 8, 30]})
+
+    tell_refusals("at the load", findings)
+
+    assert capsys.readouterr().out.splitlines() == [
+        "Refused at the load, 3 times, 8 to 30 s after a launch: block: service_unavailable: 記録 is busy",
+        "Refused at the load, 1 times, 4 to 4 s after a launch: chat: a: b",
+    ]

@@ -3,7 +3,7 @@
 A node that fails raises ``nodes.contract.NodeFailure`` instead: that is an outcome of a run, not an error of a caller.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -89,6 +89,19 @@ class NotFound(JikkoError):
 
     code = "not_found"
     status = 404
+
+
+class NotAllowed(JikkoError):
+    """The address does not have the method of the request, but others."""
+
+    code = "method_not_allowed"
+    status = 405
+
+    def __init__(self, methods: Iterable[str]) -> None:
+        """``methods``: those that the answer names."""
+        super().__init__("The method is not allowed for the requested URL.")
+        named = ", ".join(methods)
+        self.headers = {"Allow": named} if named else {}
 
 
 class Conflict(JikkoError):

@@ -24,8 +24,8 @@ from tests.acceptance.processes import JIKKO, environment
 from tests.acceptance.workflows import ECHO, app, end, form, node, python, start
 
 FIXTURES: Final = Path(__file__).parent / "fixtures"
-COMMITS: Final = {"e75ef27": 5, "9555f4ab": 13}
-"""Before chats, and with them; with the versions of their databases."""
+COMMITS: Final = {"e75ef27": 5, "9555f4ab": 13, "e5b14e7b": 13}
+"""Before chats, with them, and version 0.1.1; with the versions of their databases."""
 LASTING: Final = 100 * 365 * 24
 """Hours for which the form of the folder can be answered: the file is kept, and must not run out."""
 APPS: Final = {

@@ -187,12 +187,12 @@ def test_run_detail_has_its_fields_in_the_order_of_dify() -> None:
 
 BROKEN: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "The body is empty."),
-    "a key without quotes": (b"{inputs: 1}", "The body is no JSON (line 1, column 2)."),
-    "an end too early": (b'{"inputs": {', "The body is no JSON (line 1, column 13)."),
-    "on another line": ('{\n "日本": "🌸",\n "b": x}'.encode(), "The body is no JSON (line 3, column 7)."),
-    "NaN": (b'{"a":\n NaN}', "The body is no JSON (line 2, column 2)."),
-    "more behind it": (b"{} {}", "The body is no JSON (line 1, column 4)."),
-    "no UTF-8": ('{"日": "'.encode() + b'\xff"}', "The body is no JSON (line 1, column 8)."),
+    "a key without quotes": (b"{inputs: 1}", "The body is not JSON (line 1, column 2)."),
+    "an end too early": (b'{"inputs": {', "The body is not JSON (line 1, column 13)."),
+    "on another line": ('{\n "日本": "🌸",\n "b": x}'.encode(), "The body is not JSON (line 3, column 7)."),
+    "NaN": (b'{"a":\n NaN}', "The body is not JSON (line 2, column 2)."),
+    "more behind it": (b"{} {}", "The body is not JSON (line 1, column 4)."),
+    "no UTF-8": ('{"日": "'.encode() + b'\xff"}', "The body is not JSON (line 1, column 8)."),
 }
 
 

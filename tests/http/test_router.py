@@ -112,3 +112,25 @@ async def test_what_is_no_http_is_ended(world: World) -> None:
         "lifespan.shutdown.complete",
         "websocket.close",
     ]
+
+
+@pytest.mark.parametrize("address", ["/v1/models/org/名前", "/v1/models/org%2Fname", "/v1/responses/", "/v1/chat/日本"])
+async def test_an_address_of_openai_that_there_is_not_is_refused_as_openai_does(
+    client: httpx.AsyncClient, address: str
+) -> None:
+    nothing = await client.get(address)
+    wrong = await client.delete("/v1/responses/resp_x")
+
+    assert (nothing.status_code, nothing.json()["error"]["code"]) == (404, "not_found")
+    assert "There is nothing at /v1/" in nothing.json()["error"]["message"]
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (405, "method_not_allowed")
+    assert wrong.headers["allow"] == "GET, HEAD, OPTIONS"
+
+
+@pytest.mark.parametrize("address", ["/ag-ui/org/名前", "/ag-ui/", "/ag-ui/a%2fb"])
+async def test_an_agent_that_there_is_not_is_an_error_that_programs_read(
+    client: httpx.AsyncClient, address: str
+) -> None:
+    answer = await client.post(address, json={})
+
+    assert (answer.status_code, answer.json()["code"], answer.json()["status"]) == (404, "not_found", 404)

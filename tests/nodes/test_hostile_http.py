@@ -34,7 +34,7 @@ async def test_long_json_that_is_broken_is_refused() -> None:
     failure = await failure_of(body={"type": "json", "data": [{"type": "text", "value": '["a" b" ' * 8000}]})
 
     assert failure.kind == "RequestBodyError"
-    assert str(failure) == "The body is no JSON, and too long to be repaired: it has more than 4096 characters."
+    assert str(failure) == "The body is not JSON, and too long to be repaired: it has more than 4096 characters."
 
 
 async def test_json_of_very_many_elements_is_refused() -> None:

@@ -9,16 +9,17 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jikko.assemble.assembly import Assembly
-from jikko.errors import JikkoError
+from jikko.errors import JikkoError, NotAllowed, NotFound
 from jikko.http.auth import authenticated
 from jikko.http.console.entry.headers import MANAGED, console_headers, is_console
 from jikko.http.cors import added_headers, is_preflight
 from jikko.http.front import Front, front_of
 from jikko.http.http_errors import (
+    REFUSALS,
     Error,
+    Refusals,
     error_response,
     no_page,
-    not_allowed,
     options,
     refusal,
     server_ended,
@@ -133,11 +134,18 @@ class _Application:
         path = _path(request.scope)
         methods = self._router.methods(path)
         if not methods:
-            return _begin_of(request) or self._misplaced(path) or no_page()
+            return _begin_of(request) or self._misplaced(path) or self._nothing(request)
         if request.scope["method"] == "OPTIONS":
             return options(methods)
         # As recorded: Dify names no methods at the addresses of MCP servers.
-        return not_allowed(() if path.startswith("/mcp/server/") else methods)
+        error = NotAllowed(() if path.startswith("/mcp/server/") else methods)
+        return (self._router.refusals(path) or REFUSALS).response(error)
+
+    def _nothing(self, request: Request) -> SendableResponse:
+        """There is nothing at the address, in the words of those beside it."""
+        path = request.scope["path"].removeprefix(request.root_path)
+        refused = self._router.refusals(path)
+        return no_page() if refused is None else refused.response(NotFound(f"There is nothing at {path[:200]}."))
 
     def _misplaced(self, path: str) -> SendableResponse | None:
         """Where the address is, for a client whose base URL lacks ``/v1`` or has it twice. ``path``: empty, of one that
@@ -207,7 +215,14 @@ class Router:
     """
 
     def __init__(self, entries: Iterable[Operation | Section]) -> None:
-        self._become(list(entries))
+        entries = list(entries)
+        self._refusals = [
+            (beginning, entry.refused)
+            for entry in entries
+            if isinstance(entry, Section) and entry.refused is not None
+            for beginning in entry.beginnings
+        ]
+        self._become(entries)
 
     def _become(self, entries: list[Operation | Section]) -> None:
         self._entries = entries
@@ -262,6 +277,10 @@ class Router:
             return None, _NOTHING
         operation, names = table.varied[match.lastindex]
         return operation, {name: match[group] for name, group in names}
+
+    def refusals(self, path: str) -> Refusals | None:
+        """How an address is refused that has no operation, or not this method; ``None``: as at Dify."""
+        return next((refused() for beginning, refused in self._refusals if path.startswith(beginning)), None)
 
     def methods(self, path: str) -> list[str]:
         """The methods that an address has, sorted, ``OPTIONS`` among them; empty if there is no such address."""

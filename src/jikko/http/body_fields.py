@@ -115,8 +115,9 @@ def problems(
 
 
 def _what(bare: str, kind: Any) -> str:
-    if bare.startswith("Invalid enum value") and (choices := _choices(kind)):
-        return f"must be one of {', '.join(choices)}"
+    if bare.startswith("Invalid enum value"):
+        choices = _choices(kind)
+        return f"must be one of {', '.join(choices)}" if choices else bare.replace("Invalid enum value", "cannot be")
     if missing := _MISSING.fullmatch(bare):
         return f"the field {missing[1]!r} is required"
     found = _EXPECTED.fullmatch(bare)

@@ -69,13 +69,6 @@ def too_large_page(error: PayloadTooLarge) -> Response:
     return Response(page.encode(), 413, media_type=_HTML)
 
 
-def not_allowed(methods: Iterable[str]) -> Response:
-    """The address does not have the method of the request, but others. ``methods``: those that the answer names."""
-    error = Error("method_not_allowed", "The method is not allowed for the requested URL.", 405)
-    named = ", ".join(methods)
-    return refusal(error, {"Allow": named} if named else None)
-
-
 def options(methods: Iterable[str]) -> Response:
     """Which methods an address has, for those who ask."""
     return Response(b"", 200, {"Allow": ", ".join(methods)}, media_type=_HTML)

@@ -142,6 +142,8 @@ class Section(Struct, frozen=True):
     """Imports them and does nothing else, in another thread; ``None``: ``operations`` is like that."""
     services: Callable[[Assembly], Iterable[object]] = _none
     """What they work with, of which some may not be made and imported yet: see ``later``."""
+    refused: Callable[[], Refusals] | None = None
+    """How an address is refused that begins so and has no operation; ``None``: with a page (Dify)."""
 
     async def prepare(self, api: Assembly) -> None:
         """Have all imported that the event loop would have to wait for."""

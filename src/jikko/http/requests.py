@@ -225,11 +225,11 @@ def _is_json(content_type: str | None) -> bool:
 
 
 def _what_is_wrong(body: bytes | bytearray, error: Exception) -> str:
-    """Why a body is no JSON, and where, for humans: lines and columns (characters) are counted from 1."""
+    """Why a body is not JSON, and where, for humans: lines and columns (characters) are counted from 1."""
     if not body:
         return "The body is empty."
     line, column = _place(body, error)
-    return f"The body is no JSON (line {line}, column {column})."
+    return f"The body is not JSON (line {line}, column {column})."
 
 
 def _place(body: bytes | bytearray, error: Exception) -> tuple[int, int]:

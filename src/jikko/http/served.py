@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from jikko.http.http_errors import REFUSALS, Refusals
 from jikko.http.operation import Operation, Section, operations_in
 from jikko.http.routes import file_routes, form_routes, health, info, record_routes, retries, run_events, run_routes
 from jikko.http.welcome import WELCOME_OPERATIONS
@@ -38,6 +39,12 @@ def _openai() -> Iterator[Operation]:
     return operations_in(chat_completions, response_routes)
 
 
+def _openai_refusals() -> Refusals:
+    from jikko.http.openai.chat_completions import REFUSALS
+
+    return REFUSALS
+
+
 def _ag_ui() -> Iterator[Operation]:
     from jikko.http.ag_ui import agent_routes
 
@@ -62,8 +69,8 @@ API: Final[tuple[Operation | Section, ...]] = (
     Section(("/v1/apps/", "/v1/audio-to-text", "/v1/text-to-audio", "/v1/completion-messages"), _around_chats),
     Section(("/v1/datasets", "/v1/workspaces/"), _knowledge, services=lambda api: (api.knowledge,)),
     Section(("/mcp/server/",), _mcp, services=lambda api: (api.served_apps,)),
-    Section(("/v1/models", "/v1/chat/", "/v1/responses"), _openai),
-    Section(("/ag-ui/",), _ag_ui),
+    Section(("/v1/models", "/v1/chat/", "/v1/responses"), _openai, refused=_openai_refusals),
+    Section(("/ag-ui/",), _ag_ui, refused=lambda: REFUSALS),
     Section(("/triggers/",), _webhooks, services=lambda api: (api.triggers, api.webhooks)),
 )
 """Those that are described."""

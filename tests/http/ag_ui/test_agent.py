@@ -293,7 +293,8 @@ async def test_the_thoughts_of_a_model_are_reasoning(world: World) -> None:
         ({"forwardedProps": [7]}, 400, "forwardedProps"),
         ({"forwardedProps": {"inputs": 7}}, 400, "inputs"),
         ({"forwardedProps": {"user": ["x"]}}, 400, "user"),
-        ({"resume": [{"interruptId": "x", "status": "maybe"}]}, 400, "resume"),
+        ({"resume": [{"interruptId": "x", "status": "maybe"}]}, 400, "resume[0].status: cannot be 'maybe'"),
+        ({"messages": [{"role": "user", "content": []}]}, 400, "messages: the last one is empty"),
         (
             {"resume": [{"interruptId": "x", "status": "cancelled"}, {"interruptId": "y" * 43, "status": "cancelled"}]},
             400,

@@ -65,3 +65,14 @@ async def test_its_description_is_a_page_too(scene: Scene) -> None:
     assert 'data-path="/api/v1/runs/{run_id}/stop"' in page.text
     assert 'data-base="../"' in page.text  # its paths begin one level above the page
     assert "Bearer jko_" in page.text
+
+
+@pytest.mark.parametrize(
+    "address", [f"{MANAGEMENT}/nothing/日本", f"{MANAGEMENT}/runs/a%2Fb", f"{API}/nothing", "/mcp/manage/x"]
+)
+async def test_an_address_that_there_is_not_is_an_error_that_programs_read(
+    operator: httpx.AsyncClient, address: str
+) -> None:
+    answer = await operator.get(address)
+
+    assert (answer.status_code, answer.json()["code"], answer.json()["status"]) == (404, "not_found", 404)

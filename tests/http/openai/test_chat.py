@@ -148,6 +148,7 @@ async def test_another_users_conversation_is_none(client: httpx.AsyncClient) -> 
         ({"messages": [{"role": "user", "content": [{"type": "video"}]}]}, "messages[0].content[0]"),
         ({"messages": [{"role": "user", "content": "a"}] * 2_001}, "messages"),
         ({"messages": "hello"}, "messages"),
+        ({"messages": [{"role": "user", "content": ""}]}, "messages"),
         ({"n": 2}, "n"),
         ({"logprobs": True}, "logprobs"),
         ({"tool_choice": "required"}, "tool_choice"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from jikko.assemble.assembly import Assembly
 from jikko.http.console.entry.headers import redirect_to
+from jikko.http.http_errors import REFUSALS, Refusals
 from jikko.http.operation import Operation, Route, Section
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse
@@ -37,7 +38,7 @@ def console_sections(console: "Console", page: "PageFiles | None" = None) -> Seq
         services: Callable[[Assembly], Iterable[object]] = lambda _: (console,),
     ) -> Section:
         beginnings = tuple(f"{api}/{part}" for api in ("/api/v1", "/console/api") for part in parts)
-        return Section(beginnings, lambda: gate().operations_in(*modules()), modules, services)
+        return Section(beginnings, lambda: gate().operations_in(*modules()), modules, services, _refused)
 
     def of_triggers(api: Assembly) -> Iterable[object]:
         return console, api.triggers, api.webhooks, api.deliveries, api.schedules.control
@@ -58,10 +59,14 @@ def console_sections(console: "Console", page: "PageFiles | None" = None) -> Seq
         of_visitors(_runs, "apps/", "conversations", "files", "forms", "runs"),
         of_visitors(_knowledge, "datasets"),
         of_visitors(_triggers, "deliveries", "triggers", services=of_triggers),
-        Section(("/mcp/manage",), of_agents, _managing, of_triggers),
+        Section(("/mcp/manage",), of_agents, _managing, of_triggers, _refused),
         # Behind all others: it has an operation for any address.
-        Section(("/console", "/api/"), of_all, _entry, lambda _: (console,)),
+        Section(("/console", "/api/"), of_all, _entry, lambda _: (console,), _refused),
     ]
+
+
+def _refused() -> Refusals:
+    return REFUSALS
 
 
 async def _beginning(request: Request) -> SendableResponse:

@@ -91,6 +91,8 @@ async def begin(
     api, app = request.api, asked.app
     options = start_options_of(request, operation, body)
     inputs: Mapping[str, Json] = asked.inputs or {}
+    if not question.query and app.mode not in WITH_FORMS:
+        raise InvalidParam("messages: the last one is empty, and asks nothing")
     if app.mode in WITH_FORMS or question.files:
         workflow = await api.workflows.get(app)
         if app.mode in WITH_FORMS:

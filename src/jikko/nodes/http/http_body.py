@@ -110,7 +110,7 @@ class BodyTemplate(Struct, frozen=True):
             raise NodeFailure(f"The body has {error}.", kind="RequestBodyError") from None
         except TooLong:
             raise NodeFailure(
-                f"The body is no JSON, and too long to be repaired: it has more than {MAX_REPAIRED} characters.",
+                f"The body is not JSON, and too long to be repaired: it has more than {MAX_REPAIRED} characters.",
                 kind="RequestBodyError",
             ) from None
         except (ValueError, RecursionError):
