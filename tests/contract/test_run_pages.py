@@ -199,6 +199,19 @@ async def test_any_filter_finds_what_it_says_page_after_page(
         assert those == [each for each in expected if each in asked], wanted
 
 
+async def test_a_filter_takes_more_versions_than_a_statement_has_places(stores: Stores) -> None:
+    """Of a model that very many versions call: SQLite has places for 32,766 values."""
+    everything = await fill(stores, 60)
+    many = RunFilter(
+        workflow_ids=(VERSIONS[1], *(f"0199a1b2-0000-7000-8000-{number:012x}" for number in range(33_000)))
+    )
+
+    page = await stores.pages.page(many, limit=100)
+
+    expected = [record.identity.run_id for record in everything if record.identity.workflow_id == VERSIONS[1]]
+    assert [record.identity.run_id for record in page.records] == expected != []
+
+
 @pytest.mark.parametrize(("runs", "capped"), [(5, False), (6, True)])
 @pytest.mark.parametrize(
     "wanted",

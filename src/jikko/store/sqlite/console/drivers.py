@@ -1,5 +1,6 @@
 """By which index a list of runs is gone through."""
 
+import json
 import math
 import re
 import sqlite3
@@ -26,7 +27,7 @@ from jikko.store.sqlite.runs.totals import HOUR
 _OF_ROWS: Final = ("app", "workflow", "end_user", "elapsed", "retry_of", "run_id", *COUNTS, *TEXTS)
 _WITH_STATUS: Final = ("runs_listed", "runs_of_user", "runs_going_on", "runs_ended_badly", "runs_unsuccessful")
 APPS: Final = "SELECT DISTINCT app FROM run_totals"
-_NAMES: Final = "SELECT key FROM names WHERE text IN ({})"
+_NAMES: Final = "SELECT key FROM names WHERE text IN (SELECT value FROM json_each(?))"
 _USERS: Final = "SELECT key FROM end_users WHERE app = ? AND session = ? AND end_user_id = coalesce(?, end_user_id)"
 _LONG_RUNS: Final = """
 SELECT key FROM runs INDEXED BY runs_that_took_long WHERE elapsed >= ? AND elapsed >= 1.0 LIMIT ?
@@ -38,7 +39,8 @@ SELECT runs.key FROM runs JOIN (
 ON runs.run_id = retries.retry_of
 """
 _VERSIONS: Final = """
-SELECT app, min(first), max(last) FROM version_hours WHERE workflow IN ({}) AND (?1 IS NULL OR app = ?1) GROUP BY app
+SELECT app, min(first), max(last) FROM version_hours
+WHERE workflow IN (SELECT value FROM json_each(?2)) AND (?1 IS NULL OR app = ?1) GROUP BY app
 """
 _OF_CONVERSATION: Final = """
 SELECT runs.key FROM messages JOIN conversations ON conversations.key = conversation JOIN runs USING (run_id)
@@ -97,7 +99,7 @@ def plan_of(connection: sqlite3.Connection, wanted: RunFilter, *, with_statuses:
     if app is not None and not by_app:
         rest &= SqlCondition("app = ?", (app,))
     if workflows is not None:
-        rest &= SqlCondition(f"workflow IN ({_listed(workflows)})")
+        rest &= SqlCondition("workflow IN (SELECT value FROM json_each(?))", (json.dumps(workflows),))
     if statuses:
         chosen = SqlCondition(f"status IN ({', '.join(map(str, statuses))})")
         if all(driver.index in _WITH_STATUS for driver in drivers):
@@ -145,7 +147,7 @@ def _drivers(
                 "runs_listed",
                 SqlCondition("app = ?", (key,)) & created(max(first * HOUR, after), min((last + 1) * HOUR, before)),
             )
-            for key, first, last in connection.execute(_VERSIONS.format(_listed(workflows)), (app,))
+            for key, first, last in connection.execute(_VERSIONS, (app, json.dumps(workflows)))
         ]
     if statuses and min(statuses) > 2:
         if app is None:
@@ -177,8 +179,7 @@ def _of_few(wanted: RunFilter) -> Iterator[tuple[str, tuple[float, ...]]]:
 
 
 def _keys(connection: sqlite3.Connection, texts: Collection[str]) -> list[int]:
-    marks = ", ".join("?" * len(texts))
-    return [key for (key,) in connection.execute(_NAMES.format(marks), [storable(text) for text in texts])]
+    return [key for (key,) in connection.execute(_NAMES, (json.dumps([storable(text) for text in texts]),))]
 
 
 def _listed(keys: list[int]) -> str:
