@@ -71,6 +71,7 @@ class Turn(Struct, frozen=True, omit_defaults=True, gc=False):
     streamed: bool = False
     """Whether its client asked for a stream."""
     mode: str = "advanced-chat"
+    is_trial: bool = False  # Whether its message and conversation stay as they are: it has values from outside.
 
 
 class RunStarted(Struct, tag_field="event", tag="run_started", kw_only=True, omit_defaults=True, gc=False):
@@ -89,6 +90,7 @@ class RunStarted(Struct, tag_field="event", tag="run_started", kw_only=True, omi
     trace: str = ""
     """The ``traceparent`` (W3C) of its request, or of the run that called it, a blank, its ``tracestate``; or empty."""
     entry: str = ""  # The trigger node at which it begins; empty: the first entry of the workflow.
+    mocks: dict[str, dict[str, Json]] = {}  # Outputs of nodes that do not run in this run, by their ids.
 
 
 class RunRecovered(Struct, tag_field="event", tag="run_recovered", kw_only=True, omit_defaults=True, gc=False):
@@ -341,9 +343,9 @@ class RunRetried(Struct, tag_field="event", tag="run_retried", kw_only=True, omi
 
     at: float
     run_id: str
-    """The other run."""
     from_nodes: list[str]
     """Nodes that run again, with all that is behind them."""
+    replaced: dict[str, list[str]] = {}  # Names of outputs given from outside, by node or ``sys``.
 
 
 class RunFinished(Struct, tag_field="event", tag="run_finished", kw_only=True, omit_defaults=True, gc=False):

@@ -184,6 +184,30 @@ def test_a_run_is_repeated_by_the_current_version_without_a_server(
     assert (newest["status"], newest["outputs"]) == ("succeeded", {"x": "修理"})
 
 
+def test_a_run_is_repeated_with_given_values_without_a_server_and_beside_one(
+    jikko: Command, server: Server, keys: list[str], echo: EchoServer, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    run_id = begun(server, keys[0])
+    echo.wait_for_calls(f"/hold/{request.node.name}")
+    jikko("runs", "stop", run_id)
+    outputs = tmp_path / "出力.json"
+    outputs.write_text('{"body": "模擬 🎉", "status_code": 200}', encoding="utf-8")
+
+    beside = jikko("runs", "retry", run_id, "--mock", f"wait=@{outputs}", "--wait", "--json")
+    assert beside.code == 0, beside
+    again = beside.lines[0]["workflow_run_id"]
+    wrong = jikko("runs", "retry", again, "--from", "said", "--mock", "wiat={}", "--values", "said={}", "--wait")
+    assert (wrong.code, "no node has the id or title 'wiat' (did you mean 'wait'?)" in wrong.err) == (3, True)
+    assert "'said' runs again: mock it" in wrong.err
+    assert server.stop() == 0
+
+    alone = jikko("runs", "retry", again, "--from", "end", "--values", 'said={"output": "別"}')
+    assert alone.code == 0, alone
+    [shown] = jikko.json("runs", "show", jikko.json("runs", "list")[0]["workflow_run_id"])
+    assert (shown["status"], shown["outputs"]) == ("succeeded", {"x": "別"})
+    assert jikko("runs", "retry", again, "--mock", "wait").code == 2
+
+
 def test_what_is_not_there_has_a_code_of_its_own_and_makes_no_folder(jikko: Command) -> None:
     for command in ("stop", "retry", "submit"):
         assert jikko("runs", command, "01a217f8").code == 7

@@ -181,6 +181,9 @@ def test_runs_are_listed_shown_compared_stopped_and_repeated(elsewhere: Elsewher
     [again] = elsewhere.json("runs", "retry", two, "--from", "end", "--current")
     assert elsewhere.json("runs", "list", "--limit", "1")[0]["id"] == again["run_id"]
     assert elsewhere("runs", "show", "ffff").code == 7
+    [given] = elsewhere.json("runs", "retry", two, "--from", "end", "--values", 'start={"q": "別"}')
+    assert elsewhere("runs", "follow", given["run_id"]).code == 0
+    assert elsewhere.json("runs", "show", given["run_id"])[0]["lineage"]["replaced"] == {"start": ["q"]}
 
     client = Client(elsewhere.server.url, waits["api_key"])
     paused = client.run(q="x")["workflow_run_id"]

@@ -290,3 +290,23 @@ async def test_a_chat_of_another_user_cannot_be_read_or_rated(world: World) -> N
         assert (await chat.messages())[0]["feedback"] == {"rating": "like"}
         listed = (await chat.client.get("/v1/app/feedbacks")).json()["data"]
         assert [(one["message_id"], one["rating"], one["content"]) for one in listed] == [(message["id"], "like", "良")]
+
+
+async def test_a_turn_that_is_repeated_with_given_values_leaves_its_message_and_conversation_alone(
+    world: World,
+) -> None:
+    app = await remembering(world)
+    async with chat_with(world, app) as chat:
+        events = await chat.stream("a")
+        messages, variables = await chat.messages(), await chat.variables()
+        body = {"user": "anna", "mocks": {"work": {"value": "given"}}, "values": {"sys": {"query": "別の"}}}
+
+        retry = await chat.client.post(f"/v1/workflows/run/{events[0]['workflow_run_id']}/retry", json=body)
+
+        assert retry.status_code == 200, retry.text
+        record = await world.ended(retry.json()["workflow_run_id"])
+        assert record.status == "succeeded"
+        assert retry.json()["data"]["outputs"]["answer"] == "始 given a - 別の"  # the note was taken over
+        assert world.script.ran["work"] == 1
+        assert (await chat.messages(), await chat.variables()) == (messages, variables)
+        assert (await chat.ask("b")).json()["answer"] == "始 仕事 b - a\n- b"

@@ -88,3 +88,13 @@ async def test_a_retry_may_be_of_the_current_version(client: httpx.AsyncClient, 
     assert dict(world.script.ran) == {"a": 1, "b": 2, "x": 1}
     wrong = await client.post(f"{RUN}/{failed}/retry", json={"user": "anna", "current_version": "yes"})
     assert (wrong.status_code, wrong.json()["code"]) == (400, "invalid_param")
+
+
+async def test_nodes_can_be_mocked_which_the_lineage_says(client: httpx.AsyncClient, failed: str, world: World) -> None:
+    world.script.ran.clear()
+    body = {"user": "anna", "mocks": {"b": {"value": "良い"}}}
+    answer = (await client.post(f"{RUN}/{failed}/retry", json=body)).json()
+    lineage = (await client.get(f"{RUN}/{answer['workflow_run_id']}/lineage")).json()
+
+    assert (answer["data"]["outputs"], dict(world.script.ran)) == ({"out": "c"}, {"c": 1})
+    assert (lineage["mocked"], lineage["replaced"]) == (["b"], {})

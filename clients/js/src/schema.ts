@@ -1822,6 +1822,10 @@ export interface components {
             retry_of: string | null;
             from_node_ids: string[];
             taken_over: string[];
+            replaced: {
+                [key: string]: string[];
+            };
+            mocked: string[];
             retries: components["schemas"]["Relative"][];
         };
         Relative: {
@@ -2361,6 +2365,12 @@ export interface components {
             user: string | number;
             from_node_id?: string | null;
             current_version?: boolean;
+            values?: {
+                [key: string]: Record<string, unknown>;
+            };
+            mocks?: {
+                [key: string]: Record<string, unknown>;
+            };
             response_mode?: ("async" | "blocking" | "streaming") | null;
             callback_url?: string | null;
         };
@@ -2676,6 +2686,9 @@ export interface components {
             at: number;
             run_id: string;
             from_nodes: string[];
+            replaced?: {
+                [key: string]: string[];
+            };
         };
         RunStartedEvent: {
             id: number;
@@ -2687,6 +2700,9 @@ export interface components {
             depth?: number;
             trace?: string;
             entry?: string;
+            mocks?: {
+                [key: string]: Record<string, unknown>;
+            };
         };
         Turn: {
             conversation_id: string;
@@ -2695,6 +2711,7 @@ export interface components {
             cites?: boolean;
             streamed?: boolean;
             mode?: string;
+            is_trial?: boolean;
         };
         StepRecordedEvent: {
             id: number;

@@ -1572,10 +1572,20 @@ export interface components {
             taken_over: components["schemas"]["RetryNode"][];
             from_nodes: components["schemas"]["RetryNode"][];
             why_not: string | null;
+            reads?: {
+                [key: string]: Record<string, never>;
+            };
+            mockable?: components["schemas"]["RetryMock"][];
         };
         RetryNode: {
             id: string;
             title: string;
+        };
+        RetryMock: {
+            id: string;
+            title: string;
+            outputs: Record<string, never> | null;
+            handles: string[];
         };
         RunAccepted: {
             run_id: string;
@@ -1667,6 +1677,10 @@ export interface components {
             retry_of: string | null;
             from_node_ids: string[];
             retries: string[];
+            replaced: {
+                [key: string]: string[];
+            };
+            mocked: string[];
         };
         RunCallback: {
             url: string;
@@ -1931,6 +1945,12 @@ export interface components {
             from_node_id: string | null;
             version: number | null;
             current: number | null;
+            values: {
+                [key: string]: Record<string, never>;
+            };
+            mocks: {
+                [key: string]: Record<string, never>;
+            };
         };
         RunStart: {
             inputs: Record<string, never>;
@@ -2208,6 +2228,9 @@ export interface components {
             at: number;
             run_id: string;
             from_nodes: string[];
+            replaced: {
+                [key: string]: string[];
+            };
         };
         RunStartedEvent: {
             id: number;
@@ -2219,6 +2242,9 @@ export interface components {
             depth: number;
             trace: string;
             entry: string;
+            mocks: {
+                [key: string]: Record<string, never>;
+            };
         };
         Turn: {
             conversation_id: string;
@@ -2227,6 +2253,7 @@ export interface components {
             cites: boolean;
             streamed: boolean;
             mode: string;
+            is_trial: boolean;
         };
         StepRecordedEvent: {
             id: number;
@@ -4554,6 +4581,7 @@ export interface operations {
         parameters: {
             query?: {
                 from_node_id?: string;
+                values?: string;
             };
             header?: never;
             path: {
@@ -4569,6 +4597,14 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RetryChoices"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             401: {

@@ -4,7 +4,7 @@ A node may be pointed at from many places that its type does not read: editors l
 only warns, and does not look into what is switched off.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -54,6 +54,28 @@ def check_references(
                 reported.add(pointed)
                 hint = hints[owner].hint(name) if owner in names else node_hints.hint(owner)
                 Fields(_written(node.where, path), {}, problems).problem("", what, hint, fatal=False)
+
+
+def variables_read(node: NodeEntry, owners: Collection[str]) -> list[Selector]:
+    """The variables of some owners that the configuration of a node names: owner and name, each once.
+    ``owners``: ids of nodes, and ``sys``."""
+    found: dict[Selector, None] = {}
+    pending: list[Any] = [node.data]
+    while pending:
+        value = pending.pop()
+        named: Sequence[Selector] = ()
+        if isinstance(value, str):
+            named = Template.parse(value).selectors if "{{#" in value else ()
+        elif isinstance(value, list):
+            selector = as_selector(value)
+            if selector is not None and len(selector) > 1 and selector[0] in owners:
+                named = [selector]
+            else:
+                pending += reversed(value)
+        elif isinstance(value, Mapping) and value.get("enabled") is not False:
+            pending += reversed([item for key, item in value.items() if not _is_left_over(node, value, key)])
+        found |= dict.fromkeys(selector[:2] for selector in named if selector[0] in owners and len(selector) > 1)
+    return list(found)
 
 
 _Path = tuple["_Path", str | int] | tuple[()]

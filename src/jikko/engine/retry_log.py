@@ -4,7 +4,7 @@ What the other run's finished nodes did is written again, as if it had happened 
 from which the engine goes on as it does after a crash. Does no I/O, reads no clock and starts no task.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -24,6 +24,7 @@ from jikko.events import (
 )
 from jikko.graph.compiled import CompiledGraph
 from jikko.ids import new_id
+from jikko.values import Json
 
 
 class CannotRepeat(Exception):
@@ -40,7 +41,7 @@ def nodes_to_repeat(graph: CompiledGraph, log: Iterable[Event], from_node: str |
         elif isinstance(event, NodeFinished) and not event.rounds:
             started[event.node_id] = event.status
     if from_node is not None:
-        top = _top_of(graph, from_node)
+        top = top_of(graph, from_node)
         if top not in started:
             raise CannotRepeat(f"Node {from_node!r} did not run in this run, so that it cannot be repeated from there.")
         return [top]
@@ -56,7 +57,7 @@ def nodes_taken_over(graph: CompiledGraph, log: Sequence[Event], from_nodes: Ite
     )
 
 
-def _top_of(graph: CompiledGraph, node_id: str) -> str:
+def top_of(graph: CompiledGraph, node_id: str) -> str:
     """The node itself, or the outermost container that it stands in."""
     if node_id in graph.top or node_id not in graph.nodes:
         return node_id
@@ -71,8 +72,19 @@ def _top_of(graph: CompiledGraph, node_id: str) -> str:
     return node_id
 
 
+def nodes_again(graph: CompiledGraph, from_nodes: Iterable[str]) -> set[str]:
+    """The nodes at the top level that run again, if the run comes to them."""
+    behind = _behind(graph, [graph.top[node_id] for node_id in from_nodes if node_id in graph.top])
+    return {node_id for node_id, position in graph.top.items() if position in behind}
+
+
 def begin_retry_log(
-    graph: CompiledGraph, log: Sequence[Event], started: RunStarted, of_run: str, from_nodes: Sequence[str]
+    graph: CompiledGraph,
+    log: Sequence[Event],
+    started: RunStarted,
+    of_run: str,
+    from_nodes: Sequence[str],
+    values: Mapping[str, Mapping[str, Json]] | None = None,
 ) -> list[Event]:
     """The first events of a run that takes over what another one did.
 
@@ -83,7 +95,9 @@ def begin_retry_log(
         log: Of the other run, from its first event on.
         started: Of the new run.
         of_run: The other run.
+        values: Outputs in the place of those taken over, by node; of ``sys`` only their names count.
     """
+    values = values or {}
     kept = _kept(graph, log, from_nodes)
     copy = _Copy(started.at)
     state = RunState(graph)
@@ -101,10 +115,13 @@ def begin_retry_log(
         if isinstance(event, NodeEvent):
             execution_id = event.rounds[0].execution_id if event.rounds else event.execution_id
             if execution_id in kept and (made := copy.of(event)) is not None:
+                if isinstance(made, NodeFinished) and not made.rounds and made.node_id in values:
+                    made = msgspec.structs.replace(made, outputs={**made.outputs, **values[made.node_id]})
                 emit(made)
         elif isinstance(event, ReasoningChunk) and event.node_id in names:
             emit(msgspec.structs.replace(event, at=started.at))
-    emit(RunRetried(at=started.at, run_id=of_run, from_nodes=list(from_nodes)))
+    replaced = {node_id: list(given) for node_id, given in values.items()}
+    emit(RunRetried(at=started.at, run_id=of_run, from_nodes=list(from_nodes), replaced=replaced))
     return events
 
 

@@ -39,6 +39,7 @@ from jikko.events import (
     Usage,
 )
 from jikko.graph.compiled import CompiledGraph
+from jikko.graph.mocks import with_mocks
 from jikko.nodes.flow.usage import total
 from jikko.record import RunForms
 
@@ -195,10 +196,13 @@ class RunState:
     def _run_started(self, event: RunStarted) -> Texts:
         self.started_at = self.running_since = event.at
         self.depth = event.depth
-        if event.entry and event.entry != self.graph.root_id:
-            self.graph = self.graph.begun_at(event.entry)
-            self.top.begin(self.graph.body)
-            self.release.enter(self.graph, self.top.schedule.skipped)
+        graph = with_mocks(self.graph, event.mocks) if event.mocks else self.graph
+        if event.entry and event.entry != graph.root_id:
+            graph = graph.begun_at(event.entry)
+        if graph is not self.graph:
+            self.graph = graph
+            self.top.begin(graph.body)
+            self.release.enter(graph, self.top.schedule.skipped)
         scope = self.top.scope
         scope.write("sys", {name: value for name, value in event.system.items() if value is not None})
         scope.write("env", self.graph.environment)

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from jikko.apps.versions import Workflow, Workflows, require_trigger
 from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.dsl.document import changed_nodes
 from jikko.dsl.start_variables import StartVariable
-from jikko.engine.retry_log import CannotRepeat, begin_retry_log, nodes_taken_over, nodes_to_repeat
+from jikko.engine.retry_log import CannotRepeat, begin_retry_log, nodes_taken_over, nodes_to_repeat, top_of
 from jikko.errors import Conflict, InvalidParam, LogDamaged, NotFound
 from jikko.events import Event, NodeStarted, RunRetried, RunStarted
 from jikko.ids import new_id
@@ -24,6 +25,7 @@ from jikko.ports.stores.app_store import App
 from jikko.ports.stores.projections import StartOptions, TurnRepeated
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RetryRecord, RunIdentity, RunRecord, beginning
+from jikko.runs.retry_values import MockableNode, Outputs, RepeatedRun, RetryValues, mocks_by_id
 from jikko.runs.run_log import RunLog
 from jikko.values import Json
 
@@ -42,6 +44,10 @@ class RetryLineage(Struct, frozen=True, kw_only=True):
     """The nodes from which it repeats the other run."""
     taken_over: list[str]
     """Its node executions that are the other run's."""
+    replaced: dict[str, list[str]] = {}
+    """Names of outputs that were given in the place of those taken over, by node."""
+    mocked: list[str] = []
+    """Nodes whose outputs were given, so that they did not run."""
     retries: list[RetryRecord]
     """Runs that repeat it, oldest first."""
 
@@ -55,6 +61,9 @@ class RetryPlan(Struct, frozen=True, kw_only=True):
     """The nodes at the top level whose executions it would take over, in the order in which they ended."""
     from_nodes: list[str]
     """The nodes that would run again, with everything behind them."""
+    read: dict[str, dict[str, Json]]
+    """What these read, by owner and name: ``RetryValues.values`` may replace it."""
+    mockable: list[MockableNode]
 
 
 class _Beginning(Struct, frozen=True, kw_only=True):
@@ -63,6 +72,7 @@ class _Beginning(Struct, frozen=True, kw_only=True):
     began: RunStarted
     from_nodes: list[str]
     inputs: dict[str, Json]
+    given: RetryValues
 
 
 class Retries:
@@ -85,6 +95,7 @@ class Retries:
         *,
         from_node: str | None = None,
         current: bool = False,
+        given: RetryValues | None = None,
     ) -> RunLog:
         """Start a run that repeats another one: the same version, inputs and user. Durable when this returns.
 
@@ -93,16 +104,18 @@ class Retries:
                 behind them (``dsl.document``); if the start node is one, inputs are converted as it wants them.
             from_node: The node that runs again, with everything behind it; one inside a container stands for the
                 outermost container. By default the nodes that failed; all, if the log of the run cannot be read.
+            given: Values from outside. Mocked nodes that ran run again too, with everything behind them. A message
+                keeps its answer then, and its conversation what it has.
 
         Raises:
             NotFound: The app has no such run, or its version is gone.
             Conflict: The run has not ended.
             InvalidParam: The node did not run, or nothing failed and no node is named; or the inputs do not fit the
-                current version.
+                current version, or the values the run.
             KeyTaken, TooManyRequests: See ``Runs.accept``.
         """
         record = await self._runs.records.record(app.id, run_id)
-        beginning = await self._beginning(app, record, from_node, current=current)
+        beginning = await self._beginning(app, record, from_node, given or RetryValues(), current=current)
         other, workflow, began = record.identity, beginning.workflow, beginning.began
         identity = RunIdentity(
             run_id=new_id(),
@@ -115,7 +128,10 @@ class Retries:
             retry_of=other.run_id,
         )
         now = self._clock()
-        system = {**began.system, "workflow_run_id": identity.run_id}
+        values, turn = beginning.given.values, began.turn
+        if turn is not None and beginning.given:
+            turn = replace(turn, is_trial=True)
+        system = {**began.system, **values.get("sys", {}), "workflow_run_id": identity.run_id}
         if "timestamp" in system:
             system["timestamp"] = int(now)
         if "workflow_id" in system:
@@ -125,12 +141,13 @@ class Retries:
             at=now,
             inputs=beginning.inputs,
             system=system,
-            turn=began.turn,
+            turn=turn,
             depth=began.depth,
             trace=trace,
             entry=began.entry,
+            mocks=beginning.given.mocks,
         )
-        events = begin_retry_log(workflow.graph, beginning.log, started, other.run_id, beginning.from_nodes)
+        events = begin_retry_log(workflow.graph, beginning.log, started, other.run_id, beginning.from_nodes, values)
         # What the first run had long ago is in use again, as the inputs of any start are.
         for count, file_id in enumerate(await asyncio.to_thread(possible_file_ids, events), 1):
             if count % _FILES_PER_TURN == 0:
@@ -138,18 +155,19 @@ class Retries:
                 await asyncio.sleep(0)
             await self._files.use(file_id, app_id=other.app_id, end_user_id=other.end_user_id)
         # The message that the run answered is answered by this one now, which sees what that one saw.
-        opening = () if began.turn is None else (TurnRepeated(message_id=began.turn.message_id),)
+        opening = () if turn is None or turn.is_trial else (TurnRepeated(message_id=turn.message_id),)
         return await self._runs.accept(identity, workflow, events, options, opening)
 
     async def plan(
         self, app: App, record: RunRecord, *, from_node: str | None = None, current: bool = False
     ) -> RetryPlan:
         """What ``retry`` would do. Args and errors are its own, but for those of ``Runs.accept``."""
-        beginning = await self._beginning(app, record, from_node, current=current)
-        taken_over = await run_in_thread(_taken_over, beginning, queue="records")
-        return RetryPlan(workflow=beginning.workflow, taken_over=taken_over, from_nodes=beginning.from_nodes)
+        beginning = await self._beginning(app, record, from_node, RetryValues(), current=current)
+        return await run_in_thread(_planned, beginning, queue="records")
 
-    async def _beginning(self, app: App, record: RunRecord, from_node: str | None, *, current: bool) -> _Beginning:
+    async def _beginning(
+        self, app: App, record: RunRecord, from_node: str | None, given: RetryValues, *, current: bool
+    ) -> _Beginning:
         if record.is_open:
             raise Conflict("The run has not ended; stop it, or wait for its end, before it is retried.")
         workflow = before = await self._workflows.get(app, record.identity.workflow_id)
@@ -161,15 +179,20 @@ class Retries:
         began = log[0]
         assert isinstance(began, RunStarted)
         # Logs and files have many megabytes.
-        from_nodes, changed = await run_in_thread(_to_repeat, (before, workflow, log, from_node), queue="records")
-        inputs = began.inputs
+        asked = before, workflow, log, from_node, given.mocks
+        from_nodes, changed = await run_in_thread(_to_repeat, asked, queue="records")
+        root = began.entry or workflow.graph.root_id
         if began.entry:
             require_trigger(workflow, began.entry)
-        elif workflow.graph.root_id in changed:
-            inputs = await _carried(workflow, inputs)
+        if given:
+            repeated = RepeatedRun(workflow, log, began, from_nodes)
+            given = await run_in_thread(repeated.checked, given, queue="records")
+        inputs = {**began.inputs, **given.values.get(root, {})}
+        if not began.entry and (root in changed or root in given.values):
+            inputs = await _carried(workflow, inputs, "current version" if root in changed else "version")
         if record.status == "succeeded" and not from_nodes and not is_damaged:
             raise InvalidParam("from_node_id: no node of the run failed; say from which one it is to be repeated.")
-        return _Beginning(workflow=workflow, log=log, began=began, from_nodes=from_nodes, inputs=inputs)
+        return _Beginning(workflow=workflow, log=log, began=began, from_nodes=from_nodes, inputs=inputs, given=given)
 
     async def _log(self, record: RunRecord, from_node: str | None) -> tuple[list[Event], bool]:
         """The log of a run, and whether it is damaged: then there is only its beginning, if need be from the record."""
@@ -196,33 +219,54 @@ class Retries:
             log = await self._store.events(run_id)
         except LogDamaged as damage:
             log = damage.readable
+        mocked: list[str] = []
         for event in log:
+            if isinstance(event, RunStarted):
+                mocked = list(event.mocks)
             if isinstance(event, RunRetried):
                 return RetryLineage(
-                    retry_of=event.run_id, from_nodes=event.from_nodes, taken_over=taken_over, retries=retries
+                    retry_of=event.run_id,
+                    from_nodes=event.from_nodes,
+                    taken_over=taken_over,
+                    replaced=event.replaced,
+                    mocked=mocked,
+                    retries=retries,
                 )
             if isinstance(event, NodeStarted):
                 taken_over.append(event.execution_id)
         return RetryLineage(retry_of=record.identity.retry_of, from_nodes=[], taken_over=[], retries=retries)
 
 
-def _to_repeat(asked: tuple[Workflow, Workflow, list[Event], str | None]) -> tuple[list[str], list[str]]:
+def _to_repeat(asked: tuple[Workflow, Workflow, list[Event], str | None, Outputs]) -> tuple[list[str], list[str]]:
     """The nodes that run again, and those of them that the version changes."""
-    before, workflow, log, from_node = asked
+    before, workflow, log, from_node, mocks = asked
     try:
         from_nodes = nodes_to_repeat(workflow.graph, log, from_node)
     except CannotRepeat as error:
         raise InvalidParam(f"from_node_id: {error}") from None
     changed = changed_nodes(before.document, workflow.document) if workflow is not before else []
-    return from_nodes + [node_id for node_id in changed if node_id not in from_nodes], changed
+    from_nodes += [node_id for node_id in changed if node_id not in from_nodes]
+    mocked = {top_of(workflow.graph, node_id) for node_id in mocks_by_id(workflow.graph, mocks)}
+    mocked.discard(workflow.graph.root_id)
+    from_nodes += [node_id for node_id in nodes_taken_over(workflow.graph, log, from_nodes) if node_id in mocked]
+    return from_nodes, changed
 
 
-def _taken_over(beginning: _Beginning) -> list[str]:
-    return nodes_taken_over(beginning.workflow.graph, beginning.log, beginning.from_nodes)
+def _planned(beginning: _Beginning) -> RetryPlan:
+    workflow, from_nodes = beginning.workflow, beginning.from_nodes
+    repeated = RepeatedRun(workflow, beginning.log, beginning.began, from_nodes)
+    return RetryPlan(
+        workflow=workflow,
+        taken_over=nodes_taken_over(workflow.graph, beginning.log, from_nodes),
+        from_nodes=from_nodes,
+        read=repeated.read(),
+        mockable=repeated.mockable(),
+    )
 
 
-async def _carried(workflow: Workflow, inputs: Mapping[str, Json]) -> dict[str, Json]:
-    """The inputs of a run of another version, as this one wants them. Files are what they were.
+async def _carried(workflow: Workflow, inputs: Mapping[str, Json], what: str) -> dict[str, Json]:
+    """The inputs of a run of another version, or given ones, as this one wants them. Files are what they were.
+    ``what``: the version, for the message.
 
     Raises:
         InvalidParam: One is missing, or does not fit.
@@ -234,4 +278,4 @@ async def _carried(workflow: Workflow, inputs: Mapping[str, Json]) -> dict[str, 
     try:
         return await prepare(workflow.inputs, inputs, as_it_was, as_it_was)
     except InvalidParam as error:
-        raise InvalidParam(f"The inputs of the run do not fit the current version: {error}. Start a new run.") from None
+        raise InvalidParam(f"The inputs of the run do not fit the {what}: {error}. Start a new run.") from None

@@ -319,7 +319,7 @@ class TurnWrites:
     def written(self, log: Sequence[Event], at: int, events: Sequence[Event], *, is_retry: bool) -> list[Projection]:
         """What is written with the events at a position of the log."""
         first = log[0]
-        if not isinstance(first, RunStarted) or first.turn is None:
+        if not isinstance(first, RunStarted) or first.turn is None or first.turn.is_trial:
             return []
         # Events that were folded may have been dropped since.
         if self.fold is None or self.fold.count != at:

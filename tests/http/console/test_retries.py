@@ -153,3 +153,54 @@ async def test_a_run_without_a_failure_says_so_until_something_changed(
     assert "no node of the run failed" in choice["why_not"]
     assert newer["why_not"] is None
     assert "no node of the run failed" in own["why_not"]
+
+
+async def test_the_values_that_may_be_given_are_told_when_asked_for(scene: Scene, operator: httpx.AsyncClient) -> None:
+    run_id = await failed(operator, await scene.publish(BROKEN))
+    (plain,) = await choices(operator, run_id, from_node_id="look")
+    (choice,) = await choices(operator, run_id, from_node_id="look", values="1")
+
+    assert not {"reads", "mockable"} & plain.keys()
+    assert choice["reads"] == {"start": {"q": "x"}}
+    assert choice["mockable"] == [
+        {"id": "look", "title": "Look up 📖", "outputs": {"output": "x"}, "handles": []},
+        {"id": "fails", "title": "fails", "outputs": None, "handles": []},
+    ]
+
+
+async def test_a_run_with_given_values_says_which_and_so_does_the_audit(
+    scene: Scene, operator: httpx.AsyncClient
+) -> None:
+    run_id = await failed(operator, await scene.publish(BROKEN))
+    body = {
+        "from_node_id": "look",
+        "values": {"start": {"q": "別 🎉"}},
+        "mocks": {"fails": {"body": "ok", "status_code": 200}},
+    }
+    again = decoded(await operator.post(f"{API}/runs/{run_id}/retry", json=body), 202)["run_id"]
+    found = await ended_or_paused(operator, again)
+    audit = decoded(await operator.get(f"{API}/audit", params={"action": "retry_run"}))["data"]
+
+    assert (found["status"], found["outputs"]) == ("succeeded", {"q": "別 🎉"})
+    assert found["lineage"]["replaced"] == {"start": ["q"]}
+    assert found["lineage"]["mocked"] == ["fails"]
+    assert [entry["after"] for entry in audit] == [{"given": {"start": ["q"]}, "mocked": ["fails"]}]
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"mocks": {"nowhere": {}}}, "mocks: no node has the id or title 'nowhere'"),
+        ({"mocks": {"fails": "x"}}, "mocks"),
+        ({"values": {"look": {"output": 5}}, "mocks": {"start": {}}}, "values: 'look' runs again: mock it"),
+        ({"values": [1]}, "values: must be an object of objects"),
+    ],
+)
+async def test_values_that_do_not_fit_are_refused(
+    scene: Scene, operator: httpx.AsyncClient, body: dict[str, Any], says: str
+) -> None:
+    run_id = await failed(operator, await scene.publish(BROKEN))
+    refused = decoded(await operator.post(f"{API}/runs/{run_id}/retry", json={"from_node_id": "look", **body}), 400)
+
+    assert (refused["code"], says in refused["message"]) == ("invalid_param", True), refused
+    assert len(decoded(await operator.get(f"{API}/runs"))["data"]) == 1

@@ -10,6 +10,7 @@ from jikko.cli.command_failure import Failure
 from jikko.cli.remote.management import Management, part
 from jikko.cli.remote.remote_output import show_fields, show_list
 from jikko.cli.running.given_inputs import document_of, pairs_of
+from jikko.cli.running.mock_options import outputs_by_node
 from jikko.exit_codes import ExitCode, of_run
 from jikko.ids import is_uuid
 
@@ -67,13 +68,16 @@ def retry_run(
     run_id: str,
     from_node: str | None = None,
     current: bool = False,
+    mocks: tuple[str, ...] = (),
+    values: tuple[str, ...] = (),
     user: str = "",
     as_json: bool,
 ) -> None:
     """``jikko runs retry``."""
+    given = {"mocks": outputs_by_node(mocks, "--mock"), "values": outputs_by_node(values, "--values")}
     path = f"runs/{api.run_id(run_id)}/retry"
     version = api.get(path)["data"][0]["version"] if current else None
-    show_fields(api.post(path, {"from_node_id": from_node, "version": version}), as_json=as_json)
+    show_fields(api.post(path, {"from_node_id": from_node, "version": version, **given}), as_json=as_json)
 
 
 def forms_of_run(api: Management, *, run_id: str, as_json: bool) -> None:

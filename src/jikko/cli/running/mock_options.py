@@ -1,4 +1,4 @@
-"""The options ``--mock NODE=JSON`` and ``--fake-models``: to try workflows without what they need."""
+"""The options ``--mock NODE=JSON`` and ``--fake-models``: to try workflows without what they need; those of retries."""
 
 import json
 from collections.abc import Sequence
@@ -9,47 +9,62 @@ import click
 from jikko.cli.options import together
 from jikko.cli.running.given_inputs import no_json, read_text
 
+mock_option = click.option(
+    "--mock",
+    "mocks",
+    multiple=True,
+    metavar="NODE=JSON",
+    help="Outputs of a node (id or title) that does not run; NODE=@FILE reads them. Repeatable.",
+)
 trial_options = together(
-    click.option("--fake-models", is_flag=True, help="Answer for all models, without a provider or key."),
-    click.option(
-        "--mock",
-        "mocks",
-        multiple=True,
-        metavar="NODE=JSON",
-        help="Outputs of a node (id or title) that does not run; NODE=@FILE reads them. Repeatable.",
-    ),
+    click.option("--fake-models", is_flag=True, help="Answer for all models, without a provider or key."), mock_option
 )
 """Of a command that runs workflows."""
+retry_options = together(
+    click.option(
+        "--from", "from_node", metavar="NODE_ID", help="The node that runs again.  [default: those that failed]"
+    ),
+    click.option("--current", is_flag=True, help="By the current version of the app; nodes that it changes run again."),
+    mock_option,
+    click.option(
+        "--values",
+        multiple=True,
+        metavar="NODE=JSON",
+        help="Outputs of a node in the place of the recorded ones, for what runs again; of the start node: inputs. "
+        "NODE=@FILE reads them. Repeatable.",
+    ),
+)
+"""Of a command that repeats a run."""
 
 
 def trial_settings(fake_models: bool, mocks: Sequence[str]) -> dict[str, Any]:
     """The settings that the options stand for; ``None`` for what was not given."""
-    return {"fake_models": fake_models or None, "mocks": _mocks(mocks)}
+    outputs = outputs_by_node(mocks, "--mock")
+    return {"fake_models": fake_models or None, "mocks": json.dumps(outputs) if outputs else None}
 
 
-def _mocks(given: Sequence[str]) -> str | None:
-    if not given:
-        return None
+def outputs_by_node(given: Sequence[str], option: str) -> dict[str, dict[str, Any]]:
+    """Outputs by node, of texts NODE=JSON. ``option``: their name, for errors."""
     outputs: dict[str, Any] = {}
     for pair in given:
         node, sign, text = pair.partition("=")
         if not sign or not node:
-            raise _bad(f"{pair!r} is not NODE=JSON")
+            raise _bad(f"{pair!r} is not NODE=JSON", option)
         try:
             value = json.loads(read_text(text[1:]) if text.startswith("@") else text)
         except OSError as error:
-            raise _bad(f"{text[1:]} cannot be read: {error.strerror or error}") from None
+            raise _bad(f"{text[1:]} cannot be read: {error.strerror or error}", option) from None
         except RecursionError:
-            raise _bad(f"what stands for {node!r} is nested too deeply") from None
+            raise _bad(f"what stands for {node!r} is nested too deeply", option) from None
         except ValueError as error:
-            raise _bad(f"what stands for {node!r} {no_json(error)}") from None
+            raise _bad(f"what stands for {node!r} {no_json(error)}", option) from None
         if not isinstance(value, dict):
-            raise _bad(f"what stands for {node!r} must be a JSON object: the outputs of the node by name")
+            raise _bad(f"what stands for {node!r} must be a JSON object: the outputs of the node by name", option)
         if node in outputs:
-            raise _bad(f"{node!r} is given twice")
+            raise _bad(f"{node!r} is given twice", option)
         outputs[node] = value
-    return json.dumps(outputs)
+    return outputs
 
 
-def _bad(message: str) -> click.BadParameter:
-    return click.BadParameter(message, param_hint="'--mock'")
+def _bad(message: str, option: str) -> click.BadParameter:
+    return click.BadParameter(message, param_hint=f"'{option}'")

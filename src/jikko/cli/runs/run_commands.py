@@ -16,6 +16,7 @@ from jikko.cli.options import assembled, duration, existing, failure, with_assem
 from jikko.cli.output import counted, show_entry
 from jikko.cli.running.ending import Ending
 from jikko.cli.running.following import Watch
+from jikko.cli.running.mock_options import outputs_by_node, retry_options
 from jikko.cli.running.run_progress import ProgressReporter
 from jikko.cli.runs.remote import Server, acting, reached
 from jikko.cli.terminal import confirmed, is_conversation
@@ -30,6 +31,7 @@ from jikko.record import RunRecord
 from jikko.runs.endings import append_end
 from jikko.runs.reading.field_changes import ChangedField
 from jikko.runs.reading.short_ids import run_of
+from jikko.runs.retry_values import RetryValues
 from jikko.runs.runs import Runs
 from jikko.settings import Settings
 from jikko.terminal_text import printable
@@ -94,8 +96,7 @@ async def stop_run(run_id: str, url: str | None, key: str | None, user: str, set
 
 @click.command()
 @acting
-@click.option("--from", "from_node", metavar="NODE_ID", help="The node that runs again.  [default: those that failed]")
-@click.option("--current", is_flag=True, help="By the current version of the app; nodes that it changes run again.")
+@retry_options
 @click.option("--wait", is_flag=True, help="Wait for the end of the new run; the exit code is that of the run.")
 @with_settings
 async def retry(
@@ -103,6 +104,8 @@ async def retry(
     run_id: str,
     from_node: str | None,
     current: bool,
+    mocks: tuple[str, ...],
+    values: tuple[str, ...],
     wait: bool,
     url: str | None,
     key: str | None,
@@ -112,24 +115,27 @@ async def retry(
     """Repeat a RUN: a new run takes over what finished nodes did, and the others run again.
 
     It is a run of the same version, or with --current of the app's current one: what a changed node did, and what
-    stands behind it, is not taken over then. Without a server the new run is executed here, to its end.
+    stands behind it, is not taken over then. Without a server the new run is executed here, to its end. With --mock
+    and --values it says which nodes were given, and a message keeps the answer that it has.
     """
+    given = {"mocks": outputs_by_node(mocks, "--mock"), "values": outputs_by_node(values, "--values")}
     if url is None:
         existing(settings)
     async with reached(settings, run_id, url=url, key=key, user=user) as (where, run):
         if not isinstance(where, Server):
             app = await where.apps.find(run.identity.app_id)
             try:
-                run_log = await where.runs.retries.retry(app, run.identity.run_id, from_node=from_node, current=current)
+                run_log = await where.runs.retries.retry(
+                    app, run.identity.run_id, from_node=from_node, current=current, given=RetryValues(**given)
+                )
             except InvalidParam as refused:
-                raise failure(
-                    refused, hint=f"--from NODE_ID says so; jikko runs show {run_id} lists the nodes"
-                ) from None
+                hint = "" if mocks or values else "--from NODE_ID says so; "
+                raise failure(refused, hint=f"{hint}jikko runs show {run_id} lists the nodes") from None
             code = await executed_here(where, run_log.record, as_json)
             if code is ExitCode.FAILED and not current:
                 click.echo(_BY_CURRENT, err=True)
             return code
-        body: dict[str, Any] = {"response_mode": "blocking" if wait else "async"}
+        body: dict[str, Any] = {"response_mode": "blocking" if wait else "async", **given}
         if from_node:
             body["from_node_id"] = from_node
         if current:

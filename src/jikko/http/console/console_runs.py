@@ -5,7 +5,7 @@ import math
 from functools import partial
 from typing import Annotated, Final
 
-from msgspec import UNSET, Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jikko.console.run_overview import ListedRun
 from jikko.errors import Conflict, InvalidParam, NotFound, PayloadTooLarge, UploadRefused
@@ -23,15 +23,17 @@ from jikko.http.console.run_bodies import (
     run_fields,
 )
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
-from jikko.http.queries import queried
+from jikko.http.queries import is_on, queried
 from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.file_routes import UploadForm
+from jikko.http.routes.retries import GivenMocks, GivenOutputs
 from jikko.http.routes.run_routes import RunStopped
 from jikko.http.starts import KEY, REPEATED, START_ERRORS, promised, start_options_of
 from jikko.inputs.uploads import File
 from jikko.ports.stores.app_store import App
 from jikko.record import RunRecord
 from jikko.runs.idempotency import StartOutcome
+from jikko.runs.retry_values import RetryValues
 from jikko.runs.runs import StartRequest
 from jikko.values import Json, Uuid
 
@@ -68,6 +70,8 @@ class RunRetry(Struct):
             extra=must("must be a whole number"),
         ),
     ] = None
+    values: GivenOutputs = {}
+    mocks: GivenMocks = {}
 
 
 class RetryNode(Struct):
@@ -75,6 +79,13 @@ class RetryNode(Struct):
 
     id: str
     title: str
+
+
+class RetryMock(RetryNode):
+    """A node that would run again, and may be mocked."""
+
+    outputs: Annotated[dict[str, Json] | None, Meta(description="What it gave in the run, if it succeeded.")]
+    handles: Annotated[list[str], Meta(description="By which a branch is left; else empty.")]
 
 
 class RetryChoice(Struct):
@@ -85,6 +96,11 @@ class RetryChoice(Struct):
     taken_over: Annotated[list[RetryNode], Meta(description="Nodes whose executions it would take over.")]
     from_nodes: Annotated[list[RetryNode], Meta(description="Nodes that would run again, with all behind them.")]
     why_not: Annotated[str | None, Meta(description="Why it cannot be.")]
+    reads: Annotated[
+        dict[str, dict[str, Json]] | UnsetType,
+        Meta(description="With `values`: what `from_nodes` read, by node and name, which `values` may replace."),
+    ] = UNSET
+    mockable: Annotated[list[RetryMock] | UnsetType, Meta(description="With `values`.")] = UNSET
 
 
 class RetryChoices(Struct):
@@ -103,6 +119,7 @@ class RetryStart(Struct):
     """From where a run would be repeated."""
 
     from_node_id: Annotated[str, Meta(description="By default the nodes that failed.")] = ""
+    values: Annotated[str, Meta(description="With `1`, the recorded values that may be given anew are told.")] = ""
 
 
 @VisitorRoute("GET", "runs", (400, 503), scope="runs:read")
@@ -157,7 +174,13 @@ async def read_run(call: ConsoleRequest) -> RunFull:
         log_end=log_end,
         workflow_id=record.identity.workflow_id,
         task_id=record.identity.task_id,
-        lineage=RunLineage(lineage.retry_of, lineage.from_nodes, [entry.run_id for entry in lineage.retries]),
+        lineage=RunLineage(
+            lineage.retry_of,
+            lineage.from_nodes,
+            [entry.run_id for entry in lineage.retries],
+            lineage.replaced,
+            lineage.mocked,
+        ),
         callback=UNSET
         if callback is None
         else RunCallback(callback.url, callback.state, callback.attempts, callback.error),
@@ -199,7 +222,7 @@ async def stop_run(call: ConsoleRequest) -> RunStopped:
     return RunStopped(stopped)
 
 
-@VisitorRoute("GET", "runs/{run_id}/retry", (404, 409, 503), query=RetryStart, scope="runs:read")
+@VisitorRoute("GET", "runs/{run_id}/retry", (400, 404, 409, 503), query=RetryStart, scope="runs:read")
 async def read_retry(call: ConsoleRequest) -> RetryChoices:
     """What a retry of a run would take over, by each version that may run."""
     record = await record_of(call)
@@ -228,8 +251,13 @@ async def retry_run(call: ConsoleRequest) -> SendableResponse:
         raise Conflict(f"Version {asked.version} is neither the current one nor that of the run.")
     current = asked.version not in (None, own)
     options = start_options_of(request, f"console retry {run_id}", {**body, "callback_url": None})
-    retry = partial(api.runs.retries.retry, app, run_id, from_node=asked.from_node_id or None, current=current)
-    return await accepted(call, f"retried {run_id}: run", await api.runs.starts.start(app, options, retry))
+    given = RetryValues(asked.values, asked.mocks)
+    retry = partial(
+        api.runs.retries.retry, app, run_id, from_node=asked.from_node_id or None, current=current, given=given
+    )
+    told: Json = {"given": {node: list(named) for node, named in asked.values.items()}, "mocked": list(asked.mocks)}
+    started = await api.runs.starts.start(app, options, retry)
+    return await accepted(call, f"retried {run_id}: run", started, after=told if given else None)
 
 
 @VisitorRoute("DELETE", "runs/{run_id}", (404, 409, 503), scope="runs:write")
@@ -288,7 +316,8 @@ async def _numbers(call: ConsoleRequest, app: App) -> dict[str, int]:
 
 
 async def _choice(call: ConsoleRequest, app: App, record: RunRecord, *, number: int, current: bool) -> RetryChoice:
-    from_node = queried(call.request.query, RetryStart).from_node_id or None
+    asked = queried(call.request.query, RetryStart)
+    from_node = asked.from_node_id or None
     try:
         plan = await call.request.api.runs.retries.plan(app, record, from_node=from_node, current=current)
     except (InvalidParam, NotFound) as error:
@@ -298,7 +327,13 @@ async def _choice(call: ConsoleRequest, app: App, record: RunRecord, *, number: 
         [RetryNode(node_id, titles.get(node_id, node_id)) for node_id in nodes]
         for nodes in (plan.taken_over, plan.from_nodes)
     )
-    return RetryChoice(number, current, taken_over, from_nodes, None)
+    choice = RetryChoice(number, current, taken_over, from_nodes, None)
+    if is_on(asked.values):
+        choice.reads = plan.read
+        choice.mockable = [
+            RetryMock(each.id, titles[each.id], each.outputs, list(each.handles)) for each in plan.mockable
+        ]
+    return choice
 
 
 async def app_with(call: ConsoleRequest, app_id: str) -> App:
@@ -309,14 +344,14 @@ async def app_with(call: ConsoleRequest, app_id: str) -> App:
     return app
 
 
-async def accepted(call: ConsoleRequest, did: str, started: StartOutcome) -> SendableResponse:
-    """The answer to a start, once it is durable; it is noted who did it."""
+async def accepted(call: ConsoleRequest, did: str, started: StartOutcome, *, after: Json = None) -> SendableResponse:
+    """The answer to a start, once it is durable; it is noted who did it. ``after``: see ``ConsoleRequest.note``."""
     run = started.run
     await promised(call.request, run)
     run_id = run.record.identity.run_id
     answer = json_response(RunAccepted(run_id), 202)
     if not started.repeated:
-        call.note(did, run_id, app=run.record.identity.app_id)
+        call.note(did, run_id, app=run.record.identity.app_id, after=after)
     else:
         answer.headers.append((REPEATED.lower().encode(), b"true"))
     return answer

@@ -107,6 +107,11 @@ class RunLineage(Struct):
     retry_of: Uuid | None
     from_node_ids: list[str]
     retries: list[Uuid]
+    replaced: Annotated[
+        dict[str, list[str]],
+        Meta(description="Names of values that were given in the place of recorded ones, by node."),
+    ]
+    mocked: Annotated[list[str], Meta(description="Nodes that did not run, since their outputs were given.")]
 
 
 class RunCallback(Struct):

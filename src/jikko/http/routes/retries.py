@@ -1,7 +1,7 @@
 """Repeating runs from a node on, and which runs repeat which."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -13,7 +13,26 @@ from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
 from jikko.http.starts import KEY, StartRoute, answer, start_options_of
-from jikko.values import Seconds, Uuid
+from jikko.runs.retry_values import RetryValues
+from jikko.values import Json, Seconds, Uuid
+
+_OUTPUTS = must("must be an object of objects: values by node and name")
+GivenOutputs: TypeAlias = Annotated[
+    dict[str, dict[str, Json]],
+    Meta(
+        description="Values in the place of recorded ones that a node reads which runs again, by node and name; of "
+        "the start node they are inputs of the run, of `sys` there is `query`.",
+        extra=_OUTPUTS,
+    ),
+]
+GivenMocks: TypeAlias = Annotated[
+    dict[str, dict[str, Json]],
+    Meta(
+        description="Outputs of nodes that do not run, by id or title. What stands behind them runs again. A branch "
+        "says its way, and `error` alone fails the node.",
+        extra=_OUTPUTS,
+    ),
+]
 
 
 class RetryRequest(Struct):
@@ -35,6 +54,8 @@ class RetryRequest(Struct):
             extra=must("must be true or false"),
         ),
     ] = False
+    values: GivenOutputs = {}
+    mocks: GivenMocks = {}
     response_mode: Annotated[AnyMode, Meta(description="As for a start.")] = None
     callback_url: CallbackUrl = None
 
@@ -54,6 +75,11 @@ class Lineage(Struct):
     retry_of: Annotated[Uuid | None, Meta(description="The run that this one repeats.")]
     from_node_ids: Annotated[list[str], Meta(description="The nodes from which it repeats that run.")]
     taken_over: Annotated[list[Uuid], Meta(description="Its node executions that were taken over from that run.")]
+    replaced: Annotated[
+        dict[str, list[str]],
+        Meta(description="Names of values that were given in the place of recorded ones, by node."),
+    ]
+    mocked: Annotated[list[str], Meta(description="Nodes that did not run, since their outputs were given.")]
     retries: Annotated[list[Relative], Meta(description="The runs that repeat this one, oldest first.")]
 
 
@@ -69,7 +95,8 @@ async def retry_run(request: Request) -> SendableResponse:
 
     Nodes that failed run again, with everything behind them; or
     ``from_node_id`` does. It is a run of the same version, inputs and user, and is answered as a start is. With
-    ``current_version`` it is one of the app's current version, and nodes that this changes run again too.
+    ``current_version`` it is one of the app's current version, and nodes that this changes run again too. With
+    ``values`` or ``mocks`` a message that the run answers keeps its answer, and a conversation its variables.
     """
     api, app = request.api, await authenticated(request)
     body = await request.json()
@@ -78,7 +105,10 @@ async def retry_run(request: Request) -> SendableResponse:
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     run_id = record.identity.run_id
     options = start_options_of(request, f"retry {run_id}", body)
-    retry = partial(api.runs.retries.retry, app, run_id, from_node=asked.from_node_id, current=asked.current_version)
+    given = RetryValues(asked.values, asked.mocks)
+    retry = partial(
+        api.runs.retries.retry, app, run_id, from_node=asked.from_node_id, current=asked.current_version, given=given
+    )
     return await answer(request, await api.runs.starts.start(app, options, retry), asked.response_mode or "blocking")
 
 
@@ -89,4 +119,14 @@ async def lineage(request: Request) -> SendableResponse:
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     found = await api.runs.retries.lineage(record)
     retries = [Relative(entry.run_id, entry.status, int(entry.created_at)) for entry in found.retries]
-    return json_response(Lineage(record.identity.run_id, found.retry_of, found.from_nodes, found.taken_over, retries))
+    return json_response(
+        Lineage(
+            workflow_run_id=record.identity.run_id,
+            retry_of=found.retry_of,
+            from_node_ids=found.from_nodes,
+            taken_over=found.taken_over,
+            replaced=found.replaced,
+            mocked=found.mocked,
+            retries=retries,
+        )
+    )

@@ -1,0 +1,196 @@
+"""Values from outside for a run that repeats another: outputs in the place of those taken over, and of mocked nodes."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from msgspec import Struct, field
+
+from jikko.apps.versions import Workflow
+from jikko.dsl.fields import did_you_mean
+from jikko.dsl.handles import handles_of
+from jikko.dsl.references import variables_read
+from jikko.engine.retry_log import nodes_again, top_of
+from jikko.errors import InvalidParam
+from jikko.events import Event, NodeFinished, RunStarted
+from jikko.graph.compiled import CompiledGraph
+from jikko.graph.mocks import unknown_mocks
+from jikko.nodes.contract import NodeFailure
+from jikko.nodes.substitutes import MockedBranch
+from jikko.values import Json, is_file, is_too_deep, type_of
+
+Outputs: TypeAlias = dict[str, dict[str, Json]]
+"""Outputs by node and name."""
+
+_UNMOCKED: Final = frozenset(("start", "iteration-start", "loop-start", "loop-end", "end", "answer"))
+_SYSTEM: Final = ("query",)
+"""What can be given of ``sys``: the rest tells of the run, or of its user."""
+
+
+class RetryValues(Struct, frozen=True):
+    """What a client gives."""
+
+    values: Outputs = field(default_factory=dict)
+    """In the place of what was taken over, or of inputs of the run (those of the start node); ``sys`` has ``query``."""
+    mocks: Outputs = field(default_factory=dict)
+    """Of nodes that are not to run, by id or title."""
+
+    def __bool__(self) -> bool:
+        return bool(self.values or self.mocks)
+
+
+class MockableNode(Struct, frozen=True):
+    """A node that would run again."""
+
+    id: str
+    outputs: dict[str, Json] | None
+    """What it gave in the other run; ``None`` if it did not end, or failed."""
+    handles: Sequence[str]
+    """By which a branch can be left; empty: it is none."""
+
+
+class RepeatedRun(Struct, frozen=True):
+    """A run as it would be repeated, for what may be given."""
+
+    workflow: Workflow
+    log: Sequence[Event]
+    began: RunStarted
+    from_nodes: Sequence[str]
+
+    @property
+    def _root(self) -> str:
+        return self.began.entry or self.workflow.graph.root_id
+
+    def read(self) -> Outputs:
+        """What the nodes from which it is repeated read, with the recorded values, by owner and name."""
+        return self._read_by(set(self.from_nodes))
+
+    def mockable(self) -> list[MockableNode]:
+        """The nodes that run again and could be mocked, in the order of the file."""
+        graph, again, recorded = (
+            self.workflow.graph,
+            nodes_again(self.workflow.graph, self.from_nodes),
+            self._recorded(),
+        )
+        return [
+            MockableNode(entry.id, recorded.get(entry.id), _handles(self.workflow, entry.id))
+            for entry in self.workflow.document.nodes
+            if entry.type not in _UNMOCKED and entry.id != self._root and top_of(graph, entry.id) in again
+        ]
+
+    def checked(self, given: RetryValues) -> RetryValues:
+        """What was given, with mocks by the ids of their nodes.
+
+        Raises:
+            InvalidParam: No such node or output, none that anything reads, a branch that does not say its way, another
+                type than was recorded, a file that the run does not have. All that is wrong is in one message.
+        """
+        mocks = mocks_by_id(self.workflow.graph, given.mocks)
+        problems = [f"mocks: {problem}" for problem in unknown_mocks([self.workflow.graph], given.mocks)]
+        recorded = self._recorded()
+        files = list(_files([self.began.inputs, self.began.system, *recorded.values()]))
+        for node_id, outputs in mocks.items():
+            problems += [f"mocks: {problem}" for problem in self._wrong_mock(node_id, outputs)]
+            problems += _wrong(f"mocks: {node_id}", outputs, recorded.get(node_id, {}), files)
+        known = self._read_by(nodes_again(self.workflow.graph, self.from_nodes))
+        for owner, values in given.values.items():
+            problems += self._wrong_values(owner, values, known)
+            problems += _wrong(f"values: {owner}", values, known.get(owner, {}), files)
+        if problems:
+            raise InvalidParam("; ".join(problems))
+        return RetryValues(given.values, mocks)
+
+    def _wrong_mock(self, node_id: str, outputs: Mapping[str, Json]) -> Iterator[str]:
+        if node_id == self._root:
+            yield f"{node_id!r} is where the run begins: give its values in the place of a mock"
+        elif (handles := _handles(self.workflow, node_id)) and set(outputs) != {"error"}:
+            says = f"It is left by {' or '.join(handles)}"
+            try:
+                handle = MockedBranch(outputs).handle()
+            except NodeFailure as failure:
+                yield f"{node_id!r}: {failure} {says}"
+            else:
+                if handle not in handles:
+                    yield f"{node_id!r} is not left by {handle!r}. {says}"
+
+    def _wrong_values(self, owner: str, values: Mapping[str, Json], known: Outputs) -> Iterator[str]:
+        graph = self.workflow.graph
+        if owner != "sys" and owner not in graph.nodes:
+            hint = did_you_mean(owner, list(graph.nodes))
+            yield f"values: there is no node {owner!r}" + (f" ({hint})" if hint else "")
+        elif owner != self._root and owner in nodes_again(graph, self.from_nodes):
+            yield f"values: {owner!r} runs again: mock it, to give its outputs"
+        else:
+            names = known.get(owner, {})
+            for name in values:
+                if name not in names:
+                    has = ", ".join(sorted(names)) or "nothing"
+                    yield f"values: nothing that runs again reads {owner}.{name} (of {owner!r} it reads {has})"
+
+    def _recorded(self) -> Outputs:
+        """The last outputs of each node."""
+        return {
+            event.node_id: event.outputs
+            for event in self.log
+            if isinstance(event, NodeFinished) and event.status == "succeeded"
+        }
+
+    def _read_by(self, readers: Collection[str]) -> Outputs:
+        """What some nodes at the top level read, those within them too, of others."""
+        graph, root = self.workflow.graph, self._root
+        kept = graph.top.keys() - nodes_again(graph, self.from_nodes)
+        recorded: dict[str, Any] = {
+            **{node_id: outputs for node_id, outputs in self._recorded().items() if node_id in kept},
+            root: self.began.inputs,
+            "sys": {name: self.began.system[name] for name in _SYSTEM if name in self.began.system},
+        }
+        found: Outputs = {root: dict(self.began.inputs)} if root in readers else {}
+        for entry in self.workflow.document.nodes:
+            if top_of(graph, entry.id) not in readers:
+                continue
+            for owner, name in variables_read(entry, recorded):
+                if name in recorded[owner]:
+                    found.setdefault(owner, {})[name] = recorded[owner][name]
+        return found
+
+
+def mocks_by_id(graph: CompiledGraph, mocks: Outputs) -> Outputs:
+    """Mocks by the ids of their nodes, of which an id wins; those of no node are left out."""
+    found = {node.id: mocks.get(node.id, mocks.get(node.title)) for node in graph.nodes.values()}
+    return {node_id: outputs for node_id, outputs in found.items() if outputs is not None}
+
+
+def _handles(workflow: Workflow, node_id: str) -> Sequence[str]:
+    if not workflow.graph.nodes[node_id].node.branching:
+        return ()
+    entry = next(each for each in workflow.document.nodes if each.id == node_id)
+    return [handle for handle in handles_of(entry) or () if handle != "fail-branch"]
+
+
+def _wrong(what: str, given: dict[str, Json], recorded: Mapping[str, Json], files: Sequence[Json]) -> Iterator[str]:
+    if is_too_deep(given):
+        yield f"{what}: nested too deeply"
+        return
+    for name, value in given.items():
+        before = recorded.get(name)
+        if value is not None and before is not None and (kind := _kind(before)) != _kind(value):
+            yield f"{what}.{name} must be of the type {kind}, as in the run that is repeated"
+    if any(file not in files for file in _files(given)):
+        yield f"{what}: a file must be one of the run that is repeated"
+
+
+def _kind(value: Json) -> str:
+    kind = type_of(value)
+    return "number" if kind in ("integer", "float") else "array" if kind.startswith("array") else kind
+
+
+def _files(value: Any) -> Iterator[Json]:
+    """Files in a value, at any depth: nobody reaches another's by making up a mapping of it."""
+    pending = [value]
+    while pending:
+        one = pending.pop()
+        if is_file(one):
+            yield one
+        elif isinstance(one, Mapping):
+            pending += one.values()
+        elif isinstance(one, list):
+            pending += one
