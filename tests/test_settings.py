@@ -134,11 +134,15 @@ def test_a_file_that_is_not_understood_is_refused(home: str, text: str, message:
 
 @pytest.mark.parametrize(("limit", "workers", "part"), [(10, 1, 10), (10, 2, 5), (10, 3, 4), (10, 11, 1), (0, 3, 0)])
 def test_each_of_several_workers_has_its_part_of_a_limit_rounded_up(limit: int, workers: int, part: int) -> None:
-    shared = for_worker(
-        Settings(max_runs=limit, max_queued_runs=limit, max_steps=limit, run_memory=limit, runs_memory=limit), workers
+    of_all = (
+        *("max_runs", "max_runs_per_app", "max_queued_runs", "body_memory", "runs_memory", "http_connections"),
+        *("knowledge_memory", "plugin_processes"),
     )
-    assert (shared.max_runs, shared.max_queued_runs, shared.runs_memory) == (part, part, part)
-    assert (shared.max_steps, shared.run_memory) == (limit, limit)  # of one run, wherever it is
+    of_one_run = ("max_steps", "run_memory")
+    limits: dict[str, Any] = dict.fromkeys((*of_all, *of_one_run), limit)
+    shared = for_worker(Settings(**limits), workers)
+    assert {name: getattr(shared, name) for name in of_all} == dict.fromkeys(of_all, part)
+    assert {name: getattr(shared, name) for name in of_one_run} == dict.fromkeys(of_one_run, limit)
 
 
 @pytest.mark.parametrize(

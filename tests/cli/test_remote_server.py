@@ -1,13 +1,16 @@
 """Commands that act at a server elsewhere: what is sent, and to whom."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import ClassVar
 
 import pytest
+from click.testing import CliRunner
 
 from jikko.cli.command_failure import Failure
+from jikko.cli.main import cli
 from jikko.cli.remote.remote_server import RemoteServer
 from jikko.cli.runs.remote import Server
 
@@ -56,3 +59,18 @@ def test_nor_is_a_token(url: str) -> None:
     with pytest.raises(Failure, match="307"):
         RemoteServer(url, "jko_x").json("GET", "apps")
     assert _Redirecting.seen == [("/api/v1/apps", "Bearer jko_x")]
+
+
+def test_a_command_acts_at_the_server_that_is_named_and_not_here(url: str) -> None:
+    outcome = CliRunner().invoke(cli, ["--url", url, "--token", "jko_x", "apps", "show", "注文 📦"])
+    assert "307" in outcome.stderr
+    assert [authorization for _, authorization in _Redirecting.seen] == ["Bearer jko_x"]
+
+
+def test_why_no_server_answers_is_told() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(Failure) as raised:
+            RemoteServer(url, "jko_x").json("GET", "apps")
+    assert str(raised.value) == f"{url}: no server answers: Connection refused"

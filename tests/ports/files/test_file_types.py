@@ -1,8 +1,19 @@
 """What kind of file something is."""
 
+import re
+from pathlib import Path
+
 import pytest
 
-from jikko.ports.files.file_types import best_type, detect_type, extension_for, extension_of, is_text, mime_type_of
+from jikko.ports.files.file_types import (
+    FILE_TYPES,
+    best_type,
+    detect_type,
+    extension_for,
+    extension_of,
+    is_text,
+    mime_type_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +36,16 @@ from jikko.ports.files.file_types import best_type, detect_type, extension_for, 
 )
 def test_the_extension_decides_and_then_the_mime_type(extension: str, mime_type: str, expected: str) -> None:
     assert detect_type(extension, mime_type) == expected
+
+
+def test_the_extensions_of_each_type_are_those_of_the_page() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "dify-behaviour.md").read_text("utf-8")
+    [listed] = re.findall(r"Type by extension: ([^.]+)", page)
+    kinds = {words[0]: words[1:] for each in listed.split(";") if (words := re.findall(r"\w+", each))}
+    assert kinds.keys() >= {"image", "video", "audio", "document"}
+    for kind, extensions in kinds.items():
+        if kind in FILE_TYPES:
+            assert {name: detect_type(name, "") for name in extensions} == dict.fromkeys(extensions, kind)
 
 
 @pytest.mark.parametrize(
