@@ -24,9 +24,8 @@ from benchmarks.load import figure
 from benchmarks.sizes import sized
 from benchmarks.store import at_once, finished_run
 from jikko.ports.stores.run_store import Append
-from jikko.store.postgres.archive.archiving import PostgresArchiving
 from jikko.store.postgres.archive.objects import ArchiveObjects
-from jikko.store.postgres.archive.run_archive import RunArchive
+from jikko.store.postgres.archive.run_archive import PostgresArchiving, RunArchive
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.migrate import migrate
 from jikko.store.postgres.runs.run_store import PostgresRunStore

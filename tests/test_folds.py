@@ -19,7 +19,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "engine/state.py": "AgentLogged ReasoningChunk RunRetried UnknownEvent",
     "engine/retry_log.py": "AgentLogged FormClosed FormRequested RunBegan RunFinished RunParked RunPaused RunRecovered "
     "RunResumed StepRecorded TextReplaced UnknownEvent",
-    "runs/memory/run_memory.py": "NodeAttempted RunFinished RunParked RunPaused RunRecovered RunResumed RunRetried "
+    "runs/run_memory.py": "NodeAttempted RunFinished RunParked RunPaused RunRecovered RunResumed RunRetried "
     "UnknownEvent",
     "runs/turn_fold.py": "ContainerStarted NodeStarted ReasoningChunk RoundFinished RoundStarted RunBegan RunParked "
     "RunRecovered StepRecorded UnknownEvent",

@@ -22,7 +22,7 @@ from jikko.apps.versions import Workflows
 from jikko.dsl.document import Variable
 from jikko.errors import InvalidEnvironment, InvalidParam, NotFound
 from jikko.nodes.registry import BY_TYPE
-from jikko.ports.stores.app_store import App, changed
+from jikko.repositories.app_store import App, changed
 from jikko.values import Json
 from tests.acceptance.workflows import app, end, start, with_environment
 from tests.store.in_memory import AppsInMemory

@@ -8,7 +8,7 @@ import pytest
 
 from jikko.apps.key_files import forget_key, keep_key, write_key
 from jikko.ids import new_id
-from jikko.ports.stores.app_store import ApiKey
+from jikko.repositories.app_store import ApiKey
 
 
 def entry() -> ApiKey:

@@ -11,7 +11,7 @@ import pytest
 
 from jikko.apps.versions import check
 from jikko.nodes.registry import BY_TYPE
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from tests.acceptance.workflows import ECHO
 from tests.effort import cpu_seconds
 from tests.http.console.scene import API, Scene, console_on, decoded

@@ -12,8 +12,7 @@ import pytest
 from jikko.apps.publishing import AppCatalog
 from jikko.errors import Conflict, InvalidDocument
 from jikko.nodes.registry import BY_TYPE
-from jikko.ports.stores.app_store import App
-from jikko.repositories.app_store import AppStore
+from jikko.repositories.app_store import App, AppStore
 from jikko.store.sqlite import Database
 from tests.acceptance.workflows import app, end, node, start
 from tests.effort import PATIENCE

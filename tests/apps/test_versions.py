@@ -6,7 +6,7 @@ from jikko.apps.publishing import AppCatalog
 from jikko.apps.versions import Workflows, check
 from jikko.errors import InvalidDocument, NotFound
 from jikko.nodes.registry import BY_TYPE
-from jikko.ports.stores.app_store import App, WorkflowVersion
+from jikko.repositories.app_store import App, WorkflowVersion
 from tests.acceptance.workflows import app, end, node, start
 from tests.store.in_memory import AppsInMemory
 

@@ -10,8 +10,7 @@ import pytest
 from nats.errors import StaleConnectionError
 
 from jikko.cluster.nats import connecting
-from jikko.cluster.nats.access import NatsAccess
-from jikko.cluster.nats.connecting import SteadyClient, connected
+from jikko.cluster.nats.connecting import NatsAccess, SteadyClient, connected
 from jikko.cluster.nats.link import NatsLink
 from jikko.cluster.nats.streams import Names
 from jikko.ports.cluster import OrphanedRuns, WaitingRun, WaitingRuns

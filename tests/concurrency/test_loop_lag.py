@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from jikko.concurrency.loop_lag import LoopLag
+from jikko.concurrency.scheduler import LoopLag
 
 pytestmark = pytest.mark.anyio
 

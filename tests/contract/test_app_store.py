@@ -11,8 +11,7 @@ import pytest
 
 from jikko.errors import Conflict, NameTaken
 from jikko.ids import new_id
-from jikko.ports.stores.app_store import ApiKey, App, WorkflowVersion
-from jikko.repositories.app_store import AppStore
+from jikko.repositories.app_store import ApiKey, App, AppStore, WorkflowVersion
 from jikko.store.postgres.app_store import PostgresAppStore
 from jikko.store.sqlite import Database
 from tests.store.postgres_server import POSTGRES, new_database

@@ -6,10 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jikko.ports.stores.callback_store import Callback
 from jikko.ports.stores.projections import CallbackRequest
 from jikko.ports.stores.run_store import RunStore
-from jikko.repositories.callback_store import CallbackStore
+from jikko.repositories.callback_store import Callback, CallbackStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from tests.filled import filled

@@ -11,9 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 from jikko.ids import new_id
-from jikko.ports.stores.console_store import ConsoleSession, ConsoleTicket, ConsoleToken, Role
 from jikko.repositories.chat_pages import ChatPages
-from jikko.repositories.console_store import ConsoleStore
+from jikko.repositories.console_store import ConsoleSession, ConsoleStore, ConsoleTicket, ConsoleToken, Role
 from jikko.repositories.conversation_store import ConversationStore
 from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.sqlite import Database

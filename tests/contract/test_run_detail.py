@@ -9,9 +9,8 @@ from typing import NamedTuple
 import pytest
 
 from jikko.ids import new_id
-from jikko.ports.stores.app_store import ApiKey, App, WorkflowVersion
 from jikko.ports.stores.run_store import RunStore
-from jikko.repositories.app_store import AppStore
+from jikko.repositories.app_store import ApiKey, App, AppStore, WorkflowVersion
 from jikko.store.postgres.app_store import PostgresAppStore
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.sqlite import Database, SqliteRunStore

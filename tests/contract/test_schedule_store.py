@@ -8,9 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from jikko.ids import new_id
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.trigger_store import DueState, DueTime, ScheduleState, Trigger
-from jikko.repositories.app_store import AppStore
+from jikko.repositories.app_store import App, AppStore
 from jikko.repositories.schedule_store import FORGET, TIMES, ScheduleStore
 from jikko.store.postgres.app_store import PostgresAppStore
 from jikko.store.sqlite import Database

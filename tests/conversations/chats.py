@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from tests.acceptance.workflows import app as app_file
 from tests.http.scene import client_of
 from tests.runs.world import Process, World

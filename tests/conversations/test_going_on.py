@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from jikko.apps.versions import Workflow
 from jikko.conversations.hooks import HookReply, Hooks, UserQuery
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import AnnotationReply, Conversation, Message
+from jikko.repositories.app_store import App
 from tests.acceptance.workflows import node, start
 from tests.runs.world import World, until
 

@@ -8,7 +8,7 @@ import pytest
 from jikko.assemble import Assembly
 from jikko.conversations.hooks import HookReply, Hooks, UserQuery
 from jikko.conversations.turns import TurnRequest
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from jikko.runs.idempotency import StartOutcome
 from jikko.runs.run_log import RunLog
 from jikko.values import Json

@@ -14,8 +14,8 @@ from jikko.assemble import Assembly, assemble
 from jikko.conversations.turns import TurnRequest
 from jikko.events import RunFinished
 from jikko.forecast.forecast import Forecast
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
+from jikko.repositories.app_store import App
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
 from tests.forecast.running import foretold, here

@@ -14,7 +14,7 @@ from jikko.dify import bodies, conversation_bodies, dify_events
 from jikko.dify.knowledge import document_bodies
 from jikko.events import Event, FormRequested, ReasoningChunk
 from jikko.knowledge.documents import IndexingStatus
-from jikko.ports.stores.knowledge.records import Document, MetadataField
+from jikko.ports.stores.knowledge_records import Document, MetadataField
 from jikko.ports.stores.messages import Conversation, ConversationVariable, Feedback, Message
 from jikko.record import RunRecord
 from jikko.repositories.knowledge.document_repository import SegmentCounts

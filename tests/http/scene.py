@@ -16,7 +16,7 @@ from jikko.assemble.assembly import Assembly
 from jikko.assemble.build_chat import ChatServices
 from jikko.assemble.build_upkeep import UpkeepServices
 from jikko.concurrency.rate_limit import RequestRates, SharedRequestRate
-from jikko.conversations.annotations.annotations import Annotations
+from jikko.conversations.annotations import Annotations
 from jikko.conversations.suggestions import Suggestions
 from jikko.http.app import Router, create_app
 from jikko.http.bodies.reading import Bodies
@@ -29,9 +29,9 @@ from jikko.maintenance.readiness import Readiness
 from jikko.ports.models import PURPOSES, DefaultModels, ModelName, Models
 from jikko.ports.other_models import Speech
 from jikko.ports.served_apps import ServedApp, ServedApps
-from jikko.ports.stores.app_store import App
 from jikko.providers.fake import FakeModels
 from jikko.providers.speech import FakeSpeech
+from jikko.repositories.app_store import App
 from jikko.repositories.delivery_store import DeliveryStore
 from jikko.repositories.end_user_store import EndUserStore
 from jikko.repositories.trigger_store import TriggerStore

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from tests.acceptance.workflows import app as app_file
 from tests.acceptance.workflows import node, start
 from tests.http.scene import client_of

@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from jikko.values import MAX_DEPTH
 from tests.acceptance.workflows import end, node
 from tests.http.scene import RUN

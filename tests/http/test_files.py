@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from jikko.ids import new_id
 from jikko.inputs.uploads import FileLimits
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from tests.contract.conversations import conversation, message
 from tests.http.scene import client_of
 from tests.runs.world import World

@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from tests.http.scene import DESCRIPTION, RUN, body
 from tests.runs.world import World
 

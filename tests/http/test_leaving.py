@@ -9,7 +9,7 @@ import pytest
 
 from jikko.http.app import create_app
 from jikko.http.sse import EventStream
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from tests.effort import PATIENCE
 from tests.http.scene import RUN, Listener, api_of, body
 from tests.runs.world import World, until

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from jikko.errors import InvalidSettings
 from jikko.http.app import create_app
 from jikko.http.proxies import TrustedProxies, checked_root_path
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from tests.http.scene import RUN, api_of, body
 from tests.runs.world import World
 

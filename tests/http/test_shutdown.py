@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from tests.http.scene import RUN, body, client_of
 from tests.runs.world import PATIENCE, Process, World
 

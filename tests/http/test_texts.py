@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from tests.http.scene import RUN, body
 from tests.runs.workflows import dsl, end, node, start
 from tests.runs.world import World

@@ -15,21 +15,19 @@ from jikko.files.signing_keys import SigningKeys, UrlSigner
 from jikko.knowledge.dataset_keys import DatasetKeys
 from jikko.knowledge.datasets import DatasetNames, Datasets, DatasetWishes
 from jikko.knowledge.documents import Documents, text_source
-from jikko.knowledge.external_apis import ExternalApis
 from jikko.knowledge.files import DocumentFiles
 from jikko.knowledge.imports import Imports
 from jikko.knowledge.indexing.cutting_stage import Cutter
 from jikko.knowledge.indexing.indexing import Indexing
-from jikko.knowledge.metadata import Metadata
-from jikko.knowledge.retrieval.external_search import ExternalKnowledge
+from jikko.knowledge.metadata import Metadata, Tags
+from jikko.knowledge.retrieval.external_search import ExternalApis, ExternalKnowledge
 from jikko.knowledge.retrieval.one_dataset import DatasetSearch
 from jikko.knowledge.retrieval.retrieval import Retrieval
 from jikko.knowledge.segments import ChildChunks, SegmentIndex, Segments
 from jikko.knowledge.service import Knowledge
-from jikko.knowledge.tags import Tags
 from jikko.ports.models import DefaultModels, ModelFailure, ModelName, ModelUsage
 from jikko.ports.other_models import EmbeddingRequest, Embeddings, Ranked, RerankRequest, Vector
-from jikko.ports.stores.knowledge.records import Dataset, Document, Segment
+from jikko.ports.stores.knowledge_records import Dataset, Document, Segment
 from jikko.providers.fake import FakeModels
 from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
 from jikko.store.sqlite.knowledge.sqlite_knowledge import SqliteKnowledge

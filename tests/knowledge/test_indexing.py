@@ -11,7 +11,7 @@ from jikko.knowledge.segments import SegmentWishes
 from jikko.knowledge.service import Knowledge
 from jikko.ports.models import ModelFailure
 from jikko.ports.other_models import EmbeddingRequest
-from jikko.ports.stores.knowledge.records import Dataset
+from jikko.ports.stores.knowledge_records import Dataset
 from tests.effort import PATIENCE
 from tests.knowledge.scene import (
     DirectedEmbedder,

@@ -13,10 +13,10 @@ from jikko.errors import InvalidParam, NotFound, StoreUnavailable
 from jikko.log_context import LogContext, log_context
 from jikko.maintenance.callbacks import Callbacks, checked_url, signature
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
-from jikko.ports.stores.app_store import App
-from jikko.ports.stores.callback_store import Callback
 from jikko.ports.stores.projections import StartOptions
 from jikko.record import RunRecord
+from jikko.repositories.app_store import App
+from jikko.repositories.callback_store import Callback
 from jikko.runs.runs import StartRequest
 from jikko.trace_context import traceparent_of
 from tests.runs.world import Process, World, end_of, until

@@ -6,9 +6,9 @@ import pytest
 
 from jikko.maintenance.callbacks import Callbacks
 from jikko.ports.http import HttpResponse, OutgoingRequest
-from jikko.ports.stores.callback_store import Callback
 from jikko.ports.stores.projections import StartOptions
 from jikko.record import RunRecord
+from jikko.repositories.callback_store import Callback
 from jikko.runs.runs import StartRequest
 from tests.maintenance.test_callbacks import URL, Receiver
 from tests.runs.world import World, end_of

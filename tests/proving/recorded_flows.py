@@ -15,12 +15,12 @@ from jikko.dsl.text.yaml_text import parse
 from jikko.engine.limits import RunLimits
 from jikko.ports.http import HttpResponse, OutgoingRequest
 from jikko.ports.node_ports import NodePorts
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
 from jikko.proving.recording import Recording
 from jikko.proving.replay_verdict import ReplayedResult, result_of
 from jikko.proving.replayed_run import Replayer
 from jikko.record import RunRecord
+from jikko.repositories.app_store import App
 from jikko.runs.runs import StartRequest
 from tests.acceptance.workflows import app, end, fetch, first_of, if_contains, iteration, node, python, start, template
 from tests.effort import PATIENCE

@@ -14,10 +14,10 @@ from jikko.cli.options import assembled
 from jikko.engine.limits import RunLimits
 from jikko.events import NodeFinished, NodeStarted
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
-from jikko.ports.stores.app_store import App
 from jikko.proving.recording import Recording
 from jikko.proving.replay_verdict import ReplayedResult, result_of
 from jikko.proving.replayed_run import ReplayedRun, Replayer
+from jikko.repositories.app_store import App
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
 from tests.acceptance.workflows import app, end, fetch, start, template

@@ -32,9 +32,9 @@ from jikko.ports.cluster import (
     WaitingRuns,
 )
 from jikko.ports.node_ports import ValueLimits
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.run_store import Append, Change, RunStore
 from jikko.record import RunRecord
+from jikko.repositories.app_store import App
 from jikko.runs.admission import Admission, AdmissionLimits
 from jikko.runs.recovery import TakenOver
 from jikko.runs.runs import Runs, StartRequest

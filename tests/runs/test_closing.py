@@ -9,7 +9,7 @@ import pytest
 
 from jikko.assemble import assemble
 from jikko.errors import ServerStopping
-from jikko.ports.stores.app_store import WorkflowVersion
+from jikko.repositories.app_store import WorkflowVersion
 from jikko.settings import Settings
 from jikko.store.sqlite import SqliteRunStore
 from tests.effort import PATIENCE

@@ -13,8 +13,8 @@ import pytest
 from jikko.assemble import Assembly, assemble
 from jikko.errors import InvalidFormData, NotFound, TooLate
 from jikko.events import FormRequested, RunFinished, RunPaused
-from jikko.ports.stores.app_store import App
 from jikko.record import RunRecord
+from jikko.repositories.app_store import App
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings

@@ -12,9 +12,9 @@ import pytest
 
 from jikko.errors import LogConflict, LogForgotten
 from jikko.events import FormClosed, FormRequested, RunFinished, RunRecovered
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.run_store import Append
 from jikko.record import folded
+from jikko.repositories.app_store import App
 from jikko.repositories.shared_sql import stored_id
 from tests.acceptance.workflows import end, form, node, start
 from tests.cluster.fake import Faults

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jikko.events import Event, FormClosed, FormRequested, RunFinished, RunPaused
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from tests.acceptance.workflows import end, form, node, start
 from tests.cluster.fake import Faults
 from tests.runs.processes import Case, Process

@@ -22,10 +22,9 @@ from jikko.events import (
 )
 from jikko.ports.stores.run_store import Append, new_mark
 from jikko.record import folded
-from jikko.runs import append_maker, run_log
+from jikko.runs import append_maker, run_log, run_memory
 from jikko.runs.following import log_follower
-from jikko.runs.memory import run_memory
-from jikko.runs.memory.process_memory import ProcessMemory
+from jikko.runs.process_memory import ProcessMemory
 from jikko.runs.run_log import RunLog
 from jikko.store.event_codec import decode_events, pack_events
 from tests.contract.runs import Draft, finished, node, paused, started

@@ -8,7 +8,7 @@ import pytest
 from jikko.errors import TooLate
 from jikko.events import FormClosed, FormRequested
 from jikko.ports.cluster import Answer
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from tests.acceptance.workflows import end, form, node, start
 from tests.runs.processes import Case, Process
 from tests.virtual_time import run

@@ -9,10 +9,10 @@ import pytest
 
 from jikko.errors import TooManyRequests
 from jikko.events import Event, NodeStarted
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
+from jikko.runs import run_memory
 from jikko.runs.following.log_follower import READ_BYTES
-from jikko.runs.memory import run_memory
-from jikko.runs.memory.process_memory import MemoryLimits
+from jikko.runs.process_memory import MemoryLimits
 from jikko.runs.run_log import RunLog
 from jikko.store.event_codec import MAX_PACKED_BYTES, encode_events, pack_events
 from tests.acceptance.workflows import end, iteration, node, start

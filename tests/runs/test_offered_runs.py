@@ -8,7 +8,7 @@ import pytest
 
 from jikko.events import Event, RunBegan, RunFinished, RunRecovered
 from jikko.ports.cluster import ReleaseRun, WaitingRun
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from jikko.runs.runs import StartRequest
 from tests.acceptance.workflows import end, node, start
 from tests.runs.processes import Case

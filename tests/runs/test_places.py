@@ -14,7 +14,14 @@ import jikko
 
 HOUSE = Path(jikko.__file__).parent
 
-CONTROL = {"runs/control.py", "runs/paused_runs.py", "runs/recovery.py", "runs/following/run_tail.py", "runs/sharing/"}
+CONTROL = {
+    "runs/control.py",
+    "runs/paused_runs.py",
+    "runs/recovery.py",
+    "runs/following/run_tail.py",
+    "runs/offer_queue.py",
+    "runs/peer_commands.py",
+}
 """What knows the places: control itself, taking over, following, and what is asked of and given to other processes."""
 
 

@@ -14,7 +14,7 @@ from jikko.events import (
     StepRecorded,
     Update,
 )
-from jikko.runs.memory.run_memory import RetainedBytes
+from jikko.runs.run_memory import RetainedBytes
 from tests.contract.runs import started
 
 Sized: TypeAlias = tuple[Event, int]

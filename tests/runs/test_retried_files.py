@@ -10,8 +10,8 @@ from jikko.apps.end_users import end_user
 from jikko.files.memory_blobs import MemoryBlobs
 from jikko.files.store import Files
 from jikko.ids import new_id
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.file_index import StoredFile
+from jikko.repositories.app_store import App
 from tests.runs.test_retry import failed
 from tests.runs.world import World, end_of
 

@@ -19,8 +19,8 @@ from jikko.events import (
     RunStarted,
     TextChunk,
 )
-from jikko.ports.stores.app_store import App
 from jikko.record import RunRecord
+from jikko.repositories.app_store import App
 from tests.acceptance.workflows import end, form, if_contains, iteration, node, start
 from tests.runs.world import Process, World, end_of, until
 from tests.store.in_memory import RunsInMemory

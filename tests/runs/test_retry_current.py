@@ -7,7 +7,7 @@ import pytest
 
 from jikko.errors import InvalidParam
 from jikko.events import RunStarted
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from tests.acceptance.workflows import end, node, start
 from tests.runs.world import Process, World, end_of
 

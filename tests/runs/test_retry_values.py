@@ -9,8 +9,8 @@ import pytest
 
 from jikko.errors import InvalidParam
 from jikko.events import RunFinished, RunRetried, RunStarted
-from jikko.ports.stores.app_store import App
 from jikko.record import RunRecord
+from jikko.repositories.app_store import App
 from jikko.runs.retry_values import Outputs, RetryValues
 from tests.acceptance.workflows import end, first_of, if_contains, iteration, node, start
 from tests.runs.world import Process, World, end_of, until

@@ -10,7 +10,7 @@ import pytest
 from jikko.assemble import Assembly, assemble
 from jikko.engine.masked import mask
 from jikko.events import ContainerStarted, FormRequested, NodeFinished
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
 from jikko.values import encode_json

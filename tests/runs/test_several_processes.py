@@ -23,8 +23,8 @@ from jikko.events import (
     RunResumed,
     RunStarted,
 )
-from jikko.ports.stores.app_store import App
 from jikko.record import folded
+from jikko.repositories.app_store import App
 from jikko.runs.following.log_pieces import Batch
 from tests.acceptance.workflows import end, form, node, start
 from tests.cluster.fake import Faults

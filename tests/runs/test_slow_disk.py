@@ -18,10 +18,10 @@ from jikko.events import (
     TextChunk,
 )
 from jikko.ports.cluster import StopRun
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.projections import StartOptions
 from jikko.ports.stores.run_store import Append
 from jikko.record import RunRecord, folded
+from jikko.repositories.app_store import App
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import StartRequest
 from tests.acceptance.workflows import end, form, node, start

@@ -26,15 +26,14 @@ from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.node_context import Context
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.node_ports import ValueLimits
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.run_store import RunStore
 from jikko.providers.fake import FakeModels
 from jikko.record import RunRecord
-from jikko.repositories.app_store import AppStore
+from jikko.repositories.app_store import App, AppStore
 from jikko.repositories.conversation_store import ConversationStore
 from jikko.runs.admission import Admission, AdmissionLimits
-from jikko.runs.memory.process_memory import MemoryLimits, ProcessMemory
 from jikko.runs.observer import RunObserver
+from jikko.runs.process_memory import MemoryLimits, ProcessMemory
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import Runs, StartRequest
 from jikko.store.sqlite import Database, SqliteRunStore

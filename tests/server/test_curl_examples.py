@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from jikko.server.curl_examples import bearer, example_lines
 from tests.acceptance.workflows import end, node
 from tests.conversations.chats import chat_app

@@ -16,8 +16,7 @@ from jikko.repositories.callback_store import CallbackStore
 from jikko.repositories.chat_pages import ChatPages
 from jikko.repositories.end_user_store import EndUserStore
 from jikko.repositories.file_index import FileIndex
-from jikko.store.postgres.archive.archiving import PostgresArchiving
-from jikko.store.postgres.archive.run_archive import RunArchive
+from jikko.store.postgres.archive.run_archive import PostgresArchiving, RunArchive
 from jikko.store.postgres.console.run_pages import PostgresRunPages
 from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.postgres.database import Postgres

@@ -14,8 +14,7 @@ import pytest
 
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.ids import new_id
-from jikko.ports.stores.app_store import ApiKey, App, WorkflowVersion
-from jikko.repositories.app_store import AppStore
+from jikko.repositories.app_store import ApiKey, App, AppStore, WorkflowVersion
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.connection import connect
 from jikko.store.sqlite.migrate import Migration, migrate, migrations

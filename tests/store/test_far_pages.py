@@ -7,8 +7,8 @@ from typing import Final, Literal
 import pytest
 
 from jikko.ports.stores.run_store import LogQuery
+from jikko.store.sqlite.console import run_pages
 from jikko.store.sqlite.keywords.counts import KeywordCounts
-from jikko.store.sqlite.runs import run_list
 from jikko.store.sqlite.runs.run_rows import RunRows
 from jikko.store.sqlite.runs.totals import HOUR
 from tests.contract.runs import APP, OTHER_APP, Draft
@@ -36,9 +36,9 @@ async def test_every_page_has_the_runs_that_counting_them_one_by_one_finds(monke
         for before in (None, 20 * HOUR, 20 * HOUR - 0.001, 77_777.7)
         for page, limit in ((1, 3), (2, 3), (9, 3), (12, 7), (31, 3), (90, 1))
     ]
-    monkeypatch.setattr(run_list, "_DEEP", 1_000)
+    monkeypatch.setattr(run_pages, "_DEEP", 1_000)
     wanted = [await store.list_runs(query) for query in queries]
-    monkeypatch.setattr(run_list, "_DEEP", 1)
+    monkeypatch.setattr(run_pages, "_DEEP", 1)
 
     found = [await store.list_runs(query) for query in queries]
 
@@ -63,7 +63,7 @@ async def test_a_page_far_back_takes_no_more_of_the_database_than_one_near() -> 
 
             connection.set_progress_handler(step, 1)
             query = LogQuery(app_id=APP, page=page, limit=20)
-            found = run_list.list_runs(connection, query, RunRows(), KeywordCounts(), scan_up_to=0)
+            found = run_pages.list_runs(connection, query, RunRows(), KeywordCounts(), scan_up_to=0)
             connection.set_progress_handler(None, 1)
             assert len(found.records) == 20
             return taken

@@ -9,10 +9,11 @@ import pytest
 from jikko.errors import StoreUnavailable
 from jikko.events import RunStatus
 from jikko.ports.stores.run_store import LogQuery
-from jikko.store.postgres.archive import archiving
+from jikko.store.postgres.archive import run_archive
 from jikko.store.postgres.archive.run_archive import RunArchive
+from jikko.store.postgres.console import run_pages
 from jikko.store.postgres.database import Postgres, Row
-from jikko.store.postgres.runs import hour_counts, run_list, run_store
+from jikko.store.postgres.runs import hour_counts, run_store
 from jikko.store.postgres.runs.hour_counts import HOUR, HourCounts
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.postgres.sql import id_column
@@ -37,7 +38,7 @@ class Clock:
 
 @pytest.fixture
 async def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Postgres]:
-    for module in (hour_counts, run_list):
+    for module in (hour_counts, run_pages):
         monkeypatch.setattr(module, "MIN_KEPT_RUNS", 10)
     async with new_database(request) as made:
         yield made
@@ -93,7 +94,7 @@ async def test_a_deep_page_begins_where_the_one_before_has_ended(
     database: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drafts = await written(database)
-    monkeypatch.setattr(run_list, "_DEEP", 1)
+    monkeypatch.setattr(run_pages, "_DEEP", 1)
     store = PostgresRunStore(database)
     found = []
     for page in range(1, 9):
@@ -202,16 +203,16 @@ async def test_what_is_looked_through_piece_by_piece_is_found_whole(
 
 async def test_the_archive_looks_behind_runs_that_stay(database: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
     drafts = await written(database)
-    monkeypatch.setattr(archiving, "_LOOKED_AT", 4)
+    monkeypatch.setattr(run_archive, "_LOOKED_AT", 4)
     staying = [id_column(draft.id) for number, draft in enumerate(drafts) if number % 8 < 6]
     await database.execute(
         "INSERT INTO callbacks (run_id, app_id, url, receiver, created_at, state, attempts, next_at) "
         "SELECT id, ''::bytea, '', '', 0, 2, 1, 0 FROM unnest($1::bytea[]) AS id",
         staying,
     )
-    archive = archiving.PostgresArchiving(database, RunArchive(database, None))
+    archive = run_archive.PostgresArchiving(database, RunArchive(database, None))
     found: list[bytes] = []
-    place: archiving._Place | None = archiving._BEGIN
+    place: run_archive._Place | None = run_archive._BEGIN
     while place is not None:
         ids, place = await archive._next(BEGIN + 50 * STEP, place)
         found += ids

@@ -9,10 +9,10 @@ import pytest
 
 from jikko.ports.stores.run_pages import RunFilter
 from jikko.ports.stores.run_store import LogQuery
+from jikko.store.sqlite.console import run_pages
 from jikko.store.sqlite.console.run_pages import SqliteRunPages
 from jikko.store.sqlite.keywords import counts
 from jikko.store.sqlite.keywords.counts import KeywordCounts
-from jikko.store.sqlite.runs import run_list
 from jikko.store.sqlite.runs.run_rows import RunRows
 from tests.contract.runs import APP, OTHER_APP, Draft, finished, started
 from tests.store.in_memory import RunsInMemory
@@ -132,7 +132,7 @@ def counted(store: RunsInMemory, query: LogQuery, known: KeywordCounts) -> int:
     def count(connection: sqlite3.Connection) -> int:
         taken = [0]
         watch(connection, taken)
-        found = run_list.list_runs(connection, query, RunRows(), known, scan_up_to=10_000)
+        found = run_pages.list_runs(connection, query, RunRows(), known, scan_up_to=10_000)
         connection.set_progress_handler(None, 1)
         assert len(found.records) == 20
         return taken[0]

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from jikko.ids import new_id
-from jikko.ports.stores.app_store import ApiKey, App, WorkflowVersion
+from jikko.repositories.app_store import ApiKey, App, WorkflowVersion
 from jikko.store.postgres.app_store import PostgresAppStore
 from jikko.store.postgres.database import Postgres
 from tests.effort import PATIENCE

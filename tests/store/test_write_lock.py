@@ -15,8 +15,7 @@ import pytest
 from jikko.errors import StoreUnavailable
 from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.connection import connect
-from jikko.store.sqlite.write_lock import WriteLock
-from jikko.store.sqlite.writer import Writer
+from jikko.store.sqlite.writer import WriteLock, Writer
 from tests.effort import PATIENCE
 
 from .runs import chain, whole

@@ -10,7 +10,6 @@ from typing import Any
 from jikko.assemble.build_tools import make_directory
 from jikko.assemble.tool_service import make_tools
 from jikko.outbound.outbound_client import AiohttpClient
-from jikko.ports.stores.app_store import App, WorkflowVersion
 from jikko.ports.tools import (
     BlobMessage,
     JsonMessage,
@@ -22,6 +21,7 @@ from jikko.ports.tools import (
     ToolName,
     VariableMessage,
 )
+from jikko.repositories.app_store import App, WorkflowVersion
 from jikko.settings import Settings
 from jikko.tools.tools_of_installation import ToolService
 from jikko.values import Json

@@ -7,9 +7,9 @@ from typing import Any
 from jikko.concurrency.alarm import Alarm
 from jikko.errors import StoreUnavailable
 from jikko.ports.measures import ScheduleMeasures
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.trigger_store import DueState, DueTime, ScheduleState, Trigger
 from jikko.record import RunRecord
+from jikko.repositories.app_store import App
 from jikko.repositories.schedule_store import ScheduleStore
 from jikko.repositories.trigger_store import TriggerStore
 from jikko.triggers.planning import SchedulePolicy

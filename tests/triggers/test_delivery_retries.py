@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from jikko.apps.publishing import AppCatalog
 from jikko.errors import Conflict
 from jikko.ids import new_id
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.trigger_store import Delivery
 from jikko.record import RunIdentity, RunRecord
+from jikko.repositories.app_store import App
 from jikko.repositories.delivery_store import DeliveryStore
 from jikko.repositories.trigger_store import TriggerStore
 from jikko.triggers.deliveries import Deliveries, DeliveryView

@@ -13,8 +13,7 @@ from jikko.concurrency.rate_limit import SharedRequestRate
 from jikko.errors import Conflict, JikkoError, NotFound, Unauthorized
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
-from jikko.ports.stores.app_store import ApiKey, App
-from jikko.repositories.app_store import AppStore
+from jikko.repositories.app_store import ApiKey, App, AppStore
 
 logger = logging.getLogger(__name__)
 

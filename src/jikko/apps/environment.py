@@ -18,7 +18,7 @@ from jikko.dsl.declared_variables import environment_value
 from jikko.dsl.document import Variable
 from jikko.dsl.fields import did_you_mean
 from jikko.errors import InvalidEnvironment, InvalidParam, NotFound
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from jikko.values import Json
 
 OPTION: Final = "--env "

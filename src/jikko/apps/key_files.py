@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from jikko.ids import is_uuid
-from jikko.ports.stores.app_store import ApiKey
 from jikko.private import make_folder
+from jikko.repositories.app_store import ApiKey
 
 _FOLDER: Final = "keys"
 _DIGITS: Final = 12

@@ -15,9 +15,8 @@ from jikko.dsl.document import DslDocument, NodeEntry, Variable
 from jikko.errors import Conflict, InvalidDocument, NameGivenTwice, NameTaken, NotFound
 from jikko.ids import is_uuid, new_id
 from jikko.ports.clock import Clock
-from jikko.ports.stores.app_store import App, WorkflowVersion
 from jikko.ports.stores.trigger_store import Trigger
-from jikko.repositories.app_store import AppStore, require_expected
+from jikko.repositories.app_store import App, AppStore, WorkflowVersion, require_expected
 from jikko.values import Json
 
 _TRIGGER: Final = "trigger-"

@@ -22,7 +22,7 @@ from jikko.errors import (
 )
 from jikko.ports.models import DefaultModels, ModelFailure
 from jikko.ports.other_models import Recording, Script, Speech
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 
 log = logging.getLogger(__name__)
 

@@ -23,8 +23,7 @@ from jikko.graph.compiled import CompiledGraph
 from jikko.graph.mocks import with_mocks
 from jikko.nodes.contract import Node
 from jikko.nodes.flow.start import Start
-from jikko.ports.stores.app_store import App, WorkflowVersion
-from jikko.repositories.app_store import AppStore
+from jikko.repositories.app_store import App, AppStore, WorkflowVersion
 from jikko.values import Json
 
 _SMALL: Final = 65_536

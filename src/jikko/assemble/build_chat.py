@@ -11,8 +11,7 @@ from jikko.assemble.build_context import BuildContext
 from jikko.assemble.build_models import make_embedder, make_moderator, make_speech
 from jikko.assemble.stores import Stores
 from jikko.concurrency.lazy_proxy import lazy_proxy
-from jikko.conversations.annotations.annotations import Annotations
-from jikko.conversations.annotations.replies import AnnotationReplies
+from jikko.conversations.annotations import AnnotationReplies, Annotations
 from jikko.conversations.extension_calls import ExtensionCalls
 from jikko.conversations.hooks import Hooks, TurnPolicy
 from jikko.conversations.moderation import Moderation

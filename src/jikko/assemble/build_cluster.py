@@ -15,13 +15,13 @@ from jikko.ports.measures import ClusterMeasures
 from jikko.settings import Settings
 
 if TYPE_CHECKING:
-    from jikko.cluster.nats.access import NatsAccess
+    from jikko.cluster.nats.connecting import NatsAccess
 
 
 def access_of(settings: Settings) -> "NatsAccess":
     """What this server needs to get into NATS. Raises ``InvalidSettings``: the library for that is missing."""
     try:
-        from jikko.cluster.nats.access import NatsAccess
+        from jikko.cluster.nats.connecting import NatsAccess
     except ModuleNotFoundError:
         raise InvalidSettings(f"Several servers need another library: {how_to_install('cluster')}") from None
     return NatsAccess(

@@ -10,8 +10,8 @@ from jikko.inputs.file_inputs import FileInputs
 from jikko.ports.cluster import Cluster
 from jikko.ports.node_ports import NodePorts
 from jikko.runs.admission import Admission, AdmissionLimits
-from jikko.runs.memory.process_memory import MemoryLimits, ProcessMemory
 from jikko.runs.observer import RunObserver
+from jikko.runs.process_memory import MemoryLimits, ProcessMemory
 from jikko.runs.runs import Runs
 
 

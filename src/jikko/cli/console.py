@@ -24,7 +24,7 @@ from jikko.cli.options import (
 from jikko.cli.output import show_entry, show_nothing
 from jikko.cli.runs.entries import iso
 from jikko.cluster.data_folder_lock import owner_of
-from jikko.ports.stores.console_store import SCOPES, ConsoleToken, Scope
+from jikko.repositories.console_store import SCOPES, ConsoleToken, Scope
 from jikko.server.serving import link
 from jikko.settings import Settings
 from jikko.terminal_text import harmless

@@ -15,8 +15,15 @@ from jikko.apps.keys import digest
 from jikko.errors import Forbidden, InvalidParam, InvalidSettings, NotFound, StoreUnavailable, Unauthorized
 from jikko.ids import is_uuid, new_id
 from jikko.ports.clock import Clock
-from jikko.ports.stores.console_store import SCOPES, ConsoleSession, ConsoleTicket, ConsoleToken, Role, Scope
-from jikko.repositories.console_store import ConsoleStore
+from jikko.repositories.console_store import (
+    SCOPES,
+    ConsoleSession,
+    ConsoleStore,
+    ConsoleTicket,
+    ConsoleToken,
+    Role,
+    Scope,
+)
 
 TICKET_SECONDS: Final = 300.0
 """Seconds for which a link can be used."""

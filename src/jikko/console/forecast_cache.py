@@ -15,7 +15,7 @@ from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.forecast.forecast import Forecast, forecast
 from jikko.forecast.known_installation import Installation
 from jikko.ports.clock import Clock
-from jikko.ports.stores.app_store import App, WorkflowVersion
+from jikko.repositories.app_store import App, WorkflowVersion
 
 _TTL_SECONDS: Final = 60.0
 _CACHE_SIZE: Final = 2_000

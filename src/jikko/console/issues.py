@@ -11,8 +11,7 @@ from jikko.console.forecast_cache import AppForecast, ForecastCache
 from jikko.console.model_uses import ModelUses, ProviderHour
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.forecast.outcome import outcome
-from jikko.ports.stores.app_store import App
-from jikko.repositories.app_store import AppStore
+from jikko.repositories.app_store import App, AppStore
 from jikko.repositories.callback_store import CallbackStore
 
 _MAX_CALLBACKS: Final = 1_000

@@ -9,10 +9,9 @@ from msgspec import Struct
 
 from jikko.console.version_models import VersionModels
 from jikko.errors import JikkoError
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.run_pages import RunCounts, RunCursor, RunFilter, RunPages
 from jikko.record import RunRecord
-from jikko.repositories.app_store import AppStore
+from jikko.repositories.app_store import App, AppStore
 from jikko.runs.forms import Forms, RunForm
 from jikko.values import Moment, Uuid
 

@@ -25,8 +25,8 @@ from msgspec import Struct
 from jikko.apps.versions import Workflow
 from jikko.ports.other_models import TextGuard
 from jikko.ports.stores.annotation_store import ReplyState
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import AnnotationReply, Conversation, Message
+from jikko.repositories.app_store import App
 from jikko.values import Json
 
 

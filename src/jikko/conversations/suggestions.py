@@ -11,8 +11,8 @@ from jikko.errors import BadRequest, NotFound
 from jikko.nodes.model.reasoning import split_reasoning
 from jikko.ports.models import DefaultModels, ModelFailure, ModelRequest, Models
 from jikko.ports.models import PromptMessage as Prompt
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
+from jikko.repositories.app_store import App
 from jikko.repositories.conversation_store import ConversationStore
 
 log = logging.getLogger(__name__)

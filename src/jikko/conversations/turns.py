@@ -19,7 +19,7 @@ from jikko.apps.end_users import end_user
 from jikko.apps.versions import Workflow, Workflows
 from jikko.concurrency.background_tasks import start_task
 from jikko.conversations.hooks import HookReply, Hooks, UserQuery
-from jikko.conversations.new_conversations import new_conversation, new_variable
+from jikko.conversations.titles import new_conversation, new_variable
 from jikko.dsl.document import BASIC_MODES
 from jikko.errors import InvalidParam, JikkoError, ModelNotReady, NotFound
 from jikko.events import RunStarted, Turn
@@ -30,7 +30,6 @@ from jikko.log_context import log_context
 from jikko.ports.clock import Clock
 from jikko.ports.models import ModelFailure, Models
 from jikko.ports.stores.annotation_store import ReplyState
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import (
     Conversation,
     Message,
@@ -40,6 +39,7 @@ from jikko.ports.stores.messages import (
 )
 from jikko.ports.stores.projections import StartOptions, TurnBegan
 from jikko.record import RunIdentity
+from jikko.repositories.app_store import App
 from jikko.repositories.conversation_store import ConversationStore
 from jikko.runs.idempotency import StartOutcome
 from jikko.runs.run_log import RunLog

@@ -9,7 +9,7 @@ import msgspec
 from jikko.dsl.document import CHAT_MODES
 from jikko.dsl.start_variables import StartVariable
 from jikko.ports.served_apps import ServedApp
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from jikko.values import Json, encode_json
 
 _VERSIONS: Final = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")

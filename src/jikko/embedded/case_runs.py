@@ -26,7 +26,6 @@ from jikko.inputs.local_files import uploaded
 from jikko.inputs.run_inputs import form_variables
 from jikko.nodes.contract import RunInfo
 from jikko.ports.node_ports import NodePorts
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
 from jikko.proving.case_file import CaseTurn, FlowCase, MockForm
 from jikko.proving.case_plan import CasePlan
@@ -35,6 +34,7 @@ from jikko.proving.script import CaseScript, forms_of
 from jikko.proving.stand_ins import with_stand_ins
 from jikko.proving.verdict import CaseProblem, CaseResult, ObservedRun, problems_of, started
 from jikko.record import RunRecord
+from jikko.repositories.app_store import App
 from jikko.runs.runs import StartRequest
 from jikko.settings import Settings
 

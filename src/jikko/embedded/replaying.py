@@ -21,12 +21,12 @@ from jikko.engine.limits import RunLimits
 from jikko.errors import InvalidParam, NotFound
 from jikko.ids import is_uuid
 from jikko.maintenance.exported_run import BadLine
-from jikko.ports.stores.app_store import App
 from jikko.proving.coverage import Coverage
 from jikko.proving.recording import Recording
 from jikko.proving.replay_verdict import ReplayedResult, result_of, unknown
 from jikko.proving.replayed_run import Replayer, ReplayMode, ReplayPrice
 from jikko.record import RunIdentity
+from jikko.repositories.app_store import App
 from jikko.runs.reading.short_ids import run_of
 from jikko.setting_sources import read_settings
 

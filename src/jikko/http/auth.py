@@ -6,7 +6,7 @@ from typing import Final
 from jikko.apps.keys import SHARED, digest, key_for
 from jikko.errors import Unauthorized
 from jikko.http.requests import Request
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 
 _MAX_NAMED: Final = 20
 """Apps that an error names."""

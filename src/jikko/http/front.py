@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from jikko.concurrency.loop_lag import LoopLag
+from jikko.concurrency.scheduler import LoopLag
 from jikko.http.bodies.reading import Bodies
 from jikko.http.sse import PING_SECONDS
 

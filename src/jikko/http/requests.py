@@ -17,7 +17,7 @@ from jikko.concurrency.json_in_pieces import LARGE_BYTES, TooManyElements, decod
 from jikko.concurrency.memory_budget import Reservation
 from jikko.errors import BadRequest, InvalidParam, JikkoError, PayloadTooLarge, UnsupportedMediaType
 from jikko.http.bodies.reading import UNREADABLE, read_body
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from jikko.values import MAX_DEPTH, is_too_deep
 
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ from jikko.http.sse import PING, EventStream
 from jikko.ids import new_id
 from jikko.long_texts import first_long
 from jikko.maintenance.callbacks import checked_url
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.projections import KeyClaim, StartOptions
 from jikko.record import RunForms
+from jikko.repositories.app_store import App
 from jikko.runs.idempotency import Started, StartOutcome, checked_key, fingerprint
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from jikko.concurrency.rate_limit import SharedRequestRate
 from jikko.errors import NotFound
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
-from jikko.ports.stores.knowledge.records import DatasetKey
+from jikko.ports.stores.knowledge_records import DatasetKey
 from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
 
 _ALPHABET: Final = string.ascii_letters + string.digits

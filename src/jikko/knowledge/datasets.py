@@ -13,7 +13,7 @@ from jikko.knowledge.retrieval.retrieval_model import checked_retrieval_model
 from jikko.ports.clock import Clock
 from jikko.ports.models import DefaultModels, ModelFailure
 from jikko.ports.other_models import Embedder
-from jikko.ports.stores.knowledge.records import Dataset, DatasetCounts, ExternalApi, JsonObject, MetadataField, Tag
+from jikko.ports.stores.knowledge_records import Dataset, DatasetCounts, ExternalApi, JsonObject, MetadataField, Tag
 from jikko.repositories.knowledge.dataset_repository import DatasetNameTaken
 from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores, OpenKnowledge
 

@@ -13,7 +13,7 @@ from jikko.knowledge.datasets import Datasets, DatasetWishes, Wake
 from jikko.knowledge.metadata import with_built_in
 from jikko.knowledge.texts.rules import AUTOMATIC, checked_rule
 from jikko.ports.clock import Clock
-from jikko.ports.stores.knowledge.records import Dataset, Document, Job, JsonObject, SourceFile
+from jikko.ports.stores.knowledge_records import Dataset, Document, Job, JsonObject, SourceFile
 from jikko.repositories.knowledge.document_repository import SegmentCounts
 from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
 

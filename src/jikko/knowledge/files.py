@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from jikko.errors import NotFound
 from jikko.knowledge.documents import Documents
-from jikko.ports.stores.knowledge.records import Document
+from jikko.ports.stores.knowledge_records import Document
 
 
 class Signer(Protocol):

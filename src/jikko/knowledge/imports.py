@@ -11,11 +11,10 @@ from jikko.knowledge.datasets import Datasets, DatasetWishes, Wake
 from jikko.knowledge.documents import NewSource, checked_name, file_of, instead_of, new_batch, text_source, with_job
 from jikko.knowledge.indexing.cutting_stage import child_of, segment_of
 from jikko.knowledge.indexing.nodes import estimated_tokens
-from jikko.knowledge.metadata import BUILT_IN, Metadata
-from jikko.knowledge.tags import Tags
+from jikko.knowledge.metadata import BUILT_IN, Metadata, Tags
 from jikko.knowledge.texts.rules import AUTOMATIC, checked_rule
 from jikko.ports.clock import Clock
-from jikko.ports.stores.knowledge.records import (
+from jikko.ports.stores.knowledge_records import (
     UNDER_WAY,
     ChildChunk,
     Dataset,

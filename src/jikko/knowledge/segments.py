@@ -17,7 +17,7 @@ from jikko.knowledge.texts.words import cutter, keywords
 from jikko.ports.clock import Clock
 from jikko.ports.models import ModelFailure
 from jikko.ports.other_models import Embedder
-from jikko.ports.stores.knowledge.records import ChildChunk, Dataset, Document, IndexEntry, Segment
+from jikko.ports.stores.knowledge_records import ChildChunk, Dataset, Document, IndexEntry, Segment
 from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
 
 

@@ -7,14 +7,13 @@ from msgspec import Struct
 from jikko.knowledge.dataset_keys import DatasetKeys
 from jikko.knowledge.datasets import DatasetNames, Datasets
 from jikko.knowledge.documents import Documents
-from jikko.knowledge.external_apis import ExternalApis
 from jikko.knowledge.files import DocumentFiles
 from jikko.knowledge.imports import Imports
 from jikko.knowledge.indexing.indexing import Indexing
-from jikko.knowledge.metadata import Metadata
+from jikko.knowledge.metadata import Metadata, Tags
+from jikko.knowledge.retrieval.external_search import ExternalApis
 from jikko.knowledge.retrieval.retrieval import Retrieval
 from jikko.knowledge.segments import ChildChunks, Segments
-from jikko.knowledge.tags import Tags
 from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
 from jikko.values import Json
 

@@ -28,10 +28,9 @@ from jikko.log_context import LogContext
 from jikko.measures import Counter
 from jikko.ports.clock import Clock
 from jikko.ports.http import HttpClient, HttpFailure, OutgoingRequest, Timeouts
-from jikko.ports.stores.callback_store import Callback
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
-from jikko.repositories.callback_store import CallbackStore
+from jikko.repositories.callback_store import Callback, CallbackStore
 from jikko.trace_context import headers_of
 
 

@@ -42,12 +42,12 @@ from jikko.runs.executor import Executor, RunHandle
 from jikko.runs.following.quiet_runs import QUIET_SECONDS
 from jikko.runs.following.run_reader import RunReader
 from jikko.runs.following.run_tail import RunTails
+from jikko.runs.offer_queue import OfferQueue, WorkStealing
 from jikko.runs.paused_runs import PausedRuns
+from jikko.runs.peer_commands import RunHints, asked_newer, done_here, for_older, stop_here, submit_here
 from jikko.runs.queued_run import QueuedRun
 from jikko.runs.recovery import Recovery, TakenOver
 from jikko.runs.run_log import RunLog
-from jikko.runs.sharing.commands import RunHints, asked_newer, done_here, for_older, stop_here, submit_here
-from jikko.runs.sharing.offer_queue import OfferQueue, WorkStealing
 
 _MOVING_SECONDS = 10.0
 """For how long a run may be nowhere: its holder has died, and another process is about to take it over."""

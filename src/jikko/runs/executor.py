@@ -25,8 +25,8 @@ from jikko.ports.stores.run_store import RunStore, Withdrawal
 from jikko.record import RunRecord
 from jikko.runs.admission import Admission
 from jikko.runs.endings import given_up
-from jikko.runs.memory.process_memory import ProcessMemory
 from jikko.runs.observer import RunObserver
+from jikko.runs.process_memory import ProcessMemory
 from jikko.runs.queued_run import QueuedRun
 from jikko.runs.refused_starts import RefusedStarts
 from jikko.runs.run_log import RunLog

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from jikko.errors import Conflict, InvalidParam, KeyTaken, NotFound, StartRefused
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.projections import KeyClaim, StartOptions
 from jikko.ports.stores.run_store import RunStore
+from jikko.repositories.app_store import App
 from jikko.runs.following.run_reader import RunReader
 from jikko.runs.run_log import RunLog
 from jikko.values import Json

@@ -15,10 +15,9 @@ from jikko.events import RunFinished, RunPaused
 from jikko.nodes.flow.human_input import HumanInput
 from jikko.ports.app_calls import InnerApp, InnerCall, InnerInput, InnerOutcome, InnerRefused
 from jikko.ports.clock import Clock
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.projections import KeyClaim, StartOptions
 from jikko.ports.stores.run_store import RunStore
-from jikko.repositories.app_store import AppStore
+from jikko.repositories.app_store import App, AppStore
 from jikko.runs.idempotency import Started, fingerprint
 from jikko.runs.runs import Runs, StartRequest
 

@@ -16,10 +16,10 @@ from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunRecord
 from jikko.runs.endings import append_end, end_damaged, replayed
 from jikko.runs.executor import Executor
-from jikko.runs.memory.run_memory import sizes_of
+from jikko.runs.peer_commands import RunHints, is_closed
 from jikko.runs.recovery import Recovery
 from jikko.runs.run_log import RunLog
-from jikko.runs.sharing.commands import RunHints, is_closed
+from jikko.runs.run_memory import sizes_of
 
 
 class PausedRuns:

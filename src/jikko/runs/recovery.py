@@ -57,9 +57,9 @@ from jikko.repositories.app_store import AppStore
 from jikko.runs.activity import has_begun
 from jikko.runs.endings import end_damaged, given_up, replayed
 from jikko.runs.executor import Executor
-from jikko.runs.memory.run_memory import sizes_of
+from jikko.runs.peer_commands import release
 from jikko.runs.run_log import RunLog
-from jikko.runs.sharing.commands import release
+from jikko.runs.run_memory import sizes_of
 
 logger = logging.getLogger(__name__)
 

@@ -21,10 +21,10 @@ from jikko.inputs.run_inputs import prepare
 from jikko.log_context import log_context
 from jikko.ports.clock import Clock
 from jikko.ports.files.file_store import FileStore
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.projections import StartOptions, TurnRepeated
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RetryRecord, RunIdentity, RunRecord, beginning
+from jikko.repositories.app_store import App
 from jikko.runs.retry_values import MockableNode, Outputs, RepeatedRun, RetryValues, mocks_by_id
 from jikko.runs.run_log import RunLog
 from jikko.values import Json

@@ -47,10 +47,10 @@ from jikko.runs.append_maker import AppendMaker
 from jikko.runs.endings import given_up, unwritable
 from jikko.runs.following.log_follower import LogFollower
 from jikko.runs.following.log_pieces import Batch, CommitTimes
-from jikko.runs.memory.process_memory import ProcessMemory
-from jikko.runs.memory.run_memory import STREAMED, TRANSIENT, RunMemory, TextDelay
 from jikko.runs.observer import RunObserver, observe
+from jikko.runs.process_memory import ProcessMemory
 from jikko.runs.refused_starts import RefusedAppend
+from jikko.runs.run_memory import STREAMED, TRANSIENT, RunMemory, TextDelay
 from jikko.runs.turn_fold import TurnFold
 
 log = logging.getLogger(__name__)

@@ -22,19 +22,18 @@ from jikko.ports.cluster import Cluster, Refusals
 from jikko.ports.measures import RunMeasures
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.other_models import TextGuard
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.projections import Projection, StartOptions
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunIdentity, RunRecord
-from jikko.repositories.app_store import AppStore
+from jikko.repositories.app_store import App, AppStore
 from jikko.runs.admission import Admission
 from jikko.runs.control import Control
 from jikko.runs.executor import Executor
 from jikko.runs.following.quiet_runs import QUIET_SECONDS
 from jikko.runs.forms import Forms
 from jikko.runs.idempotency import IdempotentStarts
-from jikko.runs.memory.process_memory import ProcessMemory
 from jikko.runs.observer import RunObserver
+from jikko.runs.process_memory import ProcessMemory
 from jikko.runs.queued_run import opening as opening_of
 from jikko.runs.reading.run_history import History
 from jikko.runs.retry import Retries

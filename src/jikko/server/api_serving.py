@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from jikko.assemble.assembly import Assembly
-from jikko.concurrency.loop_lag import LoopLag
+from jikko.concurrency.scheduler import LoopLag
 from jikko.concurrency.shutdown import Shutdown
 from jikko.http.app import create_app
 from jikko.http.front import front_of

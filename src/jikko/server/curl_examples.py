@@ -23,7 +23,7 @@ from jikko.inputs.file_rules import rules_of_input
 from jikko.inputs.samples import samples_of
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.files.file_types import UNKNOWN, mime_type_of
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from jikko.values import Json
 
 _USER: Final = "me"

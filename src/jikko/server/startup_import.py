@@ -18,7 +18,7 @@ from jikko.assemble.assembly import Assembly
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.errors import Conflict, InvalidDocument, InvalidParam, InvalidSettings, JikkoError, NotFound
 from jikko.graph.mocks import unknown_mocks
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from jikko.settings import PREFIX
 from jikko.terminal_text import harmless, printable
 

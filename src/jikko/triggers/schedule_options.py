@@ -14,9 +14,8 @@ from jikko.dsl.fields import Fields
 from jikko.dsl.operator_file import OperatorFile, duration_of, read_operator_file
 from jikko.lang.cron import Every, zone_of
 from jikko.nodes.flow.schedule_node import recurrence_of, timezone_of
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.trigger_store import Trigger
-from jikko.repositories.app_store import AppStore
+from jikko.repositories.app_store import App, AppStore
 from jikko.triggers.planning import DueTimes, Missed, Overlap, SchedulePolicy, jitter_of
 from jikko.triggers.webhook_options import ID, is_of_webhook
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from jikko.ids import new_id
 from jikko.knowledge.indexing.nodes import packed
-from jikko.ports.stores.knowledge.records import ChildChunk, Dataset, Document, IndexEntry, Job, Segment, SourceFile
+from jikko.ports.stores.knowledge_records import ChildChunk, Dataset, Document, IndexEntry, Job, Segment, SourceFile
 from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores
 from jikko.repositories.knowledge.segment_repository import Visible
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from jikko.errors import InvalidParam
 from jikko.ids import new_id
-from jikko.ports.stores.knowledge.records import Dataset, DatasetCounts, DatasetKey, ExternalApi, Tag
+from jikko.ports.stores.knowledge_records import Dataset, DatasetCounts, DatasetKey, ExternalApi, Tag
 from jikko.repositories.knowledge.dataset_repository import DatasetIdTaken, DatasetNameTaken
 from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores, OpenKnowledge
 from tests.filled import filled

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from jikko.errors import InvalidParam, NotFound
 from jikko.ids import new_id
-from jikko.ports.stores.knowledge.records import ChildChunk, Dataset, Document, Job, MetadataField, Segment
+from jikko.ports.stores.knowledge_records import ChildChunk, Dataset, Document, Job, MetadataField, Segment
 from jikko.repositories.knowledge.document_repository import SegmentCounts
 from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores
 from tests.filled import filled

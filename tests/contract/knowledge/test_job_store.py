@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from jikko.ids import new_id
-from jikko.ports.stores.knowledge.records import Document, Job
+from jikko.ports.stores.knowledge_records import Document, Job
 from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores
 
 from .records import (

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from jikko.errors import InvalidParam
 from jikko.ids import new_id
-from jikko.ports.stores.knowledge.records import ChildChunk, Document, IndexEntry, Segment
+from jikko.ports.stores.knowledge_records import ChildChunk, Document, IndexEntry, Segment
 from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores
 from jikko.repositories.knowledge.segment_repository import Found, Visible
 

@@ -5,15 +5,14 @@ from typing import Any
 
 import pytest
 
-from jikko.conversations.annotations.annotations import Annotations
-from jikko.conversations.annotations.replies import AnnotationReplies
+from jikko.conversations.annotations import AnnotationReplies, Annotations
 from jikko.conversations.hooks import HookReply, UserQuery
 from jikko.maintenance.annotation_indexing import AnnotationIndexing
 from jikko.ports.models import ModelFailure
 from jikko.ports.other_models import EmbeddingRequest, Embeddings
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import AnnotationReply
 from jikko.providers.embedder import FakeEmbedder
+from jikko.repositories.app_store import App
 from tests.effort import PATIENCE
 from tests.store.in_memory import AnnotationsInMemory
 

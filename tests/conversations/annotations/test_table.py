@@ -6,7 +6,7 @@ from array import array
 
 import pytest
 
-from jikko.conversations.annotations.replies import AnnotationTable, Match
+from jikko.conversations.annotations import AnnotationTable, Match
 from jikko.ports.other_models import Vector
 
 

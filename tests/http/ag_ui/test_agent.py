@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from tests.acceptance.workflows import end, form, node, start
 from tests.conversations.chats import NOTE, chat_app
 from tests.http.scene import client_of

@@ -18,8 +18,8 @@ from jikko.http.console.table import console_description, console_operations
 from jikko.http.front import Front
 from jikko.http.operation import Operation
 from jikko.ports.cluster import Cluster
-from jikko.ports.stores.app_store import App
-from jikko.ports.stores.console_store import Role
+from jikko.repositories.app_store import App
+from jikko.repositories.console_store import Role
 from jikko.settings import Settings
 
 API = "/console/api"

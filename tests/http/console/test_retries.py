@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from tests.acceptance.workflows import app, end, first_of, node, start
 from tests.http.console.scene import API, Scene, decoded
 from tests.http.console.test_runs import ECHO, ended_or_paused, ran

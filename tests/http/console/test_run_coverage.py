@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from tests.acceptance.workflows import app, end, form, if_contains, iteration, python, start, template
 from tests.http.console.scene import API, Scene, decoded
 from tests.http.console.test_runs import ASKS, ended_or_paused, ran

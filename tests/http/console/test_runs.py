@@ -10,7 +10,7 @@ import pytest
 
 from jikko.http.console import table
 from jikko.http.console.table import console_description
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from tests.acceptance.workflows import app, end, form, node, start
 from tests.effort import PATIENCE
 from tests.http.console.scene import API, Scene, decoded

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from jikko.http.operation import Operation
-from jikko.ports.stores.console_store import SCOPES, Scope
+from jikko.repositories.console_store import SCOPES, Scope
 from tests.http.console.scene import API, MANAGEMENT, OWN_PAGE, Scene, decoded
 from tests.http.console.test_runs import ECHO, ran
 

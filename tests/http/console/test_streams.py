@@ -12,7 +12,7 @@ import pytest
 from jikko.console.console_access import IDLE_SECONDS
 from jikko.http.sse import PING
 from jikko.ports.cluster import RunsMoved
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from tests.http.console.scene import API, Scene, decoded
 from tests.http.console.test_runs import ASKS, BROKEN, ECHO, ran
 from tests.http.scene import Listener

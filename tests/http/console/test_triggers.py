@@ -8,8 +8,8 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.trigger_store import Trigger, TriggerKind
+from jikko.repositories.app_store import App
 from jikko.triggers.deliveries import Deliveries, DeliveryView
 from jikko.triggers.triggers import Triggers
 from tests.acceptance.workflows import app, end, form, node, triggered, with_environment

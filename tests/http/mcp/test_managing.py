@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from jikko.http.app import create_app
-from jikko.ports.stores.console_store import Scope
+from jikko.repositories.console_store import Scope
 from tests.http.console.scene import MANAGEMENT, Scene, console_on, decoded
 from tests.http.console.test_runs import ECHO
 from tests.http.console.test_scopes import holder

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from jikko.errors import StoreUnavailable
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from tests.acceptance.workflows import end, form, node, start
 from tests.conversations.chats import chat_app
 from tests.http.scene import client_of

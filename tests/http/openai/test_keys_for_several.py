@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from jikko.http.app import create_app
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from tests.acceptance.workflows import node, start
 from tests.conversations.chats import chat_app
 from tests.http.scene import api_of

@@ -15,7 +15,7 @@ from jikko.knowledge.service import Knowledge
 from jikko.ports.http import HttpFailure, HttpResponse, OutgoingRequest
 from jikko.ports.knowledge import MergedRanking, MetadataFilter, SearchFailure, SearchRequest
 from jikko.ports.models import ModelFailure
-from jikko.ports.stores.knowledge.records import Dataset
+from jikko.ports.stores.knowledge_records import Dataset
 from tests.dsl.encrypting import WORKSPACE, encrypted
 from tests.knowledge.scene import DirectedEmbedder, dataset_of, indexed, knowledge_at, segments_of
 

@@ -17,9 +17,8 @@ from jikko.maintenance.transfer import export_lines, export_named, import_lines
 from jikko.ports.stores.blob_store import ObjectStore
 from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection
 from jikko.ports.stores.run_store import LogQuery
-from jikko.store.postgres.archive.archiving import PostgresArchiving
 from jikko.store.postgres.archive.objects import FOLDER, ArchiveObjects
-from jikko.store.postgres.archive.run_archive import _COLUMNS, RunArchive, _Object
+from jikko.store.postgres.archive.run_archive import _COLUMNS, PostgresArchiving, RunArchive, _Object
 from jikko.store.postgres.database import Postgres
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.postgres.sql import id_column

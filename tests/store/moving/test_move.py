@@ -13,12 +13,10 @@ import pytest
 from jikko.errors import InvalidSettings, LogDamaged, StoreUnavailable
 from jikko.events import LOG_FORMAT
 from jikko.ids import new_id
-from jikko.ports.stores.app_store import ApiKey, App, WorkflowVersion
-from jikko.ports.stores.console_store import ConsoleToken
 from jikko.ports.stores.run_pages import RunFilter
 from jikko.ports.stores.run_store import LogQuery
-from jikko.repositories.app_store import AppStore
-from jikko.repositories.console_store import ConsoleStore
+from jikko.repositories.app_store import ApiKey, App, AppStore, WorkflowVersion
+from jikko.repositories.console_store import ConsoleStore, ConsoleToken
 from jikko.repositories.plugin_storage import PluginStorage
 from jikko.store.moving.move import move
 from jikko.store.moving.moved_tables import TABLES

@@ -11,18 +11,16 @@ from jikko.files.signing_keys import UrlSigner
 from jikko.knowledge.dataset_keys import DatasetKeys
 from jikko.knowledge.datasets import DatasetNames, Datasets
 from jikko.knowledge.documents import Documents
-from jikko.knowledge.external_apis import ExternalApis
 from jikko.knowledge.files import DocumentFiles
 from jikko.knowledge.imports import Imports
 from jikko.knowledge.indexing.cutting_stage import Cutter
 from jikko.knowledge.indexing.indexing import Indexing
-from jikko.knowledge.metadata import Metadata
-from jikko.knowledge.retrieval.external_search import ExternalKnowledge
+from jikko.knowledge.metadata import Metadata, Tags
+from jikko.knowledge.retrieval.external_search import ExternalApis, ExternalKnowledge
 from jikko.knowledge.retrieval.one_dataset import DatasetSearch
 from jikko.knowledge.retrieval.retrieval import Retrieval
 from jikko.knowledge.segments import ChildChunks, SegmentIndex, Segments
 from jikko.knowledge.service import Knowledge
-from jikko.knowledge.tags import Tags
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster, JobDue
 from jikko.ports.http import HttpClient

@@ -26,9 +26,8 @@ from jikko.repositories.schedule_store import ScheduleStore
 from jikko.repositories.trigger_store import TriggerStore
 from jikko.settings import Settings
 from jikko.store.postgres.app_store import PostgresAppStore
-from jikko.store.postgres.archive.archiving import PostgresArchiving
 from jikko.store.postgres.archive.objects import ArchiveObjects
-from jikko.store.postgres.archive.run_archive import RunArchive
+from jikko.store.postgres.archive.run_archive import PostgresArchiving, RunArchive
 from jikko.store.postgres.console.run_pages import PostgresRunPages
 from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.postgres.database import RETRIEVALS, Postgres

@@ -15,7 +15,7 @@ from jikko.cli.options import assembled, existing, together, with_settings
 from jikko.dsl.document import Variable
 from jikko.engine.masked import mask
 from jikko.errors import InvalidParam
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from jikko.settings import Settings
 from jikko.terminal_text import harmless
 from jikko.values import Json

@@ -19,7 +19,7 @@ from jikko.cli.output import show_entry
 from jikko.dsl.document import BASIC_MODES
 from jikko.errors import Conflict, InvalidDocument, InvalidEnvironment, JikkoError, NotFound
 from jikko.exit_codes import ExitCode, of_error
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from jikko.settings import Settings
 from jikko.terminal_text import harmless, printable
 from jikko.values import Json

@@ -14,7 +14,7 @@ from jikko.errors import NotFound
 from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.documents import source_of
 from jikko.knowledge.readable import EXTENSIONS, is_readable
-from jikko.ports.stores.knowledge.records import UNDER_WAY
+from jikko.ports.stores.knowledge_records import UNDER_WAY
 from jikko.settings import Settings
 from jikko.terminal_text import harmless
 

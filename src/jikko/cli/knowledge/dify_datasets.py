@@ -17,7 +17,7 @@ from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.documents import NewSource
 from jikko.knowledge.imports import GivenChild, GivenDocument, GivenField, GivenSegment, GivenValue
 from jikko.knowledge.retrieval.retrieval_model import checked_retrieval_model
-from jikko.ports.stores.knowledge.records import UNDER_WAY
+from jikko.ports.stores.knowledge_records import UNDER_WAY
 from jikko.settings import Settings
 from jikko.terminal_text import harmless
 

@@ -1,18 +1,216 @@
-"""Making the connection to NATS, and what becomes of it."""
+"""Making the connection to NATS: its addresses, trusted authorities and credentials.
+
+Files are read anew for each connection, so that one that is replaced, as certificates are now and then, needs no
+restart.
+"""
 
 import asyncio
+import base64
+import binascii
+import json
 import logging
+import re
+import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
+from msgspec import Struct
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.protocol.parser import PERMISSIONS_ERR, STALE_CONNECTION
 
-from jikko.cluster.nats.access import NatsAccess, StrictClient
 from jikko.cluster.nats.nats_refusals import NATS_ERRORS, shown_servers, what_keeps_out
 from jikko.errors import InvalidSettings, StoreUnavailable
+from jikko.extras import how_to_install
 from jikko.ports.addresses import diagnose_nats_url, nats_servers
+
+_JWT: Final = re.compile(r"-{3,}BEGIN NATS USER JWT-{3,}\s+(\S+)\s+-{3,}END NATS USER JWT-{3,}")
+_SEED: Final = re.compile(r"^\s*(SU[A-Z2-7]{56})\s*$", re.MULTILINE)
+_PUBLIC_USER: Final = bytes([20 << 3])
+"""What the public key of a user begins with; its seed begins with the same behind the mark of a seed."""
+_CHECKSUM: Final = 2
+
+
+class NatsAccess(Struct, frozen=True):
+    """What one may need besides the addresses of NATS servers."""
+
+    credentials: Path | None = None
+    """A ``.creds`` file (JWT and seed), or one with the seed of an NKey of a user. ``None``: what the address says."""
+    authorities: Path | None = None
+    """A PEM file of those that may have signed the certificates of the servers. ``None``: those of the system."""
+    certificate: Path | None = None
+    """A PEM file of the certificate by which servers know this one. ``None``: they do not ask for any."""
+    certificate_key: Path | None = None
+    """A PEM file of its private key. ``None``: it is in the same file."""
+
+    def options(self, client: "StrictClient") -> dict[str, Any]:
+        """What the client is to connect with.
+        Raises ``InvalidSettings``: a file cannot be used, or a library is missing."""
+        client.encryption = Encryption(self)
+        made: dict[str, Any] = {"tls": client.encryption.context()}
+        if (path := self.credentials) is None:
+            return made
+        credentials = Credentials.read(path)
+        client.known_as(lambda: _again(path).public_key)
+        made["signature_cb"] = lambda nonce: _again(path).sign(nonce)
+        if credentials.jwt:
+            made["user_jwt_cb"] = lambda: bytearray(_again(path).jwt.encode())
+        return made
+
+    def made_encryption(self) -> ssl.SSLContext:
+        """Raises ``InvalidSettings``: a file cannot be used."""
+        made = _trusting(self.authorities)
+        if self.certificate is None:
+            return made
+        for path in filter(None, (self.certificate, self.certificate_key)):
+            if not path.is_file():
+                raise InvalidSettings(f"nats_certificate: {path} is no file.")
+        try:
+            made.load_cert_chain(self.certificate, self.certificate_key, password="")
+        except (OSError, ValueError):
+            missing = " nats_certificate_key names that of the key, if it is another one." * (not self.certificate_key)
+            raise InvalidSettings(
+                f"nats_certificate: {self.certificate} cannot be used: expected a certificate and its private key, "
+                f"both as PEM, and the key without a password.{missing}"
+            ) from None
+        return made
+
+
+class Encryption:
+    """How connections are encrypted, by what is in the files now."""
+
+    def __init__(self, access: NatsAccess) -> None:
+        self._access = access
+        self._context: ssl.SSLContext | None = None
+        self._read: list[tuple[int, ...]] = []
+        """Of each file, what differs once it was replaced."""
+
+    def context(self) -> ssl.SSLContext:
+        """Raises ``InvalidSettings``: a file cannot be used."""
+        access = self._access
+        found = [_mark_of(path) for path in (access.authorities, access.certificate, access.certificate_key) if path]
+        if self._context is None or found != self._read:
+            self._context, self._read = access.made_encryption(), found
+        return self._context
+
+
+class StrictClient(Client):
+    """Does not say who it is where encryption was asked for and is not there. The library goes on without.
+
+    User and password of an address are read as addresses are: ``%2F`` is a slash. The library takes them as they stand.
+    """
+
+    encryption: Encryption | None = None
+    _public_key: Callable[[], str] | None = None
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext:
+        """What the next connection is encrypted by.
+        Raises ``Error``: it cannot be at the moment; the library tries again."""
+        if self.encryption is None:
+            return super().ssl_context
+        try:
+            return self.encryption.context()
+        except InvalidSettings as error:
+            raise NatsError(f"nats: {error}") from None
+
+    def known_as(self, public_key: Callable[[], str]) -> None:
+        """Have the server look up an NKey: the one that there is when it is connected to."""
+        self._public_key = public_key
+
+    def _connect_command(self) -> bytes:
+        if self._public_key is not None:
+            self._public_nkey = self._public_key()
+        server = self._current_server
+        if server is not None and server.uri.scheme == "tls" and not self._server_info.get("tls_required"):
+            raise NatsError("nats: its address begins with tls://, and the server does not encrypt")
+        verb, _, options = super()._connect_command().partition(b" ")
+        said = json.loads(options)
+        if server is not None and server.uri.username is not None:
+            for name in ("user", "pass", "auth_token"):
+                if name in said:
+                    said[name] = unquote(said[name])
+        return b" ".join([verb, json.dumps(said).encode()]) + b"\r\n"
+
+
+class Credentials(Struct, frozen=True):
+    """The key of a user, and what an account has signed of it."""
+
+    seed: bytes
+    """32 bytes."""
+    jwt: str = ""
+    """Empty: the server knows the public key by itself."""
+
+    @classmethod
+    def read(cls, path: Path) -> "Credentials":
+        """Raises ``InvalidSettings``: the file cannot be read, or is none of these."""
+        try:
+            text = path.read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not text"
+            raise InvalidSettings(f"nats_credentials: {path} cannot be read: {reason}.") from None
+        jwt, seed = _JWT.search(text), _SEED.search(text)
+        if seed is None or (key := _seed_of(seed[1])) is None:
+            raise InvalidSettings(
+                f"nats_credentials: {path} has no key of a user: expected a .creds file, or a seed that begins with SU."
+            )
+        return cls(key, jwt[1] if jwt else "")
+
+    @property
+    def public_key(self) -> str:
+        body = _PUBLIC_USER + self._private().public_key().public_bytes_raw()
+        return base64.b32encode(body + _checksum(body)).decode().rstrip("=")
+
+    def sign(self, nonce: str) -> bytes:
+        return base64.b64encode(self._private().sign(nonce.encode()))
+
+    def _private(self) -> Any:
+        try:
+            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        except ModuleNotFoundError:
+            raise InvalidSettings(f"nats_credentials needs another library: {how_to_install('cluster')}") from None
+        return Ed25519PrivateKey.from_private_bytes(self.seed)
+
+
+def _again(path: Path) -> Credentials:
+    """Raises ``Error``: of the library, which tries again."""
+    try:
+        return Credentials.read(path)
+    except InvalidSettings as error:
+        raise NatsError(f"nats: {error}") from None
+
+
+def _mark_of(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _trusting(authorities: Path | None) -> ssl.SSLContext:
+    if authorities is None:
+        return ssl.create_default_context()
+    try:
+        return ssl.create_default_context(cafile=str(authorities))
+    except (OSError, ValueError) as error:
+        is_file = isinstance(error, (ssl.SSLError, ValueError))
+        reason = "it has no certificates; expected a PEM file" if is_file else getattr(error, "strerror", "")
+        raise InvalidSettings(f"nats_ca: {authorities} cannot be used: {reason}.") from None
+
+
+def _seed_of(text: str) -> bytes | None:
+    """The 32 bytes of a seed; ``None``: its checksum differs."""
+    raw = base64.b32decode(text + "=" * (-len(text) % 8))
+    body, checksum = raw[:-_CHECKSUM], raw[-_CHECKSUM:]
+    return body[_CHECKSUM:] if _checksum(body) == checksum else None
+
+
+def _checksum(body: bytes) -> bytes:
+    return binascii.crc_hqx(body, 0).to_bytes(_CHECKSUM, "little")
+
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,7 @@ from nats.errors import NoRespondersError
 from nats.js.api import AccountInfo, StreamConfig
 from nats.js.errors import APIError, NotFoundError
 
-from jikko.cluster.nats.access import NatsAccess
-from jikko.cluster.nats.connecting import CONNECT_SECONDS, connected, try_to
+from jikko.cluster.nats.connecting import CONNECT_SECONDS, NatsAccess, connected, try_to
 from jikko.cluster.nats.nats_refusals import COPIES, NATS_ERRORS, shown_servers, what_account_lacks, what_lacks
 from jikko.cluster.nats.nats_wire import MemberHeartbeat, heartbeat
 from jikko.cluster.nats.streams import Names, queue_consumer, rate_stream, streams, waiting_consumer

@@ -7,7 +7,7 @@ from msgspec import UNSET, Struct, UnsetType
 from jikko.dify.bodies import timed_body_from
 from jikko.knowledge.datasets import DatasetView
 from jikko.knowledge.retrieval.retrieval_model import SHOWN_DEFAULT
-from jikko.ports.stores.knowledge.records import MetadataField, Tag
+from jikko.ports.stores.knowledge_records import MetadataField, Tag
 from jikko.values import Json, Seconds, Uuid
 
 ACCOUNT_ID: Final = "6a696b6b-6f00-4000-8000-000000000002"

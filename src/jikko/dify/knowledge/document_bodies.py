@@ -9,7 +9,7 @@ from jikko.dify.bodies import timed_body_from, whole_seconds
 from jikko.dify.knowledge.dataset_bodies import ACCOUNT_ID
 from jikko.knowledge.documents import IndexingStatus
 from jikko.knowledge.metadata import BUILT_IN, built_in_values
-from jikko.ports.stores.knowledge.records import UNDER_WAY, Document, MetadataField
+from jikko.ports.stores.knowledge_records import UNDER_WAY, Document, MetadataField
 from jikko.repositories.knowledge.document_repository import SegmentCounts
 from jikko.values import Json, Seconds, Uuid
 

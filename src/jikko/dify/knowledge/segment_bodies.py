@@ -7,7 +7,7 @@ from msgspec import Struct
 from jikko.dify.bodies import timed_body_from
 from jikko.dify.knowledge.dataset_bodies import ACCOUNT_ID
 from jikko.ports.knowledge import Hit
-from jikko.ports.stores.knowledge.records import ChildChunk, Document, Segment
+from jikko.ports.stores.knowledge_records import ChildChunk, Document, Segment
 from jikko.values import Json, Seconds, Uuid
 
 

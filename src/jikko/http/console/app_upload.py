@@ -20,8 +20,7 @@ from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.queries import is_on, queried
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse
-from jikko.ports.stores.app_store import WorkflowVersion
-from jikko.repositories.app_store import require_expected
+from jikko.repositories.app_store import WorkflowVersion, require_expected
 from jikko.values import Uuid
 
 _MAX_BYTES: Final = 10 << 20

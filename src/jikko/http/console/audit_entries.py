@@ -8,7 +8,7 @@ from jikko.dify.bodies import body_from
 from jikko.http.console.console_queries import Limit
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.queries import Id
-from jikko.ports.stores.audit_store import AuditFilter
+from jikko.repositories.audit_store import AuditFilter
 from jikko.values import Json, Moment, Uuid
 
 

@@ -19,8 +19,8 @@ from jikko.http.console.console_runs import app_of
 from jikko.http.console.run_bodies import icon_of
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.queries import is_on
-from jikko.ports.stores.app_store import App, WorkflowVersion
 from jikko.ports.stores.run_pages import AppDay
+from jikko.repositories.app_store import App, WorkflowVersion
 from jikko.values import Json, Uuid
 
 _DAY: Final = 86_400.0

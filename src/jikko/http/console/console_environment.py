@@ -8,7 +8,7 @@ from jikko.apps.environment import overruled_by, with_places
 from jikko.engine.masked import mask
 from jikko.http.console.console_runs import app_of
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from jikko.values import Json
 
 

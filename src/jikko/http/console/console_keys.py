@@ -11,8 +11,8 @@ from jikko.errors import NotFound
 from jikko.http.console.console_queries import Limit, id_in
 from jikko.http.console.console_runs import app_of
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
-from jikko.ports.stores.app_store import ApiKey
-from jikko.ports.stores.callback_store import Callback
+from jikko.repositories.app_store import ApiKey
+from jikko.repositories.callback_store import Callback
 from jikko.values import Moment, Uuid
 
 

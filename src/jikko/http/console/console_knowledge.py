@@ -16,7 +16,7 @@ from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.retrieval.metadata_conditions import conditions_of
 from jikko.knowledge.retrieval.retrieval_model import retrieval_model_of
 from jikko.ports.knowledge import SearchFailure
-from jikko.ports.stores.knowledge.records import Document
+from jikko.ports.stores.knowledge_records import Document
 from jikko.values import Json, Moment, Uuid
 
 

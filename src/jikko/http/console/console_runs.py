@@ -30,8 +30,8 @@ from jikko.http.routes.retries import GivenMocks, GivenOutputs
 from jikko.http.routes.run_routes import RunStopped
 from jikko.http.starts import KEY, REPEATED, START_ERRORS, promised, start_options_of
 from jikko.inputs.uploads import File
-from jikko.ports.stores.app_store import App
 from jikko.record import RunRecord
+from jikko.repositories.app_store import App
 from jikko.runs.idempotency import StartOutcome
 from jikko.runs.retry_values import RetryValues
 from jikko.runs.runs import StartRequest

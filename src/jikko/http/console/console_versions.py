@@ -19,7 +19,7 @@ from jikko.http.console.console_runs import app_of
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.responses import Response, SendableResponse
 from jikko.nodes.registry import BY_TYPE
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 
 
 class ListedVersion(Version):

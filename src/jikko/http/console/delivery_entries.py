@@ -15,8 +15,8 @@ from jikko.http.queries import Id
 from jikko.http.responses import SendableResponse
 from jikko.http.starts import START_ERRORS, start_options_of
 from jikko.ids import is_uuid
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.trigger_store import Place, Trigger, Verdict
+from jikko.repositories.app_store import App
 from jikko.triggers.deliveries import DeliveryState, DeliveryView
 from jikko.values import Json, Moment, Uuid
 

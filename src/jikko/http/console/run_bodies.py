@@ -9,8 +9,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jikko.console.run_overview import ListedRun, WaitsFor
 from jikko.events import RunStatus
-from jikko.ports.stores.app_store import App
 from jikko.record import RunRecord
+from jikko.repositories.app_store import App
 from jikko.values import Json, Moment, Uuid
 
 _PREVIEW: Final = 120

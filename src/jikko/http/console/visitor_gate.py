@@ -28,8 +28,8 @@ from jikko.http.responses import Response, SendableResponse, json_response, no_c
 from jikko.http.sse import EventStream
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
-from jikko.ports.stores.audit_store import AuditEntry
-from jikko.ports.stores.console_store import Scope
+from jikko.repositories.audit_store import AuditEntry
+from jikko.repositories.console_store import Scope
 from jikko.values import Json
 
 log = logging.getLogger("jikko.console")

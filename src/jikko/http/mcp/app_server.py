@@ -32,8 +32,8 @@ from jikko.http.responses import SendableResponse
 from jikko.http.routes.conversations.turn_routes import fold_of
 from jikko.http.starts import promised, starting
 from jikko.ports.served_apps import ServedApp
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
+from jikko.repositories.app_store import App
 from jikko.runs.runs import StartRequest
 from jikko.values import Json
 

@@ -31,7 +31,7 @@ from jikko.http.reference.openapi import described
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse
 from jikko.http.starts import starting
-from jikko.ports.stores.console_store import Scope
+from jikko.repositories.console_store import Scope
 from jikko.values import Json, encode_json
 
 _ROUTE: Final = Route(

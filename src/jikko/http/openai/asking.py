@@ -9,7 +9,7 @@ from jikko.http.questions.beginning import WITH_FORMS, Asker, anyone, chosen_app
 from jikko.http.questions.question import model_id
 from jikko.http.requests import Request
 from jikko.ids import is_uuid
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 
 
 async def asking(request: Request, apps: Sequence[App], body: Mapping[str, Any]) -> Asker:

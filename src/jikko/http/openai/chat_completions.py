@@ -25,8 +25,8 @@ from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, encoded, json_response
 from jikko.http.sse import STILL_THERE, EventStream
 from jikko.http.starts import KEY, REPEATED, START_ERRORS
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
+from jikko.repositories.app_store import App
 from jikko.runs.idempotency import StartOutcome
 from jikko.values import Json
 

@@ -34,9 +34,9 @@ from jikko.http.responses import SendableResponse, encoded, json_response
 from jikko.http.sse import STILL_THERE, EventStream
 from jikko.http.starts import START_ERRORS
 from jikko.ids import is_uuid
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
 from jikko.record import RunRecord
+from jikko.repositories.app_store import App
 from jikko.runs.idempotency import StartOutcome
 from jikko.values import Json
 

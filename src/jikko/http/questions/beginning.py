@@ -16,9 +16,9 @@ from jikko.http.questions.question import FilePart, Question, inputs_of, is_name
 from jikko.http.requests import Request
 from jikko.http.starts import start_options_of
 from jikko.inputs.file_rules import upload_settings
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
 from jikko.ports.stores.projections import StartOptions
+from jikko.repositories.app_store import App
 from jikko.runs.idempotency import StartOutcome
 from jikko.runs.run_log import RunLog
 from jikko.runs.runs import StartRequest

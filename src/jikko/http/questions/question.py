@@ -16,7 +16,7 @@ from msgspec import Struct
 from jikko.conversations.turns import EarlierTurn
 from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidParam
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from jikko.values import Json
 
 MAX_MESSAGES: Final = 2_000

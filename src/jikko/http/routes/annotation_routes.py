@@ -13,7 +13,7 @@ from jikko.http.queries import queried
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, deleted, json_response
 from jikko.ports.stores.annotation_store import Annotation, JobStatus
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from jikko.values import Uuid
 
 _MAX_LIMIT: Final = 100

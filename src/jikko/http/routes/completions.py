@@ -17,7 +17,7 @@ from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.conversations.turn_routes import stopped_turn, turn_answer
 from jikko.http.routes.run_routes import Stopped
 from jikko.http.starts import StartRoute, start_options_of
-from jikko.ports.stores.app_store import App
+from jikko.repositories.app_store import App
 from jikko.values import Json
 
 UNAVAILABLE: Final = "App unavailable, please check your app configurations."

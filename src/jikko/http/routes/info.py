@@ -18,8 +18,8 @@ from jikko.http.operation import Route, RouteOfIds
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
 from jikko.inputs.uploads import WORKSPACE_ID
-from jikko.ports.stores.app_store import App
 from jikko.ports.tools import tool_name
+from jikko.repositories.app_store import App
 from jikko.values import Json, Uuid
 
 if TYPE_CHECKING:

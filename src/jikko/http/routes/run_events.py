@@ -27,8 +27,8 @@ from jikko.http.responses import SendableResponse, no_content
 from jikko.http.routes.record_routes import damaged, record_of
 from jikko.http.sse import PING, RETRY, EventStream
 from jikko.long_texts import encode_giving_way, first_long
-from jikko.ports.stores.app_store import App
 from jikko.record import RunRecord, folded
+from jikko.repositories.app_store import App
 from jikko.values import Json
 
 

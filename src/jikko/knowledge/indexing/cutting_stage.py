@@ -14,7 +14,7 @@ from jikko.knowledge.texts.rules import ProcessRule
 from jikko.knowledge.texts.segment_texts import DraftSegment, drafts
 from jikko.ports.files.documents import DocumentReader
 from jikko.ports.models import DefaultModels, ModelFailure, ModelRequest, Models, PromptMessage
-from jikko.ports.stores.knowledge.records import ChildChunk, Dataset, Document, Job, Segment
+from jikko.ports.stores.knowledge_records import ChildChunk, Dataset, Document, Job, Segment
 
 _PAIR: Final = re.compile(r"Q\d+:\s*(.*?)\s*A\d+:\s*(.*?)\s*(?=Q\d+:|\Z)", re.DOTALL)
 _INDENT: Final = re.compile(r"\n\s*")

@@ -23,7 +23,7 @@ from jikko.ports.clock import Clock
 from jikko.ports.files.documents import DocumentFailure
 from jikko.ports.models import ModelFailure
 from jikko.ports.other_models import Embedder, EmbeddingRequest
-from jikko.ports.stores.knowledge.records import Dataset, Document, IndexEntry, Job, embedder_name
+from jikko.ports.stores.knowledge_records import Dataset, Document, IndexEntry, Job, embedder_name
 from jikko.repositories.knowledge.jobs import Task
 from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores, OpenKnowledge
 

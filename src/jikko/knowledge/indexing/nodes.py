@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from jikko.knowledge.texts.words import Cut, cutter, for_full_text, keywords
 from jikko.ports.other_models import Embedder, EmbeddingRequest, Vector
-from jikko.ports.stores.knowledge.records import ChildChunk, IndexEntry, Segment
+from jikko.ports.stores.knowledge_records import ChildChunk, IndexEntry, Segment
 from jikko.repositories.knowledge.jobs import Task
 
 _MAX_WORDS = 8_000

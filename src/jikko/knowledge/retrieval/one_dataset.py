@@ -18,7 +18,7 @@ from jikko.knowledge.texts.words import asked_keywords, asked_words, cutter
 from jikko.ports.knowledge import FoundChild, Hit, MetadataFilter, SearchFailure
 from jikko.ports.models import ModelFailure, ModelUsage
 from jikko.ports.other_models import Embedder, EmbeddingRequest, Reranker, RerankRequest
-from jikko.ports.stores.knowledge.records import Dataset, Document
+from jikko.ports.stores.knowledge_records import Dataset, Document
 from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores
 from jikko.repositories.knowledge.segment_repository import Found, Visible
 

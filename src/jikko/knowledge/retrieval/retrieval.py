@@ -29,7 +29,7 @@ from jikko.ports.knowledge import (
 )
 from jikko.ports.models import ModelFailure
 from jikko.ports.other_models import Embedder
-from jikko.ports.stores.knowledge.records import Dataset
+from jikko.ports.stores.knowledge_records import Dataset
 from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores, OpenKnowledge
 
 log = logging.getLogger(__name__)

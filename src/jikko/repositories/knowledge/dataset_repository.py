@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, TypeVar
 
 from jikko.errors import Conflict
-from jikko.ports.stores.knowledge.records import Dataset, DatasetCounts, DatasetKey, ExternalApi, Tag
+from jikko.ports.stores.knowledge_records import Dataset, DatasetCounts, DatasetKey, ExternalApi, Tag
 from jikko.repositories.knowledge.knowledge_tables import (
     DATASETS,
     EXTERNAL_APIS,

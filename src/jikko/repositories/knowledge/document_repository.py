@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from jikko.errors import InvalidParam, NotFound
-from jikko.ports.stores.knowledge.records import (
+from jikko.ports.stores.knowledge_records import (
     UNDER_WAY,
     ChildChunk,
     Document,

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from jikko.ports.stores.knowledge.records import ChildChunk, Document, IndexEntry, Job, Segment
+from jikko.ports.stores.knowledge_records import ChildChunk, Document, IndexEntry, Job, Segment
 from jikko.repositories.knowledge.document_repository import put_job
 from jikko.repositories.knowledge.knowledge_tables import CHILDREN, DOCUMENTS, JOBS, SEGMENTS
 from jikko.repositories.knowledge.segment_repository import AddNodes, delete_nodes, delete_segments, put_keywords

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from jikko.ports.stores.knowledge.records import (
+from jikko.ports.stores.knowledge_records import (
     ChildChunk,
     Dataset,
     DatasetKey,

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
-from jikko.ports.stores.knowledge.records import ChildChunk, Document, IndexEntry, Segment
+from jikko.ports.stores.knowledge_records import ChildChunk, Document, IndexEntry, Segment
 from jikko.repositories.knowledge.knowledge_tables import CHILDREN, DOCUMENTS, SEGMENTS, contains, sought
 from jikko.repositories.shared_sql import Count, Many, Operation, Row, Rows, SqlDatabase, id_text, written
 

@@ -12,8 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeVar
 
 from jikko.errors import JikkoError
-from jikko.ports.stores.app_store import App
-from jikko.repositories.app_store import APPS, AppStore, app_of
+from jikko.repositories.app_store import APPS, App, AppStore, app_of
 from jikko.repositories.shared_sql import Operation
 from jikko.store.postgres.database import Connection, Postgres
 from jikko.store.postgres.runs.query_batcher import QueryBatcher

@@ -19,8 +19,7 @@ from jikko.store.sqlite.checkpoints import WRITER_PAGES, Checkpoints
 from jikko.store.sqlite.connection import connect, unavailable
 from jikko.store.sqlite.database_file_guard import OpenFiles
 from jikko.store.sqlite.migrate import Alone, Migration, copy_database, migrate, migrations
-from jikko.store.sqlite.write_lock import WriteLock
-from jikko.store.sqlite.writer import Participant, Writer, WriterTask
+from jikko.store.sqlite.writer import Participant, WriteLock, Writer, WriterTask
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jikko.http.body_fields import must
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
-from jikko.ports.stores.console_store import SCOPES, ConsoleToken, Role, Scope
+from jikko.repositories.console_store import SCOPES, ConsoleToken, Role, Scope
 from jikko.values import Json, Moment, Uuid
 
 

@@ -18,7 +18,7 @@ from jikko.http.console.visitor_gate import NOTHING, PAGE_API, ConsoleRequest, V
 from jikko.http.operation import Operation, Route
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response, no_content
-from jikko.ports.stores.console_store import Role, Scope
+from jikko.repositories.console_store import Role, Scope
 from jikko.values import Moment
 
 _PER_MINUTE: Final = 10

@@ -13,8 +13,8 @@ from jikko.errors import NotFound, WrongAppMode
 from jikko.http.auth import authenticated
 from jikko.http.body_fields import user_named, user_of
 from jikko.http.requests import Request
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Conversation
+from jikko.repositories.app_store import App
 
 NOT_CHAT: Final = "Please check if your app mode matches the right API route."
 

@@ -40,8 +40,8 @@ from jikko.http.starts import (
     whole_stream,
 )
 from jikko.ids import is_uuid, new_id
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Message
+from jikko.repositories.app_store import App
 from jikko.runs.idempotency import Started, StartOutcome
 from jikko.runs.run_log import RunLog
 from jikko.runs.turn_fold import TurnFold

@@ -18,7 +18,7 @@ from jikko.knowledge.datasets import PERMISSIONS, DatasetWishes
 from jikko.knowledge.retrieval.metadata_conditions import conditions_of
 from jikko.knowledge.retrieval.retrieval_model import checked_retrieval_model, retrieval_model_of
 from jikko.ports.knowledge import SearchFailure
-from jikko.ports.stores.knowledge.records import Dataset
+from jikko.ports.stores.knowledge_records import Dataset
 from jikko.values import Json
 
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=40, extra=must("must be a text of 1 to 40 characters"))]

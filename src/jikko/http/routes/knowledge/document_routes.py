@@ -26,7 +26,7 @@ from jikko.http.routes.knowledge.pages import Paged, default_page
 from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.documents import NewSource, text_source
 from jikko.knowledge.files import MAX_ZIPPED_BYTES, zipped
-from jikko.ports.stores.knowledge.records import Document
+from jikko.ports.stores.knowledge_records import Document
 from jikko.values import Json
 
 

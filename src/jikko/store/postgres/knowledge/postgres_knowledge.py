@@ -7,7 +7,7 @@ from typing import Final
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.errors import InvalidParam, InvalidSettings, StoreUnavailable
-from jikko.ports.stores.knowledge.records import Document
+from jikko.ports.stores.knowledge_records import Document
 from jikko.repositories.knowledge.dataset_repository import DatasetStore
 from jikko.repositories.knowledge.document_repository import DocumentStore
 from jikko.repositories.knowledge.jobs import JobStore

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from jikko.errors import InvalidSettings
 from jikko.extras import how_to_install
-from jikko.ports.stores.knowledge.records import IndexEntry
+from jikko.ports.stores.knowledge_records import IndexEntry
 from jikko.repositories.shared_sql import Many, Operation
 from jikko.store.postgres.sql import text
 

@@ -16,7 +16,6 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from jikko.errors import JikkoError
-from jikko.ports.stores.callback_store import receiver_of
 from jikko.ports.stores.messages import MessageAnswer
 from jikko.ports.stores.projections import (
     CallbackRequest,
@@ -27,7 +26,7 @@ from jikko.ports.stores.projections import (
     TurnRepeated,
     VariablesAssigned,
 )
-from jikko.repositories.callback_store import PENDING, RUN_GOES_ON
+from jikko.repositories.callback_store import PENDING, RUN_GOES_ON, receiver_of
 from jikko.store.postgres.conversation_store import turns_began, turns_changed, turns_repeated
 from jikko.store.postgres.database import Connection
 from jikko.store.postgres.runs import appends

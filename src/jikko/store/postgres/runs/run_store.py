@@ -14,13 +14,13 @@ from jikko.record import DetailRecord, RetryRecord, RunRecord
 from jikko.repositories.shared_sql import id_text
 from jikko.store.event_codec import DamagedLog, decode_known_events, encode_events, pack_events
 from jikko.store.postgres.archive.run_archive import RunArchive
+from jikko.store.postgres.console.run_pages import list_runs
 from jikko.store.postgres.database import Postgres, Row
 from jikko.store.postgres.runs.frames import FRAMES, events_of
 from jikko.store.postgres.runs.hour_counts import HourCounts
 from jikko.store.postgres.runs.key_claims import OWNER_OF_KEY, owner_of
 from jikko.store.postgres.runs.query_batcher import QueryBatcher
 from jikko.store.postgres.runs.retention import PostgresRunRetention
-from jikko.store.postgres.runs.run_list import list_runs
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of, write_of
 from jikko.store.postgres.runs.run_writer import Rehearsal, RunWriter
 from jikko.store.postgres.sql import id_column, text

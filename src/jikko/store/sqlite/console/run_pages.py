@@ -1,4 +1,4 @@
-"""Lists of runs of all apps, in SQLite."""
+"""Lists of runs of all apps and of one, in SQLite. Source: docs/dify-behaviour.md, “Logs”."""
 
 import heapq
 import sqlite3
@@ -9,9 +9,11 @@ from typing import Final
 
 from jikko.events import RunStatus
 from jikko.ports.stores.run_pages import AppDay, Bucket, RunCounts, RunCursor, RunFilter, RunPage, Stratum
+from jikko.ports.stores.run_store import LogQuery, RunSlice
 from jikko.record import RunRecord
 from jikko.repositories.shared_sql import id_text, stored_id
 from jikko.store import run_lists
+from jikko.store.run_columns import STATUS_NUMBERS
 from jikko.store.run_lists import NEWEST_FIRST, SqlCondition, any_of, behind, named, newer
 from jikko.store.sqlite.console.drivers import IndexPlan, IndexRange, plan_of
 from jikko.store.sqlite.console.figures import (
@@ -24,9 +26,10 @@ from jikko.store.sqlite.console.figures import (
     total_of_all,
 )
 from jikko.store.sqlite.database import Database
+from jikko.store.sqlite.keywords.counts import KeywordCounts
 from jikko.store.sqlite.keywords.match import KeywordMatch
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows
-from jikko.store.sqlite.runs.totals import total
+from jikko.store.sqlite.runs.totals import place, total
 
 _LOOKED_AT_IN_INDEX: Final = 100_000
 """Runs that one page looks at, where the index tells all that is asked."""
@@ -234,3 +237,52 @@ def _newer(wanted: RunFilter, than: RunCursor | None, connection: sqlite3.Connec
         looked_at += seen
         count += passed
     return count
+
+
+_DEEP: Final = 1_000
+"""Runs from which on a page is found by the hours before it, without going through them."""
+
+
+def list_runs(
+    connection: sqlite3.Connection, query: LogQuery, rows: RunRows, counts: KeywordCounts, *, scan_up_to: float
+) -> RunSlice:
+    """One page, newest first, and how many runs there are on all pages.
+    ``scan_up_to``: runs that are searched for a keyword without asking the index. The answer is the same."""
+    plan = plan_of(connection, query.wanted)
+    if plan is None or plan.app is None:
+        return RunSlice(total=0)
+    where = any_of(driver.within for driver in plan.drivers) & plan.within & plan.rest
+    table = plan.drivers[0].table
+    status = None if query.status is None else STATUS_NUMBERS[query.status]
+    if query.user is not None:
+        sql = f"SELECT count(*) FROM {table} WHERE {where.text}"
+        count: int = connection.execute(sql, where.values).fetchone()[0]
+    else:
+        count = total(connection, plan.app, status=status, after=query.created_after, before=query.created_before)
+    skip = (query.page - 1) * query.limit
+    if query.keyword:
+        condition, values = named(where)
+        match = KeywordMatch(plan.app, query.keyword)
+        count, keys = match.page(
+            connection,
+            table,
+            condition,
+            values,
+            among=count,
+            skip=skip,
+            limit=query.limit,
+            scan_up_to=scan_up_to,
+            counts=counts,
+        )
+        page = SqlCondition(", ".join(map(str, keys)))
+    else:
+        if _DEEP <= skip < count and query.user is None:
+            until, skip = place(connection, plan.app, status=status, before=query.created_before, skip=skip)
+            where = SqlCondition("created_at < ?", (until,)) & where
+        # Reads the index alone.
+        text = f"SELECT key FROM {table} WHERE {where.text} {NEWEST_FIRST} LIMIT ? OFFSET ?"
+        page = SqlCondition(text if skip < count else "", (*where.values, query.limit, skip))
+    if not page.text:
+        return RunSlice(total=count)
+    found = connection.execute(f"SELECT {COLUMNS} FROM runs WHERE key IN ({page.text}) {NEWEST_FIRST}", page.values)
+    return RunSlice(total=count, records=[rows.record(connection, row) for row in found.fetchall()])

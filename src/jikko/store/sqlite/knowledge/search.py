@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
-from jikko.ports.stores.knowledge.records import Document, IndexEntry
+from jikko.ports.stores.knowledge_records import Document, IndexEntry
 from jikko.repositories.knowledge.dataset_repository import DatasetStore
 from jikko.repositories.knowledge.document_repository import DocumentStore
 from jikko.repositories.knowledge.jobs import JobStore

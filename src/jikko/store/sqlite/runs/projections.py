@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from jikko.errors import KeyTaken
-from jikko.ports.stores.callback_store import receiver_of
 from jikko.ports.stores.projections import (
     CallbackRequest,
     DeliveryReceived,
@@ -20,7 +19,7 @@ from jikko.ports.stores.projections import (
     TurnRepeated,
     VariablesAssigned,
 )
-from jikko.repositories.callback_store import PENDING, RUN_GOES_ON
+from jikko.repositories.callback_store import PENDING, RUN_GOES_ON, receiver_of
 from jikko.repositories.shared_sql import StoredId, id_text, storable, stored_id
 from jikko.store.sqlite.conversation_store import add_turn, turn_changed, turn_repeated, variables_assigned
 

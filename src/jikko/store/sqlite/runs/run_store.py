@@ -29,6 +29,7 @@ from jikko.store.event_codec import (
     some_events,
 )
 from jikko.store.run_columns import STATUSES, moving
+from jikko.store.sqlite.console.run_pages import list_runs
 from jikko.store.sqlite.database import Database
 from jikko.store.sqlite.keywords.counts import KeywordCounts
 from jikko.store.sqlite.keywords.index import KeywordIndex, supported
@@ -36,7 +37,6 @@ from jikko.store.sqlite.runs.archiving import LargeAppends
 from jikko.store.sqlite.runs.large_values import whole
 from jikko.store.sqlite.runs.projections import DueCallbacks, Projections, run_of_key
 from jikko.store.sqlite.runs.retention import RunPruning, open_of_user
-from jikko.store.sqlite.runs.run_list import list_runs
 from jikko.store.sqlite.runs.run_rows import COLUMNS, RunRows, inputs_of
 from jikko.store.sqlite.runs.run_writes import LogWrite, RunWrites
 from jikko.store.sqlite.runs.totals import Costs, Totals, VersionHours

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from jikko.errors import TooManyRequests
-from jikko.runs.memory.run_memory import RunMemory
+from jikko.runs.run_memory import RunMemory
 
 
 class MemoryLimits(Struct, frozen=True, kw_only=True):

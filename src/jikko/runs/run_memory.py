@@ -32,7 +32,7 @@ from jikko.ports.stores.run_store import RunStore
 from jikko.record import OPEN, RunRecord
 
 if TYPE_CHECKING:
-    from jikko.runs.memory.process_memory import ProcessMemory
+    from jikko.runs.process_memory import ProcessMemory
 
 
 _Key: TypeAlias = tuple[str, ...] | tuple[str, int]
