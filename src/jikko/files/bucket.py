@@ -131,22 +131,20 @@ class BucketBlobs:
         self._name = address_of(url)
 
     async def check(self) -> None:
-        import obstore
-
         # A name of its own: several servers may look at the same time.
         mark = secrets.token_hex(16)
         path = f"{FOLDER}/.look-{mark}"
 
         async def read() -> None:
-            found = await obstore.get_async(self._store, path)
+            found = await self._store.get_async(path)
             if bytes(await found.bytes_async()) != mark.encode():
                 raise FileMissing(_FORGETS)
 
         looks: dict[str, Callable[[], Awaitable[object]]] = {
-            "be written to": lambda: obstore.put_async(self._store, path, mark.encode()),
+            "be written to": lambda: self._store.put_async(path, mark.encode()),
             "be read": read,
             "be listed": lambda: self.digests(limit=1),
-            "be removed from": lambda: obstore.delete_async(self._store, path),
+            "be removed from": lambda: self._store.delete_async(path),
         }
         for act, look in looks.items():
             try:
@@ -157,8 +155,6 @@ class BucketBlobs:
                 raise StoreUnavailable(f"The bucket {self._name} of files_url cannot be used: {reason}.") from None
 
     async def put(self, chunks: AsyncIterator[bytes], *, max_size: int | None = None) -> Blob:
-        import obstore
-
         hasher, size = hashlib.sha256(), 0
         with tempfile.SpooledTemporaryFile(_SPOOL) as spool:
             async for chunk in chunks:
@@ -170,30 +166,23 @@ class BucketBlobs:
             spool.seek(0)
             content = spool if is_long else spool.read()
             with library_errors("written"):
-                await obstore.put_async(self._store, content_path(digest), content, use_multipart=is_long)
+                await self._store.put_async(content_path(digest), content, use_multipart=is_long)
         return Blob(digest, size)
 
     async def get(self, digest: str) -> bytes:
-        import obstore
-
         with library_errors("read"):
-            found = await obstore.get_async(self._store, content_path(digest))
+            found = await self._store.get_async(content_path(digest))
             return bytes(await found.bytes_async())
 
     async def stream(self, digest: str) -> AsyncIterator[bytes]:
-        import obstore
-
         with library_errors("read"):
-            found = await obstore.get_async(self._store, content_path(digest))
+            found = await self._store.get_async(content_path(digest))
             async for piece in found.stream(min_chunk_size=_CHUNK_BYTES):
                 yield bytes(piece)
 
     async def digests(self, *, after: str = "", limit: int = 1000) -> list[str]:
-        import obstore
-
         digests: list[str] = []
-        pages = obstore.list(
-            self._store,
+        pages = self._store.list(
             f"{FOLDER}/",
             offset=content_path(after) if after else None,
             chunk_size=min(limit + 1, _PAGE),
@@ -208,15 +197,13 @@ class BucketBlobs:
         return sorted(digests)[:limit]
 
     async def delete(self, digests: Sequence[str], *, before: float) -> None:
-        import obstore
-
         for digest in digests:
             path = content_path(digest)
             try:
                 with library_errors("removed"):
-                    entry = await obstore.head_async(self._store, path)
+                    entry = await self._store.head_async(path)
                     if entry["last_modified"].timestamp() < before:
-                        await obstore.delete_async(self._store, path)
+                        await self._store.delete_async(path)
             except FileMissing:
                 continue
 
@@ -316,20 +303,16 @@ class BucketContents:
         self._name = address_of(url)
 
     def digests(self) -> Iterator[str]:
-        import obstore
-
         with library_errors("listed", f"What is in {self._name}"):
-            for page in obstore.list(self._store, f"{FOLDER}/", chunk_size=_PAGE):
+            for page in self._store.list(f"{FOLDER}/", chunk_size=_PAGE):
                 for entry in page:
                     if digest := digest_in(entry["path"]):
                         yield digest
 
     def pieces(self, digest: str, size: int) -> Iterator[bytes]:
-        import obstore
-
         gathered = bytearray()
         with library_errors("read", f"The content {digest} in {self._name}"):
-            for piece in obstore.get(self._store, content_path(digest)).stream(min_chunk_size=size):
+            for piece in self._store.get(content_path(digest)).stream(min_chunk_size=size):
                 gathered += bytes(piece)
                 while len(gathered) >= size:
                     yield bytes(gathered[:size])
@@ -356,32 +339,24 @@ class BucketObjects:
         return self._name
 
     def put(self, path: str, content: bytes) -> None:
-        import obstore
-
         with library_errors("written", self._what(path)):
-            obstore.put(self._store, path, content, use_multipart=False)
+            self._store.put(path, content, use_multipart=False)
 
     def get(self, path: str) -> bytes:
-        import obstore
-
         with library_errors("read", self._what(path)):
-            return bytes(obstore.get(self._store, path).bytes())
+            return bytes(self._store.get(path).bytes())
 
     def listed(self, folder: str) -> dict[str, tuple[int, float]]:
-        import obstore
-
         found: dict[str, tuple[int, float]] = {}
         with library_errors("listed", self._what(folder)):
-            for page in obstore.list(self._store, f"{folder}/", chunk_size=_PAGE):
+            for page in self._store.list(f"{folder}/", chunk_size=_PAGE):
                 for entry in page:
                     found[entry["path"]] = (entry["size"], entry["last_modified"].timestamp())
         return found
 
     def delete(self, path: str) -> None:
-        import obstore
-
         with suppress(FileMissing), library_errors("removed", self._what(path)):
-            obstore.delete(self._store, path)
+            self._store.delete(path)
 
     def _what(self, path: str) -> str:
         return f"{path} in {self._name}"

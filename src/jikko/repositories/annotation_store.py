@@ -10,7 +10,18 @@ from typing import Any, Final
 from jikko.ports.other_models import Vector
 from jikko.ports.stores.annotation_store import Annotation, JobStatus, ReplyJob, ReplySetting, ReplyState, Unindexed
 from jikko.repositories import APP, NAME_APP, OF_APP, THE_APP
-from jikko.repositories.shared_sql import Count, Many, Operation, Record, Row, Rows, SqlDatabase, id_text
+from jikko.repositories.shared_sql import (
+    Count,
+    Many,
+    Operation,
+    Record,
+    Row,
+    Rows,
+    SqlDatabase,
+    id_text,
+    read_aside,
+    written,
+)
 
 _STATUSES: Final[tuple[JobStatus, ...]] = ("waiting", "processing", "completed", "error")
 """What the numbers in ``annotation_jobs.status`` mean."""
@@ -138,30 +149,28 @@ class AnnotationStore:
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
 
-    async def add(self, annotation: Annotation) -> None:
+    @written
+    def add(self, annotation: Annotation) -> Operation[None]:
         """Keep an annotation. Durable when it returns."""
         own = {"app_id": annotation.app_id}
-
-        def add() -> Operation[None]:
-            yield Count(NAME_APP, **own)
-            yield Count(
-                _ADD,
-                id=annotation.id.lower(),
-                hits=annotation.hits,
-                created_at=annotation.created_at,
-                question=annotation.question,
-                answer=annotation.answer,
-                **own,
-            )
-            yield Count(_TOUCH, **own)
-
-        await self._sql.write(add)
+        yield Count(NAME_APP, **own)
+        yield Count(
+            _ADD,
+            id=annotation.id.lower(),
+            hits=annotation.hits,
+            created_at=annotation.created_at,
+            question=annotation.question,
+            answer=annotation.answer,
+            **own,
+        )
+        yield Count(_TOUCH, **own)
 
     async def find(self, app_id: str, annotation_id: str) -> Annotation | None:
         row = await self._sql.row(_FIND, id=annotation_id.lower(), app_id=app_id)
         return None if row is None else _annotation(app_id, row)
 
-    async def change(self, app_id: str, annotation_id: str, question: str, answer: str) -> Annotation | None:
+    @written
+    def change(self, app_id: str, annotation_id: str, question: str, answer: str) -> Operation[Annotation | None]:
         """Give an annotation another question and answer; with another question it has no vector any more.
 
         Durable when it returns.
@@ -170,31 +179,24 @@ class AnnotationStore:
             It, as it is now; ``None``: the app has no such one.
         """
         own = {"id": annotation_id.lower(), "app_id": app_id}
+        known = yield Row(_ONE, **own)
+        if known is None:
+            return None
+        yield Count(_CHANGE, question=question, answer=answer, **own)
+        if self._sql.dialect.to_text(question) != known[1]:
+            yield Count(_FORGET_VECTORS, **own)
+        yield Count(_TOUCH, **own)
+        return _annotation(app_id, (yield Row(_FIND, **own)))
 
-        def change() -> Operation[Annotation | None]:
-            known = yield Row(_ONE, **own)
-            if known is None:
-                return None
-            yield Count(_CHANGE, question=question, answer=answer, **own)
-            if self._sql.dialect.to_text(question) != known[1]:
-                yield Count(_FORGET_VECTORS, **own)
-            yield Count(_TOUCH, **own)
-            return _annotation(app_id, (yield Row(_FIND, **own)))
-
-        return await self._sql.write(change)
-
-    async def delete(self, app_id: str, annotation_id: str) -> bool:
+    @written
+    def delete(self, app_id: str, annotation_id: str) -> Operation[bool]:
         """Remove an annotation. Durable when it returns. Returns whether there was one."""
         own = {"id": annotation_id.lower(), "app_id": app_id}
-
-        def delete() -> Operation[bool]:
-            yield Count(_FORGET_VECTORS, **own)
-            if not (yield Count(_DELETE, **own)):
-                return False
-            yield Count(_TOUCH, **own)
-            return True
-
-        return await self._sql.write(delete)
+        yield Count(_FORGET_VECTORS, **own)
+        if not (yield Count(_DELETE, **own)):
+            return False
+        yield Count(_TOUCH, **own)
+        return True
 
     async def page(
         self, app_id: str, *, keyword: str = "", page: int = 1, limit: int = 20
@@ -262,40 +264,34 @@ class AnnotationStore:
         setting = job.setting
         return [] if setting is None else await self._sql.read(lambda: self._unindexed(job.app_id, setting, limit))
 
-    async def next_unindexed(self, limit: int, *, skip: Collection[str] = ()) -> Unindexed | None:
+    @read_aside
+    def next_unindexed(self, limit: int, *, skip: Collection[str] = ()) -> Operation[Unindexed | None]:
         """Annotations without a vector, of one app that answers by them. ``skip``: apps that are not looked at."""
+        for row in (yield Rows(_SETTINGS)):
+            app_id = id_text(row[0])
+            if app_id in skip:
+                continue
+            setting = ReplySetting(threshold=row[1], provider=row[2], model=row[3])
+            if found := (yield from self._unindexed(app_id, setting, limit)):
+                return Unindexed(app_id, setting, found)
+        return None
 
-        def find() -> Operation[Unindexed | None]:
-            for row in (yield Rows(_SETTINGS)):
-                app_id = id_text(row[0])
-                if app_id in skip:
-                    continue
-                setting = ReplySetting(threshold=row[1], provider=row[2], model=row[3])
-                if found := (yield from self._unindexed(app_id, setting, limit)):
-                    return Unindexed(app_id, setting, found)
-            return None
-
-        return await self._sql.read(find)
-
-    async def put_vectors(
+    @written
+    def put_vectors(
         self, app_id: str, setting: ReplySetting, vectors: Sequence[tuple[Annotation, Vector]]
-    ) -> None:
+    ) -> Operation[None]:
         """Keep vectors. Those of annotations that are gone, or have another question now, are dropped.
 
         Durable when it returns.
         """
         model = _setting_values(setting)
-
-        def put() -> Operation[None]:
-            yield Count(_NAME_SPACE, **model)
-            rows = [
-                {"id": known.id, "question": known.question, "vector": vector_blob(vector), **model}
-                for known, vector in vectors
-            ]
-            yield Many(_PUT, rows)
-            yield Count(_TOUCH, app_id=app_id)
-
-        await self._sql.write(put)
+        yield Count(_NAME_SPACE, **model)
+        rows = [
+            {"id": known.id, "question": known.question, "vector": vector_blob(vector), **model}
+            for known, vector in vectors
+        ]
+        yield Many(_PUT, rows)
+        yield Count(_TOUCH, app_id=app_id)
 
     def _found(self, app_id: str, keyword: str, first: int, limit: int) -> Operation[tuple[list[Annotation], int]]:
         """Those that have a text, and how many; what is upper and lower case is Python's to say."""

@@ -10,7 +10,17 @@ from jikko.ports.stores.messages import Conversation, ConversationQuery, Convers
 from jikko.ports.stores.projections import TurnBegan
 from jikko.repositories import APP, OF_APP, row_reader
 from jikko.repositories.row_reader import json_text
-from jikko.repositories.shared_sql import Count, Operation, Row, Rows, SqlDatabase, id_text
+from jikko.repositories.shared_sql import (
+    Count,
+    Operation,
+    Row,
+    Rows,
+    SqlDatabase,
+    id_text,
+    quickly_read,
+    searched,
+    written,
+)
 from jikko.values import Json
 
 
@@ -160,43 +170,37 @@ class ConversationStore(ABC):
     def __init__(self, database: SqlDatabase) -> None:
         self._sql = database.sql
 
-    async def opened(self, app_id: str, end_user_id: str, conversation_id: str) -> Opened | None:
+    @quickly_read
+    def opened(self, app_id: str, end_user_id: str, conversation_id: str) -> Operation[Opened | None]:
         """A conversation with its variables, as they are at one moment; ``None`` if the end user has no such one."""
-
-        def read() -> Operation[Opened | None]:
-            rows = yield Rows(_OPENED, id=conversation_id.lower())
-            found = _if_of(app_id, end_user_id, row_reader.conversation(rows[0])) if rows else None
-            if found is None:
-                return None
-            variables = [tuple(row)[KEY + 1 :] for row in rows]
-            return Opened(found, [row_reader.variable(each) for each in variables if each[0] is not None])
-
-        return await self._sql.quick(read)
+        rows = yield Rows(_OPENED, id=conversation_id.lower())
+        found = _if_of(app_id, end_user_id, row_reader.conversation(rows[0])) if rows else None
+        if found is None:
+            return None
+        variables = [tuple(row)[KEY + 1 :] for row in rows]
+        return Opened(found, [row_reader.variable(each) for each in variables if each[0] is not None])
 
     async def conversation(self, app_id: str, end_user_id: str, conversation_id: str) -> Conversation | None:
         found = await self._one(conversation_id)
         return None if found is None else _if_of(app_id, end_user_id, found)
 
-    async def conversations(self, query: ConversationQuery) -> list[Conversation] | None:
+    @quickly_read
+    def conversations(self, query: ConversationQuery) -> Operation[list[Conversation] | None]:
         """Some conversations of an end user; ``None``: there is no such one as ``after``."""
         own = {"app_id": query.app_id, "end_user_id": query.end_user_id.lower()}
         column = query.order.lstrip("-")
         comparison, direction = ("<", "DESC") if query.order.startswith("-") else (">", "ASC")
-
-        def read() -> Operation[list[Conversation] | None]:
-            at, key = 0.0, 0
-            if query.after is not None:
-                after = yield Row(_OWN, id=query.after.lower(), **own)
-                if after is None:
-                    return None
-                at, key = after[0 if column == "created_at" else 1], after[2]
-            behind = "" if query.after is None else f"AND (c.{column}, c.key) {comparison} (:at, :key)"
-            order = f"ORDER BY c.{column} {direction}, c.key {direction} LIMIT :limit"
-            listed = f"{CONVERSATION} WHERE {_OF_USER} {behind} {order}"
-            rows = yield Rows(listed, at=at, key=key, limit=query.limit, **own)
-            return [row_reader.conversation(row) for row in rows]
-
-        return await self._sql.quick(read)
+        at, key = 0.0, 0
+        if query.after is not None:
+            after = yield Row(_OWN, id=query.after.lower(), **own)
+            if after is None:
+                return None
+            at, key = after[0 if column == "created_at" else 1], after[2]
+        behind = "" if query.after is None else f"AND (c.{column}, c.key) {comparison} (:at, :key)"
+        order = f"ORDER BY c.{column} {direction}, c.key {direction} LIMIT :limit"
+        listed = f"{CONVERSATION} WHERE {_OF_USER} {behind} {order}"
+        rows = yield Rows(listed, at=at, key=key, limit=query.limit, **own)
+        return [row_reader.conversation(row) for row in rows]
 
     async def rename(
         self, app_id: str, conversation_id: str, name: str, *, at: float | None = None, only_if_due: bool = False
@@ -217,7 +221,8 @@ class ConversationStore(ABC):
         """Conversations of all apps that wait for a name, oldest first."""
         return [row_reader.conversation(row) for row in await self._sql.rows(_UNTITLED, limit=limit)]
 
-    async def delete(self, app_id: str, end_user_id: str, conversation_id: str) -> bool:
+    @written
+    def delete(self, app_id: str, end_user_id: str, conversation_id: str) -> Operation[bool]:
         """Remove a conversation with its messages, feedback and variables. What runs of it still tell is dropped.
 
         Durable when it returns.
@@ -226,12 +231,8 @@ class ConversationStore(ABC):
             Whether there was one.
         """
         own = {"app_id": app_id, "end_user_id": end_user_id.lower()}
-
-        def delete() -> Operation[bool]:
-            row = yield Row(_OWN, id=conversation_id.lower(), **own)
-            return row is not None and (yield from _remove([row[2]])) > 0
-
-        return await self._sql.write(delete)
+        row = yield Row(_OWN, id=conversation_id.lower(), **own)
+        return row is not None and (yield from _remove([row[2]])) > 0
 
     async def delete_all(self, app_id: str, end_user_id: str) -> int:
         """``delete`` all conversations of an end user. Returns how many there were."""
@@ -261,31 +262,28 @@ class ConversationStore(ABC):
     async def message_of_run(self, run_id: str) -> Message | None:
         return await self._message(_BY_RUN, run_id)
 
-    async def messages(
+    @quickly_read
+    def messages(
         self, conversation_id: str, *, before: str | None = None, limit: int = 20
-    ) -> list[Message] | None:
+    ) -> Operation[list[Message] | None]:
         """Messages of a conversation, newest first, in the order in which they were made. ``before``: only those that
         were made before this one.
 
         Returns:
             ``None``: the conversation has no such message as ``before``.
         """
-
-        def read() -> Operation[list[Message] | None]:
-            conversation = yield Row(_CONVERSATION_KEY, id=conversation_id.lower())
-            if conversation is None:
-                return [] if before is None else None
-            end = _END
-            if before is not None:
-                message = yield Row(_MESSAGE_KEY, id=before.lower(), conversation=conversation[0])
-                if message is None:
-                    return None
-                end = message[0]
-            rows = yield Rows(_MESSAGES, conversation=conversation[0], end=end, limit=limit)
-            return [row_reader.message(row) for row in rows]
-
-        # A page of clients, at most 100; so is what models are told of a conversation at once.
-        return await self._sql.quick(read)
+        # A page of clients, at most 100, as is what models are told of a conversation at once: on the event loop.
+        conversation = yield Row(_CONVERSATION_KEY, id=conversation_id.lower())
+        if conversation is None:
+            return [] if before is None else None
+        end = _END
+        if before is not None:
+            message = yield Row(_MESSAGE_KEY, id=before.lower(), conversation=conversation[0])
+            if message is None:
+                return None
+            end = message[0]
+        rows = yield Rows(_MESSAGES, conversation=conversation[0], end=end, limit=limit)
+        return [row_reader.message(row) for row in rows]
 
     async def first_message(self, conversation_id: str) -> Message | None:
         return await self._message(_FIRST_MESSAGE, conversation_id)
@@ -319,14 +317,11 @@ class ConversationStore(ABC):
         rows = await self._sql.rows(_FEEDBACKS, app_id=app_id, limit=limit, first=(page - 1) * limit)
         return [row_reader.feedback(row) for row in rows]
 
-    async def variables(self, conversation_id: str) -> list[ConversationVariable]:
+    @quickly_read
+    def variables(self, conversation_id: str) -> Operation[list[ConversationVariable]]:
         """The variables of a conversation, in the order in which the workflow declared them."""
-
-        def read() -> Operation[list[ConversationVariable]]:
-            rows = yield Rows(_VARIABLES_OF, id=conversation_id.lower())
-            return [row_reader.variable(row) for row in rows]
-
-        return await self._sql.quick(read)
+        rows = yield Rows(_VARIABLES_OF, id=conversation_id.lower())
+        return [row_reader.variable(row) for row in rows]
 
     async def set_variable(self, conversation_id: str, variable_id: str, value: Json, *, at: float) -> bool:
         """Change a variable. Durable when it returns. ``False``: there is no such one."""
@@ -337,12 +332,9 @@ class ConversationStore(ABC):
         """Whether a stored file is one of a message of the app, or of any app (``None``)."""
         return await self._sql.row(_USES_FILE, app_id=app_id, file_id=file_id.lower()) is not None
 
-    async def files(self) -> set[str]:
-
-        def read() -> Operation[set[str]]:
-            return {id_text(row[0]) for row in (yield Rows(_FILES))}
-
-        return await self._sql.search(read)
+    @searched
+    def files(self) -> Operation[set[str]]:
+        return {id_text(row[0]) for row in (yield Rows(_FILES))}
 
     async def prune(self, before: float, *, limit: int = 100, app_id: str | None = None) -> int:
         """Remove conversations that were last updated before a time, with all that is theirs.

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from jikko.repositories import APP, NAME_APP, OF_APP, THE_APP
-from jikko.repositories.shared_sql import Count, Operation, Row, SqlDatabase
+from jikko.repositories.shared_sql import Count, Operation, Row, SqlDatabase, read_aside
 
 _KNOWN: Final = f"""
 SELECT 1 FROM end_users WHERE end_user_id = :end_user_id AND {OF_APP}
@@ -88,17 +88,14 @@ class EndUserStore:
         """Whether an end user's name is kept, be nothing else known."""
         return bool(await self._sql.rows(_KNOWN, app_id=app_id, end_user_id=end_user_id.lower()))
 
-    async def find(self, app_id: str, end_user_id: str) -> EndUser | None:
+    @read_aside
+    def find(self, app_id: str, end_user_id: str) -> Operation[EndUser | None]:
         """An end user of the app. ``end_user_id`` in any case."""
         own = {"app_id": app_id, "end_user_id": end_user_id.lower()}
-
-        def find() -> Operation[EndUser | None]:
-            found = yield Row(_FIND, **own)
-            if found is None or found[1] is None:
-                return None
-            since = yield Row(_SINCE, key=found[0], **own)
-            if since[0] is None:
-                return None
-            return EndUser(id=own["end_user_id"], app_id=app_id, user=found[1], created_at=since[0])
-
-        return await self._sql.read(find)
+        found = yield Row(_FIND, **own)
+        if found is None or found[1] is None:
+            return None
+        since = yield Row(_SINCE, key=found[0], **own)
+        if since[0] is None:
+            return None
+        return EndUser(id=own["end_user_id"], app_id=app_id, user=found[1], created_at=since[0])

@@ -26,7 +26,7 @@ it may begin anew if the database asks for it, so whatever it changes outside of
 
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache, partial, wraps
 from typing import Any, Concatenate, Final, Literal, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -304,26 +304,33 @@ class SqlDatabase(Protocol):
         """Takes their statements."""
 
 
-class _Writing(Protocol):
-    def write(self, operation: Callable[[], Operation[T]]) -> Awaitable[T]: ...
-
-
 class _Repository(Protocol):
     @property
-    def _sql(self) -> _Writing: ...
+    def _sql(self) -> Any: ...
 
 
 R = TypeVar("R", bound=_Repository)
 P = ParamSpec("P")
 
 
-def written(
-    operation: Callable[Concatenate[R, P], Operation[T]],
-) -> Callable[Concatenate[R, P], Coroutine[Any, Any, T]]:
-    """Make a method of a repository of its operation: see ``Sql.write``."""
+def _done_by(
+    act: Literal["write", "quick", "read", "search"],
+) -> Callable[[Callable[Concatenate[R, P], Operation[T]]], Callable[Concatenate[R, P], Coroutine[Any, Any, T]]]:
+    """Make methods of a repository of their operations, which its ``Sql`` does."""
 
-    async def method(repository: R, /, *args: P.args, **values: P.kwargs) -> T:
-        return await repository._sql.write(partial(operation, repository, *args, **values))
+    def made(
+        operation: Callable[Concatenate[R, P], Operation[T]],
+    ) -> Callable[Concatenate[R, P], Coroutine[Any, Any, T]]:
+        async def method(repository: R, /, *args: P.args, **values: P.kwargs) -> T:
+            done: T = await getattr(repository._sql, act)(partial(operation, repository, *args, **values))
+            return done
 
-    method.__name__, method.__qualname__, method.__doc__ = operation.__name__, operation.__qualname__, operation.__doc__
-    return method
+        return wraps(operation)(method)
+
+    return made
+
+
+written = _done_by("write")
+quickly_read = _done_by("quick")
+read_aside = _done_by("read")
+searched = _done_by("search")

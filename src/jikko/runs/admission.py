@@ -47,7 +47,8 @@ class Admission:
     def __init__(self, limits: AdmissionLimits | None = None) -> None:
         self._limits = limits or AdmissionLimits()
         self._of_all_per_app = self._limits.at_once_per_app
-        self._running = 0
+        self.running = 0
+        """How many slots are taken."""
         self._running_of: dict[str, int] = {}
         self._turns: FairQueue[QueueEntry] = FairQueue()
         """Apps that may not have one more run rest."""
@@ -58,11 +59,6 @@ class Admission:
         """Called when a run has to wait."""
         self.on_room: Callable[[], None] = _nothing
         """Called when a slot has become free, and no run waits for it."""
-
-    @property
-    def running(self) -> int:
-        """How many slots are taken."""
-        return self._running
 
     def queued(self, app_id: str | None = None) -> int:
         """How many runs wait: of one app, or in all."""
@@ -77,7 +73,7 @@ class Admission:
         """How many slots there are that no run waits for; infinite without a limit."""
         if self._closed:
             return 0
-        return self._limits.at_once - self._running if self._limits.at_once else inf
+        return self._limits.at_once - self.running if self._limits.at_once else inf
 
     def may_begin(self, app_id: str) -> bool:
         """Whether a run of an app would begin at once."""
@@ -92,7 +88,7 @@ class Admission:
 
     def take_back(self, app_id: str) -> None:
         """Take a slot for a run that was accepted before, whether one is free or not."""
-        self._running += 1
+        self.running += 1
         running = self._running_of[app_id] = self._running_of.get(app_id, 0) + 1
         if running == self._limits.at_once_per_app:
             self._turns.rest(app_id)
@@ -127,7 +123,7 @@ class Admission:
 
     def leave(self, app_id: str) -> None:
         """Give a slot back; the run whose turn it is begins."""
-        self._running -= 1
+        self.running -= 1
         before = self._running_of[app_id]
         if before == 1:
             del self._running_of[app_id]
@@ -183,7 +179,7 @@ class Admission:
         )
 
     def _has_room(self) -> bool:
-        return not self._limits.at_once or self._running < self._limits.at_once
+        return not self._limits.at_once or self.running < self._limits.at_once
 
 
 def _nothing() -> None: ...

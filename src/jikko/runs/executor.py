@@ -99,7 +99,8 @@ class Executor:
         self.on_moved: Callable[[str], None] = lambda run_id: None
         """Called with the id of a followed run that has come to this process, or left it."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._closing = False
+        self.is_closing = False
+        """Whether the process is about to end."""
 
     def log_of(self, record: RunRecord, events: list[Event] | None = None, **new: Any) -> RunLog:
         """The log of a run that is to come to this process; see ``RunLog``. All are made here, and so observed."""
@@ -146,14 +147,9 @@ class Executor:
         held = self._held.get(run_id)
         return None if held is None else held.log.record.identity.end_user_id
 
-    @property
-    def is_closing(self) -> bool:
-        """Whether the process is about to end."""
-        return self._closing
-
     def require_open(self) -> None:
         """Raises ``ServerStopping``: the process is about to end."""
-        if self._closing:
+        if self.is_closing:
             raise ServerStopping
 
     async def accept(self, run_log: RunLog, workflow: Workflow, events: list[Event]) -> None:
@@ -243,7 +239,7 @@ class Executor:
         return sum(not runner.has_ended for _, runner in self._held.values())
 
     async def close(self, grace: float, drain: float) -> int:
-        self._closing = True
+        self.is_closing = True
         self.admission.close()
         # Those that were launched in this turn begin.
         await asyncio.sleep(0)

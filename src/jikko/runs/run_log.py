@@ -65,9 +65,9 @@ class RunLog:
     """The ``Journal`` of one run."""
 
     __slots__ = (
-        "_abandoned _appends _changed _committed _cut_short _due _events _first _in_doubt _observed _observer "
-        "_on_settled _options _refused _retry _sent _share _store _text_delay _text_seconds _unanswered _visible "
-        "_withdrawal _writing begin change commit_times memory on_lost record"
+        "_appends _changed _cut_short _due _in_doubt _observed _observer _on_settled _options _refused _retry _sent "
+        "_share _store _text_delay _text_seconds _unanswered _withdrawal _writing begin change commit_times "
+        "durable_count error events first memory on_lost record visible_count"
     ).split()
 
     def __init__(
@@ -103,14 +103,16 @@ class RunLog:
         self._observer = observer
         self._share = share
         self._store = store
-        self._events: list[Event] = events or []
-        self._first = 0
-        """The position of the first of them. Those before it are durable, and read from the store."""
-        self._committed = self._visible = self._sent = self._observed = len(self._events)
+        self.events: list[Event] = events or []
+        """The log from position ``first`` on, also what is not durable yet. To be read, as the next four."""
+        self.first = 0
+        """Where the part of the log begins that is in memory. What is before is durable, and read from the store."""
+        self.durable_count = self.visible_count = self._sent = self._observed = len(self.events)
+        """How many events are durable, and how many may be shown."""
         self._due = sys.maxsize
         self._text_seconds = text_seconds
         self._text_delay: TextDelay | None = None  # most runs show no text
-        self.begin = self._committed
+        self.begin = self.durable_count
         """The position of the first event that this process adds."""
         self._changed = ConditionVariable()
         self.change = self._changed.wait
@@ -123,7 +125,8 @@ class RunLog:
         self._retry: asyncio.TimerHandle | None = None
         """The next try, while the database refuses to write."""
         self._refused = False
-        self._abandoned: JikkoError | None = None
+        self.error: JikkoError | None = None
+        """Why nothing more of the run is told here, if so."""
         self._cut_short: LogUnwritable | None = None
         """Why the log takes no more events."""
         self.commit_times: CommitTimes | None = None
@@ -145,70 +148,45 @@ class RunLog:
     @property
     def is_durable(self) -> bool:
         """Whether everything that happened is durable."""
-        return self._committed == self._first + len(self._events)
+        return self.durable_count == self.first + len(self.events)
 
     @property
     def is_over(self) -> bool:
         """Whether nothing follows in this part of the run. A pause before it is behind the run that goes on."""
-        return self._first + len(self._events) > self.begin and isinstance(self._events[-1], (RunFinished, RunPaused))
+        return self.first + len(self.events) > self.begin and isinstance(self.events[-1], (RunFinished, RunPaused))
 
     @property
     def is_accepted(self) -> bool:
         """Whether its beginning is durable: it goes on, whatever becomes of this process."""
-        return self._committed > 0
-
-    @property
-    def events(self) -> Sequence[Event]:
-        """The log from position ``first`` on, also what is not durable yet."""
-        return self._events
-
-    @property
-    def first(self) -> int:
-        """Where the part of the log begins that is in memory; 0 until a run has begun and its log is long."""
-        return self._first
-
-    @property
-    def durable_count(self) -> int:
-        """How many events are durable."""
-        return self._committed
-
-    @property
-    def visible_count(self) -> int:
-        """How many events may be shown."""
-        return self._visible
-
-    @property
-    def error(self) -> JikkoError | None:
-        """Why nothing more of the run is told here, if so."""
-        return self._abandoned
+        return self.durable_count > 0
 
     def durable(self, begin: int) -> list[Event]:
         """The durable events from a position on; none if the first of them is not in memory."""
-        return self._events[begin - self._first : self._committed - self._first] if begin >= self._first else []
+        return self.events[begin - self.first : self.durable_count - self.first] if begin >= self.first else []
 
     def append(self, events: Iterable[Event]) -> None:
         """Take the next events of the run. Never raises: a run whose events cannot be taken fails."""
         if self._cut_short is not None:
             return
-        known, is_text = len(self._events), self._text_seconds > 0
+        known, is_text = len(self.events), self._text_seconds > 0
         # The record of a run that has ended names no holder.
         self._appends.holder = self.record.holder
         try:
-            self._events += events
-            for event in self._events[known:]:
+            self.events += events
+            for event in self.events[known:]:
                 kind = type(event)
                 if kind in OF_RECORD:
                     self.record.apply(event)
                 is_text = is_text and kind in STREAMED
             if is_text:
                 self._text_delay = self._text_delay or TextDelay(self._text_seconds)
-                if self._text_delay.allows(self._events[known:], self._hurry):
-                    self._due = min(self._due, self._first + known)
+                if self._text_delay.allows(self.events[known:], self._hurry):
+                    self._due = min(self._due, self.first + known)
                     return self._show()
             if self._due < sys.maxsize:
                 self._hurry()
             if self._unanswered is not None and self._sent < self._due:
-                self._appends.make_ready(self._events, self._first, self._sent, self.record)
+                self._appends.make_ready(self.events, self.first, self._sent, self.record)
         except Exception as error:
             self._cut(error)
             return
@@ -222,7 +200,7 @@ class RunLog:
 
     def abandon(self, error: JikkoError) -> None:
         """Stop writing; all who wait get the error."""
-        self._abandoned = error
+        self.error = error
         if self._retry is not None:
             self._retry.cancel()
         self._notify()
@@ -242,9 +220,9 @@ class RunLog:
     def require_durable(self) -> None:
         """Have the database say once more that it has what it said to have: it may have gone back. What it lacks is
         written again. Returns at once."""
-        is_idle = self.is_durable and self._writing is None and self._abandoned is None
-        if self._committed and is_idle and self.record.is_open:
-            self._unanswered = self._appends.nothing(self._committed, self.record)
+        is_idle = self.is_durable and self._writing is None and self.error is None
+        if self.durable_count and is_idle and self.record.is_open:
+            self._unanswered = self._appends.nothing(self.durable_count, self.record)
             self._write_now()
 
     @property
@@ -260,13 +238,13 @@ class RunLog:
             RunLeft: The process ends.
             LogUnwritable: The run has failed, and its log stays shorter than that.
         """
-        count = self._first + len(self._events) if count is None else count
+        count = self.first + len(self.events) if count is None else count
         if self._due < count:
             self._hurry()
-        while self._committed < count:
-            if self._abandoned is not None:
-                raise self._abandoned
-            if self._cut_short is not None and count > self._first + len(self._events):
+        while self.durable_count < count:
+            if self.error is not None:
+                raise self.error
+            if self._cut_short is not None and count > self.first + len(self.events):
                 raise self._cut_short
             await self._changed.wait()
 
@@ -279,11 +257,11 @@ class RunLog:
     async def ended(self) -> RunFinished | RunPaused:
         """Wait until the end of the run, or a pause, is durable. Raises as ``committed``, and ``RunLeft``."""
         while True:
-            last = self._events[-1] if self._events else None
+            last = self.events[-1] if self.events else None
             if isinstance(last, (RunFinished, RunPaused)) and self.is_durable:
                 return last
-            if self._abandoned is not None:
-                raise self._abandoned
+            if self.error is not None:
+                raise self.error
             await self._changed.wait()
 
     def follow(self, after: int = -1, *, durable: bool = False, idle: float | None = None) -> AsyncIterator[Batch]:
@@ -312,14 +290,14 @@ class RunLog:
 
     def _settle(self) -> None:
         callback, is_durable = self._on_settled, self.is_durable
-        if callback is not None and (is_durable or self._abandoned is not None):
+        if callback is not None and (is_durable or self.error is not None):
             self._on_settled = None
-            asyncio.get_running_loop().call_soon(callback, None if is_durable else self._abandoned)
+            asyncio.get_running_loop().call_soon(callback, None if is_durable else self.error)
 
     def _write(self, *, is_large: bool = False) -> None:
         """Have what waits written. If that is much, it is when it is this log's turn: the answers to one transaction
         come together, and all who have got one go on to write; and the record's outputs were encoded in this one."""
-        waiting = self._first + len(self._events) - self._committed
+        waiting = self.first + len(self.events) - self.durable_count
         large = self.record.inputs[_BEHIND_BYTES_OUT_OF_TURN] or self.record.outputs[_BEHIND_BYTES_OUT_OF_TURN]
         if self._share is not None and (waiting > _MAX_EVENTS_OUT_OF_TURN or is_large or large):
             self._share.later(self.record.identity.app_id, self._write_now)
@@ -327,13 +305,13 @@ class RunLog:
             self._write_now()
 
     def _write_now(self) -> None:
-        is_busy = self._writing is not None or self._retry is not None or self._abandoned is not None
-        is_all = self._committed >= self._due or self._committed == self._first + len(self._events)
+        is_busy = self._writing is not None or self._retry is not None or self.error is not None
+        is_all = self.durable_count >= self._due or self.durable_count == self.first + len(self.events)
         if is_busy or (is_all and self._unanswered is None):
             return
-        at = self._committed
+        at = self.durable_count
         try:
-            append = self._unanswered or self._appends.next(self._events, self._first, at, self.record)
+            append = self._unanswered or self._appends.next(self.events, self.first, at, self.record)
             if append is None:
                 return self._write(is_large=True)
             self._sent = at + len(append.events)
@@ -352,20 +330,20 @@ class RunLog:
     def _written(self, done: "asyncio.Future[None]") -> None:
         error = done.exception() if not done.cancelled() else StoreUnavailable("The write was cancelled.")
         self._writing = None
-        if isinstance(self._abandoned, StartRefused):
+        if isinstance(self.error, StartRefused):
             return
         if error is None:
-            at, self._committed, self._unanswered, self._in_doubt = self._committed, self._sent, None, False
+            at, self.durable_count, self._unanswered, self._in_doubt = self.durable_count, self._sent, None, False
             if self.commit_times is not None:
-                self.commit_times.note(self._committed)
+                self.commit_times.note(self.durable_count)
             if self._observer is not None:
                 at = max(at, self._observed)
                 observe(self._observer, self.record.identity, at, self.durable(at))
-                self._observed = max(self._observed, self._committed)
+                self._observed = max(self._observed, self.durable_count)
             self._refused = False
             if self.memory.is_counted:
-                self._drop_before(self.memory.written(self._committed))
-            if self._committed < self._first + len(self._events):
+                self._drop_before(self.memory.written(self.durable_count))
+            if self.durable_count < self.first + len(self.events):
                 self._write()
             self._show()
             return
@@ -377,14 +355,14 @@ class RunLog:
             log.log(level, "run %s cannot be written, trying again: %s", self.record.identity.run_id, error)
             self._refused, self._in_doubt = True, self._in_doubt or error.in_doubt
             self._retry = asyncio.get_running_loop().call_later(_RETRY_WAIT, self._write_again)
-        elif isinstance(error, LogForgotten) and self._first <= error.log_end < self._committed:
+        elif isinstance(error, LogForgotten) and self.first <= error.log_end < self.durable_count:
             self._go_back(error.log_end)
         elif isinstance(error, LogConflict):
             self.abandon(error)
             if self.on_lost is not None:
                 self.on_lost()
         else:
-            self._sent, self._unanswered = self._committed, None
+            self._sent, self._unanswered = self.durable_count, None
             self._cut(error)
 
     def leave(self) -> None:
@@ -392,20 +370,20 @@ class RunLog:
         if self._text_delay is not None:
             self._text_delay.end()
         if self.memory.is_counted:
-            self._drop_before(self.memory.leave(self._committed))
+            self._drop_before(self.memory.leave(self.durable_count))
 
     def _drop_before(self, first: int) -> None:
         """Have no event in memory before a position; all those are durable."""
-        if first > self._first:
-            del self._events[: first - self._first]
-            self._first = first
+        if first > self.first:
+            del self.events[: first - self.first]
+            self.first = first
 
     def _go_back(self, log_end: int) -> None:
         """Write again what the database has forgotten."""
-        run_id, missing = self.record.identity.run_id, self._committed - log_end
+        run_id, missing = self.record.identity.run_id, self.durable_count - log_end
         log.warning("run %s: the database has lost %d events, which are written again", run_id, missing)
-        self._committed, self._sent, self._unanswered = log_end, log_end, None
-        self._appends.go_back(self._events, log_end)
+        self.durable_count, self._sent, self._unanswered = log_end, log_end, None
+        self._appends.go_back(self.events, log_end)
         self._write()
 
     def _cut(self, error: BaseException) -> None:
@@ -418,13 +396,13 @@ class RunLog:
             # The end of the run cannot be kept either.
             self.abandon(cut_before)
             return
-        if not self._events:
+        if not self.events:
             self.abandon(self._cut_short)
         else:
-            end = given_up(self.record, str(self._cut_short), self._events[-1].at)
+            end = given_up(self.record, str(self._cut_short), self.events[-1].at)
             # What was shown tells no result, and what the store was given may be durable: both stay, and the beginning.
-            begin = max(self._visible, self._sent, 1)
-            self._events[begin - self._first :] = [end]
+            begin = max(self.visible_count, self._sent, 1)
+            self.events[begin - self.first :] = [end]
             self.memory.cut(begin)
             self.record.wake_at = None
             self.record.apply(end)
@@ -434,10 +412,10 @@ class RunLog:
             self.on_lost()
 
     def _show(self) -> None:
-        visible, known = max(self._visible, self._committed), self._first + len(self._events)
-        while visible < known and type(self._events[visible - self._first]) in TRANSIENT:
+        visible, known = max(self.visible_count, self.durable_count), self.first + len(self.events)
+        while visible < known and type(self.events[visible - self.first]) in TRANSIENT:
             visible += 1
         # Behind what is durable there may be text that waits, which no one else is to wait for.
-        if visible != self._visible or self._committed == known or self._committed >= self._due:
-            self._visible = visible
+        if visible != self.visible_count or self.durable_count == known or self.durable_count >= self._due:
+            self.visible_count = visible
             self._notify()

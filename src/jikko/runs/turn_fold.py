@@ -58,10 +58,12 @@ class TurnFold:
         self._last_text_at = began.at
         self._usage: Usage | None = None
         self._reasoning: dict[str, str] = {}
-        self._files: list[Json] = []
+        self.files: list[Json] = []
+        """Those in the answer so far."""
         self._resources: list[dict[str, Json]] = []
         self._is_basic = turn.mode in BASIC_MODES
-        self._thoughts: dict[str, Thought] = {}
+        self.thoughts: dict[str, Thought] = {}
+        """The rounds of an agent so far, by id."""
         self._final_text: str | None = None
         """What is kept of an agent's answer, in the place of all that it said."""
         self.is_moderated = False
@@ -92,21 +94,11 @@ class TurnFold:
         return "".join(self._text)
 
     @property
-    def files(self) -> list[Json]:
-        """The files in the answer so far."""
-        return self._files
-
-    @property
     def kept_text(self) -> str:
         """The answer as it is kept. That of an app without a workflow is trimmed, and nothing in it is a place."""
         if not self._is_basic:
             return self.text
         return without_places(self.text if self._final_text is None else self._final_text).strip()
-
-    @property
-    def thoughts(self) -> dict[str, Thought]:
-        """The rounds of an agent so far, by id."""
-        return self._thoughts
 
     def apply(self, event: Event) -> None:
         """Fold the next event."""
@@ -152,14 +144,14 @@ class TurnFold:
                     error=error,
                     metadata=self.metadata(),
                     forms=forms,
-                    thoughts=list(self._thoughts.values()),
+                    thoughts=list(self.thoughts.values()),
                 )
             return MessageAnswer(
                 text=self.kept_text,
-                files=self._files,
+                files=self.files,
                 metadata=self.metadata(),
                 forms=forms,
-                thoughts=list(self._thoughts.values()),
+                thoughts=list(self.thoughts.values()),
             )
         if end is not None and self.turn.streamed:
             return MessageAnswer(status="paused", text=self.text, forms=forms)
@@ -180,13 +172,13 @@ class TurnFold:
     def _logged(self, event: AgentLogged) -> None:
         if self.turn.mode != "agent-chat":
             return
-        known = self._thoughts.get(event.entry_id)
+        known = self.thoughts.get(event.entry_id)
         thought = thought_of(event, event.at if known is None else known.created_at)
         if thought is None:
             return
-        self._thoughts[event.entry_id] = thought
-        files = [_identity(file) for file in self._files]
-        self._files += [file for file in thought.files if _identity(file) not in files]
+        self.thoughts[event.entry_id] = thought
+        files = [_identity(file) for file in self.files]
+        self.files += [file for file in thought.files if _identity(file) not in files]
 
     def _text_added(self, event: TextChunk) -> None:
         self._text.append(event.text)
@@ -238,8 +230,8 @@ class TurnFold:
             return
         if files := files_in(event.outputs):
             # An answer may show what a model before it made.
-            known = [_identity(file) for file in self._files]
-            self._files += [file for file in files if _identity(file) not in known]
+            known = [_identity(file) for file in self.files]
+            self.files += [file for file in files if _identity(file) not in known]
         reasoning = event.outputs.get("reasoning_content")
         if event.node_type == "llm" and isinstance(reasoning, str) and reasoning:
             self._reasoning[event.node_id] = self._reasoning.get(event.node_id, "") + reasoning

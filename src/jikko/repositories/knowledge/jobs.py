@@ -19,7 +19,7 @@ from jikko.ports.stores.knowledge_records import ChildChunk, Document, IndexEntr
 from jikko.repositories.knowledge.document_repository import put_job
 from jikko.repositories.knowledge.knowledge_tables import CHILDREN, DOCUMENTS, JOBS, SEGMENTS
 from jikko.repositories.knowledge.segment_repository import AddNodes, delete_nodes, delete_segments, put_keywords
-from jikko.repositories.shared_sql import Count, Operation, Row, Rows, SqlDatabase, id_text, written
+from jikko.repositories.shared_sql import Count, Operation, Row, Rows, SqlDatabase, id_text, read_aside, written
 
 # From dataset to dataset, and of each only the first: what waits behind it costs nothing, however much it is. The
 # dataset of which the fewest are under way has the next turn.
@@ -160,27 +160,24 @@ class JobStore:
 
         return await self._if_ours(job, write)
 
-    async def to_embed(self, job: Job, limit: int) -> list[Task]:
+    @read_aside
+    def to_embed(self, job: Job, limit: int) -> Operation[list[Task]]:
         """The next texts of the version without a node, in the order of the document."""
-
-        def read() -> Operation[list[Task]]:
-            own = yield from JOBS.one(_OWN, id=job.document_id)
-            # One more: the first of them may have all its nodes.
-            values = {"version": job.segments_version, "done": 0 if own is None else own.done, "limit": limit + 1}
-            segments = yield from SEGMENTS.all(_TASKS, id=job.document_id, **values)
-            ids = [segment.id for segment in segments]
-            children: dict[str, list[ChildChunk]] = {}
-            for child in (yield from CHILDREN.all("WHERE segment_id IN :ids ORDER BY child.position", ids=ids)):
-                children.setdefault(child.segment_id, []).append(child)
-            rows = yield Rows(_HAVE_NODES, segment_ids=ids, version=job.version)
-            done = {(id_text(row[0]), None if row[1] is None else id_text(row[1])) for row in rows}
-            tasks: list[Task] = []
-            for segment in segments:
-                parts: Sequence[ChildChunk | None] = children.get(segment.id) or [None]
-                tasks += [Task(segment, part) for part in parts if (segment.id, part and part.id) not in done]
-            return tasks[:limit]
-
-        return await self._sql.read(read)
+        own = yield from JOBS.one(_OWN, id=job.document_id)
+        # One more: the first of them may have all its nodes.
+        values = {"version": job.segments_version, "done": 0 if own is None else own.done, "limit": limit + 1}
+        segments = yield from SEGMENTS.all(_TASKS, id=job.document_id, **values)
+        ids = [segment.id for segment in segments]
+        children: dict[str, list[ChildChunk]] = {}
+        for child in (yield from CHILDREN.all("WHERE segment_id IN :ids ORDER BY child.position", ids=ids)):
+            children.setdefault(child.segment_id, []).append(child)
+        rows = yield Rows(_HAVE_NODES, segment_ids=ids, version=job.version)
+        done = {(id_text(row[0]), None if row[1] is None else id_text(row[1])) for row in rows}
+        tasks: list[Task] = []
+        for segment in segments:
+            parts: Sequence[ChildChunk | None] = children.get(segment.id) or [None]
+            tasks += [Task(segment, part) for part in parts if (segment.id, part and part.id) not in done]
+        return tasks[:limit]
 
     async def known_vectors(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
         """Vectors of the same texts by the same models that are in the store, by digest."""

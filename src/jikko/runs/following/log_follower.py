@@ -1,16 +1,18 @@
 """Following the log of a run that this process executes: from memory, and what is not there any more from the store."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Final, Protocol
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Final
 
 from jikko.concurrency.alarm import IdleTimer
 from jikko.concurrency.scheduler import Scheduler
-from jikko.errors import JikkoError, LogUnwritable, RunLeft, StoreUnavailable
+from jikko.errors import LogUnwritable, RunLeft, StoreUnavailable
 from jikko.events import Event, RunFinished, RunPaused
 from jikko.ports.stores.run_store import RunStore
-from jikko.record import RunRecord
 from jikko.runs.following.log_pieces import MAX_BATCH_EVENTS, Batch, Pieces
+
+if TYPE_CHECKING:
+    from jikko.runs.run_log import RunLog
 
 READ_BYTES: Final = 1 << 20
 """Bytes of events that one who is far behind reads, and so holds, at once."""
@@ -20,40 +22,10 @@ _TRIES: Final = 120
 """Then who follows is told."""
 
 
-class FollowedLog(Protocol):
-    """What a follower sees of a ``RunLog``."""
-
-    record: RunRecord
-    begin: int
-
-    @property
-    def events(self) -> Sequence[Event]: ...
-
-    @property
-    def first(self) -> int: ...
-
-    @property
-    def durable_count(self) -> int: ...
-
-    @property
-    def visible_count(self) -> int: ...
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing follows in this part of the run."""
-
-    @property
-    def error(self) -> JikkoError | None:
-        """Why nothing more of the run is told here."""
-
-    async def change(self, idle: IdleTimer | None = None) -> bool:
-        """Wait until there may be more. ``False``: the timer went off without."""
-
-
 class LogFollower:
     """One who follows a log, or looks for something in it."""
 
-    def __init__(self, log: FollowedLog, store: RunStore, share: Scheduler | None) -> None:
+    def __init__(self, log: "RunLog", store: RunStore, share: Scheduler | None) -> None:
         self._log = log
         self._store = store
         self._pieces = Pieces(share, log.record.identity.app_id)

@@ -9,33 +9,18 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from itertools import takewhile
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from jikko.errors import JikkoError
-from jikko.ports.stores.run_store import MAX_CHANGES, Change, RunStore
+from jikko.ports.stores.run_store import MAX_CHANGES, RunStore
+
+if TYPE_CHECKING:
+    from jikko.runs.following.run_tail import RunTail
 
 logger = logging.getLogger(__name__)
 
 QUIET_SECONDS: Final = 2.0
 """Seconds without news after which a run is read."""
-
-
-class WaitingTail(Protocol):
-    """A followed run whose news come from elsewhere."""
-
-    @property
-    def run_id(self) -> str: ...
-
-    @property
-    def end(self) -> int:
-        """How many of its events are known."""
-
-    @property
-    def source(self) -> str:
-        """The process that sends its news; empty if none does."""
-
-    def changed(self, known: int, change: Change) -> None:
-        """Take what was read. ``known``: how many events were known when it was asked for."""
 
 
 class QuietRuns:
@@ -49,11 +34,11 @@ class QuietRuns:
         self.seconds = seconds
         self._store = store
         self._is_late = is_late
-        self._heard: dict[WaitingTail, float] = {}
+        self._heard: dict[RunTail, float] = {}
         """When there were news of each, the longest quiet first."""
         self._watching: asyncio.Task[None] | None = None
 
-    def heard(self, tail: WaitingTail) -> None:
+    def heard(self, tail: "RunTail") -> None:
         """There are news of a run, which is waited for from now on."""
         loop = asyncio.get_running_loop()
         self._heard.pop(tail, None)
@@ -61,7 +46,7 @@ class QuietRuns:
         if self._watching is None:
             self._watching = loop.create_task(self._watch())
 
-    def forget(self, tail: WaitingTail) -> None:
+    def forget(self, tail: "RunTail") -> None:
         """A run is not waited for any more."""
         self._heard.pop(tail, None)
         if not self._heard and self._watching is not None:
@@ -88,17 +73,17 @@ class QuietRuns:
         left = next(iter(self._heard.values())) + self.seconds - asyncio.get_running_loop().time()
         return min(max(left, 0.0), self.seconds / 4)
 
-    def _due(self, now: float) -> list[WaitingTail]:
+    def _due(self, now: float) -> "list[RunTail]":
         if self._until_next_look() == 0:
             # With those that would be due soon: so all are read together, and not one after the other.
             return self._quiet_since(now - self.seconds / 2)
         late = {name for name in {tail.source for tail in self._heard} if name and self._is_late(name)}
         return [tail for tail in self._quiet_since(now - self.seconds / 5) if tail.source in late] if late else []
 
-    def _quiet_since(self, moment: float) -> list[WaitingTail]:
+    def _quiet_since(self, moment: float) -> "list[RunTail]":
         return [tail for tail, _ in takewhile(lambda heard: heard[1] <= moment, self._heard.items())]
 
-    async def _read(self, due: Iterable[WaitingTail]) -> None:
+    async def _read(self, due: "Iterable[RunTail]") -> None:
         tails = {tail.run_id: tail for tail in due}
         known = {run_id: tail.end for run_id, tail in tails.items()}
         for tail in tails.values():

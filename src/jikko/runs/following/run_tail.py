@@ -145,11 +145,11 @@ class RunTail:
 
     @property
     def source(self) -> str:
-        """See ``WaitingTail``."""
+        """The process that sends its news; empty if none does."""
         return "" if self.record is None else self.record.holder
 
     def changed(self, known: int, change: Change) -> None:
-        """See ``WaitingTail``."""
+        """Take what was read. ``known``: how many events were known when it was asked for."""
         if self._looking.locked() or self._is_stale:
             return  # it is being read, or will be
         if change.record is None:
