@@ -21,7 +21,7 @@ from benchmarks.http_runs import body
 from benchmarks.load import Server, chain, figure, jikko, put, request, start_end
 from benchmarks.sizes import sized
 from jikko.events import Event, NodeFinished, RunFinished, RunStarted
-from jikko.http.operations import OPERATIONS
+from jikko.http.reference.openapi import OPERATIONS
 from jikko.http.requests import Request
 from jikko.observing.metrics.process_metrics import ProcessMetrics
 from jikko.runs.observer import observe

@@ -108,9 +108,9 @@ BREACHES = {
         "- jikko.nodes.flow.end -> jikko.nodes.flow.loop_node",
     ),
     "an implementation picked elsewhere": (
-        "inputs/file_ids.py",
+        "inputs/uploads.py",
         "def late():\n    import jikko.files.store",
-        "- jikko.inputs.file_ids -> jikko.files.store",
+        "- jikko.inputs.uploads -> jikko.files.store",
     ),
     "the web framework below": ("runs/run_log.py", "import starlette.requests", "jikko.runs.run_log -> starlette"),
 }

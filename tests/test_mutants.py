@@ -251,7 +251,7 @@ def test_a_file_that_no_test_runs_is_asked_of_the_tests_of_its_folder() -> None:
 
 def test_what_is_made_at_an_import_is_asked_of_the_test_of_what_is_made_first() -> None:
     path, outline, other = (
-        f"{SOURCE}/http/operations.py",
+        f"{SOURCE}/http/routes/run_routes.py",
         f"{TABLES['http']}::test_it",
         "tests/http/test_other.py::test_it",
     )

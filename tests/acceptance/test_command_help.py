@@ -10,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from jikko.cli.lazy_commands import LazyGroup
+from jikko.cli.command_failure import LazyGroup
 from jikko.cli.main import cli
 from tests.acceptance.processes import Command, Server
 

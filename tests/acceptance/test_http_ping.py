@@ -7,9 +7,8 @@ import anyio
 import pytest
 
 from jikko.assemble import assemble
-from jikko.http.app import create_app
-from jikko.http.front import Front
-from jikko.http.sse import PING, PING_SECONDS
+from jikko.http.app import Front, create_app
+from jikko.http.responses import PING, PING_SECONDS
 from jikko.settings import Settings
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.workflows import app, end, fetch, start

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pytest
 
-from jikko.http.operations import OPERATIONS
+from jikko.http.reference.openapi import OPERATIONS
 from tests.acceptance.client import Client
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import app, end, form, start

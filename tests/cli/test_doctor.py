@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, get_args
 import pytest
 from click.testing import CliRunner
 
-from jikko.assemble.health import installed_libraries, machine
+from jikko.assemble.health import machine
 from jikko.cli.health.doctor import port
 from jikko.cli.main import cli
 from jikko.cluster.data_folder import FOLDER_ID
@@ -229,7 +229,7 @@ def test_an_extra_is_told_with_what_it_is_for_and_how_it_is_installed(
 ) -> None:
     monkeypatch.setattr(importlib.metadata, "requires", lambda name: PACKAGES)
     monkeypatch.setattr(importlib.metadata, "version", lacking(*missing))
-    found: Mapping[str, Diagnostic] = {each.where: each for each in installed_libraries.extras()}
+    found: Mapping[str, Diagnostic] = {each.where: each for each in machine.extras()}
     documents = found["extra documents"]
     assert documents.ok
     assert (documents.severity == "warning") == warning

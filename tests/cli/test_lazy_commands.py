@@ -31,8 +31,8 @@ def test_to_list_all_commands_imports_none(way: str) -> None:
 
     assert "Bring the database up to date." in shown
     assert set(json.loads(shown.splitlines()[-1])) == {
-        *("jikko.cli", "jikko.cli.main", "jikko.cli.lazy_commands", "jikko.cli.command_failure"),
-        *("jikko.cli.terminal", "jikko.cli.standard_streams"),
+        *("jikko.cli", "jikko.cli.main", "jikko.cli.command_failure", "jikko.cli.command_failure"),
+        *("jikko.cli.terminal", "jikko.cli.terminal"),
     }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jikko.cli.whole_file import whole_file
+from jikko.cli.output import whole_file
 from tests.effort import PATIENCE
 
 

@@ -18,11 +18,9 @@ from jikko.assemble.build_upkeep import UpkeepServices
 from jikko.concurrency.rate_limit import RequestRates, SharedRequestRate
 from jikko.conversations.annotations import Annotations
 from jikko.conversations.suggestions import Suggestions
-from jikko.http.app import Router, create_app
+from jikko.http.app import Front, Router, create_app
 from jikko.http.bodies.reading import Bodies
-from jikko.http.front import Front
-from jikko.http.operations import OPERATIONS
-from jikko.http.reference.openapi import openapi
+from jikko.http.reference.openapi import OPERATIONS, openapi
 from jikko.http.request_observer import RequestObserver
 from jikko.inputs.uploads import FileLimits, FileService
 from jikko.maintenance.readiness import Readiness

@@ -14,8 +14,7 @@ from msgspec import Struct
 
 from jikko.dify.bodies import blocking_body, detail_body
 from jikko.http.operation import Operation
-from jikko.http.operations import OPERATIONS
-from jikko.http.reference.openapi import openapi
+from jikko.http.reference.openapi import OPERATIONS, openapi
 from jikko.record import RunIdentity, RunRecord
 from jikko.values import MAX_DEPTH
 from tests.http.scene import RUN, body

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from jikko.http.operations import OPERATIONS
+from jikko.http.reference.openapi import OPERATIONS
 
 pytestmark = pytest.mark.anyio
 

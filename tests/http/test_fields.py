@@ -6,7 +6,7 @@ import pytest
 from msgspec import Meta, Struct
 
 from jikko.errors import InvalidParam
-from jikko.http.body_fields import checked, must
+from jikko.http.request_fields import checked, must
 
 
 class Part(Struct):

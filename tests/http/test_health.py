@@ -9,8 +9,7 @@ from msgspec.structs import replace
 
 from jikko import __version__
 from jikko.cluster.alone import Alone
-from jikko.http.app import create_app
-from jikko.http.front import Front
+from jikko.http.app import Front, create_app
 from tests.http.scene import api_of
 from tests.maintenance.test_readiness import Process
 from tests.runs.world import World

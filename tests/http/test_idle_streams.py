@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from jikko.events import RunPaused
-from jikko.http.app import create_app
-from jikko.http.front import Front
-from jikko.http.sse import PING
+from jikko.http.app import Front, create_app
+from jikko.http.responses import PING
 from tests.acceptance.workflows import end, form, start
 from tests.http.scene import RUN, Listener, api_of
 from tests.runs.world import PATIENCE, World, until

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from jikko.ports.stores.app_store import App
 
 from jikko.http.app import create_app
-from jikko.http.sse import EventStream
+from jikko.http.responses import EventStream
 from jikko.repositories.app_store import App
 from tests.effort import PATIENCE
 from tests.http.scene import RUN, Listener, api_of, body

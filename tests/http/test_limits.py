@@ -7,7 +7,7 @@ import re
 import pytest
 
 from jikko.http.operation import Operation
-from jikko.http.operations import OPERATIONS
+from jikko.http.reference.openapi import OPERATIONS
 from tests.http.scene import RUN, body, client_of
 from tests.runs.world import World, until
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from jikko.dify.dify_events import encode
-from jikko.http import long_lists
+from jikko.http import responses
 from jikko.runs.reading import run_history
 from tests.http.scene import RUN, body
 
@@ -34,8 +34,8 @@ async def test_a_long_list_is_the_same_as_a_short_one_and_made_elsewhere(
         threads.add(threading.current_thread().name)
         return encode(value)
 
-    monkeypatch.setattr(long_lists, "encode", noted)
-    monkeypatch.setattr(long_lists, "_MAX_ENTRIES_ON_THE_LOOP", 1)
+    monkeypatch.setattr(responses, "encode", noted)
+    monkeypatch.setattr(responses, "_MAX_ENTRIES_ON_THE_LOOP", 1)
     monkeypatch.setattr(run_history, "_MAX_EVENTS_ON_THE_LOOP", 1)
     long = await client.get(f"{RUN}/{run_id}/{what}")
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from jikko.http.long_lists import list_response
+from jikko.http.responses import list_response
 from tests.effort import longest_turn
 from tests.http.scene import RUN, body
 from tests.runs.world import World

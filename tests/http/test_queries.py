@@ -7,8 +7,8 @@ from msgspec import Meta, Struct
 
 from jikko.errors import InvalidParam
 from jikko.http.operation import Route
-from jikko.http.queries import Id, queried
 from jikko.http.reference.openapi import described
+from jikko.http.request_fields import Id, queried
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, no_content
 

@@ -16,10 +16,9 @@ from jikko import __version__
 from jikko.concurrency import run_in_thread
 from jikko.events import Event
 from jikko.http import reference
-from jikko.http.operations import OPERATIONS
 from jikko.http.reference import example_of, reference_operations, reference_page
 from jikko.http.reference import openapi as openapi_module
-from jikko.http.reference.openapi import openapi
+from jikko.http.reference.openapi import OPERATIONS, openapi
 from tests.http.scene import RUN, body
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from jikko.http.app import Router
-from jikko.http.operations import OPERATIONS
+from jikko.http.reference.openapi import OPERATIONS
 from tests.http.scene import RUN, body, client_of
 from tests.runs.world import World
 

@@ -11,7 +11,7 @@ from jikko.http.app import Router
 from jikko.http.console.sections import console_sections
 from jikko.http.console.table import console_operations
 from jikko.http.operation import Operation, Route, Section, all_operations
-from jikko.http.operations import OPERATIONS
+from jikko.http.reference.openapi import OPERATIONS
 from jikko.http.served import SERVED
 
 CONSOLE: Any = SimpleNamespace(count=None)

@@ -15,7 +15,7 @@ import pytest
 from msgspec.structs import replace
 
 from jikko.http.app import create_app
-from jikko.http.operations import OPERATIONS
+from jikko.http.reference.openapi import OPERATIONS
 from tests.acceptance.workflows import app, end, node, start
 from tests.effort import PATIENCE
 from tests.http.console.scene import API, Scene, console_on

@@ -13,8 +13,8 @@ from jikko.files.disk import DiskBlobs
 from jikko.files.signing_keys import SigningKeys, UrlSigner
 from jikko.files.store import Files
 from jikko.maintenance.backup import Backups
-from jikko.maintenance.in_bucket.bucket_backup import BucketBackups
-from jikko.maintenance.in_bucket.source import InBucket
+from jikko.maintenance.bucket_backup import BucketBackups
+from jikko.maintenance.restore import InBucket
 from jikko.ports.stores.file_index import StoredFile
 from jikko.repositories.file_index import FileIndex
 from jikko.settings import Settings

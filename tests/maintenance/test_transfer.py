@@ -11,8 +11,7 @@ import pytest
 from jikko.apps.end_users import end_user
 from jikko.errors import JikkoError
 from jikko.events import RunStarted
-from jikko.maintenance.exported_run import BadLine
-from jikko.maintenance.transfer import export_lines, export_named, import_lines
+from jikko.maintenance.transfer import BadLine, export_lines, export_named, import_lines
 from jikko.ports.stores.run_store import RunStore
 from jikko.store.sqlite import Database, SqliteRunStore
 from tests.contract.runs import APP, OTHER_APP, Draft, finished, node, paused, started

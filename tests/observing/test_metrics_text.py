@@ -4,8 +4,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from jikko.measures import SECONDS, Histogram
-from jikko.observing.metrics.metrics_snapshot import Snapshot, lasting, merged, samples
-from jikko.observing.metrics.metrics_table import FAMILIES, MAX_APPS
+from jikko.observing.metrics.metrics_table import FAMILIES, MAX_APPS, Snapshot, lasting, merged, samples
 from jikko.observing.metrics.page import Exposition
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jikko.cluster.cluster_messages import Measure
-from jikko.observing.metrics.metrics_snapshot import Snapshot
+from jikko.observing.metrics.metrics_table import Snapshot
 from jikko.server import supervisor
 from jikko.server.supervisor import Gathering
 from tests.effort import PATIENCE

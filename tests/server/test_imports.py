@@ -44,7 +44,7 @@ OURS = (
     *("jikko.plugins", "jikko.strategies", "jikko.tools"),
     *("jikko.providers.anthropic_messages", "jikko.providers.providers_file", "jikko.providers.llama_cpp"),
     *("jikko.providers.openai", "jikko.providers.speech", "jikko.providers.embedder", "jikko.providers.wordllama"),
-    *("jikko.maintenance.in_bucket", "jikko.maintenance.restore", "jikko.maintenance.scheduled_backups"),
+    *("jikko.maintenance.bucket_backup", "jikko.maintenance.restore", "jikko.maintenance.scheduled_backups"),
     # Nodes that no workflow has.
     *("jikko.nodes.agents", "jikko.nodes.files", "jikko.nodes.flow.iteration", "jikko.nodes.http"),
     *("jikko.nodes.data", "jikko.nodes.knowledge", "jikko.nodes.model.llm", "jikko.nodes.tools"),

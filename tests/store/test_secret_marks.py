@@ -318,7 +318,7 @@ def test_without_the_workflow_marks_become_masks_and_other_texts_stay(event: Any
 
 
 async def test_an_export_of_an_earlier_version_comes_in_without_marks(assembly: Assembly, home: Path) -> None:
-    from jikko.maintenance.exported_run import read_run, run_line
+    from jikko.maintenance.transfer import read_run, run_line
 
     record = await run_of(assembly, "my ")
     events = await assembly.runs.records.events(record)

@@ -19,29 +19,92 @@ from jikko.assemble.build_cluster import build_cluster
 from jikko.assemble.build_context import BuildContext
 from jikko.assemble.build_models import default_models, providers_of
 from jikko.assemble.build_node_ports import build_nodes, mocks_of
-from jikko.assemble.build_runs import build_admission, build_runs
 from jikko.assemble.build_schedules import build_schedules
 from jikko.assemble.build_tools import import_for_nodes, make_directory
 from jikko.assemble.build_upkeep import build_upkeep, measures_of
 from jikko.assemble.configuration import Configuration
 from jikko.assemble.knowledge.open_knowledge import build_knowledge, knowledge_stores
 from jikko.assemble.stores import Stores, build_stores
+from jikko.cluster.data_folder import RefusalsFile
 from jikko.concurrency.lazy_proxy import lazy_proxy
 from jikko.concurrency.rate_limit import SharedRequestRate
 from jikko.concurrency.shutdown import Shutdown
+from jikko.conversations.hooks import Hooks
+from jikko.engine.limits import RunLimits
 from jikko.files.signing_keys import UrlSigner
 from jikko.files.store import Files
+from jikko.inputs.file_inputs import FileInputs
 from jikko.inputs.uploads import FileLimits, FileService
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.clock import Clock
 from jikko.ports.cluster import Cluster
 from jikko.ports.http import HttpClient
 from jikko.ports.measures import ClusterMeasures
+from jikko.ports.node_ports import NodePorts
 from jikko.providers.config import Providers
+from jikko.runs.admission import Admission, AdmissionLimits
 from jikko.runs.following.quiet_runs import QUIET_SECONDS
 from jikko.runs.inner_runs import InnerRuns
 from jikko.runs.observer import RunObserver
+from jikko.runs.process_memory import MemoryLimits, ProcessMemory
+from jikko.runs.runs import Runs
 from jikko.settings import Settings, for_worker
+
+
+def build_admission(context: BuildContext, *, clustered: bool) -> Admission:
+    """What says how many runs go on at once.
+    ``clustered``: whether several servers share the limit of an app; by default the workers of this machine do."""
+    settings = context.settings
+    per_app = context.of_machine.max_runs_per_app if clustered else settings.max_runs_per_app
+    return Admission(
+        AdmissionLimits(at_once=settings.max_runs, at_once_per_app=per_app, queued_per_app=settings.max_queued_runs)
+    )
+
+
+def build_runs(
+    context: BuildContext,
+    stores: Stores,
+    workflows: Workflows,
+    ports: NodePorts,
+    *,
+    admission: Admission,
+    cluster: Cluster,
+    hooks: Hooks,
+    observer: RunObserver | None,
+    look_seconds: float,
+) -> Runs:
+    """The runs of a process.
+
+    Args:
+        ports: What their nodes reach the world through.
+        hooks: What looks at texts of conversations on their way.
+        observer: Sees what happens in them.
+        look_seconds: After how long a run that is followed here is read though nothing was heard of it.
+    """
+    settings = context.settings
+    return Runs(
+        store=stores.runs,
+        apps=stores.apps,
+        workflows=workflows,
+        ports=ports,
+        file_inputs=FileInputs(ports.files, ports.http),
+        limits=RunLimits(
+            max_steps=settings.max_steps,
+            max_seconds=settings.max_seconds,
+            max_parallel_nodes=settings.max_parallel_nodes,
+        ),
+        admission=admission,
+        clock=context.clock,
+        cluster=cluster,
+        refusals=None if context.in_memory else RefusalsFile(settings.home),
+        look_seconds=look_seconds,
+        observer=observer,
+        guard=hooks.guard,
+        text_seconds=settings.text_seconds,
+        memory=ProcessMemory(
+            MemoryLimits(of_one=settings.run_memory, of_all=settings.runs_memory, share=settings.app_share)
+        ),
+    )
 
 
 class FileServices(Struct, frozen=True):
@@ -209,19 +272,11 @@ async def _assembly(
         lambda: lazy.Triggers(stores.triggers(), stores.apps, runs, webhook_options), lambda: lazy.Triggers
     )
     deliveries = lazy_proxy(
-        lambda: lazy.Deliveries(stores.deliveries(), stores.runs, runs.retries, apps),
-        lambda: lazy.Deliveries,
+        lambda: lazy.Deliveries(stores.deliveries(), stores.runs, runs.retries, apps), lambda: lazy.Deliveries
     )
     webhooks = lazy_proxy(
         lambda: lazy.Webhooks(
-            triggers,
-            webhook_options,
-            runs.starts,
-            stores.deliveries(),
-            stores.apps,
-            workflows,
-            files.store,
-            clock,
+            triggers, webhook_options, runs.starts, stores.deliveries(), stores.apps, workflows, files.store, clock
         ),
         lambda: lazy.Webhooks,
     )

@@ -9,9 +9,8 @@ from jikko.assemble import lazy
 from jikko.files.bucket import BucketContents, BucketObjects, address_of
 from jikko.files.disk_contents import DiskContents
 from jikko.maintenance.backup import CONTENTS, Backups, KeptElsewhere, RecordElsewhere
-from jikko.maintenance.in_bucket.bucket_backup import BucketBackups
-from jikko.maintenance.in_bucket.source import InBucket
-from jikko.maintenance.restore import BackupSource, InFolder, Restores
+from jikko.maintenance.bucket_backup import BucketBackups
+from jikko.maintenance.restore import BackupSource, InBucket, InFolder, Restores
 from jikko.maintenance.scheduled_backups import BackupPlace, FolderOfBackups, ScheduledBackups
 from jikko.ports.clock import Clock
 from jikko.settings import Settings

@@ -85,12 +85,7 @@ def build_chat(
     """The conversations of a process."""
     clock = context.clock
     turns = Turns(
-        store=stores.conversations,
-        runs=runs,
-        workflows=workflows,
-        models=ports.models,
-        hooks=hooks.hooks,
-        clock=clock,
+        store=stores.conversations, runs=runs, workflows=workflows, models=ports.models, hooks=hooks.hooks, clock=clock
     )
     return ChatServices(
         turns,

@@ -12,42 +12,12 @@ from jikko.sandbox.packages.installed import PackageFolder, Unreadable
 from jikko.settings import Settings
 
 _OF_ONE: Final = frozenset(
-    [
-        "host",
-        "port",
-        "workers",
-        "knowledge_workers",
-        "knowledge_memory",
-        "code_processes",
-        "code_queue",
-        "plugin_processes",
-        "plugin_memory",
-        "plugin_disk",
-        "runs_memory",
-        "body_memory",
-        "document_memory",
-        "http_connections",
-        "max_runs",
-        "max_queued_runs",
-        "trusted_proxies",
-        "lame_duck_seconds",
-        "public_url",
-        "root_path",
-        "console_token",
-        "http_proxy",
-        "plugins_market",
-        "nats_url",
-        "database_url",
-        "files_url",
-        "backup_url",
-        "log_level",
-        "log_format",
-        "log_runs",
-        "log_requests",
-        "metrics_port",
-        "metrics_by_app",
-        "keys",
-    ]
+    """
+    host port workers knowledge_workers knowledge_memory code_processes code_queue plugin_processes plugin_memory
+    plugin_disk runs_memory body_memory document_memory http_connections max_runs max_queued_runs trusted_proxies
+    lame_duck_seconds public_url root_path console_token http_proxy plugins_market nats_url database_url files_url
+    backup_url log_level log_format log_runs log_requests metrics_port metrics_by_app keys
+    """.split()
 )
 """Settings that may differ, as the sizes of machines do, or hold secrets."""
 

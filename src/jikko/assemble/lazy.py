@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jikko.assemble.console.watch import build_watch
     from jikko.assemble.knowledge.build_knowledge import make_knowledge, make_retrieval
     from jikko.assemble.plugin_runtime import make_plugins
-    from jikko.assemble.postgres.database_reading import (
+    from jikko.assemble.postgres.folder_facts import (
         known_datasets,
         objects_of_archive,
         read_owner,
@@ -75,7 +75,7 @@ _NAMES: Final = {
     "jikko.assemble.console.watch": "build_watch",
     "jikko.assemble.knowledge.build_knowledge": "make_knowledge make_retrieval",
     "jikko.assemble.plugin_runtime": "make_plugins",
-    "jikko.assemble.postgres.database_reading": "known_datasets objects_of_archive read_owner stored_environments",
+    "jikko.assemble.postgres.folder_facts": "known_datasets objects_of_archive read_owner stored_environments",
     "jikko.assemble.postgres.moving": "contents_to_bucket",
     "jikko.assemble.postgres.postgres_stores": "datasets_in_postgres plugin_database stores_in_postgres",
     "jikko.assemble.sandboxes": "make_sandbox try_sandbox",

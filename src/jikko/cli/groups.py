@@ -2,7 +2,7 @@
 
 import click
 
-from jikko.cli.lazy_commands import LazyGroup
+from jikko.cli.command_failure import LazyGroup
 
 
 @click.group(
@@ -109,7 +109,7 @@ def plugins() -> None:
 
 @click.group(
     cls=LazyGroup,
-    listed={"manage": ("jikko.cli.remote.mcp_manage", "Tools for agents, over stdin and stdout.")},
+    listed={"manage": ("jikko.cli.remote.remote_commands", "Tools for agents, over stdin and stdout.")},
 )
 def mcp() -> None:
     """Give agents that speak MCP the tools to manage a server."""

@@ -10,9 +10,8 @@ from typing import Final
 import click
 from click.core import ParameterSource
 
-from jikko.cli.lazy_commands import LazyGroup
-from jikko.cli.standard_streams import open_those_that_are_closed, write_what_an_encoding_lacks_as_question_marks
-from jikko.cli.terminal import color_wanted
+from jikko.cli.command_failure import LazyGroup
+from jikko.cli.terminal import color_wanted, open_those_that_are_closed, write_what_an_encoding_lacks_as_question_marks
 
 _COMMANDS: Final = {
     "serve": ("jikko.cli.serve", "Serve apps over Dify's workflow API."),
@@ -23,7 +22,7 @@ _COMMANDS: Final = {
     "test": ("jikko.cli.testing.test", "Run the cases of test files."),
     "replay": ("jikko.cli.testing.replay", "Run recorded runs on a changed workflow."),
     "coverage": ("jikko.cli.testing.replay", "Show what recorded runs never came to."),
-    "schema": ("jikko.cli.testing.schema_command", "Print the JSON Schema of a kind of file."),
+    "schema": ("jikko.cli.skill_command", "Print the JSON Schema of a kind of file."),
     "skill": ("jikko.cli.skill_command", "Print the page for coding agents, as a skill."),
     "show": ("jikko.cli.checking.show", "Show what workflow files take and give."),
     "apps": ("jikko.cli.groups", "Manage apps, their versions and keys."),
@@ -37,7 +36,7 @@ _COMMANDS: Final = {
     "callbacks": ("jikko.cli.callbacks_command", "See to undelivered call-backs."),
     "backup": ("jikko.cli.operating.backup_command", "Copy the data folder."),
     "restore": ("jikko.cli.operating.backup_command", "Bring a backup back."),
-    "migrate": ("jikko.cli.migrate_command", "Bring the database up to date."),
+    "migrate": ("jikko.cli.operating.move_command", "Bring the database up to date."),
     "move": ("jikko.cli.operating.move_command", "Move a data folder's record to PostgreSQL."),
     "cluster": ("jikko.cli.cluster_command", "Try several servers on this machine."),
     "servers": ("jikko.cli.servers_command", "List servers that share the work; drain one."),

@@ -1,14 +1,21 @@
 """Output of commands."""
 
 import json
+import os
+import secrets
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import click
 
+from jikko.cli.command_failure import Failure
+from jikko.cli.runs.entries import iso
 from jikko.cli.terminal import padded, width
-from jikko.terminal_text import printable, shown
+from jikko.terminal_text import harmless, printable, shown
 
 
 def show_entry(entry: Mapping[str, Any], text: str, *, as_json: bool) -> None:
@@ -46,3 +53,100 @@ def show_nothing(text: str, *, as_json: bool) -> None:
     """Tell a person that a list is empty; a pipe gets nothing, as programs expect of an empty list."""
     if sys.stdout.isatty() and not as_json:
         click.echo(text, err=True)
+
+
+def _file(_ctx: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
+    if path is not None and not path.parent.is_dir():
+        raise click.UsageError(f"{path} cannot be written: there is no folder {path.parent}")
+    return path
+
+
+_PATH = click.Path(path_type=Path, dir_okay=False)
+junit_option = click.option("--junit", type=_PATH, callback=_file, metavar="FILE", help="Write a JUnit report to FILE.")
+lcov_option = click.option(
+    "--lcov", type=_PATH, callback=_file, metavar="FILE", help="Write coverage to FILE, as LCOV."
+)
+
+
+def write_report(path: Path, content: bytes) -> None:
+    """Raises ``Failure``: it cannot be."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise unwritten(path, error) from None
+
+
+def unwritten(path: Path | str, error: OSError) -> Failure:
+    """Tell that a file cannot be written."""
+    return Failure(f"{path} cannot be written: {error.strerror or error}")
+
+
+def annotation(kind: str, file: str, text: str, *, title: str, line: int = 0, column: int = 0) -> str:
+    """One annotation. ``kind``: ``error`` or ``warning``. ``line``, ``column``: 0 if it is about the whole file."""
+    fields = {"file": file, "title": title}
+    if line:
+        fields |= {"line": str(line)} | ({"col": str(column)} if column else {})
+    listed = ",".join(f"{name}={_escaped(value, more=True)}" for name, value in fields.items())
+    return f"::{kind} {listed}::{_escaped(text)}"
+
+
+def _escaped(text: str, *, more: bool = False) -> str:
+    for character in "%\r\n" + (":," if more else ""):
+        text = text.replace(character, f"%{ord(character):02X}")
+    return text
+
+
+def show_list(entries: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
+    """Print a list. ``columns``: fields of fields have dots between their names."""
+    head = tuple(column.partition(".")[0].removesuffix("_at").upper() for column in columns)
+    rows = [(entry, tuple(printable(_words(_at(entry, column), column)) for column in columns)) for entry in entries]
+    show_table(head, rows, as_json=as_json)
+
+
+def show_fields(entry: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print one thing, a line a field; what has no value is left out."""
+    lines = [f"{name}  {_words(value, name)}" for name, value in entry.items() if value not in (None, "", [], {})]
+    show_entry(entry, harmless("\n".join(lines)), as_json=as_json)
+
+
+def _at(entry: Any, column: str) -> Any:
+    for name in column.split("."):
+        entry = entry.get(name) if isinstance(entry, Mapping) else None
+    return entry
+
+
+def _words(value: Any, column: str) -> str:
+    if value is None:
+        return ""
+    if column.rpartition("_")[2] == "at" and isinstance(value, (int, float)):
+        return iso(value, "seconds")
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing. After the block it has the new content; if the block raises, all is as it was.
+
+    What is no regular file, such as a pipe, is written to as it is.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    # A link stays one: what it leads to is replaced.
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        with path.open("wb") as target:
+            yield target
+        return
+    # Beside it, since only there it can be renamed in one step.
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as target:
+            yield target
+            target.flush()
+            os.fsync(target.fileno())
+        if path.exists():
+            shutil.copymode(path, part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

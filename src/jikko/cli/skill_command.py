@@ -1,5 +1,7 @@
-"""``jikko skill``: the page for coding agents, as the kind of file that such agents read by themselves."""
+"""``jikko skill|schema``: the page for coding agents as a file that they read by themselves; and what may stand in a
+file, for editors, too."""
 
+import json
 import re
 from pathlib import Path
 from typing import Final
@@ -7,7 +9,10 @@ from typing import Final
 import click
 
 import jikko
-from jikko.cli.whole_file import whole_file
+from jikko.cli.output import whole_file
+from jikko.graph.document_schema import document_schema, node_schema
+from jikko.nodes.registry import BY_TYPE
+from jikko.proving.case_file_reader import schema as schema_of_test_files
 
 _HEAD: Final = """\
 ---
@@ -50,3 +55,18 @@ def _named(link: re.Match[str]) -> str:
     """A link of the documentation as the page's name: a skill stands alone."""
     text, page = link.groups()
     return f"docs/{page}" if text == page else f"{text} (docs/{page})"
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["workflow", "test"]), default="workflow")
+@click.option("--node", type=click.Choice(sorted(BY_TYPE)), metavar="TYPE", help="Only the `data` of a type of node.")
+def schema(kind: str, node: str | None) -> None:
+    """Print the JSON Schema of a KIND of file: workflow, the DSL files that `jikko check` reads; test, the test files
+    that `jikko test` runs.
+    """
+    if node is not None and kind != "workflow":
+        raise click.UsageError("--node is of workflow files.")
+    found = schema_of_test_files() if kind == "test" else document_schema(BY_TYPE)
+    if node is not None:
+        found = {"$schema": found["$schema"], "title": f"data of {node} nodes", **node_schema(node, BY_TYPE)}
+    click.echo(json.dumps(found, ensure_ascii=False, indent=2))

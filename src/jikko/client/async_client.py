@@ -107,11 +107,7 @@ class AsyncClient:
         return await self._object("GET", "/v1/info")
 
     async def run(
-        self,
-        inputs: Mapping[str, Any],
-        *,
-        files: Sequence[Mapping[str, Any]] = (),
-        idempotency_key: str = "",
+        self, inputs: Mapping[str, Any], *, files: Sequence[Mapping[str, Any]] = (), idempotency_key: str = ""
     ) -> FlowRun:
         """Run the workflow, and wait for its end, or its pause.
 

@@ -208,12 +208,7 @@ class Access:
         return known
 
     async def _begin(
-        self,
-        source: str,
-        name: str,
-        role: Role,
-        scopes: list[Scope] | None = None,
-        expires_at: float | None = None,
+        self, source: str, name: str, role: Role, scopes: list[Scope] | None = None, expires_at: float | None = None
     ) -> tuple[str, Visitor]:
         cookie, now = secrets.token_urlsafe(32), self._clock()
         session = ConsoleSession(

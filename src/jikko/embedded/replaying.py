@@ -20,7 +20,8 @@ from jikko.embedded.recorded_runs import RecordedRuns, exported
 from jikko.engine.limits import RunLimits
 from jikko.errors import InvalidParam, NotFound
 from jikko.ids import is_uuid
-from jikko.maintenance.exported_run import BadLine
+from jikko.maintenance.transfer import BadLine
+from jikko.ports.stores.app_store import App
 from jikko.proving.coverage import Coverage
 from jikko.proving.recording import Recording
 from jikko.proving.replay_verdict import ReplayedResult, result_of, unknown

@@ -4,16 +4,18 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct, field
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jikko.assemble.assembly import Assembly
+from jikko.concurrency.scheduler import LoopLag
 from jikko.errors import JikkoError, NotAllowed, NotFound
 from jikko.http.auth import authenticated
+from jikko.http.bodies.reading import Bodies
 from jikko.http.console.entry.headers import MANAGED, console_headers, is_console
 from jikko.http.cors import added_headers, is_preflight
-from jikko.http.front import Front, front_of
 from jikko.http.http_errors import (
     REFUSALS,
     Error,
@@ -29,11 +31,30 @@ from jikko.http.operation import Operation, Section
 from jikko.http.proxies import TrustedProxies, checked_root_path
 from jikko.http.request_observer import Observed, ObservedRequest, RequestObserver
 from jikko.http.requests import Request, request_ids
-from jikko.http.responses import Response, SendableResponse
+from jikko.http.responses import PING_SECONDS, Response, SendableResponse
 from jikko.http.served import SERVED
 from jikko.http.starts import starting
 from jikko.ids import is_uuid
 from jikko.log_context import LogContext, log_context
+
+if TYPE_CHECKING:
+    from jikko.settings import Settings
+
+
+class Front(Struct, frozen=True, kw_only=True):
+    """The limits and clocks that all requests share."""
+
+    bodies: Bodies = field(default_factory=Bodies)
+    lag: LoopLag = field(default_factory=LoopLag)
+    ping_seconds: float = PING_SECONDS
+    """Between two signs of life on a stream without events."""
+
+
+def front_of(settings: "Settings", lag: LoopLag | None = None) -> Front:
+    """The front of a process with these settings. ``lag``: how late its event loop is, if that is measured."""
+    bodies = Bodies(settings.body_memory, settings.app_share, settings.body_seconds)
+    return Front(bodies=bodies, lag=lag or LoopLag())
+
 
 log = logging.getLogger(__name__)
 

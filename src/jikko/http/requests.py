@@ -21,7 +21,7 @@ from jikko.repositories.app_store import App
 from jikko.values import MAX_DEPTH, is_too_deep
 
 if TYPE_CHECKING:
-    from jikko.http.front import Front
+    from jikko.http.app import Front
     from jikko.http.operation import Operation
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")

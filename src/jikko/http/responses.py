@@ -1,12 +1,14 @@
-"""Responses: a body, or pieces of one as they come."""
+"""Responses: a body, pieces of one as they come, or server-sent events. A long list is made off the event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Final, TypeAlias, TypeVar
 
 from starlette.types import Receive, Send
 
+from jikko.concurrency.run_in_thread import giving_way, run_in_thread
 from jikko.dify.dify_events import encode
+from jikko.long_texts import encode_giving_way
 
 Headers = list[tuple[bytes, bytes]]
 """Names in lower case."""
@@ -120,3 +122,57 @@ async def _disconnected(receive: Receive) -> None:
 def encoded(headers: Iterable[tuple[str, str]]) -> Headers:
     """Headers as ASGI has them."""
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+
+PING = b"event: ping\n\n"
+STILL_THERE = b": still there\n\n"
+"""A ping for clients that know no such event."""
+RETRY = b"retry: 1000\n"
+"""How long a client that lost a stream which can be resumed waits before it comes again, in milliseconds."""
+PING_SECONDS = 10.0
+"""Without a message for so long, a stream sends a ping. Source: docs/dify-behaviour.md, “Transport of a stream”."""
+
+_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    # Proxies such as nginx would otherwise hold events back.
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class EventStream(StreamResponse):
+    """An answer that sends events as they come."""
+
+    under_way: ClassVar[int] = 0
+    """How many this process sends now."""
+
+    def __init__(self, pieces: AsyncIterator[bytes], headers: Mapping[str, str] | None = None) -> None:
+        """``pieces``: each one or more whole frames, never empty."""
+        super().__init__(pieces, [*_HEADERS, *encoded((headers or {}).items())])
+
+    async def __call__(self, receive: Receive, send: Send) -> None:
+        EventStream.under_way += 1
+        try:
+            await super().__call__(receive, send)
+        finally:
+            EventStream.under_way -= 1
+
+
+A = TypeVar("A")
+
+_MAX_ENTRIES_ON_THE_LOOP: Final = 200
+"""Entries from which on a list is long: some milliseconds."""
+
+
+async def list_response(entries: Sequence[A], make: Callable[[int, A], Any]) -> Response:
+    """``{"data": […]}``.
+    ``make``: of a position and an entry, what stands in the list. Called in a thread if the list is long."""
+    if len(entries) <= _MAX_ENTRIES_ON_THE_LOOP:
+        made = {"data": [make(position, entry) for position, entry in enumerate(entries)]}
+        return Response(await encode_giving_way(made))
+
+    def compute(numbered: Sequence[A]) -> bytes:
+        parts = [encode(make(position, entry)) for position, entry in giving_way(enumerate(numbered), 20)]
+        return b'{"data":[' + b",".join(parts) + b"]}"
+
+    return Response(await run_in_thread(compute, entries, queue="records"))

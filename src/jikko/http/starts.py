@@ -14,12 +14,11 @@ from jikko.dify.stream import StreamEncoder
 from jikko.errors import InvalidParam, JikkoError, LogDamaged, RunLeft, StartRefused, StoreUnavailable
 from jikko.events import Event, FormRequested, RunFinished, TextChunk, TextReplaced
 from jikko.http.auth import authenticated
-from jikko.http.body_fields import TRACE_SESSION, Mode
 from jikko.http.http_errors import Error, refusal
 from jikko.http.operation import Route, Schema
+from jikko.http.request_fields import TRACE_SESSION, Mode
 from jikko.http.requests import Request
-from jikko.http.responses import Response, SendableResponse, encoded
-from jikko.http.sse import PING, EventStream
+from jikko.http.responses import PING, EventStream, Response, SendableResponse, encoded
 from jikko.ids import new_id
 from jikko.long_texts import first_long
 from jikko.maintenance.callbacks import checked_url

@@ -10,8 +10,16 @@ from msgspec import Struct
 from jikko.cluster.data_folder import keep_private
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.errors import StoreUnavailable
-from jikko.maintenance.backup_manifest import Manifest, digests, links, read_manifest, write_manifest
-from jikko.maintenance.backup_target import mark, require_apart, require_free
+from jikko.maintenance.backup_manifest import (
+    Manifest,
+    digests,
+    links,
+    mark,
+    read_manifest,
+    require_apart,
+    require_free,
+    write_manifest,
+)
 from jikko.maintenance.folder_copy import copy_file, copy_folder, held
 from jikko.ports.clock import Clock
 from jikko.ports.files.contents import Contents, FolderContents

@@ -103,13 +103,7 @@ _TRY_AGAIN_SECONDS = 5.0
 class Callbacks:
     """Delivers call-backs, tries again for a day, and then gives them up."""
 
-    def __init__(
-        self,
-        store: CallbackStore,
-        runs: RunStore,
-        http: HttpClient,
-        clock: Clock = time.time,
-    ) -> None:
+    def __init__(self, store: CallbackStore, runs: RunStore, http: HttpClient, clock: Clock = time.time) -> None:
         self._store = store
         self._runs = runs
         self._http = http

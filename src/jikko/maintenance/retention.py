@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from jikko.apps.end_users import end_user
 from jikko.errors import JikkoError, LogDamaged
-from jikko.inputs.file_ids import possible_file_ids
+from jikko.inputs.uploads import possible_file_ids
 from jikko.ports.clock import Clock
 from jikko.ports.files.file_store import OldFiles
 from jikko.ports.stores.file_index import Kept

@@ -10,8 +10,7 @@ from typing import Final, Protocol
 
 from jikko.errors import JikkoError
 from jikko.maintenance.backup import Backups, Made
-from jikko.maintenance.backup_manifest import Manifest, read_manifest
-from jikko.maintenance.backup_target import NotABackup
+from jikko.maintenance.backup_manifest import Manifest, NotABackup, read_manifest
 from jikko.ports.clock import Clock
 from jikko.private import remove
 

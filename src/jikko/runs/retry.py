@@ -16,8 +16,8 @@ from jikko.engine.retry_log import CannotRepeat, begin_retry_log, nodes_taken_ov
 from jikko.errors import Conflict, InvalidParam, LogDamaged, NotFound
 from jikko.events import Event, NodeStarted, RunRetried, RunStarted
 from jikko.ids import new_id
-from jikko.inputs.file_ids import possible_file_ids
 from jikko.inputs.run_inputs import prepare
+from jikko.inputs.uploads import possible_file_ids
 from jikko.log_context import log_context
 from jikko.ports.clock import Clock
 from jikko.ports.files.file_store import FileStore

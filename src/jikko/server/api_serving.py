@@ -12,8 +12,7 @@ import click
 from jikko.assemble.assembly import Assembly
 from jikko.concurrency.scheduler import LoopLag
 from jikko.concurrency.shutdown import Shutdown
-from jikko.http.app import create_app
-from jikko.http.front import front_of
+from jikko.http.app import create_app, front_of
 from jikko.server.connections.request_refusals import HeadLimits
 from jikko.server.connections.slow_readers import SlowReaders
 from jikko.server.http_server import Drain, serve

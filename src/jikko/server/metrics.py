@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from jikko.errors import InvalidSettings
-from jikko.observing.metrics.metrics_snapshot import Snapshot
+from jikko.observing.metrics.metrics_table import Snapshot
 from jikko.server.listening import listen
 from jikko.settings import Settings
 

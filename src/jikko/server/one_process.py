@@ -15,8 +15,7 @@ from jikko.assemble.assembly import Assembly
 from jikko.cluster.data_folder_lock import Hold
 from jikko.concurrency.shutdown import leaving
 from jikko.errors import InvalidSettings, JikkoError
-from jikko.observing.metrics.machine_usage import of_server
-from jikko.observing.metrics.metrics_snapshot import Snapshot
+from jikko.observing.metrics.metrics_table import Snapshot, of_server
 from jikko.server.api_serving import serve_assembly
 from jikko.server.listening import listen
 from jikko.server.member import ServerMember

@@ -20,8 +20,7 @@ from jikko.cluster.workers import HEARTBEAT_SECONDS
 from jikko.concurrency.shutdown import Shutdown, leaving
 from jikko.errors import InvalidSettings
 from jikko.exit_codes import ExitCode
-from jikko.observing.metrics.machine_usage import of_server, usage
-from jikko.observing.metrics.metrics_snapshot import Snapshot, lasting, merged
+from jikko.observing.metrics.metrics_table import Snapshot, lasting, merged, of_server, usage
 from jikko.server.ending_signals import Haste, ending_signals
 from jikko.server.listening import listen, reserve
 from jikko.server.metrics import metrics_of

@@ -11,11 +11,10 @@ import msgspec
 from jsonschema import Draft202012Validator
 
 from jikko.assemble import Assembly, assemble
-from jikko.http.app import Router, create_app
+from jikko.http.app import Front, Router, create_app
 from jikko.http.console.page_files import PageFiles
 from jikko.http.console.sections import console_sections
 from jikko.http.console.table import console_description, console_operations
-from jikko.http.front import Front
 from jikko.http.operation import Operation
 from jikko.ports.cluster import Cluster
 from jikko.repositories.app_store import App

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from jikko.console.console_access import IDLE_SECONDS
-from jikko.http.sse import PING
+from jikko.http.responses import PING
 from jikko.ports.cluster import RunsMoved
 from jikko.repositories.app_store import App
 from tests.http.console.scene import API, Scene, decoded

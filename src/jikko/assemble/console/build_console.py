@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from jikko.apps.environment import Outside
 from jikko.assemble.build_models import models_alone, providers_of
 from jikko.assemble.console.watch import ConsoleWatch
-from jikko.assemble.health import configured, installed_libraries, machine
+from jikko.assemble.health import configured, machine
 from jikko.assemble.installation import installation_of
 from jikko.assemble.sandboxes import try_sandbox
 from jikko.assemble.stores import Stores
@@ -260,8 +260,8 @@ async def installation_issues(settings: Settings) -> Sequence[Diagnostic]:
 
 
 def _checks(settings: Settings) -> Iterator[Diagnostic]:
-    yield installed_libraries.python()
-    yield from installed_libraries.extras()
+    yield machine.python()
+    yield from machine.extras()
     yield machine.data_folder(settings.home)
     yield machine.disk(settings.home)
     yield from machine.open_files()

@@ -8,7 +8,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import NamedTuple
 
-from jikko.assemble.postgres.folder_id import folder_id_of, known_folder_id
+from jikko.assemble.postgres.folder_facts import folder_id_of, known_folder_id
 from jikko.assemble.stores import contents_of_files
 from jikko.cluster.data_folder import MoveMark
 from jikko.errors import InvalidSettings, JikkoError, StoreUnavailable

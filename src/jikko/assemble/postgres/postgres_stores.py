@@ -4,8 +4,7 @@ import time
 from functools import partial
 from importlib.util import find_spec
 
-from jikko.assemble.postgres.folder_id import folder_id_of, known_folder_id
-from jikko.assemble.postgres.shared_signing_keys import watch_keys
+from jikko.assemble.postgres.folder_facts import folder_id_of, known_folder_id, watch_keys
 from jikko.assemble.stores import ConsoleStores, Stores, contents_of_files
 from jikko.cluster.data_folder import keep_private, require_whole
 from jikko.concurrency.shutdown import Shutdown

@@ -14,13 +14,11 @@ from jikko.apps.dsl_file import read_dsl_file
 from jikko.apps.versions import check
 from jikko.assemble.assembly import Assembly
 from jikko.cli.apps.environment_options import env_of, env_options, require_names
-from jikko.cli.chat.chat_opening import inputs_of, sent
-from jikko.cli.chat.repl import Talk
+from jikko.cli.chat.repl import Talk, inputs_of, sent
 from jikko.cli.chat.turn import ChatSession, refusal
 from jikko.cli.checking.examples import as_word
-from jikko.cli.command_failure import Failure
+from jikko.cli.command_failure import Failure, LazyGroup
 from jikko.cli.completion import complete_app
-from jikko.cli.lazy_commands import LazyGroup
 from jikko.cli.options import assembled, existing, home_option, json_option, providers_option, settings_of
 from jikko.cli.running.given_inputs import document_of, inputs_options, pairs_of
 from jikko.cli.running.mock_options import trial_options, trial_settings

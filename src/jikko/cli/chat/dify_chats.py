@@ -264,10 +264,7 @@ def _listed(users: tuple[str, ...], file: Path | None) -> list[str]:
 @click.option("--app", required=True, metavar="NAME", shell_complete=complete_app, help="The app here (name or id).")
 @click.option("--user", "users", multiple=True, help="Whose conversations: the user of requests. Can be given again.")
 @click.option(
-    "--users",
-    "file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A file with one user a line.",
+    "--users", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file with one user a line."
 )
 @with_assembly
 async def import_(

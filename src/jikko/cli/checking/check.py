@@ -15,11 +15,10 @@ from jikko.apps.dsl_file import is_test_file
 from jikko.apps.versions import check as check_file
 from jikko.assemble.installation import installation_of
 from jikko.cli.apps.environment_options import env_of, env_options
-from jikko.cli.checking.dsl_sources import DslSource, dsl_sources
+from jikko.cli.checking.dsl_sources import DslSource, dsl_sources, outside_of
 from jikko.cli.checking.examples import as_word, command_line
-from jikko.cli.checking.github_annotations import annotation
-from jikko.cli.checking.outside import outside_of
 from jikko.cli.options import home_option, lang_option, providers_option, settings_of, tools_option
+from jikko.cli.output import annotation
 from jikko.cli.running.mock_options import trial_options, trial_settings
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.diagnostics.translations import Language, language_of, worded

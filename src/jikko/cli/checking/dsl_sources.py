@@ -1,4 +1,4 @@
-"""The DSL files that a command is given: files, folders, and ``-`` for standard input."""
+"""The DSL files that a command is given: files, folders, and ``-`` for standard input; and facts around them."""
 
 import os
 import sys
@@ -10,12 +10,17 @@ from typing import Any, TypeVar
 import click
 
 from jikko.apps.dsl_file import dsl_files_below, is_test_file, read_dsl_file, test_files_below
+from jikko.apps.environment import Outside
 from jikko.apps.versions import check
 from jikko.assemble.assembly import Assembly
+from jikko.assemble.installation import outside_of as known
+from jikko.cli.runs.remote import local_address
+from jikko.cluster.data_folder_lock import owner_of
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.load import LoadLimits
-from jikko.errors import JikkoError
+from jikko.errors import InvalidSettings, JikkoError, StoreUnavailable
 from jikko.nodes.registry import BY_TYPE
+from jikko.settings import Settings
 from jikko.terminal_text import harmless, printable
 
 T = TypeVar("T")
@@ -94,3 +99,23 @@ def _read(path: str) -> DslSource:
 
 def _unreadable(error: OSError) -> Phrase:
     return Phrase("document.unreadable", {"reason": error.strerror or str(error)})
+
+
+def outside_of(settings: Settings) -> Any:
+    """The values for environment variables, an ``Outside``. One that cannot be read is left out, with a warning."""
+    try:
+        return known(settings)
+    except (InvalidSettings, StoreUnavailable) as error:
+        click.echo(f"warning: what `jikko apps env` has set is not known: {error}", err=True)
+        return Outside(settings.env)
+
+
+def base_of(settings: Settings) -> str:
+    """The address of the server: the public one, else where the one of the data folder serves now, else where one would
+    with these settings."""
+    if settings.public_url:
+        return str(settings.public_url).rstrip("/")
+    owner = owner_of(settings.home)
+    serves = owner.address if owner is not None else ""
+    # Which port is free is not known before.
+    return local_address(serves or settings.address(settings.port or "PORT"))

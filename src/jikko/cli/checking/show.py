@@ -10,9 +10,8 @@ import click
 
 from jikko.apps.versions import check
 from jikko.cli.apps.environment_options import env_of, env_options
-from jikko.cli.checking.dsl_sources import DslSource, dsl_sources
+from jikko.cli.checking.dsl_sources import DslSource, base_of, dsl_sources, outside_of
 from jikko.cli.checking.examples import command_line, curl_line
-from jikko.cli.checking.outside import base_of, outside_of
 from jikko.cli.options import home_option, json_option, settings_of
 from jikko.cli.terminal import padded, width
 from jikko.dsl.text.positions import Positions

@@ -15,7 +15,7 @@ from msgspec import structs
 
 from jikko.assemble import mocks_of, sqlite_suffices, try_sandbox
 from jikko.assemble.build_node_ports import allowed_networks
-from jikko.assemble.health import configured, installed_libraries, machine
+from jikko.assemble.health import configured, machine
 from jikko.assemble.health.server_checks import look_at_servers
 from jikko.cli.options import assembled, home_option, json_option, lang_option, record_exists, require_here, run_async
 from jikko.cli.unknown_variables import unknown
@@ -159,8 +159,8 @@ def _verbatim(name: str, text: str, severity: Severity = "error") -> Diagnostic:
 
 
 async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[Diagnostic]:
-    yield installed_libraries.python()
-    for finding in installed_libraries.extras():
+    yield machine.python()
+    for finding in machine.extras():
         yield finding
     settings, found = _settings(os.environ, home, command)
     for finding in found:

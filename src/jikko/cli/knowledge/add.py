@@ -128,12 +128,7 @@ async def add(
             await knowledge.documents.delete(found.id, document.id)
         ids = {document.id for document in added}
         failed = await finish(knowledge, found.id, ids, quiet=as_json)
-    counts = {
-        "added": len(added),
-        "unchanged": len(files) - len(added),
-        "removed": len(removed),
-        "failed": failed,
-    }
+    counts = {"added": len(added), "unchanged": len(files) - len(added), "removed": len(removed), "failed": failed}
     show_entry({"dataset_id": found.id, **counts}, summary(found.name, counts), as_json=as_json)
     return 1 if failed else 0
 

@@ -18,7 +18,7 @@ from jikko.assemble.build_backup import (
 )
 from jikko.cli.options import FolderOrBucket, with_settings
 from jikko.errors import InvalidSettings, StoreUnavailable
-from jikko.maintenance.backup_target import NotABackup
+from jikko.maintenance.backup_manifest import NotABackup
 from jikko.maintenance.restore import NotRestored
 from jikko.settings import Settings
 

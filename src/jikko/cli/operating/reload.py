@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from jikko.assemble import key_files
-from jikko.assemble.postgres.shared_signing_keys import change_keys
+from jikko.assemble.postgres.folder_facts import change_keys
 from jikko.cli.command_failure import Failure
 from jikko.cli.options import with_settings
 from jikko.cli.output import counted, show_entry

@@ -12,8 +12,8 @@ from jikko.apps.key_files import write_key
 from jikko.cli.apps.apps import write_out
 from jikko.cli.apps.environment_options import env_of
 from jikko.cli.command_failure import Failure
-from jikko.cli.remote.management import Management, part
-from jikko.cli.remote.remote_output import show_fields, show_list
+from jikko.cli.output import show_fields, show_list
+from jikko.cli.remote.remote_server import Management, part
 from jikko.cli.terminal import confirmed
 from jikko.exit_codes import ExitCode
 

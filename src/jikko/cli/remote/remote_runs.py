@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from jikko.cli.command_failure import Failure
-from jikko.cli.remote.management import Management, part
-from jikko.cli.remote.remote_output import show_fields, show_list
+from jikko.cli.output import show_fields, show_list
+from jikko.cli.remote.remote_server import Management, part
 from jikko.cli.running.given_inputs import document_of, pairs_of
 from jikko.cli.running.mock_options import outputs_by_node
 from jikko.exit_codes import ExitCode, of_run

@@ -19,8 +19,7 @@ from jikko.cli.chat.questions import question_of
 from jikko.cli.checking.examples import as_word
 from jikko.cli.command_failure import Failure
 from jikko.cli.options import assembled, json_option, providers_option, run_async, settings_of, tools_option
-from jikko.cli.running.ending import Ending
-from jikko.cli.running.following import Watch
+from jikko.cli.running.following import Ending, Watch
 from jikko.cli.running.form_questions import ask, how_to_go_on
 from jikko.cli.running.given_inputs import accept, document_of, inputs_options, pairs_of, reader
 from jikko.cli.running.mock_options import trial_options, trial_settings

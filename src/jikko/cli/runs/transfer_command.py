@@ -12,10 +12,8 @@ import click
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.options import assembled, duration, existing, with_new_assembly, with_settings
-from jikko.cli.output import show_entry
-from jikko.cli.whole_file import whole_file
-from jikko.maintenance.exported_run import MAX_LINE, BadLine
-from jikko.maintenance.transfer import export_lines, export_named, import_lines
+from jikko.cli.output import show_entry, whole_file
+from jikko.maintenance.transfer import MAX_LINE, BadLine, export_lines, export_named, import_lines
 from jikko.runs.reading.short_ids import run_of
 from jikko.settings import Settings
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import click
 
-from jikko.cli.checking.github_annotations import annotation
+from jikko.cli.output import annotation
 from jikko.dsl.text.positions import Positions
 from jikko.proving.case_plan import CasePlan
 from jikko.proving.coverage import Coverage, CoveredBranch

@@ -13,26 +13,18 @@ import msgspec
 
 from jikko.cli.command_failure import Failure
 from jikko.cli.options import lang_option, providers_option, run_async, settings_of, tools_option
+from jikko.cli.output import junit_option, lcov_option, unwritten, whole_file, write_report
 from jikko.cli.running.run_progress import LiveLine
 from jikko.cli.terminal import is_live
 from jikko.cli.testing.plans import changed_at, named_files, plans_of
-from jikko.cli.testing.report_files import junit_option, lcov_option, unwritten, write_report
 from jikko.cli.testing.reports import CaseReport, JsonReport, JunitReport, TextReport
-from jikko.cli.whole_file import whole_file
 from jikko.diagnostics.translations import Language, language_of
 from jikko.embedded.case_runs import results_of
 from jikko.embedded.evaluating import evaluated, journal_of
 from jikko.exit_codes import ExitCode
 from jikko.proving.case_plan import CasePlan, read_plan
 from jikko.proving.coverage import Coverage
-from jikko.proving.recorded_case import (
-    RecordedAnswers,
-    encoded,
-    is_replayed,
-    kept_answers,
-    recorded,
-    recordings_beside,
-)
+from jikko.proving.recorded_case import RecordedAnswers, encoded, is_replayed, kept_answers, recorded, recordings_beside
 from jikko.proving.snapshots import Snapshots, snapshots_beside
 from jikko.proving.verdict import CaseResult
 from jikko.settings import Settings

@@ -9,7 +9,7 @@ from starlette.types import Message, Receive
 from jikko.concurrency.run_in_thread import imported
 from jikko.errors import JikkoError
 from jikko.http.bodies.reading import announced_bytes, with_room
-from jikko.http.body_fields import user_named
+from jikko.http.request_fields import user_named
 from jikko.http.requests import Request
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from jikko.http.console.app_bodies import Problem, Version, problem_of
 from jikko.http.console.console_apps import Trial, note_version, version_body, version_of
 from jikko.http.console.console_versions import document_of
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
-from jikko.http.queries import is_on, queried
+from jikko.http.request_fields import is_on, queried
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse
 from jikko.repositories.app_store import WorkflowVersion, require_expected

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from jikko.dify.bodies import body_from
 from jikko.http.console.console_queries import Limit
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
-from jikko.http.queries import Id
+from jikko.http.request_fields import Id
 from jikko.repositories.audit_store import AuditFilter
 from jikko.values import Json, Moment, Uuid
 

@@ -1,4 +1,5 @@
-"""Conversations of chat apps: reading, asking, removing. Answers are followed as the runs that give them."""
+"""Conversations of chat apps: reading, asking, rating, annotating, removing. Answers are followed as the runs that give
+them."""
 
 from collections.abc import Iterable
 from typing import Annotated, Final, Literal
@@ -10,11 +11,12 @@ from jikko.dify.bodies import body_from
 from jikko.dsl.document import CHAT_MODES
 from jikko.errors import Conflict, InvalidParam, NotFound
 from jikko.events import Event, NodeFinished, RunStarted
-from jikko.http.body_fields import checked, must, user_named
 from jikko.http.console.console_queries import Limit, PageCursor, cursor_of, id_in
-from jikko.http.console.console_runs import STARTS, app_of
+from jikko.http.console.console_runs import STARTS, app_of, app_with
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
-from jikko.http.queries import Id
+from jikko.http.request_fields import Id, checked, must, user_named
+from jikko.http.routes.annotation_routes import AnnotationRequest, require_annotated
+from jikko.http.routes.conversations.message_routes import SuggestedQuestions, rate
 from jikko.http.starts import promised, start_options_of
 from jikko.ids import is_uuid
 from jikko.ports.stores import messages as kept
@@ -270,3 +272,55 @@ def _variables_at(log: Iterable[Event]) -> list[ChatVariable]:
                     after[update.selector[1]] = update.value
                     by[update.selector[1]] = event.title or event.node_id
     return [ChatVariable(name, before.get(name), value, by.get(name, "")) for name, value in after.items()]
+
+
+_MESSAGE = "conversations/{conversation_id}/messages/{message_id}"
+
+
+class AnswerRating(Struct):
+    """What is thought of an answer."""
+
+    rating: Annotated[Literal["like", "dislike"] | None, Meta(extra=must("must be 'like', 'dislike' or null"))]
+    note: Annotated[str, Meta(extra=must("must be a text"))] = ""
+
+
+class SavedAnnotation(Struct):
+    """An annotation that was made."""
+
+    id: Uuid
+    question: str
+    answer: str
+    answers: Annotated[bool, Meta(description="Whether the app answers by its annotations.")]
+
+
+@VisitorRoute("PUT", f"{_MESSAGE}/rating", (404, 409, 503), scope="runs:write")
+async def rate_answer(call: ConsoleRequest, body: AnswerRating) -> None:
+    """Rate an answer in a conversation that the console began, or take the rating back.
+
+    An answer has one rating: that of another end user is not replaced.
+    """
+    conversation = await conversation_of(call)
+    message = await message_of(call, conversation, id_in(call, "message_id", "message"))
+    if not is_of_console(conversation):
+        raise Conflict("The conversation is another user's, and so is the rating of its answers. Annotate the answer.")
+    await rate(call.request, message, body.rating, body.note)
+    call.note(f"rated {body.rating or 'no more'}: message", message.id, app=conversation.app_id)
+
+
+@VisitorRoute("POST", "apps/{app_id}/annotations", (404, 503), status=201, scope="apps:write")
+async def annotate(call: ConsoleRequest, body: AnnotationRequest) -> SavedAnnotation:
+    """Keep a question of a chat with the answer to give to it, as ``/v1/apps/annotations`` does."""
+    app, annotations = await app_of(call), call.request.api.chat.annotations
+    require_annotated(app)
+    made = await annotations.create(app.id, body.question, body.answer)
+    call.note("made annotation", made.id, app=app.id)
+    return body_from(made, SavedAnnotation, answers=await annotations.setting(app.id) is not None)
+
+
+@VisitorRoute("GET", f"{_MESSAGE}/suggested", (400, 404), scope="runs:write")
+async def suggest_questions(call: ConsoleRequest) -> SuggestedQuestions:
+    """Questions that may follow an answer; a model makes them when they are asked for."""
+    conversation = await conversation_of(call)
+    app = await app_with(call, conversation.app_id)
+    message = await message_of(call, conversation, id_in(call, "message_id", "message"))
+    return SuggestedQuestions(await call.request.api.chat.suggestions.after(app, conversation.end_user_id, message.id))

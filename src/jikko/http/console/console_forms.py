@@ -6,11 +6,11 @@ from msgspec import Meta, Struct
 
 from jikko.dify.bodies import body_from
 from jikko.errors import NotFound, TooLate
-from jikko.http.body_fields import must
 from jikko.http.console.console_queries import id_in
 from jikko.http.console.console_runs import record_of
 from jikko.http.console.run_bodies import RunApp, icon_of
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
+from jikko.http.request_fields import must
 from jikko.http.routes.form_routes import FormSubmitted
 from jikko.values import Json, Moment, Uuid
 

@@ -7,10 +7,10 @@ from msgspec import Meta, Struct
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dify.bodies import body_from
 from jikko.errors import InvalidParam
-from jikko.http.body_fields import must
 from jikko.http.console.app_bodies import PhraseBody
 from jikko.http.console.console_queries import Limit, id_in
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
+from jikko.http.request_fields import must
 from jikko.http.routes.knowledge.document_forms import sent_file
 from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.retrieval.metadata_conditions import conditions_of

@@ -10,7 +10,6 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from jikko.console.run_overview import ListedRun
 from jikko.errors import Conflict, InvalidParam, NotFound, PayloadTooLarge, UploadRefused
 from jikko.http.bodies.multipart_forms import read_form
-from jikko.http.body_fields import checked, must, user_named
 from jikko.http.console.console_queries import Buckets, RunsPage, cursor_of, id_in
 from jikko.http.console.run_bodies import (
     Histogram,
@@ -23,7 +22,7 @@ from jikko.http.console.run_bodies import (
     run_fields,
 )
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
-from jikko.http.queries import is_on, queried
+from jikko.http.request_fields import checked, is_on, must, queried, user_named
 from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.file_routes import UploadForm
 from jikko.http.routes.retries import GivenMocks, GivenOutputs

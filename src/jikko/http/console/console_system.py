@@ -14,11 +14,11 @@ from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dify.bodies import body_from
 from jikko.errors import NotFound
 from jikko.events import RunStatus
-from jikko.http.body_fields import must
 from jikko.http.console.app_bodies import PARAMS, PhraseBody, phrase_body
 from jikko.http.console.entry.session import ServerInfo
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
-from jikko.http.sse import EventStream
+from jikko.http.request_fields import must
+from jikko.http.responses import EventStream
 from jikko.ports.models import ModelFailure
 from jikko.ports.tools import ToolNotFound
 from jikko.values import Json, Moment

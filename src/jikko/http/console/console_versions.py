@@ -12,11 +12,11 @@ from jikko.dify.dify_events import encode
 from jikko.dsl.document import DslDocument
 from jikko.dsl.text.positions import lines_of
 from jikko.errors import InvalidDocument, NotFound
-from jikko.http.body_fields import must
 from jikko.http.console.app_bodies import Version
 from jikko.http.console.console_apps import note_version, version_body, version_of
 from jikko.http.console.console_runs import app_of
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
+from jikko.http.request_fields import must
 from jikko.http.responses import Response, SendableResponse
 from jikko.nodes.registry import BY_TYPE
 from jikko.repositories.app_store import App

@@ -11,7 +11,7 @@ from jikko.http.console.console_queries import Limit, id_in
 from jikko.http.console.console_runs import STARTS, RunAccepted, accepted
 from jikko.http.console.run_bodies import Run, RunApp, icon_of, run_body
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
-from jikko.http.queries import Id
+from jikko.http.request_fields import Id
 from jikko.http.responses import SendableResponse
 from jikko.http.starts import START_ERRORS, start_options_of
 from jikko.ids import is_uuid

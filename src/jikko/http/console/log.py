@@ -5,18 +5,17 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from msgspec import Meta, Struct
 
-from jikko.console.truncation import encoded, plain_event, value_at
+from jikko.console.log_pages import encoded, plain_event, value_at
 from jikko.dify.dify_events import encode
 from jikko.errors import JikkoError, LogUnwritable, NotFound, RunLeft
 from jikko.events import Event
 from jikko.http.console.console_queries import id_in
 from jikko.http.console.console_runs import record_of
 from jikko.http.console.visitor_gate import STREAM, ConsoleRequest, VisitorRoute
-from jikko.http.queries import is_on, queried
-from jikko.http.responses import Response, SendableResponse, StreamResponse
+from jikko.http.request_fields import is_on, queried
+from jikko.http.responses import PING, RETRY, EventStream, Response, SendableResponse, StreamResponse
 from jikko.http.responses import encoded as encoded_headers
 from jikko.http.routes.run_events import ANY_EVENT
-from jikko.http.sse import PING, RETRY, EventStream
 from jikko.record import RunRecord
 from jikko.values import Json
 

@@ -11,8 +11,7 @@ from jikko.events import RunStatus
 from jikko.http.console.console_queries import RunsFilter
 from jikko.http.console.run_bodies import Run, run_body
 from jikko.http.console.visitor_gate import STREAM, ConsoleRequest, VisitorRoute
-from jikko.http.responses import SendableResponse
-from jikko.http.sse import PING, EventStream
+from jikko.http.responses import PING, EventStream, SendableResponse
 from jikko.ids import is_uuid
 from jikko.ports.stores.run_pages import RunCounts, RunCursor, RunFilter
 

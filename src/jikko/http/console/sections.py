@@ -105,29 +105,9 @@ def _apps() -> Iterable[ModuleType]:
 
 
 def _runs() -> Iterable[ModuleType]:
-    from jikko.http.console import (
-        console_answers,
-        console_chat,
-        console_forms,
-        console_runs,
-        log,
-        run_changes,
-        run_charts,
-        run_coverage,
-        run_stream,
-    )
+    from jikko.http.console import console_chat, console_forms, console_runs, log, run_changes, run_charts, run_stream
 
-    return (
-        run_charts,
-        console_runs,
-        run_stream,
-        log,
-        run_changes,
-        run_coverage,
-        console_forms,
-        console_chat,
-        console_answers,
-    )
+    return run_charts, console_runs, run_stream, log, run_changes, console_forms, console_chat
 
 
 def _knowledge() -> Iterable[ModuleType]:

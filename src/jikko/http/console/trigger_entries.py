@@ -6,11 +6,11 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jikko.dify.bodies import body_from
 from jikko.errors import InvalidParam, JikkoError, NotFound
-from jikko.http.body_fields import must
 from jikko.http.console.console_queries import Limit, id_in
 from jikko.http.console.run_bodies import RunApp, icon_of
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
-from jikko.http.queries import Id
+from jikko.http.request_fields import Id, must
+from jikko.ports.stores.app_store import App
 from jikko.ports.stores.trigger_store import DueState, Trigger, TriggerKind
 from jikko.repositories.app_store import App
 from jikko.triggers.planning import Overlap

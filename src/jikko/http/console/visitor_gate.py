@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from functools import wraps
+from http.cookies import CookieError, SimpleCookie
 from inspect import get_annotations
 from types import ModuleType
 from typing import Final, TypeAlias, cast
@@ -16,21 +17,49 @@ from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
 from jikko.concurrency.run_in_thread import run_in_thread
-from jikko.console.console_access import Visitor
+from jikko.console.console_access import SESSION_SECONDS, Visitor
 from jikko.console.console_service import Console
 from jikko.errors import Forbidden, JikkoError, StoreUnavailable, Unauthorized
-from jikko.http.body_fields import checked
-from jikko.http.console.entry.cookies import cookie_of
 from jikko.http.operation import Endpoint, Handler, Operation
-from jikko.http.queries import queried
+from jikko.http.request_fields import checked, queried
 from jikko.http.requests import Request
-from jikko.http.responses import Response, SendableResponse, json_response, no_content
-from jikko.http.sse import EventStream
+from jikko.http.responses import EventStream, Response, SendableResponse, json_response, no_content
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
 from jikko.repositories.audit_store import AuditEntry
 from jikko.repositories.console_store import Scope
 from jikko.values import Json
+
+_NAME: Final = "jikko_console"
+_SECURE: Final = f"__Secure-{_NAME}"
+
+
+def cookie_of(request: Request) -> str:
+    """The value that a request has sent; ``""`` for none."""
+    name = _SECURE if _is_secure(request) else _NAME
+    for header, value in request.scope["headers"]:
+        if header == b"cookie":
+            try:
+                morsel = SimpleCookie(str(value, "latin-1")).get(name)
+            except CookieError:
+                continue
+            if morsel is not None:
+                return morsel.value
+    return ""
+
+
+def set_cookie(request: Request, value: str) -> tuple[bytes, bytes]:
+    """The header that has a browser keep a session; an empty value has it forget."""
+    secure = _is_secure(request)
+    path = f"{request.root_path}/console"
+    age = int(SESSION_SECONDS) if value else 0
+    text = f"{_SECURE if secure else _NAME}={value}; Path={path}; Max-Age={age}; HttpOnly; SameSite=Strict"
+    return b"set-cookie", (text + ("; Secure" if secure else "")).encode("latin-1")
+
+
+def _is_secure(request: Request) -> bool:
+    return request.base_url.startswith("https:")
+
 
 log = logging.getLogger("jikko.console")
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, TypeAlias
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from jikko.errors import InvalidParam
-from jikko.http.body_fields import checked, must
+from jikko.http.request_fields import checked, must
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, json_response
 from jikko.values import Json

@@ -13,17 +13,15 @@ from msgspec.structs import replace
 from jikko.dify.dify_events import frame
 from jikko.errors import InvalidParam, JikkoError
 from jikko.http.auth import opened
-from jikko.http.body_fields import checked
 from jikko.http.http_errors import Refusals
-from jikko.http.openai.asking import asking
-from jikko.http.openai.openai_errors import OpenaiError, error_detail, openai_error
+from jikko.http.openai.openai_requests import OpenaiError, asking, error_detail, openai_error
 from jikko.http.operation import Route
 from jikko.http.questions.answer_text import AnswerText, Delta, begun_answer, deltas, whole_answer
 from jikko.http.questions.beginning import begin, chosen_app
 from jikko.http.questions.question import model_id, question
+from jikko.http.request_fields import checked
 from jikko.http.requests import Request
-from jikko.http.responses import Response, SendableResponse, encoded, json_response
-from jikko.http.sse import STILL_THERE, EventStream
+from jikko.http.responses import STILL_THERE, EventStream, Response, SendableResponse, encoded, json_response
 from jikko.http.starts import KEY, REPEATED, START_ERRORS
 from jikko.ports.stores.messages import Message
 from jikko.repositories.app_store import App

@@ -14,24 +14,15 @@ from jikko.apps.end_users import end_user
 from jikko.dify.dify_events import frame
 from jikko.errors import InvalidParam, JikkoError, NotFound
 from jikko.http.auth import chosen, opened
-from jikko.http.body_fields import checked
-from jikko.http.openai.asking import asking
 from jikko.http.openai.chat_completions import HEADERS, REFUSALS, told_headers
-from jikko.http.openai.openai_errors import OpenaiErrorDetail, error_detail
+from jikko.http.openai.openai_requests import OpenaiErrorDetail, asking, error_detail
 from jikko.http.operation import Route
-from jikko.http.questions.answer_text import (
-    AnswerText,
-    RunFailed,
-    answer_so_far,
-    begun_answer,
-    deltas,
-    whole_answer,
-)
+from jikko.http.questions.answer_text import AnswerText, RunFailed, answer_so_far, begun_answer, deltas, whole_answer
 from jikko.http.questions.beginning import WITH_FORMS, Asker, begin
 from jikko.http.questions.question import model_id, question
+from jikko.http.request_fields import checked
 from jikko.http.requests import Request
-from jikko.http.responses import SendableResponse, encoded, json_response
-from jikko.http.sse import STILL_THERE, EventStream
+from jikko.http.responses import STILL_THERE, EventStream, SendableResponse, encoded, json_response
 from jikko.http.starts import START_ERRORS
 from jikko.ids import is_uuid
 from jikko.ports.stores.messages import Message

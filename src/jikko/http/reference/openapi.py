@@ -9,9 +9,12 @@ from msgspec import Struct
 
 from jikko.concurrency.run_in_thread import giving_way
 from jikko.events import Event
-from jikko.http.operation import Operation, Schema
-from jikko.http.operations import OPERATIONS
+from jikko.http.operation import Operation, Schema, all_operations
 from jikko.http.routes.run_events import event_schema
+from jikko.http.served import API
+
+OPERATIONS: Final = all_operations(API)
+
 
 _UUIDS = {
     *("workflow_id", "workflow_run_id", "node_execution_id", "file_id", "end_user_id"),

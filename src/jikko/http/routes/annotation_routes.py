@@ -7,9 +7,8 @@ from msgspec import Meta, Struct
 from jikko.dify.bodies import timed_body_from
 from jikko.errors import InvalidParam, WrongAppMode
 from jikko.http.auth import authenticated
-from jikko.http.body_fields import checked, must
 from jikko.http.operation import Route, RouteOfIds
-from jikko.http.queries import queried
+from jikko.http.request_fields import checked, must, queried
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, deleted, json_response
 from jikko.ports.stores.annotation_store import Annotation, JobStatus

@@ -12,8 +12,8 @@ from jikko.dsl.document import BASIC_MODES
 from jikko.errors import InvalidParam, NotFound, UploadRefused
 from jikko.http.auth import authenticated
 from jikko.http.bodies.multipart_forms import read_form
-from jikko.http.body_fields import checked, must, user_named
 from jikko.http.operation import Route
+from jikko.http.request_fields import checked, must, user_named
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, StreamResponse, json_response
 from jikko.ids import is_uuid

@@ -10,8 +10,8 @@ from jikko.dify.app_events import AppAnswer
 from jikko.dify.chat_messages import ChatAccepted
 from jikko.errors import WrongAppMode
 from jikko.http.auth import authenticated
-from jikko.http.body_fields import AnyUser, CallbackUrl, GivenFiles, StartMode, UserRequest, checked, must, user_of
 from jikko.http.operation import Route
+from jikko.http.request_fields import AnyUser, CallbackUrl, GivenFiles, StartMode, UserRequest, checked, must, user_of
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.conversations.turn_routes import stopped_turn, turn_answer

@@ -9,7 +9,7 @@ from jikko.errors import Forbidden, NotFound, PayloadTooLarge, UploadRefused
 from jikko.http.auth import authenticated
 from jikko.http.bodies.multipart_forms import read_form
 from jikko.http.operation import Route, RouteOfIds
-from jikko.http.queries import is_on, queried
+from jikko.http.request_fields import is_on, queried
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, StreamResponse, encoded, json_response
 from jikko.ids import is_uuid

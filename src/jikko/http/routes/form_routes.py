@@ -5,8 +5,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from jikko.http.auth import authenticated
-from jikko.http.body_fields import AnyUser, checked, must, user_of
 from jikko.http.operation import Route
+from jikko.http.request_fields import AnyUser, checked, must, user_of
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
 from jikko.values import Json, Seconds

@@ -11,13 +11,11 @@ from jikko.assemble.assembly import Assembly
 from jikko.dify import bodies
 from jikko.errors import LogDamaged, NotFound
 from jikko.http.auth import authenticated
-from jikko.http.body_fields import must
 from jikko.http.http_errors import Error, refusal
-from jikko.http.long_lists import list_response
 from jikko.http.operation import Route
-from jikko.http.queries import queried
+from jikko.http.request_fields import must, queried
 from jikko.http.requests import Request
-from jikko.http.responses import SendableResponse, json_response
+from jikko.http.responses import SendableResponse, json_response, list_response
 from jikko.ports.stores.run_store import LogQuery
 from jikko.ports.stores.trigger_store import KINDS, TriggerKind
 from jikko.record import RunRecord

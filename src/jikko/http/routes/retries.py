@@ -8,8 +8,8 @@ from msgspec import Meta, Struct
 from jikko.dify.bodies import RunAnswer
 from jikko.events import RunStatus
 from jikko.http.auth import authenticated
-from jikko.http.body_fields import AnyMode, AnyUser, CallbackUrl, checked, must, user_of
 from jikko.http.operation import Route
+from jikko.http.request_fields import AnyMode, AnyUser, CallbackUrl, checked, must, user_of
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
 from jikko.http.starts import KEY, StartRoute, answer, start_options_of

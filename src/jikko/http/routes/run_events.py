@@ -18,14 +18,11 @@ from jikko.dsl.document import BASIC_MODES
 from jikko.errors import InvalidParam, JikkoError, LogDamaged, LogUnwritable, NotFound, RunLeft
 from jikko.events import Event, RunFinished, RunPaused
 from jikko.http.auth import authenticated
-from jikko.http.body_fields import user_of
-from jikko.http.long_lists import list_response
 from jikko.http.operation import Route
-from jikko.http.queries import queried
+from jikko.http.request_fields import queried, user_of
 from jikko.http.requests import Request
-from jikko.http.responses import SendableResponse, no_content
+from jikko.http.responses import PING, RETRY, EventStream, SendableResponse, list_response, no_content
 from jikko.http.routes.record_routes import damaged, record_of
-from jikko.http.sse import PING, RETRY, EventStream
 from jikko.long_texts import encode_giving_way, first_long
 from jikko.record import RunRecord, folded
 from jikko.repositories.app_store import App

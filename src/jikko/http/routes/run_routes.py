@@ -9,7 +9,8 @@ from msgspec import Meta, Struct
 from jikko.dify import bodies
 from jikko.errors import BadRequest, NotFound, WrongAppMode
 from jikko.http.auth import api_key, authenticated
-from jikko.http.body_fields import (
+from jikko.http.operation import Route
+from jikko.http.request_fields import (
     AnyUser,
     CallbackUrl,
     GivenFiles,
@@ -21,7 +22,6 @@ from jikko.http.body_fields import (
     must,
     user_of,
 )
-from jikko.http.operation import Route
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, json_response
 from jikko.http.starts import StartRoute, TraceQuery, answer, refused_in_stream, start_options_of

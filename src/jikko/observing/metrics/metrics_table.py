@@ -1,11 +1,15 @@
-"""Every metric: its name, what it is, and by what it is told apart. The only place that knows the names."""
+"""Every metric: its name, what it is, and by what it is told apart; and the numbers of a process at one moment, or of
+several together. The only place that knows the names."""
 
-from collections.abc import Sequence
-from typing import Final, Literal
+import os
+import resource
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from jikko.measures import BRIEF_SECONDS, COUNTS, LATENESS, SECONDS
+from jikko.measures import BRIEF_SECONDS, COUNTS, LATENESS, SECONDS, Counter, Histogram, Labels
 
 OTHER: Final = "other"
 """Stands for all that has no label of its own."""
@@ -95,3 +99,65 @@ FAMILIES: Final[dict[str, Family]] = {
     "process_open_fds": _gauge("Open files and sockets of all processes of the server."),
     "process_start_time_seconds": _gauge("When the server started, in seconds since the Unix epoch."),
 }
+
+
+Sample: TypeAlias = tuple[str, Labels, list[float]]
+"""Name of the metric, its labels, and its value; of a histogram what ``Histogram.values`` has."""
+Snapshot: TypeAlias = list[Sample]
+
+
+def samples(name: str, measure: Counter | Histogram) -> Snapshot:
+    """What a measure says, under the name of a metric."""
+    # Copies: another thread may add to it.
+    if isinstance(measure, Counter):
+        return [(name, labels, [value]) for labels, value in dict(measure.values).items()]
+    return [(name, labels, list(parts)) for labels, parts in dict(measure.values).items()]
+
+
+def how_many(name: str, measure: Histogram) -> Snapshot:
+    """How many values a histogram has, as a counter."""
+    return [(name, labels, [sum(parts[:-1])]) for _, labels, parts in samples(name, measure)]
+
+
+def by_first(name: str, measure: Histogram) -> Snapshot:
+    """A histogram by the first of its labels alone."""
+    return merged([[(name, labels[:1], parts) for _, labels, parts in samples(name, measure)]])
+
+
+def merged(snapshots: Iterable[Snapshot]) -> Snapshot:
+    """The numbers of several processes as those of one: added up, but for what all tell alike."""
+    together: dict[tuple[str, Labels], list[float]] = {}
+    for name, labels, values in (sample for snapshot in snapshots for sample in snapshot):
+        key = name, tuple(labels)
+        known = together.get(key)
+        if known is None:
+            together[key] = list(values)
+        elif FAMILIES[name].is_shared:
+            together[key] = [max(known[0], values[0])]
+        elif FAMILIES[name].kind != "info":
+            together[key] = [one + other for one, other in zip(known, values, strict=True)]
+    return [(name, labels, values) for (name, labels), values in together.items()]
+
+
+def lasting(snapshot: Snapshot) -> Snapshot:
+    """What stays true once the process is gone: how much it did, and not how it was."""
+    return [sample for sample in snapshot if FAMILIES[sample[0]].kind in ("counter", "histogram")]
+
+
+def usage() -> Snapshot:
+    """What this process uses of the machine."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    found: Snapshot = [("process_cpu_seconds_total", (), [used.ru_utime + used.ru_stime])]
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        found.append(("process_resident_memory_bytes", (), [float(pages * resource.getpagesize())]))
+        found.append(("process_open_fds", (), [float(len(os.listdir("/proc/self/fd")) - 1)]))
+    except OSError:
+        pass  # no Linux
+    return found
+
+
+def of_server(members: int, began: float) -> Snapshot:
+    """What is known of a server as a whole.
+    ``members``: processes that accept requests. ``began``: when it started, by ``time.time``."""
+    return [("jikko_members", (), [float(members)]), ("process_start_time_seconds", (), [began])]

@@ -11,8 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jikko.measures import Labels
-from jikko.observing.metrics.metrics_snapshot import Sample, Snapshot, merged
-from jikko.observing.metrics.metrics_table import FAMILIES, MAX_APPS, OTHER, Family
+from jikko.observing.metrics.metrics_table import FAMILIES, MAX_APPS, OTHER, Family, Sample, Snapshot, merged
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -12,8 +12,7 @@ from jikko.http.request_observer import RequestObserver
 from jikko.http.requests import Request
 from jikko.http.responses import Headers
 from jikko.measures import BRIEF_SECONDS, SECONDS, Counter, Histogram
-from jikko.observing.metrics.machine_usage import usage
-from jikko.observing.metrics.metrics_snapshot import Snapshot, by_first, how_many, merged, samples
+from jikko.observing.metrics.metrics_table import Snapshot, by_first, how_many, merged, samples, usage
 from jikko.ports.measures import ClusterMeasures
 from jikko.record import RunIdentity
 from jikko.runs.observer import RunObserver

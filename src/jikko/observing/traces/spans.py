@@ -101,12 +101,7 @@ class _Fold:
             span_id=span_of(identity.run_id),
             started_at=0.0,
             ended_at=0.0,
-            attributes={
-                OPERATION: INVOKE_WORKFLOW,
-                AGENT: app_name,
-                RUN: identity.run_id,
-                APP: identity.app_id,
-            },
+            attributes={OPERATION: INVOKE_WORKFLOW, AGENT: app_name, RUN: identity.run_id, APP: identity.app_id},
         )
         self.spans = [self._root]
         self._attempts: dict[str, int] = {}

@@ -11,7 +11,7 @@ from jikko.dify.dify_events import encode
 from jikko.http.cors import headers_of
 from jikko.http.http_errors import Error
 from jikko.http.requests import identified, request_ids
-from jikko.server.connections.body_watch import LEAST_BYTES_PER_SECOND
+from jikko.server.connections.slow_readers import LEAST_BYTES_PER_SECOND
 
 MAX_HEADERS: Final = 256
 _OTHER_VERSIONS: Final = ("Invalid HTTP version", "Pause on PRI/Upgrade")

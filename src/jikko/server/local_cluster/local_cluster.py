@@ -32,18 +32,9 @@ _DATABASE: Final = "jikko"
 _CLUSTER_SETTINGS: Final = frozenset(
     f"JIKKO_{name}"
     for name in (
-        "BACKUP_FOLDER",
-        "BACKUP_URL",
-        "HOST",
-        "METRICS_PORT",
-        "NATS_CA",
-        "NATS_CERTIFICATE",
-        "NATS_CERTIFICATE_KEY",
-        "NATS_CREDENTIALS",
-        "PORT",
-        "PUBLIC_URL",
-        "WORKERS",
-    )
+        "BACKUP_FOLDER BACKUP_URL HOST METRICS_PORT NATS_CA NATS_CERTIFICATE NATS_CERTIFICATE_KEY NATS_CREDENTIALS "
+        "PORT PUBLIC_URL WORKERS"
+    ).split()
 ) | {"AWS_PROFILE", "AWS_SESSION_TOKEN"}
 """Variables of the caller's that mean another server, NATS or bucket."""
 _SECONDS: Final = {

@@ -4,8 +4,9 @@ from typing import Annotated, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from jikko.http.body_fields import must
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
+from jikko.http.request_fields import must
+from jikko.ports.stores.console_store import Role, Scope
 from jikko.repositories.console_store import SCOPES, ConsoleToken, Role, Scope
 from jikko.values import Json, Moment, Uuid
 
@@ -91,13 +92,5 @@ def _noted(token: Token) -> Json:
 def _token_body(entry: ConsoleToken, token: str | UnsetType = UNSET) -> Token:
     scopes = sorted(SCOPES[entry.role] if entry.scopes is None else entry.scopes)
     return Token(
-        entry.id,
-        entry.name,
-        entry.role,
-        entry.hint,
-        entry.created_at,
-        entry.used_at,
-        scopes,
-        entry.expires_at,
-        token,
+        entry.id, entry.name, entry.role, entry.hint, entry.created_at, entry.used_at, scopes, entry.expires_at, token
     )

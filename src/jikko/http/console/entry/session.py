@@ -12,10 +12,18 @@ from jikko.console.console_access import Visitor
 from jikko.console.console_service import Console
 from jikko.errors import InvalidParam, TooManyRequests
 from jikko.http.bodies.reading import SMALL_BYTES
-from jikko.http.body_fields import checked, must
-from jikko.http.console.entry.cookies import cookie_of, set_cookie
-from jikko.http.console.visitor_gate import NOTHING, PAGE_API, ConsoleRequest, VisitorGate, VisitorRoute, log
+from jikko.http.console.visitor_gate import (
+    NOTHING,
+    PAGE_API,
+    ConsoleRequest,
+    VisitorGate,
+    VisitorRoute,
+    cookie_of,
+    log,
+    set_cookie,
+)
 from jikko.http.operation import Operation, Route
+from jikko.http.request_fields import checked, must
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response, no_content
 from jikko.repositories.console_store import Role, Scope

@@ -8,13 +8,11 @@ from msgspec import Meta, Struct
 from jikko.apps.end_users import end_user
 from jikko.dify.conversation_bodies import ConversationBody, ConversationPage, Fresh, conversation_body
 from jikko.errors import InvalidParam, NotFound
-from jikko.http.body_fields import AnyUser, checked, must
 from jikko.http.operation import ChatRoute
-from jikko.http.queries import Id, queried
+from jikko.http.request_fields import AnyUser, Id, checked, must, queried
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, json_response
-from jikko.http.routes.conversations.asked_app import asked_in_body, asked_in_query, own_conversation
-from jikko.http.routes.conversations.turn_routes import flag
+from jikko.http.routes.conversations.turn_routes import asked_in_body, asked_in_query, flag, own_conversation
 from jikko.ports.stores.messages import ConversationQuery, Order
 
 _NAME_LENGTH: Final = 255

@@ -8,13 +8,12 @@ from jikko.apps.end_users import end_user
 from jikko.dify.conversation_bodies import FeedbackPage, MessagePage, feedback_body, message_body
 from jikko.errors import InvalidParam, NotFound
 from jikko.http.auth import authenticated
-from jikko.http.body_fields import checked, must, user_of
 from jikko.http.operation import ChatRoute
-from jikko.http.queries import Id, queried
+from jikko.http.request_fields import Id, checked, must, queried, user_of
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
-from jikko.http.routes.conversations.asked_app import asked_in_query, own_conversation
 from jikko.http.routes.conversations.conversations import fresh_of
+from jikko.http.routes.conversations.turn_routes import asked_in_query, own_conversation
 from jikko.http.routes.run_routes import Stopped
 from jikko.ids import new_id
 from jikko.ports.stores.messages import Feedback, Message

@@ -1,18 +1,26 @@
-"""Asking a chat app, and stopping its answer. Source: docs/dify-behaviour.md, “Chat requests”."""
+"""Asking a chat app, and stopping its answer. Source: docs/dify-behaviour.md, “Chat requests”.
 
+A request is refused in Dify's order: an id in the address that is none, the key, the user, and then the mode of the
+app; what else it holds is looked at behind that.
+"""
+
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
-from jikko.apps.end_users import end_user
+from jikko.apps.end_users import ANONYMOUS, end_user
 from jikko.assemble.assembly import Assembly
 from jikko.conversations.turns import TurnRequest
 from jikko.dify import app_events, dify_events, turn_events
 from jikko.dify.chat_messages import ChatAccepted, ChatAnswer
-from jikko.dsl.document import BASIC_MODES
-from jikko.errors import BadRequest, InvalidParam
+from jikko.dsl.document import BASIC_MODES, CHAT_MODES
+from jikko.errors import BadRequest, InvalidParam, NotFound, WrongAppMode
 from jikko.events import FormRequested, RunFinished
-from jikko.http.body_fields import (
+from jikko.http.auth import authenticated
+from jikko.http.http_errors import Error, refusal
+from jikko.http.operation import ChatRoute
+from jikko.http.request_fields import (
     AnyUser,
     CallbackUrl,
     GivenFiles,
@@ -23,12 +31,11 @@ from jikko.http.body_fields import (
     check_trace_session,
     checked,
     must,
+    user_named,
+    user_of,
 )
-from jikko.http.http_errors import Error, refusal
-from jikko.http.operation import ChatRoute
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, json_response
-from jikko.http.routes.conversations.asked_app import asked_in_body
 from jikko.http.routes.run_routes import Stopped
 from jikko.http.starts import (
     RunBodies,
@@ -40,12 +47,54 @@ from jikko.http.starts import (
     whole_stream,
 )
 from jikko.ids import is_uuid, new_id
-from jikko.ports.stores.messages import Message
+from jikko.ports.stores.app_store import App
+from jikko.ports.stores.messages import Conversation, Message
 from jikko.repositories.app_store import App
 from jikko.runs.idempotency import Started, StartOutcome
 from jikko.runs.run_log import RunLog
 from jikko.runs.turn_fold import TurnFold
 from jikko.values import Json
+
+NOT_CHAT: Final = "Please check if your app mode matches the right API route."
+
+
+async def asked_in_body(request: Request, *, anonymous: bool = False) -> tuple[App, str, dict[str, Any]]:
+    """The chat app of a request, who asks, and its body.
+
+    Args:
+        anonymous: Whether a request without a user is that of the anonymous one.
+
+    Raises:
+        Unauthorized, TooManyRequests: See ``authenticated``.
+        BadRequest, PayloadTooLarge, UnsupportedMediaType: See ``Request.json``.
+        InvalidParam: There is no user, or what names it is no text.
+        WrongAppMode: The app is no chat.
+    """
+    app = await authenticated(request)
+    body = await request.json()
+    return app, _user(app, body, anonymous=anonymous), body
+
+
+async def asked_in_query(request: Request, *, anonymous: bool = False) -> tuple[App, str]:
+    """The chat app of a request without a body, and who asks. See ``asked_in_body``."""
+    app = await authenticated(request)
+    return app, _user(app, request.query, anonymous=anonymous)
+
+
+def _user(app: App, given: Mapping[str, Any], *, anonymous: bool) -> str:
+    user = user_named(given.get("user")) or ANONYMOUS if anonymous else user_of(given)
+    if app.mode not in CHAT_MODES:
+        raise WrongAppMode(NOT_CHAT, code="not_chat_app")
+    return user
+
+
+async def own_conversation(request: Request, app: App, user: str, conversation_id: str) -> Conversation:
+    """A conversation of who asks. Raises ``NotFound``: there is no such one."""
+    found = await request.api.conversations.conversation(app.id, end_user(app.id, user), conversation_id)
+    if found is None:
+        raise NotFound("Conversation Not Exists.")
+    return found
+
 
 _WORDS: Final = {
     **dict.fromkeys(("true", "1", "yes", "y", "on", "t"), True),

@@ -10,12 +10,11 @@ from msgspec.structs import replace
 from jikko.dify.conversation_bodies import VariableBody, VariablePage, variable_body
 from jikko.dsl.declared_variables import fits
 from jikko.errors import BadRequest, InvalidParam, NotFound
-from jikko.http.body_fields import AnyUser, checked
 from jikko.http.operation import ChatRoute
-from jikko.http.queries import Id, queried
+from jikko.http.request_fields import AnyUser, Id, checked, queried
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response
-from jikko.http.routes.conversations.asked_app import asked_in_body, asked_in_query, own_conversation
+from jikko.http.routes.conversations.turn_routes import asked_in_body, asked_in_query, own_conversation
 from jikko.ports.stores.messages import ConversationVariable
 from jikko.values import Json
 

@@ -9,11 +9,10 @@ from starlette.datastructures import QueryParams
 from jikko.dify.knowledge.dataset_bodies import DatasetBody, DatasetPage, dataset_body
 from jikko.dify.knowledge.segment_bodies import AskedQuery, Retrieved, external_record, record_body
 from jikko.errors import InvalidParam
-from jikko.http.body_fields import checked, must
+from jikko.http.request_fields import checked, must
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, deleted, json_response
-from jikko.http.routes.knowledge.dataset_access import DatasetRoute, knowledge_of
-from jikko.http.routes.knowledge.pages import Paged, lenient_page
+from jikko.http.routes.knowledge.knowledge_requests import DatasetRoute, Paged, knowledge_of, lenient_page
 from jikko.knowledge.datasets import PERMISSIONS, DatasetWishes
 from jikko.knowledge.retrieval.metadata_conditions import conditions_of
 from jikko.knowledge.retrieval.retrieval_model import checked_retrieval_model, retrieval_model_of

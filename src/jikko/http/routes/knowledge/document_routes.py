@@ -16,13 +16,12 @@ from jikko.dify.knowledge.document_bodies import (
     status_body,
 )
 from jikko.errors import InvalidParam, UploadRefused
-from jikko.http.body_fields import checked
+from jikko.http.request_fields import checked
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, StreamResponse, deleted, encoded, json_response
-from jikko.http.routes.knowledge.dataset_access import DatasetRoute, knowledge_of
 from jikko.http.routes.knowledge.dataset_routes import OF_WISHES, Technique
 from jikko.http.routes.knowledge.document_forms import sent_file
-from jikko.http.routes.knowledge.pages import Paged, default_page
+from jikko.http.routes.knowledge.knowledge_requests import DatasetRoute, Paged, default_page, knowledge_of
 from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.documents import NewSource, text_source
 from jikko.knowledge.files import MAX_ZIPPED_BYTES, zipped

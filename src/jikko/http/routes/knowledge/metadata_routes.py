@@ -6,11 +6,11 @@ from msgspec import Meta, Struct, to_builtins
 
 from jikko.dify.knowledge.dataset_bodies import FieldName, TagBody, TagName, TagsOfDataset, field_name, tag_body
 from jikko.errors import InvalidParam
-from jikko.http.body_fields import checked, must
+from jikko.http.request_fields import checked, must
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, deleted, json_response
-from jikko.http.routes.knowledge.dataset_access import DatasetRoute, knowledge_of
 from jikko.http.routes.knowledge.document_routes import Done
+from jikko.http.routes.knowledge.knowledge_requests import DatasetRoute, knowledge_of
 from jikko.knowledge.metadata import BUILT_IN
 from jikko.values import Json, Uuid
 

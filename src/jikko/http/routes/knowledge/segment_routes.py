@@ -17,11 +17,10 @@ from jikko.dify.knowledge.segment_bodies import (
     segment_body,
 )
 from jikko.errors import InvalidParam
-from jikko.http.body_fields import checked
+from jikko.http.request_fields import checked
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, deleted, json_response
-from jikko.http.routes.knowledge.dataset_access import DatasetRoute, knowledge_of
-from jikko.http.routes.knowledge.pages import Paged, strict_page
+from jikko.http.routes.knowledge.knowledge_requests import DatasetRoute, Paged, knowledge_of, strict_page
 from jikko.knowledge.segments import SegmentWishes
 
 _SEGMENTS: Final = "/v1/datasets/{dataset_id}/documents/{document_id}/segments"

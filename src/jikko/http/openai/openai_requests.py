@@ -1,13 +1,18 @@
-"""The asker and the app of a request by OpenAI's wire."""
+"""Requests by OpenAI's wire: the asker and the app, and errors as its clients read them, by which they try again."""
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from jikko.errors import InvalidParam
-from jikko.http.body_fields import user_named
+from msgspec import Struct
+
+from jikko.dify.dify_events import encode
+from jikko.errors import InvalidParam, JikkoError
 from jikko.http.questions.beginning import WITH_FORMS, Asker, anyone, chosen_app, given_inputs
 from jikko.http.questions.question import model_id
+from jikko.http.request_fields import user_named
 from jikko.http.requests import Request
+from jikko.http.responses import Response
 from jikko.ids import is_uuid
 from jikko.repositories.app_store import App
 
@@ -35,3 +40,39 @@ async def asking(request: Request, apps: Sequence[App], body: Mapping[str, Any])
         raise InvalidParam("conversation_id: the app keeps no conversations")
     user = user_named(body.get("user")) or anyone(request, "openai")
     return Asker(app, user, conversation.lower(), inputs=inputs)
+
+
+_PARAM: Final = re.compile(r"([a-z_]+(?:\[\d+\]|\.[a-z_]+)*): ")
+"""How the message of a wrong parameter begins."""
+_CODES: Final = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
+_TYPES: Final = {403: "permission_error", 429: "rate_limit_error"}
+
+
+class OpenaiErrorDetail(Struct):
+    """What is wrong."""
+
+    message: str
+    type: str
+    """``invalid_request_error``, ``permission_error``, ``rate_limit_error`` or ``server_error``."""
+    param: str | None = None
+    """The parameter that is wrong, if it is one."""
+    code: str | None = None
+
+
+class OpenaiError(Struct):
+    """The body of an error of these operations."""
+
+    error: OpenaiErrorDetail
+
+
+def error_detail(error: JikkoError) -> OpenaiErrorDetail:
+    """What a client is told of an error."""
+    status, message = error.status, str(error)
+    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    param = _PARAM.match(message) if status == 400 else None
+    return OpenaiErrorDetail(message, kind, None if param is None else param[1], _CODES.get(status, error.code))
+
+
+def openai_error(error: JikkoError) -> Response:
+    """The answer to a request that is refused, or whose run failed."""
+    return Response(encode(OpenaiError(error_detail(error))), error.status, error.headers)

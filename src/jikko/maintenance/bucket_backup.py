@@ -17,9 +17,8 @@ from msgspec.structs import replace
 from jikko.cluster.data_folder import BACKUP_MARK
 from jikko.errors import StoreUnavailable
 from jikko.maintenance.backup import Backups
-from jikko.maintenance.backup_manifest import read_manifest
-from jikko.maintenance.backup_target import NotABackup
-from jikko.maintenance.in_bucket.layout import (
+from jikko.maintenance.backup_manifest import NotABackup, read_manifest
+from jikko.maintenance.bucket_layout import (
     BLOCK,
     BLOCKS,
     BackupFile,
