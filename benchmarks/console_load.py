@@ -25,7 +25,7 @@ from benchmarks.http_runs import body, one_run
 from benchmarks.idle_streams import asks
 from benchmarks.load import Server, figure, jikko, put, request, start_end
 from benchmarks.sizes import sized
-from jikko.assemble.build_context import BuildContext
+from jikko.assemble.assembly import BuildContext
 from jikko.assemble.console.watch import build_watch
 from jikko.cluster.alone import Alone
 from jikko.concurrency.shutdown import Shutdown

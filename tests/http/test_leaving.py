@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from jikko.ports.stores.app_store import App
 
 from jikko.http.app import create_app
 from jikko.http.responses import EventStream

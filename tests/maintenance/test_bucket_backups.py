@@ -15,8 +15,7 @@ from msgspec.structs import replace
 from jikko.assemble.build_backup import make_backups, make_restores
 from jikko.errors import StoreUnavailable
 from jikko.maintenance.backup_manifest import NotABackup
-from jikko.maintenance.bucket_backup import BucketBackups
-from jikko.maintenance.bucket_layout import BLOCK, StoredBackup, name_at, names, path_of
+from jikko.maintenance.bucket_backup import BLOCK, BucketBackups, StoredBackup, name_at, names, path_of
 from jikko.maintenance.restore import InBucket, NotRestored
 from jikko.settings import Settings
 from jikko.store.sqlite.database import Database

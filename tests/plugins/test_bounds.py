@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from jikko.assemble.health.configured import plugin_memory
+from jikko.assemble.health.machine import plugin_memory
 from jikko.plugins.process import process_usage
 from jikko.plugins.process.cgroups import find
 from jikko.plugins.process.process_usage import FolderQuota, ProcessSession, size_of

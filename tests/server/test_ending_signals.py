@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from jikko.server.ending_signals import Haste, ending_signals
+from jikko.server.process_signals import Haste, ending_signals
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jikko.errors import InvalidSettings
-from jikko.server.operator_file_reload import OperatorFileReload, refusals
+from jikko.server.process_signals import OperatorFileReload, refusals
 from tests.runs.world import until
 
 pytestmark = pytest.mark.anyio
@@ -68,7 +68,7 @@ async def test_that_it_can_be_done_is_said_at_once_and_what_came_of_it_after_eac
     files.wrong = ""
     assert await read(files) == ""
 
-    levels = [record.levelname for record in caplog.records if record.name == "jikko.server.operator_file_reload"]
+    levels = [record.levelname for record in caplog.records if record.name == "jikko.server.process_signals"]
     assert levels == ["INFO", "ERROR", "ERROR", "ERROR", "INFO"]
     assert "tools.yml: b is wrong What they said before goes on to hold." in caplog.messages
 

@@ -13,10 +13,9 @@ from jikko.apps.end_users import EndUsers
 from jikko.apps.publishing import AppCatalog
 from jikko.apps.versions import StandIns, Workflows
 from jikko.assemble import lazy
-from jikko.assemble.assembly import Assembly
+from jikko.assemble.assembly import Assembly, BuildContext
 from jikko.assemble.build_chat import build_chat, build_hooks
 from jikko.assemble.build_cluster import build_cluster
-from jikko.assemble.build_context import BuildContext
 from jikko.assemble.build_models import default_models, providers_of
 from jikko.assemble.build_node_ports import build_nodes, mocks_of
 from jikko.assemble.build_schedules import build_schedules

@@ -1,4 +1,4 @@
-"""The services of a process, as ``assemble`` builds them."""
+"""The services of a process, as ``assemble`` builds them; and the context that every factory of a room is given."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from jikko.apps.app_keys import AppKeys
     from jikko.apps.end_users import EndUsers
     from jikko.apps.publishing import AppCatalog
-    from jikko.apps.versions import Workflows
+    from jikko.apps.versions import StandIns, Workflows
     from jikko.assemble.build_chat import ChatServices
     from jikko.assemble.build_schedules import ScheduleServices
     from jikko.assemble.build_upkeep import Measures, UpkeepServices
     from jikko.assemble.configuration import Configuration
+    from jikko.concurrency.shutdown import Shutdown
     from jikko.console.console_service import Console
     from jikko.console.run_feed import RunFeed
     from jikko.inputs.uploads import FileService
     from jikko.knowledge.service import Knowledge
     from jikko.ports.clock import Clock
     from jikko.ports.cluster import Cluster
+    from jikko.ports.http import HttpClient
     from jikko.ports.models import DefaultModels
     from jikko.ports.node_ports import NodePorts
     from jikko.ports.served_apps import ServedApps
@@ -74,3 +76,29 @@ class Assembly(Struct, frozen=True, kw_only=True):
     console_feed: RunFeed | None
     """Tells those who look at its lists what moves; ``None``: there is no console."""
     clock: Clock
+
+
+class BuildContext(Struct, frozen=True):
+    """The process whose services are built."""
+
+    settings: Settings
+    """Of limits of the machine, the part that this process may use."""
+    of_machine: Settings
+    """As they were set: the limits of all processes of this machine together."""
+    stack: Shutdown
+    """Closes what was built, the newest first."""
+    environment: Mapping[str, str]
+    """What ``${NAME}`` in the files of providers, tools and plugins stands for."""
+    clock: Clock
+    in_memory: bool = False
+    """Whether nothing is kept on disk."""
+    owned: bool = False
+    """Whether this process, or the one that started it, holds the data folder."""
+    brief: bool = False
+    """Whether the process ends after a run or two."""
+    workers: int = 1
+    """How many processes of this machine share its limits and write to its database."""
+    http: HttpClient | None = None
+    """Sends the requests of nodes and files in place of the usual client."""
+    stand_ins: StandIns | None = None
+    """See ``Workflows``."""

@@ -7,7 +7,7 @@ from msgspec import Struct
 from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
 from jikko.assemble import lazy
-from jikko.assemble.build_context import BuildContext
+from jikko.assemble.assembly import BuildContext
 from jikko.assemble.build_models import make_embedder, make_moderator, make_speech
 from jikko.assemble.stores import Stores
 from jikko.concurrency.lazy_proxy import lazy_proxy

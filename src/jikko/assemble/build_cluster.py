@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from jikko import __version__
 from jikko.assemble import lazy
-from jikko.assemble.build_context import BuildContext
+from jikko.assemble.assembly import BuildContext
 from jikko.cluster.alone import Alone, new_server_name
 from jikko.errors import InvalidSettings
 from jikko.extras import how_to_install

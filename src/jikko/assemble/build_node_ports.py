@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from jikko.assemble import lazy
-from jikko.assemble.build_context import BuildContext
+from jikko.assemble.assembly import BuildContext
 from jikko.assemble.build_models import default_models, make_models, make_speech
 from jikko.assemble.build_tools import later_strategies, later_tools
 from jikko.assemble.knowledge.open_knowledge import later_retrieval

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from jikko.assemble import lazy
-from jikko.assemble.build_context import BuildContext
+from jikko.assemble.assembly import BuildContext
 from jikko.assemble.stores import Stores, diagnose_files
 from jikko.files.store import Files
 from jikko.knowledge.lazy_indexing import LazyIndexing

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from jikko.assemble import lazy
-from jikko.assemble.build_context import BuildContext
+from jikko.assemble.assembly import BuildContext
 from jikko.concurrency.shutdown import Shutdown
 from jikko.files.disk import DiskBlobs
 from jikko.files.signing_keys import SigningKeys

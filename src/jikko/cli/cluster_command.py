@@ -1,4 +1,5 @@
-"""``jikko cluster``: several servers to try, on this machine."""
+"""``jikko cluster``: several servers to try, on this machine; ``jikko servers``: which share the work, and having one
+end."""
 
 import json
 import os
@@ -7,22 +8,31 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from jikko.apps.dsl_file import read_dsl_file
 from jikko.apps.versions import Workflow, check, inputs_of
+from jikko.assemble.build_cluster import access_of
 from jikko.cli.command_failure import Failure
-from jikko.cli.options import failure, json_option, providers_option, settings_of
+from jikko.cli.options import failure, json_option, providers_option, settings_of, with_settings
+from jikko.cli.output import show_entry, show_nothing, show_table
+from jikko.cli.runs.entries import ago
 from jikko.errors import JikkoError
+from jikko.exit_codes import ExitCode
 from jikko.nodes.registry import BY_TYPE
 from jikko.server.curl_examples import bearer, example_lines
-from jikko.server.ending_signals import ending_signals
 from jikko.server.local_cluster.local_cluster import SAMPLE, ClusterApp, LocalCluster
+from jikko.server.process_signals import ending_signals
+from jikko.settings import Settings
 from jikko.terminal_text import printable
+
+if TYPE_CHECKING:
+    from jikko.assemble.servers import SeenServer, SeenServers
+
 
 _POLL_SECONDS: Final = 0.2
 _RUN_ID: Final = """sed 's/.*"workflow_run_id": *"\\([^"]*\\)".*/\\1/'"""
@@ -168,3 +178,71 @@ def _lines_of(app: ClusterApp, started: LocalCluster) -> Sequence[str]:
         f"- Kill {first.title}, which executes it; another server goes on with the run a few seconds later:",
         f"  kill -9 {first.pid}",
     ]
+
+
+_HEAD = ("SERVER", "VERSION", "SINCE", "RUNS", "READY", "DIFFERS IN")
+
+
+@click.group()
+def servers() -> None:
+    """List the servers that share a database, and have one end in good order."""
+
+
+@servers.command("list", short_help="List the servers that share the work.")
+@with_settings
+async def list_(settings: Settings, as_json: bool) -> None:
+    """List the servers that were heard of lately: by name, with how many runs each executes, whether it is ready, and
+    what it has otherwise than most (version, providers, tools, plugins, packages, settings).
+    """
+    async with _seen(settings) as seen:
+        found = await seen.all()
+    if not found:
+        show_nothing("no server shares this database now", as_json=as_json)
+    show_table(_HEAD, [(server._asdict(), _row(server)) for server in found], as_json=as_json)
+
+
+@servers.command(short_help="Have a server end in good order.")
+@click.argument("name")
+@with_settings
+async def drain(settings: Settings, name: str, as_json: bool) -> None:
+    """Have the server NAME end in good order, as SIGTERM does: it is not ready, its runs end or go on at others.
+
+    NAME may be the beginning of a name that only one server has. What starts servers (systemd, Kubernetes) may start it
+    again.
+    """
+    async with _seen(settings) as seen:
+        there = await seen.all()
+        meant = [server for server in there if server.name == name] or [
+            # A command that executes a run is there, too, and says nothing of itself.
+            server
+            for server in there
+            if name and server.since and server.name.startswith(name)
+        ]
+        if len(meant) != 1:
+            names = ", ".join(server.name for server in meant or there) or "none"
+            what = f"{name} is the beginning of several names" if meant else f"there is no server {name}"
+            raise Failure(f"{what}: {names}", exit_code=ExitCode.NOT_FOUND, code="not_found")
+        [server] = meant
+        if not await seen.end(server):
+            message = f"{server.name} did not take it: it does not answer, or is of an earlier version"
+            raise Failure(message, exit_code=ExitCode.UNAVAILABLE, code="service_unavailable")
+    text = f"{server.name} ends; {server.runs} runs end there or go on at others"
+    show_entry({"name": server.name, "ends": True}, text, as_json=as_json)
+
+
+def _seen(settings: Settings) -> "AbstractAsyncContextManager[SeenServers]":
+    access_of(settings)  # says which library is missing
+    from jikko.assemble.servers import seen_servers
+
+    return seen_servers(settings)
+
+
+def _row(server: "SeenServer") -> tuple[str, ...]:
+    return (
+        server.name,
+        server.version,
+        ago(server.since, time.time()) if server.since else "",
+        str(server.runs),
+        f"no: {', '.join(server.failing)}" if server.failing else "yes",
+        ", ".join(server.differs),
+    )

@@ -39,7 +39,7 @@ _COMMANDS: Final = {
     "migrate": ("jikko.cli.operating.move_command", "Bring the database up to date."),
     "move": ("jikko.cli.operating.move_command", "Move a data folder's record to PostgreSQL."),
     "cluster": ("jikko.cli.cluster_command", "Try several servers on this machine."),
-    "servers": ("jikko.cli.servers_command", "List servers that share the work; drain one."),
+    "servers": ("jikko.cli.cluster_command", "List servers that share the work; drain one."),
     "reload": ("jikko.cli.operating.reload", "Have the server read its files again."),
     "keys": ("jikko.cli.operating.reload", "Keys that links to files are signed with."),
     "providers": ("jikko.cli.providers", "Show and try providers of models."),

@@ -24,7 +24,7 @@ from jikko.dsl.document import BASIC_MODES
 from jikko.errors import InvalidParam, JikkoError, ModelNotReady, NotFound
 from jikko.events import RunStarted, Turn
 from jikko.ids import new_id
-from jikko.inputs.file_rules import upload_settings
+from jikko.inputs.file_inputs import upload_settings
 from jikko.inputs.run_inputs import prepare
 from jikko.log_context import log_context
 from jikko.ports.clock import Clock

@@ -8,8 +8,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from jikko.apps.end_users import is_mcp_user, triggered_from
 from jikko.dify.dify_events import encode, pause_reason
-from jikko.dify.run_fields import RunOutcome, RunSummary, state, totals
-from jikko.dify.stream_messages import PauseReason
+from jikko.dify.stream_messages import PauseReason, RunOutcome, RunSummary, state, totals
 from jikko.events import FormRequested, RunStatus
 from jikko.record import DetailRecord as DetailRow
 from jikko.record import RunRecord

@@ -8,14 +8,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jikko.dify import stream_messages
-from jikko.dify.run_fields import State, end_state, state, totals
 from jikko.dify.stream_messages import (
     CreatedBy,
     HumanInputRequired,
     PauseReason,
+    State,
     StreamMessage,
     WorkflowFinished,
     WorkflowStarted,
+    end_state,
+    state,
+    totals,
 )
 from jikko.errors import JikkoError
 from jikko.events import (

@@ -1,15 +1,68 @@
-"""Messages of a run's stream, field by field. Source: docs/dify-behaviour.md, “Messages of a stream”.
+"""Messages of a run's stream, field by field, and the fields that they share with other answers about a run. Source:
+docs/dify-behaviour.md, “Messages of a stream”, “Run records”.
 
 Times are whole seconds since the Unix epoch, durations seconds. Where a default stands, Dify never tells anything else.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
-from jikko.dify.run_fields import RunSummary, RunTotals
+from jikko.events import RunFinished, RunStatus
+from jikko.record import DetailRecord, RunRecord
 from jikko.runs.reading.node_executions import NodeState
-from jikko.values import Json, Seconds, Selector
+from jikko.values import Json, Seconds, Selector, Uuid
+
+
+class RunTotals(Struct):
+    """How a run stands, and what it took: ``elapsed_time`` in seconds, 0 until it ends or pauses."""
+
+    status: RunStatus
+    elapsed_time: float
+    total_tokens: int
+    total_steps: int
+    created_at: Seconds
+
+
+class RunOutcome(RunTotals):
+    """How a run stands, whether it has ended and why."""
+
+    error: str | None
+    finished_at: Seconds | None
+
+
+class RunSummary(RunOutcome):
+    """A run, without what went in and came out."""
+
+    id: Uuid
+    workflow_id: Uuid
+
+
+Totals: TypeAlias = tuple[RunStatus, float, int, int, int]
+State: TypeAlias = tuple[RunStatus, float, int, int, int, str | None, int | None]
+
+
+def totals(run: RunRecord | DetailRecord) -> Totals:
+    """The fields of ``RunTotals``, in their order."""
+    return run.status, run.elapsed, run.total_tokens, run.total_steps, int(run.created_at)
+
+
+def state(run: RunRecord | DetailRecord) -> State:
+    """The fields of ``RunOutcome``, in their order; the elapsed time in whole microseconds."""
+    return (
+        run.status,
+        round(run.elapsed, 6),
+        run.total_tokens,
+        run.total_steps,
+        int(run.created_at),
+        run.error,
+        None if run.finished_at is None else int(run.finished_at),
+    )
+
+
+def end_state(end: RunFinished, created_at: float) -> State:
+    """The fields of ``RunOutcome``, in their order, as the end of a run tells them."""
+    return end.status, end.elapsed, end.total_tokens, end.total_steps, int(created_at), end.error, int(end.at)
 
 
 class StreamMessage(Struct):

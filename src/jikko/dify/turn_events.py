@@ -20,7 +20,7 @@ from jikko.dify.chat_messages import (
     answer_metadata,
 )
 from jikko.dify.dify_events import event_message, pause_reason
-from jikko.dify.run_fields import totals
+from jikko.dify.stream_messages import totals
 from jikko.dsl.document import BASIC_MODES
 from jikko.events import (
     Event,

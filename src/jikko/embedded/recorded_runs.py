@@ -9,7 +9,6 @@ from jikko.apps.versions import Workflow
 from jikko.assemble.assembly import Assembly
 from jikko.errors import InvalidDocument, InvalidParam, LogDamaged, NotFound
 from jikko.maintenance.transfer import MAX_LINE, BadLine, read_run
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.run_store import LogQuery
 from jikko.proving.recording import Recording
 from jikko.record import RunIdentity, RunRecord

@@ -21,7 +21,6 @@ from jikko.engine.limits import RunLimits
 from jikko.errors import InvalidParam, NotFound
 from jikko.ids import is_uuid
 from jikko.maintenance.transfer import BadLine
-from jikko.ports.stores.app_store import App
 from jikko.proving.coverage import Coverage
 from jikko.proving.recording import Recording
 from jikko.proving.replay_verdict import ReplayedResult, result_of, unknown

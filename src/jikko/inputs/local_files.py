@@ -10,7 +10,7 @@ from msgspec import Struct
 from jikko.apps.end_users import end_user
 from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidParam, JikkoError
-from jikko.inputs.file_rules import rules_of_input
+from jikko.inputs.file_inputs import rules_of_input
 from jikko.inputs.given import Upload
 from jikko.inputs.uploads import FileService
 from jikko.ports.files.file_types import UNKNOWN, detect_type, mime_type_of

@@ -13,7 +13,7 @@ from jikko.cluster.data_folder import BACKUP_MARK, RESTORING, keep_private
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.maintenance.backup import CONTENTS
 from jikko.maintenance.backup_manifest import Manifest, links, problems, read_manifest
-from jikko.maintenance.bucket_layout import StoredBackup, block_path, digest_of, names, read_backup
+from jikko.maintenance.bucket_backup import StoredBackup, block_path, digest_of, names, read_backup
 from jikko.maintenance.folder_copy import copy_file, copy_folder
 from jikko.ports.files.contents import FolderContents
 from jikko.ports.stores.blob_store import FileMissing, ObjectStore

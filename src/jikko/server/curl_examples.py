@@ -19,7 +19,7 @@ from jikko.dsl.start_variables import StartVariable
 from jikko.dsl.text.positions import Positions
 from jikko.forecast.forecast import forecast
 from jikko.forecast.outcome import outcome_sentence
-from jikko.inputs.file_rules import rules_of_input
+from jikko.inputs.file_inputs import rules_of_input
 from jikko.inputs.samples import samples_of
 from jikko.nodes.registry import BY_TYPE
 from jikko.ports.files.file_types import UNKNOWN, mime_type_of

@@ -14,11 +14,11 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from jikko.concurrency.scheduler import Scheduler
+from jikko.server.connections.connection_bytes import Outbox
 from jikko.server.connections.http_protocol import HttpProtocol
-from jikko.server.connections.outbox import Outbox
 from jikko.server.connections.request_refusals import HeadLimits
 from jikko.server.connections.slow_readers import SlowReaders
-from jikko.server.ending_signals import Haste, ending_signals
+from jikko.server.process_signals import Haste, ending_signals
 
 log = logging.getLogger(__name__)
 

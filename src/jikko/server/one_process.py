@@ -21,7 +21,7 @@ from jikko.server.listening import listen
 from jikko.server.member import ServerMember
 from jikko.server.metrics import metrics_of
 from jikko.server.observers import Observers
-from jikko.server.operator_file_reload import OperatorFileReload, refusals
+from jikko.server.process_signals import OperatorFileReload, refusals
 from jikko.server.service_manager import handed_over, tell_that_it_goes_round
 from jikko.server.serving import TO_LEAVE_SECONDS, base_of, console_lines, say_ready, say_recovered, say_stopping
 from jikko.server.startup_import import publish, publish_one, to_try

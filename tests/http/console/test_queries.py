@@ -9,7 +9,7 @@ from msgspec import Struct
 from jikko.errors import InvalidParam
 from jikko.http.console.console_queries import Buckets, RunsFilter, RunsPage, cursor_of
 from jikko.http.console.run_charts import ChartQuery
-from jikko.http.console.run_stream import ListedRuns
+from jikko.http.console.run_streams import ListedRuns
 from jikko.http.request_fields import queried
 from jikko.ports.stores.run_pages import RunCursor, RunFilter
 from tests.acceptance.hard_requests import hard_requests

@@ -8,8 +8,8 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from jikko.server.connections.connection_bytes import Outbox
 from jikko.server.connections.http_protocol import HttpProtocol
-from jikko.server.connections.outbox import Outbox
 from tests.server.connections.test_http_protocol import Wire, body, head
 
 pytestmark = pytest.mark.anyio

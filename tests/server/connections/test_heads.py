@@ -12,8 +12,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
+from jikko.server.connections.connection_bytes import Outbox
 from jikko.server.connections.http_protocol import HttpProtocol
-from jikko.server.connections.outbox import Outbox
 from jikko.server.connections.request_refusals import HeadLimits
 from tests.effort import PATIENCE
 

@@ -9,9 +9,9 @@ from uvicorn.server import ServerState
 
 from jikko.concurrency.scheduler import SLICE, Scheduler
 from jikko.server.connections import http_protocol
+from jikko.server.connections.connection_bytes import Outbox
 from jikko.server.connections.http_exchange import Exchange
 from jikko.server.connections.http_protocol import HttpProtocol
-from jikko.server.connections.outbox import Outbox
 
 pytestmark = pytest.mark.anyio
 

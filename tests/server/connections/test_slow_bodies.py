@@ -10,8 +10,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
+from jikko.server.connections.connection_bytes import Outbox
 from jikko.server.connections.http_protocol import HttpProtocol
-from jikko.server.connections.outbox import Outbox
 from jikko.server.connections.request_refusals import HeadLimits
 from tests.server.connections.test_http_protocol import Wire
 from tests.virtual_time import run

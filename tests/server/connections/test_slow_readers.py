@@ -9,8 +9,8 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from jikko.http.responses import Response
+from jikko.server.connections.connection_bytes import Outbox
 from jikko.server.connections.http_protocol import HttpProtocol
-from jikko.server.connections.outbox import Outbox
 from jikko.server.connections.slow_readers import SlowReaders
 from tests.virtual_time import run
 

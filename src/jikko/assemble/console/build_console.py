@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from jikko.apps.environment import Outside
 from jikko.assemble.build_models import models_alone, providers_of
 from jikko.assemble.console.watch import ConsoleWatch
-from jikko.assemble.health import configured, machine
+from jikko.assemble.health import machine
 from jikko.assemble.installation import installation_of
 from jikko.assemble.sandboxes import try_sandbox
 from jikko.assemble.stores import Stores
@@ -255,7 +255,7 @@ async def installation_issues(settings: Settings) -> Sequence[Diagnostic]:
     """What is wrong with the machine of a server and with what is set for it, but for what needs the record."""
     found = await asyncio.to_thread(lambda: list(_checks(settings)))
     if settings.files_url:
-        found.append(await configured.files(settings))
+        found.append(await machine.files(settings))
     return [entry for entry in found if entry.severity != "ok"]
 
 
@@ -265,6 +265,6 @@ def _checks(settings: Settings) -> Iterator[Diagnostic]:
     yield machine.data_folder(settings.home)
     yield machine.disk(settings.home)
     yield from machine.open_files()
-    yield configured.tools(settings)
-    yield configured.plugins(settings)
-    yield from configured.trial(settings)
+    yield machine.tools(settings)
+    yield machine.plugins(settings)
+    yield from machine.trial(settings)

@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 from jikko.assemble import lazy
-from jikko.assemble.build_context import BuildContext
+from jikko.assemble.assembly import BuildContext
 from jikko.assemble.build_node_ports import NodeServices
 from jikko.assemble.stores import Stores
 from jikko.concurrency.lazy_proxy import is_made, lazy_proxy

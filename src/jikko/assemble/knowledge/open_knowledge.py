@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from jikko.assemble import lazy
-from jikko.assemble.build_context import BuildContext
+from jikko.assemble.assembly import BuildContext
 from jikko.cluster.data_folder_lock import sole_owner
 from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.lazy_proxy import is_made, lazy_proxy

@@ -12,7 +12,6 @@ from jikko.cli.command_failure import Failure
 from jikko.cli.options import to_option, with_assembly
 from jikko.cli.output import counted, show_entry, show_nothing, show_table, whole_file
 from jikko.cli.terminal import confirmed
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.run_store import LogQuery
 from jikko.repositories.app_store import App
 from jikko.terminal_text import harmless, printable

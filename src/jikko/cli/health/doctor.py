@@ -15,7 +15,7 @@ from msgspec import structs
 
 from jikko.assemble import mocks_of, sqlite_suffices, try_sandbox
 from jikko.assemble.build_node_ports import allowed_networks
-from jikko.assemble.health import configured, machine
+from jikko.assemble.health import machine
 from jikko.assemble.health.server_checks import look_at_servers
 from jikko.cli.options import assembled, home_option, json_option, lang_option, record_exists, require_here, run_async
 from jikko.cli.unknown_variables import unknown
@@ -139,9 +139,9 @@ def _usable(settings: Settings, found: list[Diagnostic]) -> Any:
     usable = replace(settings, files_url=settings.files_url if settings.nats_url else "", console=True)
     if not all(finding.ok for finding in found):
         usable = replace(usable, mocks="", http_allow=())
-    if not configured.providers(settings).ok:
+    if not machine.providers(settings).ok:
         usable = replace(usable, providers=None)
-    return usable if configured.tools(settings).ok else replace(usable, tools=None)
+    return usable if machine.tools(settings).ok else replace(usable, tools=None)
 
 
 def _of_apps(issue: "Issue", apps: list[str]) -> Diagnostic:
@@ -191,15 +191,15 @@ async def _findings(command: click.Command, home: Path | None) -> AsyncIterator[
     for finding in machine.open_files():
         yield finding
     yield port(settings)
-    yield configured.providers(settings)
-    yield configured.tools(settings)
-    yield configured.plugins(settings)
-    for finding in configured.plugin_memory(settings):
+    yield machine.providers(settings)
+    yield machine.tools(settings)
+    yield machine.plugins(settings)
+    for finding in machine.plugin_memory(settings):
         yield finding
-    yield await configured.files(settings)
-    for finding in configured.trial(settings):
+    yield await machine.files(settings)
+    for finding in machine.trial(settings):
         yield finding
-    yield configured.retention(settings)
+    yield machine.retention(settings)
     if sys.platform != "linux":
         yield Diagnostic("sandbox.other_platform", where="sandbox", severity="ok")
         return

@@ -19,7 +19,6 @@ from jikko.http.console.console_runs import app_of
 from jikko.http.console.run_bodies import icon_of
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.request_fields import is_on
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.run_pages import AppDay
 from jikko.repositories.app_store import App, WorkflowVersion
 from jikko.values import Json, Uuid

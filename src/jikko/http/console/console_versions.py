@@ -1,7 +1,11 @@
-"""Versions of an app: which there are, what is different in them, which is current."""
+"""Versions of an app: published by name and file, or compared with it only; which there are, what is different in them,
+which is current."""
 
+import json
+import re
+from contextlib import suppress
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -11,15 +15,133 @@ from jikko.console.diff import VersionDiff, difference
 from jikko.dify.dify_events import encode
 from jikko.dsl.document import DslDocument
 from jikko.dsl.text.positions import lines_of
-from jikko.errors import InvalidDocument, NotFound
-from jikko.http.console.app_bodies import Version
-from jikko.http.console.console_apps import note_version, version_body, version_of
+from jikko.errors import BadRequest, InvalidDocument, InvalidParam, NotFound, TooLate
+from jikko.http.bodies.reading import read_body
+from jikko.http.console.app_bodies import Problem, Version, problem_of
+from jikko.http.console.console_apps import Trial, note_version, version_body, version_of
 from jikko.http.console.console_runs import app_of
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
-from jikko.http.request_fields import must
+from jikko.http.request_fields import is_on, must, queried
+from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse
 from jikko.nodes.registry import BY_TYPE
-from jikko.repositories.app_store import App
+from jikko.repositories.app_store import App, WorkflowVersion, require_expected
+from jikko.values import Uuid
+
+_MAX_BYTES: Final = 10 << 20
+"""Of a file, as when it is read."""
+_NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{1,255}")
+_TAG: Final = re.compile(r'(?:W/)?"?([0-9]{1,9})"?')
+"""Also a weak one: proxies that compress make one of ours, and of a version there is nothing that is only alike."""
+_VERSION: Final = {"type": "string"}
+_CONDITIONS: Final = (
+    ("If-Match", _VERSION, 'The number of the version that is the current one, such as "3"; `*`: any. Else 412.'),
+    ("If-None-Match", _VERSION, "`*`: there is no such app yet. Else 412."),
+)
+
+
+class UploadedApp(Struct):
+    """What became of a file."""
+
+    outcome: Annotated[
+        Literal["new", "changed", "unchanged", "refused"],
+        Meta(
+            description="`unchanged`: the current version has these bytes. `refused`: of a trial, it is not published."
+        ),
+    ]
+    name: str
+    app_id: Annotated[Uuid | None, Meta(description="null: there is no such app.")]
+    version: Annotated[Version | None, Meta(description="The current one; null: there is no such app.")]
+    problems: Annotated[list[Problem], Meta(description="What `jikko check` finds.")]
+    difference: Annotated[
+        VersionDiff | None, Meta(description="Of a trial, what would change in the current version; null: it is new.")
+    ]
+
+
+@VisitorRoute(
+    "PUT",
+    "apps/{name}",
+    answers={200: UploadedApp, 201: UploadedApp},
+    errors=(400, 409, 412, 413, 503),
+    body_media_type="application/yaml",
+    query=Trial,
+    headers=_CONDITIONS,
+    scope="apps:write",
+)
+async def put_app(call: ConsoleRequest) -> SendableResponse:
+    """Publish a file under a name: as a new app, or as a version of the app of that name.
+
+    201 if it became a version, with its number as `ETag`; 200 if the current version has the same bytes, so that it may
+    be sent again. The name in the address holds, whatever the file says. A new app has no API key.
+    """
+    request = call.request
+    name, is_trial = request.path_params["name"], is_on(queried(request.query, Trial).dry_run)
+    if _NAME.fullmatch(name) is None:
+        raise InvalidParam("name: must be a text of 1 to 255 characters, on one line.")
+    text = bytes(await read_body(request, _MAX_BYTES))
+    if not text.strip():
+        raise BadRequest("The body is empty: send the file of a workflow.")
+    app = await call.console.app_store.app_named(name)
+    current = None if app is None else await version_of(call, app, "")
+    expected = _expected(request, name, current)
+    values = json.loads(app.environment) if app is not None and app.environment else {}
+    checked, forecast = await call.console.forecasts.judged(text, name, name, values)
+    answer = UploadedApp(
+        "new" if current is None else "unchanged" if current.source == text else "changed",
+        name,
+        None if app is None else app.id,
+        None if current is None else version_body(current),
+        [problem_of(finding) for finding in forecast.findings],
+        None,
+    )
+    number = 0 if current is None else current.number
+    if not is_trial:
+        published = await request.api.apps.publish_if_changed(text, source=name, name=name, expected=expected)
+        if published.unchanged:
+            answer.outcome = "unchanged"
+        else:
+            note_version(call, published.app, published.version, current)
+        number = published.version.number
+        answer.app_id, answer.version = published.app.id, version_body(published.version)
+    elif checked.document is None or any(finding.severity == "error" for finding in forecast.findings):
+        answer.outcome = "refused"
+    elif app is not None:
+        await request.api.apps.standing(text, source=name, name=name)
+        with suppress(InvalidDocument):  # the current version may be one that nothing can read any more
+            documents = await document_of(call, app, ""), checked.document
+            answer.difference = await run_in_thread(_difference, documents, queue="records")
+    made = not is_trial and answer.outcome != "unchanged"
+    body = await run_in_thread(encode, answer, queue="records")
+    return Response(body, 201 if made else 200, {"ETag": f'"{number}"'} if number else None)
+
+
+def _expected(request: Request, name: str, current: WorkflowVersion | None) -> str | None:
+    """The id of the version that a request takes for the current one, ``""`` for no app; ``None``: it does not say.
+
+    Raises:
+        BadRequest: The header cannot be read.
+        TooLate: Another is.
+    """
+    match, none_match = request.header(b"if-match"), request.header(b"if-none-match")
+    if none_match is not None:
+        if none_match.strip() != "*" or match is not None:
+            raise BadRequest("If-None-Match: must be *, without If-Match.")
+        require_expected(name, "", "" if current is None else current.id)
+        return ""
+    if match is None:
+        return None
+    number = _TAG.fullmatch(match.strip())
+    if number is None and match.strip() != "*":
+        raise BadRequest('If-Match: must be the number of a version, such as "3", or *.')
+    is_current = current is not None and number is not None and int(number[1]) == current.number
+    if current is None or (number is not None and not is_current):
+        is_now = "there is no such app" if current is None else f"version {current.number} is the current one"
+        raise TooLate(f"The app {name!r} is not as If-Match says: {is_now}.", code="version_changed")
+    return current.id
+
+
+def _difference(documents: tuple[DslDocument, DslDocument]) -> VersionDiff:
+    return difference(*documents)
 
 
 class ListedVersion(Version):

@@ -92,22 +92,22 @@ def _entry() -> tuple[ModuleType, ModuleType, ModuleType]:
 
 
 def _system() -> Iterable[ModuleType]:
-    from jikko.http.console import audit_entries, console_system
-    from jikko.http.console.entry import console_tokens, session
+    from jikko.http.console import console_system
+    from jikko.http.console.entry import session
 
-    return console_system, session, console_tokens, audit_entries
+    return console_system, session
 
 
 def _apps() -> Iterable[ModuleType]:
-    from jikko.http.console import app_upload, console_apps, console_environment, console_keys, console_versions
+    from jikko.http.console import console_apps, console_keys, console_versions
 
-    return console_apps, app_upload, console_versions, console_keys, console_environment
+    return console_apps, console_versions, console_keys
 
 
 def _runs() -> Iterable[ModuleType]:
-    from jikko.http.console import console_chat, console_forms, console_runs, log, run_changes, run_charts, run_stream
+    from jikko.http.console import console_chat, console_forms, console_runs, run_changes, run_charts, run_streams
 
-    return run_charts, console_runs, run_stream, log, run_changes, console_forms, console_chat
+    return run_charts, console_runs, run_streams, run_changes, console_forms, console_chat
 
 
 def _knowledge() -> Iterable[ModuleType]:

@@ -10,7 +10,6 @@ from jikko.http.console.console_queries import Limit, id_in
 from jikko.http.console.run_bodies import RunApp, icon_of
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.request_fields import Id, must
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.trigger_store import DueState, Trigger, TriggerKind
 from jikko.repositories.app_store import App
 from jikko.triggers.planning import Overlap

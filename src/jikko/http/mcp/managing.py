@@ -14,7 +14,7 @@ from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.dify import mcp
 from jikko.errors import JikkoError
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorGate
-from jikko.http.mcp.messages import (
+from jikko.http.mcp.app_server import (
     INVALID_PARAMS,
     McpAnswer,
     McpMessage,

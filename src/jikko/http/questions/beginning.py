@@ -15,7 +15,7 @@ from jikko.http.auth import api_key, chosen
 from jikko.http.questions.question import FilePart, Question, inputs_of, is_named, model_id
 from jikko.http.requests import Request
 from jikko.http.starts import start_options_of
-from jikko.inputs.file_rules import upload_settings
+from jikko.inputs.file_inputs import upload_settings
 from jikko.ports.stores.messages import Message
 from jikko.ports.stores.projections import StartOptions
 from jikko.repositories.app_store import App

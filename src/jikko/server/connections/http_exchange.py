@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from starlette.types import ASGIApp, Message, Scope
 from uvicorn.protocols.http.flow_control import FlowControl
 
-from jikko.server.connections.outbox import MAX_HELD_BYTES, JoiningTransport
+from jikko.server.connections.connection_bytes import MAX_HELD_BYTES, JoiningTransport
 
 log = logging.getLogger(__name__)
 

@@ -11,9 +11,8 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
 
 from jikko.concurrency.scheduler import Scheduler
+from jikko.server.connections.connection_bytes import Intake, JoiningTransport, Outbox
 from jikko.server.connections.http_exchange import Exchange, Headers
-from jikko.server.connections.intake import Intake
-from jikko.server.connections.outbox import JoiningTransport, Outbox
 from jikko.server.connections.request_reader import RequestReader
 from jikko.server.connections.request_refusals import HeadLimits, Refused, late, refusal, slow
 from jikko.server.connections.slow_readers import BodyWatch, SlowReaders

@@ -1,8 +1,8 @@
-"""Signing in and out."""
+"""Signing in and out; tokens of the console, and the audit: who changed what."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -10,8 +10,10 @@ from jikko import __version__
 from jikko.concurrency.rate_limit import RequestRate
 from jikko.console.console_access import Visitor
 from jikko.console.console_service import Console
+from jikko.dify.bodies import body_from
 from jikko.errors import InvalidParam, TooManyRequests
 from jikko.http.bodies.reading import SMALL_BYTES
+from jikko.http.console.console_queries import Limit
 from jikko.http.console.visitor_gate import (
     NOTHING,
     PAGE_API,
@@ -23,11 +25,12 @@ from jikko.http.console.visitor_gate import (
     set_cookie,
 )
 from jikko.http.operation import Operation, Route
-from jikko.http.request_fields import checked, must
+from jikko.http.request_fields import Id, checked, must
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response, no_content
-from jikko.repositories.console_store import Role, Scope
-from jikko.values import Moment
+from jikko.repositories.audit_store import AuditFilter
+from jikko.repositories.console_store import SCOPES, ConsoleToken, Role, Scope
+from jikko.values import Json, Moment, Uuid
 
 _PER_MINUTE: Final = 10
 """Times that one address may try to sign in."""
@@ -149,3 +152,139 @@ async def sign_out(request: Request, console: Console) -> SendableResponse:
 
 def _session(visitor: Visitor) -> Session:
     return Session(visitor.role, visitor.name, sorted(visitor.scopes), visitor.expires_at)
+
+
+class NewToken(Struct):
+    """A token to be made."""
+
+    name: Annotated[str, Meta(extra=must("must be a text of 1 to 100 characters"))]
+    role: Annotated[Role, Meta(extra=must("must be 'operator' or 'viewer'"))] = "operator"
+    scopes: Annotated[
+        list[Scope] | None,
+        Meta(
+            description="What it may do, in place of what its role may; who may write may read the same. It may have "
+            "nothing that the token lacks that makes it.",
+            extra=must(f"must be a list of scopes: {', '.join(get_args(Scope))}"),
+        ),
+    ] = None
+    expires_at: Annotated[
+        float | None,
+        Meta(
+            description="Seconds since the Unix epoch; by default never, or with the token that makes it.",
+            extra=must("must be a time: seconds since the Unix epoch"),
+        ),
+    ] = None
+
+
+class Token(Struct):
+    """A token of the console."""
+
+    id: Uuid
+    name: str
+    role: Role
+    hint: str
+    created_at: Moment
+    used_at: Moment | None
+    scopes: Annotated[list[Scope], Meta(description="What it may do; who may write may read the same.")]
+    expires_at: Annotated[Moment | None, Meta(description="null: never.")]
+    token: Annotated[str | UnsetType, Meta(description="The token itself: once, when it is made.")] = UNSET
+
+
+class Tokens(Struct):
+    """All tokens."""
+
+    data: list[Token]
+
+
+@VisitorRoute("GET", "tokens", scope="tokens:write")
+async def list_tokens(call: ConsoleRequest) -> Tokens:
+    """All tokens, oldest first."""
+    return Tokens([_token_body(entry) for entry in await call.console.access.tokens()])
+
+
+@VisitorRoute("POST", "tokens", status=201, scope="tokens:write")
+async def make_token(call: ConsoleRequest, body: NewToken) -> Token:
+    """Make a token, which is shown once."""
+    entry, token = await call.console.access.new_token(
+        body.name, body.role, scopes=body.scopes, expires_at=body.expires_at, maker=call.visitor
+    )
+    made = _token_body(entry, token)
+    call.note("made token", f"{entry.name} ({entry.role})", after=_noted(made))
+    return made
+
+
+@VisitorRoute("DELETE", "tokens/{token_id}", (404,), scope="tokens:write")
+async def revoke_token(call: ConsoleRequest) -> None:
+    """Remove a token, and end its sessions."""
+    token_id, access = call.request.path_params["token_id"].lower(), call.console.access
+    before = next((_noted(_token_body(entry)) for entry in await access.tokens() if entry.id == token_id), None)
+    await access.revoke(token_id)
+    call.note("revoked token", token_id, before=before)
+
+
+def _noted(token: Token) -> Json:
+    return {
+        "id": token.id,
+        "name": token.name,
+        "role": token.role,
+        "scopes": [*token.scopes],
+        "expires_at": token.expires_at,
+    }
+
+
+def _token_body(entry: ConsoleToken, token: str | UnsetType = UNSET) -> Token:
+    scopes = sorted(SCOPES[entry.role] if entry.scopes is None else entry.scopes)
+    return Token(
+        entry.id, entry.name, entry.role, entry.hint, entry.created_at, entry.used_at, scopes, entry.expires_at, token
+    )
+
+
+class AuditRecord(Struct):
+    """A change that somebody made."""
+
+    id: Uuid
+    at: Moment
+    actor: Annotated[str, Meta(description="The name of a token or session, or of a user of the machine.")]
+    source: Annotated[str, Meta(description="The id of the token; empty for none.")]
+    via: Literal["api", "console", "cli"]
+    action: Annotated[str, Meta(description="The operation, as its `operationId`, or the command.")]
+    what: str
+    app_id: Uuid | None
+    before: Annotated[Json, Meta(description="What was there, secrets masked; null: nothing to tell.")]
+    after: Annotated[Json, Meta(description="What is there, secrets masked; null: nothing to tell.")]
+
+
+class AuditList(Struct):
+    """One page of changes, newest first."""
+
+    data: list[AuditRecord]
+    next: str | None
+
+
+class AuditPage(Struct):
+    """Which changes are listed."""
+
+    app: Annotated[Id | None, Meta(description="The id of an app, also of one that was removed.")] = None
+    actor: Annotated[str, Meta(description="Who made them, exactly.")] = ""
+    action: Annotated[str, Meta(description="The operation or command, exactly.")] = ""
+    after: Annotated[float, Meta(ge=0, description="Made then or later: seconds since the Unix epoch.")] | None = None
+    before: Annotated[float, Meta(ge=0, description="Made then or earlier.")] | None = None
+    cursor: Annotated[Id | None, Meta(description="As `next` of the page before told it.")] = None
+    limit: Limit = 50
+
+
+@VisitorRoute("GET", "audit", (400, 503), scope="audit:read")
+async def list_audit(call: ConsoleRequest, asked: AuditPage) -> AuditList:
+    """Changes that were made over this API, in the console and by commands, newest first."""
+    wanted = AuditFilter(
+        app_ids=None if asked.app is None else (asked.app,),
+        actor=asked.actor or None,
+        action=asked.action or None,
+        since=asked.after,
+        until=asked.before,
+        behind=asked.cursor,
+    )
+    found = await call.request.api.audit().entries(wanted, limit=asked.limit + 1)
+    page = found[: asked.limit]
+    following = page[-1].id if len(found) > asked.limit else None
+    return AuditList([body_from(entry, AuditRecord) for entry in page], following)

@@ -47,7 +47,6 @@ from jikko.http.starts import (
     whole_stream,
 )
 from jikko.ids import is_uuid, new_id
-from jikko.ports.stores.app_store import App
 from jikko.ports.stores.messages import Conversation, Message
 from jikko.repositories.app_store import App
 from jikko.runs.idempotency import Started, StartOutcome

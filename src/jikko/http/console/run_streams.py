@@ -1,23 +1,94 @@
-"""The log of a run: page by page, live, and the values that were cut; and the files that it took or made."""
+"""Runs as they move: their list while it is looked at; the log of one, page by page and live, with the values that were
+cut; and the files that it took or made."""
 
-from collections.abc import AsyncIterator
-from typing import Annotated, Any, Final, TypeAlias
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 
 from msgspec import Meta, Struct
 
 from jikko.console.log_pages import encoded, plain_event, value_at
 from jikko.dify.dify_events import encode
 from jikko.errors import JikkoError, LogUnwritable, NotFound, RunLeft
-from jikko.events import Event
-from jikko.http.console.console_queries import id_in
+from jikko.events import Event, RunStatus
+from jikko.http.console.console_queries import RunsFilter, id_in
 from jikko.http.console.console_runs import record_of
+from jikko.http.console.run_bodies import Run, run_body
 from jikko.http.console.visitor_gate import STREAM, ConsoleRequest, VisitorRoute
 from jikko.http.request_fields import is_on, queried
 from jikko.http.responses import PING, RETRY, EventStream, Response, SendableResponse, StreamResponse
 from jikko.http.responses import encoded as encoded_headers
 from jikko.http.routes.run_events import ANY_EVENT
+from jikko.ids import is_uuid
+from jikko.ports.stores.run_pages import RunCounts, RunCursor, RunFilter
 from jikko.record import RunRecord
 from jikko.values import Json
+
+
+class RunTick(Struct):
+    """What has changed in a list of runs."""
+
+    counts: Mapping[RunStatus, int]
+    capped: bool
+    new: Annotated[int, Meta(description="Runs newer than those that the client has; 10,001 stands for more.")]
+    changed: Annotated[list[Run], Meta(description="Runs that have moved, 50 at most, new ones among them.")]
+
+
+class _Shared(NamedTuple):
+    """The response that all clients share that look at the same list."""
+
+    counts: RunCounts
+    changed: list[Run]
+
+
+class ListedRuns(RunsFilter):
+    """Which runs are listened to."""
+
+    newest: Annotated[str, Meta(description="The id of the newest run that the client has.")] = ""
+
+
+@VisitorRoute("GET", "runs/stream", answers=STREAM, errors=(400, 503), scope="runs:read")
+async def follow_runs(call: ConsoleRequest, asked: ListedRuns) -> SendableResponse:
+    """Follow the list of runs.
+
+    Server-sent events, ``tick`` four times a second at most, while runs move. No resumption: a client that comes
+    again reads the first page again.
+    """
+    wanted, newest = await asked.wanted_of(call.console.runs.models), asked.newest
+    pages = call.console.runs.pages
+    known = await pages.place(newest) if is_uuid(newest) else None
+    return EventStream(_ticks(call, wanted, known or await pages.newest()))
+
+
+async def _ticks(call: ConsoleRequest, wanted: RunFilter, known: RunCursor | None) -> AsyncIterator[bytes]:
+    try:
+        yield await _tick(call, wanted, known, ())
+        async for moved in call.console.feed.follow(call.request.front.ping_seconds):
+            yield await _tick(call, wanted, known, moved) if moved else PING
+    except JikkoError as error:
+        yield b"event: error\ndata: " + encode({"code": error.code, "message": str(error)}) + b"\n\n"
+
+
+async def _tick(call: ConsoleRequest, wanted: RunFilter, known: RunCursor | None, moved: Sequence[str]) -> bytes:
+    """A frame. Of all who look at the same list, as many do, one has it made."""
+    hints = call.console.feed.hints_received
+    return await call.console.list_cache.get((hints, wanted, known, moved), lambda: _frame(call, wanted, known, moved))
+
+
+async def _frame(call: ConsoleRequest, wanted: RunFilter, known: RunCursor | None, moved: Sequence[str]) -> bytes:
+    console = call.console
+    shared = await console.list_cache.get(
+        (console.feed.hints_received, wanted, moved), lambda: _shared(call, wanted, moved)
+    )
+    new = await console.runs.pages.newer(wanted, known)
+    tick = RunTick(shared.counts.by_status, shared.counts.capped, new, shared.changed)
+    return b"event: tick\ndata: " + encode(tick) + b"\n\n"
+
+
+async def _shared(call: ConsoleRequest, wanted: RunFilter, moved: Sequence[str]) -> _Shared:
+    runs, now = call.console.runs, call.request.api.clock()
+    changed = await runs.shown(await runs.pages.those(wanted, moved)) if moved else []
+    return _Shared(await runs.pages.counts(wanted), [run_body(run, now) for run in changed])
+
 
 _LAST_EVENT: Final = (("Last-Event-ID", {"type": "integer", "minimum": -1}, "The position of the last event seen."),)
 _TEXT: Final = b"text/plain; charset=utf-8"

@@ -1,14 +1,50 @@
-"""Reading the files of the operator again at a signal (SIGUSR1), which ``jikko reload`` sends."""
+"""Signals to a server: those that ask it to end, and SIGUSR1, which ``jikko reload`` sends to have the files of the
+operator read again."""
 
 import asyncio
 import logging
 import signal
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from jikko.cluster.data_folder_lock import Hold
 from jikko.concurrency.background_tasks import start_task
 from jikko.errors import InvalidSettings
+
+_HANGUP: Final = getattr(signal, "SIGHUP", None)
+"""Windows has none."""
+
+
+def ending_signals() -> tuple[signal.Signals, ...]:
+    """Those to listen to: SIGTERM, Ctrl-C, and the end of the terminal (SIGHUP).
+
+    The last one is left out where the process was started with it ignored, as ``nohup`` does.
+    """
+    if _HANGUP is None or signal.getsignal(_HANGUP) is signal.SIG_IGN:
+        return (signal.SIGTERM, signal.SIGINT)
+    return (signal.SIGTERM, signal.SIGINT, _HANGUP)
+
+
+class Haste:
+    """Tells the signal by which somebody asks once more, who does not want to wait.
+
+    The end of a terminal comes several times in one moment: to the command that runs in it from the system, and from
+    its shell, maybe with SIGTERM. So SIGHUP never asks once more, and what follows one asks for the first time.
+    """
+
+    def __init__(self) -> None:
+        self._hung_up = False
+        """Whether nothing but the end of a terminal has asked so far."""
+
+    def is_asked_for(self, number: signal.Signals, *, stopping: bool) -> bool:
+        """Note a signal. Returns whether it asks to end at once.
+        ``stopping``: whether the process is about to end already."""
+        if number == _HANGUP:
+            self._hung_up = self._hung_up or not stopping
+            return False
+        hung_up, self._hung_up = self._hung_up, False
+        return stopping and not hung_up
+
 
 log = logging.getLogger(__name__)
 
