@@ -1,4 +1,4 @@
-"""What the database elsewhere knows of data folders: for any thread; the ids of folders, and shared signing keys."""
+"""Facts of data folders in the database elsewhere, read for any thread: the ids of folders, and shared signing keys."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
