@@ -19,6 +19,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.sizes import sized
+from jikko.concurrency.scheduler import Scheduler
+from jikko.plugins.process.budget import Budgets
+from jikko.plugins.process.call import ProcessLimits
 from jikko.plugins.process.plugin_wire import InvocationMessage, PluginFailure
 from jikko.plugins.process.process import PluginProcess
 
@@ -39,7 +42,12 @@ async def main() -> None:
 
 async def started() -> PluginProcess:
     return await PluginProcess.start(
-        [sys.executable, "-I", "-S", str(STAND_IN)], folder=STAND_IN.parent, environment={}
+        [sys.executable, "-I", "-S", str(STAND_IN)],
+        folder=STAND_IN.parent,
+        environment={},
+        limits=ProcessLimits(),
+        share=Scheduler(),
+        budget=Budgets().open(),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jikko.documents.formats import format_of, parse
+from jikko.documents.html_text import html_to_text
 from jikko.ports.files.documents import DocumentFailure
 from tests.documents.made import a_bomb, a_docx, a_pdf, a_pptx, a_zip, an_epub, an_ole, an_xlsx, encrypted
 
@@ -137,6 +138,21 @@ def test_a_book_is_read_in_its_order() -> None:
     }
 
     assert read(an_epub(chapters), "a.epub") == "一 One\na b\nc\nTwo & 😀"
+
+
+BLOCKS = (
+    "address article aside blockquote body br caption dd div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 "
+    "h5 h6 header hr html li main nav ol p pre section table tbody tfoot thead tr ul"
+)
+
+
+@pytest.mark.parametrize("tag", BLOCKS.split())
+def test_a_block_of_a_page_stands_in_a_line_of_its_own(tag: str) -> None:
+    assert html_to_text(f"前<{tag}>中</{tag}>後") == "前\n中\n後"
+
+
+def test_what_is_no_block_stands_in_the_line() -> None:
+    assert html_to_text("a<b>b</b><span>c</span><td>d</td><th>e</th>") == "abc d e"
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,11 @@ def test_numbers_of_several_processes_are_added_up_and_what_they_are_is_told_onc
     ]
 
 
+@pytest.mark.parametrize("name", ["jikko_servers", "jikko_differing_servers", "jikko_heartbeat_age_seconds"])
+def test_what_each_process_knows_of_all_servers_is_not_added_up(name: str) -> None:
+    assert merged([[(name, (), [2.0])], [(name, (), [3.0])], [(name, (), [1.0])]]) == [(name, (), [3.0])]
+
+
 def test_what_a_process_did_outlives_it_and_how_it_was_does_not() -> None:
     histogram = Histogram(SECONDS)
     histogram.observe(1.0)

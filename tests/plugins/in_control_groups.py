@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from jikko.concurrency.scheduler import Scheduler
+from jikko.plugins.process.budget import Budgets
 from jikko.plugins.process.call import ProcessLimits
 from jikko.plugins.process.cgroups import Cgroup, Cgroups, find, prepare
 from jikko.plugins.process.plugin_launch import Lock, make_state
@@ -62,7 +64,15 @@ async def started(groups: Cgroups) -> tuple[Cgroup, PluginProcess]:
     # The kernel of this test has no Landlock; all other locks are put on.
     command = [json.dumps({**json.loads(each), "require": False}) if each[:1] == "{" else each for each in command]
     limits = ProcessLimits(memory=MEMORY)
-    process = await PluginProcess.start(command, folder=Path("/"), environment={}, limits=limits, group=group)
+    process = await PluginProcess.start(
+        command,
+        folder=Path("/"),
+        environment={},
+        limits=limits,
+        share=Scheduler(),
+        budget=Budgets().open(),
+        group=group,
+    )
     return group, process
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from jikko.concurrency.scheduler import Scheduler
+from jikko.plugins.process.budget import Budgets
 from jikko.plugins.process.call import ProcessLimits
 from jikko.plugins.process.plugin_wire import PluginFailure
 from jikko.plugins.process.pool import PoolLimits, ProcessPool
@@ -23,7 +25,7 @@ class Plugins:
 
     def __init__(self, limits: ProcessLimits | None = None, **pool: Any) -> None:
         self.started: list[str] = []
-        self.limits = limits
+        self.limits = limits or ProcessLimits()
         self.pool = ProcessPool(self.start, PoolLimits(**pool))
 
     async def start(self, key: str) -> PluginProcess:
@@ -34,6 +36,8 @@ class Plugins:
             folder=STAND_IN.parent,
             environment={},
             limits=self.limits,
+            share=Scheduler(),
+            budget=Budgets().open(),
         )
 
     async def call(self, key: str, tool: str = "echo", *, seconds: float = PATIENCE, **given: Any) -> int:

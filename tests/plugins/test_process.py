@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from jikko.concurrency.scheduler import SLICE, Scheduler
+from jikko.plugins.process.budget import Budgets
 from jikko.plugins.process.call import ProcessLimits
 from jikko.plugins.process.plugin_wire import PluginFailure
 from jikko.plugins.process.process import PluginProcess, raised_in
@@ -23,6 +24,11 @@ STAND_IN = Path(__file__).with_name("stand_in.py")
 LINE = '{"event":"session","session_id":"SESSION","data":DATA}\n'
 
 
+def of_its_own(share: Scheduler | None = None) -> dict[str, Any]:
+    """The share of the event loop and the budget of a process that has none with others."""
+    return {"share": share or Scheduler(), "budget": Budgets().open()}
+
+
 @asynccontextmanager
 async def running(how: str = "", *, share: Scheduler | None = None, **limits: Any) -> AsyncIterator[PluginProcess]:
     process = await PluginProcess.start(
@@ -30,7 +36,7 @@ async def running(how: str = "", *, share: Scheduler | None = None, **limits: An
         folder=STAND_IN.parent,
         environment={},
         limits=ProcessLimits(**limits),
-        share=share,
+        **of_its_own(share),
     )
     try:
         yield process
@@ -87,7 +93,9 @@ async def test_a_plugin_that_dies_behind_its_first_sign_of_life_fails_the_next_c
 
 async def test_a_plugin_that_cannot_be_started_says_so(tmp_path: Path) -> None:
     with pytest.raises(PluginFailure, match="cannot be started"):
-        await PluginProcess.start([str(tmp_path / "none")], folder=tmp_path, environment={})
+        await PluginProcess.start(
+            [str(tmp_path / "none")], folder=tmp_path, environment={}, limits=ProcessLimits(), **of_its_own()
+        )
 
 
 # Calls.
@@ -398,4 +406,10 @@ async def test_a_plugin_that_raises_before_its_first_sign_of_life_fails_with_its
     (tmp_path / "main.py").write_text(f"{noise}raise LookupError('鍵がない')\n")
 
     with pytest.raises(PluginFailure, match=r"^The plugin does not start: LookupError: 鍵がない$"):
-        await PluginProcess.start([sys.executable, "main.py"], folder=tmp_path, environment={"PYTHONUTF8": "1"})
+        await PluginProcess.start(
+            [sys.executable, "main.py"],
+            folder=tmp_path,
+            environment={"PYTHONUTF8": "1"},
+            limits=ProcessLimits(),
+            **of_its_own(),
+        )

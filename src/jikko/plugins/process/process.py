@@ -11,7 +11,7 @@ from typing import Any, Final, get_args
 
 from jikko.concurrency.scheduler import Scheduler, TimeSlice
 from jikko.ids import new_id
-from jikko.plugins.process.budget import BYTE, LINE, Budget, Budgets, Payer
+from jikko.plugins.process.budget import BYTE, LINE, Budget, Payer
 from jikko.plugins.process.call import Backwards, Invocation, ProcessLimits, unreadable
 from jikko.plugins.process.pipes import PipedProcess, spawn
 from jikko.plugins.process.plugin_wire import (
@@ -87,10 +87,10 @@ class PluginProcess:
         *,
         folder: Path,
         environment: dict[str, str],
-        limits: ProcessLimits | None = None,
-        share: Scheduler | None = None,
+        limits: ProcessLimits,
+        share: Scheduler,
+        budget: Budget,
         descriptors: Sequence[int] = (),
-        budget: Budget | None = None,
         group: ProcessGroup | None = None,
     ) -> "PluginProcess":
         """Start a plugin and wait for its first sign of life. ``descriptors``: Those that it inherits.
@@ -98,8 +98,6 @@ class PluginProcess:
         ``group``: The control group that it enters; ``None``: none, and what it starts is known by its session.
         Raises ``PluginFailure``, with its last words, if it does not start.
         """
-        limits = limits or ProcessLimits()
-        budget = budget or Budgets().open()
         payer = Payer(budget)
         try:
             started = await spawn(
@@ -114,9 +112,7 @@ class PluginProcess:
             if group is not None:
                 await asyncio.to_thread(group.kill)
             raise PluginFailure("PluginDied", f"The plugin cannot be started: {error}") from None
-        process = cls(
-            started, limits, share or Scheduler(), budget, payer, group or ProcessSession(started.pid, limits.memory)
-        )
+        process = cls(started, limits, share, budget, payer, group or ProcessSession(started.pid, limits.memory))
         try:
             async with asyncio.timeout(limits.ready_seconds):
                 await process._ready.wait()
