@@ -24,6 +24,8 @@ type Props = {
   run: RunDetail | undefined
   choices: readonly RetryChoice[]
   retry: Retry
+  /** Edit what a node reads, and run again from it. */
+  edit: (node: string) => void
   box: RefObject<HTMLElement | null>
 }
 type Retry = (node?: string, version?: number) => void
@@ -45,7 +47,7 @@ export function tabsOf(view: RunView): string[] {
   ]
 }
 
-export function Inspector({ view, run, choices, retry, box }: Props) {
+export function Inspector({ view, run, choices, retry, edit, box }: Props) {
   const [read, change] = useAddress()
   const { execution, round } = view.picked
   const may = useMay()
@@ -64,9 +66,11 @@ export function Inspector({ view, run, choices, retry, box }: Props) {
         <Boundary key={`${execution.id} ${round}`}>
           <Head
             view={view}
+            run={run}
             execution={execution}
             choices={choices}
             retry={retry}
+            edit={edit}
             canRetry={!!run && isOver(view.latest)}
           />
           <Tabs
@@ -81,7 +85,7 @@ export function Inspector({ view, run, choices, retry, box }: Props) {
           >
             {/* The tabs stay, and so does the focus in them. */}
             <Boundary key={tab}>
-              <Body tab={tab} view={view} execution={execution} run={run} choices={choices} retry={retry} />
+              <Body tab={tab} view={view} execution={execution} run={run} choices={choices} retry={retry} edit={edit} />
             </Boundary>
           </Tabs>
         </Boundary>
@@ -92,15 +96,19 @@ export function Inspector({ view, run, choices, retry, box }: Props) {
 
 function Head({
   view,
+  run,
   execution,
   choices,
   retry,
+  edit,
   canRetry,
 }: {
   view: RunView
+  run: RunDetail | undefined
   execution: Execution
   choices: readonly RetryChoice[]
   retry: Retry
+  edit: (node: string) => void
   canRetry: boolean
 }) {
   const may = useMay()
@@ -121,15 +129,26 @@ function Head({
         </h2>
         <Copy text={() => location.href} label={t('copy.link')} icon="link" />
         {may && canRetry && round === undefined && execution.rounds.length === 0 && (
-          <button
-            type="button"
-            className="btn plain icon small"
-            aria-label={fromHere(choices)}
-            title={fromHere(choices)}
-            onClick={() => retry(execution.nodeId)}
-          >
-            <Icon name="again" />
-          </button>
+          <>
+            <button
+              type="button"
+              className="btn plain icon small"
+              aria-label={fromHere(choices)}
+              title={fromHere(choices)}
+              onClick={() => retry(execution.nodeId)}
+            >
+              <Icon name="again" />
+            </button>
+            <button
+              type="button"
+              className="btn plain icon small"
+              aria-label={t('edit.here')}
+              title={t('edit.here')}
+              onClick={() => edit(execution.nodeId)}
+            >
+              <Icon name="edit" />
+            </button>
+          </>
         )}
       </div>
       <div className="row wrap facts3">
@@ -142,11 +161,16 @@ function Head({
         )}
         {round === undefined && execution.price > 0 && <span className="num dim">{money(execution.price)}</span>}
         {round === undefined && <Pace view={view} execution={execution} />}
+        {isGiven(run, execution.nodeId) && <span className="pill">{t('retry.given')}</span>}
         {where && <span className="faint cut">{where}</span>}
       </div>
     </div>
   )
 }
+
+/** Whether the outputs of a node were given when the run was repeated, all or some. */
+const isGiven = (run: RunDetail | undefined, node: string): boolean =>
+  !!run && (run.lineage.mocked.includes(node) || node in run.lineage.replaced)
 
 /** When a model's first text came, and how quickly the rest. While it speaks nobody knows its tokens. */
 function Pace({ view, execution }: { view: RunView; execution: Execution }) {
@@ -182,6 +206,7 @@ function Body({
   run,
   choices,
   retry,
+  edit,
 }: {
   tab: string
   view: RunView
@@ -189,6 +214,7 @@ function Body({
   run: RunDetail | undefined
   choices: readonly RetryChoice[]
   retry: Retry
+  edit: (node: string) => void
 }) {
   const told = valuesOf(view.follower.log.events, execution) as Told | undefined
   if (tab === 'form') return <AnswerForm view={view} execution={execution} run={run} />
@@ -211,6 +237,7 @@ function Body({
       execution={execution}
       choices={choices}
       retry={version => retry(execution.nodeId, version)}
+      edit={() => edit(execution.nodeId)}
       over={isOver(view.latest)}
     />
   )

@@ -171,12 +171,16 @@ const Summary = ({ parts: [version, taken] }: { parts: [string, string] }) => (
 function Lineage({ run }: { run: RunDetail }) {
   const from = run.lineage?.retry_of ?? run.retry_of
   const retries = run.lineage?.retries ?? []
+  const given = [...Object.keys(run.lineage?.replaced ?? {}), ...(run.lineage?.mocked ?? [])]
   return (
     <>
       {from && (
         <Link className="only-large" href={`/runs/${from}`}>
           · {t('run.retries', { id: from.slice(-4) })}
         </Link>
+      )}
+      {given.length > 0 && (
+        <span className="only-large">· {t('retry.given.run', { nodes: given.map(visible).join(', ') })}</span>
       )}
       {retries.length > 0 && (
         <Link className="only-large" href={`/runs/${retries.at(-1)}`}>
@@ -190,7 +194,7 @@ function Lineage({ run }: { run: RunDetail }) {
 /** The filter of the list that this page was opened from, without what is this page's own. */
 export function listSearch(): string {
   const params = new URLSearchParams(location.search)
-  for (const name of ['node', 'round', 'tab', 'view', 'at', 'failed', 'compare', 'call']) params.delete(name)
+  for (const name of ['node', 'round', 'tab', 'view', 'at', 'failed', 'compare', 'call', 'edit']) params.delete(name)
   const text = params.toString()
   return text ? `?${text}` : ''
 }

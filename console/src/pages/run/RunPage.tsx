@@ -13,6 +13,7 @@ import { Scrubber } from '../../parts/Scrubber.tsx'
 import { Splitter, useSplit } from '../../parts/Splitter.tsx'
 import { isOver, shown } from '../../run/selectors.ts'
 import type { Execution } from '../../run/state.ts'
+import { visible } from '../../words/visible.ts'
 import { t } from '../../words/words.ts'
 import { runAgain } from './again.ts'
 import { lastSuccess, pairOf } from './comparing.ts'
@@ -32,6 +33,7 @@ import '../../../styles/run.css'
 
 const CompareRuns = lazy(() => import('./CompareRuns.tsx'))
 const CallRun = lazy(() => import('./CallRun.tsx'))
+const EditAgain = lazy(() => import('./EditAgain.tsx'))
 
 export default function RunPage({ id }: { id: string }) {
   const query = useRun(id)
@@ -95,6 +97,7 @@ export default function RunPage({ id }: { id: string }) {
     return <Gone title={t('run.gone')} text={t('run.gone.text')} to="/runs" label={t('run.all')} />
   }
   const onlyFailed = read('failed') === '1'
+  const titleOf = (node: string) => visible(view.run.executions.findLast(one => one.nodeId === node)?.title || node)
   const keys = (event: KeyboardEvent) => {
     const action = pressed('run', event)
     const names = tabsOf(view)
@@ -171,7 +174,14 @@ export default function RunPage({ id }: { id: string }) {
           />
         </div>
         <Splitter split={side} side="right" />
-        <Inspector view={view} run={run} choices={choices} retry={retry} box={inspector} />
+        <Inspector
+          view={view}
+          run={run}
+          choices={choices}
+          retry={retry}
+          edit={node => change({ edit: node }, true)}
+          box={inspector}
+        />
       </div>
       <Scrubber
         events={view.follower.log.events}
@@ -188,6 +198,19 @@ export default function RunPage({ id }: { id: string }) {
         <Boundary>
           <Suspense>
             <CallRun run={run} close={() => change({ call: undefined })} />
+          </Suspense>
+        </Boundary>
+      )}
+      {run && may && over && read('edit') && (
+        <Boundary>
+          <Suspense>
+            <EditAgain
+              run={run}
+              node={read('edit')}
+              titleOf={titleOf}
+              close={() => change({ edit: undefined })}
+              to={again => to(`/runs/${again}${listSearch()}`)}
+            />
           </Suspense>
         </Boundary>
       )}

@@ -29,6 +29,7 @@ export function Output({
   execution,
   choices,
   retry,
+  edit,
   over,
 }: {
   told: Told | undefined
@@ -36,6 +37,7 @@ export function Output({
   execution: Execution
   choices: readonly RetryChoice[]
   retry: (version?: number) => void
+  edit: () => void
   over: boolean
 }) {
   const may = useMay()
@@ -71,6 +73,10 @@ export function Output({
                   {one.label}
                 </button>
               ))}
+              <button type="button" className="btn small" onClick={edit}>
+                <Icon name="edit" small />
+                {t('edit.here')}
+              </button>
             </>
           )}
           <CopyError text={execution.error} />

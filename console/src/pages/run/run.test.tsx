@@ -52,6 +52,7 @@ test('a node shows its text and its other outputs, or that it has none', () => {
           execution={{ ...run.executions[0], error: undefined } as Execution}
           choices={[]}
           retry={() => undefined}
+          edit={() => undefined}
           over
         />
       </Current.Provider>,
