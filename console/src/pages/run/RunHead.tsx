@@ -87,7 +87,7 @@ export function RunHead({ view, run, choices, again, retry, compare, call, to, f
           </span>
           <span className="mono cut only-large">{run.id}</span>
           <span className="only-large cut">· {t('version', { n: run.version })}</span>
-          <Lineage run={run} />
+          <Lineage run={run} view={view} />
           {over && related && (
             <span className="only-large">
               {'· '}
@@ -168,7 +168,7 @@ const Summary = ({ parts: [version, taken] }: { parts: [string, string] }) => (
   </small>
 )
 
-function Lineage({ run }: { run: RunDetail }) {
+function Lineage({ run, view }: { run: RunDetail; view: RunView }) {
   const from = run.lineage?.retry_of ?? run.retry_of
   const retries = run.lineage?.retries ?? []
   const given = [...Object.keys(run.lineage?.replaced ?? {}), ...(run.lineage?.mocked ?? [])]
@@ -180,7 +180,9 @@ function Lineage({ run }: { run: RunDetail }) {
         </Link>
       )}
       {given.length > 0 && (
-        <span className="only-large">· {t('retry.given.run', { nodes: given.map(visible).join(', ') })}</span>
+        <span className="only-large">
+          · {t('retry.given.run', { nodes: given.map(node => titleOf(view, node)).join(', ') })}
+        </span>
       )}
       {retries.length > 0 && (
         <Link className="only-large" href={`/runs/${retries.at(-1)}`}>
@@ -190,6 +192,10 @@ function Lineage({ run }: { run: RunDetail }) {
     </>
   )
 }
+
+/** What a node is called, as far as it has run. */
+export const titleOf = (view: RunView, node: string): string =>
+  visible(view.run.executions.findLast(one => one.nodeId === node)?.title || node)
 
 /** The filter of the list that this page was opened from, without what is this page's own. */
 export function listSearch(): string {

@@ -13,7 +13,6 @@ import { Scrubber } from '../../parts/Scrubber.tsx'
 import { Splitter, useSplit } from '../../parts/Splitter.tsx'
 import { isOver, shown } from '../../run/selectors.ts'
 import type { Execution } from '../../run/state.ts'
-import { visible } from '../../words/visible.ts'
 import { t } from '../../words/words.ts'
 import { runAgain } from './again.ts'
 import { lastSuccess, pairOf } from './comparing.ts'
@@ -21,7 +20,7 @@ import { End } from './End.tsx'
 import { Inspector, tabsOf } from './Inspector.tsx'
 import { neighbour } from './neighbour.ts'
 import { Reading } from './Reading.tsx'
-import { listSearch, RunHead } from './RunHead.tsx'
+import { listSearch, RunHead, titleOf } from './RunHead.tsx'
 import { proposed } from './retrying.ts'
 import { Steps } from './Steps.tsx'
 import { Strip } from './Strip.tsx'
@@ -97,7 +96,6 @@ export default function RunPage({ id }: { id: string }) {
     return <Gone title={t('run.gone')} text={t('run.gone.text')} to="/runs" label={t('run.all')} />
   }
   const onlyFailed = read('failed') === '1'
-  const titleOf = (node: string) => visible(view.run.executions.findLast(one => one.nodeId === node)?.title || node)
   const keys = (event: KeyboardEvent) => {
     const action = pressed('run', event)
     const names = tabsOf(view)
@@ -207,7 +205,7 @@ export default function RunPage({ id }: { id: string }) {
             <EditAgain
               run={run}
               node={read('edit')}
-              titleOf={titleOf}
+              titleOf={node => titleOf(view, node)}
               close={() => change({ edit: undefined })}
               to={again => to(`/runs/${again}${listSearch()}`)}
             />

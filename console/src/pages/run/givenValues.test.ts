@@ -31,7 +31,9 @@ test('what is not JSON is said with its name', () => {
 })
 
 test('a mock begins with what the step gave, or with a way out of a branch', () => {
-  expect(parsed(mockOf({ id: 'a', title: 'A', outputs: { text: '良い' } as never, handles: [] }))).toEqual({ text: '良い' })
+  expect(parsed(mockOf({ id: 'a', title: 'A', outputs: { text: '良い' } as never, handles: [] }))).toEqual({
+    text: '良い',
+  })
   expect(parsed(mockOf({ id: 'a', title: 'A', outputs: null, handles: ['true', 'false'] }))).toEqual({
     selected_case_id: 'true',
   })
