@@ -180,6 +180,8 @@ def test_runs_are_listed_shown_compared_stopped_and_repeated(elsewhere: Elsewher
     assert elsewhere("runs", "stop", one).code == 9
     [again] = elsewhere.json("runs", "retry", two, "--from", "end", "--current")
     assert elsewhere.json("runs", "list", "--limit", "1")[0]["id"] == again["run_id"]
+    [waited] = elsewhere.json("runs", "retry", two, "--from", "end", "--wait")
+    assert (waited["status"], elsewhere.json("runs", "show", waited["run_id"])[0]["status"]) == ("succeeded",) * 2
     assert elsewhere("runs", "show", "ffff").code == 7
     [given] = elsewhere.json("runs", "retry", two, "--from", "end", "--values", 'start={"q": "別"}')
     assert elsewhere("runs", "follow", given["run_id"]).code == 0
@@ -192,6 +194,9 @@ def test_runs_are_listed_shown_compared_stopped_and_repeated(elsewhere: Elsewher
     elsewhere.json("runs", "submit", paused, "--action", "yes", "-i", "comment=はい")
     assert elsewhere.json("runs", "forms", paused) == []
     assert waiting["node_id"] == "ask"
+    # Who waits for a run that waits for a form is told so.
+    [asks] = elsewhere.json("runs", "retry", paused, "--from", "ask", "--wait", code=5)
+    assert asks["status"] == "paused"
 
 
 def test_triggers_and_deliveries(elsewhere: Elsewhere, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from tests.providers.calling import models_at, request
 
 async def ask(url):
     async with client() as http:
-        models = models_at(url)
+        models = models_at(url, type=sys.argv[2])
         for asked in (http.send(get(url)), models.complete(request())):
             try:
                 await asked
@@ -71,13 +71,14 @@ async def test_a_server_that_does_not_speak_tls_is_told() -> None:
             await http.send(get(server.url("/").replace("http:", "https:"), connect=2))
 
 
-async def test_what_is_wrong_with_a_certificate_is_told_of_nodes_and_of_providers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["openai", "anthropic"])
+async def test_what_is_wrong_with_a_certificate_is_told_of_nodes_and_of_providers(tmp_path: Path, kind: str) -> None:
     authority = Authority(tmp_path, lacking=x509.AuthorityKeyIdentifier)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority.of_server)
     async with serving({"/": answer(b"ok")}, tls=context) as server:
         asking = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", ASKS, server.url("/")),
+            *(sys.executable, "-c", ASKS, server.url("/"), kind),
             cwd=Path(__file__).parents[2],
             env={**os.environ, "SSL_CERT_FILE": str(authority.file)},
             stdout=asyncio.subprocess.PIPE,
@@ -90,3 +91,4 @@ async def test_what_is_wrong_with_a_certificate_is_told_of_nodes_and_of_provider
     assert of_provider.startswith(
         "The connection to the provider at 127.0.0.1 failed: its certificate is not trusted: "
     )
+    assert of_provider.endswith(of_node.rpartition(": ")[2])

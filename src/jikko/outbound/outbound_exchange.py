@@ -22,7 +22,16 @@ from jikko.outbound.decoding import ACCEPTED, BodyCollector
 from jikko.outbound.guard import AddressRefused
 from jikko.outbound.redirects import REDIRECTS, Hop
 from jikko.outbound.urls import WireUrl
-from jikko.ports.http import FailureKind, HttpFailure, HttpResponse, Multipart, Pairs, Timeouts, why_untrusted
+from jikko.ports.http import (
+    AUTHORITY,
+    FailureKind,
+    HttpFailure,
+    HttpResponse,
+    Multipart,
+    Pairs,
+    Timeouts,
+    why_untrusted,
+)
 
 _FRAMING: Final = frozenset(
     {"content-length", "transfer-encoding", "expect", "te", "trailer", "upgrade", "keep-alive", "proxy-connection"}
@@ -229,9 +238,6 @@ def _quoted(key: str, value: str) -> str:
     return f'{key}="{value.translate(_ESCAPES)}"'
 
 
-_AUTHORITY: Final = "let this machine trust its authority, or name a PEM file of it by the variable SSL_CERT_FILE"
-
-
 def explained(error: Exception, url: WireUrl, timeouts: Timeouts) -> HttpFailure:
     """The failure that stands for an error of aiohttp, of asyncio or of the system."""
     refused = _refused(error)
@@ -276,7 +282,7 @@ def _described(error: Exception, where: str, timeouts: Timeouts) -> tuple[str, F
 
 
 def _untrusted(error: Exception) -> str:
-    return why_untrusted(error, _AUTHORITY) if isinstance(error, ssl.SSLCertVerificationError) else str(error)
+    return why_untrusted(error, AUTHORITY) if isinstance(error, ssl.SSLCertVerificationError) else str(error)
 
 
 def _system(error: Exception) -> str:

@@ -165,6 +165,10 @@ class Connections(Protocol):
         no connection (``connect``)."""
 
 
+AUTHORITY: Final = "let this machine trust its authority, or name a PEM file of it by the variable SSL_CERT_FILE"
+"""What to do where the authority of a certificate is not known."""
+
+
 def why_untrusted(error: ssl.SSLCertVerificationError, authority: str) -> str:
     """What is wrong with a certificate, and what to do. ``authority``: what to do where its authority is not known."""
     if error.verify_code in _UNKNOWN:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from ssl import create_default_context
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from jikko.log_context import log_context
@@ -51,12 +52,14 @@ async def _trace(request: Any) -> None:
 
 
 def client_options() -> dict[str, Any]:
-    """How the HTTP client of an SDK is made: it reads no environment, and tells the provider its place in a trace.
+    """How the HTTP client of an SDK is made: it trusts whom HTTP nodes trust, and of the environment reads no more than
+    that, and tells the provider its place in a trace.
 
     A provider is one that the operator has named; its key goes nowhere else, so no redirect is followed. What the entry
     says of these headers wins.
     """
-    return {"trust_env": False, "follow_redirects": False, "event_hooks": {"request": [_trace]}}
+    hooks = {"request": [_trace]}
+    return {"verify": create_default_context(), "trust_env": False, "follow_redirects": False, "event_hooks": hooks}
 
 
 class SdkClient:

@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-from jikko.ports.http import why_untrusted
+from jikko.ports.http import AUTHORITY, why_untrusted
 from jikko.ports.models import FailureKind, ModelFailure
 
-_AUTHORITY: Final = "let this machine trust its authority"
 _MAX_MESSAGE: Final = 2000
 _UNREADABLE: Final = frozenset(
     (
@@ -46,7 +45,7 @@ def failure_of(error: Exception, host: str = "") -> ModelFailure:
             "The provider was silent for too long (the limit is timeout of the provider).", kind="InvokeConnectionError"
         )
     if isinstance(cause, ssl.SSLCertVerificationError):
-        detail = f"its certificate is not trusted: {why_untrusted(cause, _AUTHORITY)}"
+        detail = f"its certificate is not trusted: {why_untrusted(cause, AUTHORITY)}"
     elif type(cause).__name__ == "TooManyRedirects":
         detail = "it redirects without end (see base_url of the provider)"
     else:

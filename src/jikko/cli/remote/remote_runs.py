@@ -70,14 +70,25 @@ def retry_run(
     current: bool = False,
     mocks: tuple[str, ...] = (),
     values: tuple[str, ...] = (),
+    wait: bool = False,
     user: str = "",
     as_json: bool,
-) -> None:
+) -> int:
     """``jikko runs retry``."""
     given = {"mocks": outputs_by_node(mocks, "--mock"), "values": outputs_by_node(values, "--values")}
     path = f"runs/{api.run_id(run_id)}/retry"
     version = api.get(path)["data"][0]["version"] if current else None
-    show_fields(api.post(path, {"from_node_id": from_node, "version": version, **given}), as_json=as_json)
+    accepted = api.post(path, {"from_node_id": from_node, "version": version, **given})
+    if not wait:
+        show_fields(accepted, as_json=as_json)
+        return ExitCode.OK
+    again = f"runs/{accepted['run_id']}"
+    while (found := api.get(again))["status"] == "running":
+        for event in api.events(f"{again}/stream"):
+            if event["type"] == "run_paused" and api.get(again)["status"] == "paused":
+                break
+    show_fields({**accepted, "status": found["status"], "error": found.get("error")}, as_json=as_json)
+    return of_run(found["status"], found.get("error"))
 
 
 def forms_of_run(api: Management, *, run_id: str, as_json: bool) -> None:
