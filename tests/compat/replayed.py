@@ -5,8 +5,7 @@ import os
 from pathlib import Path
 
 from jikko.cli.options import assembled
-from jikko.embedded.recorded_runs import RecordedRuns
-from jikko.embedded.replaying import Replays
+from jikko.embedded.replaying import RecordedRuns, Replays
 from jikko.engine.limits import RunLimits
 from jikko.proving.replay_verdict import ReplayedResult
 from jikko.proving.replayed_run import Replayer

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from jikko.ids import new_id
-from jikko.repositories.audit_store import STARTS, AuditEntry, AuditFilter, AuditStore
+from jikko.ports.stores.audit_store import STARTS, AuditEntry, AuditFilter
+from jikko.repositories.audit_store import AuditStore
 from jikko.store.sqlite import Database
 from tests.store.postgres_server import POSTGRES, new_database
 

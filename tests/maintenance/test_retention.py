@@ -18,9 +18,10 @@ from jikko.files.signing_keys import SigningKeys, UrlSigner
 from jikko.files.store import Files
 from jikko.ids import new_id
 from jikko.maintenance.retention import Pruned, Retention
+from jikko.ports.stores.audit_store import AuditEntry, AuditFilter
 from jikko.ports.stores.file_index import StoredFile
 from jikko.ports.stores.run_store import RunStore
-from jikko.repositories.audit_store import AuditEntry, AuditFilter, AuditStore
+from jikko.repositories.audit_store import AuditStore
 from jikko.repositories.file_index import FileIndex
 from jikko.store.sqlite import Database, SqliteRunStore
 from tests.contract.conversations import conversation, message

@@ -7,7 +7,7 @@ import pytest
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.options import assembled
-from jikko.embedded.recorded_runs import RecordedRuns
+from jikko.embedded.replaying import RecordedRuns
 from jikko.settings import Settings
 from tests.acceptance.workflows import app, end, start
 from tests.proving.recorded_flows import runs_of

@@ -20,6 +20,7 @@ from jikko.event_parts import Exceptions, FailedNode
 from jikko.events import Event, FormRequested, RunFinished
 from jikko.ids import new_id
 from jikko.ports.stores.annotation_store import Annotation
+from jikko.ports.stores.audit_store import AuditEntry, AuditFilter
 from jikko.ports.stores.file_index import StoredFile
 from jikko.ports.stores.messages import (
     AnnotationReply,
@@ -36,7 +37,7 @@ from jikko.ports.stores.trigger_store import Delivery, DueTime, Trigger
 from jikko.record import RunRecord
 from jikko.repositories.annotation_store import AnnotationStore
 from jikko.repositories.app_store import ApiKey, App, AppStore, DeletedApp, WorkflowVersion
-from jikko.repositories.audit_store import AuditEntry, AuditFilter, AuditStore
+from jikko.repositories.audit_store import AuditStore
 from jikko.repositories.callback_store import Callback, CallbackStore
 from jikko.repositories.console_store import ConsoleStore, ConsoleToken, Scope
 from jikko.repositories.delivery_store import DeliveryStore

@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from jikko.store.postgres.dumps import dump_line, restore_line, without_password
+from jikko.ports.addresses import dump_line, restore_line, without_password
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from jikko.errors import InvalidSettings
+from jikko.ports.stores.audit_store import AuditFilter
 from jikko.ports.stores.messages import Opened
 from jikko.ports.stores.run_pages import RunFilter
 from jikko.ports.stores.run_store import LogQuery
 from jikko.record import RunRecord
-from jikko.repositories.audit_store import AuditFilter
 from jikko.repositories.callback_store import receiver_of
 from jikko.store.sqlite import Database
 from jikko.store.sqlite.console.run_pages import SqliteRunPages

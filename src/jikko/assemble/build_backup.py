@@ -12,9 +12,9 @@ from jikko.maintenance.backup import CONTENTS, Backups, KeptElsewhere, RecordEls
 from jikko.maintenance.bucket_backup import BucketBackups
 from jikko.maintenance.restore import BackupSource, InBucket, InFolder, Restores
 from jikko.maintenance.scheduled_backups import BackupPlace, FolderOfBackups, ScheduledBackups
+from jikko.ports.addresses import dump_line, restore_line
 from jikko.ports.clock import Clock
 from jikko.settings import Settings
-from jikko.store.postgres.dumps import dump_line, restore_line
 from jikko.store.sqlite.copies import SqliteCopies
 
 

@@ -1,10 +1,10 @@
 """The factory of conversations: turns, and what looks at their texts."""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from jikko.apps.speech import AppSpeech
 from jikko.apps.versions import Workflows
 from jikko.assemble import lazy
 from jikko.assemble.assembly import BuildContext
@@ -15,7 +15,6 @@ from jikko.conversations.annotations import AnnotationReplies, Annotations
 from jikko.conversations.extension_calls import ExtensionCalls
 from jikko.conversations.hooks import Hooks, TurnPolicy
 from jikko.conversations.moderation import Moderation
-from jikko.conversations.suggestions import Suggestions
 from jikko.conversations.titles import Titles
 from jikko.conversations.turns import Turns
 from jikko.maintenance.annotation_indexing import AnnotationIndexing
@@ -25,6 +24,10 @@ from jikko.ports.node_ports import NodePorts
 from jikko.ports.other_models import Embedder
 from jikko.providers.config import Providers
 from jikko.runs.runs import Runs
+
+if TYPE_CHECKING:
+    from jikko.apps.speech import AppSpeech
+    from jikko.conversations.suggestions import Suggestions
 
 
 class ChatHooks(Struct, frozen=True):
@@ -41,8 +44,8 @@ class ChatServices(Struct, frozen=True):
     turns: Turns
     annotations: Annotations
     annotation_indexing: AnnotationIndexing
-    suggestions: Suggestions
-    speech: AppSpeech
+    suggestions: "Suggestions"
+    speech: "AppSpeech"
     titles: Titles
 
 
@@ -91,7 +94,7 @@ def build_chat(
         turns,
         Annotations(stores.annotations, clock, lambda: cluster.hint(JobDue(job="annotations", at=clock()))),
         AnnotationIndexing(stores.annotations, hooks.embedder),
-        Suggestions(stores.conversations, workflows, ports.models, defaults),
-        AppSpeech(workflows, make_speech(ports.models), defaults),
+        lazy_proxy(lambda: lazy.Suggestions(stores.conversations, workflows, ports.models, defaults)),
+        lazy_proxy(lambda: lazy.AppSpeech(workflows, make_speech(ports.models), defaults)),
         hooks.titles,
     )

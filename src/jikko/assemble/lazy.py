@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from jikko.apps.speech import AppSpeech
     from jikko.assemble.assembling import assemble
     from jikko.assemble.assembly import Assembly
     from jikko.assemble.build_backup import backups_by_the_clock
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from jikko.cluster.nats.nats_cluster import NatsCluster
     from jikko.cluster.nats.streams import Names
     from jikko.conversations.external_data import ExternalData
+    from jikko.conversations.suggestions import Suggestions
     from jikko.files.bucket import BucketBlobs
     from jikko.files.memory_blobs import MemoryBlobs
     from jikko.plugins.install.installed_plugins import InstalledPlugins
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from jikko.triggers.webhook_options import read_trigger_ids, read_webhook_options
 
 _NAMES: Final = {
+    "jikko.apps.speech": "AppSpeech",
     "jikko.assemble.assembling": "assemble",
     "jikko.assemble.assembly": "Assembly",
     "jikko.assemble.build_backup": "backups_by_the_clock",
@@ -86,6 +89,7 @@ _NAMES: Final = {
     "jikko.cluster.nats.nats_cluster": "NatsCluster",
     "jikko.cluster.nats.streams": "Names",
     "jikko.conversations.external_data": "ExternalData",
+    "jikko.conversations.suggestions": "Suggestions",
     "jikko.files.bucket": "BucketBlobs",
     "jikko.files.memory_blobs": "MemoryBlobs",
     "jikko.plugins.install.installed_plugins": "InstalledPlugins",

@@ -10,7 +10,7 @@ from jikko.assemble.assembly import Assembly
 from jikko.cli.options import duration, with_assembly
 from jikko.cli.output import show_nothing, show_table
 from jikko.cli.runs.entries import iso
-from jikko.repositories.audit_store import AuditFilter
+from jikko.ports.stores.audit_store import AuditFilter
 
 
 @click.command(short_help="List who changed what.")

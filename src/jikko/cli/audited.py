@@ -10,7 +10,7 @@ import click
 from jikko.assemble.assembly import Assembly
 from jikko.errors import JikkoError
 from jikko.ids import new_id
-from jikko.repositories.audit_store import AuditEntry
+from jikko.ports.stores.audit_store import AuditEntry
 from jikko.values import Json
 
 _BY_NOTE: Final = ("changes",)

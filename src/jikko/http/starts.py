@@ -3,11 +3,10 @@ stream, or at once."""
 
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from msgspec import Meta, Struct
 
-from jikko.apps.speech import Narration
 from jikko.concurrency.patience import Patience, patience
 from jikko.dify import bodies, dify_events
 from jikko.dify.stream import StreamEncoder
@@ -26,6 +25,9 @@ from jikko.ports.stores.projections import KeyClaim, StartOptions
 from jikko.record import RunForms
 from jikko.repositories.app_store import App
 from jikko.runs.idempotency import Started, StartOutcome, checked_key, fingerprint
+
+if TYPE_CHECKING:
+    from jikko.apps.speech import Narration
 
 T = TypeVar("T")
 
@@ -242,7 +244,7 @@ async def _messages(request: Request, run: Started, *, greets: bool) -> AsyncIte
             narration.close()
 
 
-def _narrate(narration: Narration, event: Event) -> None:
+def _narrate(narration: "Narration", event: Event) -> None:
     match event:
         case TextChunk(text=text):
             narration.add(text)

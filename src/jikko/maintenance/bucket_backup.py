@@ -24,8 +24,7 @@ from jikko.errors import StoreUnavailable
 from jikko.maintenance.backup import Backups
 from jikko.maintenance.backup_manifest import Manifest, NotABackup, is_inside, read_manifest
 from jikko.ports.clock import Clock
-from jikko.ports.files.contents import Contents
-from jikko.ports.stores.blob_store import FileMissing, ObjectStore
+from jikko.ports.stores.blob_store import Contents, FileMissing, ObjectStore
 from jikko.private import remove
 
 BLOCK: Final = 2 << 20

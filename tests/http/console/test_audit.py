@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from jikko.errors import StoreUnavailable
-from jikko.repositories.audit_store import STARTS, AuditStore
+from jikko.ports.stores.audit_store import STARTS
+from jikko.repositories.audit_store import AuditStore
 from tests.acceptance.workflows import app, end, node, with_environment
 from tests.http.console.scene import API, MANAGEMENT, Scene, decoded
 from tests.http.console.test_chat import CHAT

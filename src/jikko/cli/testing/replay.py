@@ -15,8 +15,7 @@ from jikko.cli.completion import complete_app, complete_run
 from jikko.cli.options import assembled, duration, existing, providers_option, tools_option, with_settings
 from jikko.cli.output import lcov_option, write_report
 from jikko.cli.testing.reports import JsonReport, TextReport
-from jikko.embedded.recorded_runs import RecordedRuns
-from jikko.embedded.replaying import ReplayChoice, chosen_replay
+from jikko.embedded.replaying import RecordedRuns, ReplayChoice, chosen_replay
 from jikko.exit_codes import ExitCode
 from jikko.proving.coverage import Coverage
 from jikko.proving.replay_verdict import WORDS, ReplayedResult, ReplayOutcome

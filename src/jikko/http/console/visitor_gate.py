@@ -26,7 +26,7 @@ from jikko.http.requests import Request
 from jikko.http.responses import EventStream, Response, SendableResponse, json_response, no_content
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
-from jikko.repositories.audit_store import AuditEntry
+from jikko.ports.stores.audit_store import AuditEntry
 from jikko.repositories.console_store import Scope
 from jikko.values import Json
 

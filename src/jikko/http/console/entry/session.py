@@ -28,7 +28,7 @@ from jikko.http.operation import Operation, Route
 from jikko.http.request_fields import Id, checked, must
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, json_response, no_content
-from jikko.repositories.audit_store import AuditFilter
+from jikko.ports.stores.audit_store import AuditFilter
 from jikko.repositories.console_store import SCOPES, ConsoleToken, Role, Scope
 from jikko.values import Json, Moment, Uuid
 
