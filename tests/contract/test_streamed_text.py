@@ -112,6 +112,26 @@ async def test_whoever_waits_until_it_is_durable_has_it_written_at_once(store: R
         assert await store.events(live.record.identity.run_id) == live.events
 
 
+async def test_a_node_that_waits_to_act_goes_on_before_clients_are_told(store: RunStore) -> None:
+    live = RunLog(store, Draft().record)
+    order: list[str] = []
+
+    async def wait(who: str) -> None:
+        if who == "client":
+            async for _ in live.follow(durable=True):
+                break
+        else:
+            await (live.committed(1) if who == "request" else live.durability_barrier())
+        order.append(who)
+
+    live.append([started()])
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        for who in ("request", "client", "node"):
+            group.create_task(wait(who))
+
+    assert order == ["node", "request", "client"]
+
+
 async def test_whoever_waits_for_what_was_before_it_does_not_wait_for_it(store: RunStore) -> None:
     live = await begun(store, LONG)
     live.append([node()[0]])

@@ -102,11 +102,12 @@ class ConditionVariable:
             if not future.done():
                 future.set_result(True)
 
-    async def wait(self, idle: IdleTimer | None = None) -> bool:
-        """Wait for the next call of ``notify_all``. ``False``: the timer went off without."""
+    async def wait(self, idle: IdleTimer | None = None, *, first: bool = False) -> bool:
+        """Wait for the next call of ``notify_all``. ``False``: the timer went off without.
+        ``first``: be woken before those who wait already."""
         # A future for each who waits, so that one that goes away takes no other along.
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
+        self._waiting.insert(0 if first else len(self._waiting), future)
         if idle is not None:
             idle.begin(_time_is_up, future)
         return await future

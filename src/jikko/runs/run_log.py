@@ -229,8 +229,9 @@ class RunLog:
     def has_backpressure(self) -> bool:
         return self.memory.has_backpressure
 
-    async def committed(self, count: int | None = None) -> None:
+    async def committed(self, count: int | None = None, *, first: bool = False) -> None:
         """Wait until ``count`` events are durable; by default all that are there.
+        ``first``: and go on before others that wait for the same.
 
         Raises:
             LogConflict: Another process has taken the run over.
@@ -246,9 +247,11 @@ class RunLog:
                 raise self.error
             if self._cut_short is not None and count > self.first + len(self.events):
                 raise self._cut_short
-            await self._changed.wait()
+            await self._changed.wait(first=first)
 
-    durability_barrier = committed  # of ``Journal``
+    async def durability_barrier(self) -> None:
+        """See ``Journal``. The call that a node is to make leaves before clients are told what led to it."""
+        await self.committed(first=True)
 
     async def wait_for(self, is_wanted: Callable[[Event], bool]) -> bool:
         """Wait until such an event is durable. ``False``: the run ended without. Raises as ``committed``."""
