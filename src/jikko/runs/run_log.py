@@ -230,8 +230,7 @@ class RunLog:
         return self.memory.has_backpressure
 
     async def committed(self, count: int | None = None, *, first: bool = False) -> None:
-        """Wait until ``count`` events are durable; by default all that are there.
-        ``first``: and go on before others that wait for the same.
+        """Wait until ``count`` events are durable, by default all that are there; ``first``: go on before others.
 
         Raises:
             LogConflict: Another process has taken the run over.
