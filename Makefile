@@ -13,10 +13,15 @@ FAST := not slow and not services
 SAMPLE := 100
 # Files with tests that run by themselves: to collect all others again takes longer than these.
 SERIAL = $(shell grep --recursive --files-with-matches --include='test_*.py' 'mark\.serial' tests)
-# What is tested with the second Python, too: rooms that rest on the interpreter (its parser, processes, threads, event loop,
-# sockets, certificates, SQLite, regular expressions, depth of recursion), and the server as a whole.
-INTERPRETED := $(addprefix tests/,acceptance cli concurrency documents dsl inputs lang locks outbound plugins ports sandbox \
-	server store http/test_depth.py runs/test_depth.py)
+# What is tested with the second Python, too: what rests on the interpreter (its parser, processes, threads, event loop,
+# sockets, certificates, archives, SQLite, regular expressions, numbers and dates as text, depth of recursion, imports of
+# a start), and a server as a whole (docs/decisions/0341). Tests of other things in these files are marked `once`.
+INTERPRETED := $(addprefix tests/,concurrency documents lang locks outbound sandbox server \
+	acceptance/test_crash.py acceptance/test_http_runs.py cli/test_lazy_commands.py dsl/test_json_schema.py \
+	dsl/test_json_text.py dsl/test_load_text.py dsl/test_yaml_text.py http/test_depth.py plugins/test_allowed.py \
+	plugins/test_bytecode.py plugins/test_install.py plugins/test_lock.py plugins/test_package.py plugins/test_process.py \
+	plugins/test_sockets.py ports/test_connections.py runs/test_depth.py store/test_checkpoints.py store/test_database.py \
+	store/test_large_values.py store/test_upgrades.py store/test_write_lock.py store/test_writer.py)
 # Tests start thousands of processes; each would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 

@@ -62,6 +62,7 @@ async def test_it_holds_what_it_holds_in_one_piece(seed: int) -> None:
     assert json.dumps(found) == json.dumps(msgspec.json.decode(body))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("shift", range(12))
 @pytest.mark.parametrize("item", ["\\ud83d\\ude00", "\\\\u0041", "\\u754c", "界", "😀é", "\ue000\\n", '\\"', "\\\\"])
 async def test_a_long_text_is_the_same_wherever_it_is_cut(item: str, shift: int) -> None:

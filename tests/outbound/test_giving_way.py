@@ -19,7 +19,7 @@ from jikko.ports.http import HttpFailure
 from tests.effort import PATIENCE
 from tests.outbound.clients import client, get
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.once]
 
 ONE_READ = 262_144
 """Bytes that a call of the system gives at most."""

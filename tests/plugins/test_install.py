@@ -115,7 +115,6 @@ async def test_an_environment_that_is_half_made_is_made_anew(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.every_python
 async def test_installing_twice_at_once_is_one_after_the_other(tmp_path: Path) -> None:
     async with packages(tmp_path / "home") as made:
         path = str(folder(tmp_path / "plugin", files()))
@@ -187,6 +186,7 @@ def _wheel() -> bytes:
     })  # fmt: skip
 
 
+@pytest.mark.once
 async def test_an_index_that_does_not_answer_is_told_in_the_words_of_the_installer(tmp_path: Path) -> None:
     content = {**files(), "requirements.txt": b"requests==2.32.0\n"}
     with pytest.raises(PackageRefused, match=r"(?s)uv says:.*requests"):
@@ -386,7 +386,6 @@ def _library(version: str) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-@pytest.mark.every_python
 async def test_a_plugin_that_does_not_start_with_the_oldest_sdk_gets_a_newer_one(tmp_path: Path) -> None:
     wheels = {f"dify_plugin-{version}-py3-none-any.whl": packed(_library(version)) for version in ("0.1", "0.2")}
     links = folder(tmp_path / "wheels", wheels)

@@ -50,7 +50,7 @@ def secret_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scope="module",
     params=[
         pytest.param(PROGRAM, id="all layers"),
-        pytest.param(WITHOUT_LANDLOCK, id="no Landlock", marks=[pytest.mark.slow, pytest.mark.every_python]),
+        pytest.param(WITHOUT_LANDLOCK, id="no Landlock", marks=pytest.mark.slow),
     ],
 )
 async def sandboxes(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[Sandboxes]:

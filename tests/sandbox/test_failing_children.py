@@ -7,7 +7,7 @@ import pytest
 from jikko.sandbox.launch import PROGRAM
 from tests.sandbox.scene import outcome, running, until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.once]
 
 OK = "def main(): return {'ok': 1}"
 

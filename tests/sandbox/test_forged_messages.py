@@ -20,6 +20,8 @@ from jikko.sandbox.limits import SandboxLimits
 from tests.effort import PATIENCE
 from tests.sandbox.clients.scene import Outside
 
+pytestmark = pytest.mark.once
+
 NUMBERS = st.integers() | st.floats() | st.sampled_from([10**400, -(10**400), 10**4000, 1 << 63, 1e308])
 VALUES = st.recursive(
     st.none() | st.booleans() | NUMBERS | st.text(),

@@ -120,7 +120,6 @@ async def test_a_run_that_breaks_the_wall_limit_ends_behind_it_and_not_much_late
 
 
 @pytest.mark.slow
-@pytest.mark.every_python
 async def test_a_run_that_breaks_the_cpu_limit_is_told_so() -> None:
     # A second of the processor takes a program long that lets all others go first.
     async with running(SandboxLimits(wall_seconds=10 * PATIENCE, cpu_seconds=1)) as made:
@@ -160,6 +159,7 @@ async def test_of_many_workers_each_runs_one_program_at_once_though_nobody_set_h
         await made.close()
 
 
+@pytest.mark.once
 async def test_programs_of_one_app_that_wait_neither_delay_nor_refuse_those_of_another() -> None:
     async with running(SandboxLimits(concurrent_runs=1, queued_runs=50)) as made:
         await outcome(made, "python3", OK)
@@ -176,6 +176,7 @@ async def test_programs_of_one_app_that_wait_neither_delay_nor_refuse_those_of_a
         assert {(await run).error for run in busy} == {""}
 
 
+@pytest.mark.once
 async def test_a_run_that_is_cancelled_in_the_queue_leaves_its_place() -> None:
     async with running(SandboxLimits(concurrent_runs=1, queued_runs=1, wall_seconds=1.5)) as made:
         await outcome(made, "python3", OK)
@@ -314,6 +315,7 @@ async def test_when_the_server_process_is_killed_nothing_is_left(how: signal.Sig
         await until(lambda: not any(map(is_alive, below)))
 
 
+@pytest.mark.once
 async def test_the_fork_server_is_renewed_after_n_runs_without_a_run_noticing() -> None:
     async with running(SandboxLimits(runs_per_server=20)) as made:
         seen: set[int] = set()
@@ -346,6 +348,7 @@ async def test_the_fork_server_is_renewed_after_so_long() -> None:
         await until(lambda: not is_alive(first.process_id))
 
 
+@pytest.mark.once
 async def test_eight_endless_loops_do_not_hold_up_other_runs() -> None:
     async with running(SandboxLimits(wall_seconds=600, concurrent_runs=16)) as made:
         await outcome(made, "python3", OK)

@@ -84,7 +84,6 @@ async def test_the_self_test_tells_that_no_process_could_be_started(monkeypatch:
 
 
 @pytest.mark.slow
-@pytest.mark.every_python
 @pytest.mark.parametrize("case", CASES)
 async def test_it_does_not_start_with(case: str, started: Started) -> None:
     program, message = CASES[case]
@@ -107,6 +106,7 @@ async def test_it_starts_with_any_version_of_python_whose_self_test_holds(monkey
         assert await sandbox.run_code("python3", OK, {}) == {"ok": 1}
 
 
+@pytest.mark.once
 async def test_without_landlock_it_starts_and_warns(caplog: pytest.LogCaptureFixture) -> None:
     async with running(program=WITHOUT_LANDLOCK) as sandbox:
         assert await sandbox.run_code("python3", OK, {}) == {"ok": 1}
@@ -114,6 +114,7 @@ async def test_without_landlock_it_starts_and_warns(caplog: pytest.LogCaptureFix
         assert [record.message for record in caplog.records if "Landlock" in record.message]
 
 
+@pytest.mark.once
 async def test_without_landlock_it_does_not_start_if_that_is_required() -> None:
     async with running(SandboxLimits(require_landlock=True), program=WITHOUT_LANDLOCK) as sandbox:
         with pytest.raises(SandboxFailure, match="the kernel has no Landlock, and require_landlock is set"):
@@ -174,6 +175,7 @@ async def test_the_self_test_tells_what_is_missing() -> None:
     assert "its self-test failed" in line.sentence()
 
 
+@pytest.mark.once
 async def test_the_self_test_warns_of_a_kernel_without_landlock() -> None:
     lines = await self_test(program=WITHOUT_LANDLOCK)
 

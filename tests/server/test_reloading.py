@@ -12,6 +12,8 @@ from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import app, end, start, template
 from tests.effort import PATIENCE
 
+pytestmark = pytest.mark.once
+
 
 def says(text: str) -> str:
     return app("挨拶", [start("q"), template("t", text), end(said="t.output")], "start>t t>end")

@@ -89,6 +89,7 @@ async def test_apps_versions_keys_and_runs_are_as_they_were(old: Upgraded) -> No
     await everything(old.stores, old.contents)
 
 
+@pytest.mark.once
 async def test_what_later_versions_brought_is_as_it_was(old: Upgraded) -> None:
     stores, expected = old.stores, old.contents
     assert bool(expected.files) == (old.version >= 2)
@@ -127,6 +128,7 @@ async def test_what_later_versions_brought_is_as_it_was(old: Upgraded) -> None:
         assert time in await stores.schedules.times(time.trigger_id)
 
 
+@pytest.mark.once
 async def test_runs_are_listed_by_their_version_as_by_none(old: Upgraded) -> None:
     pages = SqliteRunPages(old.stores.database)
     listed = (await pages.page(RunFilter())).records
@@ -137,6 +139,7 @@ async def test_runs_are_listed_by_their_version_as_by_none(old: Upgraded) -> Non
     assert not (await pages.page(RunFilter(workflow_id=APP))).records
 
 
+@pytest.mark.once
 async def test_relations_between_runs_are_as_they_were(old: Upgraded) -> None:
     runs = old.contents.runs
     under_way = [record for record in reversed(old.unended) if record.status == "running"]
@@ -162,6 +165,7 @@ async def test_runs_that_had_not_ended_can_be_appended_to(old: Upgraded) -> None
         assert found.records == [draft.record]
 
 
+@pytest.mark.once
 async def test_callbacks_are_due_once_their_runs_have_ended(old: Upgraded) -> None:
     callbacks, runs = old.stores.callbacks, old.contents.runs
     due = [entry.run_id for entry in await callbacks.due(BEGIN)]
@@ -230,6 +234,7 @@ async def test_apps_of_one_name_are_told_apart_and_none_is_lost(tmp_path: Path) 
     await stores.runs.close()
 
 
+@pytest.mark.once
 async def test_totals_hold(old: Upgraded) -> None:
     records = [run.record for run in old.contents.runs.values()]
     statuses = Counter(record.status for record in records)
@@ -248,6 +253,7 @@ async def test_totals_hold(old: Upgraded) -> None:
         assert await total(created_after=moment) == sum(record.created_at >= moment for record in records)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("indexed", [False, True], ids=["before they are indexed", "after"])
 async def test_old_runs_are_found_by_keyword(old: Upgraded, indexed: bool) -> None:
     while indexed and await old.stores.runs.index(limit=8) >= 8:
@@ -284,6 +290,7 @@ async def test_a_copy_is_left_that_opens_at_the_old_version(old: Upgraded) -> No
         Database.open(old.path, steps=migrations()[: old.version])
 
 
+@pytest.mark.once
 async def test_opening_it_again_changes_nothing(old: Upgraded) -> None:
     await old.stores.runs.close()
     old.copy.unlink()

@@ -13,7 +13,7 @@ from tests.effort import PATIENCE
 from tests.sandbox.clients.scene import Outside, json_answer, result_of
 from tests.sandbox.scene import running, until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.once]
 
 WALL_SECONDS = 2.0
 GET = "import requests\ndef main():\n    return {'r': requests.get('http://h/').status_code}"

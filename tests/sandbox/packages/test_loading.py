@@ -215,6 +215,7 @@ async def test_packages_of_another_python_are_left_out_and_doctor_says_so(instal
     assert lines["Python"].ok
 
 
+@pytest.mark.once
 async def test_a_damaged_list_of_packages_fails_programs_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "packages").mkdir()
     (tmp_path / "packages" / "installed.json").write_text("{")
@@ -230,7 +231,6 @@ async def test_a_damaged_list_of_packages_fails_programs_with_what_to_do(tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.every_python
 async def test_a_sandbox_that_runs_takes_over_what_is_installed_and_removed(tmp_path: Path, no_index: None) -> None:
     settings = Settings(home=tmp_path / "home")
     file = wheel(tmp_path, "coming", "VALUE = '日本'")
@@ -250,6 +250,7 @@ async def test_a_sandbox_that_runs_takes_over_what_is_installed_and_removed(tmp_
         await made.close()
 
 
+@pytest.mark.once
 async def test_a_sandbox_for_few_programs_loads_packages_once_one_may_be_imported(
     tmp_path: Path, no_index: None
 ) -> None:
@@ -274,6 +275,7 @@ async def test_a_sandbox_for_few_programs_loads_packages_once_one_may_be_importe
     assert await after("import importlib\nimportlib.import_module('pla' + 'in')") == ["native", "plain"]
 
 
+@pytest.mark.once
 async def test_where_nothing_is_installed_a_computed_import_starts_no_other_fork_server(tmp_path: Path) -> None:
     folder = package_folder(Settings(home=tmp_path / "home"))
     made = ForkServerSandbox(SandboxLimits(wall_seconds=PATIENCE), packages=folder, as_named=True)
