@@ -8,21 +8,25 @@ imported with the first request for one.
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from inspect import cleandoc
+from inspect import cleandoc, get_annotations
 from types import ModuleType
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
 from jikko.assemble.assembly import Assembly
 from jikko.concurrency.lazy_proxy import import_for
 from jikko.concurrency.run_in_thread import import_in_thread
+from jikko.errors import BadRequest, JikkoError
 from jikko.http.http_errors import REFUSALS, Refusals
+from jikko.http.request_fields import checked, queried
 from jikko.http.requests import Request
-from jikko.http.responses import SendableResponse
+from jikko.http.responses import Response, SendableResponse, json_response, no_content
 
 Handler: TypeAlias = Callable[[Request], Awaitable[SendableResponse]]
+DeclaredHandler: TypeAlias = Callable[..., Awaitable[SendableResponse | Struct | None]]
+Answers: TypeAlias = Mapping[int, type[Struct] | str]
 Schema: TypeAlias = dict[str, Any]
 
 
@@ -35,7 +39,7 @@ class Endpoint(Struct, frozen=True):
 
     method: str
     path: str
-    answers: Mapping[int, type[Struct] | str]
+    answers: Answers
     """What it answers with by status, errors apart: a body in JSON, or a media type without a schema."""
     errors: tuple[int, ...] = ()
     """What it may be refused with besides what its key and its body may be: see ``refusals``."""
@@ -66,6 +70,8 @@ class Endpoint(Struct, frozen=True):
     described: bool = True
     """Whether the description of the API has it."""
     refused: Refusals = REFUSALS
+    status: int = 200
+    """Of an answer in JSON that a handler leaves to its route; see ``DeclaredRoute``."""
 
 
 class Operation(Endpoint, frozen=True, kw_only=True):
@@ -103,19 +109,56 @@ class Route(Endpoint, frozen=True):
         return Operation(handler=handler, **asdict(self))
 
 
+def ids_in(path: str) -> tuple[str, ...]:
+    """The parts of a path that are called ids; that of a task may be any text."""
+    return tuple(name for name in re.findall(r"{(\w+_id)}", path) if name != "task_id")
+
+
 class RouteOfIds(Route, frozen=True):
     """A route of which there is no such address, unless each part of its path that is called an id is a UUID."""
 
     def __call__(self, handler: Handler) -> Operation:
-        """The operation. The id of a task may be any text."""
-        ids = tuple(name for name in re.findall(r"{(\w+_id)}", self.path) if name != "task_id")
-        return replace(super().__call__(handler), ids=ids)
+        """The operation."""
+        return replace(super().__call__(handler), ids=ids_in(self.path))
 
 
 class ChatRoute(RouteOfIds, frozen=True):
     """A route of chat apps."""
 
     tag: str = "Chat apps"
+
+
+class DeclaredRoute(Endpoint, frozen=True, kw_only=True):
+    """An endpoint that parses what its handler asks for, and makes the answer of what that returns.
+
+    What is asked and answered is what the handler is annotated with, unless the route says it: ``asked``, the query;
+    ``body``, the JSON of the body; and a struct, or nothing.
+    """
+
+    answers: Answers = field(default_factory=dict)
+    lists_are: ClassVar[type[JikkoError]] = BadRequest
+    """The error for JSON that is no object."""
+    nothing: ClassVar[tuple[str, Callable[[], Response]]] = "application/json", no_content
+    """The media type and the answer of a handler that returns nothing: 204."""
+
+    def declared(self, handler: DeclaredHandler) -> tuple[Self, Callable[[Any, Request], Awaitable[SendableResponse]]]:
+        """The route with all that it says, and what has the handler answer a call, which is its first argument."""
+        types = get_annotations(handler)
+        query, body, answer = types.get("asked"), types.get("body"), types["return"]
+        media_type, nothing = self.nothing
+        answers = self.answers or ({204: media_type} if answer is None else {self.status: answer})
+        route = replace(self, query=query or self.query, body=body or self.body, answers=answers)
+
+        async def answered(call: Any, request: Request) -> SendableResponse:
+            given: dict[str, Struct] = {} if query is None else {"asked": queried(request.query, query)}
+            if body is not None:
+                given["body"] = checked(await request.json(lists_are=self.lists_are), body)
+            found = await handler(call, **given)
+            if isinstance(found, Struct):
+                return json_response(found, self.status)
+            return nothing() if found is None else found
+
+        return route, answered
 
 
 def operations_in(*modules: ModuleType) -> Iterator[Operation]:

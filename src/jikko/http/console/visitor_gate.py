@@ -4,11 +4,10 @@ the routes of those who have signed in.
 
 import gzip
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from functools import wraps
 from http.cookies import CookieError, SimpleCookie
-from inspect import get_annotations
 from types import ModuleType
 from typing import Final, TypeAlias, cast
 from urllib.parse import urlsplit
@@ -20,10 +19,9 @@ from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.console.console_access import SESSION_SECONDS, Visitor
 from jikko.console.console_service import Console
 from jikko.errors import Forbidden, JikkoError, StoreUnavailable, Unauthorized
-from jikko.http.operation import Endpoint, Handler, Operation
-from jikko.http.request_fields import checked, queried
+from jikko.http.operation import Answers, DeclaredHandler, DeclaredRoute, Handler, Operation
 from jikko.http.requests import Request
-from jikko.http.responses import EventStream, Response, SendableResponse, json_response, no_content
+from jikko.http.responses import EventStream, Response, SendableResponse
 from jikko.ids import new_id
 from jikko.ports.clock import Clock
 from jikko.ports.stores.audit_store import AuditEntry
@@ -114,10 +112,7 @@ class ConsoleRequest(Struct, frozen=True):
 
 
 ConsoleHandler: TypeAlias = Callable[[ConsoleRequest], Awaitable[SendableResponse]]
-VisitorHandler: TypeAlias = Callable[..., Awaitable[SendableResponse | Struct | None]]
-"""Takes the call and, by these names, what its route parses: ``asked``, the query; ``body``, the JSON of the body."""
 OpenHandler: TypeAlias = Callable[[Request, Console], Awaitable[SendableResponse]]
-Answers: TypeAlias = Mapping[int, type[Struct] | str]
 
 API: Final = "/api/v1"
 """Below which scripts reach the operations."""
@@ -134,36 +129,22 @@ class ConsoleOperation(Struct, frozen=True):
     handler: ConsoleHandler
 
 
-class VisitorRoute(Endpoint, frozen=True, kw_only=True):
+class VisitorRoute(DeclaredRoute, frozen=True, kw_only=True):
     """An endpoint for those who have signed in, as the decorator that makes an operation of its handler.
 
-    The path is below ``API``, and served below ``PAGE_API`` as well. What is asked and answered is what the handler is
-    annotated with, unless the route says it.
+    The path is below ``API``, and served below ``PAGE_API`` as well.
     """
 
-    answers: Answers = field(default_factory=dict)
-    status: int = 200
-    """Of an answer in JSON."""
     scope: Scope | None
     """What its token has to have; ``None``: any token will do."""
 
-    def __call__(self, handler: VisitorHandler) -> ConsoleOperation:
+    def __call__(self, handler: DeclaredHandler) -> ConsoleOperation:
         """The operation."""
-        types = get_annotations(handler)
-        query, body, answer = types.get("asked"), types.get("body"), types["return"]
-        route = replace(self, query=query or self.query, body=body or self.body)
-        if not self.answers:
-            route = replace(route, answers=NOTHING if answer is None else {self.status: answer})
+        route, answered = self.declared(handler)
 
         @wraps(handler)
         async def handle(call: ConsoleRequest) -> SendableResponse:
-            given: dict[str, Struct] = {} if query is None else {"asked": queried(call.request.query, query)}
-            if body is not None:
-                given["body"] = checked(await call.request.json(), body)
-            answered = await handler(call, **given)
-            if isinstance(answered, Struct):
-                return json_response(answered, self.status)
-            return no_content() if answered is None else answered
+            return await answered(call, call.request)
 
         return ConsoleOperation(route, handle)
 
@@ -222,7 +203,6 @@ class VisitorGate:
 
     def _operations(self, route: VisitorRoute, handler: ConsoleHandler) -> tuple[Operation, Operation]:
         fields = asdict(route)
-        del fields["status"]
         tag = route.path.partition("/")[0].capitalize()
         fields |= {"path": f"{API}/{route.path}", "tag": tag, "key": "console"}
         operation = Operation(handler=self.for_visitors(handler, route.scope), **fields)

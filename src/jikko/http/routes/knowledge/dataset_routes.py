@@ -11,7 +11,6 @@ from jikko.dify.knowledge.segment_bodies import AskedQuery, Retrieved, external_
 from jikko.errors import InvalidParam
 from jikko.http.request_fields import checked, must
 from jikko.http.requests import Request
-from jikko.http.responses import SendableResponse, deleted, json_response
 from jikko.http.routes.knowledge.knowledge_requests import DatasetRoute, Paged, knowledge_of, lenient_page
 from jikko.knowledge.datasets import PERMISSIONS, DatasetWishes
 from jikko.knowledge.retrieval.metadata_conditions import conditions_of
@@ -81,16 +80,15 @@ class DatasetChanges(Struct, rename=OF_WISHES):
     external_api_id: str | UnsetType | None = UNSET
 
 
-@DatasetRoute("POST", "/v1/datasets", {200: DatasetBody}, (404, 409, 503), body=NewDataset)
-async def create_dataset(request: Request) -> SendableResponse:
+@DatasetRoute("POST", "/v1/datasets", (404, 409, 503))
+async def create_dataset(request: Request, body: NewDataset) -> DatasetBody:
     """Make a dataset."""
-    body = checked(await request.json(lists_are=InvalidParam), NewDataset)
     dataset = await knowledge_of(request).datasets.create(DatasetWishes(**asdict(body)))
     return await _shown(request, dataset)
 
 
-@DatasetRoute("GET", "/v1/datasets", {200: DatasetPage}, (400,), query=DatasetFilter)
-async def list_datasets(request: Request) -> SendableResponse:
+@DatasetRoute("GET", "/v1/datasets", (400,), query=DatasetFilter)
+async def list_datasets(request: Request) -> DatasetPage:
     """List datasets, the newest first."""
     knowledge = knowledge_of(request)
     page, limit = lenient_page(request.query)
@@ -104,35 +102,33 @@ async def list_datasets(request: Request) -> SendableResponse:
         for view in await knowledge.datasets.views(found)
     ]
     # Dify takes a full page for one behind which there is more.
-    return json_response(DatasetPage(data, len(data) == limit, limit, total, page))
+    return DatasetPage(data, len(data) == limit, limit, total, page)
 
 
-@DatasetRoute("GET", "/v1/datasets/{dataset_id}", {200: DatasetBody}, (404,))
-async def get_dataset(request: Request) -> SendableResponse:
+@DatasetRoute("GET", "/v1/datasets/{dataset_id}", (404,))
+async def get_dataset(request: Request) -> DatasetBody:
     """Read a dataset."""
     knowledge = knowledge_of(request)
     dataset = await knowledge.datasets.get(request.path_params["dataset_id"])
     (view,) = await knowledge.datasets.views([dataset])
-    return json_response(dataset_body(view, embedding_available=_available(request, dataset), detail=True))
+    return dataset_body(view, embedding_available=_available(request, dataset), detail=True)
 
 
-@DatasetRoute("PATCH", "/v1/datasets/{dataset_id}", {200: DatasetBody}, (404, 503), body=DatasetChanges)
-async def change_dataset(request: Request) -> SendableResponse:
+@DatasetRoute("PATCH", "/v1/datasets/{dataset_id}", (404, 503))
+async def change_dataset(request: Request, body: DatasetChanges) -> DatasetBody:
     """Change a dataset.
 
     Only what is given. A change of technique or model indexes all anew.
     """
-    body = checked(await request.json(lists_are=InvalidParam), DatasetChanges)
     wanted = {name: value for name, value in asdict(body).items() if value is not UNSET}
     dataset = await knowledge_of(request).datasets.change(request.path_params["dataset_id"], DatasetWishes(**wanted))
     return await _shown(request, dataset, members=True)
 
 
-@DatasetRoute("DELETE", "/v1/datasets/{dataset_id}", {204: "*/*"}, (404, 503))
-async def delete_dataset(request: Request) -> SendableResponse:
+@DatasetRoute("DELETE", "/v1/datasets/{dataset_id}", (404, 503))
+async def delete_dataset(request: Request) -> None:
     """Delete a dataset, with all that is in it."""
     await knowledge_of(request).datasets.delete(request.path_params["dataset_id"])
-    return deleted()
 
 
 _KINDS = ("llm", "text-embedding", "rerank", "speech2text", "moderation", "tts")
@@ -144,20 +140,18 @@ class ModelsOfKind(Struct):
     data: list[dict[str, Json]]
 
 
-@DatasetRoute(
-    "GET", "/v1/workspaces/current/models/model-types/{model_type}", {200: ModelsOfKind}, (400,), tag="Models"
-)
-async def models(request: Request) -> SendableResponse:
+@DatasetRoute("GET", "/v1/workspaces/current/models/model-types/{model_type}", (400,), tag="Models")
+async def models(request: Request) -> ModelsOfKind:
     """List the models of a kind that the providers file has."""
     kind = request.path_params["model_type"]
     if kind not in _KINDS:
         raise InvalidParam(f"'{kind}' is not a valid ModelType")
-    return json_response(ModelsOfKind(knowledge_of(request).models(kind)))
+    return ModelsOfKind(knowledge_of(request).models(kind))
 
 
-async def _shown(request: Request, dataset: Dataset, *, members: bool = False) -> SendableResponse:
+async def _shown(request: Request, dataset: Dataset, *, members: bool = False) -> DatasetBody:
     (view,) = await knowledge_of(request).datasets.views([dataset])
-    return json_response(dataset_body(view, members=members))
+    return dataset_body(view, members=members)
 
 
 def _available(request: Request, dataset: Dataset) -> bool:
@@ -176,12 +170,11 @@ class RetrieveRequest(Struct):
 @DatasetRoute(
     "POST",
     "/v1/datasets/{dataset_id}/retrieve",
-    {200: Retrieved},
     (404, 503),
     body=RetrieveRequest,
     older=("/v1/datasets/{dataset_id}/hit-testing",),
 )
-async def retrieve(request: Request) -> SendableResponse:
+async def retrieve(request: Request) -> Retrieved:
     """Try what fits best in a dataset."""
     knowledge = knowledge_of(request)
     dataset = await knowledge.datasets.get(request.path_params["dataset_id"])
@@ -203,4 +196,4 @@ async def retrieve(request: Request) -> SendableResponse:
         for hit in hits
         if hit.segment_id is None or hit.segment_id in segments
     ]
-    return json_response(Retrieved(AskedQuery(body.query), list(to_builtins(records))))
+    return Retrieved(AskedQuery(body.query), list(to_builtins(records)))

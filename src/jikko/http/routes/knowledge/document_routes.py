@@ -18,7 +18,7 @@ from jikko.dify.knowledge.document_bodies import (
 from jikko.errors import InvalidParam, UploadRefused
 from jikko.http.request_fields import checked
 from jikko.http.requests import Request
-from jikko.http.responses import SendableResponse, StreamResponse, deleted, encoded, json_response
+from jikko.http.responses import SendableResponse, StreamResponse, encoded
 from jikko.http.routes.knowledge.dataset_routes import OF_WISHES, Technique
 from jikko.http.routes.knowledge.document_forms import sent_file
 from jikko.http.routes.knowledge.knowledge_requests import DatasetRoute, Paged, default_page, knowledge_of
@@ -104,12 +104,11 @@ class DownloadUrl(Struct):
 @DatasetRoute(
     "POST",
     "/v1/datasets/{dataset_id}/document/create-by-text",
-    {200: CreatedDocument},
     (404, 503),
     body=NewTextDocument,
     older=("/v1/datasets/{dataset_id}/document/create_by_text",),
 )
-async def create_document_by_text(request: Request) -> SendableResponse:
+async def create_document_by_text(request: Request) -> CreatedDocument:
     """Add a text.
 
     A document with that name is replaced.
@@ -125,13 +124,12 @@ async def create_document_by_text(request: Request) -> SendableResponse:
 @DatasetRoute(
     "POST",
     "/v1/datasets/{dataset_id}/document/create-by-file",
-    {200: CreatedDocument},
     (404, 503),
     body=FileForm,
     body_media_type="multipart/form-data",
     older=("/v1/datasets/{dataset_id}/document/create_by_file",),
 )
-async def create_document_by_file(request: Request) -> SendableResponse:
+async def create_document_by_file(request: Request) -> CreatedDocument:
     """Add a file.
 
     A form with ``file``, and ``data`` in JSON.
@@ -152,7 +150,7 @@ async def _created(
     *,
     name: str | None = None,
     rule_required: bool = False,
-) -> SendableResponse:
+) -> CreatedDocument:
     document = await knowledge_of(request).documents.add(
         dataset_id,
         source,
@@ -169,14 +167,11 @@ async def _created(
 @DatasetRoute(
     "POST",
     "/v1/datasets/{dataset_id}/documents/{document_id}/update-by-text",
-    {200: CreatedDocument},
     (404, 503),
-    body=TextChanges,
     older=("/v1/datasets/{dataset_id}/documents/{document_id}/update_by_text",),
 )
-async def update_document_by_text(request: Request) -> SendableResponse:
+async def update_document_by_text(request: Request, body: TextChanges) -> CreatedDocument:
     """Replace a text."""
-    body = checked(await request.json(lists_are=InvalidParam), TextChanges)
     if body.text is not None and not body.name:
         raise InvalidParam("name: is required when text is provided")
     source = None if body.text is None else text_source(body.name or "", body.text)
@@ -186,12 +181,11 @@ async def update_document_by_text(request: Request) -> SendableResponse:
 @DatasetRoute(
     "PATCH",
     "/v1/datasets/{dataset_id}/documents/{document_id}",
-    {200: CreatedDocument},
     (404, 503),
     body=FileForm,
     body_media_type="multipart/form-data",
 )
-async def replace_document_file(request: Request) -> SendableResponse:
+async def replace_document_file(request: Request) -> CreatedDocument:
     """Replace a file.
 
     As ``update-by-file``.
@@ -202,32 +196,31 @@ async def replace_document_file(request: Request) -> SendableResponse:
 @DatasetRoute(
     "POST",
     "/v1/datasets/{dataset_id}/documents/{document_id}/update-by-file",
-    {200: CreatedDocument},
     (404, 503),
     body=FileForm,
     body_media_type="multipart/form-data",
     older=("/v1/datasets/{dataset_id}/documents/{document_id}/update_by_file",),
 )
-async def update_document_by_file(request: Request) -> SendableResponse:
+async def update_document_by_file(request: Request) -> CreatedDocument:
     """Replace a file."""
     return await _replaced(request)
 
 
-async def _replaced(request: Request) -> SendableResponse:
+async def _replaced(request: Request) -> CreatedDocument:
     source, data = await sent_file(request, required=False)
     body = checked(data, FileWishes)
     return await _updated(request, source, body.name, body.process_rule)
 
 
-async def _updated(request: Request, source: NewSource | None, name: str | None, rule: Any) -> SendableResponse:
+async def _updated(request: Request, source: NewSource | None, name: str | None, rule: Any) -> CreatedDocument:
     document = await knowledge_of(request).documents.update(
         *request.path_params.values(), source=source, name=name, rule=rule or None
     )
     return await _with_batch(request, document)
 
 
-@DatasetRoute("GET", "/v1/datasets/{dataset_id}/documents", {200: DocumentPage}, (400, 404), query=DocumentFilter)
-async def list_documents(request: Request) -> SendableResponse:
+@DatasetRoute("GET", "/v1/datasets/{dataset_id}/documents", (400, 404), query=DocumentFilter)
+async def list_documents(request: Request) -> DocumentPage:
     """List documents, the newest first."""
     knowledge = knowledge_of(request)
     page, limit = default_page(request.query)
@@ -241,20 +234,18 @@ async def list_documents(request: Request) -> SendableResponse:
     fields = [field for field, _ in (await knowledge.metadata.fields(dataset.id))[0]]
     counts = await knowledge.documents.counts(found)
     data = [document_body(each, counts[each.id].hits, fields) for each in found]
-    return json_response(DocumentPage(data, page * limit < total, limit, total, page))
+    return DocumentPage(data, page * limit < total, limit, total, page)
 
 
-@DatasetRoute("GET", "/v1/datasets/{dataset_id}/documents/{batch}/indexing-status", {200: BatchStatus}, (404,))
-async def indexing_status(request: Request) -> SendableResponse:
+@DatasetRoute("GET", "/v1/datasets/{dataset_id}/documents/{batch}/indexing-status", (404,))
+async def indexing_status(request: Request) -> BatchStatus:
     """How far a batch is."""
     found = await knowledge_of(request).documents.batch(*request.path_params.values())
-    return json_response(BatchStatus([status_body(each) for each in found]))
+    return BatchStatus([status_body(each) for each in found])
 
 
-@DatasetRoute(
-    "GET", "/v1/datasets/{dataset_id}/documents/{document_id}", {200: DocumentDetail}, (400, 404), query=DocumentParts
-)
-async def get_document(request: Request) -> SendableResponse:
+@DatasetRoute("GET", "/v1/datasets/{dataset_id}/documents/{document_id}", (400, 404), query=DocumentParts)
+async def get_document(request: Request) -> DocumentDetail:
     """Read a document."""
     knowledge = knowledge_of(request)
     which = request.query.get("metadata", "all")
@@ -263,42 +254,37 @@ async def get_document(request: Request) -> SendableResponse:
     dataset, document = await knowledge.documents.get(*request.path_params.values())
     fields = [field for field, _ in (await knowledge.metadata.fields(dataset.id))[0]]
     counts = await knowledge.documents.counts([document])
-    return json_response(document_detail(document, counts[document.id], fields, which))
+    return document_detail(document, counts[document.id], fields, which)
 
 
-@DatasetRoute("DELETE", "/v1/datasets/{dataset_id}/documents/{document_id}", {204: "*/*"}, (403, 404, 503))
-async def delete_document(request: Request) -> SendableResponse:
+@DatasetRoute("DELETE", "/v1/datasets/{dataset_id}/documents/{document_id}", (403, 404, 503))
+async def delete_document(request: Request) -> None:
     """Delete a document, also one that is being indexed."""
     await knowledge_of(request).documents.delete(*request.path_params.values())
-    return deleted()
 
 
-@DatasetRoute("PATCH", "/v1/datasets/{dataset_id}/documents/status/{action}", {200: Done}, (404, 503), body=DocumentIds)
-async def change_document_status(request: Request) -> SendableResponse:
+@DatasetRoute("PATCH", "/v1/datasets/{dataset_id}/documents/status/{action}", (404, 503))
+async def change_document_status(request: Request, body: DocumentIds) -> Done:
     """Enable, disable or archive documents.
 
     The action is ``enable``, ``disable``, ``archive`` or ``un_archive``.
     """
-    body = checked(await request.json(lists_are=InvalidParam), DocumentIds)
     dataset_id, action = request.path_params.values()
     await knowledge_of(request).documents.act(dataset_id, action, body.document_ids or [])
-    return json_response(Done())
+    return Done()
 
 
-@DatasetRoute("GET", "/v1/datasets/{dataset_id}/documents/{document_id}/download", {200: DownloadUrl}, (404,))
-async def document_url(request: Request) -> SendableResponse:
+@DatasetRoute("GET", "/v1/datasets/{dataset_id}/documents/{document_id}/download", (404,))
+async def document_url(request: Request) -> DownloadUrl:
     """A signed address of the file that a document was made of."""
     _, document = await knowledge_of(request).documents.get(*request.path_params.values())
-    return json_response(DownloadUrl(knowledge_of(request).files.url(document, request.base_url)))
+    return DownloadUrl(knowledge_of(request).files.url(document, request.base_url))
 
 
-@DatasetRoute(
-    "POST", "/v1/datasets/{dataset_id}/documents/download-zip", {200: "application/zip"}, (404, 503), body=DocumentIds
-)
-async def download_documents(request: Request) -> SendableResponse:
+@DatasetRoute("POST", "/v1/datasets/{dataset_id}/documents/download-zip", (404, 503), answers={200: "application/zip"})
+async def download_documents(request: Request, body: DocumentIds) -> SendableResponse:
     """Fetch the files that documents were made of, as a ZIP file."""
     knowledge = knowledge_of(request)
-    body = checked(await request.json(lists_are=InvalidParam), DocumentIds)
     ids = body.document_ids or []
     if not ids:
         raise InvalidParam("document_ids: names no document")
@@ -319,7 +305,7 @@ async def download_documents(request: Request) -> SendableResponse:
     return StreamResponse(pieces, encoded(headers.items()))
 
 
-async def _with_batch(request: Request, document: Document) -> SendableResponse:
+async def _with_batch(request: Request, document: Document) -> CreatedDocument:
     knowledge = knowledge_of(request)
     fields = [field for field, _ in (await knowledge.metadata.fields(document.dataset_id))[0]]
-    return json_response(CreatedDocument(document_body(document, 0, fields), document.batch))
+    return CreatedDocument(document_body(document, 0, fields), document.batch)

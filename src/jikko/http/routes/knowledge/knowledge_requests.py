@@ -1,43 +1,40 @@
 """Requests to the knowledge API: their key, and the page of a list that they want."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import asdict, replace
 
-from jikko.errors import InvalidParam, Unauthorized
+from jikko.errors import InvalidParam, JikkoError, Unauthorized
 from jikko.http.auth import api_key
-from jikko.http.operation import Handler, Operation, RouteOfIds
+from jikko.http.operation import DeclaredHandler, DeclaredRoute, Operation, ids_in
 from jikko.http.requests import Request
-from jikko.http.responses import SendableResponse
+from jikko.http.responses import Response, SendableResponse, deleted
 from jikko.knowledge.service import Knowledge
 
 
-class DatasetRoute(RouteOfIds, frozen=True):
-    """A route that takes a key of datasets (``dataset-…``)."""
+class DatasetRoute(DeclaredRoute, frozen=True, kw_only=True):
+    """A route that takes a key of datasets (``dataset-…``), as the decorator that makes an operation of its handler."""
 
     tag: str = "Knowledge"
-    key: Literal["app", "dataset", "console"] = "dataset"
+    key: Literal["app", "apps", "dataset", "console"] = "dataset"
+    lists_are: ClassVar[type[JikkoError]] = InvalidParam
+    nothing: ClassVar[tuple[str, Callable[[], Response]]] = "*/*", deleted
 
-    def __call__(self, handler: Handler) -> Operation:
-        """The operation, for those who have such a key."""
-        return super().__call__(_guarded(handler))
+    def __call__(self, handler: DeclaredHandler) -> Operation:
+        """The operation, for those who have such a key: others are refused, and those who used theirs too often."""
+        route, answered = self.declared(handler)
 
+        @wraps(handler)
+        async def guarded(request: Request) -> SendableResponse:
+            if not await knowledge_of(request).keys.open(api_key(request)):
+                raise Unauthorized("Access token is invalid")
+            return await answered(request, request)
 
-def _guarded(handler: Handler) -> Handler:
-    """The handler, for requests with a key that opens datasets. Raises ``Unauthorized``: there is no key, or it opens
-    none: that of an app does not; ``TooManyRequests``: the key was used too often in the last minute."""
-
-    @wraps(handler)
-    async def guarded(request: Request) -> SendableResponse:
-        key = api_key(request)
-        if not await knowledge_of(request).keys.open(key):
-            raise Unauthorized("Access token is invalid")
-        return await handler(request)
-
-    return guarded
+        return Operation(handler=guarded, **asdict(replace(route, ids=ids_in(route.path))))
 
 
 def knowledge_of(request: Request) -> Knowledge:

@@ -19,7 +19,7 @@ from jikko.dify.knowledge.segment_bodies import (
 from jikko.errors import InvalidParam
 from jikko.http.request_fields import checked
 from jikko.http.requests import Request
-from jikko.http.responses import SendableResponse, deleted, json_response
+from jikko.http.responses import SendableResponse, json_response
 from jikko.http.routes.knowledge.knowledge_requests import DatasetRoute, Paged, knowledge_of, strict_page
 from jikko.knowledge.segments import SegmentWishes
 
@@ -78,8 +78,8 @@ class ChildText(Struct):
     content: str
 
 
-@DatasetRoute("GET", _SEGMENTS, {200: SegmentPage}, (400, 404), query=SegmentFilter)
-async def list_segments(request: Request) -> SendableResponse:
+@DatasetRoute("GET", _SEGMENTS, (400, 404), query=SegmentFilter)
+async def list_segments(request: Request) -> SegmentPage:
     """List segments, by position."""
     knowledge = knowledge_of(request)
     number, limit = strict_page(request.query)
@@ -93,11 +93,11 @@ async def list_segments(request: Request) -> SendableResponse:
     )
     children = await knowledge.segments.children_of(found)
     data = segment_bodies(document, found, children)
-    return json_response(SegmentPage(data, document.form, total, number * limit < total, limit, number))
+    return SegmentPage(data, document.form, total, number * limit < total, limit, number)
 
 
-@DatasetRoute("POST", _SEGMENTS, {200: AddedSegments}, (404, 503), body=NewSegments)
-async def add_segments(request: Request) -> SendableResponse:
+@DatasetRoute("POST", _SEGMENTS, (404, 503), answers={200: AddedSegments}, body=NewSegments)
+async def add_segments(request: Request) -> SendableResponse | AddedSegments:
     """Add segments.
 
     They are found once this is answered.
@@ -114,19 +114,19 @@ async def add_segments(request: Request) -> SendableResponse:
     dataset_id, document_id = request.path_params.values()
     document, added = await knowledge_of(request).segments.add(dataset_id, document_id, wishes)
     children = await knowledge_of(request).segments.children_of(added)
-    return json_response(AddedSegments(segment_bodies(document, added, children), document.form))
+    return AddedSegments(segment_bodies(document, added, children), document.form)
 
 
-@DatasetRoute("GET", _SEGMENT, {200: OneSegment}, (404,))
-async def get_segment(request: Request) -> SendableResponse:
+@DatasetRoute("GET", _SEGMENT, (404,))
+async def get_segment(request: Request) -> OneSegment:
     """Read a segment."""
     document, segment = await knowledge_of(request).segments.get(*request.path_params.values())
     children = await knowledge_of(request).segments.children_of([segment])
-    return json_response(OneSegment(segment_body(segment, children.get(segment.id, ())), document.form))
+    return OneSegment(segment_body(segment, children.get(segment.id, ())), document.form)
 
 
-@DatasetRoute("POST", _SEGMENT, {200: OneSegment}, (404, 503), body=ChangedSegment)
-async def change_segment(request: Request) -> SendableResponse:
+@DatasetRoute("POST", _SEGMENT, (404, 503), body=ChangedSegment)
+async def change_segment(request: Request) -> OneSegment:
     """Change a segment.
 
     A changed text is found once this is answered.
@@ -138,49 +138,45 @@ async def change_segment(request: Request) -> SendableResponse:
         dataset_id, document_id, segment_id, SegmentWishes(**asdict(wishes))
     )
     children = await knowledge_of(request).segments.children_of([segment])
-    return json_response(OneSegment(segment_body(segment, children.get(segment.id, ())), document.form))
+    return OneSegment(segment_body(segment, children.get(segment.id, ())), document.form)
 
 
-@DatasetRoute("DELETE", _SEGMENT, {204: "*/*"}, (404, 503))
-async def delete_segment(request: Request) -> SendableResponse:
+@DatasetRoute("DELETE", _SEGMENT, (404, 503))
+async def delete_segment(request: Request) -> None:
     """Delete a segment.
 
     The positions of others stay.
     """
     await knowledge_of(request).segments.delete(*request.path_params.values())
-    return deleted()
 
 
-@DatasetRoute("GET", _CHILDREN, {200: ChildPage}, (400, 404), query=Paged)
-async def list_child_chunks(request: Request) -> SendableResponse:
+@DatasetRoute("GET", _CHILDREN, (400, 404), query=Paged)
+async def list_child_chunks(request: Request) -> ChildPage:
     """List child chunks, by position."""
     number, limit = strict_page(request.query)
     found, total = await knowledge_of(request).child_chunks.page(
         *request.path_params.values(), keyword=request.query.get("keyword", ""), number=number, limit=limit
     )
-    return json_response(ChildPage([child_body(each) for each in found], total, -(-total // limit), number, limit))
+    return ChildPage([child_body(each) for each in found], total, -(-total // limit), number, limit)
 
 
-@DatasetRoute("POST", _CHILDREN, {200: OneChild}, (404, 503), body=ChildText)
-async def add_child_chunk(request: Request) -> SendableResponse:
+@DatasetRoute("POST", _CHILDREN, (404, 503))
+async def add_child_chunk(request: Request, body: ChildText) -> OneChild:
     """Add a child chunk, behind the others."""
-    body = checked(await request.json(lists_are=InvalidParam), ChildText)
     dataset_id, document_id, segment_id = request.path_params.values()
     child = await knowledge_of(request).child_chunks.add(dataset_id, document_id, segment_id, body.content)
-    return json_response(OneChild(child_body(child)))
+    return OneChild(child_body(child))
 
 
-@DatasetRoute("PATCH", _CHILD, {200: OneChild}, (404, 503), body=ChildText)
-async def change_child_chunk(request: Request) -> SendableResponse:
+@DatasetRoute("PATCH", _CHILD, (404, 503))
+async def change_child_chunk(request: Request, body: ChildText) -> OneChild:
     """Change a child chunk."""
-    body = checked(await request.json(lists_are=InvalidParam), ChildText)
     dataset_id, document_id, segment_id, child_id = request.path_params.values()
     child = await knowledge_of(request).child_chunks.change(dataset_id, document_id, segment_id, child_id, body.content)
-    return json_response(OneChild(child_body(child)))
+    return OneChild(child_body(child))
 
 
-@DatasetRoute("DELETE", _CHILD, {204: "*/*"}, (404, 503))
-async def delete_child_chunk(request: Request) -> SendableResponse:
+@DatasetRoute("DELETE", _CHILD, (404, 503))
+async def delete_child_chunk(request: Request) -> None:
     """Delete a child chunk."""
     await knowledge_of(request).child_chunks.delete(*request.path_params.values())
-    return deleted()
