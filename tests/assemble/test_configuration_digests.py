@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jikko.assemble.configuration_digests import configuration_of
+from jikko.assemble.configuration import configuration_of
 from jikko.settings import Settings
 
 

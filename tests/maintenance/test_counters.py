@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from jikko.cluster.alone import Alone
-from jikko.maintenance.counters import PeriodicCounters
+from jikko.maintenance.record_watch import PeriodicCounters
 from jikko.repositories.delivery_store import DeliveryStore
 from tests.acceptance.workflows import end, form, start
 from tests.runs.world import World, until

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from jikko.errors import StoreUnavailable
-from jikko.maintenance.keyword_indexing import KeywordIndexing
+from jikko.maintenance.background_indexing import KeywordIndexing
 from tests.effort import PATIENCE
 from tests.store.in_memory import RunsInMemory
 from tests.virtual_time import run

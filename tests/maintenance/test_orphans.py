@@ -2,7 +2,7 @@
 
 import asyncio
 
-from jikko.maintenance.orphans import Orphans
+from jikko.maintenance.record_watch import Orphans
 from jikko.ports.cluster import OrphanedRuns
 from tests.cluster.fake import FakeCluster, FakeNetwork
 from tests.contract.runs import Draft, started

@@ -16,7 +16,7 @@ from jikko.engine.limits import RunLimits
 from jikko.errors import StoreUnavailable
 from jikko.events import Event, NodeFinished
 from jikko.inputs.file_inputs import FileInputs
-from jikko.maintenance.orphans import Orphans
+from jikko.maintenance.record_watch import Orphans
 from jikko.nodes.contract import Result
 from jikko.nodes.node_context import Context
 from jikko.nodes.registry import BY_TYPE

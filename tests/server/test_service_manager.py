@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 
 from jikko.errors import InvalidSettings
-from jikko.server import service_manager
-from jikko.server.service_manager import handed_over, notify, tell_that_it_goes_round
+from jikko.server import listening
+from jikko.server.listening import handed_over, notify, tell_that_it_goes_round
 from tests.effort import PATIENCE
 
 OURS = {"LISTEN_PID": str(os.getpid())}
 TAKES = """
 import os, socket, sys
 from jikko.errors import InvalidSettings
-from jikko.server.service_manager import handed_over
+from jikko.server.listening import handed_over
 try:
     found = handed_over({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"})
     print(found.getsockname()[1], found.get_inheritable())
@@ -117,7 +117,7 @@ def stand_still(manager: socket.socket) -> None:
 def test_a_server_comes_to_its_end_beside_a_manager_that_stands_still(
     manager: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service_manager, "_ROOM_SECONDS", 0.01)
+    monkeypatch.setattr(listening, "_ROOM_SECONDS", 0.01)
     stand_still(manager)
     variables = {"NOTIFY_SOCKET": manager.getsockname()}
     telling = threading.Thread(target=notify, args=("STOPPING=1", variables), daemon=True)

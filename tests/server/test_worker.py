@@ -22,7 +22,7 @@ from jikko.errors import Conflict
 from jikko.exit_codes import of_error
 from jikko.server import worker
 from jikko.server.listening import listen
-from jikko.server.settings_json import settings_to_json
+from jikko.server.worker_process import settings_to_json
 from jikko.settings import Settings
 from tests.acceptance.workflows import ECHO
 from tests.effort import PATIENCE

@@ -17,7 +17,7 @@ from jikko.conversations.hooks import Hooks, TurnPolicy
 from jikko.conversations.moderation import Moderation
 from jikko.conversations.titles import Titles
 from jikko.conversations.turns import Turns
-from jikko.maintenance.annotation_indexing import AnnotationIndexing
+from jikko.maintenance.background_indexing import AnnotationIndexing
 from jikko.ports.cluster import Cluster, JobDue
 from jikko.ports.models import DefaultModels
 from jikko.ports.node_ports import NodePorts

@@ -9,11 +9,10 @@ from jikko.assemble.assembly import BuildContext
 from jikko.assemble.stores import Stores, diagnose_files
 from jikko.files.store import Files
 from jikko.knowledge.lazy_indexing import LazyIndexing
+from jikko.maintenance.background_indexing import KeywordIndexing
 from jikko.maintenance.callbacks import Callbacks
-from jikko.maintenance.counters import PeriodicCounters
-from jikko.maintenance.keyword_indexing import KeywordIndexing
-from jikko.maintenance.orphans import Orphans
 from jikko.maintenance.readiness import Readiness
+from jikko.maintenance.record_watch import Orphans, PeriodicCounters
 from jikko.maintenance.retention import Archiving, Retention, UserRemoval
 from jikko.measures import Counter
 from jikko.ports.cluster import Cluster

@@ -126,10 +126,8 @@ def diagnose_files(settings: Settings) -> str:
 def stored_values(settings: Settings) -> dict[str, Mapping[str, Json]]:
     """What ``jikko apps env`` has set, by app and variable. The data folder need not be there.
 
-    Reads, and nothing else: the database of an earlier version stays one, and a server does not notice.
-
-    Raises:
-        StoreUnavailable: The database cannot be read.
+    Reads, and nothing else: the database of an earlier version stays one, and a server does not notice. Raises
+    ``StoreUnavailable``: the database cannot be read.
     """
     if settings.database_url:
         return lazy.stored_environments(settings)

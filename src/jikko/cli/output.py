@@ -127,10 +127,7 @@ def _words(value: Any, column: str) -> str:
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Open a file for writing. After the block it has the new content; if the block raises, all is as it was.
 
-    What is no regular file, such as a pipe, is written to as it is.
-
-    Raises:
-        OSError: It cannot be written.
+    What is no regular file, such as a pipe, is written to as it is. Raises ``OSError``: it cannot be written.
     """
     # A link stays one: what it leads to is replaced.
     path = path.resolve()

@@ -143,9 +143,7 @@ class AsyncClient:
         """The log of a run as it is written, through pauses, until the run ends. Of Jikko only.
 
         A connection that is lost is opened again, and goes on behind the last event: none is missing, none comes twice.
-
-        Args:
-            after: The position of the last event that is known.
+        ``after``: the position of the last event that is known.
         """
         waits = Attempts()
         path = f"/v1/workflows/run/{quote(run_id, safe='')}/events"
@@ -308,10 +306,7 @@ class AsyncClient:
         self, dataset_id: str, query: str, *, retrieval_model: Mapping[str, Any] | None = None
     ) -> list[dict[str, Any]]:
         """The passages of a dataset that fit a question, the best first; with the key of datasets.
-
-        Args:
-            retrieval_model: How to search, as the API has it; by default as the dataset says.
-        """
+        ``retrieval_model``: how to search, as the API has it; by default as the dataset says."""
         path = f"/v1/datasets/{quote(dataset_id, safe='')}/retrieve"
         body = {"query": query, **({} if retrieval_model is None else {"retrieval_model": dict(retrieval_model)})}
         return entries(await self._object("POST", path, body), "records")

@@ -46,10 +46,7 @@ def figures_of(strata: Sequence[Stratum], by: By, models: Mapping[str, Collectio
     """Figures by group. A run of a sample stands for as many as it is one of: by time and by app only what runs took
     and their tokens are of the sample; what else there is by all. Where no run of a stratum was looked at, others stand
     for it: by time those of its span, else of its app.
-
-    Args:
-        models: Those of each version, by its id: a run counts for each.
-    """
+    ``models``: those of each version, by its id: a run counts for each."""
     found: dict[Group, Figures] = defaultdict(Figures)
     every, told = Counter[Group](), Counter[Group]()
     for stratum in strata:

@@ -14,7 +14,7 @@ from jikko.concurrency.scheduler import LoopLag
 from jikko.errors import JikkoError, NotAllowed, NotFound
 from jikko.http.auth import authenticated
 from jikko.http.bodies.reading import Bodies
-from jikko.http.console.entry.headers import MANAGED, console_headers, is_console
+from jikko.http.console.console_headers import MANAGED, console_headers, is_console
 from jikko.http.cors import added_headers, is_preflight
 from jikko.http.http_errors import (
     REFUSALS,

@@ -6,7 +6,7 @@ from typing import Final
 from jikko.http.http_errors import REFUSALS, Refusals
 from jikko.http.operation import Operation, Section, operations_in
 from jikko.http.routes import file_routes, form_routes, health, info, record_routes, retries, run_events, run_routes
-from jikko.http.welcome import WELCOME_OPERATIONS
+from jikko.http.routes.health import WELCOME_OPERATIONS
 
 
 def _chats() -> Iterator[Operation]:

@@ -49,10 +49,7 @@ class BackupSource(Protocol):
 
     def copy_to(self, home: Path) -> None:
         """Copy all but what it says of itself to a folder that is there and empty.
-
-        Raises:
-            FileMissing, StoreUnavailable, OSError: Something cannot be read or written.
-        """
+        Raises ``FileMissing``, ``StoreUnavailable``, ``OSError``: something cannot be read or written."""
 
 
 class Restored(Struct, frozen=True):

@@ -30,7 +30,7 @@ From this follows, whatever members believe of each other, and however often and
    cut off, is refused then. So an effect happens twice only if it was under way in the process that was taken for dead.
    A run that waits for its turn is taken over from a living process in the same way: it has begun nothing.
 5. No run stays without a process, as long as the name of one that is gone does not come back: its runs name it, and are
-   offered until they name another (``maintenance/orphans.py``).
+   offered until they name another (``maintenance/record_watch.py``).
 6. A database that goes on as a copy that lagged may have forgotten appends (docs/decisions/0089). Whom the record names
    writes again what is missing; of two that have come to the same epoch, since a take-over was forgotten, it names one.
 """

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from jikko.assemble import Assembly
-from jikko.assemble.configuration_digests import configuration_of
+from jikko.assemble.configuration import configuration_of
 from jikko.dify.bodies import detail_body
 from jikko.ports.cluster import (
     Answer,

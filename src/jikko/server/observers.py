@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jikko.assemble.assembly import Assembly
 from jikko.http.request_observer import RequestObserver
 from jikko.observing.log_lines import RequestLines, RunLines
-from jikko.observing.metrics.process_metrics import ProcessMetrics
 from jikko.observing.traces.export import SpanExport, is_wanted
 from jikko.runs.observer import RunObserver, RunObservers
 from jikko.settings import Settings
+
+if TYPE_CHECKING:
+    from jikko.observing.metrics.process_metrics import ProcessMetrics
 
 
 class Observers:
@@ -23,7 +25,7 @@ class Observers:
         Raises:
             InvalidSettings: Traces are wanted, and the libraries for them are not installed.
         """
-        self.metrics = ProcessMetrics(by_app=settings.metrics_by_app) if settings.metrics_port else None
+        self.metrics = _metrics(settings) if settings.metrics_port else None
         """``None``: nothing is counted."""
         self._traces = _traces(settings) if is_wanted(environment) else None
         runs: list[RunObserver] = [RunLines(each=settings.log_runs)]
@@ -44,6 +46,12 @@ class Observers:
     def at_work(self, assembly: Assembly) -> AbstractAsyncContextManager[None]:
         """A block in which runs that end are traced, if that is wanted."""
         return nullcontext() if self._traces is None else self._traces.at_work(assembly.store, assembly.apps)
+
+
+def _metrics(settings: Settings) -> "ProcessMetrics":
+    from jikko.observing.metrics.process_metrics import ProcessMetrics
+
+    return ProcessMetrics(by_app=settings.metrics_by_app)
 
 
 def _traces(settings: Settings) -> Any:

@@ -17,12 +17,11 @@ from jikko.concurrency.shutdown import leaving
 from jikko.errors import InvalidSettings, JikkoError
 from jikko.observing.metrics.metrics_table import Snapshot, of_server
 from jikko.server.api_serving import serve_assembly
-from jikko.server.listening import listen
+from jikko.server.listening import handed_over, listen, tell_that_it_goes_round
 from jikko.server.member import ServerMember
 from jikko.server.metrics import metrics_of
 from jikko.server.observers import Observers
 from jikko.server.process_signals import OperatorFileReload, refusals
-from jikko.server.service_manager import handed_over, tell_that_it_goes_round
 from jikko.server.serving import TO_LEAVE_SECONDS, base_of, console_lines, say_ready, say_recovered, say_stopping
 from jikko.server.startup_import import publish, publish_one, to_try
 from jikko.settings import Settings

@@ -15,7 +15,7 @@ from jikko.cluster.data_folder import unmark
 from jikko.cluster.data_folder_lock import Hold, sole_owner
 from jikko.errors import InvalidSettings
 from jikko.observing.log_format import set_up_log
-from jikko.server.service_manager import notify
+from jikko.server.listening import notify
 from jikko.settings import Settings
 
 TO_LEAVE_SECONDS = 4.0

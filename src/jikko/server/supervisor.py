@@ -21,13 +21,11 @@ from jikko.concurrency.shutdown import Shutdown, leaving
 from jikko.errors import InvalidSettings
 from jikko.exit_codes import ExitCode
 from jikko.observing.metrics.metrics_table import Snapshot, lasting, merged, of_server, usage
-from jikko.server.listening import listen, reserve
+from jikko.server.listening import handed_over, listen, reserve, tell_that_it_goes_round
 from jikko.server.metrics import metrics_of
 from jikko.server.process_signals import Haste, OperatorFileReload, ending_signals
-from jikko.server.service_manager import handed_over, tell_that_it_goes_round
 from jikko.server.serving import base_of, say_ready, say_stopping
-from jikko.server.settings_json import settings_to_json
-from jikko.server.worker_process import WorkerProcess
+from jikko.server.worker_process import WorkerProcess, settings_to_json
 from jikko.settings import STOP_AT_ONCE_SECONDS, Settings
 
 log = logging.getLogger(__name__)

@@ -23,8 +23,8 @@ from jikko.server.api_serving import serve_assembly
 from jikko.server.member import OfOneMachine, ServerMember
 from jikko.server.observers import Observers
 from jikko.server.serving import TO_LEAVE_SECONDS, base_of, console_lines, prepare_process, say_recovered
-from jikko.server.settings_json import settings_from_json
 from jikko.server.startup_import import publish, to_try
+from jikko.server.worker_process import settings_from_json
 
 
 async def _work(end: socket.socket, listening: socket.socket) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from jikko.conversations.annotations import AnnotationReplies, Annotations
 from jikko.conversations.hooks import HookReply, UserQuery
-from jikko.maintenance.annotation_indexing import AnnotationIndexing
+from jikko.maintenance.background_indexing import AnnotationIndexing
 from jikko.ports.models import ModelFailure
 from jikko.ports.other_models import EmbeddingRequest, Embeddings
 from jikko.ports.stores.messages import AnnotationReply

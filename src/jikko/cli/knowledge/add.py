@@ -29,10 +29,8 @@ class LocalSource(NamedTuple):
 def files_below(paths: Sequence[Path]) -> tuple[list[LocalSource], list[Path]]:
     """The files of some paths, and those in folders that cannot be documents.
 
-    A file in a folder is named by its path in it; hidden ones are left out.
-
-    Raises:
-        click.UsageError: A file that is named by itself cannot be a document, or two have one name.
+    A file in a folder is named by its path in it; hidden ones are left out. Raises ``click.UsageError``: a file that is
+    named by itself cannot be a document, or two have one name.
     """
     found: list[LocalSource] = []
     passed: list[Path] = []

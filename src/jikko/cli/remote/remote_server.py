@@ -42,10 +42,7 @@ class RemoteServer:
         seconds: float | None = TIMEOUT_SECONDS,
     ) -> Any:
         """An answer in JSON. ``seconds``: for which it is waited; ``None``: however long it takes.
-
-        Raises:
-            Failure: The server does not answer, refuses, or is none of ours.
-        """
+        Raises ``Failure``: the server does not answer, refuses, or is none of ours."""
         try:
             return json.loads(self.raw(method, path, body, kind, seconds) or b"null")
         except ValueError:

@@ -62,10 +62,7 @@ class Server:
 
     async def post(self, path: str, body: dict[str, Any], *, seconds: float | None = 30) -> dict[str, Any]:
         """Send a body, with the user, and return the answer.
-
-        Raises:
-            Failure: The server does not answer, or refuses.
-        """
+        Raises ``Failure``: the server does not answer, or refuses."""
         sent = json.dumps({"user": self._user, **body}).encode()
         found = await asyncio.to_thread(self._connection.json, "POST", path, sent, seconds=seconds)
         if not isinstance(found, dict):

@@ -64,10 +64,7 @@ class RunAgentInput(Struct, rename="camel"):
 
 def question_of(messages: list[dict[str, Json]]) -> Question:
     """The question of a list of messages.
-
-    Raises:
-        InvalidParam: A message or a file is wrong, or the last that says something is not the user's.
-    """
+    Raises ``InvalidParam``: a message or a file is wrong, or the last that says something is not the user's."""
     said = [
         {"role": message["role"], "content": _content(message.get("content"), f"messages[{position}].content")}
         for position, message in enumerate(messages)
@@ -99,10 +96,7 @@ def _part(part: Json, where: str) -> Json:
 
 def answers_of(entries: list[ResumeEntry]) -> Iterator[tuple[str, str | None, Mapping[str, Json]]]:
     """Tokens of forms, each with the action that is chosen (``None``: the run is to end) and the inputs.
-
-    Raises:
-        InvalidParam: An answer has no action, or wrong inputs.
-    """
+    Raises ``InvalidParam``: an answer has no action, or wrong inputs."""
     for position, entry in enumerate(entries):
         if entry.status == "cancelled":
             yield entry.interrupt_id, None, {}

@@ -11,7 +11,7 @@ from jikko.http.console.app_bodies import PhraseBody
 from jikko.http.console.console_queries import Limit, id_in
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.request_fields import must
-from jikko.http.routes.knowledge.document_forms import sent_file
+from jikko.http.routes.knowledge.knowledge_requests import sent_file
 from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.retrieval.metadata_conditions import conditions_of
 from jikko.knowledge.retrieval.retrieval_model import retrieval_model_of

@@ -15,7 +15,7 @@ from jikko.dify.bodies import body_from
 from jikko.errors import NotFound
 from jikko.events import RunStatus
 from jikko.http.console.app_bodies import PARAMS, PhraseBody, phrase_body
-from jikko.http.console.entry.session import ServerInfo
+from jikko.http.console.session import ServerInfo
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.http.request_fields import must
 from jikko.http.responses import EventStream

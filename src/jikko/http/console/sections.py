@@ -9,12 +9,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 from jikko.assemble.assembly import Assembly
-from jikko.http.console.entry.headers import redirect_to
+from jikko.http.console.console_headers import redirect_to
 from jikko.http.http_errors import REFUSALS, Refusals
 from jikko.http.operation import Operation, Route, Section
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse
-from jikko.http.welcome import welcome
+from jikko.http.routes.health import welcome
 
 if TYPE_CHECKING:
     from jikko.console.console_service import Console
@@ -85,15 +85,13 @@ BEGINNING: Final = Route("GET", "/", {200: "*/*"}, open=True)(_beginning)
 
 
 def _entry() -> tuple[ModuleType, ModuleType, ModuleType]:
-    from jikko.http.console import page_files
-    from jikko.http.console.entry import entrance, session
+    from jikko.http.console import entrance, page_files, session
 
     return session, entrance, page_files
 
 
 def _system() -> Iterable[ModuleType]:
-    from jikko.http.console import console_system
-    from jikko.http.console.entry import session
+    from jikko.http.console import console_system, session
 
     return console_system, session
 

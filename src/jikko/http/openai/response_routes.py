@@ -218,10 +218,7 @@ async def _conversation(request: Request, asked: Asker, response_id: str) -> str
 
 def _messages(items: list[dict[str, Json]]) -> list[dict[str, Json]]:
     """The messages of a list of items; reasoning of earlier answers tells an app nothing.
-
-    Raises:
-        InvalidParam: An item is no message.
-    """
+    Raises ``InvalidParam``: an item is no message."""
     found = []
     for position, item in enumerate(items):
         kind = item.get("type", "message")

@@ -143,10 +143,7 @@ class AnswerText:
 
     def apply(self, event: Event) -> Delta | None:
         """Fold the next event. Returns what the answer goes on with.
-
-        Raises:
-            AnswerChanged: What was shown is none of it. The fold goes on.
-        """
+        Raises ``AnswerChanged``: what was shown is none of it. The fold goes on."""
         if isinstance(event, RunStarted):
             self._fold = TurnFold(event, event.turn or Turn("", "", mode="workflow"))
         fold = self._fold

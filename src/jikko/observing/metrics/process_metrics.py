@@ -6,7 +6,7 @@ from typing import Final
 from jikko import __version__
 from jikko.apps.end_users import triggered_from
 from jikko.assemble import Assembly
-from jikko.assemble.configuration_digests import digest_of
+from jikko.assemble.configuration import digest_of
 from jikko.events import NodeFinished, RunFinished, RunStarted
 from jikko.http.request_observer import RequestObserver
 from jikko.http.requests import Request

@@ -20,8 +20,7 @@ from jikko.http.request_fields import checked
 from jikko.http.requests import Request
 from jikko.http.responses import SendableResponse, StreamResponse, encoded
 from jikko.http.routes.knowledge.dataset_routes import OF_WISHES, Technique
-from jikko.http.routes.knowledge.document_forms import sent_file
-from jikko.http.routes.knowledge.knowledge_requests import DatasetRoute, Paged, default_page, knowledge_of
+from jikko.http.routes.knowledge.knowledge_requests import DatasetRoute, Paged, default_page, knowledge_of, sent_file
 from jikko.knowledge.datasets import DatasetWishes
 from jikko.knowledge.documents import NewSource, text_source
 from jikko.knowledge.files import MAX_ZIPPED_BYTES, zipped

@@ -9,7 +9,7 @@ from jikko import __version__
 from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.console.console_service import Console
 from jikko.dify.dify_events import encode
-from jikko.http.console.entry.headers import redirect_to
+from jikko.http.console.console_headers import redirect_to
 from jikko.http.console.page_files import PageFiles
 from jikko.http.console.visitor_gate import VisitorGate
 from jikko.http.operation import Operation, Route

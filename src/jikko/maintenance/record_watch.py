@@ -1,12 +1,14 @@
-"""Periodic counters for the metrics: what only the record knows, counted now and then by one process for all."""
+"""Periodic looks at the record: what only it knows is counted for metrics, by one process for all; and open runs whose
+process is gone, and that no member took over, are offered again: the offer was lost, or failed."""
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 
 from jikko.errors import JikkoError
 from jikko.ports.clock import Clock
-from jikko.ports.cluster import Cluster
+from jikko.ports.cluster import Cluster, OrphanedRuns
 from jikko.ports.stores.run_store import RunStore
 from jikko.repositories.callback_store import CallbackStore
 from jikko.repositories.delivery_store import DeliveryStore
@@ -14,6 +16,7 @@ from jikko.repositories.delivery_store import DeliveryStore
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 30.0
+"""Between looks at the record."""
 
 
 class PeriodicCounters:
@@ -60,3 +63,38 @@ class PeriodicCounters:
             "dead": await self._deliveries().dead(),
             "oldest": 0.0 if since is None else max(0.0, self._clock() - since),
         }
+
+
+_MAX_LOOKS = 16
+"""Between two offers of the same."""
+
+
+class Orphans:
+    """Offers the runs of holders that were no members twice in a row: one that has just come may not be known yet.
+
+    What is not taken over then is offered again at intervals that grow, to eight minutes.
+    """
+
+    def __init__(self, store: RunStore, cluster: Cluster, *, look_seconds: float = _POLL_SECONDS) -> None:
+        self._store = store
+        self._cluster = cluster
+        self._look_seconds = look_seconds
+
+    async def watch(self) -> None:
+        """Look again and again, until cancelled. Any number of processes may."""
+        looks: Counter[str] = Counter()
+        """How often in a row each holder was no member."""
+        while True:
+            await asyncio.sleep(self._look_seconds)
+            try:
+                holders = await self._store.holders()
+            except JikkoError as error:
+                logger.error("runs without a process cannot be looked for, trying again: %s", error)
+                continue
+            missing = holders.difference(self._cluster.members())
+            looks = Counter({holder: looks[holder] + 1 for holder in missing})
+            for holder in sorted(missing):
+                # At the 2nd, 4th, 8th, 16th, 32nd, 48th … look: what is still there then cannot be taken over, and the
+                # log says why; or it could not be offered.
+                if (count := looks[holder]) > 1 and (count & (count - 1) == 0 or count % _MAX_LOOKS == 0):
+                    self._cluster.offer(OrphanedRuns(holder=holder))
