@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from jikko.dsl.expansion import expanded
+from jikko.dsl.operator_file import expanded
 from jikko.errors import InvalidSettings
 from jikko.plugins.plugins_file import parse_plugins_file
 from jikko.providers.providers_file import parse_providers

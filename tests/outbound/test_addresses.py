@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from jikko.outbound import connector
+from jikko.outbound import guard
 from jikko.outbound.guard import AddressRefused, Guard, GuardedResolver, look_up
 from jikko.outbound.policy import parse_allow
 from jikko.ports.http import HttpFailure
@@ -110,7 +110,7 @@ async def test_an_address_that_got_past_the_look_up_is_refused_where_the_connect
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     unguarded = GuardedResolver
-    monkeypatch.setattr(connector, "GuardedResolver", lambda guard, find: unguarded(None, find))
+    monkeypatch.setattr(guard, "GuardedResolver", lambda guard, find: unguarded(None, find))
     names = Names(trap=[[address]])
     async with serving({"/": answer()}) as server, client(allow=(), resolve=names) as http:
         with pytest.raises(HttpFailure, match="may not be reached") as caught:

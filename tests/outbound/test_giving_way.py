@@ -14,7 +14,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.streams import StreamReader
 
 from jikko.concurrency.scheduler import SLICE, Scheduler
-from jikko.outbound import bounded_connection, connector, decoding
+from jikko.outbound import bounded_connection, decoding, guard
 from jikko.ports.http import HttpFailure
 from tests.effort import PATIENCE
 from tests.outbound.clients import client, get
@@ -124,7 +124,7 @@ async def test_of_many_servers_that_send_tiny_chunks_one_is_listened_to_in_a_tur
         return readings
 
     monkeypatch.setattr(ResponseHandler, "data_received", counted)
-    monkeypatch.setattr(connector, "Scheduler", lambda: Scheduler(clock))
+    monkeypatch.setattr(guard, "Scheduler", lambda: Scheduler(clock))
     async with client() as http:
         going_by = asyncio.create_task(turns.go_by())
         with ExitStack() as floods:

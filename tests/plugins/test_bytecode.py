@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jikko.plugins.install.bytecode import Bytecode
+from jikko.plugins.install.uv import Bytecode
 from jikko.plugins.install.virtual_environment import OWN
 
 pytestmark = pytest.mark.anyio

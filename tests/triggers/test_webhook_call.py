@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from jikko.dsl.webhook import WebhookConfig
 from jikko.errors import BadRequest
+from jikko.nodes.flow.trigger import WebhookConfig
 from jikko.triggers.receiving import detected_type
 from jikko.triggers.webhook_call import (
     Unconvertible,

@@ -7,9 +7,16 @@ from jikko.assemble.sandboxes import package_folder
 from jikko.cluster.data_folder import keep_private
 from jikko.errors import Conflict, InvalidSettings
 from jikko.sandbox.packages.installed import InstalledPackages, Unreadable
-from jikko.sandbox.packages.installing import FolderBusy, NotInstalled, PackageInstaller
+from jikko.sandbox.packages.installing import (
+    BadRequirement,
+    FolderBusy,
+    NotInstalled,
+    PackageInstaller,
+    parse,
+    parse_file,
+    without,
+)
 from jikko.sandbox.packages.known import BUILT_IN
-from jikko.sandbox.packages.requirements import BadRequirement, parse, parse_file, without
 from jikko.settings import Settings
 
 Report = Callable[[str], None]

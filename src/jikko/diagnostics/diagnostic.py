@@ -88,7 +88,6 @@ class Diagnostic(Phrase, frozen=True, kw_only=True):
 
     @property
     def cause(self) -> str:
-        """What it is about: the code up to the dot."""
         return self.code.partition(".")[0]
 
     @property

@@ -60,5 +60,4 @@ def _stream(ole: Any, name: str) -> bytes | None:
 
 
 def _lines(text: str) -> str:
-    """The lines that have something in them."""
     return "\n".join(line for line in map(str.strip, text.splitlines()) if line)

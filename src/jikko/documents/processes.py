@@ -26,8 +26,6 @@ _IDLE_SECONDS: Final = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentLimits:
-    """What reading documents may take."""
-
     max_processes: int = 2
     """Documents that are read at once; others wait, and apps take turns."""
     app_share: float = APP_SHARE
@@ -124,8 +122,6 @@ def _failure_of(text: str) -> DocumentFailure:
 
 
 class _Worker:
-    """One process."""
-
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self._leaving: asyncio.TimerHandle | None = None
@@ -158,7 +154,6 @@ class _Worker:
         return cls(process)
 
     def is_usable(self) -> bool:
-        """Whether it can be asked; if not, it ends or has ended."""
         stdin = self._process.stdin
         return self._process.returncode is None and stdin is not None and not stdin.is_closing() and not self._done
 

@@ -111,7 +111,6 @@ def _xls_cell(cell: Any, datemode: int) -> Cell:
 
 
 def _whole(value: Any) -> Cell:
-    """A number without a fraction as an integer."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value

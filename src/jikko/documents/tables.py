@@ -23,7 +23,6 @@ _BOOLEANS: Final = {"True": True, "TRUE": True, "true": True, "False": False, "F
 
 
 def _markdown_row(cells: Sequence[str]) -> str:
-    """One line of a table."""
     return f"| {' | '.join(cells)} |"
 
 
@@ -31,7 +30,7 @@ def plain_table(rows: Sequence[Sequence[str]]) -> str:
     """A table of comma-separated texts; the first row is its head. Line breaks in cells become spaces."""
     if not rows:
         return ""
-    lines = [_markdown_row([_one_line(cell) for cell in row]) for row in rows]
+    lines = [_markdown_row([cell.replace("\n", " ").replace("\r", "") for cell in row]) for row in rows]
     lines.insert(1, _markdown_row(["-" * len(cell) for cell in rows[0]]))
     return "".join(line + "\n" for line in lines)
 
@@ -121,15 +120,7 @@ def _shown_row(row: Sequence[Cell]) -> list[str]:
         isinstance(cell, datetime.datetime) or _is_nothing(cell) for cell in row
     ):
         return ["NaT" if _is_nothing(cell) else str(cell) for cell in row]
-    return list(map(_shown, row))
-
-
-def _shown(cell: Cell) -> str:
-    return _one_line_of(cell) if isinstance(cell, str) else str(cell)
-
-
-def _one_line(cell: str) -> str:
-    return cell.replace("\n", " ").replace("\r", "")
+    return [_one_line_of(cell) if isinstance(cell, str) else str(cell) for cell in row]
 
 
 def _one_line_of(cell: str) -> str:

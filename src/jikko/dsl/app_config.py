@@ -12,9 +12,8 @@ from typing import Any, Final
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.document import EdgeEntry, NodeEntry
-from jikko.dsl.features import read_features
-from jikko.dsl.fields import Fields, shown
-from jikko.dsl.repair import model_provider, repair_features
+from jikko.dsl.fields import MISSING, Fields, shown
+from jikko.dsl.repair import model_provider, read_features, repair_features
 from jikko.dsl.types import APP_STRATEGIES
 from jikko.lang.variables import START
 from jikko.values import Json
@@ -49,8 +48,6 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
 
 
 class AppGraph:
-    """The graph of one app."""
-
     def __init__(self, config: Fields, mode: str) -> None:
         """``config``: ``model_config``. ``mode``: ``completion``, ``chat`` or ``agent-chat``."""
         self._config = config
@@ -254,7 +251,7 @@ class AppGraph:
         name = mode.get("strategy", "")
         known = _STRATEGIES.get(name) if isinstance(name, str) and name else None
         if name == "" or known == "":
-            mode.problem("strategy", Phrase("document.missing"), Phrase("remedy.agent_strategy"), fatal=False)
+            mode.problem("strategy", MISSING, Phrase("remedy.agent_strategy"), fatal=False)
             return "none"
         provider = str(self._config.mapping("model").get("provider") or "")
         return known or (_FUNCTION_CALLING if "openai" in provider.split("/") else _REACT)

@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 from msgspec import Struct, field
 
 from jikko.diagnostics.diagnostic import Phrase
-from jikko.dsl.fields import Fields, shown
+from jikko.dsl.fields import Fields, expected, shown
 from jikko.dsl.types import RETRYING_TYPES
 from jikko.values import Json
 
@@ -68,7 +68,7 @@ def _read_default_value(fields: Fields) -> dict[str, Json]:
         kind = entry.text("type", required=True)
         if kind not in _CHECKS:
             if kind:
-                hint = entry.meant(kind, list(_CHECKS)) or Phrase("remedy.expected", {"wanted": " or ".join(_CHECKS)})
+                hint = entry.meant(kind, list(_CHECKS)) or expected(" or ".join(_CHECKS))
                 entry.problem("type", Phrase("document.default_type", {"value": shown(kind)}), hint)
             continue
         description, check = _CHECKS[kind]

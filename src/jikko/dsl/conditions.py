@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from jikko.diagnostics.diagnostic import Phrase
-from jikko.dsl.fields import Fields, shown
+from jikko.dsl.fields import Fields, bad_value, shown
 from jikko.lang.operators import OPERATORS
 from jikko.lang.templates import Template
 from jikko.lang.variable_conditions import Case, Condition, LogicalOperator, SubCondition, SubConditions
@@ -95,7 +95,7 @@ def _read_scalar(entry: Fields, name: str, value: Json) -> Json:
     if isinstance(value, (int, float)):
         entry.problem(name, Phrase("document.number_refused", {"value": value}), Phrase("remedy.quote"), fatal=False)
         return str(value)
-    entry.problem(name, Phrase("document.value", {"value": shown(value)}), Phrase("remedy.value_types"))
+    entry.problem(name, bad_value(shown(value)), Phrase("remedy.value_types"))
     return None
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from jikko.diagnostics.diagnostic import Phrase, PhraseError
 from jikko.dsl.document import Variable
-from jikko.dsl.fields import Fields, shown
+from jikko.dsl.fields import MISSING, Fields, expected, shown
 from jikko.dsl.shared_models import is_model
 from jikko.values import Json, json_value
 
@@ -50,13 +50,11 @@ def _read_variable(entry: Fields, types: tuple[str, ...], is_newer: bool) -> Var
     kind = entry.text("value_type", required=True)
     if entry.get("value") is None:
         entry.problem(
-            "value",
-            Phrase("document.missing") if "value" not in entry.raw else Phrase("document.null"),
-            Phrase("remedy.empty_text"),
+            "value", MISSING if "value" not in entry.raw else Phrase("document.null"), Phrase("remedy.empty_text")
         )
         return None
     if kind and kind not in types:
-        hint = entry.meant(kind, types) or Phrase("remedy.expected", {"wanted": " or ".join(types)})
+        hint = entry.meant(kind, types) or expected(" or ".join(types))
         code = "document.newer_type" if is_newer else "document.variable_type"
         entry.problem("value_type", Phrase(code, {"value": shown(kind)}), hint, fatal=not is_newer)
         if not is_newer:
@@ -98,7 +96,7 @@ def environment_value(given: Json, kind: str) -> Json:
             raise PhraseError("value.too_long", {"bytes": size, "most": MAX_VALUE})
         return value
     if kind not in ("number", "integer", "float"):
-        value = _as_json(given)
+        value = json_value(given, given) if isinstance(given, str) else given
         if not _CHECKS.get(kind, lambda value: True)(value):
             raise PhraseError(
                 "value.no_model", {"form": "{provider, name, mode: chat or completion, completion_params}"}
@@ -108,10 +106,6 @@ def environment_value(given: Json, kind: str) -> Json:
     if not _is_number(value) or value in (math.inf, -math.inf) or value != value:
         raise PhraseError("value.no_number")
     return value
-
-
-def _as_json(given: Json) -> Json:
-    return json_value(given, given) if isinstance(given, str) else given
 
 
 def fits(value: Json, kind: str) -> bool:

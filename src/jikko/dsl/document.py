@@ -30,8 +30,6 @@ class NodeEntry(Struct, frozen=True):
 
 
 class EdgeEntry(Struct, frozen=True):
-    """One edge of the file."""
-
     source: str
     target: str
     handle: str
@@ -40,8 +38,6 @@ class EdgeEntry(Struct, frozen=True):
 
 
 class Variable(Struct, frozen=True):
-    """An environment or conversation variable."""
-
     name: str
     value_type: str
     value: Json

@@ -52,8 +52,6 @@ class _Answer(str):
 
 
 class _Field:
-    """What readings asked of one field."""
-
     def __init__(self) -> None:
         self.choices: list[str] = []
         self.kinds: list[Schema] = []
@@ -109,7 +107,8 @@ class _Notes:
             for reader in readers:
                 reader(_NotedFields("", reading))
             self._note(reading)
-            chosen = _mapping_of(question) if _is_choice(question, answer) else None
+            is_choice = question.endswith((" choice", " text")) and answer not in ("", "x")
+            chosen = _mapping_of(question) if is_choice else None
             for key, others in reading.questions.items():
                 # Which values are taken often depends on a choice beside it.
                 beside = f"{question}={answer}" if " " not in key and chosen == _mapping_of(key) else ""
@@ -149,7 +148,6 @@ class _Notes:
                 field.nullable |= at in reading.present and at not in reading.required
 
     def schema(self, where: str) -> Schema:
-        """The schema of the mapping at a path."""
         found: Schema = {"type": "object"}
         required = []
         for name, field in self._fields.get(where, {}).items():
@@ -195,10 +193,6 @@ def _types(kind: Schema) -> list[str]:
 
 def _mapping_of(key: str) -> str:
     return key.partition(" ")[0].rpartition(".")[0]
-
-
-def _is_choice(question: str, answer: Any) -> bool:
-    return question.endswith((" choice", " text")) and answer not in ("", "x")
 
 
 def _or_null(kind: Schema) -> Schema:

@@ -7,8 +7,19 @@ from urllib.parse import urlsplit
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.values import Json, Selector
 
+MISSING: Final = Phrase("document.missing")
 _MAX_CHOICES = 2_000
 _MAX_QUESTIONS = 50
+
+
+def expected(wanted: str) -> Phrase:
+    """The remedy that says what a value has to be."""
+    return Phrase("remedy.expected", {"wanted": wanted})
+
+
+def bad_value(value: str) -> Phrase:
+    """What is wrong with a value that cannot be used. ``value``: As messages show it."""
+    return Phrase("document.value", {"value": value})
 
 
 class NameSuggestions:
@@ -19,7 +30,6 @@ class NameSuggestions:
         self._left = _MAX_QUESTIONS if len(self._choices) <= _MAX_CHOICES else 0
 
     def hint(self, wrong: str) -> Phrase | None:
-        """A hint that names the most similar name, if there is one."""
         if not self._left:
             return None
         self._left -= 1
@@ -76,13 +86,12 @@ class Fields:
         """Note fields that there are not, with what was probably meant, or could be."""
         for name in self.raw:
             if name not in known:
-                hint = self.meant(name, known) or Phrase("remedy.expected", {"wanted": ", ".join(known)})
+                hint = self.meant(name, known) or expected(", ".join(known))
                 self.problem(str(name), Phrase("document.unknown"), hint if known else None)
 
     def check_url(self, url: str, name: str = "url") -> None:
-        """Note a field that is no address of a server."""
         if not is_web_address(url):
-            self.problem(name, Phrase("document.value", {"value": self.shown(name)}), Phrase("remedy.web_address"))
+            self.problem(name, bad_value(self.shown(name)), Phrase("remedy.web_address"))
 
     def standing_at(self, where: str) -> "Fields":
         """The same mapping, as it is told of at another path."""
@@ -96,7 +105,7 @@ class Fields:
         value = self.raw.get(name)
         if value is None:
             if required:
-                self.problem(name, Phrase("document.missing"), Phrase("remedy.expected_text"))
+                self.problem(name, MISSING, Phrase("remedy.expected_text"))
             return default
         if isinstance(value, str):
             return value
@@ -137,7 +146,7 @@ class Fields:
         if value is None:
             return default
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:
-            self.problem(name, Phrase("document.value", {"value": self.shown(name)}), Phrase("remedy.seconds"))
+            self.problem(name, bad_value(self.shown(name)), Phrase("remedy.seconds"))
             return default
         return float(value)
 
@@ -147,11 +156,7 @@ class Fields:
             return default
         if isinstance(value, str) and value in choices:
             return value
-        self.problem(
-            name,
-            Phrase("document.value", {"value": self.shown(name)}),
-            self.meant(value, choices) or Phrase("remedy.expected", {"wanted": " or ".join(choices)}),
-        )
+        self.problem(name, bad_value(self.shown(name)), self.meant(value, choices) or expected(" or ".join(choices)))
         return default
 
     def selector(self, name: str, *, required: bool = False) -> Selector:
@@ -159,7 +164,7 @@ class Fields:
         value = self.raw.get(name)
         if value is None or value == []:
             if required:
-                self.problem(name, Phrase("document.missing"), Phrase("remedy.expected_selector"))
+                self.problem(name, MISSING, Phrase("remedy.expected_selector"))
             return ()
         found = as_selector(value)
         if found is None:
@@ -183,11 +188,10 @@ class Fields:
         return tuple(found)
 
     def items(self, name: str, *, required: bool = False) -> list[Any]:
-        """A list, whatever is in it."""
         value = self.raw.get(name)
         if value is None:
             if required:
-                self.problem(name, Phrase("document.missing"), Phrase("remedy.expected_list"))
+                self.problem(name, MISSING, Phrase("remedy.expected_list"))
             return []
         if isinstance(value, list):
             return value

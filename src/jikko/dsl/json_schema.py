@@ -17,8 +17,6 @@ class BadSchema(Exception):
 
 
 class SchemaViolation(NamedTuple):
-    """Why a value does not fit."""
-
     where: str
     """What in it does not, such as ``items.0.name``; ``""`` for the value itself."""
     message: str

@@ -1,18 +1,20 @@
-"""The files that an operator writes, in YAML: providers, tools, plugins, triggers."""
+"""The files that an operator writes, in YAML: providers, tools, plugins, triggers. ``${NAME}`` in them is a variable of
+the environment."""
 
+import re
 from collections.abc import Mapping
 from functools import reduce
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
-from jikko.dsl.expansion import expanded
-from jikko.dsl.fields import Fields
+from jikko.dsl.fields import Fields, expected
 from jikko.dsl.load import LoadLimits, decoded
 from jikko.dsl.text.positions import Positions
 from jikko.dsl.text.yaml_text import YamlProblem, parse
 from jikko.errors import InvalidFile, InvalidSettings
 from jikko.lang.durations import seconds_of
+from jikko.values import Json
 
 _LIMITS: Final = LoadLimits(max_bytes=16 << 20)
 _MAX_SHOWN: Final = 100
@@ -20,8 +22,6 @@ _MAX_SHOWN: Final = 100
 
 
 class OperatorFile:
-    """One file, its fields, and what is wrong with it."""
-
     def __init__(
         self,
         text: bytes | str,
@@ -39,7 +39,7 @@ class OperatorFile:
         self.root = Fields("", raw if isinstance(raw, dict) else {}, [])
         if raw is not None and not isinstance(raw, dict):
             wanted = ", ".join(f"{key}:" for key in keys)
-            self.root.problem("", Phrase("document.no_mapping"), Phrase("remedy.expected", {"wanted": wanted}))
+            self.root.problem("", Phrase("document.no_mapping"), expected(wanted))
         self.root.check_names(keys)
 
     def require_no_problems(self) -> None:
@@ -92,3 +92,35 @@ def duration_of(fields: Fields, name: str, default: float) -> float:
 def _in_line(problem: Diagnostic, positions: Positions) -> Phrase:
     text, position = problem.as_part(), positions.at(problem.where)
     return text if position is None else Phrase("part.at_line", {"line": position.line, "text": text})
+
+
+_VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def expanded(value: Json, environment: Mapping[str, str], unset: list[str]) -> Any:
+    """A value with every ``${NAME}`` in its texts replaced; keys of mappings are left alone. All else keeps its place.
+
+    ``unset``: Takes the names that are not set, or empty; they read as nothing. Raises ``RecursionError``: the value
+    is nested too deeply, or holds itself.
+    """
+    match value:
+        case str():
+
+            def replaced(match: re.Match[str]) -> str:
+                name = match.group(1)
+                if not environment.get(name):
+                    unset.append(name)
+                return environment.get(name, "")
+
+            return _VARIABLE.sub(replaced, value)
+        case dict():
+            return {key: expanded(item, environment, unset) for key, item in value.items()}
+        case list():
+            return [expanded(item, environment, unset) for item in value]
+        case _:
+            return value
+
+
+def names_in(value: Json) -> list[str]:
+    """The names that a text mentions; none of anything else."""
+    return _VARIABLE.findall(value) if isinstance(value, str) else []

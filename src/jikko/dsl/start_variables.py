@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from jikko.diagnostics.diagnostic import Phrase
-from jikko.dsl.fields import Fields, shown
+from jikko.dsl.fields import Fields, expected, shown
 from jikko.dsl.json_schema import doubts
 from jikko.values import Json
 
@@ -56,7 +56,7 @@ def _read_variable(entry: Fields) -> StartVariable | None:
     name = entry.text("variable", required=True)
     kind = entry.text("type", required=True)
     if kind and kind not in INPUT_TYPES:
-        hint = entry.meant(kind, INPUT_TYPES) or Phrase("remedy.expected", {"wanted": " or ".join(INPUT_TYPES)})
+        hint = entry.meant(kind, INPUT_TYPES) or expected(" or ".join(INPUT_TYPES))
         entry.problem("type", Phrase("document.input_type", {"value": shown(kind)}), hint)
         return None
     if entry.get("variable") == "":

@@ -29,9 +29,8 @@ from jikko.ports.node_ports import NodePorts
 from jikko.ports.stores.messages import Message
 from jikko.proving.case_file import CaseTurn, FlowCase, MockForm
 from jikko.proving.case_plan import CasePlan
-from jikko.proving.case_ports import NoHttp
+from jikko.proving.case_ports import NoHttp, case_graph
 from jikko.proving.script import CaseScript, forms_of
-from jikko.proving.stand_ins import with_stand_ins
 from jikko.proving.verdict import CaseProblem, CaseResult, ObservedRun, problems_of, started
 from jikko.record import RunRecord
 from jikko.repositories.app_store import App
@@ -153,7 +152,7 @@ class CaseRunner:
 
     def _stand_ins(self, app: App, graph: CompiledGraph) -> CompiledGraph:
         plan = self._plans[app.name]
-        return with_stand_ins(graph, plan.mocked, self._script_of)
+        return case_graph(graph, plan.mocked, self._script_of)
 
     def _script_of(self, run: RunInfo) -> CaseScript | None:
         return self._scripts.get((run.app_id, run.user))

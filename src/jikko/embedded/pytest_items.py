@@ -11,8 +11,7 @@ from jikko.concurrency.loop_thread import LoopThread
 from jikko.embedded.case_runs import OpenRunners
 from jikko.embedded.evaluating import evaluated
 from jikko.proving.case_file import FlowCase
-from jikko.proving.case_plan import CasePlan, read_plan
-from jikko.proving.snapshots import Snapshots
+from jikko.proving.case_plan import CasePlan, Snapshots, read_plan
 from jikko.proving.verdict import CaseResult
 from jikko.setting_sources import read_settings
 

@@ -20,8 +20,6 @@ from jikko.values import Json, Selector
 
 
 class Output(msgspec.Struct, frozen=True):
-    """One output of the workflow."""
-
     name: str
     source: str
     """Where its value comes from: ``Title.variable``."""
@@ -30,8 +28,6 @@ class Output(msgspec.Struct, frozen=True):
 
 
 class NodeLine(msgspec.Struct, frozen=True):
-    """One node."""
-
     id: str
     type: str
     title: str
@@ -42,8 +38,6 @@ class NodeLine(msgspec.Struct, frozen=True):
 
 
 class EnvironmentEntry(msgspec.Struct, frozen=True):
-    """One environment variable."""
-
     name: str
     type: str
     is_set: bool
@@ -54,8 +48,6 @@ class EnvironmentEntry(msgspec.Struct, frozen=True):
 
 
 class FormDescription(msgspec.Struct, frozen=True):
-    """One form that a run waits for."""
-
     node: str
     title: str
     inputs: tuple[str, ...]
@@ -66,8 +58,6 @@ class FormDescription(msgspec.Struct, frozen=True):
 
 
 class Description(msgspec.Struct, frozen=True):
-    """A workflow."""
-
     name: str
     mode: str
     description: str

@@ -229,7 +229,6 @@ class _Paths:
         self._sure = {key: sure(body, sorted(wanted), handles) for key, (body, wanted) in targets.items()}
 
     def is_sure(self, node_id: str) -> bool:
-        """Whether every run comes to a node that fails."""
         for inner in (node_id, *self._around(node_id)):
             body, container = self._places[inner]
             if self._graph.nodes[inner].position not in self._sure.get(id(body), ()):
@@ -251,7 +250,6 @@ class _Paths:
         return ""
 
     def _around(self, node_id: str) -> Iterator[str]:
-        """The containers around a node, the innermost first."""
         _, container = self._places[node_id]
         while container is not None:
             yield container

@@ -42,8 +42,6 @@ class VariableType(NamedTuple):
 
 
 class KnownVariables:
-    """The variables of one document."""
-
     def __init__(self, document: DslDocument, nodes: Mapping[str, Node]) -> None:
         """``nodes``: compiled nodes, by their ids. Of mocked ones and of those that are left out nothing is known."""
         entries = {entry.id: entry for entry in document.nodes}

@@ -151,7 +151,6 @@ def _of_fake_text(
 
 
 def _prompt_of(model: NodeEntry) -> str:
-    """The prompt of an llm node, as it is written."""
     written = model.data.get("prompt_template")
     messages = written if isinstance(written, list) else [written]
     return "\n".join(str(message.get("text", "")) for message in messages if isinstance(message, dict))

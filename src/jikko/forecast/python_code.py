@@ -144,7 +144,6 @@ def _catches(handler: ast.ExceptHandler) -> bool:
 
 
 def _may_define_main(tree: ast.Module) -> bool:
-    """Whether something binds the name, or may do so without naming it."""
     for node in ast.walk(tree):
         match node:
             case ast.FunctionDef(name="main") | ast.AsyncFunctionDef(name="main") | ast.ClassDef(name="main"):

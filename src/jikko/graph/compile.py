@@ -91,7 +91,6 @@ class _Compiler:
         )
 
     def _innermost_first(self) -> list[str]:
-        """Containers, each behind those inside it."""
         levels: list[list[str]] = []
         level = self._containers_in(None)
         while level:

@@ -1,6 +1,6 @@
 """Graphs with nodes whose outputs were given from outside."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -24,17 +24,24 @@ def with_mocks(graph: CompiledGraph, mocks: Mapping[str, Mapping[str, Json]]) ->
         return graph
 
     def mocked(node: CompiledNode) -> CompiledNode:
-        if node.id in chosen:
-            stand_in = (MockedBranch if node.node.branching else Mocked)(chosen[node.id])
-            return replace(node, node=stand_in, body=None, effects=False, has_icon=False, retries=0)
-        return node if node.body is None else replace(node, body=inside(node.body))
+        if node.id not in chosen:
+            return node
+        stand_in = (MockedBranch if node.node.branching else Mocked)(chosen[node.id])
+        return replace(node, node=stand_in, body=None, effects=False, has_icon=False, retries=0)
+
+    return substituted(graph, mocked)
+
+
+def substituted(graph: CompiledGraph, changed: Callable[[CompiledNode], CompiledNode]) -> CompiledGraph:
+    """The graph with other nodes in the place of some. ``changed``: what takes the place of a node, maybe itself."""
+
+    def made(node: CompiledNode) -> CompiledNode:
+        return changed(node if node.body is None else replace(node, body=inside(node.body)))
 
     def inside(body: Subgraph) -> Subgraph:
-        return replace(body, nodes=tuple(map(mocked, body.nodes)))
+        return replace(body, nodes=tuple(map(made, body.nodes)))
 
-    return replace(
-        graph, body=inside(graph.body), nodes={node_id: mocked(node) for node_id, node in graph.nodes.items()}
-    )
+    return replace(graph, body=inside(graph.body), nodes={node_id: made(node) for node_id, node in graph.nodes.items()})
 
 
 def unknown_mocks(graphs: Iterable[CompiledGraph], mocks: Mapping[str, Mapping[str, Json]]) -> list[str]:

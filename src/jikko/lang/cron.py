@@ -53,7 +53,6 @@ class Every(Struct, frozen=True):
     start: float = 0.0
 
     def after(self, moment: float) -> float:
-        """Return the first due moment behind another one."""
         if moment < self.start:
             return self.start
         return self.start + (math.floor((moment - self.start) / self.seconds) + 1) * self.seconds

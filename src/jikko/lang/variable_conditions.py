@@ -37,8 +37,6 @@ class SubCondition(Struct, frozen=True):
 
 
 class SubConditions(Struct, frozen=True):
-    """The conditions on the files of a list."""
-
     logical_operator: LogicalOperator
     conditions: tuple[SubCondition, ...]
 
@@ -48,8 +46,6 @@ class SubConditions(Struct, frozen=True):
 
 
 class Condition(Struct, frozen=True):
-    """A comparison of a variable with a value."""
-
     selector: Selector
     operator: str
     """One of ``lang.operators.OPERATORS``."""
@@ -86,8 +82,6 @@ class Case(Struct, frozen=True):
 
 
 class CaseOutcome(msgspec.Struct, frozen=True):
-    """What became of a case."""
-
     results: tuple[bool, ...]
     """One for each condition that was looked at."""
     final: bool

@@ -40,7 +40,6 @@ class TextBudget:
     __slots__ = ("_left", "_limit")
 
     def __init__(self, limit: int) -> None:
-        """``limit``: characters."""
         self._limit = self._left = limit
 
     def spend(self, characters: int) -> None:

@@ -83,8 +83,6 @@ class Values(Protocol):
 
 
 class RunInfo(Protocol):
-    """The run that a node belongs to."""
-
     @property
     def run_id(self) -> str: ...
     @property
@@ -98,8 +96,6 @@ class RunInfo(Protocol):
 
 
 class RoundOutcome(msgspec.Struct, frozen=True, gc=False):
-    """How a round of a container ended."""
-
     outputs: Mapping[str, Json]
     """What ``collect`` found."""
     error: str | None

@@ -31,7 +31,6 @@ class MaskedText(NamedTuple):
 
     @classmethod
     def same(cls, text: str) -> Self:
-        """A text in which no secret can stand."""
         return cls(text, text)
 
     @property

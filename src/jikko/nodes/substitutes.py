@@ -29,7 +29,6 @@ class Mocked(NodeConfig, frozen=True):
 
     @property
     def failure(self) -> str | None:
-        """What the node fails with, if it is to fail."""
         return str(self.outputs["error"]) if set(self.outputs) == {"error"} else None
 
     def handle(self) -> str:

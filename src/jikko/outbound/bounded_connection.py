@@ -58,7 +58,6 @@ class Handler(ResponseHandler):
         self._room, self._is_read = count, True
 
     def begin(self) -> None:
-        """Let the next answer come."""
         self._room, self._is_read, self._is_acknowledged = _MAX_HEAD_BYTES, False, False
         self._has_tiny_chunks = False
 
@@ -111,7 +110,6 @@ class Handler(ResponseHandler):
         self._join(self._parts() - (before if self._payload is payload else 0))
 
     def _parts(self) -> int:
-        """How many parts of the body wait to be read."""
         # The payload of an answer without a body has none.
         return len(getattr(self._payload, "_buffer", ()))
 

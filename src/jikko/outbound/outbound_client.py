@@ -136,9 +136,8 @@ class AiohttpClient:
                 raise HttpFailure("The server is about to end: no request is sent any more.", kind="connect")
             if self._session is None:
                 # Loading aiohttp takes a few hundred milliseconds, in which other runs go on.
-                await imported("jikko.outbound.outbound_exchange", "jikko.outbound.connector", "jikko.outbound.guard")
-                from jikko.outbound.connector import open_session
-                from jikko.outbound.guard import Guard, look_up
+                await imported("jikko.outbound.outbound_exchange", "jikko.outbound.guard", "jikko.outbound.guard")
+                from jikko.outbound.guard import Guard, look_up, open_session
 
                 self._session = open_session(
                     guard=None if self._proxy is not None else Guard(self._allow), find=self._resolve or look_up

@@ -17,9 +17,8 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from jikko.outbound.bounded_connection import Handler, TooMuchReceived
-from jikko.outbound.connector import OWN_CONNECTION
 from jikko.outbound.decoding import ACCEPTED, BodyCollector
-from jikko.outbound.guard import AddressRefused
+from jikko.outbound.guard import OWN_CONNECTION, AddressRefused
 from jikko.outbound.redirects import REDIRECTS, Hop
 from jikko.outbound.urls import WireUrl
 from jikko.ports.http import (
@@ -49,8 +48,6 @@ _CHUNK_BYTES: Final = 262_144
 
 
 class RequestSettings(Struct, frozen=True, kw_only=True):
-    """What holds for all hops of a request."""
-
     timeouts: Timeouts
     max_bytes: int
     ssl_verify: bool
@@ -286,7 +283,6 @@ def _untrusted(error: Exception) -> str:
 
 
 def _system(error: Exception) -> str:
-    """The message of the operating system."""
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if not isinstance(cause, OSError) or cause.errno is None:
         return type(cause).__name__

@@ -75,7 +75,6 @@ class WireUrl(Struct, frozen=True):
 
     @property
     def address(self) -> Address | None:
-        """The address that the host spells out."""
         return as_address(self.host)
 
     @property

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias, cast
 
 from jikko.diagnostics.diagnostic import Phrase
-from jikko.dsl.fields import Fields
+from jikko.dsl.fields import MISSING, Fields, expected
 from jikko.dsl.operator_file import OperatorFile, filled_in, read_operator_file
 from jikko.plugins.package.package_names import is_plugin_name, provider_name
 from jikko.values import Json
@@ -16,8 +16,6 @@ Network: TypeAlias = Literal["gate", "direct"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginConfig:
-    """One plugin's entry."""
-
     id: str
     """``author/name``."""
     credentials: Mapping[str, Json] = field(default_factory=dict)
@@ -35,8 +33,6 @@ class PluginConfig:
 
 @dataclass(frozen=True, slots=True)
 class PluginsConfig:
-    """The whole file."""
-
     entries: Mapping[str, PluginConfig] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Plugins, or providers, by another name that workflow files have for them."""
@@ -50,7 +46,6 @@ class PluginsConfig:
         return self.entries.get(plugin_id) or PluginConfig(id=plugin_id)
 
     def line_to_add(self, plugin_id: str, credentials: tuple[str, ...]) -> str:
-        """What to write into the file for credentials that are missing."""
         wanted = ", ".join(f'{name}: "${{{name.upper()}}}"' for name in credentials)
         return f"  {plugin_id}: {{credentials: {{{wanted}}}}}"
 
@@ -78,13 +73,13 @@ def parse_plugins_file(text: bytes, environment: Mapping[str, str], *, source: s
         # A bare name is what old workflow files have: that of the provider.
         id_ = name if "/" in name else provider_name(name).plugin
         if not is_plugin_name(id_):
-            fields.problem("", Phrase("document.no_plugin_name"), Phrase("remedy.expected", {"wanted": "author/name"}))
+            fields.problem("", Phrase("document.no_plugin_name"), expected("author/name"))
         entries[id_] = _entry(id_, fields, environment)
     aliases = root.mapping("aliases")
     model = root.mapping("summary_model")
     named = (model.text("provider", required=True), model.text("name") or model.text("model")) if model.raw else None
     if named is not None and not named[1]:
-        model.problem("model", Phrase("document.missing"), Phrase("remedy.model_name"))
+        model.problem("model", MISSING, Phrase("remedy.model_name"))
     file.require_no_problems()
     return PluginsConfig(entries, {str(name): aliases.text(name) for name in aliases.raw}, named, source)
 

@@ -34,8 +34,6 @@ from jikko.values import FILE_IDENTITY, Json, is_file
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeLimits:
-    """What plugins may take."""
-
     seconds: float = 600.0
     """For one call."""
     memory: int = 2 << 30

@@ -57,14 +57,12 @@ class ModelsOfPlugins:
         self._runtime = runtime
 
     def known(self, plugin: str) -> tuple[KnownModel, ...]:
-        """See ``PluginModels.known``."""
         try:
             return self._found(plugin)[1].models
         except ToolNotFound as failure:
             raise ModelFailure(str(failure), kind="ModelNotExistError") from None
 
     def require(self, model: PluginModel) -> None:
-        """See ``PluginModels.require``."""
         _credentials(model, self._found(model.plugin)[1], "")
 
     async def check(self, model: PluginModel) -> None:

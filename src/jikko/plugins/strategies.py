@@ -7,7 +7,7 @@ from jikko.diagnostics.diagnostic import Phrase
 from jikko.plugins.host.backwards import Caller
 from jikko.plugins.host.prompt import entity, messages_json
 from jikko.plugins.install.installed_plugins import Entry
-from jikko.plugins.package.declaration import ActionDeclaration, ParameterDeclaration, ProviderDeclaration
+from jikko.plugins.package.declaration import ActionDeclaration, ProviderDeclaration
 from jikko.plugins.plugin_tools import parameter_of
 from jikko.plugins.process.plugin_wire import PluginFailure
 from jikko.plugins.runtime import PluginRuntime
@@ -40,7 +40,10 @@ class PluginStrategies:
         entry, _, action = self._found(name)
         return Strategy(
             name=name,
-            parameters=tuple(_parameter(parameter) for parameter in action.parameters),
+            parameters=tuple(
+                StrategyParameter(declared=parameter_of(each), kind=_KINDS.get(each.type, "value"))
+                for each in action.parameters
+            ),
             takes_history="history-messages" in action.features,
             plugin=entry.plugin.identifier,
         )
@@ -84,10 +87,6 @@ class PluginStrategies:
             has = {"known": ", ".join(each.name for each in provider.actions)}
             raise ToolNotFound(what, Phrase("remedy.it_has", has))
         return entry, provider, action
-
-
-def _parameter(parameter: ParameterDeclaration) -> StrategyParameter:
-    return StrategyParameter(declared=parameter_of(parameter), kind=_KINDS.get(parameter.type, "value"))
 
 
 def _model_json(model: AgentModel) -> dict[str, Any]:

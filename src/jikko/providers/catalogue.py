@@ -9,8 +9,6 @@ from jikko.ports.models import ModelPurpose
 
 
 class WellKnown(Struct, frozen=True, kw_only=True):
-    """One provider."""
-
     type: str = "openai"
     """The protocol: a ``type`` of the providers file."""
     base_url: str = ""

@@ -56,8 +56,6 @@ class ModelTraits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderConfig:
-    """One entry of the providers file."""
-
     id: str
     """The long name, or ``*``."""
     type: ProviderType
@@ -101,8 +99,6 @@ class ProviderConfig:
 
 
 class Providers:
-    """The providers file, looked up by provider."""
-
     def __init__(
         self,
         entries: Mapping[str, ProviderConfig] | None = None,

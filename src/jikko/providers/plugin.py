@@ -78,7 +78,6 @@ class _CallNumbers:
         self._last = -1
 
     def of(self, id: str, name: str) -> int:
-        """The number of the call that a piece belongs to."""
         if id:
             self._last = self._ids.setdefault(id, len(self._ids))
         elif name or self._last < 0:

@@ -36,7 +36,6 @@ class _Prices(msgspec.Struct, array_like=True, frozen=True):
     steps: list[_Step]
 
     def hold(self, now: datetime) -> bool:
-        """Whether they hold."""
         if self.since:
             return now.date() >= date.fromisoformat(self.since)
         if self.begin:
@@ -112,15 +111,12 @@ def _listed(provider: str, model: str) -> _Model | None:
     asked = msgspec.json.decode(providers[provider], type=_Provider)
     name = model.lower()
     for each in dict.fromkeys((name, _COMPACT_DATE.sub(r"-\1-\2-\3", name))):
-        for models in (asked.models, *(_models_of(providers, other) for other in asked.others)):
+        others = (msgspec.json.decode(providers[other], type=_Provider).models for other in asked.others)
+        for models in (asked.models, *others):
             for found in models:
                 if _matches(found.names, each):
                     return found
     return None
-
-
-def _models_of(providers: dict[str, msgspec.Raw], name: str) -> list[_Model]:
-    return msgspec.json.decode(providers[name], type=_Provider).models
 
 
 def _matches(names: list[Any], name: str) -> bool:

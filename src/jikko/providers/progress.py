@@ -41,7 +41,7 @@ class _Call(Struct):
             return False
         if id and self.id:
             return id != self.id
-        return not id and not self.id and _is_whole("".join(self.arguments))
+        return not id and not self.id and isinstance(json_value("".join(self.arguments)), dict)
 
 
 class AnswerCollector:
@@ -186,10 +186,6 @@ class AnswerCollector:
         self._room -= characters
         if self._room < 0:
             raise too_large(f"{self._max} characters")
-
-
-def _is_whole(arguments: str) -> bool:
-    return isinstance(json_value(arguments), dict)
 
 
 def _believed(count: float) -> int:

@@ -159,8 +159,6 @@ _NO_FILE: Final = "the providers file (set JIKKO_PROVIDERS to its path)"
 
 
 class _Reached(Struct, eq=False):
-    """How a provider is reached."""
-
     config: ProviderConfig
     limiter: Limiter
     backend: Backend | None = None

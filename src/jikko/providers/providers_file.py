@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from jikko.diagnostics.diagnostic import Phrase
-from jikko.dsl.expansion import names_in
-from jikko.dsl.fields import Fields
-from jikko.dsl.operator_file import OperatorFile, filled_in, read_operator_file
+from jikko.dsl.fields import MISSING, Fields, bad_value, expected
+from jikko.dsl.operator_file import OperatorFile, filled_in, names_in, read_operator_file
 from jikko.dsl.repair import model_provider
 from jikko.ports.extensions import Extension
 from jikko.ports.models import PURPOSES, MediaKind, ModelName, ModelPurpose
@@ -53,8 +52,8 @@ def parse_providers(
     written = OperatorFile(text, "providers", source, ("providers", "defaults", "extensions"))
     root, entries = written.root, dict[str, ProviderConfig]()
     if not isinstance(root.get("providers"), dict):
-        wanted = Phrase("remedy.expected", {"wanted": 'a mapping: providers: {"openai": {api_key: …}}'})
-        root.problem("providers", Phrase("document.missing"), wanted)
+        wanted = expected('a mapping: providers: {"openai": {api_key: …}}')
+        root.problem("providers", MISSING, wanted)
     else:
         for name, fields in root.mapping("providers").entries():
             config = _provider(model_provider(name), fields, environment, folder)
@@ -104,11 +103,11 @@ def _provider(id_: str, fields: Fields, environment: Mapping[str, str], folder: 
     if type_ == "plugin":
         _check_plugin(fields, plugin)
     if type_ == "llama_cpp" and not fields.raw.get("path"):
-        fields.problem("path", Phrase("document.missing"), "the path of a GGUF file")
+        fields.problem("path", MISSING, "the path of a GGUF file")
     if fields.raw.get("pooling") is not None:
         fields.choice("pooling", _POOLING, "")
     if type_ == "azure" and not fields.raw.get("api_version"):
-        fields.problem("api_version", Phrase("document.missing"), "such as 2024-10-21")
+        fields.problem("api_version", MISSING, "such as 2024-10-21")
     headers = fields.mapping("headers")
     models = fields.mapping("models")
     return ProviderConfig(
@@ -133,9 +132,7 @@ def _provider(id_: str, fields: Fields, environment: Mapping[str, str], folder: 
 
 def _check_plugin(fields: Fields, plugin: str) -> None:
     if not 2 <= len(list(filter(None, plugin.split("/")))) <= 3:
-        fields.problem(
-            "plugin", Phrase("document.no_plugin_name"), Phrase("remedy.expected", {"wanted": "author/name"})
-        )
+        fields.problem("plugin", Phrase("document.no_plugin_name"), expected("author/name"))
     for name in _NOT_OF_PLUGINS:
         if fields.raw.get(name):
             what = Phrase("document.not_of_plugin", {"plugin": plugin})
@@ -145,7 +142,7 @@ def _check_plugin(fields: Fields, plugin: str) -> None:
 def _check_url(fields: Fields, url: str, *, required: bool, name: str = "base_url") -> None:
     if not url:
         if required:
-            fields.problem(name, Phrase("document.missing"), Phrase("remedy.where_requests_go"))
+            fields.problem(name, MISSING, Phrase("remedy.where_requests_go"))
         return
     if "@" in url.partition("://")[2].partition("/")[0]:
         fields.problem(name, Phrase("document.holds_password"), Phrase("remedy.use_key"))
@@ -183,11 +180,7 @@ def _traits(fields: Fields, *, of_model: bool = False) -> ModelTraits:
 def _texts(fields: Fields) -> int:
     number = fields.integer("batch", 0, minimum=0)
     if number > _MAX_TEXTS:
-        fields.problem(
-            "batch",
-            Phrase("document.value", {"value": fields.shown("batch")}),
-            Phrase("remedy.texts_at_most", {"most": _MAX_TEXTS}),
-        )
+        fields.problem("batch", bad_value(fields.shown("batch")), Phrase("remedy.texts_at_most", {"most": _MAX_TEXTS}))
     return number
 
 
@@ -196,11 +189,7 @@ def _context_size(fields: Fields) -> int:
     if value is None:
         return 0
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        fields.problem(
-            "context_size",
-            Phrase("document.value", {"value": fields.shown("context_size")}),
-            Phrase("remedy.context_size"),
-        )
+        fields.problem("context_size", bad_value(fields.shown("context_size")), Phrase("remedy.context_size"))
         return 0
     return value
 
@@ -214,7 +203,7 @@ def _price(fields: Fields) -> Price:
             if not amount.is_finite() or amount < 0:
                 raise InvalidOperation
         except InvalidOperation:
-            fields.problem(name, Phrase("document.value", {"value": fields.shown(name)}), Phrase("remedy.price"))
+            fields.problem(name, bad_value(fields.shown(name)), Phrase("remedy.price"))
             amount = Decimal(0)
         amounts.append(amount)
     return Price(amounts[0], amounts[1], fields.text("currency", "USD"))

@@ -8,8 +8,6 @@ from jikko.ports.other_models import Vector
 
 
 class EmbeddedBatch(Struct, frozen=True):
-    """The answer to one request."""
-
     vectors: tuple[Vector, ...]
     """In the order of the texts, of the length that the model gave them."""
     tokens: int | None

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct, inspect
 
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
-from jikko.dsl.fields import meant, problem_at, shown
+from jikko.dsl.fields import MISSING, bad_value, expected, meant, problem_at, shown
 from jikko.dsl.load import LoadLimits, decoded
 from jikko.dsl.text.yaml_text import YamlProblem, parse
 from jikko.proving.case_file import CaseFile, Evaluation, FlowCase, ScoreRule
@@ -59,8 +59,6 @@ _FIRST, _END = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC
 
 
 class ReadFile(Struct, frozen=True):
-    """What came of a test file."""
-
     file: CaseFile | None
     """Without what has problems, and not to be run if there are any; ``None`` if nothing can be read."""
     problems: list[Diagnostic]
@@ -111,7 +109,7 @@ def read_case_file(text: bytes, folder: Path) -> ReadFile:
 def _rows_of_evaluation(case: Evaluation, folder: Path, problems: list[Diagnostic]) -> Iterator[Evaluation]:
     _check_clock(case.clock, "evaluate.clock", problems)
     if not case.rows:
-        problems.append(problem_at("evaluate.rows", Phrase("document.missing")))
+        problems.append(problem_at("evaluate.rows", MISSING))
         return
     for name, rule in case.score.items():
         _check_score(name, rule, folder, problems)
@@ -123,9 +121,7 @@ def _rows_of_evaluation(case: Evaluation, folder: Path, problems: list[Diagnosti
             hint = hint or Phrase(
                 "remedy.expected", {"wanted": f"mean({known[0]}) >= 0.9, no worse than baseline.json"}
             )
-            problems.append(
-                problem_at(f"evaluate.gate[{index}]", Phrase("document.value", {"value": shown(text)}), hint)
-            )
+            problems.append(problem_at(f"evaluate.gate[{index}]", bad_value(shown(text)), hint))
     for each in _with_rows(case, folder, "evaluate", problems):
         for number in range(1, case.repeat + 1):
             yield msgspec.structs.replace(each, name=f"{each.name} #{number}") if case.repeat > 1 else each
@@ -136,14 +132,10 @@ def _check_score(name: str, rule: ScoreRule, folder: Path, problems: list[Diagno
     if name in OWN:
         problems.append(problem_at(where, Phrase("test.name_twice", {"name": repr(name)})))
     if not (matcher_of(rule) or rule.judge or rule.python):
-        problems.append(
-            problem_at(
-                where, Phrase("document.empty"), Phrase("remedy.expected", {"wanted": "equals, …, judge, python"})
-            )
-        )
+        problems.append(problem_at(where, Phrase("document.empty"), expected("equals, …, judge, python")))
     if rule.judge and not all(rule.model.partition("/")):
-        hint = Phrase("remedy.expected", {"wanted": "PROVIDER/MODEL"})
-        problems.append(problem_at(f"{where}.model", Phrase("document.value", {"value": shown(rule.model)}), hint))
+        hint = expected("PROVIDER/MODEL")
+        problems.append(problem_at(f"{where}.model", bad_value(shown(rule.model)), hint))
     for field, path in (("judge", rule.judge), ("python", rule.python)):
         try:
             if path:
@@ -184,11 +176,11 @@ def _checked_fields(
         if name in fields:
             found[name] = _checked(each, fields[name].type, _at(where, name), problems)
         else:
-            hint = meant(name, list(fields)) or Phrase("remedy.expected", {"wanted": ", ".join(fields)})
+            hint = meant(name, list(fields)) or expected(", ".join(fields))
             problems.append(problem_at(_at(where, name), Phrase("document.unknown"), hint))
     for name, field in fields.items():
         if field.required and name not in value:
-            problems.append(problem_at(_at(where, name), Phrase("document.missing")))
+            problems.append(problem_at(_at(where, name), MISSING))
         if field.required and found.get(name, _WRONG) is _WRONG:
             found[name] = [] if isinstance(field.type, inspect.ListType) else ""
     return {name: each for name, each in found.items() if each is not _WRONG}
@@ -218,21 +210,22 @@ def _fits(value: Any, kind: inspect.Type) -> bool:
             return isinstance(value, str)
         case inspect.IntType() | inspect.FloatType():
             is_number = isinstance(value, int if isinstance(kind, inspect.IntType) else (int, float))
-            return is_number and not isinstance(value, bool) and _in_range(value, kind)
+            return (
+                is_number
+                and not isinstance(value, bool)
+                and (kind.ge is None or value >= kind.ge)
+                and (kind.le is None or value <= kind.le)
+            )
         case _:
             return True
-
-
-def _in_range(value: float, kind: inspect.IntType | inspect.FloatType) -> bool:
-    return (kind.ge is None or value >= kind.ge) and (kind.le is None or value <= kind.le)
 
 
 def _wrong(value: Any, kinds: tuple[inspect.Type, ...], where: str, problems: list[Diagnostic]) -> None:
     choices = [str(each) for kind in kinds if isinstance(kind, inspect.LiteralType) for each in kind.values if each]
     words = [_wanted(kind) for kind in kinds]
     hint = meant(value, choices) if isinstance(value, str) else None
-    hint = hint or Phrase("remedy.expected", {"wanted": " or ".join(filter(None, [*choices, *words]))})
-    problems.append(problem_at(where, Phrase("document.value", {"value": shown(value)}), hint))
+    hint = hint or expected(" or ".join(filter(None, [*choices, *words])))
+    problems.append(problem_at(where, bad_value(shown(value)), hint))
 
 
 def _wanted(kind: inspect.Type) -> str:
@@ -248,12 +241,11 @@ def _check_clock(text: str, where: str, problems: list[Diagnostic]) -> None:
         if moment.tzinfo is None or not _FIRST <= moment < _END:
             raise ValueError
     except (ValueError, OverflowError):
-        hint = Phrase("remedy.expected", {"wanted": "2026-11-30T09:00:00+09:00"})
-        problems.append(problem_at(where, Phrase("document.value", {"value": shown(text)}), hint))
+        hint = expected("2026-11-30T09:00:00+09:00")
+        problems.append(problem_at(where, bad_value(shown(text)), hint))
 
 
 def _check_matchers(value: Any, where: str, problems: list[Diagnostic], shape: _Shape | None) -> None:
-    """Note matchers that cannot be used."""
     if isinstance(value, list):
         for index, each in enumerate(value):
             _check_matchers(each, f"{where}[{index}]", problems, shape)
@@ -266,7 +258,7 @@ def _check_matchers(value: Any, where: str, problems: list[Diagnostic], shape: _
         return
     matches = is_matcher(value)
     if matches and "within" in value and "near" not in value:
-        problems.append(problem_at(f"{where}.near", Phrase("document.missing")))
+        problems.append(problem_at(f"{where}.near", MISSING))
     if matches and value.get("contains") == []:
         problems.append(problem_at(f"{where}.contains", Phrase("document.empty")))
     for name, kind, wanted in _OF_MATCHERS if matches else ():
@@ -274,8 +266,8 @@ def _check_matchers(value: Any, where: str, problems: list[Diagnostic], shape: _
         if name not in value or (isinstance(each, str) and "$row." in each):
             continue
         if not isinstance(each, kind) or isinstance(each, bool):
-            hint = Phrase("remedy.expected", {"wanted": wanted})
-            problems.append(problem_at(f"{where}.{name}", Phrase("document.value", {"value": shown(each)}), hint))
+            hint = expected(wanted)
+            problems.append(problem_at(f"{where}.{name}", bad_value(shown(each)), hint))
         elif name == "matches":
             _check_pattern(each, f"{where}.matches", problems)
     for name, each in value.items():
@@ -315,7 +307,7 @@ def _with_rows(case: C, folder: Path, where: str, problems: list[Diagnostic]) ->
         lacking: set[str] = set()
         filled = _filled(plain, row, lacking)
         for name in sorted(lacking):
-            hint = meant(name, list(row)) or Phrase("remedy.expected", {"wanted": ", ".join(row)})
+            hint = meant(name, list(row)) or expected(", ".join(row))
             what = Phrase("test.no_column", {"name": repr(name), "row": number})
             problems.append(problem_at(f"{where}.rows", what, hint))
         name = filled.get("name", case.name)

@@ -1,9 +1,11 @@
-"""A test file with its workflow, checked against each other."""
+"""A test file with its workflow, checked against each other, and with the snapshots beside it."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -14,20 +16,20 @@ from jikko.dsl.document import CHAT_MODES, DslDocument
 from jikko.dsl.fields import meant, problem_at
 from jikko.dsl.handles import handles_of
 from jikko.dsl.text.positions import Positions
+from jikko.events import RunFinished
 from jikko.nodes.registry import BY_TYPE
 from jikko.proving.case_file import CaseFile, Evaluation, Expectation, FlowCase, NodeMock
 from jikko.proving.case_file_reader import read_case_file
+from jikko.proving.matching import mismatches
 from jikko.proving.recorded_case import is_replayed, with_answers
 from jikko.proving.script import node_names
-from jikko.proving.verdict import NodeNames
+from jikko.proving.verdict import CaseProblem, CaseResult, NodeNames
 
 Handles: TypeAlias = Mapping[str, Sequence[str]]
 """The handles of branching nodes, by their ids."""
 
 
 class CasePlan(Struct, frozen=True, kw_only=True):
-    """What is to be run of a test file."""
-
     path: Path
     file: CaseFile
     workflow: Path
@@ -42,7 +44,6 @@ class CasePlan(Struct, frozen=True, kw_only=True):
 
     @property
     def mocked(self) -> set[str]:
-        """Ids and titles of the nodes that any case mocks."""
         return {name for mocks in (self.file, *self.file.cases) for name in mocks.mocks}
 
     @property
@@ -51,8 +52,6 @@ class CasePlan(Struct, frozen=True, kw_only=True):
 
 
 class ReadPlan(Struct, frozen=True):
-    """What came of a test file."""
-
     plan: CasePlan | None
     """``None`` if there are problems."""
     problems: list[Diagnostic]
@@ -191,3 +190,65 @@ def _of_expectation(expect: Expectation, where: str, names: NodeNames) -> Iterat
 def _unknown(name: str, where: str, names: NodeNames) -> Iterator[Diagnostic]:
     if not names.ids(name):
         yield problem_at(where, Phrase("test.no_node", {"name": repr(name)}), meant(name, names.all()))
+
+
+class Snapshots:
+    def __init__(self, plan: CasePlan, *, update: bool) -> None:
+        """``update``: whether what cases do now is to be kept. Raises ``OSError``, ``ValueError``: the file is there
+        and cannot be read."""
+        self.path = snapshots_beside(plan.path)
+        self._update = update
+        self._kept: dict[str, Any] = _read(self.path) if self.path.exists() else {}
+        self._wanted = {
+            case.name
+            for case in plan.file.cases
+            if case.expect.snapshot or any(turn.expect.snapshot for turn in case.turns)
+        }
+        self._changed = False
+
+    def compare(self, result: CaseResult) -> list[CaseProblem]:
+        """What a case did otherwise than last; with ``update`` it is kept instead."""
+        if result.name not in self._wanted:
+            return []
+        now = _snapshot(result)
+        kept = self._kept.get(result.name)
+        if kept == now:
+            return []
+        if self._update:
+            self._kept[result.name] = now
+            self._changed = True
+            return []
+        if kept is None:
+            return [CaseProblem("snapshot", "there is none yet; `jikko test --update` keeps one")]
+        found = list(mismatches(kept, now, "snapshot")) or list(mismatches({"equals": kept}, now, "snapshot"))
+        hint = "; if it is meant so: jikko test --update"
+        return [CaseProblem(where, text + hint * (index == 0)) for index, (where, text) in enumerate(found)]
+
+    def close(self) -> None:
+        """Write what changed. Snapshots of cases that no longer want one go."""
+        left = {name: each for name, each in self._kept.items() if name in self._wanted}
+        if self._update and (self._changed or left != self._kept):
+            self.path.write_text(json.dumps(left, ensure_ascii=False, indent=2, sort_keys=True) + "\n", "utf-8")
+
+
+def snapshots_beside(path: Path) -> Path:
+    """The file of the snapshots of a test file."""
+    return path.with_name(f"{stem_of(path)}.snapshots.json")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return msgspec.convert(json.loads(path.read_text(encoding="utf-8")), dict[str, Any])
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _snapshot(result: CaseResult) -> dict[str, Any]:
+    runs = []
+    for run in result.runs:
+        end = run.events[-1] if run.events else None
+        is_over = isinstance(end, RunFinished)
+        one = {"status": end.status, "outputs": end.outputs} if is_over else {"status": "paused"}  # type: ignore[union-attr]
+        runs.append(one if run.answer is None else {**one, "answer": run.answer})
+    found: dict[str, Any] = json.loads(json.dumps({"runs": runs, "path": result.path}))
+    return found

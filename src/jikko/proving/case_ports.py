@@ -1,27 +1,24 @@
-"""The outside as one node of one case sees it: rules answer first, then what its script allows."""
+"""The outside as one node of one case sees it: rules answer first, then what its script allows. And graphs whose nodes
+ask the script of their case first."""
 
 import asyncio
 import json
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from decimal import Decimal
-from typing import Any, Final, Generic, TypeVar, get_args
+from typing import Any, Final, Generic, TypeAlias, TypeVar, get_args
 
 from msgspec.structs import replace
 
 from jikko.events import Usage
-from jikko.graph.compiled import CompiledNode
+from jikko.graph.compiled import CompiledGraph, CompiledNode
+from jikko.graph.mocks import substituted
 from jikko.lang.tokens import estimated
+from jikko.nodes.contract import NodeFailure, Result, RunInfo
+from jikko.nodes.substitutes import Mocked, MockedBranch
 from jikko.nodes.tools.tool import ToolNode
 from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest
-from jikko.ports.knowledge import (
-    Hit,
-    KnowledgeSearch,
-    SearchedDataset,
-    SearchFailure,
-    SearchRequest,
-    SearchResult,
-)
+from jikko.ports.knowledge import Hit, KnowledgeSearch, SearchedDataset, SearchFailure, SearchRequest, SearchResult
 from jikko.ports.models import (
     Abilities,
     Chunk,
@@ -47,11 +44,13 @@ from jikko.ports.tools import (
     Tools,
     VariableMessage,
 )
-from jikko.proving.case_file import ModelRule, is_given
+from jikko.proving.case_file import ModelRule, NodeMock, is_given
 from jikko.proving.script import CaseScript
 from jikko.values import Json
 
 P = TypeVar("P")
+RunNode: TypeAlias = Callable[[CompiledNode, Any], Awaitable[Result]]
+"""Runs a node, given its context."""
 _TOKEN: Final = re.compile(r"\S+\s*|\s+")
 _NO_ANSWER: Final = "no mock of the case answers this call"
 
@@ -259,3 +258,54 @@ class CaseContext:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
+
+
+def case_graph(
+    graph: CompiledGraph, mocked: Collection[str], script_of: Callable[[RunInfo], CaseScript | None]
+) -> CompiledGraph:
+    """The graph for the cases of a test file. ``mocked``: ids and titles of all nodes that any case mocks.
+    ``script_of``: the script of a run; ``None``: it is no case's."""
+
+    async def run(node: CompiledNode, ctx: Any) -> Result:
+        script = script_of(ctx.run)
+        mock = None if script is None else script.mock(node)
+        if mock is not None:
+            await asyncio.sleep(mock.delay)
+            return await _mocked(mock, node, ctx)
+        if script is None or node.body is not None:
+            return await node.node.run(ctx)
+        return await node.node.run(CaseContext(ctx, case_ports(ctx.ports, script, node)))
+
+    return with_stand_ins(graph, run, mocked)
+
+
+async def _mocked(mock: NodeMock, node: CompiledNode, ctx: Any) -> Result:
+    if mock.error:
+        raise NodeFailure(mock.error, kind=mock.error_type, process_data={"mocked": True})
+    if mock.branch:
+        return Result(outputs=mock.outputs, process_data={"mocked": True}, handle=mock.branch)
+    return await (MockedBranch if node.node.branching else Mocked)(mock.outputs).run(ctx)
+
+
+def with_stand_ins(graph: CompiledGraph, run: RunNode, mocked: Collection[str] = ()) -> CompiledGraph:
+    """The graph with a stand-in for each node that may wait, and so reach something, and for those that are ``mocked``,
+    by ids and titles. ``run``: what a stand-in does in the place of its node."""
+
+    def changed(node: CompiledNode) -> CompiledNode:
+        waits = not (node.node.immediate or node.body)
+        if not waits and node.id not in mocked and node.title not in mocked:
+            return node
+        return replace(node, node=_StandIn(node, run), has_icon=False, retry_wait=0.0)
+
+    return substituted(graph, changed)
+
+
+class _StandIn:
+    immediate = False
+
+    def __init__(self, node: CompiledNode, run: RunNode) -> None:
+        self.type, self.branching = node.node.type, node.node.branching
+        self._node, self._run = node, run
+
+    async def run(self, ctx: Any) -> Result:
+        return await self._run(self._node, ctx)

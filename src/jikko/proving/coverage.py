@@ -25,8 +25,6 @@ class CoveredBranch(NamedTuple):
 
 
 class Coverage:
-    """What was run of one workflow."""
-
     def __init__(self, workflow: str, text: bytes, document: DslDocument, titles: Mapping[str, str]) -> None:
         """``workflow``: what its file is called. ``titles``: of the nodes that can run, by their ids."""
         self.workflow = workflow

@@ -36,8 +36,6 @@ _ROUNDING: Final = 1e-9
 
 
 class Baseline(Struct, frozen=True):
-    """What an earlier evaluation came to."""
-
     means: dict[str, float]
 
 

@@ -145,7 +145,6 @@ def _against_schema(schema: Any, actual: Any) -> str:
 
 
 def _first_difference(expected: Any, actual: Any) -> str:
-    """Where two long texts part."""
     if not (isinstance(expected, str) and isinstance(actual, str)) or max(len(expected), len(actual)) < 60:
         return ""
     at = next(

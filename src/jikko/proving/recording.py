@@ -1,11 +1,18 @@
-"""The recording of a run, as far as it answers a replay. Pure functions."""
+"""The recording of a run, as far as it answers a replay: what was asked, what came of it, and in which order."""
 
+import asyncio
 import math
-from collections.abc import Sequence
-from typing import Final, TypeAlias
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
+from jikko.apps.versions import Workflow
+from jikko.dsl.document import DslDocument
+from jikko.engine.masked import MaskedVariables
+from jikko.engine.state import RunState
 from jikko.events import (
     Event,
     FormClosed,
@@ -19,8 +26,14 @@ from jikko.events import (
     RunStarted,
     UnknownEvent,
 )
+from jikko.graph.compiled import CompiledNode
+from jikko.lang.variables import Readable, TextBudget, TextTooLong
+from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.flow.human_input import HumanInput
+from jikko.nodes.knowledge.knowledge_retrieval import KnowledgeRetrieval
+from jikko.proving.run_difference import recorded_changes
 from jikko.record import RunIdentity
+from jikko.runs.reading.field_changes import ChangedField, field_changes
 
 NEVER: Final = math.inf
 """The position of what the log does not have."""
@@ -28,8 +41,6 @@ Try: TypeAlias = NodeAttempted | NodeFinished
 
 
 class RecordedExecution(Struct):
-    """One execution of a node."""
-
     node_type: str
     tries: list[tuple[int, Try]] = field(default_factory=list)
     """What came of each attempt, with its position in the log. None: it was under way when the run ended."""
@@ -38,7 +49,6 @@ class RecordedExecution(Struct):
 
     @property
     def finished(self) -> NodeFinished | None:
-        """How it ended."""
         last = self.tries[-1][1] if self.tries else None
         return last if isinstance(last, NodeFinished) else None
 
@@ -90,7 +100,6 @@ class Recording:
 
     @property
     def end(self) -> RunFinished:
-        """How it ended."""
         assert isinstance(self.events[-1], RunFinished)
         return self.events[-1]
 
@@ -129,3 +138,160 @@ def place_in(rounds: Sequence[Round], node_id: str) -> str:
     """The place of a node in rounds of containers."""
     path = "".join(f"/{entry.node_id}.{entry.index}" for entry in rounds) if rounds else ""
     return f"{path}/{node_id}"
+
+
+_OF_REQUEST: Final = ("prompts", "request", "function", "documents", "model_mode", "model_provider", "model_name")
+"""Entries of the process data that tell a request; others tell its answer."""
+_BOUNDARY: Final = re.compile(r"(?<=----FormBoundary)[0-9a-f]{32}")
+"""Of the parts of a form: drawn anew for each request."""
+_RENDERED: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
+    "code": (("variables",), ""),
+    "document-extractor": (("selector",), "documents"),
+    "http-request": (("url", "headers", "params", "body"), "request"),
+    "knowledge-retrieval": (("query",), ""),
+    "llm": (("prompt", "context"), "prompts"),
+    "parameter-extractor": (("query", "instruction"), "prompts"),
+    "question-classifier": (("query", "instruction"), "prompts"),
+    "template-transform": (("variables",), ""),
+}
+"""By the type of a node what of its settings is seen in its request as it is recorded: in the inputs, or in that entry
+of the process data. If the request is the same, these may be others."""
+_LOOKS: Final = frozenset({"title", "desc", "selected", "width", "height"})
+
+
+def request_changes(recorded: Try, made: Result | NodeFailure) -> list[ChangedField]:
+    """What is different in the request of a node, as far as logs tell it."""
+    before, after = recorded.process_data, made.process_data
+    told = [name for name in _OF_REQUEST if name in before or name in after]
+    old = {"inputs": recorded.inputs} | {name: before.get(name) for name in told}
+    new = {"inputs": dict(made.inputs)} | {name: after.get(name) for name in told}
+    for request in (old, new):
+        if isinstance(text := request.get("request"), str):
+            request["request"] = _BOUNDARY.sub("", text)
+    return list(recorded_changes(old, new))
+
+
+def filter_changes(
+    recording: Recording, was: Workflow, node: CompiledNode, place: str, now: Readable, most: int
+) -> Iterator[ChangedField]:
+    """What is different in the values of a metadata filter, which no log tells: they follow from the variables of then.
+    ``now``: the variables of the node, with masks for secrets. ``most``: characters that may be made of the variables
+    of then."""
+    config = node.node
+    if not isinstance(config, KnowledgeRetrieval) or config.filtering.mode != "manual":
+        return
+    begun = (
+        (index, event)
+        for index, event in enumerate(recording.events)
+        if isinstance(event, NodeStarted) and place_of(event) == place
+    )
+    if (first := next(begun, None)) is None:
+        return
+    state = RunState(was.graph)
+    try:
+        state.replay(recording.events[: first[0] + 1])
+        then = MaskedVariables(state.frame_of(first[1].rounds).scope, was.graph.secrets, TextBudget(most))
+        old, new = config.filtering.resolved(then), config.filtering.resolved(now)
+    except (LookupError, TextTooLong):  # The run is of another version, or the values are too long.
+        yield ChangedField("/metadata_filter", None, None)
+    else:
+        yield from recorded_changes(old, new, "/metadata_filter")
+
+
+class SettingsComparison:
+    """The settings of the nodes of two versions: what logs do not tell of a request."""
+
+    def __init__(self, was: Workflow, now: Workflow) -> None:
+        self._was, self._now = was, now
+        self._known: dict[tuple[str, bool], bool] = {}
+
+    def are_same(self, node: CompiledNode, recorded: Try) -> bool:
+        """Whether a node that makes the same request, as far as logs tell, makes the very same."""
+        rendered, told = _RENDERED.get(node.type, ((), ""))
+        # Of a failure the request is not always told.
+        is_told = bool(rendered) and (not told or told in recorded.process_data)
+        key = node.id, is_told
+        if key not in self._known:
+            old = self._was.graph.nodes.get(node.id)
+            self._known[key] = old is not None and _are_same(old.node, node.node, rendered if is_told else ())
+        return self._known[key]
+
+    def changes(self, node_id: str) -> Iterator[ChangedField]:
+        old, new = (_settings(version.document, node_id) for version in (self._was, self._now))
+        yield from field_changes("/settings", old, new)
+        yield ChangedField("/settings", None, None)
+
+
+def _are_same(old: Any, new: Any, rendered: tuple[str, ...]) -> bool:
+    if type(old) is not type(new):
+        return False
+    return bool(replace(old, **{name: getattr(new, name) for name in rendered}) == new)
+
+
+def _settings(document: DslDocument, node_id: str) -> dict[str, Any]:
+    data = next((entry.data for entry in document.nodes if entry.id == node_id), {})
+    return {str(name): value for name, value in data.items() if name not in _LOOKS}
+
+
+_STILL: Final = 0.05
+"""Seconds in which nothing happens in a run before it is taken to wait for nothing but what never came."""
+
+
+class RecordedOrder:
+    """Which of the nodes that wait for their answers goes on next.
+
+    Branches that run side by side, and rounds, end in the order of the log: who writes a variable last, and what is cut
+    off by a failure, is as it was.
+    """
+
+    def __init__(self, recording: Recording, state: Callable[[], RunState], stuck: Callable[[], None]) -> None:
+        """``state``: the run as it is. ``stuck``: called when all that is left waits for answers that never came."""
+        self._recording = recording
+        self._state = state
+        self._stuck = stuck
+        self._waiting: dict[str, tuple[float, asyncio.Future[None]]] = {}
+        """By places."""
+        self._looks = False
+        self.moves = 0
+        """How often something has happened."""
+
+    async def turn(self, place: str, position: float) -> None:
+        """Wait until all that is under way and ended before has ended. ``position``: of the answer in the recorded
+        log."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting[place] = position, future
+        self.moved()
+        try:
+            await future
+        finally:
+            self._waiting.pop(place, None)
+
+    def moved(self) -> None:
+        self.moves += 1
+        if self._waiting and not self._looks:
+            self._looks = True
+            asyncio.get_running_loop().call_soon(self._look)
+
+    def _look(self) -> None:
+        self._looks = False
+        left = [(position, place) for place, (position, future) in self._waiting.items() if not future.done()]
+        if not left:
+            return
+        position, place = min(left)
+        if position == NEVER:
+            asyncio.get_running_loop().call_later(_STILL, self._end_if_still, self.moves)
+        elif not any(self._recording.position(other) < position for other in self._others()):
+            self._waiting[place][1].set_result(None)
+
+    def _others(self) -> list[str]:
+        """What is under way and does not wait: not for its turn, and not for people."""
+        state = self._state()
+        under_way = (start for execution, start in state.starts.items() if execution not in state.forms.open)
+        return [place for place in map(place_of, under_way) if place not in self._waiting]
+
+    def _end_if_still(self, moves: int) -> None:
+        if moves != self.moves or not self._waiting:
+            return
+        nodes = self._state().graph.nodes
+        if all(nodes[place.rpartition("/")[2]].body is not None for place in self._others()):
+            self._stuck()

@@ -69,16 +69,19 @@ class Redaction:
         if "mocks" in case:
             found["mocks"] = {name: self.of(mocks) for name, mocks in case["mocks"].items()}
         if "forms" in case:
-            found["forms"] = {name: [self._answer(each) for each in answers] for name, answers in case["forms"].items()}
+            found["forms"] = {
+                name: [
+                    each if isinstance(each, str) else {**each, "values": self._given(each["values"])}
+                    for each in answers
+                ]
+                for name, answers in case["forms"].items()
+            }
         if "turns" in case:
             found["turns"] = [self.case(turn) | {"say": self.of(turn["say"])} for turn in case["turns"]]
         if "expect" in case:
             named = {"path": case["expect"]["path"]}
             found["expect"] = {name: self.of(value) for name, value in case["expect"].items()} | named
         return found
-
-    def _answer(self, answer: Any) -> Any:
-        return answer if isinstance(answer, str) else {**answer, "values": self._given(answer["values"])}
 
     def _given(self, values: Mapping[str, Any]) -> dict[str, Any]:
         return {name: self._input(value) for name, value in values.items()}

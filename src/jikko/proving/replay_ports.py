@@ -19,16 +19,7 @@ from jikko.nodes.tools.tool import ToolNode
 from jikko.ports.agents import AgentHost, Strategies, Strategy, StrategyCall, StrategyName
 from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest
 from jikko.ports.knowledge import Hit, KnowledgeSearch, SearchedDataset, SearchFailure, SearchRequest, SearchResult
-from jikko.ports.models import (
-    Abilities,
-    Chunk,
-    Completion,
-    FailureKind,
-    ModelFailure,
-    ModelRequest,
-    Models,
-    ModelUsage,
-)
+from jikko.ports.models import Abilities, Chunk, Completion, FailureKind, ModelFailure, ModelRequest, Models, ModelUsage
 from jikko.ports.node_ports import NodePorts
 from jikko.ports.sandbox import Sandbox, SandboxFailure, SendForProgram
 from jikko.ports.stores.blob_store import FileMissing

@@ -27,8 +27,6 @@ _MAX_NODES: Final = 20
 
 
 class ReplayedResult(Struct, frozen=True, kw_only=True):
-    """What became of one run."""
-
     run: str
     outcome: ReplayOutcome
     assumed: int = 0
@@ -103,7 +101,6 @@ def _changes(before: RunFinished, after: RunFinished, *, own_files: bool) -> Ite
 
 
 def _other_ways(replayed: ReplayedRun) -> Iterator[Divergence]:
-    """The node executions that are others, in the order in which they ended."""
     recording, own_files = replayed.recording, replayed.asked > 0
     seen = set()
     for event in replayed.events:

@@ -16,17 +16,25 @@ from jikko.engine.runner import Runner
 from jikko.engine.state import RunState
 from jikko.errors import InvalidParam
 from jikko.events import Event, FormClosed, FormRequested, NodeFinished, RunPaused, RunResumed, RunStarted
-from jikko.graph.compiled import CompiledGraph, CompiledNode
+from jikko.graph.compiled import CompiledNode
 from jikko.inputs.run_inputs import prepare
 from jikko.nodes.contract import NodeFailure, Result
 from jikko.nodes.flow.human_input import rendered
 from jikko.ports.node_ports import NodePorts
-from jikko.proving.recorded_order import RecordedOrder
-from jikko.proving.recording import NEVER, RecordedExecution, Recording, Try, place_in
+from jikko.proving.case_ports import with_stand_ins
+from jikko.proving.recording import (
+    NEVER,
+    RecordedExecution,
+    RecordedOrder,
+    Recording,
+    SettingsComparison,
+    Try,
+    filter_changes,
+    place_in,
+    request_changes,
+)
 from jikko.proving.replay_ports import Asking, AskingContext, asking_ports
-from jikko.proving.replayed_request import SettingsComparison, filter_changes, request_changes
 from jikko.proving.run_difference import recorded_changes
-from jikko.proving.stand_ins import substituted, waits
 from jikko.runs.reading.field_changes import ChangedField
 
 ReplayMode: TypeAlias = Literal["strict", "nearest", "live"]
@@ -55,8 +63,6 @@ class Divergence(Struct, frozen=True):
 
 
 class Replayer:
-    """Replays runs of one app on one version."""
-
     def __init__(
         self, now: Workflow, ports: NodePorts, limits: RunLimits, mode: ReplayMode, price: ReplayPrice | None = None
     ) -> None:
@@ -68,12 +74,9 @@ class Replayer:
         self.share = Scheduler()
         self._runs: dict[str, ReplayedRun] = {}
         self._settings: dict[str, SettingsComparison] = {}
-        self.graph: CompiledGraph = substituted(
-            now.graph, lambda node: _ReplayedNode(node, self._runs) if waits(node) else None
-        )
+        self.graph = with_stand_ins(now.graph, lambda node, ctx: self._runs[ctx.run.run_id].run_node(node, ctx))
 
     def settings(self, was: Workflow) -> SettingsComparison:
-        """The settings of the nodes of a version beside those of now."""
         return self._settings.setdefault(was.id, SettingsComparison(was, self.now))
 
     async def replay(self, recording: Recording, was: Workflow | None, seconds: float) -> "ReplayedRun":
@@ -94,20 +97,6 @@ class Replayer:
         finally:
             del self._runs[recording.identity.run_id]
         return run
-
-
-class _ReplayedNode:
-    """The node itself, but for what it asks the outside."""
-
-    def __init__(self, node: CompiledNode, runs: "dict[str, ReplayedRun]") -> None:
-        self.type = node.node.type
-        self.branching = node.node.branching
-        self.immediate = False
-        self._node = node
-        self._runs = runs
-
-    async def run(self, ctx: Any) -> Result:
-        return await self._runs[ctx.run.run_id].run_node(self._node, ctx)
 
 
 class ReplayedRun:

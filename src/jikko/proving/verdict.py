@@ -14,8 +14,6 @@ Outcome: TypeAlias = Literal["passed", "failed", "error", "skipped"]
 
 
 class ObservedRun(Struct, frozen=True, kw_only=True):
-    """A run that a case made."""
-
     events: list[Event]
     run_id: str = ""
     answer: str | None = None
@@ -26,8 +24,6 @@ class ObservedRun(Struct, frozen=True, kw_only=True):
 
 
 class CaseProblem(Struct, frozen=True):
-    """One thing that is not as expected."""
-
     where: str
     """The path in ``expect``."""
     text: str
@@ -36,8 +32,6 @@ class CaseProblem(Struct, frozen=True):
 
 
 class CaseResult(Struct, kw_only=True):
-    """What became of a case."""
-
     file: str
     name: str
     line: int = 0
@@ -82,7 +76,6 @@ class NodeNames:
         return list(dict.fromkeys([*self._ids, *self.titles]))
 
     def title(self, node_id: str) -> str:
-        """As a node is shown."""
         return self.titles.get(node_id) or node_id
 
 

@@ -91,5 +91,4 @@ def _filter(
 
 
 def _nothing_executable() -> dict[str, Body]:
-    """No memory that can be executed is mapped."""
     return {name: [*without(2, PROT_EXEC), answer(ALLOW)] for name in ("mmap", "mprotect")}

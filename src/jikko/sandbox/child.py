@@ -38,8 +38,6 @@ class ChildFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a child ended."""
-
     signal: int
     """The signal that killed it, or 0."""
     code: int

@@ -66,7 +66,6 @@ class SandboxLimits:
 
     @property
     def effective_cpu_seconds(self) -> int:
-        """The CPU limit that the kernel is given, in seconds."""
         # One second behind the wall limit, so that it is a second line and never the first to fire by rounding.
         return int(self.wall_seconds) + 2 if self.cpu_seconds is None else self.cpu_seconds
 

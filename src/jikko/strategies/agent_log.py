@@ -15,8 +15,6 @@ _IDS: Final = UUID("8f6c1a52-5d0e-5b43-9f0b-6a4f2c9a7e10")
 
 
 class AgentLog:
-    """The log of one invocation."""
-
     def __init__(self, key: str, emit: Callable[[ToolMessage], None]) -> None:
         """``key``: of the node's execution."""
         self._key = key
@@ -44,7 +42,6 @@ class AgentLog:
     def finish(
         self, entry: LogMessage, data: Mapping[str, Json], metadata: Mapping[str, Json], usage: ModelUsage | None = None
     ) -> None:
-        """Tell what came of it."""
         spent = {} if usage is None else _spent(usage)
         self._emit(
             LogMessage(
@@ -53,7 +50,6 @@ class AgentLog:
         )
 
     def fail(self, entry: LogMessage, error: str, began: float) -> None:
-        """Tell why nothing came of it."""
         self._emit(
             LogMessage(
                 id=entry.id,

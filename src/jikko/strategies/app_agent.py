@@ -133,7 +133,6 @@ class AppAgent:
         tools: tuple[Function, ...] = (),
         stop: Sequence[str] = (),
     ) -> Completion:
-        """Ask the model. Raises ``AgentFailure``: it gives no answer."""
         model, parameters = self.model, dict(self.model.parameters)
         if stop:
             given = parameters.get("stop")

@@ -243,7 +243,6 @@ def _opening(call: StrategyCall, model: AgentModel) -> list[PromptMessage]:
 
 
 def _without_pictures(message: PromptMessage) -> PromptMessage:
-    """A message without its pictures."""
     if all(isinstance(part, str) for part in message.parts):
         return message
     return replace(message, parts=("\n".join(part if isinstance(part, str) else "[image]" for part in message.parts),))

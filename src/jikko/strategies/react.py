@@ -42,8 +42,6 @@ Piece: TypeAlias = "str | ReActAction"
 
 
 class ReactReader:
-    """Reads one answer."""
-
     def __init__(self) -> None:
         self._pending = ""
         self._before = "\n"

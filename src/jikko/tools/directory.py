@@ -57,7 +57,6 @@ class ToolsDirectory:
             self._state = state
 
     def become(self, file: ToolsFile) -> None:
-        """Say what a file says that was read elsewhere."""
         self.file, self._state = file, _state(self._path)
 
     async def served(self, code: str) -> ServedApp | None:

@@ -16,8 +16,6 @@ _MAX_REMOTE: Final = 100 << 20
 
 
 class FileContent(Struct, frozen=True):
-    """A file with its content."""
-
     filename: str
     content: bytes
     mime_type: str

@@ -69,8 +69,6 @@ NO_AUTH: Final = Auth()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolProvider:
-    """What the entries of ``tools:`` have in common."""
-
     id: str
     """The key of the entry: ``provider_id`` of tool nodes."""
     name: str
@@ -112,8 +110,6 @@ class WorkflowProvider(ToolProvider):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class McpTool:
-    """A tool of an MCP server, as the server describes it."""
-
     name: str
     description: str = ""
     parameters: tuple[ToolParameter, ...] = ()
@@ -141,8 +137,6 @@ class McpProvider(ToolProvider):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolsFile:
-    """The tools file."""
-
     providers: Mapping[str, ToolProvider] = field(default_factory=dict)
     """By id."""
     servers: Mapping[str, ServedApp] = field(default_factory=dict)

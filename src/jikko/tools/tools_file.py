@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from jikko.diagnostics.diagnostic import Phrase
-from jikko.dsl.expansion import names_in
-from jikko.dsl.fields import Fields
-from jikko.dsl.operator_file import OperatorFile, filled_in, read_operator_file
+from jikko.dsl.fields import MISSING, Fields, expected
+from jikko.dsl.operator_file import OperatorFile, filled_in, names_in, read_operator_file
 from jikko.ports.served_apps import ServedApp
 from jikko.tools.mcp.schema import read_tools
 from jikko.tools.openapi.openapi_document import read_document
@@ -40,7 +39,7 @@ def api_auth(fields: Fields, is_shared: bool = True) -> Auth | None:
         return NO_AUTH
     value = fields.text("value")
     if fields.raw.get("value") is None:
-        fields.problem("value", Phrase("document.missing"), Phrase("remedy.key", {"key": '"${NAME}"'}))
+        fields.problem("value", MISSING, Phrase("remedy.key", {"key": '"${NAME}"'}))
     if kind == "api_key_query":
         return Auth(type="api_key_query", name=fields.text("param") or "key", value=value)
     name = fields.text("header") or "Authorization"
@@ -137,9 +136,7 @@ def _entries(listed: Fields, environment: Mapping[str, str]) -> dict[str, ToolPr
         kind = fields.choice("type", TYPES, "")
         if not kind:
             if fields.raw.get("type") is None:
-                fields.problem(
-                    "type", Phrase("document.missing"), Phrase("remedy.expected", {"wanted": ", ".join(TYPES)})
-                )
+                fields.problem("type", MISSING, expected(", ".join(TYPES)))
             continue
         fields.check_names(_KEYS[kind])
         schema = fields.text("schema", required=True) if kind == "api" else ""

@@ -31,8 +31,6 @@ _LAST_EVENTS: Final = 64
 
 
 class DeliveryView(Struct, frozen=True):
-    """A delivery with what became of it."""
-
     delivery: Delivery
     state: DeliveryState
     """``expired``: its run was removed."""
@@ -43,8 +41,6 @@ class DeliveryView(Struct, frozen=True):
 
 
 class Deliveries:
-    """The use cases about deliveries."""
-
     def __init__(self, store: DeliveryStore, run_store: RunStore, retries: Retries, apps: AppCatalog) -> None:
         self._store = store
         self._run_store = run_store

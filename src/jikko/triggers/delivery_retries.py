@@ -46,8 +46,6 @@ _CLAIMED_SECONDS: Final = 30 * 86_400.0
 
 
 class Decision(NamedTuple):
-    """What is to be done with a delivery."""
-
     look_at: float | None
     """When to look at it next; ``None``: never."""
     is_dead: bool = False

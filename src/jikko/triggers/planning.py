@@ -21,8 +21,6 @@ _NO_LATER: Final = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
 
 
 class DueTimes(Struct, frozen=True, kw_only=True):
-    """The due times of one schedule."""
-
     recurrence: Cron | Every
     zone: ZoneInfo
     """What the excluded days are days in."""
@@ -47,7 +45,6 @@ class DueTimes(Struct, frozen=True, kw_only=True):
         return None
 
     def _last_excluded(self, moment: float) -> date | None:
-        """The last day of the excluded ones that a moment is in."""
         if not self.excluded:
             return None
         day = datetime.fromtimestamp(moment, UTC).astimezone(self.zone).date()
@@ -81,8 +78,6 @@ _FIRST_LOOK: Final = 60.0
 
 
 class SchedulePolicy(Struct, frozen=True, kw_only=True):
-    """What the operator wants of a schedule."""
-
     overlap: Overlap = "allow"
     """What becomes of a due time while an earlier run of the schedule is under way."""
     missed: Missed = "last"
@@ -103,8 +98,6 @@ class Pause(Struct, frozen=True):
 
 
 class Skipped(Struct, frozen=True):
-    """Due times that do not run."""
-
     first: float
     last: float
     count: int
@@ -113,8 +106,6 @@ class Skipped(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """What is to be done at a moment."""
-
     fire: tuple[float, ...] = ()
     """Due times that run now, oldest first."""
     skipped: tuple[Skipped, ...] = ()
@@ -196,7 +187,6 @@ def _last(times: Recurrence, since: float, until: float) -> float | None:
 
 
 def _skipped(times: Recurrence, since: float, until: float, why: SkipReason) -> list[Skipped]:
-    """The due times behind one moment, up to another, as none or one entry."""
     first = list(islice(between(times, since, until), MOST_AT_ONCE))
     if not first:
         return []

@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from jikko.apps.end_users import trigger_user
 from jikko.apps.versions import Workflows
 from jikko.concurrency.json_in_pieces import decode_strictly
-from jikko.dsl.webhook import JSON, MULTIPART, WebhookConfig, media_type
 from jikko.errors import BadRequest, NotFound, Unauthorized
 from jikko.ids import new_id
+from jikko.nodes.flow.trigger import JSON, MULTIPART, WebhookConfig, media_type
 from jikko.nodes.flow.trigger import Trigger as TriggerNode
 from jikko.ports.clock import Clock
 from jikko.ports.files.file_store import FileStore
@@ -93,8 +93,6 @@ def known_by(how: Verification | None, call_id: str | None, body: Mapping[str, o
 
 
 class Webhooks:
-    """The use cases about calls of webhooks."""
-
     def __init__(
         self,
         triggers: Triggers,
@@ -129,7 +127,6 @@ class Webhooks:
         return Webhook(trigger, app, node.node.webhook)
 
     def options(self, trigger: Trigger, app_name: str) -> WebhookOptions:
-        """What the operator sets for a webhook."""
         return webhook_options_of(self._options, trigger, app_name)
 
     def verification(self, trigger: Trigger, app_name: str) -> Verification | None:
@@ -180,7 +177,6 @@ class Webhooks:
         return await self._deliveries.refused(trigger.id, since=self._clock() - _REFUSED_SECONDS)
 
     async def _note(self, delivery: Delivery, seconds: float) -> None:
-        """Keep a call that starts no run."""
         await self._deliveries.add(delivery, since=self._clock() - seconds, most=_MAX_KEPT)
 
     def _delivery(self, webhook: Webhook, arrival: Arrival) -> Delivery:
@@ -248,12 +244,7 @@ class Foreseen(Struct, frozen=True, kw_only=True):
 
 
 async def foresee(
-    webhooks: Webhooks,
-    webhook: Webhook,
-    headers: Mapping[str, str],
-    query: str,
-    body: bytes,
-    clock: Clock,
+    webhooks: Webhooks, webhook: Webhook, headers: Mapping[str, str], query: str, body: bytes, clock: Clock
 ) -> Foreseen:
     """Return what the server would do with a call of the method that the node declares.
     ``headers``: by names in lower case."""

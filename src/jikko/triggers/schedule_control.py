@@ -45,7 +45,6 @@ class ScheduleControl:
         self._clock = clock
 
     async def view(self, trigger: Trigger) -> ScheduleView:
-        """Return how a schedule is."""
         state = await self._state(trigger)
         until = None if state.paused is None else state.paused_until
         following: tuple[float, ...] = ()

@@ -9,8 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from jikko.apps.versions import Workflows
-from jikko.diagnostics.diagnostic import Phrase
-from jikko.dsl.fields import Fields
+from jikko.dsl.fields import Fields, bad_value
 from jikko.dsl.operator_file import OperatorFile, duration_of, read_operator_file
 from jikko.lang.cron import Every, zone_of
 from jikko.nodes.flow.schedule_node import recurrence_of, timezone_of
@@ -28,8 +27,6 @@ OVERLAPS: Final[tuple[Overlap, ...]] = get_args(Overlap)
 
 
 class ScheduleOptions(Struct, frozen=True, kw_only=True):
-    """The options of one schedule."""
-
     policy: SchedulePolicy = SchedulePolicy()
     start: datetime | None = None
     """Without a time zone, it is in that of the schedule; so is ``end``."""
@@ -109,7 +106,7 @@ def _moment(fields: Fields, name: str) -> datetime | None:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        fields.problem(name, Phrase("document.value", {"value": fields.shown(name)}), "expected 2026-12-31T09:00+01:00")
+        fields.problem(name, bad_value(fields.shown(name)), "expected 2026-12-31T09:00+01:00")
         return None
 
 
@@ -129,8 +126,6 @@ def _days(fields: Fields) -> list[tuple[date, date]]:
 
 
 class Schedule(Struct, frozen=True, kw_only=True):
-    """The schedule of a trigger."""
-
     trigger: Trigger
     app: App
     config: Mapping[str, Any]
@@ -139,7 +134,6 @@ class Schedule(Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """As ``jikko triggers`` names it."""
         return f"{self.app.name}/{self.trigger.node_id}"
 
     @property
@@ -154,8 +148,6 @@ class Schedule(Struct, frozen=True, kw_only=True):
 
 
 class ScheduleReader:
-    """Reads schedules from the current versions of their apps."""
-
     def __init__(
         self, apps: AppStore, workflows: Workflows, options: Callable[[Trigger, str], ScheduleOptions]
     ) -> None:

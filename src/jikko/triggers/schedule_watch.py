@@ -50,11 +50,9 @@ class ScheduleWatch:
 
     @staticmethod
     def alarm(clock: Clock) -> Alarm:
-        """Make what wakes it."""
         return Alarm(clock, look_seconds=_POLL_SECONDS)
 
     async def watch(self) -> None:
-        """Deal with what is due when it is, until cancelled."""
         try:
             # Neither waits for the other: an app whose deliveries take long makes no schedule late.
             async with asyncio.TaskGroup() as group:
@@ -74,7 +72,6 @@ class ScheduleWatch:
             await alarm.wait(await self._next(what, look))
 
     async def _next(self, what: str, look: Callable[[], Awaitable[float | None]]) -> float | None:
-        """Deal with what is due, and return when the next is."""
         try:
             return await look()
         except JikkoError as error:

@@ -41,7 +41,6 @@ class Recent(Struct, frozen=True):
 
     @property
     def under_way(self) -> list[RunRecord]:
-        """Those that have not ended."""
         return [record for record in self.records if record.is_open]
 
     @property
@@ -57,8 +56,6 @@ class Recent(Struct, frozen=True):
 
 
 class ScheduleRuns:
-    """Starts and follows runs of schedules."""
-
     def __init__(self, store: ScheduleStore, triggers: Triggers, runs: Runs, records: RunStore, clock: Clock) -> None:
         self._store = store
         self._triggers = triggers
@@ -188,7 +185,6 @@ class Schedules:
         await self._take_turns(schedule, after, waiting, planned.fire, skipped)
 
     async def _planned(self, schedule: Schedule, state: ScheduleState) -> tuple[Plan, ScheduleState]:
-        """What is to be done now, and the schedule as it is then."""
         now, policy = self._clock(), schedule.options.policy
         times = schedule.due_times
 
@@ -214,7 +210,6 @@ class Schedules:
         return found, replace(state, handled=found.handled, wake=found.wake, paused=reason, paused_until=None)
 
     async def _skipped(self, schedule: Schedule, entry: Skipped) -> list[DueTime]:
-        """What is noted of due times that do not run."""
         noted: list[DueTime] = []
         # The process that started the runs of the first ones may have died before it noted them.
         while run_id := await self._runs.started(schedule, entry.first):
@@ -237,7 +232,6 @@ class Schedules:
         fire: Sequence[float],
         noted: list[DueTime],
     ) -> None:
-        """Start what may start now, and keep what becomes of the rest."""
         usual = schedule.options.policy.overlap
         queues: dict[Overlap, list[float]] = {}
         for time in waiting:

@@ -38,8 +38,6 @@ def webhook_options_of(options: Mapping[str, WebhookOptions], trigger: Trigger, 
 
 
 class Triggers:
-    """The use cases about triggers."""
-
     def __init__(
         self, store: TriggerStore, apps: AppStore, runs: Runs, options: Mapping[str, WebhookOptions] | None = None
     ) -> None:
@@ -101,7 +99,6 @@ class Triggers:
         return None if found is None or (await self._addressed([found]))[0].address != address else found
 
     async def _addressed(self, triggers: list[Trigger]) -> list[Trigger]:
-        """Triggers with the addresses that the triggers file sets."""
         if not any(options.address for options in self._options.values()):
             return triggers
         # Each call of a webhook comes here: it reads its own app alone.

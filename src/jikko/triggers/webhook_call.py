@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl
 import msgspec
 from msgspec import Struct
 
-from jikko.dsl.webhook import BYTES, FORM, JSON, MULTIPART, TEXT, DeclaredParameter, WebhookConfig, media_type
 from jikko.errors import BadRequest
 from jikko.masking import MASK
+from jikko.nodes.flow.trigger import BYTES, FORM, JSON, MULTIPART, TEXT, DeclaredParameter, WebhookConfig, media_type
 from jikko.values import Json
 
 MAX_BODY: Final = 10_485_760
@@ -164,7 +164,6 @@ def _checked_body(config: WebhookConfig, call: WebhookCall) -> Mapping[str, Json
 
 
 def _from_text(parameter: DeclaredParameter, value: Any) -> Any:
-    """The value of a parameter of a query or a field of a form."""
     match parameter.type:
         case "string":
             return value

@@ -8,17 +8,13 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from jikko.diagnostics.diagnostic import Phrase
-from jikko.dsl.fields import Fields
+from jikko.dsl.fields import MISSING, Fields, bad_value, expected
 from jikko.dsl.operator_file import OperatorFile, duration_of, filled_in, read_operator_file
 from jikko.ids import is_uuid
 from jikko.triggers.verification import ALGORITHMS, ENCODINGS, PRESETS, Verification
 
 _VERIFYING: Final = ("verify", "secret", "secrets", "id_header", "remembered", "tolerance")
-OPTIONS: Final = (
-    *_VERIFYING,
-    *("address", "once", "retries", "wait", "wait_within"),
-)
+OPTIONS: Final = (*_VERIFYING, *("address", "once", "retries", "wait", "wait_within"))
 """The names of all options. An entry that has one of them is of a webhook."""
 _TEMPLATE: Final = (
     "header",
@@ -41,8 +37,6 @@ _WAIT_SECONDS: Final = 30.0
 
 
 class WebhookOptions(Struct, frozen=True, kw_only=True):
-    """The options of one webhook."""
-
     verification: Verification | None = None
     """How callers prove who they are; ``None``: by the address alone."""
     address: str = ""
@@ -97,7 +91,7 @@ def _ids(entries: Sequence[tuple[str, Fields]], environment: Mapping[str, str]) 
         fields = filled_in(given, environment, [])
         id_ = fields.text(ID).lower()
         if not is_uuid(id_):
-            fields.problem(ID, Phrase("document.value", {"value": fields.shown(ID)}), "expected a UUID")
+            fields.problem(ID, bad_value(fields.shown(ID)), "expected a UUID")
         elif id_ in found.values():
             fields.problem(ID, "is that of two triggers", "expected another one")
         found[name] = id_
@@ -116,7 +110,7 @@ def _entry(fields: Fields, environment: Mapping[str, str]) -> WebhookOptions:
     verification = _verification(fields, unset) if any(name in fields.raw for name in _VERIFYING) else None
     address = fields.text("address")
     if "address" in fields.raw and not _ADDRESS.fullmatch(address):
-        fields.problem("address", Phrase("document.value", {"value": fields.shown("address")}), _ADDRESSES)
+        fields.problem("address", bad_value(fields.shown("address")), _ADDRESSES)
     by_body = fields.choice("once", ("id", "body"), "id") == "body"
     if by_body and verification is None:
         fields.problem("once", "needs verify", "only the body of a caller who is known says that a call is the same")
@@ -138,13 +132,11 @@ def _verification(fields: Fields, unset: list[str]) -> Verification:
     secrets = fields.items("secrets") or [fields.get("secret")]
     texts = tuple(secret for secret in secrets if isinstance(secret, str) and secret)
     if (not unset and len(texts) != len(secrets)) or len(texts) > _MAX_SECRETS:
-        fields.problem(
-            "secrets", Phrase("document.missing"), Phrase("remedy.expected", {"wanted": "secrets: [${NAME}]"})
-        )
+        fields.problem("secrets", MISSING, expected("secrets: [${NAME}]"))
     if not all(secret.isascii() and secret.isprintable() for secret in texts):
         # No header has others, and what is not UTF-8 has no bytes.
-        wanted = Phrase("remedy.expected", {"wanted": "ASCII"})
-        fields.problem("secrets", Phrase("document.missing"), wanted)
+        wanted = expected("ASCII")
+        fields.problem("secrets", MISSING, wanted)
     more: dict[str, Any] = {"remembered": float(fields.integer("remembered", int(how.remembered), minimum=1))}
     more["tolerance"] = float(fields.integer("tolerance", int(how.tolerance), minimum=1))
     if id_header := fields.text("id_header"):
@@ -171,10 +163,8 @@ def _template(fields: Fields) -> Verification:
         given["encoding"] = fields.choice("encoding", ENCODINGS, "hex")
     how = Verification(**given)
     if how.signed.count("{body}") != 1:
-        fields.problem(
-            "signed", Phrase("document.missing"), Phrase("remedy.expected", {"wanted": "{timestamp}.{body}"})
-        )
+        fields.problem("signed", MISSING, expected("{timestamp}.{body}"))
     if "{timestamp}" in how.signed and not (how.timestamp_header or how.timestamp_prefix):
-        wanted = Phrase("remedy.expected", {"wanted": "timestamp_header"})
-        fields.problem("timestamp_header", Phrase("document.missing"), wanted)
+        wanted = expected("timestamp_header")
+        fields.problem("timestamp_header", MISSING, wanted)
     return how

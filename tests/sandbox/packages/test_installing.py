@@ -14,8 +14,7 @@ import pytest
 from jikko.assemble.packages import PackagesRefused, install_packages, installed_packages, remove_packages
 from jikko.errors import Conflict, InvalidSettings
 from jikko.sandbox.packages.installed import PackageFolder
-from jikko.sandbox.packages.installing import PackageInstaller
-from jikko.sandbox.packages.requirements import BadRequirement, parse
+from jikko.sandbox.packages.installing import BadRequirement, PackageInstaller, parse
 from jikko.settings import Settings
 from tests.sandbox.packages.wheels import BAD, wheel
 

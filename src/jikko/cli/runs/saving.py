@@ -17,9 +17,8 @@ from jikko.dsl.load import LoadLimits, decoded
 from jikko.dsl.text.yaml_text import parse
 from jikko.errors import Conflict
 from jikko.exit_codes import ExitCode
-from jikko.proving.recorded_case import what_it_holds
+from jikko.proving.recorded_case import as_test_file, require_testable, saved_case, what_it_holds
 from jikko.proving.redaction import Redaction
-from jikko.proving.saved_case import as_test_file, require_testable, saved_case
 from jikko.record import RunRecord
 from jikko.runs.reading.short_ids import run_of
 from jikko.terminal_text import printable

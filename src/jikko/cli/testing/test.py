@@ -22,10 +22,9 @@ from jikko.diagnostics.translations import Language, language_of
 from jikko.embedded.case_runs import results_of
 from jikko.embedded.evaluating import evaluated, journal_of
 from jikko.exit_codes import ExitCode
-from jikko.proving.case_plan import CasePlan, read_plan
+from jikko.proving.case_plan import CasePlan, Snapshots, read_plan, snapshots_beside
 from jikko.proving.coverage import Coverage
 from jikko.proving.recorded_case import RecordedAnswers, encoded, is_replayed, kept_answers, recorded, recordings_beside
-from jikko.proving.snapshots import Snapshots, snapshots_beside
 from jikko.proving.verdict import CaseResult
 from jikko.settings import Settings
 from jikko.terminal_text import printable

@@ -10,8 +10,7 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 from jikko.dsl.load import decoded
-from jikko.dsl.text.json_text import as_yaml
-from jikko.dsl.text.yaml_text import YamlProblem
+from jikko.dsl.text.yaml_text import YamlProblem, as_yaml
 
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LINE_BREAK: Final = re.compile("\r\n|[\n\r\x85\u2028\u2029]")

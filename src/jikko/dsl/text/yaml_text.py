@@ -17,7 +17,6 @@ import yaml
 from msgspec import Struct
 
 from jikko.diagnostics.diagnostic import Phrase
-from jikko.dsl.text.json_text import as_yaml
 from jikko.values import Json
 
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -36,8 +35,6 @@ _MAX_DOUBTS: Final = 20
 
 
 class LoadLimits(Struct, frozen=True):
-    """What a file may be at most."""
-
     max_bytes: int = 10 * 1024 * 1024
     """Of the text. Source: docs/dify-behaviour.md, “File format and import”."""
     max_depth: int = 100
@@ -331,3 +328,24 @@ def _sexagesimal(digits: str, convert: Callable[[str], float]) -> float:
     for part in digits.split(":"):
         total = total * 60 + convert(part)
     return total
+
+
+_ESCAPE: Final = re.compile(r"\\(?:u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|.)", re.IGNORECASE)
+
+
+def as_yaml(text: str) -> str:
+    """The text itself, unless it is JSON that YAML would not read."""
+    if not text.lstrip().startswith(("{", "[")) or ("\t" not in text and r"\ud" not in text.lower()):
+        return text
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return _ESCAPE.sub(_character, text).replace("\t", " ")
+
+
+def _character(escape: re.Match[str]) -> str:
+    first, second = escape.groups()
+    if first is None:
+        return escape[0]
+    return (bytes.fromhex(first) + bytes.fromhex(second)).decode("utf-16-be")

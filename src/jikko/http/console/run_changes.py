@@ -18,8 +18,8 @@ from jikko.http.responses import Response, SendableResponse
 from jikko.ports.stores.run_pages import RunFilter
 from jikko.ports.stores.run_store import RunStore
 from jikko.proving.coverage import Coverage
+from jikko.proving.recorded_case import as_test_file, require_testable, saved_case
 from jikko.proving.run_difference import compare_runs
-from jikko.proving.saved_case import as_test_file, require_testable, saved_case
 from jikko.record import RunRecord
 from jikko.runs.reading.field_changes import Change, ChangedField
 from jikko.values import Json, encode_json

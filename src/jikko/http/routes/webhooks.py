@@ -12,7 +12,6 @@ from starlette.types import Message
 
 from jikko.concurrency.json_in_pieces import LARGE_BYTES, TooManyElements, decode_json, decode_strictly
 from jikko.dify import bodies
-from jikko.dsl.webhook import BYTES, JSON, MULTIPART, media_type
 from jikko.errors import BadRequest, NotFound, PayloadTooLarge, RunLeft, Unauthorized
 from jikko.events import RunFinished
 from jikko.http.bodies.multipart_forms import files_of, parsed_form
@@ -22,6 +21,7 @@ from jikko.http.operation import Operation, Route
 from jikko.http.requests import Request
 from jikko.http.responses import Response, SendableResponse, json_response
 from jikko.http.starts import REPEATED, answer, promised
+from jikko.nodes.flow.trigger import BYTES, JSON, MULTIPART, media_type
 from jikko.runs.idempotency import StartOutcome
 from jikko.triggers.receiving import Arrival, Webhook, known_by, sender_id_of
 from jikko.triggers.verification import Verification, challenge_of, require_verified

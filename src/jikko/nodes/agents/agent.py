@@ -12,7 +12,7 @@ from jikko.nodes.agents.agent_parameters import AgentParameter, Missing, model_o
 from jikko.nodes.agents.app_history import message_as_text, messages_with_calls
 from jikko.nodes.agents.host import NodeHost
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
-from jikko.nodes.model.chat_memory import Memory, MemoryText, prompt_messages
+from jikko.nodes.model.chat_memory import Memory, prompt_messages
 from jikko.nodes.model.model_call import ModelConfig
 from jikko.nodes.model.vision import Vision, all_media, files_in
 from jikko.nodes.node_context import AgentContext
@@ -72,7 +72,6 @@ class AgentNode(NodeConfig, frozen=True):
         return next((parameter.written for parameter in self.parameters if parameter.name == name), None)
 
     def icon(self, ports: NodePorts) -> Json | None:
-        """What ``node_started`` shows: the strategy."""
         return {"name": self.name.strategy, "icon": ports.strategies.icon(self.name)}
 
     async def run(self, ctx: AgentContext) -> Result:
@@ -127,7 +126,9 @@ class AgentNode(NodeConfig, frozen=True):
         config = ModelConfig(model.provider, model.model, model.mode, model.parameters)
         if strategy.of_app:
             return await self._history_of_app(ctx, config, model)
-        return tuple(_message(each) for each in await self.memory.recall(ctx, config, with_files=False))
+        return tuple(
+            PromptMessage(each.role, (each.text,)) for each in await self.memory.recall(ctx, config, with_files=False)
+        )
 
     async def _history_of_app(
         self, ctx: AgentContext, config: ModelConfig, model: AgentModel
@@ -193,10 +194,6 @@ class AgentNode(NodeConfig, frozen=True):
 def _kind(failure: Exception) -> str:
     """The ``error_type`` of an agent of an app without a workflow."""
     return failure.kind if isinstance(failure, AgentFailure) else type(failure).__name__
-
-
-def _message(earlier: MemoryText) -> PromptMessage:
-    return PromptMessage(earlier.role, (earlier.text,))
 
 
 def _give(values: dict[str, Json], parameter: StrategyParameter, value: Any) -> None:

@@ -70,7 +70,6 @@ class Masks:
 
 
 def _texts(used: Any, shown: Any) -> Iterator[tuple[str, str]]:
-    """The texts of a value that are recorded as others."""
     match used, shown:
         case (str(), str()):
             if used != shown:
@@ -174,7 +173,6 @@ def _entry(entry: LogMessage, node_id: str) -> dict[str, Json]:
 
 
 def _reported(metadata: Mapping[str, Any]) -> ReportedUsage:
-    """What a strategy says that it used; what is none counts as nothing."""
     counts: dict[str, Any] = {name: _whole(metadata.get(name)) for name in _COUNTS}
     prices: dict[str, Any] = {name: _decimal(metadata.get(name)) for name in _PRICES}
     latency = metadata.get("latency")

@@ -28,8 +28,6 @@ class Missing(Exception):
 
 
 class AgentParameter(Struct, frozen=True):
-    """One entry of ``agent_parameters``."""
-
     name: str
     selector: Selector | None
     """Of a ``variable``."""

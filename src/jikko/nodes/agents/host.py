@@ -169,7 +169,7 @@ class NodeHost:
         elif isinstance(kept, dict):
             raise ToolFailure(str(kept[_FAILED]))
         else:
-            messages, usage = messages_of(kept[0]), _usage_of(kept[1])
+            messages, usage = messages_of(kept[0]), None if kept[1] is None else Usage(*kept[1])
         if usage is not None:
             self.usage = total((self.usage, usage))
         for message in messages:
@@ -253,7 +253,3 @@ def _usage_json(usage: Usage | None) -> Json:
     if usage is None:
         return None
     return [usage.total_tokens, usage.prompt_tokens, usage.completion_tokens, usage.total_price, usage.currency]
-
-
-def _usage_of(kept: Json) -> Usage | None:
-    return None if kept is None else Usage(*kept)

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.common import read_common
-from jikko.dsl.fields import Fields, as_selector
+from jikko.dsl.fields import Fields, as_selector, bad_value
 from jikko.events import Update
 from jikko.lang.variables import follow
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
@@ -29,8 +29,6 @@ WRITE_MODES: Final = ("over-write", "append", "clear")
 
 
 class Assignment(Struct, frozen=True):
-    """One change."""
-
     target: Selector
     operation: str
     source: Selector | None
@@ -45,7 +43,7 @@ class Assignment(Struct, frozen=True):
         if operation and operation not in OPERATIONS:
             data.problem(
                 "operation",
-                Phrase("document.value", {"value": repr(operation)}),
+                bad_value(repr(operation)),
                 Phrase("remedy.expected_one_of", {"wanted": ", ".join(OPERATIONS)}),
             )
         input_type = data.choice("input_type", ("variable", "constant"), "variable")
@@ -242,7 +240,6 @@ def _configuration(data: Fields) -> dict[str, Json]:
 
 
 def _default_value(data: Fields, parsed: Mapping[str, Json]) -> Json:
-    """The entries, with the values that they stand for."""
     if data.get("default_value") is None:
         return None
     return [

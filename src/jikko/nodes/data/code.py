@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from jikko.concurrency.run_in_thread import release_gil, run_in_thread
 from jikko.diagnostics.diagnostic import Phrase
-from jikko.dsl.fields import Fields
+from jikko.dsl.fields import MISSING, Fields
 from jikko.masking import masked_forms
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.data.code_outputs import OutputCheck, OutputSpec, read_outputs
@@ -45,7 +45,7 @@ class Code(NodeConfig, frozen=True):
     @classmethod
     def from_dsl(cls, data: Fields) -> Self:
         if data.get("outputs") is None:
-            data.problem("outputs", Phrase("document.missing"), Phrase("remedy.declare_outputs"))
+            data.problem("outputs", MISSING, Phrase("remedy.declare_outputs"))
         language = data.choice("code_language", LANGUAGES, "python3")
         return cls(
             language=language,

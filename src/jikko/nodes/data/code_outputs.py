@@ -8,7 +8,7 @@ from typing import Final, Self
 from msgspec import Struct
 
 from jikko.diagnostics.diagnostic import Phrase
-from jikko.dsl.fields import Fields
+from jikko.dsl.fields import Fields, bad_value
 from jikko.nodes.contract import NodeFailure
 from jikko.ports.node_ports import ValueLimits
 from jikko.values import Json
@@ -20,8 +20,6 @@ _SCIENTIFIC = re.compile(r"[+-]?\d+(\.\d+)?[eE][+-]\d+")
 
 
 class OutputSpec(Struct, frozen=True):
-    """The declared type of one output, or of one field of an object."""
-
     type: str
     children: "Mapping[str, OutputSpec] | None" = None
     """Fields of an object, or of the objects in an array; ``None`` leaves the content free."""
@@ -32,7 +30,7 @@ class OutputSpec(Struct, frozen=True):
         types = (*TYPES, *more)
         if kind and kind not in types:
             hint = data.meant(kind, types) or Phrase("remedy.expected_one_of", {"wanted": ", ".join(types)})
-            data.problem("type", Phrase("document.value", {"value": repr(kind)}), hint)
+            data.problem("type", bad_value(repr(kind)), hint)
         children = data.get("children")
         if children is None:
             return cls(kind)
@@ -95,7 +93,7 @@ class OutputCheck:
             case "string":
                 return self._string(value, path)
             case "number":
-                return self._number(value, path)
+                return None if value is None else self._element_number(value, path)
             case "boolean":
                 return _read_all(value)
             case "object":
@@ -154,9 +152,6 @@ class OutputCheck:
                 "(set by JIKKO_MAX_TEXT)."
             )
         return value.replace("\x00", "")
-
-    def _number(self, value: Json, path: str) -> Json:
-        return None if value is None else self._element_number(value, path)
 
     def _element_number(self, value: Json, path: str) -> Json:
         if isinstance(value, bool):

@@ -26,7 +26,7 @@ class DocumentExtractor(NodeConfig, frozen=True):
         selector = list(self.selector)
         if value is UNSET:
             raise NodeFailure(f"File variable not found for selector: {selector}")
-        if value and not is_file(value) and not _is_files(value):
+        if value and not is_file(value) and not (isinstance(value, list) and all(map(is_file, value))):
             raise NodeFailure(f"Variable {selector} is not an ArrayFileSegment")
         inputs: dict[str, Json] = {"variable_selector": selector}
         process_data: dict[str, Json] = {"documents": value if isinstance(value, list) else [value]}
@@ -38,10 +38,6 @@ class DocumentExtractor(NodeConfig, frozen=True):
             failure.inputs, failure.process_data = inputs, process_data
             raise
         return Result(outputs={"text": text}, inputs=inputs, process_data=process_data)
-
-
-def _is_files(value: Json) -> bool:
-    return isinstance(value, list) and all(map(is_file, value))
 
 
 async def _text(ctx: Context, file: dict[str, Json]) -> str:

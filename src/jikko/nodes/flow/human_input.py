@@ -11,7 +11,7 @@ from typing import ClassVar, Final, Self
 from msgspec import Struct
 
 from jikko.diagnostics.diagnostic import Phrase
-from jikko.dsl.fields import Fields, as_selector, shown
+from jikko.dsl.fields import Fields, as_selector, bad_value, shown
 from jikko.events import FormClosed
 from jikko.lang.templates import Template, to_text
 from jikko.nodes.contract import NodeConfig, NodePaused, Result
@@ -22,8 +22,6 @@ INPUT_TYPES: Final = ("paragraph", "select", "file", "file-list")
 
 
 class FormInput(Struct, frozen=True):
-    """One field of the form."""
-
     name: str
     type: str
     """One of ``INPUT_TYPES``."""
@@ -219,12 +217,9 @@ def _unique(data: Fields, name: str, key: str) -> Iterator[Fields]:
 
 
 def _action(data: Fields) -> dict[str, Json]:
-    """One button. Source: docs/dify-behaviour.md, “Human input”."""
     action_id, title = data.text("id", required=True), data.text("title")
     if "id" in data.raw and not (action_id.isidentifier() and len(action_id) <= _MAX_ID):
-        data.problem(
-            "id", Phrase("document.value", {"value": shown(action_id)}), Phrase("remedy.button_id", {"count": _MAX_ID})
-        )
+        data.problem("id", bad_value(shown(action_id)), Phrase("remedy.button_id", {"count": _MAX_ID}))
     if len(title) > _MAX_TITLE:
         data.problem(
             "title",

@@ -1,7 +1,7 @@
 """The configuration of a schedule trigger: a cron expression, or what was chosen in Dify's picker."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from jikko.lang.cron import Cron, Every, InvalidSchedule
@@ -62,7 +62,6 @@ def _interval(text: str) -> Every:
 
 
 def _chosen(frequency: Any, chosen: Mapping[str, Any]) -> str:
-    """As a cron expression."""
     match frequency:
         case "hourly":
             return f"{_number(chosen.get('on_minute', 0), 0, 59, 'on_minute')} * * * *"
@@ -70,7 +69,7 @@ def _chosen(frequency: Any, chosen: Mapping[str, Any]) -> str:
             return f"{_time(chosen)} * * *"
         case "weekly":
             days = {_weekday(day) for day in _listed(chosen, "weekdays")}
-            return f"{_time(chosen)} * * {_joined(days)}"
+            return f"{_time(chosen)} * * {','.join(map(str, sorted(days)))}"
         case "monthly":
             listed = _listed(chosen, "monthly_days")
             days = {_number(day, 1, 31, "monthly_days") for day in listed if day != _LAST}
@@ -80,7 +79,6 @@ def _chosen(frequency: Any, chosen: Mapping[str, Any]) -> str:
 
 
 def _time(chosen: Mapping[str, Any]) -> str:
-    """Minute and hour."""
     given = chosen.get("time", "12:00 AM")
     found = _TIME.fullmatch(given) if isinstance(given, str) else None
     if found is None or not 1 <= int(found[1]) <= 12 or int(found[2]) > 59:
@@ -105,7 +103,3 @@ def _number(value: Any, lowest: int, highest: int, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
         raise InvalidSchedule(f"{name} {value!r:.60} must be a number from {lowest} to {highest}")
     return value
-
-
-def _joined(days: Iterable[int]) -> str:
-    return ",".join(map(str, sorted(days)))

@@ -31,7 +31,6 @@ def _sum(prices: Iterable[str]) -> str:
 
 
 def _last(prices: Iterable[str]) -> str:
-    """The last that is not nothing."""
     last = "0"
     for price in prices:
         last = price if Decimal(price) else last

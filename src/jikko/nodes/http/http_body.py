@@ -29,8 +29,6 @@ _PLACEHOLDER: Final = FormFile("__multipart_placeholder__", "", b"", "applicatio
 
 
 class PreparedBody(Struct, frozen=True):
-    """A body, ready to be sent."""
-
     content: bytes | Multipart | None = None
     shown: str = ""
     """As it is recorded. Its length in characters is recorded as Content-Length."""
@@ -39,8 +37,6 @@ class PreparedBody(Struct, frozen=True):
 
 
 class BodyItem(Struct, frozen=True):
-    """A field of a form, or the one item of the other types."""
-
     key: Template
     is_file: bool
     value: Template

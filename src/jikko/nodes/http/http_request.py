@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jikko.diagnostics.diagnostic import Phrase
-from jikko.dsl.fields import Fields
+from jikko.dsl.fields import MISSING, Fields, bad_value
 from jikko.lang.templates import Template
 from jikko.lang.variables import Readable
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
@@ -22,8 +22,6 @@ from jikko.values import Json
 
 
 class Authorization(Struct, frozen=True):
-    """How the node proves who it is."""
-
     type: str
     """``bearer``, ``basic`` or ``custom``."""
     key: Template
@@ -35,7 +33,7 @@ class Authorization(Struct, frozen=True):
             return None
         config = data.mapping("config")
         if not config.raw:
-            data.problem("config", Phrase("document.missing"), Phrase("remedy.api_key"))
+            data.problem("config", MISSING, Phrase("remedy.api_key"))
         return cls(
             type=config.choice("type", ("bearer", "basic", "custom"), "bearer"),
             key=Template.parse(config.text("api_key")),
@@ -172,9 +170,7 @@ class HttpRequest(NodeConfig, frozen=True):
         method = data.text("method", required=True)
         if method and method.lower() not in METHODS:
             data.problem(
-                "method",
-                Phrase("document.value", {"value": repr(method)}),
-                Phrase("remedy.expected_one_of", {"wanted": ", ".join(METHODS)}),
+                "method", bad_value(repr(method)), Phrase("remedy.expected_one_of", {"wanted": ", ".join(METHODS)})
             )
         timeout, usual = data.mapping("timeout"), Timeouts()
         return cls(

@@ -95,7 +95,6 @@ def _name_in(url: str) -> str:
 
 
 def _disposition(response: HttpResponse) -> tuple[str | None, str | None]:
-    """Kind and file name of the Content-Disposition header."""
     value = response.header("content-disposition")
     if not value or len(value) > _MAX_DISPOSITION:
         return None, None

@@ -34,8 +34,6 @@ only these fields; with none, answer {{"metadata_map": []}}."""
 
 
 class ModelReply(NamedTuple):
-    """What a model said, and what that used."""
-
     answer: dict[str, Json] | None
     usage: ModelUsage
 

@@ -31,8 +31,6 @@ class MetadataCondition(Struct, frozen=True):
 
 
 class Filtering(Struct, frozen=True):
-    """Which documents a node searches."""
-
     mode: str
     conditions: tuple[MetadataCondition, ...]
     any_of_them: bool
@@ -41,7 +39,6 @@ class Filtering(Struct, frozen=True):
 
     @classmethod
     def from_dsl(cls, data: Fields) -> Self:
-        """The filter of a node's configuration."""
         given = data.mapping("metadata_filtering_conditions")
         conditions = tuple(
             MetadataCondition(entry.text("name"), entry.text("comparison_operator"), _parsed(entry.raw.get("value")))

@@ -126,7 +126,6 @@ class Memory(Struct, frozen=True):
 
 
 async def _page(ctx: Context, conversation_id: str, before: str, limit: int) -> list[Message]:
-    """Messages before one, newest first."""
     history = ctx.ports.history
     page = await history.messages(conversation_id, before=before, limit=limit)
     if page is None:

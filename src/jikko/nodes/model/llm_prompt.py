@@ -26,8 +26,6 @@ _SYS_QUERY: Final = ("sys", "query")
 
 
 class PromptText(Struct, frozen=True):
-    """One message of the template."""
-
     role: Role
     segments: tuple[Template, ...]
     """The text, taken apart where the context goes."""
@@ -48,7 +46,6 @@ class PromptText(Struct, frozen=True):
             yield from segment.selectors
 
     def text(self, ctx: Context, context: MaskedText) -> MaskedText:
-        """The text of a basic message."""
         segments = [MaskedText.of(segment, ctx) for segment in self.segments]
         ctx.variables.spend(len(context.used) * (len(segments) - 1))
         return MaskedText(
@@ -71,12 +68,10 @@ class DraftMessage(Struct, frozen=True):
 
     @property
     def sent(self) -> PromptMessage:
-        """The message for the model."""
         return PromptMessage(self.role, self.media if self.text is None else (*self.media, self.text.used))
 
     @property
     def recorded(self) -> PromptMessage:
-        """The message for the record."""
         return PromptMessage(self.role, self.media if self.text is None else (*self.media, self.text.recorded))
 
 

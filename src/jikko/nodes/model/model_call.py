@@ -23,8 +23,6 @@ _MAX_PARAMETER: Final = 1024
 
 
 class ModelConfig(Struct, frozen=True):
-    """Provider, name, mode and completion parameters."""
-
     provider: str
     """As the file has it, a bare name (``openai``) too: so it is recorded. The providers know it by both."""
     name: str

@@ -30,8 +30,6 @@ from jikko.values import UNSET, Json, Selector
 
 
 class Category(Struct, frozen=True):
-    """One class."""
-
     id: str
     """Also the handle of its edges."""
     name: Template

@@ -53,8 +53,6 @@ def _blocks(text: str) -> Iterator[tuple[int, int, int, int]]:
 
 
 class Piece(NamedTuple):
-    """A part of a streamed text."""
-
     text: str
     is_reasoning: bool
 
@@ -95,7 +93,6 @@ class ReasoningFilter:
         return [Piece(held, self._thinking)] if held else []
 
     def _possible_tag(self, text: str) -> int | None:
-        """Where a tag may begin that is not complete."""
         lowered = text[-_MAX_TAG:].lower()
         wanted = _CLOSING if self._thinking else _OPENING
         offset = len(text) - len(lowered)

@@ -77,8 +77,6 @@ Answer with one JSON object that fits this JSON schema, and with nothing else: n
 
 
 class StructuredOutput(Struct, frozen=True):
-    """The schema of a node's answer."""
-
     schema: Mapping[str, Json]
 
     @classmethod

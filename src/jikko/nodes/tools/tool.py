@@ -22,8 +22,6 @@ _KINDS: Final = ("mixed", "variable", "constant")
 
 
 class ToolArgument(Struct, frozen=True):
-    """One entry of ``tool_parameters`` or ``tool_configurations``."""
-
     name: str
     selector: Selector | None
     """Of a ``variable``."""
@@ -68,13 +66,10 @@ class ToolArgument(Struct, frozen=True):
 
     @classmethod
     def of_constant(cls, name: str, value: Json) -> Self:
-        """A value that stands in the file."""
         return cls(name, None, Template.parse(_text(value)), value, is_constant=True)
 
 
 class GivenValues(Struct, frozen=True):
-    """All values that a node gives."""
-
     parameters: tuple[ToolArgument, ...]
     """``tool_parameters`` in their order, then the entries of ``tool_configurations`` that count as such."""
     settings: Mapping[str, ToolArgument]
@@ -158,7 +153,6 @@ class ToolNode(NodeConfig, frozen=True):
         )
 
     def icon(self, ports: NodePorts) -> Json | None:
-        """What ``node_started`` shows."""
         icon = ports.tools.icon(self.name)
         # As recorded: of a provider that is not there, only the failure is told, if the node handles it.
         return False if icon is None and self.is_handled and self.name.provider_type in _OF_FILE else icon

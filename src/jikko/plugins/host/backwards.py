@@ -48,8 +48,6 @@ _SUMMARY: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """For whom a plugin is called."""
-
     app_id: str = ""
     run_id: str = ""
     end_user_id: str = ""

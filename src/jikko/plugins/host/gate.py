@@ -42,8 +42,6 @@ _USER: Final = "plugin"
 
 @dataclass(frozen=True, slots=True)
 class OfferedFile:
-    """A file that a plugin may fetch."""
-
     read: Callable[[], Awaitable[bytes]]
     mime_type: str
 
@@ -326,7 +324,6 @@ class _Parts:
         self._name, self._value, self._content = bytearray(), bytearray(), bytearray()
 
     def callbacks(self) -> Any:
-        """For the parser."""
 
         def grow(buffer: bytearray) -> Any:
             return lambda data, start, end: buffer.extend(data[start:end])

@@ -23,8 +23,6 @@ _LAST_UID: Final = 64_999
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One installed plugin."""
-
     plugin: Plugin
     environment: str
     """The name of its virtual environment."""
@@ -35,7 +33,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def folder(self) -> str:
-        """Its files, below ``code``."""
         plugin = self.plugin
         return f"{plugin.author}-{plugin.name}/{plugin.version}-{plugin.checksum[:12]}"
 

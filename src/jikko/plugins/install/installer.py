@@ -25,8 +25,6 @@ Try: TypeAlias = Callable[[Entry], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class InstallResult:
-    """What came of an installation."""
-
     entry: Entry
     was_there: bool
     """Whether the very same package was installed already."""

@@ -21,8 +21,6 @@ _MAX_MANIFEST: Final = 1 << 20
 
 
 class AvailablePackage(NamedTuple):
-    """A package that a place has."""
-
     path: Path
     """A ``.difypkg`` file, or the folder of a plugin."""
     plugin: str
@@ -57,8 +55,6 @@ def _offered(path: Path, manifest: bytes) -> Iterator[AvailablePackage]:
 
 
 class PluginSources:
-    """The packages of several places."""
-
     def __init__(self, places: Iterable[Path], keys: Sequence[PublicKey]) -> None:
         """``keys``: whose signatures are believed."""
         self.unread: list[str] = []

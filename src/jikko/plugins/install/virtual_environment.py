@@ -25,8 +25,6 @@ _HASH: Final = "--hash="
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What is to be installed."""
-
     lines: tuple[str, ...]
     """One requirement each, with its hashes."""
     day: int | None = None

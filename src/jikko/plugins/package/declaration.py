@@ -8,8 +8,8 @@ from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
 import msgspec
 
-from jikko.diagnostics.diagnostic import Diagnostic, Phrase
-from jikko.dsl.fields import Fields
+from jikko.diagnostics.diagnostic import Diagnostic
+from jikko.dsl.fields import Fields, bad_value
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.plugins.package.package_archive import Archive, PackageRefused, read_archive
 from jikko.plugins.package.package_names import is_plugin_name
@@ -48,8 +48,6 @@ class ParameterDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defau
 
 
 class ActionDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A tool or a strategy."""
-
     name: str
     label: str = ""
     description: str = ""
@@ -63,8 +61,6 @@ class ActionDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
 
 
 class ProviderDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A provider of tools, strategies or models."""
-
     kind: Kind
     name: str
     label: str = ""
@@ -129,11 +125,7 @@ def read_plugin(archive: Archive, *, trust: str, signed_at: int | None) -> Plugi
     files, problems = archive.files, list[Diagnostic]()
     manifest = _fields(files, "manifest.yaml", problems)
     if manifest.text("type", "plugin") != "plugin":
-        manifest.problem(
-            "type",
-            Phrase("document.value", {"value": repr(manifest.text("type"))}),
-            "only packages of type plugin are installed",
-        )
+        manifest.problem("type", bad_value(repr(manifest.text("type"))), "only packages of type plugin are installed")
     author, name = manifest.text("author", required=True), manifest.text("name", required=True)
     if author and name and not is_plugin_name(f"{author}/{name}"):
         manifest.problem("name", f"is no name of a plugin: {author}/{name}", "lower case letters, digits, _ and -")
@@ -143,9 +135,7 @@ def read_plugin(archive: Archive, *, trust: str, signed_at: int | None) -> Plugi
     runner = manifest.mapping("meta").mapping("runner")
     language = runner.text("language", "python")
     if language != "python":
-        runner.problem(
-            "language", Phrase("document.value", {"value": repr(language)}), "only plugins written in Python can be run"
-        )
+        runner.problem("language", bad_value(repr(language)), "only plugins written in Python can be run")
     entrypoint = runner.text("entrypoint", "main")
     if f"{entrypoint.replace('.', '/')}.py" not in files:
         runner.problem("entrypoint", f"is {entrypoint!r}, which is not in the package")
@@ -280,7 +270,6 @@ def _fields(files: Mapping[str, bytes], path: str, problems: list[Diagnostic]) -
 
 
 def _label(value: Any) -> str:
-    """A text for people, from one in several languages."""
     if isinstance(value, Mapping):
         value = value.get(_LANGUAGE) or next((each for each in value.values() if isinstance(each, str)), "")
     return value if isinstance(value, str) else ""

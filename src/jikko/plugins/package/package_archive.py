@@ -44,8 +44,6 @@ class PackageRefused(InvalidParam):
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """What a package holds."""
-
     files: Mapping[str, bytes]
     """By path, in the order of the archive."""
     comment: bytes

@@ -15,8 +15,6 @@ _HOUSE: Final = "langgenius"
 
 
 class ProviderName(NamedTuple):
-    """A provider of tools or strategies, by its plugin."""
-
     plugin: str
     """``author/name``."""
     provider: str

@@ -24,8 +24,6 @@ _SMALLEST_KEY: Final = 2048
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """An RSA key."""
-
     modulus: int
     exponent: int
 

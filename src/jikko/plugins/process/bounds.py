@@ -22,8 +22,6 @@ class _Watched(NamedTuple):
 
 
 class Bounds:
-    """Those of the plugins of one server process."""
-
     def __init__(
         self, *, memory: int, room: FolderQuota, grouped: bool, each_round: Callable[[], Awaitable[None]]
     ) -> None:

@@ -95,7 +95,6 @@ class Payer:
             self._pause(wait).add_done_callback(lambda _: _go_on(transport))
 
     def leave(self) -> None:
-        """Pause no more."""
         self._has_left = True
         end(self._pauses)
 

@@ -167,7 +167,6 @@ def _move(own: Path, to: Path) -> None:
 
 
 def _sweep(base: Path) -> None:
-    """End what servers left behind that were killed."""
     for left in base.glob(f"{_PLUGIN}*"):
         process = left.name.removeprefix(_PLUGIN).partition("-")[0]
         if not Path("/proc", process).exists():

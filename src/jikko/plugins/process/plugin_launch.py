@@ -19,8 +19,6 @@ main()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
-    """How a process is confined."""
-
     read: tuple[Path, ...]
     """What it may read besides the system's programs."""
     write: tuple[Path, ...]

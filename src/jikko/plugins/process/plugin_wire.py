@@ -24,23 +24,17 @@ class PluginFailure(Exception):
 
 
 class PluginMessage(msgspec.Struct):
-    """A line that a plugin wrote."""
-
     event: str
     session_id: str | None = None
     data: msgspec.Raw = _NULL
 
 
 class SessionData(msgspec.Struct):
-    """What a line says of one call."""
-
     type: str
     data: msgspec.Raw = _NULL
 
 
 class InvocationMessage(msgspec.Struct):
-    """One message of an invocation."""
-
     type: str = ""
     message: Any = None
     meta: dict[str, Any] | None = None
@@ -55,8 +49,6 @@ class Invoke(msgspec.Struct):
 
 
 class ErrorData(msgspec.Struct):
-    """How an invocation failed."""
-
     error_type: str = "Exception"
     message: str = ""
     args: Any = None

@@ -22,8 +22,6 @@ _MAX_PROCESSES_OF_ONE: Final = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolLimits:
-    """How many processes and calls there may be."""
-
     processes: int = 16
     """Of all plugins. The one that was not used for longest makes room."""
     calls: int = 100
@@ -38,8 +36,6 @@ class PoolLimits:
 
 
 class _Slot:
-    """One plugin."""
-
     def __init__(self, limits: PoolLimits) -> None:
         self.processes: list[PluginProcess] = []
         self.places = FairSemaphore(limits.calls, limits.app_share)
@@ -168,7 +164,6 @@ class ProcessPool(Generic[K]):
             self._count += 1
 
     def _after(self, slot: _Slot, process: PluginProcess) -> None:
-        """A call is over."""
         if not process.is_alive:
             self._died(slot, process)
         elif process.is_worn() and not process.calls:

@@ -129,17 +129,14 @@ class PluginProcess:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it can be called."""
         return self._process.returncode is None and not self._why
 
     @property
     def pid(self) -> int:
-        """Its process id."""
         return self._process.pid
 
     @property
     def calls(self) -> int:
-        """How many calls are under way."""
         return len(self._calls)
 
     @property
@@ -155,7 +152,6 @@ class PluginProcess:
         return bool(self._calls) and silent > self._limits.silent_seconds
 
     def is_worn(self) -> bool:
-        """Whether it is to take no further call."""
         limits = self._limits
         return self.forgotten > limits.forgotten or self.served >= limits.served or not self.is_alive
 
@@ -188,12 +184,7 @@ class PluginProcess:
             answer(said)
 
         call = Invocation(
-            session,
-            emit=emit,
-            answer=answer and heard,
-            backwards=backwards,
-            send=self._write,
-            limits=self._limits,
+            session, emit=emit, answer=answer and heard, backwards=backwards, send=self._write, limits=self._limits
         )
         line = encode(session, "request", request, context)
         if len(line) > self._limits.line:

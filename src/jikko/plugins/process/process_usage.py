@@ -22,8 +22,6 @@ _BLOCK: Final = 512
 
 
 class FolderQuota(NamedTuple):
-    """What a folder may hold."""
-
     bytes: int = 1 << 30
     """That are taken on the disk."""
     files: int = 20_000

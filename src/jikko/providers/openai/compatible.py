@@ -185,7 +185,6 @@ class OpenAICompatible:
 
 
 def _refused(error: RefusedRequest, body: dict[str, Any]) -> str | None:
-    """The parameter that a provider did not want, if that is what an error says."""
     if error.status_code not in (400, 422):
         return None
     if not _REFUSAL.search(f"{error.said('code')} {error.text}"):

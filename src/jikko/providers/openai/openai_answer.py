@@ -59,15 +59,12 @@ _decode_text = msgspec.json.Decoder(str | None).decode
 
 
 class AnswerReader:
-    """Puts an answer into a ``AnswerCollector``."""
-
     def __init__(self, progress: AnswerCollector) -> None:
         self._progress = progress
         self._done = False
 
     @property
     def is_complete(self) -> bool:
-        """Whether the answer came to its end, and was not cut off."""
         return self._done or self._progress.finish_reason is not None
 
     def event(self, data: bytes) -> None:
@@ -144,7 +141,6 @@ def _number(index: int | str | None, position: int) -> int:
 
 
 def _parts(content: Any) -> tuple[str, str]:
-    """Text and reasoning of a content that is a list of parts."""
     text: list[str] = []
     reasoning: list[str] = []
     for part in content if isinstance(content, list) else ():
@@ -160,7 +156,6 @@ def _parts(content: Any) -> tuple[str, str]:
 
 
 def _pictures(parts: Any) -> list[Media]:
-    """The pictures of a content that is a list of parts."""
     found = []
     for part in parts if isinstance(parts, list) else ():
         link = part.get("image_url") if isinstance(part, dict) else None

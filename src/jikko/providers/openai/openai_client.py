@@ -31,8 +31,6 @@ _DEPLOYED: Final = frozenset(
 
 
 class UploadedFile(NamedTuple):
-    """A file of a form."""
-
     field: str
     name: str
     data: bytes
@@ -144,7 +142,6 @@ class OpenAIClient:
             silence.close()
 
     async def close(self) -> None:
-        """Close the connections."""
         if self._session is not None:
             await self._session.close()
 

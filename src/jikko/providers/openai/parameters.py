@@ -51,7 +51,6 @@ class CompletionParameters:
         return body
 
     def without_refused(self, model: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The body without what the model refused before."""
         refused = self._refused.get(model)
         if not refused:
             return body

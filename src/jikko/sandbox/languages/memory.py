@@ -21,8 +21,6 @@ _WRITING: Final = frozenset("wax+")
 
 
 class Source(NamedTuple):
-    """A module, as it is taken into memory."""
-
     package: bool
     compiled: bool
     content: bytes | memoryview
@@ -228,8 +226,6 @@ def _code_of(source: str) -> tuple[bool, bytes | memoryview]:
 
 
 class _Opened(io.BytesIO):
-    """A file of a package, open for reading."""
-
     name: str
 
 

@@ -16,8 +16,6 @@ REINSTALL: Final = "run `jikko packages install` without names to install them a
 
 
 class Package(msgspec.Struct, frozen=True):
-    """One package."""
-
     name: str
     """Normalized."""
     version: str
@@ -77,7 +75,6 @@ class PackageFolder:
         return self._installed
 
     def lib(self, installed: InstalledPackages) -> Path:
-        """Where its modules are."""
         return self.path / installed.folder / "lib"
 
     def state(self, installed: InstalledPackages) -> Path:

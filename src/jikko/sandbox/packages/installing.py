@@ -13,7 +13,7 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -35,7 +35,6 @@ from jikko.sandbox.packages.installed import (
 from jikko.sandbox.packages.known import normalized, notes_on, why_refused
 from jikko.sandbox.packages.loadable import loadable
 from jikko.sandbox.packages.loading import EXCLUDED_FOLDERS
-from jikko.sandbox.packages.requirements import parse
 from jikko.sandbox.proof import probed
 from jikko.sandbox.unavailable import why_unsupported
 
@@ -155,13 +154,10 @@ class PackageInstaller:
                 _remove(entry)
 
     def discard(self, new: InstalledPackages) -> None:
-        """Remove an installation that is not current."""
         _remove(self._folder.path / new.folder)
 
 
 class _Trial(PackageFolder):
-    """A folder of packages as it will be."""
-
     def __init__(self, folder: PackageFolder, new: InstalledPackages) -> None:
         super().__init__(folder.path, load=folder.load)
         self._new = new
@@ -280,7 +276,6 @@ def _package(name: str, distribution: importlib.metadata.Distribution, requested
 
 
 def _modules(files: Iterator[PurePosixPath]) -> Iterator[tuple[str, bool]]:
-    """Full names of modules, and whether they are native."""
     for file in files:
         suffix = next((each for each in (*EXTENSION_SUFFIXES, ".py") if file.name.endswith(each)), None)
         if suffix is None:
@@ -289,3 +284,55 @@ def _modules(files: Iterator[PurePosixPath]) -> Iterator[tuple[str, bool]]:
         parts = file.parts[:-1] if stem == "__init__" and suffix == ".py" else (*file.parts[:-1], stem)
         if parts and all(map(str.isidentifier, parts)):
             yield ".".join(parts), suffix != ".py"
+
+
+_NAME: Final = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?=$|[\[<>=!~;@(])")
+_COMMENT: Final = re.compile(r"(^|\s)#.*$")
+
+
+class BadRequirement(ValueError):
+    """A requirement cannot be used. The message says which and why."""
+
+
+def parse(texts: Iterable[str]) -> dict[str, str]:
+    """Requirements by normalized names, the last of each; a wheel's path as its address. Raises ``BadRequirement``."""
+    found: dict[str, str] = {}
+    for text in texts:
+        requirement = _of_wheel(text) if text.endswith(".whl") and " @ " not in text else text.strip()
+        name = _NAME.match(requirement)
+        if name is None or requirement.startswith("-"):
+            raise BadRequirement(
+                f"{text!r} is no requirement: expected the name of a package, such as numpy or 'pandas>=3', or "
+                "NAME @ ADDRESS"
+            )
+        found[normalized(name[1])] = requirement
+    return found
+
+
+def parse_file(file: Path) -> dict[str, str]:
+    """The requirements of a file: one a line, with comments. Options of pip are not taken.
+
+    Raises ``BadRequirement``: a line is no requirement; ``OSError``: the file cannot be read.
+    """
+    lines = [_COMMENT.sub("", line).strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+    try:
+        return parse(line for line in lines if line)
+    except BadRequirement as error:
+        raise BadRequirement(f"{file}: {error}") from None
+
+
+def without(requested: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    """Requirements without those of some packages. Raises ``BadRequirement``: a package was not asked for."""
+    left = dict(requested)
+    for name in names:
+        if left.pop(normalized(name), None) is None:
+            known = ", ".join(sorted(requested)) or "none"
+            raise BadRequirement(f"{name} was not installed by name; those that were: {known}")
+    return left
+
+
+def _of_wheel(text: str) -> str:
+    file = Path(text).expanduser().resolve()
+    if not file.is_file():
+        raise BadRequirement(f"there is no file {text}")
+    return f"{file.name.partition('-')[0]} @ {file.as_uri()}"

@@ -96,7 +96,6 @@ class PackageLoader:
         return MemoryImporter(modules, self._refused())
 
     def report(self) -> dict[str, Any]:
-        """What is said of it when the fork server is ready."""
         return {
             "packages": {package["name"]: package["version"] for package in self._packages},
             "failed": {name: reason[:300] for name, reason in self.failed.items() if self._is_main(name)},

@@ -37,7 +37,7 @@ class BuiltinTools:
             "time": time_tools(clock),
             "webscraper": Webscraper(http, documents).tools(),
         }
-        self._icons = {name: _address(symbol) for name, symbol in _SYMBOLS.items()}
+        self._icons = {name: f"data:image/svg+xml,{quote(_SVG.format(symbol))}" for name, symbol in _SYMBOLS.items()}
 
     def icon(self, name: ToolName) -> Json | None:
         return self._icons.get(name.provider)
@@ -70,11 +70,6 @@ class BuiltinTools:
     async def offered(self, provider: ToolName) -> list[Tool]:
         names = self._providers.get(provider.provider, ())
         return [await self.find(replace(provider, tool=name)) for name in names]
-
-
-def _address(symbol: str) -> str:
-    """A picture that needs no server."""
-    return f"data:image/svg+xml,{quote(_SVG.format(symbol))}"
 
 
 # The tool of the provider ``code``: runs a program in the sandbox and tells what it printed.

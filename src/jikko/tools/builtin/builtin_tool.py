@@ -11,8 +11,6 @@ Act: TypeAlias = Callable[[Mapping[str, Json], ToolCall, Emit], Awaitable[None]]
 
 
 class BuiltinTool(NamedTuple):
-    """One tool of Jikko itself."""
-
     parameters: tuple[ToolParameter, ...]
     act: Act
     description: str

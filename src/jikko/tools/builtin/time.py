@@ -65,7 +65,6 @@ def time_tools(clock: Clock) -> Mapping[str, BuiltinTool]:
 
 
 def _saying(text_of: Callable[[_Values], str]) -> Act:
-    """A tool that says one text."""
 
     async def act(values: _Values, call: ToolCall, emit: Emit) -> None:
         try:

@@ -147,8 +147,6 @@ _NO_TEXT: Final = re.compile(
 
 
 class ReadablePage(NamedTuple):
-    """What there is to read."""
-
     title: str
     blocks: list[str]
     """Texts in their order, the title among them. A list is one: ``* one, * two, ``."""

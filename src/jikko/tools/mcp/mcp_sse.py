@@ -117,7 +117,6 @@ class _Connection:
         """Ids of requests that have no answer yet."""
 
     async def listen(self) -> None:
-        """Take what the server says, until its stream ends."""
         try:
             answer = await self._requests.send("GET", self._requests.url, _LISTENING, None, self._take)
             what = _ENDED if answer.status == 200 else failure_text(answer)
@@ -130,7 +129,6 @@ class _Connection:
         self._to_session.close()
 
     async def write(self) -> None:
-        """Send what the session says."""
         with contextlib.suppress(anyio.ClosedResourceError):
             async for message in self._from_session:
                 content = message.message.model_dump_json(by_alias=True, exclude_unset=True).encode("utf-8", "replace")

@@ -51,13 +51,7 @@ class McpTools(EntryTools):
     provider_type = "mcp"
 
     def __init__(
-        self,
-        directory: ToolsDirectory,
-        http: HttpClient,
-        *,
-        max_bytes: int,
-        seconds: float,
-        streams: int = 64,
+        self, directory: ToolsDirectory, http: HttpClient, *, max_bytes: int, seconds: float, streams: int = 64
     ) -> None:
         """``max_bytes``: The largest answer, decompressed. ``seconds``: What one call may take.
         ``streams``: Calls by the older transport at once: each has a connection to listen on, and needs a second.
@@ -97,7 +91,8 @@ class McpTools(EntryTools):
         provider = self._directory.provider(name, McpProvider)
         auth = await self._directory.credentials(provider, call.app_id)
         library = await self._connection()
-        arguments = {name: value for name, value in call.parameters.items() if not _is_blank(value)}
+        given = call.parameters.items()
+        arguments = {name: value for name, value in given if value is not None and str(value).strip()}
         try:
             async with self._session(library, provider, auth, call.app_id, self._max_bytes) as session:
                 result = await library.call(session, name.tool, arguments)
@@ -185,10 +180,6 @@ def _tool(name: ToolName, tools: Mapping[str, McpTool]) -> Tool:
         what = Phrase("tool.no_mcp_tool", {"name": name.tool})
         raise no_such_tool(what, name.provider_name or name.provider, tools)
     return Tool(name=name, parameters=found.parameters, description=found.description)
-
-
-def _is_blank(value: Json) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
 
 
 _BRACKETS: Final = (("{", "}"), ("[", "]"))

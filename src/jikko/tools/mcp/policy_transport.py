@@ -73,7 +73,6 @@ def _headers(headers: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
 
 
 async def _is_rpc(answer: HttpResponse) -> bool:
-    """Whether an answer says in its own words what is wrong."""
     if not answer.header("content-type").lower().startswith("application/json"):
         return False
     try:
@@ -113,7 +112,6 @@ class PingReplies:
         self._count = 0
 
     def reply(self, message: dict[str, Any]) -> None:
-        """Reply to a request of the server."""
         if self._count >= _MAX_REPLIES:
             return
         self._count += 1

@@ -14,16 +14,7 @@ from jikko.masking import masked
 from jikko.nodes.http.http_response import text_of
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest, Pairs, Timeouts
-from jikko.ports.tools import (
-    Emit,
-    JsonMessage,
-    TextMessage,
-    Tool,
-    ToolCall,
-    ToolFailure,
-    ToolMessage,
-    ToolName,
-)
+from jikko.ports.tools import Emit, JsonMessage, TextMessage, Tool, ToolCall, ToolFailure, ToolMessage, ToolName
 from jikko.tools.directory import EntryTools, ToolsDirectory, no_such_tool
 from jikko.tools.given_files import FileContent, GivenFiles
 from jikko.tools.openapi.openapi_document import RemoteOperation

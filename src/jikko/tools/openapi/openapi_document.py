@@ -11,8 +11,8 @@ from typing import Any, Final
 from msgspec import Struct
 
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
-from jikko.dsl.expansion import expanded
-from jikko.dsl.fields import Fields, problem_at
+from jikko.dsl.fields import Fields, bad_value, expected, problem_at
+from jikko.dsl.operator_file import expanded
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.ports.tools import ToolParameter
 from jikko.values import Json
@@ -51,8 +51,6 @@ class RequestBody(Struct, frozen=True):
 
 
 class RemoteOperation(Struct, frozen=True):
-    """One operation of the document."""
-
     name: str
     method: str
     """In lower case."""
@@ -102,7 +100,7 @@ def read_document(
     return found
 
 
-_SERVERS: Final = Phrase("remedy.expected", {"wanted": "servers: [{url: https://…}]"})
+_SERVERS: Final = expected("servers: [{url: https://…}]")
 
 
 class _Reader:
@@ -133,9 +131,7 @@ class _Reader:
                 return ""
             url = filled
         if not url.startswith(("http://", "https://")):
-            server.problem(
-                "url", Phrase("document.value", {"value": server.shown("url")}), Phrase("remedy.web_address")
-            )
+            server.problem("url", bad_value(server.shown("url")), Phrase("remedy.web_address"))
         return url
 
     def _operation(self, path: str, method: str, data: Fields) -> RemoteOperation:
@@ -143,7 +139,8 @@ class _Reader:
         parameters: list[ToolParameter] = []
         for entry in data.mappings("parameters"):
             parameter = self._resolved(entry)
-            schema = self._schema(parameter)
+            # In older documents it stands in the place of its schema.
+            schema = parameter.mapping("schema").raw or parameter.raw
             name, place = parameter.text("name", required=True), parameter.choice("in", PLACES, "query")
             required, default = parameter.boolean("required"), schema.get("default")
             placed.append(PlacedParameter(name, place, required, default, parameter.boolean("allowReserved")))
@@ -183,10 +180,6 @@ class _Reader:
             properties={str(name): properties.mapping(name).raw for name in properties.raw},
             required=frozenset(map(str, schema.items("required"))),
         )
-
-    def _schema(self, parameter: Fields) -> Mapping[str, Any]:
-        """The schema of a parameter: its own, or what stands in its place in older documents."""
-        return parameter.mapping("schema").raw or parameter.raw
 
     def _resolved(self, fields: Fields) -> Fields:
         """What a reference refers to; the mapping itself if it is none."""

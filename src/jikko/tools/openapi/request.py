@@ -165,7 +165,6 @@ def _text(value: Json) -> str:
 def _encoded(
     body: RequestBody, given: Mapping[str, Json], files: Mapping[str, list[FileContent]]
 ) -> tuple[str, bytes | Multipart]:
-    """The content type and the body."""
     values: dict[str, Json] = {}
     for name, schema in body.properties.items():
         if name in files:
@@ -176,17 +175,13 @@ def _encoded(
             values[name] = schema["default"]
     kind = body.media_type.partition(";")[0].strip().lower()
     if kind == "application/json":
-        return body.media_type, _json(values)
+        # Escaped, as Python does it: so no text fails to be encoded.
+        return body.media_type, json.dumps(values).encode()
     sent = [(name, content) for name in body.properties for content in files.get(name, ())]
     if kind == _MULTIPART and sent:
         return _multipart(values, sent)
     # Also of types that are no forms, and of multipart without a file: a quirk of Dify.
     return body.media_type, urlencode({name: _form(value) for name, value in values.items()}).encode()
-
-
-def _json(values: Mapping[str, Json]) -> bytes:
-    # Escaped, as Python does it: so no text fails to be encoded.
-    return json.dumps(values).encode()
 
 
 def _form(value: Json) -> str:
