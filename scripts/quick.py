@@ -118,10 +118,11 @@ def choose(paths: Collection[str], imports: Imports, seconds: float, durations: 
     rooms = {_room(path) for path in paths}
     files = {*ALWAYS, *distances, *(test for test in _tests() if test.startswith((*readers, *folders)))}
 
-    def rank(test: str) -> tuple[bool, bool, bool, int, float]:
+    def rank(test: str) -> tuple[bool, bool, bool, bool, int, float]:
         is_reader = test not in distances and test.startswith(readers)
         return (
             test not in paths and test not in ALWAYS,
+            durations.get(test, QUICK_SECONDS) == 0,  # nearly all that is in it is slow
             Path(test).name not in stems and not is_reader,
             _room(test) not in rooms,
             distances.get(test, _BY_NAME),

@@ -59,6 +59,11 @@ def test_behind_those_that_import_a_change_come_those_of_its_folder_that_may_loa
     assert chosen.index("tests/runs/test_forms.py") < chosen.index("tests/runs/test_closing.py")
 
 
+def test_files_of_slow_tests_come_last_wherever_they_are() -> None:
+    chosen = choose(["src/jikko/runs/recovery.py"], IMPORTS, 100.0, {"tests/runs/test_recovery.py": 0.0}).chosen
+    assert chosen[-1] == "tests/runs/test_recovery.py"
+
+
 def test_a_changed_test_is_chosen_however_long_it_takes() -> None:
     choice = choose(["tests/runs/test_forms.py"], IMPORTS, 10.0, {"tests/runs/test_forms.py": 30.0})
     assert choice.chosen[0] == "tests/runs/test_forms.py" or choice.chosen[1] == "tests/runs/test_forms.py"

@@ -81,3 +81,15 @@ async def test_a_key_that_is_brought_twice_is_there_once_and_opens_one_app_alone
     assert await keys.of(one) == [first]
     assert await keys.of(other) == []
     assert (await keys.authenticate(digest(KEY))).id == one.id
+
+
+@pytest.mark.anyio
+async def test_a_first_key_is_added_where_there_is_none_and_what_is_not_added_opens_nothing() -> None:
+    store = AppsInMemory()
+    apps, keys = AppCatalog(store, BY_TYPE), AppKeys(store)
+    app = (await apps.publish(a_file("One"), source="a")).app
+
+    first = await keys.add_first(app.id, KEY)
+    assert first is not None
+    assert await keys.add_first(app.id, f"{KEY}2") is None
+    assert await keys.of(app) == [first]

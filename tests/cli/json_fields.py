@@ -81,6 +81,7 @@ def fields(folder: Path) -> str:
     jikko("tools test")
     jikko("providers list")
     jikko("plugins install", str(folder / "nowhere.difypkg"))
+    jikko("plugins remove", "nobody/nothing")
     jikko("console tokens new", "見る人")
     jikko("console tokens list")
     jikko("keys rotate")

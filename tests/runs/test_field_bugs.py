@@ -370,3 +370,18 @@ async def test_the_tokens_of_the_parts_do_not_sum_to_the_whole(world: World) -> 
     used = {part.node_id: (part.execution_metadata or {}).get("total_tokens") for part in executions}
     assert used == {"start": None, "a": 7, "b": 7, "c": 7, "end": None}
     assert whole.total_tokens == record.total_tokens == 21
+
+
+async def test_where_only_who_asked_may_stop_a_run_others_stop_nothing(world: World) -> None:
+    app, process = await world.chain(), world.process()
+    world.script.held = {"b"}
+    identity = (await process.start(app)).record.identity
+    await until(lambda: world.script.ran["b"] == 1)
+    control = process.runs.control
+
+    assert not await control.stop(app.id, identity.task_id, "bob", only_of="another end user")
+    record = await world.store.record(identity.run_id)
+    assert record is not None
+    assert record.is_open
+    assert await control.stop(app.id, identity.task_id, "anna", only_of=identity.end_user_id)
+    assert (await world.ended(identity.run_id)).status == "stopped"

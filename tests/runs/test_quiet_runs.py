@@ -7,10 +7,11 @@ import pytest
 
 from jikko.cluster.alone import Alone
 from jikko.events import Event, RunResumed
-from jikko.runs.following.run_tail import RunTails
+from jikko.runs.following.quiet_runs import QuietRuns
+from jikko.runs.following.run_tail import RunTail, RunTails
 from tests import virtual_time
 from tests.contract.runs import Draft, finished, node, paused, started
-from tests.runs.tails import Holder, Scene
+from tests.runs.tails import Holder, Scene, Store
 
 
 def test_a_paused_run_is_read_every_two_seconds_and_once_there_is_a_hint_of_it() -> None:
@@ -196,5 +197,24 @@ def test_a_store_that_cannot_be_read_for_a_while_is_read_later() -> None:
         assert await tail.change(2.1)
         assert await tail.events(2) == scene.draft.events[3:]
         await tail.close()
+
+    virtual_time.run(work())
+
+
+def test_a_run_of_which_nothing_is_heard_does_not_wait_for_one_that_has_news_all_the_time() -> None:
+    async def work() -> None:
+        store, cluster = Store(), Alone()
+        quiet = QuietRuns(store, cluster.is_late)
+        tails: list[RunTail] = []
+        for draft in (Draft(), Draft()):
+            await store.append(draft.step(started(), *node(), paused()))
+            tails.append(RunTail(draft.id, store, cluster, lambda: False, quiet))
+            await tails[-1].look(-1)
+        for _ in range(12):
+            await asyncio.sleep(0.5)
+            quiet.heard(tails[0])
+        assert store.asked == pytest.approx([2, 4])
+        for tail in tails:
+            await tail.close()
 
     virtual_time.run(work())

@@ -126,7 +126,9 @@ test('steps: a tree with one tab stop, whose keys choose, open and close rows', 
   expect(chosen().getAttribute('aria-level')).toBe('2')
   await user.keyboard('{ArrowRight}{ArrowDown}')
   expect(chosen().textContent).toContain('Judge item')
-  await user.keyboard('{ArrowLeft}{ArrowLeft}{ArrowLeft}')
+  await user.keyboard('{ArrowLeft}')
+  expect(chosen().textContent).toContain('Round 1')
+  await user.keyboard('{ArrowLeft}{ArrowLeft}')
   expect(chosen().id).toBe(`step-${box.id}`)
   await user.keyboard('{ArrowLeft}{End}')
   expect(chosen().textContent).toContain('Reply')
@@ -158,7 +160,20 @@ test('markdown becomes elements; html, scripts and pictures in it stay text', ()
   expect([...container.querySelectorAll('a')].map(link => link.getAttribute('href'))).toEqual(['https://x.example/'])
   expect(container.querySelectorAll('ol li')).toHaveLength(2)
   expect(container.querySelector('b')?.textContent).toBe('bold')
+  expect(container.querySelector('code')?.textContent).toBe('code')
   expect(container.textContent).toContain('<script>alert(1)</script>')
+})
+
+test('markdown: what each line is, and what stands within it', () => {
+  const text =
+    'a **b** *c* _d_ `e*f*` [g](https://x.example/ "t") [](https://y.example/)\nmore\n### h\n> q1\n> - i\n\n- j\n* k\n3) l\n```py\n*m*\n\n# n\n```\nend'
+  const { container } = render(<Markdown text={text} />)
+  expect(container.querySelector('.markdown')?.innerHTML.replace(/ (?:rel|target|tabindex)="[^"]*"/g, '')).toBe(
+    '<p>a <b>b</b> <i>c</i> <i>d</i> <code>e*f*</code> <a href="https://x.example/">g</a> ' +
+      '<a href="https://y.example/">https://y.example/</a>\nmore</p><p class="strong">h</p>' +
+      '<blockquote><p>q1</p><ul><li>i</li></ul></blockquote><ul><li>j</li><li>k</li><li>l</li></ul>' +
+      '<pre class="code">*m*\n\n# n</pre><p>end</p>',
+  )
 })
 
 let broken = true
