@@ -92,6 +92,8 @@ class IdleTimer:
 class ConditionVariable:
     """Wakes all who wait, whenever it is told to. Belongs to one event loop."""
 
+    __slots__ = ("_waiting",)
+
     def __init__(self) -> None:
         self._waiting: list[asyncio.Future[bool]] = []
 

@@ -8,7 +8,6 @@ until every node that is left waits for something. The events of a burst go to t
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Container, Iterable
 from typing import Literal, TypeAlias
 
@@ -196,7 +195,7 @@ class Runner(RunLoop):
                     self.slice.later(self.burst)
                     put_off = True
                     break
-                self._ready.popleft()
+                del self._ready[0]
                 self._start(frame, node, predecessor, again)
         finally:
             self.events.holds = False
@@ -455,7 +454,7 @@ ReadyNode: TypeAlias = "tuple[SubgraphRun, int, str | None, NodeStarted | None]"
 begun before: it was interrupted, or its form was closed."""
 
 
-class ReadyNodes(deque[ReadyNode]):
+class ReadyNodes(list[ReadyNode]):
     """Nodes that can start, in the order in which they became ready."""
 
     __slots__ = ()

@@ -4,7 +4,6 @@ The runner applies each event as it makes it; recovery applies the events of the
 is all that a run needs to go on. Does no I/O, reads no clock and starts no task.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
@@ -230,9 +229,9 @@ class RunState:
             self.index = event.index
         frame.open[event.execution_id] = node.position
         if frame.due and frame.due[0][0] == node.position:
-            frame.due.popleft()
+            del frame.due[0]
         else:
-            frame.due = deque(entry for entry in frame.due if entry[0] != node.position)
+            frame.due = [entry for entry in frame.due if entry[0] != node.position]
         if node.body is not None:
             self.containers[event.execution_id] = ContainerState(frame, node)
         if not event.rounds:

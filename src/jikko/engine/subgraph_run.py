@@ -2,7 +2,6 @@
 are the variables that each sees."""
 
 import asyncio
-from collections import deque
 from collections.abc import Iterable, Mapping
 
 from jikko.engine.schedule import Schedule
@@ -122,7 +121,7 @@ class SubgraphRun:
         """Stand at the root of the body, before anything has run."""
         self.body = body
         self.schedule = Schedule(body)
-        self.due: deque[tuple[int, str | None]] = deque()
+        self.due: list[tuple[int, str | None]] = []
         """Nodes that are ready and have not started, each with the node whose end made it ready."""
         if body.root is not None:
             if body.silent_root:

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from starlette.types import ASGIApp, Message, Scope
 from uvicorn.protocols.http.flow_control import FlowControl
 
+from jikko.concurrency.alarm import ConditionVariable
 from jikko.server.connections.connection_bytes import MAX_HELD_BYTES, JoiningTransport
 
 log = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ class Exchange:
         self._body: bytes | bytearray = b""
         self.has_more = True
         self._has_news = False
-        self._news: asyncio.Event | None = None
+        self._news: ConditionVariable | None = None
         """What the application waits for, if it does."""
         self.is_started = self.is_complete = False
         """Whether the head of the answer, and all of it, was given to the connection."""
@@ -131,7 +132,7 @@ class Exchange:
     def _tell(self) -> None:
         self._has_news = True
         if self._news is not None:
-            self._news.set()
+            self._news.notify_all()
 
     async def receive(self) -> Message:
         if self._expects_continue and not self._connection.transport.is_closing():
@@ -141,9 +142,8 @@ class Exchange:
             self._connection.flow.resume_reading()
             if not self._has_news:
                 if self._news is None:
-                    self._news = asyncio.Event()
+                    self._news = ConditionVariable()
                 await self._news.wait()
-                self._news.clear()
             self._has_news = False
         if self.disconnected or self.is_complete:
             return {"type": "http.disconnect"}

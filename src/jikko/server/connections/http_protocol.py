@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import deque
 from typing import Any, Final, cast
 
 import uvicorn
@@ -75,7 +74,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         """The last one whose head came whole."""
         self._answered: Exchange | None = None
         """The one that is being answered, or was the last."""
-        self.pipeline: deque[Exchange] = deque()
+        self.pipeline: list[Exchange] = []
         """Those behind it, the next one first."""
 
         self._refusal: bytes | None = None
@@ -228,7 +227,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
-            self._start(self.pipeline.popleft())
+            self._start(self.pipeline.pop(0))
             if self.pipeline:
                 # Others come first: all that was sent would be taken in, once the first is answered.
                 self.flow.pause_reading()
