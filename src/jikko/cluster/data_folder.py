@@ -62,11 +62,8 @@ def keep_private(home: Path) -> None:
     """Make the folder if it is missing, and close it, and what of Jikko's is in it, to all but the owner.
 
     A folder that is used for the first time and was there before, with other things in it, stays as open as it was; so
-    does one that all users may write to (``/tmp``). The files in it are closed all the same. Blocks.
-
-    Raises:
-        OSError: It cannot be made or read.
-    """
+    does one that all users may write to (``/tmp``). The files in it are closed all the same. Blocks. Raises
+    ``OSError``: it cannot be made or read."""
     make_folder(home)
     is_ours = (home / "jikko.db").exists() or not any(home.iterdir())
     if is_ours and not home.stat().st_mode & stat.S_ISVTX:

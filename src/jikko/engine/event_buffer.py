@@ -120,10 +120,7 @@ class EventBuffer:
         """Wait until all events of ``emit_durable`` are durable, so that no crash and no other process makes a node act
         again, or otherwise. After a while without, until all events are: a process that stood still, or was cut off,
         may have been taken for dead. So it is behind a clock that was set back, which says nothing of how long it was.
-
-        Raises:
-            JikkoError: See ``Journal.durability_barrier``.
-        """
+        Raises ``JikkoError``: see ``Journal.durability_barrier``."""
         required = self._required
         if required > self._durable or not 0 <= self.clock() - self._confirmed_at < _DOUBT_SECONDS:
             self.flush()

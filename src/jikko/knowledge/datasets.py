@@ -187,11 +187,8 @@ class Datasets:
         self._wake()
 
     async def index_with(self, dataset: Dataset, wishes: DatasetWishes, form: str) -> Dataset:
-        """The dataset as its first document makes it: what it has already stays.
-
-        Raises:
-            InvalidParam: The document names no technique, and the dataset has none; or a model that cannot be.
-        """
+        """The dataset as its first document makes it: what it has already stays. Raises ``InvalidParam``: the document
+        names no technique, and the dataset has none; or a model that cannot be."""
         if wishes.retrieval_model is not None:
             checked_retrieval_model(wishes.retrieval_model)  # also where that of the dataset stays
         stores = await self._knowledge.made()

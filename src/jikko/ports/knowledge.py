@@ -121,11 +121,7 @@ class KnowledgeSearch(Protocol):
         """The names of all metadata fields of some datasets."""
 
     async def search(self, request: SearchRequest) -> SearchResult:
-        """What fits best.
-
-        Raises:
-            SearchFailure: Something that it needs failed. Nothing found is no failure.
-        """
+        """What fits best. Raises ``SearchFailure``: something that it needs failed. Nothing found is no failure."""
 
     def count_hits(self, hits: Sequence[Hit]) -> None:
         """Note that segments were found. Written later, in the background."""

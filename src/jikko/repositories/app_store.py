@@ -343,11 +343,8 @@ def _publish(
 
 
 def require_expected(name: str, expected: str | None, current: str) -> None:
-    """See that the current version of an app is the expected one; both are ids, ``""`` where there is no app.
-
-    Raises:
-        TooLate: It is another.
-    """
+    """See that the current version of an app is the expected one; both are ids, ``""`` where there is no app. Raises
+    ``TooLate``: it is another."""
     if expected is not None and expected != current:
         found = "another version is the current one" if current else "there is no such app"
         told = found if expected else "it exists already"

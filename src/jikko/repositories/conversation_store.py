@@ -225,11 +225,7 @@ class ConversationStore(ABC):
     def delete(self, app_id: str, end_user_id: str, conversation_id: str) -> Operation[bool]:
         """Remove a conversation with its messages, feedback and variables. What runs of it still tell is dropped.
 
-        Durable when it returns.
-
-        Returns:
-            Whether there was one.
-        """
+        Durable when it returns. Returns whether there was one."""
         own = {"app_id": app_id, "end_user_id": end_user_id.lower()}
         row = yield Row(_OWN, id=conversation_id.lower(), **own)
         return row is not None and (yield from _remove([row[2]])) > 0

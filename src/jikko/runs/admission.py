@@ -94,11 +94,8 @@ class Admission:
             self._turns.rest(app_id)
 
     def require_room(self, app_id: str) -> None:
-        """Look whether a run can be accepted, now or later.
-
-        Raises:
-            TooManyRequests: The queue of the app is full.
-        """
+        """Look whether a run can be accepted, now or later. Raises ``TooManyRequests``: the queue of the app is
+        full."""
         limit = self._limits.queued_per_app
         if self.queued(app_id) >= limit and not self._may_take(app_id):
             raise TooManyRequests(

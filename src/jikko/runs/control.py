@@ -302,11 +302,8 @@ class Control:
         return False
 
     async def events(self, record: RunRecord) -> list[Event]:
-        """The durable log of a run.
-
-        Raises:
-            LogDamaged: It cannot be read. If the run waits for humans, it has failed: it could not go on.
-        """
+        """The durable log of a run. Raises ``LogDamaged``: it cannot be read. If the run waits for humans, it has
+        failed: it could not go on."""
         try:
             return await self._store.events(record.identity.run_id)
         except LogDamaged as damage:

@@ -186,11 +186,8 @@ class Executor:
         self.launch(run_log, workflow, state, RunBegan(at=self._clock()))
 
     def go_on(self, run_log: RunLog, workflow: Workflow, state: RunState, first: Event, *answers: FormClosed) -> None:
-        """Let a run go on that had begun before: it does not wait for a slot.
-
-        Raises:
-            ServerStopping: The process is about to end.
-        """
+        """Let a run go on that had begun before: it does not wait for a slot. Raises ``ServerStopping``: the process is
+        about to end."""
         self.require_open()
         self.admission.take_back(run_log.record.identity.app_id)
         self.launch(run_log, workflow, state, first, *answers)

@@ -77,29 +77,20 @@ class Forms:
         await self.submit_form(await self.open_form(app_id, token), action, inputs, base_url)
 
     async def open_forms(self, record: RunRecord) -> list[RunForm]:
-        """The forms that a run waits for, in the order in which they were requested.
-
-        Raises:
-            LogDamaged: The log of the run cannot be read.
-        """
+        """The forms that a run waits for, in the order in which they were requested. Raises ``LogDamaged``: the log of
+        the run cannot be read."""
         if record.status != "paused":
             return []
         return [form for form in await self._forms(record) if form.closed is None]
 
     async def all_forms(self, record: RunRecord) -> list[RunForm]:
-        """The forms of a run, open or closed, in the order in which they were requested.
-
-        Raises:
-            LogDamaged: The log of the run cannot be read.
-        """
+        """The forms of a run, open or closed, in the order in which they were requested. Raises ``LogDamaged``: the log
+        of the run cannot be read."""
         return await self._forms(record)
 
     async def submit_form(self, form: RunForm, action: str, inputs: Mapping[str, Json], base_url: str = "") -> None:
-        """Fill a form in that is open. See ``submit``; forms that clients cannot submit are submitted too.
-
-        Raises:
-            TooLate, InvalidFormData: See ``submit``.
-        """
+        """Fill a form in that is open. See ``submit``; forms that clients cannot submit are submitted too. Raises
+        ``TooLate`` or ``InvalidFormData``: see ``submit``."""
         requested = form.requested
         chosen = next((entry for entry in requested.form["actions"] if entry["id"] == action), None)
         if chosen is None:

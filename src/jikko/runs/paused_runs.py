@@ -80,11 +80,8 @@ class PausedRuns:
         return went_on
 
     async def end(self, record: RunRecord, error: str) -> bool:
-        """Stop a run. Returns that it was done.
-
-        Raises:
-            LogConflict: Another process has done something to the run meanwhile.
-        """
+        """Stop a run. Returns that it was done. Raises ``LogConflict``: another process has done something to the run
+        meanwhile."""
         run_id = record.identity.run_id
         async with self.lock(run_id):
             try:

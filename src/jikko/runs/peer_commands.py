@@ -123,11 +123,8 @@ async def is_closed(log: RunLog, closed: FormClosed) -> bool:
 
 
 async def asked_newer(cluster: Cluster, command: SubmitForm) -> bool:
-    """Have a member that can read a paused run submit its form. Returns whether the run waited for it.
-
-    Raises:
-        LogTooNew: There is none.
-    """
+    """Have a member that can read a paused run submit its form. Returns whether the run waited for it. Raises
+    ``LogTooNew``: there is none."""
     for name in cluster.members():
         if (answer := await cluster.request(name, command)) is not None:
             return answer is not False

@@ -54,11 +54,8 @@ class ProcessMemory:
         self._runs.add(memory)
 
     def require_room(self) -> None:
-        """Look whether a further run may wait for its turn.
-
-        Raises:
-            TooManyRequests: Those that wait hold too much.
-        """
+        """Look whether a further run may wait for its turn. Raises ``TooManyRequests``: those that wait hold too
+        much."""
         if 0 < self._limits.of_all < self.waiting:
             raise TooManyRequests(
                 "Too many requests. Please try again later. The runs that wait for their turn hold "

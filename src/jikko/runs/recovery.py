@@ -106,10 +106,7 @@ class Recovery:
 
     async def take_over(self, orphans: OrphanedRuns, name: str, on_durable: Callable[[RunLog], None]) -> TakenOver:
         """See ``Control.take_over``. Of each batch, those that had begun go on first, the others line up behind them.
-
-        Args:
-            name: What this process is called.
-        """
+        ``name``: what this process is called."""
         taken = TakenOver(on_durable)
         mine = []
         refused = await self._executor.refused.known()
@@ -187,11 +184,7 @@ class Recovery:
     async def after_rollback(self, name: str, on_durable: Callable[[RunLog], None]) -> None:
         """The database may lack what it said to have. Runs that are here are written again, as far as they are missing.
         Those that had ended, and are open again, name this process, which does not know them any more: it takes them
-        over.
-
-        Args:
-            name: What this process is called.
-        """
+        over. ``name``: what this process is called."""
         self._executor.require_durable()
         while not self._executor.is_closing:
             try:
@@ -206,11 +199,8 @@ class Recovery:
             return
 
     async def take_waiting(self, run: WaitingRun) -> RunLog | None:
-        """Have a run wait here that waits at another process. ``None``: it does not wait there any more.
-
-        Raises:
-            JikkoError: It cannot be read.
-        """
+        """Have a run wait here that waits at another process. ``None``: it does not wait there any more. Raises
+        ``JikkoError``: it cannot be read."""
         line_up: list[Callable[[], None]] = []
         record = await self._store.record(run.run_id)
         if record is None or (record.status, record.holder, record.epoch) != ("running", run.holder, run.epoch):

@@ -266,11 +266,7 @@ def _planned(beginning: _Beginning) -> RetryPlan:
 
 async def _carried(workflow: Workflow, inputs: Mapping[str, Json], what: str) -> dict[str, Json]:
     """The inputs of a run of another version, or given ones, as this one wants them. Files are what they were.
-    ``what``: the version, for the message.
-
-    Raises:
-        InvalidParam: One is missing, or does not fit.
-    """
+    ``what``: the version, for the message. Raises ``InvalidParam``: one is missing, or does not fit."""
 
     async def as_it_was(value: Json, variable: StartVariable) -> Json:
         return value

@@ -78,12 +78,9 @@ class RepeatedRun(Struct, frozen=True):
         ]
 
     def checked(self, given: RetryValues) -> RetryValues:
-        """What was given, with mocks by the ids of their nodes.
-
-        Raises:
-            InvalidParam: No such node or output, none that anything reads, a branch that does not say its way, another
-                type than was recorded, a file that the run does not have. All that is wrong is in one message.
-        """
+        """What was given, with mocks by the ids of their nodes. Raises ``InvalidParam``: no such node or output, none
+        that anything reads, a branch that does not say its way, another type than was recorded, a file that the run
+        does not have. All that is wrong is in one message."""
         mocks = mocks_by_id(self.workflow.graph, given.mocks)
         problems = [f"mocks: {problem}" for problem in unknown_mocks([self.workflow.graph], given.mocks)]
         recorded = self._recorded()

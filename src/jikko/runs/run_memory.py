@@ -261,11 +261,8 @@ class RunMemory:
         return self._drop_seen()
 
     def _drop_seen(self) -> int:
-        """Forget what all but slow followers have seen, of the part of the log that is durable.
-
-        Returns:
-            The position before which no event is to be in memory any more; 0: all are.
-        """
+        """Forget what all but slow followers have seen, of the part of the log that is durable. Returns the position
+        before which no event is to be in memory any more; 0: all are."""
         count = 0
         while count < self._durable and self._appended - self._pieces[count][1] >= KEPT_BYTES:
             count += 1
@@ -317,10 +314,7 @@ class TextDelay:
 
     def allows(self, events: Sequence[Event], write: Callable[[], None]) -> bool:
         """Whether the next events, all of them ``STREAMED``, may wait with those before them; otherwise none does.
-
-        Args:
-            write: Called when they have waited, if ``end`` was not before.
-        """
+        ``write``: called when they have waited, if ``end`` was not before."""
         for event in cast(Sequence[TextChunk], events):
             self._characters += len(event.text or getattr(event, "said", ""))
         self._pieces += len(events)

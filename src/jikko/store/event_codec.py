@@ -105,11 +105,8 @@ def encode_events(events: Sequence[Event]) -> bytes:
 def decode_events(log: bytes) -> list[Event]:
     """The events of a JSON array.
 
-    A long one is decoded in parts: while one is, no other thread runs, and so the event loop stands still.
-
-    Raises:
-        DamagedLog: It is none, or not of events.
-    """
+    A long one is decoded in parts: while one is, no other thread runs, and so the event loop stands still. Raises
+    ``DamagedLog``: it is none, or not of events."""
     if len(log) > 2 * _PART and (events := _decoded_in_parts(log)) is not None:
         return events
     try:

@@ -29,11 +29,7 @@ class KnownIds(Struct, frozen=True):
 
 
 def known_ids(database: Path) -> KnownIds:
-    """What workflow files can call the datasets.
-
-    Raises:
-        sqlite3.Error: It cannot be read.
-    """
+    """What workflow files can call the datasets. Raises ``sqlite3.Error``: it cannot be read."""
     ids = _rows(database, "SELECT id FROM dataset")
     texts = _rows(database, "SELECT text FROM alias WHERE dataset_id IN (SELECT id FROM dataset)")
     # A database that no server has brought up to date yet has none.

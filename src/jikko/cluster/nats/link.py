@@ -106,12 +106,7 @@ class NatsLink:
 
     @classmethod
     async def look(cls, url: str, access: NatsAccess = _NOTHING_MORE) -> Phrase:
-        """Connect, and declare nothing. Returns what was found.
-
-        Raises:
-            InvalidSettings: See ``open``.
-            StoreUnavailable: See ``open``.
-        """
+        """Connect, and declare nothing. Returns what was found. Raises as ``open``."""
         client, events = await connected(url, "looks", access, 0)
         link = cls(client, Names(""), member_seconds=0, per_minute=0)
         try:
@@ -128,12 +123,7 @@ class NatsLink:
 
     @classmethod
     async def beside(cls, url: str, names: Names, access: NatsAccess = _NOTHING_MORE) -> "NatsLink":
-        """Connect to look at the members and to ask them, and declare nothing.
-
-        Raises:
-            InvalidSettings: See ``open``.
-            StoreUnavailable: See ``open``.
-        """
+        """Connect to look at the members and to ask them, and declare nothing. Raises as ``open``."""
         client, _ = await connected(url, "looks", access, 0)
         return cls(client, names, member_seconds=0, per_minute=0)
 

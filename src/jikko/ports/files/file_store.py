@@ -113,10 +113,7 @@ class FileStore(Protocol):
         """The value with fresh signed urls in all mappings of stored files. What has none is handed back itself.
 
         Only urls that were signed here are renewed. A value nested too deeply to be walked through stays as it is.
-
-        Args:
-            base_url: As of ``mapping``.
-        """
+        ``base_url``: as of ``mapping``."""
 
     async def any_file(self, file_id: str) -> StoredFile | None:
         """A file of whichever end user; for those who know that it may be shown."""

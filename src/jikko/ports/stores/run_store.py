@@ -153,11 +153,7 @@ class RunStore(Protocol):
     async def detail(self, run_id: str, key: bytes) -> DetailRecord | None:
         """What run detail shows of a run, if an API key opens the run's app; ``None`` if not, or there is no such run.
 
-        Run and key are looked at in the same moment. ``run_id`` in any case.
-
-        Args:
-            key: The key's digest.
-        """
+        Run and key are looked at in the same moment. ``run_id`` in any case. ``key``: the key's digest."""
 
     async def events(self, run_id: str, *, after: int = -1, most: int = 0) -> list[Event]:
         """The durable events of a run behind position ``after``. Empty if the run is unknown.
@@ -284,11 +280,8 @@ class RunArchiving(Protocol):
         """Move all runs that finished before a time. Returns how many were moved.
 
         Open and paused runs stay, and those of conversations that are there, of idempotency keys that hold, with
-        call-backs that were not delivered, and with a log that cannot be read.
-
-        Raises:
-            StoreUnavailable: Database or bucket cannot be used. What was moved until then is in the archive.
-        """
+        call-backs that were not delivered, and with a log that cannot be read. Raises ``StoreUnavailable``: database or
+        bucket cannot be used. What was moved until then is in the archive."""
 
     async def sweep(self, now: float) -> int:
         """Remove objects of the bucket that do not count, and that are older than a day. Returns how many. ``now``: in

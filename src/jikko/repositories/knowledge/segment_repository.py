@@ -278,11 +278,7 @@ class SegmentStore(ABC):
         """The ``k`` nodes nearest to a vector (32-bit floats of length 1), best first, with their cosine similarity.
 
         Only nodes of segments that are enabled and completed, in these documents. Equal scores: in the order of the
-        documents, then of the segments.
-
-        Raises:
-            InvalidParam: The nodes have vectors of another length.
-        """
+        documents, then of the segments. Raises ``InvalidParam``: the nodes have vectors of another length."""
 
     @abstractmethod
     async def visible(self, dataset_id: str) -> list[Document]:

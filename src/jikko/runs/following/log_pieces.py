@@ -40,11 +40,8 @@ class Pieces:
 
     @staticmethod
     def next(events: Sequence[Event], begin: int, end: int, *, first: int = 0) -> Batch:
-        """The first events from index ``begin`` on, ``end`` excluded; one at least.
-
-        Args:
-            first: The position of ``events[0]``.
-        """
+        """The first events from index ``begin`` on, ``end`` excluded; one at least. ``first``: the position of
+        ``events[0]``."""
         if end == begin + 1:
             return [(first + begin, events[begin])]
         end = min(end, begin + MAX_BATCH_EVENTS)
@@ -93,11 +90,8 @@ class CommitTimes:
 
 
 def grown(events: Sequence[Event], since: float = 0.0) -> Answer:
-    """The answer to ``WaitForEvents``: the events, or ``True`` if they are to be read from the store.
-
-    Args:
-        since: When the first of them became durable; 0: not known.
-    """
+    """The answer to ``WaitForEvents``: the events, or ``True`` if they are to be read from the store. ``since``: when
+    the first of them became durable; 0: not known."""
     if not events or len(events) > _MAX_EVENTS:
         return True
     try:

@@ -112,11 +112,8 @@ class RunTail:
             self._watching = asyncio.get_running_loop().create_task(self._watch())
 
     async def events(self, after: int) -> Sequence[Event]:
-        """The events behind a position, or the first of them. The newest are not read again.
-
-        Raises:
-            JikkoError: The store cannot be read.
-        """
+        """The events behind a position, or the first of them. The newest are not read again. Raises ``JikkoError``: the
+        store cannot be read."""
         begin = self.end - len(self._newest)
         if after + 1 >= begin:
             return self._newest[after + 1 - begin :]

@@ -37,20 +37,13 @@ class History:
     def detail(self, key: bytes, run_id: str) -> Awaitable[DetailRecord | None]:
         """What run detail shows of a run of the app that a key opens; ``None`` if there is no such run.
 
-        The short way to a record, which does not tell what is wrong.
-
-        Args:
-            key: Its digest.
-        """
+        The short way to a record, which does not tell what is wrong. ``key``: its digest."""
         # Handed through: one coroutine less on the path that is taken most.
         return self._store.detail(run_id, key)
 
     async def any_record(self, run_id: str) -> RunRecord:
-        """The record of a run of whatever app; for the operator, not for clients.
-
-        Raises:
-            NotFound: There is no such run.
-        """
+        """The record of a run of whatever app; for the operator, not for clients. Raises ``NotFound``: there is no such
+        run."""
         record = await self._store.record(run_id) if is_uuid(run_id) else None
         if record is None:
             raise NotFound(f"There is no run {run_id!r}.")
@@ -61,11 +54,8 @@ class History:
         return await self._store.events(record.identity.run_id, after=after)
 
     async def node_executions(self, record: RunRecord) -> list[NodeExecution]:
-        """The node executions of a run, in order of start.
-
-        Raises:
-            LogDamaged: Its log cannot be read. See ``readable_executions``.
-        """
+        """The node executions of a run, in order of start. Raises ``LogDamaged``: its log cannot be read. See
+        ``readable_executions``."""
         events = await self.events(record)
         if len(events) <= _MAX_EVENTS_ON_THE_LOOP:
             return node_executions(events, status=record.status, error=record.error)

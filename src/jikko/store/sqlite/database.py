@@ -258,12 +258,8 @@ class Database:
     def quick(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Read a few rows by their keys, here and now: on the event loop, which waits for nothing but the disk.
 
-        What is read in one turn of the loop is read in one transaction, since each costs two system calls for its
-        lock. It sees all that was answered before the turn.
-
-        Raises:
-            StoreUnavailable: The database cannot be read.
-        """
+        What is read in one turn of the loop is read in one transaction, since each costs two system calls for its lock.
+        It sees all that was answered before the turn. Raises ``StoreUnavailable``: the database cannot be read."""
         try:
             return query(self._in_turn())
         except sqlite3.Error as error:

@@ -10,21 +10,13 @@ from jikko.store.run_columns import STATUSES
 
 
 def app_names(database: Path) -> list[str]:
-    """The names of all apps, sorted.
-
-    Raises:
-        sqlite3.Error: It cannot be read.
-    """
+    """The names of all apps, sorted. Raises ``sqlite3.Error``: it cannot be read."""
     with _reading(database) as connection:
         return [row[0] for row in connection.execute("SELECT name FROM apps ORDER BY name")]
 
 
 def newest_runs(database: Path, limit: int = 100) -> list[tuple[str, str]]:
-    """The ids and statuses of the newest runs, newest first.
-
-    Raises:
-        sqlite3.Error: It cannot be read.
-    """
+    """The ids and statuses of the newest runs, newest first. Raises ``sqlite3.Error``: it cannot be read."""
     with _reading(database) as connection:
         rows = connection.execute("SELECT run_id, status FROM runs ORDER BY run_id DESC LIMIT ?", (limit,))
         return [(id_text(run_id), STATUSES[status]) for run_id, status in rows]

@@ -123,11 +123,8 @@ def _apply(connection: sqlite3.Connection, path: Path, steps: Sequence[Migration
 
 
 def folder_id(connection: sqlite3.Connection) -> str:
-    """What the data folder of a database is known by, in all its copies; empty before version 6 of the schema.
-
-    Raises:
-        sqlite3.Error: It cannot be read.
-    """
+    """What the data folder of a database is known by, in all its copies; empty before version 6 of the schema. Raises
+    ``sqlite3.Error``: it cannot be read."""
     if connection.execute(_HAS_ID).fetchone() is None:
         return ""
     row = connection.execute(_READ_ID).fetchone()

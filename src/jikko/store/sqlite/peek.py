@@ -47,10 +47,7 @@ def stored_environments(path: Path) -> dict[str, Mapping[str, Json]]:
     """The values that ``jikko apps env`` has set, by app and variable; none if there is no such file.
 
     Nothing is written and no lock is held that a server would wait for, and a database of an earlier schema stays one.
-
-    Raises:
-        StoreUnavailable: It cannot be read.
-    """
+    Raises ``StoreUnavailable``: it cannot be read."""
     if not path.is_file():
         return {}
     with looking_into(path) as connection:

@@ -41,11 +41,8 @@ def first_run_behind(connection: sqlite3.Connection) -> int:
 
 def candidates(connection: sqlite3.Connection, keyword: str, most: int) -> list[int] | None:
     """The blocks of the index with runs that may contain a keyword; ``None`` if they are more than ``most``, or if that
-    is plain without counting. ``keyword``: not empty, and without the character 0.
-
-    Raises:
-        sqlite3.DatabaseError: The index is damaged.
-    """
+    is plain without counting. ``keyword``: not empty, and without the character 0. Raises ``sqlite3.DatabaseError``:
+    the index is damaged."""
     if any("\ufffd" <= character <= "\uffff" for character in keyword):
         return None  # LIKE has its own ideas of these
     # ASCII letters only, as in the index.
