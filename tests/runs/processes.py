@@ -36,6 +36,7 @@ from jikko.ports.stores.run_store import Append, Change, RunStore
 from jikko.record import RunRecord
 from jikko.repositories.app_store import App
 from jikko.runs.admission import Admission, AdmissionLimits
+from jikko.runs.executor import Executor
 from jikko.runs.recovery import TakenOver
 from jikko.runs.runs import Runs, StartRequest
 from tests.acceptance.workflows import app as app_file
@@ -134,14 +135,14 @@ class Process:
         workflows = Workflows(case.app_store, self.classes)
         files: Any = FileInputs.__new__(FileInputs)
         ports = ports_of(limits=ValueLimits())
+        run_limits = RunLimits(max_recoveries=1000)
         self.runs = Runs(
+            Executor(store, ports, run_limits, self.admission, case.now, holder=self.cluster.name),
             store=store,
             apps=case.app_store,
             workflows=workflows,
-            ports=ports,
+            files=ports.files,
             file_inputs=files,
-            limits=RunLimits(max_recoveries=1000),
-            admission=self.admission,
             clock=case.now,
             cluster=self.cluster,
         )

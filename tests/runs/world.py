@@ -32,6 +32,7 @@ from jikko.record import RunRecord
 from jikko.repositories.app_store import App, AppStore
 from jikko.repositories.conversation_store import ConversationStore
 from jikko.runs.admission import Admission, AdmissionLimits
+from jikko.runs.executor import Executor
 from jikko.runs.observer import RunObserver
 from jikko.runs.process_memory import MemoryLimits, ProcessMemory
 from jikko.runs.run_log import RunLog
@@ -226,21 +227,28 @@ class Process:
         self.memory = ProcessMemory(memory)
         self.cluster = Alone()
         self.workflows = Workflows(world.app_store, world.classes)
-        self.runs = Runs(
-            store=world.store,
-            apps=world.app_store,
-            workflows=self.workflows,
-            ports=ports,
-            file_inputs=files,
-            limits=RunLimits(),
-            admission=self.admission,
-            clock=lambda: world.now,
+        executor = Executor(
+            world.store,
+            ports,
+            RunLimits(),
+            self.admission,
+            lambda: world.now,
+            holder=self.cluster.name,
             observer=observer,
-            cluster=self.cluster,
             guard=hooks.guard,
             memory=self.memory,
             refusals=world.refusals,
             text_seconds=text_seconds,
+        )
+        self.runs = Runs(
+            executor,
+            store=world.store,
+            apps=world.app_store,
+            workflows=self.workflows,
+            files=ports.files,
+            file_inputs=files,
+            clock=lambda: world.now,
+            cluster=self.cluster,
         )
         self.starts = self.runs.starts
         self.turns = Turns(

@@ -42,6 +42,7 @@ from jikko.ports.measures import ClusterMeasures
 from jikko.ports.node_ports import NodePorts
 from jikko.providers.config import Providers
 from jikko.runs.admission import Admission, AdmissionLimits
+from jikko.runs.executor import Executor
 from jikko.runs.following.quiet_runs import QUIET_SECONDS
 from jikko.runs.inner_runs import InnerRuns
 from jikko.runs.observer import RunObserver
@@ -81,28 +82,36 @@ def build_runs(
         look_seconds: After how long a run that is followed here is read though nothing was heard of it.
     """
     settings = context.settings
-    return Runs(
-        store=stores.runs,
-        apps=stores.apps,
-        workflows=workflows,
-        ports=ports,
-        file_inputs=FileInputs(ports.files, ports.http),
-        limits=RunLimits(
-            max_steps=settings.max_steps,
-            max_seconds=settings.max_seconds,
-            max_parallel_nodes=settings.max_parallel_nodes,
-        ),
-        admission=admission,
-        clock=context.clock,
-        cluster=cluster,
-        refusals=None if context.in_memory else RefusalsFile(settings.home),
-        look_seconds=look_seconds,
+    limits = RunLimits(
+        max_steps=settings.max_steps,
+        max_seconds=settings.max_seconds,
+        max_parallel_nodes=settings.max_parallel_nodes,
+    )
+    executor = Executor(
+        stores.runs,
+        ports,
+        limits,
+        admission,
+        context.clock,
+        holder=cluster.name,
         observer=observer,
         guard=hooks.guard,
-        text_seconds=settings.text_seconds,
         memory=ProcessMemory(
             MemoryLimits(of_one=settings.run_memory, of_all=settings.runs_memory, share=settings.app_share)
         ),
+        refusals=None if context.in_memory else RefusalsFile(settings.home),
+        text_seconds=settings.text_seconds,
+    )
+    return Runs(
+        executor,
+        store=stores.runs,
+        apps=stores.apps,
+        workflows=workflows,
+        files=ports.files,
+        file_inputs=FileInputs(ports.files, ports.http),
+        clock=context.clock,
+        cluster=cluster,
+        look_seconds=look_seconds,
     )
 
 

@@ -58,7 +58,6 @@ class Executor:
         holder: str = "",
         observer: RunObserver | None = None,
         guard: Callable[[str, Workflow], TextGuard | None] | None = None,
-        measures: RunMeasures | None = None,
         memory: ProcessMemory | None = None,
         refusals: Refusals | None = None,
         text_seconds: float = 0.0,
@@ -73,7 +72,7 @@ class Executor:
         """
         self._text_seconds = text_seconds
         self._guard = guard
-        self.measures = measures or RunMeasures()
+        self.measures = RunMeasures()
         self.admission = admission
         self.memory = memory or ProcessMemory()
         self.memory.on_too_much = self._end_soon

@@ -1,7 +1,7 @@
 """Runs: starting them, and the way to all that can be done to them."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,6 @@ from msgspec import Struct
 from jikko.apps.end_users import end_user
 from jikko.apps.versions import Workflow, Workflows, require_trigger
 from jikko.concurrency.scheduler import TimeSlice
-from jikko.engine.limits import RunLimits
 from jikko.engine.state import RunState
 from jikko.events import Event, RunStarted
 from jikko.ids import new_id
@@ -18,22 +17,17 @@ from jikko.inputs.file_inputs import FileInputs
 from jikko.inputs.run_inputs import has_large_inputs, inputs_in_slices, prepare
 from jikko.log_context import log_context
 from jikko.ports.clock import Clock
-from jikko.ports.cluster import Cluster, Refusals
-from jikko.ports.measures import RunMeasures
-from jikko.ports.node_ports import NodePorts
-from jikko.ports.other_models import TextGuard
+from jikko.ports.cluster import Cluster
+from jikko.ports.files.file_store import FileStore
 from jikko.ports.stores.projections import Projection, StartOptions
 from jikko.ports.stores.run_store import RunStore
 from jikko.record import RunIdentity, RunRecord
 from jikko.repositories.app_store import App, AppStore
-from jikko.runs.admission import Admission
 from jikko.runs.control import Control
 from jikko.runs.executor import Executor
 from jikko.runs.following.quiet_runs import QUIET_SECONDS
 from jikko.runs.forms import Forms
 from jikko.runs.idempotency import IdempotentStarts
-from jikko.runs.observer import RunObserver
-from jikko.runs.process_memory import ProcessMemory
 from jikko.runs.queued_run import opening as opening_of
 from jikko.runs.reading.run_history import History
 from jikko.runs.retry import Retries
@@ -66,56 +60,28 @@ class Runs:
 
     def __init__(
         self,
+        executor: Executor,
         *,
         store: RunStore,
         apps: AppStore,
         workflows: Workflows,
-        ports: NodePorts,
+        files: FileStore,
         file_inputs: FileInputs,
-        limits: RunLimits,
-        admission: Admission | None = None,
         clock: Clock = time.time,
         cluster: Cluster,
         look_seconds: float = QUIET_SECONDS,
-        observer: RunObserver | None = None,
-        guard: Callable[[str, Workflow], TextGuard | None] | None = None,
-        memory: ProcessMemory | None = None,
-        refusals: Refusals | None = None,
-        text_seconds: float = 0.0,
     ) -> None:
-        """Args:
-        cluster: The other processes.
-        look_seconds: See ``RunTails``.
-        observer: Sees what happens in the runs of this process.
-        guard: See ``Executor``.
-        memory: See ``Executor``.
-        refusals: See ``Executor``.
-        text_seconds: See ``RunLog``.
-        """
-        self._apps = apps
+        """``cluster``: the other processes. ``look_seconds``: see ``RunTails``."""
         self._workflows = workflows
         self.file_inputs = file_inputs
-        self.measures = RunMeasures()
+        self.measures = executor.measures
         self._clock = clock
-        self._executor = Executor(
-            store,
-            ports,
-            limits,
-            admission or Admission(),
-            clock,
-            holder=cluster.name,
-            observer=observer,
-            guard=guard,
-            measures=self.measures,
-            memory=memory,
-            refusals=refusals,
-            text_seconds=text_seconds,
-        )
+        self._executor = executor
         self.control = Control(
             store=store,
             apps=apps,
             workflows=workflows,
-            executor=self._executor,
+            executor=executor,
             cluster=cluster,
             clock=clock,
             look_seconds=look_seconds,
@@ -123,7 +89,7 @@ class Runs:
         self.records = History(store)
         self.starts = IdempotentStarts(self, store)
         self.forms = Forms(runs=self, store=store, file_inputs=file_inputs, clock=clock)
-        self.retries = Retries(self, store, workflows, ports.files, clock)
+        self.retries = Retries(self, store, workflows, files, clock)
 
     async def start(self, app: App, request: StartRequest, options: StartOptions | None = None) -> RunLog:
         """Begin a run. It goes on whatever becomes of the caller.
