@@ -6,7 +6,8 @@ import pytest
 
 from jikko.errors import InvalidSettings, StoreUnavailable
 from jikko.files.bucket import BucketObjects
-from jikko.ports.stores.blob_store import FileMissing, ObjectStore
+from jikko.ports.stores.blob_store import FileMissing
+from jikko.ports.stores.object_store import ObjectStore
 from tests.files.buckets import Buckets
 from tests.files.memory_objects import MemoryObjects
 from tests.files.radosgw import RADOS

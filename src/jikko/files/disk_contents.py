@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from jikko.files.disk import content_path, digests_in, sync_folder
-from jikko.ports.stores.blob_store import Contents, FileMissing
+from jikko.ports.stores.blob_store import FileMissing
+from jikko.ports.stores.object_store import Contents
 from jikko.private import make_folder, open_file, opener
 
 _CHUNK_BYTES: Final = 256 * 1024

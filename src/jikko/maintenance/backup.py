@@ -22,7 +22,7 @@ from jikko.maintenance.backup_manifest import (
 )
 from jikko.maintenance.folder_copy import copy_file, copy_folder, held
 from jikko.ports.clock import Clock
-from jikko.ports.stores.blob_store import Contents, FolderContents
+from jikko.ports.stores.object_store import Contents, FolderContents
 from jikko.private import make_folder, make_whole_file, remove, tighten, tighten_tree
 
 

@@ -24,7 +24,8 @@ from jikko.errors import StoreUnavailable
 from jikko.maintenance.backup import Backups
 from jikko.maintenance.backup_manifest import Manifest, NotABackup, is_inside, read_manifest
 from jikko.ports.clock import Clock
-from jikko.ports.stores.blob_store import Contents, FileMissing, ObjectStore
+from jikko.ports.stores.blob_store import FileMissing
+from jikko.ports.stores.object_store import Contents, ObjectStore
 from jikko.private import remove
 
 BLOCK: Final = 2 << 20

@@ -15,7 +15,8 @@ from jikko.maintenance.backup import CONTENTS
 from jikko.maintenance.backup_manifest import Manifest, links, problems, read_manifest
 from jikko.maintenance.bucket_backup import StoredBackup, block_path, digest_of, names, read_backup
 from jikko.maintenance.folder_copy import copy_file, copy_folder
-from jikko.ports.stores.blob_store import FileMissing, FolderContents, ObjectStore
+from jikko.ports.stores.blob_store import FileMissing
+from jikko.ports.stores.object_store import FolderContents, ObjectStore
 from jikko.private import make_file, make_folder, open_folder, opener, remove
 
 _UNTOLD: Final = {"serve.lock", "lost+found"}

@@ -26,7 +26,7 @@ it may begin anew if the database asks for it, so whatever it changes outside of
 
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable, Mapping, Sequence
-from functools import lru_cache, partial, wraps
+from functools import lru_cache, partial
 from typing import Any, Concatenate, Final, Literal, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -325,7 +325,10 @@ def _done_by(
             done: T = await getattr(repository._sql, act)(partial(operation, repository, *args, **values))
             return done
 
-        return wraps(operation)(method)
+        # Not `functools.wraps`: its dictionary for each method is memory of every start.
+        method.__name__, method.__qualname__ = operation.__name__, operation.__qualname__
+        method.__doc__ = operation.__doc__
+        return method
 
     return made
 

@@ -13,7 +13,7 @@ from jikko.errors import JikkoError, StoreUnavailable
 from jikko.files.bucket import BucketObjects
 from jikko.maintenance.retention import Archiving
 from jikko.maintenance.transfer import export_lines, export_named, import_lines, run_line
-from jikko.ports.stores.blob_store import ObjectStore
+from jikko.ports.stores.object_store import ObjectStore
 from jikko.ports.stores.projections import CallbackRequest, KeyClaim, Projection
 from jikko.ports.stores.run_store import LogQuery
 from jikko.store.postgres.archive.objects import FOLDER, ArchiveObjects

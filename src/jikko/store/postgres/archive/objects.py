@@ -11,7 +11,7 @@ from msgspec import Struct
 from jikko.errors import StoreUnavailable
 from jikko.extras import how_to_install
 from jikko.ids import new_id
-from jikko.ports.stores.blob_store import ObjectStore
+from jikko.ports.stores.object_store import ObjectStore
 from jikko.record import RunRecord
 from jikko.store.postgres.database import Connection
 from jikko.store.postgres.sql import id_column
