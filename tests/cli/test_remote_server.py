@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -18,18 +19,18 @@ pytestmark = pytest.mark.anyio
 
 
 class _Redirecting(BaseHTTPRequestHandler):
-    """Sends every request to a path of the same server, which would answer it."""
+    """Sends requests to a path of the same server, which would answer them; those below ``/here`` it answers."""
 
     seen: ClassVar[list[tuple[str, str]]] = []
 
     def do_POST(self) -> None:
         self.seen.append((self.path, self.headers["Authorization"]))
-        moved = self.path != "/moved"
-        self.send_response(307 if moved else 200)
+        answers = self.path == "/moved" or self.path.startswith("/here/")
+        self.send_response(200 if answers else 307)
         self.send_header("Location", f"http://{self.headers['Host']}/moved")
-        self.send_header("Content-Length", "2")
+        self.send_header("Content-Length", "12")
         self.end_headers()
-        self.wfile.write(b"{}")
+        self.wfile.write(b'{"data": []}')
 
     do_GET = do_POST
 
@@ -61,10 +62,14 @@ def test_nor_is_a_token(url: str) -> None:
     assert _Redirecting.seen == [("/api/v1/apps", "Bearer jko_x")]
 
 
-def test_a_command_acts_at_the_server_that_is_named_and_not_here(url: str) -> None:
-    outcome = CliRunner().invoke(cli, ["--url", url, "--token", "jko_x", "apps", "show", "注文 📦"])
-    assert "307" in outcome.stderr
+@pytest.mark.parametrize("command", ["apps list", "console tokens list", "triggers list"])
+def test_a_command_acts_at_the_server_that_is_named_and_not_here(url: str, command: str, tmp_path: Path) -> None:
+    here = {"JIKKO_HOME": str(tmp_path / "home")}
+    asked = ["--url", f"{url}/here", "--token", "jko_x", *command.split(), "--json"]
+    outcome = CliRunner().invoke(cli, asked, env=here)
+    assert (outcome.exit_code, outcome.stdout) == (0, ""), outcome.stderr
     assert [authorization for _, authorization in _Redirecting.seen] == ["Bearer jko_x"]
+    assert not (tmp_path / "home").exists()
 
 
 def test_why_no_server_answers_is_told() -> None:
