@@ -62,7 +62,10 @@ def test_nor_is_a_token(url: str) -> None:
     assert _Redirecting.seen == [("/api/v1/apps", "Bearer jko_x")]
 
 
-@pytest.mark.parametrize("command", ["apps list", "console tokens list", "triggers list"])
+@pytest.mark.parametrize(
+    "command",
+    ["apps list", "audit", "callbacks list", "console tokens list", "deliveries list", "runs list", "triggers list"],
+)
 def test_a_command_acts_at_the_server_that_is_named_and_not_here(url: str, command: str, tmp_path: Path) -> None:
     here = {"JIKKO_HOME": str(tmp_path / "home")}
     asked = ["--url", f"{url}/here", "--token", "jko_x", *command.split(), "--json"]
