@@ -34,7 +34,7 @@ def show_app(api: Management, *, app: str, as_json: bool) -> None:
     show_fields({**fields, "versions": api.get(f"apps/{found['id']}/versions")["data"]}, as_json=as_json)
 
 
-def export_app(api: Management, *, app: str, which: str = "", file: Path | None = None) -> None:
+def export_app(api: Management, *, app: str, which: str, file: Path | None) -> None:
     """``jikko apps export``."""
     app_id = api.app_id(app)
     which = which or api.get(f"apps/{app_id}")["version"]["workflow_id"]
@@ -46,7 +46,7 @@ def use_version(api: Management, *, app: str, which: str, as_json: bool) -> None
     show_fields(api.post(f"apps/{api.app_id(app)}/versions/{part(which)}/publish"), as_json=as_json)
 
 
-def delete_app(api: Management, *, app: str, yes: bool = False, as_json: bool) -> None:
+def delete_app(api: Management, *, app: str, yes: bool, as_json: bool) -> None:
     """``jikko apps delete``."""
     found = api.app(app)
     if not yes and not confirmed(f"Remove app {found['name']!r} with its versions and keys?"):
@@ -59,10 +59,10 @@ def import_files(
     api: Management,
     *,
     files: Sequence[Path],
-    with_key: bool | None = None,
-    name: str | None = None,
-    env: tuple[str, ...] = (),
-    env_file: Path | None = None,
+    with_key: bool | None,
+    name: str | None,
+    env: tuple[str, ...],
+    env_file: Path | None,
     as_json: bool,
 ) -> int:
     """``jikko apps import``."""
@@ -105,7 +105,7 @@ def _set_known(api: Management, file: Path, name: str | None, values: dict[str, 
     return {one: value for one, value in values.items() if one not in known}
 
 
-def sync_folder(api: Management, *, folder: Path, prune: bool = False, dry_run: bool = False, as_json: bool) -> int:
+def sync_folder(api: Management, *, folder: Path, prune: bool, dry_run: bool, as_json: bool) -> int:
     """``jikko apps sync``."""
     names, codes = set(), []
     for file in dsl_files([folder]):
@@ -128,13 +128,7 @@ def sync_folder(api: Management, *, folder: Path, prune: bool = False, dry_run: 
 
 
 def keys_of_app(
-    api: Management,
-    *,
-    app: str | None,
-    new: bool = False,
-    file: Path | None = None,
-    revoke: str | None = None,
-    as_json: bool,
+    api: Management, *, app: str | None, new: bool, file: Path | None, revoke: str | None, as_json: bool
 ) -> None:
     """``jikko apps keys``."""
     if app is None:
@@ -150,13 +144,7 @@ def keys_of_app(
 
 
 def environment_of_app(
-    api: Management,
-    *,
-    app: str,
-    pairs: tuple[str, ...] = (),
-    unset: tuple[str, ...] = (),
-    file: Path | None = None,
-    as_json: bool,
+    api: Management, *, app: str, pairs: tuple[str, ...], unset: tuple[str, ...], file: Path | None, as_json: bool
 ) -> None:
     """``jikko apps env``."""
     values = env_of(pairs, file)
@@ -165,7 +153,7 @@ def environment_of_app(
     show_list(found["data"], ("name", "type", "value", "is_set", "overruled_by"), as_json=as_json)
 
 
-def webhook_secret(api: Management, *, app: str, new: bool = False, as_json: bool) -> None:
+def webhook_secret(api: Management, *, app: str, new: bool, as_json: bool) -> None:
     """``jikko apps webhook-secret``."""
     if not new:
         raise click.UsageError("Over --url a secret is shown once, when it is replaced: --new.")
@@ -183,10 +171,10 @@ def make_token(
     api: Management,
     *,
     name: str,
-    viewer: bool = False,
-    scopes: tuple[str, ...] = (),
-    expires: float | None = None,
-    file: Path | None = None,
+    viewer: bool,
+    scopes: tuple[str, ...],
+    expires: float | None,
+    file: Path | None,
     as_json: bool,
 ) -> None:
     """``jikko console tokens new``."""

@@ -2,6 +2,7 @@
 the commands of the same names."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -18,11 +19,11 @@ from jikko.ids import is_uuid
 def list_runs(
     api: Management,
     *,
-    app: str | None = None,
-    of_all: bool = False,
-    status: str | None = None,
-    since: float | None = None,
-    limit: int = 20,
+    app: str | None,
+    of_all: bool,
+    status: str | None,
+    since: float | None,
+    limit: int,
     as_json: bool,
 ) -> None:
     """``jikko runs list``."""
@@ -54,7 +55,7 @@ def diff_runs(api: Management, *, first: str, second: str, as_json: bool) -> int
     return ExitCode.FAILED if found["fields"] or found["nodes"] else ExitCode.OK
 
 
-def stop_run(api: Management, *, run_id: str, user: str = "", as_json: bool) -> None:
+def stop_run(api: Management, *, run_id: str, user: str, as_json: bool) -> None:
     """``jikko runs stop``."""
     stopped = api.post(f"runs/{api.run_id(run_id)}/stop")
     if not stopped.get("stopped"):
@@ -66,12 +67,12 @@ def retry_run(
     api: Management,
     *,
     run_id: str,
-    from_node: str | None = None,
-    current: bool = False,
-    mocks: tuple[str, ...] = (),
-    values: tuple[str, ...] = (),
-    wait: bool = False,
-    user: str = "",
+    from_node: str | None,
+    current: bool,
+    mocks: tuple[str, ...],
+    values: tuple[str, ...],
+    wait: bool,
+    user: str,
     as_json: bool,
 ) -> int:
     """``jikko runs retry``."""
@@ -101,11 +102,11 @@ def submit_form(
     api: Management,
     *,
     run_id: str,
-    which: str | None = None,
-    action: str | None = None,
-    pairs: tuple[str, ...] = (),
-    document: str | None = None,
-    user: str = "",
+    which: str | None,
+    action: str | None,
+    pairs: tuple[str, ...],
+    document: str | None,
+    user: str,
     as_json: bool,
 ) -> None:
     """``jikko runs submit``."""
@@ -123,46 +124,31 @@ def submit_form(
     show_fields({"form_id": form["form_id"], "action": body["action"], "result": "submitted"}, as_json=as_json)
 
 
-def list_triggers(api: Management, *, app: str | None = None, kind: str | None = None, as_json: bool) -> None:
+def list_triggers(api: Management, *, app: str | None, kind: str | None, as_json: bool) -> None:
     """``jikko triggers list``."""
     app_id = None if app is None else api.app_id(app)
     columns = ("id", "kind", "app.name", "node_id", "enabled", "path")
     show_list(api.pages("triggers", 10_000, app=app_id, kind=kind), columns, as_json=as_json)
 
 
-def enable_trigger(api: Management, *, trigger: str, as_json: bool) -> None:
-    """``jikko triggers enable``."""
-    show_fields(api.post(f"triggers/{_trigger(api, trigger)}/enable"), as_json=as_json)
+def on_trigger(action: str) -> Callable[..., None]:
+    """``jikko triggers enable|disable|fire``."""
+
+    def act(api: Management, *, trigger: str, as_json: bool) -> None:
+        show_fields(api.post(f"triggers/{_trigger(api, trigger)}/{action}"), as_json=as_json)
+
+    return act
 
 
-def disable_trigger(api: Management, *, trigger: str, as_json: bool) -> None:
-    """``jikko triggers disable``."""
-    show_fields(api.post(f"triggers/{_trigger(api, trigger)}/disable"), as_json=as_json)
-
-
-def pause_trigger(
-    api: Management, *, trigger: str, seconds: float | None = None, reason: str = "", as_json: bool
-) -> None:
+def pause_trigger(api: Management, *, trigger: str, seconds: float | None, reason: str, as_json: bool) -> None:
     """``jikko triggers pause``."""
     until = None if seconds is None else time.time() + seconds
     path = f"triggers/{_trigger(api, trigger)}/pause"
     show_fields(api.post(path, {"reason": reason, "until": until}), as_json=as_json)
 
 
-def fire_trigger(api: Management, *, trigger: str, as_json: bool) -> None:
-    """``jikko triggers fire``."""
-    show_fields(api.post(f"triggers/{_trigger(api, trigger)}/fire"), as_json=as_json)
-
-
 def backfill_trigger(
-    api: Management,
-    *,
-    trigger: str,
-    since: float | None = None,
-    until: float | None = None,
-    overlap: str = "queue_all",
-    drop: bool = False,
-    as_json: bool,
+    api: Management, *, trigger: str, since: float | None, until: float | None, overlap: str, drop: bool, as_json: bool
 ) -> None:
     """``jikko triggers backfill``."""
     path = f"triggers/{_trigger(api, trigger)}/backfill"
@@ -175,13 +161,7 @@ def backfill_trigger(
 
 
 def list_deliveries(
-    api: Management,
-    *,
-    trigger: str | None = None,
-    states: tuple[str, ...] = (),
-    since: float | None = None,
-    limit: int = 20,
-    as_json: bool,
+    api: Management, *, trigger: str | None, states: tuple[str, ...], since: float | None, limit: int, as_json: bool
 ) -> None:
     """``jikko deliveries list``."""
     if len(states) > 1:
@@ -196,32 +176,25 @@ def show_delivery(api: Management, *, delivery: str, as_json: bool) -> None:
     show_fields(api.get(f"deliveries/{part(delivery)}"), as_json=as_json)
 
 
-def replay_deliveries(api: Management, *, deliveries: tuple[str, ...], as_json: bool) -> None:
-    """``jikko deliveries replay``."""
-    _each_delivery(api, deliveries, "replay", as_json=as_json)
+def on_deliveries(action: str) -> Callable[..., None]:
+    """``jikko deliveries replay|discard``."""
+
+    def act(api: Management, *, deliveries: tuple[str, ...], as_json: bool) -> None:
+        if not deliveries:
+            raise click.UsageError("Over --url deliveries are named: DELIVERY...")
+        for delivery in deliveries:
+            show_fields(api.post(f"deliveries/{part(delivery)}/{action}"), as_json=as_json)
+
+    return act
 
 
-def discard_deliveries(api: Management, *, deliveries: tuple[str, ...], as_json: bool) -> None:
-    """``jikko deliveries discard``."""
-    _each_delivery(api, deliveries, "discard", as_json=as_json)
-
-
-def _each_delivery(api: Management, deliveries: tuple[str, ...], action: str, *, as_json: bool) -> None:
-    if not deliveries:
-        raise click.UsageError("Over --url deliveries are named: DELIVERY...")
-    for delivery in deliveries:
-        show_fields(api.post(f"deliveries/{part(delivery)}/{action}"), as_json=as_json)
-
-
-def list_callbacks(api: Management, *, app: str | None = None, as_json: bool) -> None:
+def list_callbacks(api: Management, *, app: str | None, as_json: bool) -> None:
     """``jikko callbacks list``."""
     found = api.get("callbacks", app=None if app is None else api.app_id(app), limit=200)["data"]
     show_list(found, ("run_id", "state", "attempts", "url", "error"), as_json=as_json)
 
 
-def resend_callbacks(
-    api: Management, *, run_ids: tuple[str, ...] = (), everything: bool = False, as_json: bool
-) -> None:
+def resend_callbacks(api: Management, *, run_ids: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """``jikko callbacks resend``."""
     if everything:
         show_fields(api.post("callbacks/resend"), as_json=as_json)
@@ -232,11 +205,11 @@ def resend_callbacks(
 def list_audit(
     api: Management,
     *,
-    app: str | None = None,
-    actor: str | None = None,
-    action: str | None = None,
-    since: float | None = None,
-    limit: int = 50,
+    app: str | None,
+    actor: str | None,
+    action: str | None,
+    since: float | None,
+    limit: int,
     as_json: bool,
 ) -> None:
     """``jikko audit``."""
