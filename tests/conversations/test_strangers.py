@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jikko.http.operation import Operation, operations_in
-from jikko.http.routes.conversations import conversations, message_routes, turn_routes, variable_routes
+from jikko.http.routes.conversations import conversations, message_routes, turn_routes
 from tests.acceptance.workflows import node, start
 from tests.runs.world import World
 
@@ -15,7 +15,7 @@ from .chats import NOTE, Chat, chat_app, chat_with
 pytestmark = pytest.mark.anyio
 
 ECHO = [start(), node("reply", "answer", answer="{{#sys.query#}}")]
-NAMED = [each for each in operations_in(turn_routes, message_routes, conversations, variable_routes) if each.ids]
+NAMED = [each for each in operations_in(turn_routes, message_routes, conversations) if each.ids]
 BODIES = {
     "/v1/messages/{message_id}/feedbacks": {"rating": "dislike"},
     "/v1/conversations/{conversation_id}/name": {"name": "盗"},

@@ -2,7 +2,7 @@
 
 import itertools
 
-from jikko.http.routes.conversations.variable_routes import page_of
+from jikko.http.routes.conversations.conversations import page_of
 from tests.contract.conversations import variable
 
 

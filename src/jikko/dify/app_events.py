@@ -10,8 +10,7 @@ from typing import Final
 
 from msgspec import UNSET, Struct, UnsetType
 
-from jikko.dify.chat_messages import AnswerMetadata, answer_metadata
-from jikko.dify.turn_events import MessageEvents
+from jikko.dify.turn_events import AnswerMetadata, MessageEvents, answer_metadata
 from jikko.errors import JikkoError
 from jikko.events import AgentLogged, Event, RunFinished, RunStarted, TextChunk, TextReplaced
 from jikko.ports.stores.messages import Message, MessageMetadata, Thought

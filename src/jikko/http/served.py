@@ -10,9 +10,9 @@ from jikko.http.routes.health import WELCOME_OPERATIONS
 
 
 def _chats() -> Iterator[Operation]:
-    from jikko.http.routes.conversations import conversations, message_routes, turn_routes, variable_routes
+    from jikko.http.routes.conversations import conversations, message_routes, turn_routes
 
-    return operations_in(turn_routes, message_routes, conversations, variable_routes)
+    return operations_in(turn_routes, message_routes, conversations)
 
 
 def _around_chats() -> Iterator[Operation]:

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from jikko.conversations.turns import TurnRequest
 from jikko.dify.app_events import AppAnswer
-from jikko.dify.chat_messages import ChatAccepted
+from jikko.dify.turn_events import ChatAccepted
 from jikko.errors import WrongAppMode
 from jikko.http.auth import authenticated
 from jikko.http.operation import Route

@@ -13,7 +13,7 @@ from jikko.apps.end_users import ANONYMOUS, end_user
 from jikko.assemble.assembly import Assembly
 from jikko.conversations.turns import TurnRequest
 from jikko.dify import app_events, dify_events, turn_events
-from jikko.dify.chat_messages import ChatAccepted, ChatAnswer
+from jikko.dify.turn_events import ChatAccepted, ChatAnswer
 from jikko.dsl.document import BASIC_MODES, CHAT_MODES
 from jikko.errors import BadRequest, InvalidParam, NotFound, WrongAppMode
 from jikko.events import FormRequested, RunFinished
