@@ -11,20 +11,47 @@ from jikko.ids import is_uuid
 from jikko.ports.measures import RecordMeasures
 from jikko.ports.stores.run_store import MAX_CHANGES, Append, Change, LogQuery, RunSlice
 from jikko.record import DetailRecord, RetryRecord, RunRecord
+from jikko.repositories.callback_store import PENDING
 from jikko.repositories.shared_sql import id_text
 from jikko.store.event_codec import DamagedLog, decode_known_events, encode_events, pack_events
 from jikko.store.postgres.archive.run_archive import RunArchive
 from jikko.store.postgres.console.run_pages import list_runs
-from jikko.store.postgres.database import Postgres, Row
+from jikko.store.postgres.database import Connection, Postgres, Row
 from jikko.store.postgres.runs.frames import FRAMES, events_of
 from jikko.store.postgres.runs.hour_counts import HourCounts
 from jikko.store.postgres.runs.key_claims import OWNER_OF_KEY, owner_of
 from jikko.store.postgres.runs.query_batcher import QueryBatcher
-from jikko.store.postgres.runs.retention import PostgresRunRetention
 from jikko.store.postgres.runs.run_rows import ALL_RUNS, COLUMNS, record_of, write_of
 from jikko.store.postgres.runs.run_writer import Rehearsal, RunWriter
 from jikko.store.postgres.sql import id_column, text
 from jikko.store.run_columns import STATUSES
+
+# A run whose call-back is still tried stays until that was delivered or given up.
+_EXPIRED: Final = "FROM runs r WHERE created_at < $1 AND finished_at < $1"
+_IS_DONE: Final = f"""
+NOT EXISTS (SELECT FROM callbacks c WHERE c.run_id = r.run_id AND c.state = {PENDING})
+"""
+_OF_ONE_APP: Final = "AND app_id = $2"
+_LOCKED: Final = "ORDER BY created_at LIMIT {} FOR UPDATE OF r SKIP LOCKED"
+# A statement for all apps, and one for a single app: each goes by another index.
+_COUNT: Final = f"SELECT count(*) {_EXPIRED} AND {_IS_DONE}"
+_COUNT_OF_APP: Final = f"{_COUNT} {_OF_ONE_APP}"
+_SOME: Final = f"SELECT run_id {_EXPIRED} AND {_IS_DONE} {_LOCKED.format('$2')}"
+_SOME_OF_APP: Final = f"SELECT run_id {_EXPIRED} AND {_IS_DONE} {_OF_ONE_APP} {_LOCKED.format('$3')}"
+_ONE: Final = "SELECT run_id FROM runs WHERE run_id = $1 FOR UPDATE"
+_ENDED_OF_USER: Final = "SELECT run_id FROM runs WHERE end_user_id = $1 AND app_id = $2 LIMIT $3 FOR UPDATE SKIP LOCKED"
+_OPEN_OF_USER: Final = "SELECT run_id FROM open_runs WHERE end_user_id = $1 AND app_id = $2"
+_REMOVE: Final = (
+    "DELETE FROM callbacks WHERE run_id = ANY($1::bytea[])",
+    "DELETE FROM runs WHERE run_id = ANY($1::bytea[])",
+)
+_FREE_KEYS: Final = "DELETE FROM idempotency_keys WHERE app_id = $1 AND run_id = ANY($2::bytea[])"
+
+
+async def _remove(connection: Connection, run_ids: Sequence[bytes]) -> None:
+    for statement in _REMOVE:
+        await connection.execute(statement, run_ids)
+
 
 _LOG_END_OF: Final = COLUMNS.split(", ").index("log_end")
 _RECORD: Final = f"SELECT {COLUMNS}, format FROM {ALL_RUNS} WHERE run_id = $1"
@@ -140,13 +167,14 @@ _RETRIES: Final = (
 )
 
 
-class PostgresRunStore(PostgresRunRetention):
+class PostgresRunStore:
     """A ``RunStore`` in PostgreSQL. The database is closed by its opener."""
 
     def __init__(self, database: Postgres, archive: RunArchive | None = None) -> None:
         """``archive``: of runs that are no longer in the database; they are found by their ids."""
         self.may_lose_commits = True  # a standby that takes over may lack what was committed
-        super().__init__(database, archive or RunArchive(database, None))
+        self._database = database
+        self._archive = archive or RunArchive(database, None)
         self._writer = RunWriter(database)
         self._details = QueryBatcher(database, DETAILS, one=DETAIL)
         self._hours = HourCounts(database)
@@ -285,6 +313,56 @@ class PostgresRunStore(PostgresRunRetention):
 
     async def scan(self, *, app_id: str | None = None, after: str = "", limit: int = 100) -> list[RunRecord]:
         return [record_of(row) for row in await scan(self._database, app_id, after, limit)]
+
+    async def prunable(self, before: float, *, app_id: str | None = None) -> int:
+        if app_id is None:
+            [row] = await self._database.search(_COUNT, before)
+        else:
+            [row] = await self._database.search(_COUNT_OF_APP, before, id_column(app_id))
+        count: int = row[0]
+        return count + await self._archive.prunable(before, app_id)
+
+    async def prune(self, before: float, *, limit: int = 500, app_id: str | None = None) -> int:
+        async def remove(connection: Connection) -> int:
+            if app_id is None:
+                rows = await connection.fetch(_SOME, before, limit)
+            else:
+                rows = await connection.fetch(_SOME_OF_APP, before, id_column(app_id), limit)
+            old = [row[0] for row in rows]
+            await _remove(connection, old)
+            return len(old)
+
+        removed = await self._database.transact(remove)
+        while removed < limit and (archived := await self._archive.prune(before, app_id)):
+            removed += archived
+        return removed
+
+    async def remove(self, run_id: str) -> bool:
+        async def remove(connection: Connection) -> bool:
+            found = [row[0] for row in await connection.fetch(_ONE, id_column(run_id.lower()))]
+            await _remove(connection, found)
+            return bool(found)
+
+        return await self._database.transact(remove) or await self._archive.remove(run_id.lower())
+
+    async def open_of_user(self, app_id: str, end_user_id: str) -> list[str]:
+        rows = await self._database.fetch(_OPEN_OF_USER, id_column(end_user_id.lower()), id_column(app_id))
+        return [id_text(row[0]) for row in rows]
+
+    async def remove_of_user(self, app_id: str, end_user_id: str, *, limit: int = 500) -> int:
+        app, user = id_column(app_id), id_column(end_user_id.lower())
+
+        async def remove(connection: Connection) -> int:
+            ended = [row[0] for row in await connection.fetch(_ENDED_OF_USER, user, app, limit)]
+            await _remove(connection, ended)
+            if ended:
+                await connection.execute(_FREE_KEYS, app, ended)
+            return len(ended)
+
+        removed = await self._database.transact(remove)
+        while removed < limit and (archived := await self._archive.remove_of_user(app_id, end_user_id)):
+            removed += archived
+        return removed
 
     async def index(self, *, limit: int) -> int:
         # Keywords are looked for in the runs themselves.
