@@ -80,7 +80,7 @@ async def test_a_run_has_all_that_its_page_shows(scene: Scene, operator: httpx.A
     assert found["inputs"]["q"] == "why"
     assert found["workflow_id"] == echo.workflow_id
     assert found["log_end"] == 7
-    assert found["lineage"] == {"retry_of": None, "from_node_ids": [], "retries": []}
+    assert found["lineage"] == {"retry_of": None, "from_node_ids": [], "replaced": {}, "mocked": [], "retries": []}
     assert found["exceptions"] == {"tries": 0, "handled": 0, "rounds": 0}
     assert not {"error", "price", "retry_of", "conversation_id", "callback"} & found.keys()
 
