@@ -13,7 +13,7 @@ from jikko.ports.clock import Clock
 from jikko.ports.measures import ScheduleMeasures
 from jikko.runs.runs import Runs
 from jikko.settings import Settings
-from jikko.triggers.schedule_watch import ScheduleWatch
+from jikko.triggers.schedule_watch import ScheduleWatch, new_alarm
 
 if TYPE_CHECKING:
     from jikko.triggers.delivery_retries import DeliveryRetries
@@ -50,7 +50,7 @@ def build_schedules(
     """The schedules of an installation. The triggers file is read at once.
     Raises ``InvalidSettings``: it cannot be used."""
     options = {} if settings.triggers is None else dict(lazy.read_triggers_file(settings.triggers))
-    store, alarm = lazy_proxy(stores.schedules), ScheduleWatch.alarm(clock)
+    store, alarm = lazy_proxy(stores.schedules), new_alarm(clock)
 
     def reader() -> "ScheduleReader":
         return lazy.schedule_reader(stores.apps, workflows, options)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import asdict
 
 from jikko.plugins.process.plugin_wire import InvocationMessage, PluginFailure
 from jikko.ports.tools import (
@@ -70,17 +71,10 @@ def _message(kind: str, body: Any, meta: Mapping[str, Any]) -> ToolMessage | Non
                 str(meta.get("filename") or meta.get("file_name") or ""),
             )
         case "log":
-            entry = msgspec.convert(body, _Log)
-            status = entry.status if entry.status in ("start", "success", "error") else "success"
-            return LogMessage(
-                id=entry.id,
-                label=entry.label,
-                parent_id=entry.parent_id,
-                status=status,  # type: ignore[arg-type]
-                error=entry.error,
-                data=entry.data or {},
-                metadata=entry.metadata or {},
-            )
+            entry = asdict(msgspec.convert(body, _Log))
+            status = entry["status"] if entry["status"] in ("start", "success", "error") else "success"
+            more = {"status": status, "data": entry["data"] or {}, "metadata": entry["metadata"] or {}}
+            return LogMessage(**{**entry, **more})
         case _ if kind in _LATER:
             return None
         case _:
@@ -105,15 +99,7 @@ def to_plugin(message: ToolMessage) -> dict[str, Any] | None:
             body = {"variable_name": name, "variable_value": value, "stream": stream}
             return {"type": "variable", "message": body, "meta": None}
         case LogMessage():
-            body = {
-                "id": message.id,
-                "label": message.label,
-                "parent_id": message.parent_id,
-                "status": message.status,
-                "error": message.error,
-                "data": dict(message.data),
-                "metadata": dict(message.metadata),
-            }
+            body = {**asdict(message), "data": dict(message.data), "metadata": dict(message.metadata)}
             return {"type": "log", "message": body, "meta": None}
         case _:
             return None

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from jikko.diagnostics.diagnostic import Phrase
@@ -20,14 +21,14 @@ _MAX_DEPTH: Final = 10
 """Tools that call each other, of plugins: one may call itself."""
 
 
-class PluginTools:
+class PluginTools(Struct, eq=False):
     """``Tools`` of the plugins that are installed."""
 
-    def __init__(self, runtime: PluginRuntime, *, models: Models, tools: Callable[[], Tools]) -> None:
-        """``models``: Those that plugins may ask. ``tools``: All tools: a plugin may call others."""
-        self._runtime = runtime
-        self._models = models
-        self._tools = tools
+    runtime: PluginRuntime
+    models: Models
+    """Those that plugins may ask."""
+    tools: Callable[[], Tools]
+    """All tools: a plugin may call others."""
 
     def icon(self, name: ToolName) -> Json | None:
         """See ``Tools.icon``: plugins' icons are files of theirs, which Jikko does not serve."""
@@ -35,7 +36,7 @@ class PluginTools:
 
     def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
         entry, provider, action = self._found(name)
-        self._runtime.credentials(entry, provider, name.credential_id)
+        self.runtime.credentials(entry, provider, name.credential_id)
         return Tool(
             name=name,
             parameters=tuple(parameter_of(parameter) for parameter in action.parameters),
@@ -45,7 +46,7 @@ class PluginTools:
 
     def providers(self) -> list[ToolName]:
         """See ``ToolService.providers``: those of the newest installation of each plugin."""
-        newest = {entry.plugin.id: entry.plugin for entry in self._runtime.installed.entries()}
+        newest = {entry.plugin.id: entry.plugin for entry in self.runtime.installed.entries()}
         return [
             ToolName(provider_type="plugin", provider=f"{plugin.id}/{provider.name}", tool="")
             for plugin in newest.values()
@@ -56,7 +57,7 @@ class PluginTools:
     async def offered(self, provider: ToolName) -> list[Tool]:
         """See ``ToolService.offered``; the plugin is not started."""
         subject = Phrase("tool.the_tool", {"name": provider.provider})
-        _, declared = self._runtime.find("tools", provider.provider, provider.plugin, subject)
+        _, declared = self.runtime.find("tools", provider.provider, provider.plugin, subject)
         return [await self.find(replace(provider, tool=action.name)) for action in declared.actions]
 
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
@@ -68,7 +69,7 @@ class PluginTools:
         name = call.tool.name
         try:
             entry, provider, action = self._found(name)
-            credentials = self._runtime.credentials(entry, provider, name.credential_id)
+            credentials = self.runtime.credentials(entry, provider, name.credential_id)
         except ToolNotFound as failure:
             raise ToolFailure(str(failure), reported=False) from None
         _check(call.parameters, action)
@@ -84,18 +85,18 @@ class PluginTools:
         caller = Caller(
             app_id=call.app_id, run_id=call.run_id, end_user_id=call.end_user_id, user=call.user, key=call.key
         )
-        host = DirectHost(call, self._models, self._tools)
+        host = DirectHost(call, self.models, self.tools)
         try:
-            await self._runtime.invoke(entry, request, caller=caller, host=host, emit=emit)
+            await self.runtime.invoke(entry, request, caller=caller, host=host, emit=emit)
         except PluginFailure as failure:
             raise ToolFailure(_shown(failure, provider), reported=False, usage=_sum(host.usages)) from failure
         return _sum(host.usages)
 
     async def close(self) -> None:
-        await self._runtime.close()
+        await self.runtime.close()
 
     def _found(self, name: ToolName) -> tuple[Entry, ProviderDeclaration, ActionDeclaration]:
-        entry, provider = self._runtime.find(
+        entry, provider = self.runtime.find(
             "tools", name.provider, name.plugin, Phrase("tool.the_tool", {"name": str(name)})
         )
         action = provider.action(name.tool)
@@ -106,25 +107,24 @@ class PluginTools:
         return entry, provider, action
 
 
-class DirectHost:
+class DirectHost(Struct, eq=False):
     """An ``AgentHost`` for a call that is no agent's: nothing is kept, and what it uses is listed."""
 
-    def __init__(self, call: ToolCall, models: Models, tools: Callable[[], Tools]) -> None:
-        self._call = call
-        self._models = models
-        self._tools = tools
-        self.usages: list[Usage] = []
+    call: ToolCall
+    models: Models
+    tools: Callable[[], Tools]
+    usages: list[Usage] = field(default_factory=list)
 
     async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
-        completion = await self._models.complete(request, emit)
+        completion = await self.models.complete(request, emit)
         self.usages.append(completion.usage.as_usage())
         return completion
 
     async def call_tool(self, name: ToolName, parameters: Mapping[str, Json], emit: Emit) -> None:
-        call = self._call
+        call = self.call
         if call.depth + 1 >= _MAX_DEPTH:
             raise ToolFailure(f"tools of plugins call each other {_MAX_DEPTH} levels deep; no further one is called")
-        tools = self._tools()
+        tools = self.tools()
         tool = await tools.find(name, app_id=call.app_id)
         call = replace(call, tool=tool, parameters=dict(parameters), depth=call.depth + 1)
         usage = await tools.call(call, emit)

@@ -21,14 +21,13 @@ class FileContent(Struct, frozen=True):
     mime_type: str
 
 
-class GivenFiles:
+class GivenFiles(Struct, eq=False):
     """Reads stored files of the caller, and fetches others through the address policy."""
 
-    def __init__(self, files: FileStore, http: HttpClient, timeouts: Timeouts) -> None:
-        """``timeouts``: for each file that is fetched."""
-        self._files = files
-        self._http = http
-        self._timeouts = timeouts
+    files: FileStore
+    http: HttpClient
+    timeouts: Timeouts
+    """For each file that is fetched."""
 
     async def read(self, file: Json, parameter: str, call: ToolCall) -> FileContent:
         """Read a parameter's file (docs/dify-behaviour.md, “File values”). Raises ``ToolFailure``: it is none, is
@@ -39,7 +38,7 @@ class GivenFiles:
         name, file_id, url = str(file.get("filename") or "file"), file.get("related_id"), file.get("remote_url")
         if isinstance(file_id, str) and file_id:
             try:
-                content = await self._files.read(file_id, app_id=call.app_id, end_user_id=call.end_user_id)
+                content = await self.files.read(file_id, app_id=call.app_id, end_user_id=call.end_user_id)
             except FileMissing as failure:
                 raise ToolFailure(f"{name}: {failure}", reported=False) from None
         elif isinstance(url, str) and url:
@@ -50,10 +49,10 @@ class GivenFiles:
 
     async def _fetched(self, url: str, name: str, call: ToolCall) -> bytes:
         request = OutgoingRequest(
-            method="GET", url=url, max_bytes=_MAX_REMOTE, app_id=call.app_id, timeouts=self._timeouts
+            method="GET", url=url, max_bytes=_MAX_REMOTE, app_id=call.app_id, timeouts=self.timeouts
         )
         try:
-            answer = await self._http.send(request)
+            answer = await self.http.send(request)
         except HttpFailure as failure:
             raise ToolFailure(f"{name}: {failure}", reported=False) from None
         if not 200 <= answer.status < 300:

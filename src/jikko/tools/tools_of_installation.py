@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, Protocol, runtime_checkable
 
+from msgspec import Struct
+
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.events import Usage
 from jikko.ports.tools import Emit, Tool, ToolCall, ToolFailure, ToolName, ToolNotFound, Tools
@@ -25,21 +27,16 @@ class ToolListing(Protocol):
     async def offered(self, provider: ToolName) -> list[Tool]: ...
 
 
-class ToolService:
+class ToolService(Struct, eq=False):
     """Hands each call on to the tools of its kind. Implements ``Tools``."""
 
-    def __init__(
-        self, kinds: Mapping[str, Tools], *, builtin: Tools, builtin_names: frozenset[str], seconds: float = 600.0
-    ) -> None:
-        """``kinds``: By ``provider_type``, but ``builtin``: Jikko's own, with the providers ``builtin_names``. All
-        other built-in providers are of plugins.
-
-        ``seconds``: For one call, or to ask for a tool. A workflow's call has no such limit: its run has one.
-        """
-        self._kinds = kinds
-        self._builtin = builtin
-        self._builtin_names = builtin_names
-        self._seconds = seconds
+    kinds: Mapping[str, Tools]
+    """By ``provider_type``, but"""
+    builtin: Tools
+    """Jikko's own, with the providers ``builtin_names``. All other built-in providers are of plugins."""
+    builtin_names: frozenset[str]
+    seconds: float = 600.0
+    """For one call, or to ask for a tool. A workflow's call has no such limit: its run has one."""
 
     def icon(self, name: ToolName) -> Json | None:
         kind = self._kind(name)
@@ -58,7 +55,7 @@ class ToolService:
         try:
             if call.tool.name.provider_type in _LIMITED:
                 return await kind.call(call, emit)
-            async with asyncio.timeout(self._seconds) as deadline:
+            async with asyncio.timeout(self.seconds) as deadline:
                 return await kind.call(call, emit)
         except ToolNotFound as failure:  # it is gone since it was found
             raise ToolFailure(str(failure), reported=False) from None
@@ -66,13 +63,13 @@ class ToolService:
             if call.tool.name.provider_type in _LIMITED or not deadline.expired():
                 raise
             raise ToolFailure(
-                f"it was not done within {self._seconds:g} s (the limit is set by JIKKO_TOOL_SECONDS)"
+                f"it was not done within {self.seconds:g} s (the limit is set by JIKKO_TOOL_SECONDS)"
             ) from None
 
     def providers(self) -> list[ToolName]:
         """The providers that are known by name: a name of each without that of a tool."""
-        found = [ToolName(provider_type="builtin", provider=name, tool="") for name in sorted(self._builtin_names)]
-        for kind in self._kinds.values():
+        found = [ToolName(provider_type="builtin", provider=name, tool="") for name in sorted(self.builtin_names)]
+        for kind in self.kinds.values():
             found += kind.providers() if isinstance(kind, ToolListing) else []
         return found
 
@@ -83,23 +80,23 @@ class ToolService:
             return await kind.offered(provider) if isinstance(kind, ToolListing) else []
 
     async def close(self) -> None:
-        await asyncio.gather(self._builtin.close(), *(kind.close() for kind in self._kinds.values()))
+        await asyncio.gather(self.builtin.close(), *(kind.close() for kind in self.kinds.values()))
 
     @asynccontextmanager
     async def _deadline_of_asking(self, name: ToolName) -> AsyncIterator[None]:
         try:
-            async with asyncio.timeout(self._seconds) as deadline:
+            async with asyncio.timeout(self.seconds) as deadline:
                 yield
         except TimeoutError:
             if not deadline.expired():
                 raise
-            provider, seconds = name.provider_name or name.provider, f"{self._seconds:g}"
+            provider, seconds = name.provider_name or name.provider, f"{self.seconds:g}"
             raise ToolNotFound(Phrase("tool.slow_list", {"provider": provider, "seconds": seconds})) from None
 
     def _kind(self, name: ToolName) -> Tools | None:
         if name.provider_type == "builtin":
-            return self._builtin if name.provider in self._builtin_names else self._kinds.get("plugin")
-        return self._kinds.get(name.provider_type)
+            return self.builtin if name.provider in self.builtin_names else self.kinds.get("plugin")
+        return self.kinds.get(name.provider_type)
 
     def _require(self, name: ToolName) -> Tools:
         kind = self._kind(name)

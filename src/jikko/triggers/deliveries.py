@@ -40,12 +40,11 @@ class DeliveryView(Struct, frozen=True):
     """Of the newest run."""
 
 
-class Deliveries:
-    def __init__(self, store: DeliveryStore, run_store: RunStore, retries: Retries, apps: AppCatalog) -> None:
-        self._store = store
-        self._run_store = run_store
-        self._retries = retries
-        self._apps = apps
+class Deliveries(Struct, eq=False):
+    store: DeliveryStore
+    run_store: RunStore
+    retries: Retries
+    apps: AppCatalog
 
     async def listed(
         self,
@@ -70,7 +69,7 @@ class Deliveries:
         ids, looked_at = [trigger.id for trigger in triggers], 0
         while ids and looked_at < depth:
             count = _SLICE if states or where else limit
-            page = await self._store.newest(ids, since=since, before=before, limit=count)
+            page = await self.store.newest(ids, since=since, before=before, limit=count)
             for delivery in page:
                 view = await self._view(delivery)
                 if (not states or view.state in states) and (not where or await self._brought(view, where)):
@@ -85,14 +84,14 @@ class Deliveries:
 
     async def find(self, delivery_id: str) -> DeliveryView:
         """One delivery. Raises ``NotFound``: there is none."""
-        delivery = await self._store.find(delivery_id)
+        delivery = await self.store.find(delivery_id)
         if delivery is None:
             raise NotFound(f"There is no delivery {delivery_id!r}; `jikko deliveries list` shows those that there are.")
         return await self._view(delivery)
 
     async def record(self, view: DeliveryView) -> RunRecord | None:
         """The run that a delivery started, whose inputs are what the call brought; ``None`` if it is gone."""
-        return await self._run_store.record(view.runs[0]) if view.runs else None
+        return await self.run_store.record(view.runs[0]) if view.runs else None
 
     async def call(self, view: DeliveryView) -> Json:
         """What a delivery brought: ``method``, ``headers``, ``query_params``, ``body`` and ``files``; ``None`` if its
@@ -112,14 +111,14 @@ class Deliveries:
         """Return the run that a delivery started, and those that repeat it or one of these, oldest first."""
         found, created_at = [delivery.run_id], {delivery.run_id: 0.0}
         for run_id in found:
-            repeats = await self._run_store.retries(run_id)
+            repeats = await self.run_store.retries(run_id)
             created_at |= {each.run_id: each.created_at for each in repeats}
             found += [each.run_id for each in repeats]
         return sorted(found, key=lambda run_id: (created_at[run_id], run_id))
 
     async def newest_record(self, runs: Sequence[str]) -> RunRecord | None:
         """Return the last of some runs; ``None`` if it was removed."""
-        return await self._run_store.record(runs[-1])
+        return await self.run_store.record(runs[-1])
 
     async def first_run(self, delivery_id: str) -> tuple[RunRecord, str | None]:
         """The run that a delivery started, and the node from which it is repeated as a whole; ``None`` if none has run.
@@ -131,7 +130,7 @@ class Deliveries:
         if record is None:
             raise NotFound(f"The run of delivery {delivery_id} was removed.")
         try:
-            log = await self._run_store.events(record.identity.run_id)
+            log = await self.run_store.events(record.identity.run_id)
         except LogDamaged:
             log = []
         entry = next((event.entry for event in log if isinstance(event, RunStarted)), "")
@@ -142,14 +141,14 @@ class Deliveries:
         """Start a run that repeats that of a delivery, from its trigger on, by the app's current version.
         Raises ``NotFound``, ``Conflict``: see ``first_run`` and ``Retries.retry``."""
         record, node = await self.first_run(delivery_id)
-        app = await self._apps.find(record.identity.app_id)
-        return await self._retries.retry(app, record.identity.run_id, from_node=node, current=True)
+        app = await self.apps.find(record.identity.app_id)
+        return await self.retries.retry(app, record.identity.run_id, from_node=node, current=True)
 
     async def plan(self, delivery_id: str) -> RetryPlan:
         """What ``replay`` would do. Its errors are its own."""
         record, node = await self.first_run(delivery_id)
-        app = await self._apps.find(record.identity.app_id)
-        return await self._retries.plan(app, record, from_node=node, current=True)
+        app = await self.apps.find(record.identity.app_id)
+        return await self.retries.plan(app, record, from_node=node, current=True)
 
     async def discard(self, delivery_id: str) -> DeliveryView:
         """Set aside a delivery whose newest run failed, or was stopped.
@@ -161,7 +160,7 @@ class Deliveries:
                 remedy = f"stop its run first: `jikko runs stop {view.runs[-1]}`" if under_way else "it did not fail"
                 raise Conflict(f"Delivery {delivery_id} is {view.state} and cannot be discarded: {remedy}.")
             newest = await self.newest_record(view.runs)
-            if newest is not None and await self._store.discard(view.delivery.id, view.runs, newest.created_at):
+            if newest is not None and await self.store.discard(view.delivery.id, view.runs, newest.created_at):
                 return await self.find(delivery_id)
             # It was replayed meanwhile, or its run was removed: it is looked at again.
 
@@ -185,8 +184,8 @@ class Deliveries:
         """Whether a run has got its turn, or its log cannot be read here. Asks the end of the log alone: the first
         event may have 10 MiB."""
         try:
-            first = max(0, await self._run_store.log_end(run_id) - _LAST_EVENTS)
-            last = await self._run_store.events(run_id, after=first)
+            first = max(0, await self.run_store.log_end(run_id) - _LAST_EVENTS)
+            last = await self.run_store.events(run_id, after=first)
         except StoreUnavailable:
             raise
         except JikkoError:

@@ -3,6 +3,8 @@
 import logging
 from typing import Final, NamedTuple
 
+from msgspec import Struct
+
 from jikko.apps.publishing import AppCatalog
 from jikko.errors import (
     InvalidParam,
@@ -74,32 +76,23 @@ def decide(delivery: Delivery, record: RunRecord | None, repeated: int, now: flo
     return Decision(due, retry=now >= due)
 
 
-class DeliveryRetries:
+class DeliveryRetries(Struct, eq=False):
     """Repeats the runs of deliveries that failed, as often as their triggers ask for it."""
 
-    def __init__(
-        self,
-        store: DeliveryStore,
-        deliveries: Deliveries,
-        retries: Retries,
-        apps: AppCatalog,
-        triggers: Triggers,
-        clock: Clock,
-    ) -> None:
-        self._store = store
-        self._deliveries = deliveries
-        self._retries = retries
-        self._apps = apps
-        self._triggers = triggers
-        self._clock = clock
+    store: DeliveryStore
+    deliveries: Deliveries
+    retries: Retries
+    apps: AppCatalog
+    triggers: Triggers
+    clock: Clock
 
     async def look(self) -> None:
         """Deal with some of what is due now.
         Raises ``StoreUnavailable``: the record cannot be used. What was not dealt with is due still."""
         full: dict[str, float | None] = {}
-        for delivery in await self._store.due(self._clock()):
+        for delivery in await self.store.due(self.clock()):
             if delivery.app_id in full:
-                await self._store.looked(delivery.id, full[delivery.app_id], delivery.dead_at)
+                await self.store.looked(delivery.id, full[delivery.app_id], delivery.dead_at)
             elif (decision := await self._handle(delivery)) is not None and decision.is_full:
                 full[delivery.app_id] = decision.look_at
 
@@ -113,32 +106,32 @@ class DeliveryRetries:
         except Exception as error:
             unexpected = None if isinstance(error, JikkoError) else error
             log.error("delivery %s cannot be dealt with, trying again: %s", delivery.id, error, exc_info=unexpected)
-            await self._store.looked(delivery.id, self._clock() + _TRY_AGAIN_SECONDS, delivery.dead_at)
+            await self.store.looked(delivery.id, self.clock() + _TRY_AGAIN_SECONDS, delivery.dead_at)
             return None
 
     async def _advance(self, delivery: Delivery) -> Decision:
-        runs = await self._deliveries.runs_of(delivery)
-        record = await self._deliveries.newest_record(runs)
-        now = self._clock()
+        runs = await self.deliveries.runs_of(delivery)
+        record = await self.deliveries.newest_record(runs)
+        now = self.clock()
         decision = decide(delivery, record, len(runs) - 1, now)
-        if decision.retry and not (await self._triggers.find(delivery.trigger_id)).enabled:
+        if decision.retry and not (await self.triggers.find(delivery.trigger_id)).enabled:
             decision = Decision(now + _OFF_SECONDS)
         elif decision.retry and record is not None:
             decision = await self._retry(delivery, record, len(runs), now - (decision.look_at or now))
         if decision.is_dead and delivery.dead_at is None:
             log.warning("delivery %s is dead: its last run %s failed", delivery.id, runs[-1])
-        await self._store.looked(delivery.id, decision.look_at, (delivery.dead_at or now) if decision.is_dead else None)
+        await self.store.looked(delivery.id, decision.look_at, (delivery.dead_at or now) if decision.is_dead else None)
         return decision
 
     async def _retry(self, delivery: Delivery, record: RunRecord, number: int, late: float) -> Decision:
         """Repeat a run from the nodes that failed, once: the number of the retry is claimed with the new run.
         ``late``: seconds since it was due."""
-        now = self._clock()
+        now = self.clock()
         # No client can send a key that begins with a blank.
         claim = KeyClaim(key=f" delivery {delivery.id} {number}", fingerprint=b"", at=now, lifetime=_CLAIMED_SECONDS)
         try:
-            app = await self._apps.find(record.identity.app_id)
-            run = await self._retries.retry(app, record.identity.run_id, StartOptions(claim=claim))
+            app = await self.apps.find(record.identity.app_id)
+            run = await self.retries.retry(app, record.identity.run_id, StartOptions(claim=claim))
             await run.committed()
         except KeyTaken:
             pass

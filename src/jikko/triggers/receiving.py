@@ -92,42 +92,31 @@ def known_by(how: Verification | None, call_id: str | None, body: Mapping[str, o
     return sender_id_of(known if isinstance(known, str) and known else call_id)
 
 
-class Webhooks:
-    def __init__(
-        self,
-        triggers: Triggers,
-        options: Mapping[str, WebhookOptions],
-        starts: IdempotentStarts,
-        deliveries: DeliveryStore,
-        apps: AppStore,
-        workflows: Workflows,
-        files: FileStore,
-        clock: Clock,
-    ) -> None:
-        self._triggers = triggers
-        self._options = options
-        self._starts = starts
-        self._deliveries = deliveries
-        self._clock = clock
-        self._apps = apps
-        self._workflows = workflows
-        self._files = files
+class Webhooks(Struct, eq=False):
+    triggers: Triggers
+    by_trigger: Mapping[str, WebhookOptions]
+    starts: IdempotentStarts
+    deliveries: DeliveryStore
+    apps: AppStore
+    workflows: Workflows
+    files: FileStore
+    clock: Clock
 
     async def at(self, address: str) -> Webhook:
         """The webhook of an address.
         Raises ``NotFound``: there is none, it is switched off, or the current version of its app does not have it."""
-        trigger = await self._triggers.at(address)
-        app = await self._apps.app(trigger.app_id) if trigger is not None and trigger.enabled else None
+        trigger = await self.triggers.at(address)
+        app = await self.apps.app(trigger.app_id) if trigger is not None and trigger.enabled else None
         if trigger is None or app is None:
             raise NotFound("There is no webhook at this address.")
-        workflow = await self._workflows.get(app)
+        workflow = await self.workflows.get(app)
         node = workflow.graph.nodes.get(trigger.node_id)
         if node is None or not isinstance(node.node, TriggerNode) or node.node.webhook is None:
             raise NotFound("There is no webhook at this address.")
         return Webhook(trigger, app, node.node.webhook)
 
     def options(self, trigger: Trigger, app_name: str) -> WebhookOptions:
-        return webhook_options_of(self._options, trigger, app_name)
+        return webhook_options_of(self.by_trigger, trigger, app_name)
 
     def verification(self, trigger: Trigger, app_name: str) -> Verification | None:
         """How the callers of a webhook prove who they are; ``None``: by the address alone."""
@@ -137,7 +126,7 @@ class Webhooks:
         """Store a file of a call. Dify does not keep its name. [QUIRK] ``mime_type``: as sent; by default that of the
         name, or as the content looks like. Raises ``StoreUnavailable``: it cannot be written."""
         mime_type = best_type(mime_type, name) if mime_type or name else detected_type(content)
-        return await self._files.make(
+        return await self.files.make(
             content,
             app_id=webhook.app.id,
             end_user_id=trigger_user(webhook.app.id, "webhook"),
@@ -154,8 +143,8 @@ class Webhooks:
         if retries := self.options(webhook.trigger, webhook.app.name).retries:
             delivery = replace(delivery, retries=retries, look_at=delivery.received_at + _FIRST_POLL_SECONDS)
         options = StartOptions(claim=_claim(delivery, arrival), delivery=delivery)
-        begin = partial(self._triggers.start, webhook.trigger, call.inputs, base_url=base_url, app=webhook.app)
-        outcome = await self._starts.start(webhook.app, options, begin)
+        begin = partial(self.triggers.start, webhook.trigger, call.inputs, base_url=base_url, app=webhook.app)
+        outcome = await self.starts.start(webhook.app, options, begin)
         if outcome.repeated:
             run_id = outcome.run.record.identity.run_id
             await self._note(replace(delivery, verdict="duplicate", run_id=run_id), _DUPLICATE_SECONDS)
@@ -164,7 +153,7 @@ class Webhooks:
     async def known(self, webhook: Webhook, arrival: Arrival) -> str:
         """Return the run that an earlier call with the sender's id has started; empty: none."""
         claim = _claim(self._delivery(webhook, arrival), arrival)
-        return "" if claim is None else await self._starts.known(webhook.app, claim)
+        return "" if claim is None else await self.starts.known(webhook.app, claim)
 
     async def refused(self, webhook: Webhook, arrival: Arrival, reason: str) -> None:
         """Note a call that is refused, for an hour; of a flood the later ones are left out.
@@ -174,17 +163,17 @@ class Webhooks:
 
     async def refused_lately(self, trigger: Trigger) -> int:
         """How many calls were refused within the last hour, of those that are kept."""
-        return await self._deliveries.refused(trigger.id, since=self._clock() - _REFUSED_SECONDS)
+        return await self.deliveries.refused(trigger.id, since=self.clock() - _REFUSED_SECONDS)
 
     async def _note(self, delivery: Delivery, seconds: float) -> None:
-        await self._deliveries.add(delivery, since=self._clock() - seconds, most=_MAX_KEPT)
+        await self.deliveries.add(delivery, since=self.clock() - seconds, most=_MAX_KEPT)
 
     def _delivery(self, webhook: Webhook, arrival: Arrival) -> Delivery:
         return Delivery(
             id=new_id(),
             app_id=webhook.app.id,
             trigger_id=webhook.trigger.id,
-            received_at=self._clock(),
+            received_at=self.clock(),
             sender_id=arrival.sender_id,
             method=arrival.method,
             size=arrival.size,

@@ -36,13 +36,12 @@ class ScheduleView(Struct, frozen=True, kw_only=True):
     """Why it never runs."""
 
 
-class ScheduleControl:
+class ScheduleControl(Struct, eq=False):
     """The use cases about schedules. The process that leads notices a change within ten seconds."""
 
-    def __init__(self, store: ScheduleStore, reader: ScheduleReader, clock: Clock) -> None:
-        self._store = store
-        self._reader = reader
-        self._clock = clock
+    store: ScheduleStore
+    reader: ScheduleReader
+    clock: Clock
 
     async def view(self, trigger: Trigger) -> ScheduleView:
         state = await self._state(trigger)
@@ -51,36 +50,36 @@ class ScheduleControl:
         error = ""
         try:
             times = (await self._read(trigger)).due_times
-            following = tuple(islice(between(times, max(self._clock(), until or 0.0)), _SHOWN))
+            following = tuple(islice(between(times, max(self.clock(), until or 0.0)), _SHOWN))
         except StoreUnavailable:
             raise
         except (InvalidSchedule, JikkoError) as wrong:
             error = str(wrong)
-        recent = tuple(await self._store.times(trigger.id, limit=_SHOWN))
+        recent = tuple(await self.store.times(trigger.id, limit=_SHOWN))
         return ScheduleView(next=following, paused=state.paused, paused_until=until, recent=recent, error=error)
 
     async def pause(self, trigger: Trigger, reason: str, until: float | None = None) -> None:
         """Have nothing run until a time, or until it is resumed. Raises ``InvalidParam``: the time has passed, or is
         more than ten years away; ``NotFound``: the trigger is not a schedule."""
-        now = self._clock()
+        now = self.clock()
         if until is not None and until <= now:
             raise InvalidParam("A pause must end in the future.")
         if until is not None and until - now > _LONGEST_PAUSE:
             raise InvalidParam("A pause lasts at most ten years; without a time it lasts until it is ended.")
         await self._state(trigger)
-        await self._store.change(trigger.id, now, paused=reason, until=until)
+        await self.store.change(trigger.id, now, paused=reason, until=until)
 
     async def resume(self, trigger: Trigger) -> None:
         """Have it go on, if it is a schedule; what was due before is not made up for."""
-        now = self._clock()
-        await self._store.change(trigger.id, now, paused=None, until=now)
+        now = self.clock()
+        await self.store.change(trigger.id, now, paused=None, until=now)
 
     async def fire(self, trigger: Trigger) -> float:
         """Have it run now, beside its due times. Returns the ``sys.timestamp`` of the run.
         Raises ``NotFound``: the trigger is not a schedule."""
         await self._read(trigger)
-        now = self._clock()
-        await self._store.add_waiting([self._waiting(trigger, now, BY_HAND)])
+        now = self.clock()
+        await self.store.add_waiting([self._waiting(trigger, now, BY_HAND)])
         return now
 
     async def backfill(self, trigger: Trigger, since: float, until: float, overlap: Overlap) -> int:
@@ -92,30 +91,30 @@ class ScheduleControl:
         except InvalidSchedule as error:
             raise InvalidParam(f"The schedule is wrong: {error}.") from None
         # Seconds of computing, for some expressions.
-        found = await run_in_thread(_within, (times, since, min(until, self._clock())), queue="records")
-        return await self._store.add_waiting([self._waiting(trigger, due, overlap) for due in found])
+        found = await run_in_thread(_within, (times, since, min(until, self.clock())), queue="records")
+        return await self.store.add_waiting([self._waiting(trigger, due, overlap) for due in found])
 
     async def drop_backfill(self, trigger: Trigger) -> int:
         """Have those due times of its backfills not run that wait still. Returns how many they were.
         Raises ``NotFound``: the trigger is not a schedule."""
         await self._state(trigger)
-        return await self._store.drop(trigger.id, OVERLAPS, self._clock())
+        return await self.store.drop(trigger.id, OVERLAPS, self.clock())
 
     async def _state(self, trigger: Trigger) -> ScheduleState:
-        states = await self._store.states([trigger.id])
+        states = await self.store.states([trigger.id])
         if trigger.kind != "schedule" or not states:
             raise NotFound(f"Trigger {trigger.node_id!r} is a {trigger.kind}, not a schedule.")
         return states[0]
 
     async def _read(self, trigger: Trigger) -> Schedule:
         await self._state(trigger)
-        schedule = await self._reader.read(trigger)
+        schedule = await self.reader.read(trigger)
         if schedule is None:
             raise NotFound(f"The current version has no schedule node {trigger.node_id!r}.")
         return schedule
 
     def _waiting(self, trigger: Trigger, due: float, why: str) -> DueTime:
-        return DueTime(trigger_id=trigger.id, due=due, last=due, state="waiting", at=self._clock(), why=why)
+        return DueTime(trigger_id=trigger.id, due=due, last=due, state="waiting", at=self.clock(), why=why)
 
 
 def _within(asked: tuple[DueTimes, float, float]) -> list[float]:

@@ -147,24 +147,21 @@ class Schedule(Struct, frozen=True, kw_only=True):
         return self.options.due_times(self.config)
 
 
-class ScheduleReader:
-    def __init__(
-        self, apps: AppStore, workflows: Workflows, options: Callable[[Trigger, str], ScheduleOptions]
-    ) -> None:
-        """``options``: those of a schedule, by its trigger and the name of its app."""
-        self._apps = apps
-        self._workflows = workflows
-        self._options = options
+class ScheduleReader(Struct, eq=False):
+    apps: AppStore
+    workflows: Workflows
+    options: Callable[[Trigger, str], ScheduleOptions]
+    """Those of a schedule, by its trigger and the name of its app."""
 
     async def read(self, trigger: Trigger) -> Schedule | None:
         """Return the schedule of a trigger; ``None`` if its app is gone, or the current version has no such node.
         Raises ``JikkoError``: the version cannot be read."""
-        app = await self._apps.app(trigger.app_id)
+        app = await self.apps.app(trigger.app_id)
         if app is None:
             return None
-        workflow = await self._workflows.get(app)
+        workflow = await self.workflows.get(app)
         for node in workflow.document.nodes:
             if node.id == trigger.node_id and node.type == "trigger-schedule":
-                options = self._options(trigger, app.name)
+                options = self.options(trigger, app.name)
                 return Schedule(trigger=trigger, app=app, config=node.data, options=options)
         return None

@@ -5,6 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
+
 from jikko.concurrency.alarm import Alarm
 from jikko.concurrency.lazy_proxy import is_made
 from jikko.errors import JikkoError
@@ -24,48 +26,38 @@ forward."""
 _TRY_AGAIN_SECONDS: Final = 5.0
 
 
-class ScheduleWatch:
+def new_alarm(clock: Clock) -> Alarm:
+    """What wakes a ``ScheduleWatch``."""
+    return Alarm(clock, look_seconds=_POLL_SECONDS)
+
+
+class ScheduleWatch(Struct, eq=False):
     """Wakes the schedules of the leader when one is due, and the retries of deliveries."""
 
-    def __init__(
-        self,
-        store: "ScheduleStore",
-        schedules: "Schedules",
-        deliveries: "DeliveryStore",
-        retries: "DeliveryRetries",
-        clock: Clock,
-        alarm: Alarm,
-        *,
-        has_options: bool,
-    ) -> None:
-        """``schedules``: made, with what they import, when the first one is due. ``has_options``: whether the operator
-        has set something for schedules, perhaps anew."""
-        self._has_options = has_options
-        self._store = store
-        self._schedules = schedules
-        self._deliveries = deliveries
-        self._retries = retries
-        self._clock = clock
-        self._alarm = alarm
-
-    @staticmethod
-    def alarm(clock: Clock) -> Alarm:
-        return Alarm(clock, look_seconds=_POLL_SECONDS)
+    store: "ScheduleStore"
+    schedules: "Schedules"
+    """Made, with what they import, when the first one is due."""
+    deliveries: "DeliveryStore"
+    retries: "DeliveryRetries"
+    clock: Clock
+    alarm: Alarm
+    has_options: bool
+    """Whether the operator has set something for schedules, perhaps anew."""
 
     async def watch(self) -> None:
         try:
             # Neither waits for the other: an app whose deliveries take long makes no schedule late.
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._watch("schedules", self._of_schedules, self._alarm))
-                group.create_task(self._watch("deliveries", self._of_deliveries, self.alarm(self._clock)))
+                group.create_task(self._watch("schedules", self._of_schedules, self.alarm))
+                group.create_task(self._watch("deliveries", self._of_deliveries, new_alarm(self.clock)))
         finally:
-            if is_made(self._schedules):
-                await self._schedules.close()
+            if is_made(self.schedules):
+                await self.schedules.close()
 
     def options_changed(self) -> None:
         """Have all schedules looked at: what the operator sets is another now."""
-        self._has_options = True
-        self._alarm.set(self._clock())
+        self.has_options = True
+        self.alarm.set(self.clock())
 
     async def _watch(self, what: str, look: Callable[[], Awaitable[float | None]], alarm: Alarm) -> None:
         while True:
@@ -76,21 +68,21 @@ class ScheduleWatch:
             return await look()
         except JikkoError as error:
             log.error("%s cannot be read, trying again: %s", what, error)
-            return self._clock() + _TRY_AGAIN_SECONDS
+            return self.clock() + _TRY_AGAIN_SECONDS
 
     async def _of_deliveries(self) -> float | None:
-        next_at = await self._deliveries.next_look()
-        if next_at is None or next_at > self._clock():
+        next_at = await self.deliveries.next_look()
+        if next_at is None or next_at > self.clock():
             return next_at
-        await self._retries.look()
-        return await self._deliveries.next_look()
+        await self.retries.look()
+        return await self.deliveries.next_look()
 
     async def _of_schedules(self) -> float | None:
-        if self._has_options:
-            await self._store.rouse_all()
-            self._has_options = False
-        next_at = await self._store.next_wake()
-        if next_at is None or next_at > self._clock():
+        if self.has_options:
+            await self.store.rouse_all()
+            self.has_options = False
+        next_at = await self.store.next_wake()
+        if next_at is None or next_at > self.clock():
             return next_at
-        await self._schedules.look()
-        return await self._store.next_wake()
+        await self.schedules.look()
+        return await self.store.next_wake()

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from jikko.concurrency.alarm import Alarm
@@ -55,13 +55,12 @@ class Recent(Struct, frozen=True):
         return found
 
 
-class ScheduleRuns:
-    def __init__(self, store: ScheduleStore, triggers: Triggers, runs: Runs, records: RunStore, clock: Clock) -> None:
-        self._store = store
-        self._triggers = triggers
-        self._runs = runs
-        self._records = records
-        self._clock = clock
+class ScheduleRuns(Struct, eq=False):
+    store: ScheduleStore
+    triggers: Triggers
+    runs: Runs
+    records: RunStore
+    clock: Clock
 
     async def start(self, schedule: Schedule, due: float) -> str:
         """Start the run of a due time; return its id once it is durable, also if it was started before.
@@ -69,9 +68,9 @@ class ScheduleRuns:
         The due time is claimed in the transaction that creates the run, as an idempotency key is. So a process that
         dies before it has noted the run starts none twice: the next leader claims the same due time again, and finds
         the run. Raises ``JikkoError``: it was not started."""
-        claim = KeyClaim(key=_key(schedule, due), fingerprint=b"", at=self._clock(), lifetime=KEPT_SECONDS)
+        claim = KeyClaim(key=_key(schedule, due), fingerprint=b"", at=self.clock(), lifetime=KEPT_SECONDS)
         try:
-            run = await self._triggers.start(schedule.trigger, {}, StartOptions(claim=claim), timestamp=due)
+            run = await self.triggers.start(schedule.trigger, {}, StartOptions(claim=claim), timestamp=due)
             await run.committed()
         except KeyTaken as taken:
             return taken.run_id
@@ -79,22 +78,22 @@ class ScheduleRuns:
 
     async def started(self, schedule: Schedule, due: float) -> str:
         """Return the id of the run that a due time was claimed for; empty if it was not."""
-        claimed = await self._records.claimed(schedule.app.id, _key(schedule, due), now=self._clock())
+        claimed = await self.records.claimed(schedule.app.id, _key(schedule, due), now=self.clock())
         return "" if claimed is None else claimed[0]
 
     async def recent(self, schedule: Schedule, since: float = 0.0, limit: int = _RECENT) -> Recent:
         """Return the newest runs that were started since a moment."""
-        times = await self._store.times(schedule.trigger.id, states=["started"], limit=limit)
-        found = [await self._records.record(time.run_id, schedule.app.id) for time in times if time.at >= since]
+        times = await self.store.times(schedule.trigger.id, states=["started"], limit=limit)
+        found = [await self.records.record(time.run_id, schedule.app.id) for time in times if time.at >= since]
         return Recent(tuple(record for record in found if record is not None))
 
     async def stop(self, schedule: Schedule, record: RunRecord) -> None:
         """Stop a run that a later due time takes the place of."""
-        await self._runs.control.stop(schedule.app.id, record.identity.run_id, f"schedule {schedule.trigger.node_id}")
+        await self.runs.control.stop(schedule.app.id, record.identity.run_id, f"schedule {schedule.trigger.node_id}")
 
     async def ended(self, record: RunRecord) -> None:
         """Wait until a run has ended, wherever it is. Raises ``JikkoError``: it cannot be followed."""
-        async for _ in self._runs.control.reader(record).follow(_BEHIND_ALL, durable=True, through_pauses=True):
+        async for _ in self.runs.control.reader(record).follow(_BEHIND_ALL, durable=True, through_pauses=True):
             pass
 
 
@@ -113,34 +112,23 @@ _BATCH_SCHEDULES: Final = 100
 """Schedules that are dealt with together."""
 
 
-class Schedules:
+class Schedules(Struct, eq=False):
     """Starts what is due. The process that leads does so; if two do, each due time has one run all the same."""
 
-    def __init__(
-        self,
-        store: ScheduleStore,
-        triggers: Triggers,
-        reader: ScheduleReader,
-        runs: ScheduleRuns,
-        *,
-        clock: Clock,
-        alarm: Alarm,
-        measures: ScheduleMeasures,
-    ) -> None:
-        """``alarm``: set when a schedule is to be looked at."""
-        self._store = store
-        self._triggers = triggers
-        self._reader = reader
-        self._runs = runs
-        self._clock = clock
-        self._alarm = alarm
-        self._measures = measures
-        self._followed: dict[str, asyncio.Task[None]] = {}
+    store: ScheduleStore
+    triggers: Triggers
+    reader: ScheduleReader
+    runs: ScheduleRuns
+    clock: Clock
+    alarm: Alarm
+    """Set when a schedule is to be looked at."""
+    measures: ScheduleMeasures
+    _followed: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     async def look(self) -> None:
         """Deal with all that is due now.
         Raises ``StoreUnavailable``: the record cannot be used. What was not dealt with is due still."""
-        while due := await self._store.due(self._clock(), _BATCH_SCHEDULES):
+        while due := await self.store.due(self.clock(), _BATCH_SCHEDULES):
             found = await asyncio.gather(*map(self._handle, due), return_exceptions=True)
             if errors := [each for each in found if each is not None]:
                 raise errors[0]
@@ -159,16 +147,16 @@ class Schedules:
             log.error(
                 "schedule %s cannot be dealt with, trying again: %s", state.trigger_id, error, exc_info=unexpected
             )
-            await self._store.save(replace(state, wake=self._clock() + _TRY_AGAIN_SECONDS))
+            await self.store.save(replace(state, wake=self.clock() + _TRY_AGAIN_SECONDS))
 
     async def _advance(self, state: ScheduleState) -> None:
         try:
-            trigger = await self._triggers.find(state.trigger_id)
+            trigger = await self.triggers.find(state.trigger_id)
         except NotFound:
             return  # and its state with it
-        schedule = await self._reader.read(trigger)
+        schedule = await self.reader.read(trigger)
         if schedule is None:
-            await self._store.save(replace(state, plan="", wake=None))
+            await self.store.save(replace(state, plan="", wake=None))
             return
         digest = schedule.options.digest(schedule.config)
         if digest != state.plan:
@@ -177,15 +165,15 @@ class Schedules:
             planned, after = await self._planned(schedule, state)
         except InvalidSchedule as error:
             log.warning("schedule %s never runs: %s", schedule.name, error)
-            await self._store.save(replace(state, wake=None))
+            await self.store.save(replace(state, wake=None))
             return
         skipped = [time for entry in planned.skipped for time in await self._skipped(schedule, entry)]
         is_held = not trigger.enabled or after.paused is not None
-        waiting = [time for time in await self._store.waiting(trigger.id) if not is_held or time.why == BY_HAND]
+        waiting = [time for time in await self.store.waiting(trigger.id) if not is_held or time.why == BY_HAND]
         await self._take_turns(schedule, after, waiting, planned.fire, skipped)
 
     async def _planned(self, schedule: Schedule, state: ScheduleState) -> tuple[Plan, ScheduleState]:
-        now, policy = self._clock(), schedule.options.policy
+        now, policy = self.clock(), schedule.options.policy
         times = schedule.due_times
 
         def planned(pause: Pause | None) -> Plan:
@@ -201,7 +189,7 @@ class Schedules:
         most = policy.pause_after_failures
         if not found.fire or not most:
             return found, after
-        failed = (await self._runs.recent(schedule, state.paused_until or 0.0, limit=most)).failed
+        failed = (await self.runs.recent(schedule, state.paused_until or 0.0, limit=most)).failed
         if len(failed) < most:
             return found, after
         reason = f"{most} runs in a row failed, the last of them {failed[0].identity.run_id}"
@@ -212,14 +200,14 @@ class Schedules:
     async def _skipped(self, schedule: Schedule, entry: Skipped) -> list[DueTime]:
         noted: list[DueTime] = []
         # The process that started the runs of the first ones may have died before it noted them.
-        while run_id := await self._runs.started(schedule, entry.first):
+        while run_id := await self.runs.started(schedule, entry.first):
             noted.append(replace(self._noted(schedule, entry.first, "started"), run_id=run_id))
             following = schedule.due_times.after(entry.first)
             if entry.count == 1 or following is None or following > entry.last:
                 return noted
             entry = Skipped(following, entry.last, entry.count - 1, entry.why)
         if entry.why == "missed":
-            self._measures.missed.add(count=entry.count)
+            self.measures.missed.add(count=entry.count)
             log.warning("schedule %s: %d due times were missed", schedule.name, entry.count)
         skipped = self._noted(schedule, entry.first, "skipped", entry.why)
         return [*noted, replace(skipped, last=entry.last, count=entry.count)]
@@ -242,7 +230,7 @@ class Schedules:
             queues.setdefault(usual, [])
         under_way: list[RunRecord] = []
         if any(rule != "allow" for rule in queues):
-            under_way = (await self._runs.recent(schedule)).under_way
+            under_way = (await self.runs.recent(schedule)).under_way
         runs_now = bool(under_way)
         try:
             for rule, queue in queues.items():
@@ -250,7 +238,7 @@ class Schedules:
                 turn = take_turns(rule, under_way=runs_now, waiting=queue, fire=coming)
                 if turn.cancel:
                     for record in under_way:
-                        await self._runs.stop(schedule, record)
+                        await self.runs.stop(schedule, record)
                 for due in turn.start:
                     noted.append(await self._start(schedule, due))
                     runs_now = True
@@ -261,36 +249,36 @@ class Schedules:
             done = {time.due for time in noted}
             left = [due for due in fire if due not in done]
             handled = math.nextafter(left[0], -math.inf) if left else state.handled
-            state = replace(state, handled=handled, wake=self._clock() + _TRY_AGAIN_SECONDS)
-            await self._store.save(state, noted)
+            state = replace(state, handled=handled, wake=self.clock() + _TRY_AGAIN_SECONDS)
+            await self.store.save(state, noted)
             return
         queued = {time.due for time in waiting} | {time.due for time in noted if time.state == "waiting"}
         queued -= {time.due for time in noted if time.state != "waiting"}
         if queued:
-            look = self._clock() + _POLL_SECONDS
+            look = self.clock() + _POLL_SECONDS
             state = replace(state, wake=look if state.wake is None else min(look, state.wake))
-        await self._store.save(state, noted, forget_before=self._clock() - KEPT_SECONDS)
+        await self.store.save(state, noted, forget_before=self.clock() - KEPT_SECONDS)
         if queued:
             await self._follow(schedule)
 
     async def _start(self, schedule: Schedule, due: float) -> DueTime:
-        run_id = await self._runs.start(schedule, due)
-        self._measures.lateness.observe(max(0.0, self._clock() - due - schedule.offset))
+        run_id = await self.runs.start(schedule, due)
+        self.measures.lateness.observe(max(0.0, self.clock() - due - schedule.offset))
         return replace(self._noted(schedule, due, "started"), run_id=run_id)
 
     def _noted(self, schedule: Schedule, due: float, state: DueState, why: str = "") -> DueTime:
-        return DueTime(trigger_id=schedule.trigger.id, due=due, last=due, state=state, at=self._clock(), why=why)
+        return DueTime(trigger_id=schedule.trigger.id, due=due, last=due, state=state, at=self.clock(), why=why)
 
     async def _follow(self, schedule: Schedule) -> None:
         """Have the schedule looked at once one of its runs has ended."""
         trigger_id = schedule.trigger.id
         if trigger_id in self._followed:
             return
-        under_way = (await self._runs.recent(schedule)).under_way
+        under_way = (await self.runs.recent(schedule)).under_way
         if not under_way:
             # It has ended already.
-            await self._store.rouse([trigger_id])
-            self._alarm.set(self._clock())
+            await self.store.rouse([trigger_id])
+            self.alarm.set(self.clock())
         else:
             task = asyncio.get_running_loop().create_task(self._rouse_behind(trigger_id, under_way[-1]))
             self._followed[trigger_id] = task
@@ -298,8 +286,8 @@ class Schedules:
 
     async def _rouse_behind(self, trigger_id: str, record: RunRecord) -> None:
         try:
-            await self._runs.ended(record)
-            await self._store.rouse([trigger_id])
+            await self.runs.ended(record)
+            await self.store.rouse([trigger_id])
         except JikkoError as error:
             log.info("run %s of schedule %s cannot be followed: %s", record.identity.run_id, trigger_id, error)
-        self._alarm.set(self._clock())
+        self.alarm.set(self.clock())

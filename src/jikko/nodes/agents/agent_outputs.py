@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 from uuid import UUID, uuid5
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from jikko.events import Usage
 from jikko.nodes.masked_text import contains_secret
@@ -160,16 +160,7 @@ class AgentOutputs:
 
 
 def _entry(entry: LogMessage, node_id: str) -> dict[str, Json]:
-    return {
-        "id": entry.id,
-        "parent_id": entry.parent_id,
-        "error": entry.error,
-        "status": entry.status,
-        "data": dict(entry.data),
-        "label": entry.label,
-        "metadata": dict(entry.metadata),
-        "node_id": node_id,
-    }
+    return {**asdict(entry), "data": dict(entry.data), "metadata": dict(entry.metadata), "node_id": node_id}
 
 
 def _reported(metadata: Mapping[str, Any]) -> ReportedUsage:

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from jikko.plugins.host.gate import NetworkGate
@@ -55,31 +56,20 @@ class Caller:
     key: str = ""
 
 
-class HostCalls:
+class HostCalls(Struct, eq=False):
     """A ``Backwards``: what one call of a plugin asks for."""
 
-    def __init__(
-        self,
-        plugin: Plugin,
-        caller: Caller,
-        host: AgentHost,
-        *,
-        files: FileStore,
-        storage: PluginStorage,
-        gate: NetworkGate,
-        config: PluginsConfig,
-        stack: ExitStack,
-    ) -> None:
-        """``host``: Asks models, calls tools. ``stack``: Ends with the call, and what it offers at the gate."""
-        self._plugin = plugin
-        self._caller = caller
-        self._host = host
-        self._files = files
-        self._storage = storage
-        self._gate = gate
-        self._config = config
-        self._stack = stack
-        self._linked: dict[str, Mapping[str, Any]] = {}
+    plugin: Plugin
+    caller: Caller
+    host: AgentHost
+    """Asks models, calls tools."""
+    files: FileStore
+    storage: PluginStorage
+    gate: NetworkGate
+    config: PluginsConfig
+    stack: ExitStack
+    """Ends with the call, and what it offers at the gate."""
+    _linked: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def linked(self, received: InvocationMessage) -> Mapping[str, Any] | None:
         """The file mapping, if a plugin hands on the link to a file that a tool made for it in this call.
@@ -94,8 +84,8 @@ class HostCalls:
         needed = _NEEDS.get(kind)
         if needed is None:
             raise PermissionError(f"Jikko does not offer {kind[:60]!r} to plugins.")
-        if needed and needed not in self._plugin.permissions:
-            raise PermissionError(f"The manifest of {self._plugin.id} does not ask for the permission {needed!r}.")
+        if needed and needed not in self.plugin.permissions:
+            raise PermissionError(f"The manifest of {self.plugin.id} does not ask for the permission {needed!r}.")
         match kind:
             case "llm" | "llm_structured_output":
                 return self._complete(request, structured=kind != "llm")
@@ -109,7 +99,7 @@ class HostCalls:
                 return self._upload(request)
 
     async def _complete(self, asked: dict[str, Any], *, structured: bool) -> AsyncIterator[Any]:
-        caller = self._caller
+        caller = self.caller
         request = request_of(asked, app_id=caller.app_id, run_id=caller.run_id, key=caller.key)
         if structured:
             async for part in self._structured(request, asked):
@@ -118,7 +108,7 @@ class HostCalls:
         pieces: asyncio.Queue[str] = asyncio.Queue()
         shown, index = 0, 0
         task = asyncio.get_running_loop().create_task(
-            self._host.complete(request, lambda piece: pieces.put_nowait(piece.text))
+            self.host.complete(request, lambda piece: pieces.put_nowait(piece.text))
         )
         try:
             while True:
@@ -150,7 +140,7 @@ class HostCalls:
             raise BadPrompt("structured_output_schema is no JSON Schema.")
         # By a function that the model must call: more models can do that than keep to a schema.
         tool = FunctionTool("answer", "Gives the answer.", schema)
-        completion = await self._host.complete(replace(request, tools=(tool,), tool_choice="required", stream=False))
+        completion = await self.host.complete(replace(request, tools=(tool,), tool_choice="required", stream=False))
         written = completion.tool_calls[0].arguments if completion.tool_calls else completion.text
         try:
             value = json.loads(written)
@@ -165,11 +155,11 @@ class HostCalls:
         if len(text) <= _CHARACTERS:
             yield {"summary": text}
             return
-        model = self._config.summary_model
+        model = self.config.summary_model
         if model is None:
             raise RuntimeError(
                 f"The text has {len(text)} characters and is to be summarised, but no summary_model is set in the "
-                f"plugins file{f' {self._config.source}' if self._config.source else ' (JIKKO_PLUGINS)'}."
+                f"plugins file{f' {self.config.source}' if self.config.source else ' (JIKKO_PLUGINS)'}."
             )
         instruction = str(asked.get("instruction") or "")
         parts = []
@@ -183,12 +173,12 @@ class HostCalls:
                     PromptMessage("user", (f"Request: {instruction}\n\nText: {piece}",)),
                 ),
                 stream=False,
-                app_id=self._caller.app_id,
-                run_id=self._caller.run_id,
-                key=self._caller.key,
+                app_id=self.caller.app_id,
+                run_id=self.caller.run_id,
+                key=self.caller.key,
             )
             try:
-                parts.append((await self._host.complete(request)).text)
+                parts.append((await self.host.complete(request)).text)
             except ModelFailure as failure:
                 raise RuntimeError(f"{failure.kind}: {failure}") from None
         yield {"summary": "\n".join(parts)}
@@ -202,7 +192,7 @@ class HostCalls:
         )
         given = asked.get("tool_parameters")
         answers: list[ToolMessage] = []
-        await self._host.call_tool(name, given if isinstance(given, dict) else {}, answers.append)
+        await self.host.call_tool(name, given if isinstance(given, dict) else {}, answers.append)
         for message in answers:
             match message:
                 case BlobMessage(content, mime_type, filename):
@@ -215,8 +205,8 @@ class HostCalls:
                         yield answer
 
     async def _made(self, content: bytes, filename: str, mime_type: str) -> dict[str, Any]:
-        caller = self._caller
-        return await self._files.make(
+        caller = self.caller
+        return await self.files.make(
             content, app_id=caller.app_id, end_user_id=caller.end_user_id, name=filename or "file", mime_type=mime_type
         )
 
@@ -231,12 +221,12 @@ class HostCalls:
         return {"type": kind, "message": {"text": str(url)}, "meta": meta}
 
     async def _kept(self, asked: dict[str, Any]) -> AsyncIterator[Any]:
-        key, plugin, app_id = asked.get("key"), self._plugin, self._caller.app_id
+        key, plugin, app_id = asked.get("key"), self.plugin, self.caller.app_id
         if not isinstance(key, str) or not key or len(key) > MAX_KEY:
             raise ValueError(f"A key has 1 to {MAX_KEY} characters.")
         match asked.get("opt"):
             case "get":
-                value = await self._storage.get(app_id, plugin.id, key)
+                value = await self.storage.get(app_id, plugin.id, key)
                 if value is None:
                     raise KeyError(f"There is nothing under {key[:60]!r}.")
                 yield {"data": value.hex()}
@@ -246,13 +236,13 @@ class HostCalls:
                 except (binascii.Error, ValueError):
                     raise ValueError("The value is not written in hexadecimal digits.") from None
                 most = min(plugin.storage or _STORAGE, _MAX_STORAGE_BYTES)
-                await self._storage.set(app_id, plugin.id, key, value, most=most)
+                await self.storage.set(app_id, plugin.id, key, value, most=most)
                 yield {"data": "ok"}
             case "del":
-                await self._storage.delete(app_id, plugin.id, key)
+                await self.storage.delete(app_id, plugin.id, key)
                 yield {"data": "ok"}
             case "exist":
-                yield {"data": await self._storage.get(app_id, plugin.id, key) is not None}
+                yield {"data": await self.storage.get(app_id, plugin.id, key) is not None}
             case other:
                 raise ValueError(f"There is no operation {str(other)[:40]!r} of storage.")
 
@@ -275,5 +265,5 @@ class HostCalls:
                 "preview_url": file.get("url"),
             }
 
-        self._gate.listen()
-        yield {"url": self._stack.enter_context(self._gate.taking(keep))}
+        self.gate.listen()
+        yield {"url": self.stack.enter_context(self.gate.taking(keep))}

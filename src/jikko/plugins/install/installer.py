@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from msgspec import Struct
+
 from jikko.errors import InvalidSettings
 from jikko.plugins.install.installed_plugins import UNFINISHED, Entry, InstalledPlugins
 from jikko.plugins.install.uv import Uv
@@ -32,16 +34,13 @@ class InstallResult:
     """How many packages its environment has."""
 
 
-class PluginInstaller:
+class PluginInstaller(Struct, eq=False):
     """Puts plugins into the folder of a server, which may run meanwhile."""
 
-    def __init__(
-        self, installed: InstalledPlugins, try_start: Try, *, confine: bool, environment: Mapping[str, str] = os.environ
-    ) -> None:
-        self._installed = installed
-        self._try_start = try_start
-        self._confine = confine
-        self._environment = environment
+    installed: InstalledPlugins
+    try_start: Try
+    confine: bool
+    environment: Mapping[str, str] = os.environ
 
     async def install(self, plugin: Plugin, archive: Archive, *, again: bool = False) -> InstallResult:
         """Install a package. Until it has started once nothing is changed for others; if that fails, nothing is left.
@@ -67,7 +66,7 @@ class PluginInstaller:
         ``tell``: Called with the number of each package and what came of it, as soon as that is known.
         Raises ``InvalidSettings``: the folder, or uv, cannot be used.
         """
-        installed, places = self._installed, asyncio.Semaphore(_MAX_CONCURRENT_INSTALLS)
+        installed, places = self.installed, asyncio.Semaphore(_MAX_CONCURRENT_INSTALLS)
         results: dict[int, InstallResult | PackageRefused] = {}
 
         def note(number: int, done: InstallResult | PackageRefused) -> None:
@@ -100,7 +99,7 @@ class PluginInstaller:
             if missing:
                 installed.sweep()
                 uids = installed.uids_for([packages[first][0].id for first, *_ in missing.values()])
-                uv = Uv(installed.cache, self._environment, confine=self._confine)
+                uv = Uv(installed.cache, self.environment, confine=self.confine)
                 try:
                     async with asyncio.TaskGroup() as group:
                         for same, uid in zip(missing.values(), uids, strict=True):
@@ -112,14 +111,14 @@ class PluginInstaller:
 
     async def _put(self, plugin: Plugin, archive: Archive, uid: int, uv: Uv) -> "InstallResult | PackageRefused":
         try:
-            with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=self._installed.root) as temporary:
+            with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=self.installed.root) as temporary:
                 entry = await self._first_that_starts(plugin, archive, Path(temporary), uv, uid)
-            self._installed.add(entry)
+            self.installed.add(entry)
         except PackageRefused as refused:
             return refused
         except (OSError, InvalidSettings) as error:
             return PackageRefused(f"{plugin.id} cannot be installed: {str(error).rstrip('.')}.")
-        return InstallResult(entry, False, _packages(self._installed.environment(entry)))
+        return InstallResult(entry, False, _packages(self.installed.environment(entry)))
 
     async def _first_that_starts(self, plugin: Plugin, archive: Archive, temporary: Path, uv: Uv, uid: int) -> Entry:
         """The plugin in its place, with the first Python and the first versions of its packages with which it starts.
@@ -136,10 +135,10 @@ class PluginInstaller:
             await uv.bytecode.compile(files, python)
             for wanted in tried:
                 try:
-                    environment = await make_environment(wanted, self._installed.environments, python=python, uv=uv)
+                    environment = await make_environment(wanted, self.installed.environments, python=python, uv=uv)
                     entry = Entry(plugin=plugin, environment=environment.name, installed_at=time.time(), uid=uid)
                     if files.exists():
-                        _move(files, self._installed.code(entry))
+                        _move(files, self.installed.code(entry))
                     await self._started(entry, environment)
                 except PackageRefused as problem:
                     refused = refused or problem
@@ -150,7 +149,7 @@ class PluginInstaller:
 
     async def _started(self, entry: Entry, environment: Path) -> None:
         try:
-            await self._try_start(entry)
+            await self.try_start(entry)
         except PackageRefused as refused:
             raise PackageRefused(f"{refused}{_other_python(entry.plugin, environment)}") from None
 

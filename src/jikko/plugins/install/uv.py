@@ -10,6 +10,8 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct
+
 from jikko.errors import InvalidSettings
 from jikko.extras import how_to_install
 from jikko.plugins.package.package_archive import PackageRefused
@@ -121,17 +123,16 @@ _WORTH_A_PROCESS: Final = 200
 """Files for which one more compiler is started."""
 
 
-class Bytecode:
+class Bytecode(Struct, eq=False):
     """What was compiled so far, by the content of the sources and the Python that compiled them.
 
     Only what is compiled here is kept: bytecode that a package brings serves its own environment alone.
     """
 
-    def __init__(self, kept: Path, *, confine: bool) -> None:
-        """``kept``: The folder of it, on the file system of what is compiled. ``confine``: Whether compilers are
-        locked."""
-        self._kept = kept
-        self._confine = confine
+    kept: Path
+    """The folder of it, on the file system of what is compiled."""
+    confine: bool
+    """Whether compilers are locked."""
 
     async def compile(self, folder: Path, python: Path, *, shared: bool = True) -> None:
         """Compile the files of a folder that have no bytecode.
@@ -142,7 +143,7 @@ class Bytecode:
                 only a locked compiler writes there.
         Raises ``OSError``: the folder of what is kept cannot be made.
         """
-        kept = self._kept / hashlib.sha256(str(python).encode()).hexdigest()[:16]
+        kept = self.kept / hashlib.sha256(str(python).encode()).hexdigest()[:16]
         kept.mkdir(parents=True, exist_ok=True)
         missing = await asyncio.to_thread(_linked, folder, kept if shared else None)
         if not missing:
@@ -154,7 +155,7 @@ class Bytecode:
             await asyncio.to_thread(_keep, missing, kept)
 
     async def _compile(self, sources: Iterable[Path], folder: Path, python: Path) -> None:
-        lock = Lock(read=(), write=(folder,), confine=self._confine)
+        lock = Lock(read=(), write=(folder,), confine=self.confine)
         compiler = await asyncio.create_subprocess_exec(
             *lock.command([str(python), "-I", "-S", "-m", "compileall", "-q", "-i", "-"]),
             stdin=asyncio.subprocess.PIPE,
@@ -167,7 +168,7 @@ class Bytecode:
 
     def sweep(self) -> None:
         """Remove what no environment has any more."""
-        for path in self._kept.glob("*/*"):
+        for path in self.kept.glob("*/*"):
             with suppress(OSError):
                 if path.stat().st_nlink == 1:
                     path.unlink()

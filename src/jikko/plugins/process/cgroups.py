@@ -8,6 +8,8 @@ from itertools import count
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from msgspec import Struct
+
 from jikko.plugins.process.process_usage import GONE_SECONDS, TASKS, too_much_memory
 
 _SERVER: Final = "jikko-server"
@@ -29,12 +31,11 @@ class CgroupRoot(NamedTuple):
     """The group that the server is to leave first; ``None``: none."""
 
 
-class Cgroup:
+class Cgroup(Struct, eq=False):
     """A ``Group`` that the kernel keeps."""
 
-    def __init__(self, folder: Path, memory: int) -> None:
-        self.folder = folder
-        self._memory = memory
+    folder: Path
+    memory: int
 
     def processes(self) -> list[int]:
         with suppress(OSError):
@@ -42,7 +43,7 @@ class Cgroup:
         return []
 
     def excess(self) -> str:
-        return too_much_memory(self._memory) if _pairs(self.folder / "memory.events").get("oom_kill") else ""
+        return too_much_memory(self.memory) if _pairs(self.folder / "memory.events").get("oom_kill") else ""
 
     def kill(self) -> None:
         with suppress(OSError):

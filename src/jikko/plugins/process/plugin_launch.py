@@ -3,9 +3,10 @@
 import json
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from jikko.private import made_folder
 
@@ -17,8 +18,7 @@ main()
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lock:
+class Lock(msgspec.Struct, frozen=True, kw_only=True):
     read: tuple[Path, ...]
     """What it may read besides the system's programs."""
     write: tuple[Path, ...]
@@ -47,19 +47,11 @@ class Lock:
         """The command that locks itself and then becomes ``command``, whose first part is an absolute path."""
         if not self.confine:
             return command
-        settings = {
-            "read": [str(path) for path in self.read],
-            "write": [str(path) for path in self.write],
-            "ports": self.ports,
-            "sockets": self.sockets,
-            "parent": os.getpid(),
-            "memory": self.memory,
+        settings = msgspec.to_builtins(self, enc_hook=str) | {
             "uid": self.uid if os.geteuid() == 0 else 0,
-            "require": True,
-            "abi": self.abi,
-            "attributes": self.attributes,
-            "epoll": self.epoll,
             "cgroup": str(self.cgroup or ""),
+            "parent": os.getpid(),
+            "require": True,
         }
         return [sys.executable, "-I", "-S", "-c", _CONFINE, json.dumps(settings), *command]
 

@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from msgspec import Struct
+
 from jikko.private import open_folder
 
 _TABLES: Final = "VmPTE:"
@@ -156,21 +158,20 @@ class ProcessGroup(Protocol):
         """End all of it, and wait until nothing is left. Blocks."""
 
 
-class ProcessSession:
+class ProcessSession(Struct, eq=False):
     """A ``ProcessGroup`` by its session, which the filter lets no process leave."""
 
-    def __init__(self, leader: int, memory: int) -> None:
-        """``memory``: bytes that all of it may have."""
-        self._leader = leader
-        self._memory = memory
+    leader: int
+    memory: int
+    """Bytes that all of it may have."""
 
     def processes(self) -> list[int]:
-        return sessions().get(self._leader, [])
+        return sessions().get(self.leader, [])
 
     def excess(self) -> str:
         found = self.processes()
-        if uses_more(found, self._memory):
-            return too_much_memory(self._memory)
+        if uses_more(found, self.memory):
+            return too_much_memory(self.memory)
         return f"it had more than {TASKS} processes and threads" if tasks_of(found) > TASKS else ""
 
     def kill(self) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 import msgspec
+from msgspec import Struct
 
 from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.client import ForkServerSandbox
@@ -51,18 +52,17 @@ class FolderBusy(NotInstalled):
     """Another process changes the folder."""
 
 
-class PackageInstaller:
+class PackageInstaller(Struct, eq=False):
     """Changes what is installed in a folder. Blocks; only ``try_out`` needs an event loop."""
 
-    def __init__(self, folder: PackageFolder, report: Callable[[str], None] = lambda text: None) -> None:
-        """``report``: told what is done, a line each."""
-        self._folder = folder
-        self._report = report
+    folder: PackageFolder
+    report: Callable[[str], None] = lambda text: None
+    """Told what is done, a line each."""
 
     def requested(self) -> dict[str, str]:
         """What was asked for so far, by name; nothing if that cannot be read."""
         try:
-            installed = self._folder.current()
+            installed = self.folder.current()
         except Unreadable:
             return {}
         return parse(installed.requested) if installed else {}
@@ -71,15 +71,15 @@ class PackageInstaller:
     def alone(self) -> Iterator[None]:
         """Keep others from changing the folder. Raises ``FolderBusy``, or ``NotInstalled`` if it cannot be made."""
         try:
-            self._folder.path.mkdir(parents=True, exist_ok=True)
-            file = os.open(self._folder.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self.folder.path.mkdir(parents=True, exist_ok=True)
+            file = os.open(self.folder.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise NotInstalled(f"{self._folder.path} cannot be written: {error.strerror}") from None
+            raise NotInstalled(f"{self.folder.path} cannot be written: {error.strerror}") from None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(file)
-            raise FolderBusy(f"another process changes {self._folder.path}; wait until it is done") from None
+            raise FolderBusy(f"another process changes {self.folder.path}; wait until it is done") from None
         try:
             yield
         finally:
@@ -92,12 +92,12 @@ class PackageInstaller:
         for name in requested:
             _check(name, name)
         new = InstalledPackages(secrets.token_hex(4), this_python(), tuple(requested.values()))
-        lib, state = self._folder.lib(new), self._folder.state(new)
+        lib, state = self.folder.lib(new), self.folder.state(new)
         try:
             lib.mkdir(parents=True)
             state.mkdir(mode=0o700)
             if requested:
-                self._report(f"Installing {', '.join(requested)} …")
+                self.report(f"Installing {', '.join(requested)} …")
                 _run(_command(lib), [*requested.values()])
                 _compile(lib)
             packages = packages_in(lib, requested.keys())
@@ -115,8 +115,8 @@ class PackageInstaller:
         """Load packages in a locked fork server, use each in a child. Returns a sentence for each that fails."""
         if not new.packages or why_unsupported():
             return []
-        self._report("Trying them in a locked process …")
-        trial = _Trial(self._folder, new)
+        self.report("Trying them in a locked process …")
+        trial = _Trial(self.folder, new)
         packages = loadable(trial)
         try:
             server = await ForkServerClient.start(_LIMITS, packages=packages)
@@ -140,21 +140,21 @@ class PackageInstaller:
     def make_current(self, new: InstalledPackages) -> None:
         """Let programs have it, from the next on; what was installed before is removed."""
         # Others may read both: the server may run as another user than who installs.
-        _set_modes(self._folder.lib(new), folders=0o555, files=0o444)
-        _set_modes(self._folder.state(new), folders=0o755, files=0o644)
+        _set_modes(self.folder.lib(new), folders=0o555, files=0o444)
+        _set_modes(self.folder.state(new), folders=0o755, files=0o644)
         text = msgspec.json.format(msgspec.json.encode(new), indent=2)
-        draft = self._folder.path / f".{MANIFEST}"
+        draft = self.folder.path / f".{MANIFEST}"
         with draft.open("wb") as manifest:
             manifest.write(text)
             manifest.flush()
             os.fsync(manifest.fileno())
-        draft.replace(self._folder.path / MANIFEST)
-        for entry in self._folder.path.iterdir():
+        draft.replace(self.folder.path / MANIFEST)
+        for entry in self.folder.path.iterdir():
             if entry.is_dir() and entry.name != new.folder:
                 _remove(entry)
 
     def discard(self, new: InstalledPackages) -> None:
-        _remove(self._folder.path / new.folder)
+        _remove(self.folder.path / new.folder)
 
 
 class _Trial(PackageFolder):

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+from msgspec import Struct
+
 from jikko.ports.models import DefaultModels, ModelFailure, ModelName, ModelPurpose
 from jikko.ports.other_models import Recording, Script, Speech
 from jikko.ports.tools import BlobMessage, Emit, TextMessage, ToolCall, ToolFailure
@@ -14,14 +16,13 @@ VOICE: Final = "voice#"
 """How the names of settings begin that choose a voice; the model follows."""
 
 
-class Audio:
+class Audio(Struct, eq=False):
     """Speaks and hears by the models of the providers file."""
 
-    def __init__(self, speech: Speech, defaults: DefaultModels, files: GivenFiles) -> None:
-        """``defaults``: its ``text_to_speech`` and ``speech_to_text`` are called where a node chooses no model."""
-        self._speech = speech
-        self._defaults = defaults
-        self._files = files
+    speech: Speech
+    defaults: DefaultModels
+    """Its ``text_to_speech`` and ``speech_to_text`` are called where a node chooses no model."""
+    files: GivenFiles
 
     def tools(self) -> Mapping[str, BuiltinTool]:
         # Any model may be named: what providers offer is not known before they are asked.
@@ -49,7 +50,7 @@ class Audio:
         )
         pieces: list[bytes] = []
         try:
-            await self._speech.speak(script, pieces.append)
+            await self.speech.speak(script, pieces.append)
         except ModelFailure as failure:
             raise ToolFailure(str(failure)) from None
         if not pieces:
@@ -63,7 +64,7 @@ class Audio:
             emit(TextMessage("not a valid audio file"))
             return
         model = self._model(values, "speech_to_text")
-        file = await self._files.read(given, "audio_file", call)
+        file = await self.files.read(given, "audio_file", call)
         recording = Recording(
             provider=model.provider,
             model=model.model,
@@ -73,7 +74,7 @@ class Audio:
             app_id=call.app_id,
         )
         try:
-            emit(TextMessage(await self._speech.transcribe(recording)))
+            emit(TextMessage(await self.speech.transcribe(recording)))
         except ModelFailure as failure:
             raise ToolFailure(str(failure)) from None
 
@@ -81,7 +82,7 @@ class Audio:
         """The model that a node chose as ``provider#model``, else the usual one."""
         chosen = values.get("model")
         if not chosen:
-            usual = self._defaults.get(purpose)
+            usual = self.defaults.get(purpose)
             if usual is None:
                 raise ToolFailure(
                     f"no model is chosen, and the providers file names none (defaults: {{{purpose}: "

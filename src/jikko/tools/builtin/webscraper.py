@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.ports.files.documents import DocumentFailure, DocumentReader
 from jikko.ports.files.file_types import extension_for, mime_type_of
@@ -33,14 +35,13 @@ _DOCUMENTS: Final = frozenset(
 )
 
 
-class Webscraper:
+class Webscraper(Struct, eq=False):
     """Reads pages and documents over HTTP, through the address policy."""
 
-    def __init__(self, http: HttpClient, documents: DocumentReader, *, waits: tuple[float, ...] = _WAITS) -> None:
-        """``waits``: seconds before each further try of a request that failed."""
-        self._http = http
-        self._documents = documents
-        self._waits = waits
+    http: HttpClient
+    documents: DocumentReader
+    waits: tuple[float, ...] = _WAITS
+    """Seconds before each further try of a request that failed."""
 
     def tools(self) -> Mapping[str, BuiltinTool]:
         parameters = (
@@ -81,7 +82,7 @@ class Webscraper:
         if mime_type_of(name) != kind:
             name = f"document{extension_for(kind)}"
         try:
-            return await self._documents.extract(answer.body, filename=name, mime_type=kind, app_id=call.app_id)
+            return await self.documents.extract(answer.body, filename=name, mime_type=kind, app_id=call.app_id)
         except DocumentFailure as failure:
             raise ToolFailure(str(failure)) from None
 
@@ -94,9 +95,9 @@ class Webscraper:
             max_bytes=_MAX_BYTES,
             app_id=call.app_id,
         )
-        for wait in (*self._waits, None):
+        for wait in (*self.waits, None):
             try:
-                answer = await self._http.send(request)
+                answer = await self.http.send(request)
             except HttpFailure as failure:
                 # Another try does not help what may not, or cannot, be asked.
                 if wait is None or failure.kind not in ("connect", "timeout", "protocol"):
@@ -105,7 +106,7 @@ class Webscraper:
                 if answer.status not in _AGAIN:
                     return answer
                 if wait is None:
-                    tries = len(self._waits)
+                    tries = len(self.waits)
                     raise ToolFailure(f"Reached maximum retries ({tries}) for URL {url} (status {answer.status})")
             await asyncio.sleep(wait)
         raise AssertionError  # the last try returns or raises
