@@ -10,9 +10,8 @@ from jikko.assemble.plugin_runtime import make_runtime
 from jikko.files.memory_blobs import MemoryBlobs
 from jikko.files.signing_keys import SigningKeys, UrlSigner
 from jikko.files.store import Files
-from jikko.plugins.plugin_tools import PluginTools
+from jikko.plugins.plugin_tools import PluginStrategies, PluginTools
 from jikko.plugins.runtime import PluginRuntime
-from jikko.plugins.strategies import PluginStrategies
 from jikko.ports.models import (
     Completion,
 )

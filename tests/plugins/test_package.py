@@ -11,9 +11,16 @@ import pytest
 import yaml
 
 from jikko.plugins.package.declaration import read_package
-from jikko.plugins.package.package_archive import MAX_PACKED, PackageRefused, pack, read_archive
+from jikko.plugins.package.package_archive import (
+    MAX_PACKED,
+    BadKey,
+    PackageRefused,
+    pack,
+    read_archive,
+    read_key,
+    read_keys,
+)
 from jikko.plugins.package.package_names import identifier, is_plugin_name, provider_name
-from jikko.plugins.package.signature import BadKey, read_key, read_keys
 from jikko.ports.models import Abilities
 from tests.plugins.packages import SIGNER, files, folder, manifest, model_files, packed
 

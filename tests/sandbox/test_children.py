@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from jikko.sandbox.child import Child, Ended
-from jikko.sandbox.proof import _PROBE_SECONDS
+from jikko.sandbox.fork_server_client import _PROBE_SECONDS
 from tests.virtual_time import run
 
 KILLED = Ended(signal=31, code=0, cpu_seconds=1.0, memory_bytes=0)

@@ -27,17 +27,17 @@ OK = "def main(): return {'ok': 1}"
 
 
 def broken(change: str) -> str:
-    return f"import jikko.sandbox.lock as lock, jikko.sandbox.bpf as bpf\n{change}\n{PROGRAM}"
+    return f"import jikko.sandbox.lock as lock\n{change}\n{PROGRAM}"
 
 
 FAIL = "def fail(*_): raise lock.LockFailed('%s')\n"
-OPEN_FILTER = "bpf.child_filter = bpf.server_filter"
+OPEN_FILTER = "lock.child_filter = lock.server_filter"
 
 CASES = {
     "an unknown machine": (broken("import platform; platform.machine = lambda: 'riscv64'"), "no system call table for riscv64"),
     "a second thread": (broken("import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()"), "has 2 threads"),
-    "no seccomp": (broken("bpf.server_filter = lambda: bytes(8)"), "seccomp refused the filter"),
-    "no seccomp in a child": (broken("bpf.child_filter = lambda: bytes(8)"), "locking a child: seccomp refused the filter"),
+    "no seccomp": (broken("lock.server_filter = lambda: bytes(8)"), "seccomp refused the filter"),
+    "no seccomp in a child": (broken("lock.child_filter = lambda: bytes(8)"), "locking a child: seccomp refused the filter"),
     "a child with too weak a filter": (broken(OPEN_FILTER), "its self-test failed"),
     "no no_new_privs": (broken(FAIL % "no_new_privs cannot be set" + "lock.forbid_new_privileges = fail"), "no_new_privs cannot be set"),
     "no close_range": (broken(FAIL % "close_range failed; it takes Linux 5.9" + "lock.close_from = fail"), "close_range failed"),

@@ -9,7 +9,7 @@ import pytest
 
 from jikko.locks.bpf import LOAD, instruction
 from jikko.locks.numbers import MACHINES, numbers
-from jikko.sandbox import bpf
+from jikko.sandbox import lock
 from jikko.sandbox.client import ForkServerSandbox
 from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
@@ -49,8 +49,8 @@ async def sandbox(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIt
 
 async def test_a_sweep_over_all_numbers_finds_nothing_else(sandbox: ForkServerSandbox) -> None:
     known = numbers()
-    allowed = {known[name] for name in (*bpf.CHILD_ALLOWED, "mmap", "mprotect", "fcntl") if name in known}
-    listed = {known[name]: code for name, code in bpf.CHILD_REFUSED.items() if name in known}
+    allowed = {known[name] for name in (*lock.CHILD_ALLOWED, "mmap", "mprotect", "fcntl") if name in known}
+    listed = {known[name]: code for name, code in lock.CHILD_REFUSED.items() if name in known}
     others = [number for number in range(LAST) if number not in allowed and number not in BY_DESIGN]
 
     seen = await outcome(sandbox, "python3", PROBE, {"numbers": others})
@@ -76,7 +76,7 @@ async def test_the_allow_list_is_the_documented_one() -> None:
         "restart_syscall getppid getuid getgid geteuid getegid uname exit exit_group"
     )
 
-    assert sorted(bpf.CHILD_ALLOWED) == sorted(documented.split())
+    assert sorted(lock.CHILD_ALLOWED) == sorted(documented.split())
 
 
 async def test_calls_with_a_path_find_no_file(sandbox: ForkServerSandbox) -> None:
@@ -95,7 +95,7 @@ async def test_calls_with_a_path_find_no_file(sandbox: ForkServerSandbox) -> Non
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_filters_can_be_assembled_for_every_machine(machine: str) -> None:
-    for program in (bpf.child_filter(machine), bpf.server_filter(machine)):
+    for program in (lock.child_filter(machine), lock.server_filter(machine)):
         assert len(program) % 8 == 0
         assert len(program) // 8 < 4096, "the kernel takes no more instructions"
         assert program[:8] == instruction(LOAD, 4), "the architecture must be checked first"

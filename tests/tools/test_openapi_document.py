@@ -7,8 +7,8 @@ import pytest
 
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.ports.tools import ToolFailure
+from jikko.tools.openapi.api_tools import prepare
 from jikko.tools.openapi.openapi_document import RemoteOperation, read_document
-from jikko.tools.openapi.request import prepare
 from tests.effort import growth
 
 

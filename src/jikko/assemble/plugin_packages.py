@@ -25,9 +25,16 @@ from jikko.plugins.install.installed_plugins import Entry
 from jikko.plugins.install.installer import PluginInstaller
 from jikko.plugins.install.package_sources import PluginSources, download
 from jikko.plugins.package.declaration import Kind, Plugin, read_package
-from jikko.plugins.package.package_archive import MAX_PACKED, Archive, PackageRefused, pack
+from jikko.plugins.package.package_archive import (
+    MAX_PACKED,
+    Archive,
+    BadKey,
+    PackageRefused,
+    PublicKey,
+    pack,
+    read_keys,
+)
 from jikko.plugins.package.package_names import Identifier, identifier, provider_name
-from jikko.plugins.package.signature import BadKey, PublicKey, read_keys
 from jikko.plugins.plugin_tools import PluginTools
 from jikko.plugins.process.plugin_wire import PluginFailure
 from jikko.plugins.runtime import PluginRuntime

@@ -10,13 +10,12 @@ from jikko.errors import InvalidSettings
 from jikko.outbound.tunnel import Tunnels
 from jikko.plugins.host.gate import CONNECTING
 from jikko.plugins.install.installed_plugins import InstalledPlugins
-from jikko.plugins.plugin_tools import PluginTools
+from jikko.plugins.plugin_tools import PluginStrategies, PluginTools
 from jikko.plugins.plugins_file import read_plugins_file
 from jikko.plugins.process.pool import PoolLimits
 from jikko.plugins.process.process_usage import FolderQuota
 from jikko.plugins.runtime import PluginRuntime, RuntimeLimits
 from jikko.plugins.sdk_models import ModelsOfPlugins
-from jikko.plugins.strategies import PluginStrategies
 from jikko.ports.files.file_store import FileStore
 from jikko.ports.models import Models
 from jikko.ports.tools import Tools

@@ -8,13 +8,11 @@ from typing import Any, Final, cast, get_args
 from msgspec import Struct
 
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
-from jikko.dsl.declared_variables import read_conversation, read_environment
-from jikko.dsl.document import BASIC_MODES, AppMode, DslDocument, NodeEntry
+from jikko.dsl.declared_variables import read_conversation, read_environment, with_shared_models
+from jikko.dsl.document import BASIC_MODES, AppMode, DslDocument, NodeEntry, check_handles
 from jikko.dsl.fields import MISSING, Fields, problem_at, shown
-from jikko.dsl.handles import check_handles
 from jikko.dsl.references import check_references
 from jikko.dsl.repair import read_features
-from jikko.dsl.shared_models import with_shared_models
 from jikko.dsl.structure import check_paths, find_root, read_graph
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.errors import InvalidDocument

@@ -39,7 +39,7 @@ from jikko.events import (
 )
 from jikko.graph.compiled import CompiledGraph
 from jikko.graph.mocks import with_mocks
-from jikko.nodes.flow.usage import total
+from jikko.nodes.contract import total
 from jikko.record import RunForms
 
 

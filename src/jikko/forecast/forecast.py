@@ -12,9 +12,8 @@ from jikko.apps.versions import CheckedFile
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.diagnostics.translations import Language
 from jikko.dsl.common import read_common
-from jikko.dsl.document import BASIC_MODES, DslDocument
+from jikko.dsl.document import BASIC_MODES, DslDocument, handles_of
 from jikko.dsl.fields import Fields
-from jikko.dsl.handles import handles_of
 from jikko.dsl.start_variables import StartVariable
 from jikko.errors import InvalidEnvironment
 from jikko.forecast.certainty import Handles, order, places, sure

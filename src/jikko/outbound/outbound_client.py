@@ -11,8 +11,7 @@ from jikko.concurrency.fair_semaphore import APP_SHARE, FairSemaphore
 from jikko.concurrency.run_in_thread import imported
 from jikko.log_context import log_context
 from jikko.outbound.policy import parse_allow, refusal, refusal_text
-from jikko.outbound.redirects import Hop, next_hop
-from jikko.outbound.urls import WireUrl
+from jikko.outbound.urls import Hop, WireUrl, next_hop
 from jikko.ports.http import MAX_REDIRECTS, HttpFailure, HttpResponse, OutgoingRequest, Resolve
 from jikko.trace_context import headers_of
 

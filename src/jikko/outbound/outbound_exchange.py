@@ -19,8 +19,7 @@ from yarl import URL
 from jikko.outbound.bounded_connection import Handler, TooMuchReceived
 from jikko.outbound.decoding import ACCEPTED, BodyCollector
 from jikko.outbound.guard import OWN_CONNECTION, AddressRefused
-from jikko.outbound.redirects import REDIRECTS, Hop
-from jikko.outbound.urls import WireUrl
+from jikko.outbound.urls import REDIRECTS, Hop, WireUrl
 from jikko.ports.http import (
     AUTHORITY,
     FailureKind,

@@ -12,9 +12,8 @@ from msgspec.structs import replace
 from jikko.apps.dsl_file import TEST_ENDINGS, read_dsl_file
 from jikko.apps.versions import check
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
-from jikko.dsl.document import CHAT_MODES, DslDocument
+from jikko.dsl.document import CHAT_MODES, DslDocument, handles_of
 from jikko.dsl.fields import meant, problem_at
-from jikko.dsl.handles import handles_of
 from jikko.dsl.text.positions import Positions
 from jikko.events import RunFinished
 from jikko.nodes.registry import BY_TYPE

@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from jikko.dsl.document import DslDocument
-from jikko.dsl.handles import handles_of
+from jikko.dsl.document import DslDocument, handles_of
 from jikko.dsl.text.positions import Positions
 from jikko.events import Event, NodeFinished
 

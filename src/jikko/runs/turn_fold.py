@@ -26,7 +26,7 @@ from jikko.events import (
     Usage,
 )
 from jikko.lang.variables import without_places
-from jikko.nodes.flow.usage import total
+from jikko.nodes.contract import total
 from jikko.ports.models import PRICE_UNIT, plain
 from jikko.ports.stores.messages import MessageAnswer, MessageMetadata, Thought, TurnForm
 from jikko.ports.stores.projections import Projection, TurnBegan, TurnChanged, VariablesAssigned

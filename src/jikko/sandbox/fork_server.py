@@ -27,7 +27,7 @@ import time
 from typing import Any, Final, NoReturn
 
 from jikko.diagnostics.translations import texts
-from jikko.sandbox import bpf, lock
+from jikko.sandbox import lock
 from jikko.sandbox.clients import LIBRARIES, MODULES
 from jikko.sandbox.clients.sources import clients_in_memory
 from jikko.sandbox.languages import refusals, stdlib
@@ -124,8 +124,8 @@ class ForkServer:
     def lock_up(self) -> None:
         """Give up every right that forking does not need. Raises ``LockFailed``: it must not serve then."""
         lock.require_one_thread()
-        self._filter = bpf.child_filter()
-        server_filter = bpf.server_filter()
+        self._filter = lock.child_filter()
+        server_filter = lock.server_filter()
         abi = lock.landlock_abi()
         if abi == 0 and self._settings["require_landlock"]:
             raise lock.LockFailed(

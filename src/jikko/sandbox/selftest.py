@@ -7,12 +7,11 @@ from typing import Any, Final
 from jikko.diagnostics.diagnostic import Diagnostic, Severity
 from jikko.ports.sandbox import SandboxFailure
 from jikko.sandbox.client import ForkServerSandbox
-from jikko.sandbox.fork_server_client import ForkServerClient, ForkServerGone
+from jikko.sandbox.fork_server_client import ForkServerClient, ForkServerGone, probed
 from jikko.sandbox.launch import PROGRAM
 from jikko.sandbox.limits import SandboxLimits
 from jikko.sandbox.packages.installed import PackageFolder, Unreadable
 from jikko.sandbox.packages.loadable import Loadable, loadable
-from jikko.sandbox.proof import probed
 from jikko.sandbox.unavailable import why_unsupported
 from jikko.values import Json
 

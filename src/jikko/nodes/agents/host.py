@@ -12,7 +12,7 @@ from msgspec.structs import asdict, fields
 
 from jikko.errors import JikkoError
 from jikko.events import Usage
-from jikko.nodes.flow.usage import total
+from jikko.nodes.contract import total
 from jikko.nodes.node_context import AgentContext
 from jikko.nodes.tools.conversion import NotConvertible, converted
 from jikko.nodes.tools.tool_outputs import ToolBounds, stored_blob

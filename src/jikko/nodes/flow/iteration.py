@@ -6,8 +6,7 @@ from typing import ClassVar, Final, Self
 
 from jikko.dsl.fields import Fields
 from jikko.events import Usage
-from jikko.nodes.contract import NodeConfig, NodeFailure, Result, RoundOutcome, Values
-from jikko.nodes.flow.usage import container_metadata, total
+from jikko.nodes.contract import NodeConfig, NodeFailure, Result, RoundOutcome, Values, container_metadata, total
 from jikko.nodes.node_context import ContainerContext
 from jikko.values import UNSET, Json, Selector
 

@@ -11,8 +11,7 @@ from jikko.dsl.fields import Fields, as_selector
 from jikko.events import Usage
 from jikko.lang.operators import ConditionError
 from jikko.lang.variable_conditions import Case, VariableNotFound, evaluate_case
-from jikko.nodes.contract import NodeConfig, NodeFailure, Result, RoundOutcome, Values
-from jikko.nodes.flow.usage import container_metadata, total
+from jikko.nodes.contract import NodeConfig, NodeFailure, Result, RoundOutcome, Values, container_metadata, total
 from jikko.nodes.node_context import ContainerContext
 from jikko.values import UNSET, Json, Selector, json_value
 

@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from jikko.concurrency.json_in_pieces import TooManyElements, decode_json
 from jikko.dsl.fields import Fields
+from jikko.lang.json_examples import MAX_REPAIRED, TooLong, repaired
 from jikko.lang.templates import Template
-from jikko.nodes.broken_json import MAX_REPAIRED, TooLong, repaired
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.files.file_content import read_content
 from jikko.nodes.masked_text import MaskedText

@@ -5,8 +5,8 @@ from typing import ClassVar, Self
 
 from msgspec.structs import replace
 
+from jikko.dsl.declared_variables import model_selector
 from jikko.dsl.fields import Fields
-from jikko.dsl.shared_models import model_selector
 from jikko.nodes.contract import NodeConfig, NodeFailure, Result
 from jikko.nodes.masked_text import NOTHING, MaskedText
 from jikko.nodes.model.app_prompt import AppPrompt

@@ -8,8 +8,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jikko.diagnostics.diagnostic import Phrase
+from jikko.dsl.declared_variables import is_model
 from jikko.dsl.fields import Fields
-from jikko.dsl.shared_models import is_model
 from jikko.lang.templates import Template
 from jikko.lang.variables import Readable
 from jikko.nodes.contract import NodeFailure

@@ -11,7 +11,7 @@ from jikko.concurrency.run_in_thread import run_in_thread
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.dsl.fields import Fields
 from jikko.dsl.json_schema import BadSchema, JsonSchema
-from jikko.nodes.broken_json import TooLong, repaired
+from jikko.lang.json_examples import TooLong, repaired
 from jikko.nodes.contract import NodeFailure
 from jikko.nodes.model.reasoning import without_reasoning
 from jikko.ports.models import PromptMessage

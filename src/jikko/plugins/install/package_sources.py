@@ -11,9 +11,8 @@ import msgspec
 
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
 from jikko.plugins.package.declaration import Plugin, read_package
-from jikko.plugins.package.package_archive import BROKEN, MAX_PACKED, Archive, PackageRefused, pack
+from jikko.plugins.package.package_archive import BROKEN, MAX_PACKED, Archive, PackageRefused, PublicKey, pack
 from jikko.plugins.package.package_names import Identifier, identifier
-from jikko.plugins.package.signature import PublicKey
 from jikko.ports.http import HttpClient, HttpFailure, OutgoingRequest, Timeouts
 
 _MAX_MANIFEST: Final = 1 << 20

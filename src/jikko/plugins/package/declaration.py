@@ -11,9 +11,8 @@ import msgspec
 from jikko.diagnostics.diagnostic import Diagnostic
 from jikko.dsl.fields import Fields, bad_value
 from jikko.dsl.text.yaml_text import LoadLimits, YamlProblem, parse
-from jikko.plugins.package.package_archive import Archive, PackageRefused, read_archive
+from jikko.plugins.package.package_archive import Archive, PackageRefused, PublicKey, read_archive, signed_at, trust
 from jikko.plugins.package.package_names import is_plugin_name
-from jikko.plugins.package.signature import PublicKey, signed_at, trust
 from jikko.ports.models import Abilities, MediaKind, Mode
 from jikko.ports.plugin_models import KnownModel
 from jikko.values import Json

@@ -11,9 +11,8 @@ from typing import Any, Final, get_args
 
 from jikko.concurrency.scheduler import Scheduler, TimeSlice
 from jikko.ids import new_id
-from jikko.plugins.process.budget import BYTE, LINE, Budget, Payer
+from jikko.plugins.process.budget import BYTE, LINE, Budget, Payer, PipedProcess, spawn
 from jikko.plugins.process.call import Backwards, Invocation, ProcessLimits, unreadable
-from jikko.plugins.process.pipes import PipedProcess, spawn
 from jikko.plugins.process.plugin_wire import (
     BROKEN,
     FailureKind,

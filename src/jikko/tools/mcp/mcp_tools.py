@@ -35,7 +35,7 @@ from jikko.ports.tools import (
     VariableMessage,
 )
 from jikko.tools.directory import EntryTools, ToolsDirectory, no_such_tool
-from jikko.tools.mcp.oauth import TokenCache
+from jikko.tools.mcp.mcp_requests import TokenCache
 from jikko.tools.mcp.schema import read_tools
 from jikko.tools.tools_config import Auth, McpProvider, McpTool
 from jikko.values import Json
