@@ -96,7 +96,7 @@ def test_what_is_the_same_or_no_python_is_no_change() -> None:
 
 
 def test_a_seed_chooses_the_same_changes_again() -> None:
-    found = all_places(f"{SOURCE}/outbound/redirects.py")
+    found = all_places(f"{SOURCE}/outbound/urls.py")
 
     one, again, other = (sampled(found, 5, seed) for seed in (1, 1, 2))
 
@@ -181,14 +181,14 @@ def find():
     assert uses(text, 1) == set()
 
 
-PATH = f"{SOURCE}/outbound/redirects.py"
+PATH = f"{SOURCE}/outbound/urls.py"
 """A file of the project in which something runs, and something is made while it is imported."""
 TESTS = {
     "tests/apps/test_a.py::test_far": 0.1,
     "tests/outbound/test_slow.py::test_near": 19.0,
     "tests/outbound/test_slow.py::test_nearer": 2.0,
     "tests/outbound/test_quick.py::test_near": 1.0,
-    "tests/apps/test_redirects.py::test_named_alike": 15.0,
+    "tests/apps/test_urls.py::test_named_alike": 15.0,
     "tests/outbound/test_other.py::test_elsewhere": 0.1,
 }
 
@@ -201,7 +201,7 @@ def test_tests_that_run_a_line_are_asked_the_nearest_and_quickest_first() -> Non
     asked = selection.tests_of(mutant)
 
     assert asked == [
-        "tests/apps/test_redirects.py::test_named_alike",
+        "tests/apps/test_urls.py::test_named_alike",
         "tests/outbound/test_quick.py::test_near",
         "tests/outbound/test_slow.py::test_near",
         "tests/outbound/test_slow.py::test_nearer",

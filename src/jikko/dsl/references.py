@@ -144,7 +144,7 @@ def _is_left_over(node: NodeEntry, mapping: Mapping[str, Any], key: str) -> bool
         return False
     match key:
         case "model_selector":
-            return True  # `dsl.shared_models` reads it
+            return True  # `dsl.declared_variables` reads it
         case "variables":
             return node.type not in _READS_VARIABLES
         case "conditions":

@@ -2,7 +2,7 @@
 
 Decided by shape, never by the version that a file states. Nothing is changed in place: YAML aliases share values.
 
-Source: docs/dify-behaviour.md, “Older files”. Two repairs are made elsewhere: ``dsl.containers`` adds missing start
+Source: docs/dify-behaviour.md, “Older files”. Two repairs are made elsewhere: ``dsl.structure`` adds missing start
 nodes, ``dsl.conditions`` reads the old form of if-else. One is not made at all: a missing ``retry_config`` of an HTTP
 node stays missing, because Dify's engine takes it as "no retries", whatever its editor shows. The settings of a tool
 are left as they are: what they mean depends on the node's version (``nodes.tools.given``).

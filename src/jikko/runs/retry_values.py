@@ -6,8 +6,8 @@ from typing import Any, Final, TypeAlias
 from msgspec import Struct, field
 
 from jikko.apps.versions import Workflow
+from jikko.dsl.document import handles_of
 from jikko.dsl.fields import did_you_mean
-from jikko.dsl.handles import handles_of
 from jikko.dsl.references import variables_read
 from jikko.engine.retry_log import nodes_again, top_of
 from jikko.errors import InvalidParam
