@@ -103,12 +103,9 @@ class PluginTools(Struct, eq=False):
             "credential_type": "api-key" if provider.credentials else "unauthorized",
             "tool_parameters": dict(call.parameters),
         }
-        caller = Caller(
-            app_id=call.app_id, run_id=call.run_id, end_user_id=call.end_user_id, user=call.user, key=call.key
-        )
         host = DirectHost(call, self.models, self.tools)
         try:
-            await self.runtime.invoke(entry, request, caller=caller, host=host, emit=emit)
+            await self.runtime.invoke(entry, request, caller=_caller(call), host=host, emit=emit)
         except PluginFailure as failure:
             raise ToolFailure(_shown(failure, provider), reported=False, usage=_sum(host.usages)) from failure
         return _sum(host.usages)
@@ -117,15 +114,9 @@ class PluginTools(Struct, eq=False):
         await self.runtime.close()
 
     def _found(self, name: ToolName) -> tuple[Entry, ProviderDeclaration, ActionDeclaration]:
-        entry, provider = self.runtime.find(
-            "tools", name.provider, name.plugin, Phrase("tool.the_tool", {"name": str(name)})
-        )
-        action = provider.action(name.tool)
-        if action is None:
-            plugin, has = entry.plugin, {"known": ", ".join(each.name for each in provider.actions)}
-            params = {"name": repr(name.tool), "plugin": plugin.id, "version": plugin.version}
-            raise ToolNotFound(Phrase("tool.plugin_tool", params), Phrase("remedy.it_has", has))
-        return entry, provider, action
+        subject = Phrase("tool.the_tool", {"name": str(name)})
+        entry, provider = self.runtime.find("tools", name.provider, name.plugin, subject)
+        return entry, provider, _action(entry, provider, name.tool, "tool.plugin_tool")
 
 
 class DirectHost(Struct, eq=False):
@@ -166,6 +157,19 @@ def parameter_of(parameter: ParameterDeclaration) -> ToolParameter:
     )
 
 
+def _action(entry: Entry, provider: ProviderDeclaration, name: str, missing: str) -> ActionDeclaration:
+    action = provider.action(name)
+    if action is None:
+        plugin, has = entry.plugin, {"known": ", ".join(each.name for each in provider.actions)}
+        what = Phrase(missing, {"name": repr(name), "plugin": plugin.id, "version": plugin.version})
+        raise ToolNotFound(what, Phrase("remedy.it_has", has))
+    return action
+
+
+def _caller(call: ToolCall | StrategyCall) -> Caller:
+    return Caller(app_id=call.app_id, run_id=call.run_id, end_user_id=call.end_user_id, user=call.user, key=call.key)
+
+
 def _check(given: Mapping[str, Json], action: ActionDeclaration) -> None:
     """Before a plugin is started in vain. Raises ``ToolFailure`` if a required parameter is missing."""
     for parameter in action.parameters:
@@ -203,11 +207,10 @@ def _sum(usages: list[Usage]) -> Usage | None:
 _KINDS: Final[dict[str, ParameterKind]] = {"model-selector": "model", "array[tools]": "tools"}
 
 
-class PluginStrategies:
+class PluginStrategies(Struct, eq=False):
     """``Strategies`` of the plugins that are installed."""
 
-    def __init__(self, runtime: PluginRuntime) -> None:
-        self._runtime = runtime
+    runtime: PluginRuntime
 
     def icon(self, name: StrategyName) -> Json | None:
         return None
@@ -241,12 +244,8 @@ class PluginStrategies:
             "agent_strategy": action.name,
             "agent_strategy_params": parameters,
         }
-        caller = Caller(
-            app_id=call.app_id, run_id=call.run_id, end_user_id=call.end_user_id, user=call.user, key=call.key
-        )
-
         try:
-            await self._runtime.invoke(entry, request, caller=caller, host=host, emit=emit)
+            await self.runtime.invoke(entry, request, caller=_caller(call), host=host, emit=emit)
         except PluginFailure as failure:
             raise ToolFailure(f"{failure.kind}: {failure}", reported=False) from None
 
@@ -254,15 +253,9 @@ class PluginStrategies:
         """See ``Strategies.close``: processes are ended with those of tools."""
 
     def _found(self, name: StrategyName) -> tuple[Entry, ProviderDeclaration, ActionDeclaration]:
-        entry, provider = self._runtime.find(
-            "agent_strategies", name.provider, name.plugin, Phrase("tool.the_strategy", {"name": name.strategy})
-        )
-        action = provider.action(name.strategy)
-        if action is None:
-            what = Phrase("tool.plugin_strategy", {"plugin": entry.plugin.id, "name": repr(name.strategy)})
-            has = {"known": ", ".join(each.name for each in provider.actions)}
-            raise ToolNotFound(what, Phrase("remedy.it_has", has))
-        return entry, provider, action
+        subject = Phrase("tool.the_strategy", {"name": name.strategy})
+        entry, provider = self.runtime.find("agent_strategies", name.provider, name.plugin, subject)
+        return entry, provider, _action(entry, provider, name.strategy, "tool.plugin_strategy")
 
 
 def _model_json(model: AgentModel) -> dict[str, Any]:
