@@ -102,7 +102,6 @@ def changed_nodes(old: DslDocument, new: DslDocument) -> list[str]:
 
 
 def _signatures(document: DslDocument) -> dict[str, str]:
-    """All that a node at the top level does, as a text, by its id."""
     members: dict[str | None, list[NodeEntry]] = {}
     for node in document.nodes:
         members.setdefault(node.container, []).append(node)

@@ -45,8 +45,6 @@ _ROUND_GOES_ON: Final = "note.round"
 
 
 class Forecast(Struct, frozen=True):
-    """What is known of a file before it runs."""
-
     verdict: Verdict
     findings: tuple[Diagnostic, ...]
     """What cannot be imported first, then what fails, in the order in which a run comes to it."""

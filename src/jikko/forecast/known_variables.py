@@ -76,7 +76,6 @@ class KnownVariables:
                     } | {name: VariableType(spec.type, is_given=False) for name, spec in code.outputs.items()}
 
     def is_missing(self, selector: Selector) -> bool:
-        """Whether no run can have such a variable."""
         if len(selector) < 2:
             return True
         owner, name = selector[:2]

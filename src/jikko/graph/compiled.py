@@ -11,8 +11,6 @@ from jikko.values import Json, Selector
 
 
 class CompiledNode(Struct, frozen=True, eq=False):
-    """A node and what the engine does around it."""
-
     id: str
     type: str
     title: str

@@ -63,7 +63,6 @@ class AiohttpClient:
 
     @property
     def places(self) -> FairSemaphore:
-        """The requests that may be under way at a time. For diagnosis."""
         return self._places
 
     async def send(self, request: OutgoingRequest) -> HttpResponse:

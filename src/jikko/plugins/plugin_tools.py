@@ -43,8 +43,6 @@ _MAX_DEPTH: Final = 10
 
 
 class PluginTools(Struct, eq=False):
-    """``Tools`` of the plugins that are installed."""
-
     runtime: PluginRuntime
     models: Models
     """Those that plugins may ask."""
@@ -208,8 +206,6 @@ _KINDS: Final[dict[str, ParameterKind]] = {"model-selector": "model", "array[too
 
 
 class PluginStrategies(Struct, eq=False):
-    """``Strategies`` of the plugins that are installed."""
-
     runtime: PluginRuntime
 
     def icon(self, name: StrategyName) -> Json | None:

@@ -42,7 +42,6 @@ class PluginsConfig:
     """Where it comes from; ``""`` if there is no file."""
 
     def of(self, plugin_id: str) -> PluginConfig:
-        """The entry of a plugin; an empty one if there is none."""
         return self.entries.get(plugin_id) or PluginConfig(id=plugin_id)
 
     def line_to_add(self, plugin_id: str, credentials: tuple[str, ...]) -> str:

@@ -51,8 +51,6 @@ class _Result(msgspec.Struct):
 
 
 class ModelsOfPlugins:
-    """Those of the plugins that are installed."""
-
     def __init__(self, runtime: PluginRuntime) -> None:
         self._runtime = runtime
 

@@ -11,8 +11,6 @@ FLAGGED: Final = "[flag me]"
 
 
 class FakeModerator:
-    """A ``Moderator`` that flags what asks for it."""
-
     async def flags(self, request: ModerationRequest) -> bool:
         return FLAGGED in request.text
 

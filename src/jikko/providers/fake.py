@@ -28,7 +28,6 @@ class FakeModels:
     """A ``Models`` for which every provider and model is set up. It costs nothing and keeps nothing."""
 
     def abilities(self, provider: str, model: str) -> Abilities:
-        """See ``Models.abilities``: all that there are."""
         return Abilities(structured_output=True, media=frozenset({"image", "audio", "video", "document"}))
 
     async def context_size(self, provider: str, model: str) -> int | None:

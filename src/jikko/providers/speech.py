@@ -92,7 +92,6 @@ class FakeSpeech:
         return f"[fake transcript of {recording.filename}, {len(recording.data)} bytes of {recording.mime_type}]"
 
     async def speak(self, script: Script, emit: Callable[[bytes], None]) -> None:
-        """See ``Speech.speak``: one frame of silence for each word."""
         for _ in script.text.split():
             emit(SILENCE)
             await asyncio.sleep(0)

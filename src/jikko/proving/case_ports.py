@@ -77,8 +77,6 @@ class _CasePort(Generic[P]):
 
 
 class CaseModels(_CasePort[Models]):
-    """``Models`` whose answers stand in a test file."""
-
     def abilities(self, provider: str, model: str) -> Abilities:
         return self._real.abilities(provider, model)
 
@@ -127,8 +125,6 @@ def _completion(rule: ModelRule, text: str, request: ModelRequest) -> Completion
 
 
 class CaseHttp(_CasePort[HttpClient]):
-    """An ``HttpClient`` whose answers stand in a test file."""
-
     async def send(self, request: OutgoingRequest) -> HttpResponse:
         rule = self._script.http(self._node, request)
         if rule is None:

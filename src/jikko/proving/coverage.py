@@ -10,8 +10,6 @@ from jikko.events import Event, NodeFinished
 
 
 class CoveredBranch(NamedTuple):
-    """A way out of a node, or the node itself."""
-
     node: str
     title: str
     handle: str

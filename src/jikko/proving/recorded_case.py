@@ -103,7 +103,6 @@ def _expected(events: Sequence[Event], names: NodeNames) -> dict[str, Any]:
 
 
 def _called(node_id: str, names: NodeNames) -> str:
-    """The title of a node, if it has one of its own."""
     title = names.title(node_id)
     return title if names.ids(title) == {node_id} else node_id
 

@@ -104,7 +104,6 @@ class Recording:
         return self.events[-1]
 
     def position(self, place: str) -> float:
-        """Where in the log an execution ended."""
         execution = self.executions.get(place)
         return execution.tries[-1][0] if execution is not None and execution.tries else NEVER
 

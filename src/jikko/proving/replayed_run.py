@@ -54,8 +54,6 @@ class ReplayPrice(Struct):
 
 
 class Divergence(Struct, frozen=True):
-    """Where a replay leaves the recorded run."""
-
     node: str
     """Its id; ``""`` for the run itself."""
     change: ChangedField

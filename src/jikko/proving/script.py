@@ -47,8 +47,6 @@ class Answers(list[tuple[A, list[int]]]):
 
 
 class CaseScript:
-    """The answers to one run, or to the turns of one conversation."""
-
     def __init__(self, case: FlowCase, file: CaseFile) -> None:
         self.outside: Outside = case.outside or file.defaults.outside
         self.refused: list[str] = []
@@ -82,7 +80,6 @@ class CaseScript:
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
     def model(self, node: CompiledNode, request: ModelRequest) -> ModelRule | None:
-        """What answers a call of a model; ``None`` if no rule does."""
         self.model_calls += 1
         prompt = "\n".join(message.text for message in request.messages)
         name = request.provider.rpartition("/")[2] + "/" + request.model
@@ -96,7 +93,6 @@ class CaseScript:
         )
 
     def http(self, node: CompiledNode, request: OutgoingRequest) -> HttpRule | None:
-        """What answers a request; ``None`` if no rule does."""
         body = _body_of(request)
         return self._take(
             self._http,
@@ -111,7 +107,6 @@ class CaseScript:
         )
 
     def tool(self, node: CompiledNode, call: ToolCall) -> ToolRule | None:
-        """What answers a call of a tool; ``None`` if no rule does."""
         name = call.tool.name
         return self._take(
             self._tools,
@@ -125,7 +120,6 @@ class CaseScript:
         return any(_is_tool(rule, name) for rule, _ in self._tools)
 
     def search(self, node: CompiledNode, request: SearchRequest) -> KnowledgeRule | None:
-        """What answers a search; ``None`` if no rule does."""
         return self._take(
             self._knowledge,
             node,

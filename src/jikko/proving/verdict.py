@@ -50,8 +50,6 @@ class CaseResult(Struct, kw_only=True):
 
 
 class ScoredRow(Struct, kw_only=True):
-    """A row of an evaluation, once it ran."""
-
     name: str
     measures: dict[str, float] = {}
     """Scores from 0 to 1, and what the run used, by name."""
@@ -60,8 +58,6 @@ class ScoredRow(Struct, kw_only=True):
 
 
 class NodeNames:
-    """The nodes of a workflow by their ids and titles."""
-
     def __init__(self, titles: Mapping[str, str]) -> None:
         self.titles = titles
         self._ids: dict[str, set[str]] = {}

@@ -183,7 +183,6 @@ class ForkServer:
 
     @staticmethod
     def _import(module: str) -> None:
-        """Import a module, from memory, so that children need not."""
         if module in MODULES:
             with contextlib.suppress(Exception):  # the program that imports it is told why
                 importlib.import_module(module)

@@ -26,12 +26,9 @@ _COMPUTED: Final = frozenset(("import_module", "__import__"))
 
 
 class ForkServers:
-    """All fork servers of one sandbox: usually one."""
-
     def __init__(
         self, limits: SandboxLimits, packages: PackageFolder | None, program: str, *, as_named: bool = False
     ) -> None:
-        """See ``ForkServerSandbox``. Starts nothing."""
         self.limits = limits
         self.server: ForkServerClient | None = None
         """The one that new runs go to, or ``None`` while there is none."""
@@ -167,7 +164,6 @@ class Programs:
     """Runs one program at a time in a child of its own."""
 
     def __init__(self, limits: SandboxLimits, packages: PackageFolder | None, program: str, *, as_named: bool) -> None:
-        """See ``ForkServerSandbox``. Starts nothing."""
         self.servers = ForkServers(limits, packages, program, as_named=as_named)
         self._compiled = CompiledTemplates()
 

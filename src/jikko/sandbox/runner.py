@@ -57,7 +57,6 @@ class JobRunner:
                 self._renderer.warm_up()
 
     def serve(self) -> NoReturn:
-        """Serve one job and end the process."""
         text_length, block_length = HEAD.unpack(_receive(HEAD.size))
         try:
             job = _loads(_receive(text_length))

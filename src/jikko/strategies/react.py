@@ -28,8 +28,6 @@ _MAX_BLOCK: Final = 1_000_000
 
 
 class ReActAction(Struct, frozen=True):
-    """A tool that the model calls, or its final answer."""
-
     name: str
     input: Json
 

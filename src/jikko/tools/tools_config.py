@@ -83,8 +83,6 @@ class ToolProvider:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiProvider(ToolProvider):
-    """An OpenAPI document."""
-
     operations: Mapping[str, RemoteOperation] = field(default_factory=dict)
 
 

@@ -161,7 +161,6 @@ def _entries(listed: Fields, environment: Mapping[str, str]) -> dict[str, ToolPr
 
 
 def _shared(fields: Fields, name: str) -> bool:
-    """Whether every app may use an entry: it says how, or names no apps."""
     return fields.raw.get(name) is not None or not fields.raw.get("apps")
 
 

@@ -91,8 +91,6 @@ class SchedulePolicy(Struct, frozen=True, kw_only=True):
 
 
 class Pause(Struct, frozen=True):
-    """Due times in it do not run."""
-
     until: float | None = None
     """The first moment that is not in it; ``None``: it has no end."""
 

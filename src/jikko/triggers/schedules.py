@@ -35,8 +35,6 @@ _BEHIND_ALL: Final = 1 << 60
 
 
 class Recent(Struct, frozen=True):
-    """The newest runs of a schedule, newest first."""
-
     records: tuple[RunRecord, ...]
 
     @property
@@ -82,7 +80,6 @@ class ScheduleRuns(Struct, eq=False):
         return "" if claimed is None else claimed[0]
 
     async def recent(self, schedule: Schedule, since: float = 0.0, limit: int = _RECENT) -> Recent:
-        """Return the newest runs that were started since a moment."""
         times = await self.store.times(schedule.trigger.id, states=["started"], limit=limit)
         found = [await self.records.record(time.run_id, schedule.app.id) for time in times if time.at >= since]
         return Recent(tuple(record for record in found if record is not None))
@@ -134,7 +131,6 @@ class Schedules(Struct, eq=False):
                 raise errors[0]
 
     async def close(self) -> None:
-        """Follow no run any more."""
         tasks = list(self._followed.values())
         await end_tasks(tasks)
 

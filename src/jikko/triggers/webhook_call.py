@@ -43,8 +43,6 @@ class Unconvertible(BadRequest):
 
 
 class WebhookCall(Struct, frozen=True, kw_only=True):
-    """A call with what its body holds."""
-
     method: str
     """In upper case."""
     headers: Mapping[str, str]
@@ -62,7 +60,6 @@ class WebhookCall(Struct, frozen=True, kw_only=True):
 
     @property
     def inputs(self) -> dict[str, Json]:
-        """What a run of it is given."""
         data: dict[str, Any] = {
             "method": self.method,
             "headers": dict(self.headers),

@@ -106,8 +106,6 @@ def _read(text: str, limits: LoadLimits, doubts: list[YamlProblem]) -> Json:
 
 
 class _Frame:
-    """A mapping or list that is not closed yet."""
-
     __slots__ = ("anchor", "before", "has_key", "height", "key", "merged", "value")
 
     def __init__(self, value: Any, anchor: str | None, before: int) -> None:
@@ -124,8 +122,6 @@ class _Frame:
 
 
 class _Builder:
-    """Builds the value from the events of the parser."""
-
     def __init__(self, limits: LoadLimits, doubts: list[YamlProblem]) -> None:
         self.root: Json = None
         self._limits = limits

@@ -83,8 +83,6 @@ def _texts(used: Any, shown: Any) -> Iterator[tuple[str, str]]:
 
 
 class ReportedUsage(Struct, frozen=True):
-    """What a strategy says that it used."""
-
     output: dict[str, Json]
     """The output ``usage``."""
     recorded: Usage

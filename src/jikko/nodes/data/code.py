@@ -56,7 +56,6 @@ class Code(NodeConfig, frozen=True):
 
     @property
     def has_effects(self) -> bool:
-        """Whether the program may make requests."""
         return self.language == "python3" and any(name in self.code for name in HTTP_CLIENTS)
 
     async def run(self, ctx: Context) -> Result:
@@ -163,8 +162,6 @@ _SECRET_WORDS: Final = ("authorization", "cookie", "token", "secret", "key", "pa
 
 
 class ProgramRequests:
-    """Makes the requests of one execution, and keeps what is recorded of them."""
-
     def __init__(self, ctx: Context, arguments: Mapping[str, Json], recorded: Mapping[str, Json]) -> None:
         """``arguments``: What the program was given; ``recorded``: with masks in the place of secrets."""
         self._ctx = ctx

@@ -50,8 +50,6 @@ class ListRefused(Exception):
 
 
 class ElementCondition(Struct, frozen=True):
-    """A test of every element."""
-
     key: str
     """Of files: what is looked at."""
     operator: str

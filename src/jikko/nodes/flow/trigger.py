@@ -122,5 +122,4 @@ def _outputs(config: WebhookConfig, data: Mapping[str, Any]) -> Iterator[tuple[s
 
 
 def _plain(name: str) -> str:
-    """A name of a header as it is compared."""
     return name.lower().replace("-", "_")

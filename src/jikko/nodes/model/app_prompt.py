@@ -133,7 +133,6 @@ class AppPrompt(Struct, frozen=True):
         return f"{system}{_SAID.format(histories=histories)}Human: {query}\n\nAssistant:"
 
     def _system(self, ctx: Context, context: str) -> str:
-        """What a simple prompt begins with."""
         found = _FOUND.format(context=context) if self.has_context else ""
         ctx.variables.spend(len(found))
         return found + (f"{self._filled(ctx, self.pre_prompt, {})}\n" if self.pre_prompt else "")

@@ -64,7 +64,6 @@ class TextStream:
             self._show(self._filter.feed(chunk.text))
 
     def finish(self) -> None:
-        """Show what was held back."""
         if self._open:
             self._open = False
             self._say(_CLOSE)

@@ -316,8 +316,6 @@ def file_in_form(body: bytes, content_type: str) -> tuple[bytes, str, str]:
 
 
 class _Parts:
-    """Collects the parts of a form, as the parser finds them."""
-
     def __init__(self) -> None:
         self.found: list[tuple[list[tuple[str, str]], bytes]] = []
         self._headers: list[tuple[str, str]] = []

@@ -192,7 +192,6 @@ async def _make(place: Path, wanted: Requirements, day: list[str], python: Path,
 
 
 async def _begin(place: Path, wanted: Requirements, python: Path, uv: Uv) -> Path:
-    """Make an empty environment. Returns the file with what is wanted."""
     listed = _emptied(place) / "requirements.txt"
     listed.write_text(wanted.text)
     venv = ("venv", "--quiet", "--allow-existing", "--python", str(python), str(place))

@@ -27,8 +27,6 @@ _LANGUAGE: Final = "en_US"
 
 
 class ParameterDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A parameter of a tool or a strategy, or a credential of a provider."""
-
     name: str
     type: str = "string"
     form: str = "llm"
@@ -71,7 +69,6 @@ class ProviderDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaul
 
     @property
     def offers(self) -> tuple[str, ...]:
-        """The names of its tools, strategies or models."""
         return (*(action.name for action in self.actions), *(model.name for model in self.models))
 
     def action(self, name: str) -> ActionDeclaration | None:

@@ -156,8 +156,6 @@ async def spawn(
 
 
 class PipedProcess(Process):
-    """A process, with our ends of its pipes."""
-
     def __init__(self, transport: Any, protocol: Any, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(transport, protocol, loop)
         self._pipes = transport

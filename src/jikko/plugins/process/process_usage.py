@@ -41,7 +41,6 @@ class Size:
 
     @property
     def problem(self) -> str:
-        """What is too much; ``""``: nothing."""
         if self.bytes > self._room.bytes:
             return f"holds more than the {self._room.bytes} bytes that JIKKO_PLUGIN_DISK allows"
         if self.files > self._room.files:

@@ -24,8 +24,6 @@ class ExchangeFailed(Exception):
 
 
 class RawResponse(NamedTuple):
-    """What came back: any status is an answer."""
-
     status: int
     headers: list[tuple[str, str]]
     """About ``body`` as it is here, decompressed, and not about what the server received."""

@@ -59,7 +59,6 @@ class PackageInstaller(Struct, eq=False):
     """Told what is done, a line each."""
 
     def requested(self) -> dict[str, str]:
-        """What was asked for so far, by name; nothing if that cannot be read."""
         try:
             installed = self.folder.current()
         except Unreadable:

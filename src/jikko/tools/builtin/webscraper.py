@@ -36,8 +36,6 @@ _DOCUMENTS: Final = frozenset(
 
 
 class Webscraper(Struct, eq=False):
-    """Reads pages and documents over HTTP, through the address policy."""
-
     http: HttpClient
     documents: DocumentReader
     waits: tuple[float, ...] = _WAITS

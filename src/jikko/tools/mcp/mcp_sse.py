@@ -63,7 +63,6 @@ class AnswerSeen:
         """The answer, as JSON, once it has come."""
 
     def feed(self, piece: bytes) -> bool:
-        """Take a piece. Returns whether the answer is complete."""
         for _, data in self._events.feed(piece):
             if len(data) > LARGE_BYTES and has_more_elements(data, MAX_ELEMENTS):
                 # Whatever it is: it is refused as the answer.

@@ -29,8 +29,6 @@ _NUMBERS: Final = ("integer", "number")
 
 
 class PlacedParameter(Struct, frozen=True):
-    """A parameter of an operation that is no part of its body."""
-
     name: str
     place: str
     """``path``, ``query``, ``header`` or ``cookie``."""
