@@ -2,8 +2,7 @@
 
 import pytest
 
-from jikko.plugins.host.prompt import messages_json, request_of
-from jikko.plugins.plugin_messages import message_of, to_plugin
+from jikko.plugins.host.prompt import message_of, messages_json, request_of, to_plugin
 from jikko.plugins.process.plugin_wire import InvocationMessage
 from jikko.ports.models import FunctionCall, Media, PromptMessage
 from jikko.ports.tools import (

@@ -16,7 +16,6 @@ from jikko.forecast.known_installation import Installation, diagnose_url, known_
 from jikko.forecast.known_variables import KnownVariables
 from jikko.forecast.model_checks import diagnose_model, diagnose_speech
 from jikko.forecast.python_code import diagnose_python
-from jikko.forecast.tool_checks import no_tool
 from jikko.forecast.variable_checks import diagnose_arguments, diagnose_variables, no_variable
 from jikko.lang.json_examples import json_example
 from jikko.nodes.contract import Node, NodeFailure
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from jikko.nodes.model.llm_prompt import PromptText
     from jikko.nodes.model.parameter_extractor import ParameterExtractor
     from jikko.nodes.model.question_classifier import QuestionClassifier
-
+    from jikko.nodes.tools.tool import ToolNode
 
 _PARSES: Final = re.compile(
     r"\b(?:loads?|(?:safe|full)_load|raw_decode|JSONDecoder|literal_eval|repair_json|JSON\.parse)\b"
@@ -92,8 +91,6 @@ def _of_type(
         case "agent":
             yield from diagnose_agent(node, entry, installation)
         case "tool":
-            from jikko.forecast.tool_checks import diagnose_tool
-
             yield from diagnose_tool(node, entry, installation)
         case "knowledge-retrieval":
             from jikko.forecast.knowledge_checks import diagnose_retrieval
@@ -329,3 +326,51 @@ def diagnose_agent(node: "AgentNode", entry: NodeEntry, installation: Installati
         if parameter.declared.required and parameter.declared.default is None and not node.gives(name):
             remedy = Phrase("remedy.fill_in")
             yield Diagnostic("tool.agent_parameter", {"name": name}, where=where, severity="will_fail", remedy=remedy)
+
+
+_CHECKED: Final = frozenset({"builtin", "api"})
+"""Kinds of tools that fail without a required parameter; others are called without it, and decide for themselves."""
+
+_ANSWERING: Final = frozenset({"webscraper/webscraper"})
+"""Tools that say so in their answer when a required parameter is missing, and do not fail. [QUIRK]"""
+
+
+def diagnose_tool(node: "ToolNode", entry: NodeEntry, installation: Installation) -> Iterator[Diagnostic]:
+    """Every reason why a call will fail, and what is said to no purpose."""
+    where = f"{entry.where}.tool_name" if entry.data.get("tool_name") else f"{entry.where}.type"
+    try:
+        tool = installation.tools.known(node.name)
+    except ToolNotFound as failure:
+        yield no_tool(failure, where)
+        return
+    if tool is None:
+        return
+    tool = tool.with_settings(node.given.settings)
+    yield from diagnose_speech(entry.data, installation, f"{entry.where}.tool_configurations")
+    given = {given.name for given in node.given.parameters}
+    for parameter in tool.parameters:
+        needed = parameter.required and parameter.form == "llm" and parameter.default is None
+        if needed and parameter.name not in given and node.name.provider_type in _CHECKED:
+            severity: Severity = "warning" if str(node.name) in _ANSWERING else "will_fail"
+            params = {"name": parameter.name, "tool": str(node.name)}
+            where, remedy = f"{entry.where}.tool_parameters", Phrase("remedy.fill_in")
+            yield Diagnostic("tool.parameter", params, where=where, severity=severity, remedy=remedy)
+        chosen = node.given.settings.get(parameter.name)
+        if node.is_current or parameter.type != "select" or chosen is None or not chosen.is_constant:
+            continue
+        if parameter.form == "form" and parameter.options and chosen.constant not in ("", *parameter.options):
+            params = {"name": parameter.name, "options": ", ".join(parameter.options)}
+            where = f"{entry.where}.tool_configurations.{parameter.name}"
+            yield Diagnostic("tool.no_option", params, where=where, severity="will_fail")
+    for name in given:
+        if tool.parameter(name) is None:
+            has = ", ".join(parameter.name for parameter in tool.parameters) or "none"
+            params = {"name": name, "tool": str(node.name), "known": has}
+            where = f"{entry.where}.tool_parameters.{name}"
+            yield Diagnostic("tool.unknown_parameter", params, where=where, severity="warning")
+
+
+def no_tool(failure: ToolNotFound, where: str) -> Diagnostic:
+    """A tool or a strategy that is not here."""
+    what = failure.what
+    return Diagnostic(what.code, what.params, where=where, severity="will_fail", remedy=failure.remedy)

@@ -10,10 +10,10 @@ from jikko.concurrency.scheduler import Scheduler
 from jikko.diagnostics.diagnostic import Phrase
 from jikko.plugins.host.backwards import Caller, HostCalls
 from jikko.plugins.host.gate import NetworkGate, OfferedFile
+from jikko.plugins.host.prompt import message_of
 from jikko.plugins.install.installed_plugins import Entry, InstalledPlugins
 from jikko.plugins.package.declaration import Kind, ProviderDeclaration
 from jikko.plugins.package.package_names import Identifier, identifier, provider_name
-from jikko.plugins.plugin_messages import message_of
 from jikko.plugins.plugins_file import PluginsConfig
 from jikko.plugins.process.budget import Budget, Budgets
 from jikko.plugins.process.call import ProcessLimits

@@ -14,9 +14,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from jikko.plugins.host.gate import NetworkGate
-from jikko.plugins.host.prompt import BadPrompt, chunk, last_chunk, request_of
+from jikko.plugins.host.prompt import BadPrompt, chunk, last_chunk, request_of, to_plugin
 from jikko.plugins.package.declaration import Plugin
-from jikko.plugins.plugin_messages import to_plugin
 from jikko.plugins.plugins_file import PluginsConfig
 from jikko.plugins.process.plugin_wire import InvocationMessage
 from jikko.ports.agents import AgentHost
