@@ -1,6 +1,7 @@
 """The List Operator: filters, picks from, sorts, shortens a list. Source: docs/dify-behaviour.md, “List operator”."""
 
 from collections.abc import Callable
+from operator import eq, ge, gt, le, lt, ne
 from typing import ClassVar, Final, Self, TypeAlias
 
 from msgspec import Struct
@@ -13,22 +14,9 @@ from jikko.nodes.node_context import Context, Variables
 from jikko.values import UNSET, Json, Selector, type_of
 
 OPERATORS: Final = (
-    "contains",
-    "start with",
-    "end with",
-    "is",
-    "in",
-    "empty",
-    "not contains",
-    "is not",
-    "not in",
-    "not empty",
-    "=",
-    "≠",
-    "<",
-    ">",
-    "≥",
-    "≤",
+    *("contains", "start with", "end with", "is", "in", "empty"),
+    *("not contains", "is not", "not in", "not empty"),
+    *("=", "≠", "<", ">", "≥", "≤"),
 )
 _FILE_TEXTS: Final = {
     "name": "filename",
@@ -127,22 +115,15 @@ def _text_test(operator: str, value: str) -> Test:
 
 def _number_test(operator: str, value: str) -> Test:
     number = float(value)
-    tests: dict[str, Test] = {
-        "=": lambda item: item == number,
-        "≠": lambda item: item != number,
-        "<": lambda item: item < number,
-        ">": lambda item: item > number,
-        "≤": lambda item: item <= number,
-        "≥": lambda item: item >= number,
-    }
-    return _chosen(tests, operator)
+    holds = _chosen({"=": eq, "≠": ne, "<": lt, ">": gt, "≤": le, "≥": ge}, operator)
+    return lambda item: holds(item, number)
 
 
 def _boolean_test(operator: str, value: bool) -> Test:
     return _chosen({"is": lambda item: item is value, "is not": lambda item: item is not value}, operator)
 
 
-def _chosen(tests: dict[str, Test], operator: str) -> Test:
+def _chosen(tests: dict[str, Callable[..., bool]], operator: str) -> Callable[..., bool]:
     try:
         return tests[operator]
     except KeyError:
