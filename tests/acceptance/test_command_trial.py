@@ -138,7 +138,7 @@ def test_what_is_no_json_is_told_by_its_place(jikko: Command, tmp_path: Path) ->
 
     assert [outcome.code for outcome in outcomes] == [2, 2, 2]
     for outcome, place in zip(outcomes, ("line 1, column 2", "line 2, column 2", "line 1, column 2"), strict=True):
-        assert f"is no JSON ({place})" in outcome.err
+        assert f"is not JSON ({place})" in outcome.err
         assert "Expecting" not in outcome.err
 
 

@@ -216,7 +216,7 @@ async def test_what_is_no_form_no_object_or_no_operator_is_an_invalid_parameter(
 
 @pytest.mark.parametrize(
     ("data", "says"),
-    [("[]", "must be a JSON object"), ("{", "is no JSON"), ('{"a":' * 300 + "1" + "}" * 300, "must be a JSON object")],
+    [("[]", "must be a JSON object"), ("{", "is not JSON"), ('{"a":' * 300 + "1" + "}" * 300, "must be a JSON object")],
 )
 async def test_the_wishes_beside_a_file_are_a_json_object(client: httpx.AsyncClient, data: str, says: str) -> None:
     own = await dataset(client)

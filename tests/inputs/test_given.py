@@ -63,7 +63,7 @@ def test_other_inputs_are_read_as_what_they_are(kind: str, text: str, value: Any
         ("number", "9" * 400 + ".0", "expected a number"),
         ("checkbox", "maybe", "expected true or false"),
         ("json_object", "[1]", "expected a JSON object"),
-        ("json_object", "{a:1}", "input 'x' is no JSON: "),
+        ("json_object", "{a:1}", "input 'x' is not JSON: "),
         ("json_object", "[" * 100_000, "nested deeper than 256 levels"),
         ("file", "report.pdf", "give its path behind an @"),
         ("file-list", "report.pdf", "give its path behind an @"),

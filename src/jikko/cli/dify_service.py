@@ -77,7 +77,7 @@ class DifyService:
         try:
             value = msgspec.json.decode(content)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise self.unreadable(path, "it is no JSON") from None
+            raise self.unreadable(path, "it is not JSON") from None
         return self.read(path, value, kind)
 
     async def file(self, url: str) -> bytes | None:

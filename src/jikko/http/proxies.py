@@ -82,7 +82,7 @@ def _network(address: str) -> IPv4Network | IPv6Network:
         return ip_network(address, strict=False)
     except ValueError:
         raise InvalidSettings(
-            f"JIKKO_TRUSTED_PROXIES: {address!r} is no address and no network, such as 127.0.0.1 or 10.0.0.0/8."
+            f"JIKKO_TRUSTED_PROXIES: {address!r} must be an address or a network, such as 127.0.0.1 or 10.0.0.0/8."
         ) from None
 
 

@@ -141,7 +141,7 @@ def _content(text: str, read: Callable[[str], str]) -> str:
             f"cannot be read from {text[1:]}: {error.strerror or error} (a text that begins with @ is written @@)"
         ) from None
     except ValueError:
-        raise NoInput(f"cannot be read from {text[1:]}: it is no text in UTF-8") from None
+        raise NoInput(f"cannot be read from {text[1:]}: it is not UTF-8 text") from None
 
 
 def _files(text: str) -> list[Any]:
@@ -228,7 +228,7 @@ def _json(text: str) -> Json:
     except RecursionError:
         raise NoInput(f"is nested deeper than {MAX_DEPTH} levels") from None
     except ValueError as error:
-        raise NoInput(f"is no JSON: {error}") from None
+        raise NoInput(f"is not JSON: {error}") from None
     found: Json = value
     return found
 

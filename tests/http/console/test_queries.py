@@ -64,7 +64,7 @@ def test_a_filter_has_all_that_is_asked_and_what_is_empty_is_not() -> None:
 
 
 def test_an_unknown_status_is_told_with_those_that_there_are() -> None:
-    with pytest.raises(InvalidParam, match=r"^status: must be of .*succeeded.*, and 'done' is not$"):
+    with pytest.raises(InvalidParam, match=r"^status: must be one of .*succeeded.*; 'done' is not$"):
         filter_of({"status": "failed,done"})
 
 

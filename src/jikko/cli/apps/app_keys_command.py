@@ -111,7 +111,7 @@ async def keys(
 async def _share(settings: Settings, names: Sequence[str], file: Path | None, *, as_json: bool) -> None:
     """Make a key for several apps, and show it once, or write it into a file."""
     if file is None and not (as_json or sys.stdout.isatty()):
-        raise click.UsageError("--to says into which file the key goes, since nobody reads it here.")
+        raise click.UsageError("--to says into which file the key goes, since it is not printed.")
     async with assembled(existing(settings)) as assembly:
         found = list(dict.fromkeys([await assembly.apps.find(name) for name in names]))
         key = await assembly.app_keys.share(found)
@@ -127,7 +127,7 @@ def _brought(source: Path) -> list[str]:
         text = sys.stdin.read() if str(source) == "-" else source.read_text(encoding="utf-8")
         keys = [checked_key(line) for line in text.splitlines() if line.strip()]
     except (OSError, ValueError) as error:
-        what = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        what = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise click.UsageError(f"--add: {source} cannot be read: {what}.") from None
     except InvalidParam as error:
         raise click.UsageError(f"--add: {error}") from None

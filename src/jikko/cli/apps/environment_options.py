@@ -67,7 +67,7 @@ def _text(file: Path) -> str:
     except OSError as error:
         raise click.UsageError(f"{file} cannot be read: {error.strerror}.") from None
     except ValueError:
-        raise click.UsageError(f"{file} is no text in UTF-8.") from None
+        raise click.UsageError(f"{file} is not UTF-8 text.") from None
 
 
 @click.command("env")

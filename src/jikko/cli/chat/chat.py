@@ -72,7 +72,7 @@ async def opened(place: ChatTarget) -> AsyncIterator[AsyncClient]:
         mode = (await service.info()).get("mode")
         if mode not in ("advanced-chat", "chat", "agent-chat"):
             hint = "Run it with: jikko run" if mode == "workflow" else ""
-            raise Failure(f"the app is no chat app (its mode is {mode})", code="not_chat_app", hint=hint)
+            raise Failure(f"the app is not a chat app (its mode is {mode})", code="not_chat_app", hint=hint)
         yield service
 
 

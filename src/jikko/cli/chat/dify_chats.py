@@ -278,7 +278,7 @@ async def import_(
     wanted = _listed(users, file)
     found = await assembly.apps.find(app)
     if found.mode not in _CHATS:
-        raise Failure(f"{found.name} is no chat app (its mode is {found.mode})", code="not_chat_app")
+        raise Failure(f"{found.name} is not a chat app (its mode is {found.mode})", code="not_chat_app")
     key = sys.stdin.readline().strip() if key == "-" else key
     failed = 0
     async with aiohttp.ClientSession(timeout=TIMEOUT) as session:

@@ -18,7 +18,7 @@ from jikko.errors import InvalidParam, JikkoError
 from jikko.settings import Settings
 from jikko.terminal_text import printable, shown
 
-_UNCHECKED: Final = "signed, by whom was not checked (JIKKO_PLUGINS_KEYS names no keys)"
+_UNCHECKED: Final = "signed; signature not checked (JIKKO_PLUGINS_KEYS names no keys)"
 
 
 @click.command()
@@ -244,7 +244,7 @@ async def call(settings: Settings, tool: str, values: tuple[str, ...], as_json: 
     given = arguments_of(values, "KEY=VALUE")
     provider, _, name = tool.rpartition("/")
     if not provider:
-        raise click.UsageError(f"{tool!r} is no PROVIDER/TOOL.")
+        raise click.UsageError(f"{tool!r} must be PROVIDER/TOOL.")
     async with plugin_packages(settings) as tools:
         error = await tools.called(provider, name, given, lambda line: click.echo(shown(line)))
         if error is not None:

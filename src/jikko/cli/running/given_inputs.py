@@ -72,16 +72,16 @@ def document_of(given: str | None) -> dict[str, Any]:
 
 
 def no_json(error: ValueError) -> str:
-    """Where a text that should be JSON is none: ``is no JSON (line 1, column 2)``."""
+    """Where a text that should be JSON is not: ``is not JSON (line 1, column 2)``."""
     from json import JSONDecodeError
 
     where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, JSONDecodeError) else ""
-    return "is no text in UTF-8" if isinstance(error, UnicodeDecodeError) else f"is no JSON{where}"
+    return "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else f"is not JSON{where}"
 
 
 def read_text(path: str) -> str:
     """The text of a file, ``-`` for standard input, with the ends of lines that it has. Raises ``OSError``,
-    ``ValueError``: it cannot be read, or is no text in UTF-8."""
+    ``ValueError``: it cannot be read, or is not UTF-8 text."""
     return (sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()).decode("utf-8-sig")
 
 

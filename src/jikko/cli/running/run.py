@@ -245,7 +245,7 @@ async def _published(assembly: Assembly, wanted: _Wanted) -> tuple[Any, Any]:
         hint = f"Ask one with -q, or talk with it: jikko chat {wanted.file}"
         raise Failure(message, exit_code=3, code="not_workflow_app", hint=hint)
     if document.mode not in CHAT_MODES and wanted.question is not None:
-        raise click.BadParameter(f"{wanted.file} is no chat app, and is asked nothing", param_hint="'-q'")
+        raise click.BadParameter(f"{wanted.file} is not a chat app, and takes no question", param_hint="'-q'")
     for problem in checked.problems:
         click.echo(f"warning: {problem}", err=True)
     mocks = json.loads(assembly.settings.mocks or "{}")

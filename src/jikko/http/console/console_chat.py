@@ -173,7 +173,7 @@ async def ask(call: ConsoleRequest) -> QuestionAccepted:
     body = await request.json()
     asked = checked(body, Question)
     if app.mode not in CHAT_MODES:
-        raise InvalidParam("The app is no chat: it is started by POST apps/{app_id}/runs.")
+        raise InvalidParam("The app is not a chat: start it by POST apps/{app_id}/runs.")
     user, conversation_id = user_named(asked.user), (asked.conversation_id or "").lower()
     if conversation_id:
         known = await call.console.chats.conversation(conversation_id) if is_uuid(conversation_id) else None

@@ -35,7 +35,7 @@ class Statuses(tuple[RunStatus, ...]):
         """Raises ``ValueError``: some is none. Says which."""
         statuses = dict.fromkeys(part for part in text.split(",") if part)
         if wrong := [status for status in statuses if status not in _STATUSES]:
-            raise ValueError(f"must be of {', '.join(_STATUSES)}, and {wrong[0]!r} is not")
+            raise ValueError(f"must be one of {', '.join(_STATUSES)}; {wrong[0]!r} is not")
         return cls(cast(Iterable[RunStatus], statuses))
 
 

@@ -170,7 +170,7 @@ def _bytes(text: str, where: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise InvalidParam(f"{where}: its content is no base64") from None
+        raise InvalidParam(f"{where}: its content is not base64") from None
 
 
 def model_id(app: App) -> str:

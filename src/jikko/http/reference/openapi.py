@@ -42,7 +42,7 @@ _WHAT = {
     412: "It is too late for this.",
     413: "The body is too large.",
     415: "The body is not of the type that is read here.",
-    421: "The host of the request is none that the console answers to.",
+    421: "The console does not answer to the host of the request.",
     429: "A limit is reached. Nothing was accepted: try again later.",
     503: "With Retry-After, nothing was done: the database cannot be read or written now, the server is shutting down, "
     "or there is no room for the body. A run that was to be started never will be; send the request again. With "

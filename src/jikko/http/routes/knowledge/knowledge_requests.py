@@ -153,7 +153,7 @@ async def _data(text: str, max_elements: int) -> dict[str, Any]:
     except TooManyElements as error:
         raise PayloadTooLarge(f"data has {error} (the limit is set by JIKKO_MAX_ELEMENTS).") from None
     except (ValueError, RecursionError):
-        raise InvalidParam("data: is no JSON") from None
+        raise InvalidParam("data: is not JSON") from None
     if not isinstance(value, dict) or is_too_deep(value):
         raise InvalidParam("data: must be a JSON object")
     return value
