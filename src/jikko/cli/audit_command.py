@@ -17,7 +17,7 @@ from jikko.ports.stores.audit_store import AuditFilter
 @click.option("--app", help="Only of an app (name or id), also of one that was removed.")
 @click.option("--actor", help="Only of this token, or user of the machine.")
 @click.option("--action", help="Only this operation of the API, such as stop_run, or command, such as 'apps use'.")
-@click.option("--since", type=duration, metavar="AGE", help="Only what was done so lately, such as 2h or 7d.")
+@click.option("--since", type=duration, metavar="AGE", help="Only entries younger than this, such as 2h or 7d.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, help="How many at most.")
 @with_assembly
 async def audit(

@@ -72,7 +72,7 @@ def tokens() -> None:
     "scopes",
     multiple=True,
     type=click.Choice(get_args(Scope)),
-    help="What it may do, in place of everything; several times for more. Who may write may read the same.",
+    help="A scope, instead of all. Repeatable. Scopes to write include reading the same.",
 )
 @click.option("--expires", type=duration, help="After how long it expires, such as 30d or 12h.  [default: never]")
 @to_option("Write it into FILE, which only its owner can read, and show nothing of it.")

@@ -41,7 +41,7 @@ providers_option = click.option(
     envvar="JIKKO_PROVIDERS",
     show_envvar=True,
     default=None,
-    help="A YAML file that says how to reach the providers of language models.",
+    help="A YAML file of the providers of language models.",
 )
 tools_option = click.option(
     "--tools",
@@ -49,7 +49,7 @@ tools_option = click.option(
     envvar="JIKKO_TOOLS",
     show_envvar=True,
     default=None,
-    help="A YAML file that says how to reach the tools that workflows name.",
+    help="A YAML file of the tools that workflows use.",
 )
 
 
@@ -57,7 +57,7 @@ lang_option = click.option(
     "--lang",
     type=click.Choice(["en", "ja"]),
     default=None,
-    help="The language of what is found.  [default: that of LC_ALL, LC_MESSAGES or LANG; in JSON, English]",
+    help="The language of findings.  [default: that of LC_ALL, LC_MESSAGES or LANG; in JSON, English]",
 )
 
 

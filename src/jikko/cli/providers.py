@@ -26,7 +26,7 @@ def providers() -> None:
     """Show and try the providers of language models."""
 
 
-@providers.command("list", short_help="Say which workflow needs which.")
+@providers.command("list", short_help="Show which workflows need which.")
 @click.argument("files", nargs=-1, type=click.Path())
 @providers_option
 @with_settings

@@ -36,7 +36,7 @@ from jikko.server.serving import holding, prepare_process
     "--public-url",
     envvar="JIKKO_PUBLIC_URL",
     show_envvar=True,
-    help="The address under which clients reach the server, for links to files.  [default: that of each request]",
+    help="The address by which clients reach the server, for links to files.  [default: that of each request]",
 )
 @click.option(
     "--reload", is_flag=True, help="Publish FILES again whenever they change; for development, with one worker."

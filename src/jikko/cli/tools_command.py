@@ -26,7 +26,7 @@ def tools() -> None:
     """Show, try and call the tools that workflows name."""
 
 
-@tools.command("list", short_help="Say which workflow needs which.")
+@tools.command("list", short_help="Show which workflows need which.")
 @click.argument("files", nargs=-1, type=click.Path())
 @click.option("--ask", is_flag=True, help="Ask MCP servers for their tools.")
 @tools_option
@@ -87,7 +87,7 @@ def _tool_nodes(workflow: Any) -> list[tuple[str, Any]]:
     return [(node.title or node.id, node.node.name) for node in nodes if isinstance(node.node, ToolNode)]
 
 
-@tools.command(short_help="Ask each provider what tools it has.")
+@tools.command(short_help="Ask each provider for its tools.")
 @click.argument("names", nargs=-1)
 @tools_option
 @with_settings
@@ -131,7 +131,7 @@ async def _tried(assembly: Assembly, names: tuple[str, ...], as_json: bool) -> i
     return 1 if failed else 0
 
 
-@tools.command(short_help="Call one tool and show what it says.")
+@tools.command(short_help="Call one tool and show its answer.")
 @click.argument("tool", metavar="PROVIDER/TOOL")
 @click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--app", help="Call it with the credentials of this app.")

@@ -23,7 +23,7 @@ def users() -> None:
 @users.command(short_help="Remove an end user with all data.")
 @click.argument("app", shell_complete=complete_app)
 @click.argument("user")
-@click.option("--yes", is_flag=True, help="Do not ask. Without a terminal there is no question.")
+@click.option("--yes", is_flag=True, help="Do not ask. Without a terminal, nothing is asked.")
 @with_settings
 async def delete(settings: Settings, app: str, user: str, yes: bool, as_json: bool) -> None:
     """Remove the end user USER of APP (name or id) with all data.

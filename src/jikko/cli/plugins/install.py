@@ -31,8 +31,10 @@ _UNCHECKED: Final = "signed; signature not checked (JIKKO_PLUGINS_KEYS names no 
     help="Install what these DSL files need. FILE and FOLDER are then where packages are looked for; a folder may hold "
     "many. What is in none of them is downloaded, if JIKKO_PLUGINS_MARKET is set. May be given several times.",
 )
-@click.option("--again", is_flag=True, help="Install anew what is there already.")
-@click.option("--unsigned", is_flag=True, help="Install also what none of the keys in JIKKO_PLUGINS_KEYS has signed.")
+@click.option("--again", is_flag=True, help="Reinstall.")
+@click.option(
+    "--unsigned", is_flag=True, help="Also install plugins without a signature by a key in JIKKO_PLUGINS_KEYS."
+)
 @with_settings
 async def install(
     settings: Settings, sources: tuple[str, ...], needed: tuple[str, ...], again: bool, unsigned: bool, as_json: bool

@@ -18,7 +18,7 @@ inputs_options = together(
         "pairs",
         multiple=True,
         metavar="NAME=VALUE",
-        help="An input, read as its type wants it; NAME=@FILE gives a file or its text, @@ is an @. Repeatable.",
+        help="An input, parsed by its type; NAME=@FILE passes a file or its text, @@ is an @. Repeatable.",
     ),
     click.option(
         "--inputs", "document", metavar="FILE", help="All inputs as a JSON object: a file, - or the JSON itself."

@@ -64,7 +64,7 @@ class _Wanted:
 
 @click.command()
 @click.argument("file", type=click.Path(allow_dash=True, path_type=Path))
-@click.option("-q", "--question", help="What a chat app is asked; @PATH in it attaches a file.")
+@click.option("-q", "--question", help="The question for a chat app; @PATH in it attaches a file.")
 @inputs_options
 @click.option("--user", default="cli", help="The user of the run.")
 @env_options

@@ -56,7 +56,7 @@ async def forms(assembly: Assembly, run_id: str, as_json: bool) -> None:
 @click.command()
 @click.argument("run_id", metavar="RUN", shell_complete=complete_run)
 @click.option("--form", "which", metavar="FORM", help="Its id, node or title.  [default: the only one that is open]")
-@click.option("--action", metavar="ID", help="The action to take.  [default: the only one that there is]")
+@click.option("--action", metavar="ID", help="The action to take.  [default: the only one]")
 @inputs_options
 @click.option("--user", default="cli", help="Who does it.")
 @with_settings

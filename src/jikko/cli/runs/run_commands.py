@@ -223,7 +223,7 @@ def _value(value: Any) -> str:
     "--app", help="Only runs of this app (name or id), also a removed one; no files.", shell_complete=complete_app
 )
 @click.option("--dry-run", is_flag=True, help="Say how many there are, and remove nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask. Without a terminal there is no question.")
+@click.option("--yes", is_flag=True, help="Do not ask. Without a terminal, nothing is asked.")
 @with_settings
 async def prune(
     settings: Settings, older_than: float, app: str | None, dry_run: bool, yes: bool, as_json: bool

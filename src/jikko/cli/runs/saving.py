@@ -45,7 +45,9 @@ from jikko.values import Json
     is_flag=True,
     help="Put stand-ins for e-mail addresses, numbers of telephones, accounts and cards, and IP addresses.",
 )
-@click.option("--hide", "hidden", multiple=True, metavar="TEXT", help="With --redact: for this, too, such as a name.")
+@click.option(
+    "--hide", "hidden", multiple=True, metavar="TEXT", help="With --redact: also replace this text, such as a name."
+)
 @with_assembly
 async def save_runs(
     assembly: Assembly, runs: tuple[str, ...], file: Path, workflow: Path | None, redact: bool, hidden: tuple[str, ...]

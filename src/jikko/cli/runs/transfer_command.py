@@ -22,7 +22,7 @@ from jikko.settings import Settings
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), default="-")
 @click.option("--app", help="Only runs of this app (name or id).")
 @click.option("--run", "named", multiple=True, metavar="ID", help="Only this run; may be given several times.")
-@click.option("--since", type=duration, metavar="AGE", help="Only runs that began so lately, such as 2h or 7d.")
+@click.option("--since", type=duration, metavar="AGE", help="Only runs younger than this, such as 2h or 7d.")
 @click.option("--until", type=duration, metavar="AGE", help="Only runs that began before that, such as 30d.")
 @with_settings
 async def export_runs(

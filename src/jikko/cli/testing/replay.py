@@ -35,7 +35,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     shell_complete=complete_app,
 )
 @click.option("--last", type=click.IntRange(min=1), default=100, show_default=True, help="How many of them.")
-@click.option("--since", type=duration, metavar="AGE", help="Only runs that began so lately, such as 2h or 7d.")
+@click.option("--since", type=duration, metavar="AGE", help="Only runs younger than this, such as 2h or 7d.")
 @click.option("--from", "export", type=_FILE, metavar="FILE", help="Runs of a file that `jikko runs export` wrote.")
 @click.option(
     "--against", type=_FILE, metavar="WORKFLOW", help="The changed workflow file.  [default: the app's current version]"
@@ -54,9 +54,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.FloatRange(min=0),
     default=1.0,
     show_default=True,
-    help="With --mode live: what models may cost; 0 asks nothing.",
+    help="With --mode live: the budget for models; 0 asks none.",
 )
-@click.option("--coverage", "covers", is_flag=True, help="Show which nodes and branches no run came to.")
+@click.option("--coverage", "covers", is_flag=True, help="Show nodes and branches that no run reached.")
 @lcov_option
 @click.option(
     "--timeout",
@@ -135,7 +135,7 @@ async def replay(
 @click.command()
 @click.option("--app", required=True, help="The app (name or id).", shell_complete=complete_app)
 @click.option("--last", type=click.IntRange(min=1), default=500, show_default=True, help="How many of its newest runs.")
-@click.option("--since", type=duration, metavar="AGE", help="Only runs that began so lately, such as 2h or 90d.")
+@click.option("--since", type=duration, metavar="AGE", help="Only runs younger than this, such as 2h or 90d.")
 @lcov_option
 @with_settings
 async def coverage(

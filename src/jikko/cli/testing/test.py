@@ -50,7 +50,7 @@ class _Wanted(NamedTuple):
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@click.option("-k", "words", default="", metavar="TEXT", help="Only the cases whose name, or file, has this text.")
+@click.option("-k", "words", default="", metavar="TEXT", help="Only cases whose name or file contains this text.")
 @click.option("--live", is_flag=True, help="Call the real models, tools and servers where no mock answers.")
 @click.option(
     "--output",
@@ -64,15 +64,15 @@ class _Wanted(NamedTuple):
     "--against",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="WORKFLOW",
-    help="Run the cases against this workflow file; what the one does that they are about stands beside it.",
+    help="Run the cases against this workflow file, and compare with the workflow that they name.",
 )
 @click.option(
     "--record",
     is_flag=True,
-    help="Run cases with `outside: replay` in the real world, and keep what it answers to their nodes.",
+    help="Run cases with `outside: replay` for real, and record the answers to their nodes.",
 )
-@click.option("--update", is_flag=True, help="Keep what cases with a snapshot do now.")
-@click.option("--coverage", "covers", is_flag=True, help="Show which nodes and branches no case came to.")
+@click.option("--update", is_flag=True, help="Update the snapshots of cases to what they do now.")
+@click.option("--coverage", "covers", is_flag=True, help="Show nodes and branches that no case reached.")
 @lcov_option
 @click.option(
     "--watch",

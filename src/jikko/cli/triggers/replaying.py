@@ -33,7 +33,9 @@ _CHOSEN: Final = ("trigger", "states", "since", "where")
 def _filters(work: Callable[P, T]) -> Callable[P, T]:
     for option in (
         click.option("--where", multiple=True, metavar="PATH=TEXT", help="Only those with body.type=paid, say."),
-        click.option("--since", type=duration, metavar="AGE", help="Only those received so lately, such as 2h or 7d."),
+        click.option(
+            "--since", type=duration, metavar="AGE", help="Only those received within this time, such as 2h or 7d."
+        ),
         click.option(
             "--state", "states", multiple=True, type=click.Choice(get_args(DeliveryState)), help="Only those."
         ),
@@ -138,7 +140,7 @@ def _of_several(work: Callable[..., Coroutine[Any, Any, int]]) -> Callable[..., 
 
 
 @click.command()
-@click.option("--dry", is_flag=True, help="Say what would happen, and start nothing.")
+@click.option("--dry", is_flag=True, help="Show what would happen, and start nothing.")
 @_of_several
 async def replay(settings: Settings, delivery: str, *, dry: bool, as_json: bool) -> int:
     """Run each DELIVERY again, by the current version of its app: through the server, or here if there is none.

@@ -112,7 +112,7 @@ def _moment(text: str) -> float:
 @click.command(short_help="Pause a schedule.")
 @click.argument("trigger")
 @click.option("--for", "seconds", type=duration, metavar="TIME", help="For how long: 30m, 2h, 3d.  [default: for good]")
-@click.option("--reason", default="paused by hand", help="Why, for those who look at the list.")
+@click.option("--reason", default="paused by hand", help="A reason, shown in the list.")
 @with_assembly
 async def pause(assembly: Assembly, trigger: str, seconds: float | None, reason: str, as_json: bool) -> None:
     """Have a schedule TRIGGER (its id, or APP/NODE) start nothing for a time. `jikko triggers enable` ends the pause.
