@@ -68,7 +68,7 @@ class Settings:
     workers: int = 1
     """Server processes that share the work and the database. 0: one for each core."""
     public_url: str = ""
-    """The address under which clients reach the server, for links to files. Empty: taken from each request."""
+    """The address by which clients reach the server, for links to files. Empty: taken from each request."""
     root_path: str = ""
     """The path below which clients reach the server behind a proxy, such as `/jikko`: all links begin with it."""
     console: bool = True

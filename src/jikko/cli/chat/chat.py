@@ -135,7 +135,7 @@ class ChatCommand(LazyGroup):
 @click.option("--app", "app", metavar="NAME", shell_complete=complete_app, help="An app of the data folder.")
 @click.option("--url", envvar="JIKKO_URL", show_envvar=True, help="A server, with the key of the app; also a Dify's.")
 @click.option("--key", envvar="JIKKO_KEY", show_envvar=True, help="The API key of the app; with --url.")
-@click.option("--user", default="cli", help="Who asks.")
+@click.option("--user", default="cli", help="The end user.")
 @click.option("--conversation", default="", metavar="ID", help="Go on with this conversation.")
 @inputs_options
 @env_options

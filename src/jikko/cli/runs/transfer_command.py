@@ -72,7 +72,7 @@ def _target(file: Path) -> AbstractContextManager[BinaryIO]:
 
 @click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
-@click.option("--app", help="Whose runs they become (name or id).  [default: that of the app that they were of]")
+@click.option("--app", help="The app (name or id) to import them into.  [default: the app of the export]")
 @with_new_assembly
 async def import_runs(assembly: Assembly, file: Path, app: str | None, as_json: bool) -> None:
     """Read runs that `jikko runs export` wrote. Runs that are there already are left as they are.
