@@ -78,7 +78,7 @@ class Settings:
     trusted_proxies: tuple[str, ...] = ()
     """Addresses of proxies (or CIDR, separated by commas) whose `X-Forwarded-…` headers are believed."""
     providers: Path | None = None
-    """A YAML file that says how to reach the providers of language models."""
+    """A YAML file of the providers of language models."""
     tools: Path | None = None
     """A YAML file: the tools that workflows name (APIs, MCP servers, apps), and which apps are MCP servers."""
     triggers: Path | None = None
