@@ -1,11 +1,11 @@
-"""The same small flow at Jikko and at its peers: processor time a request, and memory.
+"""The same small flow at Jikko and at a peer: processor time a request, and memory.
 
-    python -m benchmarks.peers [--langflow PYTHON] [--n8n FOLDER]
+    python -m benchmarks.peers [--langflow PYTHON]
 
-PYTHON is that of a virtual environment with ``langflow-base``, FOLDER one in which ``npm install n8n`` was done. A text
-comes in over HTTP, passes two nodes and is the answer; each server records the run, as it does by default, in SQLite.
-All are up at once and asked in turn, by four clients. What counts is the processor time of all processes of a server,
-as the kernel has it: other programs on the machine change it little. The value is the median of the rounds.
+PYTHON is that of a virtual environment with ``langflow-base``. A text comes in over HTTP, passes two nodes and is the
+answer; each server records the run, as it does by default, in SQLite. Both are up at once and asked in turn, by four
+clients. What counts is the processor time of all processes of a server, as the kernel has it: other programs on the
+machine change it little. The value is the median of the rounds.
 """
 
 import argparse
@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks.footprint import cpu_seconds, pss, tree
 from benchmarks.load import jikko, start_end
-from benchmarks.peers.launching import langflow, n8n
+from benchmarks.peers.launching import langflow
 
 ROUNDS: Final = 7
 CLIENTS: Final = 4
@@ -81,12 +81,6 @@ def of_langflow(python: Path, home: Path) -> Iterator[Peer]:
         yield Peer("Langflow", pid, f"{url}/api/v1/run/echo", body, {"x-api-key": key}, 5)
 
 
-@contextmanager
-def of_n8n(folder: Path, home: Path) -> Iterator[Peer]:
-    with n8n(folder, home) as (pid, url):
-        yield Peer("n8n", pid, f"{url}/webhook/echo", {"q": TEXT}, {}, 50)
-
-
 async def compare(peers: list[Peer]) -> None:
     """Print a table."""
     at_rest = {peer.name: processor_seconds(peer.pid) for peer in peers}
@@ -112,15 +106,12 @@ async def compare(peers: list[Peer]) -> None:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--langflow", type=Path, metavar="PYTHON")
-    options.add_argument("--n8n", type=Path, metavar="FOLDER")
     given = options.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         peers = [stack.enter_context(of_jikko())]
         if given.langflow:
             peers.append(stack.enter_context(of_langflow(given.langflow.absolute(), folder / "langflow")))
-        if given.n8n:
-            peers.append(stack.enter_context(of_n8n(given.n8n.absolute(), folder / "n8n")))
         asyncio.run(compare(peers))
 
 

@@ -1,4 +1,4 @@
-"""Peers as processes, each with the flow: a text that comes in goes out again."""
+"""Langflow as a process, with the flow: a text that comes in goes out again."""
 
 import json
 import os
@@ -22,33 +22,6 @@ given = ChatInput(_id="given")
 graph = Graph(given, ChatOutput(_id="said").set(input_value=given.message_response))
 print(json.dumps(graph.dump(name="echo", endpoint_name="echo")))
 """
-_N8N_FIELD: Final = {"id": "q", "name": "q", "type": "string", "value": "={{ $json.body.q }}"}
-_N8N: Final = {
-    "id": "echo",
-    "name": "echo",
-    "active": True,
-    "nodes": [
-        {
-            "id": "hook",
-            "name": "Hook",
-            "type": "n8n-nodes-base.webhook",
-            "typeVersion": 2,
-            "position": [0, 0],
-            "webhookId": "echo",
-            "parameters": {"httpMethod": "POST", "path": "echo", "responseMode": "lastNode"},
-        },
-        {
-            "id": "set",
-            "name": "Set",
-            "type": "n8n-nodes-base.set",
-            "typeVersion": 3.4,
-            "position": [200, 0],
-            "parameters": {"assignments": {"assignments": [_N8N_FIELD]}},
-        },
-    ],
-    "connections": {"Hook": {"main": [[{"node": "Set", "type": "main", "index": 0}]]}},
-    "settings": {"executionOrder": "v1"},
-}
 
 
 @contextmanager
@@ -78,30 +51,6 @@ def langflow(python: Path, home: Path) -> Iterator[tuple[int, str, str]]:
         token = str(_asked("GET", f"{url}/api/v1/auto_login")["access_token"])
         _asked("POST", f"{url}/api/v1/flows/", json.loads(flow), token)
         yield pid, url, str(_asked("POST", f"{url}/api/v1/api_key/", {"name": "bench"}, token)["api_key"])
-
-
-@contextmanager
-def n8n(folder: Path, home: Path) -> Iterator[tuple[int, str]]:
-    """n8n with the flow at ``/webhook/echo``. Yields process id and address."""
-    home.mkdir()
-    port = _free_port()
-    settings = {
-        "N8N_USER_FOLDER": str(home),
-        "N8N_PORT": str(port),
-        "N8N_LISTEN_ADDRESS": "127.0.0.1",
-        "N8N_DIAGNOSTICS_ENABLED": "false",
-        "N8N_VERSION_NOTIFICATIONS_ENABLED": "false",
-        "N8N_TEMPLATES_ENABLED": "false",
-    }
-    program = folder / "node_modules" / "n8n" / "bin" / "n8n"
-    (home / "echo.json").write_text(json.dumps([_N8N]), "utf-8")
-    for words in (
-        ["import:workflow", f"--input={home / 'echo.json'}"],
-        ["update:workflow", "--id=echo", "--active=true"],
-    ):
-        subprocess.run(["node", program, *words], env={**os.environ, **settings}, check=True, stdout=subprocess.DEVNULL)
-    with _serving(["node", program, "start"], settings, home, f"http://127.0.0.1:{port}/healthz/readiness") as pid:
-        yield pid, f"http://127.0.0.1:{port}"
 
 
 @contextmanager

@@ -86,7 +86,7 @@ def test_every_wrong_setting_is_told_with_its_place_and_the_rest_is_looked_at(tm
     [
         ("MOCKS", "[1]", "Expected a JSON object of objects"),
         ("HTTP_ALLOW", "10.0.0.0/99", "JIKKO_HTTP_ALLOW"),
-        ("TRUSTED_PROXIES", "例え", "is no address and no network"),
+        ("TRUSTED_PROXIES", "例え", "must be an address or a network"),
         ("ROOT_PATH", "jikko?", "expected a path such as /jikko"),
     ],
 )

@@ -52,7 +52,7 @@ def test_a_run_takes_an_input_of_every_kind_and_takes_them_over_the_next_time(
     page.get_by_label("Sure").check()
     page.get_by_role("textbox", name="More").fill("{broken")
     page.get_by_role("button", name="Run", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text("This is no JSON")
+    expect(page.get_by_role("alert")).to_contain_text("This is not JSON")
     page.get_by_role("textbox", name="More").fill('{"a": [1, "二"]}')
     letter, picture = tmp_path / "手紙.txt", tmp_path / "bild.png"
     letter.write_text("Dear all", encoding="utf-8")

@@ -142,7 +142,7 @@ def test_two_signs_stand_for_one() -> None:
     ("path", "why"),
     [
         ("none.txt", "No such file or directory (a text that begins with @ is written @@)"),
-        ("binary", "no text in UTF-8"),
+        ("binary", "not UTF-8 text"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_a_problem_of_its_input(path: str, why: str) -> None:

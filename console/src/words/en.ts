@@ -127,7 +127,7 @@ export const en = {
   'form.file': 'Choose a file, drop or paste it',
   'form.files': 'Choose files, drop them or paste',
   'form.uploading': 'Uploading …',
-  'form.json': 'This is no JSON: {error}',
+  'form.json': 'This is not JSON: {error}',
   'form.files_left': 'The files of its message are not taken along: attach them in the chat.',
   'form.last': 'Inputs of the last run',
   'form.left': 'The run goes on at once. Without an answer it goes on by itself in {time}.',
