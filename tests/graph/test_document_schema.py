@@ -16,7 +16,7 @@ from jikko.dsl.text.yaml_text import LoadLimits, parse
 from jikko.graph.compile import compile_graph
 from jikko.graph.document_schema import document_schema, node_schema
 from jikko.nodes.registry import BY_TYPE
-from tests.acceptance.workflows import ECHO
+from tests.acceptance.workflows import ECHO, app, end, start
 
 ROOT = Path(__file__).parents[2]
 RUNNABLE = frozenset(BY_TYPE)
@@ -94,6 +94,43 @@ def test_what_check_refuses_for_its_shape_the_schema_refuses() -> None:
     assert tried > 150
     # What is read only beside one text that no hint names, as of a form that is sent as a page.
     assert len(missed) <= tried / 50, missed
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("app", []),
+        ("app.mode", "robot"),
+        ("app.mode", None),
+        ("kind", "rag_pipeline"),
+        ("version", 7),
+        ("workflow", None),
+        ("workflow.features", []),
+        ("workflow.graph", []),
+        ("workflow.graph", None),
+        ("workflow.graph.nodes", []),
+        ("workflow.graph.nodes", {}),
+        ("workflow.graph.nodes", [1]),
+        ("workflow.graph.nodes", [{"id": "日本"}]),
+        ("workflow.graph.nodes", [{"data": {"type": "start"}}]),
+        ("workflow.graph.nodes", [{"id": "a", "data": []}]),
+        ("workflow.graph.nodes", [{"id": "a", "data": {"type": "robot"}}]),
+        ("workflow.graph.edges", None),
+        ("workflow.graph.edges", {}),
+        ("workflow.graph.edges", [1]),
+    ],
+)
+def test_a_file_of_another_shape_is_refused(path: str, value: Any) -> None:
+    file = json.loads(app("A", [start("q"), end(out="start.q")], "start>end"))
+    assert validator().is_valid(file)
+    *above, last = path.split(".")
+    at = file
+    for name in above:
+        at = at[name]
+    at.pop(last, None)
+    if value is not None:
+        at[last] = value
+    assert not validator().is_valid(file)
 
 
 @pytest.mark.parametrize(
