@@ -140,3 +140,32 @@ def test_a_stretch_without_runs_says_so(site: Site, visit: Visit, tmp_path: Path
     page.set_viewport_size(LARGE)
     page.get_by_role("combobox", name="ワークフロー").select_option(label="Charted 図 🙂")
     expect(page.get_by_role("region", name="実行数", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("locale", ["en-US", "ja-JP"])
+def test_answers_of_chats_have_the_time_until_their_first_text_and_other_runs_do_not(
+    site: Site, visit: Visit, workflow: str, axe: str, locale: str
+) -> None:
+    [chat] = [app["id"] for app in site.api("GET", "apps").json()["data"] if app["mode"] == "advanced-chat"]
+    asked = site.api("POST", f"apps/{chat}/messages", json={"query": "なぜ? 🙂", "inputs": {}}).json()
+    site.wait(asked["run_id"])
+    title, more = {
+        "en-US": ("First text of answers", "Figures as a table"),
+        "ja-JP": ("回答の最初のテキスト", "数値の表"),
+    }[locale]
+    page = visit(f"/charts?app={chat}&t=24h", locale=locale)
+    first = page.get_by_role("region", name=title)
+    busy = first.get_by_role("link").filter(has_text=re.compile("ms|秒|s"))
+    expect(busy.last).to_be_attached()
+    page.locator("summary").click()
+    expect(page.get_by_role("table").get_by_role("columnheader")).to_have_count(9)
+    keep(page, f"charts-first-{locale}", axe)
+    busy.last.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "/runs?from=" in url and chat in url)
+    expect(page.locator(f'a[href*="{asked["run_id"]}"]').first).to_be_visible()
+
+    page = visit(f"/charts?app={workflow}&t=24h", locale=locale)
+    page.get_by_text(more).click()
+    expect(page.get_by_role("table").get_by_role("columnheader")).to_have_count(7)
+    expect(page.get_by_role("region", name=title)).to_have_count(0)

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from jikko.event_parts import FailedNode
 from jikko.ids import new_id
+from jikko.ports.stores.messages import MessageAnswer, MessageMetadata
 from jikko.ports.stores.run_pages import AppDay, RunCursor, RunFilter, RunPages, SampledRun
 from jikko.ports.stores.run_store import Append, RunStore
 from jikko.record import RunRecord
@@ -28,6 +29,7 @@ from jikko.store.sqlite import Database, SqliteRunStore
 from jikko.store.sqlite.console import drivers as sqlite_drivers
 from jikko.store.sqlite.console.run_pages import SqliteRunPages
 from jikko.store.sqlite.conversation_store import SqliteConversationStore
+from jikko.values import Json
 from tests.store.postgres_server import POSTGRES, new_database
 
 from .conversations import conversation, message
@@ -322,6 +324,24 @@ async def test_strata_have_all_runs_that_ended_and_the_newest_of_each(
     assert await stores.pages.strata(new_id(), first=first, last=first + 3 * step, step=step) == []
     later = first + 1e6 // 3600 * 3600
     assert await stores.pages.strata(None, first=later, last=later + 3 * step, step=step) == []
+
+
+async def test_the_first_text_of_a_run_is_that_of_the_message_that_it_answers(stores: Stores) -> None:
+    spoken = conversation(new_id())
+    await stores.conversations.add_turn(message(new_id(), spoken.id), spoken)
+    runs = [Draft() for _ in range(4)]
+    passage: dict[str, Json] = {"content": '"time_to_first_token":9 語 🎉 \ue000' * 1000}
+    for number, draft in enumerate(runs):
+        await stores.runs.append(draft.whole(at=BEGIN + number))
+    for draft, first in zip(runs, (0.25, None, 3.5), strict=False):
+        usage: dict[str, Json] = {"total_tokens": 1, "time_to_first_token": first}
+        metadata = MessageMetadata(usage=usage, retriever_resources=[passage])
+        answer = MessageAnswer(text="語", files=[passage], metadata=metadata)
+        await stores.conversations.add_turn(replace(message(new_id(), spoken.id, run_id=draft.id), answer=answer))
+    begin = BEGIN // 3600 * 3600
+    found = await stores.pages.strata(None, first=begin, last=begin + 7200, step=7200.0)
+
+    assert sorted(str(run.first_text) for stratum in found for run in stratum.newest) == ["0.25", "3.5", "None", "None"]
 
 
 async def test_costs_are_told_by_currency(stores: Stores) -> None:

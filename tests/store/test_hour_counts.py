@@ -137,6 +137,42 @@ async def test_hours_that_are_over_are_counted_once_in_ten_minutes(
     await watched.close()
 
 
+async def test_a_look_has_few_runs_counted_again_however_many_there_are(
+    database: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hour_counts, "_MAX_RECOUNTED", 15)
+    await written(database)
+    clock = Clock()
+    watched = Explained(database._url)
+    hours = HourCounts(watched, clock, clock)
+    first = int(BEGIN // HOUR)
+
+    async def looked_at() -> tuple[int, float]:
+        watched.statements.clear()
+        return sum(count.runs for count in await hours.runs(None, first)), watched.rows
+
+    assert await looked_at() == (RUNS, RUNS)
+    store = PostgresRunStore(database)
+    for number in (0, RUNS // 2):
+        await store.append(Draft().whole(BEGIN + number * STEP))
+    clock.now += 600.0
+    moving = max([await looked_at() for _ in range(2)])[1]
+    assert moving <= 15 + 2 * (HOUR / STEP + 1)
+    found = [await looked_at() for _ in range(5)]
+    assert found[-1][0] == RUNS + 2
+    assert max(rows for _, rows in found) <= 15 + 2 * (HOUR / STEP + 1)
+    # What is over since is kept as well, and counted again like the others.
+    clock.now += 2 * HOUR - 1300.0
+    await store.append(Draft().whole(BEGIN + 2 * STEP))
+    looks = [await looked_at() for _ in range(8)]
+    assert looks[-1][0] == RUNS + 3
+    clock.now += HOUR
+    await store.append(Draft().whole(BEGIN))
+    assert await looked_at() == (RUNS + 4, RUNS + 4)  # after an hour without a look all are counted
+    await store.close()
+    await watched.close()
+
+
 async def test_a_clock_that_was_set_back_keeps_no_count_for_longer(database: Postgres) -> None:
     await written(database)
     clock, monotonic = Clock(), Clock()

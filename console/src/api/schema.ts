@@ -1603,6 +1603,8 @@ export interface components {
             failed: number;
             p50: number | null;
             p95: number | null;
+            first_p50: number | null;
+            first_p95: number | null;
             tokens: number;
             cost: {
                 [key: string]: string;

@@ -24,16 +24,19 @@ class Figures(Struct):
     """By currency."""
     took: list[tuple[float, float]] = []
     """Seconds of runs that were looked at, each with the number of runs that it stands for."""
+    first: list[tuple[float, float]] = []
+    """Seconds until the first text of an answer, of those that have one, in the same way."""
 
-    def took_at_most(self, share: float) -> float | None:
-        """Seconds within which a share of the runs ended; ``None``: no run was looked at."""
-        self.took.sort()
-        wanted = share * sum(weight for _, weight in self.took)
-        for seconds, weight in self.took:
-            wanted -= weight
-            if wanted <= 1e-9:
-                return seconds
-        return self.took[-1][0] if self.took else None
+
+def at_most(seconds: list[tuple[float, float]], share: float) -> float | None:
+    """Seconds that a share of runs took at most; ``None``: there is none. ``seconds``: see ``Figures.took``."""
+    seconds.sort()
+    wanted = share * sum(weight for _, weight in seconds)
+    for each, weight in seconds:
+        wanted -= weight
+        if wanted <= 1e-9:
+            return each
+    return seconds[-1][0] if seconds else None
 
 
 def looked_at(strata: Iterable[Stratum]) -> tuple[int, int]:
@@ -67,6 +70,8 @@ def figures_of(strata: Sequence[Stratum], by: By, models: Mapping[str, Collectio
             for figures in [whole] if whole is not None else [found[one] for one in _of_run(by, stratum, run, models)]:
                 figures.tokens += weight * run.tokens
                 figures.took.append((run.elapsed, weight))
+                if run.first_text is not None:
+                    figures.first.append((run.first_text, weight))
                 if whole is None:
                     figures.runs += weight
                     figures.failed += weight * (run.status == "failed")

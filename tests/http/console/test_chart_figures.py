@@ -1,8 +1,9 @@
 """Figures of many runs from totals and a sample: decided without a database."""
 
 import pytest
+from msgspec.structs import replace
 
-from jikko.console.charts import Figures, figures_of, looked_at
+from jikko.console.charts import at_most, figures_of, looked_at
 from jikko.ports.stores.run_pages import SampledRun, Stratum
 
 APP, OTHER = "app", "other"
@@ -71,5 +72,16 @@ def test_a_run_counts_for_each_model_of_its_version() -> None:
 def test_seconds_within_which_a_share_of_the_runs_ended(
     took: list[tuple[float, float]], p50: float | None, p95: float | None
 ) -> None:
-    figures = Figures(took=took)
-    assert (figures.took_at_most(0.5), figures.took_at_most(0.95)) == (p50, p95)
+    assert (at_most(took, 0.5), at_most(took, 0.95)) == (p50, p95)
+
+
+def test_the_first_text_is_of_the_runs_that_have_one_each_for_as_many_as_it_stands_for() -> None:
+    quick, slow = replace(run(), first_text=0.5), replace(run(), first_text=2.0)
+    strata = [
+        Stratum(APP, 0.0, {"succeeded": 30}, {}, [quick, slow, run()]),
+        Stratum(OTHER, 0.0, {"succeeded": 1}, {}, [run("v3")]),
+    ]
+    by_app = figures_of(strata, "app", {})
+    assert by_app[APP,].first == [(0.5, 10.0), (2.0, 10.0)]
+    assert by_app[OTHER,].first == []
+    assert figures_of(strata, "user", {})["anna",].first == by_app[APP,].first

@@ -108,6 +108,25 @@ function OverTime({ of, app }: { of: RunCharts; app: string }) {
       const to = runsOf(point, 'time', app, of.from, of.step, status)
       return { label, text: `${label}: ${words(point)}`, parts: parts(point), to }
     })
+  const seconds = (title: string, half: 'p50' | 'first_p50', most95: 'p95' | 'first_p95') => ({
+    title,
+    total: (
+      <>
+        <i className="swatch strong" />
+        {t('charts.p50')} <i className="swatch all" />
+        {t('charts.p95')}
+      </>
+    ),
+    most: duration(most(point => point[most95] ?? 0)),
+    bars: bars(
+      point => [
+        [point[most95] ?? 0, 'all'],
+        [point[half] ?? 0, 'strong'],
+      ],
+      point =>
+        `${t('charts.p50')} ${duration(point[half]) || '–'}, ${t('charts.p95')} ${duration(point[most95]) || '–'}`,
+    ),
+  })
   const share = (point: ChartPoint) => (point.runs ? point.failed / point.runs : 0)
   const currencies = [...new Set(of.data.flatMap(point => Object.keys(point.cost)))].sort()
   const failed = sum(point => point.failed)
@@ -141,25 +160,10 @@ function OverTime({ of, app }: { of: RunCharts; app: string }) {
             'failed',
           )}
         />
-        <Bars
-          title={t('charts.took')}
-          total={
-            <>
-              <i className="swatch strong" />
-              {t('charts.p50')} <i className="swatch all" />
-              {t('charts.p95')}
-            </>
-          }
-          most={duration(most(point => point.p95 ?? 0))}
-          bars={bars(
-            point => [
-              [point.p95 ?? 0, 'all'],
-              [point.p50 ?? 0, 'strong'],
-            ],
-            point =>
-              `${t('charts.p50')} ${duration(point.p50) || '–'}, ${t('charts.p95')} ${duration(point.p95) || '–'}`,
-          )}
-        />
+        <Bars {...seconds(t('charts.took'), 'p50', 'p95')} />
+        {of.data.some(point => point.first_p50 !== null) && (
+          <Bars {...seconds(t('charts.first'), 'first_p50', 'first_p95')} />
+        )}
         <Bars
           title={t('runs.tokens')}
           total={count(sum(point => point.tokens))}

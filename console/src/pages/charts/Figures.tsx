@@ -21,6 +21,8 @@ function nameOf(point: ChartPoint, step: number): string {
 export function Figures({ of, by, app }: { of: RunCharts; by: By; app: string }) {
   const most = (value: (point: ChartPoint) => number) => Math.max(...of.data.map(value), 0) || 1
   const [runs, tokens, p95] = [most(one => one.runs), most(one => one.tokens), most(one => one.p95 ?? 0)]
+  const first95 = most(one => one.first_p95 ?? 0)
+  const answers = of.data.some(one => one.first_p50 !== null)
   return (
     <div className="scroll figures">
       <table>
@@ -31,6 +33,8 @@ export function Figures({ of, by, app }: { of: RunCharts; by: By; app: string })
             <th className="right">{t('charts.failed')}</th>
             <th className="right">{t('charts.p50')}</th>
             <th className="right">{t('charts.p95')}</th>
+            {answers && <th className="right">{t('charts.first.p50')}</th>}
+            {answers && <th className="right">{t('charts.first.p95')}</th>}
             <th className="right">{t('runs.tokens')}</th>
             <th className="right">{t('charts.cost')}</th>
           </tr>
@@ -65,6 +69,8 @@ export function Figures({ of, by, app }: { of: RunCharts; by: By; app: string })
                 </td>
                 <td className="num right">{duration(point.p50)}</td>
                 <Cell text={duration(point.p95)} share={(point.p95 ?? 0) / p95} />
+                {answers && <td className="num right">{duration(point.first_p50)}</td>}
+                {answers && <Cell text={duration(point.first_p95)} share={(point.first_p95 ?? 0) / first95} />}
                 <Cell text={count(point.tokens)} share={point.tokens / tokens} />
                 <td className="num right">{costOf(point.cost)}</td>
               </tr>

@@ -10,7 +10,7 @@ afterEach(cleanup)
 
 test('runs without a user have figures that lead nowhere, those of a user lead to the runs', () => {
   setLanguage('en')
-  const point = { runs: 2, failed: 1, tokens: 0, cost: {}, p50: 1, p95: 1 }
+  const point = { runs: 2, failed: 1, tokens: 0, cost: {}, p50: 1, p95: 1, first_p50: null, first_p95: null }
   const data = [
     { ...point, name: '' },
     { ...point, name: '利用者 🙂' },

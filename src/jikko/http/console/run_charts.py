@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from jikko.console.charts import By, Figures, Group, figures_of, looked_at
+from jikko.console.charts import By, Figures, Group, at_most, figures_of, looked_at
 from jikko.errors import InvalidParam
 from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
 from jikko.values import Moment
@@ -42,6 +42,11 @@ class ChartPoint(Struct):
     failed: int
     p50: Annotated[float | None, Meta(description="Seconds.")]
     p95: float | None
+    first_p50: Annotated[
+        float | None,
+        Meta(description="Seconds until the first text of an answer, of runs that answer a message; of others, null."),
+    ]
+    first_p95: float | None
     tokens: int
     cost: Annotated[dict[str, str], Meta(description="Decimal numbers by currency.")]
     at: Annotated[Moment | UnsetType, Meta(description="By time: where the span begins.")] = UNSET
@@ -68,7 +73,7 @@ class RunCharts(Struct, rename={"first": "from"}):
 
 @VisitorRoute("GET", "runs/charts", (400, 503), scope="runs:read")
 async def chart_runs(call: ConsoleRequest, asked: ChartQuery) -> RunCharts:
-    """Figures of many runs: how many, errors, what they took, tokens, cost.
+    """Figures of many runs: how many, errors, what they took, also until the first text, tokens, cost.
 
     By time, app, version, model or end user. At most 4,000 runs are looked at, and the totals of all.
     """
@@ -115,8 +120,10 @@ def _point(name: str, figures: Figures, at: float | UnsetType = UNSET) -> ChartP
         name=name,
         runs=round(figures.runs),
         failed=round(figures.failed),
-        p50=figures.took_at_most(0.5),
-        p95=figures.took_at_most(0.95),
+        p50=at_most(figures.took, 0.5),
+        p95=at_most(figures.took, 0.95),
+        first_p50=at_most(figures.first, 0.5),
+        first_p95=at_most(figures.first, 0.95),
         tokens=round(figures.tokens),
         cost={currency: f"{cost:.6f}" for currency, cost in sorted(figures.costs.items())},
         at=at,

@@ -109,6 +109,8 @@ class SampledRun(Struct, frozen=True):
     tokens: int
     price: str | None
     """An amount and a currency, with a space between them; ``None``: nothing."""
+    first_text: float | None = None
+    """Seconds until the first text of an answer; ``None``: it has none, or the run answers no message."""
 
 
 class Stratum(Struct, frozen=True):

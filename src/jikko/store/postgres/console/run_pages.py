@@ -37,7 +37,9 @@ _OPEN: Final = "SELECT status, count(*) FROM open_runs GROUP BY status"
 _OF_EACH: Final = f"unnest($1::bytea[]) AS a (app), LATERAL (SELECT * FROM {ALL_RUNS} WHERE app_id = a.app"
 _LAST: Final = f"SELECT {COLUMNS} FROM {_OF_EACH} {NEWEST_FIRST} LIMIT $2) AS newest {NEWEST_FIRST}"
 _SAMPLE: Final = """
-SELECT place, workflow_id, session, status, elapsed, total_tokens, price
+SELECT place, workflow_id, session, newest.status, elapsed, total_tokens, price,
+  (SELECT substring(details FROM '"time_to_first_token":([0-9.]+)')::float8
+   FROM messages WHERE run_id = newest.run_id LIMIT 1)
 FROM unnest($1::bytea[], $2::float8[], $3::float8[], $4::int4[]) WITH ORDINALITY
   AS span (app, since, until, most, place), LATERAL (
   SELECT * FROM runs WHERE app_id = span.app AND created_at >= span.since AND created_at < span.until

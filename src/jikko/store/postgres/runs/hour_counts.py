@@ -1,16 +1,18 @@
 """Runs of each hour, and their cost: counted by an index, and remembered if they are many.
 
 What was counted of hours that are over is good for ten minutes: runs of theirs that end later, or are removed, are seen
-then. The last hours are counted anew each time, so one who looks again and again has the runs of two hours counted, and
-not those of a day, or all.
+afterwards. The last two hours are counted anew each time. Of older ones a look has the piece counted again that was
+counted first, with a bound on its runs, so none has all runs counted but the first, and one after an hour of rest.
 """
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, TypeAlias
 from weakref import WeakValueDictionary
+
+from msgspec import Struct, field
 
 from jikko.ports.clock import Clock
 from jikko.store.postgres.database import Postgres
@@ -18,6 +20,12 @@ from jikko.store.postgres.runs.run_rows import ALL_RUNS
 
 HOUR: Final = 3600
 _TTL_SECONDS: Final = 600.0
+_MAX_AGE_SECONDS: Final = 3600.0
+"""Of the oldest piece; then all is counted anew."""
+_MAX_RECOUNTED: Final = 50_000
+"""Runs of a piece, if it is more than one hour."""
+_NEVER: Final = 10**9
+"""An hour that no run is created in."""
 _TURN_SECONDS: Final = 10.0
 """For which another count is waited for."""
 _MOVING: Final = 2
@@ -27,15 +35,16 @@ MIN_KEPT_RUNS: Final = 20_000
 _CACHE_SIZE: Final = 32
 _HOUR_OF: Final = f"floor(created_at / {HOUR})::int4"
 _OF_ALL: Final = f"""
-SELECT NULL, {_HOUR_OF}, status, count(*), count(*) FROM {ALL_RUNS} WHERE created_at >= $1 GROUP BY 2, 3
+SELECT NULL, {_HOUR_OF}, status, count(*), count(*) FROM {ALL_RUNS}
+WHERE created_at >= $1 AND created_at < $2 GROUP BY 2, 3
 """
 _OF_APPS: Final = f"""
 SELECT app_id, {_HOUR_OF}, status, count(*), count(*) FROM {ALL_RUNS}
-WHERE created_at >= $1 AND app_id = ANY($2::bytea[]) GROUP BY 1, 2, 3
+WHERE created_at >= $1 AND created_at < $2 AND app_id = ANY($3::bytea[]) GROUP BY 1, 2, 3
 """
 _COSTS: Final = f"""
 SELECT app_id, {_HOUR_OF}, NULL, sum(split_part(price, ' ', 1)::float8), count(*), split_part(price, ' ', 2) FROM runs
-WHERE created_at >= $1 AND price IS NOT NULL GROUP BY 1, 2, 6
+WHERE created_at >= $1 AND created_at < $2 AND price IS NOT NULL GROUP BY 1, 2, 6
 """
 
 
@@ -59,13 +68,56 @@ class HourCount(NamedTuple):
     """Of costs."""
 
 
-class _Kept(NamedTuple):
-    until: float
-    """By a clock that nobody sets."""
+class _Piece(NamedTuple):
+    """Hours that were counted together."""
+
+    at: float
+    """When, by a clock that nobody sets."""
+    first: int
+    end: int
+    """The first hour behind them."""
+
+
+class _Kept(Struct):
     first: int
     end: int
     """The first hour behind what was counted."""
-    counts: Sequence[HourCount]
+    counts: dict[int, list[HourCount]] = field(default_factory=lambda: defaultdict(list))
+    """By hour."""
+    pieces: deque[_Piece] = field(default_factory=deque)
+    """The oldest first. Each begins where another ends."""
+
+    def runs(self, piece: _Piece) -> int:
+        return sum(count.runs for hour in range(piece.first, piece.end) for count in self.counts.get(hour, ()))
+
+    def put(self, piece: _Piece, counts: Sequence[HourCount]) -> None:
+        """Put counts of the hours of a piece in the place of those that are there."""
+        for hour in [hour for hour in self.counts if piece.first <= hour < piece.end]:
+            del self.counts[hour]
+        for count in counts:
+            if piece.first <= count.hour < piece.end:
+                self.counts[count.hour].append(count)
+        begin, left = piece.first, _MAX_RECOUNTED
+        for hour in sorted(hour for hour in self.counts if piece.first <= hour < piece.end):
+            runs = sum(count.runs for count in self.counts[hour])
+            if runs > left and begin < hour:
+                self.pieces.append(_Piece(piece.at, begin, hour))
+                begin, left = hour, _MAX_RECOUNTED
+            left -= runs
+        self.pieces.append(_Piece(piece.at, begin, piece.end))
+
+    def next_piece(self, now: float) -> _Piece | None:
+        """The piece that is to be counted again, with those behind it that are small; ``None``: all are new enough."""
+        if not self.pieces or now < self.pieces[0].at + _TTL_SECONDS:
+            return None
+        found = self.pieces.popleft()
+        left = _MAX_RECOUNTED - self.runs(found)
+        while self.pieces and self.pieces[0].first == found.end and now >= self.pieces[0].at + _TTL_SECONDS:
+            left -= self.runs(self.pieces[0])
+            if left < 0:
+                break
+            found = _Piece(now, found.first, self.pieces.popleft().end)
+        return found._replace(at=now)
 
 
 class HourCounts:
@@ -102,23 +154,33 @@ class HourCounts:
         async with self._database.guard(), asyncio.timeout(_TURN_SECONDS):
             await counting.acquire()
         try:
-            known = self._kept.get(key)
-            if known is None or self._monotonic() >= known.until or first < known.first:
+            now, known = self._monotonic(), self._kept.get(key)
+            if known is None or now >= known.pieces[0].at + _MAX_AGE_SECONDS or first < known.first:
                 known = None
-            begin = first if known is None else max(known.end, first)
-            values = (begin * HOUR, list(apps)) if apps else (begin * HOUR,)
-            new = [HourCount(*row) for row in await self._database.fetch(sql, *values)]
-            if known is None and sum(count.runs for count in new) > MIN_KEPT_RUNS:
-                self._keep(key, first, new)
-            old = () if known is None else known.counts
-            return [count for count in old if count.hour >= first] + new
+            new = await self._fetched(sql, apps, first if known is None else max(known.end, first))
+            if known is None:
+                if sum(count.runs for count in new) > MIN_KEPT_RUNS:
+                    self._keep(key, now, first, new)
+                return new
+            if first <= known.end < (end := self._end()):
+                known.put(_Piece(now, known.end, end), new)
+                new, known.end = [count for count in new if count.hour >= end], end
+            if (piece := known.next_piece(now)) is not None:
+                known.put(piece, await self._fetched(sql, apps, piece.first, piece.end))
+            return [count for hour, counts in known.counts.items() if hour >= first for count in counts] + new
         finally:
             counting.release()
 
-    def _keep(self, key: _Key, first: int, counts: Sequence[HourCount]) -> None:
-        end = int(self._clock() // HOUR) + 1 - _MOVING
-        until = self._monotonic() + _TTL_SECONDS
-        self._kept[key] = _Kept(until, first, end, [count for count in counts if count.hour < end])
+    async def _fetched(self, sql: str, apps: Sequence[bytes], first: int, end: int = _NEVER) -> list[HourCount]:
+        values = (first * HOUR, end * HOUR, list(apps)) if apps else (first * HOUR, end * HOUR)
+        return [HourCount(*row) for row in await self._database.fetch(sql, *values)]
+
+    def _end(self) -> int:
+        return int(self._clock() // HOUR) + 1 - _MOVING
+
+    def _keep(self, key: _Key, now: float, first: int, counts: Sequence[HourCount]) -> None:
+        kept = self._kept[key] = _Kept(first, max(self._end(), first))
+        kept.put(_Piece(now, first, kept.end), counts)
         self._kept.move_to_end(key)
         if len(self._kept) > _CACHE_SIZE:
             self._kept.popitem(last=False)

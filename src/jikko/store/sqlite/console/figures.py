@@ -45,7 +45,10 @@ SELECT (hour - ?2) / ?4 AS span, currency, sum(cost) FROM run_costs
 WHERE app = ?1 AND hour >= ?2 AND hour < ?3 GROUP BY 1, 2
 """
 _SAMPLE: Final = """
-SELECT workflow, end_user, status, elapsed, total_tokens, price FROM runs INDEXED BY runs_listed
+SELECT workflow, end_user, status, elapsed, total_tokens, price,
+  (SELECT CASE WHEN details != '' THEN json_extract(details, '$.metadata.usage.time_to_first_token') END
+   FROM messages INDEXED BY messages_of_run WHERE run_id = runs.run_id LIMIT 1)
+FROM runs INDEXED BY runs_listed
 WHERE app = ? AND created_at >= ? AND created_at < ? AND status > 1 ORDER BY created_at DESC LIMIT ?
 """
 _NEVER: Final = 1e12
