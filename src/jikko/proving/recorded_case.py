@@ -14,7 +14,7 @@ from jikko.apps.versions import Workflow
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.dsl.fields import problem_at
 from jikko.errors import Conflict
-from jikko.events import Event, FormClosed, NodeAttempted, NodeFinished, RunFinished, RunStarted
+from jikko.events import Event, FormClosed, NodeAttempted, NodeFinished, RunFinished, RunRetried, RunStarted
 from jikko.ports.stores.run_store import RunStore
 from jikko.proving.case_file import CaseFile, FlowCase, NodeMock
 from jikko.proving.verdict import CaseResult, NodeNames, started
@@ -63,10 +63,15 @@ def what_it_holds(case: Mapping[str, Any]) -> list[str]:
 
 
 def recorded_mocks(events: Iterable[Event], names: NodeNames) -> dict[str, list[dict[str, Any]]]:
-    """What the outside answered in a run, as mocks by node, in the order of calls."""
+    """What the outside answered in a run, as mocks by node, in the order of calls; and outputs that were given."""
+    known = list(events)
+    given = {node_id for event in known if isinstance(event, RunRetried) for node_id in event.replaced}
+    given.update(*(event.mocks for event in known if isinstance(event, RunStarted)))
     found: dict[str, list[tuple[int, dict[str, Any]]]] = {}
-    for event in events:
-        if not isinstance(event, (NodeAttempted, NodeFinished)) or event.node_type not in OUTSIDE:
+    for event in known:
+        if not isinstance(event, (NodeAttempted, NodeFinished)) or event.node_type == "start":
+            continue
+        if event.node_type not in OUTSIDE and event.node_id not in given:
             continue
         mock: dict[str, Any]
         if event.error is not None:
