@@ -140,6 +140,16 @@ async def test_values_get_fresh_urls_wherever_a_file_is_in_them(files: Files, ti
     assert "timestamp=1750000000" in file["url"]
 
 
+async def test_a_copy_of_a_remote_file_has_its_fresh_url_twice(files: Files, time: Time) -> None:
+    file = files.mapping(await an_upload(files), transfer_method="remote_url")
+    assert file["remote_url"] == file["url"]
+    time.now += 1000
+
+    fresh: Any = files.renewed(file)
+
+    assert fresh["remote_url"] == fresh["url"] != file["url"]
+
+
 @pytest.mark.parametrize(
     "value",
     [None, 1, "x", [], {}, [1, [2, {"a": None}]], {"dify_model_identity": "__dify__file__"}],
