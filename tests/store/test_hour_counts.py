@@ -173,6 +173,55 @@ async def test_a_look_has_few_runs_counted_again_however_many_there_are(
     await watched.close()
 
 
+class Unsteady(Postgres):
+    """A database that answers nothing about hours that were counted before, until it is let or fails."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.asked, self.answer, self.before = asyncio.Event(), asyncio.Future[None](), 0.0
+
+    async def fetch(self, sql: str, *values: object) -> list[Row]:
+        if isinstance(values[1], int) and values[1] < self.before:
+            self.asked.set()
+            await self.answer
+        return await super().fetch(sql, *values)
+
+
+@pytest.mark.parametrize("most", [15, RUNS], ids=["pieces", "one piece"])
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_hours_whose_count_failed_are_counted_by_the_next_look(
+    database: Postgres, monkeypatch: pytest.MonkeyPatch, most: int, cancelled: bool
+) -> None:
+    monkeypatch.setattr(hour_counts, "_MAX_RECOUNTED", most)
+    await written(database)
+    clock = Clock()
+    unsteady = Unsteady(database._url)
+    hours = HourCounts(unsteady, clock, clock)
+
+    async def total() -> int:
+        return sum(count.runs for count in await hours.runs(None, int(BEGIN // HOUR)))
+
+    assert await total() == RUNS
+    store = PostgresRunStore(database)
+    await store.append(Draft().whole(BEGIN))  # of the piece that is counted again first
+    await store.close()
+    clock.now += 600.0
+    unsteady.before = clock.now
+    look = asyncio.create_task(total())
+    async with asyncio.timeout(PATIENCE):
+        await unsteady.asked.wait()
+    if cancelled:
+        look.cancel()
+    else:
+        unsteady.answer.set_exception(StoreUnavailable("The database is away."))
+    with pytest.raises(asyncio.CancelledError if cancelled else StoreUnavailable):
+        await look
+
+    unsteady.before = 0.0
+    assert await total() == RUNS + 1
+    await unsteady.close()
+
+
 async def test_a_clock_that_was_set_back_keeps_no_count_for_longer(database: Postgres) -> None:
     await written(database)
     clock, monotonic = Clock(), Clock()

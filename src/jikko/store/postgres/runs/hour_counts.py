@@ -7,7 +7,7 @@ counted first, with a bound on its runs, so none has all runs counted but the fi
 
 import asyncio
 import time
-from collections import OrderedDict, defaultdict, deque
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, TypeAlias
 from weakref import WeakValueDictionary
@@ -86,14 +86,15 @@ class _Kept(Struct):
     """The first hour behind what was counted."""
     counts: dict[int, list[HourCount]] = field(default_factory=lambda: defaultdict(list))
     """By hour."""
-    pieces: deque[_Piece] = field(default_factory=deque)
-    """The oldest first. Each begins where another ends."""
+    pieces: list[_Piece] = field(default_factory=list)
+    """One at least, the oldest first. Each begins where another ends."""
 
     def runs(self, piece: _Piece) -> int:
         return sum(count.runs for hour in range(piece.first, piece.end) for count in self.counts.get(hour, ()))
 
     def put(self, piece: _Piece, counts: Sequence[HourCount]) -> None:
-        """Put counts of the hours of a piece in the place of those that are there."""
+        """Put counts of the hours of a piece in the place of those that are there, and of their pieces."""
+        self.pieces = [kept for kept in self.pieces if kept.first < piece.first or kept.end > piece.end]
         for hour in [hour for hour in self.counts if piece.first <= hour < piece.end]:
             del self.counts[hour]
         for count in counts:
@@ -109,16 +110,17 @@ class _Kept(Struct):
         self.pieces.append(_Piece(piece.at, begin, piece.end))
 
     def next_piece(self, now: float) -> _Piece | None:
-        """The piece that is to be counted again, with those behind it that are small; ``None``: all are new enough."""
-        if not self.pieces or now < self.pieces[0].at + _TTL_SECONDS:
+        """What is to be counted again: the oldest piece, with those behind it that are small; ``None``: all are new
+        enough. They stay until they are counted: a database may fail, a client go away."""
+        found, *others = self.pieces
+        if now < found.at + _TTL_SECONDS:
             return None
-        found = self.pieces.popleft()
         left = _MAX_RECOUNTED - self.runs(found)
-        while self.pieces and self.pieces[0].first == found.end and now >= self.pieces[0].at + _TTL_SECONDS:
-            left -= self.runs(self.pieces[0])
-            if left < 0:
+        for other in others:
+            left -= self.runs(other)
+            if left < 0 or other.first != found.end or now < other.at + _TTL_SECONDS:
                 break
-            found = _Piece(now, found.first, self.pieces.popleft().end)
+            found = found._replace(end=other.end)
         return found._replace(at=now)
 
 
