@@ -189,7 +189,7 @@ class AppCatalog:
         app = await self._store.app(name_or_id.lower()) if is_uuid(name_or_id) else None
         app = app or await self._store.app_named(name_or_id)
         if app is None:
-            raise NotFound(f"There is no app {name_or_id!r}; `jikko apps list` shows those that there are.")
+            raise NotFound(f"There is no app {name_or_id!r}; `jikko apps list` lists the apps.")
         return app
 
     async def all(self) -> list[App]:

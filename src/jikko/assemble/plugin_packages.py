@@ -71,7 +71,9 @@ class PluginPackages:
             return read_package(local, keys)
         wanted = identifier(source)
         if wanted is None:
-            raise PackageRefused(f"There is no file or folder {source}, and it is no name of a plugin (author/name).")
+            raise PackageRefused(
+                f"There is no file or folder {source}, and it is not the name of a plugin (author/name)."
+            )
         data, exact = await self._downloaded(wanted)
         plugin, archive = read_package(data, keys)
         if plugin.id != exact.plugin or plugin.checksum != exact.checksum:

@@ -86,7 +86,7 @@ class Deliveries(Struct, eq=False):
         """One delivery. Raises ``NotFound``: there is none."""
         delivery = await self.store.find(delivery_id)
         if delivery is None:
-            raise NotFound(f"There is no delivery {delivery_id!r}; `jikko deliveries list` shows those that there are.")
+            raise NotFound(f"There is no delivery {delivery_id!r}; `jikko deliveries list` lists the deliveries.")
         return await self._view(delivery)
 
     async def record(self, view: DeliveryView) -> RunRecord | None:

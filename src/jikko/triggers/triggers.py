@@ -77,7 +77,7 @@ class Triggers:
         Raises ``NotFound``: there is none."""
         trigger = await self._store.find(which) if is_uuid(which) else await self._named(which)
         if trigger is None:
-            raise NotFound(f"There is no trigger {which!r}; `jikko triggers list` shows those that there are.")
+            raise NotFound(f"There is no trigger {which!r}; `jikko triggers list` lists the triggers.")
         return (await self._addressed([trigger]))[0]
 
     async def _named(self, which: str) -> Trigger | None:

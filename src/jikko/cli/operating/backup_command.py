@@ -49,7 +49,7 @@ def backup(settings: Settings, folder: str, as_json: bool) -> None:
     except NotABackup as error:
         raise click.ClickException(str(error)) from None
     except StoreUnavailable as error:
-        raise click.ClickException(f"There is no backup of it: {error}{cause_of(error)}") from None
+        raise click.ClickException(f"It cannot be backed up: {error}{cause_of(error)}") from None
     except (InvalidSettings, OSError) as error:
         if is_bucket(folder):
             raise click.ClickException(str(error)) from None
