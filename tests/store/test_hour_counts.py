@@ -17,7 +17,7 @@ from jikko.store.postgres.runs import hour_counts, run_store
 from jikko.store.postgres.runs.hour_counts import HOUR, HourCounts
 from jikko.store.postgres.runs.run_store import PostgresRunStore
 from jikko.store.postgres.sql import id_column
-from tests.contract.runs import APP, OTHER_APP, Draft
+from tests.contract.runs import APP, OTHER_APP, Draft, finished, started
 from tests.effort import PATIENCE
 from tests.store.explained import Explained
 from tests.store.postgres_server import new_database
@@ -105,6 +105,34 @@ async def test_a_deep_page_begins_where_the_one_before_has_ended(
 
     expected = [d.id for d in drafts if d.record.identity.app_id == APP and d.record.created_at <= BEGIN + 30_000]
     assert [record.identity.run_id for record in found] == expected[::-1]
+
+
+@pytest.mark.parametrize("deep", [1, 1000])
+async def test_runs_that_end_late_are_on_a_page_of_their_status(
+    database: Postgres, monkeypatch: pytest.MonkeyPatch, deep: int
+) -> None:
+    monkeypatch.setattr(run_pages, "_DEEP", deep)
+    drafts = await written(database)
+    store = PostgresRunStore(database)
+    late = [Draft() for _ in range(8)]
+    for number, draft in enumerate(late):
+        await store.append(draft.step(started(BEGIN + 5 * number * STEP + 1)))
+
+    async def pages() -> list[str]:
+        found: list[str] = []
+        for page in range(1, 20):
+            query = LogQuery(app_id=APP, page=page, limit=5, status="succeeded")
+            found += [record.identity.run_id for record in (await store.list_runs(query)).records]
+        return found
+
+    await pages()  # by which counts are remembered
+    for draft in late:
+        await store.append(draft.step(finished(BEGIN + RUNS * STEP)))
+    found = await pages()
+    await store.close()
+
+    wanted = [d for d in drafts + late if d.record.identity.app_id == APP and d.record.status == "succeeded"]
+    assert found == [d.id for d in sorted(wanted, key=lambda draft: draft.record.created_at, reverse=True)]
 
 
 async def test_hours_that_are_over_are_counted_once_in_ten_minutes(
