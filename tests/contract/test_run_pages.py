@@ -329,11 +329,12 @@ async def test_strata_have_all_runs_that_ended_and_the_newest_of_each(
 async def test_the_first_text_of_a_run_is_that_of_the_message_that_it_answers(stores: Stores) -> None:
     spoken = conversation(new_id())
     await stores.conversations.add_turn(message(new_id(), spoken.id), spoken)
-    runs = [Draft() for _ in range(4)]
-    passage: dict[str, Json] = {"content": '"time_to_first_token":9 語 🎉 \ue000' * 1000}
+    runs = [Draft() for _ in range(5)]
+    content = '"time_to_first_token":9 語 🎉 \ue000 \0 \\u0000 \\' * 1000
+    passage: dict[str, Json] = {"content": content, "time_to_first_token": 7}
     for number, draft in enumerate(runs):
         await stores.runs.append(draft.whole(at=BEGIN + number))
-    for draft, first in zip(runs, (0.25, None, 3.5), strict=False):
+    for draft, first in zip(runs, (0.25, None, 3.5, 1e-05), strict=False):
         usage: dict[str, Json] = {"total_tokens": 1, "time_to_first_token": first}
         metadata = MessageMetadata(usage=usage, retriever_resources=[passage])
         answer = MessageAnswer(text="語", files=[passage], metadata=metadata)
@@ -341,7 +342,8 @@ async def test_the_first_text_of_a_run_is_that_of_the_message_that_it_answers(st
     begin = BEGIN // 3600 * 3600
     found = await stores.pages.strata(None, first=begin, last=begin + 7200, step=7200.0)
 
-    assert sorted(str(run.first_text) for stratum in found for run in stratum.newest) == ["0.25", "3.5", "None", "None"]
+    told = sorted(str(run.first_text) for stratum in found for run in stratum.newest)
+    assert told == ["0.25", "1e-05", "3.5", "None", "None"]
 
 
 async def test_costs_are_told_by_currency(stores: Stores) -> None:

@@ -36,9 +36,11 @@ _MAX_BARRED: Final = 20_000
 _OPEN: Final = "SELECT status, count(*) FROM open_runs GROUP BY status"
 _OF_EACH: Final = f"unnest($1::bytea[]) AS a (app), LATERAL (SELECT * FROM {ALL_RUNS} WHERE app_id = a.app"
 _LAST: Final = f"SELECT {COLUMNS} FROM {_OF_EACH} {NEWEST_FIRST} LIMIT $2) AS newest {NEWEST_FIRST}"
-_SAMPLE: Final = """
+# JSON of PostgreSQL takes no U+0000 out of its escape.
+_SAMPLE: Final = r"""
 SELECT place, workflow_id, session, newest.status, elapsed, total_tokens, price,
-  (SELECT substring(details FROM '"time_to_first_token":([0-9.]+)')::float8
+  (SELECT CASE WHEN details <> '' THEN
+     (replace(details, '\u0000', '\ufffd')::json #>> '{metadata,usage,time_to_first_token}')::float8 END
    FROM messages WHERE run_id = newest.run_id LIMIT 1)
 FROM unnest($1::bytea[], $2::float8[], $3::float8[], $4::int4[]) WITH ORDINALITY
   AS span (app, since, until, most, place), LATERAL (
