@@ -1,8 +1,9 @@
 """Runs of each hour, and their cost: counted by an index, and remembered if they are many.
 
-What was counted of hours that are over is good for ten minutes: runs of theirs that end later, or are removed, are seen
-afterwards. The last two hours are counted anew each time. Of older ones a look has the piece counted again that was
-counted first, with a bound on its runs, so none has all runs counted but the first, and one after an hour of rest.
+What was counted of hours that are over is good for ten minutes, and for an hour at most: runs of theirs that end later,
+or are removed, are seen afterwards. The last two hours are counted anew each time. Of older ones a look has the piece
+counted again that was counted first, with a bound on its runs. The first look has all runs counted, and so has one an
+hour at most, if the looks of that hour were too few for all pieces.
 """
 
 import asyncio
