@@ -1,12 +1,13 @@
 """The graph of files as people made them: its overview, the names of its branches, and the view of what failed."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.acceptance.workflows import app, end, python, start, template
+from tests.acceptance.workflows import app, end, iteration, python, start, template
 from tests.console.album import keep
 from tests.console.apps import placed
 from tests.console.conftest import LARGE, ROOT, SMALL, Site, Visit, wait_for
@@ -126,3 +127,88 @@ def test_what_failed_comes_to_the_middle_with_words_that_can_be_read(
     assert box is not None
     assert abs((box["x"] + box["width"] / 2) - (frame["x"] + frame["width"] / 2)) < 3
     keep(page, f"failure-{size['width']}", axe)
+
+
+FOLD = {"en-US": ("Fold", "Unfold", "1 node"), "ja-JP": ("を折りたたむ", "を展開", "ノード 1 個")}
+PLACES = """() => Object.fromEntries([...document.querySelectorAll('.react-flow__node')].map(node => {
+    const {x, y} = node.getBoundingClientRect()
+    return [node.dataset.id, [Math.round(x), Math.round(y)]]
+}))"""
+LINES_END_AT = """id => {
+    const box = document.querySelector(`.react-flow__node[data-id="${id}"]`).getBoundingClientRect()
+    const on = ({x, y}, side) => Math.abs(x - side) < 2 && y > box.top && y < box.bottom
+    return [...document.querySelectorAll('svg.edges path.edge')].filter(line => {
+        const at = length => line.getPointAtLength(length).matrixTransform(line.getScreenCTM())
+        return on(at(0), box.right) || on(at(line.getTotalLength()), box.left)
+    }).length
+}"""
+
+
+@pytest.mark.parametrize("locale", ["en-US", "ja-JP"])
+def test_a_container_folds_to_one_node_and_nothing_else_moves(site: Site, visit: Visit, axe: str, locale: str) -> None:
+    fold, unfold, inside = FOLD[locale]
+    run = site.run("rounds", q="folds")
+    page = visit(f"/runs/{run}?node=split", locale=locale)
+    shut = page.get_by_role("button", name=re.compile(rf"^{fold} Each item|^Each item {fold}"))
+    opens = page.get_by_role("button", name=re.compile(rf"^{unfold} Each item|^Each item {unfold}"))
+    expect(shut).to_be_visible()
+    expect(page.locator('.react-flow__node[data-id="judge"]')).to_be_visible()
+    before = page.evaluate(PLACES)
+    shut.press("Enter")
+    expect(opens).to_be_focused()
+    each = page.locator('.react-flow__node[data-id="each"]')
+    expect(page.locator('.react-flow__node[data-id="judge"]')).to_have_count(0)
+    after = page.evaluate(PLACES)
+    assert after == {name: place for name, place in before.items() if name not in ("judge", "each-start")}
+    assert page.evaluate(LINES_END_AT, "each") == 2
+    page.set_viewport_size(LARGE)
+    expect(each).to_contain_text(inside)
+    expect(each).to_contain_text(re.compile(r"100\D+100"))
+    expect(each.locator(".st-failed svg")).to_have_count(1)
+    keep(page, f"folded-{locale}", axe)
+    # The browser keeps it; the page of the workflow has it, too.
+    page.set_viewport_size(LARGE)
+    page.reload()
+    expect(opens).to_be_visible()
+    page.goto(f"{site.url}/w/{site.api('GET', f'runs/{run}').json()['app']['id']}")
+    expect(opens).to_be_visible()
+    opens.press(" ")
+    expect(shut).to_be_focused()
+    expect(page.locator('.react-flow__node[data-id="judge"]')).to_be_visible()
+    page.reload()
+    expect(shut).to_be_visible()
+
+
+def test_a_step_within_a_folded_container_unfolds_it_or_marks_it(site: Site, visit: Visit) -> None:
+    run = site.run("rounds", q="folds")
+    page = visit(f"/runs/{run}?node=judge")
+    inner = page.locator('.react-flow__node[data-id="judge"]')
+    each = page.locator('.react-flow__node[data-id="each"] .node')
+    expect(inner).to_be_visible()
+    page.get_by_role("button", name="Fold Each item").click()
+    expect(inner).to_have_count(0)
+    expect(each).to_have_class(re.compile(r"\bholds\b"))
+    page.reload()
+    # The address names a step within it.
+    expect(inner).to_be_visible()
+    page.goto(f"{site.url}/runs/{run}?node=split")
+    expect(page.get_by_role("button", name="Unfold Each item")).to_be_visible()
+    expect(each).not_to_have_class(re.compile(r"\bholds\b"))
+
+
+def test_what_failed_is_shown_within_a_folded_container(site: Site, visit: Visit) -> None:
+    split = python("split", "def main():\n    return {'items': ['🍓', '心']}\n", {"items": "array[string]"})
+    judge = python("judge", "def main(item):\n    return 1 / 0\n", {"score": "string"}, item="each.item")
+    body = [start("q"), split, *iteration("each", "split.items", "judge.score", judge), end(got="each.output")]
+    text = placed(app("Breaks", body, "start>split>each>end each-start>judge"))
+    answer = site.api("POST", "apps", files=[("files", ("breaks.yml", text.encode()))]).json()
+    run = site.api("POST", f"apps/{answer['data'][0]['app_id']}/runs", json={"inputs": {"q": "x"}}).json()["run_id"]
+    site.wait(run)
+    page = visit(f"/runs/{run}?node=split")
+    page.get_by_role("button", name="Fold each").click()
+    each = page.locator('.react-flow__node[data-id="each"] .node')
+    expect(each).to_have_class(re.compile(r"\bst-failed\b"))
+    page.get_by_role("button", name="Show what failed").click()
+    expect(page.locator('.react-flow__node[data-id="judge"] .node.st-partial')).to_be_in_viewport(ratio=0.9)
+    page.reload()
+    expect(page.get_by_role("button", name="Unfold each")).to_be_visible()

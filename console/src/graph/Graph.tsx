@@ -3,6 +3,7 @@ import { useCallback, useEffect, useMemo, useRef } from 'react'
 import type { AppDetail, GraphEdge } from '../api/types.ts'
 import { Icon } from '../parts/Icon.tsx'
 import { t } from '../words/words.ts'
+import { type Folded, useFolds } from './folds.ts'
 import { bounds, flowNodes, labelOf, path, type StepNodeOf } from './fromApi.ts'
 import { labels } from './labels.ts'
 import { MiniMap } from './MiniMap.tsx'
@@ -19,6 +20,8 @@ const TYPES = { step: StepNode, note: NoteNode, dot: DotNode }
 const ROOM = 22
 
 type Props = {
+  /** The app whose graph it is: which containers are folded is kept by it. */
+  app: string
   graph: AppDetail['graph']
   states: GraphStates
   picked: string
@@ -30,12 +33,14 @@ type Props = {
   failure?: string | undefined
 }
 
-export function Graph({ graph, states, picked, pick, onFit, follow, failure }: Props) {
+export function Graph({ app, graph: laid, states, picked, pick, onFit, follow, failure }: Props) {
   const box = useRef<HTMLDivElement>(null)
   const flow = useRef<ReactFlowInstance<StepNodeOf> | null>(null)
   const moved = useRef(false)
+  const { graph, toggle, reveal } = useFolds(app, laid, picked)
+  const drawn = useRef(graph)
+  drawn.current = graph
   const nodes = useMemo(() => flowNodes(graph), [graph])
-  const hands = useMemo(() => ({ states, picked, pick }), [states, picked, pick])
   const far = useCallback((view: Viewport) => {
     box.current?.style.setProperty('--k', String(view.zoom))
     box.current?.toggleAttribute('data-far', view.zoom < FAR)
@@ -52,7 +57,7 @@ export function Graph({ graph, states, picked, pick, onFit, follow, failure }: P
     const element = box.current
     if (!element || element.clientWidth === 0) return
     moved.current = false
-    const all = bounds(graph)
+    const all = bounds(laid)
     const whole = Math.min(
       1,
       (element.clientWidth - ROOM * 2) / all.width,
@@ -65,10 +70,10 @@ export function Graph({ graph, states, picked, pick, onFit, follow, failure }: P
       x: Math.max(ROOM, free / 2) - all.x * zoom,
       y: (element.clientHeight - all.height * zoom) / 2 - all.y * zoom,
     })
-  }, [graph, set])
+  }, [laid, set])
   const centre = useCallback(
     (id: string, zoom = flow.current?.getZoom() ?? 1) => {
-      const node = graph.nodes.find(one => one.id === id)
+      const node = drawn.current.nodes.find(one => one.id === drawn.current.of(id))
       const element = box.current
       if (!node || !element) return
       set({
@@ -77,7 +82,24 @@ export function Graph({ graph, states, picked, pick, onFit, follow, failure }: P
         y: element.clientHeight / 2 - (node.y + node.height / 2) * zoom,
       })
     },
-    [graph, set],
+    [set],
+  )
+  const see = useCallback(
+    (id: string) => {
+      const view = flow.current?.getViewport()
+      const node = drawn.current.nodes.find(one => one.id === id)
+      const element = box.current
+      if (!node || !element || !view) return
+      const [x, y] = [node.x * view.zoom + view.x, node.y * view.zoom + view.y]
+      if (x >= 0 && y >= 0 && x <= element.clientWidth - ROOM * 2 && y <= element.clientHeight - ROOM * 2) return
+      moved.current = true
+      set({ zoom: view.zoom, x: view.x - x + ROOM, y: view.y - y + ROOM })
+    },
+    [set],
+  )
+  const hands = useMemo(
+    () => ({ states, picked, within: graph.of(picked), pick, toggle, see }),
+    [states, picked, graph, pick, toggle, see],
   )
   const chosen = useRef(picked)
   chosen.current = picked
@@ -98,10 +120,10 @@ export function Graph({ graph, states, picked, pick, onFit, follow, failure }: P
   }, [fit, frame, onFit])
   const first = useRef(true)
   useEffect(() => {
-    if (!first.current || !graph.nodes.some(node => node.id === picked)) return
+    if (!first.current || !laid.nodes.some(node => node.id === picked)) return
     first.current = false
     if ((box.current?.clientWidth ?? 0) < 500 && !moved.current) centre(picked)
-  }, [picked, graph, centre])
+  }, [picked, laid, centre])
   useEffect(() => {
     if (follow?.on && follow.node) centre(follow.node)
   }, [follow?.on, follow?.node, centre])
@@ -166,6 +188,7 @@ export function Graph({ graph, states, picked, pick, onFit, follow, failure }: P
             title={t('graph.failed')}
             onClick={() => {
               moved.current = true
+              reveal(failure)
               centre(failure, Math.max(FAR, flow.current?.getZoom() ?? 1))
             }}
           >
@@ -203,7 +226,7 @@ export function Graph({ graph, states, picked, pick, onFit, follow, failure }: P
   )
 }
 
-function Edges({ graph, states }: { graph: AppDetail['graph']; states: GraphStates }) {
+function Edges({ graph, states }: { graph: Folded; states: GraphStates }) {
   const nodes = useMemo(() => new Map(graph.nodes.map(node => [node.id, node])), [graph])
   // Names are no smaller on the screen than 11 pixels; they are placed again when their size has changed by a fifth.
   const size = useStore(

@@ -4,18 +4,21 @@ import type { AppDetail, GraphEdge, GraphNode } from '../api/types.ts'
 import { visible } from '../words/visible.ts'
 import { t } from '../words/words.ts'
 
-export type StepData = { readonly node: GraphNode; readonly box: boolean }
+/** `inside`: of a container that is folded to one node, how many are in it. */
+export type DrawnNode = GraphNode & { readonly inside?: number }
+export type StepData = { readonly node: DrawnNode; readonly box: boolean }
 export type StepNodeOf = Node<StepData, 'step' | 'note' | 'dot'>
 
 /** Characters of the name of a branch. */
 const LABEL = 24
-const DOTS = ['iteration-start', 'loop-start']
+export const DOTS = ['iteration-start', 'loop-start']
 export const BOXES = ['iteration', 'loop']
+export const isBox = (node: DrawnNode): boolean => BOXES.includes(node.type) && node.inside === undefined
 export const isNote = (node: GraphNode): boolean => node.type === 'note' || node.type === 'custom-note'
 
-export function flowNodes(graph: AppDetail['graph']): StepNodeOf[] {
+export function flowNodes(graph: { readonly nodes: readonly DrawnNode[] }): StepNodeOf[] {
   return graph.nodes.map(node => {
-    const box = BOXES.includes(node.type)
+    const box = isBox(node)
     return {
       id: node.id,
       type: isNote(node) ? 'note' : DOTS.includes(node.type) ? 'dot' : 'step',
@@ -30,7 +33,12 @@ export function flowNodes(graph: AppDetail['graph']): StepNodeOf[] {
 }
 
 /** What all nodes but notes cover. */
-export function bounds(graph: AppDetail['graph']): { x: number; y: number; width: number; height: number } {
+export function bounds(graph: Pick<AppDetail['graph'], 'nodes'>): {
+  x: number
+  y: number
+  width: number
+  height: number
+} {
   const nodes = graph.nodes.filter(node => !isNote(node))
   if (nodes.length === 0) return { x: 0, y: 0, width: 1, height: 1 }
   const x = Math.min(...nodes.map(node => node.x))
@@ -43,14 +51,13 @@ export function bounds(graph: AppDetail['graph']): { x: number; y: number; width
   }
 }
 
-type Nodes = ReadonlyMap<string, GraphNode>
+type Nodes = ReadonlyMap<string, DrawnNode>
 
 /** From the right side of its source to the left side of its target. */
 export function ends(edge: GraphEdge, nodes: Nodes): [x: number, y: number, u: number, v: number] | undefined {
   const [from, to] = [nodes.get(edge.source), nodes.get(edge.target)]
   if (!from || !to) return undefined
-  const height = (node: GraphNode) =>
-    node.y + (BOXES.includes(node.type) ? node.height / 2 : Math.min(node.height / 2, 34))
+  const height = (node: DrawnNode) => node.y + (isBox(node) ? node.height / 2 : Math.min(node.height / 2, 34))
   return [from.x + from.width, height(from), to.x, height(to)]
 }
 

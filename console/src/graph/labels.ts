@@ -1,6 +1,6 @@
 // Where the names of branches stand: beside their lines, and on no line, node or name.
 import type { AppDetail } from '../api/types.ts'
-import { BOXES, ends, labelOf } from './fromApi.ts'
+import { ends, isBox, labelOf } from './fromApi.ts'
 
 type Point = readonly [x: number, y: number]
 export type Label = { readonly id: string; readonly text: string; readonly x: number; readonly y: number }
@@ -36,7 +36,7 @@ export function labels(graph: AppDetail['graph'], size: number): Label[] {
       : []
   })
   const solid: Box[] = graph.nodes
-    .filter(node => !BOXES.includes(node.type))
+    .filter(node => !isBox(node))
     .map(({ x, y, width, height }) => ({ x: x + width / 2, y: y + height / 2, w: width, h: height }))
   const placed: Box[] = []
   const h = size * 1.3

@@ -64,6 +64,8 @@ function RunGraph({ view, run, onFit }: Props) {
     )
   return (
     <Graph
+      key={run?.app.id}
+      app={run?.app.id ?? ''}
       graph={graph}
       states={states}
       picked={view.picked.node}

@@ -143,7 +143,7 @@ function Workflow({
                 {t('coverage')}
               </button>
             </header>
-            <Graph graph={app.graph} states={states} picked={read('node')} pick={pick} />
+            <Graph key={app.id} app={app.id} graph={app.graph} states={states} picked={read('node')} pick={pick} />
             {covers && <Coverage app={app} states={states} />}
             <ul className="sr" aria-label={t('workflow.node_list')}>
               {steps.map(node => (
