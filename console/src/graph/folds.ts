@@ -8,7 +8,7 @@ type Graph = AppDetail['graph']
 
 /** Most that a folded container takes of its place, from the upper left. */
 const WIDE = 244
-const HIGH = 104
+const HIGH = 112
 /** Containers within containers; a file may name a node as its own parent. */
 const DEEP = 16
 
