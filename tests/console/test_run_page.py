@@ -4,6 +4,7 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.console.album import keep
 from tests.console.apps import FAILS, HOSTILE, LARGE_NUMBER, ROUNDS
 from tests.console.conftest import SMALL, Site, Visit
 
@@ -190,6 +191,29 @@ def test_hostile_outputs_are_text(site: Site, visit: Visit) -> None:
     page.goto(f"{site.url}/runs?t=all")
     expect(page.locator(f'[data-row="{run}"]')).to_be_visible()
     assert "taken" not in page.title()
+
+
+def test_an_answer_is_read_raw_and_stays_so(site: Site, visit: Visit, axe: str) -> None:
+    run = site.run("greets", name="**Ada** 語 🙂\ue000\n\n- one\n- `two`")
+    page = visit(f"/runs/{run}?view=answer")
+    panel = page.get_by_role("tabpanel", name="Answer")
+    expect(panel.locator("b")).to_have_text("Ada")
+    raw = panel.get_by_role("button", name="Raw text")
+    raw.focus()
+    page.keyboard.press("Enter")
+    expect(raw).to_have_attribute("aria-pressed", "true")
+    text = panel.locator("pre")
+    expect(text).to_contain_text("**Ada** 語 🙂")
+    assert "\n\n- one\n- `two`" in text.inner_text()
+    expect(panel.locator("b")).to_have_count(0)
+    keep(page, "raw", axe)
+
+    page.reload()
+    expect(text).to_contain_text("**Ada**")
+    raw.click()
+    expect(panel.locator("b")).to_have_text("Ada")
+    page.reload()
+    expect(panel.locator("b")).to_have_text("Ada")
 
 
 def test_the_end_of_a_run_is_what_its_record_says(site: Site, visit: Visit) -> None:

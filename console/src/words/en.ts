@@ -10,6 +10,7 @@ export const en = {
   'time.days': '{d} d {h} h',
   'answer.none': 'This run showed no text.',
   'answer.not_yet': 'No text yet.',
+  'answer.raw': 'Raw text',
   'call.title': 'Call it',
   callbacks: 'Call-backs',
   'callbacks.none': 'None has failed.',

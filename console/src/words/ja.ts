@@ -11,6 +11,7 @@ export const ja: Record<keyof typeof en, string> = {
   'time.days': '{d} 日 {h} 時間',
   'answer.none': 'この実行はテキストを出力していません。',
   'answer.not_yet': 'まだテキストはありません。',
+  'answer.raw': '元のテキスト',
   'call.title': '呼び出し方',
   callbacks: 'コールバック',
   'callbacks.none': '失敗したものはありません。',

@@ -1,5 +1,7 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { useRef } from 'react'
+import { useRef, useState } from 'react'
+import { store, stored } from '../../app/storage.ts'
+import { Copy } from '../../parts/copy.tsx'
 import { Json } from '../../parts/Json.tsx'
 import { Kept, keptIn } from '../../parts/Kept.tsx'
 import { Markdown } from '../../parts/Markdown.tsx'
@@ -10,8 +12,11 @@ import { clock, count, t } from '../../words/words.ts'
 import { Cuts } from './Cuts.tsx'
 import type { RunView } from './useRunView.ts'
 
-/** The text that the run has shown so far, or the texts of its outputs. */
+const RAW = 'jikko.raw'
+
+/** The text that the run has shown so far, or the texts of its outputs: as Markdown or as it is, which the browser keeps. */
 export function Answer({ view }: { view: RunView }) {
+  const [raw, setRaw] = useState(stored(RAW) !== null)
   const texts = [...view.run.text].filter(([key]) => !key.endsWith('.reasoning')).map(([, text]) => text)
   const end = view.run.outputsIn === undefined ? undefined : view.follower.log.events[view.run.outputsIn]
   const outputs =
@@ -23,16 +28,40 @@ export function Answer({ view }: { view: RunView }) {
   if (!text && files.length === 0)
     return <p className="dim">{t(isOver(view.run) ? 'answer.none' : 'answer.not_yet')}</p>
   return (
-    <div className="answer" aria-busy={view.run.status === 'running'} dir="auto">
-      <Markdown text={text} />
-      {files.map((file, index) => (
-        <p key={index}>
-          <Kept file={file} />
-        </p>
-      ))}
-      {/* What was shown as it came is here whole. */}
-      {texts.length === 0 && end && <Cuts told={end} below="/outputs" run={view} />}
-    </div>
+    <>
+      {text && (
+        <div className="row">
+          <button
+            type="button"
+            className="btn small"
+            aria-pressed={raw}
+            onClick={() => {
+              store(RAW, raw ? undefined : 'yes')
+              setRaw(!raw)
+            }}
+          >
+            {t('answer.raw')}
+          </button>
+          <Copy text={text} label={t('copy')} />
+        </div>
+      )}
+      <div className="answer" aria-busy={view.run.status === 'running'} dir="auto">
+        {raw ? (
+          <pre className="code raw" tabIndex={0}>
+            {visible(text)}
+          </pre>
+        ) : (
+          <Markdown text={text} />
+        )}
+        {files.map((file, index) => (
+          <p key={index}>
+            <Kept file={file} />
+          </p>
+        ))}
+        {/* What was shown as it came is here whole. */}
+        {texts.length === 0 && end && <Cuts told={end} below="/outputs" run={view} />}
+      </div>
+    </>
   )
 }
 
