@@ -97,20 +97,74 @@ def test_the_version_is_chosen_and_what_is_refused_is_said_in_the_dialog(
     expect(dialog.get_by_role("radio", name=f"version {own + 1}")).to_be_checked()
     expect(dialog).to_contain_text(re.compile("Taken over: start, Look up 📖"))
     dialog.get_by_role("radio", name=f"version {own}").check()
-    dialog.get_by_label("Look up 📖").fill("x")
+    dialog.get_by_label("Look up 📖").fill(PRIVATE)
+    dialog.get_by_role("checkbox", name="Check policy").check()
+    dialog.get_by_role("textbox", name="Outputs of Check policy").fill('{"text": "it"}')
     publish(site, tmp_path, FIXED.replace("is fine", "is well"))
     run = dialog.get_by_role("button", name="Run again")
     press(run)
     expect(dialog.get_by_role("alert")).to_contain_text(f"Version {own + 2} was published meanwhile")
+    expect(dialog.get_by_role("radio", name=f"version {own}")).to_be_checked()
+    expect(dialog.get_by_label("Look up 📖")).to_have_value(PRIVATE)
+    expect(dialog.get_by_role("textbox", name="Outputs of Check policy")).to_have_value('{"text": "it"}')
+    dialog.get_by_role("radio", name=f"version {own}").focus()
+    page.keyboard.press("ArrowUp")
+    expect(dialog.get_by_role("radio", name=f"version {own + 2}")).to_be_checked()
+    dialog.get_by_role("checkbox", name="Check policy").uncheck()
+    press(run)
+    again = repeated(page, site, failed)
+    assert version(site, again) == own + 2
+    assert site.api("GET", f"runs/{again}").json()["outputs"] == {"text": f"{PRIVATE} is well"}
+
+
+def test_a_selection_that_ends_beside_the_dialog_and_a_click_there_keep_what_was_edited(
+    site: Site, visit: Visit, failed: str
+) -> None:
+    page = visit(f"/runs/{failed}?node=judge")
+    dialog = edited(page, WORDS["en-US"])
+    field = dialog.get_by_label("Look up 📖")
+
+    def drag_out() -> None:
+        box = field.bounding_box()
+        assert box
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 5)
+        page.mouse.down()
+        page.mouse.move(3, 3)
+        page.mouse.up()
+
+    drag_out()
+    expect(field).to_be_focused()
+    field.fill(PRIVATE)
+    drag_out()
+    page.mouse.click(3, 3)
+    expect(field).to_have_value(PRIVATE)
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
 
     dialog = edited(page, WORDS["en-US"])
-    dialog.get_by_label("Look up 📖").fill("it")
+    page.mouse.click(3, 3)
+    expect(dialog).to_have_count(0)
+
+
+def test_back_leads_to_the_page_before_the_run_and_from_its_repetition_to_the_run(
+    site: Site, visit: Visit, failed: str
+) -> None:
+    page = visit("/runs")
+    page.locator(f"a[href*='{failed}']").first.click()
+    page.get_by_role("treeitem", name="Check policy").click()
+    dialog = edited(page, WORDS["en-US"])
+    press(dialog.get_by_role("button", name="Cancel"))
+    expect(dialog).to_have_count(0)
+    dialog = edited(page, WORDS["en-US"])
+    dialog.get_by_role("checkbox", name="Check policy").check()
     press(dialog.get_by_role("button", name="Run again"))
-    again = repeated(page, site, failed)
-    assert version(site, again) == own + 2
-    assert site.api("GET", f"runs/{again}").json()["outputs"] == {"text": "it is well"}
+    repeated(page, site, failed)
+    page.go_back()
+    page.wait_for_url(lambda url: failed in url)
+    expect(page.get_by_role("button", name="Retry from failed")).to_be_visible()
+    expect(dialog).to_have_count(0)
+    page.go_back()
+    page.wait_for_url(lambda url: "/runs/" not in url)
 
 
 def test_a_branch_goes_the_way_that_is_written(site: Site, visit: Visit, tmp_path: Path) -> None:

@@ -2,7 +2,10 @@ import { type ReactNode, useEffect, useRef } from 'react'
 import { t } from '../words/words.ts'
 import { Icon } from './Icon.tsx'
 
-/** A dialog over the page. It is there while its parent shows it; Escape, its cross and a click beside it close it. */
+/**
+ * A dialog over the page. It is there while its parent shows it; Escape, its cross and a click beside it close it.
+ * A click that began inside it does not, and none does once a text of lines was edited.
+ */
 export function Dialog(props: {
   label: string
   close: () => void
@@ -11,6 +14,8 @@ export function Dialog(props: {
   className?: string
 }) {
   const dialog = useRef<HTMLDialogElement>(null)
+  const pressedBeside = useRef(false)
+  const edited = useRef(false)
   useEffect(() => {
     const element = dialog.current
     const before = document.activeElement as HTMLElement | null
@@ -31,7 +36,15 @@ export function Dialog(props: {
         event.preventDefault()
         props.close()
       }}
-      onClick={event => event.target === dialog.current && props.close()}
+      onInput={event => {
+        edited.current ||= event.target instanceof HTMLTextAreaElement
+      }}
+      onPointerDown={event => {
+        pressedBeside.current = event.target === dialog.current
+      }}
+      onClick={event => {
+        if (event.target === dialog.current && pressedBeside.current && !edited.current) props.close()
+      }}
       // Keys of the page below would keep Escape from closing it.
       onKeyDown={event => event.stopPropagation()}
     >

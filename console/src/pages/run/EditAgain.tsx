@@ -1,6 +1,6 @@
-import { useQuery } from '@tanstack/react-query'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useId, useState } from 'react'
-import { get, post } from '../../api/client.ts'
+import { ApiError, get, post } from '../../api/client.ts'
 import type { RetryChoice, RunDetail } from '../../api/types.ts'
 import { Dialog } from '../../parts/Dialog.tsx'
 import { Icon } from '../../parts/Icon.tsx'
@@ -24,7 +24,7 @@ export default function EditAgain({ run, node, titleOf, close, to }: Props) {
     queryKey: ['retry', run.id, node],
     queryFn: () =>
       get<{ data: RetryChoice[] }>(`runs/${run.id}/retry`, { from_node_id: node, values: 1 }).then(page => page.data),
-    // What is being edited stays as it is.
+    // What is being edited stays as it is, unless another version was published.
     staleTime: Number.POSITIVE_INFINITY,
     gcTime: 0,
   })
@@ -40,12 +40,13 @@ export default function EditAgain({ run, node, titleOf, close, to }: Props) {
 }
 
 function Form({ run, node, choices, titleOf, close, to }: Props & { choices: readonly RetryChoice[] }) {
-  const [number, setNumber] = useState(proposed(choices)?.version)
+  const [number, setNumber] = useState<number>()
   const [edits, setEdits] = useState<Record<string, string>>({})
   const [mocks, setMocks] = useState<Record<string, string>>({})
   const [wrong, setWrong] = useState('')
   const [busy, setBusy] = useState(false)
-  const choice = choices.find(one => one.version === number)
+  const queries = useQueryClient()
+  const choice = choices.find(one => one.version === number) ?? proposed(choices)
   if (!choice) return null
   const values = readValues(choice)
   const again = async (event: FormEvent) => {
@@ -58,12 +59,14 @@ function Form({ run, node, choices, titleOf, close, to }: Props & { choices: rea
       )
       const { run_id } = await post<{ run_id: string }>(`runs/${run.id}/retry`, {
         from_node_id: node,
-        version: number,
+        version: choice.version,
         current: choices[0]?.version,
         ...given(values, edits, known),
       })
       to(run_id)
     } catch (error) {
+      if (error instanceof ApiError && error.status === 409)
+        await queries.invalidateQueries({ queryKey: ['retry', run.id] })
       setWrong(error instanceof SyntaxError ? t('form.json', { error: error.message }) : errorText(error))
       setBusy(false)
     }
@@ -75,7 +78,7 @@ function Form({ run, node, choices, titleOf, close, to }: Props & { choices: rea
           <legend className="sr">{t('act.version')}</legend>
           {choices.map(one => (
             <label key={one.version} className="row">
-              <input type="radio" checked={one === choice} onChange={() => setNumber(one.version)} />
+              <input type="radio" name="version" checked={one === choice} onChange={() => setNumber(one.version)} />
               {t('version', { n: one.version })}
             </label>
           ))}
@@ -115,7 +118,9 @@ function Form({ run, node, choices, titleOf, close, to }: Props & { choices: rea
                 />
                 <span className="cut">{visible(one.title)}</span>
                 {one.handles.length > 0 && (
-                  <span className="hint cut">{t('edit.ways', { ways: one.handles.join(', ') })}</span>
+                  <span className="hint cut">
+                    {t('edit.ways', { ways: one.handles.map(way => visible(way)).join(', ') })}
+                  </span>
                 )}
               </label>
               {one.id in mocks && (

@@ -177,7 +177,7 @@ export default function RunPage({ id }: { id: string }) {
           run={run}
           choices={choices}
           retry={retry}
-          edit={node => change({ edit: node }, true)}
+          edit={node => change({ edit: node })}
           box={inspector}
         />
       </div>
@@ -207,7 +207,10 @@ export default function RunPage({ id }: { id: string }) {
               node={read('edit')}
               titleOf={node => titleOf(view, node)}
               close={() => change({ edit: undefined })}
-              to={again => to(`/runs/${again}${listSearch()}`)}
+              to={again => {
+                change({ edit: undefined })
+                to(`/runs/${again}${listSearch()}`)
+              }}
             />
           </Suspense>
         </Boundary>

@@ -25,6 +25,15 @@ test('texts are edited as they are, anything else as JSON, and only what was cha
   expect(given(values, edits, {})).toEqual({ values: { look: { output: '"x"', found: [2] } }, mocks: {} })
 })
 
+test('lines end as they were recorded, and text that was typed back is not given', () => {
+  const values = readValues({ ...choice, reads: { look: { a: '青\r\n🎉\r\n', b: 'x\ry', c: 'one' } } } as never)
+
+  expect(given(values, { 'look.a': '青\n🎉\n', 'look.b': 'x\ny' }, {}).values).toEqual({})
+  expect(given(values, { 'look.a': 'b\n\ue000\n', 'look.b': 'y\nx', 'look.c': 'o\nne' }, {}).values).toEqual({
+    look: { a: 'b\r\n\ue000\r\n', b: 'y\rx', c: 'o\nne' },
+  })
+})
+
 test('what is not JSON is said with its name', () => {
   expect(() => given(readValues(choice), { 'look.found': '[' }, {})).toThrow(/^look\.found: /)
   expect(() => given([], {}, { judge: '{' })).toThrow(/^judge: /)

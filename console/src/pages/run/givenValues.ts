@@ -28,8 +28,13 @@ export function given(values: readonly ReadValue[], edits: Record<string, string
   const outputs: Outputs = {}
   for (const one of values) {
     const text = edits[keyOf(one)]
-    if (text === undefined || text === one.text) continue
-    outputs[one.owner] = { ...outputs[one.owner], [one.name]: one.isText ? text : json(keyOf(one), text) }
+    // Fields have lines that end in LF alone.
+    if (text === undefined || text === one.text.replace(/\r\n?/g, '\n')) continue
+    const end = /\r\n?|\n/.exec(one.text)?.[0] ?? '\n'
+    outputs[one.owner] = {
+      ...outputs[one.owner],
+      [one.name]: one.isText ? text.replaceAll('\n', end) : json(keyOf(one), text),
+    }
   }
   return {
     values: outputs,
