@@ -11,7 +11,7 @@ from msgspec import Struct
 from jikko.event_parts import Exceptions, FailedNode
 from jikko.values import Json
 
-LOG_FORMAT: Final = 2
+LOG_FORMAT: Final = 3
 NodeStatus: TypeAlias = Literal["succeeded", "failed", "exception"]
 """``exception``: failed, and its error strategy let the run go on."""
 RunStatus: TypeAlias = Literal["running", "succeeded", "failed", "stopped", "partial-succeeded", "paused"]

@@ -132,7 +132,9 @@ class RunRecord(msgspec.Struct, kw_only=True):
         match event:
             case RunStarted():
                 self.created_at = event.at
-                if event.entry:
+                if event.mocks:
+                    self.format = 3
+                elif event.entry:
                     self.format = max(self.format, 2)
                 if self.inputs == NO_INPUTS:
                     self.inputs = stored_inputs(event)

@@ -52,7 +52,7 @@ def newer_build(folder: Path, readers: int | None = None) -> Path:
     _change(
         package / "runs" / "run_log.py",
         ("\nclass RunLog:", NOTED),
-        ("            self._events += events\n", "            self._events += _noted(events)\n"),
+        ("            self.events += events\n", "            self.events += _noted(events)\n"),
     )
     return package.parent
 

@@ -234,7 +234,7 @@ def test_parents_and_children_and_keywords_come_as_they_are(here: Here, there: T
     [
         ((401, {"code": "unauthorized", "message": "Access token is invalid"}), "Access token is invalid"),
         ((404, "<html>"), "404"),
-        ((200, "no JSON"), "no JSON"),
+        ((200, "no JSON"), "it is not JSON"),
         ((200, []), "not what Dify's API answers"),
         ((200, {"data": 1}), "no list"),
         ((200, {"data": [{"id": 7}]}), "not what Dify's API answers"),

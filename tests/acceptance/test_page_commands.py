@@ -19,7 +19,7 @@ from tests.acceptance.faults import until
 from tests.acceptance.otlp import Collector
 from tests.acceptance.page_shell import Shell
 from tests.acceptance.processes import Command, Server
-from tests.acceptance.workflows import ECHO, app, end, fetch, form, node, python, start
+from tests.acceptance.workflows import ECHO, app, end, fetch, form, if_contains, node, python, start, template
 from tests.knowledge.embedding_server import EmbeddingServer
 from tests.page_blocks import ROOT, Block, Blocks, fits, looks_like, replaced
 
@@ -111,6 +111,7 @@ def test_the_command_line_does_what_its_page_says(shell: Shell, echo: EchoServer
 
     chats(page.take("jikko chat talk.yml"), shell, echo)
     list_of_runs(page.take("$ jikko runs list"), shell.folder / "served", echo)
+    repeats(page.take("jikko runs retry"), shell)
     forms(page.take("$ jikko runs forms"), shell)
     page.end()
 
@@ -153,6 +154,30 @@ def list_of_runs(block: Block, folder: Path, echo: EchoServer) -> None:
         echo.release("/hold/draft")
         client.close()
         server.stop()
+
+
+def repeats(block: Block, shell: Shell) -> None:
+    nodes = [
+        start(),
+        template("look", "the red lamp"),
+        template("judge", "{{ seen }}", seen="look.output"),
+        template("ask", "no"),
+        if_contains("path", "judge.output", "blue"),
+        template("yes", "bought"),
+        end(said="yes.output", judged="judge.output"),
+    ]
+    nodes[3]["data"]["title"] = "Ask the model"
+    edges = "start>look look>judge judge>ask ask>path path:true>yes path:false>end yes>end"
+    (shell.folder / "lamps.yml").write_text(app("Lamps", nodes, edges))
+    (shell.folder / "path.json").write_text('{"selected_case_id": "true"}')
+    shell.says(["jikko run lamps.yml --keep"])
+    run = json.loads(shell.says(["jikko runs list --json"])[0].splitlines()[0])["workflow_run_id"]
+    ends = [said.split()[-2:] for said in shell.runs(typed(block, {"01a217f8-9c3e": run[:13]}))]
+    assert [status for _, status in ends] == ["succeeded", "succeeded"]
+    blue, bought = shell.says([f"jikko runs show {again}" for again, _ in ends])
+    assert "the blue lamp" in blue
+    assert "bought" in bought
+    assert "the red lamp" in bought
 
 
 def forms(block: Block, shell: Shell) -> None:

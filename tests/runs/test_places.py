@@ -59,6 +59,7 @@ def _names_an_open_place(node: ast.expr) -> bool:
 
 
 SHOWN = {
+    "cli/remote/remote_runs.py",  # of what a server says
     "cli/runs/entries.py",
     "cli/runs/listing.py",
     "cli/triggers/switching.py",  # of a schedule
@@ -81,8 +82,8 @@ SHOWN = {
 @pytest.mark.parametrize(
     ("does", "word", "others"),
     [
-        # Runs puts the house together; the executor takes its own runs from its queue.
-        (imports_the_executor, r"jikko\.runs\.", {"runs/runs.py", "runs/executor.py"}),
+        # The assembly and Runs put the house together; the executor takes its own runs from its queue.
+        (imports_the_executor, r"jikko\.runs\.", {"assemble/assembling.py", "runs/runs.py", "runs/executor.py"}),
         (asks_another_process, r"\.request\(", set()),
         # The holder of a run is written with its events. To the cluster it is the name of a process that is gone.
         (

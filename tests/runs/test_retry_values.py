@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from jikko.errors import InvalidParam
-from jikko.events import RunFinished, RunRetried, RunStarted
+from jikko.events import NodeFinished, RunFinished, RunRetried, RunStarted
 from jikko.record import RunRecord
 from jikko.repositories.app_store import App
-from jikko.runs.retry_values import Outputs, RetryValues
+from jikko.runs.retry_values import Outputs, RepeatedRun, RetryValues
 from tests.acceptance.workflows import end, first_of, if_contains, iteration, node, start
 from tests.runs.world import Process, World, end_of, until
 
@@ -34,7 +34,7 @@ async def checks(world: World) -> App:
         node("look", "code", value=LOOK),
         first_of("judge", "look.value", "start.q"),
         if_contains("path", "judge.output", "fine"),
-        node("yes", "code", value="yes"),
+        node("yes", "code", title="Yes 🎉", value="yes"),
         node("no", "code", value="no"),
         first_of("both", "yes.value", "no.value"),
         end(out="both.output", judged="judge.output"),
@@ -120,7 +120,7 @@ async def test_the_inputs_of_the_run_can_be_replaced_as_its_form_takes_them(worl
     assert dict(world.script.ran) == {"no": 1}
     with pytest.raises(InvalidParam, match=r"values: start\.q must be of the type string"):
         await repeated(world, process, app, first, {"start": {"q": 5}}, from_node="start")
-    with pytest.raises(InvalidParam, match="do not fit the version: q is required in input form"):
+    with pytest.raises(InvalidParam, match="values: start: q is required in input form"):
         await repeated(world, process, app, first, {"start": {"q": None}}, from_node="start")
 
 
@@ -209,8 +209,37 @@ async def test_all_that_is_wrong_is_said_at_once_and_nothing_runs(world: World) 
     assert refused.value.code == "invalid_param"
     with pytest.raises(InvalidParam, match=r"'path' is not left by 'maybe'\. It is left by true or false"):
         await repeated(world, process, app, first, mocks={"path": {"selected_case_id": "maybe"}})
+    contradicting: Outputs = {
+        "look": {"error": None},
+        "path": {"result": True, "selected_case_id": "false"},
+        "yes": {"value": "x"},
+        "Yes 🎉": {"value": "y"},
+    }
+    with pytest.raises(InvalidParam) as refused:
+        await repeated(world, process, app, first, mocks=contradicting)
+    assert str(refused.value).split("; ") == [
+        "mocks: 'yes' is given by its title 'Yes 🎉', too: give it once",
+        "mocks: 'look': error must be a text",
+        "mocks: 'path': result and selected_case_id contradict each other",
+    ]
     assert dict(world.script.ran) == {}
     assert await world.store.retries(first.identity.run_id) == []
+
+
+async def test_a_run_that_was_stopped_between_nodes_can_be_given_what_is_left_reads(world: World) -> None:
+    app, process = await checks(world), world.process()
+    first = await first_run(world, process, app, q="x")
+    log = await world.store.events(first.identity.run_id)
+    began = log[0]
+    assert isinstance(began, RunStarted)
+    ended = next(at for at, event in enumerate(log) if isinstance(event, NodeFinished) and event.node_id == "look")
+    left = RepeatedRun(await process.workflows.get(app), log[: ended + 1], began, [])
+
+    assert left.read() == {"look": {"value": LOOK}, "start": {"q": "x"}}
+    assert [each.id for each in left.mockable()] == ["judge", "path", "yes", "no", "both"]
+    assert left.checked(RetryValues({"look": {"value": "fine"}}, {"Yes 🎉": {"value": "y"}})).mocks == {
+        "yes": {"value": "y"}
+    }
 
 
 async def test_the_file_of_another_cannot_be_given(world: World) -> None:

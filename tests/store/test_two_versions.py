@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -131,13 +132,15 @@ async def test_every_connection_says_which_tables_its_program_knows(database: Po
         await other.close()
 
 
-@pytest.mark.parametrize(("entry", "known"), [("", 1), ("hook", 2)])
+@pytest.mark.parametrize(
+    ("changes", "known"), [({}, 1), ({"entry": "hook"}, 2), ({"entry": "hook", "mocks": {"pay": {"id": "1"}}}, 3)]
+)
 async def test_a_run_is_left_to_newer_servers_only_if_it_has_what_older_ones_do_not_know(
-    database: Postgres, entry: str, known: int
+    database: Postgres, changes: dict[str, Any], known: int
 ) -> None:
     store, draft = PostgresRunStore(database), Draft()
     try:
-        await store.append(draft.step(replace(started(), entry=entry)))
+        await store.append(draft.step(replace(started(), **changes)))
         await store.append(draft.step(*node()))
 
         [run] = await store.open_runs()

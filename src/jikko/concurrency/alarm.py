@@ -92,24 +92,30 @@ class IdleTimer:
 class ConditionVariable:
     """Wakes all who wait, whenever it is told to. Belongs to one event loop."""
 
-    __slots__ = ("_waiting",)
+    __slots__ = ("_first", "_waiting")
 
     def __init__(self) -> None:
         self._waiting: list[asyncio.Future[bool]] = []
+        self._first = 0
+        """How many of them are woken first."""
 
     def notify_all(self) -> None:
         """Wake those who wait by now."""
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._first = self._waiting, [], 0
         for future in waiting:
             if not future.done():
                 future.set_result(True)
 
     async def wait(self, idle: IdleTimer | None = None, *, first: bool = False) -> bool:
         """Wait for the next call of ``notify_all``. ``False``: the timer went off without.
-        ``first``: be woken before those who wait already."""
+        ``first``: be woken before those who wait otherwise; among such, in the order in which they came."""
         # A future for each who waits, so that one that goes away takes no other along.
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.insert(0 if first else len(self._waiting), future)
+        if first:
+            self._waiting.insert(self._first, future)
+            self._first += 1
+        else:
+            self._waiting.append(future)
         if idle is not None:
             idle.begin(_time_is_up, future)
         return await future

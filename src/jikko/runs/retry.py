@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -184,14 +183,20 @@ class Retries:
         root = began.entry or workflow.graph.root_id
         if began.entry:
             require_trigger(workflow, began.entry)
+        if record.status == "succeeded" and not from_nodes and not is_damaged:
+            raise InvalidParam("from_node_id: no node of the run failed; say from which one it is to be repeated.")
         if given:
             repeated = RepeatedRun(workflow, log, began, from_nodes)
             given = await run_in_thread(repeated.checked, given, queue="records")
         inputs = {**began.inputs, **given.values.get(root, {})}
         if not began.entry and (root in changed or root in given.values):
-            inputs = await _carried(workflow, inputs, "current version" if root in changed else "version")
-        if record.status == "succeeded" and not from_nodes and not is_damaged:
-            raise InvalidParam("from_node_id: no node of the run failed; say from which one it is to be repeated.")
+            try:
+                inputs = await prepare(workflow.inputs, inputs, _as_it_was, _as_it_was)
+            except InvalidParam as error:
+                if root in given.values:
+                    raise InvalidParam(f"values: {root}: {error}") from None
+                message = f"The inputs of the run do not fit the current version: {error}. Start a new run."
+                raise InvalidParam(message) from None
         return _Beginning(workflow=workflow, log=log, began=began, from_nodes=from_nodes, inputs=inputs, given=given)
 
     async def _log(self, record: RunRecord, from_node: str | None) -> tuple[list[Event], bool]:
@@ -264,14 +269,6 @@ def _planned(beginning: _Beginning) -> RetryPlan:
     )
 
 
-async def _carried(workflow: Workflow, inputs: Mapping[str, Json], what: str) -> dict[str, Json]:
-    """The inputs of a run of another version, or given ones, as this one wants them. Files are what they were.
-    ``what``: the version, for the message. Raises ``InvalidParam``: one is missing, or does not fit."""
-
-    async def as_it_was(value: Json, variable: StartVariable) -> Json:
-        return value
-
-    try:
-        return await prepare(workflow.inputs, inputs, as_it_was, as_it_was)
-    except InvalidParam as error:
-        raise InvalidParam(f"The inputs of the run do not fit the {what}: {error}. Start a new run.") from None
+async def _as_it_was(value: Json, variable: StartVariable) -> Json:
+    """Files of inputs that are repeated are what they were."""
+    return value

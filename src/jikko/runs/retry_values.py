@@ -1,5 +1,6 @@
 """Values from outside for a run that repeats another: outputs in the place of those taken over, and of mocked nodes."""
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -9,7 +10,7 @@ from jikko.apps.versions import Workflow
 from jikko.dsl.document import handles_of
 from jikko.dsl.fields import did_you_mean
 from jikko.dsl.references import variables_read
-from jikko.engine.retry_log import nodes_again, top_of
+from jikko.engine.retry_log import nodes_again, nodes_taken_over, top_of
 from jikko.errors import InvalidParam
 from jikko.events import Event, NodeFinished, RunStarted
 from jikko.graph.compiled import CompiledGraph
@@ -60,17 +61,23 @@ class RepeatedRun(Struct, frozen=True):
     def _root(self) -> str:
         return self.began.entry or self.workflow.graph.root_id
 
+    def _beginnings(self) -> Collection[str]:
+        """The nodes from which it is repeated; all that did not end, if none failed: such a run goes on where it was
+        stopped, or from its inputs."""
+        if self.from_nodes:
+            return self.from_nodes
+        return self.workflow.graph.top.keys() - nodes_taken_over(self.workflow.graph, self.log, ())
+
+    def _again(self) -> set[str]:
+        return nodes_again(self.workflow.graph, self._beginnings())
+
     def read(self) -> Outputs:
         """What the nodes from which it is repeated read, with the recorded values, by owner and name."""
-        return self._read_by(set(self.from_nodes))
+        return self._read_by(self._beginnings())
 
     def mockable(self) -> list[MockableNode]:
         """The nodes that run again and could be mocked, in the order of the file."""
-        graph, again, recorded = (
-            self.workflow.graph,
-            nodes_again(self.workflow.graph, self.from_nodes),
-            self._recorded(),
-        )
+        graph, again, recorded = self.workflow.graph, self._again(), self._recorded()
         return [
             MockableNode(entry.id, recorded.get(entry.id), _handles(self.workflow, entry.id))
             for entry in self.workflow.document.nodes
@@ -84,11 +91,16 @@ class RepeatedRun(Struct, frozen=True):
         mocks = mocks_by_id(self.workflow.graph, given.mocks)
         problems = [f"mocks: {problem}" for problem in unknown_mocks([self.workflow.graph], given.mocks)]
         recorded = self._recorded()
-        files = list(_files([self.began.inputs, self.began.system, *recorded.values()]))
+        problems += [
+            f"mocks: {node.id!r} is given by its title {node.title!r}, too: give it once"
+            for node in self.workflow.graph.nodes.values()
+            if node.id != node.title and node.id in given.mocks and node.title in given.mocks
+        ]
+        files = set(_files([self.began.inputs, self.began.system, *recorded.values()]))
         for node_id, outputs in mocks.items():
             problems += [f"mocks: {problem}" for problem in self._wrong_mock(node_id, outputs)]
             problems += _wrong(f"mocks: {node_id}", outputs, recorded.get(node_id, {}), files)
-        known = self._read_by(nodes_again(self.workflow.graph, self.from_nodes))
+        known = self._read_by(self._again())
         for owner, values in given.values.items():
             problems += self._wrong_values(owner, values, known)
             problems += _wrong(f"values: {owner}", values, known.get(owner, {}), files)
@@ -99,7 +111,10 @@ class RepeatedRun(Struct, frozen=True):
     def _wrong_mock(self, node_id: str, outputs: Mapping[str, Json]) -> Iterator[str]:
         if node_id == self._root:
             yield f"{node_id!r} is where the run begins: give its values in the place of a mock"
-        elif (handles := _handles(self.workflow, node_id)) and set(outputs) != {"error"}:
+        elif set(outputs) == {"error"}:
+            if not isinstance(outputs["error"], str):
+                yield f"{node_id!r}: error must be a text"
+        elif handles := _handles(self.workflow, node_id):
             says = f"It is left by {' or '.join(handles)}"
             try:
                 handle = MockedBranch(outputs).handle()
@@ -108,13 +123,15 @@ class RepeatedRun(Struct, frozen=True):
             else:
                 if handle not in handles:
                     yield f"{node_id!r} is not left by {handle!r}. {says}"
+                elif "selected_case_id" in outputs and outputs.get("result") is (handle == "false"):
+                    yield f"{node_id!r}: result and selected_case_id contradict each other"
 
     def _wrong_values(self, owner: str, values: Mapping[str, Json], known: Outputs) -> Iterator[str]:
         graph = self.workflow.graph
         if owner != "sys" and owner not in graph.nodes:
             hint = did_you_mean(owner, list(graph.nodes))
             yield f"values: there is no node {owner!r}" + (f" ({hint})" if hint else "")
-        elif owner != self._root and owner in nodes_again(graph, self.from_nodes):
+        elif owner != self._root and owner in self._again():
             yield f"values: {owner!r} runs again: mock it, to give its outputs"
         else:
             names = known.get(owner, {})
@@ -134,7 +151,7 @@ class RepeatedRun(Struct, frozen=True):
     def _read_by(self, readers: Collection[str]) -> Outputs:
         """What some nodes at the top level read, those within them too, of others."""
         graph, root = self.workflow.graph, self._root
-        kept = graph.top.keys() - nodes_again(graph, self.from_nodes)
+        kept = graph.top.keys() - self._again()
         recorded: dict[str, Any] = {
             **{node_id: outputs for node_id, outputs in self._recorded().items() if node_id in kept},
             root: self.began.inputs,
@@ -163,7 +180,7 @@ def _handles(workflow: Workflow, node_id: str) -> Sequence[str]:
     return [handle for handle in handles_of(entry) or () if handle != "fail-branch"]
 
 
-def _wrong(what: str, given: dict[str, Json], recorded: Mapping[str, Json], files: Sequence[Json]) -> Iterator[str]:
+def _wrong(what: str, given: dict[str, Json], recorded: Mapping[str, Json], files: set[str]) -> Iterator[str]:
     if is_too_deep(given):
         yield f"{what}: nested too deeply"
         return
@@ -171,7 +188,7 @@ def _wrong(what: str, given: dict[str, Json], recorded: Mapping[str, Json], file
         before = recorded.get(name)
         if value is not None and before is not None and (kind := _kind(before)) != _kind(value):
             yield f"{what}.{name} must be of the type {kind}, as in the run that is repeated"
-    if any(file not in files for file in _files(given)):
+    if not files >= set(_files(given)):
         yield f"{what}: a file must be one of the run that is repeated"
 
 
@@ -180,13 +197,13 @@ def _kind(value: Json) -> str:
     return "number" if kind in ("integer", "float") else "array" if kind.startswith("array") else kind
 
 
-def _files(value: Any) -> Iterator[Json]:
-    """Files in a value, at any depth: nobody reaches another's by making up a mapping of it."""
+def _files(value: Any) -> Iterator[str]:
+    """Files in a value, at any depth, as JSON: a made-up mapping leads to no file of another user."""
     pending = [value]
     while pending:
         one = pending.pop()
         if is_file(one):
-            yield one
+            yield json.dumps(one, sort_keys=True)
         elif isinstance(one, Mapping):
             pending += one.values()
         elif isinstance(one, list):

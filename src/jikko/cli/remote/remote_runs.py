@@ -11,7 +11,7 @@ from jikko.cli.command_failure import Failure
 from jikko.cli.output import show_fields, show_list
 from jikko.cli.remote.remote_server import Management, part
 from jikko.cli.running.given_inputs import document_of, pairs_of
-from jikko.cli.running.mock_options import outputs_by_node
+from jikko.cli.running.mock_options import OLD_SERVER, outputs_by_node
 from jikko.exit_codes import ExitCode, of_run
 from jikko.ids import is_uuid
 
@@ -78,7 +78,10 @@ def retry_run(
     """``jikko runs retry``."""
     given = {"mocks": outputs_by_node(mocks, "--mock"), "values": outputs_by_node(values, "--values")}
     path = f"runs/{api.run_id(run_id)}/retry"
-    version = api.get(path)["data"][0]["version"] if current else None
+    [choice, *_] = api.get(f"{path}?values=1")["data"] if current or mocks or values else [{}]
+    if (mocks or values) and "mockable" not in choice:
+        raise Failure(OLD_SERVER, exit_code=ExitCode.UNAVAILABLE, code="unsupported")
+    version = choice["version"] if current else None
     accepted = api.post(path, {"from_node_id": from_node, "version": version, **given})
     if not wait:
         show_fields(accepted, as_json=as_json)
@@ -86,7 +89,7 @@ def retry_run(
     again = f"runs/{accepted['run_id']}"
     while (found := api.get(again))["status"] == "running":
         for event in api.events(f"{again}/stream"):
-            if event["type"] == "run_paused" and api.get(again)["status"] == "paused":
+            if event.get("type") == "run_paused" and api.get(again)["status"] == "paused":
                 break
     show_fields({**accepted, "status": found["status"], "error": found.get("error")}, as_json=as_json)
     return of_run(found["status"], found.get("error"))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -35,6 +35,7 @@ retry_options = together(
     ),
 )
 """Of a command that repeats a run."""
+OLD_SERVER: Final = "The server is older, and would ignore --mock and --values: nothing was repeated. Update it first."
 
 
 def trial_settings(fake_models: bool, mocks: Sequence[str]) -> dict[str, Any]:

@@ -55,10 +55,11 @@ class Server:
         self, run_id: str, what: str, body: dict[str, Any] | None = None, *, seconds: float | None = 30
     ) -> dict[str, Any]:
         """Post to a run: ``stop``, ``retry``. See ``post``."""
-        from urllib.parse import quote
+        return await self.post(_path(run_id, what), body or {}, seconds=seconds)
 
-        path = f"/v1/workflows/run/{quote(run_id, safe='')}/{what}"
-        return await self.post(path, body or {}, seconds=seconds)
+    async def lineage(self, run_id: str) -> Any:
+        """Which run this one repeats, and which repeat it."""
+        return await asyncio.to_thread(self._connection.json, "GET", _path(run_id, "lineage"))
 
     async def post(self, path: str, body: dict[str, Any], *, seconds: float | None = 30) -> dict[str, Any]:
         """Send a body, with the user, and return the answer.
@@ -72,6 +73,12 @@ class Server:
     def stranger(self) -> Failure:
         """The error for an answer that no server of ours gives."""
         return self._connection.stranger()
+
+
+def _path(run_id: str, what: str) -> str:
+    from urllib.parse import quote
+
+    return f"/v1/workflows/run/{quote(run_id, safe='')}/{what}"
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from jikko.cli.completion import complete_app, complete_run
 from jikko.cli.options import assembled, duration, existing, failure, with_assembly, with_settings
 from jikko.cli.output import counted, show_entry
 from jikko.cli.running.following import Ending, Watch
-from jikko.cli.running.mock_options import outputs_by_node, retry_options
+from jikko.cli.running.mock_options import OLD_SERVER, outputs_by_node, retry_options
 from jikko.cli.running.run_progress import ProgressReporter
 from jikko.cli.runs.remote import Server, acting, reached
 from jikko.cli.terminal import confirmed, is_conversation
@@ -134,6 +134,8 @@ async def retry(
             if code is ExitCode.FAILED and not current:
                 click.echo(_BY_CURRENT, err=True)
             return code
+        if (mocks or values) and "mocked" not in await where.lineage(run):
+            raise Failure(OLD_SERVER, exit_code=ExitCode.UNAVAILABLE, code="unsupported")
         body: dict[str, Any] = {"response_mode": "blocking" if wait else "async", **given}
         if from_node:
             body["from_node_id"] = from_node

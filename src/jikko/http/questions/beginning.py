@@ -92,13 +92,13 @@ async def begin(
     options = start_options_of(request, operation, body)
     inputs: Mapping[str, Json] = asked.inputs or {}
     if not question.query and app.mode not in WITH_FORMS:
-        raise InvalidParam("messages: the last one is empty, and asks nothing")
+        raise InvalidParam(f"{question.field}: the last one is empty, and asks nothing")
     if app.mode in WITH_FORMS or question.files:
         workflow = await api.workflows.get(app)
         if app.mode in WITH_FORMS:
             inputs = inputs_of(workflow.inputs, asked.inputs, question.query)
         if question.files and upload_settings(workflow.document.features) is None:
-            raise InvalidParam("messages: the app takes no files")
+            raise InvalidParam(f"{question.field}: the app takes no files")
 
     async def files() -> list[Json] | None:
         return [await _file(request, asked, part) for part in question.files] or None

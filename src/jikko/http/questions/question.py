@@ -45,6 +45,8 @@ class Question(Struct, frozen=True):
     query: str
     files: tuple[FilePart, ...] = ()
     earlier: tuple[EarlierTurn, ...] = ()
+    field: str = "messages"
+    """What errors call it."""
 
 
 def question(messages: Sequence[Mapping[str, Any]], instructions: str = "", field: str = "messages") -> Question:
@@ -78,7 +80,7 @@ def question(messages: Sequence[Mapping[str, Any]], instructions: str = "", fiel
     if not said or said[-1][0] != "user":
         raise InvalidParam(f"{field}: the last message must be the user's")
     query = said.pop()[1]
-    return Question(query, files, tuple(_turns(rules, said)))
+    return Question(query, files, tuple(_turns(rules, said)), field)
 
 
 def _turns(rules: Sequence[str], said: Iterable[tuple[str, str]]) -> Iterable[EarlierTurn]:
