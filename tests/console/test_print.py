@@ -1,14 +1,19 @@
-"""Pages on paper: light, without what is only pressed, and with all that can be scrolled to on a screen."""
+"""Pages on paper: light, without what is only pressed, and with all steps of a run."""
+
+from io import BytesIO
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
+from pypdf import PdfReader
 
+from tests.acceptance.workflows import app, end, start, template
 from tests.console.album import picture
 from tests.console.conftest import LARGE, SMALL, Site, Visit
 
 
 @pytest.mark.parametrize("size", [LARGE, SMALL], ids=["1440", "390"])
-def test_a_run_is_printed_light_and_whole(site: Site, visit: Visit, size: object) -> None:
+def test_a_run_is_printed_light(site: Site, visit: Visit, size: object) -> None:
     run = site.run("greets", name="Ada 語 🙂")
     page = visit(f"/runs/{run}", size=size)
     expect(page.get_by_role("treeitem").first).to_be_visible()
@@ -30,3 +35,21 @@ def test_a_run_is_printed_light_and_whole(site: Site, visit: Visit, size: object
     page.emulate_media(media="screen")
     expect(page.locator(".scrub")).to_be_visible()
     assert page.evaluate("getComputedStyle(document.body).color") == dark
+
+
+def test_a_printed_run_has_all_its_steps(site: Site, visit: Visit, tmp_path: Path) -> None:
+    names = [f"t{number}" for number in range(100)]
+    nodes = [start("q"), *(template(name, "語") for name in names), end(out="t99.output")]
+    for name, node in zip(names, nodes[1:], strict=False):
+        node["data"]["title"] = f"Piece {name}."
+    file = tmp_path / "printed.yml"
+    file.write_text(app("Printed", nodes, ">".join(["start", *names, "end"])), encoding="utf-8")
+    site.keys["printed"] = site.command.json("apps", "import", file)[0]["api_key"]
+    page = visit(f"/runs/{site.run('printed', q='🙂')}", size=LARGE)
+    steps = page.get_by_role("treeitem")
+    expect(steps.first).to_be_visible()
+    before = steps.count()
+    assert before < 102
+    text = "".join(one.extract_text() for one in PdfReader(BytesIO(page.pdf(format="A4"))).pages)
+    assert [name for name in names if f"Piece {name}." not in text] == []
+    expect(steps).to_have_count(before)

@@ -8,8 +8,10 @@ import {
   useLayoutEffect,
   useMemo,
   useRef,
+  useState,
   useSyncExternalStore,
 } from 'react'
+import { flushSync } from 'react-dom'
 import { pressed } from '../app/keys.ts'
 import type { Axis } from '../run/axis.ts'
 import { roundBars } from '../run/rounds.ts'
@@ -42,13 +44,28 @@ const onTurn = (then: () => void) => {
   return () => query.removeEventListener('change', then)
 }
 
+/** Whether the page is being printed: paper has rows that a screen would scroll to. */
+function usePrinting(): boolean {
+  const [printing, setPrinting] = useState(false)
+  useEffect(() => {
+    const turn = (event: Event) => flushSync(() => setPrinting(event.type === 'beforeprint'))
+    const names = ['beforeprint', 'afterprint']
+    for (const name of names) window.addEventListener(name, turn)
+    return () => {
+      for (const name of names) window.removeEventListener(name, turn)
+    }
+  }, [])
+  return printing
+}
+
 export function StepTree({ rows, picked, pick, toggle, axis, now, playhead, toInspector, tree }: Props) {
   const small = useSyncExternalStore(onTurn, () => narrow().matches)
+  const printing = usePrinting()
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => tree.current,
     estimateSize: () => (small ? SMALL_ROW : ROW),
-    overscan: 12,
+    overscan: printing ? rows.length : 12,
   })
   // biome-ignore lint/correctness/useExhaustiveDependencies: rows are of another height once the screen is
   useLayoutEffect(() => virtual.measure(), [small, virtual])
