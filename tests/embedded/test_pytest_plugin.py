@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,12 @@ def counts(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
 def project(tmp_path: Path) -> Path:
     (tmp_path / "triage.yml").write_text(TRIAGE, encoding="utf-8")
     return tmp_path
+
+
+def test_pytest_finds_the_plugin_by_its_entry_point() -> None:
+    [entry] = [each for each in entry_points(group="pytest11") if each.name == "jikko"]
+
+    assert entry.load().__name__ == "jikko.pytest_plugin"
 
 
 def test_cases_are_tests_and_what_cannot_be_said_is_an_error(project: Path) -> None:
