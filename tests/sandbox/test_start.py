@@ -84,6 +84,7 @@ async def test_the_self_test_tells_that_no_process_could_be_started(monkeypatch:
 
 
 @pytest.mark.slow
+@pytest.mark.every_python
 @pytest.mark.parametrize("case", CASES)
 async def test_it_does_not_start_with(case: str, started: Started) -> None:
     program, message = CASES[case]
@@ -106,7 +107,6 @@ async def test_it_starts_with_any_version_of_python_whose_self_test_holds(monkey
         assert await sandbox.run_code("python3", OK, {}) == {"ok": 1}
 
 
-@pytest.mark.once
 async def test_without_landlock_it_starts_and_warns(caplog: pytest.LogCaptureFixture) -> None:
     async with running(program=WITHOUT_LANDLOCK) as sandbox:
         assert await sandbox.run_code("python3", OK, {}) == {"ok": 1}
