@@ -2,13 +2,14 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,7 +57,9 @@ def langflow(python: Path, home: Path) -> Iterator[tuple[int, str, str]]:
 @contextmanager
 def _serving(command: Sequence[str | Path], settings: dict[str, str], home: Path, ready: str) -> Iterator[int]:
     with (home / "log").open("wb") as log:
-        process = subprocess.Popen(command, env={**os.environ, **settings}, cwd=home, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, env={**os.environ, **settings}, cwd=home, stdout=log, stderr=log, start_new_session=True
+        )
     try:
         until = time.monotonic() + PATIENCE
         while True:
@@ -70,7 +73,11 @@ def _serving(command: Sequence[str | Path], settings: dict[str, str], home: Path
         yield process.pid
     finally:
         process.terminate()
-        process.wait(30)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(30)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # it hangs, or left processes of its own
+        process.wait()
 
 
 def _asked(method: str, url: str, body: Any = None, token: str = "") -> Any:
