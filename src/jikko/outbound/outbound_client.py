@@ -134,7 +134,7 @@ class AiohttpClient:
                 raise HttpFailure("The server is about to end: no request is sent any more.", kind="connect")
             if self._session is None:
                 # Loading aiohttp takes a few hundred milliseconds, in which other runs go on.
-                await imported("jikko.outbound.outbound_exchange", "jikko.outbound.guard", "jikko.outbound.guard")
+                await imported("jikko.outbound.outbound_exchange", "jikko.outbound.guard")
                 from jikko.outbound.guard import Guard, look_up, open_session
 
                 self._session = open_session(
