@@ -3,10 +3,9 @@
 import json
 import os
 import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
-
-import msgspec
 
 from jikko.private import made_folder
 
@@ -18,7 +17,9 @@ main()
 """
 
 
-class Lock(msgspec.Struct, frozen=True, kw_only=True):
+# The launch needs the standard library alone: the tests attack it from a user that may read no installed package.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
     read: tuple[Path, ...]
     """What it may read besides the system's programs."""
     write: tuple[Path, ...]
@@ -47,13 +48,13 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True):
         """The command that locks itself and then becomes ``command``, whose first part is an absolute path."""
         if not self.confine:
             return command
-        settings = msgspec.to_builtins(self, enc_hook=str) | {
+        settings = asdict(self) | {
             "uid": self.uid if os.geteuid() == 0 else 0,
             "cgroup": str(self.cgroup or ""),
             "parent": os.getpid(),
             "require": True,
         }
-        return [sys.executable, "-I", "-S", "-c", _CONFINE, json.dumps(settings), *command]
+        return [sys.executable, "-I", "-S", "-c", _CONFINE, json.dumps(settings, default=str), *command]
 
 
 def plugin_environment(*, environment: Path, state: Path, gate: str | None) -> dict[str, str]:
