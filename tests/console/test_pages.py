@@ -97,7 +97,7 @@ def test_files_are_uploaded_by_the_form_and_reach_the_run(site: Site, visit: Vis
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.locator(".runhead .pill")).to_contain_text("Succeeded")
     first = page.url
-    page.get_by_role("button", name="Run again").click()
+    page.get_by_role("button", name="Run again", exact=True).click()
     page.wait_for_url(lambda url: url.partition("?")[0] != first.partition("?")[0])
     expect(page.locator(".runhead .pill")).to_contain_text("Succeeded")
 
