@@ -61,7 +61,7 @@ def test_a_file_is_imported_run_and_a_newer_version_compared_and_taken_back(
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.locator(".runhead .pill")).to_contain_text("Succeeded")
     page.get_by_role("tab", name="Answer").click()
-    expect(page.get_by_role("tabpanel", name="Answer")).to_have_text("Hello moon")
+    expect(page.get_by_role("tabpanel", name="Answer").get_by_role("paragraph")).to_have_text("Hello moon")
 
 
 def test_what_is_wrong_with_inputs_stands_at_its_field(site: Site, visit: Visit) -> None:
