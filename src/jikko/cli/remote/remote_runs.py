@@ -78,8 +78,9 @@ def retry_run(
     """``jikko runs retry``."""
     given = {"mocks": outputs_by_node(mocks, "--mock"), "values": outputs_by_node(values, "--values")}
     path = f"runs/{api.run_id(run_id)}/retry"
-    [choice, *_] = api.get(f"{path}?values=1")["data"] if current or mocks or values else [{}]
-    if (mocks or values) and "mockable" not in choice:
+    asked = f"?values=1&from_node_id={part(from_node or '')}"
+    [choice, *_] = api.get(path + asked)["data"] if current or mocks or values else [{}]
+    if (mocks or values) and not choice["why_not"] and "mockable" not in choice:
         raise Failure(OLD_SERVER, exit_code=ExitCode.UNAVAILABLE, code="unsupported")
     version = choice["version"] if current else None
     accepted = api.post(path, {"from_node_id": from_node, "version": version, **given})
