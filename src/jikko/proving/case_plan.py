@@ -246,8 +246,9 @@ def _snapshot(result: CaseResult) -> dict[str, Any]:
     runs = []
     for run in result.runs:
         end = run.events[-1] if run.events else None
-        is_over = isinstance(end, RunFinished)
-        one = {"status": end.status, "outputs": end.outputs} if is_over else {"status": "paused"}  # type: ignore[union-attr]
+        one: dict[str, Any] = {"status": "paused"}
+        if isinstance(end, RunFinished):
+            one = {"status": end.status, "outputs": end.outputs}
         runs.append(one if run.answer is None else {**one, "answer": run.answer})
     found: dict[str, Any] = json.loads(json.dumps({"runs": runs, "path": result.path}))
     return found

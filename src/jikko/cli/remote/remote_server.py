@@ -42,7 +42,7 @@ class RemoteServer:
         seconds: float | None = TIMEOUT_SECONDS,
     ) -> Any:
         """An answer in JSON. ``seconds``: for which it is waited; ``None``: however long it takes.
-        Raises ``Failure``: the server does not answer, refuses, or is none of ours."""
+        Raises ``Failure``: the server does not answer, refuses, or is no Jikko."""
         try:
             return json.loads(self.raw(method, path, body, kind, seconds) or b"null")
         except ValueError:
@@ -117,7 +117,7 @@ class Management(RemoteServer):
     """A server and a token for it. Paths are below ``/api/v1/``, or begin with a slash."""
 
     def __init__(self, url: str, token: str) -> None:
-        """Raises ``click.UsageError``: the URL is none."""
+        """Raises ``click.UsageError``: the text is no URL."""
         if not url.startswith(("http://", "https://")):
             raise click.UsageError(f"--url: {url!r} is not the address of a server, such as https://jikko.example.")
         if not token.isascii() or not token.isprintable() or " " in token:

@@ -86,8 +86,9 @@ class TokenCache:
             why = " ".join(str(fields[name])[:200] for name in ("error", "error_description") if fields.get(name))
             what = f"{client.token_url} gives no token: status {answer.status} {why}".rstrip()
             raise HttpFailure(what, kind="protocol")
-        is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-        lasts = float(seconds) if is_number else _DEFAULT_SECONDS  # type: ignore[arg-type]
+        lasts = _DEFAULT_SECONDS
+        if isinstance(seconds, int | float) and not isinstance(seconds, bool):
+            lasts = float(seconds)
         return _Token(text, self._clock() + max(lasts - _EARLY_SECONDS, 0.0))
 
 
