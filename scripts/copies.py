@@ -137,15 +137,16 @@ class Copy:
                 if time.monotonic() < until:  # what did not begin is not there, with the change
                     asked |= left.keys()
                 break
-            if self._pass(suspects):
+            if self.passes(suspects):
                 with self.changed(mutant):
-                    hung_once = hangs and self._pass(suspects)
+                    hung_once = hangs and self.passes(suspects)
                 if not hung_once:
                     return Answer("hung" if hangs else "noticed", frozenset(asked))
             asked |= suspects.keys()
         return Answer("survived", frozenset(asked))
 
-    def _pass(self, tests: Mapping[str, float]) -> bool:
+    def passes(self, tests: Mapping[str, float]) -> bool:
+        """Whether all of some tests pass with the code as it is."""
         said, hangs = self.try_tests(tests, _ALL_SECONDS)
         return said.is_over and bool(said.ended) and not said.failed and not hangs
 

@@ -29,7 +29,7 @@ from scripts.copies import ROOT, Answer, Copy
 from scripts.covering import Report
 from scripts.mutation import Mutant, Place, places
 from scripts.page import PagePlace, ask_page, is_of_page, page_places
-from scripts.selection import Selection, quick_tests, shares, test_files
+from scripts.selection import Selection, quick_tests, shares, slow_tests, test_files
 from scripts.tally import Tally
 from scripts.watching import SOURCE, Watched, watched
 
@@ -143,8 +143,8 @@ def selection(copies: Copies, tests: list[str], known: Watched) -> Selection:
         raise SystemExit("Without any change, these fail already:\n" + "\n".join(failed))
     for test in failed:
         print(f"asked last, since it fails without any change: {test}", flush=True)
-    [(_, names)] = copies.each([tuple(tests)], lambda copy, files: copy.collected(("-m", quick, *files)))
-    return Selection(known.report, names)
+    names = dict(copies.each((quick, slow_tests()), lambda copy, marks: copy.collected(("-m", marks, *tests))))
+    return Selection(known.report, names[quick], names[slow_tests()])
 
 
 class Questions:

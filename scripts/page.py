@@ -1,27 +1,38 @@
 """Small changes of the page of the console, and what its own tests and the type checker say to them.
 
 ``console/scripts/places.mjs`` finds them, by the parser of TypeScript. Each is tried with the tests of the page that
-import what it changes, over any number of other modules, and then with ``tsc``, as nothing lands that it refuses.
+import what it changes, over any number of other modules, with Biome and ``tsc``, as nothing lands that these refuse;
+and then with a minute of the tests in a browser that are named after it, or after pages that import it.
 """
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 from scripts.build_console import install, npm, sources
 from scripts.copies import ROOT, Answer, Copy
 from scripts.mutation import Mutant
+from scripts.selection import words
+from tests.durations import QUICK_SECONDS, known
 
 PAGE: Final = "console/src"
 _GENERATED: Final = (f"{PAGE}/api/schema.ts",)
 _TESTS: Final = ("vitest", "related", "--run", "--bail=1", "--passWithNoTests")
 _TYPES: Final = ("tsc", "--noEmit", "--incremental", "--tsBuildInfoFile", "../build/types.json")
+_STYLE: Final = ("biome", "lint")
+_BUILD: Final = ("vite", "build", "--logLevel", "error")
 _SECONDS: Final = 300.0
 """What one question may take. More than ten times what all tests of the page need."""
+_BROWSER: Final = "tests/console"
+_MARKS: Final = ("-m", "slow and services and not serial and not long")
+_BROWSER_SECONDS: Final = 60.0
+_IMPORTED: Final = re.compile(r"(?:from|import\() ?'(\.[^']+)'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +90,82 @@ def is_of_page(mutant: Mutant) -> bool:
 
 
 def ask_page(copy: Copy, mutant: Mutant) -> Answer:
-    """What the tests of the page and the type checker say to a change: the same without it is no notice."""
+    """What the tests of the page, Biome and the type checker say to a change: the same without it is no notice."""
     packages = copy.folder / "console" / "node_modules"
     if not packages.exists():
         packages.symlink_to(sources() / "node_modules", target_is_directory=True)
-    for question in ((*_TESTS, mutant.path.removeprefix("console/")), _TYPES):
+    file = mutant.path.removeprefix("console/")
+    for question in ((*_STYLE, file), (*_TESTS, file), _TYPES):
         with copy.changed(mutant):
             code = _ask(copy, question)
         if code != 0 and _ask(copy, question) == 0:
             return Answer("hung" if code is None else "noticed", frozenset())
-    return Answer("survived", frozenset())
+    return _ask_browser(copy, mutant)
+
+
+def importers(path: str) -> set[str]:
+    """The files of the page that import one, over any number of others. All paths from the root."""
+    imported = _imported()
+    found: set[str] = set()
+    level = {path}
+    while level:
+        level = {file for file, others in imported.items() if others & level} - found
+        found |= level
+    return found
+
+
+@cache
+def _imported() -> dict[str, set[str]]:
+    texts = {path: (ROOT / path).read_text("utf-8") for path in page_files()}
+    return {
+        path: {
+            (ROOT / path).parent.joinpath(name).resolve().relative_to(ROOT).as_posix()
+            for name in _IMPORTED.findall(text)
+        }
+        for path, text in texts.items()
+    }
+
+
+def browser_tests(path: str) -> list[str]:
+    """Files of tests in a browser, a minute of them: those first whose names are most about what is changed, then
+    about what imports it, such as a page.
+    """
+    own, above = words(path.removeprefix(PAGE)), set[str]().union(*map(words, importers(path)))
+    durations = known()
+    files = [file.relative_to(ROOT).as_posix() for file in (ROOT / _BROWSER).glob("test_*.py")]
+    takes = {file: durations[file].all if file in durations else QUICK_SECONDS for file in files}
+
+    def share(file: str, about: set[str]) -> float:
+        said = words(Path(file).stem)
+        return sum(any(word == one or (len(one) > 3 and word.startswith(one)) for one in about) for word in said) / (
+            len(said) or 1
+        )
+
+    chosen: list[str] = []
+    seconds = 0.0
+    about = {file: shares for file in files if any(shares := (share(file, own), share(file, above)))}
+    for file in sorted(about, key=lambda file: (-about[file][0], -about[file][1], takes[file])):
+        if not chosen or seconds + takes[file] <= _BROWSER_SECONDS:
+            chosen.append(file)
+            seconds += takes[file]
+    return chosen
+
+
+def _ask_browser(copy: Copy, mutant: Mutant) -> Answer:
+    files = browser_tests(mutant.path)
+    named = copy.collected((*_MARKS, *files)) if files else ()
+    if not named:
+        return Answer("survived", frozenset())
+    with copy.changed(mutant):
+        if _ask(copy, _BUILD) != 0:
+            return Answer("survived", frozenset())
+        ranked = sorted(named, key=lambda test: files.index(test.partition("::")[0]))
+        said, hangs = copy.try_tests(dict.fromkeys(ranked, 1.0), _SECONDS)
+    waits = [said.under_way] if hangs and said.under_way else []
+    failed = dict.fromkeys([*said.failed, *waits], 1.0)
+    if failed and _ask(copy, _BUILD) == 0 and copy.passes(failed):
+        return Answer("hung" if hangs else "noticed", said.ended)
+    return Answer("survived", said.ended)
 
 
 def _ask(copy: Copy, question: tuple[str, ...]) -> int | None:

@@ -1,7 +1,8 @@
 """Which tests are asked about a change: those that run the changed line, the nearest of them first."""
 
 import heapq
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,7 @@ from scripts.copies import ROOT
 from scripts.covering import Report
 from scripts.mutation import Mutant, around, is_made_at_import, uses
 from scripts.watching import SOURCE
+from tests.durations import QUICK_SECONDS, known
 
 NEAREST: Final[dict[str, tuple[str, ...]]] = {
     "assemble": ("tests/http/console", "tests/server", "tests/maintenance"),
@@ -31,8 +33,7 @@ TABLES: Final = {"http": "tests/http/test_outline.py", "dify": "tests/http/test_
 ELSEWHERE: Final = ("tests/acceptance/", "tests/compat/")
 """Tests that ask a server in another process, so that it is not seen what they run: asked last of every change."""
 RECORDED: Final = "tests/compat/"
-_QUICK: Final = "not slow and not serial and (not services or nats or postgres)"
-_WITHOUT_POSTGRES: Final = "not slow and not serial and (not services or nats)"
+_MARKS: Final = "not serial and (not services or nats{})"
 _OTHER: Final = ("tests/test_house.py", "tests/test_performance_guard.py")
 """Those that look at the text of the source, or at the clock."""
 _FIRST_SECONDS: Final = 24.0
@@ -43,11 +44,29 @@ _START_SECONDS: Final = 0.05
 """What a test costs beyond what it takes."""
 _FILE_SECONDS: Final = 0.4
 """What it costs to import another file of tests."""
+_COMMON: Final = frozenset({"src", "jikko", "console", "test", "command", "page", "init", "py"})
+"""Words in paths that say nothing of what is tested."""
 
 
 def quick_tests() -> str:
-    """Which tests are asked, as pytest selects by marks: those of PostgreSQL only where Debian's is installed."""
-    return _QUICK if any(Path("/usr/lib/postgresql").glob("*/bin/postgres")) else _WITHOUT_POSTGRES
+    """Which tests are watched, and asked of all changes, as pytest selects by marks."""
+    return f"not slow and {_marks()}"
+
+
+def slow_tests() -> str:
+    """Which tests are asked only of changes that they are named after: those that start commands and servers."""
+    return f"slow and not long and {_marks()}"
+
+
+def _marks() -> str:
+    """Those of PostgreSQL only where Debian's is installed."""
+    return _MARKS.format(" or postgres" if any(Path("/usr/lib/postgresql").glob("*/bin/postgres")) else "")
+
+
+def words(path: str) -> set[str]:
+    """The words in a path or the name of a test that say what it is about, without the *s* of plurals."""
+    found = re.findall(r"[A-Z]?[a-z]+", re.sub(r"\.\w+$", "", path))
+    return {word.lower().removesuffix("s") for word in found} - _COMMON
 
 
 def test_files(within: tuple[str, ...]) -> list[str]:
@@ -74,10 +93,11 @@ def nearest(folder: str) -> tuple[str, ...]:
 class Selection:
     """Knows which tests run which lines."""
 
-    def __init__(self, report: Report, usable: Collection[str]) -> None:
+    def __init__(self, report: Report, usable: Collection[str], slow: Collection[str] = ()) -> None:
         """Args:
-        report: Of all tests.
+        report: Of all quick tests.
         usable: The tests that can be run by their names.
+        slow: The slow tests that can.
         """
         self._broken = {*report.failed}
         self._seconds = {test: seconds for test, seconds in report.seconds.items() if test in usable}
@@ -93,19 +113,24 @@ class Selection:
                 for test in tests:
                     self._runs[test] |= bit
                 bit <<= 1
+        durations, count = known(), Counter(test.partition("::")[0] for test in slow)
+        takes = {file: durations[file].all - durations[file].fast for file in count if file in durations}
+        self._slow = {test: takes.get(file := test.partition("::")[0], QUICK_SECONDS) / count[file] for test in slow}
 
     def tests_of(self, mutant: Mutant) -> list[str]:
         """All tests that may notice a change, those first that are likely to, and quick."""
         found = self._running(mutant)
         known = {*found}
-        return [*found, *(test for test in self._seconds if test.startswith(ELSEWHERE) and test not in known)]
+        elsewhere = (test for test in self._seconds if test.startswith(ELSEWHERE) and test not in known)
+        return [*found, *self._named_alike(mutant), *elsewhere]
 
     def rounds(self, mutant: Mutant) -> Iterator[dict[str, float]]:
         """All of ``tests_of`` with what each takes (s), in the rounds in which they are asked.
 
-        The first is quick: some of the nearest, and some that differ most from them. Then come the recorded cases,
-        which ask one server for each file of them, and notice what no test of a part does; and last, since each starts
-        a server of its own, all others that ask one in another process, unless they are among the nearest.
+        The first is quick: some of the nearest, and some that differ most from them. Then come slow tests that are
+        about it, for as long again; then the recorded cases, which ask one server for each file of them, and notice
+        what no test of a part does; and last, since each starts a server of its own, all others that ask one in
+        another process, unless they are among the nearest.
         """
         running = self._running(mutant)
         known = {*running}
@@ -121,11 +146,14 @@ class Selection:
         first = near | self._within(_FIRST_SECONDS / 2, ranked)[0] if left else near
         if first:
             yield first
+        slow, slow_left = self._within(_NEXT_SECONDS, self._named_alike(mutant))
+        if slow:
+            yield slow
         left = recorded
         while left:
             chosen, left = self._within(_NEXT_SECONDS, left)
             yield chosen
-        left = [*ranked, *(test for test in elsewhere if not test.startswith(RECORDED)), *broken]
+        left = [*ranked, *slow_left, *(test for test in elsewhere if not test.startswith(RECORDED)), *broken]
         while left:
             chosen, left = self._within(_NEXT_SECONDS, left)
             yield chosen
@@ -139,8 +167,8 @@ class Selection:
         waiting = iter(tests)
         for test in waiting:
             file = test.partition("::")[0]
-            chosen[test] = self._seconds[test]
-            seconds -= self._seconds[test] + _START_SECONDS + (0 if file in files else _FILE_SECONDS)
+            chosen[test] = takes = self._seconds[test] if test in self._seconds else self._slow[test]
+            seconds -= takes + _START_SECONDS + (0 if file in files else _FILE_SECONDS)
             files.add(file)
             if seconds < 0:
                 break
@@ -202,6 +230,17 @@ class Selection:
             ),
         )
         return [test for _, tests in ranked for test in tests]
+
+    def _named_alike(self, mutant: Mutant) -> list[str]:
+        """Slow tests of the folder, and others that share a word with the path of what is changed: first those that
+        share most, in the names of their files before their own.
+        """
+        about, near = words(mutant.path), nearest(folder_of(mutant))
+        ranks = {
+            test: (-len(words(Path(test.partition("::")[0]).name) & about), -len(words(test) & about), seconds)
+            for test, seconds in self._slow.items()
+        }
+        return sorted((test for test in ranks if ranks[test][0] or test.startswith(near)), key=ranks.__getitem__)
 
     def _took(self, tests: Iterable[str]) -> float:
         return sum(self._seconds[test] for test in tests)

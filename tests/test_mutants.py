@@ -8,7 +8,7 @@ from scripts.copies import ROOT
 from scripts.covering import Report
 from scripts.mutants import all_files, all_places, sampled
 from scripts.mutation import Mutant, around, places, uses
-from scripts.page import page_files
+from scripts.page import browser_tests, importers, page_files
 from scripts.selection import NEAREST, TABLES, Selection, nearest, shares
 from scripts.selection import test_files as files_of_tests
 from scripts.tally import Tally
@@ -284,6 +284,35 @@ def test_recorded_cases_are_asked_second_those_first_that_are_about_it() -> None
     asked = [[*each] for each in selection.rounds(Mutant(path, 1, "", ""))]
 
     assert asked == [[*near][:2], recorded[::-1], [[*near][2], served]]
+
+
+def test_slow_tests_that_are_named_after_what_is_changed_are_asked_second() -> None:
+    path = f"{SOURCE}/cli/runs/saved_files.py"
+    quick, recorded = "tests/cli/test_quick.py::test_it", "tests/compat/test_recordings.py::test_a_case"
+    seconds = {quick: 1.0, recorded: 1.0}
+    slow = [
+        "tests/acceptance/test_command_runs_saved.py::test_it",
+        "tests/acceptance/test_restart.py::test_runs_are_saved",
+        "tests/acceptance/test_command_runs.py::test_files_are_saved",
+        "tests/acceptance/test_command_runs.py::test_it",
+        "tests/cli/test_ends.py::test_it",
+    ]
+    selection = Selection(Report(seconds, [], {path: {1: [0]}}), seconds, slow)
+
+    asked = [[*each] for each in selection.rounds(Mutant(path, 1, "", ""))]
+
+    assert asked == [[quick], [slow[0], slow[2], slow[3], slow[4]], [recorded]]
+    assert {*selection.tests_of(Mutant(path, 1, "", ""))} == {*seconds, *slow} - {slow[1]}
+
+
+def test_a_change_of_the_page_is_asked_of_tests_in_a_browser_named_after_it_or_what_imports_it() -> None:
+    def asked(path: str) -> str:
+        return browser_tests(f"console/src/{path}")[0].removeprefix("tests/console/")
+
+    assert asked("pages/charts/charted.ts") == "test_charts_page.py"
+    assert asked("graph/folds.ts") == "test_graph_map.py"
+    assert asked("parts/Scrubber.tsx") == "test_run_page.py"
+    assert "console/src/pages/run/RunPage.tsx" in importers("console/src/parts/Scrubber.tsx")
 
 
 def test_tests_that_failed_without_a_change_are_asked_last() -> None:
