@@ -1152,6 +1152,7 @@ export interface components {
             detail: string;
             note?: string;
             parent?: string;
+            cases?: Record<string, never>[];
         };
         GraphEdge: {
             id: string;

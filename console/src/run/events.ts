@@ -42,7 +42,7 @@ type About = {
 type Form = { execution_id: string; node_id: string; title: string; form_id: string }
 
 export type RunEvent =
-  | Of<'run_started', { inputs: Values; system: Values }>
+  | Of<'run_started', { inputs: Values; system: Values; turn?: { conversation_id: string; variables?: Values } }>
   | Of<'run_began' | 'run_resumed'>
   /** Written by a newer version; nothing is known of it. */
   | Of<'unknown_event', { kind: string }>
@@ -66,6 +66,8 @@ export type RunEvent =
           handle?: string
           strategy?: string
           metadata?: Values
+          /** Variables that the node changed and that are not its outputs. */
+          updates?: readonly (readonly [selector: readonly string[], value: Json])[]
         }
     >
   | Of<'container_started', Node & { length: number; inputs?: Values; variables?: Values }>

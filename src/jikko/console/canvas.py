@@ -41,6 +41,8 @@ class GraphNode(Struct, frozen=True):
     """The text of a note."""
     parent: str | UnsetType = UNSET
     """The container that it stands in."""
+    cases: list[dict[str, Json]] | UnsetType = UNSET
+    """As the file has them: cases of an if-else, classes of a question classifier, the filter of a list operator."""
 
 
 class GraphEdge(Struct, frozen=True):
@@ -92,7 +94,21 @@ def _node(node: Mapping[str, Any], place: tuple[float, float], known: Mapping[st
         height=_number(node.get("height"), data.get("height")) or _HEIGHT,
         parent=parent if isinstance(parent, str) and parent in known else UNSET,
         detail=_detail(kind, data),
+        cases=[case for case in _cases(kind, data) if isinstance(case, dict)] or UNSET,
     )
+
+
+def _cases(kind: str, data: Mapping[str, Any]) -> list[Json]:
+    match kind:
+        case "if-else":
+            old = {name: data[name] for name in ("logical_operator", "conditions") if name in data}
+            return [{"case_id": "true", **old}] if data.get("cases") is None else _list(data["cases"])
+        case "question-classifier":
+            return _list(data.get("classes"))
+        case "list-operator":
+            filter_by = _mapping(data.get("filter_by"))
+            return [{"variable": data.get("variable"), **filter_by}] if filter_by.get("enabled") else []
+    return []
 
 
 def _place(nodes: Mapping[str, Any], node_id: str) -> tuple[float, float] | None:

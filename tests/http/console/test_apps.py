@@ -82,6 +82,37 @@ def test_branches_are_called_as_their_author_calls_them() -> None:
     assert [edge.label for edge in picture.edges] == [label for *_, label in handles]
 
 
+def test_cases_classes_and_filters_are_those_of_the_file() -> None:
+    condition = {
+        "variable_selector": ["start", "n"],
+        "comparison_operator": "is",
+        "value": "値 🎉 \ue000" + "x" * 10**6,
+    }
+    case = {"case_id": "c", "logical_operator": "or", "conditions": [condition]}
+    found = {
+        "judge": ({"type": "if-else", "cases": [case, "no case", None]}, [case]),
+        "old": (
+            {"type": "if-else", "logical_operator": "or", "conditions": [condition]},
+            [{**case, "case_id": "true"}],
+        ),
+        "none": ({"type": "if-else", "cases": []}, UNSET),
+        "sort": (
+            {"type": "question-classifier", "classes": [{"id": "1", "name": "返品"}]},
+            [{"id": "1", "name": "返品"}],
+        ),
+        "pick": (
+            {"type": "list-operator", "variable": ["a", "b"], "filter_by": {"enabled": True, "conditions": []}},
+            [{"variable": ["a", "b"], "enabled": True, "conditions": []}],
+        ),
+        "all": ({"type": "list-operator", "filter_by": {"enabled": False, "conditions": []}}, UNSET),
+        "odd": ({"type": "question-classifier", "classes": "A"}, UNSET),
+        "code": ({"type": "code", "cases": [case]}, UNSET),
+    }
+    nodes = [{"id": name, "data": data} for name, (data, _) in found.items()]
+    picture = picture_of(json.dumps({"workflow": {"graph": {"nodes": nodes, "edges": []}}}).encode())
+    assert {one.id: one.cases for one in picture.nodes} == {name: cases for name, (_, cases) in found.items()}
+
+
 async def test_one_app_has_its_graph_and_what_will_go_wrong(scene: Scene, viewer: httpx.AsyncClient) -> None:
     judge = await scene.publish(placed(ASKS_A_MODEL, start=(30, 300), judge=(334.5, 300)))
     found = decoded(await viewer.get(f"{API}/apps/{judge.id}"))

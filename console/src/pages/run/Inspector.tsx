@@ -1,4 +1,4 @@
-import type { RefObject } from 'react'
+import { lazy, type RefObject, Suspense } from 'react'
 import type { RetryChoice, RunDetail } from '../../api/types.ts'
 import { useAddress } from '../../app/address.ts'
 import { useMay } from '../../app/Shell.tsx'
@@ -19,6 +19,10 @@ import { fromHere } from './retrying.ts'
 import type { RunView } from './useRunView.ts'
 import { Input, Output, type Told } from './Values.tsx'
 
+const Conditions = lazy(() => import('./Conditions.tsx'))
+/** Nodes that choose a way, or elements of a list. */
+const CHOOSES = ['if-else', 'question-classifier', 'list-operator']
+
 type Props = {
   view: RunView
   run: RunDetail | undefined
@@ -38,6 +42,7 @@ export function tabsOf(view: RunView): string[] {
   const form = view.run.forms.some(one => one.executionId === execution.id)
   return [
     ...(form ? ['form'] : execution.roundList ? ['rounds'] : []),
+    ...(CHOOSES.includes(execution.type) ? ['conditions'] : []),
     'output',
     ...(execution.type === 'agent' ? ['calls'] : []),
     'input',
@@ -230,15 +235,18 @@ function Body({
   if (tab === 'source') return run && <NodeSource app={run.app.id} version={run.version} node={execution.nodeId} />
   if (tab === 'detail') return <Detail execution={execution} told={told} />
   if (tab === 'input') return <Input told={told} run={view} />
-  return (
-    <Output
-      told={told}
-      view={view}
-      execution={execution}
-      choices={choices}
-      retry={version => retry(execution.nodeId, version)}
-      edit={() => edit(execution.nodeId)}
-      over={isOver(view.latest)}
-    />
-  )
+  const ended = {
+    execution,
+    choices,
+    retry: (version?: number) => retry(execution.nodeId, version),
+    edit: () => edit(execution.nodeId),
+    over: isOver(view.latest),
+  }
+  if (tab === 'conditions')
+    return (
+      <Suspense fallback={<Skeleton rows={4} />}>
+        <Conditions view={view} run={run} told={told} {...ended} />
+      </Suspense>
+    )
+  return <Output told={told} view={view} {...ended} />
 }

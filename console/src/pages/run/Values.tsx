@@ -22,25 +22,54 @@ export type Told = RunEvent & {
   metadata?: Values
 }
 
-/** What a node gave, or why it failed. */
-export function Output({
-  told,
-  view,
-  execution,
-  choices,
-  retry,
-  edit,
-  over,
-}: {
-  told: Told | undefined
-  view: RunView
+export type Ended = {
   execution: Execution
   choices: readonly RetryChoice[]
   retry: (version?: number) => void
   edit: () => void
   over: boolean
-}) {
+}
+
+/** Why a node failed, and what can be done. */
+export function Why({ execution, choices, retry, edit, over }: Ended) {
   const may = useMay()
+  if (!execution.error) return null
+  return (
+    <>
+      <div className="err">
+        <b>
+          <Icon name="failed" />
+          {execution.errorType ? kindName(execution.errorType) : t('status.failed')}
+        </b>
+        <LongText text={execution.error} />
+      </div>
+      <div className="row wrap">
+        {may && over && execution.rounds.length === 0 && (
+          <>
+            <button type="button" className="btn small" onClick={() => retry()}>
+              <Icon name="again" small />
+              {fromHere(choices)}
+            </button>
+            {otherChoices(choices).map(one => (
+              <button key={one.version} type="button" className="btn small" onClick={() => retry(one.version)}>
+                {one.label}
+              </button>
+            ))}
+            <button type="button" className="btn small" onClick={edit}>
+              <Icon name="edit" small />
+              {t('edit.here')}
+            </button>
+          </>
+        )}
+        <CopyError text={execution.error} />
+      </div>
+    </>
+  )
+}
+
+/** What a node gave, or why it failed. */
+export function Output({ told, view, ...ended }: Ended & { told: Told | undefined; view: RunView }) {
+  const { execution } = ended
   const running = execution.status === 'running'
   const outputs = told?.outputs
   const text =
@@ -51,37 +80,7 @@ export function Output({
   const others = text === undefined ? (outputs ?? {}) : rest
   return (
     <>
-      {execution.error && (
-        <div className="err">
-          <b>
-            <Icon name="failed" />
-            {execution.errorType ? kindName(execution.errorType) : t('status.failed')}
-          </b>
-          <LongText text={execution.error} />
-        </div>
-      )}
-      {execution.error && (
-        <div className="row wrap">
-          {may && over && execution.rounds.length === 0 && (
-            <>
-              <button type="button" className="btn small" onClick={() => retry()}>
-                <Icon name="again" small />
-                {fromHere(choices)}
-              </button>
-              {otherChoices(choices).map(one => (
-                <button key={one.version} type="button" className="btn small" onClick={() => retry(one.version)}>
-                  {one.label}
-                </button>
-              ))}
-              <button type="button" className="btn small" onClick={edit}>
-                <Icon name="edit" small />
-                {t('edit.here')}
-              </button>
-            </>
-          )}
-          <CopyError text={execution.error} />
-        </div>
-      )}
+      <Why {...ended} />
       {reasoning && <Said name={t('reasoning')} text={reasoning} busy />}
       {text !== undefined && <Said name="text" text={text} busy={running} />}
       {hits ? <Hits list={hits} /> : Object.keys(others).length > 0 && <Json value={others} />}

@@ -1,13 +1,16 @@
 // @vitest-environment happy-dom
 
-import { cleanup, render, renderHook, waitFor } from '@testing-library/react'
+import { QueryClientProvider } from '@tanstack/react-query'
+import { cleanup, render, renderHook, screen, waitFor } from '@testing-library/react'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { Session } from '../../api/types.ts'
+import { queryClient } from '../../api/queries.ts'
+import type { RunDetail, Session } from '../../api/types.ts'
 import { Current } from '../../app/Shell.tsx'
 import { advance, begin } from '../../run/fold.ts'
 import { readLog } from '../../run/logs.ts'
 import type { Execution } from '../../run/state.ts'
 import { setLanguage, t } from '../../words/words.ts'
+import Conditions from './Conditions.tsx'
 import { type RunView, useRunView } from './useRunView.ts'
 import { Output, type Told } from './Values.tsx'
 
@@ -63,4 +66,32 @@ test('a node shows its text and its other outputs, or that it has none', () => {
   expect(shown({ text: 'こんにちは' })).not.toContain('{}')
   expect(shown({ score: 42 })).toContain('42')
   expect(shown({})).toBe(t('inspector.no_output'))
+})
+
+test('a classifier shows what it classified, its classes, and the one that was chosen', async () => {
+  const classes = [
+    { id: '1', name: 'Refunds' },
+    { id: '2', name: '配送 🚚' },
+  ]
+  vi.stubGlobal('fetch', async () => Response.json({ graph: { nodes: [{ id: 'sort', cases: classes }], edges: [] } }))
+  const execution = { nodeId: 'sort', type: 'question-classifier', status: 'succeeded', handle: '2', rounds: [] }
+  render(
+    <QueryClientProvider client={queryClient()}>
+      <Current.Provider value={{ role: 'viewer' } as Session}>
+        <Conditions
+          view={{ runId: 'r', follower: { log: { events: [] } } } as unknown as RunView}
+          run={{ app: { id: 'a' }, workflow_id: 'v' } as RunDetail}
+          told={{ inputs: { query: 'Where is it?' } } as unknown as Told}
+          execution={execution as unknown as Execution}
+          choices={[]}
+          retry={() => undefined}
+          edit={() => undefined}
+          over
+        />
+      </Current.Provider>
+    </QueryClientProvider>,
+  )
+  const chosen = (await screen.findByText(t('case.chosen'))).closest('section')
+  expect(chosen?.textContent).toContain('配送 🚚')
+  expect(document.body.textContent).toMatch(/Where is it\?.*Refunds/s)
 })
