@@ -1,6 +1,7 @@
 """The operations as the application serves them: what is asked for all the time, and sections of all else."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Final
 
 from jikko.http.http_errors import REFUSALS, Refusals
@@ -9,34 +10,10 @@ from jikko.http.routes import file_routes, form_routes, health, info, record_rou
 from jikko.http.routes.health import WELCOME_OPERATIONS
 
 
-def _chats() -> Iterator[Operation]:
-    from jikko.http.routes.conversations import conversations, message_routes, turn_routes
-
-    return operations_in(turn_routes, message_routes, conversations)
-
-
-def _around_chats() -> Iterator[Operation]:
-    from jikko.http.routes import annotation_routes, audio, completions
-
-    return operations_in(annotation_routes, audio, completions)
-
-
-def _knowledge() -> Iterator[Operation]:
-    from jikko.http.routes.knowledge import dataset_routes, document_routes, metadata_routes, segment_routes
-
-    return operations_in(dataset_routes, document_routes, segment_routes, metadata_routes)
-
-
-def _mcp() -> Iterator[Operation]:
-    from jikko.http.mcp import app_server
-
-    return operations_in(app_server)
-
-
-def _openai() -> Iterator[Operation]:
-    from jikko.http.openai import chat_completions, response_routes
-
-    return operations_in(chat_completions, response_routes)
+def _in(folder: str, *modules: str) -> Callable[[], Iterator[Operation]]:
+    """What imports modules of a folder of this room, and gives their operations."""
+    names = [f"jikko.http.{folder}.{name}" for name in modules]
+    return lambda: operations_in(*map(import_module, names))
 
 
 def _openai_refusals() -> Refusals:
@@ -45,33 +22,33 @@ def _openai_refusals() -> Refusals:
     return REFUSALS
 
 
-def _ag_ui() -> Iterator[Operation]:
-    from jikko.http.ag_ui import agent_routes
-
-    return operations_in(agent_routes)
-
-
-def _webhooks() -> Iterator[Operation]:
-    from jikko.http.routes import webhooks
-
-    return operations_in(webhooks)
-
-
-def _reference() -> Iterator[Operation]:
-    from jikko.http.reference import reference_operations
-
-    return operations_in(reference_operations)
-
-
 API: Final[tuple[Operation | Section, ...]] = (
     *operations_in(run_routes, record_routes, run_events, retries, file_routes, form_routes, info, health),
-    Section(("/v1/chat-messages", "/v1/messages", "/v1/conversations", "/v1/app/"), _chats),
-    Section(("/v1/apps/", "/v1/audio-to-text", "/v1/text-to-audio", "/v1/completion-messages"), _around_chats),
-    Section(("/v1/datasets", "/v1/workspaces/"), _knowledge, services=lambda api: (api.knowledge,)),
-    Section(("/mcp/server/",), _mcp, services=lambda api: (api.served_apps,)),
-    Section(("/v1/models", "/v1/chat/", "/v1/responses"), _openai, refused=_openai_refusals),
-    Section(("/ag-ui/",), _ag_ui, refused=lambda: REFUSALS),
-    Section(("/triggers/",), _webhooks, services=lambda api: (api.triggers, api.webhooks)),
+    Section(
+        ("/v1/chat-messages", "/v1/messages", "/v1/conversations", "/v1/app/"),
+        _in("routes.conversations", "turn_routes", "message_routes", "conversations"),
+    ),
+    Section(
+        ("/v1/apps/", "/v1/audio-to-text", "/v1/text-to-audio", "/v1/completion-messages"),
+        _in("routes", "annotation_routes", "audio", "completions"),
+    ),
+    Section(
+        ("/v1/datasets", "/v1/workspaces/"),
+        _in("routes.knowledge", "dataset_routes", "document_routes", "segment_routes", "metadata_routes"),
+        services=lambda api: (api.knowledge,),
+    ),
+    Section(("/mcp/server/",), _in("mcp", "app_server"), services=lambda api: (api.served_apps,)),
+    Section(
+        ("/v1/models", "/v1/chat/", "/v1/responses"),
+        _in("openai", "chat_completions", "response_routes"),
+        refused=_openai_refusals,
+    ),
+    Section(("/ag-ui/",), _in("ag_ui", "agent_routes"), refused=lambda: REFUSALS),
+    Section(("/triggers/",), _in("routes", "webhooks"), services=lambda api: (api.triggers, api.webhooks)),
 )
 """Those that are described."""
-SERVED: Final = (*API, *WELCOME_OPERATIONS, Section(("/openapi.json", "/docs"), _reference))
+SERVED: Final = (
+    *API,
+    *WELCOME_OPERATIONS,
+    Section(("/openapi.json", "/docs"), _in("reference", "reference_operations")),
+)

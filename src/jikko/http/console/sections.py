@@ -5,8 +5,9 @@ A server whose console nobody opens has imported none of it.
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from jikko.assemble.assembly import Assembly
 from jikko.http.console.console_headers import redirect_to
@@ -22,6 +23,33 @@ if TYPE_CHECKING:
     from jikko.http.console.visitor_gate import VisitorGate
 
 
+_Modules: TypeAlias = Callable[[], Iterable[ModuleType]]
+
+
+def _in(*modules: str) -> _Modules:
+    """What imports modules of this folder."""
+    return lambda: [import_module(f"jikko.http.console.{name}") for name in modules]
+
+
+_SYSTEM: Final = _in("console_system", "session")
+_APPS: Final = _in("console_apps", "console_versions", "console_keys")
+_RUNS: Final = _in("run_charts", "console_runs", "run_streams", "run_changes", "console_forms", "console_chat")
+_KNOWLEDGE: Final = _in("console_knowledge")
+_TRIGGERS: Final = _in("trigger_entries", "delivery_entries")
+
+
+def _entry() -> tuple[ModuleType, ModuleType, ModuleType]:
+    from jikko.http.console import entrance, page_files, session
+
+    return session, entrance, page_files
+
+
+def _managing() -> Iterable[ModuleType]:
+    from jikko.http.mcp import managing
+
+    return managing, *_APPS(), *_RUNS(), *_TRIGGERS()
+
+
 def console_sections(console: "Console", page: "PageFiles | None" = None) -> Sequence[Operation | Section]:
     """All addresses below ``/console`` and ``/api``, ``/mcp/manage``, and ``/``, which leads browsers there.
     ``page``: by default that of the package."""
@@ -33,7 +61,7 @@ def console_sections(console: "Console", page: "PageFiles | None" = None) -> Seq
         return VisitorGate(console)
 
     def of_visitors(
-        modules: Callable[[], Iterable[ModuleType]],
+        modules: _Modules,
         *parts: str,
         services: Callable[[Assembly], Iterable[object]] = lambda _: (console,),
     ) -> Section:
@@ -54,11 +82,11 @@ def console_sections(console: "Console", page: "PageFiles | None" = None) -> Seq
 
     return [
         BEGINNING,
-        of_visitors(_system, "audit", "overview", "plugins", "providers", "session", "system", "tokens", "tools"),
-        of_visitors(_apps, "apps", "callbacks"),
-        of_visitors(_runs, "apps/", "conversations", "files", "forms", "runs"),
-        of_visitors(_knowledge, "datasets"),
-        of_visitors(_triggers, "deliveries", "triggers", services=of_triggers),
+        of_visitors(_SYSTEM, "audit", "overview", "plugins", "providers", "session", "system", "tokens", "tools"),
+        of_visitors(_APPS, "apps", "callbacks"),
+        of_visitors(_RUNS, "apps/", "conversations", "files", "forms", "runs"),
+        of_visitors(_KNOWLEDGE, "datasets"),
+        of_visitors(_TRIGGERS, "deliveries", "triggers", services=of_triggers),
         Section(("/mcp/manage",), of_agents, _managing, of_triggers, _refused),
         # Behind all others: it has an operation for any address.
         Section(("/console", "/api/"), of_all, _entry, lambda _: (console,), _refused),
@@ -82,45 +110,3 @@ async def _beginning(request: Request) -> SendableResponse:
 
 
 BEGINNING: Final = Route("GET", "/", {200: "*/*"}, open=True)(_beginning)
-
-
-def _entry() -> tuple[ModuleType, ModuleType, ModuleType]:
-    from jikko.http.console import entrance, page_files, session
-
-    return session, entrance, page_files
-
-
-def _system() -> Iterable[ModuleType]:
-    from jikko.http.console import console_system, session
-
-    return console_system, session
-
-
-def _apps() -> Iterable[ModuleType]:
-    from jikko.http.console import console_apps, console_keys, console_versions
-
-    return console_apps, console_versions, console_keys
-
-
-def _runs() -> Iterable[ModuleType]:
-    from jikko.http.console import console_chat, console_forms, console_runs, run_changes, run_charts, run_streams
-
-    return run_charts, console_runs, run_streams, run_changes, console_forms, console_chat
-
-
-def _knowledge() -> Iterable[ModuleType]:
-    from jikko.http.console import console_knowledge
-
-    return (console_knowledge,)
-
-
-def _triggers() -> Iterable[ModuleType]:
-    from jikko.http.console import delivery_entries, trigger_entries
-
-    return trigger_entries, delivery_entries
-
-
-def _managing() -> Iterable[ModuleType]:
-    from jikko.http.mcp import managing
-
-    return managing, *_apps(), *_runs(), *_triggers()
