@@ -1,9 +1,9 @@
 from jikko.client.answers import ChatReply as ChatReply
 from jikko.client.answers import FlowRun as FlowRun
 from jikko.client.answers import RunEvent as RunEvent
+from jikko.client.answers import RunUnsuccessful as RunUnsuccessful
+from jikko.client.answers import ServiceError as ServiceError
 from jikko.client.async_client import AsyncClient as AsyncClient
-from jikko.client.client_errors import RunUnsuccessful as RunUnsuccessful
-from jikko.client.client_errors import ServiceError as ServiceError
 from jikko.client.sync_client import Client as Client
 from jikko.embedded.embedded_app import App as App
 from jikko.embedded.flow import Flow as Flow

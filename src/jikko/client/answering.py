@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from jikko.client.answers import RunEvent
-from jikko.client.client_errors import ServiceError
+from jikko.client.answers import RunEvent, ServiceError
 from jikko.client.service_transport import ResponseHead
 
 _MAX_BYTES: Final = 134_217_728

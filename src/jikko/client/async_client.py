@@ -25,8 +25,7 @@ from jikko.client.answering import (
     whole,
     with_query,
 )
-from jikko.client.answers import ChatReply, FlowRun, RunEvent, reply_of, run_of
-from jikko.client.client_errors import ServiceError
+from jikko.client.answers import ChatReply, FlowRun, RunEvent, ServiceError, reply_of, run_of
 from jikko.client.service_transport import AppTransport, HttpTransport, Transport
 from jikko.ids import new_id
 from jikko.ports.files.file_types import UNKNOWN, mime_type_of

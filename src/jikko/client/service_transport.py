@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
-from jikko.client.client_errors import ServiceError
+from jikko.client.answers import ServiceError
 
 _CONNECT_SECONDS = 10.0
 _IDLE_SECONDS = 45.0

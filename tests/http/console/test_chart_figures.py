@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from jikko.console.charts import at_most, figures_of, looked_at
+from jikko.http.console.run_charts import at_most, figures_of, looked_at
 from jikko.ports.stores.run_pages import SampledRun, Stratum
 
 APP, OTHER = "app", "other"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from benchmarks.counting import statements
 
-from jikko.console.version_models import VersionModels
+from jikko.console.run_overview import VersionModels
 from jikko.ids import new_id
 from jikko.repositories.app_store import AppStore
 from jikko.store.sqlite import Database

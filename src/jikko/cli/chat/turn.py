@@ -6,9 +6,8 @@ from typing import Any
 
 from jikko.cli.command_failure import Failure
 from jikko.cli.options import failure
-from jikko.client.answers import RunEvent
+from jikko.client.answers import RunEvent, ServiceError
 from jikko.client.async_client import AsyncClient
-from jikko.client.client_errors import ServiceError
 from jikko.errors import JikkoError
 from jikko.exit_codes import of_answer
 

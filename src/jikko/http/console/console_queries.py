@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, TypeAlias, cast, get_args
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from jikko.console.version_models import VersionModels
+from jikko.console.run_overview import VersionModels
 from jikko.errors import NotFound
 from jikko.events import RunStatus
 from jikko.http.console.visitor_gate import ConsoleRequest
