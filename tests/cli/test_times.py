@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from jikko.cli.runs.entries import ago
+from jikko.cli.output import ago
 
 
 @pytest.mark.parametrize(

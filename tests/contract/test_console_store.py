@@ -11,8 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from jikko.ids import new_id
-from jikko.repositories.chat_pages import ChatPages
-from jikko.repositories.console_store import ConsoleSession, ConsoleStore, ConsoleTicket, ConsoleToken, Role
+from jikko.repositories.console_store import ChatPages, ConsoleSession, ConsoleStore, ConsoleTicket, ConsoleToken, Role
 from jikko.repositories.conversation_store import ConversationStore
 from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.sqlite import Database

@@ -60,7 +60,7 @@ def _names_an_open_place(node: ast.expr) -> bool:
 
 SHOWN = {
     "cli/remote/remote_runs.py",  # of what a server says
-    "cli/runs/entries.py",
+    "cli/output.py",
     "cli/runs/listing.py",
     "cli/triggers/switching.py",  # of a schedule
     "console/run_overview.py",

@@ -13,7 +13,7 @@ from jikko.ports.stores.run_pages import RunCursor, RunFilter
 from jikko.ports.stores.run_store import LogQuery
 from jikko.repositories.annotation_store import AnnotationStore
 from jikko.repositories.callback_store import CallbackStore
-from jikko.repositories.chat_pages import ChatPages
+from jikko.repositories.console_store import ChatPages
 from jikko.repositories.end_user_store import EndUserStore
 from jikko.repositories.file_index import FileIndex
 from jikko.store.postgres.archive.run_archive import PostgresArchiving, RunArchive

@@ -46,8 +46,7 @@ if TYPE_CHECKING:
     from jikko.providers.providers_file import read_providers
     from jikko.providers.speech import speech_over
     from jikko.repositories.audit_store import AuditStore
-    from jikko.repositories.chat_pages import ChatPages
-    from jikko.repositories.console_store import ConsoleStore
+    from jikko.repositories.console_store import ChatPages, ConsoleStore
     from jikko.repositories.delivery_store import DeliveryStore
     from jikko.repositories.schedule_store import ScheduleStore
     from jikko.repositories.trigger_store import TriggerStore
@@ -100,8 +99,7 @@ _NAMES: Final = {
     "jikko.providers.speech": "speech_over",
     "jikko.providers.embedder": "embedder_over",
     "jikko.repositories.audit_store": "AuditStore",
-    "jikko.repositories.chat_pages": "ChatPages",
-    "jikko.repositories.console_store": "ConsoleStore",
+    "jikko.repositories.console_store": "ChatPages ConsoleStore",
     "jikko.repositories.delivery_store": "DeliveryStore",
     "jikko.repositories.schedule_store": "ScheduleStore",
     "jikko.repositories.trigger_store": "TriggerStore",

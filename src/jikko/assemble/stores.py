@@ -29,8 +29,7 @@ from jikko.values import Json
 
 if TYPE_CHECKING:
     from jikko.repositories.audit_store import AuditStore
-    from jikko.repositories.chat_pages import ChatPages
-    from jikko.repositories.console_store import ConsoleStore
+    from jikko.repositories.console_store import ChatPages, ConsoleStore
     from jikko.repositories.delivery_store import DeliveryStore
     from jikko.repositories.schedule_store import ScheduleStore
     from jikko.repositories.trigger_store import TriggerStore

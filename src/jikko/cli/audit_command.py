@@ -8,8 +8,7 @@ from msgspec.structs import asdict
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.options import duration, with_assembly
-from jikko.cli.output import show_nothing, show_table
-from jikko.cli.runs.entries import iso
+from jikko.cli.output import iso, show_nothing, show_table
 from jikko.ports.stores.audit_store import AuditFilter
 
 

@@ -6,8 +6,7 @@ import click
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.options import assembled, existing, with_assembly, with_settings
-from jikko.cli.output import show_entry, show_nothing
-from jikko.cli.runs.entries import iso
+from jikko.cli.output import iso, show_entry, show_nothing
 from jikko.errors import NotFound
 from jikko.exit_codes import of_error
 from jikko.ids import is_uuid

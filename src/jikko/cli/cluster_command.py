@@ -19,8 +19,7 @@ from jikko.apps.versions import Workflow, check, inputs_of
 from jikko.assemble.build_cluster import access_of
 from jikko.cli.command_failure import Failure
 from jikko.cli.options import failure, json_option, providers_option, settings_of, with_settings
-from jikko.cli.output import show_entry, show_nothing, show_table
-from jikko.cli.runs.entries import ago
+from jikko.cli.output import ago, show_entry, show_nothing, show_table
 from jikko.errors import JikkoError
 from jikko.exit_codes import ExitCode
 from jikko.nodes.registry import BY_TYPE

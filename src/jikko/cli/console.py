@@ -21,8 +21,7 @@ from jikko.cli.options import (
     to_option,
     with_settings,
 )
-from jikko.cli.output import show_entry, show_nothing
-from jikko.cli.runs.entries import iso
+from jikko.cli.output import iso, show_entry, show_nothing
 from jikko.cluster.data_folder_lock import owner_of
 from jikko.repositories.console_store import SCOPES, ConsoleToken, Scope
 from jikko.server.serving import link

@@ -20,7 +20,7 @@ from jikko.ports.stores.run_store import RunStore
 from jikko.ports.tools import Tool, ToolName
 from jikko.repositories.app_store import AppStore
 from jikko.repositories.callback_store import CallbackStore
-from jikko.repositories.chat_pages import ChatPages
+from jikko.repositories.console_store import ChatPages
 
 
 class PluginEntry(Struct, frozen=True):

@@ -16,8 +16,7 @@ from jikko.ports.clock import Clock
 from jikko.repositories.annotation_store import AnnotationStore
 from jikko.repositories.audit_store import AuditStore
 from jikko.repositories.callback_store import CallbackStore
-from jikko.repositories.chat_pages import ChatPages
-from jikko.repositories.console_store import ConsoleStore
+from jikko.repositories.console_store import ChatPages, ConsoleStore
 from jikko.repositories.delivery_store import DeliveryStore
 from jikko.repositories.end_user_store import EndUserStore
 from jikko.repositories.file_index import FileIndex

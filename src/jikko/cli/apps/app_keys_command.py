@@ -13,8 +13,7 @@ from jikko.apps.key_files import forget_key, keep_key, write_key
 from jikko.apps.keys import checked_key, new_key
 from jikko.assemble.assembly import Assembly
 from jikko.cli.options import assembled, existing, to_option, with_settings
-from jikko.cli.output import show_entry, show_table
-from jikko.cli.runs.entries import ago
+from jikko.cli.output import ago, show_entry, show_table
 from jikko.errors import InvalidParam
 from jikko.settings import Settings
 

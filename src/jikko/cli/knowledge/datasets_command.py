@@ -19,8 +19,7 @@ from jikko.cli.options import (
     with_new_assembly,
     with_settings,
 )
-from jikko.cli.output import show_entry, show_nothing, show_table
-from jikko.cli.runs.entries import ago
+from jikko.cli.output import ago, show_entry, show_nothing, show_table
 from jikko.cli.terminal import confirmed
 from jikko.knowledge.retrieval.retrieval_model import retrieval_model_of
 from jikko.ports.knowledge import SearchFailure

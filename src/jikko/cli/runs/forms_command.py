@@ -12,10 +12,9 @@ from jikko.assemble.assembly import Assembly
 from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_run
 from jikko.cli.options import assembled, existing, with_assembly, with_settings
-from jikko.cli.output import show_entry
+from jikko.cli.output import show_entry, took
 from jikko.cli.running.form_questions import action_of, content_of, entry_of, how_to_go_on
 from jikko.cli.running.given_inputs import accept, document_of, inputs_options, pairs_of, reader
-from jikko.cli.runs.entries import took
 from jikko.cli.runs.remote import Server, reached
 from jikko.cli.runs.run_commands import executed_here
 from jikko.exit_codes import ExitCode

@@ -12,7 +12,7 @@ from jikko.apps.end_users import TRIGGER_USERS, trigger_user, triggered_from
 from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_app, complete_run
 from jikko.cli.options import assembled, duration, existing, with_assembly, with_settings
-from jikko.cli.runs.entries import ago, at_work, entry, status_of, took
+from jikko.cli.output import ago, at_work, entry, status_of, took
 from jikko.cli.terminal import columns, cut, padded, width
 from jikko.errors import LogDamaged
 from jikko.events import Event, RunStarted

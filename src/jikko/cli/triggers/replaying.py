@@ -13,8 +13,7 @@ import click
 from jikko.assemble.assembly import Assembly
 from jikko.cli.command_failure import Failure
 from jikko.cli.options import assembled, duration, existing, with_assembly, with_settings
-from jikko.cli.output import show_entry
-from jikko.cli.runs.entries import ago
+from jikko.cli.output import ago, show_entry
 from jikko.cli.runs.remote import Server, reached
 from jikko.cli.runs.run_commands import executed_here, stop_run
 from jikko.errors import JikkoError

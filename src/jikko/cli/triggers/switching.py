@@ -11,8 +11,7 @@ import click
 from jikko.assemble.assembly import Assembly
 from jikko.cli.completion import complete_app
 from jikko.cli.options import duration, with_assembly
-from jikko.cli.output import show_entry
-from jikko.cli.runs.entries import ago
+from jikko.cli.output import ago, show_entry
 from jikko.ports.stores.trigger_store import KINDS, Trigger
 from jikko.terminal_text import printable
 from jikko.triggers.planning import Overlap

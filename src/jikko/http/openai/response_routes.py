@@ -14,8 +14,7 @@ from jikko.apps.end_users import end_user
 from jikko.dify.dify_events import frame
 from jikko.errors import InvalidParam, JikkoError, NotFound
 from jikko.http.auth import chosen, opened
-from jikko.http.openai.chat_completions import HEADERS, REFUSALS, told_headers
-from jikko.http.openai.openai_requests import OpenaiErrorDetail, asking, error_detail
+from jikko.http.openai.chat_completions import HEADERS, REFUSALS, OpenaiErrorDetail, asking, error_detail, told_headers
 from jikko.http.operation import Route
 from jikko.http.questions.answer_text import AnswerText, RunFailed, answer_so_far, begun_answer, deltas, whole_answer
 from jikko.http.questions.beginning import WITH_FORMS, Asker, begin

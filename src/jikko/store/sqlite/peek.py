@@ -9,6 +9,8 @@ from typing import Final
 from urllib.parse import quote
 
 from jikko.errors import StoreUnavailable
+from jikko.repositories.shared_sql import id_text
+from jikko.store.run_columns import STATUSES
 from jikko.store.sqlite.connection import unavailable
 from jikko.values import Json
 
@@ -58,3 +60,22 @@ def stored_environments(path: Path) -> dict[str, Mapping[str, Json]]:
         return {name: json.loads(values) for name, values in rows}
     except ValueError:
         raise StoreUnavailable(f"The database {path} is damaged: it has values that are no JSON.") from None
+
+
+def app_names(database: Path) -> list[str]:
+    """The names of all apps, sorted. Raises ``sqlite3.Error``: it cannot be read."""
+    with _reading(database) as connection:
+        return [row[0] for row in connection.execute("SELECT name FROM apps ORDER BY name")]
+
+
+def newest_runs(database: Path, limit: int = 100) -> list[tuple[str, str]]:
+    """The ids and statuses of the newest runs, newest first. Raises ``sqlite3.Error``: it cannot be read."""
+    with _reading(database) as connection:
+        rows = connection.execute("SELECT run_id, status FROM runs ORDER BY run_id DESC LIMIT ?", (limit,))
+        return [(id_text(run_id), STATUSES[status]) for run_id, status in rows]
+
+
+@contextmanager
+def _reading(database: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=0.2)) as connection:
+        yield connection
