@@ -70,7 +70,7 @@ def _listed(rows: str, group: str) -> list[str]:
         (("serve",), ("JIKKO_HOST", "JIKKO_PORT", "JIKKO_SHUTDOWN_SECONDS", "JIKKO_LOG_LEVEL", "JIKKO_HOME")),
         (("apps", "import"), ("JIKKO_HOME",)),
         (("runs", "list"), ("JIKKO_HOME",)),
-        (("runs", "stop"), ("JIKKO_URL", "JIKKO_KEY")),
+        (("chat",), ("JIKKO_URL", "JIKKO_KEY")),
         (("doctor",), ("JIKKO_HOME",)),
     ],
 )

@@ -218,14 +218,6 @@ def test_what_is_not_there_has_a_code_of_its_own_and_makes_no_folder(jikko: Comm
     assert not jikko.home.exists()
 
 
-def test_a_server_that_is_not_there_is_told_without_words_of_python(jikko: Command) -> None:
-    outcome = jikko("runs", "stop", "x", "--url", "http://127.0.0.1:9", "--key", "app-1")
-
-    assert outcome.code == 10
-    assert "no server answers: Connection refused" in outcome.err
-    assert "urlopen" not in outcome.err
-
-
 def test_ctrl_c_leaves_a_run_that_is_followed_alone(
     jikko: Command, server: Server, keys: list[str], echo: EchoServer, request: pytest.FixtureRequest
 ) -> None:

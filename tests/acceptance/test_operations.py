@@ -173,7 +173,7 @@ def test_a_failed_run_is_repeated_by_the_command(jikko: Command, tmp_path: Path)
     client = Client(server.url, key)
     try:
         run = client.run(q="no number")["workflow_run_id"]
-        outcome = jikko("runs", "retry", run, "--wait", "--json", "--url", server.url, "--key", key)
+        outcome = jikko("runs", "retry", run, "--wait", "--json")
         retry = outcome.lines[0]["workflow_run_id"]
         lineage = client.get(f"/v1/workflows/run/{retry}/lineage")
         executions = client.get(f"/v1/workflows/run/{retry}/node-executions")["data"]

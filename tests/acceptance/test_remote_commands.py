@@ -258,8 +258,7 @@ def test_a_variable_that_is_not_set_does_not_turn_a_command_to_the_folder_here(
     ]
     for command in commands:
         refused = jikko(*command, **given)
-        told = "wants the API key" if "stop" in command and "JIKKO_URL" in given else "belong together"
-        assert (refused.code, told in refused.err) == (2, True), (command, refused.err)
+        assert (refused.code, "belong together" in refused.err) == (2, True), (command, refused.err)
     assert jikko("check", folder / "a.yml", **given).code == 0
     assert not list(jikko.home.glob("jikko.db"))
 
@@ -268,7 +267,6 @@ def test_a_variable_that_is_not_set_does_not_turn_a_command_to_the_folder_here(
     "command",
     [
         ("runs", "prune", "--older-than", "1d"),
-        ("runs", "stop", "x", "--key", "app-1"),
         ("apps", "keys", "A", "--add", "f"),
         ("users", "delete", "A", "u", "--yes"),
         ("backup", "x"),

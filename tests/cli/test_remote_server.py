@@ -13,9 +13,6 @@ from click.testing import CliRunner
 from jikko.cli.command_failure import Failure
 from jikko.cli.main import cli
 from jikko.cli.remote.remote_server import RemoteServer
-from jikko.cli.runs.remote import Server
-
-pytestmark = pytest.mark.anyio
 
 
 class _Redirecting(BaseHTTPRequestHandler):
@@ -50,9 +47,9 @@ def url() -> Iterator[str]:
     server.server_close()
 
 
-async def test_the_key_of_an_app_is_not_sent_where_a_server_redirects_to(url: str) -> None:
+def test_the_key_of_an_app_is_not_sent_where_a_server_redirects_to(url: str) -> None:
     with pytest.raises(Failure, match="307"):
-        await Server(url, "app-x", "me").act_on("r", "stop")
+        RemoteServer(url, "app-x").json("POST", "/v1/workflows/run/r/stop", b"{}")
     assert [path for path, _ in _Redirecting.seen] == ["/v1/workflows/run/r/stop"]
 
 

@@ -59,4 +59,4 @@ async def _stop(assembly: Assembly, app_id: str, user: str, address: str) -> Non
     elif open_runs:
         async with assembly.app_keys.passing(app_id) as key:
             for run_id in open_runs:
-                await Server(address, key, user).act_on(run_id, "stop")
+                await Server(address, key, user, assembly.store).act_on(run_id, "stop")

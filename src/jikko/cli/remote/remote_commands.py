@@ -130,16 +130,13 @@ class RemoteCommands:
         self._api = Management(url, token) if url and token else None
         if self._api is None and explicit:
             raise _half()
-        self._has_url = bool(url)
         self._explicit = explicit
 
     def takes(self, context: click.Context) -> bool:
         """Whether a command is meant for the server: what has nothing to do with any is, if that was an option."""
         if self._api is None:
-            # A secret that is not set must not turn a command for a server into one for the data folder here. Those
-            # with a URL of their own ask it for the key of an app.
-            own_url = self._has_url and any(parameter.name == "url" for parameter in context.command.params)
-            return _name_of(context) in OVER_API and not own_url
+            # A secret that is not set must not turn a command for a server into one for the data folder here.
+            return _name_of(context) in OVER_API
         return self._explicit or LOCAL_ONLY.get(_name_of(context)) not in (_FILES, _CHAT)
 
     def run(self, context: click.Context) -> int | None:

@@ -15,7 +15,7 @@ from jikko.cli.options import assembled, existing, with_assembly, with_settings
 from jikko.cli.output import show_entry, took
 from jikko.cli.running.form_questions import action_of, content_of, entry_of, how_to_go_on
 from jikko.cli.running.given_inputs import accept, document_of, inputs_options, pairs_of, reader
-from jikko.cli.runs.remote import Server, reached
+from jikko.cli.runs.remote import Server, acting, reached
 from jikko.cli.runs.run_commands import executed_here
 from jikko.exit_codes import ExitCode
 from jikko.inputs.given import described, given_inputs
@@ -53,11 +53,10 @@ async def forms(assembly: Assembly, run_id: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("run_id", metavar="RUN", shell_complete=complete_run)
+@acting
 @click.option("--form", "which", metavar="FORM", help="Its id, node or title.  [default: the only one that is open]")
 @click.option("--action", metavar="ID", help="The action to take.  [default: the only one]")
 @inputs_options
-@click.option("--user", default="cli", help="Who does it.")
 @with_settings
 async def submit(
     settings: Settings,
@@ -73,10 +72,9 @@ async def submit(
 
     Then the exit code is that of the run.
     """
-    existing(settings)
     given = (pairs_of(pairs), document_of(document))
     read = reader(taken=("--inputs",) if document == "-" else ())
-    async with reached(settings, run_id, url=None, key=None, user=user) as (where, run):
+    async with reached(existing(settings), run_id, user=user) as (where, run):
         if not isinstance(where, Server):
             form, chosen, inputs = await _filled(where, run, which, action, given, read)
             await where.runs.forms.submit_form(form, chosen, inputs)

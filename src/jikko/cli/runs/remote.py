@@ -1,65 +1,52 @@
-"""A remote client for commands that act on a run: through the server that has it, or here if there is none."""
+"""How commands act on a run: through the server that has its data folder, or here if there is none."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from jikko.assemble.assembly import Assembly
 from jikko.cli.command_failure import Failure
 from jikko.cli.completion import complete_run
-from jikko.cli.options import assembled
+from jikko.cli.options import assembled, together
 from jikko.cli.remote.remote_server import RemoteServer
 from jikko.cluster.data_folder_lock import owner_of, sole_owner
 from jikko.exit_codes import ExitCode
+from jikko.ports.stores.run_store import RunStore
 from jikko.runs.reading.short_ids import run_of
 from jikko.settings import Settings
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def acting(command: F) -> F:
-    """What a command that acts on a run is given: ``run_id``, ``url``, ``key``, ``user``."""
-    for option in (
-        click.option("--user", default="cli", help="Who does it."),
-        click.option("--key", envvar="JIKKO_KEY", show_envvar=True, help="The API key of the app; only with --url."),
-        click.option(
-            "--url",
-            envvar="JIKKO_URL",
-            show_envvar=True,
-            help="A server elsewhere.  [default: the one of the data folder]",
-        ),
-        click.argument("run_id", metavar="RUN", shell_complete=complete_run),
-    ):
-        command = option(command)
-    return command
+acting = together(
+    click.argument("run_id", metavar="RUN", shell_complete=complete_run),
+    click.option("--user", default="cli", help="Who does it."),
+)
+"""What a command that acts on a run is given: ``run_id``, ``user``."""
 
 
 class Server:
-    """A server that is asked."""
+    """The server of the data folder."""
 
-    def __init__(self, url: str, key: str, user: str, store: Any = None) -> None:
-        """``store``: the runs of its data folder, if that is here."""
+    def __init__(self, url: str, key: str, user: str, store: RunStore) -> None:
         self._connection = RemoteServer(url, key)
         self._store = store
         self._user = user
 
     async def status_of(self, run_id: str) -> str:
-        """The status of a run as it is now; empty if that is not known here."""
-        return "" if self._store is None else str((await run_of(self._store, run_id)).status)
+        """The status of a run as it is now."""
+        return str((await run_of(self._store, run_id)).status)
 
     async def act_on(
         self, run_id: str, what: str, body: dict[str, Any] | None = None, *, seconds: float | None = 30
     ) -> dict[str, Any]:
         """Post to a run: ``stop``, ``retry``. See ``post``."""
-        return await self.post(_path(run_id, what), body or {}, seconds=seconds)
+        return await self.post(f"/v1/workflows/run/{run_id}/{what}", body or {}, seconds=seconds)
 
     async def lineage(self, run_id: str) -> Any:
         """Which run this one repeats, and which repeat it."""
-        return await asyncio.to_thread(self._connection.json, "GET", _path(run_id, "lineage"))
+        return await asyncio.to_thread(self._connection.json, "GET", f"/v1/workflows/run/{run_id}/lineage")
 
     async def post(self, path: str, body: dict[str, Any], *, seconds: float | None = 30) -> dict[str, Any]:
         """Send a body, with the user, and return the answer.
@@ -75,16 +62,8 @@ class Server:
         return self._connection.stranger()
 
 
-def _path(run_id: str, what: str) -> str:
-    from urllib.parse import quote
-
-    return f"/v1/workflows/run/{quote(run_id, safe='')}/{what}"
-
-
 @asynccontextmanager
-async def reached(
-    settings: Settings, run_id: str, *, url: str | None, key: str | None, user: str
-) -> AsyncIterator[Any]:
+async def reached(settings: Settings, run_id: str, *, user: str) -> AsyncIterator[Any]:
     """Where a run can be acted upon: ``(server, run id)``, or ``(assembly, record)`` if no server has the data folder.
 
     In the second case no other process can start to serve it within the block.
@@ -93,11 +72,6 @@ async def reached(
         JikkoError: There is no such run, or another process is in the way.
         Failure: A server is about to start or end.
     """
-    if url is not None:
-        if not key:
-            raise click.UsageError("A server elsewhere wants the API key of the app: --key, or JIKKO_KEY.")
-        yield Server(url, key, user), run_id
-        return
     async with AsyncExitStack() as stack:
         assembly, address = await open_folder(settings, stack, doing="jikko runs")
         record = await run_of(assembly.store, run_id)

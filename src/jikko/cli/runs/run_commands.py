@@ -65,30 +65,23 @@ async def follow(settings: Settings, run_id: str, as_json: bool) -> int:
 @click.command()
 @acting
 @with_settings
-async def stop(settings: Settings, run_id: str, url: str | None, key: str | None, user: str, as_json: bool) -> None:
+async def stop(settings: Settings, run_id: str, user: str, as_json: bool) -> None:
     """Stop a RUN, through the server that executes it; without a server, a run that was left or waits for a form.
 
     The exit code is 9 if there was nothing to stop.
     """
-    if url is None:
-        existing(settings)
-    stopped, how = await stop_run(run_id, url, key, user, settings)
+    stopped, status = await stop_run(run_id, user, existing(settings))
     if not stopped:
-        raise Failure(
-            f"the run had ended already ({how})" if how else "the run had ended already",
-            exit_code=ExitCode.CONFLICT,
-            code="conflict",
-        )
+        raise Failure(f"the run had ended already ({status})", exit_code=ExitCode.CONFLICT, code="conflict")
     show_entry({"result": "success", "stopped": True}, "stopped", as_json=as_json)
 
 
-async def stop_run(run_id: str, url: str | None, key: str | None, user: str, settings: Settings) -> tuple[bool, str]:
-    """Whether it was stopped, and the status of the run otherwise, if that is known."""
-    async with reached(settings, run_id, url=url, key=key, user=user) as (where, run):
+async def stop_run(run_id: str, user: str, settings: Settings) -> tuple[bool, str]:
+    """Whether it was stopped, and the status of the run otherwise."""
+    async with reached(settings, run_id, user=user) as (where, run):
         if isinstance(where, Server):
             stopped = bool((await where.act_on(run, "stop")).get("stopped"))
             return stopped, "" if stopped else await where.status_of(run)
-
         stopped = await stop_left(where.runs, where.store, run, user, where.clock())
         return stopped, run.status
 
@@ -106,8 +99,6 @@ async def retry(
     mocks: tuple[str, ...],
     values: tuple[str, ...],
     wait: bool,
-    url: str | None,
-    key: str | None,
     user: str,
     as_json: bool,
 ) -> int:
@@ -118,9 +109,7 @@ async def retry(
     and --values it says which nodes were given, and a message keeps the answer that it has.
     """
     given = {"mocks": outputs_by_node(mocks, "--mock"), "values": outputs_by_node(values, "--values")}
-    if url is None:
-        existing(settings)
-    async with reached(settings, run_id, url=url, key=key, user=user) as (where, run):
+    async with reached(existing(settings), run_id, user=user) as (where, run):
         if not isinstance(where, Server):
             app = await where.apps.find(run.identity.app_id)
             try:

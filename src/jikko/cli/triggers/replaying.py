@@ -156,7 +156,7 @@ async def replay(settings: Settings, delivery: str, *, dry: bool, as_json: bool)
             show_entry(entry, printable(told), as_json=as_json)
             return 0
         record, node = await assembly.deliveries.first_run(delivery)
-    async with reached(settings, record.identity.run_id, url=None, key=None, user="cli") as (where, run):
+    async with reached(settings, record.identity.run_id, user="cli") as (where, run):
         if not isinstance(where, Server):
             return await executed_here(where, (await where.deliveries.replay(delivery)).record, as_json)
         body: dict[str, Any] = {"response_mode": "async", "current_version": True}
@@ -181,7 +181,7 @@ async def discard(settings: Settings, delivery: str, *, as_json: bool) -> int:
     async with assembled(existing(settings)) as assembly:
         waiting = await assembly.deliveries.find(delivery)
     if waiting.state == "waiting":
-        await stop_run(waiting.runs[-1], None, None, "cli", settings)
+        await stop_run(waiting.runs[-1], "cli", settings)
     async with assembled(settings) as assembly:
         view = await assembly.deliveries.discard(delivery)
         entry = entry_of(view, await _name(assembly, view))
