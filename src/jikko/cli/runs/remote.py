@@ -1,4 +1,4 @@
-"""How commands act on a run: through the server that has its data folder, or here if there is none."""
+"""Routes of commands to a run: through the server that has its data folder, or here if there is none."""
 
 import asyncio
 import json
