@@ -11,6 +11,7 @@ from jikko.assemble.stores import Stores
 from jikko.concurrency.lazy_proxy import lazy_proxy
 from jikko.ports.clock import Clock
 from jikko.ports.measures import ScheduleMeasures
+from jikko.ports.stores.trigger_store import Trigger
 from jikko.runs.runs import Runs
 from jikko.settings import Settings
 from jikko.triggers.schedule_watch import ScheduleWatch, new_alarm
@@ -52,11 +53,15 @@ def build_schedules(
     options = {} if settings.triggers is None else dict(lazy.read_triggers_file(settings.triggers))
     store, alarm = lazy_proxy(stores.schedules), new_alarm(clock)
 
+    def options_of(trigger: Trigger, app_name: str) -> "ScheduleOptions":
+        return lazy.options_of(options, trigger, app_name) or lazy.ScheduleOptions()
+
     def reader() -> "ScheduleReader":
-        return lazy.schedule_reader(stores.apps, workflows, options)
+        return lazy.ScheduleReader(stores.apps, workflows, options_of)
 
     def schedules() -> "Schedules":
-        return lazy.make_schedules(stores, store, reader(), runs, triggers, clock=clock, alarm=alarm, measures=measures)
+        starts = lazy.ScheduleRuns(store, triggers, runs, stores.runs, clock)
+        return lazy.Schedules(store, triggers, reader(), starts, clock, alarm, measures)
 
     return ScheduleServices(
         ScheduleWatch(
@@ -69,7 +74,7 @@ def build_schedules(
             has_options=bool(options),
         ),
         lazy_proxy(
-            lambda: lazy.ScheduleControl(store, reader(), clock), lambda: (lazy.ScheduleControl, lazy.schedule_reader)
+            lambda: lazy.ScheduleControl(store, reader(), clock), lambda: (lazy.ScheduleControl, lazy.ScheduleReader)
         ),
         options,
     )

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from jikko.assemble.build_backup import backups_by_the_clock
     from jikko.assemble.build_models import make_embedder, models_alone, providers_of
     from jikko.assemble.build_node_ports import mocks_of
-    from jikko.assemble.build_schedule_runs import make_schedules, schedule_reader
     from jikko.assemble.configuration import key_files
     from jikko.assemble.console.build_console import build_console
     from jikko.assemble.console.watch import build_watch
@@ -60,8 +59,9 @@ if TYPE_CHECKING:
     from jikko.triggers.delivery_retries import DeliveryRetries
     from jikko.triggers.receiving import Webhooks
     from jikko.triggers.schedule_control import ScheduleControl
-    from jikko.triggers.schedule_options import read_triggers_file
-    from jikko.triggers.triggers import Triggers
+    from jikko.triggers.schedule_options import ScheduleOptions, ScheduleReader, read_triggers_file
+    from jikko.triggers.schedules import ScheduleRuns, Schedules
+    from jikko.triggers.triggers import Triggers, options_of
     from jikko.triggers.webhook_options import read_trigger_ids, read_webhook_options
 
 _NAMES: Final = {
@@ -71,7 +71,6 @@ _NAMES: Final = {
     "jikko.assemble.build_backup": "backups_by_the_clock",
     "jikko.assemble.build_models": "make_embedder models_alone providers_of",
     "jikko.assemble.build_node_ports": "mocks_of",
-    "jikko.assemble.build_schedule_runs": "make_schedules schedule_reader",
     "jikko.assemble.configuration": "key_files",
     "jikko.assemble.console.build_console": "build_console",
     "jikko.assemble.console.watch": "build_watch",
@@ -113,8 +112,9 @@ _NAMES: Final = {
     "jikko.triggers.delivery_retries": "DeliveryRetries",
     "jikko.triggers.receiving": "Webhooks",
     "jikko.triggers.schedule_control": "ScheduleControl",
-    "jikko.triggers.schedule_options": "read_triggers_file",
-    "jikko.triggers.triggers": "Triggers",
+    "jikko.triggers.schedule_options": "ScheduleOptions ScheduleReader read_triggers_file",
+    "jikko.triggers.schedules": "ScheduleRuns Schedules",
+    "jikko.triggers.triggers": "Triggers options_of",
     "jikko.triggers.webhook_options": "read_trigger_ids read_webhook_options",
 }
 _MODULES: Final = {name: module for module, names in _NAMES.items() for name in names.split()}
