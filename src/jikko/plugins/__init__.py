@@ -1,1 +1,1 @@
-"""Dify's plugins, run without its daemon: packages, their installation, their processes, and what these may ask for."""
+"""Dify plugins without Dify's daemon: packages, installation, processes, and the host calls they make."""

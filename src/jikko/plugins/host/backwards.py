@@ -1,6 +1,6 @@
-"""Answers what a plugin asks for while one call of it runs: models, tools, what it keeps, files.
+"""Host calls: what a plugin requests during one call of it (models, tools, storage, files).
 
-Each kind needs its permission in the plugin's manifest, and everything is done for the app that the call is for.
+Each kind needs a permission in the plugin's manifest, and acts for the app of the call.
 """
 
 import asyncio
@@ -34,12 +34,12 @@ _NEEDS: Final = {
     "upload_file": "",
 }
 _LINKS: Final = ("image", "image_link", "link", "file")
-"""Messages by which plugins hand files on."""
+"""Types of messages that link to a file."""
 _STORAGE: Final = 1 << 20
-"""Bytes that a plugin may keep that does not say how much it wants."""
+"""Storage quota in bytes, for plugins that do not ask for one."""
 _MAX_STORAGE_BYTES: Final = 100 << 20
 _CHARACTERS: Final = 24_000
-"""A page that is shorter is not summarised: some 60 % of what the smallest models of today read at once."""
+"""Shorter pages are not summarised. About 60 % of the context of today's smallest models."""
 _SUMMARY: Final = (
     "You condense texts for an assistant. Keep every fact that bears on the request, leave out the rest, and answer in "
     "the language of the text with the summary alone."
@@ -56,24 +56,24 @@ class Caller:
 
 
 class HostCalls(Struct, eq=False):
-    """A ``Backwards``: what one call of a plugin asks for."""
+    """The ``Backwards`` of one plugin call."""
 
     plugin: Plugin
     caller: Caller
     host: AgentHost
-    """Asks models, calls tools."""
+    """Calls models and tools."""
     files: FileStore
     storage: PluginStorage
     gate: NetworkGate
     config: PluginsConfig
     stack: ExitStack
-    """Ends with the call, and what it offers at the gate."""
+    """Closes with the call, with everything it offers at the gate."""
     _linked: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def linked(self, received: InvocationMessage) -> Mapping[str, Any] | None:
-        """The file mapping, if a plugin hands on the link to a file that a tool made for it in this call.
+        """Return the file mapping if the plugin passes on a link to a file that a tool made in this call.
 
-        The address is not asked for: it is that of this server, where the address policy lets nobody go.
+        The link is not fetched: it points to this server, which the address policy refuses.
         """
         if received.type not in _LINKS or received.meta is None:
             return None
@@ -137,7 +137,7 @@ class HostCalls(Struct, eq=False):
         schema = asked.get("structured_output_schema")
         if not isinstance(schema, dict):
             raise BadPrompt("structured_output_schema is no JSON Schema.")
-        # By a function that the model must call: more models can do that than keep to a schema.
+        # A forced function call: more models support it than follow a schema.
         tool = FunctionTool("answer", "Gives the answer.", schema)
         completion = await self.host.complete(replace(request, tools=(tool,), tool_choice="required", stream=False))
         written = completion.tool_calls[0].arguments if completion.tool_calls else completion.text
@@ -210,7 +210,7 @@ class HostCalls(Struct, eq=False):
         )
 
     async def _file_link(self, file: Mapping[str, Any]) -> dict[str, Any]:
-        """A file that a tool made, as the SDK understands it: a link, with the id of the file beside."""
+        """Describe a tool's file as the SDK expects it: a link and the file's id."""
         kind = "image_link" if file.get("type") == "image" else "link"
         url = file.get("url") or file.get("remote_url") or ""
         file_id = str(file.get("related_id") or file.get("id") or "")

@@ -1,8 +1,8 @@
-"""The one way of a plugin to the network: a proxy on loopback, which applies the address policy, and has its files.
+"""Network gate of a plugin: a loopback proxy that applies the address policy and serves the files of calls.
 
-It understands ``CONNECT`` and plain HTTP. Names are resolved, and addresses checked, here and at the moment of
-connecting. Below ``/files/`` are the files of calls under way, each behind a secret of its own. Each plugin has a gate,
-and may connect to no other: what one of them holds open keeps no other waiting.
+It supports ``CONNECT`` and plain HTTP. Names are resolved, and addresses checked, at the moment of connecting. Files of
+running calls are below ``/files/``, each behind its own secret. Each plugin has its own gate and can reach no other, so
+one that holds connections open never blocks another.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _HEAD_SECONDS: Final = 10.0
 _IDLE_SECONDS: Final = 600.0
 _CONNECTIONS: Final = 128
 CONNECTING: Final = 8
-"""Connections to the outside that one plugin makes at the same time: their names take threads."""
+"""Outbound connections that one plugin may be opening at once. Each name resolution takes a thread."""
 _CHUNK_BYTES: Final = 65_536
 _UPLOAD: Final = 32 << 20
 _HOP_BY_HOP: Final = ("proxy-authorization", "proxy-connection", "connection", "keep-alive", "te", "upgrade")
@@ -47,11 +47,11 @@ class OfferedFile:
 
 
 Upload = Callable[[bytes, str, str], Awaitable[dict[str, Any]]]
-"""Takes content, name and MIME type of a file; answers what the plugin is told of it."""
+"""Takes a file's content, name and MIME type; returns the answer for the plugin."""
 
 
 class NetworkGate:
-    """Listens from the first process or call on that needs it."""
+    """Listens from the first process or call that needs it."""
 
     def __init__(
         self,
@@ -61,8 +61,9 @@ class NetworkGate:
         head_seconds: float = _HEAD_SECONDS,
         budget: Budget | None = None,
     ) -> None:
-        """``max_connections``: At once; further ones are told so. ``head_seconds``: For the head of a request.
-        ``budget``: What the plugin may cost between its calls.
+        """``max_connections``: At once; more are refused with a reason. ``head_seconds``: Time limit for a request's
+        head.
+        ``budget``: CPU time that the plugin may cost between calls.
         """
         self._connections = connections
         self._max_connections = max_connections
@@ -78,13 +79,13 @@ class NetworkGate:
         return self._listener.port
 
     def listen(self) -> str:
-        """Its address as a proxy, with what lets the plugin in. Raises ``OSError``: there is no port."""
+        """Return the proxy's URL, with the plugin's credentials. Raises ``OSError``: no free port."""
         self._listener.listen()
         return f"http://{_USER}:{self._secret}@127.0.0.1:{self.port}"
 
     @contextmanager
     def offering(self, file: OfferedFile) -> Iterator[str]:
-        """An address at which a plugin can fetch a file, for the block."""
+        """Offer a file to the plugin for the duration of the block. Yields its URL."""
         token = secrets.token_urlsafe(24)
         self._files[token] = file
         try:
@@ -94,7 +95,7 @@ class NetworkGate:
 
     @contextmanager
     def taking(self, upload: Upload) -> Iterator[str]:
-        """An address that a plugin can send one file to, for the block."""
+        """Accept one upload from the plugin for the duration of the block. Yields its URL."""
         token = secrets.token_urlsafe(24)
         self._uploads[token] = upload
         try:
@@ -103,7 +104,7 @@ class NetworkGate:
             self._uploads.pop(token, None)
 
     async def close(self) -> None:
-        """Close it, and all connections. May be called twice."""
+        """Close the gate and its connections. Idempotent."""
         await self._listener.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, too_many: bool) -> None:
@@ -147,14 +148,14 @@ class NetworkGate:
             outside = await self._reached(host, port)
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             kept = [f"{name}: {value}" for name, value in headers if name.lower() not in _HOP_BY_HOP]
-            # One request a connection: the next one may be for another host.
+            # One request per connection: the next may be for another host.
             outside[1].write(
                 "\r\n".join([f"{method} {path} {version}", *kept, "Connection: close", "", ""]).encode("latin-1")
             )
         await self._join((reader, writer), outside)
 
     def _let_in(self, headers: list[tuple[str, str]]) -> None:
-        """Refuse who is no plugin: any process of this machine can connect."""
+        """Refuse other processes: any process of this machine can connect."""
         given = next((value for name, value in headers if name.lower() == "proxy-authorization"), "")
         kind, _, words = given.partition(" ")
         with suppress(binascii.Error, UnicodeDecodeError):
@@ -175,7 +176,7 @@ class NetworkGate:
             raise _Refused(403 if failure.kind == "address" else 502, str(failure)) from None
 
     async def _join(self, one: Streams, other: Streams) -> None:
-        """Copy both ways until both have ended, or nothing came for long."""
+        """Copy both ways until both sides close, or time out when idle."""
         last = [asyncio.get_running_loop().time()]
 
         async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -216,7 +217,7 @@ class NetworkGate:
                 raise _Refused(404, f"The file cannot be read: {error}") from None
             await _reply(writer, 200, content, kind=file.mime_type, body=method == "GET")
             return
-        # A token is good for one upload.
+        # A token is valid for one upload.
         if kind == "uploads" and method == "POST" and (upload := self._uploads.pop(token, None)) is not None:
             named = {name.lower(): value for name, value in headers}
             body = await _body(named, reader)
@@ -288,11 +289,11 @@ _FALLBACK: Final = "application/octet-stream"
 
 
 class FormRefused(ValueError):
-    """There is no file in a form."""
+    """The form has no file."""
 
 
 def file_in_form(body: bytes, content_type: str) -> tuple[bytes, str, str]:
-    """Content, name and MIME type of the first file of a form. Raises ``FormRefused`` if there is none."""
+    """Return content, name and MIME type of a form's first file. Raises ``FormRefused`` if there is none."""
     described = Message()
     described["Content-Type"] = content_type
     boundary = described.get_boundary()

@@ -1,4 +1,4 @@
-"""The port of one plugin at the gate: connections in a bounded number, and between calls at a bounded rate."""
+"""Listener of one plugin's gate: a bounded number of connections, rate-limited between calls."""
 
 import asyncio
 import logging
@@ -12,20 +12,20 @@ from jikko.plugins.process.budget import CONNECTION, READ, Budget, Payer
 log = logging.getLogger(__name__)
 
 _MAX_CONCURRENT_REFUSALS: Final = 16
-"""Connections beyond the bound that are answered why at the same time; the rest waits to be accepted."""
+"""Excess connections that get a refusal at the same time; the rest stay in the backlog."""
 _RETRY_SECONDS: Final = 1.0
 
 Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Serve: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter, bool], Awaitable[None]]
-"""Takes a connection, and whether it is one too many."""
+"""Takes a connection, and whether it exceeds the limit."""
 
 
 class Listener:
-    """Accepts connections on loopback. Where there are too many, it does not accept, and the system lets them wait."""
+    """Accepts connections on loopback. Beyond the limit it stops accepting, and the backlog holds them."""
 
     def __init__(self, serve: Serve, *, most: int, budget: Budget, head: int) -> None:
-        """``most``: Connections served at once. ``budget``: For those that come while no call is under way.
-        ``head``: Bytes that a reader keeps.
+        """``most``: Connections served at once. ``budget``: Pays for connections outside of calls. ``head``: Reader's
+        buffer in bytes.
         """
         self._serve = serve
         self._most = most
@@ -36,10 +36,10 @@ class Listener:
         self._open: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
         self.port = 0
-        """0 until it listens."""
+        """0 until ``listen``."""
 
     def listen(self) -> None:
-        """Begin. May be called again. Raises ``OSError``: there is no port."""
+        """Start listening. Idempotent. Raises ``OSError``: no free port."""
         if self._socket is None:
             self._socket = socket.create_server(("127.0.0.1", 0))
             self._socket.setblocking(False)
@@ -47,7 +47,7 @@ class Listener:
             self._accepting = asyncio.get_running_loop().create_task(self._accept(self._socket))
 
     async def close(self) -> None:
-        """Close it, and all connections. May be called twice."""
+        """Close the port and its connections. Idempotent."""
         await end_tasks([*self._open, *filter(None, [self._accepting])])
         if self._socket is not None:
             self._socket.close()
@@ -87,7 +87,7 @@ class Listener:
 
 
 class _Paced(asyncio.StreamReaderProtocol):
-    """Reads as slowly as each piece costs."""
+    """Reads no faster than the budget pays for."""
 
     def __init__(self, reader: asyncio.StreamReader, loop: asyncio.AbstractEventLoop, payer: Payer) -> None:
         super().__init__(reader, loop=loop)

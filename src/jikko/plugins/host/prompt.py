@@ -1,4 +1,4 @@
-"""Prompts and answers of models, and messages, between the shapes of the SDK and ours."""
+"""Conversion of prompts, answers and tool messages between the plugin SDK's shapes and ours."""
 
 import base64
 import binascii
@@ -42,7 +42,7 @@ _ROLES: Final = ("system", "user", "assistant", "tool")
 
 
 class BadPrompt(ValueError):
-    """A plugin asks for a model in a way that cannot be understood. The message is for its author."""
+    """A plugin's model request is invalid. The message is for the plugin's author."""
 
 
 class _Function(msgspec.Struct):
@@ -81,7 +81,7 @@ class _Asked(msgspec.Struct):
 
 
 def request_of(asked: Mapping[str, Any], *, app_id: str, run_id: str, key: str) -> ModelRequest:
-    """The call of a model that a plugin asks for. Raises ``BadPrompt``: it cannot be understood."""
+    """Convert a plugin's model request. Raises ``BadPrompt`` if it is invalid."""
     try:
         wanted = msgspec.convert(asked, _Asked)
     except msgspec.ValidationError as error:
@@ -150,7 +150,7 @@ class _Chunk(msgspec.Struct):
 
 
 def piece_of(said: Any) -> AnswerPiece:
-    """A piece of an answer of a plugin's model. Raises ``ValueError``: it has the wrong shape."""
+    """Convert one chunk of a plugin model's answer. Raises ``ValueError`` if its shape is wrong."""
     delta = msgspec.convert(said, _Chunk).delta
     message, tokens = _message(delta.message), None
     if delta.usage is not None:
@@ -167,7 +167,7 @@ def piece_of(said: Any) -> AnswerPiece:
 
 
 def messages_json(messages: tuple[PromptMessage, ...]) -> list[dict[str, Any]]:
-    """Messages in the SDK's shape: a prompt, or the conversation so far for a strategy."""
+    """Convert messages to the SDK's shape: a prompt, or the history for an agent strategy."""
     return [
         {
             "role": message.role,
@@ -212,7 +212,7 @@ def chunk(
     usage: ModelUsage | None = None,
     finish_reason: str | None = None,
 ) -> dict[str, Any]:
-    """A piece of an answer, in the SDK's shape. Calls come whole, in one piece: strategies read each by itself."""
+    """Build an answer chunk in the SDK's shape. Tool calls come whole: strategies read each chunk by itself."""
     message = {"role": "assistant", "content": text, "name": None, "tool_calls": _calls_json(calls)}
     return {
         "model": model,
@@ -228,7 +228,7 @@ def chunk(
 
 
 def last_chunk(model: str, index: int, text: str, completion: Completion) -> dict[str, Any]:
-    """The end of an answer: what of its text was not told, its calls, and what it used."""
+    """Build the last chunk: the remaining text, tool calls and usage."""
     return chunk(
         model,
         index,
@@ -240,7 +240,7 @@ def last_chunk(model: str, index: int, text: str, completion: Completion) -> dic
 
 
 def usage_json(usage: ModelUsage) -> dict[str, Any]:
-    """What a model used, in the SDK's shape: prices as decimal texts."""
+    """Convert usage to the SDK's shape, with prices as decimal strings."""
     return {
         "prompt_tokens": usage.prompt_tokens,
         "prompt_unit_price": plain(usage.prompt_unit_price),
@@ -258,10 +258,11 @@ def usage_json(usage: ModelUsage) -> dict[str, Any]:
 
 
 def entity(model: str, abilities: Abilities) -> dict[str, Any]:
-    """What a strategy is told of a model.
+    """Describe a model to an agent strategy.
 
-    Without a size of its context: the SDK would count tokens with a table that it downloads at that moment, and every
-    agent fail where it cannot.
+    The context size is omitted: with it the SDK would download a tokenizer table to count tokens, and every agent would
+    fail
+    without network.
     """
     features = ["tool-call", "multi-tool-call", "stream-tool-call"] if abilities.tools else []
     features += ["vision"] if "image" in abilities.media else []
@@ -280,7 +281,7 @@ def entity(model: str, abilities: Abilities) -> dict[str, Any]:
 
 
 _LATER: Final = ("retriever_resources", "heartbeat")
-"""Messages that say nothing to nodes."""
+"""Message types without meaning for nodes."""
 
 
 class _Text(msgspec.Struct):
@@ -304,7 +305,9 @@ class _Log(msgspec.Struct):
 
 
 def message_of(sent: InvocationMessage) -> ToolMessage | None:
-    """A message of a plugin; ``None`` if it says nothing to nodes. Raises ``PluginFailure``: it has the wrong shape."""
+    """Convert a plugin's message, or return ``None`` if nodes ignore it. Raises ``PluginFailure`` if its shape is
+    wrong.
+    """
     try:
         return _tool_message(sent.type, sent.message, sent.meta or {})
     except msgspec.ValidationError as error:
@@ -343,9 +346,9 @@ def _tool_message(kind: str, body: Any, meta: Mapping[str, Any]) -> ToolMessage 
 
 
 def to_plugin(message: ToolMessage) -> dict[str, Any] | None:
-    """What a tool said, as a plugin that called it reads it; ``None`` for what it does not understand.
+    """Convert a tool's message for the calling plugin, or return ``None`` if the SDK does not know its type.
 
-    Files are links: the SDK asks for no content here. Source: plugins of agents, which hand links on.
+    Files are links: the SDK expects no content here. Source: agent plugins, which pass links on.
     """
     match message:
         case TextMessage(text):

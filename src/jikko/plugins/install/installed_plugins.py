@@ -1,4 +1,4 @@
-"""The folder of installed plugins, and the list of them, which is always whole: it is replaced in one step."""
+"""Folder and list of installed plugins. The list is replaced atomically."""
 
 import fcntl
 import os
@@ -16,20 +16,20 @@ from jikko.private import make_folder, opener, remove
 
 LIST: Final = "installed.json"
 UNFINISHED: Final = "new-"
-"""What the folders of installations under way begin with."""
+"""Prefix of folders of unfinished installations."""
 _FIRST_UID: Final = 64_000
-"""Users of plugins where the server is root: above those of people, below those of systemd's services."""
+"""First uid for plugins of a root server: above the uids of people, below those of systemd's dynamic users."""
 _LAST_UID: Final = 64_999
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     plugin: Plugin
     environment: str
-    """The name of its virtual environment."""
+    """Name of its virtual environment."""
     installed_at: float
     """Seconds since the Unix epoch."""
     uid: int
-    """The user that it runs as where the server is root; all versions of a plugin have the same."""
+    """Uid for its processes if the server is root, shared by all versions of the plugin."""
 
     @property
     def folder(self) -> str:
@@ -43,13 +43,13 @@ class _List(msgspec.Struct, kw_only=True):
 
 
 class InstalledPlugins:
-    """What is installed below one folder. Another process may change it: it is read again when it has changed."""
+    """Installed plugins below one folder. Other processes may change the list; it is re-read after a change."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.environments = root / "environments"
         self.cache = root / "cache"
-        """The folder of packages that environments are made of."""
+        """Package cache that environments link to."""
         self._read: tuple[tuple[int, int, int], tuple[Entry, ...]] | None = None
 
     def code(self, entry: Entry) -> Path:
@@ -59,11 +59,11 @@ class InstalledPlugins:
         return self.environments / entry.environment
 
     def state(self, entry: Entry) -> Path:
-        """The folder that it may write; all its versions share it."""
+        """The plugin's writable folder, shared by its versions."""
         return self.root / "state" / f"{entry.plugin.author}-{entry.plugin.name}"
 
     def entries(self) -> tuple[Entry, ...]:
-        """All plugins, the newest installation last. Raises ``InvalidSettings``: the list cannot be read."""
+        """All plugins, oldest installation first. Raises ``InvalidSettings`` if the list cannot be read."""
         path = self.root / LIST
         try:
             found = path.stat()
@@ -77,7 +77,7 @@ class InstalledPlugins:
         return self._read[1]
 
     def find(self, wanted: Identifier) -> Entry | None:
-        """A plugin: the very one if its checksum is known here, else the same version, else the newest of that name."""
+        """Find a plugin: by checksum, else by version, else the newest of that name."""
         named = [entry for entry in self.entries() if entry.plugin.id == wanted.plugin]
         very = [entry for entry in named if wanted.checksum and entry.plugin.checksum == wanted.checksum]
         same = [entry for entry in named if entry.plugin.version == wanted.version]
@@ -86,7 +86,7 @@ class InstalledPlugins:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Keep other processes from changing what is installed. Raises ``InvalidSettings``: no usable folder."""
+        """Lock the folder against other processes. Raises ``InvalidSettings`` if the folder is unusable."""
         try:
             make_folder(self.root)
             descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -99,12 +99,12 @@ class InstalledPlugins:
             os.close(descriptor)
 
     def add(self, entry: Entry) -> None:
-        """List a plugin, whose files are there already. One of the same identifier makes room."""
+        """List a plugin whose files are in place, replacing one with the same identifier."""
         kept = [other for other in self.entries() if other.plugin.identifier != entry.plugin.identifier]
         self._write([*kept, entry])
 
     def remove(self, plugin_id: str, version: str = "") -> tuple[Entry, ...]:
-        """Take a plugin, or one version, from the list; its processes go on. Returns what was removed."""
+        """Remove a plugin, or one version of it, from the list. Its processes go on. Returns the removed entries."""
         gone = tuple(
             entry
             for entry in self.entries()
@@ -115,7 +115,9 @@ class InstalledPlugins:
         return gone
 
     def uids_for(self, plugin_ids: Iterable[str]) -> list[int]:
-        """A user for each plugin: that of its other versions, else a free one. Raises ``InvalidSettings``: too many."""
+        """Assign a uid to each plugin: that of its other versions, or a free one. Raises ``InvalidSettings`` if none is
+        free.
+        """
         uids = {entry.plugin.id: entry.uid for entry in self.entries()}
         found = []
         for plugin_id in plugin_ids:
@@ -129,7 +131,7 @@ class InstalledPlugins:
         return found
 
     def sweep(self) -> None:
-        """Remove what no plugin of the list has: code, environments and state. Only within ``changing``."""
+        """Delete code, environments and state that no listed plugin uses. Call it within ``changing``."""
         entries = self.entries()
         for unfinished in self.root.glob(f"{UNFINISHED}*"):
             _remove(unfinished)
@@ -158,6 +160,6 @@ def _keep(folder: Path, names: set[str]) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove what may be removed; the rest goes the next time."""
+    """Delete what can be deleted; the next sweep takes the rest."""
     with suppress(OSError):
         remove(path)

@@ -1,4 +1,4 @@
-"""Installs packages: read, checked, unpacked, given an environment, tried, and only then listed."""
+"""Installation of packages: read, check, unpack, build the environment, try to start, then list."""
 
 import asyncio
 import os
@@ -20,22 +20,22 @@ from jikko.plugins.package.package_archive import Archive, PackageRefused, unpac
 from jikko.private import remove
 
 _MAX_CONCURRENT_INSTALLS: Final = 4
-"""Plugins that are installed at the same time: uv uses all cores by itself, and mostly waits for an index."""
+"""Concurrent installations. uv uses all cores by itself, and mostly waits for the index."""
 Try: TypeAlias = Callable[[Entry], Awaitable[None]]
-"""Starts a plugin once, which is in its place but not listed. Raises ``PackageRefused``: it does not start."""
+"""Starts an unlisted plugin once. Raises ``PackageRefused`` if it does not start."""
 
 
 @dataclass(frozen=True, slots=True)
 class InstallResult:
     entry: Entry
     was_there: bool
-    """Whether the very same package was installed already."""
+    """Whether the same package was already installed."""
     packages: int
-    """How many packages its environment has."""
+    """Number of packages in its environment."""
 
 
 class PluginInstaller(Struct, eq=False):
-    """Puts plugins into the folder of a server, which may run meanwhile."""
+    """Installs plugins into a server's folder, also while the server runs."""
 
     installed: InstalledPlugins
     try_start: Try
@@ -43,10 +43,11 @@ class PluginInstaller(Struct, eq=False):
     environment: Mapping[str, str] = os.environ
 
     async def install(self, plugin: Plugin, archive: Archive, *, again: bool = False) -> InstallResult:
-        """Install a package. Until it has started once nothing is changed for others; if that fails, nothing is left.
+        """Install a package. It becomes visible after its first successful start; a failure leaves nothing behind.
 
-        ``again``: Whether one that is there is made anew. Raises ``PackageRefused``: it cannot be installed, or does
-        not start; ``InvalidSettings``: the folder, or uv, cannot be used.
+        ``again``: Reinstall if present. Raises ``PackageRefused``: not installable, or does not start;
+        ``InvalidSettings``:
+        the folder or uv cannot be used.
         """
         [done] = await self.install_all([(plugin, archive)], again=again)
         if isinstance(done, PackageRefused):
@@ -60,11 +61,13 @@ class PluginInstaller(Struct, eq=False):
         again: bool = False,
         tell: Callable[[int, "InstallResult | PackageRefused"], None] = lambda number, done: None,
     ) -> list["InstallResult | PackageRefused"]:
-        """Install packages, some at once, each as ``install`` does. One that fails keeps none of the others.
-        What is among them twice is installed once, and was there the second time.
+        """Install packages concurrently, each as ``install`` does. A failure does not affect the others. A duplicate is
+        installed
+        once and reported as already present.
 
-        ``tell``: Called with the number of each package and what came of it, as soon as that is known.
-        Raises ``InvalidSettings``: the folder, or uv, cannot be used.
+        ``tell``: Called with each package's index and result as soon as it is known. Raises ``InvalidSettings``: the
+        folder or
+        uv cannot be used.
         """
         installed, places = self.installed, asyncio.Semaphore(_MAX_CONCURRENT_INSTALLS)
         results: dict[int, InstallResult | PackageRefused] = {}
@@ -121,8 +124,8 @@ class PluginInstaller(Struct, eq=False):
         return InstallResult(entry, False, _packages(self.installed.environment(entry)))
 
     async def _first_that_starts(self, plugin: Plugin, archive: Archive, temporary: Path, uv: Uv, uid: int) -> Entry:
-        """The plugin in its place, with the first Python and the first versions of its packages with which it starts.
-        Raises ``PackageRefused`` with the reason of the first try.
+        """Put the plugin in place with the first Python and dependency versions with which it starts.
+        Raises ``PackageRefused`` with the reason of the first attempt.
         """
         refused: PackageRefused | None = None
         for number, python in enumerate(await interpreters(plugin)):
@@ -155,7 +158,7 @@ class PluginInstaller(Struct, eq=False):
 
 
 def _other_python(plugin: Plugin, environment: Path) -> str:
-    """What may be the reason that a plugin does not start: that it runs with another Python than it was made for."""
+    """Suggest why the plugin does not start: it runs with another Python than it was made for."""
     wanted = f"python{plugin.python}"
     used = next((place.name for place in environment.glob("lib/python*")), wanted)
     return "" if used == wanted else f"\nIt is made for {wanted}, which is not here, and was tried with {used}."
@@ -169,7 +172,7 @@ def _unpacked(archive: Archive, temporary: Path) -> Path:
 
 
 def _move(folder: Path, place: Path) -> None:
-    """Put code where it stays; its user may read it, and not write it."""
+    """Move code to its final folder, which its user may read but not write."""
     remove(place, missing_ok=True)
     place.parent.mkdir(parents=True, exist_ok=True)
     folder.rename(place)

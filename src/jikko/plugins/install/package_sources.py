@@ -1,4 +1,4 @@
-"""Finds packages in folders and archives by the identifiers that workflow files have."""
+"""Lookup of plugin packages in folders and archives, by the identifiers in workflow files."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,14 +21,16 @@ _MAX_MANIFEST: Final = 1 << 20
 
 class AvailablePackage(NamedTuple):
     path: Path
-    """A ``.difypkg`` file, or the folder of a plugin."""
+    """A ``.difypkg`` file, or a plugin's folder."""
     plugin: str
     """``author/name``."""
     version: str
 
 
 def offered_in(place: Path, unread: list[str]) -> Iterator[AvailablePackage]:
-    """Packages of a file, of a plugin's folder, or below one. ``unread``: Takes paths that cannot be read, and why."""
+    """Yield the packages in a file, a plugin's folder, or any folder below. ``unread`` collects unreadable paths with
+    reasons.
+    """
     try:
         if place.is_file():
             with ZipFile(place) as archive, archive.open("manifest.yaml") as member:
@@ -55,14 +57,14 @@ def _offered(path: Path, manifest: bytes) -> Iterator[AvailablePackage]:
 
 class PluginSources:
     def __init__(self, places: Iterable[Path], keys: Sequence[PublicKey]) -> None:
-        """``keys``: whose signatures are believed."""
+        """``keys``: Trusted signers."""
         self.unread: list[str] = []
-        """What in the places cannot be read, each with its path and the reason."""
+        """Unreadable paths, each with its reason."""
         self._offered = [offered for place in places for offered in offered_in(place, self.unread)]
         self._keys = keys
 
     async def find(self, wanted: Identifier) -> tuple[Plugin, Archive] | None:
-        """The package that is meant: the very one, else one of its version, else the newest; ``None`` if there is none.
+        """Find a package: by checksum, else by version, else the newest; ``None`` if there is none.
 
         Raises ``PackageRefused``: it cannot be used; ``OSError``: it cannot be read.
         """
@@ -90,9 +92,9 @@ _TIMEOUTS: Final = Timeouts(connect=10.0, read=60.0, write=60.0, total=600.0)
 
 
 async def download(wanted: Identifier, market: str, http: HttpClient) -> tuple[bytes, Identifier]:
-    """A package, and its identifier in ``market``. Raises ``PackageRefused``: none, or it cannot be downloaded.
+    """Download a package from ``market``. Returns it with its identifier. Raises ``PackageRefused`` if that fails.
 
-    ``wanted``: Without a checksum the newest version is meant, or the newest of that version.
+    ``wanted``: Without a checksum, the newest build of the version, or the newest version.
     """
     exact = wanted if wanted.version and wanted.checksum else await _newest(wanted, market, http)
     text = f"{exact.plugin}:{exact.version}@{exact.checksum}"

@@ -1,4 +1,4 @@
-"""Calls uv, locked down: it may run code of packages that have no wheel."""
+"""Runner of uv, sandboxed: packages without a wheel execute code while they are built."""
 
 import asyncio
 import hashlib
@@ -23,15 +23,16 @@ _SECONDS: Final = 900.0
 _LAST_WORDS: Final = 1500
 _MEMORY: Final = 4 << 30
 _HANDED_ON: Final = ("UV_", "SSL_CERT_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-"""Beginnings of the names of variables that say where packages come from."""
+"""Prefixes of environment variables that configure package indexes."""
 
 
 class Uv:
-    """uv, with a cache of its own."""
+    """uv with a cache of its own."""
 
     def __init__(self, cache: Path, environment: Mapping[str, str], *, confine: bool) -> None:
-        """``cache``: Of packages; equal ones of several plugins are linked to it. ``environment``: Of this process.
-        ``confine``: Whether it is locked. Raises ``InvalidSettings``: uv is not installed.
+        """``cache``: Package cache; plugins share its files by hard links. ``environment``: Of this process.
+        ``confine``: Whether to
+        sandbox uv. Raises ``InvalidSettings`` if uv is not installed.
         """
         if importlib.util.find_spec("uv") is None:
             remedy = f"{how_to_install('plugins')}; in a container, take the full image, not the slim one"
@@ -46,7 +47,7 @@ class Uv:
         index = environment.get("PIP_INDEX_URL")
         if index and not {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & environment.keys():
             self._environment["UV_DEFAULT_INDEX"] = index
-        # Not by ``Path.home``, which fails for a user that the system does not know, as in containers.
+        # Not ``Path.home``: it fails for unknown uids, as in containers.
         self._settings = Path(environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"))
 
     async def run(
@@ -58,18 +59,19 @@ class Uv:
         own_cache: Path | None = None,
         of_project: bool = False,
     ) -> str:
-        """Run a command of uv. Returns what it wrote. Raises ``PackageRefused`` with its last words if it failed.
+        """Run a uv command. Returns its output. Raises ``PackageRefused`` with its last lines if it fails.
 
         Args:
-            folder, write: What it may read; what it may change besides its cache.
-            own_cache: What builds a package could put something else into the common cache.
-            of_project: Whether it is about the project in the folder. Else no project is looked for: one around the
-                data folder is none of ours, and may not be read.
+            folder, write: Readable folder; writable folders besides the cache.
+            own_cache: Cache for builds, whose code could tamper with the shared one.
+            of_project: Whether the folder is the project. Otherwise uv looks for none: one around the data folder is
+                foreign, and
+                may not be readable.
         """
         cache = own_cache or self._cache
         temporary = cache / "tmp"
         temporary.mkdir(parents=True, exist_ok=True)
-        # What builds a package is its own code; all else that is done here is uv's.
+        # Only builds run package code; all else is uv's own.
         builds = own_cache is not None
         with epoll_offered() if builds and self._confine else nullcontext(0) as asked:
             lock = Lock(
@@ -108,7 +110,7 @@ class Uv:
             except TimeoutError:
                 raise PackageRefused(f"uv took longer than {_SECONDS:g} s: uv {' '.join(arguments)}") from None
             finally:
-                # Also what a package has started while it was built, and left behind.
+                # Including processes that a build left behind.
                 await asyncio.to_thread(ProcessSession(process.pid, _MEMORY).kill)
                 await process.wait()
         if process.returncode:
@@ -120,35 +122,34 @@ class Uv:
 _CACHE: Final = "__pycache__"
 _PROCESSES: Final = min(4, os.cpu_count() or 1)
 _WORTH_A_PROCESS: Final = 200
-"""Files for which one more compiler is started."""
+"""Files per additional compiler process."""
 
 
 class Bytecode(Struct, eq=False):
-    """What was compiled so far, by the content of the sources and the Python that compiled them.
+    """Cache of compiled bytecode, by source content and Python version.
 
-    Only what is compiled here is kept: bytecode that a package brings serves its own environment alone.
+    It holds only what is compiled here: bytecode shipped in a package serves that environment alone.
     """
 
     kept: Path
-    """The folder of it, on the file system of what is compiled."""
+    """Cache folder, on the same file system as the environments."""
     confine: bool
-    """Whether compilers are locked."""
+    """Whether compilers are sandboxed."""
 
     async def compile(self, folder: Path, python: Path, *, shared: bool = True) -> None:
         """Compile the files of a folder that have no bytecode.
 
         Args:
-            python: As of ``interpreters``. That of the environment would run code of packages (``.pth`` files).
-            shared: Whether bytecode is taken from other folders and kept for them. Not where code of packages has run:
-                only a locked compiler writes there.
-        Raises ``OSError``: the folder of what is kept cannot be made.
+            python: From ``interpreters``. The environment's own would run package code (``.pth`` files).
+            shared: Whether to use the cache. Not after package code ran there: only sandboxed compilers write to it.
+        Raises ``OSError`` if the cache folder cannot be created.
         """
         kept = self.kept / hashlib.sha256(str(python).encode()).hexdigest()[:16]
         kept.mkdir(parents=True, exist_ok=True)
         missing = await asyncio.to_thread(_linked, folder, kept if shared else None)
         if not missing:
             return
-        # Neighbours are of like sizes: each process gets files from everywhere.
+        # Neighbouring files have similar sizes: interleave them.
         count = min(_PROCESSES, 1 + len(missing) // _WORTH_A_PROCESS)
         await asyncio.gather(*(self._compile(list(missing)[n::count], folder, python) for n in range(count)))
         if shared:
@@ -163,11 +164,11 @@ class Bytecode(Struct, eq=False):
             stderr=asyncio.subprocess.DEVNULL,
             env={},
         )
-        # What cannot be compiled may never be imported.
+        # A file that does not compile may never be imported.
         await compiler.communicate(b"".join(os.fsencode(source) + b"\n" for source in sources))
 
     def sweep(self) -> None:
-        """Remove what no environment has any more."""
+        """Delete bytecode that no environment uses."""
         for path in self.kept.glob("*/*"):
             with suppress(OSError):
                 if path.stat().st_nlink == 1:
@@ -175,9 +176,9 @@ class Bytecode(Struct, eq=False):
 
 
 def _linked(folder: Path, kept: Path | None) -> dict[Path, str]:
-    """Give sources the bytecode that is kept. Returns those without any, with the name under which it is to be kept.
+    """Link cached bytecode to its sources. Returns the sources without any, each with the cache name to store it under.
 
-    No link is followed: bytecode behind one is another source's, maybe another environment's.
+    Symbolic links are skipped: their bytecode belongs to another source, perhaps in another environment.
     """
     there = {} if kept is None else {entry.name.partition(".")[0]: entry for entry in os.scandir(kept)}
     missing: dict[Path, str] = {}
@@ -191,12 +192,12 @@ def _linked(folder: Path, kept: Path | None) -> dict[Path, str]:
         done = {name.partition(".")[0] for name in os.listdir(cache)} if os.path.isdir(cache) else set[str]()
         for name in sources:
             stem, source = name.removesuffix(".py"), os.path.join(directory, name)
-            # What has a dot in its name is no module.
+            # A name with a dot is not a module.
             if "." in stem or stem in done or not stat.S_ISREG(os.lstat(source).st_mode):
                 continue
             with open(source, "rb") as file:
                 digest = hashlib.file_digest(file, "blake2b").hexdigest()[:40]
-                # Bytecode names the second in which its source was changed.
+                # Bytecode records its source's modification time in seconds.
                 key = f"{digest}-{int(os.fstat(file.fileno()).st_mtime)}"
             found = there.get(key)
             if found is None or not _link(found.path, cache, f"{stem}.{found.name.partition('.')[2]}"):
@@ -208,7 +209,7 @@ def _link(kept: str, cache: str, name: str) -> bool:
     try:
         os.makedirs(cache, exist_ok=True)
         os.link(kept, os.path.join(cache, name))
-    except OSError:  # as of a file system without links
+    except OSError:  # file system without hard links
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""Virtual environments of plugins, made by uv. Plugins that need the same share one."""
+"""Virtual environments of plugins, made by uv. Plugins with equal requirements share one."""
 
 import asyncio
 import hashlib
@@ -26,13 +26,13 @@ _HASH: Final = "--hash="
 @dataclass(frozen=True, slots=True)
 class Requirements:
     lines: tuple[str, ...]
-    """One requirement each, with its hashes."""
+    """One requirement a line, with hashes."""
     day: int | None = None
-    """As of when versions are chosen (seconds since the Unix epoch), where no lock says which."""
+    """Cut-off date of package versions (seconds since the Unix epoch), if there is no lock."""
 
     @property
     def hashed(self) -> bool:
-        """Whether each line has hashes, so that nothing else can be installed."""
+        """Whether every line has hashes."""
         return bool(self.lines) and all(_HASH in line for line in self.lines)
 
     @property
@@ -41,7 +41,9 @@ class Requirements:
 
 
 def from_lock(exported: str) -> Requirements:
-    """Those of ``uv export``: requirements with hashes, over several lines. Raises ``PackageRefused``: other ones."""
+    """Parse the output of ``uv export``: requirements with hashes, continued over lines. Raises ``PackageRefused``:
+    anything else.
+    """
     joined = exported.replace("\\\n", " ")
     lines = [" ".join(line.split()) for line in joined.splitlines() if line.strip() and not line.startswith("#")]
     for line in lines:
@@ -50,11 +52,12 @@ def from_lock(exported: str) -> Requirements:
 
 
 def from_files(files: Mapping[str, bytes], day: int | None) -> tuple[Requirements, ...]:
-    """Those of a package without a lock, in the order in which they are tried. ``day``: Seconds since the Unix epoch.
+    """Candidate requirements of a package without a lock, in order of attempt. ``day``: Seconds since the Unix epoch.
 
-    First versions of the day on which the package was made: newer ones break old plugins. Then the oldest SDK that it
-    admits, as the day may be that of an earlier version of the plugin; then the newest versions.
-    Raises ``PackageRefused``: there are none, or one is no plain name with a version.
+    First the versions of the package's day: newer ones break old plugins. Then the oldest admissible SDK, since the day
+    may
+    be that of an earlier plugin version; then the newest versions.
+    Raises ``PackageRefused``: no requirements, or one is not a plain name with a version.
     """
     lines = tuple(_listed(files))
     for line in lines:
@@ -87,24 +90,24 @@ def _check(line: str) -> None:
 
 
 OWN: Final = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
-"""The interpreter that Jikko runs on, outside of its virtual environment."""
+"""Jikko's own interpreter, outside of its virtual environment."""
 _READY: Final = ".ready"
 _NO_WHEEL: Final = re.compile(r"Wheels are required for `([^`]+)`")
-"""How uv names a package that has none."""
+"""uv's message about a package without a wheel."""
 _NAME: Final = re.compile(r"[^A-Za-z0-9._-]")
 _DAY: Final = 86_400
 _MAKING: Final[WeakValueDictionary[Path, asyncio.Lock]] = WeakValueDictionary()
-"""Environments that are being made here: of plugins that need the same, one makes it."""
+"""Environments being created in this process: plugins with equal requirements create one."""
 _NEWER: Final = 3
-"""Versions of Python that are tried beyond the one that a plugin was written for."""
+"""Number of Python versions to try beyond the plugin's own."""
 
 
 async def requirements_of(
     plugin: Plugin, archive: Archive, folder: Path, uv: Uv, python: Path
 ) -> tuple[Requirements, ...]:
-    """What the plugin in ``folder`` needs with this Python: all that is tried, the likeliest first.
+    """Candidate requirements of the plugin in ``folder`` for this Python, likeliest first.
 
-    Raises ``PackageRefused``: it cannot be told, or is nothing that is installed.
+    Raises ``PackageRefused``: they cannot be determined, or are not installable.
     """
     if "uv.lock" in archive.files and "pyproject.toml" in archive.files:
         options = ("--frozen", "--no-dev", "--no-emit-project", "--no-header", "--no-annotate", "--quiet")
@@ -114,10 +117,11 @@ async def requirements_of(
 
 
 async def interpreters(plugin: Plugin) -> list[Path]:
-    """The Pythons that a plugin is tried with: the version that it was made for, then those that are newer; this one
-    before those of the search path. Libraries that a plugin locks may lack what a newer one no longer has.
+    """Pythons to try for a plugin: the version it was made for, then newer ones; Jikko's own before those on the search
+    path.
+    Locked libraries may depend on what newer Pythons dropped.
 
-    Raises ``PackageRefused``: there is none that is new enough.
+    Raises ``PackageRefused`` if none is new enough.
     """
     try:
         major, minor, *_ = (int(part) for part in f"{plugin.python}.0".split("."))
@@ -141,7 +145,7 @@ async def interpreters(plugin: Plugin) -> list[Path]:
 
 
 async def _itself(command: str) -> Path | None:
-    """The interpreter behind a command, which may be a script that looks for one; ``None`` if it finds none."""
+    """Resolve a command to its interpreter, since it may be a launcher script; ``None`` if it has none."""
     process = await asyncio.create_subprocess_exec(
         command, "-I", "-c", "import sys; print(getattr(sys, '_base_executable', sys.executable))",
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
@@ -155,10 +159,9 @@ def _real(path: str) -> Path:
 
 
 async def make_environment(wanted: Requirements, environments: Path, *, python: Path, uv: Uv) -> Path:
-    """The environment with what is wanted, made if it is not there. ``python``: As of ``interpreters``.
+    """Create the environment unless it exists. ``python``: From ``interpreters``.
 
-    A half-made one is made anew: what says that it is ready is written last.
-    Raises ``PackageRefused``, ``OSError``: it cannot be made.
+    A half-made one is made again: the ready marker is written last. Raises ``PackageRefused``, ``OSError``: it failed.
     """
     day = [] if wanted.day is None else ["--exclude-newer", time.strftime("%Y-%m-%d", time.gmtime(wanted.day + _DAY))]
     named = f"{python}\n{day}\n{wanted.text}"
@@ -177,8 +180,9 @@ async def _make(place: Path, wanted: Requirements, day: list[str], python: Path,
     try:
         await uv.run(*options, "--only-binary", ":all:", "-r", str(listed), folder=place, write=(place,), python=python)
     except PackageRefused as refused:
-        # Some package has no wheel: its own code builds one, here and now, and so with nothing that others use. What is
-        # there may be linked to the common cache. All others of a lock are copied from that first.
+        # A package without a wheel: its build runs its own code, so nothing it could change may be shared. Existing
+        # files may be
+        # hard links into the shared cache. Copy all other packages of the lock first.
         await _begin(place, wanted, python, uv)
         if wanted.hashed:
             await _install_wheels(wanted, listed, str(refused), options, python, uv)
@@ -202,8 +206,9 @@ async def _begin(place: Path, wanted: Requirements, python: Path, uv: Uv) -> Pat
 async def _install_wheels(
     wanted: Requirements, listed: Path, reason: str, options: list[str], python: Path, uv: Uv
 ) -> None:
-    """Install copies of the packages of a lock that have wheels; none, if ``reason``, with which the installer refused
-    all, names none without. ``listed``: The file with all of them; one with these is written beside it.
+    """Install copies of those packages of a lock that have wheels, and none if uv's message ``reason`` does not name
+    the others.
+    ``listed``: File with all of them; the reduced one is written beside it.
     """
     lines, place = wanted.lines, listed.parent
     some = listed.with_name("with-wheels.txt")
