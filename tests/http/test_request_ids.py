@@ -100,4 +100,4 @@ def test_names_stay_as_long_as_they_are_for_ever(monkeypatch: pytest.MonkeyPatch
 def test_who_sent_a_request_and_what_it_is_called(
     headers: list[tuple[bytes, bytes]], origin: bytes | None, name: bytes
 ) -> None:
-    assert identified(headers, iter([b"next"])) == (origin, name)
+    assert identified(dict(headers), iter([b"next"])) == (origin, name)

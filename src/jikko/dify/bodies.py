@@ -178,11 +178,22 @@ def detail_body(run: RunRecord | DetailRow, fresh: Callable[[Json], Json]) -> by
     ``fresh``: renews the urls of files; asked only if there may be some."""
     detail = run.detail() if isinstance(run, RunRecord) else run
     outputs = b"{}" if detail.status == "paused" else detail.outputs
-    if _FILE_IDENTITY in outputs:
+    if outputs.find(_FILE_IDENTITY) >= 0:  # what ``in`` does first raises, within
         outputs = encode(fresh(msgspec.json.decode(outputs)))
-    status, elapsed, tokens, steps, created_at, error, finished_at = state(detail)
-    ids, values = (detail.run_id, detail.workflow_id), (detail.inputs, Raw(outputs))
-    return encode(RunDetail(*ids, status, *values, error, steps, tokens, created_at, finished_at, elapsed))
+    body = RunDetail(
+        detail.run_id,
+        detail.workflow_id,
+        detail.status,
+        detail.inputs,
+        Raw(outputs),
+        detail.error,
+        detail.total_steps,
+        detail.total_tokens,
+        int(detail.created_at),
+        whole_seconds(detail.finished_at),
+        round(detail.elapsed, 6),
+    )
+    return encode(body)
 
 
 def log_entry(record: RunRecord) -> LogEntry:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec import Struct, field
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -106,11 +106,14 @@ class _Application:
         if self._proxies is not None:
             scope = self._proxies.believed(scope)
         path = scope["path"]
-        if scope.get("root_path") or b"%" in (scope.get("raw_path") or b""):
+        # A number: looking for bytes in bytes, Python raises an exception within and forgets it.
+        if scope.get("root_path") or _PERCENT in (scope.get("raw_path") or b""):
             path = _path(scope)
-        if self._router.is_to_be_prepared(path):
+        found = self._router.at_hand(scope["method"], path)
+        if found is None:
             await self._router.prepare(path, self._api)
-        operation, values = self._router.find(scope["method"], path)
+            found = self._router.find(scope["method"], path)
+        operation, values = found
         request = Request(self._api, self._front, scope, receive, values, self._ids, operation)
         log_context.set(LogContext(request.id, scope["headers"]))
         observed = ObservedRequest(self._observed, request, send) if self._is_observed else None
@@ -221,6 +224,9 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 _NOTHING: Final[Mapping[str, str]] = {}
+_PERCENT: Final = ord("%")
+
+Found: TypeAlias = tuple[Operation | None, Mapping[str, str]]
 
 
 class Router:
@@ -267,32 +273,38 @@ class Router:
                 entries.append(entry)
         self._become(entries)
 
-    def is_to_be_prepared(self, path: str) -> bool:
-        """Whether a section is to be imported for a path."""
-        return path.startswith(self._beginnings)
-
     async def prepare(self, path: str, api: Assembly) -> None:
         """Have what is to be imported for a path imported beside the event loop, which then finds it quickly."""
         for entry in self._entries:
             if isinstance(entry, Section) and path.startswith(entry.beginnings):
                 await entry.prepare(api)
 
-    def find(self, method: str, path: str) -> tuple[Operation | None, Mapping[str, str]]:
-        """The operation, and the parts of the path that its template names; ``None`` if there is none.
-        ``path``: decoded. What is decoded may contain slashes that were none: see ``has_encoded_slash``."""
-        if path.startswith(self._beginnings):
-            self._import(path)
+    def at_hand(self, method: str, path: str) -> Found | None:
+        """As ``find``, of those that are looked up in a dictionary; ``None`` if it is none of them."""
         table = self._tables.get(method)
         if table is None:
-            return None, _NOTHING
+            return None
         operation = table.fixed.get(path)
         if operation is not None:
             return operation, _NOTHING
         before, _, last = path.rpartition("/")
         ending = table.endings.get(before)
-        if ending is not None and last:
-            operation, name = ending
-            return operation, {name: last}
+        if ending is None or not last:
+            return None
+        operation, name = ending
+        return operation, {name: last}
+
+    def find(self, method: str, path: str) -> Found:
+        """The operation, and the parts of the path that its template names; ``None`` if there is none.
+        ``path``: decoded. What is decoded may contain slashes that were none: see ``has_encoded_slash``."""
+        if path.startswith(self._beginnings):
+            self._import(path)
+        found = self.at_hand(method, path)
+        if found is not None:
+            return found
+        table = self._tables.get(method)
+        if table is None:
+            return None, _NOTHING
         match = table.match(path)
         if match is None or match.lastindex is None:
             return None, _NOTHING
@@ -348,4 +360,4 @@ def _no_match(path: str) -> None:
 
 def has_encoded_slash(raw_path: bytes) -> bool:
     """Whether a part of a path has a slash in it, where none of ours has: decoded it would look like one between."""
-    return b"%" in raw_path and b"%2f" in raw_path.lower()
+    return _PERCENT in raw_path and b"%2f" in raw_path.lower()

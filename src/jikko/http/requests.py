@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from ipaddress import IPv6Address
 from itertools import count
@@ -77,9 +77,11 @@ class Request:
         self.app: App | None = None
         """The app that its key opens; see ``authenticated``."""
         self._query: dict[str, str] | None = None
-        self._headers: dict[bytes, bytes] | None = None
-        """The first of each name, once one was asked for."""
-        origin, request_id = identified(scope["headers"], ids)
+        given = scope["headers"]
+        last: dict[bytes, bytes] = dict(given)
+        self._headers = last if len(last) == len(given) else dict(reversed(given))
+        """The first of each name."""
+        origin, request_id = identified(last, ids)
         self.origin: bytes | None = origin
         """The site whose page sent it, if one did."""
         self.id: bytes = request_id
@@ -87,14 +89,11 @@ class Request:
 
     def header_bytes(self, name: bytes) -> bytes | None:
         """The first header of that name (in lower case), if there is one."""
-        if self._headers is None:
-            self._headers = dict(reversed(self.scope["headers"]))
         return self._headers.get(name)
 
     def header(self, name: bytes) -> str | None:
         """As ``header_bytes``, decoded as Latin-1."""
-        headers = self._headers
-        value = self.header_bytes(name) if headers is None else headers.get(name)
+        value = self._headers.get(name)
         return None if value is None else str(value, "latin-1")
 
     @property
@@ -172,16 +171,11 @@ class Request:
         return value
 
 
-def identified(headers: Iterable[tuple[bytes, bytes]], ids: Iterator[bytes]) -> tuple[bytes | None, bytes]:
-    """The site whose page sent a request, if one did; and the request's name, its own or the next of ``ids``."""
-    origin = given = None
-    # One look for both: every request pays for it.
-    for name, value in headers:
-        if name == b"origin":
-            origin = value
-        elif name == b"x-request-id":
-            given = value
-    return origin, given if given and _REQUEST_ID.fullmatch(given) else next(ids)
+def identified(headers: Mapping[bytes, bytes], ids: Iterator[bytes]) -> tuple[bytes | None, bytes]:
+    """The site whose page sent a request, if one did; and the request's name, its own or the next of ``ids``.
+    ``headers``: the last of each name."""
+    given = headers.get(b"x-request-id")
+    return headers.get(b"origin"), given if given and _REQUEST_ID.fullmatch(given) else next(ids)
 
 
 def request_ids() -> Iterator[bytes]:

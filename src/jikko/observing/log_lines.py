@@ -18,6 +18,7 @@ CHOICES: Final = ("all", "most", "refused", "none")
 """``most``: all but those to operations that are asked very often (``Operation.hot``) and answered well."""
 _PROBES: Final = ("/livez", "/readyz")
 """Asked every few seconds, by each balancer: a line when the answer becomes another one."""
+_OK: Final = HTTPStatus.OK
 _SERVER_ERROR: Final = HTTPStatus.INTERNAL_SERVER_ERROR
 _CLIENT_ERROR: Final = HTTPStatus.BAD_REQUEST
 
@@ -31,11 +32,14 @@ class RequestLines(RequestObserver):
     def __init__(self, which: str) -> None:
         """``which``: one of ``CHOICES``."""
         self._which = which
+        self._spares_hot = which != "all"
         self._failing: set[str] = set()
         """Probes whose last answer was 503."""
 
     def ended(self, request: Request, status: int | None, size: int, seconds: float) -> None:
         operation = request.operation
+        if status == _OK and self._spares_hot and not self._failing and operation is not None and operation.hot:
+            return
         is_fault = status is not None and status >= _SERVER_ERROR
         if operation is not None and operation.path in _PROBES:
             is_news = is_fault != (operation.path in self._failing)

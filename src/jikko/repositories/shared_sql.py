@@ -44,7 +44,7 @@ def stored_id(text: str) -> StoredId:
     """16 bytes for a UUID in its canonical, lower-case form; any other text is stored as text."""
     if len(text) == 36:
         digits = text.replace("-", "")
-        if len(digits) == 32 and text[8] == text[13] == text[18] == text[23] == "-":
+        if len(digits) == 32 and text[8:24:5] == "----":
             try:
                 raw = bytes.fromhex(digits)
             except ValueError:

@@ -180,9 +180,16 @@ class Exchange:
         connection = self._connection
         if connection.flow.write_paused and not self.disconnected:
             await connection.flow.drain()
-        if not self.disconnected:
-            connection.transport.write(self._head(status, headers))
-            self.is_started = True
+        if self.disconnected:
+            return
+        head, size = self._head(status, headers), len(body)
+        self.is_started = True
+        if self._left == size < MAX_HELD_BYTES and not self._is_chunked and self.scope["method"] != "HEAD":
+            connection.transport.write(head + body)
+            self._left = 0
+            self._end_answer()
+        else:
+            connection.transport.write(head)
             self._send_body(body, False)
 
     async def __call__(self, message: Message) -> None:
@@ -209,15 +216,12 @@ class Exchange:
             self.keep_alive = False
         self._expects_continue = False
         default, closes = _default_lines(tuple(self._connection.default_headers))
-        has_length = False
-        parts: list[bytes] = []
-        for name, value in headers:
-            if name == b"content-length":
-                self._left, has_length = int(value), True
-            elif name == b"connection" and b"close" in value.lower():
-                closes = True
-            parts += (name, b": ", value, b"\r\n")
-        own = b"".join(parts)
+        named = dict(headers)
+        if (length := named.get(b"content-length")) is not None:
+            self._left = int(length)
+        if b"connection" in named:
+            closes |= any(name == b"connection" and b"close" in value.lower() for name, value in headers)
+        own = b"\r\n".join(map(b": ".join, [*headers, ()]))
         if len(own) - len(own.translate(None, _CONTROLS)) != 2 * len(headers):
             raise RuntimeError("A header of an answer has a control character in it.")
         more = b"\r\n"
@@ -225,7 +229,7 @@ class Exchange:
             self.keep_alive = False
         elif not self.keep_alive:
             more = b"connection: close\r\n\r\n"
-        if not has_length and status not in _BODILESS and self.scope["method"] != "HEAD":
+        if length is None and status not in _BODILESS and self.scope["method"] != "HEAD":
             if self.scope["http_version"] == "1.0":
                 self._left = None
             else:
@@ -258,6 +262,9 @@ class Exchange:
             return
         if self._left:
             raise RuntimeError("The body of an answer is shorter than its head says.")
+        self._end_answer()
+
+    def _end_answer(self) -> None:
         self.is_complete = True
         self._tell()
         self._connection.answered()

@@ -117,7 +117,7 @@ def refusal(refused: Refused, headers: Iterable[tuple[bytes, bytes]]) -> tuple[b
     """A whole answer behind which the connection is closed, and the name of the request that it is for.
     ``headers``: those of the request, as far as they came."""
     error = refused.error
-    origin, request_id = identified(headers, request_ids())
+    origin, request_id = identified(dict(headers), request_ids())
     body = encode(error)
     lines = [
         f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}".encode(),
