@@ -75,6 +75,8 @@ class Settings:
     """Whether the server has a console, the page at `/console/` and its API."""
     console_token: str = ""
     """A token that opens the console to an operator, of 32 characters at least. Empty: none but those that are made."""
+    console_shares: bool = False
+    """Whether operators may make links that show one run without signing in, for a week at most."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses of proxies (or CIDR, separated by commas) whose `X-Forwarded-…` headers are believed."""
     providers: Path | None = None

@@ -17,6 +17,7 @@ from jikko.ids import is_uuid, new_id
 from jikko.ports.clock import Clock
 from jikko.repositories.console_store import (
     SCOPES,
+    SHARE,
     ConsoleSession,
     ConsoleStore,
     ConsoleTicket,
@@ -35,7 +36,7 @@ PREFIX: Final = "jko_"
 SETTING_NAME: Final = "JIKKO_CONSOLE_TOKEN"
 """What sessions are called that were begun with the token of that setting."""
 _LINK: Final = "link"
-_NOTED_EVERY: Final = 60.0
+NOTED_EVERY: Final = 60.0
 """Seconds: that something was used is kept no more often."""
 _NOTED_WITHIN: Final = 0.5
 """Seconds for which that is waited for."""
@@ -109,12 +110,12 @@ class Access:
         ``uses``: whether it is used: that is what a request does, and not what is sent because of an earlier one."""
         hashed, now = digest(cookie), self._clock()
         session = await self._store.session(hashed)
-        if session is None or now >= _end_of(session):
+        if session is None or now >= _end_of(session) or session.source.startswith(SHARE):
             return None
         if session.source.startswith("setting ") and session.source != self._setting_source:
             return None
-        if uses and now - session.used_at >= _NOTED_EVERY:
-            await _noted(self._store.touch_session(hashed, now))
+        if uses and now - session.used_at >= NOTED_EVERY:
+            await noted(self._store.touch_session(hashed, now))
         return _visitor(session, now)
 
     async def by_token(self, token: str) -> Visitor:
@@ -203,8 +204,8 @@ class Access:
         now = self._clock()
         if known.expires_at is not None and now >= known.expires_at:
             raise Unauthorized(f"The token {known.name!r} has expired. `jikko console tokens new` makes another.")
-        if known.used_at is None or now - known.used_at >= _NOTED_EVERY:
-            await _noted(self._store.note_use(known.id, now))
+        if known.used_at is None or now - known.used_at >= NOTED_EVERY:
+            await noted(self._store.note_use(known.id, now))
         return known
 
     async def _begin(
@@ -225,7 +226,7 @@ class Access:
         return cookie, _visitor(session, now)
 
 
-async def _noted(noting: Awaitable[None]) -> None:
+async def noted(noting: Awaitable[None]) -> None:
     """Keep that something was used, unless the record takes no writes: that keeps nobody out."""
     with contextlib.suppress(TimeoutError, StoreUnavailable):
         async with asyncio.timeout(_NOTED_WITHIN):
@@ -233,7 +234,7 @@ async def _noted(noting: Awaitable[None]) -> None:
 
 
 def _end_of(session: ConsoleSession) -> float:
-    ends = session.created_at + SESSION_SECONDS, session.used_at + IDLE_SECONDS + _NOTED_EVERY
+    ends = session.created_at + SESSION_SECONDS, session.used_at + IDLE_SECONDS + NOTED_EVERY
     return min(*ends, session.expires_at or math.inf)
 
 

@@ -14,6 +14,7 @@ from jikko.console.issues import Issues
 from jikko.console.log_pages import LogPages
 from jikko.console.run_feed import RunFeed
 from jikko.console.run_overview import RunListing
+from jikko.console.shares import Shares
 from jikko.console.system import System
 from jikko.maintenance.callbacks import Callbacks
 from jikko.ports.stores.run_store import RunStore
@@ -47,6 +48,7 @@ class Console(Struct, frozen=True, kw_only=True):
     """The services of the console."""
 
     access: Access
+    shares: Shares
     public_url: str
     """The address under which clients reach the server; empty if it is not known."""
     host: str

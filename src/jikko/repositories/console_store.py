@@ -65,7 +65,7 @@ class ConsoleSession(msgspec.Struct, frozen=True, kw_only=True):
     digest: bytes
     """Of its cookie."""
     source: str
-    """What it signed in with: the id of a token, or another text for what is none."""
+    """What it signed in with: the id of a token, or another text for what is none; of a shared link `share_source`."""
     name: str
     role: Role
     created_at: float
@@ -75,6 +75,15 @@ class ConsoleSession(msgspec.Struct, frozen=True, kw_only=True):
     """Those of its token; ``None``: those of its role."""
     expires_at: float | None = None
     """When its token expires."""
+
+
+SHARE: Final = "share "
+"""How the sources of shared links begin."""
+
+
+def share_source(run_id: str, token_id: str = "") -> str:
+    """The source of a session that shows one run: the run, then the token of its maker; empty for none."""
+    return f"{SHARE}{run_id} {token_id}"
 
 
 class ConsoleTicket(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +100,8 @@ _TICKETS: Final = RecordTable("console_tickets", ConsoleTicket)
 _OF_DIGEST: Final = "WHERE digest = :digest"
 _IN_ORDER: Final = "ORDER BY created_at, [sqlite: rowid][postgres: key]"
 _DELETE_TOKEN: Final = "DELETE FROM console_tokens WHERE token_id = :id"
-_END_SESSIONS: Final = "DELETE FROM console_sessions WHERE source = :id::text"
+_END_SESSIONS: Final = "DELETE FROM console_sessions WHERE :id::text IN (source, substr(source, 44))"
+"""Also of links that were shared with the token: see ``share_source``."""
 _NOTE_USE: Final = "UPDATE console_tokens SET used_at = :at WHERE token_id = :id"
 
 _EXPIRED: Final = ("console_sessions", "console_tokens")
@@ -99,6 +109,8 @@ _FORGET_EXPIRED: Final = tuple(f"DELETE FROM {table} WHERE expires_at <= :now::f
 
 _FORGET_SESSIONS: Final = "DELETE FROM console_sessions WHERE created_at < :oldest"
 _TOUCH_SESSION: Final = "UPDATE console_sessions SET used_at = :at WHERE digest = :digest"
+_OPEN_SESSION: Final = f"{_TOUCH_SESSION} AND used_at = 0"
+_SHARES: Final = _SESSIONS.select("WHERE substr(source, 1, 43) = :source ORDER BY created_at, digest")
 _DELETE_SESSION: Final = "DELETE FROM console_sessions WHERE digest = :digest"
 
 _FORGET_TICKETS: Final = "DELETE FROM console_tickets WHERE expires_at <= :now"
@@ -149,6 +161,14 @@ class ConsoleStore:
 
     async def touch_session(self, digest: bytes, at: float) -> None:
         await self._sql.count(_TOUCH_SESSION, digest=digest, at=at)
+
+    async def open_session(self, digest: bytes, at: float) -> bool:
+        """Note the first use of a session. Returns whether it is the first: of two that ask at once one is."""
+        return await self._sql.count(_OPEN_SESSION, digest=digest, at=at) > 0
+
+    async def shares(self, run_id: str) -> list[ConsoleSession]:
+        """Links that show a run, oldest first."""
+        return _SESSIONS.records(await self._sql.rows(_SHARES, source=share_source(run_id)))
 
     async def delete_session(self, digest: bytes) -> bool:
         return await self._sql.count(_DELETE_SESSION, digest=digest) > 0

@@ -12,7 +12,7 @@ from tests.http.console.scene import Scene, console_on
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     """A process that serves a console."""
-    async with console_on(tmp_path / "home") as scene:
+    async with console_on(tmp_path / "home", console_shares=True) as scene:
         yield scene
 
 

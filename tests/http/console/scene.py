@@ -97,7 +97,9 @@ class Scene:
         operation, _ = self._router.find(response.request.method, response.request.url.path)
         if operation is None or response.status_code == 304:
             return
-        path = operation.path if operation.described else operation.path.replace(API, MANAGEMENT)
+        path = operation.path
+        if not operation.described:
+            path = path.replace(f"{API}/shared/", f"{API}/runs/").replace(API, MANAGEMENT)
         described = self._description["paths"][path][operation.method.lower()]["responses"]
         assert str(response.status_code) in described, (operation.method, operation.path, response.status_code)
         content = described[str(response.status_code)].get("content", {}).get("application/json", {})

@@ -76,6 +76,7 @@ async def test_every_change_is_kept(scene: Scene, operator: httpx.AsyncClient) -
     about = f"triggers/{trigger['id']}"
     key = decoded(await operator.post(f"{MANAGEMENT}/apps/{echo.id}/keys"), 201)
     token = decoded(await operator.post(f"{MANAGEMENT}/tokens", json={"name": "x"}), 201)
+    share = decoded(await operator.post(f"{MANAGEMENT}/runs/{run['id']}/shares", json={}), 201)
     past = {"from": scene.clock.now - 7200, "to": scene.clock.now}
     chat = await scene.publish(CHAT)
     turn = decoded(await operator.post(f"{MANAGEMENT}/apps/{chat.id}/messages", json={"query": "?"}), 202)
@@ -91,6 +92,8 @@ async def test_every_change_is_kept(scene: Scene, operator: httpx.AsyncClient) -
         ("POST", f"apps/{echo.id}/files", {"files": file}),
         ("POST", f"runs/{run['id']}/stop", {}),
         ("POST", f"runs/{run['id']}/retry", {"json": {"from_node_id": "end"}}),
+        ("POST", f"runs/{run['id']}/shares", {"json": {"days": 1}}),
+        ("DELETE", f"runs/{run['id']}/shares/{share['id']}", {}),
         ("DELETE", f"runs/{run['id']}", {}),
         ("PUT", rated, {"json": {"rating": "like"}}),
         ("POST", f"apps/{chat.id}/annotations", {"json": {"question": "?", "answer": "!"}}),

@@ -288,7 +288,7 @@ async def test_every_operation_asks_who_it_is_and_viewers_may_not_do_all(
     of_version = [f"versions/{{workflow_id}}/{part}" for part in ("source", "nodes/{node_id}")]
     secret = {f"/apps/{{app_id}}/{part}" for part in ("keys", "environment", *of_version)}
     asks_a_model = "/conversations/{conversation_id}/messages/{message_id}/suggested"
-    assert reading == {"/audit", "/tokens", asks_a_model, *secret}
+    assert reading == {"/audit", "/tokens", "/runs/{run_id}/shares", asks_a_model, *secret}
 
 
 async def test_what_is_done_is_logged_with_the_name_and_without_secrets(

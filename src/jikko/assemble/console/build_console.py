@@ -29,6 +29,7 @@ from jikko.console.issues import Issues, KnownProviders, ProviderFacts
 from jikko.console.log_pages import LogPages
 from jikko.console.run_feed import TICK_SECONDS
 from jikko.console.run_overview import RunListing
+from jikko.console.shares import Shares
 from jikko.console.system import Facts, LoadInfo, ProcessInfo, SettingInfo, StoreFacts, System
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 from jikko.errors import InvalidSettings
@@ -94,6 +95,7 @@ def build_console(
     issues = Issues(stores.apps, forecasts, stores.callbacks, watch.uses, providers)
     return Console(
         access=watch.access,
+        shares=Shares(console.access, clock, is_on=settings.console_shares),
         public_url=settings.public_url,
         host=settings.host,
         env=settings.env,

@@ -33,8 +33,11 @@ def _in(*modules: str) -> _Modules:
 
 _SYSTEM: Final = _in("console_system", "session")
 _APPS: Final = _in("console_apps", "console_versions", "console_keys")
-_RUNS: Final = _in("run_charts", "console_runs", "run_streams", "run_changes", "console_forms", "console_chat")
+_RUNS: Final = _in(
+    "run_charts", "console_runs", "run_streams", "run_changes", "run_shares", "console_forms", "console_chat"
+)
 _KNOWLEDGE: Final = _in("console_knowledge")
+_LINKS: Final = _in("shared_run")
 _TRIGGERS: Final = _in("trigger_entries", "delivery_entries")
 
 
@@ -80,6 +83,11 @@ def console_sections(console: "Console", page: "PageFiles | None" = None) -> Seq
         operations: Iterable[Operation] = managing.manage_operations(gate(), *modules)
         return operations
 
+    def of_links() -> Iterable[Operation]:
+        [shared_run] = _LINKS()
+        operations: Iterable[Operation] = shared_run.shared_operations(gate())
+        return operations
+
     return [
         BEGINNING,
         of_visitors(_SYSTEM, "audit", "overview", "plugins", "providers", "session", "system", "tokens", "tools"),
@@ -88,6 +96,7 @@ def console_sections(console: "Console", page: "PageFiles | None" = None) -> Seq
         of_visitors(_KNOWLEDGE, "datasets"),
         of_visitors(_TRIGGERS, "deliveries", "triggers", services=of_triggers),
         Section(("/mcp/manage",), of_agents, _managing, of_triggers, _refused),
+        Section(("/console/api/shared/",), of_links, _LINKS, lambda _: (console,), _refused),
         # Behind all others: it has an operation for any address.
         Section(("/console", "/api/"), of_all, _entry, lambda _: (console,), _refused),
     ]

@@ -66,6 +66,7 @@ class Features(Struct):
     """What this server has."""
 
     chat: bool
+    shares: Annotated[bool, Meta(description="Whether runs can be shared by links.")]
 
 
 class CurrentSession(Session):
@@ -137,7 +138,7 @@ async def read_session(call: ConsoleRequest) -> CurrentSession:
         sorted(visitor.scopes),
         visitor.expires_at,
         ServerInfo(__version__, api.clock(), call.console.public_url),
-        Features(chat=True),
+        Features(chat=True, shares=call.console.shares.is_on),
     )
 
 

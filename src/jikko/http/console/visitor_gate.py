@@ -9,7 +9,7 @@ from contextlib import aclosing
 from functools import wraps
 from http.cookies import CookieError, SimpleCookie
 from types import ModuleType
-from typing import Final, TypeAlias, cast
+from typing import Final, Protocol, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from msgspec import Struct, field
@@ -28,13 +28,14 @@ from jikko.ports.stores.audit_store import AuditEntry
 from jikko.repositories.console_store import Scope
 from jikko.values import Json
 
-_NAME: Final = "jikko_console"
-_SECURE: Final = f"__Secure-{_NAME}"
+NAME: Final = "jikko_console"
+"""Of the cookie of a session."""
+_SECURE: Final = "__Secure-"
 
 
-def cookie_of(request: Request) -> str:
+def cookie_of(request: Request, name: str = NAME) -> str:
     """The value that a request has sent; ``""`` for none."""
-    name = _SECURE if _is_secure(request) else _NAME
+    name = _name_here(request, name)
     for header, value in request.scope["headers"]:
         if header == b"cookie":
             try:
@@ -46,17 +47,18 @@ def cookie_of(request: Request) -> str:
     return ""
 
 
-def set_cookie(request: Request, value: str) -> tuple[bytes, bytes]:
+def set_cookie(
+    request: Request, value: str, *, name: str = NAME, below: str = "/console", seconds: float = SESSION_SECONDS
+) -> tuple[bytes, bytes]:
     """The header that has a browser keep a session; an empty value has it forget."""
-    secure = _is_secure(request)
-    path = f"{request.root_path}/console"
-    age = int(SESSION_SECONDS) if value else 0
-    text = f"{_SECURE if secure else _NAME}={value}; Path={path}; Max-Age={age}; HttpOnly; SameSite=Strict"
-    return b"set-cookie", (text + ("; Secure" if secure else "")).encode("latin-1")
+    name = _name_here(request, name)
+    age = int(seconds) if value else 0
+    text = f"{name}={value}; Path={request.root_path}{below}; Max-Age={age}; HttpOnly; SameSite=Strict"
+    return b"set-cookie", (text + ("; Secure" if name.startswith(_SECURE) else "")).encode("latin-1")
 
 
-def _is_secure(request: Request) -> bool:
-    return request.base_url.startswith("https:")
+def _name_here(request: Request, name: str) -> str:
+    return f"{_SECURE}{name}" if request.base_url.startswith("https:") else name
 
 
 log = logging.getLogger("jikko.console")
@@ -93,7 +95,7 @@ class ConsoleRequest(Struct, frozen=True):
                 at=self.request.api.clock(),
                 actor=self.visitor.name,
                 source=self.visitor.source,
-                via="api" if operation.described else "console",
+                via="console" if operation.path.startswith(PAGE_API) else "api",
                 action=operation.handler.__name__,
                 what=f"{did} {what}",
                 app_id=app,
@@ -113,6 +115,14 @@ class ConsoleRequest(Struct, frozen=True):
 
 ConsoleHandler: TypeAlias = Callable[[ConsoleRequest], Awaitable[SendableResponse]]
 OpenHandler: TypeAlias = Callable[[Request, Console], Awaitable[SendableResponse]]
+
+
+class FindVisitor(Protocol):
+    """Finds who a request is from."""
+
+    async def __call__(self, request: Request, *, uses: bool = True) -> Visitor:
+        """See ``VisitorGate``. Raises a ``JikkoError`` for those who may not enter."""
+
 
 API: Final = "/api/v1"
 """Below which scripts reach the operations."""
@@ -155,13 +165,15 @@ class VisitorGate:
     def __init__(self, console: Console) -> None:
         self.console = console
 
-    def for_visitors(self, handler: ConsoleHandler, scope: Scope | None) -> Handler:
-        """A handler that only sees requests of those who have signed in and have a scope."""
+    def for_visitors(self, handler: ConsoleHandler, scope: Scope | None, of: "FindVisitor | None" = None) -> Handler:
+        """A handler that only sees requests of those who have signed in and have a scope.
+        ``of``: finds them otherwise than by token and session."""
+        find = of or self._visitor
 
         @wraps(handler)
         async def handle(request: Request) -> SendableResponse:
             console = self.console
-            visitor = await self._visitor(request)
+            visitor = await find(request)
             if not visitor.may(scope):
                 raise Forbidden(f"{visitor.name} may not do that: it lacks the scope {scope}.", code="missing_scope")
             call = ConsoleRequest(request, visitor, console)
@@ -170,9 +182,7 @@ class VisitorGate:
             finally:
                 await call.keep_changes()
             if isinstance(answer, EventStream):
-                answer.through(
-                    lambda pieces: guarded(pieces, lambda: self._visitor(request, uses=False), request.api.clock)
-                )
+                answer.through(lambda pieces: guarded(pieces, lambda: find(request, uses=False), request.api.clock))
             return await compressed(request, answer)
 
         return handle

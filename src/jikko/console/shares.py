@@ -1,0 +1,130 @@
+"""Shared links: each shows one run without signing in, for a week at most, until it is revoked."""
+
+import hmac
+import secrets
+from typing import Final
+
+from msgspec import Struct
+
+from jikko.apps.keys import digest
+from jikko.console.console_access import NOTED_EVERY, SESSION_SECONDS, Visitor, noted
+from jikko.errors import Forbidden, InvalidParam, JikkoError, NotFound
+from jikko.ports.clock import Clock
+from jikko.repositories.console_store import ConsoleSession, ConsoleStore, share_source
+
+MAX_DAYS: Final = int(SESSION_SECONDS // 86_400)
+_ID_BYTES: Final = 8
+
+
+class ShareOver(JikkoError):
+    """The link is wrong, has expired, was revoked or shows a run that was removed: all look alike."""
+
+    code = "share_over"
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("The link no longer works. Ask for another.")
+
+
+class Share(Struct, frozen=True):
+    """A shared link, without its key."""
+
+    id: str
+    made_by: str
+    """The name of its maker's token."""
+    created_at: float
+    expires_at: float
+    opened_at: float | None
+    """When it was opened last, to the minute; ``None``: never."""
+
+
+class Shares:
+    """Makes and opens shared links.
+
+    A link is kept as a session without scopes, which opens nothing but its run; of its key there is a digest.
+    """
+
+    def __init__(self, store: ConsoleStore, clock: Clock, *, is_on: bool) -> None:
+        """``is_on``: whether the settings allow links; if not, none works."""
+        self._store = store
+        self._clock = clock
+        self.is_on = is_on
+
+    async def make(self, run_id: str, maker: Visitor, days: int) -> tuple[Share, str]:
+        """Make a link to a run. Returns it with its key, which is not kept.
+
+        Raises:
+            Forbidden: The settings allow no links, or its maker may not see the graph of a run.
+            InvalidParam: ``days`` is not 1 to 7.
+        """
+        if not self.is_on:
+            raise Forbidden("Shared links are off. Set JIKKO_CONSOLE_SHARES=1 to allow them.", code="shares_off")
+        if not maker.may("apps:read"):
+            raise Forbidden(f"{maker.name} lacks the scope apps:read: a link shows the graph.", code="missing_scope")
+        if not 1 <= days <= MAX_DAYS:
+            raise InvalidParam(f"days: must be 1 to {MAX_DAYS}.")
+        key, now = secrets.token_urlsafe(32), self._clock()
+        expires_at = now + days * 86_400.0
+        session = ConsoleSession(
+            digest=digest(key),
+            source=share_source(run_id, maker.source),
+            name=maker.name,
+            role="viewer",
+            created_at=now,
+            used_at=0.0,
+            scopes=[],
+            expires_at=expires_at if maker.until is None else min(expires_at, maker.until),
+        )
+        await self._store.add_session(session, oldest=now - SESSION_SECONDS)
+        return _share(session), key
+
+    async def of_run(self, run_id: str) -> list[Share]:
+        """The links to a run that work, oldest first."""
+        return [_share(session) for session in await self._of_run(run_id)]
+
+    async def revoke(self, run_id: str, share_id: str) -> Share:
+        """Remove a link. Raises ``NotFound``: the run has no such link."""
+        for session in await self._of_run(run_id):
+            if _id(session) == share_id and await self._store.delete_session(session.digest):
+                return _share(session)
+        raise NotFound(f"Run {run_id} has no shared link {share_id[:100]!r}.")
+
+    async def open(self, run_id: str, key: str) -> tuple[Share, bool]:
+        """Open a link. Returns it, and whether this is the first time. Raises ``ShareOver``."""
+        session = await self._known(run_id, key)
+        now = self._clock()
+        is_first = not session.used_at and await self._store.open_session(session.digest, now)
+        if not is_first and now - session.used_at >= NOTED_EVERY:
+            await noted(self._store.touch_session(session.digest, now))
+        return _share(session), is_first
+
+    async def visitor(self, run_id: str, key: str) -> Visitor:
+        """The visitor that a link lets in to its run. Raises ``ShareOver``."""
+        session = await self._known(run_id, key)
+        return Visitor("shared link", "viewer", session.expires_at or 0.0, frozenset({"runs:read"}))
+
+    async def _known(self, run_id: str, key: str) -> ConsoleSession:
+        hashed = digest(key)
+        session = await self._store.session(hashed) if self.is_on else None
+        # Found by its digest, so that the time this takes depends on no key.
+        if (
+            session is None
+            or not hmac.compare_digest(session.digest, hashed)
+            or not session.source.startswith(share_source(run_id))
+            or self._clock() >= (session.expires_at or 0.0)
+        ):
+            raise ShareOver
+        return session
+
+    async def _of_run(self, run_id: str) -> list[ConsoleSession]:
+        now = self._clock()
+        return [found for found in await self._store.shares(run_id) if now < (found.expires_at or 0.0)]
+
+
+def _id(session: ConsoleSession) -> str:
+    """The beginning of its digest, by which nobody finds the key."""
+    return session.digest[:_ID_BYTES].hex()
+
+
+def _share(session: ConsoleSession) -> Share:
+    return Share(_id(session), session.name, session.created_at, session.expires_at or 0.0, session.used_at or None)

@@ -1,0 +1,77 @@
+"""Shared links of a run: making, listing and revoking them."""
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from jikko.console.shares import MAX_DAYS, Share
+from jikko.dify.bodies import body_from
+from jikko.http.console.console_queries import id_in
+from jikko.http.console.console_runs import record_of
+from jikko.http.console.visitor_gate import ConsoleRequest, VisitorRoute
+from jikko.http.request_fields import must
+from jikko.values import Moment
+
+
+class NewShare(Struct):
+    """A link to be made."""
+
+    days: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=MAX_DAYS,
+            description="For how long it works. It ends earlier with the token that makes it.",
+            extra=must(f"must be a whole number from 1 to {MAX_DAYS}"),
+        ),
+    ] = MAX_DAYS
+
+
+class RunShare(Struct):
+    """A link that shows one run without signing in."""
+
+    id: str
+    made_by: Annotated[str, Meta(description="The name of a token or session.")]
+    created_at: Moment
+    expires_at: Moment
+    opened_at: Annotated[Moment | None, Meta(description="The last time; null: never.")]
+    url: Annotated[str | UnsetType, Meta(description="The link itself: once, when it is made.")] = UNSET
+
+
+class RunShares(Struct):
+    """Links to a run."""
+
+    data: list[RunShare]
+
+
+@VisitorRoute("GET", "runs/{run_id}/shares", (404, 503), scope="runs:write")
+async def list_shares(call: ConsoleRequest) -> RunShares:
+    """Shared links of a run that work, oldest first."""
+    record = await record_of(call)
+    found = await call.console.shares.of_run(record.identity.run_id)
+    return RunShares([body_from(share, RunShare) for share in found])
+
+
+@VisitorRoute("POST", "runs/{run_id}/shares", (404, 503), status=201, scope="runs:write")
+async def make_share(call: ConsoleRequest, body: NewShare) -> RunShare:
+    """Make a link that shows the run without signing in.
+
+    It needs the scope `apps:read`, too, and the setting `console_shares`. The link is shown once.
+    """
+    record = await record_of(call)
+    run_id = record.identity.run_id
+    share, key = await call.console.shares.make(run_id, call.visitor, body.days)
+    call.note("shared run", _told(run_id, share), app=record.identity.app_id, after={"expires_at": share.expires_at})
+    return body_from(share, RunShare, url=f"{call.request.base_url}/console/shared/{run_id}#key={key}")
+
+
+@VisitorRoute("DELETE", "runs/{run_id}/shares/{share_id}", (404, 503), scope="runs:write")
+async def revoke_share(call: ConsoleRequest) -> None:
+    """Revoke a shared link: pages that it opened are over at once."""
+    run_id = id_in(call, "run_id", "run")
+    share = await call.console.shares.revoke(run_id, call.request.path_params["share_id"].lower())
+    call.note("revoked link to run", _told(run_id, share), before={"expires_at": share.expires_at})
+
+
+def _told(run_id: str, share: Share) -> str:
+    return f"{run_id} (link {share.id} of {share.made_by})"

@@ -1,0 +1,134 @@
+"""One run as a shared link shows it: all operations that such a link opens."""
+
+import asyncio
+import json
+from typing import Annotated, Any, Final
+
+from msgspec import UNSET, Meta, Struct
+from msgspec.structs import asdict
+
+from jikko.console.canvas import Graph, picture_of
+from jikko.console.console_access import Visitor
+from jikko.console.console_service import Console
+from jikko.console.shares import ShareOver
+from jikko.errors import NotFound
+from jikko.http.bodies.reading import SMALL_BYTES
+from jikko.http.console.console_runs import listed, record_of
+from jikko.http.console.run_bodies import RunFull, RunLineage, run_fields
+from jikko.http.console.run_streams import follow_log, read_log, read_value
+from jikko.http.console.session import SignInRate
+from jikko.http.console.visitor_gate import (
+    PAGE_API,
+    ConsoleRequest,
+    VisitorGate,
+    VisitorRoute,
+    cookie_of,
+    require_host,
+    set_cookie,
+)
+from jikko.http.operation import Operation, Route
+from jikko.http.request_fields import checked, must
+from jikko.http.requests import Request
+from jikko.http.responses import SendableResponse, json_response
+from jikko.record import RunRecord
+
+_PATH: Final = f"{PAGE_API}/shared"
+_COOKIE: Final = "jikko_shared"
+"""Its path is that of one run, so that links to several runs work in one browser."""
+
+
+class ShareKey(Struct):
+    """What opens a shared run."""
+
+    key: Annotated[str, Meta(extra=must("must be a text"))]
+
+
+class OpenedShare(Struct):
+    """Until when the link works."""
+
+    expires_at: float
+
+
+class SharedRun(RunFull, kw_only=True):
+    """A run without what leads to other runs."""
+
+    graph: Graph
+    expires_at: Annotated[float, Meta(description="When the link expires.")]
+
+
+@VisitorRoute("GET", "shared/{run_id}", (404, 503), scope="runs:read")
+async def read_shared(call: ConsoleRequest) -> SharedRun:
+    """The run that a link shows, with the graph of its version."""
+    api = call.request.api
+    record = await _shared(call)
+    owner = record.identity
+    lineage = await api.runs.retries.lineage(record)
+    version = await call.console.app_store.version(owner.app_id, owner.workflow_id)
+    fields: dict[str, Any] = run_fields(await listed(call, record), api.clock())
+    fields |= {"retry_of": UNSET, "conversation_id": UNSET, "waits_for": []}
+    return SharedRun(
+        **fields,
+        inputs=json.loads(record.inputs),
+        outputs=None if record.is_open else json.loads(record.outputs),
+        log_end=await call.console.run_store.log_end(owner.run_id),
+        workflow_id=owner.workflow_id,
+        task_id=owner.task_id,
+        lineage=RunLineage(None, [], [], lineage.replaced, lineage.mocked),
+        graph=Graph([], []) if version is None else await asyncio.to_thread(picture_of, version.source),
+        expires_at=call.visitor.expires_at,
+    )
+
+
+def shared_operations(gate: VisitorGate) -> list[Operation]:
+    """Opening a link, and reading the run that it shows. Nothing here changes anything."""
+    rate = SignInRate(gate.console.count)
+
+    async def visitor(request: Request, *, uses: bool = True) -> Visitor:
+        require_host(request, gate.console.public_url, gate.console.host)
+        return await gate.console.shares.visitor(_run_in(request), cookie_of(request, _COOKIE))
+
+    async def open_share(request: Request, console: Console) -> SendableResponse:
+        """Open a shared link.
+
+        Its key becomes a cookie of that run alone. A link that is wrong, expired or revoked is refused alike.
+        """
+        client = request.scope.get("client")
+        await rate.take(client[0] if client else "")
+        key = checked(await request.json(largest=SMALL_BYTES), ShareKey).key
+        run_id = _run_in(request)
+        share, is_first = await console.shares.open(run_id, key)
+        call = ConsoleRequest(request, await console.shares.visitor(run_id, key), console)
+        record = await _shared(call)
+        if is_first:
+            what = f"{run_id} (link {share.id} of {share.made_by}) for the first time"
+            call.note("opened link to run", what, app=record.identity.app_id)
+            await call.keep_changes()
+        answer = json_response(OpenedShare(share.expires_at))
+        seconds = share.expires_at - request.api.clock()
+        answer.headers.append(set_cookie(request, key, name=_COOKIE, below=f"{_PATH}/{run_id}", seconds=seconds))
+        return answer
+
+    opening = Route(
+        "POST", f"{_PATH}/{{run_id}}", {200: OpenedShare}, (403, 404, 421, 429, 503), "Shared", ShareKey, open=True
+    )
+    operations = [opening(gate.for_all(open_share, changes=True))]
+    for found in (read_shared, read_log, read_value, follow_log):
+        route = found.route
+        path = f"{PAGE_API}/{route.path.replace('runs/', 'shared/', 1)}"
+        fields = asdict(route) | {"path": path, "tag": "Shared", "open": True, "errors": (*route.errors, 421)}
+        fields |= {"described": found is read_shared, "scope": None}
+        operations.append(Operation(handler=gate.for_visitors(found.handler, route.scope, visitor), **fields))
+    return operations
+
+
+def _run_in(request: Request) -> str:
+    run_id: str = request.path_params["run_id"].lower()
+    return run_id
+
+
+async def _shared(call: ConsoleRequest) -> RunRecord:
+    """The record of the run. Raises ``ShareOver``: it was removed."""
+    try:
+        return await record_of(call)
+    except NotFound:
+        raise ShareOver from None
