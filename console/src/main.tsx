@@ -1,5 +1,6 @@
 import { QueryClientProvider } from '@tanstack/react-query'
 import { createRoot } from 'react-dom/client'
+import { base } from './api/client.ts'
 import { queryClient, session } from './api/queries.ts'
 import { App } from './app/App.tsx'
 import { language, load } from './words/words.ts'
@@ -7,7 +8,7 @@ import './styles.ts'
 
 const client = queryClient()
 // Who looks at the page is asked while its words come.
-void client.prefetchQuery(session)
+if (!location.pathname.startsWith(`${base}shared/`)) void client.prefetchQuery(session)
 const root = document.getElementById('root') as HTMLElement
 void load(language()).then(
   () =>

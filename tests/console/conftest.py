@@ -164,7 +164,11 @@ def echo() -> Iterator[EchoServer]:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory, echo: EchoServer, built: Path) -> Iterator[Site]:
     """A server that the tests of a process share. Nothing in it may depend on what other tests did."""
-    site = site_in(tmp_path_factory.mktemp("site"), echo, settings={"JIKKO_ENV_REGION": "of the server"})
+    site = site_in(
+        tmp_path_factory.mktemp("site"),
+        echo,
+        settings={"JIKKO_ENV_REGION": "of the server", "JIKKO_CONSOLE_SHARES": "1"},
+    )
     yield site
     site.server.close()
 

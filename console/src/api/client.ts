@@ -28,6 +28,14 @@ export type Options = {
   headers?: HeadersInit
 }
 
+let shared = ''
+/** Has requests for a run go by the link that shares it, since then the only one that the page shows; `''` for none. */
+export const showShared = (run: string): void => {
+  shared = run
+}
+/** Whether the page shows one run by its link: nothing else can be asked for. */
+export const isShared = (): boolean => shared !== ''
+
 const signedOut = new Set<() => void>()
 /** Calls a function whenever the server says that this page is not signed in. Gives what ends that. */
 export function onSignedOut(then: () => void): () => void {
@@ -41,7 +49,7 @@ export function address(path: string, query: Query = {}): string {
     if (value !== undefined && value !== null && value !== '') search.set(name, String(value))
   }
   const text = search.toString()
-  return `${base}api/${path}${text ? `?${text}` : ''}`
+  return `${base}api/${shared ? path.replace(/^runs\//, 'shared/') : path}${text ? `?${text}` : ''}`
 }
 
 /** A request with what this console sends with each; raises `ApiError` for any answer that is no success. */

@@ -28,7 +28,9 @@ export type UploadedApp = Schemas['UploadedApp']
 export type Imported = Schemas['ImportedFile']
 
 export type Run = Schemas['Run']
-export type RunDetail = Schemas['RunFull']
+/** With its graph where it is shown by a link. */
+export type RunDetail = Schemas['RunFull'] & Partial<Schemas['SharedRun']>
+export type RunShare = Schemas['RunShare']
 export type RunDifferences = Schemas['RunDifferences']
 export type RunPage = Schemas['RunList']
 export type RetryChoice = Schemas['RetryChoice']

@@ -16,6 +16,7 @@ const missing = (): never => {
 const WorkflowsPage = lazy(() => import('../pages/workflows/WorkflowsPage.tsx').catch(missing))
 const WorkflowPage = lazy(() => import('../pages/workflow/WorkflowPage.tsx').catch(missing))
 const RunPage = lazy(() => import('../pages/run/RunPage.tsx').catch(missing))
+const SharedRun = lazy(() => import('../pages/run/SharedRun.tsx').catch(missing))
 const SystemPage = lazy(() => import('../pages/system/SystemPage.tsx').catch(missing))
 const KnowledgePage = lazy(() => import('../pages/knowledge/KnowledgePage.tsx').catch(missing))
 const ChartsPage = lazy(() => import('../pages/charts/ChartsPage.tsx').catch(missing))
@@ -31,6 +32,15 @@ export function App() {
     <Router base={base.slice(0, -1)} key={language}>
       <Switch>
         <Route path="/enter" component={EnterPage} />
+        <Route path="/shared/:id">
+          {({ id }) => (
+            <Boundary>
+              <Suspense>
+                <SharedRun key={id} id={id} />
+              </Suspense>
+            </Boundary>
+          )}
+        </Route>
         <Route>
           <SignedIn />
         </Route>

@@ -125,7 +125,7 @@ function Waiting() {
   )
 }
 
-function ThemeButton() {
+export function ThemeButton() {
   const [now, setNow] = useState(theme)
   return (
     <button
@@ -143,6 +143,21 @@ function ThemeButton() {
   )
 }
 
+export function LanguageButton() {
+  const other = language() === 'en' ? 'ja' : 'en'
+  return (
+    <button
+      type="button"
+      className="btn plain small"
+      lang={other}
+      onClick={() => setLanguage(other)}
+      title={t('language')}
+    >
+      {other === 'ja' ? '日本語' : 'English'}
+    </button>
+  )
+}
+
 function Who({ session }: { session: Session }) {
   const cache = useQueryClient()
   const leave = async () => {
@@ -150,18 +165,9 @@ function Who({ session }: { session: Session }) {
     clearTab('jikko.draft.')
     await cache.invalidateQueries({ queryKey: ['session'] })
   }
-  const other = language() === 'en' ? 'ja' : 'en'
   return (
     <div className="who">
-      <button
-        type="button"
-        className="btn plain small"
-        lang={other}
-        onClick={() => setLanguage(other)}
-        title={t('language')}
-      >
-        {other === 'ja' ? '日本語' : 'English'}
-      </button>
+      <LanguageButton />
       <span className="tag only-large" title={t('signed_in', { name: session.name })}>
         {t(`role.${session.role}`)}
       </span>

@@ -1,6 +1,6 @@
 // Files that runs take and give, as their record has them.
 import { useState } from 'react'
-import { address } from '../api/client.ts'
+import { address, isShared } from '../api/client.ts'
 import { bytes, t } from '../words/words.ts'
 import { Icon } from './Icon.tsx'
 import '../../styles/kept.css'
@@ -33,7 +33,7 @@ export function keptIn(value: unknown, found: Told[] = []): readonly Told[] {
 export function Kept({ file }: { file: Told }) {
   const [gone, setGone] = useState(false)
   const name = file.filename || file.remote_url || file.type || ''
-  const path = file.related_id ? `files/${file.related_id}` : ''
+  const path = file.related_id && !isShared() ? `files/${file.related_id}` : ''
   const kind = path !== '' && !gone ? (file.mime_type ?? '').split('/')[0] : ''
   return (
     <span className="kept">

@@ -81,14 +81,16 @@ export function Skeleton({ rows, height = 32 }: { rows: number; height?: number 
 }
 
 /** What is not there, why that may be, and the way on. */
-export function Gone({ title, text, to, label }: { title: string; text: string; to: string; label: string }) {
+export function Gone({ title, text, to, label }: { title: string; text: string; to?: string; label?: string }) {
   return (
     <main id="main" className="page">
       <h1>{title}</h1>
       <p className="dim gone">{text}</p>
-      <Link className="btn" href={to}>
-        {label}
-      </Link>
+      {to && (
+        <Link className="btn" href={to}>
+          {label}
+        </Link>
+      )}
     </main>
   )
 }

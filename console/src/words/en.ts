@@ -727,6 +727,18 @@ export const en = {
   'env.change.word': 'Change',
   'env.save': 'Save',
   'env.holds': 'Values hold for all versions, for runs that begin from now on.',
+  'share.days': 'Works for',
+  'share.new': 'New link',
+  'share.none': 'No link shows this run.',
+  'share.opened': 'opened {ago}',
+  'share.over': 'This link no longer works',
+  'share.over.text': 'It has expired, was revoked, or its address is incomplete. Ask for another.',
+  'share.shown': 'Shared run, until {at}',
+  'share.text':
+    'The link shows this run without signing in: its graph, steps, values and events, secrets masked. It opens nothing else.',
+  'share.title': 'Share by link',
+  'share.unopened': 'not opened yet',
+  'share.until': 'until {at}',
   'keys.webhook': 'New secret of call-backs',
   'keys.webhook.text':
     'Receivers that check signatures with the present one refuse call-backs until they have the new one.',

@@ -1,4 +1,5 @@
 import { lazy, type RefObject, Suspense } from 'react'
+import { isShared } from '../../api/client.ts'
 import type { RetryChoice, RunDetail } from '../../api/types.ts'
 import { useAddress } from '../../app/address.ts'
 import { useMay } from '../../app/Shell.tsx'
@@ -132,7 +133,7 @@ function Head({
             ? visible(execution.title || execution.type)
             : t('round.of', { n: count(round + 1), all: count(execution.length ?? 0) })}
         </h2>
-        <Copy text={() => location.href} label={t('copy.link')} icon="link" />
+        {!isShared() && <Copy text={() => location.href} label={t('copy.link')} icon="link" />}
         {may && canRetry && round === undefined && execution.rounds.length === 0 && (
           <>
             <button

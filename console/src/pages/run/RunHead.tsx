@@ -1,8 +1,8 @@
 import { useState } from 'react'
 import { Link } from 'wouter'
-import { post, remove, request } from '../../api/client.ts'
+import { isShared, post, remove, request } from '../../api/client.ts'
 import type { RetryChoice, RunDetail } from '../../api/types.ts'
-import { useMay } from '../../app/Shell.tsx'
+import { useMay, useWho } from '../../app/Shell.tsx'
 import { Confirm } from '../../parts/Dialog.tsx'
 import { AppIcon, Icon, Pill, Status } from '../../parts/Icon.tsx'
 import { keep } from '../../parts/keep.ts'
@@ -23,12 +23,15 @@ type Props = {
   compare: (other?: string) => void
   /** Show how a program makes such a run. */
   call: () => void
+  /** Show the links that share it. */
+  share: () => void
   to: (path: string) => void
   fail: (error: unknown) => void
 }
 
-export function RunHead({ view, run, choices, again, retry, compare, call, to, fail }: Props) {
+export function RunHead({ view, run, choices, again, retry, compare, call, share, to, fail }: Props) {
   const may = useMay()
+  const { shares } = useWho().features
   const [asking, setAsking] = useState(false)
   const state = view.run
   const ended = run.finished_at !== undefined && run.finished_at !== null
@@ -66,6 +69,7 @@ export function RunHead({ view, run, choices, again, retry, compare, call, to, f
       : []),
     { label: t('run.workflow'), icon: 'flows', act: () => to(`/w/${run.app.id}`) },
     ...(may ? [{ label: t('call.title'), icon: 'key', act: call }] : []),
+    ...(may && shares ? [{ label: t('share.title'), icon: 'link', act: share }] : []),
     ...(over ? [{ label: t('run.test'), icon: 'check', act: () => save(`runs/${run.id}/test`) }] : []),
     ...(may ? [{ label: t('source.file'), icon: 'download', act: () => save(sourceOf(run)) }] : []),
     { label: t('run.same_user'), icon: 'runs', act: () => to(`/runs?user=${encodeURIComponent(run.user)}`) },
@@ -73,13 +77,15 @@ export function RunHead({ view, run, choices, again, retry, compare, call, to, f
   ]
   return (
     <div className="runhead">
-      <Link className="btn plain icon" href={`/runs${listSearch()}`} aria-label={t('run.all')}>
-        <Icon name="back" />
-      </Link>
+      {!isShared() && (
+        <Link className="btn plain icon" href={`/runs${listSearch()}`} aria-label={t('run.all')}>
+          <Icon name="back" />
+        </Link>
+      )}
       <AppIcon icon={run.app.icon} />
       <div className="grow">
         <h1 className="cut" dir="auto">
-          <Link href={`/w/${run.app.id}`}>{visible(run.app.name)}</Link>
+          {isShared() ? visible(run.app.name) : <Link href={`/w/${run.app.id}`}>{visible(run.app.name)}</Link>}
         </h1>
         <div className="row faint cut small">
           <span className="only-small">
@@ -142,7 +148,7 @@ export function RunHead({ view, run, choices, again, retry, compare, call, to, f
             </button>
           </>
         )}
-        <Menu label={t('more')} entries={entries} />
+        {!isShared() && <Menu label={t('more')} entries={entries} />}
       </div>
       {asking && (
         <Confirm
@@ -200,7 +206,8 @@ export const titleOf = (view: RunView, node: string): string =>
 /** The filter of the list that this page was opened from, without what is this page's own. */
 export function listSearch(): string {
   const params = new URLSearchParams(location.search)
-  for (const name of ['node', 'round', 'tab', 'view', 'at', 'failed', 'compare', 'call', 'edit']) params.delete(name)
+  for (const name of ['node', 'round', 'tab', 'view', 'at', 'failed', 'compare', 'call', 'share', 'edit'])
+    params.delete(name)
   const text = params.toString()
   return text ? `?${text}` : ''
 }

@@ -1,7 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { type KeyboardEvent, lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { useLocation } from 'wouter'
-import { ApiError, post } from '../../api/client.ts'
+import { ApiError, isShared, post } from '../../api/client.ts'
 import { useRetries, useRun } from '../../api/queries.ts'
 import { useAddress } from '../../app/address.ts'
 import { pressed } from '../../app/keys.ts'
@@ -32,6 +32,7 @@ import '../../../styles/run.css'
 
 const CompareRuns = lazy(() => import('./CompareRuns.tsx'))
 const CallRun = lazy(() => import('./CallRun.tsx'))
+const ShareRun = lazy(() => import('./ShareRun.tsx'))
 const EditAgain = lazy(() => import('./EditAgain.tsx'))
 
 export default function RunPage({ id }: { id: string }) {
@@ -92,7 +93,9 @@ export default function RunPage({ id }: { id: string }) {
     if (window.matchMedia('(max-width: 760px)').matches) inspector.current?.scrollIntoView({ block: 'start' })
   }
 
-  if (query.error instanceof ApiError && query.error.status === 404) {
+  const shared = isShared()
+  if (shared && (isGone(query.error) || isGone(view.follow.error))) return <ShareOver />
+  if (isGone(query.error)) {
     return <Gone title={t('run.gone')} text={t('run.gone.text')} to="/runs" label={t('run.all')} />
   }
   const onlyFailed = read('failed') === '1'
@@ -108,7 +111,7 @@ export default function RunPage({ id }: { id: string }) {
     else if (action === 'end') view.go(view.follow.head)
     else if (action === 'fit') fit.current()
     else if (action === 'graph' || action === 'events' || action === 'answer') change({ view: action })
-    else if ((action === 'newer' || action === 'older') && run)
+    else if ((action === 'newer' || action === 'older') && run && !shared)
       void neighbour(run, action).then(other => other && to(`/runs/${other}${listSearch()}`))
     else if (action === 'again') again()
     else return
@@ -131,6 +134,7 @@ export default function RunPage({ id }: { id: string }) {
             }
           }}
           call={() => change({ call: '1' }, true)}
+          share={() => change({ share: '1' }, true)}
           to={to}
           fail={fail}
         />
@@ -148,7 +152,7 @@ export default function RunPage({ id }: { id: string }) {
           </button>
         </div>
       )}
-      {(view.follow.phase === 'ended' || view.follow.phase === 'held') && <Lost />}
+      {!shared && (view.follow.phase === 'ended' || view.follow.phase === 'held') && <Lost />}
       <Strip view={view} run={run} show={show} />
       <Reading view={view} />
       <div className="cols" style={{ ...graph.style, ...side.style }}>
@@ -199,6 +203,13 @@ export default function RunPage({ id }: { id: string }) {
           </Suspense>
         </Boundary>
       )}
+      {run && may && read('share') && (
+        <Boundary>
+          <Suspense>
+            <ShareRun run={run} close={() => change({ share: undefined })} />
+          </Suspense>
+        </Boundary>
+      )}
       {run && may && over && read('edit') && (
         <Boundary>
           <Suspense>
@@ -215,7 +226,7 @@ export default function RunPage({ id }: { id: string }) {
           </Suspense>
         </Boundary>
       )}
-      {run && read('compare') && (
+      {run && !shared && read('compare') && (
         <Boundary>
           <Suspense>
             <CompareRuns pair={pairOf(run, read('compare'))} close={() => change({ compare: undefined })} />
@@ -225,6 +236,11 @@ export default function RunPage({ id }: { id: string }) {
     </main>
   )
 }
+
+const isGone = (error: unknown): boolean => error instanceof ApiError && error.status === 404
+
+/** What stands in the place of a run whose link does not work, whatever the reason. */
+export const ShareOver = () => <Gone title={t('share.over')} text={t('share.over.text')} />
 
 function nextFailure(view: RunView): void {
   const failed = view.run.failures.map(ordinal => view.run.executions[ordinal] as Execution)

@@ -47,10 +47,10 @@ export function ViewTabs({ view, run, onFit }: Props) {
 }
 
 function RunGraph({ view, run, onFit }: Props) {
-  const app = useApp(run?.app.id ?? '', run?.workflow_id)
+  const app = useApp(run && !run.graph ? run.app.id : '', run?.workflow_id)
   const states = useMemo(() => new GraphStates(), [])
   const [follow, setFollow] = useState(false)
-  const graph = app.data?.graph
+  const graph = run?.graph ?? app.data?.graph
   useEffect(() => {
     if (graph) states.show(view.run, graph.edges, view.moment)
   }, [states, graph, view.run, view.moment])
