@@ -11,7 +11,15 @@ import pytest
 from msgspec.structs import replace
 
 from jikko.ids import new_id
-from jikko.repositories.console_store import ChatPages, ConsoleSession, ConsoleStore, ConsoleTicket, ConsoleToken, Role
+from jikko.repositories.console_store import (
+    ChatPages,
+    ConsoleSession,
+    ConsoleStore,
+    ConsoleTicket,
+    ConsoleToken,
+    Role,
+    share_source,
+)
 from jikko.repositories.conversation_store import ConversationStore
 from jikko.store.postgres.conversation_store import PostgresConversationStore
 from jikko.store.sqlite import Database
@@ -89,6 +97,34 @@ async def test_the_sessions_of_a_token_end_with_it(stores: Stores) -> None:
     scoped = replace(session("s3", other.id), scopes=["runs:read"], expires_at=4000.5)
     await stores.access.add_session(scoped, oldest=0)
     assert await stores.access.session(digest("s3")) == scoped
+
+
+async def test_shared_links_of_a_run_are_listed_opened_once_and_end_with_their_token(stores: Stores) -> None:
+    one, run, other = token("one"), new_id(), new_id()
+    await stores.access.add_token(one)
+    kept = [
+        replace(session(name, share_source(of, by), at=at), used_at=0.0, scopes=[], expires_at=9000.5)
+        for name, of, by, at in (("b", run, one.id, 2000.0), ("a", run, "", 1000.0), ("c", other, one.id, 3000.0))
+    ]
+    for each in (*kept, session("s", "link")):
+        await stores.access.add_session(each, oldest=0)
+    assert await stores.access.shares(run) == [kept[1], kept[0]]
+    assert await stores.access.shares(new_id()) == []
+    assert await asyncio.gather(*(stores.access.open_session(digest("b"), 5000.0) for _ in range(3))) in (
+        [True, False, False],
+        [False, True, False],
+        [False, False, True],
+    )
+    assert not await stores.access.open_session(digest("none"), 5000.0)
+    opened = await stores.access.session(digest("b"))
+    assert opened is not None
+    assert opened.used_at == 5000.0
+
+    await stores.access.delete_token("")
+    assert await stores.access.session(digest("s")) == session("s", "link")
+    assert await stores.access.delete_token(one.id)
+    assert await stores.access.shares(run) == [kept[1]]
+    assert await stores.access.shares(other) == []
 
 
 async def test_tokens_that_have_expired_are_removed_with_their_sessions(stores: Stores) -> None:

@@ -100,7 +100,7 @@ _TICKETS: Final = RecordTable("console_tickets", ConsoleTicket)
 _OF_DIGEST: Final = "WHERE digest = :digest"
 _IN_ORDER: Final = "ORDER BY created_at, [sqlite: rowid][postgres: key]"
 _DELETE_TOKEN: Final = "DELETE FROM console_tokens WHERE token_id = :id"
-_END_SESSIONS: Final = "DELETE FROM console_sessions WHERE :id::text IN (source, substr(source, 44))"
+_END_SESSIONS: Final = "DELETE FROM console_sessions WHERE :id::text IN (source, nullif(substr(source, 44), ''))"
 """Also of links that were shared with the token: see ``share_source``."""
 _NOTE_USE: Final = "UPDATE console_tokens SET used_at = :at WHERE token_id = :id"
 
