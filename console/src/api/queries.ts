@@ -45,6 +45,11 @@ export const useApp = (id: string, version?: string) =>
     queryFn: () => get<AppDetail>(`apps/${id}`, { version }),
     enabled: id !== '',
   })
+/** The graph of the version that ran; a shared run has it with it. */
+export function useGraph(run: RunDetail | undefined) {
+  const app = useApp(run && !run.graph ? run.app.id : '', run?.workflow_id)
+  return { ...app, data: run?.graph ?? app.data?.graph }
+}
 export const useVersions = (id: string) =>
   useQuery({ queryKey: ['versions', id], queryFn: () => list<Version>(`apps/${id}/versions`) })
 export const useKeys = (id: string, on: boolean) =>

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Fragment } from 'react'
 import { get } from '../../api/client.ts'
-import { useApp } from '../../api/queries.ts'
+import { useGraph } from '../../api/queries.ts'
 import type { RunDetail } from '../../api/types.ts'
 import { Icon } from '../../parts/Icon.tsx'
 import { Json, LongText } from '../../parts/Json.tsx'
@@ -21,7 +21,7 @@ type Props = Ended & { view: RunView; run: RunDetail | undefined; told: Told | u
 /** The conditions of a step as the file has them, with the values that they saw, and which way it chose. */
 export default function Conditions({ view, run, told, ...ended }: Props) {
   const { execution } = ended
-  const app = useApp(run?.app.id ?? '', run?.workflow_id)
+  const graph = useGraph(run)
   // What was too long for the page of the log is asked for.
   const cut = told?.cut?.find(one => one.path === '/process_data' || one.path.startsWith('/process_data/cond'))
   const path = `runs/${view.runId}/log/${told?.id}/value`
@@ -33,7 +33,7 @@ export default function Conditions({ view, run, told, ...ended }: Props) {
   })
   const process = cut?.path === '/process_data' ? (whole.data as Values | undefined) : told?.process_data
   const judged = cut && cut.path !== '/process_data' ? whole.data : process?.condition_results
-  const nodes = app.data?.graph.nodes ?? []
+  const nodes = graph.data?.nodes ?? []
   const raw = nodes.find(one => one.id === execution.nodeId)?.cases
   const compared = told?.inputs?.conditions
   const cases = casesOf(
@@ -109,7 +109,7 @@ export default function Conditions({ view, run, told, ...ended }: Props) {
           <Cuts told={told} below="/inputs" run={view} />
         </>
       )}
-      <Loaded of={app} rows={4}>
+      <Loaded of={graph} rows={4}>
         {() => (
           <>
             {cases.map((one, index) => (

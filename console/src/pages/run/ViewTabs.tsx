@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useMemo, useState } from 'react'
-import { useApp } from '../../api/queries.ts'
+import { useGraph } from '../../api/queries.ts'
 import type { RunDetail } from '../../api/types.ts'
 import { useAddress } from '../../app/address.ts'
 import { Graph } from '../../graph/Graph.tsx'
@@ -47,18 +47,18 @@ export function ViewTabs({ view, run, onFit }: Props) {
 }
 
 function RunGraph({ view, run, onFit }: Props) {
-  const app = useApp(run && !run.graph ? run.app.id : '', run?.workflow_id)
+  const found = useGraph(run)
   const states = useMemo(() => new GraphStates(), [])
   const [follow, setFollow] = useState(false)
-  const graph = run?.graph ?? app.data?.graph
+  const graph = found.data
   useEffect(() => {
     if (graph) states.show(view.run, graph.edges, view.moment)
   }, [states, graph, view.run, view.moment])
   const running = view.run.executions.findLast(one => one.status === 'running')?.nodeId ?? ''
   const pick = useCallback((node: string) => view.pick(node), [view.pick])
   if (!graph)
-    return app.error ? (
-      <Failure error={app.error} again={() => void app.refetch()} />
+    return found.error ? (
+      <Failure error={found.error} again={() => void found.refetch()} />
     ) : (
       <Skeleton rows={4} height={44} />
     )
