@@ -29,7 +29,7 @@ async def shared(client: httpx.AsyncClient, run_id: str, **body: Any) -> dict[st
 
 
 def key_in(share: dict[str, Any]) -> str:
-    return urlsplit(share["url"]).fragment.removeprefix("key=")
+    return urlsplit(str(share["url"])).fragment.removeprefix("key=")
 
 
 @asynccontextmanager
