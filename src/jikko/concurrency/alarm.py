@@ -1,4 +1,4 @@
-"""Waiting: until something is due, for a change, and again and again with one timer."""
+"""Timers and condition variables of one event loop: an alarm for due work, an idle timeout, a broadcast."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,13 +6,13 @@ from typing import Any
 
 
 class Alarm:
-    """Wakes one task once something is due, also if that became known after its wait began. It then looks for itself
-    what there is to do."""
+    """Wakes one task when work is due, even if it was scheduled during the wait. The task then looks for the work
+    itself."""
 
     def __init__(self, clock: Callable[[], float], *, look_seconds: float = 30.0) -> None:
         """Args:
-        clock: The time of day. It may jump.
-        look_seconds: After which the task is woken though nothing is due, as far as is known.
+        clock: Wall clock; it may jump.
+        look_seconds: Longest wait, even if nothing is known to be due.
         """
         self._clock = clock
         self._look_seconds = look_seconds
@@ -20,14 +20,14 @@ class Alarm:
         self._moved = asyncio.Event()
 
     def set(self, at: float) -> None:
-        """Something is due at a time, perhaps earlier than what is waited for. May be called at any time."""
+        """Schedule work, perhaps before the current wait ends. Callable at any time."""
         if self._set_to is None or at < self._set_to:
             self._set_to = at
             self._moved.set()
 
     async def wait(self, at: float | None) -> None:
-        """Wait until a time, or an earlier one that was set since the last wait, or so long that a look is due.
-        ``at``: ``None``: nothing is due that is known."""
+        """Wait until ``at``, until an earlier time set since the last wait, or for ``look_seconds``. ``at``: ``None``
+        if nothing is known to be due."""
         while True:
             known = [moment for moment in (at, self._set_to) if moment is not None]
             seconds = min([moment - self._clock() for moment in known] + [self._look_seconds])
@@ -43,15 +43,15 @@ class Alarm:
 
 
 class IdleTimer:
-    """Bounds each wait of one who waits again and again. Belongs to one event loop.
+    """Timeout for one task's repeated waits, with a single timer. Belongs to one event loop.
 
-    A timer for each wait would cost a stream two changes of the loop's timers a token.
+    A timer per wait would cost a stream two timer operations per token.
     """
 
     __slots__ = ("_arguments", "_loop", "_seconds", "_since", "_then", "_timer")
 
     def __init__(self, seconds: float) -> None:
-        """``seconds``: a wait may take."""
+        """``seconds``: Limit of each wait."""
         self._loop = asyncio.get_running_loop()
         self._seconds = seconds
         self._since = 0.0
@@ -60,17 +60,17 @@ class IdleTimer:
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, then: Callable[..., None], *arguments: Any) -> None:
-        """A wait begins; the one before it is over. ``then``: called, with ``arguments``, if it takes too long."""
+        """Start a wait, ending the previous one. ``then`` is called with ``arguments`` if it takes too long."""
         self._since, self._then, self._arguments = self._loop.time(), then, arguments
         if self._timer is None:
             self._timer = self._loop.call_later(self._seconds, self._look)
 
     def end(self) -> None:
-        """The wait is over."""
+        """End the wait."""
         self._then, self._arguments = None, ()
 
     def close(self) -> None:
-        """There are no more waits."""
+        """Cancel the timer."""
         self._then, self._arguments = None, ()
         if self._timer is not None:
             self._timer.cancel()
@@ -90,26 +90,26 @@ class IdleTimer:
 
 
 class ConditionVariable:
-    """Wakes all who wait, whenever it is told to. Belongs to one event loop."""
+    """Broadcasts to waiting tasks. Belongs to one event loop."""
 
     __slots__ = ("_first", "_waiting")
 
     def __init__(self) -> None:
         self._waiting: list[asyncio.Future[bool]] = []
         self._first = 0
-        """How many of them are woken first."""
+        """Number of waiters at the front that are woken first."""
 
     def notify_all(self) -> None:
-        """Wake those who wait by now."""
+        """Wake all current waiters."""
         waiting, self._waiting, self._first = self._waiting, [], 0
         for future in waiting:
             if not future.done():
                 future.set_result(True)
 
     async def wait(self, idle: IdleTimer | None = None, *, first: bool = False) -> bool:
-        """Wait for the next call of ``notify_all``. ``False``: the timer went off without.
-        ``first``: be woken before those who wait otherwise; among such, in the order in which they came."""
-        # A future for each who waits, so that one that goes away takes no other along.
+        """Wait for the next ``notify_all``. Returns ``False`` if the idle timer went off instead. ``first``: Wake
+        before ordinary waiters, in order of arrival."""
+        # A future per waiter: cancelling one does not affect the others.
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         if first:
             self._waiting.insert(self._first, future)

@@ -1,4 +1,4 @@
-"""Tasks in the background: a set holds each until it is done, since the event loop does not."""
+"""Background tasks, kept in a set until they are done: the event loop holds only weak references."""
 
 import asyncio
 from collections.abc import Collection, Coroutine
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def start_task(work: Coroutine[Any, Any, T], among: set[asyncio.Task[T]]) -> asyncio.Task[T]:
-    """Begin a task, which stays in ``among`` until it is done."""
+    """Start a task that stays in ``among`` until it is done."""
     task = asyncio.get_running_loop().create_task(work)
     among.add(task)
     task.add_done_callback(among.discard)
@@ -16,8 +16,8 @@ def start_task(work: Coroutine[Any, Any, T], among: set[asyncio.Task[T]]) -> asy
 
 
 async def end_tasks(tasks: Collection[asyncio.Task[Any]]) -> None:
-    """Cancel tasks, and wait until they have ended."""
-    # One that ends leaves the set that it is in.
+    """Cancel tasks and wait for their end."""
+    # A task that ends removes itself from its set.
     ending = tuple(tasks)
     for task in ending:
         task.cancel()

@@ -1,4 +1,4 @@
-"""Places for what only a limited number may do at once."""
+"""Fair queue and semaphore: permits for limited resources, shared out among apps."""
 
 import asyncio
 from collections import Counter, OrderedDict
@@ -11,16 +11,16 @@ T = TypeVar("T", bound=Hashable)
 
 
 class FairQueue(Generic[T]):
-    """Those who wait, each under a key. Keys take turns; of one key, who came first has the first turn.
+    """Round-robin queue: keys take turns, and items of one key are first in, first out.
 
-    So how many wait for one key does not matter to the others. Everything takes the same time however many wait.
+    The backlog of one key does not delay the others. Every operation is O(1), except ``next`` with a rank.
     """
 
     def __init__(self) -> None:
         self.queues: Final[dict[str, OrderedDict[T, None]]] = {}
-        """Those who wait, by key; never empty. To be read."""
+        """Items by key; no queue is empty. Read only."""
         self.order: Final[OrderedDict[str, None]] = OrderedDict()
-        """The keys that have a queue and do not rest, in the order of their turns. To be read."""
+        """Keys with items that are not paused, in the order of their turns. Read only."""
         self._resting: set[str] = set()
 
     def __len__(self) -> int:
@@ -30,11 +30,11 @@ class FairQueue(Generic[T]):
         return len(self.queues.get(key, ()))
 
     def first(self, count: int) -> dict[str, list[T]]:
-        """Of each key, those that come first: at most ``count``."""
+        """Return the first ``count`` items of each key."""
         return {key: list(islice(queue, count)) for key, queue in self.queues.items()}
 
     def add(self, key: str, item: T, *, first: bool = False) -> None:
-        """Queue up, behind those who wait for the key already, or in front of them."""
+        """Add an item behind those of its key, or in front of them."""
         queue = self.queues.get(key)
         if queue is None:
             queue = self.queues[key] = OrderedDict()
@@ -45,7 +45,7 @@ class FairQueue(Generic[T]):
             queue.move_to_end(item, last=False)
 
     def remove(self, key: str, item: T) -> bool:
-        """Leave the queue. Returns whether the item was still in it."""
+        """Remove an item. Returns whether it was queued."""
         queue = self.queues.get(key)
         if queue is None or item not in queue:
             return False
@@ -56,11 +56,11 @@ class FairQueue(Generic[T]):
         return True
 
     def next(self, rank: Callable[[str], int] | None = None) -> T | None:
-        """Take out the one whose turn it is; ``None`` if none waits whose key does not rest.
-        ``rank``: keys of a lower rank have their turns first. It takes time in proportion to the keys that wait."""
+        """Remove and return the next item, or ``None`` if all keys are empty or paused. ``rank``: Keys of lower rank go
+        first; O(number of keys)."""
         if not self.order:
             return None
-        # The first of the lowest: ``min`` keeps the order of turns.
+        # ``min`` returns the first of equals, which keeps the order of turns.
         key = next(iter(self.order)) if rank is None else min(self.order, key=rank)
         del self.order[key]
         queue = self.queues[key]
@@ -72,58 +72,58 @@ class FairQueue(Generic[T]):
         return item
 
     def rest(self, key: str) -> None:
-        """Pass the key over until it is resumed; its queue stays."""
+        """Pause a key; its queue stays."""
         self._resting.add(key)
         self.order.pop(key, None)
 
     def resume(self, key: str) -> None:
-        """Let a key that rests have turns again, behind the others."""
+        """Resume a paused key, behind the others."""
         self._resting.discard(key)
         if key in self.queues:
             self.order.setdefault(key)
 
 
 APP_SHARE: Final = 0.75
-"""Of the places, the part that one app may have, by default."""
+"""Default share of the permits that one app may hold."""
 
 
 def max_for_one_app(number: int, share: float) -> int:
-    """How many of all places one app may have: its share, at least one, and not all of them unless that is 1.
+    """Return the most permits that one app may hold: its share, at least 1, and never all unless there is only 1.
 
-    What holds a place for long, such as a program in an endless loop, would else keep others waiting until it ends.
+    Otherwise an app that holds permits for long, as with an endless loop, would block all others.
     """
     return number if share >= 1 or number == 1 else min(number - 1, max(1, int(number * share)))
 
 
 def part_of_worker(number: int, workers: int) -> int:
-    """How many of all places one of ``workers`` processes has: its part, rounded up.
+    """Return the permits of one of ``workers`` processes: its part, rounded up.
 
-    Two at least, if there are two: of a single one an app that holds it for long would have all.
+    At least 2 if there are 2: an app could hold a single one for long.
     """
     return max(min(number, 2), -(-number // workers))
 
 
 class FairSemaphore:
-    """A semaphore whose places are shared out among apps. Belongs to one event loop.
+    """Semaphore whose permits are shared out among apps. Belongs to one event loop.
 
-    A place that becomes free goes to the app that has the fewest, of several such apps to each in turn; within an app,
-    who came first has the first place. An app has no more than its share, also while no other app wants any.
+    A free permit goes to the app that holds the fewest, round-robin among equals; within an app, first come, first
+    served. An app never exceeds its share, even if no other app is waiting.
     """
 
     def __init__(self, number: int, app_share: float = APP_SHARE) -> None:
         """Args:
-        number: How many there are, at least 1.
+        number: Permits, at least 1.
         app_share: See ``max_for_one_app``.
         """
         self.number = number
         self._free = number
         self._max_for_one_app = max_for_one_app(number, app_share)
         self._held: Counter[str] = Counter()
-        """How many places each app has; none without any."""
+        """Permits held, by app, without zeros."""
         self._turns: FairQueue[_Turn] = FairQueue()
 
     def is_free_for(self, app_id: str) -> bool:
-        """Whether the app can have a place without waiting."""
+        """Return whether the app would get a permit without waiting."""
         return self._free > 0 and self._held[app_id] < self._max_for_one_app
 
     @property
@@ -138,7 +138,7 @@ class FairSemaphore:
 
     @asynccontextmanager
     async def place(self, app_id: str) -> AsyncIterator[None]:
-        """Wait for a place, and keep it for the block. A task that is cancelled while it waits leaves the queue."""
+        """Hold a permit for the block. Cancelling the wait leaves the queue."""
         if self.is_free_for(app_id):
             self._take(app_id)
         else:
@@ -157,7 +157,7 @@ class FairSemaphore:
             if turn.came.cancelled():
                 self._turns.remove(app_id, turn)
             else:
-                # It was given a place, and will not use it.
+                # The permit was granted and will not be used.
                 self._leave(app_id)
             raise
 
@@ -175,14 +175,14 @@ class FairSemaphore:
         if not self._held[app_id]:
             del self._held[app_id]
         while self._free and (turn := self._turns.next(rank=self._held.__getitem__)) is not None:
-            # One that was cancelled a moment ago stands in the queue until its task has run.
+            # A waiter that was just cancelled stays in the queue until its task has run.
             if not turn.came.cancelled():
                 self._take(turn.app_id)
                 turn.came.set_result(None)
 
 
 class _Turn:
-    """Of one who waits."""
+    """A waiter."""
 
     __slots__ = ("app_id", "came")
 

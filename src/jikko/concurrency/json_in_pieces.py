@@ -1,16 +1,16 @@
-"""Large JSON of strangers, decoded in pieces, between which others have the event loop.
+"""Incremental decoding of large untrusted JSON, which yields to the event loop between pieces.
 
-A decoder that is called once for 12 MB may hold all others up for half a second. So a body is cut behind commas. Each
-piece is decoded together with the brackets that are open around it, and what it holds is put where it belongs:
+Decoding 12 MB in one call may block the loop for half a second. So the body is cut after commas. Each piece is decoded
+together with the brackets that are open around it, and its content is moved to where it belongs:
 
     body      {"a": [1, 2,              3], "b": {"c": 4}}
     decoded   [FIRST, {"a": [1, 2, LAST], LAST: 0}, LAST]
                                         [{FIRST: [FIRST, 3], "b": {"c": 4}}, LAST]
 
-``FIRST`` stands for what came before the piece, and ``LAST`` shows which lists and objects go on behind it.
+``FIRST`` stands for what precedes the piece; ``LAST`` marks the lists and objects that continue after it.
 
-A text that is longer than a window is decoded in pieces, too. In the piece that it belongs to a short one stands for
-it. Long numbers count as several elements, since to write one takes time with the square of its digits.
+A string longer than a window is decoded in parts, too; a short placeholder stands for it in its piece. Long numbers
+count as several elements, since writing one takes time quadratic in its digits.
 """
 
 import asyncio
@@ -25,22 +25,22 @@ import msgspec
 from jikko.values import MAX_DEPTH
 
 LARGE_BYTES: Final = 1 << 18
-"""Bytes up to which JSON is decoded at once: that takes 10 ms at most."""
+"""Largest size in bytes that is decoded at once: at most 10 ms."""
 MAX_ELEMENTS: Final = 200_000
-"""Elements that arrays and objects of large JSON may have in all, unless a setting says otherwise."""
+"""Default limit of array and object elements in large JSON, in total."""
 _WINDOW_BYTES: Final = 1 << 16
-"""Bytes that are looked through, and decoded if there is a comma in them, at a time: about 3 ms."""
+"""Bytes scanned at a time, and decoded if they contain a comma: about 3 ms."""
 _LIST: Final = ord("[")
 _QUOTE: Final = ord('"')
 
 _IN_TEXT: Final = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _TEXTS: Final = re.compile(rb'"%b"' % _IN_TEXT.pattern, re.DOTALL)
 _ENTRIES: Final = re.compile(rb'(?:(?:[^",]++|%b)*+,)*+' % _TEXTS.pattern, re.DOTALL)
-"""All up to the last comma that is in no text."""
+"""Everything up to the last comma outside of strings."""
 _WHOLE: Final = re.compile(rb'(?:[^"]++|%b)*+' % _TEXTS.pattern, re.DOTALL)
-"""All up to a text without an end."""
+"""Everything up to an unterminated string."""
 _PART: Final = re.compile(rb'(?:[^"\\]++|\\(?:u[0-9a-fA-F]{4}|[^u]))*+', re.DOTALL)
-"""Of a text, whole escapes."""
+"""Part of a string that splits no escape."""
 _LOW_SURROGATE: Final = re.compile(rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _LONG_NUMBER: Final = re.compile(rb"(?<![0-9])[0-9]{91,}+")
@@ -51,21 +51,22 @@ decode_strictly: Final[Decode] = msgspec.json.Decoder().decode
 
 
 class TooManyElements(ValueError):
-    """Arrays and objects have more elements than they may. The message is what there is too much of."""
+    """Arrays and objects exceed the limit of elements. The message names the excess."""
 
 
 async def decode_json(text: str | bytes | bytearray, decode: Decode = decode_strictly, most: int = MAX_ELEMENTS) -> Any:
-    """What JSON holds.
+    """Decode JSON, yielding to the loop if it is large.
 
     Args:
-        decode: The decoder, which may take more than JSON is, such as ``json.loads``.
-        most: Elements that arrays and objects may have in all, if it is large: commas and opening brackets. A number
-            of n digits counts as n² / 8192 more.
+        decode: Decoder, which may accept a superset of JSON, such as ``json.loads``.
+        most: Limit of elements of large JSON: its commas and opening brackets. A number of n digits counts as n² / 8192
+            more.
 
     Raises:
-        TooManyElements: It is large, and has more.
-        RecursionError: It is nested too deeply: if it is large, by more than ``MAX_DEPTH`` levels.
-        ValueError, msgspec.DecodeError: As the decoder does. ``(byte N)`` in the message is the place in all of it.
+        TooManyElements: Large JSON exceeds ``most``.
+        RecursionError: Nested too deeply; large JSON by more than ``MAX_DEPTH`` levels.
+        ValueError, msgspec.DecodeError: From the decoder. ``(byte N)`` in the message counts from the start of the
+            body.
     """
     body = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     if len(body) <= LARGE_BYTES:
@@ -83,7 +84,7 @@ async def decode_json(text: str | bytes | bytearray, decode: Decode = decode_str
 
 
 def has_more_elements(body: bytes, than: int) -> bool:
-    """Whether JSON has more elements of arrays and objects than a number. Takes 10 ms for a megabyte, at most."""
+    """Return whether JSON has more than ``than`` elements. At most 10 ms per megabyte."""
     return any((than := than - _elements(window.structure)) < 0 for window in _windows(body))
 
 
@@ -96,11 +97,11 @@ class _Window(NamedTuple):
     begin: int
     end: int
     structure: bytes = b""
-    """What of it is in no text."""
+    """Its characters outside of strings."""
     is_behind_comma: bool = False
-    """Whether it ends behind a comma that is in no text."""
+    """Whether it ends after a comma outside of strings."""
     is_text: bool = False
-    """Whether it is a part of one text."""
+    """Whether it is part of one string."""
 
 
 def _windows(body: bytes | bytearray) -> Iterator[_Window]:
@@ -114,7 +115,7 @@ def _windows(body: bytes | bytearray) -> Iterator[_Window]:
         yield _Window(at, end, _TEXTS.sub(b"", body[at:end]), is_behind_comma)
         at = end
         if not is_behind_comma and end < stop:
-            # A text that is longer than a window.
+            # A string longer than a window.
             at += 1
             while at < len(body) and body[at] != _QUOTE:
                 end = _end_of_part(body, at)
@@ -124,8 +125,8 @@ def _windows(body: bytes | bytearray) -> Iterator[_Window]:
 
 
 def _end_of_part(body: bytes | bytearray, at: int) -> int:
-    """Where a text may be cut: in no escape or character, and not between two that stand for one character. Behind
-    what is no text it may be anywhere."""
+    """Return where a string may be cut: not within an escape, a character or a surrogate pair. Outside of strings any
+    place will do."""
     stop = min(at + _WINDOW_BYTES, len(body))
     end = _end(_PART, body, at, stop)
     if end == at:
@@ -143,30 +144,30 @@ def _end(pattern: "re.Pattern[bytes]", body: bytes | bytearray, at: int, stop: i
 
 
 class _Pieces:
-    """What was decoded by now, and which lists and objects go on."""
+    """Decoded content so far, and the lists and objects still open."""
 
     def __init__(self, decode: Decode, most: int, body: bytes | bytearray) -> None:
         self._decode = decode
         self._body = body
         self._begin = 0
-        """Where what was not decoded begins: the next piece, or what follows the last long text in it."""
+        """Start of the undecoded rest: the next piece, or what follows its last long string."""
         self._before: list[tuple[int, bytes | bytearray]] = []
-        """What is in the next piece before that, and the places of it."""
+        """Content of the next piece before that, with its positions."""
         self._texts: dict[str, list[str]] = {}
-        """The long texts of the next piece, in parts, by what stands for each of them."""
+        """Long strings of the next piece, in parts, by placeholder."""
         self._text_end = -1
         self._most = self._left = most
         self._mark = mark = secrets.token_hex(16)
         self._first, self._last = f"{mark}<", f"{mark}>"
         self._open: list[Any] = [[]]
-        """From the outermost, which holds the whole."""
+        """Open containers, outermost first; the first holds the whole."""
         self._closed = 0
-        """How many of them the next piece closes."""
+        """Number of open containers that the next piece closes."""
         self._opened: list[int] = []
-        """The brackets that it opens and does not close."""
+        """Brackets that the next piece opens and does not close."""
 
     def look_at(self, structure: bytes) -> None:
-        """Count what is added to the next piece, without its texts."""
+        """Count the brackets and commas of the next piece."""
         self._left -= _elements(structure)
         for bracket in structure.translate(None, _NOT_BRACKETS):
             if bracket in b"[{":
@@ -181,7 +182,7 @@ class _Pieces:
             raise TooManyElements(f"more than {self._most} elements of arrays and objects")
 
     def add_text(self, part: _Window) -> None:
-        """Decode a part of a long text of the next piece."""
+        """Decode part of a long string of the next piece."""
         if part.begin != self._text_end:
             mark = f"{self._mark}{len(self._texts)}"
             self._before += (self._begin, self._body[self._begin : part.begin]), (part.begin, mark.encode())
@@ -199,7 +200,7 @@ class _Pieces:
             raise msgspec.DecodeError(f"JSON is malformed: trailing characters (byte {end})")
 
     def ended(self) -> Any:
-        """Decode the last piece. Returns all that was decoded."""
+        """Decode the last piece and return the result."""
         self._add(len(self._body), b",")
         if len(self._open) > 1:
             raise msgspec.DecodeError("Input data was truncated")
@@ -224,7 +225,7 @@ class _Pieces:
         self._put(value, around)
 
     def _decoded(self, parts: list[tuple[int, bytes | bytearray]]) -> Any:
-        """What parts hold together. Each begins at a place of the body, or stands for what is there."""
+        """Decode parts together. Each has a position in the body, or replaces what is there."""
         try:
             return self._decode(b"".join(part for _, part in parts))
         except msgspec.DecodeError as error:
@@ -251,7 +252,7 @@ class _Pieces:
         self._unmark(self._open[-1])
         for _ in self._opened:
             holder = self._open[-1]
-            # Nearly always the last: an object may have the name of its last entry twice.
+            # Nearly always the last entry: an object may repeat the name of its last entry.
             held = reversed(holder if isinstance(holder, list) else holder.values())
             self._open.append(next(each for each in held if self._goes_on(each)))
             self._unmark(self._open[-1])
@@ -271,7 +272,7 @@ class _Pieces:
 
 
 def _with_texts(value: Any, texts: dict[str, str]) -> Any:
-    """A value with texts in place of those that stand for them."""
+    """Replace placeholders in a value by their strings."""
     match value:
         case str():
             return texts.get(value, value)

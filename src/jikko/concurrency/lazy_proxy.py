@@ -1,4 +1,4 @@
-"""Lazy proxies: an object is made, and its modules imported, when it is first used."""
+"""Lazy proxies: objects that are created, and their modules imported, at first use."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -9,8 +9,8 @@ T = TypeVar("T")
 
 
 class _Later:
-    """Stands for an object that is made, with all that has to be imported for it, when one of its attributes is asked
-    for. It hands on attributes and methods, and nothing else: to ``isinstance`` it is of no other class."""
+    """Proxy that creates its object, with the necessary imports, at the first attribute access. It forwards attributes
+    and methods only: ``isinstance`` does not see the object's class."""
 
     __slots__ = ("_later_imports", "_later_made", "_later_make")
 
@@ -24,23 +24,23 @@ class _Later:
 
 
 def lazy_proxy(make: Callable[[], T], imports: Callable[[], object] | None = None) -> T:
-    """What ``make`` makes, to be used as that. It is called at most once, where the first attribute is asked for: to be
-    used on the event loop alone.
+    """Return a proxy of what ``make`` returns. ``make`` is called at most once successfully, at the first attribute
+    access, on the event loop.
 
     Args:
-        make: What it raises, who asked for the attribute gets; who asks next has it tried again.
-        imports: Imports what ``make`` does, and does nothing else; see ``import_for``.
+        make: Its exception is raised by the attribute access; the next access tries again.
+        imports: Does the imports of ``make`` and nothing else; see ``import_for``.
     """
     return cast(T, _Later(make, imports))
 
 
 def is_made(thing: object) -> bool:
-    """Whether ``thing`` is more than what stands for it: what was never made need not be closed."""
+    """Return whether the object exists. One that was never created need not be closed."""
     return not isinstance(thing, _Later) or thing._later_make is None
 
 
 async def import_for(thing: object) -> None:
-    """Have what ``thing`` is made of imported beside the event loop, if it is not made yet."""
+    """Import what the object needs, off the event loop, unless it exists."""
     if not is_made(thing):
         assert isinstance(thing, _Later)
         if thing._later_imports is not None:

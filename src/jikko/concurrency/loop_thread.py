@@ -1,4 +1,4 @@
-"""An event loop beside the thread that talks with the terminal."""
+"""Event loop on a second thread, beside the one that handles the terminal."""
 
 import asyncio
 import signal
@@ -14,12 +14,12 @@ from jikko.concurrency.background_tasks import end_tasks
 T = TypeVar("T")
 
 _POLL_SECONDS: Final = 0.1
-"""After which it is seen that a signal came: the system may have told another thread of it, which waits for none."""
+"""Poll interval for signals: the system may deliver one to a thread that is not waiting."""
 
 
 @contextmanager
 def interrupts() -> Iterator[list[int]]:
-    """Within the block, Ctrl-C raises nothing; each adds an entry to the list."""
+    """Collect Ctrl-C within the block: each adds an entry to the list instead of raising."""
     came: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
     try:
@@ -29,7 +29,7 @@ def interrupts() -> Iterator[list[int]]:
 
 
 class LoopThread:
-    """Runs coroutines while the main thread reads lines, or waits and may be interrupted: signals come there."""
+    """Runs coroutines while the main thread, which receives signals, reads lines or waits."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -53,13 +53,13 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do some work; raises what it raises, and ``KeyboardInterrupt``, once the work is cancelled."""
+        """Run a coroutine. Raises its exception, or ``KeyboardInterrupt`` after cancelling it."""
         try:
             future = self.start(work)
             while not self.is_done(future):
                 pass
         except BaseException:
-            # It may have begun, although the interrupt came while it was handed over; or not, and never will.
+            # The interrupt came during the hand-over: the coroutine may or may not have started.
             self.run(self._cancel(work))
             work.close()
             raise
@@ -67,13 +67,13 @@ class LoopThread:
 
     @staticmethod
     def is_done(future: "Future[T]") -> bool:
-        """Wait a moment for some work, in which signals are heard. Returns whether it is done."""
+        """Wait briefly, so that signals are handled. Returns whether the future is done."""
         wait((future,), _POLL_SECONDS)
         return future.done()
 
     @staticmethod
     async def _cancel(work: Coroutine[Any, Any, Any] | None = None) -> None:
-        """Cancel some work, or all, and wait for its end."""
+        """Cancel a coroutine, or all, and wait for the end."""
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         await end_tasks({task for task in tasks if work is None or task.get_coro() is work})
 

@@ -1,4 +1,4 @@
-"""A weighted semaphore: bytes of memory for requests and answers of very different sizes, shared out among apps."""
+"""Weighted semaphore: memory for requests and answers of very different sizes, shared out among apps."""
 
 import asyncio
 from collections import Counter, OrderedDict
@@ -8,38 +8,38 @@ from typing import Final
 from jikko.concurrency.fair_semaphore import max_for_one_app
 
 WAIT_SECONDS: Final = 45.0
-"""Seconds for which room is waited for."""
+"""Timeout of a wait, in seconds."""
 MAX_WAITING: Final = 100
-"""Of one app at once: each may have a little in memory already."""
+"""Waiting requests per app: each may already hold some memory."""
 
 
 class MemoryBudget:
-    """A semaphore of bytes. Belongs to one event loop.
+    """Semaphore of bytes. Belongs to one event loop.
 
-    Room that becomes free goes to the app that has least of it, of several such apps to each in turn; within an app,
-    who came first has it first. Whose turn it is waits until there is enough, and nobody else is let in before: what is
-    large would never find any. An app has no more than its share, unless it has one alone that is larger.
+    Free memory goes to the app that holds the least, round-robin among equals; within an app, first come, first served.
+    The next in turn waits until there is enough for it, and nobody overtakes: otherwise a large request would starve.
+    An app never exceeds its share, except with a single larger reservation.
 
-    Who has room never asks for more, so nobody who has some waits for somebody else. And who has it while others wait,
-    and hardly uses it, is cut off: in a span of time as much has to come as there is room for.
+    A holder never asks for more, so there is no deadlock. A holder that barely uses its reservation while others wait
+    is cut off: within a time span its bytes must arrive.
     """
 
     def __init__(self, size: int, app_share: float, seconds: float) -> None:
         """Args:
-        size: Bytes, more than 0. What is larger has all of it.
+        size: Bytes, more than 0. A larger reservation takes all of it.
         app_share: See ``max_for_one_app``.
-        seconds: The span; 0: nobody is cut off.
+        seconds: The time span; 0: never cut off.
         """
         self.size = size
         self._free = size
         self._max_for_one_app = max_for_one_app(size, app_share)
         self._seconds = seconds
         self._held: Counter[str] = Counter()
-        """Bytes that each app has; none without any."""
+        """Bytes held, by app, without zeros."""
         self._waiting: OrderedDict[str, OrderedDict[Reservation, asyncio.Future[None]]] = OrderedDict()
-        """Those who wait, by app, which are in the order of their turns; none without any."""
+        """Waiting reservations by app, in the order of their turns, without empty queues."""
         self._filling: dict[Reservation, None] = {}
-        """Those who have room, and whose bytes are to come."""
+        """Reservations that are still being filled."""
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -50,9 +50,9 @@ class MemoryBudget:
         return len(self._waiting.get(app_id, ()))
 
     async def enter(self, app_id: str, size: int) -> "Reservation | None":
-        """Wait for room; ``None`` if there is none for too long, or too many of the app wait.
+        """Wait for memory. Returns ``None`` after the timeout, or if too many requests of the app are waiting.
 
-        A task that is cancelled while it waits leaves the queue.
+        Cancelling the wait leaves the queue.
         """
         reservation = Reservation(self, app_id, min(size, self.size))
         if not self._waiting and self._is_within_share(reservation) and reservation.size <= self._free:
@@ -73,19 +73,19 @@ class MemoryBudget:
         finally:
             if not granted.done():
                 self._remove(reservation)
-                # It may have been the one whose turn it was.
+                # It may have been the next in turn.
                 self._hand_out()
         return reservation if granted.done() else None
 
     def shrink(self, reservation: "Reservation", size: int) -> None:
-        """It is filled, and takes no more than ``size``."""
+        """Reduce a filled reservation to ``size``."""
         self._filling.pop(reservation, None)
         given_back = reservation.size - min(size, reservation.size)
         reservation.size -= given_back
         self._give_back(reservation.app_id, given_back)
 
     def leave(self, reservation: "Reservation") -> None:
-        """Give the room back. Twice is once."""
+        """Release a reservation. Idempotent."""
         self.shrink(reservation, 0)
 
     def _is_within_share(self, reservation: "Reservation") -> bool:
@@ -117,9 +117,9 @@ class MemoryBudget:
         return granted
 
     def _next(self) -> "Reservation | None":
-        """Whose turn it is; ``None`` if nobody waits but for the share of an app."""
+        """Return the next in turn, or ``None`` if nobody waits, or only apps at their share."""
         first = (next(iter(queue)) for queue in self._waiting.values())
-        # Of several that have the same the first: ``min`` keeps the order of turns.
+        # ``min`` returns the first of equals, which keeps the order of turns.
         return min(
             filter(self._is_within_share, first), key=lambda reservation: self._held[reservation.app_id], default=None
         )
@@ -132,7 +132,7 @@ class MemoryBudget:
         self._watch()
 
     def _watch(self) -> None:
-        """Look again when the next of those who are in the way may be cut off, if anybody waits."""
+        """If anybody waits, look again when the next blocking reservation may be cut off."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -148,7 +148,7 @@ class MemoryBudget:
         self._timer = None
         reservation = self._most_late()
         if reservation is not None and reservation.due <= asyncio.get_running_loop().time():
-            # One, which gives its room back now; then the next one is looked at.
+            # Cut off one, which releases its memory now, before looking at the next.
             self._filling.pop(reservation, None)
             reservation.cut_off()
         else:
@@ -156,7 +156,7 @@ class MemoryBudget:
 
 
 class Reservation:
-    """A permit for some bytes, which is held or waited for."""
+    """Permit for some bytes, held or waited for."""
 
     __slots__ = ("_received", "_room", "_seconds", "app_id", "cut_off", "due", "size")
 
@@ -166,14 +166,14 @@ class Reservation:
         self.size = size
         """Bytes."""
         self.cut_off: Callable[[], object] = self.leave
-        """Called when others need the room, and too little came; leads to ``leave`` soon."""
+        """Called when others need the memory and too little has arrived; must lead to ``leave`` soon."""
         self.due = 0.0
-        """When it may be cut off, by the clock of the event loop."""
+        """Earliest time of a cut-off, by the event loop's clock."""
         self._seconds = 0.0
         self._received = 0
 
     def begin(self, seconds: float) -> None:
-        """It has room, and ``seconds`` to fill it."""
+        """Grant the memory, with ``seconds`` to fill it."""
         self._seconds = seconds
         self.due = asyncio.get_running_loop().time() + seconds
 
@@ -184,9 +184,9 @@ class Reservation:
             self._received = 0
 
     def shrink_to_fit(self, size: int) -> None:
-        """All came that will, and takes no more than ``size``: from now on it is not the client who is waited for."""
+        """Everything has arrived and takes ``size``: the client is no longer being waited for."""
         self._room.shrink(self, size)
 
     def leave(self) -> None:
-        """Give the room back. Twice is once."""
+        """Release the memory. Idempotent."""
         self._room.leave(self)

@@ -1,19 +1,16 @@
-"""The deadline of one request for the record, in all its waits together.
+"""Deadline of one request for the record, over all its waits.
 
-A request that starts a run waits for the record several times: for its key, for the conversation, at last until the
-beginning of its run is durable. Each wait has what those before it left. What it waits for elsewhere (a slow body, a
-model that moderates) does not count.
+A request that starts a run waits for the record several times: for its key, for the conversation, and until the start
+of its run is durable. Each wait has the time that the earlier ones left. Other waits (a slow body, a moderating model)
+do not count.
 
-===========  ============================================  =====================================================
-state        what it means                                 what comes next
-===========  ============================================  =====================================================
-reading      it reads the record                           its time is up: ``TimeoutError``
-writing      its run waits to become durable               ended; slow after ``SLOW_SECONDS``
-slow         so does it still: that is told each second,   ended; given up, if its time is up or its client leaves
-             and its client is watched
-given up     ``give_up`` was called, once                  ended
-ended        its client is promised the run, or refused    nothing has a limit any more
-===========  ============================================  =====================================================
+state        meaning                                        next
+reading      it reads the record                            timeout: ``TimeoutError``
+writing      its run waits to become durable                ended; slow after ``SLOW_SECONDS``
+slow         still waiting: reported each second, and its   ended; given up at the timeout, or if its client leaves
+             client is watched
+given up     ``give_up`` was called, once                   ended
+ended        the run is promised to the client, or refused  no limit any more
 """
 
 import asyncio
@@ -26,18 +23,18 @@ from typing import Any, Final, TypeVar
 T = TypeVar("T")
 
 SLOW_SECONDS: Final = 1.0
-"""For which a run may wait to become durable before anything is made of it: nearly all are within milliseconds."""
+"""Seconds until an undurable run counts as slow: nearly all take milliseconds."""
 
 
 class Patience:
-    """The seconds that one request has left. Belongs to one event loop."""
+    """Seconds that one request has left. Belongs to one event loop."""
 
     __slots__ = ("_give_up", "_gone", "_is_slow", "_leaving", "_run", "_timer", "left")
 
     def __init__(self, seconds: float, gone: Callable[[], Awaitable[None]], is_slow: Callable[[], object]) -> None:
         """Args:
-        gone: Waits until the client has left. Called once the whole request was read.
-        is_slow: Called for each second that the run has waited.
+        gone: Waits until the client has left. Called after the whole request was read.
+        is_slow: Called each second that the run waits.
         """
         self.left = seconds
         """Infinite once the request has ended."""
@@ -49,7 +46,7 @@ class Patience:
         self._leaving: asyncio.Future[None] | None = None
 
     async def wait(self, reading: Awaitable[T]) -> T:
-        """Read the record. Raises ``TimeoutError``: the request has no time left."""
+        """Await a read of the record. Raises ``TimeoutError`` when the request's time is up."""
         if self.left == math.inf:
             return await reading
         began = time.monotonic()
@@ -60,13 +57,14 @@ class Patience:
             self.left -= time.monotonic() - began
 
     def until_durable(self, give_up: Callable[[T], object], run: T) -> None:
-        """Call a function with a run if that does not become durable in time. Nothing once the request has ended."""
+        """Call ``give_up`` with the run if it does not become durable in time. Does nothing once the request
+        has ended."""
         if self.left < math.inf:
             self._give_up, self._run = give_up, run
             self._go_on()
 
     def end(self) -> None:
-        """The request is answered, or its run is durable."""
+        """Stop the clock: the request is answered, or its run is durable."""
         self.left = math.inf
         self._give_up = self._run = None
         if self._timer is not None:
@@ -102,11 +100,11 @@ class Patience:
 
 
 patience: Final[ContextVar[Patience | None]] = ContextVar("patience", default=None)
-"""Of the current task, if it is a request that starts a run; and, ended, of the tasks that go on behind it."""
+"""The current task's deadline, if it is a request that starts a run. Tasks that outlive the request see an
+ended one."""
 
 
 async def within_patience(reading: Awaitable[T]) -> T:
-    """Read the record, for no longer than the request that asks may wait.
-    Raises ``TimeoutError``: it has no time left."""
+    """Await a read of the record within the current request's deadline. Raises ``TimeoutError`` when its time is up."""
     waiting = patience.get()
     return await (reading if waiting is None else waiting.wait(reading))

@@ -9,24 +9,24 @@ from jikko.errors import TooManyRequests
 
 _MINUTE = 60.0
 _MAX_KEYS = 50_000
-"""Keys of one rate whose requests are remembered. With more than half as many in one minute, all may begin anew."""
+"""Keys remembered per rate. Beyond half of it within one minute, all counts may start afresh."""
 
 
 class RequestRate:
-    """Lets a number of requests through in any 60 seconds, for each key by itself."""
+    """Sliding window: a number of requests in any 60 seconds, per key."""
 
     def __init__(self, per_minute: int, *, timer: Callable[[], float] = time.monotonic) -> None:
         """Args:
         per_minute: Requests; 0 for no limit.
-        timer: Seconds that only ever grow, whatever becomes of the time of day.
+        timer: Monotonic clock, in seconds.
         """
         self._limit = per_minute
         self._timer = timer
         self._requests: dict[bytes, deque[float]] = {}
-        """When the last requests of each key were let through, at most ``per_minute`` of them."""
+        """Times of the last admitted requests of each key, at most ``per_minute``."""
 
     def count(self, key: bytes) -> int:
-        """Let a request through and return 0; or return in how many seconds the next one may come."""
+        """Admit a request and return 0, or return the seconds until the next is admitted."""
         if not self._limit:
             return 0
         now = self._timer()
@@ -46,7 +46,7 @@ class RequestRate:
 
 
 class RequestRates:
-    """Counts for any number of rates, each by itself."""
+    """Independent counts for any number of rates."""
 
     def __init__(self, *, timer: Callable[[], float] = time.monotonic) -> None:
         """``timer``: see ``RequestRate``."""
@@ -54,8 +54,7 @@ class RequestRates:
         self._rates: dict[int, RequestRate] = {}
 
     def count(self, key: bytes, per_minute: int) -> int:
-        """See ``RequestRate.count``.
-        ``per_minute``: requests; 0 for no limit. As many rates are remembered as were asked for."""
+        """See ``RequestRate.count``. ``per_minute``: 0 for no limit. Every rate ever used is remembered."""
         rate = self._rates.get(per_minute)
         if rate is None:
             rate = self._rates[per_minute] = RequestRate(per_minute, timer=self._timer)
@@ -63,7 +62,7 @@ class RequestRates:
 
 
 class SharedRequestRate:
-    """How often keys may be used, counted in one place for several processes."""
+    """Rate limit of keys, counted in one place for several processes."""
 
     def __init__(self, per_minute: int, count: Callable[[bytes, int], Awaitable[int]]) -> None:
         """Args:
@@ -78,8 +77,7 @@ class SharedRequestRate:
         return self._limit > 0
 
     async def take(self, key: bytes) -> None:
-        """Let a request through.
-        Raises ``TooManyRequests``: there were as many as may be. Tells when the next one may come."""
+        """Admit a request. Raises ``TooManyRequests``, with the time of the next one, beyond the limit."""
         if self._limit and (wait := await self._count(key, self._limit)):
             raise TooManyRequests(
                 f"Too many requests. Please try again later. This API key may make {self._limit} requests a minute "

@@ -1,4 +1,4 @@
-"""Work on threads, without the event loop waiting for it, and imports there."""
+"""Threads for blocking work and imports, off the event loop."""
 
 import asyncio
 import sys
@@ -21,14 +21,13 @@ T = TypeVar("T")
 
 
 async def run_in_thread(compute: Callable[[A], T], argument: A, *, queue: Queue = "nodes") -> T:
-    """What a function gives, or raises. It is called in a thread, one after the other of a queue.
-    ``queue``: for whom: who reads records does not hold up nodes."""
+    """Call a function in the thread of ``queue``, one call at a time, and return its result. ``queue``: Readers of
+    records do not hold up nodes."""
     return await asyncio.get_running_loop().run_in_executor(_thread(queue), compute, argument)
 
 
 async def free_in_slices(*lists: list[Any]) -> None:
-    """Empty lists piece by piece. A million objects that are freed at once hold the loop for a tenth of a second, in
-    whatever thread that is."""
+    """Empty lists in slices. Freeing a million objects at once blocks the loop for 0.1 s, in whatever thread."""
     for items in lists:
         while items:
             del items[-_FREED_PER_TURN:]
@@ -36,7 +35,7 @@ async def free_in_slices(*lists: list[Any]) -> None:
 
 
 def giving_way(items: Iterable[A], every: int = 100) -> Iterator[A]:
-    """The items; behind every ``every`` of them the loop may go on."""
+    """Iterate over items, yielding to the loop after each ``every`` of them."""
     for number, item in enumerate(items, 1):
         yield item
         if number % every == 0:
@@ -44,35 +43,35 @@ def giving_way(items: Iterable[A], every: int = 100) -> Iterator[A]:
 
 
 def release_gil() -> None:
-    """To be called about every millisecond by what is computed in the thread and is all Python.
+    """Release the GIL. To be called about every millisecond by pure Python code in the thread.
 
-    The loop would else wait for the interpreter up to five milliseconds each time that it has waited for anything: that
-    is how long a thread may have it, and a run waits several times.
+    Otherwise the loop would wait up to five milliseconds for the interpreter (the switch interval) after each of its
+    waits, and a run has several.
     """
     time.sleep(0.0001)
 
 
 @cache
 def _thread(queue: Queue) -> ThreadPoolExecutor:
-    """One for all of a queue: more would not be faster, and those of asyncio are for what waits."""
+    """Return the thread of a queue: more would not be faster, and asyncio's own are for blocking waits."""
     return ThreadPoolExecutor(1, thread_name_prefix=f"jikko-{queue}")
 
 
 _imported: Final[set[str]] = set()
-"""Whole, which those that another thread is importing are not."""
+"""Fully imported modules; not those that another thread is importing."""
 
 
 async def import_in_thread(load: Callable[[], object]) -> None:
-    """Call a function that imports, and does nothing else that others could notice, in a thread.
+    """Call a function that does nothing but imports, in a thread.
 
-    Behind each module the event loop may go on: a thread would else have the interpreter for five milliseconds each
-    time. Several that are asked for at once are imported one after the other.
+    The loop may run after each module: a thread would otherwise hold the interpreter for five milliseconds at a time.
+    Concurrent calls run one after the other.
     """
     await run_in_thread(_loaded, load, queue="imports")
 
 
 async def imported(*modules: str) -> None:
-    """Have modules imported in that way, those that were not yet."""
+    """Import modules in that way, unless they are imported."""
     missing = [name for name in modules if name not in _imported]
     if missing:
         await import_in_thread(lambda: [import_module(name) for name in missing])
@@ -81,8 +80,8 @@ async def imported(*modules: str) -> None:
 
 def _loaded(load: Callable[[], object]) -> None:
     pauses = _Pauses()
-    # New lists: in one that became shorter, who is just going through it for another thread would miss a finder, and
-    # not find a module that is there.
+    # New lists: if a list shrank while another thread iterates over it, that thread would skip a finder, and not find
+    # an existing module.
     sys.meta_path = [pauses, *sys.meta_path]
     try:
         load()
@@ -91,7 +90,7 @@ def _loaded(load: Callable[[], object]) -> None:
 
 
 class _Pauses(MetaPathFinder):
-    """Finds no module, but is asked for each before it is imported."""
+    """Finder that finds nothing, but is asked before each import."""
 
     def __init__(self) -> None:
         self._thread = threading.get_ident()

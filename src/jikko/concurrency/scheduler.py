@@ -1,4 +1,4 @@
-"""A cooperative scheduler: time slices of the event loop for tasks that have much to do on it; and its lag."""
+"""Cooperative scheduler: time slices of the event loop for long tasks; and a gauge of its lag."""
 
 import asyncio
 import time
@@ -9,43 +9,42 @@ from typing import Final, TypeAlias
 from jikko.concurrency.fair_semaphore import FairQueue
 
 SLICE: Final = 0.0007
-"""Seconds that one may work before others have the loop."""
+"""Length of a slice, in seconds."""
 TURN: Final = 0.01
-"""Seconds that one who goes on stays in front of the others of the same key, over several slices: so it comes to an end
-before they begin, and not all of them at the same time."""
+"""Seconds that a task keeps its place in front of others of its key, over several slices: it finishes before they
+begin, instead of all finishing at the same time."""
 IN_TIME: Final = 0.02
-"""Seconds that what is not urgent may wait, to be done together."""
+"""Longest delay of batched work, in seconds."""
 
 Work: TypeAlias = Callable[[], object]
-"""What is done in a turn of the loop; or it wakes who works in the next one."""
+"""Work done in one turn of the loop, or a wake-up of a task for the next one."""
 
 
 class Scheduler:
-    """Gives those who have more to do than fits into a slice one slice after the other. Belongs to one event loop.
+    """Gives long tasks one slice after the other. Belongs to one event loop.
 
-    Each time that the loop goes round one of them works, and keys take turns. Those who begin in one turn of the loop,
-    woken by something else, have one slice together: what is left of it. So everything else waits for two slices at
-    most, and for what each does before it looks, however many there are. Who is done by then does not notice.
+    One task works per turn of the loop, and keys take turns. Tasks that other events wake in the same turn share one
+    slice: what is left of it. So everything else waits for at most two slices, plus what each task does before it
+    checks, however many there are. A task that finishes within its slice notices nothing.
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        """``clock``: seconds from any beginning. Tests count its readings instead."""
+        """``clock``: Seconds since any moment. Tests count its readings instead."""
         self.clock = clock
         self._turns: FairQueue[Work] = FairQueue()
         self._goes_round = False
         self._ends: float | None = None
-        """When the slice of those who begin in this turn is over; ``None`` before the first of them."""
+        """End of the slice shared by tasks that begin in this turn; ``None`` before the first."""
         self._sees_end_of_turn = False
         self._in_time: dict[Work, None] = {}
-        """What is done at the same time, in its order."""
+        """Batched work, in order."""
 
     def ends(self) -> float:
-        """When a slice that begins now is over, by the clock; that may have been."""
+        """Return the end of a slice that begins now; it may have passed."""
         return self._begin() if self._ends is None else self._ends
 
     def later(self, key: str, work: Work, *, first: bool = False) -> None:
-        """Have a function called when it is its turn. Twice the same is called once.
-        ``first``: before the others of the key."""
+        """Call a function when it is its turn. Duplicates are called once. ``first``: Before the others of the key."""
         self._turns.add(key, work, first=first)
         if not self._goes_round:
             self._goes_round = True
@@ -55,8 +54,8 @@ class Scheduler:
         self._turns.remove(key, work)
 
     def in_time(self, work: Work) -> None:
-        """Have a function called within ``IN_TIME`` seconds, whoever works then, together with all others for which
-        that is asked. Twice the same is called once. It must be quick."""
+        """Call a function within ``IN_TIME`` seconds, together with all others so requested, regardless of turns.
+        Duplicates are called once. It must be quick."""
         if not self._in_time:
             asyncio.get_running_loop().call_later(IN_TIME, self._time_is_up)
         self._in_time[work] = None
@@ -71,12 +70,12 @@ class Scheduler:
         if work is None:
             self._goes_round = False
             return
-        # Whose turn it is has a whole slice.
+        # The next in turn gets a whole slice.
         self._begin()
         try:
             work()
         finally:
-            # Behind who was woken: if he has more to do, it is still his turn.
+            # Scheduled behind the woken task: if it has more to do, it is still its turn.
             asyncio.get_running_loop().call_soon(self._next)
 
     def _begin(self) -> float:
@@ -91,22 +90,22 @@ class Scheduler:
 
 
 class TimeSlice:
-    """The slices of one task, one after the other. Implements ``Scheduler``."""
+    """The slices of one task. Implements ``Scheduler``."""
 
     __slots__ = ("_ends", "_key", "_share", "_turn_ends", "waits")
 
     def __init__(self, share: Scheduler, key: str) -> None:
-        """``key``: for whom it works: an app, or a connection."""
+        """``key``: Beneficiary of the work: an app, or a connection."""
         self._share = share
         self._key = key
         self._ends = 0.0
         self._turn_ends: float | None = None
-        """When it is to go behind the others of its key; ``None`` while it stands there."""
+        """When the task goes behind the others of its key; ``None`` while it is there."""
         self.waits = False
-        """Whether it has asked to go on, and has not yet."""
+        """Whether it waits for its next slice."""
 
     def begin(self) -> None:
-        """Begin a slice: the event loop has just come here."""
+        """Begin a slice: the event loop has just resumed this task."""
         self._ends = ends = self._share.ends()
         self.waits = False
         if self._turn_ends is None:
@@ -137,7 +136,7 @@ class TimeSlice:
             await future
         finally:
             self._share.cancel(self._key, wake)
-        # It was our turn, whatever else begins now.
+        # It was this task's turn, whatever else begins now.
         self._ends = ends = self._share.clock() + SLICE
         self.waits = False
         if self._turn_ends is None:
@@ -153,17 +152,17 @@ _WINDOW_SECONDS: Final = 10.0
 
 
 class LoopLag:
-    """Measures again and again by how many seconds a sleep lasted longer than it was to."""
+    """Event loop lag: by how many seconds sleeps overrun."""
 
     def __init__(self, every: float = 1.0, *, on_lag: Callable[[float], None] = lambda seconds: None) -> None:
         """Args:
-        every: Seconds between two looks.
+        every: Seconds between two measurements.
         on_lag: Called with each lag, in seconds.
         """
         self._every = every
         self._on_lag = on_lag
         self._worst = (0.0, 0.0)
-        """The worst of this window and of the one before, in seconds."""
+        """Worst lag of this window and the previous one, in seconds."""
 
     @property
     def worst(self) -> float:
