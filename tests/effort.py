@@ -1,13 +1,23 @@
 """Bounds that hold on any machine, however busy it is: ratios of CPU time, and patience with what hangs."""
 
 import asyncio
+import functools
 import gc
 import math
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 
+import httpx
+
 PATIENCE = 60.0
 """Seconds after which a test gives up waiting: enough for the busiest machine. It bounds no speed, only what hangs."""
+
+
+@functools.cache
+def trusted() -> ssl.SSLContext:
+    """The authorities that httpx trusts by itself, read once: it reads them for each client, which takes 5 ms."""
+    return httpx.create_ssl_context()
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:

@@ -1,13 +1,13 @@
 """What a client of the API does, in few words."""
 
-import functools
 import json
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
+
+from tests.effort import trusted
 
 
 class Client:
@@ -17,7 +17,7 @@ class Client:
         self.user = user
         self.headers = {"Authorization": f"Bearer {key}"}
         limits = httpx.Limits(max_connections=connections)
-        self._http = httpx.Client(base_url=url, headers=self.headers, timeout=60, limits=limits, verify=_trusted())
+        self._http = httpx.Client(base_url=url, headers=self.headers, timeout=60, limits=limits, verify=trusted())
 
     def close(self) -> None:
         self._http.close()
@@ -91,12 +91,6 @@ class Client:
             for _ in events:
                 pass
         return self.detail(run_id)
-
-
-@functools.cache
-def _trusted() -> ssl.SSLContext:
-    """The authorities that clients trust by default, read once: it takes 10 ms each time."""
-    return httpx.create_ssl_context()
 
 
 def lines(answer: httpx.Response) -> Iterator[str]:

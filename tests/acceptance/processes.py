@@ -16,7 +16,7 @@ from typing import IO, Any
 import httpx
 
 from tests.acceptance.warm_commands import WarmCommand, warm
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 
 JIKKO = Path(sys.executable).parent / "jikko"
 _SERVES = re.compile(r"serves (http://\S+?)/v1")
@@ -142,7 +142,7 @@ class Server:
         if not self.url:
             self.kill()
             raise AssertionError(f"the server did not start:\n{self.output}")
-        assert httpx.get(f"{self.url}/health", timeout=PATIENCE).status_code == 200
+        assert httpx.get(f"{self.url}/health", verify=trusted(), timeout=PATIENCE).status_code == 200
 
     @property
     def output(self) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import app, node, start
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 from tests.providers.fake_model import Exchange
 from tests.providers.model_thread import Model
 
@@ -27,7 +27,9 @@ class User:
 
     def __call__(self, method: str, path: str, **body: Any) -> Any:
         given: dict[str, Any] = {"params": body} if method == "GET" else {"json": body}
-        answer = httpx.request(method, f"{self.url}/v1{path}", headers=self.key, timeout=PATIENCE, **given)
+        answer = httpx.request(
+            method, f"{self.url}/v1{path}", headers=self.key, verify=trusted(), timeout=PATIENCE, **given
+        )
         assert answer.is_success, answer.text
         return answer.json()
 

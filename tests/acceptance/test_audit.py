@@ -8,7 +8,7 @@ import pytest
 
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import app, end, start, with_environment
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 
 pytestmark = pytest.mark.slow
 
@@ -71,7 +71,9 @@ def test_the_api_and_commands_share_one_list(jikko: Command, tmp_path: Path) -> 
     server = Server(jikko.home)
     try:
         headers = {"Authorization": f"Bearer {made['token']}"}
-        with httpx.Client(base_url=f"{server.url}/api/v1", headers=headers, timeout=PATIENCE) as client:
+        with httpx.Client(
+            base_url=f"{server.url}/api/v1", headers=headers, verify=trusted(), timeout=PATIENCE
+        ) as client:
             assert client.put("/apps/Echo", content=file.read_bytes()).status_code == 201
             listed = client.get("/audit").json()["data"]
         assert [(each["via"], each["action"]) for each in listed] == [("api", "put_app"), ("cli", "console tokens new")]

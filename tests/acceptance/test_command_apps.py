@@ -10,7 +10,7 @@ import pytest
 from tests.acceptance.client import Client
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import ECHO, app, end, node, start, template
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 
 
 def version(text: str) -> str:
@@ -154,9 +154,9 @@ def test_a_revoked_key_opens_nothing(jikko: Command, file: Path) -> None:
     server = Server(jikko.home)
     try:
         header = {"Authorization": f"Bearer {entry['api_key']}"}
-        assert httpx.get(f"{server.url}/v1/info", headers=header, timeout=PATIENCE).status_code == 200
+        assert httpx.get(f"{server.url}/v1/info", headers=header, verify=trusted(), timeout=PATIENCE).status_code == 200
         assert jikko("apps", "keys", "Greeter", "--revoke", key["id"]).code == 0
-        assert httpx.get(f"{server.url}/v1/info", headers=header, timeout=PATIENCE).status_code == 401
+        assert httpx.get(f"{server.url}/v1/info", headers=header, verify=trusted(), timeout=PATIENCE).status_code == 401
     finally:
         server.close()
 
@@ -173,9 +173,16 @@ def test_one_key_opens_several_apps_as_models(jikko: Command, tmp_path: Path) ->
     try:
         for key in keys:
             header = {"Authorization": f"Bearer {key}"}
-            models = httpx.get(f"{server.url}/v1/models", headers=header, timeout=PATIENCE).json()["data"]
+            models = httpx.get(f"{server.url}/v1/models", headers=header, verify=trusted(), timeout=PATIENCE).json()[
+                "data"
+            ]
             assert [model["id"] for model in models] == ["greeter-東", "other"]
-            assert "KEY@ID" in httpx.get(f"{server.url}/v1/info", headers=header, timeout=PATIENCE).json()["message"]
+            assert (
+                "KEY@ID"
+                in httpx.get(f"{server.url}/v1/info", headers=header, verify=trusted(), timeout=PATIENCE).json()[
+                    "message"
+                ]
+            )
     finally:
         server.close()
     assert len(jikko.json("apps", "keys", "Other")) == 2

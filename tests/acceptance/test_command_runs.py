@@ -13,7 +13,7 @@ from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import JIKKO, Command, Server, environment
 from tests.acceptance.test_command_trial import on_terminal
 from tests.acceptance.workflows import ASKS, ECHO, app, end, fetch, start, template
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 
 
 def waits(echo: EchoServer, path: str, printed: str = "one") -> str:
@@ -261,7 +261,7 @@ def test_a_window_that_is_closed_parked_runs_at_once(
         # The system and the shell of the window tell it one after the other; both are told once the window is gone.
         server.send(signal.SIGHUP)
         while "Stopping" not in server.output:
-            assert httpx.get(f"{server.url}/livez", timeout=PATIENCE).status_code == 200
+            assert httpx.get(f"{server.url}/livez", verify=trusted(), timeout=PATIENCE).status_code == 200
         server.send(signal.SIGHUP)
         server.send(signal.SIGTERM)
 

@@ -13,6 +13,7 @@ from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.terminal import CTRL_C, Terminal
 from tests.acceptance.workflows import app, fetch, node, start
+from tests.effort import trusted
 
 SECRET = "個人データ-4711"
 """What anna says, and nobody else."""
@@ -40,7 +41,7 @@ class User:
 
     def request(self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> httpx.Response:
         headers = {**self.key, **(headers or {})}
-        return httpx.request(method, self.url + path, headers=headers, timeout=60, **options)
+        return httpx.request(method, self.url + path, headers=headers, verify=trusted(), timeout=60, **options)
 
     def ask(self, query: str, **more: Any) -> httpx.Response:
         self.asked += 1

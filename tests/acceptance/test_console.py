@@ -18,7 +18,7 @@ import pytest
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.terminal import Terminal
 from tests.acceptance.workflows import ECHO
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 
 API = "/console/api"
 
@@ -32,7 +32,7 @@ def own_page(url: str) -> dict[str, str]:
 def signed_in(link: str) -> Iterator[httpx.Client]:
     """A browser that has opened a link."""
     url, _, ticket = link.partition("/console/enter#ticket=")
-    with httpx.Client(base_url=url, headers=own_page(url), timeout=PATIENCE) as client:
+    with httpx.Client(base_url=url, headers=own_page(url), verify=trusted(), timeout=PATIENCE) as client:
         assert client.post(f"{API}/session", json={"ticket": ticket}).status_code == 200, link
         yield client
 
@@ -63,7 +63,9 @@ def test_a_list_that_is_looked_at_ends_with_the_server_and_holds_nothing_up(jikk
     server = Server(jikko.home, settings={"JIKKO_CONSOLE_TOKEN": token})
     try:
         headers = {"Authorization": f"Bearer {token}"}
-        with httpx.stream("GET", f"{server.url}{API}/runs/stream", headers=headers, timeout=PATIENCE) as answer:
+        with httpx.stream(
+            "GET", f"{server.url}{API}/runs/stream", headers=headers, verify=trusted(), timeout=PATIENCE
+        ) as answer:
             lines = answer.iter_lines()
             assert next(lines) == "event: tick"
             code = server.stop()
@@ -99,14 +101,22 @@ def test_tokens_are_made_listed_and_revoked_by_the_command(jikko: Command, tmp_p
     try:
         for token, role in ((made["token"], "operator"), (file.read_text().strip(), "viewer")):
             headers = {"Authorization": f"Bearer {token}"}
-            assert httpx.get(f"{server.url}{API}/session", headers=headers, timeout=PATIENCE).json()["role"] == role
+            assert (
+                httpx.get(f"{server.url}{API}/session", headers=headers, verify=trusted(), timeout=PATIENCE).json()[
+                    "role"
+                ]
+                == role
+            )
         listed = jikko.json("console", "tokens", "list")
         assert [(entry["name"], entry["role"]) for entry in listed] == [("CI", "operator"), ("Eyes", "viewer")]
         assert "CI" in jikko("console", "tokens", "list").out
         assert jikko("console", "tokens", "revoke", made["id"]).code == 0
         assert jikko("console", "tokens", "revoke", made["id"]).code != 0
         headers = {"Authorization": f"Bearer {made['token']}"}
-        assert httpx.get(f"{server.url}{API}/session", headers=headers, timeout=PATIENCE).status_code == 401
+        assert (
+            httpx.get(f"{server.url}{API}/session", headers=headers, verify=trusted(), timeout=PATIENCE).status_code
+            == 401
+        )
     finally:
         server.close()
 
@@ -115,7 +125,7 @@ def test_off_it_is_not_there(jikko: Command) -> None:
     server = Server(jikko.home, settings={"JIKKO_CONSOLE": "off"})
     try:
         for path in ("/console", "/console/", f"{API}/session", "/console/openapi.json"):
-            assert httpx.get(f"{server.url}{path}", timeout=PATIENCE).status_code == 404
+            assert httpx.get(f"{server.url}{path}", verify=trusted(), timeout=PATIENCE).status_code == 404
     finally:
         server.close()
     refused = jikko("console", JIKKO_CONSOLE="off")
@@ -151,7 +161,7 @@ class Listener:
     """Follows the list of runs over a connection of its own."""
 
     def __init__(self, client: httpx.Client, url: str) -> None:
-        self._client = httpx.Client(base_url=url, cookies=dict(client.cookies), timeout=PATIENCE)
+        self._client = httpx.Client(base_url=url, cookies=dict(client.cookies), verify=trusted(), timeout=PATIENCE)
         self._ticks: list[Any] = []
         self._moved = threading.Condition()
         self._connection: Future[socket.socket] = Future()

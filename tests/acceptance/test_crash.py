@@ -22,7 +22,7 @@ from tests.acceptance.crash_apps import CrashApp, crash_apps
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.faults import until
 from tests.acceptance.processes import Command, Server
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 
 KILLS = int(os.environ.get("TEST_KILLS") or 50)
 CLIENTS = 5
@@ -205,7 +205,7 @@ def test_nothing_is_lost_and_nothing_runs_again_when_workers_are_killed(tmp_path
 
 def _some_worker(url: str) -> int:
     """The process id of a worker: that to which the next connection leads."""
-    number: int = httpx.get(f"{url}/health", timeout=PATIENCE).json()["process"]
+    number: int = httpx.get(f"{url}/health", verify=trusted(), timeout=PATIENCE).json()["process"]
     return number
 
 

@@ -16,7 +16,7 @@ from tests.acceptance.several_servers import NOBODY_GOES, SeveralServers
 from tests.acceptance.test_several_servers import require_one_history
 from tests.acceptance.workflows import app, end, fetch, start
 from tests.cluster.nats_server import NatsServer
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 from tests.store.postgres_server import PostgresServer
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
@@ -35,7 +35,7 @@ def several(
 
 def wait_for(url: str, status: int) -> None:
     bound = time.monotonic() + PATIENCE
-    while httpx.get(f"{url}/readyz", timeout=PATIENCE).status_code != status:
+    while httpx.get(f"{url}/readyz", verify=trusted(), timeout=PATIENCE).status_code != status:
         assert time.monotonic() < bound
 
 

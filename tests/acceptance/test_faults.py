@@ -27,7 +27,7 @@ from tests.acceptance.faults import (
     vanish,
 )
 from tests.acceptance.processes import JIKKO, Server, environment
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 
 IDLE = 10_000
 """Connections that are open at once, where the system allows as many."""
@@ -301,4 +301,4 @@ def test_more_connections_than_the_system_allows_are_refused_until_there_is_room
         for each in crowd:
             each.close()
         until(lambda: handles(server.pid) < room, "the server let go of them")
-        assert httpx.get(f"{server.url}/health", timeout=PATIENCE).status_code == 200
+        assert httpx.get(f"{server.url}/health", verify=trusted(), timeout=PATIENCE).status_code == 200

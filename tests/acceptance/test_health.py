@@ -17,7 +17,7 @@ from tests.acceptance.echo import EchoServer
 from tests.acceptance.faults import limited, locked, until
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import ECHO
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 from tests.page_blocks import blocks, replaced, shown_commands
 
 
@@ -29,7 +29,7 @@ def scene(tmp_path: Path, echo: EchoServer) -> Iterator[Scene]:
 
 
 def status(scene: Scene, path: str) -> int:
-    return httpx.get(f"{scene.server.url}{path}", timeout=PATIENCE).status_code
+    return httpx.get(f"{scene.server.url}{path}", verify=trusted(), timeout=PATIENCE).status_code
 
 
 def fault(scene: Scene, what: str) -> AbstractContextManager[None]:
@@ -44,7 +44,7 @@ def test_while_the_record_cannot_be_written_no_runs_are_sent_here(scene: Scene, 
     with fault(scene, what):
         until(lambda: status(scene, "/readyz") == 503, "it is not ready")
         assert status(scene, "/livez") == 200
-        report = httpx.get(f"{scene.server.url}/readyz?verbose", timeout=PATIENCE).json()
+        report = httpx.get(f"{scene.server.url}/readyz?verbose", verify=trusted(), timeout=PATIENCE).json()
         assert report["failing"] == ["record"]
         [(command, shown)] = shown_commands(blocks("docs/health.md"))
         asked = replaced(command, {"localhost:8000": scene.server.url.removeprefix("http://")})
@@ -117,7 +117,10 @@ def test_a_server_that_is_to_stop_still_serves_until_balancers_have_left_it(jikk
     try:
         client = Client(server.url, key)
         server.send(signal.SIGTERM)
-        until(lambda: httpx.get(f"{server.url}/readyz", timeout=PATIENCE).status_code == 503, "it is not ready")
+        until(
+            lambda: httpx.get(f"{server.url}/readyz", verify=trusted(), timeout=PATIENCE).status_code == 503,
+            "it is not ready",
+        )
 
         assert client.run(q="茶 🍵")["data"]["outputs"]["q"] == "茶 🍵"
 

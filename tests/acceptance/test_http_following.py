@@ -10,6 +10,7 @@ import pytest
 from tests.acceptance.client import Client
 from tests.acceptance.conftest import Scene
 from tests.acceptance.echo import EchoServer
+from tests.effort import trusted
 
 FOLLOWERS = 200
 
@@ -137,7 +138,7 @@ async def test_200_clients_follow_one_run(scene: Scene, echo: EchoServer) -> Non
 
     options = httpx.Limits(max_connections=FOLLOWERS)
     async with httpx.AsyncClient(
-        base_url=scene.server.url, headers=client.headers, limits=options, timeout=60
+        base_url=scene.server.url, headers=client.headers, limits=options, verify=trusted(), timeout=60
     ) as http, asyncio.TaskGroup() as group:  # fmt: skip
         tasks = [group.create_task(follow(http)) for _ in range(FOLLOWERS)]
         for _ in range(FOLLOWERS):

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.acceptance.conftest import Scene
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 
 RUN = "/v1/workflows/run"
 GOOD: dict[str, Any] = {"inputs": {"q": "x"}, "user": "u"}
@@ -96,7 +96,7 @@ def test_another_content_type_is_refused(scene: Scene, media_type: str) -> None:
 @pytest.mark.parametrize(("method", "path"), [("POST", RUN), ("GET", f"{RUN}/{UNKNOWN}"), ("GET", "/v1/info")])
 def test_without_a_good_key_nothing_is_served(scene: Scene, method: str, path: str, header: str | None) -> None:
     headers = {} if header is None else {"Authorization": header}
-    answer = httpx.request(method, scene.server.url + path, headers=headers, timeout=PATIENCE)
+    answer = httpx.request(method, scene.server.url + path, headers=headers, verify=trusted(), timeout=PATIENCE)
     assert_refused(answer, 401, "unauthorized")
     assert answer.headers["www-authenticate"].startswith("Bearer")
 

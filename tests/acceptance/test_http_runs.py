@@ -9,7 +9,7 @@ import pytest
 from tests.acceptance.conftest import Scene
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.faults import connection, until, vanish
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 
 
 def test_a_blocking_run_answers_with_its_outputs(scene: Scene) -> None:
@@ -186,5 +186,8 @@ def test_the_app_tells_about_itself(scene: Scene) -> None:
 
 def test_health_and_documents_need_no_key(scene: Scene) -> None:
     for path in ("/health", "/openapi.json", "/docs"):
-        assert httpx.get(scene.server.url + path, timeout=PATIENCE).status_code == 200
-    assert "/v1/workflows/run" in httpx.get(f"{scene.server.url}/openapi.json", timeout=PATIENCE).json()["paths"]
+        assert httpx.get(scene.server.url + path, verify=trusted(), timeout=PATIENCE).status_code == 200
+    assert (
+        "/v1/workflows/run"
+        in httpx.get(f"{scene.server.url}/openapi.json", verify=trusted(), timeout=PATIENCE).json()["paths"]
+    )

@@ -13,7 +13,7 @@ from scripts.client_types import TYPES, client_types
 from tests.acceptance.conftest import Scene
 from tests.acceptance.test_clients import Node, key_of, succeed
 from tests.console.conftest import ROOT
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 
@@ -39,7 +39,9 @@ def run_npm(folder: Path, *words: str, **more: str) -> str:
 def test_the_types_of_the_client_are_those_that_the_server_describes(scene: Scene) -> None:
     if not (sources() / "node_modules" / "openapi-typescript").is_dir():
         install()
-    described = httpx.get(f"{scene.server.url}/openapi.json", timeout=PATIENCE).raise_for_status().json()
+    described = (
+        httpx.get(f"{scene.server.url}/openapi.json", verify=trusted(), timeout=PATIENCE).raise_for_status().json()
+    )
 
     assert client_types(described) == TYPES.read_text(encoding="utf-8"), (
         "python -m scripts.client_types brings them up to date"

@@ -19,7 +19,7 @@ from tests.acceptance.several_servers import ONLY_THE_DEAD_GO, SeveralServers
 from tests.acceptance.test_archive import age, read
 from tests.acceptance.test_plugins_and_workers import calling, package, ran
 from tests.acceptance.workflows import ECHO, app, end, start, template, with_environment
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 from tests.knowledge.embedding_server import EmbeddingServer
 from tests.plugins.world import installed
 from tests.store.postgres_server import PostgresServer
@@ -68,14 +68,14 @@ def page(url: str) -> dict[str, str]:
 
 def test_who_signed_in_at_one_is_known_to_the_other_until_signing_out_there(several_of_module: SeveralServers) -> None:
     one, other = (server.url for server in several_of_module.servers)
-    with httpx.Client(base_url=one, timeout=PATIENCE) as client:
+    with httpx.Client(base_url=one, verify=trusted(), timeout=PATIENCE) as client:
         assert client.post(f"{API}/session", json={"token": TOKEN}, headers=page(one)).status_code == 200
         [(name, value)] = client.cookies.items()
-    with httpx.Client(base_url=other, cookies={name: value}, timeout=PATIENCE) as client:
+    with httpx.Client(base_url=other, cookies={name: value}, verify=trusted(), timeout=PATIENCE) as client:
         assert client.get(f"{API}/session").json()["role"] == "operator"
         assert client.get(f"{API}/apps").status_code == 200
         assert client.delete(f"{API}/session", headers=page(other)).status_code == 204
-    with httpx.Client(base_url=one, cookies={name: value}, timeout=PATIENCE) as client:
+    with httpx.Client(base_url=one, cookies={name: value}, verify=trusted(), timeout=PATIENCE) as client:
         assert client.get(f"{API}/session").status_code == 401
 
 
@@ -95,7 +95,7 @@ def test_what_an_operator_changes_elsewhere_reaches_all(several_of_module: Sever
     until(lambda: outputs() == [{"newer": "設定 🔧"}] * 2, "both have the version")
 
     url, headers = several_of_module.servers[0].url, {"Authorization": f"Bearer {TOKEN}", "X-Jikko-Console": "1"}
-    with httpx.Client(base_url=f"{url}{API}", headers=headers, timeout=PATIENCE) as console:
+    with httpx.Client(base_url=f"{url}{API}", headers=headers, verify=trusted(), timeout=PATIENCE) as console:
         [id_] = [each["id"] for each in console.get("/apps").json()["data"] if each["name"] == "Word"]
         made = console.post(f"/apps/{id_}/keys", json={"name": "short"}).json()
         with closing(Client(several_of_module.servers[1].url, made["key"])) as client:
@@ -173,7 +173,7 @@ def test_documents_that_one_began_to_index_another_finishes_when_it_dies(
         outcome = Command(several.servers[0].home)("knowledge", "keys", "create", "--json", **several.settings)
         headers = {"Authorization": f"Bearer {outcome.lines[0]['api_key']}"}
         leader, other = several.servers
-        with httpx.Client(base_url=other.url, headers=headers, timeout=PATIENCE) as client:
+        with httpx.Client(base_url=other.url, headers=headers, verify=trusted(), timeout=PATIENCE) as client:
             body = {"name": "梟", "indexing_technique": "high_quality"}
             dataset = client.post("/v1/datasets", json=body).json()["id"]
             for name, lines in texts.items():

@@ -14,7 +14,7 @@ import pytest
 from tests.acceptance.faults import until
 from tests.acceptance.processes import Command, Server, begun, environment
 from tests.acceptance.workflows import ECHO
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 
 KEY = "app-0123456789abcdefghijABCD"
 
@@ -28,7 +28,9 @@ def file(tmp_path: Path) -> Path:
 
 def opens(server: Server, key: str) -> bool:
     return (
-        httpx.get(f"{server.url}/v1/info", headers={"Authorization": f"Bearer {key}"}, timeout=PATIENCE).status_code
+        httpx.get(
+            f"{server.url}/v1/info", headers={"Authorization": f"Bearer {key}"}, verify=trusted(), timeout=PATIENCE
+        ).status_code
         == 200
     )
 

@@ -20,7 +20,7 @@ import pytest
 
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import app, end, node, start
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 
 pytestmark = pytest.mark.anyio
 
@@ -97,7 +97,7 @@ class Place:
 
     def __init__(self, keys: list[str]) -> None:
         self.keys = keys
-        self.http = httpx.AsyncClient(timeout=PATIENCE, limits=httpx.Limits(max_connections=None))
+        self.http = httpx.AsyncClient(verify=trusted(), timeout=PATIENCE, limits=httpx.Limits(max_connections=None))
         self.url = ""
         self.is_there = asyncio.Event()
 

@@ -16,7 +16,7 @@ import pytest
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import app, end, node, start
 from tests.dsl.encrypting import WORKSPACE, encrypted
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 from tests.knowledge.embedding_server import EmbeddingServer
 
 KILLS = int(os.environ.get("TEST_KILLS") or 50)
@@ -130,7 +130,10 @@ def test_a_server_without_datasets_has_no_file_for_them_and_loads_nothing_for_th
     server = Server(jikko.home, installed=True)
     try:
         answer = httpx.get(
-            f"{server.url}/v1/datasets", headers={"Authorization": "Bearer dataset-nobody"}, timeout=PATIENCE
+            f"{server.url}/v1/datasets",
+            headers={"Authorization": "Bearer dataset-nobody"},
+            verify=trusted(),
+            timeout=PATIENCE,
         )
         assert answer.status_code == 401
         maps = Path(f"/proc/{server.pid}/maps").read_text()
@@ -186,6 +189,7 @@ def test_a_chat_answers_from_a_dataset_and_cites_it(jikko: Command, folder: Path
             f"{server.url}/v1/chat-messages",
             json={"query": "When do owls hunt?", "inputs": {}, "user": "anna", "response_mode": "blocking"},
             headers={"Authorization": f"Bearer {entry['api_key']}"},
+            verify=trusted(),
             timeout=PATIENCE,
         )
     finally:
@@ -219,7 +223,7 @@ def test_killed_again_and_again_every_document_completes_once(
     }
     server = Server(jikko.home, settings=settings)
     try:
-        with httpx.Client(base_url=server.url, headers=headers, timeout=PATIENCE) as client:
+        with httpx.Client(base_url=server.url, headers=headers, verify=trusted(), timeout=PATIENCE) as client:
             body = {"name": "bulk", "indexing_technique": "high_quality"}
             dataset = client.post("/v1/datasets", json=body).json()["id"]
             for name, text in texts.items():
@@ -234,7 +238,7 @@ def test_killed_again_and_again_every_document_completes_once(
             server.kill()
             kills += 1
             server = Server(jikko.home, settings=settings)
-        with httpx.Client(base_url=server.url, headers=headers, timeout=PATIENCE) as client:
+        with httpx.Client(base_url=server.url, headers=headers, verify=trusted(), timeout=PATIENCE) as client:
             deadline = time.monotonic() + 4 * PATIENCE
             while True:
                 found = client.get(f"/v1/datasets/{dataset}/documents?limit=100").json()["data"]

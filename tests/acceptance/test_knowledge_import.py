@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.acceptance.processes import Command, Outcome, Server
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 from tests.knowledge.embedding_server import EmbeddingServer
 
 LINES = {"mode": "custom", "rules": {"pre_processing_rules": [], "segmentation": {"separator": "\n", "max_tokens": 90}}}
@@ -33,7 +33,9 @@ class There:
     def __init__(self, url: str, key: str) -> None:
         self.url = url
         self.key = key
-        self._client = httpx.Client(base_url=f"{url}/v1", headers={"Authorization": f"Bearer {key}"}, timeout=PATIENCE)
+        self._client = httpx.Client(
+            base_url=f"{url}/v1", headers={"Authorization": f"Bearer {key}"}, verify=trusted(), timeout=PATIENCE
+        )
 
     def __call__(self, method: str, path: str, **body: Any) -> Any:
         answer = self._client.request(method, path, json=body or None)
@@ -181,7 +183,7 @@ def test_texts_metadata_tags_and_ids_are_those_of_there(here: Here, there: There
         detail = copy("GET", f"/datasets/{dataset}/documents/{owls}")
         assert detail["doc_metadata"][0] == {"id": field["id"], "name": "year", "type": "number", "value": 2021}
         source = copy("GET", f"/datasets/{dataset}/documents/{owls}/download")["url"]
-        assert httpx.get(source, timeout=PATIENCE).text.startswith("Owls hunt at night.\nOwls sleep")
+        assert httpx.get(source, verify=trusted(), timeout=PATIENCE).text.startswith("Owls hunt at night.\nOwls sleep")
 
 
 def test_once_more_only_what_has_changed_is_taken(here: Here, there: There, embeddings: EmbeddingServer) -> None:

@@ -23,7 +23,7 @@ from tests.acceptance.processes import Command, Server
 from tests.acceptance.several import SeveralWorkers
 from tests.acceptance.test_workers import kill
 from tests.acceptance.workflows import app, end, fetch, node, python, start, with_environment
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 from tests.free_ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -63,7 +63,7 @@ class Metrics:
 
     def read(self) -> dict[str, dict[tuple[str, ...], float]]:
         """By name of a number, then by the values of its labels, in the order of their names."""
-        answer = httpx.get(self._url, timeout=PATIENCE)
+        answer = httpx.get(self._url, verify=trusted(), timeout=PATIENCE)
         assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
         found: dict[str, dict[tuple[str, ...], float]] = {}
         for family in text_string_to_metric_families(answer.text):
@@ -78,7 +78,7 @@ class Metrics:
     def labels(self) -> dict[str, set[str]]:
         """All values of each label."""
         found: dict[str, set[str]] = {}
-        for family in text_string_to_metric_families(httpx.get(self._url, timeout=PATIENCE).text):
+        for family in text_string_to_metric_families(httpx.get(self._url, verify=trusted(), timeout=PATIENCE).text):
             for sample in family.samples:
                 for name, value in sample.labels.items():
                     found.setdefault(name, set()).add(value)
@@ -162,8 +162,8 @@ def test_no_secret_is_shown(shown: Metrics) -> None:
 
 def test_nothing_else_is_served_there(shown: Metrics) -> None:
     url = shown._url
-    assert httpx.get(url.removesuffix("/metrics"), timeout=PATIENCE).status_code == 404
-    refused = httpx.post(url, timeout=PATIENCE)
+    assert httpx.get(url.removesuffix("/metrics"), verify=trusted(), timeout=PATIENCE).status_code == 404
+    refused = httpx.post(url, verify=trusted(), timeout=PATIENCE)
     assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import app, node, start
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 
 
 class Guard:
@@ -109,7 +109,10 @@ def keys(guard: Guard, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
     server = Server(home, settings={"JIKKO_PROVIDERS": str(providers), "JIKKO_HTTP_ALLOW": "127.0.0.0/8"})
     clients = {
         kind: httpx.Client(
-            base_url=f"{server.url}/v1", headers={"Authorization": f"Bearer {imported['api_key']}"}, timeout=PATIENCE
+            base_url=f"{server.url}/v1",
+            headers={"Authorization": f"Bearer {imported['api_key']}"},
+            verify=trusted(),
+            timeout=PATIENCE,
         )
         for kind, imported in zip(files, entries, strict=True)
     }

@@ -13,7 +13,7 @@ from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import ECHO, app, end, fetch, start
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 from tests.store.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.services
@@ -128,7 +128,9 @@ def test_the_console_shows_what_is_in_the_database(
         client = Client(server.url, key)
         run = client.run(q="こんにちは 🙂")["workflow_run_id"]
         client.close()
-        with httpx.Client(base_url=f"{server.url}/console/api", headers=api, timeout=PATIENCE) as console:
+        with httpx.Client(
+            base_url=f"{server.url}/console/api", headers=api, verify=trusted(), timeout=PATIENCE
+        ) as console:
             [app_] = console.get("/apps").json()["data"]
             assert console.get("/system").json()["store"]["path"].startswith("postgresql://")
             assert [entry["id"] for entry in console.get("/runs?status=succeeded").json()["data"]] == [run]
@@ -140,7 +142,9 @@ def test_the_console_shows_what_is_in_the_database(
             with console.stream("GET", "/runs/stream") as ticks:
                 lines = (line for line in ticks.iter_lines() if line.startswith("data: "))
                 assert any(_has_ended(console, started) for _ in lines)
-            paths = httpx.get(f"{server.url}/console/openapi.json", headers=api, timeout=PATIENCE).json()["paths"]
+            paths = httpx.get(
+                f"{server.url}/console/openapi.json", headers=api, verify=trusted(), timeout=PATIENCE
+            ).json()["paths"]
             for path, operations in paths.items():
                 if "get" in operations and not path.endswith("/stream"):
                     filled = re.sub(r"\{\w+\}", lambda part: app_["id"] if part[0] == "{app_id}" else run, path)

@@ -11,7 +11,7 @@ import pytest
 from tests.acceptance.faults import until
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import ECHO
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 from tests.free_ports import free_port
 
 pytestmark = [pytest.mark.services, pytest.mark.once]
@@ -44,7 +44,7 @@ class Prometheus:
             stdout=self._log,
             stderr=self._log,
         )
-        self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=PATIENCE)
+        self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", verify=trusted(), timeout=PATIENCE)
 
     def rules(self) -> dict[str, Any]:
         """By its name, what it thinks of each alert; nothing while it starts."""
@@ -93,7 +93,9 @@ def test_every_alert_is_understood_none_comes_and_one_that_is_down_is_told(
     body = {"inputs": {"q": "x"}, "user": "anna", "response_mode": "blocking"}
     headers = {"Authorization": f"Bearer {entry['api_key']}"}
     for _ in range(5):
-        answer = httpx.post(f"{server[0].url}/v1/workflows/run", json=body, headers=headers, timeout=PATIENCE)
+        answer = httpx.post(
+            f"{server[0].url}/v1/workflows/run", json=body, headers=headers, verify=trusted(), timeout=PATIENCE
+        )
         assert answer.status_code == 200
 
     def all_looked_at() -> bool:

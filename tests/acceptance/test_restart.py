@@ -16,7 +16,7 @@ from tests.acceptance.echo import EchoServer
 from tests.acceptance.faults import until
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import app, end, fetch, start
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 
 RUN = "{{#sys.workflow_run_id#}}"
 
@@ -248,6 +248,7 @@ def test_serve_publishes_files_and_makes_a_key_that_works(jikko: Command, tmp_pa
             f"{server.url}/v1/workflows/run",
             headers={"Authorization": f"Bearer {key}"},
             json={"inputs": {"q": "x", "kind": "b"}, "user": "u"},
+            verify=trusted(),
             timeout=PATIENCE,
         )
         assert answer.json()["data"]["outputs"] == {"q": "x"}

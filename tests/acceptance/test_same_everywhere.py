@@ -15,7 +15,7 @@ from tests.acceptance.everything import Everything, require_same, told, until
 from tests.acceptance.hard_requests import hard_requests
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.several_servers import NOBODY_GOES
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
@@ -66,7 +66,8 @@ class Asking:
         found: dict[str, Any] = {}
         with ExitStack() as stack:
             clients = [
-                stack.enter_context(httpx.Client(base_url=server.url, timeout=PATIENCE)) for server in self._servers
+                stack.enter_context(httpx.Client(base_url=server.url, verify=trusted(), timeout=PATIENCE))
+                for server in self._servers
             ]
             self._learn(clients[0])
             for number, (who, method, path, given) in enumerate(hard_requests()):

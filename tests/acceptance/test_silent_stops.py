@@ -21,7 +21,7 @@ from tests.acceptance.faults import until
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.several import SeveralWorkers
 from tests.acceptance.workflows import app, end, fetch, start
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 from tests.faults.proxy import Proxy
 from tests.files.buckets import CREDENTIALS, Buckets
 from tests.store.postgres_server import PostgresServer
@@ -144,7 +144,7 @@ def test_workers_that_stand_still_are_killed_and_named(tmp_path: Path, echo: Ech
 
 def test_one_that_has_nothing_to_wait_for_ends_at_once_with_0(served: Served, echo: EchoServer) -> None:
     server, client = served(held(echo))
-    assert httpx.get(f"{server.url}/readyz", timeout=PATIENCE).status_code == 200
+    assert httpx.get(f"{server.url}/readyz", verify=trusted(), timeout=PATIENCE).status_code == 200
     client.run("async", q="plain")
     echo.wait_for_calls("/hold/plain")
 

@@ -21,9 +21,9 @@ from tests.acceptance.client import Client
 from tests.acceptance.faults import until
 from tests.acceptance.processes import Command, Server
 from tests.acceptance.workflows import app, end, form, node
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 
-post = partial(httpx.post, timeout=PATIENCE)
+post = partial(httpx.post, verify=trusted(), timeout=PATIENCE)
 
 FLOW = """
 app: {name: 注文, mode: workflow}
@@ -387,7 +387,7 @@ def test_no_call_that_was_taken_is_lost_or_run_twice_by_a_kill(jikko: Command, p
     taken: list[int] = []
     for number in range(2):  # a run whose process died three times is given up
         server = Server(jikko.home)
-        with httpx.Client(timeout=PATIENCE) as client:
+        with httpx.Client(verify=trusted(), timeout=PATIENCE) as client:
             for call in range(20):
                 key = f"{number} {call}"
                 answer = client.post(server.url + path, json={"n": 1 + call}, headers={"Idempotency-Key": key})

@@ -17,7 +17,7 @@ from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import Command, Server
 from tests.chromium import chromium
 from tests.console.apps import MOST_ROUNDS, console_apps
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 from tests.free_ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +84,9 @@ class Site:
     def api(self, method: str, path: str, **more: Any) -> httpx.Response:
         """A request of a script to the console's API."""
         headers = {"Authorization": f"Bearer {self.operator}"}
-        return httpx.request(method, f"{self.url}/api/{path}", headers=headers, timeout=PATIENCE, **more)
+        return httpx.request(
+            method, f"{self.url}/api/{path}", headers=headers, verify=trusted(), timeout=PATIENCE, **more
+        )
 
     def start(self, app: str, **inputs: Any) -> str:
         """Start a run. Returns its id."""
@@ -100,7 +102,7 @@ class Site:
     def call(self, **body: Any) -> dict[str, Any]:
         """Call the webhook. Returns the delivery, once its run has ended."""
         [hook] = self.api("GET", "triggers", params={"kind": "webhook"}).json()["data"]
-        httpx.post(f"{self.server.url}{hook['path']}", json=body, timeout=PATIENCE)
+        httpx.post(f"{self.server.url}{hook['path']}", json=body, verify=trusted(), timeout=PATIENCE)
         delivery = self.api("GET", "deliveries", params={"limit": 1}).json()["data"][0]
         for run in delivery["runs"]:
             self.wait(run)

@@ -21,7 +21,7 @@ from tests.console.apps import placed
 from tests.console.conftest import HANDBOOK, LARGE, SMALL, Site, Visit, site_in, wait_for
 from tests.console.gallery import providers
 from tests.console.pictures import png
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 from tests.providers.fake_model import Exchange, delta, whole
 from tests.providers.model_thread import Model
 
@@ -176,7 +176,10 @@ def test_an_answer_is_rated_noted_and_annotated_by_keyboard(
     assert (kept["rating"], kept["note"]) == ("like", "短い 🙂 <b>x</b>")
     key = chats.api("POST", f"apps/{chat}/keys").json()["key"]
     found = httpx.get(
-        f"{chats.server.url}/v1/apps/annotations", headers={"Authorization": f"Bearer {key}"}, timeout=PATIENCE
+        f"{chats.server.url}/v1/apps/annotations",
+        headers={"Authorization": f"Bearer {key}"},
+        verify=trusted(),
+        timeout=PATIENCE,
     ).json()
     assert ("lamp refunds 休暇", "十日です 🙂") in [(one["question"], one["answer"]) for one in found["data"]]
     following.first.press("Enter")

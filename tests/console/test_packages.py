@@ -16,7 +16,7 @@ from scripts.console_types import TYPES, types_of
 from scripts.install import LOCK
 
 from tests.console.conftest import ROOT, Site
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 
 
 @pytest.fixture(scope="module")
@@ -81,15 +81,24 @@ def test_what_is_installed_runs_a_file_and_serves_the_page_where_there_is_no_nod
             assert server.stdout is not None
             url = re.search(r"serves (http://[\d.:]+)/", server.stdout.readline())
             assert url is not None
-            page = httpx.get(f"{url[1]}/console/", timeout=PATIENCE).raise_for_status().text
+            page = httpx.get(f"{url[1]}/console/", verify=trusted(), timeout=PATIENCE).raise_for_status().text
             [script] = re.findall(r'src="\./(assets/[^"]+\.js)"', page)
-            assert len(httpx.get(f"{url[1]}/console/{script}", timeout=PATIENCE).raise_for_status().content) > 10_000
+            assert (
+                len(
+                    httpx.get(f"{url[1]}/console/{script}", verify=trusted(), timeout=PATIENCE)
+                    .raise_for_status()
+                    .content
+                )
+                > 10_000
+            )
         finally:
             server.terminate()
 
 
 def test_the_types_of_the_page_are_those_that_the_server_describes(site: Site) -> None:
-    described = httpx.get(f"{site.server.url}/api/openapi.json", timeout=PATIENCE).raise_for_status().content
+    described = (
+        httpx.get(f"{site.server.url}/api/openapi.json", verify=trusted(), timeout=PATIENCE).raise_for_status().content
+    )
     written = (sources() / TYPES).read_text(encoding="utf-8")
     assert types_of(described) == written, "python -m scripts.console_types URL brings them up to date"
 

@@ -14,7 +14,7 @@ from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import Server
 from tests.console.conftest import Site, site_in, wait_for
 from tests.console.test_run_page import steps
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 from tests.free_ports import free_port
 
 CONFIGURATION = """
@@ -74,7 +74,7 @@ def proxied(tmp_path: Path, echo: EchoServer, browser: Browser) -> Iterator[Prox
 
 def answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=PATIENCE).status_code == 200
+        return httpx.get(url, verify=trusted(), timeout=PATIENCE).status_code == 200
     except httpx.TransportError:
         return False
 

@@ -15,7 +15,7 @@ from tests.acceptance.client import Client
 from tests.acceptance.conftest import apps_of
 from tests.acceptance.echo import EchoServer
 from tests.deploy.containers import BASE, IMAGE, REVISION, ROOT, SLIM, Engine, Machine
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 from tests.free_ports import free_port
 
 pytestmark = [pytest.mark.services, pytest.mark.once]
@@ -62,7 +62,7 @@ class Volume:
 
     def _is_ready(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=PATIENCE).status_code == 200
+            return httpx.get(f"{self.url}/readyz", verify=trusted(), timeout=PATIENCE).status_code == 200
         except httpx.TransportError:
             return False
 

@@ -15,7 +15,7 @@ from tests.acceptance.client import lines
 from tests.acceptance.faults import until
 from tests.acceptance.processes import Server
 from tests.deploy.proxied import DEPLOY, Place, Proxied, caddy, nginx, renamed
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 from tests.free_ports import free_port
 
 pytestmark = [pytest.mark.services, pytest.mark.once]
@@ -88,7 +88,7 @@ def test_a_balancer_leaves_a_server_that_is_not_ready_and_uses_any_when_none_is(
 
     def answering() -> int | None:
         try:
-            found = httpx.get(f"http://127.0.0.1:{port}/health", timeout=PATIENCE)
+            found = httpx.get(f"http://127.0.0.1:{port}/health", verify=trusted(), timeout=PATIENCE)
         except httpx.TransportError:
             return None
         return int(found.json()["process"]) if found.status_code == 200 else None

@@ -19,7 +19,7 @@ from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.processes import JIKKO, Command, environment
 from tests.acceptance.workflows import ECHO, app, end, node, start
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 
 UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
 
@@ -140,7 +140,7 @@ def activator(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Activa
 @pytest.mark.slow
 def test_it_says_when_it_is_ready_that_it_goes_round_and_that_it_stops(activator: Activator) -> None:
     activator.start()
-    assert httpx.get(f"{activator.url}/health", timeout=PATIENCE).status_code == 200
+    assert httpx.get(f"{activator.url}/health", verify=trusted(), timeout=PATIENCE).status_code == 200
     activator.hear("WATCHDOG=1")
     activator.hear("WATCHDOG=1")
     activator.stop()
@@ -156,11 +156,11 @@ def test_restarts_under_load_lose_no_request(activator: Activator, tmp_path: Pat
 
     def load(number: int) -> None:
         """Half of them keep their connections, the others have one for each request."""
-        client = httpx.Client(base_url=activator.url, headers=headers, timeout=PATIENCE)
+        client = httpx.Client(base_url=activator.url, headers=headers, verify=trusted(), timeout=PATIENCE)
         while not stop.is_set():
             if number % 2:
                 client.close()
-                client = httpx.Client(base_url=activator.url, headers=headers, timeout=PATIENCE)
+                client = httpx.Client(base_url=activator.url, headers=headers, verify=trusted(), timeout=PATIENCE)
             word = f"{number}/{answered[number]}"
             body = {"inputs": {"q": word}, "user": "anna", "response_mode": "blocking"}
             try:

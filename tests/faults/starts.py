@@ -16,7 +16,7 @@ import httpx
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.faults import until
 from tests.acceptance.processes import Command, Server
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 from tests.faults.table import Seen
 
 START_SECONDS: Final = 10.0
@@ -65,7 +65,7 @@ class Starts:
         body = {"inputs": {"q": word}, "user": "からす", "response_mode": mode}
         at, url = time.monotonic(), f"{self.server.url}/v1/workflows/run"
         try:
-            answer = httpx.post(url, json=body, headers=headers, timeout=10 * PATIENCE)
+            answer = httpx.post(url, json=body, headers=headers, verify=trusted(), timeout=10 * PATIENCE)
         except httpx.TransportError:
             # Its server was killed, and nobody knows.
             self.answered.append(Answered(word, key, at, time.monotonic() - at, 0, "", ""))
@@ -104,7 +104,7 @@ class Starts:
                 began = time.monotonic()
                 until(lambda: self._readiness == 503, "it is not ready")
                 not_ready = time.monotonic() - began
-                health = httpx.get(f"{self.server.url}/health", timeout=PATIENCE).json()
+                health = httpx.get(f"{self.server.url}/health", verify=trusted(), timeout=PATIENCE).json()
                 end.wait(max(0.0, began + _LASTS - time.monotonic()))
                 # It is known by now to take no writes: who starts a run does not wait.
                 late = [self.one(mode) for mode in _MODES]
@@ -161,7 +161,12 @@ class Starts:
         return answer.status_code == 200 and answer.json()["status"] == "succeeded"
 
     def _get(self, path: str) -> httpx.Response:
-        return httpx.get(f"{self.server.url}{path}", headers={"Authorization": f"Bearer {self._key}"}, timeout=PATIENCE)
+        return httpx.get(
+            f"{self.server.url}{path}",
+            headers={"Authorization": f"Bearer {self._key}"},
+            verify=trusted(),
+            timeout=PATIENCE,
+        )
 
 
 def _run_of(answer: httpx.Response) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.faults import until
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 from tests.faults.conftest import LONG_LIFE, Keep, Made
 from tests.faults.proxy import Proxy
 from tests.faults.queue import name_of
@@ -96,7 +96,9 @@ def test_the_database_is_killed_and_comes_back(servers: Made, echo: EchoServer, 
         killed_at = time.monotonic()
         body = {"inputs": {"q": "x"}, "user": "u", "response_mode": "blocking"}
         headers = {"Authorization": f"Bearer {several.keys['echo']}"}
-        refused = httpx.post(f"{several.servers[0].url}/v1/workflows/run", json=body, headers=headers, timeout=PATIENCE)
+        refused = httpx.post(
+            f"{several.servers[0].url}/v1/workflows/run", json=body, headers=headers, verify=trusted(), timeout=PATIENCE
+        )
         refused_after = time.monotonic() - killed_at
         threading.Event().wait(max(0.0, killed_at + 5 - time.monotonic()))
         postgres.start()

@@ -21,7 +21,7 @@ from tests.acceptance.processes import Command, Server
 from tests.acceptance.several_servers import SeveralServers
 from tests.acceptance.workflows import app, end, node, template
 from tests.cluster.nats_server import NatsServer
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 from tests.faults.conftest import Keep
 from tests.faults.queue import name_of
 from tests.faults.table import Seen
@@ -91,7 +91,9 @@ class Senders:
             while True:
                 url = choose.choice(self._several.servers[-2:]).url
                 try:
-                    answer = httpx.post(url + self._path, json={"n": number}, headers=headers, timeout=PATIENCE)
+                    answer = httpx.post(
+                        url + self._path, json={"n": number}, headers=headers, verify=trusted(), timeout=PATIENCE
+                    )
                 except httpx.TransportError:
                     # The server was killed: nobody knows whether it has taken the call.
                     if self._over.wait(0.05):
@@ -143,7 +145,7 @@ class Killer:
         raise AssertionError("it does not start")
 
     def _kill_worker(self, server: Server) -> None:
-        process = httpx.get(f"{server.url}/health", timeout=PATIENCE).json()["process"]
+        process = httpx.get(f"{server.url}/health", verify=trusted(), timeout=PATIENCE).json()["process"]
         os.kill(process, signal.SIGKILL)
 
 

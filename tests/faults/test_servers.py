@@ -13,7 +13,7 @@ from tests.acceptance.client import Client
 from tests.acceptance.echo import EchoServer
 from tests.acceptance.faults import until
 from tests.acceptance.rolling import Balancer, Load
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 from tests.faults.conftest import LIFE, LONG_LIFE, Keep, Made
 from tests.faults.proxy import Proxy
 from tests.faults.queue import Queue, name_of, unsuccessful
@@ -187,5 +187,5 @@ def test_servers_are_replaced_one_after_the_other(
     for word in load.runs:
         if word.startswith("steps"):
             assert [len(echo.calls(f"/slow/{name}/{word}")) for name in "abc"] == [1, 1, 1]
-    assert httpx.get(f"{several.servers[0].url}/readyz", timeout=PATIENCE).status_code == 200
+    assert httpx.get(f"{several.servers[0].url}/readyz", verify=trusted(), timeout=PATIENCE).status_code == 200
     seen(Seen(len(load.runs), 0, 0, None, f"{load.reached:.0f} runs/s, two servers of one version"))

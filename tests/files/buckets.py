@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "access", "AWS_SECRET_ACCESS_KEY": "secret"}
 
@@ -24,7 +24,9 @@ class Buckets:
     def made(self) -> str:
         """The setting for a new bucket."""
         name = f"bucket-{secrets.token_hex(8)}"
-        httpx.put(f"{self.address}/{name}", headers={"x-amz-acl": "private"}, timeout=PATIENCE).raise_for_status()
+        httpx.put(
+            f"{self.address}/{name}", headers={"x-amz-acl": "private"}, verify=trusted(), timeout=PATIENCE
+        ).raise_for_status()
         return self.url(name)
 
 

@@ -24,7 +24,7 @@ from jikko.ports.models import ModelFailure, PromptMessage
 from jikko.providers.backends import BACKENDS
 from jikko.providers.provider_models import ProviderModels
 from jikko.providers.providers_file import parse_providers
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 from tests.providers.test_tool_messages import CLOCK, CONVERSATION, WEATHER, request
 from tests.providers.tiny_model import CONTEXT, write_tiny_model
 from tests.providers.workflows import LLM, MODEL, assembled, begun, finished, workflow
@@ -238,5 +238,7 @@ async def test_a_model_of_a_file_takes_answers_of_tools_and_calls_one_that_it_mu
 
 def test_each_answer_has_the_context_that_the_providers_file_names(server: dict[str, Any]) -> None:
     headers = {"Authorization": f"Bearer {KEY}"}
-    props = httpx.get(server["base_url"].removesuffix("/v1") + "/props", headers=headers, timeout=PATIENCE).json()
+    props = httpx.get(
+        server["base_url"].removesuffix("/v1") + "/props", headers=headers, verify=trusted(), timeout=PATIENCE
+    ).json()
     assert props["default_generation_settings"]["n_ctx"] == CONTEXT

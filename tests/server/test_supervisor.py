@@ -19,7 +19,7 @@ from jikko.server import supervisor as supervisors
 from jikko.server.listening import listen
 from jikko.server.supervisor import HUNG_AFTER, Supervisor
 from jikko.settings import Settings
-from tests.effort import PATIENCE
+from tests.effort import PATIENCE, trusted
 
 pytestmark = pytest.mark.anyio
 
@@ -43,7 +43,7 @@ async def test_a_worker_that_cannot_be_started_is_tried_again(tmp_path: Path, mo
         running = asyncio.get_running_loop().create_task(supervisor.run())
 
         # It waits at the door until somebody serves.
-        async with httpx.AsyncClient(timeout=PATIENCE) as client:
+        async with httpx.AsyncClient(verify=trusted(), timeout=PATIENCE) as client:
             answer = await client.get(f"http://127.0.0.1:{listening.getsockname()[1]}/health")
         assert answer.status_code == 200
         assert not refusals
@@ -62,7 +62,7 @@ async def test_a_worker_that_hangs_is_killed_and_another_takes_its_place(tmp_pat
         url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}/health"
 
         async def serving() -> int:
-            async with httpx.AsyncClient(timeout=60) as client:
+            async with httpx.AsyncClient(verify=trusted(), timeout=60) as client:
                 number: int = (await client.get(url)).json()["process"]
                 return number
 
@@ -89,7 +89,7 @@ async def test_one_that_stood_still_with_its_workers_blames_none_of_them(tmp_pat
         sockets = listen("127.0.0.1", 0, 1)
         supervisor = Supervisor(Settings(home=tmp_path), sockets, hold, [], hung_after=2)
         running = asyncio.get_running_loop().create_task(supervisor.run())
-        async with httpx.AsyncClient(timeout=60) as client:
+        async with httpx.AsyncClient(verify=trusted(), timeout=60) as client:
             url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}/health"
             process = (await client.get(url)).json()["process"]
             os.kill(process, signal.SIGSTOP)
@@ -109,7 +109,7 @@ async def test_a_server_of_which_a_worker_did_not_end_by_itself_has_failed(tmp_p
         sockets = listen("127.0.0.1", 0, 1)
         supervisor = Supervisor(Settings(home=tmp_path, shutdown_seconds=0, drain_seconds=0), sockets, hold, [])
         running = asyncio.get_running_loop().create_task(supervisor.run())
-        async with httpx.AsyncClient(timeout=PATIENCE) as client:
+        async with httpx.AsyncClient(verify=trusted(), timeout=PATIENCE) as client:
             url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}/health"
             process = (await client.get(url)).json()["process"]
         os.kill(process, signal.SIGSTOP)
@@ -150,7 +150,7 @@ async def test_no_connection_waits_for_a_worker_that_cannot_be_started_and_it_se
         async def served_by() -> int | None:
             """The process that answers a new connection; ``None`` if it waits."""
             try:
-                async with httpx.AsyncClient(timeout=5) as client:
+                async with httpx.AsyncClient(verify=trusted(), timeout=5) as client:
                     process: int = (await client.get(url)).json()["process"]
                     return process
             except httpx.TransportError:

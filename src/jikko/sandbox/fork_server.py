@@ -145,6 +145,7 @@ class ForkServer:
         # Copied pages cost more than anything else in a fork, and the collector would touch them all.
         gc.collect()
         gc.freeze()
+        gc.enable()
 
     def serve(self) -> NoReturn:
         """Say that all is ready, and fork on demand, until the server is gone."""

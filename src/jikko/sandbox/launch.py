@@ -19,7 +19,8 @@ PROGRAM: Final = "from jikko.sandbox.fork_server import main; main()"
 
 # What goes wrong before the fork server can report it itself is reported here, in its own words.
 _BOOTSTRAP: Final = """
-import os, sys
+import gc, os, sys
+gc.disable()  # what is imported stays: the fork server enables it
 sys.path += {locations!r}
 try:
     exec({program!r})

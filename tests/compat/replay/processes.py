@@ -12,6 +12,8 @@ from pathlib import Path
 
 import httpx
 
+from tests.effort import trusted
+
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 10.0
 
@@ -39,7 +41,7 @@ def _await(child: subprocess.Popen[bytes], url: str, log: Path) -> None:
     """Wait for the first 200."""
     deadline = time.monotonic() + START_TIMEOUT
     # One client: each reads the trusted authorities.
-    with httpx.Client(timeout=2.0, trust_env=False) as client:
+    with httpx.Client(timeout=2.0, trust_env=False, verify=trusted()) as client:
         while time.monotonic() < deadline:
             if child.poll() is not None:
                 raise RuntimeError(

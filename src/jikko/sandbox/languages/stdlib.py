@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import io
 import linecache
+import os
 import sys
 import sysconfig
 from importlib.machinery import BuiltinImporter, FrozenImporter
@@ -83,11 +84,12 @@ def take_time_zones_into_memory() -> None:
     found = importlib.util.find_spec("tzdata")
     if found is None or not found.submodule_search_locations:
         raise ImportError("the package tzdata is not installed")
-    root = Path(found.submodule_search_locations[0]) / "zoneinfo"
+    root = os.path.join(found.submodule_search_locations[0], "zoneinfo")
     zones = {
-        str(file.relative_to(root)): content
-        for file in root.rglob("*")
-        if file.is_file() and (content := file.read_bytes())[:4] == b"TZif"
+        path[len(root) + 1 :]: content
+        for folder, _, names in os.walk(root)
+        for name in names
+        if (content := Path(path := os.path.join(folder, name)).read_bytes())[:4] == b"TZif"
     }
 
     def load_tzdata(key: str) -> io.BytesIO:
