@@ -16,13 +16,13 @@ _LONGEST: Final = 40
 
 
 def new_server_name(host: str) -> str:
-    """A name that no server has had: that of its host up to the first dot, and eight hexadecimal digits."""
+    """Return a unique server name: the host name up to the first dot, and eight hexadecimal digits."""
     label = _FOREIGN.sub("-", host.partition(".")[0]).strip("-")[:_LONGEST]
     return f"{label or 'server'}-{secrets.token_hex(4)}"
 
 
 class Alone:
-    """Every open run that the store had before is an orphan, and its one member leads from the start."""
+    """Every open run in the store is an orphan at the start, and the one member leads."""
 
     def __init__(self) -> None:
         self.name = f"{new_server_name(socket.gethostname())}/0"
@@ -45,7 +45,7 @@ class Alone:
         start_task(member.lead(), self._tasks)
 
     async def attend(self) -> None:
-        """There is nobody who would have to know."""
+        """Do nothing: there is no other member to inform."""
 
     def leave(self) -> None:
         for task in self._tasks:
@@ -68,5 +68,5 @@ class Alone:
 
     def hint(self, hint: Hint) -> None:
         if self._member is not None:
-            # Not at once: the caller is in the middle of something.
+            # Deferred: the caller is in the middle of something.
             asyncio.get_running_loop().call_soon(self._member.on_hint, hint)

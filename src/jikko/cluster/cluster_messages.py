@@ -1,6 +1,6 @@
 """Messages between the processes of one server.
 
-Each worker has one channel, to the supervisor that started it, which hands on what is meant for others.
+Each worker has one channel, to its supervisor, which forwards what is meant for others.
 """
 
 import asyncio
@@ -13,37 +13,37 @@ import msgspec
 from jikko.ports.cluster import Command, EventsAppended, Hint, OrphanedRuns, WaitingRun
 
 SUPERVISOR: Final = "supervisor"
-"""What the process that starts the workers is called."""
+"""Name of the process that starts the workers."""
 
 
 # From the supervisor -------------------------------------------------------------------------------------------------
 
 
 class Begin(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The first message to a worker."""
+    """First message to a worker."""
 
     name: str
-    """What it is called from now on: ``server/number``."""
+    """Its name from now on: ``server/number``."""
     workers: int
-    """How many there are in all."""
+    """Total number of workers."""
     settings: dict[str, Any]
     """``Settings`` as JSON."""
     files: list[str] | None
-    """DSL files to publish; ``None`` for a worker that publishes nothing, since another has."""
+    """DSL files to publish; ``None`` if another worker has published them."""
     drains: bool = False
     """Whether it leaves new connections to the next server when it stops; see ``serve_assembly``."""
     hands_on: bool = False
-    """Whether the supervisor hands runs that wait to workers that have room; one of an older version does not."""
+    """Whether the supervisor hands waiting runs to workers with free slots; older versions do not."""
 
 
 class Members(msgspec.Struct, frozen=True, tag=True):
-    """The workers that can get messages. One that was among them and is no more has died."""
+    """Workers that can receive messages. One that is no longer listed has died."""
 
     names: list[str]
 
 
 class TakeOver(msgspec.Struct, frozen=True, tag=True):
-    """Take these runs over. Answered by ``TookOver``."""
+    """Take over these runs. Answered by ``TookOver``."""
 
     orphans: list[OrphanedRuns]
 
@@ -53,27 +53,27 @@ class Lead(msgspec.Struct, frozen=True, tag=True):
 
 
 class TakeWaiting(msgspec.Struct, frozen=True, tag=True):
-    """Take in a run that waits at another worker. Answered by ``TookWaiting``."""
+    """Accept a run that is waiting at another worker. Answered by ``TookWaiting``."""
 
     run: WaitingRun
 
 
 class Measure(msgspec.Struct, frozen=True, tag=True):
-    """Say what was counted so far. Answered by ``Measured``."""
+    """Report metrics. Answered by ``Measured``."""
 
 
 # From a worker -------------------------------------------------------------------------------------------------------
 
 
 class Assembled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The database is there and of the right version, the files are published."""
+    """The database is open and up to date, and the files are published."""
 
     lines: list[str]
-    """To be printed once the server is ready."""
+    """Lines to print once the server is ready."""
 
 
 class Serving(msgspec.Struct, frozen=True, tag=True):
-    """Requests are accepted."""
+    """The worker accepts requests."""
 
 
 class TookOver(msgspec.Struct, frozen=True, tag=True):
@@ -83,37 +83,37 @@ class TookOver(msgspec.Struct, frozen=True, tag=True):
 
 
 class Offer(msgspec.Struct, frozen=True, tag=True):
-    """Some worker is to take these runs over."""
+    """Some worker is to take over these runs."""
 
     orphans: OrphanedRuns
 
 
 class HasRoom(msgspec.Struct, frozen=True, tag=True):
-    """The worker has a slot for a run that waits elsewhere: for one, until it says so again."""
+    """The worker has a free slot for one run that is waiting elsewhere, until it repeats this message."""
 
     is_there: bool = True
-    """``False``: it has none after all."""
+    """``False``: withdrawn."""
 
 
 class TookWaiting(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A run was taken in, or does not wait any more; or it cannot be taken in here, now."""
+    """The run was accepted or no longer waits; or this worker cannot accept it now."""
 
     run_id: str
     is_done: bool
 
 
 class WithdrawWaiting(msgspec.Struct, frozen=True, tag=True):
-    """A run is to be offered no more."""
+    """Withdraw an offered run."""
 
     run_id: str
 
 
 class Heartbeat(msgspec.Struct, frozen=True, tag=True):
-    """The worker's event loop goes round."""
+    """The worker's event loop is alive."""
 
 
 class Measured(msgspec.Struct, frozen=True, tag=True):
-    """What the worker counted since its start."""
+    """Metrics of the worker since its start."""
 
     samples: list[tuple[str, tuple[str, ...], list[float]]]
     """Name, labels, values."""
@@ -123,48 +123,48 @@ class Measured(msgspec.Struct, frozen=True, tag=True):
 
 
 class CountRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Count a request by a key. For the supervisor; answered by the seconds to wait if it is refused."""
+    """Count a request by a key. For the supervisor; answered by the seconds to wait if refused."""
 
     key: bytes
     per_minute: int | None = None
-    """How many there may be. ``None``, from a worker of a version that counts API keys only: the rate of these."""
+    """The limit. ``None``, from workers of an older version that count API keys only: the limit of these."""
 
 
 class OfferWaiting(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Offer a run that waits to the other workers. For the supervisor; answered by 1, or 0 if enough are."""
+    """Offer a waiting run to the other workers. For the supervisor; answered by 1, or by 0 if enough are offered."""
 
     run: WaitingRun
 
 
 class ReadAgain(msgspec.Struct, frozen=True, tag=True):
-    """Read the files of the operator again. From the supervisor."""
+    """Reload the operator's files. From the supervisor."""
 
 
 class WorkerCall(msgspec.Struct, frozen=True, kw_only=True, tag="Request"):
-    """Something that another process is to do."""
+    """Request to another process."""
 
     to: str
     sender: str
     number: int
-    """Chosen by the sender, for the response."""
+    """Chosen by the sender, to match the reply."""
     command: Command | CountRequest | OfferWaiting | ReadAgain
 
 
 class WorkerReply(msgspec.Struct, frozen=True, kw_only=True, tag="Response"):
-    """What came of a request."""
+    """Reply to a request."""
 
     to: str
     number: int
     answer: int | None
-    """``None``: there is no worker of that name, or it does not have the run."""
+    """``None``: no worker of that name, or it does not own the run."""
     grown: EventsAppended | None = None
-    """What has come of the run, if that was the question."""
+    """New events of the run, if they were requested."""
     refused: str = ""
-    """Why it was not done, if the sender is to know."""
+    """Reason of a refusal, for the sender."""
 
 
 class Broadcast(msgspec.Struct, frozen=True, tag=True):
-    """A hint to all workers, the sender too."""
+    """Hint to all workers, including the sender."""
 
     hint: Hint
 
@@ -192,7 +192,7 @@ Message: TypeAlias = (
 
 
 MAX_MESSAGE_BYTES: Final = 256 << 20
-"""A form may hold long texts."""
+"""Forms may hold long texts."""
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Message).decode
@@ -210,12 +210,12 @@ class Channel:
         return cls(*await asyncio.open_unix_connection(sock=end, limit=MAX_MESSAGE_BYTES))
 
     def send(self, message: Message) -> None:
-        """Send a message. Lost if the other side is gone."""
+        """Send a message. It is lost if the other side is gone."""
         if not self._writer.is_closing():
             self._writer.write(_encode(message) + b"\n")
 
     async def messages(self) -> AsyncIterator[Message]:
-        """What the other side sends, until it is gone."""
+        """Yield the other side's messages until it is gone."""
         try:
             while text := await self._reader.readline():
                 yield _decode(text)

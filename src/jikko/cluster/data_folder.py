@@ -1,4 +1,4 @@
-"""The data folder, readable by its owner only, and small files in it: that of a move, and that of refused starts."""
+"""Data folder, readable by its owner only, with its marker files: of backups, moves and refused starts."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from jikko.errors import InvalidSettings
 from jikko.private import make_folder, make_whole_file, opener, tighten, tighten_tree
 
 BACKUP_MARK: Final = "backup.json"
-"""Is in a folder that is a backup, as its manifest. A server that uses the folder removes it: it is no copy then."""
+"""Manifest, which marks a folder as a backup. A server that uses the folder removes it: it is no longer a copy."""
 
 _FILES: Final = (
     "jikko.db*",
@@ -23,24 +23,23 @@ _FILES: Final = (
     "plugins/*.db*",
     "plugins/*.json",
 )
-"""Besides those of uploads: the database with what SQLite, upgrades and workers put beside it, keys, and locks."""
+"""All files but uploads: the database with the files of SQLite, upgrades and workers beside it, keys and locks."""
 
 RESTORING: Final = "restore.json"
-"""Is in a folder while a backup is brought back to it, and stays if that is broken off."""
+"""Marks a folder while a backup is restored into it. It stays if that is interrupted."""
 
 FOLDER_ID: Final = "folder.id"
-"""Has what a database elsewhere knows the folder by, which has its record."""
+"""The folder's id in the external database that has its record."""
 
 
 def unmark(home: Path) -> None:
-    """Make a backup that is served from now on a data folder of its own, which no backup replaces.
-    Raises ``OSError``: the mark is there and cannot be removed."""
+    """Turn a backup that is now being served into an ordinary data folder, which no later backup replaces.
+    Raises ``OSError`` if the mark cannot be removed."""
     (home / BACKUP_MARK).unlink(missing_ok=True)
 
 
 def require_own_record(home: Path) -> None:
-    """See that the record of a folder is, or will be, in the folder itself.
-    Raises ``InvalidSettings``: it is in a database elsewhere."""
+    """Require that the folder holds its own record. Raises ``InvalidSettings`` if it is in an external database."""
     if (home / FOLDER_ID).exists() and not (home / "jikko.db").exists():
         raise InvalidSettings(
             f"The record of {home} is in PostgreSQL: set database_url, as it was. To begin with an empty one here, "
@@ -49,8 +48,7 @@ def require_own_record(home: Path) -> None:
 
 
 def require_whole(home: Path) -> None:
-    """See that a folder is no half of a backup that was being brought back, and that its record is not half moved.
-    Raises ``InvalidSettings``: it is."""
+    """Require that the folder is neither a half-restored backup nor half moved. Raises ``InvalidSettings`` if it is."""
     MoveMark(home).require_none()
     if (home / RESTORING).exists():
         raise InvalidSettings(
@@ -59,19 +57,19 @@ def require_whole(home: Path) -> None:
 
 
 def keep_private(home: Path) -> None:
-    """Make the folder if it is missing, and close it, and what of Jikko's is in it, to all but the owner.
+    """Create the folder if it is missing, and close it and Jikko's files in it to all but the owner.
 
-    A folder that is used for the first time and was there before, with other things in it, stays as open as it was; so
-    does one that all users may write to (``/tmp``). The files in it are closed all the same. Blocks. Raises
-    ``OSError``: it cannot be made or read."""
+    An existing folder with other content keeps its mode at first use, and so does a world-writable one (``/tmp``).
+    Jikko's files in it are closed all the same. Blocks. Raises ``OSError``: it cannot be created or read.
+    """
     make_folder(home)
     is_ours = (home / "jikko.db").exists() or not any(home.iterdir())
     if is_ours and not home.stat().st_mode & stat.S_ISVTX:
-        tighten(home.resolve())  # it may be on another disk; what is linked to in it is not touched
+        tighten(home.resolve())  # may be on another disk; targets of links in it are not touched
     for pattern in _FILES:
         for file in home.glob(pattern):
             tighten(file)
-    # What is in the other folders of plugins is closed by this one, and has the modes that their users need.
+    # This closes the folders of plugins below, which keep the modes that their users need.
     tighten(home / "plugins")
     for folder in ("files", "keys"):
         tighten_tree(home / folder)
@@ -81,26 +79,25 @@ _NAME: Final = "move.json"
 
 
 class MoveMark:
-    """A file that is there from before the copy until all is done: what is copied must not change before it is known
-    whether it has arrived, so a folder that has it is not served. Everything here blocks.
-    """
+    """Marks a move from before the copy until it is complete: the source must not change before the copy is known to
+    have arrived, so a marked folder is not served. All methods block."""
 
     def __init__(self, home: Path) -> None:
         self._path = home / _NAME
 
     def read(self) -> str:
-        """By what the database knows the copy; empty: none is under way."""
+        """Return the id of the copy in the database; empty if no move is running."""
         return self._path.read_text(encoding="ascii") if self._path.exists() else ""
 
     def make(self, mark: str) -> None:
-        """Raises ``OSError``: it cannot be written."""
+        """Raises ``OSError`` if it cannot be written."""
         make_whole_file(self._path, mark.encode())
 
     def remove(self) -> None:
         self._path.unlink(missing_ok=True)
 
     def require_none(self) -> None:
-        """Raises ``InvalidSettings``: a move was broken off."""
+        """Raises ``InvalidSettings`` if a move was interrupted."""
         if self._path.exists():
             raise InvalidSettings(
                 f"`jikko move` of {self._path.parent} was broken off. Call it again, with the same database; or remove "
@@ -112,11 +109,11 @@ logger = logging.getLogger(__name__)
 
 _REFUSED_STARTS: Final = "refused-starts"
 _MAX_BYTES: Final = 1 << 20
-"""Of the file; then it begins anew. Ids are needed for as long as a database may take to wake up."""
+"""Size in bytes at which the file starts afresh. Ids matter only for as long as a database may take to wake up."""
 
 
 class RefusalsFile:
-    """``Refusals``, a line each. Several processes may write it at once."""
+    """``Refusals`` as a text file, one a line. Several processes may write to it."""
 
     def __init__(self, home: Path) -> None:
         self._path = home / _REFUSED_STARTS

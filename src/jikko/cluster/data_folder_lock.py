@@ -1,4 +1,4 @@
-"""One server per data folder: two would take each other's runs over."""
+"""Lock of a data folder: two servers would take over each other's runs."""
 
 import contextlib
 import logging
@@ -16,30 +16,30 @@ from jikko.private import make_folder, opener, tighten
 log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS: Final = 2.0
-"""Seconds to wait for the holder of a data folder: an upgrade or a backup may be about to end."""
+"""Seconds to wait for the holder: an upgrade or a backup may be about to end."""
 _POLL_SECONDS: Final = 0.05
-"""Seconds until it is tried again."""
+"""Poll interval, in seconds."""
 
 
 class Owner(msgspec.Struct, omit_defaults=True):
-    """Who holds a data folder, as the file of the lock says. It may be out of date; the lock is what counts."""
+    """Holder of a data folder, according to the lock file. It may be out of date; the lock counts."""
 
     pid: int
     doing: str
-    """The command, such as ``jikko serve``."""
+    """Its command, such as ``jikko serve``."""
     address: str = ""
     workers: list[int] = []
-    """Process ids of those that hold the folder with it, and after it if it is killed."""
+    """Process ids of its workers, which hold the folder with it, and after it if it is killed."""
     grace: float = 0.0
-    """Seconds that they then have to end."""
+    """Seconds that these then have to end."""
     reads: int = -1
-    """How often it was told, by SIGUSR1, to read the files of its operator again, and has done so; -1: it cannot."""
+    """Number of reloads of the operator's files (SIGUSR1); -1 if it cannot reload."""
     refused: str = ""
-    """What is wrong with them, by the last time."""
+    """Problems found by the last reload."""
 
     @property
     def has_ended(self) -> bool:
-        """Whether there is no such process, as far as this container can see: in another one there may be."""
+        """Return whether the process has ended, as far as this container can see: it may run in another one."""
         if self.pid == os.getpid():
             return True
         try:
@@ -58,33 +58,33 @@ class Owner(msgspec.Struct, omit_defaults=True):
 
 
 class Hold:
-    """A data folder that is held."""
+    """A held data folder."""
 
     def __init__(self, file: TextIO, doing: str) -> None:
         self._file = file
         self._owner = Owner(os.getpid(), doing)
 
     def fileno(self) -> int:
-        """The lock. The operating system lets go of it when the last process dies that has it."""
+        """The lock's descriptor. The operating system releases the lock with the last process that has it."""
         return self._file.fileno()
 
     def say(
         self, *, address: str | None = None, workers: Sequence[int] | None = None, grace: float | None = None
     ) -> None:
-        """Set what a process reads that finds the folder held; see ``Owner``. What is not given stays as it was."""
+        """Update what other processes read in the lock file; see ``Owner``. Omitted values stay."""
         given = {"address": address, "workers": None if workers is None else list(workers), "grace": grace}
         self._say(given)
 
     def say_read(self, refused: str | None = None) -> None:
-        """Say that the files of the operator were read again, or that it can be done.
-        ``refused``: what is wrong with them, empty if nothing is; ``None``: they were not read yet."""
+        """Record a reload of the operator's files, or that reloading is possible. ``refused``: Its problems, empty if
+        there are none; ``None``: no reload yet."""
         self._say({"reads": self._owner.reads + 1, "refused": refused or ""})
 
     def _say(self, given: Mapping[str, object]) -> None:
         self._owner = msgspec.structs.replace(
             self._owner, **{name: value for name, value in given.items() if value is not None}
         )
-        # It helps to read an error, no more: a full disk must not keep a server from serving.
+        # Informative only: a full disk must not stop a server.
         with contextlib.suppress(OSError):
             self._file.truncate(0)
             self._file.write(msgspec.json.encode(self._owner).decode())
@@ -93,12 +93,11 @@ class Hold:
 
 @contextlib.contextmanager
 def sole_owner(home: Path, *, doing: str = "jikko serve", patience: float = TIMEOUT_SECONDS) -> Iterator[Hold]:
-    """Hold the data folder, which is made if it is missing, while the block lasts. Blocks.
+    """Hold the data folder for the block, creating it if missing. Blocks.
 
     Args:
-        doing: The command that holds it, for errors of others.
-        patience: Seconds to wait for it. The workers of a server that was killed have as long as they need to end in
-            good order, if that is more.
+        doing: The holding command, for errors of other processes.
+        patience: Seconds to wait. If a server was killed, its workers have their grace period, if that is longer.
 
     Raises:
         FolderInUse: Another process holds it.
@@ -126,15 +125,15 @@ def sole_owner(home: Path, *, doing: str = "jikko serve", patience: float = TIME
 
 
 def owner_of(home: Path) -> Owner | None:
-    """The process that holds a data folder at this moment; ``None``: none, as far as this machine can see.
+    """Return the current holder of a data folder; ``None`` if this machine sees none.
 
-    A holder that does not say who it is has the process id 0.
+    A holder that does not name itself has the process id 0.
     """
     try:
         import fcntl
 
         with open(home / "serve.lock", encoding="utf-8") as file:
-            # Shared: two that look at once do not see each other, and one that wants to hold it waits for as long.
+            # Shared: concurrent checks do not see each other, and a new holder waits for them.
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return _owner(home) or Owner(0, "a process")
@@ -158,11 +157,11 @@ def _wait_for_lock(file: TextIO, home: Path, patience: float) -> None:
 
 
 def _lock(file: TextIO, home: Path) -> bool:
-    """Take the lock, if no process has it."""
+    """Take the lock, unless another process has it."""
     try:
         import fcntl
     except ImportError:
-        # Windows; there the operator sees to it.
+        # Windows: the operator has to ensure it.
         return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -177,7 +176,7 @@ def _lock(file: TextIO, home: Path) -> bool:
 
 
 def _owner(home: Path) -> Owner | None:
-    """``None`` if the file does not say: that of an earlier version, or one that is being written."""
+    """Return ``None`` if the file does not say: it is of an earlier version, or being written."""
     try:
         return msgspec.json.decode((home / "serve.lock").read_bytes(), type=Owner)
     except (OSError, msgspec.DecodeError):

@@ -1,5 +1,4 @@
-"""The supervisor's end of the channels of its workers: hands on messages and runs that wait, and sends what membership
-decides."""
+"""Message hub of the supervisor: routes messages and waiting runs, and sends what membership decides."""
 
 import asyncio
 from itertools import count as numbers
@@ -27,16 +26,16 @@ from jikko.cluster.membership import Membership, OfferedRuns, Outbox
 from jikko.concurrency.rate_limit import RequestRates
 
 _TIMEOUT_SECONDS: Final = 30.0
-"""After which a worker that does not answer counts as one that refuses."""
+"""Seconds after which a silent worker counts as refusing."""
 
 
 class Hub:
-    """Knows workers by name and channel, and nothing of their processes."""
+    """Knows workers by name and channel, not their processes."""
 
     def __init__(self, workers: int, per_minute: int) -> None:
         """Args:
-        workers: How many there are to be.
-        per_minute: Requests that an API key may make; 0 for no limit. For workers that do not say how many.
+        workers: Intended number of workers.
+        per_minute: Rate limit of API keys, 0 for none, for workers that do not send one.
         """
         self._membership = Membership(workers)
         self._offered_runs = OfferedRuns()
@@ -45,22 +44,22 @@ class Hub:
         self._channels: dict[str, Channel] = {}
         self._numbers = numbers()
         self._asked: dict[int, tuple[str, asyncio.Future[str]]] = {}
-        """What workers were asked and have not answered: whom, and what they refuse."""
+        """Pending requests to workers: the worker, and its refusal."""
 
     @property
     def serving(self) -> list[str]:
-        """The workers that accept requests."""
+        """Names of the workers that accept requests."""
         return self._membership.serving
 
     def connect(self, name: str, channel: Channel) -> None:
-        """A worker was started. It gets no message before it has sent ``Assembled``."""
+        """Register a started worker. It gets messages once it has sent ``Assembled``."""
         self._channels[name] = channel
 
     def disconnect(self, name: str) -> None:
         del self._channels[name]
         for asked, future in self._asked.values():
             if asked == name and not future.done():
-                future.set_result("")  # the one in its place reads the files when it starts
+                future.set_result("")  # its replacement reads the files at its start
         self._send(self._membership.died(name))
         self._send(self._offered_runs.died(name))
 
@@ -99,7 +98,7 @@ class Hub:
                 self._send([(name, message) for name in self._membership.names])
 
     async def read_again(self) -> str:
-        """Have all workers read the files of the operator again. Returns what they refuse; empty if nothing."""
+        """Have all workers reload the operator's files. Returns their refusals; empty if there are none."""
         loop = asyncio.get_running_loop()
         asked = {next(self._numbers): (name, loop.create_future()) for name in self.serving}
         self._asked |= asked
@@ -116,7 +115,7 @@ class Hub:
                 del self._asked[number]
 
     def close(self) -> None:
-        """The server is about to end: what workers leave behind is for the next one."""
+        """Stop taking over runs: the server is about to end, and the next one will."""
         self._membership.close()
 
     def _send(self, outbox: Outbox) -> None:

@@ -1,17 +1,13 @@
-"""Membership: the workers of a server, the one that takes over the runs of those that died, and the leader. Decides;
-does no I/O.
+"""Membership of workers: takeover of dead workers' runs, and the leader. Decides; does no I/O.
 
-=================  ==================================================================================================
-a worker           what is sent to it, and what is known of it
-=================  ==================================================================================================
-assembled          ``TakeOver`` of its part of what has no holder, perhaps of nothing; all get the ``Members``
-serving            it gets the orphaned runs of others; the oldest that serves gets ``Lead``
+a worker           messages sent, and what is known of it
+assembled          ``TakeOver`` of its share of unowned runs, possibly empty; all get ``Members``
+serving            it gets orphaned runs of others; the oldest serving worker gets ``Lead``
 has taken over     no other worker is offered these runs again
-dead               all get the ``Members``; its runs, and those that it was offered to take over and had not
-                   yet, go in equal parts to those that serve; if there are none, to the next ones that assemble
-=================  ==================================================================================================
+dead               all get ``Members``; its runs, and those offered to it that it had not yet taken over, are
+                   divided among the serving workers; without any, among the next that assemble
 
-So every run without a process is some worker's to take over, until that worker says that it has, or dies.
+So every run without a process is assigned to a worker until that worker confirms the takeover, or dies.
 """
 
 from collections import OrderedDict
@@ -24,20 +20,20 @@ from jikko.cluster.cluster_messages import Lead, Members, Message, TakeOver, Tak
 from jikko.ports.cluster import OrphanedRuns, WaitingRun
 
 Outbox: TypeAlias = list[tuple[str, Message]]
-"""Messages to be sent, each with the name of the worker that it is for."""
+"""Messages to send, each with its recipient."""
 
 
 class _Worker(Struct):
     serves: bool = False
     taking_over: list[OrphanedRuns] = field(default_factory=list)
-    """What it was offered to take over and has not yet, durably."""
+    """Runs offered to it and not yet durably taken over."""
 
 
 class Membership:
-    """The workers of one server that can get messages, oldest first."""
+    """Workers of one server that can receive messages, oldest first."""
 
     def __init__(self, workers: int) -> None:
-        """``workers``: how many there are to be."""
+        """``workers``: Intended number of workers."""
         self._size = workers
         self._workers: dict[str, _Worker] = {}
         self._leader: str | None = None
@@ -50,16 +46,16 @@ class Membership:
 
     @property
     def names(self) -> list[str]:
-        """Those that can get messages."""
+        """Names of workers that can receive messages."""
         return list(self._workers)
 
     @property
     def serving(self) -> list[str]:
-        """Those that accept requests."""
+        """Names of workers that accept requests."""
         return [name for name, worker in self._workers.items() if worker.serves]
 
     def assembled(self, name: str) -> Outbox:
-        """A worker can take over runs. It serves once it has begun to."""
+        """Register a worker that can take over runs. It serves once it has started to."""
         missing = self._size - len(self._workers)
         mine = -(-len(self._unclaimed) // max(1, missing))
         orphans, self._unclaimed = self._unclaimed[:mine], self._unclaimed[mine:]
@@ -71,12 +67,12 @@ class Membership:
         return self._lead()
 
     def took_over(self, name: str, orphans: Sequence[OrphanedRuns]) -> None:
-        """A worker has taken these over, durably."""
+        """Confirm a durable takeover by a worker."""
         worker = self._workers[name]
         worker.taking_over = [entry for entry in worker.taking_over if entry not in orphans]
 
     def offered(self, orphans: OrphanedRuns) -> Outbox:
-        """A worker has found runs without a process. Nothing, if they are being taken over, or their holder lives."""
+        """Assign runs that a worker found without a process, unless their takeover is pending or their owner lives."""
         being_taken = any(orphans.holder == entry.holder for _, entry in self._taking_over())
         if orphans.holder in self._workers or being_taken:
             return []
@@ -99,7 +95,7 @@ class Membership:
         return outbox + self._lead()
 
     def close(self) -> None:
-        """The server is about to end: what workers leave behind is for the next one."""
+        """Stop assigning: the server is about to end, and the next one takes over."""
         self._closed = True
 
     def _share_out(self) -> Outbox:
@@ -128,35 +124,32 @@ class Membership:
 
 
 MAX_OFFERS_OF_AN_APP: Final = 16
-"""Runs of one app that are offered at once: so what others offer is at most so far behind."""
+"""Runs of one app offered at once, which bounds how far behind the others' queues may be."""
 
 
 class OfferedRuns:
-    """Runs that wait at workers of one server, for those that have room.
+    """Waiting runs of one server's workers, for those with free slots.
 
-    =======================  =======================================================================================
     a run                    what becomes of it
-    =======================  =======================================================================================
-    offered                  it lines up behind those of its app, of which there are ``MAX_OFFERS_OF_AN_APP`` at most
+    offered                  it queues behind those of its app, at most ``MAX_OFFERS_OF_AN_APP``
     a worker has room        apps take turns: the first run that waits elsewhere is handed to it
-    taken                    it is offered no more
-    given back, or to one    it lines up again
+    taken                    no longer offered
+    given back, or to one    it queues again
     that has died
-    withdrawn, or of one     it is offered no more
+    withdrawn, or of one     no longer offered
     that has died
-    =======================  =======================================================================================
     """
 
     def __init__(self) -> None:
         self._lines: OrderedDict[str, dict[str, WaitingRun]] = OrderedDict()
-        """By app, in the order of their turns, and run; no line is empty."""
+        """Queues by app, in the order of their turns; none is empty."""
         self._handed: dict[str, tuple[str, WaitingRun]] = {}
-        """Those that a worker is taking, or is not able to take just now: which one, by run."""
+        """Runs handed to a worker that has not accepted yet, or cannot at the moment, with the worker's name."""
         self._rooms: dict[str, None] = {}
-        """Workers with room for one more, in the order in which they said so."""
+        """Workers with a free slot, in order of their messages."""
 
     def offered(self, run: WaitingRun) -> tuple[bool, Outbox]:
-        """A run waits. Returns first whether it is offered; ``False``: enough of its app are."""
+        """Offer a waiting run. Returns whether it is offered (``False``: enough of its app are), and the messages."""
         _, known = self._handed.get(run.run_id, ("", None))
         if known is not None and known.epoch == run.epoch:
             return True, []
@@ -168,7 +161,7 @@ class OfferedRuns:
         return True, self._hand_out()
 
     def withdrawn(self, run_id: str) -> None:
-        """A run has begun, or ended, or is another's."""
+        """Withdraw a run that has begun, ended, or found another owner."""
         self._handed.pop(run_id, None)
         for app_id, line in self._lines.items():
             if line.pop(run_id, None) is not None:
@@ -177,7 +170,7 @@ class OfferedRuns:
                 return
 
     def has_room(self, name: str, *, is_there: bool = True) -> Outbox:
-        """A worker can take one run in; or none after all."""
+        """Note that a worker can accept one run, or no longer can."""
         self._rooms.pop(name, None)
         if not is_there:
             return []
@@ -185,7 +178,7 @@ class OfferedRuns:
         return self._hand_out()
 
     def answered(self, name: str, run_id: str, *, is_done: bool) -> Outbox:
-        """A worker has taken in what it was handed, or cannot."""
+        """Note that a worker accepted the run handed to it, or cannot."""
         holder, run = self._handed.get(run_id, ("", None))
         if run is None or holder != name:
             return []
@@ -196,7 +189,7 @@ class OfferedRuns:
         return self._hand_out()
 
     def died(self, name: str) -> Outbox:
-        """A worker is no more. What waited there is taken over with all else that it had."""
+        """Remove a dead worker. Its own waiting runs are taken over with its other runs."""
         self._rooms.pop(name, None)
         for line in list(self._lines.values()):
             for run in list(line.values()):
@@ -221,7 +214,7 @@ class OfferedRuns:
         return outbox
 
     def _next(self, name: str) -> WaitingRun | None:
-        """Whose turn it is with a worker, of those that do not wait there."""
+        """Return the next run for a worker, among those waiting elsewhere."""
         for app_id, line in self._lines.items():
             for run_id, run in line.items():
                 if run.holder != name:

@@ -1,7 +1,6 @@
-"""Making the connection to NATS: its addresses, trusted authorities and credentials.
+"""NATS connections: addresses, trusted authorities and credentials.
 
-Files are read anew for each connection, so that one that is replaced, as certificates are now and then, needs no
-restart.
+Files are re-read for each connection, so replaced certificates need no restart.
 """
 
 import asyncio
@@ -29,25 +28,25 @@ from jikko.ports.addresses import diagnose_nats_url, nats_servers
 _JWT: Final = re.compile(r"-{3,}BEGIN NATS USER JWT-{3,}\s+(\S+)\s+-{3,}END NATS USER JWT-{3,}")
 _SEED: Final = re.compile(r"^\s*(SU[A-Z2-7]{56})\s*$", re.MULTILINE)
 _PUBLIC_USER: Final = bytes([20 << 3])
-"""What the public key of a user begins with; its seed begins with the same behind the mark of a seed."""
+"""Prefix byte of a user's public key; a seed has it after its own prefix."""
 _CHECKSUM: Final = 2
 
 
 class NatsAccess(Struct, frozen=True):
-    """What one may need besides the addresses of NATS servers."""
+    """Credentials and certificates for NATS, besides addresses."""
 
     credentials: Path | None = None
-    """A ``.creds`` file (JWT and seed), or one with the seed of an NKey of a user. ``None``: what the address says."""
+    """A ``.creds`` file (JWT and seed), or a file with a user's NKey seed. ``None``: credentials of the address."""
     authorities: Path | None = None
-    """A PEM file of those that may have signed the certificates of the servers. ``None``: those of the system."""
+    """PEM file of trusted authorities for server certificates. ``None``: those of the system."""
     certificate: Path | None = None
-    """A PEM file of the certificate by which servers know this one. ``None``: they do not ask for any."""
+    """PEM file of the client certificate. ``None``: servers do not ask for one."""
     certificate_key: Path | None = None
-    """A PEM file of its private key. ``None``: it is in the same file."""
+    """PEM file of its private key. ``None``: in the same file."""
 
     def options(self, client: "StrictClient") -> dict[str, Any]:
-        """What the client is to connect with.
-        Raises ``InvalidSettings``: a file cannot be used, or a library is missing."""
+        """Return the client's connection options. Raises ``InvalidSettings``: a file is unusable, or a library is
+        missing."""
         client.encryption = Encryption(self)
         made: dict[str, Any] = {"tls": client.encryption.context()}
         if (path := self.credentials) is None:
@@ -60,7 +59,7 @@ class NatsAccess(Struct, frozen=True):
         return made
 
     def made_encryption(self) -> ssl.SSLContext:
-        """Raises ``InvalidSettings``: a file cannot be used."""
+        """Raises ``InvalidSettings`` if a file is unusable."""
         made = _trusting(self.authorities)
         if self.certificate is None:
             return made
@@ -79,16 +78,16 @@ class NatsAccess(Struct, frozen=True):
 
 
 class Encryption:
-    """How connections are encrypted, by what is in the files now."""
+    """TLS context from the current content of the files."""
 
     def __init__(self, access: NatsAccess) -> None:
         self._access = access
         self._context: ssl.SSLContext | None = None
         self._read: list[tuple[int, ...]] = []
-        """Of each file, what differs once it was replaced."""
+        """Fingerprint of each file, which a replacement changes."""
 
     def context(self) -> ssl.SSLContext:
-        """Raises ``InvalidSettings``: a file cannot be used."""
+        """Raises ``InvalidSettings`` if a file is unusable."""
         access = self._access
         found = [_mark_of(path) for path in (access.authorities, access.certificate, access.certificate_key) if path]
         if self._context is None or found != self._read:
@@ -97,9 +96,9 @@ class Encryption:
 
 
 class StrictClient(Client):
-    """Does not say who it is where encryption was asked for and is not there. The library goes on without.
+    """Sends no credentials if TLS was requested and is not offered; the library would.
 
-    User and password of an address are read as addresses are: ``%2F`` is a slash. The library takes them as they stand.
+    User and password of an address are percent-decoded (``%2F`` is a slash); the library takes them literally.
     """
 
     encryption: Encryption | None = None
@@ -107,8 +106,8 @@ class StrictClient(Client):
 
     @property
     def ssl_context(self) -> ssl.SSLContext:
-        """What the next connection is encrypted by.
-        Raises ``Error``: it cannot be at the moment; the library tries again."""
+        """Return the TLS context of the next connection. Raises ``Error`` if there is none at the moment; the library
+        retries."""
         if self.encryption is None:
             return super().ssl_context
         try:
@@ -117,7 +116,7 @@ class StrictClient(Client):
             raise NatsError(f"nats: {error}") from None
 
     def known_as(self, public_key: Callable[[], str]) -> None:
-        """Have the server look up an NKey: the one that there is when it is connected to."""
+        """Set the NKey to authenticate with, read at each connection."""
         self._public_key = public_key
 
     def _connect_command(self) -> bytes:
@@ -136,16 +135,16 @@ class StrictClient(Client):
 
 
 class Credentials(Struct, frozen=True):
-    """The key of a user, and what an account has signed of it."""
+    """A user's key, and the account's signed statement about it."""
 
     seed: bytes
     """32 bytes."""
     jwt: str = ""
-    """Empty: the server knows the public key by itself."""
+    """Empty: the server knows the public key itself."""
 
     @classmethod
     def read(cls, path: Path) -> "Credentials":
-        """Raises ``InvalidSettings``: the file cannot be read, or is none of these."""
+        """Raises ``InvalidSettings``: the file cannot be read, or has neither format."""
         try:
             text = path.read_text(encoding="ascii")
         except (OSError, UnicodeDecodeError) as error:
@@ -175,7 +174,7 @@ class Credentials(Struct, frozen=True):
 
 
 def _again(path: Path) -> Credentials:
-    """Raises ``Error``: of the library, which tries again."""
+    """Raises the library's ``Error``, which makes it retry."""
     try:
         return Credentials.read(path)
     except InvalidSettings as error:
@@ -202,7 +201,7 @@ def _trusting(authorities: Path | None) -> ssl.SSLContext:
 
 
 def _seed_of(text: str) -> bytes | None:
-    """The 32 bytes of a seed; ``None``: its checksum differs."""
+    """Return the seed's 32 bytes, or ``None`` if its checksum differs."""
     raw = base64.b32decode(text + "=" * (-len(text) % 8))
     body, checksum = raw[:-_CHECKSUM], raw[-_CHECKSUM:]
     return body[_CHECKSUM:] if _checksum(body) == checksum else None
@@ -217,20 +216,20 @@ logger = logging.getLogger(__name__)
 CONNECT_SECONDS: Final = 5
 _RECONNECT_SECONDS: Final = 0.25
 _AGAIN_SECONDS: Final = 1.0
-"""Until a reconnection is tried again that failed as the library does not expect it."""
+"""Seconds until the next attempt, after one that failed in a way the library does not handle."""
 _PENDING: Final = 16 << 20
-"""Bytes that wait here while the connection is away."""
+"""Bytes buffered while disconnected."""
 _PING_PART, _MIN_PING_SECONDS, _PINGS = 0.2, 1.0, 2
-"""A server of NATS that says nothing more is left for another. It is asked after each such part of a member's life, and
-is lost once so many questions in a row have no answer and the next is due."""
+"""A silent NATS server is left for another. It is pinged after each such part of a member's lease, and counts as lost
+once that many pings in a row are unanswered and the next is due."""
 
 
 class SteadyClient(StrictClient):
-    """Comes back whatever ends its connection. The library gives some up for good, and waits for others without end."""
+    """Reconnects whatever the reason. The library gives up on some, and waits for others without end."""
 
     async def _attempt_reconnect(self) -> None:
-        # The library waits until what is to be sent on the line that it leaves has been, and its encryption has ended:
-        # for half a minute or for ever, if the other end says nothing. And what it does not expect ends its tries.
+        # The library waits until the abandoned connection is flushed and its TLS is closed: half a minute, or for ever
+        # with a silent peer. And unexpected errors end its attempts.
         line = getattr(self._transport, "_io_writer", None)
         if line is not None:
             line.transport.abort()
@@ -246,14 +245,14 @@ class SteadyClient(StrictClient):
             await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _connect_to_server(self, s: Any) -> None:
-        # The library lets go of the line of a try that failed without closing it.
+        # The library drops the connection of a failed attempt without closing it.
         if self._transport is not None:
             self._transport.close()  # type: ignore[no-untyped-call]  # the library's has no types
         await super()._connect_to_server(s)
 
     async def _process_err(self, err_msg: str) -> None:
-        # The library closes the client for good: at a password that was changed, a credential that ran out, a server
-        # that finds this one too slow. What is in the files, or what the server allows, may be another by the next try.
+        # The library closes the client for good after a changed password, an expired credential, or a server's
+        # complaint about a slow consumer. Files and permissions may have changed by the next attempt.
         if PERMISSIONS_ERR in err_msg.lower() or STALE_CONNECTION in err_msg or not self.is_connected:
             await super()._process_err(err_msg)
             return
@@ -263,7 +262,7 @@ class SteadyClient(StrictClient):
 
 
 class ConnectionEvents:
-    """Takes what happens to a connection: for the log, and for its user."""
+    """Events of a connection: for the log, and for its user."""
 
     def __init__(self) -> None:
         self.last: Exception | None = None
@@ -271,7 +270,7 @@ class ConnectionEvents:
         self.on_back: Callable[[], None] = lambda: None
 
     async def on_error(self, error: Exception) -> None:
-        # That the connection broke says less than what the server said before.
+        # A broken connection says less than the server's preceding error.
         if not (isinstance(error, OSError) and isinstance(self.last, NatsError)):
             self.last = error
         logger.debug("NATS: %s", error)
@@ -286,10 +285,10 @@ class ConnectionEvents:
 
 
 async def connected(url: str, name: str, access: NatsAccess, member_seconds: float) -> tuple[Client, ConnectionEvents]:
-    """A connection to one of several servers. ``name``: see ``NatsLink.open``; so all others.
+    """Connect to one of several servers. ``name``: see ``NatsLink.open``, as for the other arguments.
 
     Raises:
-        InvalidSettings: That is no such address.
+        InvalidSettings: Invalid address.
         StoreUnavailable: None can be reached.
     """
     if diagnosis := diagnose_nats_url(url):
@@ -323,7 +322,7 @@ async def connected(url: str, name: str, access: NatsAccess, member_seconds: flo
 
 
 async def try_to(work: Awaitable[object]) -> None:
-    """Do something with NATS that may fail."""
+    """Await a NATS operation, ignoring failure."""
     try:
         await work
     except NATS_ERRORS as error:

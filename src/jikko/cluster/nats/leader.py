@@ -1,4 +1,4 @@
-"""Leader election: the leader is the one whose name is kept for the role, for as long as it renews it."""
+"""Leader election: a lease under a name, renewed by its holder."""
 
 import asyncio
 import contextlib
@@ -15,36 +15,35 @@ logger = logging.getLogger(__name__)
 
 _EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
 _NOT_EXPECTED: Final = 10071
-"""JetStream's error: another message is the last of the subject."""
+"""JetStream's error: the subject's last message is another."""
 _SURE: Final = 0.8
-"""The part of the time for which the role is kept in which this member can be sure to have it: it ends its work then,
-before another may take the role."""
+"""Part of the lease in which the holder can rely on it: it stops its work then, before another may take the lease."""
 
 
 class LeaderElection:
-    """Takes the role when it is free, and gives it up when it may be another's."""
+    """Takes the lease when it is free, and stops leading before it may be another's."""
 
     def __init__(self, link: NatsLink, name: str, lead: Callable[[], Awaitable[None]], seconds: float) -> None:
         """Args:
         lead: See ``Member.lead``.
-        seconds: For which the role is kept for one that does not renew it.
+        seconds: Length of the lease.
         """
         self._link = link
         self._name = name
         self._lead = lead
         self._seconds = seconds
         self._number = 0
-        """Of the message that keeps the role for this member; 0: it does not lead."""
+        """Sequence number of the lease's message; 0: not the leader."""
         self._leading: asyncio.Task[None] | None = None
         self._ending: asyncio.TimerHandle | None = None
-        """When it leads no more, unless it has renewed the role by then."""
+        """End of leadership, unless the lease is renewed before."""
         self._is_free = asyncio.Event()
 
     def may_be_free(self) -> None:
         self._is_free.set()
 
     async def watch(self) -> None:
-        """Take and keep the role, until cancelled."""
+        """Take and renew the lease until cancelled."""
         while True:
             self._is_free.clear()
             is_settled = await self._try()
@@ -53,7 +52,7 @@ class LeaderElection:
                     await self._is_free.wait()
 
     async def rest(self) -> None:
-        """Lead no more. Behind the end of ``watch``."""
+        """Give up leadership. Call it after the end of ``watch``."""
         leading = self._leading
         self._stop()
         if leading is not None:
@@ -68,7 +67,7 @@ class LeaderElection:
                 logger.debug("the role could not be given up: %s", error)
 
     async def _try(self) -> bool:
-        """Take or renew the role. Returns whether it is known who leads."""
+        """Take or renew the lease. Returns whether the leader is known."""
         loop = asyncio.get_running_loop()
         tried_at = loop.time()
         try:
@@ -78,14 +77,14 @@ class LeaderElection:
             if error.err_code != _NOT_EXPECTED:
                 logger.debug("who leads cannot be settled: %s", error)
                 return False
-            # Either another leads, or NATS has lost what it kept: then it is taken anew.
+            # Either another leads, or NATS has lost its data: then take the lease again.
             self._lose()
         except NATS_ERRORS as error:
             logger.debug("who leads cannot be settled: %s", error)
             self._link.declare_again()
             return False
         else:
-            # Not when a try fails: an answer may be waited for until the role is another's.
+            # Not only when an attempt fails: an answer may take until the lease is another's.
             self._end_at(tried_at + self._seconds * _SURE)
             if self._leading is None:
                 self._leading = loop.create_task(self._run())

@@ -1,4 +1,4 @@
-"""The connection of one process to NATS, with what JetStream keeps for its cluster."""
+"""NATS connection of one process, with the JetStream resources of its cluster."""
 
 import asyncio
 import logging
@@ -26,24 +26,24 @@ logger = logging.getLogger(__name__)
 
 _NOTHING_MORE: Final = NatsAccess()
 _ANSWER_SECONDS: Final = 2.0
-"""For an answer of JetStream; a healthy one needs a few milliseconds."""
+"""Timeout of JetStream requests; a healthy server answers within milliseconds."""
 _FIRST_SECONDS: Final = 10.0
-"""For which JetStream may not answer at the start."""
+"""Seconds that JetStream may be unavailable at the start."""
 _AGAIN_SECONDS: Final = 0.1
 _DECLARE_SECONDS: Final = 1.0
-"""Between two tries to have JetStream keep what it has lost."""
+"""Interval of attempts to restore lost JetStream resources."""
 _LEAST_PAYLOAD: Final = 65_536
-"""Bytes that NATS has to take in one message; it takes a megabyte unless it is told otherwise."""
+"""Minimum ``max_payload`` of the NATS server, in bytes; its default is a megabyte."""
 _OLDEST: Final = (2, 10)
-"""The first NATS server that has all that is used."""
+"""Oldest supported NATS server."""
 _ALONE: Final = 10074
-"""JetStream's error: this server is by itself, and cannot keep copies."""
+"""JetStream's error: a single server cannot replicate."""
 _EXISTS_OTHERWISE: Final = 10058
-"""… the stream is there with other settings."""
+"""JetStream's error: the stream exists with other settings."""
 
 
 class NatsLink:
-    """A connection that comes back by itself, and declares anew what NATS has lost."""
+    """A connection that recovers by itself, and redeclares what NATS has lost."""
 
     def __init__(self, client: Client, names: Names, *, member_seconds: float, per_minute: int) -> None:
         self.client = client
@@ -52,11 +52,11 @@ class NatsLink:
         self._member_seconds = member_seconds
         self.per_minute = per_minute
         self._more_rates: set[int] = set()
-        """Those of other keys, which were asked for."""
+        """Further rates that are counted."""
         self.on_lost: Callable[[], None] = lambda: None
-        """Called when the connection is lost: answers that are waited for do not come any more."""
+        """Called when the connection is lost: pending answers will not come."""
         self.on_back: Callable[[], None] = lambda: None
-        """Called when it is there again."""
+        """Called when it is restored."""
         self._closing = False
         self._sending: set[asyncio.Task[None]] = set()
         self._declaring: asyncio.Task[None] | None = None
@@ -72,22 +72,22 @@ class NatsLink:
         name: str,
         access: NatsAccess = _NOTHING_MORE,
     ) -> "NatsLink":
-        """Connect, and declare what is kept.
+        """Connect, and declare the JetStream resources.
 
         Args:
-            url: Addresses of servers of one NATS, with commas between them.
+            url: Server addresses of one NATS cluster, separated by commas.
             member_seconds: See ``streams``.
             per_minute: See ``streams``.
-            name: What operators of NATS see.
-            access: What may be needed to get in.
+            name: Connection name, for operators of NATS.
+            access: Credentials and certificates.
 
         Raises:
-            InvalidSettings: That is no such address, or NATS lacks what is needed.
+            InvalidSettings: Invalid address, or NATS lacks a required feature.
             StoreUnavailable: NATS cannot be reached.
         """
         client, events = await connected(url, name, access, member_seconds)
         where = shown_servers(nats_servers(url))
-        # Who was connected once tries for ever.
+        # Once connected, retry for ever.
         client.options["max_reconnect_attempts"] = -1
         link = cls(client, names, member_seconds=member_seconds, per_minute=per_minute)
         events.on_lost = link._lost
@@ -106,7 +106,7 @@ class NatsLink:
 
     @classmethod
     async def look(cls, url: str, access: NatsAccess = _NOTHING_MORE) -> Phrase:
-        """Connect, and declare nothing. Returns what was found. Raises as ``open``."""
+        """Connect without declaring anything. Returns a description of the server. Raises as ``open``."""
         client, events = await connected(url, "looks", access, 0)
         link = cls(client, Names(""), member_seconds=0, per_minute=0)
         try:
@@ -123,7 +123,7 @@ class NatsLink:
 
     @classmethod
     async def beside(cls, url: str, names: Names, access: NatsAccess = _NOTHING_MORE) -> "NatsLink":
-        """Connect to look at the members and to ask them, and declare nothing. Raises as ``open``."""
+        """Connect to query members, without declaring anything. Raises as ``open``."""
         client, _ = await connected(url, "looks", access, 0)
         return cls(client, names, member_seconds=0, per_minute=0)
 
@@ -132,8 +132,8 @@ class NatsLink:
         return self.client.is_connected
 
     async def declare(self) -> None:
-        """Have JetStream keep what it is to keep: three copies, where there are several servers.
-        Raises ``Error``: see ``NATS_ERRORS``."""
+        """Declare the JetStream resources: three replicas where there are several servers. Raises ``Error``: see
+        ``NATS_ERRORS``."""
         kept = streams(self.names, self._member_seconds, self.per_minute)
         for config in [*kept, *(rate_stream(self.names, rate) for rate in self._more_rates)]:
             await self._declare_copied(config)
@@ -141,7 +141,7 @@ class NatsLink:
         await self.stream.add_consumer(self.names.stream("WAIT"), waiting_consumer(self.names, self._member_seconds))
 
     def declare_again(self) -> None:
-        """JetStream may have lost something that it is to keep: have it declared anew. Returns at once."""
+        """Redeclare in the background, after JetStream may have lost something."""
         if self.is_connected and not self._closing and (self._declaring is None or self._declaring.done()):
             self._declaring = asyncio.get_running_loop().create_task(self._declare_lost())
 
@@ -153,8 +153,7 @@ class NatsLink:
             await asyncio.sleep(_DECLARE_SECONDS)
 
     async def count_at(self, per_minute: int) -> None:
-        """Have JetStream count requests of one more rate. Once it does, costs nothing.
-        Raises ``Error``: see ``NATS_ERRORS``."""
+        """Have JetStream count requests at one more rate. Free once it does. Raises ``Error``: see ``NATS_ERRORS``."""
         if per_minute not in self._more_rates:
             await self._declare_copied(rate_stream(self.names, per_minute))
             self._more_rates.add(per_minute)
@@ -168,7 +167,7 @@ class NatsLink:
             await self._declare(config.evolve(num_replicas=1))
 
     async def _declare_first(self) -> None:
-        """``declare``, of a NATS that may have just begun, and is reading its store or choosing a leader."""
+        """``declare``, with retries: NATS may be starting, reading its store or electing a leader."""
         end = asyncio.get_running_loop().time() + _FIRST_SECONDS
         while True:
             try:
