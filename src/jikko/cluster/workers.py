@@ -1,4 +1,4 @@
-"""The ``Cluster`` of one of several workers on one machine: its channel to the supervisor reaches all others."""
+"""``Cluster`` of one of several workers on one machine, connected by a channel to the supervisor."""
 
 import asyncio
 import logging
@@ -36,15 +36,15 @@ from jikko.ports.cluster import Answer, Command, EventsAppended, Hint, Member, O
 logger = logging.getLogger(__name__)
 
 _GIVE_BACK_SECONDS: Final = 0.5
-"""Until a run that this worker has room for and may not begin (its app has its part) is given back: or it would be
-handed to and fro."""
+"""Delay before returning a run that this worker has a slot for but may not start (its app is at its share), which
+prevents ping-pong."""
 
 
 class RunOffers:
-    """What one worker offers, and takes in."""
+    """Waiting runs that one worker offers and accepts."""
 
     def __init__(self, channel: Channel, ask: Callable[[OfferWaiting], Awaitable[object]], member: Member) -> None:
-        """``ask``: asks the supervisor; its answer is 1 if a run is offered from now on."""
+        """``ask``: Asks the supervisor, which answers 1 if the run is offered."""
         self._channel = channel
         self._ask = ask
         self._member = member
@@ -60,13 +60,13 @@ class RunOffers:
         self._channel.send(WithdrawWaiting(run_id))
 
     async def watch(self) -> None:
-        """Say that there is room whenever there is, until cancelled."""
+        """Announce free slots until cancelled."""
         while True:
             await self._member.room()
             self._handed.clear()
             self._channel.send(HasRoom())
             await self._handed.wait()
-            # What was handed counts among what is being taken from now on.
+            # A run just handed over counts as pending from now on.
             await asyncio.sleep(0)
 
     def handed(self, run: WaitingRun) -> None:
@@ -77,7 +77,7 @@ class RunOffers:
         start_task(self._take(run), self._taking)
 
     def leave(self) -> None:
-        """Take nothing more in. What is being taken is given back."""
+        """Accept no more, and return pending runs."""
         if not self._has_left:
             self._has_left = True
             self._channel.send(HasRoom(is_there=False))
@@ -85,7 +85,7 @@ class RunOffers:
             task.cancel()
 
     async def close(self) -> None:
-        """Behind ``leave``: wait until all was given back."""
+        """Wait until all are returned. Call it after ``leave``."""
         await asyncio.gather(*self._taking, return_exceptions=True)
 
     async def _take(self, run: WaitingRun) -> None:
@@ -112,17 +112,17 @@ class RunOffers:
 
 HEARTBEAT_SECONDS = 1.0
 _TIMEOUT_SECONDS = 10.0
-"""After which a process that does not answer counts as one that is gone."""
+"""Seconds after which a silent process counts as gone."""
 _ON_THE_WAY_SECONDS = 1.0
-"""What an answer may take beyond the time for which it was to be waited."""
+"""Transfer time added to the time for which an answer may be waited for."""
 _TRY_AGAIN_SECONDS = 0.5
-"""Until runs that could not be read are looked at again."""
+"""Delay before runs that could not be read are looked at again."""
 
 
 class WorkerCluster:
     """The ``Cluster`` of one of several workers.
 
-    Without the supervisor no member can be reached: then ``is_over`` is set, and the worker is to end.
+    Without the supervisor no member can be reached: ``is_over`` is set, and the worker has to end.
     """
 
     def __init__(
@@ -135,15 +135,15 @@ class WorkerCluster:
         patience: float = _TIMEOUT_SECONDS,
     ) -> None:
         """Args:
-        messages: What comes over the channel, behind ``Begin``.
-        hands_on: Whether the supervisor hands runs that wait to workers that have room.
-        patience: Seconds after which a process that does not answer counts as one that is gone.
+        messages: Messages of the channel after ``Begin``.
+        hands_on: Whether the supervisor hands waiting runs to workers with free slots.
+        patience: Seconds after which a silent process counts as gone.
         """
         self.name = name
         self.is_over = asyncio.Event()
         """Set once the supervisor is gone."""
         self.count_up: Callable[[], list[tuple[str, tuple[str, ...], list[float]]]] = list
-        """Gives what this process has counted; see ``Measured``."""
+        """Returns this process's metrics; see ``Measured``."""
         self._channel = channel
         self._messages = messages
         self._hands_on = hands_on
@@ -151,13 +151,13 @@ class WorkerCluster:
         self._members: Collection[str] = (name,)
         self._numbers = count()
         self._requests: dict[int, tuple[str, asyncio.Future[int | EventsAppended | None]]] = {}
-        """Those without a response: to whom they were sent."""
+        """Pending requests, with their recipients."""
         self._listening: set[asyncio.Task[None]] = set()
-        """What goes on until the end."""
+        """Tasks that run until the end."""
         self._working: set[asyncio.Task[None]] = set()
-        """What goes on until the member leaves."""
+        """Tasks that run until the member leaves."""
         self._has_begun = asyncio.Event()
-        """Set once it was begun to take over the first runs, or there is nothing to be done any more."""
+        """Set once the first takeover has begun, or there is nothing to take over."""
         self._offers: RunOffers | None = None
 
     def members(self) -> Collection[str]:
@@ -182,7 +182,7 @@ class WorkerCluster:
             start_task(member.offer_waiting(self._offers), self._listening)
 
     async def attend(self) -> None:
-        """A worker always is."""
+        """Do nothing: a worker always attends."""
 
     def leave(self) -> None:
         if self._offers is not None:
@@ -277,7 +277,7 @@ class WorkerCluster:
                 answer = 1
             elif not isinstance(request.command, (CountRequest, OfferWaiting)):
                 answered = await member.handle_command(request.command)
-                # JSON tells truth values from numbers.
+                # JSON distinguishes booleans from numbers.
                 grown = answered if isinstance(answered, EventsAppended) else None
                 answer = None if answered is None else int(answered is not False)
         except InvalidSettings as error:
@@ -301,7 +301,7 @@ class WorkerCluster:
         self._has_begun.set()
 
     async def _report_once_durable(self, orphans: OrphanedRuns, taken: Any) -> None:
-        # Not before: if this process died, no member would look for runs that still name their dead holder.
+        # Not before: if this process died, no member would look for runs that still name their dead owner.
         await taken.durable()
         self._channel.send(TookOver([orphans]))
 

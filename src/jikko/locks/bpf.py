@@ -1,8 +1,8 @@
-"""Assembler of seccomp filters: no C library is needed to build or load them.
+"""Assembler of seccomp filters, which needs no C library to build or load them.
 
-A filter is a list of bodies, one for each call that is not answered like the rest. A body is a list of instructions
-that are executed in order; the helpers below check one argument each, and fall through if it is as it should be. Of an
-argument the lower 32 bits are looked at, which is all that the kernel takes of those that are checked here.
+A filter is a list of bodies, one for each system call with an answer of its own. A body is a list of instructions,
+executed in order; the helpers below check one argument each, and fall through if it is acceptable. Only the lower 32
+bits of an argument are checked, which is all that the kernel uses of the ones checked here.
 """
 
 import errno
@@ -15,12 +15,11 @@ from jikko.locks.numbers import numbers
 ALLOW = 0x7FFF0000
 KILL = 0x80000000
 ASK = 0x7FC00000
-"""Another process answers, which has the descriptor of the filter's notifications."""
+"""Ask the process that has the filter's notification descriptor."""
 ARCH_OF = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 X32_BIT = 0x40000000
 
-# Instructions: load a word of ``struct seccomp_data``; keep some bits of it; jump if equal, greater or equal, any bit
-# set; return.
+# Opcodes: load a word of ``struct seccomp_data``; mask it; jump if equal, greater or equal, or any bit is set; return.
 LOAD, MASK, IF_EQUAL, IF_AT_LEAST, IF_ANY_BIT, RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
 _AT_NUMBER, _AT_ARCH, _AT_ARGUMENTS = 0, 4, 16
 
@@ -34,16 +33,16 @@ def assemble(
     otherwise: Body = (),
     foreign: int = KILL,
 ) -> bytes:
-    """The program of a filter.
+    """Assemble a filter.
 
     Args:
-        bodies: By the names of calls; those that the machine lacks are left out. The first are found first.
+        bodies: By names of system calls; those that the machine lacks are left out. Earlier ones are matched sooner.
         machine: By default the one that this runs on.
-        otherwise: What is done with a call that has no body, whose number is loaded. By default, and where this falls
-            through, it fails with ``EPERM``: an error and not a kill, since a call that a new C library tries first
-            must not end honest programs.
-        foreign: The answer to calls of another architecture (``int 0x80`` on x86) or of x32, whose numbers mean
-            something else.
+        otherwise: Body for all other calls, with the call's number loaded. By default, and where it falls through, the
+            call fails with ``EPERM``: an error instead of a kill, since a call that a new C library tries first must
+            not end honest programs.
+        foreign: Answer to calls of another architecture (``int 0x80`` on x86) or of x32, whose numbers have other
+            meanings.
     """
     machine = machine or os.uname().machine
     known = numbers(machine)
@@ -63,27 +62,27 @@ def assemble(
 
 
 def error(code: int) -> int:
-    """The answer with which a call fails; with 0 it returns 0, and nothing was done."""
+    """Return the answer that makes a call fail; with 0 the call returns 0 without effect."""
     return 0x00050000 | code
 
 
 def answer(value: int) -> bytes:
-    """End with an answer."""
+    """Return from the filter with an answer."""
     return instruction(RETURN, value)
 
 
 def load(argument: int) -> bytes:
-    """Load an argument, from 0 to 5."""
+    """Load an argument, 0 to 5."""
     return instruction(LOAD, _AT_ARGUMENTS + 8 * argument)
 
 
 def without(argument: int, bits: int, code: int = errno.EPERM) -> list[bytes]:
-    """Refuse a call whose argument has one of the bits."""
+    """Refuse a call whose argument has any of the bits."""
     return [load(argument), instruction(IF_ANY_BIT, bits, 0, 1), answer(error(code))]
 
 
 def only(argument: int, values: Sequence[int], code: int = errno.EPERM, *, mask: int | None = None) -> list[bytes]:
-    """Refuse a call whose argument, or what a mask keeps of it, is none of the values."""
+    """Refuse a call whose argument, after masking, is not one of the values."""
     masked = [] if mask is None else [instruction(MASK, mask)]
     found = [
         instruction(IF_EQUAL, value, left, 0) for left, value in zip(range(len(values), 0, -1), values, strict=True)
@@ -92,5 +91,5 @@ def only(argument: int, values: Sequence[int], code: int = errno.EPERM, *, mask:
 
 
 def instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
-    """One instruction; the jumps are relative, in instructions."""
+    """Encode one instruction; jumps are relative, in instructions."""
     return struct.pack("HBBI", code, if_true, if_false, value)

@@ -1,6 +1,6 @@
-"""Locks that a process puts on itself, whatever it is: each does what it says or raises.
+"""System call wrappers for locking a process down. Each does what it says, or raises.
 
-It imports nothing but the standard library: it runs in processes that are to start at once and hold little.
+They use the standard library alone: they run in processes that must start fast and stay small.
 """
 
 import contextlib
@@ -18,12 +18,12 @@ _SIGKILL = 9
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
-# Looked up once: in a child of the fork server every object touched is a page copied.
+# Looked up once: in a child of the fork server every object touched copies a page.
 _NUMBERS = numbers()
 
 
 class LockFailed(Exception):
-    """A lock could not be put on. The message says which, why, and what to do about it."""
+    """A lock failed. The message says which, why, and what to do."""
 
 
 class _FilterProgram(ctypes.Structure):
@@ -31,10 +31,10 @@ class _FilterProgram(ctypes.Structure):
 
 
 def system_call(name: str, *arguments: int | bytes | None) -> int:
-    """Issue a system call as it is. Returns what the kernel answered; never negative.
+    """Issue a system call. Returns the kernel's answer, never negative.
 
     Raises:
-        OSError: The kernel answered with an error.
+        OSError: The kernel returned an error.
         KeyError: This machine has no such call.
     """
     return raw_system_call(_NUMBERS[name], *arguments)
@@ -51,7 +51,7 @@ def raw_system_call(number: int, *arguments: int | bytes | None) -> int:
 
 
 def prctl(option: int, value: int, *, what: str) -> None:
-    """Set an attribute of this process. Raises ``LockFailed``: refused."""
+    """Set an attribute of this process. Raises ``LockFailed`` if refused."""
     try:
         system_call("prctl", option, value, 0, 0, 0)
     except OSError as error:
@@ -59,8 +59,7 @@ def prctl(option: int, value: int, *, what: str) -> None:
 
 
 def drop_capabilities(*, but: int = 0) -> None:
-    """Give up every capability, also those that a plain user may have been granted.
-    ``but``: those to keep, a bit for each."""
+    """Drop all capabilities, including those granted to a plain user. ``but``: Bit mask of those to keep."""
     header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)
     try:
         system_call("capset", header, struct.pack("IIIIII", but, but, but, 0, 0, 0))
@@ -69,21 +68,20 @@ def drop_capabilities(*, but: int = 0) -> None:
 
 
 def die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent ends. Must follow any change of user, which undoes it.
-    ``parent``: the process id that the parent must have now.
-    Raises ``LockFailed``: refused, or the parent is gone already."""
+    """Have the kernel kill this process when its parent ends. Must follow any change of user, which resets it.
+    ``parent``: The parent's expected process id. Raises ``LockFailed``: refused, or the parent is already gone."""
     prctl(_PR_SET_PDEATHSIG, _SIGKILL, what="the death signal")
     if os.getppid() != parent:
         raise LockFailed("the parent process is gone")
 
 
 def forbid_new_privileges() -> None:
-    """Keep any later ``execve`` from gaining rights. Without it no filter can be installed by a plain user."""
+    """Keep later ``execve`` calls from gaining privileges. A plain user can install filters only then."""
     prctl(_PR_SET_NO_NEW_PRIVS, 1, what="no_new_privs")
 
 
 def landlock_abi() -> int:
-    """Which version of Landlock the kernel has; 0 where it has none, or where it is switched off."""
+    """Return the kernel's Landlock version; 0 if there is none or it is disabled."""
     try:
         return system_call("landlock_create_ruleset", None, 0, 1)
     except (OSError, KeyError):
@@ -91,13 +89,13 @@ def landlock_abi() -> int:
 
 
 def install_filter(program: bytes, *, asks: bool = False) -> int:
-    """Put a seccomp filter on this process and whatever it will start, for good. ``asks``: whether the answer to some
-    call is ``ASK``. Returns the descriptor of its notifications if it asks, else 0."""
+    """Install a seccomp filter on this process and its descendants, permanently. ``asks``: Whether some answer is
+    ``ASK``. Returns the descriptor of its notifications if it asks, else 0."""
     buffer = ctypes.create_string_buffer(program, len(program))
     described = _FilterProgram(len(program) // 8, ctypes.cast(buffer, ctypes.c_void_p))
     try:
         if asks:
-            # Once a call is looked at, only a fatal signal interrupts it. Linux before 5.19 cannot have it so.
+            # Once a notification is read, only a fatal signal interrupts the call. Linux before 5.19 lacks this.
             with contextlib.suppress(OSError):
                 return system_call("seccomp", _SET_FILTER, _LISTENER | _KILLABLE, ctypes.addressof(described))
         return system_call("seccomp", _SET_FILTER, _LISTENER if asks else 0, ctypes.addressof(described))
@@ -117,6 +115,6 @@ def close_from(lowest: int) -> None:
 
 
 def offer_to_the_oom_killer() -> None:
-    """Where memory runs out, end this process, and what it starts, before the server. A courtesy: may do nothing."""
+    """Make the OOM killer prefer this process and its descendants to the server. Best effort."""
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("500")

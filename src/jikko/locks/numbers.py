@@ -1,4 +1,4 @@
-"""System call numbers of the machines that processes are locked on.
+"""System call numbers, by machine.
 
 Source: the kernel's ``arch/x86/entry/syscalls/syscall_64.tbl`` and ``include/uapi/asm-generic/unistd.h``.
 """
@@ -272,12 +272,12 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
 }
 
 MACHINES = ("x86_64", "aarch64")
-"""The machines that there is a table for, as ``uname -m`` names them."""
+"""Machines with a table, as named by ``uname -m``."""
 
 
 def numbers(machine: str | None = None) -> dict[str, int]:
-    """The numbers of the calls in the table, without those that the machine lacks.
-    ``machine``: by default the one that this runs on. One that is not in ``MACHINES`` has no numbers."""
+    """Return the call numbers of a machine, without missing calls. ``machine``: By default the one that this runs on.
+    Unknown machines have none."""
     machine = machine or os.uname().machine
     if machine not in MACHINES:
         return {}

@@ -1,4 +1,4 @@
-"""The ``Cluster`` of one of several servers, on any number of machines: NATS reaches all others."""
+"""``Cluster`` of one of several servers, on any number of machines, connected by NATS."""
 
 import asyncio
 import hashlib
@@ -48,22 +48,22 @@ from jikko.ports.measures import ClusterMeasures
 logger = logging.getLogger(__name__)
 
 _TIMEOUT_SECONDS: Final = 10.0
-"""After which a member that does not answer counts as one that does not have the run."""
+"""Seconds after which a silent member counts as not owning the run."""
 _ON_THE_WAY_SECONDS: Final = 1.0
-"""What an answer may take beyond the time for which it was to be waited."""
+"""Network time added to the time for which an answer may be waited for."""
 
 
 _FULL: Final = 10077
-"""JetStream's error: the subject has as many messages as it may have."""
+"""JetStream's error: the subject has reached its limit of messages."""
 _MINUTE: Final = 60
 
 
 async def count(link: NatsLink, key: bytes, per_minute: int) -> int:
-    """See ``Cluster.count``. A request that NATS does not answer for is let through."""
+    """See ``Cluster.count``. Requests are admitted while NATS does not answer."""
     if not per_minute or not link.is_connected:
         return 0
     digest = hashlib.sha256(key).hexdigest()[:32]
-    # Members of earlier versions know the rate of API keys only: all count at the same place.
+    # Members of earlier versions know the rate of API keys only: all count in the same place.
     is_usual = per_minute == link.per_minute
     subject = link.names.rate(digest, None if is_usual else per_minute)
     try:
@@ -79,7 +79,7 @@ async def count(link: NatsLink, key: bytes, per_minute: int) -> int:
 
 
 async def _wait(link: NatsLink, stream: str, subject: str) -> int:
-    """Seconds until the oldest request of a key is a minute ago."""
+    """Return the seconds until a key's oldest request is a minute old."""
     try:
         oldest = await link.stream.get_msg(stream, seq=1, subject=subject, next=True)
     except NATS_ERRORS:
@@ -92,8 +92,8 @@ async def _wait(link: NatsLink, stream: str, subject: str) -> int:
 class NatsCluster:
     """The ``Cluster`` of one member.
 
-    Who is gone is what ``Liveness`` says; its runs go into a queue (``OrphanQueue``). While NATS is away, nobody is
-    found to be gone, members do not reach each other, and each goes on with what it has.
+    ``Liveness`` decides which members are dead; their runs go into the ``OrphanQueue``. While NATS is away, nobody is
+    declared dead, members cannot reach each other, and each goes on with its own runs.
     """
 
     def __init__(
@@ -107,11 +107,11 @@ class NatsCluster:
         measures: ClusterMeasures | None = None,
     ) -> None:
         """Args:
-        name: What this process is called.
-        seconds: After which a member that is not heard of counts as gone.
+        name: Name of this process.
+        seconds: Timeout of members' heartbeats.
         version: Of Jikko.
-        patience: Seconds after which a member that does not answer counts as one that does not have the run.
-        measures: Where it is told how this member does.
+        patience: Seconds after which a silent member counts as not owning the run.
+        measures: Receives this member's health.
         """
         self.name = name
         self._link = link
@@ -128,22 +128,22 @@ class NatsCluster:
             measures.silence = lambda: self._liveness.silence(time.monotonic())
             link.on_back = measures.reconnects.add
         self._waiting: dict[asyncio.Future[None], str] = {}
-        """Set when a member is gone that a request was sent to; by whom it was sent to."""
+        """Pending requests, by recipient; completed when the recipient dies."""
         self._member: Member | None = None
         self._orphans: OrphanQueue | None = None
         self._lead: LeaderElection | None = None
         self._waiting_runs: WaitingQueue | None = None
         self._listening: set[asyncio.Task[None]] = set()
-        """What goes on until the end."""
+        """Tasks that run until the end."""
         self._working: set[asyncio.Task[None]] = set()
-        """What goes on until the member leaves."""
+        """Tasks that run until the member leaves."""
         self._own_heartbeat_seen = asyncio.Event()
         self.on_members: Callable[[int], None] = lambda count: None
-        """Called with how many members there are whenever that changes."""
+        """Called with the number of members whenever it changes."""
         self._count = 1
         self._state: ServerState | None = None
         self._differing: dict[str, list[str]] = {}
-        """What other servers have otherwise, by their names."""
+        """Settings in which other servers differ, by server."""
         self._leaving: asyncio.Task[None] | None = None
         self._closed = False
         self._attends = False
@@ -222,7 +222,7 @@ class NatsCluster:
         await self._link.close()
 
     async def break_off(self) -> None:
-        """End without a word, as a process does that is killed; for tests."""
+        """End without notice, like a killed process; for tests."""
         self._closed = True
         await self._link.break_off()
         await self._leave()
@@ -263,7 +263,7 @@ class NatsCluster:
     def hint(self, hint: Hint) -> None:
         if self._member is None or self._closed:
             return
-        # This one needs no NATS for it. Not at once: the caller is in the middle of something.
+        # This member needs no NATS for it. Deferred: the caller is in the middle of something.
         asyncio.get_running_loop().call_soon(self._member.on_hint, hint)
         self._link.tell(self._link.names.tell, msgspec.json.encode(Announcement(self.name, hint)))
 
@@ -282,7 +282,7 @@ class NatsCluster:
             self._compare(server_of(name), differences(self._state, beat.state))
 
     def _compare(self, server: str, names: list[str]) -> None:
-        """Note what another server has otherwise; a change is logged."""
+        """Note the settings in which another server differs; changes are logged."""
         if self._differing.get(server, []) != names:
             logger.warning(
                 "%s",
@@ -312,7 +312,7 @@ class NatsCluster:
             logger.exception("a request of another server failed")
         body = to_answer(answer)
         if len(body) > self._link.client.max_payload:
-            body = to_answer(True)  # it is read from the store
+            body = to_answer(True)  # the asker reads it from the store
         try:
             await message.respond(body)
         except NATS_ERRORS as error:
@@ -338,7 +338,7 @@ class NatsCluster:
             except NATS_ERRORS as error:
                 logger.debug("NATS does not take that this server is there: %s", error)
                 failed += 1
-                # It may have lost what it kept.
+                # It may have lost its data.
                 self._link.declare_again()
             await asyncio.sleep(self._seconds * (0.1 if failed else 0.3))
 

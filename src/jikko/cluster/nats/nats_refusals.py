@@ -1,4 +1,4 @@
-"""Diagnostics of NATS: why it cannot be used, in words for whoever set it up, and what to do."""
+"""Diagnostics of NATS: why it cannot be used, and what to do."""
 
 import os
 import ssl
@@ -14,13 +14,13 @@ from nats.js.errors import APIError, ServiceUnavailableError
 from jikko.ports.http import why_untrusted
 
 NATS_ERRORS: Final = (NatsError, OSError, TimeoutError, ValueError)
-"""What the library raises."""
+"""Exceptions of the library."""
 COPIES: Final = 3
-"""That are kept where there are several servers."""
+"""Replicas where there are several servers."""
 _TOO_FEW: Final = 10005
-"""JetStream's error: there are not enough servers for the copies."""
+"""JetStream's error: too few servers for the replicas."""
 _STREAMS: Final = 4
-"""That a cluster has at least; one more where requests are counted."""
+"""Minimum number of streams of a cluster; one more where requests are counted."""
 _ROOM: Final = "let its account keep five streams, in memory and on disk"
 _OF_ACCOUNTS: Final = {
     10026: f"{_ROOM}, with two consumers",  # too many consumers
@@ -30,9 +30,9 @@ _OF_ACCOUNTS: Final = {
     10047: _ROOM,  # too little disk
     10113: "leave max_bytes_required out of its account: streams of Jikko have no such bound",
 }
-"""By JetStream's error: what to do."""
+"""Remedies by JetStream's error."""
 _NO_GREETING: Final = "expecting INFO"
-"""What the library says of a server that begins otherwise than NATS does."""
+"""The library's message about a server that does not greet as NATS does."""
 _NO_NATS: Final = "nothing there answers as NATS does; check host and port in nats_url"
 _AUTHORITY: Final = "nats_ca names a file of an authority of one's own"
 _ADVICE: Final = (
@@ -45,22 +45,22 @@ _ADVICE: Final = (
     ("unknown ca", "it does not accept that of nats_certificate"),
     ("permissions", "let the user publish and subscribe as docs/several-servers.md says"),
 )
-"""By what the library says, in small letters."""
+"""Remedies by the library's message, in lower case."""
 
 
 def shown_servers(servers: Iterable[str]) -> str:
-    """Addresses without users and passwords."""
+    """Return addresses without users and passwords."""
     return ", ".join(urlsplit(server).netloc.rpartition("@")[2] for server in servers)
 
 
 def what_keeps_out(error: BaseException) -> str:
-    """Of a connection that cannot be had."""
+    """Explain a failed connection."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {why_untrusted(error, _AUTHORITY)}"
     if isinstance(error, TimeoutError):
         return _NO_NATS
     if isinstance(error, (BrokenPipeError, ConnectionResetError)):
-        # Its reason, such as "certificate required", arrives or is lost with the connection.
+        # Its reason, such as "certificate required", may be lost with the connection.
         return "it closes the connection; check that it accepts nats_certificate, and host and port in nats_url"
     if isinstance(error, OSError) and error.errno and not isinstance(error, ssl.SSLError):
         reason = os.strerror(error.errno) if error.errno > 0 else error.strerror
@@ -72,8 +72,8 @@ def what_keeps_out(error: BaseException) -> str:
 
 
 def what_lacks(error: BaseException, before: BaseException | None = None) -> str:
-    """Of a NATS that was reached, and cannot do what is needed.
-    ``before``: what it said last, besides: it does not answer what it forbids, and says so apart."""
+    """Explain why a reachable NATS is unsuitable. ``before``: Its last asynchronous error: a forbidden request gets no
+    answer, only such an error."""
     if isinstance(error, NoRespondersError) or (isinstance(error, ServiceUnavailableError) and not error.err_code):
         return "it has no JetStream; start it with JetStream on"
     if isinstance(error, APIError):
@@ -89,7 +89,7 @@ def what_lacks(error: BaseException, before: BaseException | None = None) -> str
 
 
 def what_account_lacks(limits: AccountLimits) -> str:
-    """Of an account that cannot keep what a cluster needs; empty: it can."""
+    """Explain why an account's limits are too low for a cluster; empty if they are not."""
     if limits.max_bytes_required:
         return f"its account wants a bound for each stream; {_OF_ACCOUNTS[10113]}"
     too_little = 0 in (limits.max_memory, limits.max_storage) or 0 <= limits.max_streams < _STREAMS

@@ -1,7 +1,7 @@
-"""Messages between members of a cluster over NATS, as bytes.
+"""Wire format of messages between members over NATS.
 
-A request may be longer than NATS takes in one message, so it goes in parts: a byte that says whether more come, 16 that
-name the request, then its JSON. What a member does not understand, since it is of another version, it does not have.
+A request may exceed a NATS message, so it is sent in parts: a byte that says whether more follow, 16 bytes that
+identify the request, then its JSON. Unknown messages, from other versions, are treated as absent.
 """
 
 import secrets
@@ -18,33 +18,33 @@ _MORE, _LAST = b"+", b"."
 _ID: Final = 16
 _HEAD: Final = 1 + _ID
 _ROOM: Final = 4096
-"""Bytes of a message that are left for what NATS adds."""
+"""Bytes of a message reserved for NATS."""
 _UNFINISHED: Final = 64
-"""Requests whose last part has not come yet; the oldest is forgotten."""
+"""Limit of incomplete requests; the oldest is dropped."""
 
 
 class Left(msgspec.Struct, frozen=True, tag=True):
-    """A member has ended in good order."""
+    """A member has exited in order."""
 
 
 class Announcement(msgspec.Struct, frozen=True):
-    """To all members."""
+    """Message to all members."""
 
     sender: str
     content: Hint | Left
 
 
 class MemberHeartbeat(msgspec.Struct, frozen=True):
-    """A member lives."""
+    """Heartbeat of a member."""
 
     count: int
-    """How many it has sent before."""
+    """Number of earlier ones."""
     seconds: float
-    """After which it counts as gone if it says no more."""
+    """Timeout after which it counts as dead."""
     version: str
     """Of Jikko."""
     state: ServerState | None = None
-    """``None``: of an earlier version, or a command."""
+    """``None`` from earlier versions and commands."""
 
 
 _command: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
@@ -56,7 +56,7 @@ _answer: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
 
 
 def to_parts(command: Command, largest: int) -> list[bytes]:
-    """A request. ``largest``: bytes that NATS takes in one message."""
+    """Encode a request. ``largest``: Bytes of a NATS message."""
     body, name = msgspec.json.encode(command), secrets.token_bytes(_ID)
     size = max(1024, largest - _ROOM)
     pieces = [body[begin : begin + size] for begin in range(0, len(body), size)]
@@ -64,14 +64,14 @@ def to_parts(command: Command, largest: int) -> list[bytes]:
 
 
 class Parts:
-    """Puts requests together."""
+    """Reassembles requests."""
 
     def __init__(self) -> None:
         self._begun: OrderedDict[bytes, list[bytes]] = OrderedDict()
 
     def add(self, part: bytes) -> Command | None:
-        """One more part. Returns the request if that was its last.
-        Raises ``ValueError``: what came is no request that this version knows."""
+        """Add a part. Returns the request if it was the last. Raises ``ValueError`` if this version does not know the
+        request."""
         mark, name, piece = part[:1], part[1:_HEAD], part[_HEAD:]
         if mark == _MORE:
             self._begun.setdefault(name, []).append(piece)
@@ -83,32 +83,32 @@ class Parts:
 
 
 def to_answer(answer: Answer) -> bytes:
-    """The answer to a request."""
+    """Encode an answer."""
     return msgspec.json.encode(answer)
 
 
 def answer_of(body: bytes | None) -> Answer:
-    """What was answered; ``None``: nothing, or that the run is not there."""
+    """Decode an answer. ``None``: no answer, or the run is not there."""
     return None if body is None else _read(_answer, body)
 
 
 def announcement(body: bytes) -> Announcement | None:
-    """What was sent to all members; ``None``: nothing that this version knows."""
+    """Decode an announcement, or return ``None`` if this version does not know it."""
     return _read(_announcement, body)
 
 
 def heartbeat(body: bytes) -> MemberHeartbeat | None:
-    """What a member says of itself; ``None``: nothing that this version knows."""
+    """Decode a heartbeat, or return ``None`` if this version does not know it."""
     return _read(_heartbeat, body)
 
 
 def orphans_of(body: bytes) -> OrphanedRuns | None:
-    """An entry of the queue; ``None``: nothing that this version knows."""
+    """Decode a queue entry, or return ``None`` if this version does not know it."""
     return _read(_orphans, body)
 
 
 def waiting_of(body: bytes) -> WaitingRun | None:
-    """A run that is offered; ``None``: nothing that this version knows."""
+    """Decode an offered run, or return ``None`` if this version does not know it."""
     return _read(_waiting, body)
 
 

@@ -1,4 +1,4 @@
-"""Queues of a cluster: of runs that members left behind, and of runs that wait for a slot at some member."""
+"""Queues of a cluster: orphaned runs of dead members, and runs waiting for a free slot."""
 
 import asyncio
 import hashlib
@@ -24,22 +24,22 @@ from jikko.ports.cluster import Member, OrphanedRuns, Takeover, WaitingRun
 logger = logging.getLogger(__name__)
 
 _PULL_SECONDS: Final = 5.0
-"""For which the queue is waited for; after a restart of NATS nothing comes for as long."""
+"""Timeout of a pull; after a restart of NATS nothing arrives for as long."""
 _TRY_AGAIN_SECONDS: Final = 0.5
 _LOOKS: Final = 3
-"""Times that an entry is looked at whose member seems to live, and for its life besides; then it does."""
+"""Checks of an entry whose member seems alive, besides its timeout; after them it counts as alive."""
 _POLL_SECONDS: Final = 0.5
-"""Between these."""
+"""Interval of these checks."""
 _AT_IT_PART: Final = 1 / 8
-"""Of a member's life: between the times that NATS is told that an entry is still being worked on."""
+"""Interval of progress signals to NATS, as a part of a member's timeout."""
 _MAX_CONCURRENT_ENTRIES: Final = 4
-"""Entries that one member works on."""
+"""Entries that one member handles at once."""
 _TRIES: Final = 60
 _MAX_SHARES: Final = 16
 
 
 class PulledQueue:
-    """A queue of which this member takes one message after the other."""
+    """Pull queue, read one message after the other."""
 
     def __init__(self, link: NatsLink, stream: str, consumer: str) -> None:
         self._link = link
@@ -48,7 +48,7 @@ class PulledQueue:
         self._pulling: JetStreamContext.PullSubscription | None = None
 
     async def next(self) -> Msg | None:
-        """The next message; ``None``: none came for a while, or NATS could not be asked."""
+        """Return the next message; ``None``: none for a while, or NATS is unreachable."""
         try:
             if self._pulling is None:
                 stream = self._link.names.stream(self._stream)
@@ -65,14 +65,14 @@ class PulledQueue:
         return message
 
     async def close(self) -> None:
-        """End the subscription: or what comes next would be sent to one that does not listen any more."""
+        """Unsubscribe, or the next message would go to a member that no longer listens."""
         pulling, self._pulling = self._pulling, None
         if pulling is not None:
             await try_to(pulling.unsubscribe())
 
 
 class OrphanQueue:
-    """One member's end of the queue."""
+    """One member's end of the queue of orphaned runs."""
 
     def __init__(
         self,
@@ -82,9 +82,9 @@ class OrphanQueue:
         seconds: float,
     ) -> None:
         """Args:
-        seconds: After which a member that is not heard of counts as gone.
+        seconds: Timeout of a member's heartbeats.
         take_over: See ``Member.take_over``.
-        lives: Whether a member is known to live: what is left behind it has come back for.
+        lives: Whether a member is known to be alive, so that it has come back for its runs.
         """
         self._link = link
         self._take_over = take_over
@@ -95,11 +95,11 @@ class OrphanQueue:
         self._working: set[asyncio.Task[None]] = set()
 
     async def put(self, orphans: Iterable[OrphanedRuns], *, once: str, tries: int = _TRIES) -> None:
-        """Put entries in the queue, as far as it can be reached.
+        """Add entries, as far as the queue can be reached.
 
         Args:
-            once: What is put again by the same word is the same.
-            tries: How often it is tried, while the servers of NATS choose a leader.
+            once: Deduplication id.
+            tries: Attempts, while the NATS servers elect a leader.
         """
         for entry in orphans:
             headers = {"Nats-Msg-Id": f"{entry.holder}:{once}:{entry.share}/{entry.of}"}
@@ -117,7 +117,7 @@ class OrphanQueue:
                 await asyncio.sleep(_TRY_AGAIN_SECONDS)
 
     async def watch(self) -> None:
-        """Take over what comes, until cancelled."""
+        """Take over queued runs until cancelled."""
         while True:
             await self._places.acquire()
             message = None
@@ -130,7 +130,7 @@ class OrphanQueue:
                 start_task(self._work(message), self._working)
 
     async def close(self) -> None:
-        """Give back what is being worked on. Behind the end of ``watch``."""
+        """Return unfinished entries to the queue. Call it after the end of ``watch``."""
         await self._queue.close()
         await end(self._working)
 
@@ -140,8 +140,8 @@ class OrphanQueue:
         try:
             orphans = orphans_of(message.data)
             if orphans is not None and self._lives(orphans.holder) and message.metadata.num_delivered < looks:
-                # It has said that it ends, and this member has not heard it yet; others have missed it sooner than this
-                # one, which may have stood still; or it has come back.
+                # It has announced its exit and this member has not received that yet; or others missed it sooner than
+                # this one, which may have stood still; or it has come back.
                 await message.nak(delay=_POLL_SECONDS)
                 return
             is_left = orphans is not None and bool(orphans.holder) and not self._lives(orphans.holder)
@@ -161,11 +161,11 @@ class OrphanQueue:
             self._places.release()
 
     async def _taken(self, orphans: OrphanedRuns) -> bool:
-        """Take runs over. ``False``: some are for a member of a newer version."""
+        """Take runs over. ``False``: some need a member of a newer version."""
         while True:
             try:
                 taken = await self._take_over(orphans)
-                # Not said before it is durable: if this process died, no member would look at them.
+                # Acknowledged once durable: if this process died before, no member would look at them.
                 await taken.durable()
                 return taken.is_whole
             except ServerStopping:
@@ -176,7 +176,7 @@ class OrphanQueue:
 
 
 def shares(holder: str, members: int) -> list[OrphanedRuns]:
-    """The runs of a holder, in a part for each of ``members``."""
+    """Divide an owner's runs into a share for each of ``members``."""
     parts = max(1, min(members, _MAX_SHARES))
     return [OrphanedRuns(holder=holder, share=share, of=parts) for share in range(parts)]
 
@@ -198,20 +198,20 @@ async def _give_back(message: Msg) -> None:
 
 
 class WaitingQueue:
-    """One member's end of the queue; the ``WaitingRuns`` of what waits there."""
+    """One member's end of the queue of waiting runs, and its ``WaitingRuns``."""
 
     def __init__(self, link: NatsLink, member: Member) -> None:
         self._link = link
         self._member = member
         self._numbers: dict[str, int] = {}
-        """Of what this member offers, by run: under which NATS keeps it."""
+        """NATS sequence numbers of this member's offers, by run."""
         self._queue = PulledQueue(link, "WAIT", WAITING_CONSUMER)
         self._working: set[asyncio.Task[None]] = set()
 
     async def offer(self, run: WaitingRun) -> bool:
         if not self._link.is_connected:
             return False
-        # Its name is no more than letters and digits, whatever an app is called.
+        # Hashed: subjects allow few characters, app ids any.
         subject = self._link.names.wait(hashlib.sha256(run.app_id.encode()).hexdigest()[:32])
         headers = {"Nats-Msg-Id": f"{run.run_id}:{run.epoch}"}
         try:
@@ -231,20 +231,20 @@ class WaitingQueue:
         try:
             await self._link.stream.delete_msg(self._link.names.stream("WAIT"), number)
         except NATS_ERRORS as error:
-            # It was taken, which is what most are withdrawn for.
+            # Taken by a member, which is why most are withdrawn.
             logger.debug("a run that was offered is not there any more: %s", error)
 
     async def watch(self) -> None:
-        """Take what is offered while this member has room, until cancelled."""
+        """Accept offered runs while this member has free slots, until cancelled."""
         while True:
             await self._member.room()
             if (message := await self._queue.next()) is not None:
                 start_task(self._take(message), self._working)
-                # It counts among those that are being taken from now on.
+                # It counts as pending from now on.
                 await asyncio.sleep(0)
 
     async def close(self) -> None:
-        """Take nothing more. Behind the end of ``watch``."""
+        """Accept no more. Call it after the end of ``watch``."""
         await self._queue.close()
         await end(self._working)
 

@@ -1,19 +1,16 @@
-"""Streams and buckets that NATS keeps for one cluster, and their names.
+"""JetStream streams and subjects of one cluster.
 
-==================  ===================================  =============================================================
-subject             kept                                 what for
-==================  ===================================  =============================================================
-``jk.C.alive.M``    in memory, the last, for its life    member M is there
-``jk.C.duty.lead``  in memory, the last, for its life    who leads
-``jk.C.queue.M``    on disk, until it is acknowledged    runs that M left behind, to be taken over by some member
-``jk.C.wait.A``     in memory, until acknowledged; 16    runs of app A that wait at a member, for any that has room
+subject             stored                               purpose
+``jk.C.alive.M``    in memory, the last, for its life    heartbeat of member M
+``jk.C.duty.lead``  in memory, the last, for its life    the leader's lease
+``jk.C.queue.M``    on disk, until acknowledged          orphaned runs of M, for takeover by some member
+``jk.C.wait.A``     in memory, until acknowledged; 16    waiting runs of app A, for any member with a free slot
 ``jk.C.rate.K``     in memory, for a minute              requests by the API key K
-``jk.C.rate10.K``   in memory, for a minute              requests by the key K of those that may make 10
+``jk.C.rate10.K``   in memory, for a minute              requests by the key K, of those limited to 10
 ``jk.C.ask.M``      no                                   requests to M
 ``jk.C.tell``       no                                   hints to all
-==================  ===================================  =============================================================
 
-C is the cluster's name, which the database has: clusters of several databases may share one NATS.
+C is the cluster's name, which is in the database: clusters of several databases may share one NATS.
 """
 
 from typing import Final
@@ -24,13 +21,13 @@ from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolic
 from jikko.cluster.membership import MAX_OFFERS_OF_AN_APP
 
 QUEUE_CONSUMER: Final = "orphans"
-"""What all members pull from, so that each entry is with one of them."""
+"""Consumer shared by all members, so that each entry goes to one of them."""
 WAITING_CONSUMER: Final = "waiting"
-"""The same for runs that wait."""
+"""The same for waiting runs."""
 _REPEATS_SECONDS: Final = 120.0
-"""For which an entry of the queue that comes again is known."""
+"""Deduplication window of queue entries."""
 _LEFT_SECONDS: Final = 86_400.0
-"""After which what was left behind is found by its records alone."""
+"""Seconds after which orphaned runs are found by their records alone."""
 
 
 class Names(Struct, frozen=True):
@@ -63,7 +60,7 @@ class Names(Struct, frozen=True):
         return f"jk.{self.cluster}.wait.{app}"
 
     def rate(self, key: str, per_minute: int | None = None) -> str:
-        """``per_minute``: how many requests the key may make; ``None``: as many as an API key."""
+        """``per_minute``: Rate limit of the key; ``None``: that of API keys."""
         return f"jk.{self.cluster}.rate{'' if per_minute is None else per_minute}.{key}"
 
     def stream(self, of: str) -> str:
@@ -71,11 +68,11 @@ class Names(Struct, frozen=True):
 
 
 def streams(names: Names, member_seconds: float, per_minute: int) -> list[StreamConfig]:
-    """What is kept.
+    """Return the streams of a cluster.
 
     Args:
-        member_seconds: For which a member's word that it is there holds.
-        per_minute: Requests that a key may make; 0: they are not counted.
+        member_seconds: Validity of a heartbeat.
+        per_minute: Requests per key; 0: not counted.
     """
     kept = [
         _in_memory(names, "ALIVE", names.all_alive, member_seconds),
@@ -107,26 +104,26 @@ def streams(names: Names, member_seconds: float, per_minute: int) -> list[Stream
 
 
 def rate_stream(names: Names, per_minute: int) -> StreamConfig:
-    """Where requests of one more rate are counted: 1 or more a minute."""
+    """Return the stream that counts requests at one more rate of at least 1 a minute."""
     return _counted(names, rate_name(per_minute), names.rate("*", per_minute), per_minute)
 
 
 def rate_name(per_minute: int) -> str:
-    """What the stream of such a rate is called; see ``Names.stream``."""
+    """Return the name of such a stream; see ``Names.stream``."""
     return f"RATE{per_minute}"
 
 
 def waiting_consumer(names: Names, member_seconds: float) -> ConsumerConfig:
-    """How members pull what waits elsewhere; see ``queue_consumer``."""
+    """Return the consumer of waiting runs; see ``queue_consumer``."""
     return queue_consumer(names, member_seconds).evolve(
         name=WAITING_CONSUMER, durable_name=WAITING_CONSUMER, filter_subject=names.wait("*")
     )
 
 
 def queue_consumer(names: Names, member_seconds: float) -> ConsumerConfig:
-    """How members pull from the queue.
+    """Return the consumer of the queue.
 
-    An entry whose member does not say that it is still at it goes to another after half of a member's life.
+    An entry without a progress signal goes to another member after half of a member's timeout.
     """
     return ConsumerConfig(
         name=QUEUE_CONSUMER,
@@ -139,7 +136,7 @@ def queue_consumer(names: Names, member_seconds: float) -> ConsumerConfig:
 
 
 def _counted(names: Names, of: str, subject: str, per_minute: int) -> StreamConfig:
-    # The server itself refuses the request that would be one too many within a minute.
+    # The server itself refuses the request that exceeds the limit within a minute.
     return _in_memory(names, of, subject, 60.0).evolve(
         max_msgs_per_subject=per_minute, discard=DiscardPolicy.NEW, discard_new_per_subject=True
     )
