@@ -1,4 +1,4 @@
-"""The API keys of apps: making and removing them, and finding the app that one opens."""
+"""API keys of apps: issue, revoke, and authenticate."""
 
 import asyncio
 import logging
@@ -18,17 +18,16 @@ from jikko.repositories.app_store import ApiKey, App, AppStore
 logger = logging.getLogger(__name__)
 
 WRITTEN_EVERY: Final = 60.0
-"""Seconds."""
+"""Interval of writes of last-used times, in seconds."""
 
 
 class KeyUses:
-    """Notes the use of keys."""
+    """Last-used times of keys, written in batches."""
 
     def __init__(
         self, write: Callable[[Mapping[bytes, float]], Awaitable[None]], clock: Clock, seconds: float = WRITTEN_EVERY
     ) -> None:
-        """``write``: keeps when keys were used last, by their digests. ``seconds``: after which what was noted is
-        written."""
+        """``write``: Stores last-used times, by key digest. ``seconds``: Interval of writes."""
         self._write = write
         self._clock = clock
         self._seconds = seconds
@@ -37,7 +36,7 @@ class KeyUses:
         self._writing: set[asyncio.Task[None]] = set()
 
     def note(self, key: bytes) -> None:
-        """A key is used now. ``key``: its digest."""
+        """Record a use of a key, by its digest."""
         if key in self._used:
             return
         self._used.add(key)
@@ -45,7 +44,7 @@ class KeyUses:
             self._due = asyncio.get_running_loop().call_later(self._seconds, self._begin)
 
     async def close(self) -> None:
-        """Write what was noted."""
+        """Write what is pending."""
         if self._due is not None:
             self._due.cancel()
             self._begin()
@@ -63,7 +62,7 @@ class KeyUses:
 
 
 class AppKeys:
-    """The keys of all apps."""
+    """Keys of all apps."""
 
     def __init__(
         self,
@@ -73,7 +72,7 @@ class AppKeys:
         rate: SharedRequestRate | None = None,
         uses: KeyUses | None = None,
     ) -> None:
-        """``uses``: notes when keys are used; ``None``: that is of no interest."""
+        """``uses``: Records uses of keys; ``None``: they are not recorded."""
         self._store = store
         self._clock = clock
         self._rate = rate if rate is not None and rate.is_limited else None
@@ -81,22 +80,22 @@ class AppKeys:
 
     @property
     def counts_requests(self) -> bool:
-        """Whether ``authenticate`` is to be called for each request, and once."""
+        """Whether ``authenticate`` must be called exactly once per request."""
         return self._rate is not None
 
     async def issue(self, app_id: str) -> str:
-        """Make an API key. It is returned here and never again; only its digest is kept."""
+        """Issue an API key. It is returned only here; the store keeps its digest."""
         _, key = await self.make(app_id)
         return key
 
     async def make(self, app_id: str) -> tuple[ApiKey, str]:
-        """Make an API key, as ``issue`` does; with its entry."""
+        """Issue an API key, as ``issue`` does. Returns its entry, too."""
         key = new_key()
         return await self.add(app_id, key), key
 
     async def add(self, app_id: str, key: str) -> ApiKey:
-        """Have a key open an app, be it new or known from elsewhere. One that opens it already stays as it is.
-        ``key``: see ``keys.checked_key``. Raises ``Conflict``: it opens another app, or there is no such app."""
+        """Add a given key to an app; a no-op if it opens the app already. ``key``: see ``keys.checked_key``. Raises
+        ``Conflict``: it opens another app, or there is no such app."""
         owner = await self._store.app_of_key(digest(key))
         if owner is not None and owner.id != app_id:
             raise Conflict(f"The key {hint_of(key)} opens the app {owner.name!r}; a key opens one app.")
@@ -108,15 +107,15 @@ class AppKeys:
         return added
 
     async def add_first(self, app_id: str, key: str) -> ApiKey | None:
-        """Have a new key open an app that has none; ``None`` if it has one. Of several at once, one is added.
-        Raises ``Conflict``: there is no such app."""
+        """Add a key to an app without keys; ``None`` if it has one. Of concurrent calls, one succeeds. Raises
+        ``Conflict`` if there is no such app."""
         first = ApiKey(id=new_id(), app_id=app_id, digest=digest(key), hint=hint_of(key), created_at=self._clock())
         return first if await self._store.add_key(first, only_first=True) else None
 
     @asynccontextmanager
     async def passing(self, app_id: str) -> AsyncIterator[str]:
-        """An API key that is gone at the end of the block: a process that has the data folder may act as any client.
-        Raises ``NotFound``: the app was removed."""
+        """Yield a temporary API key, revoked at the end of the block: a process with access to the data folder may act
+        as any client. Raises ``NotFound`` if the app was removed."""
         app = await self._store.app(app_id)
         if app is None:
             raise NotFound(
@@ -132,15 +131,16 @@ class AppKeys:
                     await self._store.delete_key(app_id, entry.id)
 
     async def authenticate(self, key: bytes, counted: bytes | None = None) -> App:
-        """The app that a key opens.
+        """Return the app that a key opens.
 
-        Looked up by the key's digest, so that how long it takes tells nothing of any key. ``key``: its digest.
-        ``counted``: what its requests are counted by, if that is another. Raises ``Unauthorized``: no app has that key;
-        ``TooManyRequests``: it was used too often in the last minute."""
+        The lookup is by digest, so its duration reveals nothing about any key. ``key``: Its digest. ``counted``: Key of
+        the rate limit, if another. Raises ``Unauthorized``: no app has that key; ``TooManyRequests``: rate limit
+        exceeded.
+        """
         app = await self._store.app_of_key(key)
         if app is None:
             raise Unauthorized("Access token is invalid")
-        # As in `count_request`, without a coroutine for each request.
+        # Inlines `count_request`, to save a coroutine per request.
         if self._rate is not None:
             await self._rate.take(counted or key)
         if self._uses is not None:
@@ -148,16 +148,15 @@ class AppKeys:
         return app
 
     async def count_request(self, key: bytes) -> None:
-        """Count a request that was made with a key, or with what stands for one.
-        ``key``: its digest. Raises ``TooManyRequests``: it was used too often in the last minute."""
+        """Count a request against the rate limit of ``key`` (a digest). Raises ``TooManyRequests`` beyond it."""
         if self._rate is not None:
             await self._rate.take(key)
         if self._uses is not None:
             self._uses.note(key)
 
     async def share(self, apps: Sequence[App]) -> str:
-        """Make a key that opens several apps. Each has a key of its own for it, which may be revoked.
-        Raises ``Conflict``: an app was removed; no key is left."""
+        """Issue a key that opens several apps. Each app gets a key of its own for it, which can be revoked. Raises
+        ``Conflict`` if an app was removed; no key is left."""
         shared = new_shared_key()
         try:
             for app in apps:
@@ -168,13 +167,13 @@ class AppKeys:
         return shared
 
     async def unshare(self, shared: str) -> None:
-        """Remove a key for several apps."""
+        """Revoke a key for several apps."""
         for entry in await self._parts(shared):
             await self._store.delete_key(entry.app_id, entry.id)
 
     async def opened_by(self, shared: str) -> list[App]:
-        """The apps that a key for several opens, in the order in which it was made; none, if it is no such key.
-        Raises ``TooManyRequests``: it was used too often in the last minute."""
+        """Return the apps that a key for several opens, in the order of its creation; empty if it is not such a key.
+        Raises ``TooManyRequests`` beyond the rate limit."""
         if not shared.startswith(SHARED):
             return []
         parts = await self._parts(shared)
@@ -188,15 +187,15 @@ class AppKeys:
         return [entry for entry in known if entry.digest == digest(key_for(shared, entry.app_id))]
 
     def note_use(self, shared: str, app: App) -> None:
-        """A key for several apps is used for one of them."""
+        """Record a use of a key for several apps, for one of them."""
         if self._uses is not None:
             self._uses.note(digest(key_for(shared, app.id)))
 
     async def of(self, app: App) -> list[ApiKey]:
-        """The keys of an app, oldest first."""
+        """Return the keys of an app, oldest first."""
         return await self._store.keys(app.id)
 
     async def revoke(self, app: App, key_id: str) -> None:
-        """Remove a key, which opens nothing from now on. Raises ``NotFound``: the app has no such key."""
+        """Revoke a key, effective at once. Raises ``NotFound`` if the app has no such key."""
         if not await self._store.delete_key(app.id, key_id):
             raise NotFound(f"App {app.name!r} has no key {key_id!r}.")

@@ -1,4 +1,4 @@
-"""Reading DSL files from a disk."""
+"""DSL files on disk."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -10,17 +10,17 @@ from jikko.dsl.load import LoadLimits
 from jikko.errors import InvalidSettings
 
 TEST_ENDINGS: Final = (".test.yml", ".test.yaml")
-"""Of files of `jikko test`, which stand beside workflows."""
+"""Suffixes of test files (`jikko test`), which lie beside workflows."""
 _ENDINGS: Final = (".yml", ".yaml")
 
 
 def dsl_files(paths: Iterable[Path]) -> list[Path]:
-    """The files, with those that a folder stands for in its place; without test files.
-    Raises ``InvalidSettings``: a folder has none, or one cannot be read."""
+    """Return the DSL files, with folders expanded, without test files. Raises ``InvalidSettings``: a folder has none,
+    or cannot be read."""
     found: list[Path] = []
     for path in paths:
         try:
-            # A pattern of the shell names test files as well.
+            # A shell pattern matches test files as well.
             below = dsl_files_below(path) if path.is_dir() else [path] * (not is_test_file(path))
         except OSError as error:
             raise InvalidSettings(f"{error.filename} cannot be read: {error.strerror}.") from None
@@ -31,28 +31,27 @@ def dsl_files(paths: Iterable[Path]) -> list[Path]:
 
 
 def dsl_files_below(folder: Path) -> list[Path]:
-    """The ``*.yml`` and ``*.yaml`` files in a folder and the folders below, sorted; hidden files and test files are
-    passed over.
+    """Return the ``*.yml`` and ``*.yaml`` files below a folder, sorted, without hidden files and test files.
 
-    Links to folders are followed; a folder is searched once, whatever leads to it.
-    Raises ``OSError``: a folder cannot be read."""
+    Links to folders are followed; each folder is searched once. Raises ``OSError`` if a folder cannot be read.
+    """
     files = (path for path in _files_below(folder) if path.name.lower().endswith(_ENDINGS))
     return [path for path in files if not is_test_file(path)]
 
 
 def test_files_below(folder: Path) -> list[Path]:
-    """The test files in a folder and the folders below, as ``dsl_files_below`` finds workflows.
-    Raises ``OSError``: a folder cannot be read."""
+    """Return the test files below a folder, found as by ``dsl_files_below``. Raises ``OSError`` if a folder cannot be
+    read."""
     return list(filter(is_test_file, _files_below(folder)))
 
 
 def is_test_file(path: Path) -> bool:
-    """Whether a file is a test file by its name."""
+    """Return whether a file has the name of a test file."""
     return path.name.lower().endswith(TEST_ENDINGS)
 
 
 def links_to_nothing(folder: Path) -> list[Path]:
-    """The links in a folder and the folders below whose target is missing: folders may have stood there."""
+    """Return the dangling links below a folder: they may have pointed to folders."""
     return [path for path in _files_below(folder) if path.is_symlink() and not path.exists()]
 
 
@@ -73,14 +72,14 @@ def _raise(error: OSError) -> None:
 
 
 def read_dsl_file(file: Path) -> bytes:
-    """The text of a file, cut off behind one byte more than allowed: a file that is too large is not read whole.
-    Raises ``OSError``: it cannot be read."""
+    """Read a file up to one byte more than allowed, so that a file too large is not read whole. Raises ``OSError`` if
+    it cannot be read."""
     with file.open("rb") as opened:
         return opened.read(LoadLimits().max_bytes + 1)
 
 
 def readable(files: Iterable[Path]) -> Iterator[tuple[str, str, bytes]]:
-    """The files that can be read: what each is called in messages, its name without the ending, and its text."""
+    """Yield the readable files: name for messages, name without suffix, and text."""
     for file in files:
         with suppress(OSError):
             yield str(file), file.stem, read_dsl_file(file)

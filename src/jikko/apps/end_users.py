@@ -11,32 +11,31 @@ from jikko.ports.stores.trigger_store import KINDS, TriggerKind
 from jikko.repositories.end_user_store import EndUser, EndUserStore
 
 ANONYMOUS: Final = "DEFAULT-USER"
-"""Who asks without a ``user``."""
+"""User of requests without a ``user``."""
 TRIGGER_USERS: Final[Mapping[TriggerKind, str]] = {"webhook": ANONYMOUS, "schedule": "", "plugin": ANONYMOUS}
-"""The ``user`` of runs that triggers start. Source: docs/dify-behaviour.md, “Trigger nodes”."""
+"""``user`` of runs that triggers start. Source: docs/dify-behaviour.md, “Trigger nodes”."""
 _MCP_USER: Final = re.compile("mcp-[0-9a-f]{16}")
 _END_USERS: Final = uuid.UUID("b6f1f0f4-3c1b-4b0e-9f57-6d8a3b8f1c20")
 
 
 class EndUsers:
-    """The use cases about end users."""
+    """Use cases of end users."""
 
     def __init__(self, store: EndUserStore) -> None:
         self._store = store
 
     async def known(self, app_id: str, user: str) -> str:
-        """The id of an end user, who can be asked for from now on.
-        Raises ``StoreUnavailable``: it cannot be written."""
+        """Register an end user and return its id. Raises ``StoreUnavailable`` if it cannot be written."""
         end_user_id = end_user(app_id, user)
         await self._store.add(app_id, end_user_id, user)
         return end_user_id
 
     async def is_known(self, app_id: str, user: str) -> bool:
-        """Whether an end user was ever told of, or started a run."""
+        """Return whether an end user was registered or started a run."""
         return await self._store.has(app_id, end_user(app_id, user))
 
     async def find(self, app_id: str, end_user_id: str) -> EndUser:
-        """An end user of the app. Raises ``NotFound``: there is none with that id."""
+        """Return an end user of the app. Raises ``NotFound`` if there is none with that id."""
         found = await self._store.find(app_id, end_user_id)
         if found is None:
             raise NotFound("End user not found.", code="end_user_not_found")
@@ -44,27 +43,27 @@ class EndUsers:
 
 
 def mcp_user(digest: bytes) -> str:
-    """The ``user`` of the runs that an MCP server of an app starts. ``digest``: of its code."""
+    """Return the ``user`` of runs started through an app's MCP server. ``digest``: Of the server's code."""
     return f"mcp-{digest.hex()[:16]}"
 
 
 def is_mcp_user(user: str) -> bool:
-    """Whether a ``user`` is that of an MCP server."""
+    """Return whether a ``user`` is that of an MCP server."""
     return _MCP_USER.fullmatch(user) is not None
 
 
 @lru_cache(maxsize=10_000)
 def trigger_user(app_id: str, kind: TriggerKind) -> str:
-    """The id of the end user whom the runs of an app are of that triggers of one kind start. No ``user`` has it."""
+    """Return the id of the end user that owns an app's runs from one kind of trigger. No ``user`` maps to it."""
     return str(uuid.uuid5(_END_USERS, f"{kind} triggers of {app_id}"))
 
 
 def triggered_from(app_id: str, end_user_id: str) -> TriggerKind | None:
-    """The kind of trigger that started a run, to judge by whose it is; ``None``: a client did."""
+    """Return the kind of trigger that started a run, derived from the run's end user; ``None`` for clients."""
     return next((kind for kind in KINDS if end_user_id == trigger_user(app_id, kind)), None)
 
 
 @lru_cache(maxsize=10_000)
 def end_user(app_id: str, user: str) -> str:
-    """The id of the end user behind a ``user`` text: the same whenever it is asked for."""
+    """Derive the end user's id from a ``user`` text, always the same."""
     return str(uuid.uuid5(_END_USERS, f"{app_id}/{user}"))

@@ -1,8 +1,8 @@
-"""Values for the environment variables of workflows that come from outside of the file.
+"""Environment variables of workflows with values from outside of the file.
 
-The first place that has a value wins: an option of the command, the environment of the process, ``jikko.toml``, what
-was set for the app in the data folder, and last the file itself. In each of the first three, a value that names the app
-(``APP_NAME``) wins over one that does not (``NAME``).
+Precedence: an option of the command, the process environment, ``jikko.toml``, the value set for the app in the data
+folder, the file itself. Within each of the first three, a value that names the app (``APP_NAME``) precedes one that
+does not (``NAME``).
 """
 
 import json
@@ -27,53 +27,53 @@ FILE: Final = "jikko.toml: env."
 
 
 class EnvLayer(Struct, frozen=True):
-    """What one place says."""
+    """Values of one source."""
 
     place: str
-    """What stands before a name of it in messages: ``OPTION``, ``VARIABLE`` or ``FILE``."""
+    """Prefix of its names in messages: ``OPTION``, ``VARIABLE`` or ``FILE``."""
     values: Mapping[str, str]
-    """By ``folded`` name."""
+    """Values by ``folded`` name."""
 
 
 def layer(place: str, values: Mapping[str, str]) -> EnvLayer:
-    """What one place says, by names in any case."""
+    """Return the layer of a source. ``values``: By names in any case."""
     return EnvLayer(place, {folded(name): value for name, value in values.items()})
 
 
 def folded(name: str) -> str:
-    """The name of an app or a variable as it stands in the names of values: ``Triage (EU)`` is ``TRIAGE_EU``.
+    """Fold the name of an app or variable for use in names of values: ``Triage (EU)`` becomes ``TRIAGE_EU``.
 
-    Letters and digits, of any script, in capitals; whatever is between them is one underscore.
+    Letters and digits of any script, in upper case; everything between them becomes one underscore.
     """
     groups = groupby(name.upper(), key=str.isalnum)
     return "".join("".join(group) if kept else "_" for kept, group in groups).strip("_")
 
 
 def with_values(variables: Sequence[Variable], app: App, layers: Sequence[EnvLayer]) -> tuple[Variable, ...]:
-    """The environment variables of a version of an app, with the values that hold for it now.
-    Raises ``InvalidEnvironment``: a value from outside is not of the variable's type."""
+    """Return a version's environment variables with their current values. Raises ``InvalidEnvironment`` if a value from
+    outside does not fit the variable's type."""
     if not variables or not (layers or app.environment):
         return tuple(variables)
     return tuple(variable for variable, _ in with_places(variables, app, layers))
 
 
 class Outside(Struct, frozen=True):
-    """What is known outside of a file whose app need not be there."""
+    """Values from outside of a file, whose app may not exist yet."""
 
     layers: Sequence[EnvLayer] = ()
-    """The first that has a value wins."""
+    """In order of precedence."""
     stored: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
-    """What was set in the data folder, by app and variable."""
+    """Values set in the data folder, by app and variable."""
 
     def values_of(self, variables: Iterable[Variable], app_name: str) -> list[tuple[Variable, str]]:
-        """The variables with the values that hold; with each the place of its value, ``""`` for the file.
-        Raises ``InvalidEnvironment``: a value from outside is not of the variable's type."""
+        """Return the variables with their values, each with the source of its value, ``""`` for the file. Raises
+        ``InvalidEnvironment`` if a value from outside does not fit the variable's type."""
         stored = self.stored.get(app_name, {})
         return [_with_value(variable, app_name, self.layers, stored) for variable in variables]
 
 
 def with_places(variables: Iterable[Variable], app: App, layers: Sequence[EnvLayer]) -> list[tuple[Variable, str]]:
-    """As ``with_values``; with each variable the place of its value, ``""`` for the file."""
+    """As ``with_values``, each with the source of its value, ``""`` for the file."""
     stored: Mapping[str, Json] = json.loads(app.environment) if app.environment else {}
     return [_with_value(variable, app.name, layers, stored) for variable in variables]
 
@@ -92,7 +92,7 @@ def _with_value(
 
 
 def _of_layers(name: str, app_name: str, layers: Sequence[EnvLayer]) -> tuple[str, str] | None:
-    """The place and the text of the value that the layers have for a variable."""
+    """Return source and text of a variable's value in the layers."""
     for each in layers:
         for written in (folded(f"{app_name} {name}"), folded(name)):
             if (text := each.values.get(written)) is not None:
@@ -101,16 +101,15 @@ def _of_layers(name: str, app_name: str, layers: Sequence[EnvLayer]) -> tuple[st
 
 
 def overruled_by(name: str, app_name: str, layers: Sequence[EnvLayer]) -> str:
-    """The place whose value for a variable wins over that of the data folder and the file, such as
-    ``JIKKO_ENV_TRIAGE_MODE``; ``""`` for none."""
+    """Return the source whose value precedes the data folder's and the file's, such as ``JIKKO_ENV_TRIAGE_MODE``;
+    ``""`` if there is none."""
     outer = _of_layers(name, app_name, layers)
     return "" if outer is None else outer[0]
 
 
 def typed(variable: Variable, given: Json, place: str, app_name: str) -> Json:
-    """A value as the variable's declared type has it: a text or a number.
-    ``place``: where it was given, for the message, which does not quote the value: it may be a secret. Raises
-    ``InvalidEnvironment``: it is no number, or too long."""
+    """Convert a value to the variable's declared type: a string or a number. ``place``: Its source, for the message,
+    which does not quote the value: it may be a secret. Raises ``InvalidEnvironment``: not a number, or too long."""
     try:
         return environment_value(given, variable.value_type)
     except PhraseError as error:
@@ -119,18 +118,19 @@ def typed(variable: Variable, given: Json, place: str, app_name: str) -> Json:
 
 
 def empty_secrets(variables: Iterable[Variable]) -> list[str]:
-    """The names of the secrets that have no value, in the order of the file. Dify leaves values out of an export."""
+    """Return the names of secrets without a value, in the order of the file. Dify leaves their values out of
+    an export."""
     return [variable.name for variable in variables if variable.value_type == "secret" and variable.value == ""]
 
 
 def how_to_fill(app_name: str, name: str) -> Phrase:
-    """Says how an environment variable gets a value."""
+    """Explain how to set an environment variable."""
     command = f"jikko apps env {app_name!r} {name}=…"
     return Phrase("remedy.fill_variable", {"variable": f"{VARIABLE}{folded(f'{app_name} {name}')}", "command": command})
 
 
 def declared(variables: Iterable[Variable], name: str, app_name: str) -> Variable:
-    """The variable with exactly that name. Raises ``NotFound``: the file has none."""
+    """Return the variable of exactly that name. Raises ``NotFound`` if the file has none."""
     known = {variable.name: variable for variable in variables}
     if name not in known:
         hint = did_you_mean(name, list(known))
@@ -139,7 +139,7 @@ def declared(variables: Iterable[Variable], name: str, app_name: str) -> Variabl
 
 
 def unused(values: EnvLayer, apps: Iterable[tuple[App, Sequence[Variable]]]) -> Iterator[tuple[str, str]]:
-    """The names of a place that no variable of the apps has; each with a hint in brackets, or ``""``."""
+    """Yield the names of a layer that match no variable of the apps, each with a hint in brackets, or ``""``."""
     known = {
         name
         for app, variables in apps
@@ -153,8 +153,8 @@ def unused(values: EnvLayer, apps: Iterable[tuple[App, Sequence[Variable]]]) -> 
 
 
 def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
-    """``NAME=VALUE`` of a command line, by name; the last of a name counts.
-    Raises ``InvalidParam``: one has no name or no sign."""
+    """Parse ``NAME=VALUE`` arguments; the last of a name counts. Raises ``InvalidParam``: a name or the sign is
+    missing."""
     values = {}
     for pair in pairs:
         name, sign, value = pair.partition("=")
@@ -166,10 +166,10 @@ def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
 
 
 def parse_env_file(text: str, source: str) -> dict[str, str]:
-    """The values of a file of ``NAME=VALUE`` lines, with comments and quotes as ``.env`` files have them.
+    """Parse ``NAME=VALUE`` lines, with comments and quotes as in ``.env`` files.
 
-    ``$NAME`` in a value stays as it is.
-    Raises ``InvalidParam``: a line is not understood. The message tells its number, and nothing of it."""
+    ``$NAME`` in a value is not expanded. Raises ``InvalidParam`` for an invalid line, with its number but not its text.
+    """
     from io import StringIO
 
     from dotenv.parser import parse_stream

@@ -1,4 +1,4 @@
-"""Providers and models that workflows need."""
+"""Providers and models that workflows require."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
@@ -12,18 +12,18 @@ _SPEECH: Final[Mapping[str, ModelPurpose]] = {"tts": "text_to_speech", "asr": "s
 
 
 class Need(NamedTuple):
-    """One model that a workflow calls."""
+    """A model that a workflow calls."""
 
     provider: str
-    """The long name."""
+    """Its long name."""
     model: str
     node: str
     """Title or id of the node."""
 
 
 def needs_of(nodes: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Need]:
-    """The models that nodes call, in the order of the nodes; those that an agent is given among them.
-    ``nodes``: id and data of each."""
+    """Return the models that nodes call, in node order, including those passed to agents. ``nodes``: Id and data of
+    each."""
     found = []
     for node_id, data in nodes:
         title = str(data.get("title") or node_id)
@@ -38,7 +38,7 @@ def needs_of(nodes: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Need]:
 
 
 def needs_of_agent(title: str, data: Mapping[str, Any]) -> Iterator[tuple[str, Need]]:
-    """The models that an agent is given, each with the name of the parameter that has it."""
+    """Yield the models passed to an agent, each with the name of its parameter."""
     parameters = data.get("agent_parameters")
     for name, parameter in parameters.items() if isinstance(parameters, Mapping) else ():
         value = parameter.get("value") if isinstance(parameter, Mapping) else None
@@ -49,7 +49,7 @@ def needs_of_agent(title: str, data: Mapping[str, Any]) -> Iterator[tuple[str, N
 
 
 def speech_tools(data: Mapping[str, Any]) -> Iterator[tuple[ModelPurpose, Mapping[str, Any]]]:
-    """The built-in tools that speak or hear among those of a tool node or an agent, each with its purpose."""
+    """Yield the built-in speech tools of a tool node or agent, each with its purpose."""
     named = [data] if data.get("type") == "tool" else tools_of_agent(data) if data.get("type") == "agent" else ()
     for tool in named:
         kind = tool.get("provider_type") or tool.get("type")
@@ -60,7 +60,7 @@ def speech_tools(data: Mapping[str, Any]) -> Iterator[tuple[ModelPurpose, Mappin
 
 
 def speech_model(tool: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Long name of the provider, and the model, of the setting ``provider#model``; ``None`` without one."""
+    """Parse the setting ``provider#model`` into the provider's long name and the model; ``None`` if it is not set."""
     for key in ("tool_configurations", "settings", "parameters"):
         settings = tool.get(key)
         chosen = settings.get("model") if isinstance(settings, Mapping) else None

@@ -1,4 +1,4 @@
-"""Plugins that a workflow needs, by its file, whether they are installed or not."""
+"""Plugins that a workflow file requires, installed or not."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -7,25 +7,25 @@ from jikko.dsl.types import APP_STRATEGIES
 
 Need: TypeAlias = Literal["tool", "strategy"]
 _OF_JIKKO = frozenset({"time", "webscraper", "code", "audio"})
-"""Built-in providers that are no plugins."""
+"""Built-in providers that are not plugins."""
 
 
 class PluginNeed(NamedTuple):
-    """One tool or strategy of a plugin."""
+    """A plugin's tool or strategy that a node uses."""
 
     node: str
-    """The title of the node, else its id."""
+    """Title of the node, or its id."""
     kind: Need
     provider: str
-    """As the file has it: ``langgenius/tavily/tavily``, ``duckduckgo``."""
+    """As written in the file: ``langgenius/tavily/tavily``, ``duckduckgo``."""
     name: str
     plugin: str
-    """The identifier that the file was made with; ``""`` if it does not say."""
+    """Plugin identifier in the file; ``""`` if there is none."""
 
 
 def plugin_needs(nodes: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[PluginNeed]:
-    """The tools and strategies of plugins that nodes name, in their order, each once a node.
-    ``nodes``: ids and ``data``, whatever is in these."""
+    """Yield the plugin tools and strategies that nodes use, in order, each once per node. ``nodes``: Ids and
+    unvalidated ``data``."""
     for node_id, data in nodes:
         title = _text(data, "title") or node_id
         match data.get("type"):
@@ -41,7 +41,7 @@ def plugin_needs(nodes: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[Plu
 
 
 def tools_of_agent(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The tools that an agent node lists and has switched on."""
+    """Yield the enabled tools of an agent node."""
     parameters = data.get("agent_parameters")
     for parameter in parameters.values() if isinstance(parameters, Mapping) else ():
         value = parameter.get("value") if isinstance(parameter, Mapping) else None

@@ -1,4 +1,4 @@
-"""Publishing apps."""
+"""Publishing of apps: import, versions, environment, deletion."""
 
 import secrets
 import time
@@ -21,17 +21,17 @@ from jikko.values import Json
 
 _TRIGGER: Final = "trigger-"
 _ADDRESS_BYTES: Final = 18
-"""Random bytes of the address of a webhook: 24 characters."""
+"""Random bytes of a webhook's address: 24 characters."""
 
 
 class Published(Struct, frozen=True):
-    """What came of an import."""
+    """Result of an import."""
 
     app: App
     version: WorkflowVersion
     warnings: tuple[Diagnostic, ...]
     unchanged: bool = False
-    """Whether the current version was made of the same text already."""
+    """Whether the current version already had this text."""
     has_triggers: bool = False
     """Whether the version has trigger nodes."""
 
@@ -46,16 +46,16 @@ class AppCatalog:
         clock: Clock = time.time,
         trigger_ids: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
-        """``trigger_ids``: the ids that triggers get when they are made, by ``APP/NODE``; of others it is a new one."""
+        """``trigger_ids``: Ids for new triggers, by ``APP/NODE``; others get random ones."""
         self._store = store
         self._classes = node_classes
         self._clock = clock
         self._trigger_ids = trigger_ids
 
     def require_names_of_their_own(self, files: Iterable[tuple[str, str, bytes]]) -> None:
-        """See that no two files are of one app: the second would take the place of the first, under its key.
-        ``files``: what each is called in messages, its ``source`` as for ``publish``, and its text. Those that cannot
-        be imported are passed over. Raises ``NameGivenTwice``: two files give their apps the same name."""
+        """Require that the files have distinct app names: the second would replace the first, under its key. ``files``:
+        Name for messages, ``source`` as for ``publish``, and text of each. Files that cannot be imported are
+        skipped. Raises ``NameGivenTwice`` if two share a name."""
         seen: dict[str, str] = {}
         for called, source, text in files:
             try:
@@ -80,19 +80,21 @@ class AppCatalog:
         environment: Mapping[str, Json] | None = None,
         expected: str | None = None,
     ) -> Published:
-        """Import a DSL file: as a new app, or as a new version of the app with the same name.
+        """Import a DSL file as a new app, or as a new version of the app of that name.
 
         Args:
-            source: What the file is called in messages; also the app's name if the file gives none.
-            name: The app's name, whatever the file says.
-            environment: Values that are set for environment variables of the app, by name.
-            expected: The id of the version that has to be the current one; ``""``: there has to be no such app.
+            source: Name of the file in messages; also the app's name if the file has none.
+            name: The app's name, overriding the file.
+            environment: Values to set for environment variables, by name.
+            expected: Required id of the current version; ``""``: the app must not exist.
 
         Raises:
-            InvalidDocument: The file cannot be imported. Nothing was written.
-            Conflict: The app with that name is of another mode. Nothing was written.
-            NotFound, InvalidEnvironment: See ``set_environment``. Nothing was written.
-            TooLate: Another version than ``expected`` is the current one. Nothing was written.
+            InvalidDocument: The file cannot be imported.
+            Conflict: The app of that name has another mode.
+            NotFound, InvalidEnvironment: See ``set_environment``.
+            TooLate: The current version is not ``expected``.
+
+        Nothing was written after an error.
         """
         checked = await check_aside(text, source=source, node_classes=self._classes)
         document, _ = checked.require()
@@ -101,7 +103,7 @@ class AppCatalog:
             try:
                 app, version = await self._publish(text, document, name or document.name or source, expected)
             except NameTaken:
-                # Another import has just made the app: this is a version of it.
+                # A concurrent import has created the app: add a version to it.
                 continue
             if values:
                 await self._store.set_environment(app.id, values)
@@ -135,7 +137,7 @@ class AppCatalog:
         return app, await self._store.publish(app, version, self._triggers(document, app, now), expected=expected)
 
     def _triggers(self, document: DslDocument, app: App, now: float) -> list[Trigger]:
-        """A trigger for each trigger node of a document, as a node gets it that has none yet."""
+        """Return the default triggers of a document's trigger nodes."""
         found: list[Trigger] = []
         nodes = [*_trigger_nodes(document)]
         ids = self._trigger_ids() if nodes else {}
@@ -155,7 +157,7 @@ class AppCatalog:
         environment: Mapping[str, Json] | None = None,
         expected: str | None = None,
     ) -> Published:
-        """Import a DSL file as by ``publish``, unless the app's current version is made of just that text."""
+        """Import as ``publish``, unless the current version has exactly this text."""
         name, found = await self.standing(text, source=source, name=name)
         if found is None or not found.unchanged:
             return await self.publish(text, source=source, name=name, environment=environment, expected=expected)
@@ -163,14 +165,14 @@ class AppCatalog:
         if environment:
             await self.set_environment(found.app, environment)
         if found.has_triggers:
-            # An earlier version of Jikko, which knew of none, may have published it.
+            # An earlier version of Jikko, without triggers, may have published it.
             document = check(text, source=source, node_classes=self._classes).require()[0]
             await self._store.keep_triggers(self._triggers(document, found.app, self._clock()))
         return found
 
     async def standing(self, text: bytes, *, source: str, name: str | None = None) -> tuple[str, Published | None]:
-        """The name of a DSL file's app, and the app with its current version, if it exists. Writes nothing. Raises
-        ``InvalidDocument``: the file cannot be imported; ``Conflict``: the app with that name is of another mode."""
+        """Return a DSL file's app name, and the app with its current version, if it exists. Writes nothing. Raises
+        ``InvalidDocument``: the file cannot be imported; ``Conflict``: the app of that name has another mode."""
         checked = await check_aside(text, source=source, node_classes=self._classes)
         document, _ = checked.require()
         name = name or document.name or source
@@ -185,7 +187,7 @@ class AppCatalog:
         return name, Published(app, version, checked.problems, version.source == text, has_triggers)
 
     async def find(self, name_or_id: str) -> App:
-        """An app by its id or its exact name. Raises ``NotFound``: there is none."""
+        """Find an app by id or exact name. Raises ``NotFound`` if there is none."""
         app = await self._store.app(name_or_id.lower()) if is_uuid(name_or_id) else None
         app = app or await self._store.app_named(name_or_id)
         if app is None:
@@ -199,7 +201,8 @@ class AppCatalog:
         return await self._store.versions(app.id)
 
     async def version(self, app: App, which: str) -> WorkflowVersion:
-        """A version of an app by its number or id; ``""`` for the current one. Raises ``NotFound``: there is none."""
+        """Find a version of an app by number or id; ``""`` for the current one. Raises ``NotFound`` if there
+        is none."""
         versions = await self._store.versions(app.id)
         numbers = {str(version.number): version.id for version in versions}
         found = await self._store.version(app.id, numbers.get(which, which or app.workflow_id))
@@ -209,9 +212,8 @@ class AppCatalog:
         return found
 
     async def use(self, app: App, version: WorkflowVersion) -> App:
-        """Make a version of an app the current one: new runs take it. Runs under way go on with theirs.
-        Raises ``NotFound``: app or version are gone meanwhile; ``InvalidDocument``: the version cannot be read by this
-        version of Jikko."""
+        """Make a version the current one for new runs; existing runs keep theirs. Raises ``NotFound``: app or version
+        were removed; ``InvalidDocument``: this version of Jikko cannot read it."""
         source = f"{app.name}, version {version.number}"
         checked = await check_aside(version.source, source=source, node_classes=self._classes)
         document, _ = checked.require()
@@ -223,26 +225,26 @@ class AppCatalog:
         return used
 
     async def environment(self, app: App) -> tuple[Variable, ...]:
-        """The environment variables of an app's current version, as its file has them. Raises ``NotFound``: the app is
-        gone meanwhile; ``InvalidDocument``: the version cannot be read by this version of Jikko."""
+        """Return the environment variables of the current version, as in its file. Raises ``NotFound``: the app was
+        removed; ``InvalidDocument``: this version of Jikko cannot read it."""
         version = await self.version(app, "")
         source = f"{app.name}, version {version.number}"
         checked = await check_aside(version.source, source=source, node_classes=self._classes)
         return checked.require()[0].environment
 
     async def set_environment(self, app: App, values: Mapping[str, Json], unset: Collection[str] = ()) -> App:
-        """Set values for environment variables of an app, and take others back.
+        """Set and unset values for an app's environment variables.
 
         Args:
-            values: Of variables that the current version has, by name.
-            unset: Names; those that have no value are passed over.
+            values: By the names of variables of the current version.
+            unset: Names; those without a value are skipped.
 
         Returns:
-            The app as it is now.
+            The updated app.
 
         Raises:
-            NotFound: There is no such variable, or the app is gone. Nothing was written.
-            InvalidEnvironment: A value is not of the variable's type. Nothing was written.
+            NotFound: No such variable, or the app was removed. Nothing was written.
+            InvalidEnvironment: A value does not fit the variable's type. Nothing was written.
         """
         converted = _converted(values, await self.environment(app), app.name) if values else {}
         if not await self._store.set_environment(app.id, converted, unset):
@@ -250,9 +252,9 @@ class AppCatalog:
         return await self.find(app.id)
 
     async def past_and_present(self, name_or_id: str | None = None, *, removed: bool = False) -> list[tuple[str, str]]:
-        """Id and name of apps, also of those that were removed, whose runs may be there. ``name_or_id``: only of the
-        app of that id or, if there is none, of all apps that have or had that name. ``removed``: without a name:
-        whether removed apps are meant, too. Raises ``NotFound``: there never was such an app."""
+        """Return id and name of apps, including removed ones, whose runs may still exist. ``name_or_id``: The app of
+        that id or, failing that, all apps that have or had that name. ``removed``: Without a name, whether to
+        include removed apps. Raises ``NotFound`` if there never was such an app."""
         known = [(app.id, app.name) for app in await self._store.apps()]
         gone = [(app.id, f"{app.name} (removed)", app.name) for app in await self._store.deleted_apps()]
         if name_or_id is None:
@@ -264,7 +266,7 @@ class AppCatalog:
         return found
 
     async def delete(self, app: App) -> None:
-        """Remove an app, its versions, keys and values. Its runs stay, for the operator."""
+        """Delete an app with its versions, keys and values. Its runs stay, for the operator."""
         await self._store.delete_app(app.id, at=self._clock())
 
 
@@ -285,7 +287,7 @@ def _trigger_nodes(document: DslDocument) -> Iterator[NodeEntry]:
 
 
 def _face(document: DslDocument) -> dict[str, Any]:
-    """What an app takes from its current version."""
+    """Return the fields that an app takes from its current version."""
     return {
         "description": document.description,
         "icon_type": document.icon_type,

@@ -1,5 +1,4 @@
-"""Speech of apps: hearing and speaking, as far as their features allow it. Source: Dify 1.15, openapi_service
-(Audio)."""
+"""Speech of apps: transcription and synthesis, within their features. Source: Dify 1.15, openapi_service (Audio)."""
 
 import asyncio
 import logging
@@ -28,26 +27,26 @@ log = logging.getLogger(__name__)
 
 _END: Final = re.compile(r"[.!?;](?=\s)|[。！？；\n]")
 _MIN_CHARACTERS: Final = 60
-"""Characters that are spoken together at least, but for the last ones: each request has its price."""
+"""Minimum characters per speech request, except for the last: each request has its price."""
 _TIMEOUT_SECONDS: Final = 60.0
-"""Seconds that the model may be silent once the answer has ended."""
+"""Timeout of the model's silence once the answer has ended."""
 
 
 class Narration:
-    """Takes the text of one answer as it comes, and has its sentences spoken, one request after the other."""
+    """Speaks an answer as its text arrives, one sentence request after the other."""
 
     def __init__(self, speech: Speech, script: Callable[[str], Script]) -> None:
-        """``script``: makes what a model is given to say."""
+        """``script``: Makes the model's input."""
         self._speech = speech
         self._script = script
         self._text = ""
-        """What came and is not spoken yet."""
+        """Text not spoken yet."""
         self._texts: asyncio.Queue[str | None] = asyncio.Queue()
         self._audio: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
 
     def add(self, text: str) -> None:
-        """Take the next piece of text."""
+        """Add a piece of text."""
         self._text += text
         ends = [match.end() for match in _END.finditer(self._text)]
         if ends and ends[-1] >= _MIN_CHARACTERS:
@@ -55,13 +54,13 @@ class Narration:
             self._text = self._text[ends[-1] :]
 
     def replace(self, text: str) -> None:
-        """The text so far was taken back: what is not spoken yet is not spoken, but this is."""
+        """Replace the text so far: what is not spoken yet is dropped."""
         while not self._texts.empty():
             self._texts.get_nowait()
         self._text = text
 
     def ready(self) -> list[bytes]:
-        """The audio that has come since the last time."""
+        """Return the audio since the last call."""
         pieces = []
         while not self._audio.empty():
             if (piece := self._audio.get_nowait()) is not None:
@@ -69,7 +68,7 @@ class Narration:
         return pieces
 
     async def rest(self) -> AsyncIterator[bytes]:
-        """The answer has ended: the audio that is still to come, to its end. What fails is logged, and ends it."""
+        """Yield the remaining audio, after the answer has ended. A failure is logged, and ends it."""
         if self._text.strip():
             self._say(self._text)
             self._text = ""
@@ -87,7 +86,7 @@ class Narration:
             log.warning("an answer is not spoken to its end: the model was silent for %.0f s", _TIMEOUT_SECONDS)
 
     def close(self) -> None:
-        """No client listens any more."""
+        """Stop: no client listens."""
         if self._task is not None:
             self._task.cancel()
 
@@ -107,32 +106,32 @@ class Narration:
 
 
 MAX_AUDIO_BYTES: Final = 31_457_280
-"""Bytes of a recording."""
+"""Maximum size of a recording."""
 _TYPES: Final = frozenset(f"audio/{kind}" for kind in ("mp3", "m4a", "wav", "amr", "mpga"))
 
 
 class AppSpeech:
-    """The use cases about speech. Of each feature the current version of the app decides."""
+    """Use cases of speech. The app's current version decides on each feature."""
 
     def __init__(self, workflows: Workflows, speech: Speech, defaults: DefaultModels) -> None:
-        """``defaults``: its ``speech_to_text`` and ``text_to_speech`` are called."""
+        """``defaults``: Calls its ``speech_to_text`` and ``text_to_speech``."""
         self._workflows = workflows
         self._speech = speech
         self._defaults = defaults
 
     async def check_hearing(self, app: App) -> None:
-        """See that an app hears, before a recording is read.
-        Raises ``WrongAppMode``: it does not, or its workflow cannot be used."""
+        """Require that the app transcribes, before a recording is read. Raises ``WrongAppMode``: it does not, or its
+        workflow is unusable."""
         if not await self._feature(app, "speech_to_text"):
             raise WrongAppMode("Speech to text is disabled.", code="speech_to_text_disabled")
 
     async def transcribe(self, app: App, data: bytes, filename: str, mime_type: str) -> str:
-        """What is said in a recording.
+        """Transcribe a recording.
 
         Raises:
-            UnsupportedMediaType: It is of another type than those that Dify takes. [QUIRK: not ``audio/mpeg``]
-            PayloadTooLarge: It is larger than 30 MiB.
-            WrongAppMode: See ``check_hearing``; or no model hears.
+            UnsupportedMediaType: A type that Dify does not accept. [QUIRK: nor ``audio/mpeg``]
+            PayloadTooLarge: Larger than 30 MiB.
+            WrongAppMode: See ``check_hearing``; or there is no model for it.
             SpeechFailed: The model gave no answer.
         """
         await self.check_hearing(app)
@@ -163,15 +162,15 @@ class AppSpeech:
 
     @asynccontextmanager
     async def speaking(self, app: App, text: str, voice: str = "") -> AsyncIterator[AsyncIterator[bytes]]:
-        """The audio of a text, as MP3 in pieces, read in the block. Leaving the block ends the request.
+        """Yield the audio of a text, as chunks of MP3, for the block. Leaving the block cancels the request.
 
         Args:
-            voice: ``""``: that of the app's feature, else the model's.
+            voice: ``""``: the voice of the app's feature, or the model's.
 
         Raises:
             InvalidParam: The app does not speak.
-            WrongAppMode: Its workflow cannot be used, or no model speaks.
-            SpeechFailed: The model gave no answer; before the first piece, or in the middle.
+            WrongAppMode: Its workflow is unusable, or there is no model for it.
+            SpeechFailed: The model failed, before the first chunk or later.
         """
         feature = await self._feature(app, "text_to_speech")
         if not feature:
@@ -189,7 +188,7 @@ class AppSpeech:
             _check(task)
 
         try:
-            # An error is told by the status, if it comes before there is anything to hear.
+            # An error before the first audio becomes the status.
             first = await pieces.get()
             if first is None:
                 _check(task)
@@ -200,8 +199,8 @@ class AppSpeech:
                 await task
 
     async def narration(self, app: App, workflow_id: str) -> Narration | None:
-        """What speaks an answer while it comes; ``None``: the version of the app does not want that, or nothing speaks.
-        ``workflow_id``: the version."""
+        """Return the narration of an answer; ``None`` if the version does not autoplay, or no model speaks.
+        ``workflow_id``: The version."""
         current = workflow_id.lower() == app.workflow_id.lower()
         workflow = await self._workflows.get(app, None if current else workflow_id)
         feature = workflow.document.feature("text_to_speech")
@@ -210,8 +209,8 @@ class AppSpeech:
         return Narration(self._speech, partial(self.script, app, feature))
 
     def script(self, app: App, feature: Mapping[str, Any], text: str, voice: str = "") -> Script:
-        """What a model is given to say.
-        ``feature``: the app's ``text_to_speech``. Raises ``WrongAppMode``: no model speaks."""
+        """Return the model's input. ``feature``: The app's ``text_to_speech``. Raises ``WrongAppMode`` if there is no
+        model for it."""
         model = self._defaults.get("text_to_speech")
         if model is None:
             raise WrongAppMode(
@@ -231,7 +230,7 @@ class AppSpeech:
 
 
 def too_large() -> PayloadTooLarge:
-    """The refusal of a recording that is larger than may be."""
+    """Return the error for a recording that is too large."""
     return PayloadTooLarge("Audio size larger than 30 mb", code="audio_too_large")
 
 

@@ -1,4 +1,4 @@
-"""Workflows that are ready to run: DSL files read, checked and compiled, once per version."""
+"""Compiled workflows: DSL files parsed, checked and compiled once per version."""
 
 import asyncio
 from collections import OrderedDict
@@ -27,17 +27,16 @@ from jikko.repositories.app_store import App, AppStore, WorkflowVersion
 from jikko.values import Json
 
 _SMALL: Final = 65_536
-"""Bytes of a file that is read in some 20 milliseconds."""
+"""Size in bytes of a file that is parsed in some 20 milliseconds."""
 
 
 def published_at(at: float) -> str:
-    """A moment as versions tell when they were published: texts that sort by time.
-    ``at``: seconds since the Unix epoch."""
+    """Format the time of publication (seconds since the Unix epoch) as versions have it: texts that sort by time."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 class Workflow(Struct, frozen=True):
-    """One version, compiled."""
+    """One compiled version."""
 
     id: str
     version: str
@@ -47,7 +46,7 @@ class Workflow(Struct, frozen=True):
 
 
 class CheckedFile(Struct, frozen=True):
-    """What is known of a DSL file without running it."""
+    """Static analysis of a DSL file."""
 
     source: str
     document: DslDocument | None
@@ -55,12 +54,12 @@ class CheckedFile(Struct, frozen=True):
     """``None`` if the file has fatal problems."""
     problems: tuple[Diagnostic, ...]
     nodes: Mapping[str, Node] = field(default_factory=dict)
-    """By their ids, also if the file has fatal problems: those nodes that have none themselves. Not to be run."""
+    """Nodes by id, even if the file has fatal problems: those without problems of their own. Not to be run."""
     places: Mapping[str, Position] = field(default_factory=dict)
-    """Where in the text the paths of fatal problems lead."""
+    """Positions in the text of the paths of fatal problems."""
 
     def require(self) -> tuple[DslDocument, CompiledGraph]:
-        """The workflow. Raises ``InvalidDocument``: the file cannot be imported. Carries the fatal problems."""
+        """Return the workflow. Raises ``InvalidDocument``, with the fatal problems, if the file cannot be imported."""
         if self.document is None or self.graph is None:
             fatal = [problem for problem in self.problems if not problem.ok]
             raise InvalidDocument(self.source, fatal, self.places)
@@ -68,12 +67,12 @@ class CheckedFile(Struct, frozen=True):
 
 
 def check(text: bytes, *, source: str, node_classes: Mapping[str, Any]) -> CheckedFile:
-    """Read and compile a DSL file, collecting every problem."""
+    """Parse and compile a DSL file, collecting every problem."""
     loaded = load(text, source=source, runnable=frozenset(node_classes))
     problems = list(loaded.problems)
     if loaded.document is None:
         return CheckedFile(source, None, None, tuple(problems))
-    # Compiled also when it cannot be run, so that the problems of its nodes are among the others.
+    # Compiled even if it cannot run, so that the problems of its nodes are reported, too.
     graph = compile_graph(loaded.document, node_classes, problems) if loaded.document.nodes else None
     unique = tuple({(problem.where, problem.severity, problem.sentence()): problem for problem in problems}.values())
     wrong = tuple(problem.where for problem in unique if not problem.ok)
@@ -91,32 +90,32 @@ def _places(wrong: Sequence[str], text: bytes) -> dict[str, Position]:
 
 
 async def check_aside(text: bytes, *, source: str, node_classes: Mapping[str, Any]) -> CheckedFile:
-    """As ``check``. A file that is not small is read beside the event loop: the largest takes seconds."""
+    """As ``check``, off the event loop unless the file is small: the largest takes seconds."""
     read = partial(check, source=source, node_classes=node_classes)
     return read(text) if len(text) <= _SMALL else await run_in_thread(read, text, queue="records")
 
 
 def require_trigger(workflow: Workflow, node_id: str) -> None:
-    """Raises ``NotFound``: the version has no trigger node of that id at its top level."""
+    """Raises ``NotFound`` if the version has no trigger node of that id at its top level."""
     if node_id not in workflow.graph.top or not workflow.graph.nodes[node_id].type.startswith("trigger-"):
         raise NotFound(f"The current version of the app has no trigger node {node_id!r}; publish one that has it.")
 
 
 _Wanted: TypeAlias = tuple[str, str, str]
-"""Ids of an app and of its version, and the values that were set for environment variables of the app."""
+"""Ids of app and version, and the values set for the app's environment variables."""
 
 
 StandIns: TypeAlias = Callable[[App, CompiledGraph], CompiledGraph]
 
 
 def inputs_of(graph: CompiledGraph) -> tuple[StartVariable, ...]:
-    """The variables of the start node."""
+    """Return the variables of the start node."""
     start = graph.nodes[graph.root_id].node
     return start.variables if isinstance(start, Start) else ()
 
 
 class Workflows:
-    """Compiled versions, the most recently used kept."""
+    """Cache of compiled versions, least recently used evicted first."""
 
     def __init__(
         self,
@@ -130,10 +129,10 @@ class Workflows:
         prepare: Callable[[bytes], Awaitable[None]] | None = None,
     ) -> None:
         """Args:
-        environment: Values for environment variables, of whichever app; the first that has one wins.
-        mocks: Outputs by nodes, see ``graph.mocks``; of all workflows that have such nodes.
+        environment: Values for environment variables of all apps, in order of precedence.
+        mocks: Outputs by node, see ``graph.mocks``, for all workflows that have such nodes.
         stand_ins: Changes the graphs of apps: for tests.
-        keep: How many compiled versions to keep.
+        keep: Maximum number of compiled versions.
         prepare: Imports what a DSL file needs, as far as the event loop would have to wait for it.
         """
         self._mocks = mocks or {}
@@ -147,8 +146,8 @@ class Workflows:
         self._compiled: OrderedDict[_Wanted, Workflow] = OrderedDict()
 
     async def get(self, app: App, workflow_id: str | None = None) -> Workflow:
-        """A version of an app; by default the current one. Its environment variables have the values of now.
-        Raises ``NotFound``: the app has no such version; ``InvalidEnvironment``: a value from outside is not of the
+        """Return a version of an app, by default the current one, with current values of its environment variables.
+        Raises ``NotFound``: no such version; ``InvalidEnvironment``: a value from outside does not fit the
         variable's type."""
         id_ = (workflow_id or app.workflow_id).lower()
         wanted = app.id, id_, app.environment
@@ -162,9 +161,9 @@ class Workflows:
         if self._prepare is not None:
             await self._prepare(version.source)
         if len(version.source) <= _SMALL:
-            # Another task may have made it meanwhile.
+            # Another task may have compiled it meanwhile.
             return self._compiled.get(wanted) or self._made(app, version, wanted, self._checked(app, version))
-        # All who wait for a large version wait for one of them to make it.
+        # One waiter compiles a large version for all.
         async with self._making:
             known = self._compiled.get(wanted)
             if known is None:
@@ -173,9 +172,9 @@ class Workflows:
             return known
 
     async def as_of(self, app: App, at: float) -> Workflow:
-        """The version that was the newest at a moment, or the current one if that is older: the likely one where no
-        record says which was in use.
-        ``at``: seconds since the Unix epoch. Raises ``NotFound``, ``InvalidEnvironment``: see ``get``."""
+        """Return the newest version of a moment, or the current one if that is older: the likely one if no record says
+        which was in use. ``at``: Seconds since the Unix epoch. Raises ``NotFound``, ``InvalidEnvironment``: see
+        ``get``."""
         current, then = await self.get(app), published_at(at)
         if current.version <= then:
             return current
@@ -183,8 +182,8 @@ class Workflows:
         return current if older is None else await self.get(app, older.id)
 
     def of_file(self, app: App, text: bytes, *, source: str) -> Workflow:
-        """A file that was never published, with the values that environment variables of an app have now.
-        Raises ``InvalidDocument``: it cannot be imported; ``InvalidEnvironment``: see ``get``."""
+        """Compile an unpublished file with an app's current values of environment variables. Raises
+        ``InvalidDocument``: it cannot be imported; ``InvalidEnvironment``: see ``get``."""
         return self._ready(app, check(text, source=source, node_classes=self._classes), "", "")
 
     def _checked(self, app: App, version: WorkflowVersion) -> CheckedFile:

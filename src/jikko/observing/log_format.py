@@ -1,7 +1,7 @@
-"""Formats of the lines of the log: text for people, or as one JSON object a line for machines.
+"""Log formats: text for people, or one JSON object a line.
 
-A caller may add fields to a line: ``extra={"fields": {...}}``, of names and short values. No line has the inputs or
-outputs of runs, headers, keys, or addresses of files.
+A caller may add fields: ``extra={"fields": {...}}``, of names and short values. Lines never contain inputs or outputs
+of runs, headers, keys, or URLs of files.
 """
 
 import asyncio
@@ -22,17 +22,17 @@ Fields: TypeAlias = dict[str, Any]
 
 FORMATS: Final = ("text", "json")
 _OURS: Final = "jikko"
-"""The logger that tells as much as the setting says. Those of libraries tell what they warn of: below that they tell
-what they send, and so inputs and keys."""
+"""The logger with the configured level. Libraries log warnings only: below that they log what they send, and so inputs
+and keys."""
 
 _quoted: Final = re.compile(r'[ "\n=]').search
 _encode: Final = msgspec.json.Encoder(enc_hook=str).encode
 
 
 def set_up_log(level: str, form: str) -> None:
-    """Have the process log to standard error.
-    ``level``: ``debug``, ``info``, ``warning`` or ``error``. ``form``: one of ``FORMATS``."""
-    # No line tells where in the program it is from. Source: “Optimization” in the logging how-to of Python.
+    """Configure logging to standard error. ``level``: ``debug``, ``info``, ``warning`` or ``error``. ``form``: One of
+    ``FORMATS``."""
+    # Lines have no source location. Source: “Optimization” in the logging how-to of Python.
     logging._srcfile = None
     logging.setLogRecordFactory(line_record)
     least = getattr(logging, level.upper())
@@ -45,8 +45,7 @@ def set_up_log(level: str, form: str) -> None:
 
 
 class LineRecord(logging.LogRecord):
-    """What a line is made of, and nothing of where in the program it is from: to find that out takes half of the time
-    of a line."""
+    """Log record without source location, which costs half of the time of a line."""
 
     pathname = filename = ""
     lineno = 0
@@ -60,16 +59,16 @@ class LineRecord(logging.LogRecord):
 
 
 def line_record(name: str, *line: Any) -> logging.LogRecord:
-    """The record of a line; those of libraries are whole, since libraries may have formatters of their own."""
+    """Make a line's record. Libraries get standard ones: they may have formatters of their own."""
     return (LineRecord if name.startswith(_OURS) else logging.LogRecord)(name, *line)
 
 
 class LogLines(logging.StreamHandler[Any]):
-    """Writes lines to standard error: those of one turn of the event loop together, a warning at once, with all before
-    it. A process that is killed or crashes does not write those of its last turn."""
+    """Writes lines to standard error, batched per turn of the event loop; a warning flushes the batch. A killed or
+    crashed process loses the lines of its last turn."""
 
     def __init__(self, *, at_once: bool) -> None:
-        """``at_once``: each line by itself, for those who look for the last thing that a process did."""
+        """``at_once``: Write each line immediately, to see the last thing that a process did."""
         super().__init__()
         self._at_once = at_once
         self._lines: list[str] = []
@@ -90,7 +89,7 @@ class LogLines(logging.StreamHandler[Any]):
         self.acquire()
         try:
             lines, self._lines = self._lines, []
-            # What cannot be written there cannot be told anywhere.
+            # There is nowhere to report a failure to.
             with suppress(OSError, ValueError):
                 self.stream.write("".join(lines))
                 super().flush()
@@ -99,7 +98,7 @@ class LogLines(logging.StreamHandler[Any]):
 
 
 class TextLines(logging.Formatter):
-    """Level, logger, message, then what the line is about and its fields as ``name=value``."""
+    """Level, logger and message, then context and fields as ``name=value``."""
 
     def format(self, record: logging.LogRecord) -> str:
         more = "".join([f" {name}={_word(value)}" for name, value in _fields(record)])
@@ -111,8 +110,7 @@ class JsonLines(logging.Formatter):
     """One JSON object a line.
 
     ``ts`` (RFC 3339, microseconds, UTC), ``level``, ``logger``, ``msg``; ``request``, ``run``, ``app`` and ``trace``
-    where it is about one; the fields of the line; and ``error`` with ``type``, ``message`` and ``stack`` of an
-    exception.
+    where known; the line's fields; and ``error`` with ``type``, ``message`` and ``stack`` of an exception.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -131,10 +129,10 @@ class JsonLines(logging.Formatter):
 
 
 def _fields(record: logging.LogRecord) -> list[tuple[str, Any]]:
-    """What a line is about, and its own fields, which win."""
+    """Return a line's context and its own fields, which take precedence."""
     own: Fields = getattr(record, "fields", {})
     context = log_context.get()
-    # One that begins with the run is called as the run is.
+    # A trace that begins with the run has the run's id.
     trace = context.trace_id if context.came or not context.run else ""
     about = {"request": context.request, "run": context.run, "app": context.app, "trace": trace}
     return [*[(name, value) for name, value in about.items() if value and name not in own], *own.items()]

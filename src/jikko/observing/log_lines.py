@@ -1,4 +1,4 @@
-"""Lines of the log about requests and runs."""
+"""Access log and run log."""
 
 import logging
 from http import HTTPStatus
@@ -15,22 +15,22 @@ from jikko.runs.observer import RunObserver
 _requests = logging.getLogger("jikko.requests")
 
 CHOICES: Final = ("all", "most", "refused", "none")
-"""``most``: all but those to operations that are asked very often (``Operation.hot``) and answered well."""
+"""``most``: all but successful requests to hot operations (``Operation.hot``)."""
 _PROBES: Final = ("/livez", "/readyz")
-"""Asked every few seconds, by each balancer: a line when the answer becomes another one."""
+"""Polled every few seconds by each balancer: logged when the answer changes."""
 _OK: Final = HTTPStatus.OK
 _SERVER_ERROR: Final = HTTPStatus.INTERNAL_SERVER_ERROR
 _CLIENT_ERROR: Final = HTTPStatus.BAD_REQUEST
 
 
 class RequestLines(RequestObserver):
-    """Tells method, operation, status, seconds and bytes, and for which app and run.
+    """Logs method, operation, status, seconds and bytes, with app and run.
 
-    The address as it was sent is not told: it may have the token of a form or the signature of a file in it.
+    The raw URL is not logged: it may contain the token of a form or the signature of a file.
     """
 
     def __init__(self, which: str) -> None:
-        """``which``: one of ``CHOICES``."""
+        """``which``: One of ``CHOICES``."""
         self._which = which
         self._spares_hot = which != "all"
         self._failing: set[str] = set()
@@ -51,7 +51,7 @@ class RequestLines(RequestObserver):
             return
         fields: dict[str, object] = {
             "request": request.id.decode(),
-            # Any text can be sent as a method.
+            # The method is arbitrary text of the client.
             "method": operation.method if operation is not None else "other",
             "route": operation.path if operation is not None else "none",
             "status": status or "left",
@@ -67,7 +67,7 @@ class RequestLines(RequestObserver):
     def _is_written(self, operation: Operation | None, status: int | None) -> bool:
         if self._which in ("all", "none"):
             return self._which == "all"
-        # Of a client that went away nothing was refused.
+        # A client that left was not refused.
         is_refused = status is not None and status >= _CLIENT_ERROR
         return is_refused or (self._which == "most" and not (operation is not None and operation.hot))
 
@@ -75,20 +75,20 @@ class RequestLines(RequestObserver):
 _runs = logging.getLogger("jikko.runs")
 
 _MAX_FAILED: Final = 10_000
-"""Runs of which a failed node is kept: those that are then ended elsewhere would stay for ever."""
+"""Runs whose failed node is remembered: those that end elsewhere would stay for ever."""
 
 
 class RunLines(RunObserver):
-    """Tells of runs what concerns the operator: that they ended, how, and at which node they failed.
+    """Logs the ends of runs, with the failed node.
 
-    Not with which error: its text may hold what the run works on. The record has it.
+    Not the error: its text may contain the run's data. The record has it.
     """
 
     def __init__(self, *, each: bool) -> None:
-        """``each``: whether to tell of every end; otherwise only of runs that failed."""
+        """``each``: Whether to log every end; otherwise only failed runs."""
         self._each = each
         self._failed: dict[str, NodeFinished] = {}
-        """The last node that failed, by run."""
+        """The last failed node, by run."""
 
     def recovered(self, run: RunIdentity, event: RunRecovered) -> None:
         fields = _about(run) | {"epoch": event.epoch, "under_way": len(event.in_flight)}

@@ -1,1 +1,1 @@
-"""The outgoing HTTP client: one pool of connections, and the policy of which addresses may be reached."""
+"""Outgoing HTTP client: a connection pool, and the address policy."""

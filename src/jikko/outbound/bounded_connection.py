@@ -1,4 +1,4 @@
-"""One connection, on which a server may send no more than belongs to an answer."""
+"""HTTP client connection that bounds what a server may send."""
 
 import asyncio
 import contextlib
@@ -11,42 +11,42 @@ from aiohttp.client_proto import ResponseHandler
 from jikko.concurrency.scheduler import Scheduler, TimeSlice
 
 _MAX_HEAD_BYTES: Final = 1 << 20
-"""Bytes that may come before an answer has begun, interim answers and what of its body comes with its head included."""
+"""Maximum bytes before an answer starts, including interim answers and body bytes that arrive with its head."""
 _HEAD_PIECE_BYTES: Final = 2048
 _PIECE_BYTES: Final = 16_384
-"""Bytes of a body that are handed on at a time."""
+"""Bytes of a body parsed at a time."""
 _TINY_PIECE_BYTES: Final = 4096
-"""Bytes of a body in tiny chunks that are handed on at a time: hundreds of chunks, a fifth of a millisecond."""
+"""Bytes of a body in tiny chunks parsed at a time: hundreds of chunks, 0.2 ms."""
 _MANY_PARTS: Final = 32
-"""Parts of a body in one piece, from which on its chunks are tiny."""
+"""Parts in one piece from which chunks count as tiny."""
 _LARGE_READ_BYTES: Final = 65_536
-"""Bytes behind which others have the loop before more is read."""
+"""Bytes after which the event loop is released before more is read."""
 _MAX_INTERIM_ANSWERS: Final = 20
-"""Interim answers that may wait to be read."""
+"""Maximum number of unread interim answers."""
 
 
 class TooMuchReceived(aiohttp.ClientError):
-    """A server sent more than belongs to any answer that is wanted."""
+    """A server sent more than any wanted answer contains."""
 
 
 class Handler(ResponseHandler):
-    """A connection on which every byte counts, also those that are no part of a body: interim answers, extensions of
-    chunks, trailers. aiohttp itself takes any number of these.
+    """aiohttp connection that counts every byte, including interim answers, chunk extensions and trailers, which
+    aiohttp does not bound.
 
-    In one turn of the event loop no more is read than one call of the system gives, and no more of it is handed on than
-    fits into a slice: a server that sends faster than it is read, or in tiny chunks, would else have the loop.
+    A turn of the event loop reads at most one system call's worth, and parses at most a slice of it: otherwise a server
+    that sends fast, or in tiny chunks, would monopolise the loop.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, share: Scheduler) -> None:
-        """``share``: of the event loop, for all connections together."""
+        """``share``: Scheduler of the event loop, for all connections together."""
         super().__init__(loop)
         self._slice = TimeSlice(share, str(id(self)))
         self._rest, self._begin = b"", 0
-        """What came, and where in it begins what was not handed on."""
+        """Received data, and the offset of its unparsed part."""
         self._rests = False
-        """Whether nothing more is read before it is our turn."""
+        """Whether reading pauses until the next slice."""
         self._has_tiny_chunks = False
-        """Whether a piece of this answer had many."""
+        """Whether a piece of this answer had many tiny chunks."""
         self.begin()
 
     @property
@@ -54,7 +54,7 @@ class Handler(ResponseHandler):
         return bool(self._rest) or super().should_close
 
     def expect(self, count: int) -> None:
-        """Let ``count`` bytes come from now on, of an answer whose head was read."""
+        """Allow ``count`` more bytes, for an answer whose head was read."""
         self._room, self._is_read = count, True
 
     def begin(self) -> None:
@@ -63,7 +63,7 @@ class Handler(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         if not data:
-            # aiohttp goes on with what it has.
+            # aiohttp continues with what it has.
             self._parse(data)
         elif self._rest:
             self._rest, self._begin = self._rest[self._begin :] + data, 0
@@ -86,9 +86,9 @@ class Handler(ResponseHandler):
         super().connection_lost(exc)
 
     def _hand_on(self) -> None:
-        """Hand on what waits, as long as the slice lasts and aiohttp wants more."""
-        # Until the answer is read, in small pieces: one of usual size has room for thousands of interim answers, and to
-        # parse these takes longer than other requests should wait.
+        """Parse pending data while the slice lasts and aiohttp wants more."""
+        # Before the head, in small pieces: one of usual size can hold thousands of interim answers, which would take
+        # too long to parse.
         body_piece = _TINY_PIECE_BYTES if self._has_tiny_chunks else _PIECE_BYTES
         size = body_piece if self._is_read else _HEAD_PIECE_BYTES
         while self._rest:
@@ -110,14 +110,14 @@ class Handler(ResponseHandler):
         self._join(self._parts() - (before if self._payload is payload else 0))
 
     def _parts(self) -> int:
-        # The payload of an answer without a body has none.
+        # The payload of an answer without a body has no buffer.
         return len(getattr(self._payload, "_buffer", ()))
 
     def _join(self, new: int) -> None:
-        """Make one of the last ``new`` parts of the body, if they are many.
+        """Merge the last ``new`` parts of the body, if they are many.
 
-        Who reads the body takes one out after the other, all in one turn of the event loop. If each is a chunk of one
-        byte, that takes three times as long as to parse them.
+        The reader takes them one by one, within one turn of the event loop. For chunks of one byte that takes three
+        times as long as parsing them.
         """
         if new > _MANY_PARTS and self._payload is not None:
             self._has_tiny_chunks = True
@@ -136,7 +136,7 @@ class Handler(ResponseHandler):
     def _go_on(self) -> None:
         self._rests = False
         if self.transport is None or self.transport.is_closing() or self._reading_paused:
-            # aiohttp says when it wants more.
+            # aiohttp resumes when it wants more.
             return
         self._slice.begin()
         self._hand_on()
@@ -144,17 +144,17 @@ class Handler(ResponseHandler):
             self._resume_transport_reading()
 
     def _resume_transport_reading(self) -> None:
-        """Read on, unless there is something to hand on before. aiohttp calls this, too, whenever it wants more."""
+        """Resume reading, unless data is pending. aiohttp calls this, too, whenever it wants more."""
         if self._rest:
             self._wait_for_turn()
         elif not self._rests:
             super()._resume_transport_reading()
 
     def _acknowledge(self) -> None:
-        """Tell the server at once that the beginning of its answer has come.
+        """Acknowledge the start of an answer at once (TCP_QUICKACK).
 
-        Many servers write head and body apart. On a kept connection their system holds the body back until the head is
-        acknowledged, and ours does that after 40 ms, for it hopes to have something to send along.
+        Many servers write head and body separately. On a kept connection their system delays the body until the head is
+        acknowledged, and ours would delay that by 40 ms.
         """
         connection = None if self.transport is None else self.transport.get_extra_info("socket")
         if connection is not None and hasattr(socket, "TCP_QUICKACK"):

@@ -1,4 +1,4 @@
-"""Collects the body of an answer, decompressed and never more than it may be."""
+"""Decompression of bodies, within a size limit."""
 
 import zlib
 from collections.abc import Iterator
@@ -7,30 +7,30 @@ from typing import Final
 from jikko.ports.http import HttpFailure
 
 ACCEPTED: Final = "gzip, deflate"
-"""The value of Accept-Encoding: what ``BodyCollector`` can decompress."""
+"""Accept-Encoding: what ``BodyCollector`` can decompress."""
 
 _ANY_HEADER: Final = 32 + zlib.MAX_WBITS
-"""zlib finds out by itself whether it is gzip or zlib data."""
+"""Lets zlib detect gzip or zlib headers."""
 _SLACK: Final = 65_536
-"""What compressed data may be larger than its content, in bytes."""
+"""Allowed overhead of compressed data, in bytes."""
 _MAX_EMPTY_MEMBERS: Final = 100
-"""Compressed members in a row that hold nothing. Each is some 20 bytes, and takes as long as thousands of others."""
+"""Maximum consecutive empty compressed members: each is some 20 bytes, and costs as much as thousands of others."""
 _STEP: Final = 262_144
-"""Bytes that are decompressed at a time, so that a bomb is noticed before it is in memory."""
+"""Bytes decompressed at a time, so that a bomb is detected early."""
 
 
 class BodyCollector:
-    """Takes the body as it comes from the network.
+    """Collects a body as it arrives.
 
-    The limit holds for the decompressed content. A few kilobytes can decompress to gigabytes, so output is taken from
-    the decompressor in steps.
+    The limit applies to the decompressed content. A few kilobytes may expand to gigabytes, so output is taken in steps.
     """
 
     def __init__(self, encoding: str, limit: int) -> None:
-        """``encoding``: The Content-Encoding header. Raises ``HttpFailure`` if it cannot be read. ``limit``: Bytes."""
+        """``encoding``: The Content-Encoding header. ``limit``: Bytes. Raises ``HttpFailure`` if the encoding is
+        unsupported."""
         self._limit = limit
         self._content = bytearray()
-        """In one: parts of a byte or two would each take twenty times as much."""
+        """One buffer: tiny parts would take twenty times as much."""
         self._received = 0
         names = [name.strip().lower() for name in encoding.split(",")]
         names = [name for name in names if name not in ("", "identity")]
@@ -42,9 +42,8 @@ class BodyCollector:
         self._inflater = _Inflater() if names else None
 
     def feed(self, chunk: bytes) -> Iterator[None]:
-        """Take the next piece, in steps of at most 256 KiB of content, between which others may have the event loop.
-        Raises ``HttpFailure``: the body is too large, or broken.
-        """
+        """Add a piece, in steps of at most 256 KiB of content, between which the event loop may run. Raises
+        ``HttpFailure``: too large, or corrupt."""
         self._received += len(chunk)
         if self._inflater is None:
             self._keep(chunk)
@@ -56,7 +55,7 @@ class BodyCollector:
             yield
 
     def content(self) -> bytes:
-        """The whole body, at its end. Raises ``HttpFailure``: the compressed data has no end."""
+        """Return the whole body, at its end. Raises ``HttpFailure`` if compressed data is truncated."""
         if self._inflater is not None and self._received and not self._inflater.complete:
             raise HttpFailure("The answer breaks off: its compressed data is not complete.", kind="protocol")
         return bytes(self._content)
@@ -72,23 +71,23 @@ class BodyCollector:
 
 
 class _Inflater:
-    """Decompresses gzip, zlib and bare deflate data, distinguished by their first bytes."""
+    """Decompresses gzip, zlib and raw deflate, detected by the first bytes."""
 
     def __init__(self) -> None:
         self._engine = zlib.decompressobj(_ANY_HEADER)
         self._begun = False
         self._empty = 0
-        """Members in a row that held nothing."""
+        """Consecutive empty members."""
 
     @property
     def complete(self) -> bool:
         return self._engine.eof
 
     def inflate(self, data: bytes) -> Iterator[bytes]:
-        """The content in steps; a caller that has enough stops iterating."""
+        """Yield the content in steps; a caller that has enough stops iterating."""
         while data:
             if self._engine.eof:
-                # Several gzip members may follow each other; anything else behind the end is padding.
+                # gzip allows several members; anything else after the end is padding.
                 if not data.startswith(b"\x1f\x8b"):
                     break
                 self._engine = zlib.decompressobj(_ANY_HEADER)
@@ -105,7 +104,7 @@ class _Inflater:
         except zlib.error:
             if self._begun:
                 raise _broken() from None
-            # What servers call deflate is often the bare data, without the header that the standard asks for.
+            # Servers often send raw deflate, without the zlib header that the standard requires.
             self._engine = zlib.decompressobj(-zlib.MAX_WBITS)
             try:
                 piece = self._engine.decompress(data, _STEP)

@@ -1,5 +1,5 @@
-"""Connections: their pool, and the address policy, applied at the moment they are made. Imported only when the first
-request is sent: aiohttp takes a while to load."""
+"""Connection pool with the address policy, applied when connecting. Imported with the first request: aiohttp loads
+slowly."""
 
 import asyncio
 import socket
@@ -19,30 +19,30 @@ from jikko.outbound.policy import Address, Network, as_address, refusal, refusal
 from jikko.ports.http import Resolve
 
 LOOK_UP_SECONDS: Final = 30.0
-"""Seconds for finding the addresses of a name."""
+"""Timeout of name resolution, in seconds."""
 
 
 class AddressRefused(OSError):
-    """The address policy does not let a connection be made. The message is for the user to read."""
+    """The address policy forbids a connection. The message is for the user."""
 
 
 class Guard:
-    """Applies the address policy where connections are made."""
+    """Applies the address policy to each connection."""
 
     def __init__(self, allow: Iterable[Network]) -> None:
         self._allow = tuple(allow)
 
     def check(self, host: str, address: Address) -> None:
-        """Let an address pass, or not. Raises ``AddressRefused``: it may not be reached."""
+        """Raises ``AddressRefused`` if the address may not be reached."""
         why = refusal(address, self._allow)
         if why is not None:
             raise AddressRefused(refusal_text(host, address, why))
 
     def open_socket(self, info: tuple[int, int, int, str, tuple[object, ...]]) -> socket.socket:
-        """Make the socket for one attempt to connect.
+        """Create the socket of one connection attempt.
 
-        This is the last moment before the connection, and the address is the one that is connected to: whatever a
-        name resolved to a moment ago does not matter here.
+        This is the last moment before connecting, and the address is final: an earlier resolution of the name is
+        irrelevant.
         """
         family, kind, protocol, _, target = info
         spelled = str(target[0])
@@ -54,7 +54,7 @@ class Guard:
 
 
 class GuardedResolver(AbstractResolver):
-    """Finds the addresses of names, and leaves out those that may not be reached."""
+    """Resolves names, without forbidden addresses."""
 
     def __init__(self, guard: Guard | None, find: Resolve) -> None:
         self._guard = guard
@@ -90,11 +90,11 @@ class GuardedResolver(AbstractResolver):
         raise refused or OSError(socket.EAI_NONAME, "The name has no address")
 
     async def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing: there is nothing to release."""
 
     async def _addresses(self, host: str, port: int) -> Sequence[str]:
         try:
-            # aiohttp shields look-ups from the timeouts of requests, as several may wait for one.
+            # aiohttp shields lookups from request timeouts, since several requests may share one.
             async with asyncio.timeout(LOOK_UP_SECONDS):
                 return await self._find(host, port)
         except TimeoutError:
@@ -102,37 +102,37 @@ class GuardedResolver(AbstractResolver):
 
 
 async def look_up(host: str, port: int, threads: Executor | None = None) -> list[str]:
-    """The addresses of a name, from the system. ``threads``: Where it waits, else those of the event loop."""
+    """Resolve a name by the system. ``threads``: Where to wait; by default those of the event loop."""
     ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
     found = await asyncio.get_running_loop().run_in_executor(threads, ask)
     return list(dict.fromkeys(str(target[0]) for *_, target in found))
 
 
 KEEP_ALIVE_SECONDS: Final = 15.0
-"""Seconds that an unused connection is kept. Servers tend to close them after 20 or more."""
+"""Idle time of kept connections, in seconds. Servers tend to close them after 20 or more."""
 ADDRESS_CACHE_SECONDS: Final = 10
-"""Seconds that the addresses of a name are remembered."""
+"""Lifetime of resolved addresses, in seconds."""
 _READ_AHEAD_BYTES: Final = 16_384
-"""Bytes of a body behind which aiohttp reads no more before it is read; of chunks it takes a sixteenth as many."""
+"""Bytes of a body that aiohttp buffers ahead of its reader; a sixteenth as many chunks."""
 _MAX_LINE_BYTES: Final = 65_536
-"""Bytes of a header line of an answer."""
+"""Maximum bytes of a header line."""
 OWN_CONNECTION: Final[ContextVar[bool]] = ContextVar("own_connection", default=False)
-"""Whether the request of this task has a connection that no other request had, or will have."""
+"""Whether this task's request uses a connection of its own, neither reused nor kept."""
 
 
 class ConnectionPool(aiohttp.TCPConnector):
-    """Connections that are kept between requests."""
+    """Pool of kept connections."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        # Private; ``test_misbehaving_servers`` tells if aiohttp makes its connections otherwise.
+        # Private API; ``test_misbehaving_servers`` fails if aiohttp changes it.
         self._factory = cast("partial[ResponseHandler]", partial(Handler, loop=self._loop, share=Scheduler()))
 
     async def _get(self, *args: Any, **options: Any) -> Any:
-        """A kept connection; one on which something came unasked is closed.
+        """Return a kept connection; one that received unsolicited data is closed.
 
-        Aiohttp would take it for the answer to the next request, which may be another user's. This overrides a private
-        method; ``test_misbehaving_servers`` tells if aiohttp no longer calls it.
+        aiohttp would take that data for the answer to the next request, which may be another user's. This overrides a
+        private method; ``test_misbehaving_servers`` fails if aiohttp no longer calls it.
         """
         if OWN_CONNECTION.get():
             return None
@@ -147,19 +147,19 @@ class ConnectionPool(aiohttp.TCPConnector):
     async def _create_connection(self, *args: Any, **options: Any) -> ResponseHandler:
         protocol = await super()._create_connection(*args, **options)
         if OWN_CONNECTION.get():
-            # Behind its answer.
+            # After its answer.
             protocol.force_close()
         return protocol
 
 
 def open_session(*, guard: Guard | None, find: Resolve) -> aiohttp.ClientSession:
-    """Make the session, with its pool of connections. ``guard``: ``None`` to let every address pass.
+    """Open the session with its pool. ``guard``: ``None`` permits every address.
 
-    It keeps no cookies: runs of different users share it. Redirects and decompression are done outside of it.
+    It keeps no cookies: runs of different users share it. Redirects and decompression are handled elsewhere.
     """
     connector = ConnectionPool(
         resolver=GuardedResolver(guard, find),
-        # How many requests are under way is limited by the client, outside of the connect timeout.
+        # The client limits concurrent requests, outside of the connect timeout.
         limit=0,
         ttl_dns_cache=ADDRESS_CACHE_SECONDS,
         keepalive_timeout=KEEP_ALIVE_SECONDS,

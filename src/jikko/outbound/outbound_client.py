@@ -22,11 +22,11 @@ _TRACEPARENT: Final = "traceparent"
 
 
 class AiohttpClient:
-    """An ``HttpClient`` over aiohttp. One per process: its connections are kept alive and shared by all runs.
+    """``HttpClient`` over aiohttp. One per process: all runs share its kept connections.
 
-    No private, loopback, link-local, metadata, multicast or reserved address is reached: the address of every single
-    connection is checked, redirects included. With an outgoing proxy the connections are the proxy's, so only hosts
-    that are spelled as an address are checked; the rest is the proxy's policy.
+    Private, loopback, link-local, metadata, multicast and reserved addresses are refused: the address of every
+    connection is checked, including redirects. With an outgoing proxy, which connects itself, only hosts given as
+    addresses are checked; the rest is the proxy's policy.
     """
 
     def __init__(
@@ -40,16 +40,16 @@ class AiohttpClient:
         trace_hosts: Iterable[str] = (),
         resolve: Resolve | None = None,
     ) -> None:
-        """Make a client; connects to nothing yet. Raises ``ValueError``: ``allow`` holds something that is no network.
+        """Create a client, without connecting. Raises ``ValueError`` if ``allow`` has an invalid network.
 
         Args:
-            allow: Networks (CIDR) or addresses that may be reached although they are not public.
-            proxy: URL of a proxy that all requests go through. The environment is not looked at.
-            ssl_verify: Whether certificates are checked, for requests that do not say.
-            max_connections: Requests under way at a time; more wait, and apps take turns.
-            app_share: Of these, the part that one app may have. See ``max_for_one_app``.
-            trace_hosts: Hosts that are told the place of a request in its trace (``traceparent``).
-            resolve: Finds the addresses of names; the system's name service by default.
+            allow: Networks (CIDR) or addresses that may be reached although not public.
+            proxy: URL of a proxy for all requests. Environment variables are ignored.
+            ssl_verify: Whether to verify certificates, unless a request decides.
+            max_connections: Maximum concurrent requests; more wait, and apps take turns.
+            app_share: The part of these that one app may have. See ``max_for_one_app``.
+            trace_hosts: Hosts that receive the trace context (``traceparent``).
+            resolve: Resolver of names; by default the system's.
         """
         self._allow = parse_allow(allow)
         self._proxy = proxy or None
@@ -78,7 +78,7 @@ class AiohttpClient:
             raise HttpFailure(f"The request was not over within {total:g} s (timed out).", kind="timeout") from None
 
     async def close(self) -> None:
-        # One that is just being opened is waited for: nothing would close it.
+        # Wait for one that is being opened: nothing would close it.
         async with self._opening:
             self._is_closed = True
             session, self._session = self._session, None
@@ -107,15 +107,15 @@ class AiohttpClient:
         raise HttpFailure(f"More than {MAX_REDIRECTS} redirects.", kind="redirect")
 
     def _traced(self, hop: Hop) -> Hop:
-        """With its place in a trace, if its host is one that is told, and the request does not say one itself."""
+        """Add the trace context, if the host receives it and the request has none."""
         if hop.url.host not in self._trace_hosts or any(name.lower() == _TRACEPARENT for name, _ in hop.headers):
             return hop
         return replace(hop, headers=(*hop.headers, *headers_of(log_context.get().trace)))
 
     def _check_spelled(self, url: WireUrl) -> None:
-        """Refuse a host that is itself an address, before anything is done.
+        """Refuse a forbidden host given as an address, before anything else.
 
-        Names are checked where the connection is made, unless a proxy makes it.
+        Names are checked when connecting, unless a proxy connects.
         """
         address = url.address
         if address is None:
@@ -133,7 +133,7 @@ class AiohttpClient:
             if self._is_closed:
                 raise HttpFailure("The server is about to end: no request is sent any more.", kind="connect")
             if self._session is None:
-                # Loading aiohttp takes a few hundred milliseconds, in which other runs go on.
+                # Loading aiohttp takes a few hundred milliseconds, in which other runs continue.
                 await imported("jikko.outbound.outbound_exchange", "jikko.outbound.guard")
                 from jikko.outbound.guard import Guard, look_up, open_session
 

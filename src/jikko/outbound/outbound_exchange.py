@@ -1,6 +1,6 @@
-"""One request and its answer: no redirects. Imported only when the first request is sent, as ``connector`` is.
+"""One HTTP exchange, without redirects. Imported with the first request, as ``connector`` is.
 
-The texts of failures are made here: those of aiohttp may hold the URL, and a URL may hold secrets.
+Error texts are made here: those of aiohttp may contain the URL, and a URL may contain secrets.
 """
 
 import asyncio
@@ -34,16 +34,16 @@ from jikko.ports.http import (
 _FRAMING: Final = frozenset(
     {"content-length", "transfer-encoding", "expect", "te", "trailer", "upgrade", "keep-alive", "proxy-connection"}
 )
-"""Headers about the connection and the framing of the message. A wrong one would let a request run into the next that
-shares its connection."""
+"""Headers of connection and framing. A wrong one would let a request run into the next on its connection (request
+smuggling)."""
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _NO_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
-"""Methods of requests that may be sent twice. Source: RFC 9110, section 9.2.2."""
+"""Idempotent methods, which may be retried. Source: RFC 9110, section 9.2.2."""
 _SLACK: Final = 65_536
-"""Bytes that any answer may have besides its body."""
+"""Allowed bytes of an answer besides its body."""
 _CHUNK_BYTES: Final = 262_144
-"""Bytes of the body that are handed over at a time; the write timeout is for each."""
+"""Bytes of the body sent at a time, each with its own write timeout."""
 
 
 class RequestSettings(Struct, frozen=True, kw_only=True):
@@ -56,14 +56,14 @@ class RequestSettings(Struct, frozen=True, kw_only=True):
 
 
 class Chain:
-    """What the hops of one request share: the cookies that redirects set. Nothing of it is left for other requests."""
+    """State shared by the hops of one request: cookies set by redirects. Discarded afterwards."""
 
     def __init__(self) -> None:
         self._jar: aiohttp.CookieJar | None = None
 
     def keep(self, response: aiohttp.ClientResponse) -> None:
         if response.cookies:
-            # Unsafe means: also for hosts that are addresses.
+            # "Unsafe": also for hosts given as addresses.
             self._jar = self._jar or aiohttp.CookieJar(unsafe=True)
             self._jar.update_cookies(response.cookies, response.url)
 
@@ -74,7 +74,7 @@ class Chain:
 
 
 async def exchange(session: aiohttp.ClientSession, hop: Hop, conditions: RequestSettings, chain: Chain) -> HttpResponse:
-    """Send one request and read its answer. Raises ``HttpFailure``: there was no answer that can be used."""
+    """Send one request and read its answer. Raises ``HttpFailure`` if there is no usable answer."""
     timeouts = conditions.timeouts
     url = URL(str(hop.url), encoded=True)
     headers = _headers(hop)

@@ -1,5 +1,5 @@
-"""Every metric: its name, what it is, and by what it is told apart; and the numbers of a process at one moment, or of
-several together. The only place that knows the names."""
+"""Table of all metrics with their labels, and snapshots of one or several processes. Metric names are defined only
+here."""
 
 import os
 import resource
@@ -12,22 +12,22 @@ from msgspec import Struct
 from jikko.measures import BRIEF_SECONDS, COUNTS, LATENESS, SECONDS, Counter, Histogram, Labels
 
 OTHER: Final = "other"
-"""Stands for all that has no label of its own."""
+"""Label for everything without a label of its own."""
 MAX_APPS: Final = 200
-"""Apps that have one, where apps are told apart."""
+"""Maximum number of apps with labels of their own."""
 
 
 class Family(Struct, frozen=True):
     """One metric with all its labels."""
 
     kind: Literal["counter", "gauge", "histogram", "info"]
-    """``info`` is a gauge of 1, whose labels are what it tells; the same in all processes of a server."""
+    """``info`` is a gauge of 1 with informative labels, the same in all processes of a server."""
     about: str
     labels: tuple[str, ...] = ()
     bounds: Sequence[float] = ()
-    """Of a histogram."""
+    """Upper bounds of a histogram's buckets."""
     is_shared: bool = False
-    """Of a gauge: all processes of a server tell the same thing, and the most counts."""
+    """Gauge that all processes of a server report alike; the maximum counts."""
 
 
 def _counter(about: str, *labels: str) -> Family:
@@ -102,30 +102,30 @@ FAMILIES: Final[dict[str, Family]] = {
 
 
 Sample: TypeAlias = tuple[str, Labels, list[float]]
-"""Name of the metric, its labels, and its value; of a histogram what ``Histogram.values`` has."""
+"""Metric name, labels, and value; for a histogram its ``Histogram.values``."""
 Snapshot: TypeAlias = list[Sample]
 
 
 def samples(name: str, measure: Counter | Histogram) -> Snapshot:
-    """What a measure says, under the name of a metric."""
-    # Copies: another thread may add to it.
+    """Return the samples of a measure, under a metric's name."""
+    # Copies: other threads may add values.
     if isinstance(measure, Counter):
         return [(name, labels, [value]) for labels, value in dict(measure.values).items()]
     return [(name, labels, list(parts)) for labels, parts in dict(measure.values).items()]
 
 
 def how_many(name: str, measure: Histogram) -> Snapshot:
-    """How many values a histogram has, as a counter."""
+    """Return a histogram's count of values, as a counter."""
     return [(name, labels, [sum(parts[:-1])]) for _, labels, parts in samples(name, measure)]
 
 
 def by_first(name: str, measure: Histogram) -> Snapshot:
-    """A histogram by the first of its labels alone."""
+    """Return a histogram aggregated by its first label."""
     return merged([[(name, labels[:1], parts) for _, labels, parts in samples(name, measure)]])
 
 
 def merged(snapshots: Iterable[Snapshot]) -> Snapshot:
-    """The numbers of several processes as those of one: added up, but for what all tell alike."""
+    """Merge the snapshots of several processes: sums, except for shared gauges."""
     together: dict[tuple[str, Labels], list[float]] = {}
     for name, labels, values in (sample for snapshot in snapshots for sample in snapshot):
         key = name, tuple(labels)
@@ -140,12 +140,12 @@ def merged(snapshots: Iterable[Snapshot]) -> Snapshot:
 
 
 def lasting(snapshot: Snapshot) -> Snapshot:
-    """What stays true once the process is gone: how much it did, and not how it was."""
+    """Return what remains valid after the process has ended: counters and histograms, not gauges."""
     return [sample for sample in snapshot if FAMILIES[sample[0]].kind in ("counter", "histogram")]
 
 
 def usage() -> Snapshot:
-    """What this process uses of the machine."""
+    """Return this process's resource usage."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     found: Snapshot = [("process_cpu_seconds_total", (), [used.ru_utime + used.ru_stime])]
     try:
@@ -153,11 +153,11 @@ def usage() -> Snapshot:
         found.append(("process_resident_memory_bytes", (), [float(pages * resource.getpagesize())]))
         found.append(("process_open_fds", (), [float(len(os.listdir("/proc/self/fd")) - 1)]))
     except OSError:
-        pass  # no Linux
+        pass  # not Linux
     return found
 
 
 def of_server(members: int, began: float) -> Snapshot:
-    """What is known of a server as a whole.
-    ``members``: processes that accept requests. ``began``: when it started, by ``time.time``."""
+    """Return the metrics of the server as a whole. ``members``: Processes that accept requests. ``began``: Start time,
+    by ``time.time``."""
     return [("jikko_members", (), [float(members)]), ("process_start_time_seconds", (), [began])]

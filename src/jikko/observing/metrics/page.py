@@ -1,4 +1,4 @@
-"""``GET /metrics`` on a port of its own, in the text format of Prometheus, version 0.0.4."""
+"""``GET /metrics`` on its own port, in the text format of Prometheus, version 0.0.4."""
 
 import asyncio
 import contextlib
@@ -17,17 +17,16 @@ MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Exposition:
-    """Writes snapshots as text, one after the other.
+    """Formats successive snapshots as text.
 
-    Of the apps, as far as they are told apart, the busiest have a label of their own. One that has got it keeps it, so
-    that no counter ever shrinks.
+    If apps are told apart, the busiest have labels of their own, and keep them, so that no counter ever shrinks.
     """
 
     def __init__(self) -> None:
         self._apps: set[str] = set()
 
     def text(self, snapshot: Snapshot) -> str:
-        """A snapshot as text. Metrics without numbers are left out."""
+        """Format a snapshot. Metrics without samples are left out."""
         by_name: dict[str, list[Sample]] = {}
         for sample in self._few_apps(snapshot):
             by_name.setdefault(sample[0], []).append(sample)
@@ -86,11 +85,11 @@ def _escaped(value: str) -> str:
 
 
 Gather = Callable[[], Awaitable[Snapshot]]
-"""Gathers the numbers of the whole server."""
+"""Collects the metrics of the whole server."""
 
 
 class _Server(uvicorn.Server):
-    """Signals are for the server whose metrics these are."""
+    """Leaves signals to the main server."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -99,7 +98,7 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def metrics_page(listening: socket.socket, gather: Gather) -> AsyncIterator[None]:
-    """Answer on a socket for as long as the block lasts."""
+    """Serve on a socket for the block."""
     config = uvicorn.Config(
         metrics_app(gather), log_config=None, access_log=False, server_header=False, lifespan="off", ws="none"
     )
@@ -113,7 +112,7 @@ async def metrics_page(listening: socket.socket, gather: Gather) -> AsyncIterato
 
 
 def metrics_app(gather: Gather) -> ASGIApp:
-    """The application: numbers at ``/metrics``, nothing elsewhere."""
+    """Return the ASGI app: metrics at ``/metrics``, nothing elsewhere."""
     exposition = Exposition()
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""All numbers of one server process."""
+"""Metrics of one server process."""
 
 import platform
 from typing import Final
@@ -21,7 +21,7 @@ _RECORD: Final = ("record",)
 
 
 class ProcessMetrics:
-    """Gathers what the parts of a process have counted."""
+    """Collects the counts of a process's parts."""
 
     def __init__(self, *, by_app: bool) -> None:
         """``by_app``: see ``RunMetrics``."""
@@ -30,11 +30,11 @@ class ProcessMetrics:
         self._lag = Histogram(BRIEF_SECONDS)
 
     def lagged(self, seconds: float) -> None:
-        """The event loop was late."""
+        """Record event loop lag."""
         self._lag.observe(seconds)
 
     def snapshot(self, assembly: Assembly) -> Snapshot:
-        """The numbers as they are."""
+        """Return the current values."""
         measures, tally = assembly.measures, assembly.measures.tally.counts
         record, programs, models = measures.record, measures.programs, measures.models
         store = "postgresql" if assembly.settings.database_url else "sqlite"
@@ -106,10 +106,10 @@ def _with(labels: tuple[str, ...], found: Snapshot) -> Snapshot:
 
 
 class RunMetrics(RunObserver):
-    """Counts runs and nodes, as their events become durable."""
+    """Counts runs and nodes as their events become durable."""
 
     def __init__(self, *, by_app: bool) -> None:
-        """``by_app``: whether to count by app, too."""
+        """``by_app``: Whether to count by app, too."""
         self._by_app = by_app
         self._started = Counter()
         self._triggered = Counter()
@@ -117,7 +117,7 @@ class RunMetrics(RunObserver):
         self._runs = Histogram(SECONDS)
         """By status."""
         self._nodes = Histogram(SECONDS)
-        """By type and status: one look for how many there were, and what they took."""
+        """By type and status: one lookup for count and duration."""
         self._of_app = Counter()
         self._tokens_of_app = Counter()
 
@@ -136,7 +136,7 @@ class RunMetrics(RunObserver):
             self._tokens_of_app.add(run.app_id, count=event.total_tokens)
 
     def snapshot(self) -> Snapshot:
-        """The numbers as they are."""
+        """Return the current values."""
         return [
             *samples("jikko_runs_started_total", self._started),
             *samples("jikko_runs_triggered_total", self._triggered),
@@ -156,13 +156,13 @@ _STREAM = (b"content-type", b"text/event-stream")
 
 
 class RequestMetrics(RequestObserver):
-    """Counts requests by operation and kind of status, what they took, and the streams that are open."""
+    """Counts requests by operation and class of status, their durations, and open streams."""
 
     def __init__(self) -> None:
         self._answers = Histogram(SECONDS)
-        """By route and kind of status; what is no stream."""
+        """By route and class of status, without streams."""
         self._streamed = Counter()
-        """As these; streams that have ended."""
+        """Likewise, of ended streams."""
         self._streams: set[Request] = set()
 
     def responding(self, request: Request, status: int, headers: Headers) -> None:
@@ -180,7 +180,7 @@ class RequestMetrics(RequestObserver):
             self._answers.observe(seconds, route, _kind(status))
 
     def snapshot(self) -> Snapshot:
-        """The numbers as they are."""
+        """Return the current values."""
         name = "jikko_http_requests_total"
         return [
             *merged([how_many(name, self._answers), samples(name, self._streamed)]),
@@ -194,7 +194,7 @@ def _is_stream(headers: Headers) -> bool:
 
 
 def _kind(status: int | None) -> str:
-    """Of the refusals that tell of too much work or a record that fails, the very status."""
+    """Return the class of a status; the exact status for overload and failures of the record."""
     if status is None:
         return "left"
     return str(status) if status in (429, 503) else f"{status // 100}xx"

@@ -1,4 +1,4 @@
-"""Sending spans by OTLP, with the libraries of OpenTelemetry (extra ``otel``) and set up by their variables."""
+"""OTLP exporter of spans, by the libraries of OpenTelemetry (extra ``otel``), configured by their variables."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -10,23 +10,23 @@ from jikko.extras import how_to_install
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
-    from jikko.observing.traces.spans import Span  # a start that traces nothing imports none of it
+    from jikko.observing.traces.spans import Span  # not imported at start without tracing
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-"""The variables one of which says where spans are sent; without, none are."""
+"""Variables with the endpoint; without any, nothing is exported."""
 _SERVICE = "jikko"
 
 
 def is_wanted(environment: Mapping[str, str]) -> bool:
-    """Whether spans are to be sent."""
+    """Return whether spans are exported."""
     return any(environment.get(name) for name in ENDPOINTS)
 
 
 class SpanExport:
-    """Sends spans from a thread of its own, some hundreds at a time."""
+    """Exports spans from a thread, in batches."""
 
     def __init__(self) -> None:
-        """Raises ``InvalidSettings``: the libraries are not installed."""
+        """Raises ``InvalidSettings`` if the libraries are missing."""
         try:
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
             from opentelemetry.sdk.resources import Resource
@@ -36,18 +36,18 @@ class SpanExport:
                 f"{' or '.join(ENDPOINTS)} is set; traces need OpenTelemetry: {how_to_install('otel')}"
             ) from None
         found = Resource.create({"service.version": __version__})
-        # What OTEL_SERVICE_NAME says wins; without it, the library invents a name.
+        # OTEL_SERVICE_NAME takes precedence; without it, the library invents a name.
         is_named = not str(found.attributes.get("service.name", "")).startswith("unknown_service")
         self._resource = found if is_named else found.merge(Resource({"service.name": _SERVICE}))
         self._processor: Any = BatchSpanProcessor(OTLPSpanExporter())
 
     def send(self, spans: Iterable["Span"]) -> None:
-        """Have spans sent soon. What comes faster than it can be sent is dropped, and the log says so."""
+        """Queue spans for export. A full queue drops them, with a warning."""
         for span in spans:
             self._processor.on_end(self._readable(span))
 
     def close(self) -> None:
-        """Send what waits, for a few seconds at most. Blocks."""
+        """Export what is queued, within a few seconds. Blocks."""
         self._processor.shutdown()
 
     def _readable(self, span: "Span") -> "ReadableSpan":

@@ -1,4 +1,4 @@
-"""Traces of the runs that end in this process."""
+"""Tracing of runs that end in this process."""
 
 import asyncio
 import contextlib
@@ -19,17 +19,17 @@ from jikko.runs.observer import RunObserver
 logger = logging.getLogger(__name__)
 
 _MAX_WAITING: Final = 10_000
-"""Runs whose log is still to be read; further ones are not traced."""
+"""Maximum number of runs waiting to be traced; further ones are not."""
 _TO_END_SECONDS: Final = 5.0
-"""For those that wait when the server stops."""
+"""Grace period for waiting runs when the server stops."""
 
 
 class RunTraces(RunObserver):
-    """Has the log of each run that is to be traced read once it has ended, and made into spans."""
+    """Reads the log of each traced run after its end, and makes spans of it."""
 
     def __init__(self, export: SpanExport, ratio: float, *, content: bool = False) -> None:
         """Args:
-        ratio: The part of all runs that are traced, chosen by their ids; those that failed are in any case.
+        ratio: Sampled part of all runs, by their ids; failed runs are always traced.
         content: Whether spans have prompts and answers.
         """
         self._content = content
@@ -46,7 +46,7 @@ class RunTraces(RunObserver):
 
     @contextlib.asynccontextmanager
     async def at_work(self, store: RunStore, apps: AppCatalog) -> AsyncIterator[None]:
-        """Make spans for as long as the block lasts, and for a while behind it."""
+        """Trace runs for the block, and finish shortly after it."""
         working = asyncio.ensure_future(self._work(store, apps))
         try:
             yield
@@ -72,8 +72,8 @@ class RunTraces(RunObserver):
 async def trace(
     run: RunIdentity, store: RunStore, apps: AppCatalog, export: SpanExport, *, content: bool = False
 ) -> list[Span]:
-    """Send the spans of a run. Returns them.
-    Raises ``LogDamaged``: its log cannot be read; ``StoreUnavailable``: the record cannot be read."""
+    """Export the spans of a run, and return them. Raises ``LogDamaged``: its log is unreadable; ``StoreUnavailable``:
+    the record cannot be read."""
     log = await store.events(run.run_id)
     try:
         name = (await apps.find(run.app_id)).name
@@ -90,5 +90,5 @@ async def trace(
 
 
 def is_chosen(run_id: str, ratio: float) -> bool:
-    """Whether a run is one of the part of all runs that are traced: the same in every process."""
+    """Return whether a run is sampled; the same in every process."""
     return crc32(run_id.encode()) < ratio * 2**32

@@ -1,4 +1,4 @@
-"""The spans of a run: a fold of its log. Nothing is kept while it goes on, so a crash loses none."""
+"""Spans of a run: a fold of its log. Nothing is kept while it runs, so a crash loses none."""
 
 import json
 from collections.abc import Iterable
@@ -22,8 +22,7 @@ from jikko.events import (
 from jikko.record import RunIdentity
 from jikko.trace_context import parent_of, span_of, state_of
 
-# The conventions of OpenTelemetry for generative AI, which are still in development; what they have no name for has one
-# of ours.
+# OpenTelemetry's conventions for generative AI, still in development; other attributes have names of ours.
 OPERATION: Final = "gen_ai.operation.name"
 AGENT: Final = "gen_ai.agent.name"
 PROVIDER: Final = "gen_ai.provider.name"
@@ -51,38 +50,38 @@ INVOKE_WORKFLOW: Final = "invoke_workflow"
 CHAT: Final = "chat"
 
 _CONTENT: Final = 16_000
-"""Characters of a prompt or an answer that are in a span: a collector refuses what is too large."""
+"""Maximum characters of a prompt or an answer in a span: collectors refuse large ones."""
 
 Attributes: TypeAlias = dict[str, str | int | float | list[str]]
 
 
 class Span(Struct, kw_only=True):
-    """One span, as any exporter can send it. Times are seconds since the Unix epoch."""
+    """One span, independent of exporters. Times are seconds since the Unix epoch."""
 
     name: str
     trace_id: str
     span_id: str
     parent_id: str = ""
-    """Empty for the first span of a trace."""
+    """Empty for the root span."""
     parent_is_remote: bool = False
     state: str = ""
-    """The ``tracestate`` of its trace."""
+    """``tracestate`` of its trace."""
     is_client: bool = False
-    """Whether it is a call of something outside."""
+    """Whether it calls something outside."""
     started_at: float
     ended_at: float
     attributes: Attributes = field(default_factory=dict)
     failed: bool = False
     events: list[tuple[float, str]] = field(default_factory=list)
-    """What happened in it: when, and what."""
+    """Time and name of each."""
 
 
 def spans_of(identity: RunIdentity, app_name: str, log: Iterable[Event], *, content: bool = False) -> list[Span]:
-    """The run, and each execution of a node that has ended. What another run did, which this one repeats, is left out.
+    """Return the span of the run, and of each ended node execution. Executions repeated from another run are left out.
 
     Args:
-        log: The events of the run from the first on; the run may go on.
-        content: Whether calls of models have their prompts and answers, as records have them: with masks for secrets.
+        log: Events of the run from the first on; the run may continue.
+        content: Whether model calls have their prompts and answers, as recorded: with secrets masked.
     """
     fold = _Fold(identity, app_name, content)
     for event in log:
@@ -120,7 +119,7 @@ class _Fold:
                     kind = triggered_from(self._identity.app_id, self._identity.end_user_id)
                     root.attributes |= {TRIGGER: kind or "", TRIGGER_NODE: event.entry}
             case RunRetried():
-                # The nodes before are spans of the other run already.
+                # Earlier nodes are spans of the other run.
                 del self.spans[1:]
                 root.started_at = event.at
             case NodeAttempted():
@@ -178,7 +177,7 @@ class _Fold:
             parent_id=span_of(within),
             state=self._root.state,
             is_client=bool(model) or event.node_type == "http-request",
-            # By the clock of the process that ended it, which may have begun it again.
+            # By the clock of the process that ended it, which may have restarted it.
             started_at=event.started_at,
             ended_at=event.at,
             attributes=attributes,
@@ -187,7 +186,7 @@ class _Fold:
 
 
 def _messages(event: NodeFinished) -> Attributes:
-    """What a model was asked and what it answered, each as JSON."""
+    """Return a model's prompt and answer, each as JSON."""
     messages = [
         _message(str(prompt.get("role", "")), str(prompt.get("text", "")))
         for prompt in event.process_data.get("prompts") or []
