@@ -1,4 +1,4 @@
-"""Answers that clients get: runs, answers of chats, and events."""
+"""Results for clients: runs, answers of chats, and events."""
 
 import json
 from collections.abc import Mapping
@@ -10,13 +10,13 @@ from jikko.errors import JikkoError
 
 
 class ServiceError(JikkoError):
-    """A server that a client asked refused, or did not answer."""
+    """A server refused a client's request, or did not answer."""
 
     def __init__(self, message: str, status: int, code: str = "failed") -> None:
         """Args:
-        status: Of HTTP; 0 if there was no answer.
-        code: The server's word for it; ``no_server``: none answers; ``not_service``: it answers, and has no such API;
-            ``not_jikko``: it is not Jikko's.
+        status: HTTP status; 0 if there was no answer.
+        code: The server's error code; or ``no_server``: no answer; ``not_service``: a server without this API;
+            ``not_jikko``: a server other than Jikko.
         """
         self.status = status
         self.code = code
@@ -24,12 +24,12 @@ class ServiceError(JikkoError):
 
     @property
     def is_passing(self) -> bool:
-        """Whether the same request may be answered later."""
+        """Whether a retry may succeed."""
         return self.status in (0, 408, 429, 502, 503, 504) and self.code != "not_service"
 
 
 class RunUnsuccessful(JikkoError):
-    """A run ended otherwise than well, and its caller counts on it."""
+    """A run did not succeed, and its caller required it."""
 
     code = "run_unsuccessful"
 
@@ -40,19 +40,19 @@ class RunUnsuccessful(JikkoError):
 
 
 class RunEvent(Struct, frozen=True):
-    """Something that happens in a run."""
+    """Event of a run."""
 
     kind: str
-    """``node_finished``, ``text_chunk``, …; the names of a log are in docs/event-log.md, those of other streams are
+    """``node_finished``, ``text_chunk``, …; names of log events are in docs/event-log.md, those of other streams are
     Dify's."""
     data: Mapping[str, Any]
-    """The event as its source has it."""
+    """The event's fields, as sent."""
     id: int | None = None
-    """Its position in the log of the run, from 0; ``None`` in streams that cannot be resumed."""
+    """Position in the run's log, from 0; ``None`` in streams that cannot be resumed."""
 
 
 class FlowRun(Struct, frozen=True, kw_only=True):
-    """A run as it ended, paused, or was accepted."""
+    """A run that has ended, paused, or been accepted."""
 
     id: str
     status: str
@@ -60,48 +60,48 @@ class FlowRun(Struct, frozen=True, kw_only=True):
     outputs: Mapping[str, Any] = {}
     error: str = ""
     answer: str | None = None
-    """Of a chat."""
+    """Answer of a chat."""
     tokens: int = 0
     steps: int = 0
-    """Executions of nodes."""
+    """Number of node executions."""
     seconds: float = 0.0
     path: tuple[str, ...] = ()
-    """Titles of the nodes in the order in which they started; of runs in this process."""
+    """Titles of the nodes in starting order; only for runs in this process."""
     events: tuple[RunEvent, ...] = ()
-    """The log; of runs in this process."""
+    """The log; only for runs in this process."""
 
     @property
     def succeeded(self) -> bool:
-        """Whether it ended well, or so in part."""
+        """Whether it succeeded, at least partially."""
         return self.status in ("succeeded", "partial-succeeded")
 
     def checked(self) -> Self:
-        """The run itself. Raises ``RunUnsuccessful``: it has not succeeded."""
+        """Return the run itself. Raises ``RunUnsuccessful`` if it did not succeed."""
         if not self.succeeded:
             raise RunUnsuccessful(self.id, self.status, self.error)
         return self
 
 
 class ChatReply(Struct, frozen=True, kw_only=True):
-    """An answer of a chat app."""
+    """Answer of a chat app."""
 
     answer: str
     conversation_id: str
-    """For the next question."""
+    """To be sent with the next question."""
     message_id: str
     run_id: str = ""
-    """The id of the task, of an app without a workflow."""
+    """For apps without a workflow, the id of the task."""
     metadata: Mapping[str, Any] = {}
     """``usage``, ``retriever_resources``."""
 
 
 def run_of(body: Mapping[str, Any]) -> FlowRun:
-    """A run, of the answer to its start, or of its details."""
+    """Parse a run: the answer to its start, or its detail."""
     data = body.get("data")
     found: Mapping[str, Any] = data if isinstance(data, Mapping) else body
     outputs = found.get("outputs")
     if isinstance(outputs, str):
-        # Dify's details have them as text.
+        # A string in Dify's run detail.
         outputs = json.loads(outputs or "{}")
     return FlowRun(
         id=str(body.get("workflow_run_id") or found.get("id") or ""),
@@ -115,7 +115,7 @@ def run_of(body: Mapping[str, Any]) -> FlowRun:
 
 
 def reply_of(body: Mapping[str, Any]) -> ChatReply:
-    """An answer, of the body that has it."""
+    """Parse the answer of a chat."""
     return ChatReply(
         answer=str(body.get("answer") or ""),
         conversation_id=str(body.get("conversation_id") or ""),

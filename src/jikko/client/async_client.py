@@ -1,4 +1,4 @@
-"""A client of the Service API: Jikko's, or Dify's."""
+"""Asynchronous client of the Service API, Jikko's or Dify's."""
 
 import asyncio
 import json
@@ -31,25 +31,25 @@ from jikko.ids import new_id
 from jikko.ports.files.file_types import UNKNOWN, mime_type_of
 
 _START_SECONDS = 45.0
-"""For which one attempt to start a run may take: its beginning is written, and nothing else."""
+"""Timeout of one attempt to start a run, whose first events are written and no more."""
 
 
 class AsyncClient:
-    """One app of a server, seen through its API key, for one user.
+    """One app of a server, accessed by its API key, for one user.
 
-    All methods raise ``ServiceError`` if the server refuses, or does not answer. What only Jikko has says so, and
-    raises one with the code ``not_jikko`` elsewhere.
+    Every method raises ``ServiceError`` if the server refuses, or does not answer. Methods that only Jikko supports say
+    so, and raise one with the code ``not_jikko`` elsewhere.
     """
 
     def __init__(
         self, url: str = "", key: str = "", *, user: str = "python", app: Any = None, timeout: float | None = None
     ) -> None:
         """Args:
-        url: Of the server, with or without ``/v1`` at the end.
-        key: The API key of the app, or of the datasets.
-        user: The end user, to whom conversations, files and runs belong.
-        app: An ASGI application of this process to ask in place of a server.
-        timeout: Seconds that an answer may take which is not a stream; by default as long as it takes.
+        url: Address of the server, with or without a trailing ``/v1``.
+        key: API key of the app, or of the datasets.
+        user: End user, who owns conversations, files and runs.
+        app: ASGI application of this process, instead of a server.
+        timeout: Seconds for an answer that is not a stream; by default unlimited.
         """
         if bool(url) == (app is not None):
             raise ValueError("give either url, the address of a server, or app, an ASGI application")
@@ -79,13 +79,13 @@ class AsyncClient:
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Any:
-        """Any operation of the Service API that has no method here: datasets, annotations, audio, …
+        """Call any operation of the Service API without a method here: datasets, annotations, audio, …
 
         Args:
-            path: Behind the address of the server: ``/v1/datasets``.
+            path: Path on the server: ``/v1/datasets``.
 
         Returns:
-            The JSON value of the answer; ``None`` if it has none.
+            The answer's JSON value; ``None`` if it has none.
         """
         sent = b"" if body is None else json.dumps(body).encode()
         kind = {} if body is None else {"Content-Type": "application/json"}
@@ -98,31 +98,31 @@ class AsyncClient:
         return found
 
     async def parameters(self) -> dict[str, Any]:
-        """The features of the app, and the inputs that it asks for."""
+        """Return the app's features and inputs."""
         return await self._object("GET", "/v1/parameters", query=self._of_user())
 
     async def info(self) -> dict[str, Any]:
-        """The name, description and mode of the app."""
+        """Return the app's name, description and mode."""
         return await self._object("GET", "/v1/info")
 
     async def run(
         self, inputs: Mapping[str, Any], *, files: Sequence[Mapping[str, Any]] = (), idempotency_key: str = ""
     ) -> FlowRun:
-        """Run the workflow, and wait for its end, or its pause.
+        """Run the workflow, and wait for its end or pause.
 
         Args:
-            files: As ``upload`` gives them; those of inputs stand in the inputs.
-            idempotency_key: Of Jikko: the same key is the same run.
+            files: From ``upload``; files of inputs belong in the inputs.
+            idempotency_key: Jikko only: the same key is the same run.
         """
         body = {"inputs": dict(inputs), "files": list(files), "response_mode": "blocking", "user": self.user}
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         return run_of(await self._object("POST", "/v1/workflows/run", body, headers=headers))
 
     async def start(self, inputs: Mapping[str, Any], *, idempotency_key: str = "") -> FlowRun:
-        """Start the workflow, and return once the run is durable. Of Jikko only.
+        """Start the workflow, and return once the run is durable. Jikko only.
 
-        A server that does not answer, or not within 45 seconds, is asked again, for a minute: with the same key, so
-        that there is one run.
+        A server that is silent for 45 seconds, or away, is asked again, for a minute: with the same key, so that there
+        is one run.
         """
         body = {"inputs": dict(inputs), "response_mode": "async", "user": self.user}
         headers = {"Idempotency-Key": idempotency_key or new_id()}
@@ -139,10 +139,10 @@ class AsyncClient:
                 await waits.next(error)
 
     async def events(self, run_id: str, *, after: int = -1) -> AsyncIterator[RunEvent]:
-        """The log of a run as it is written, through pauses, until the run ends. Of Jikko only.
+        """Yield the log of a run as it is written, across pauses, until the run ends. Jikko only.
 
-        A connection that is lost is opened again, and goes on behind the last event: none is missing, none comes twice.
-        ``after``: the position of the last event that is known.
+        A lost connection is resumed after the last event: none is missed or repeated. ``after``: Position of the last
+        known event.
         """
         waits = Attempts()
         path = f"/v1/workflows/run/{quote(run_id, safe='')}/events"
@@ -164,7 +164,7 @@ class AsyncClient:
                         yield event
                         if event.kind == "run_finished":
                             return
-                # The server ends, or the run went to another one.
+                # The server stopped, or the run moved to another one.
                 await waits.next(ServiceError(f"the stream of run {run_id} ends without the run's end", 0, "no_server"))
             except ServiceError as error:
                 await waits.next(only_jikko("events") if is_unknown(error) else error)
@@ -172,17 +172,17 @@ class AsyncClient:
     async def stream(
         self, inputs: Mapping[str, Any], *, files: Sequence[Mapping[str, Any]] = ()
     ) -> AsyncIterator[RunEvent]:
-        """Run the workflow, and give Dify's events as they come. A lost connection is an error: see ``events``."""
+        """Run the workflow, and yield Dify's events as they come. A lost connection is an error: see ``events``."""
         body = {"inputs": dict(inputs), "files": list(files), "response_mode": "streaming", "user": self.user}
         async for event in self._stream("POST", "/v1/workflows/run", body):
             yield event
 
     async def result(self, run_id: str) -> FlowRun:
-        """A run as it is now."""
+        """Return a run in its current state."""
         return run_of(await self._object("GET", f"/v1/workflows/run/{quote(run_id, safe='')}"))
 
     async def retry(self, run_id: str, *, from_node: str = "", current_version: bool = False) -> FlowRun:
-        """Repeat a run from what failed, or from a node, and wait for its end. Of Jikko only."""
+        """Retry a run from its failed node, or from a given one, and wait for its end. Jikko only."""
         body = {
             "user": self.user,
             "current_version": current_version,
@@ -194,18 +194,18 @@ class AsyncClient:
             raise (only_jikko("retry") if is_unknown(error) else error) from None
 
     async def stop(self, task_id: str) -> None:
-        """Stop a run of a workflow by the id of its task, which is that of the run here."""
+        """Stop a workflow run by its task id, which equals the run id in Jikko."""
         await self.request("POST", f"/v1/workflows/tasks/{quote(task_id, safe='')}/stop", {"user": self.user})
 
     async def upload(self, file: Path | bytes, *, name: str = "") -> dict[str, Any]:
         """Upload a file.
 
         Args:
-            file: Its path, or its content.
-            name: By default that of the path; its ending says what it is.
+            file: Path or content.
+            name: By default that of the path; its suffix determines the type.
 
         Returns:
-            What stands for it in inputs, and in ``files`` of a question.
+            Its reference for inputs, and for ``files`` of a question.
 
         Raises:
             OSError: It cannot be read.
@@ -234,14 +234,14 @@ class AsyncClient:
         }
 
     async def download(self, file: Mapping[str, Any] | str) -> bytes:
-        """The content of a file.
+        """Download a file.
 
         Args:
-            file: As outputs have it, with its ``url``; or the id of a file of a conversation.
+            file: A file of the outputs, with its ``url``; or the id of a conversation's file.
         """
         if isinstance(file, str):
             return await self._sent("GET", with_query(f"/v1/files/{quote(file, safe='')}/preview", self._of_user()))
-        # The address has a signature. It may be of another server, which is not to see the key.
+        # The URL is signed. It may be another server's, which must not see the key.
         return await self._sent("GET", str(file.get("url") or file.get("remote_url") or "/"), key=False)
 
     async def chat(
@@ -252,7 +252,7 @@ class AsyncClient:
         inputs: Mapping[str, Any] | None = None,
         files: Sequence[Mapping[str, Any]] = (),
     ) -> ChatReply:
-        """Ask a chat app a question, and wait for its answer."""
+        """Ask a chat app a question, and wait for the answer."""
         body = self._question(query, conversation_id, inputs, files, "blocking")
         return reply_of(await self._object("POST", "/v1/chat-messages", body))
 
@@ -264,13 +264,13 @@ class AsyncClient:
         inputs: Mapping[str, Any] | None = None,
         files: Sequence[Mapping[str, Any]] = (),
     ) -> AsyncIterator[RunEvent]:
-        """Ask a chat app a question, and give Dify's events as they come. See ``rejoin``."""
+        """Ask a chat app a question, and yield Dify's events as they come. See ``rejoin``."""
         body = self._question(query, conversation_id, inputs, files, "streaming")
         async for event in self._stream("POST", "/v1/chat-messages", body):
             yield event
 
     async def rejoin(self, run_id: str) -> AsyncIterator[RunEvent]:
-        """Dify's events of a run that goes on; the first ones repeat what happened so far."""
+        """Yield Dify's events of a running run; the first ones repeat its past."""
         query = self._of_user(include_state_snapshot="true")
         async for event in self._stream("GET", with_query(f"/v1/workflow/{quote(run_id, safe='')}/events", query)):
             yield event
@@ -280,12 +280,12 @@ class AsyncClient:
         await self.request("POST", f"/v1/chat-messages/{quote(task_id, safe='')}/stop", {"user": self.user})
 
     async def conversations(self, *, limit: int = 20, last_id: str = "") -> list[dict[str, Any]]:
-        """The user's conversations, the latest first. ``last_id``: the last one of the page before."""
+        """Return the user's conversations, latest first. ``last_id``: Last one of the previous page."""
         query = self._of_user(limit=limit, **({"last_id": last_id} if last_id else {}))
         return entries(await self._object("GET", "/v1/conversations", query=query))
 
     async def messages(self, conversation_id: str, *, limit: int = 20, first_id: str = "") -> list[dict[str, Any]]:
-        """The messages of a conversation, the oldest first. ``first_id``: the first one of the page behind."""
+        """Return a conversation's messages, oldest first. ``first_id``: First one of the later page."""
         query = self._of_user(
             limit=limit, conversation_id=conversation_id, **({"first_id": first_id} if first_id else {})
         )
@@ -296,7 +296,7 @@ class AsyncClient:
 
         Args:
             token: ``form_token`` of the event ``human_input_required``.
-            action: The id of the button.
+            action: Id of the button.
         """
         body = {"inputs": dict(inputs), "action": action, "user": self.user}
         await self.request("POST", f"/v1/form/human_input/{quote(token, safe='')}", body)
@@ -304,8 +304,8 @@ class AsyncClient:
     async def search(
         self, dataset_id: str, query: str, *, retrieval_model: Mapping[str, Any] | None = None
     ) -> list[dict[str, Any]]:
-        """The passages of a dataset that fit a question, the best first; with the key of datasets.
-        ``retrieval_model``: how to search, as the API has it; by default as the dataset says."""
+        """Search a dataset, best matches first, with a key of datasets. ``retrieval_model``: Search settings as in the
+        API; by default the dataset's."""
         path = f"/v1/datasets/{quote(dataset_id, safe='')}/retrieve"
         body = {"query": query, **({} if retrieval_model is None else {"retrieval_model": dict(retrieval_model)})}
         return entries(await self._object("POST", path, body), "records")

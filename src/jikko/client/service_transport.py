@@ -1,4 +1,4 @@
-"""Transports of the Service API: to a server, or to an application in its own process."""
+"""Transports of the Service API: to a server, or to an application in this process."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -11,16 +11,16 @@ from jikko.client.answers import ServiceError
 
 _CONNECT_SECONDS = 10.0
 _IDLE_SECONDS = 45.0
-"""Without a byte for so long, not even a ping, a stream is dead: Dify's and Jikko's come every ten seconds."""
+"""Timeout of a stream without any byte: Dify and Jikko send a ping every ten seconds."""
 _KEEP_ALIVE_SECONDS = 1.5
-"""For which a connection is used again: less than any server keeps one."""
+"""Idle time of kept connections: shorter than any server's."""
 _APP_HOST = "localhost"
-"""Of an application in this process, in the addresses of its files."""
+"""Host of an application in this process, in URLs of its files."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseHead:
-    """The beginning of an answer; its body comes."""
+    """Head of an answer, with its body as a stream."""
 
     status: int
     pieces: AsyncIterator[bytes]
@@ -33,14 +33,14 @@ class Transport(Protocol):
     def send(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, idle: bool = False
     ) -> AbstractAsyncContextManager[ResponseHead]:
-        """Send a request; its answer is read in the block. Leaving the block ends it.
+        """Send a request; its answer is read in the block. Leaving the block closes it.
 
         Args:
-            path: With its query; or a whole address, of another server too.
-            idle: Whether the answer is a stream with pings, and is dead without them.
+            path: With its query; or a whole URL, also of another server.
+            idle: Whether the answer is a stream with pings, which counts as dead without them.
 
         Raises:
-            ServiceError: There is no answer, or it breaks off.
+            ServiceError: No answer, or an interrupted one.
         """
 
     async def close(self) -> None:
@@ -48,10 +48,10 @@ class Transport(Protocol):
 
 
 class HttpTransport:
-    """To a server. Implements ``Transport``."""
+    """Transport to a server. Implements ``Transport``."""
 
     def __init__(self, url: str) -> None:
-        """``url``: of the server, with or without ``/v1`` at the end."""
+        """``url``: Address of the server, with or without a trailing ``/v1``."""
         self._url = url.rstrip("/").removesuffix("/v1")
         self._session: Any = None
 
@@ -62,7 +62,7 @@ class HttpTransport:
         import aiohttp
 
         if self._session is None:
-            # Without a limit: streams keep theirs, and what ends a run must not wait for one.
+            # No limit: streams occupy connections, and a stop must not wait for one.
             connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_SECONDS)
             self._session = aiohttp.ClientSession(connector=connector)
         timeout = aiohttp.ClientTimeout(
@@ -75,7 +75,7 @@ class HttpTransport:
         except (aiohttp.ClientError, OSError) as error:
             why = str(error) or type(error).__name__
             parts = urlsplit(address)
-            # Behind its host the address of a file has what opens it.
+            # The rest of a file's URL would open it.
             where = self._url if address != path else f"{parts.scheme}://{parts.hostname}"
             raise ServiceError(f"{where}: the server does not answer: {why}", 0, "no_server") from None
 
@@ -85,9 +85,9 @@ class HttpTransport:
 
 
 class AppTransport:
-    """To an ASGI application in this process, on its event loop: nothing is listened on. Implements ``Transport``.
+    """Transport to an ASGI application of this process, on its event loop, without a socket. Implements ``Transport``.
 
-    Whole addresses of other hosts are asked there.
+    URLs of other hosts are requested there.
     """
 
     def __init__(self, app: Any) -> None:

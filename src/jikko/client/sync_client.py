@@ -1,4 +1,4 @@
-"""The client for programs without an event loop."""
+"""Synchronous client, for programs without an event loop."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import wraps
@@ -38,7 +38,7 @@ def _iterating(
 
 
 class Client:
-    """``AsyncClient`` without ``await``: its connections have a thread of their own. Close it, or use ``with``."""
+    """``AsyncClient`` without ``await``, on a thread of its own. Close it, or use ``with``."""
 
     def __init__(
         self, url: str = "", key: str = "", *, user: str = "python", app: Any = None, timeout: float | None = None

@@ -1,5 +1,5 @@
-"""Annotations: their use cases, and answers by them.
-Source: docs/dify-behaviour.md, “Conversations and messages”, “Course of a turn”."""
+"""Annotations, and replies from them. Source: docs/dify-behaviour.md, “Conversations and messages”, “Course of
+a turn”."""
 
 import asyncio
 import heapq
@@ -22,16 +22,16 @@ from jikko.repositories.annotation_store import AnnotationStore
 
 
 class Annotations:
-    """Keeps annotations, and begins and ends replies by them."""
+    """Stores annotations, and switches replies from them on and off."""
 
     def __init__(self, store: AnnotationStore, clock: Clock, say_due: Callable[[], None]) -> None:
-        """``say_due``: called when there are vectors to be made."""
+        """``say_due``: Called when vectors have to be computed."""
         self._store = store
         self._clock = clock
         self._say_due = say_due
 
     async def create(self, app_id: str, question: str, answer: str) -> Annotation:
-        """Keep a new annotation."""
+        """Create an annotation."""
         new = Annotation(
             id=new_id(), app_id=app_id, question=_kept(question), answer=_kept(answer), created_at=self._clock()
         )
@@ -40,7 +40,7 @@ class Annotations:
         return new
 
     async def change(self, app_id: str, annotation_id: str, question: str, answer: str) -> Annotation:
-        """Give an annotation another question and answer. Raises ``NotFound``: the app has no such one."""
+        """Update an annotation. Raises ``NotFound`` if the app has no such one."""
         changed = await self._store.change(app_id, annotation_id, _kept(question), _kept(answer))
         if changed is None:
             raise _not_found()
@@ -48,34 +48,34 @@ class Annotations:
         return changed
 
     async def delete(self, app_id: str, annotation_id: str) -> None:
-        """Remove an annotation. Raises ``NotFound``: the app has no such one."""
+        """Delete an annotation. Raises ``NotFound`` if the app has no such one."""
         if not await self._store.delete(app_id, annotation_id):
             raise _not_found()
 
     async def page(self, app_id: str, keyword: str, page: int, limit: int) -> tuple[list[Annotation], int]:
-        """One page of them, newest first, and how many there are. See ``AnnotationStore.page``."""
+        """Return a page, newest first, and the total. See ``AnnotationStore.page``."""
         return await self._store.page(app_id, keyword=keyword, page=page, limit=limit)
 
     async def reply(self, app_id: str, threshold: float, provider: str, model: str) -> ReplyJob:
-        """Begin to answer by annotations, or by another model or threshold than before.
-        Returns the job that makes vectors of them, under way already if the same was asked for before it was done."""
+        """Enable replies, or change their model or threshold. Returns the job that computes the vectors; a running one
+        if it has the same settings."""
         setting = ReplySetting(threshold=threshold, provider=model_provider(provider), model=model)
         job = await self._store.begin(ReplyJob(id=new_id(), app_id=app_id, setting=setting, created_at=self._clock()))
         self._say_due()
         return job
 
     async def setting(self, app_id: str) -> ReplySetting | None:
-        """How annotations of an app answer; ``None``: they do not."""
+        """Return an app's settings of replies; ``None`` if disabled."""
         replies = await self._store.replies(app_id)
         return None if replies is None else replies.setting
 
     async def end_replies(self, app_id: str) -> ReplyJob:
-        """Answer by annotations no more. The annotations stay."""
+        """Disable replies. The annotations stay."""
         return await self._store.begin(ReplyJob(id=new_id(), app_id=app_id, setting=None, created_at=self._clock()))
 
     async def job(self, app_id: str, job_id: str, *, replying: bool) -> ReplyJob:
-        """A job of an app.
-        ``replying``: whether it is one that begins replies. Raises ``InvalidParam``: there is no such one."""
+        """Return a job of an app. ``replying``: Whether it enables replies. Raises ``InvalidParam`` if there
+        is none."""
         job = await self._store.job(app_id, job_id)
         if job is None or (job.setting is not None) != replying:
             raise InvalidParam("The job does not exist.")
@@ -91,25 +91,25 @@ def _not_found() -> NotFound:
 
 
 _ALL: Final = 256
-"""Annotations from which on not all are compared number by number."""
+"""Number of annotations beyond which candidates are prefiltered."""
 _ROUNDING: Final = 1e-6
-"""By which the product of two vectors of 32-bit floats may miss the likeness that it stands for."""
+"""Rounding error of a product of two 32-bit vectors."""
 
 
 class Match(NamedTuple):
-    """An annotation that fits a question."""
+    """An annotation that matches a question."""
 
     id: str
     score: float
-    """The likeness of the two questions: 1 for the same."""
+    """Similarity of the questions: 1 for equal ones."""
 
 
 class AnnotationTable:
-    """Finds the annotation nearest to a question. It never changes."""
+    """Index of annotations by similarity of questions. Immutable."""
 
     def __init__(self, entries: Sequence[tuple[str, str, Vector | None]]) -> None:
-        """``entries``: id, question and vector of each annotation, oldest first; without a vector it is found by its
-        very words only."""
+        """``entries``: Id, question and vector of each annotation, oldest first; without a vector only the exact
+        question matches."""
         self._by_question: dict[str, str] = {}
         for id_, question, _ in entries:
             self._by_question.setdefault(question, id_)
@@ -118,19 +118,19 @@ class AnnotationTable:
         self._signs = [_signs(vector) for vector in self._vectors] if len(self._vectors) > _ALL else []
 
     def __len__(self) -> int:
-        """How many annotations can be compared."""
+        """Return the number of annotations with a vector."""
         return len(self._vectors)
 
     def same(self, question: str) -> Match | None:
-        """The oldest annotation with these very words: no model has to say that they are alike."""
+        """Return the oldest annotation with exactly this question, without a model."""
         found = self._by_question.get(question)
         return None if found is None else Match(found, 1.0)
 
     def nearest(self, vector: Vector, threshold: float) -> Match | None:
-        """The annotation whose question is most alike, the oldest of several; ``None`` if none is alike enough.
+        """Return the annotation with the most similar question, the oldest among equals; ``None`` below the threshold.
 
-        Takes 70 us for each of the first 256 annotations, with 1,536 numbers each. Of more than that, those with the
-        most signs in common are compared: what is as much alike as thresholds ask for has.
+        Takes 70 us for each of the first 256 annotations of 1,536 numbers. Beyond that, only those with the most equal
+        signs are compared: any match above usual thresholds is among them.
         """
         places: Sequence[int] = range(len(self._vectors))
         if self._signs:
@@ -139,7 +139,7 @@ class AnnotationTable:
         best: Match | None = None
         for place in sorted(places):
             other = self._vectors[place]
-            # Of another length: the model was exchanged behind its name.
+            # Another length: the model was replaced under its name.
             if len(other) == len(vector) and any(other):
                 score = sum(map(operator.mul, other, vector))
                 if score >= threshold - _ROUNDING and (best is None or score > best.score):
@@ -148,27 +148,27 @@ class AnnotationTable:
 
 
 def _signs(vector: Vector) -> int:
-    """One bit for each number: whether it is positive."""
+    """Return one bit per number: whether it is positive."""
     return int("".join("1" if number > 0 else "0" for number in vector) or "0", 2)
 
 
 log = logging.getLogger(__name__)
 
 _APPS: Final = 16
-"""Apps whose annotations are kept in memory: 6 KB each, with 1,536 numbers."""
+"""Apps whose annotations are cached: 6 KB each, with 1,536 numbers."""
 
 
 class AnnotationReplies:
-    """A ``TurnPolicy``: a question that is like that of an annotation gets its answer, and no run begins."""
+    """``TurnPolicy`` that answers a question similar to an annotation's without a run."""
 
     def __init__(self, store: AnnotationStore, embedder: Embedder) -> None:
         self._store = store
         self._embedder = embedder
         self._tables: OrderedDict[str, tuple[int, AnnotationTable]] = OrderedDict()
-        """By app, with the version of what was read."""
+        """By app, with the version of the annotations."""
 
     async def state(self, app_id: str) -> ReplyState | None:
-        """See ``Hooks.replies``. With every turn, also of apps without annotations: one row."""
+        """See ``Hooks.replies``. One row per turn, even for apps without annotations."""
         try:
             return await self._store.replies(app_id)
         except JikkoError as failure:
@@ -176,7 +176,7 @@ class AnnotationReplies:
             return None
 
     async def consider(self, asked: UserQuery) -> UserQuery | HookReply:
-        """See ``TurnPolicy.consider``. What goes wrong here is logged, and costs no answer: the run gives one."""
+        """See ``TurnPolicy.consider``. Failures are logged, and the run answers."""
         app_id = asked.app.id
         if asked.replies is None:
             return asked

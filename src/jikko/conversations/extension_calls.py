@@ -1,5 +1,5 @@
-"""Calls of the operator's servers that take part in conversations: Dify's API-based extensions.
-Source: Dify's documentation of API-based extensions: ``POST {"point", "params"}`` with a bearer token."""
+"""Calls of API-based extensions: servers of the operator that take part in conversations. Source: Dify's documentation
+of API-based extensions: ``POST {"point", "params"}`` with a bearer token."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -13,13 +13,13 @@ from jikko.values import Json, encode_json
 
 _TIMEOUTS: Final = Timeouts(connect=10.0, read=60.0, write=60.0, total=120.0)
 _MAX_ANSWER_BYTES: Final = 4_194_304
-"""Bytes of an answer."""
+"""Maximum size of an answer."""
 
 T = TypeVar("T")
 
 
 class ExtensionCalls:
-    """Reaches extensions, through the address policy."""
+    """Client of extensions, subject to the address policy."""
 
     def __init__(self, extensions: Extensions, http: HttpClient) -> None:
         self._extensions = extensions
@@ -35,9 +35,8 @@ class ExtensionCalls:
         *,
         role: str,
     ) -> T:
-        """What the extension with this id answers. ``point``: what it is asked: ``app.moderation.input``, …. ``role``:
-        what it does for the app, for messages: ``moderates this app``. Raises ``InvalidParam``: there is no such
-        extension, or it gave no answer that can be used."""
+        """Call the extension with this id. ``point``: ``app.moderation.input``, …. ``role``: Its purpose, for messages:
+        ``moderates this app``. Raises ``InvalidParam``: no such extension, or no usable answer."""
         extension = self._extensions.get(id_) or self._extensions.get("*")
         if extension is None:
             raise InvalidParam(

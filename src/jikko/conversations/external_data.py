@@ -1,5 +1,5 @@
-"""Inputs that the operator's servers give to apps without a workflow: their ``external_data_tools``.
-Source: docs/dify-behaviour.md, “Apps without a workflow”."""
+"""External data tools: inputs from the operator's servers, for apps without a workflow. Source: docs/dify-behaviour.md,
+“Apps without a workflow”."""
 
 import asyncio
 from collections.abc import Mapping
@@ -22,14 +22,13 @@ _decode: Final = msgspec.json.Decoder(_Told).decode
 
 
 class ExternalData:
-    """A ``TurnPolicy``: each variable gets what its server answers for the question."""
+    """``TurnPolicy`` that sets each variable to its server's answer for the question."""
 
     def __init__(self, calls: ExtensionCalls) -> None:
         self._calls = calls
 
     async def consider(self, asked: UserQuery) -> UserQuery:
-        """See ``TurnPolicy.consider``.
-        Raises ``InvalidParam``: a server cannot be asked, or there is none of that kind."""
+        """See ``TurnPolicy.consider``. Raises ``InvalidParam``: a server cannot be called, or its kind is unknown."""
         tools = asked.workflow.document.features.get("external_data_tools")
         if not tools or asked.app.mode not in BASIC_MODES:
             return asked
@@ -61,7 +60,7 @@ class ExternalData:
 
 
 async def _settled(answer: Any) -> str | InvalidParam:
-    """An answer or why there is none: the others are waited for, and none is broken off."""
+    """Return an answer or its error, so that the others are awaited and none is cancelled."""
     try:
         return str(await answer)
     except InvalidParam as failure:

@@ -2,17 +2,16 @@
 
 A turn goes through these, in this order:
 
-1. each ``TurnPolicy`` sees what was asked, with prepared inputs, before anything is written. It hands on what it got,
-   or that with another query or other inputs; or it ends the turn with a ``HookReply``: no run begins then, and the
-   message has that answer. Later policies are not asked then.
-2. the ``TextGuard`` of the workflow, if it wants one, looks at the text while the run shows it; see there. It is made
-   anew by a process that takes the run over.
+1. each ``TurnPolicy`` sees the question, with prepared inputs, before anything is written. It passes it on, perhaps
+with another query or other inputs; or it ends the turn with a ``HookReply``: no run begins then, the message has that
+answer, and later policies are skipped.
+2. the ``TextGuard`` of the workflow, if any, checks the text while the run shows it; see there. A process that takes
+the run over creates it anew.
 3. ``first_turn`` is called once the first message of a new conversation is durable and a name is due
-   (``Conversation.title_due``). It must not wait: it starts what it has to do. A hook that has a name gives it by
-   ``ConversationStore.rename(…, only_if_due=True)``. What a process that died had not done yet is in
-   ``ConversationStore.untitled``.
+(``Conversation.title_due``). It must not block: it starts its work. A hook sets the name by
+``ConversationStore.rename(…, only_if_due=True)``. Work that a dead process left is in ``ConversationStore.untitled``.
 
-``title`` makes a name for a conversation when a client asks for one.
+``title`` makes a name for a conversation on request of a client.
 
 The assembly fills ``Hooks``; with the defaults a turn is the run alone.
 """
@@ -31,12 +30,12 @@ from jikko.values import Json
 
 
 class UserQuery(Struct, frozen=True, kw_only=True):
-    """What an end user asks in a turn. Policies hand on changed copies (``msgspec.structs.replace``)."""
+    """Question of an end user in a turn. Policies pass on changed copies (``msgspec.structs.replace``)."""
 
     app: App
     workflow: Workflow
     user: str
-    """As the request names the end user."""
+    """End user as named in the request."""
     end_user_id: str
     conversation: Conversation | None
     """``None``: the turn begins one."""
@@ -45,21 +44,21 @@ class UserQuery(Struct, frozen=True, kw_only=True):
     """Prepared: one value per declared variable."""
     files: Sequence[Json]
     replies: ReplyState | None = None
-    """How the app answers by its annotations; ``None``: it does not."""
+    """The app's settings of replies from annotations; ``None`` if disabled."""
 
 
 class HookReply(Struct, frozen=True, kw_only=True):
-    """An answer that takes no run."""
+    """Answer without a run."""
 
     text: str
     annotation: AnnotationReply | None = None
 
 
 class TurnPolicy(Protocol):
-    """Decides what becomes of a question before a run begins."""
+    """Decides on a question before a run begins."""
 
     async def consider(self, asked: UserQuery) -> UserQuery | HookReply:
-        """Hand the question on, or answer it. Raises ``JikkoError``: the turn is refused; nothing was written."""
+        """Pass the question on, or answer it. Raises ``JikkoError``: the turn is refused; nothing was written."""
 
 
 def _no_guard(app_id: str, workflow: Workflow) -> TextGuard | None:
@@ -75,7 +74,7 @@ async def _cut(app: App, query: str) -> str:
 
 
 def fallback_title(query: str) -> str:
-    """The name of a conversation that no model has made one for. Source: docs/dify-behaviour.md, “Course of a turn”."""
+    """Return a conversation's name without a model. Source: docs/dify-behaviour.md, “Course of a turn”."""
     return query if len(query) <= 50 else f"{query[:47]}..."
 
 
@@ -84,13 +83,13 @@ def _nothing_to_do(app: App, conversation: Conversation, first: Message) -> None
 
 
 class Hooks(Struct, frozen=True, kw_only=True):
-    """Who takes part in turns."""
+    """Hooks of turns."""
 
     replies: Callable[[str], Awaitable[ReplyState | None]] = _no_replies
-    """Looks up ``UserQuery.replies`` of an app (its id), while the conversation is read. Raises nothing."""
+    """Looks up ``UserQuery.replies`` of an app (its id), while the conversation is read. Never raises."""
     policies: Sequence[TurnPolicy] = ()
     guard: Callable[[str, Workflow], TextGuard | None] = _no_guard
-    """What looks at the text of one run of an app (its id), by a workflow."""
+    """Makes the guard of one run of an app (its id), by its workflow."""
     first_turn: Callable[[App, Conversation, Message], None] = _nothing_to_do
     title: Callable[[App, str], Awaitable[str]] = _cut
-    """Makes a name for a conversation, of the question that it began with."""
+    """Makes a conversation's name from its first question."""

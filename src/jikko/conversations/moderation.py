@@ -1,5 +1,5 @@
-"""Looks at questions before a run begins, and at answers while they are shown. Source: docs/dify-behaviour.md, “Course
-of a turn”, “Messages of a chat stream”, “Features” (``sensitive_word_avoidance``)."""
+"""Moderation of questions before a run, and of answers while they are shown. Source: docs/dify-behaviour.md, “Course of
+a turn”, “Messages of a chat stream”, “Features” (``sensitive_word_avoidance``)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, TypeAlias, get_args
@@ -21,27 +21,27 @@ Kind: TypeAlias = Literal["keywords", "api", "openai_moderation"]
 
 
 class Rules(Struct, frozen=True, kw_only=True):
-    """How questions and answers of a workflow are looked at."""
+    """Moderation settings of a workflow."""
 
     kind: str
-    """A ``Kind``, or what this version does not know."""
+    """A ``Kind``, or one unknown to this version."""
     keywords: tuple[str, ...] = ()
-    """In lower case. A text that has one of them anywhere is refused."""
+    """In lower case. A text that contains one of them is refused."""
     extension_id: str = ""
-    """Who decides, of kind ``api``."""
+    """The deciding extension, for kind ``api``."""
     inputs: str | None = None
-    """What is answered instead, unless an extension says; ``None``: questions are not looked at."""
+    """Preset answer to refused questions, unless an extension provides one; ``None``: questions are not moderated."""
     outputs: str | None = None
-    """Likewise of answers."""
+    """Likewise for answers."""
 
     @property
     def is_known(self) -> bool:
-        """Whether this version can do it."""
+        """Whether this version supports the kind."""
         return self.kind in get_args(Kind)
 
 
 def rules_of(workflow: Workflow) -> Rules | None:
-    """The rules of a workflow; ``None``: nothing is looked at."""
+    """Return the rules of a workflow; ``None`` without moderation."""
     # Most have none, and turns ask twice.
     document = workflow.document
     if _FEATURE not in document.features or not (feature := document.feature(_FEATURE)):
@@ -68,35 +68,34 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 class ExtensionVerdict(msgspec.Struct):
-    """What an API-based extension thinks of a text. Source: Dify's documentation of API-based extensions."""
+    """Verdict of an API-based extension. Source: Dify's documentation of API-based extensions."""
 
     flagged: bool = False
     action: Literal["direct_output", "overridden"] = "direct_output"
     preset_response: str = ""
-    """What is said instead, if the action is ``direct_output``."""
+    """Answer for the action ``direct_output``."""
     inputs: dict[str, Any] | None = None
-    """What is asked instead, if it is ``overridden``; so ``query``."""
+    """Replaced inputs for ``overridden``; likewise ``query``."""
     query: str | None = None
     text: str | None = None
-    """What is answered instead, if it is ``overridden``."""
+    """Replaced answer for ``overridden``."""
 
 
 _decode: Final = msgspec.json.Decoder(ExtensionVerdict).decode
 
 
 class Moderation:
-    """A ``TurnPolicy``, and what makes the ``TextGuard`` of runs."""
+    """``TurnPolicy``, and factory of the ``TextGuard`` of runs."""
 
     def __init__(self, calls: ExtensionCalls, moderator: Moderator, defaults: DefaultModels) -> None:
-        """``defaults``: its ``moderation`` decides where the workflow wants a model to."""
+        """``defaults``: Its ``moderation`` model decides where the workflow wants one."""
         self._calls = calls
         self._moderator = moderator
         self._model = defaults.get("moderation")
 
     async def consider(self, asked: UserQuery) -> UserQuery | HookReply:
-        """See ``TurnPolicy.consider``: a question that is refused gets the answer that was set for it.
-        Raises ``InvalidParam``: an extension or a model decides, and gave no answer; or the workflow wants what this
-        version cannot do."""
+        """See ``TurnPolicy.consider``: a refused question gets its preset answer. Raises ``InvalidParam``: the deciding
+        extension or model gave no answer, or this version does not support the kind."""
         rules = rules_of(asked.workflow)
         if rules is None:
             return asked
@@ -113,21 +112,21 @@ class Moderation:
             return asked
         if verdict.action == "direct_output":
             return HookReply(text=verdict.preset_response)
-        # Only values of variables that there are: the run knows no others.
+        # Only existing variables: the run knows no others.
         inputs = {name: (verdict.inputs or {}).get(name, value) for name, value in asked.inputs.items()}
         query = asked.query if verdict.query is None else verdict.query.replace("\x00", "")
         return replace(asked, inputs=inputs, query=query)
 
     def guard(self, app_id: str, workflow: Workflow) -> TextGuard | None:
-        """What looks at the text of one run; ``None``: nothing does."""
+        """Return the guard of a run's text; ``None`` without moderation."""
         rules = rules_of(workflow)
         if rules is None or rules.outputs is None or not rules.is_known:
             return None
         return RulesGuard(self, rules, app_id)
 
     async def refuses(self, rules: Rules, app_id: str, text: str) -> bool:
-        """Whether a text has a forbidden word, or the model finds anything in it that must not be said.
-        Raises ``InvalidParam``: there is no model, or it gave no answer that can be used."""
+        """Return whether a text contains a forbidden word, or the model flags it. Raises ``InvalidParam``: no model, or
+        no usable answer."""
         if rules.kind == "keywords":
             lower = text.lower()
             return any(keyword in lower for keyword in rules.keywords)
@@ -146,13 +145,13 @@ class Moderation:
     async def verdict(
         self, id_: str, app_id: str, point: Literal["input", "output"], params: dict[str, Json]
     ) -> ExtensionVerdict:
-        """What the extension with this id thinks of a question or an answer. Raises as ``ExtensionCalls.ask``."""
+        """Ask the extension with this id about a question or an answer. Raises as ``ExtensionCalls.ask``."""
         params = {"app_id": app_id, **params}
         return await self._calls.ask(id_, app_id, f"app.moderation.{point}", params, _decode, role="moderates this app")
 
 
 class RulesGuard:
-    """A ``TextGuard`` by the rules of a workflow."""
+    """``TextGuard`` by the rules of a workflow."""
 
     every: Final = 300
 
@@ -162,7 +161,7 @@ class RulesGuard:
         self._app_id = app_id
 
     async def look(self, text: str, *, final: bool) -> str | None:
-        """See ``TextGuard.look``. Another wording is shown once the answer is whole: it would be cut off before."""
+        """See ``TextGuard.look``. A replacement is shown once the answer is complete: earlier it would be cut off."""
         rules = self._rules
         if rules.kind != "api":
             return rules.outputs if await self._moderation.refuses(rules, self._app_id, text) else None
@@ -175,7 +174,7 @@ class RulesGuard:
 
 
 def _texts(value: Json) -> Iterator[str]:
-    """All texts in a value, and its numbers as texts."""
+    """Yield all strings in a value, and its numbers as strings."""
     match value:
         case str():
             yield value

@@ -1,5 +1,4 @@
-"""Suggested questions: what a model thinks that an end user may ask next. Source: docs/dify-behaviour.md,
-“Conversations and messages”."""
+"""Suggested questions: follow-ups proposed by a model. Source: docs/dify-behaviour.md, “Conversations and messages”."""
 
 import asyncio
 import json
@@ -18,13 +17,13 @@ from jikko.repositories.conversation_store import ConversationStore
 log = logging.getLogger(__name__)
 
 _TIMEOUT_SECONDS: Final = 60.0
-"""Seconds that a model may take."""
+"""Timeout of the model."""
 _TURNS: Final = 3
-"""Turns that the model is shown, the latest one included."""
+"""Number of latest turns in the prompt."""
 _CHARACTERS: Final = 12_000
-"""Of these turns, the end: some 3,000 tokens."""
+"""Characters kept from the end of these turns: some 3,000 tokens."""
 _MAX_TURNS: Final = 10
-"""Questions that are handed on."""
+"""Maximum number of suggestions."""
 _ASKED: Final = (
     "The user's message is the end of a conversation between a human and an assistant. Think of the three questions "
     "that the human is most likely to ask next, each short (at most 20 characters where the language allows), in the "
@@ -33,18 +32,18 @@ _ASKED: Final = (
 
 
 class Suggestions:
-    """Makes suggestions when a client asks for them; they are not kept."""
+    """Makes suggestions on request; they are not stored."""
 
     def __init__(self, store: ConversationStore, workflows: Workflows, models: Models, defaults: DefaultModels) -> None:
-        """``defaults``: its ``llm`` makes them; without one there are none."""
+        """``defaults``: Its ``llm`` makes them; without one there are none."""
         self._store = store
         self._workflows = workflows
         self._models = models
         self._model = defaults.get("llm")
 
     async def after(self, app: App, end_user_id: str, message_id: str) -> list[str]:
-        """Questions that may follow a message; none if the model fails or does not keep to what it is asked.
-        Raises ``NotFound``: the end user has no such message; ``BadRequest``: the app does not have the feature."""
+        """Return follow-up questions of a message; none if the model fails or answers in another form. Raises
+        ``NotFound``: the end user has no such message; ``BadRequest``: the app lacks the feature."""
         message = await self._store.message(app.id, end_user_id, message_id)
         if message is None:
             raise NotFound("Message Not Exists.")
@@ -72,11 +71,11 @@ class Suggestions:
 
 
 def questions_in(answer: str) -> list[str]:
-    """The questions in what a model said: the first JSON array of texts."""
+    """Extract the questions from a model's answer: its first JSON array of strings."""
     text, _ = split_reasoning(answer)
     decoder = json.JSONDecoder()
     at = text.find("[")
-    # Models put brackets elsewhere, too; a text of brackets alone must not take long.
+    # Models put brackets elsewhere, too; a text full of brackets must not take long.
     for _ in range(_MAX_TURNS):
         if at < 0:
             break

@@ -1,5 +1,5 @@
-"""Conversations as they begin: their record, their variables, and their names, which a model makes.
-Source: docs/dify-behaviour.md, “Course of a turn”, “Conversations and messages”."""
+"""New conversations: their record, variables, and names, made by a model. Source: docs/dify-behaviour.md, “Course of a
+turn”, “Conversations and messages”."""
 
 import asyncio
 import logging
@@ -25,14 +25,14 @@ from jikko.repositories.conversation_store import ConversationStore
 from jikko.values import Json
 
 _NAME_LENGTH: Final = 20
-"""Characters of the first question that a conversation is called by until it has a name."""
+"""Characters of the first question used as a provisional name."""
 
 _PLACE: Final = re.compile(r"{{\s*([a-zA-Z_][a-zA-Z0-9_]{0,29})\s*}}")
 
 
 def introduction(workflow: Workflow, inputs: Mapping[str, Json]) -> str:
-    """The opening statement with inputs in the places that name them; places that name none stay. Source:
-    docs/dify-behaviour.md, “Conversations and messages” (``introduction``)."""
+    """Return the opening statement with inputs filled in; unknown placeholders stay. Source: docs/dify-behaviour.md,
+    “Conversations and messages” (``introduction``)."""
     statement = workflow.document.features.get("opening_statement")
     if not statement:
         return ""
@@ -47,7 +47,7 @@ def introduction(workflow: Workflow, inputs: Mapping[str, Json]) -> str:
 
 
 def new_conversation(asked: UserQuery, id_: str, *, title_due: bool, now: float) -> Conversation:
-    """The conversation that begins with a question, at ``now`` (seconds since the Unix epoch)."""
+    """Return the conversation that begins with a question, at ``now`` (seconds since the Unix epoch)."""
     query = asked.query
     return Conversation(
         id=id_,
@@ -64,8 +64,8 @@ def new_conversation(asked: UserQuery, id_: str, *, title_due: bool, now: float)
 
 
 def new_variable(app: App, declared: Variable, now: float) -> ConversationVariable:
-    """A variable of a conversation, as a workflow declares it."""
-    # The id is the same in all conversations, also of a file that gives none.
+    """Return a conversation's variable, as declared by a workflow."""
+    # The same id in all conversations, even if the file has none.
     id_ = declared.id.lower() if is_uuid(declared.id) else str(uuid5(NAMESPACE_OID, f"{app.id}/{declared.name}"))
     return ConversationVariable(
         id=id_,
@@ -81,19 +81,19 @@ def new_variable(app: App, declared: Variable, now: float) -> ConversationVariab
 log = logging.getLogger(__name__)
 
 _DELAY: Final = 1.0
-"""Seconds from the first question until its title is made: the answer goes first."""
+"""Seconds from the first question to its title: the answer has priority."""
 _TIMEOUT_SECONDS: Final = 60.0
-"""Seconds that a model may take for a title."""
+"""Timeout of the model."""
 _LOOK_EVERY: Final = 30.0
-"""Seconds between looks for conversations that another process has left without a name."""
+"""Interval of searches for unnamed conversations of other processes, in seconds."""
 _MAX_CONCURRENT: Final = 16
-"""Titles that are made at the same time by one process."""
+"""Concurrent titles per process."""
 _MAX_WHOLE_CHARACTERS: Final = 2000
-"""Characters of a question from which on only its ends are shown to the model …"""
+"""Characters of a question beyond which the model sees only its start and end …"""
 _END: Final = 300
-"""… N of each."""
+"""… this many of each."""
 _MAX_TITLE_LENGTH: Final = 75
-"""Characters of a title."""
+"""Maximum characters of a title."""
 _QUOTES: Final = "\"'`“”‘’«»「」『』*#"
 _ASKED: Final = (
     "You name conversations. The user's message is the first of one. Answer with a title for it: what it is about, in "
@@ -103,7 +103,7 @@ _ASKED: Final = (
 
 
 class Titles:
-    """Makes names for conversations: for new ones a moment after their first question, in the background."""
+    """Names new conversations in the background, shortly after their first question."""
 
     def __init__(
         self,
@@ -116,9 +116,9 @@ class Titles:
         look_every: float = _LOOK_EVERY,
     ) -> None:
         """Args:
-        defaults: Its ``llm`` makes the titles; without one they are the beginning of the question.
+        defaults: Its ``llm`` makes the titles; without one they are the start of the question.
         delay: Seconds until a new conversation gets its name.
-        look_every: Seconds between looks for what other processes have left.
+        look_every: Interval of searches for conversations that other processes left unnamed.
         """
         self._store = store
         self._models = models
@@ -134,12 +134,12 @@ class Titles:
         start_task(self._name(app.id, conversation.id, first.query, self._delay), self._tasks)
 
     async def title(self, app: App, query: str) -> str:
-        """See ``Hooks.title``: what a model makes of a question; its beginning, if that fails."""
+        """See ``Hooks.title``: a model's title for a question, or the question's start if that fails."""
         return await self._title(app.id, query)
 
     async def watch(self) -> None:
-        """Name what other processes have left without a name when they died, until cancelled."""
-        # What is here from before this process belongs to no other process any more, or is named twice at worst.
+        """Name conversations that dead processes left unnamed, until cancelled."""
+        # Older ones belong to no other process, or are named twice at worst.
         before = self._clock()
         while True:
             try:
@@ -150,12 +150,12 @@ class Titles:
             before = self._clock() - 2 * _TIMEOUT_SECONDS
 
     async def close(self) -> None:
-        """Leave what is under way to the next process."""
+        """Stop, and leave pending titles to the next process."""
         await end_tasks(self._tasks)
 
     async def _catch_up(self, before: float) -> None:
         tried: set[str] = set()
-        # The oldest come first.
+        # Oldest first.
         while due := [one for one in await self._store.untitled() if one.created_at < before and one.id not in tried]:
             tried.update(one.id for one in due)
             await asyncio.gather(*(self._name_late(conversation) for conversation in due))
@@ -200,7 +200,7 @@ def _shown(query: str) -> str:
 
 
 def _clean(answer: str) -> str:
-    """The title in what a model said: its first line, without what models like to put around one."""
+    """Extract the title from a model's answer: its first line, without the usual decoration."""
     text, _ = split_reasoning(answer)
     line = next((line.strip() for line in text.splitlines() if line.strip(_QUOTES + " \t")), "")
     line = " ".join(line.replace("\x00", "").strip(_QUOTES + " \t").split())

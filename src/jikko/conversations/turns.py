@@ -1,8 +1,8 @@
-"""Turns: what becomes of a question. Source: docs/dify-behaviour.md, “Chat requests”, “Course of a turn”.
+"""Turns of conversations. Source: docs/dify-behaviour.md, “Chat requests”, “Course of a turn”.
 
-Turns of one conversation may run at once. Each sees the conversation as it was when it began: the variables of that
-moment, and the messages before its own; a variable that two of them change has the value of the one that did so last.
-See docs/decisions/0024-concurrent-turns-of-one-conversation.md.
+Turns of one conversation may run concurrently. Each sees the conversation as it was at its start: the variables of that
+moment, and the earlier messages; of concurrent writes to a variable the last wins. See
+docs/decisions/0024-concurrent-turns-of-one-conversation.md.
 """
 
 import asyncio
@@ -51,33 +51,33 @@ log = logging.getLogger(__name__)
 
 
 class EarlierTurn(Struct, frozen=True):
-    """What was said before a conversation began here, as its client tells it."""
+    """Message from before a conversation began here, as reported by its client."""
 
     query: str
     answer: str = ""
 
 
 class TurnRequest(Struct, frozen=True, kw_only=True):
-    """What a client asks for."""
+    """Request of a client."""
 
     query: str
     inputs: Mapping[str, Json]
     user: str
     conversation_id: str = ""
-    """``""``: the turn begins a new one. So does, in a chatflow, one that this end user does not have. [QUIRK]"""
+    """``""``: a new conversation. In a chatflow also an id that this end user does not have. [QUIRK]"""
     new_id: str = ""
-    """The id of a new conversation; by default one is made. Nobody else may have it."""
+    """Id for a new conversation, not used by anybody; by default a generated one."""
     files: list[Json] | None = None
     workflow_id: str | None = None
     """A version; by default the current one."""
     name_wanted: bool = True
-    """Whether a model is to make a name for a new conversation."""
+    """Whether a model is to name a new conversation."""
     streamed: bool = False
     """Whether the client wants a stream."""
     base_url: str = ""
-    """The address under which the client reached the server, for links to files."""
+    """Base URL by which the client reached the server, for links to files."""
     earlier: Sequence[EarlierTurn] = ()
-    """What a new conversation begins with, oldest first; one that is there has its own."""
+    """Initial messages of a new conversation, oldest first; ignored for an existing one."""
 
 
 class Turns:
@@ -104,20 +104,20 @@ class Turns:
     async def begin(
         self, app: App, request: TurnRequest, options: StartOptions | None = None
     ) -> StartOutcome | Message:
-        """Begin a turn. It goes on whatever becomes of the caller.
+        """Begin a turn, which continues without the caller.
 
         Args:
-            options: What is promised to the client by accepting the run.
+            options: Guarantees given to the client with the run.
 
         Returns:
-            The run that answers; or the message, if it has its answer already and no run began.
+            The run that answers; or the message, if it was answered without a run.
 
         Raises:
-            InvalidParam: Question, inputs or files are missing or wrong. There is no message.
-            NotFound: The app has no such version; or, without a workflow, the end user no such conversation.
-            ModelNotReady: The app has no workflow, and nothing says how to reach its model.
+            InvalidParam: Question, inputs or files are missing or invalid. There is no message.
+            NotFound: No such version; or, without a workflow, the end user has no such conversation.
+            ModelNotReady: The app has no workflow, and its model is not configured.
             Conflict: The idempotency key was used for another request.
-            TooManyRequests: The queue of the app is full.
+            TooManyRequests: The app's queue is full.
             ServerStopping: The process is about to end.
         """
         try:
@@ -128,7 +128,7 @@ class Turns:
     async def begin_made(
         self, app: App, make: Callable[[], Awaitable[TurnRequest]], options: StartOptions | None
     ) -> StartOutcome | Message:
-        """As ``begin``, by a request that is made once it is known that no run has the idempotency key."""
+        """As ``begin``, with a request that is made only if no run has the idempotency key."""
 
         async def begin(options: StartOptions | None) -> RunLog:
             return await self._begin(app, await make(), options)
@@ -139,14 +139,14 @@ class Turns:
             return answered.message
 
     async def title(self, app: App, query: str) -> str:
-        """A name for a conversation that began with a question."""
+        """Return a name for a conversation that began with a question."""
         return await self._hooks.title(app, query)
 
     async def _begin(self, app: App, request: TurnRequest, options: StartOptions | None) -> RunLog:
         self._runs.require_open()
         opened, replies = None, self._hooks.replies(app.id)
         if request.conversation_id:
-            # At the same time: the database may be far away.
+            # Concurrently: the database may be far away.
             user = end_user(app.id, request.user)
             opening = self._store.opened(app.id, user, request.conversation_id)
             opened, state = await asyncio.gather(opening, replies)
@@ -174,14 +174,14 @@ class Turns:
             asked = decided
         later.cancel()
         if waited and opened is not None:
-            # Something may have happened in the conversation meanwhile.
+            # The conversation may have changed meanwhile.
             opened = await self._store.opened(app.id, asked.end_user_id, request.conversation_id)
-        # A message of an app without a workflow keeps what was asked, whatever moderation made of it.
+        # A message of an app without a workflow keeps the question as asked, before moderation.
         message = given if app.mode in BASIC_MODES else asked
         return await self._run(asked, message, opened, request, options)
 
     async def _workflow(self, app: App, request: TurnRequest, opened: Opened | None) -> Workflow:
-        """The version that answers. A conversation of an app without a workflow keeps the one that it began with."""
+        """Return the version that answers. A conversation of an app without a workflow keeps its first one."""
         if opened is not None and app.mode in BASIC_MODES:
             used = await self._store.version_of(opened.conversation.id)
             if used is None:
@@ -203,7 +203,7 @@ class Turns:
         if app.mode in BASIC_MODES:
             self._require_model(features.get("model"))
         attached: list[Any] = []
-        # Without the feature they are dropped, unseen.
+        # Without the feature they are dropped, unread.
         if request.files and upload_settings(features) is not None:
             attached = await files.top_level(request.files, features, strict=False, **asker)
         return UserQuery(
@@ -234,7 +234,7 @@ class Turns:
         request: TurnRequest,
         options: StartOptions | None,
     ) -> RunLog:
-        """``asked``: what the run is given. ``shown``: what the message has."""
+        """``asked``: For the run. ``shown``: For the message."""
         app, workflow = asked.app, asked.workflow
         identity = RunIdentity(
             run_id=new_id(),
@@ -277,7 +277,7 @@ class Turns:
     async def _answered(
         self, asked: UserQuery, opened: Opened | None, request: TurnRequest, reply: HookReply | InvalidParam
     ) -> Message:
-        """Keep a turn that takes no run: it has its answer, or it failed before. Durable when it returns."""
+        """Store a turn without a run, answered or failed. Durable on return."""
         if isinstance(reply, HookReply):
             usage = no_usage() if asked.app.mode in BASIC_MODES else None
             answer = MessageAnswer(
@@ -300,7 +300,8 @@ class Turns:
         run_id: str | None,
         answer: MessageAnswer | None = None,
     ) -> list[TurnBegan]:
-        """The message, with what the conversation gets by it, behind those that a new one begins with."""
+        """Return the events that open the turn: the message with its effects on the conversation, after the initial
+        messages of a new one."""
         now = self._clock()
         new = None
         if opened is None:
@@ -345,20 +346,20 @@ class Turns:
         return [first, *(TurnBegan(message=one) for one in (*said[1:], message))]
 
     def _later(self, durable: Any, app: App, conversation: Conversation, message: Message) -> None:
-        """Tell of a first turn once it is durable."""
+        """Announce a first turn once it is durable."""
 
         async def announce() -> None:
             try:
                 await durable
             except JikkoError:
-                return  # there is no such turn
+                return  # no such turn
             self._hooks.first_turn(app, conversation, message)
 
         start_task(announce(), self._tasks)
 
 
 class _Answered(Exception):
-    """A turn has its answer, and needs no run."""
+    """The turn was answered without a run."""
 
     def __init__(self, message: Message) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Diagnostics: what is known of a file, a machine or a setting, by code, with a text in each language."""
+"""Diagnostics of files, machines and settings, by code, with texts in each language."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
@@ -8,35 +8,35 @@ from msgspec import Struct, field
 from jikko.diagnostics.translations import Language, worded
 
 Severity: TypeAlias = Literal["error", "will_fail", "may_fail", "warning", "ok"]
-"""``error``: a file cannot be imported, or Jikko does not work in this respect. ``will_fail``: every run ends there,
-unless an earlier node ends it or an iteration before it has nothing to go over. ``may_fail``: it depends on the run.
-``warning``: nothing fails of it. ``ok``: nothing is wrong."""
+"""``error``: a file cannot be imported, or Jikko does not work in this respect. ``will_fail``: every run fails there,
+unless it ends before or an enclosing iteration has no items. ``may_fail``: it depends on the run. ``warning``: no
+failure. ``ok``: no problem."""
 
 
 class Phrase(Struct, frozen=True):
-    """A text of the catalogue."""
+    """Text of the catalogue."""
 
     code: str
-    """Never changes; see ``en.json``."""
+    """Stable; see ``en.json``."""
     params: Mapping[str, object] = field(default_factory=dict)
-    """Texts, numbers, and messages that are parts of this one."""
+    """Strings, numbers, and nested messages."""
 
     def text(self, language: Language = "en") -> str:
-        """A sentence without its full stop, or a part of one."""
+        """Return a sentence without its full stop, or a part of one."""
         params = {
             name: value.text(language) if isinstance(value, Phrase) else value for name, value in self.params.items()
         }
         return worded(self.code, params, language)
 
     def plain(self) -> dict[str, Any]:
-        """The parameters as JSON has them; those that are messages with a ``code`` and ``params`` of their own."""
+        """Return the parameters as JSON; nested messages as ``code`` and ``params``."""
         return {
             name: value.message() if isinstance(value, Phrase) else (value if isinstance(value, int) else str(value))
             for name, value in self.params.items()
         }
 
     def message(self) -> dict[str, Any]:
-        """``{"code", "params"}``, as records and the page have it."""
+        """Return ``{"code", "params"}``, as used by records and the page."""
         return {"code": self.code, "params": self.plain()}
 
     @staticmethod
@@ -47,7 +47,7 @@ class Phrase(Struct, frozen=True):
 
 
 class PhraseError(Exception):
-    """An error whose text is a phrase of the catalogue."""
+    """Error whose text is a phrase of the catalogue."""
 
     def __init__(self, code: str, params: Mapping[str, object] | None = None) -> None:
         super().__init__(code, params)
@@ -58,32 +58,31 @@ class PhraseError(Exception):
 
 
 class Diagnostic(Phrase, frozen=True, kw_only=True):
-    """One thing to know, and what to do about it.
+    """One problem, and its remedy.
 
-    What a file's diagnostic is about is its code up to the dot. ``address``: the host of a request; ``code``: a program
-    that cannot be run; ``document``: how the file is written; ``environment``: a value from outside that is not of its
-    variable's type; ``form``: how people are asked; ``import``: a module that programs do not have; ``inputs``: values
-    for the start; ``knowledge``: a dataset or the settings of a search; ``mock``: outputs that were given for a node,
-    which make it fail; ``model``: a provider that cannot be reached; ``node_type``: a type that Jikko does not have;
-    ``sandbox``: the machine runs no programs; ``secret``: a value that is empty; ``test``: what a test file names is
-    missing; ``tool``: one that is missing or not set up; ``variable``: one that cannot be there, or is of a type that
-    the node does not take.
+    The code's prefix is the subject of a file's diagnostic. ``address``: host of a request; ``code``: invalid program;
+    ``document``: the file's form; ``environment``: value from outside that does not fit the variable's type; ``form``:
+    human input; ``import``: missing module of a program; ``inputs``: values for the start; ``knowledge``: dataset or
+    search settings; ``mock``: given outputs that make the node fail; ``model``: unreachable provider; ``node_type``:
+    unsupported type; ``sandbox``: no sandbox on this machine; ``secret``: empty value; ``test``: missing reference of a
+    test file; ``tool``: missing or unconfigured tool; ``variable``: impossible variable, or one of a type that the node
+    does not accept.
     """
 
     where: str = ""
-    """The path inside the document, such as ``workflow.graph.nodes[3].data.variables[0]``, ``""`` for the whole; or
-    what was examined: ``data folder``."""
+    """Path inside the document, such as ``workflow.graph.nodes[3].data.variables[0]``, ``""`` for the whole; or what
+    was examined: ``data folder``."""
     severity: Severity = "error"
     remedy: Phrase | None = None
     snippet: str = ""
-    """What to apply the remedy with: a command, or lines of a file in YAML."""
+    """Command, or lines of YAML, that apply the remedy."""
     note: str = ""
-    """The code of a second clause: why it matters less."""
+    """Code of a second clause: why it matters less."""
     node: str = ""
-    """The id of the node that it is about; ``""`` for none. So is ``title``, which is the id of a node without one."""
+    """Id of the node concerned; ``""`` for none. ``title`` is the node's id if it has no title."""
     title: str = ""
     line: int = 0
-    """Counted from 1, where the file is not YAML; 0 where ``where`` says it. So is ``column``."""
+    """From 1, for files other than YAML; 0 if ``where`` has the place. Likewise ``column``."""
     column: int = 0
 
     @property
@@ -92,20 +91,20 @@ class Diagnostic(Phrase, frozen=True, kw_only=True):
 
     @property
     def ok(self) -> bool:
-        """Whether Jikko works in this respect; also with a warning."""
+        """Whether Jikko works in this respect, perhaps with a warning."""
         return self.severity in ("ok", "warning")
 
     def text(self, language: Language = "en") -> str:
-        """What is wrong: with its note, without the remedy."""
+        """Return the problem with its note, without the remedy."""
         text = super().text(language)
         return joined(language, text, worded(self.note, language=language)) if self.note else text
 
     def advice(self, language: Language = "en") -> str:
-        """The text of the remedy; ``""`` without one."""
+        """Return the remedy; ``""`` without one."""
         return self.remedy.text(language) if self.remedy is not None else ""
 
     def sentence(self, language: Language = "en") -> str:
-        """What is wrong and what to do."""
+        """Return problem and remedy."""
         return joined(language, self.text(language), self.advice(language))
 
     def __str__(self) -> str:
@@ -113,7 +112,7 @@ class Diagnostic(Phrase, frozen=True, kw_only=True):
         return f"{text} ({self.advice()})" if self.remedy is not None else text
 
     def as_part(self) -> Phrase:
-        """The same as part of another phrase; without its note."""
+        """Return it as part of another phrase, without its note."""
         text = Phrase(self.code, self.params)
         if self.remedy is not None:
             text = Phrase("part.with_remedy", {"text": text, "remedy": self.remedy})
@@ -121,5 +120,5 @@ class Diagnostic(Phrase, frozen=True, kw_only=True):
 
 
 def joined(language: Language, *clauses: str) -> str:
-    """Clauses as one sentence; empty ones are left out."""
+    """Join clauses to one sentence, without empty ones."""
     return ("；" if language == "ja" else "; ").join(filter(None, clauses))

@@ -1,5 +1,5 @@
-"""Indexing in the background: of runs for searches by keyword, while the server has nothing better to do; and of
-annotations by vectors. Source: docs/dify-behaviour.md, “Conversations and messages”."""
+"""Background indexing: runs for keyword search, while the server is idle; and vectors of annotations. Source:
+docs/dify-behaviour.md, “Conversations and messages”."""
 
 import asyncio
 import logging
@@ -18,21 +18,21 @@ from jikko.repositories.annotation_store import AnnotationStore
 log = logging.getLogger(__name__)
 
 _BATCH = 64
-"""Runs that are prepared in one transaction. It takes some 5 ms."""
+"""Runs indexed per transaction, which takes some 5 ms."""
 _LOOK_EVERY = 1.0
-"""Seconds between looks for what there is to prepare at least, while there is something."""
+"""Minimum interval of looks while there is a backlog, in seconds."""
 _BUSY = 200
-"""New runs between two looks from which on the server is left alone."""
+"""New runs between two looks from which the server counts as busy."""
 _MAX_LEFT_WHILE_BUSY = 100_000
-"""Runs not prepared from which on it is not left alone any more: searches go through all of them."""
+"""Backlog beyond which indexing goes on even if the server is busy: searches scan all unindexed runs."""
 _PAUSE = 0.002
-"""Seconds between batches at least, in which others may write."""
+"""Minimum pause between batches, in seconds, in which others may write."""
 _SHARE = 3.0
-"""How many times as long as the batch before it a pause is, while the server is busy."""
+"""Pause as a multiple of the last batch's duration, while the server is busy."""
 
 
 class KeywordIndexing:
-    """Prepares runs for searches in small batches. Any number of processes may do so with one database."""
+    """Indexes runs for keyword search in small batches. Any number of processes may do so with one database."""
 
     def __init__(
         self, store: RunStore, clock: Callable[[], float] = time.perf_counter, *, look_every: float = _LOOK_EVERY
@@ -41,10 +41,10 @@ class KeywordIndexing:
         self._clock = clock
         self._look_every = look_every
         self.alarm = Alarm(time.time)
-        """To be set when there are some more runs."""
+        """Set it when there are new runs."""
 
     async def watch(self) -> None:
-        """Prepare what is worth it when there is something, until cancelled."""
+        """Index when there is a worthwhile backlog, until cancelled."""
         left = 0
         while True:
             try:
@@ -58,22 +58,22 @@ class KeywordIndexing:
                 await self.alarm.wait(None)
 
     async def catch_up(self) -> None:
-        """Prepare all that there is now, after many runs were added."""
+        """Index the whole backlog now, after many runs were added."""
         left = _BATCH
         while left >= _BATCH:
             left = await self._store.index(limit=_BATCH)
             await asyncio.sleep(_PAUSE)
 
     async def _look(self, before: int) -> int:
-        """Work until less than a batch is left, or until the next look is due. Returns how many runs are left.
-        ``before``: how many were left the last time."""
+        """Index until less than a batch is left, or the next look is due. Returns the backlog. ``before``: Backlog of
+        the last look."""
         began = self._clock()
         left = await self._store.index(limit=0)
         busy = left - before > _BUSY * self._look_every
         if busy and left < _MAX_LEFT_WHILE_BUSY:
             return left
         while True:
-            # How long it takes tells how much others write: it has to wait for them.
+            # The duration reflects how much others write, since the batch waits for them.
             started = self._clock()
             left = await self._store.index(limit=_BATCH)
             ended = self._clock()
@@ -83,25 +83,25 @@ class KeywordIndexing:
 
 
 _ANNOTATIONS: Final = 32
-"""Annotations whose vectors are committed together: what is made again, at most, after a crash."""
+"""Annotations per commit: the most that a crash repeats."""
 _TRY_AGAIN_SECONDS: Final = 30.0
-"""Seconds until annotations whose vectors could not be made are tried again."""
+"""Delay before failed annotations are retried."""
 
 
 class AnnotationIndexing:
-    """Does the jobs that begin replies, and makes vectors of annotations that came or changed since.
+    """Runs the jobs that enable replies, and computes vectors of new and changed annotations.
 
-    All that it knows is in the store, so that another process can go on with it: what was committed is not made again.
+    All its state is in the store, so that another process can continue: committed vectors are not computed again.
     """
 
     def __init__(self, store: AnnotationStore, embedder: Embedder) -> None:
         self._store = store
         self._embedder = embedder
         self.alarm = Alarm(time.time)
-        """To be set when there is something to do."""
+        """Set it when there is work."""
 
     async def watch(self) -> None:
-        """Do what there is when it comes, until cancelled."""
+        """Work as it arrives, until cancelled."""
         while True:
             failure = await self.catch_up()
             if failure is None:
@@ -111,7 +111,7 @@ class AnnotationIndexing:
                 await self.alarm.wait(time.time() + _TRY_AGAIN_SECONDS)
 
     async def catch_up(self) -> ModelFailure | None:
-        """Do all that there is now. Returns why something was left, that no job is to blame for."""
+        """Do all work now. Returns the failure that left some undone, if it is no job's."""
         while (job := await self._store.open_job()) is not None:
             try:
                 while job.setting is not None and (left := await self._store.unindexed(job, _ANNOTATIONS)):

@@ -1,4 +1,4 @@
-"""Making a backup: all that a data folder has, as it is at one moment, into a folder that can be served as it is."""
+"""Backups: a consistent copy of a data folder, into a folder that can be served as it is."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,54 +27,54 @@ from jikko.private import make_folder, make_whole_file, remove, tighten, tighten
 
 
 class DatabaseCopies(Protocol):
-    """Makes and recognises copies. Everything here blocks."""
+    """Copies databases, and identifies copies. All methods block."""
 
     def folder_id(self, database: Path) -> str:
-        """What the data folder of a database is known by, in all its copies; empty if an earlier version made it.
-        Raises ``StoreUnavailable``: it cannot be read."""
+        """Return the id of a database's data folder, shared by all its copies; empty if an earlier version created it.
+        Raises ``StoreUnavailable`` if it cannot be read."""
 
     def folder_id_of_copy(self, copy: Path) -> str:
-        """The same of a database that may be anything, and is not written to; empty if it does not say."""
+        """Return that id from a possible copy, without writing to it; empty if it has none."""
 
     def copy(self, targets: Mapping[Path, Path]) -> None:
-        """Copy databases as they are at one moment, which is the same for all of them. ``targets``: where each goes. No
-        target is touched before all copies are whole and checked.
+        """Copy databases as of one common moment. ``targets``: Destination of each; none is touched before all copies
+        are complete and checked.
 
         Raises:
-            StoreUnavailable: A database is damaged, or is written to without a moment's rest.
+            StoreUnavailable: A database is damaged, or written to without pause.
             OSError: A target cannot be written.
         """
 
 
 SIGNING_KEY: Final = "signing.key"
-"""The key of links to files; what has a number behind it is only accepted."""
+"""Signing key of links to files; those with a numeric suffix are only accepted."""
 _FIRST_NUMBER: Final = 1_000_000_000
-"""So that the files of older keys are in order."""
+"""Keeps the files of older keys in order."""
 
 
 class KeptElsewhere(NamedTuple):
-    """What a database says that a backup needs."""
+    """Backup-relevant content of an external database."""
 
     owner: str
-    """What it belongs to: a data folder, or several servers."""
+    """Id of its owner: a data folder, or several servers."""
     keys: Sequence[bytes]
-    """Of links to files, the newest first; empty: they are in the data folder."""
+    """Signing keys of links to files, newest first; empty if they are in the data folder."""
 
 
 class RecordElsewhere(Struct, frozen=True):
-    """A database that is copied by what is made for it."""
+    """External database, which is backed up by its own tools."""
 
     address: str
     """Without user and password."""
     command: str
-    """What copies it, to be given to a shell; no password is in it."""
+    """Shell command that copies it, without the password."""
     read: Callable[[], KeptElsewhere]
-    """Ask the database. Blocks. Raises ``StoreUnavailable``, ``InvalidSettings``."""
+    """Queries the database. Blocks. Raises ``StoreUnavailable``, ``InvalidSettings``."""
 
 
 def write_keys(folder: Path, keys: Sequence[bytes]) -> None:
-    """Put keys of links into a folder, as a data folder has them: closed to others. ``keys``: the newest first. Raises
-    ``OSError``: they cannot be written."""
+    """Write signing keys into a folder, in the layout of a data folder, readable by the owner only. ``keys``: Newest
+    first. Raises ``OSError`` if they cannot be written."""
     for path in folder.glob(f"{SIGNING_KEY}*"):
         remove(path)
     make_whole_file(folder / SIGNING_KEY, keys[0])
@@ -83,27 +83,27 @@ def write_keys(folder: Path, keys: Sequence[bytes]) -> None:
 
 
 CONTENTS: Final = "files"
-"""The folder of the contents of files."""
+"""Folder of file contents."""
 _INSTALLED: Final = ("plugins", "packages")
-"""Folders of what is installed; a file in each, ``.lock``, is held by who changes it."""
+"""Folders of installed packages; whoever changes one holds its file ``.lock``."""
 _KEYS: Final = "keys"
 _STORAGE: Final = "storage.db"
 _EXCLUDED_FILES: Final = (".lock", "cache", _STORAGE, f"{_STORAGE}-journal")
-"""In these: the lock, what can be made again, and the database, which is copied with the others."""
+"""Exceptions in these: the lock, caches, and the database, which is copied with the others."""
 _SMALL: Final = ("jikko.toml", "folder.id")
-"""The last one is what a database elsewhere knows the data folder by."""
+"""The last one has the folder's id in an external database."""
 _DATABASES: Final = ("jikko.db", "knowledge.db", f"plugins/{_STORAGE}")
-"""The first one says of which data folder it is."""
+"""The first one identifies the data folder."""
 
 
 class Made(Struct, frozen=True):
-    """What a backup came to."""
+    """Result of a backup."""
 
     folder: Path
     database_bytes: int
-    """Of the database of apps and runs; 0 if that is elsewhere."""
+    """Size of the database of apps and runs; 0 if external."""
     new_files: int
-    """Contents of files that the folder did not have."""
+    """Number of file contents that the folder did not have."""
 
 
 class Backups(Struct, frozen=True, kw_only=True):
@@ -112,17 +112,17 @@ class Backups(Struct, frozen=True, kw_only=True):
     home: Path
     databases: DatabaseCopies
     own_contents: Contents | None
-    """The contents of files that belong to the data folder, wherever they are; ``None``: they are left out."""
+    """Contents of the data folder's files, wherever stored; ``None``: not copied."""
     contents: Callable[[Path], FolderContents]
-    """Those in a folder."""
+    """Opens the contents in a folder."""
     more: Sequence[Path]
-    """Files that are named by settings."""
+    """Files named by settings."""
     version: str
     """Of Jikko."""
     bucket: str = ""
-    """Where contents of files are, if not in the data folder."""
+    """Bucket of file contents, if they are not in the data folder."""
     record_elsewhere: RecordElsewhere | None = None
-    """Where apps and runs are, if not in the data folder: that database is not copied."""
+    """Database of apps and runs, if external: it is not copied."""
     clock: Clock = time.time
 
     @property
@@ -131,15 +131,15 @@ class Backups(Struct, frozen=True, kw_only=True):
 
     @property
     def elsewhere(self) -> list[str]:
-        """What settings name and that is not in the data folder, nor in a backup."""
+        """Return what settings name outside of the data folder and of backups."""
         return [str(path) for path in self.more if self.home not in path.parents]
 
     def read_owner(self) -> KeptElsewhere:
-        """What the data folder is known by, in all copies; an empty name if an earlier version made it. Blocks.
+        """Return the data folder's id, shared by all copies; empty if an earlier version created it. Blocks.
 
         Raises:
-            StoreUnavailable: There is no database, or it cannot be read.
-            InvalidSettings: A database elsewhere cannot be used.
+            StoreUnavailable: No database, or it cannot be read.
+            InvalidSettings: An external database is unusable.
         """
         if self.record_elsewhere is not None:
             return self.record_elsewhere.read()
@@ -148,18 +148,18 @@ class Backups(Struct, frozen=True, kw_only=True):
         return KeptElsewhere(self.databases.folder_id(self.database), ())
 
     def make(self, folder: Path, *, earlier: Path | None = None) -> Made:
-        """Make a backup, or bring an earlier one up to date. Blocks. ``earlier``: a finished backup: contents of files
-        that it has, and what is installed, take no place twice.
+        """Make a backup, or update an earlier one. Blocks. ``earlier``: A finished backup, whose file contents and
+        packages are shared by hard links.
 
         Raises:
-            NotABackup: The folder holds something else, or lies in what is copied; nothing was written.
-            StoreUnavailable: The data folder has no database, or a damaged one; what the folder held stays.
+            NotABackup: The folder holds something else, or lies within the source; nothing was written.
+            StoreUnavailable: The data folder has no database, or a damaged one; the folder's content stays.
             InvalidSettings, OSError: The folder is being served, or cannot be written.
         """
         require_apart(folder, self.home, (CONTENTS, _KEYS, *_INSTALLED))
         owner = self.read_owner()
         require_free(folder, owner.owner, self.databases.folder_id_of_copy)
-        # What is being replaced must not be served.
+        # A folder being replaced must not be served.
         with sole_owner(folder, doing="jikko backup"):
             require_free(folder, owner.owner, self.databases.folder_id_of_copy)
             return self._make(folder, owner, earlier)
@@ -170,10 +170,10 @@ class Backups(Struct, frozen=True, kw_only=True):
         before = read_manifest(folder)
         if before is None and source_id:
             mark(folder, source_id)
-        # Once before the databases, since the server may remove files at any time, and once behind them, for those
-        # that came meanwhile: so every file that a copied database knows is there.
+        # Before the databases, since the server may delete files at any time, and after them, for new ones: so the
+        # backup has every file that a copied database refers to.
         new = self._copy_contents(folder, earlier)
-        # With a record elsewhere, databases in the data folder are those of before.
+        # With an external record, databases in the data folder are leftovers.
         own = _DATABASES if self.record_elsewhere is None else ()
         databases = {self.home / name: folder / name for name in own if (self.home / name).exists()}
         for copy in databases.values():
@@ -194,7 +194,7 @@ class Backups(Struct, frozen=True, kw_only=True):
         return self.contents(folder / CONTENTS).add(self.own_contents, earlier=earlier and earlier / CONTENTS)
 
     def _copy_databases(self, folder: Path, databases: dict[Path, Path], before: Manifest | None) -> None:
-        """From here on what was there is no longer whole, unless nothing comes of it."""
+        """From here on the earlier backup is incomplete, unless nothing is replaced."""
         if before is not None:
             mark(folder, before.backup_of)
         try:
@@ -208,7 +208,7 @@ class Backups(Struct, frozen=True, kw_only=True):
                 (folder / name).unlink(missing_ok=True)
 
     def _copy_small(self, folder: Path) -> None:
-        """Keys, and files of settings: closed to others in the copy, whatever they are here."""
+        """Copy keys and settings files, readable by the owner only in the copy."""
         files = [path for path in self.more if self.home in path.parents]
         small = [self.home / name for name in _SMALL]
         for path in [*self.home.glob(f"{SIGNING_KEY}*"), *small, *files]:

@@ -1,5 +1,5 @@
-"""A backup in a folder: its manifest, ``backup.json``, and whether a backup may be written there: only an earlier
-one of the same data folder is ever replaced."""
+"""Manifest of a backup in a folder, ``backup.json``, and protection of other content: only an earlier backup of the
+same data folder is ever replaced."""
 
 import hashlib
 import os
@@ -16,28 +16,28 @@ from jikko.private import make_file, open_below, open_file, open_folder
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """A backup. One that says no more than ``backup_of`` is not finished, or of a version before 0.2."""
+    """Manifest. With nothing but ``backup_of``, the backup is unfinished, or of a version before 0.2."""
 
     backup_of: str
-    """What the data folder is known by."""
+    """Id of the data folder."""
     at: float = 0.0
-    """When it was finished: seconds since the Unix epoch. 0: it was not."""
+    """Time of completion, in seconds since the Unix epoch; 0 if unfinished."""
     version: str = ""
-    """Of Jikko, that made it."""
+    """Version of Jikko that made it."""
     files: dict[str, str] = {}
-    """SHA-256 of each file, by its path in the folder; without the contents of files, whose names have theirs."""
+    """SHA-256 of each file by relative path, without file contents, whose names contain theirs."""
     links: dict[str, str] | None = None
-    """Where each symbolic link leads, by its path; ``None``: a version that did not list them made the backup."""
+    """Targets of symbolic links by path; ``None`` if made by a version that did not list them."""
     contents: int = 0
-    """How many contents of files there are."""
+    """Number of file contents."""
     record: str = ""
-    """The database that apps and runs are in, without user and password, if that is elsewhere: it is not copied."""
+    """External database of apps and runs, without user and password: it is not copied."""
     bucket: str = ""
-    """The bucket that contents of files are in, if not in the data folder: they are copied."""
+    """Bucket of file contents, if not in the data folder: they are copied."""
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """What a folder says of itself; ``None`` if it does not say that it is a backup, or names what is not in it."""
+    """Read a folder's manifest; ``None`` if it is not a backup, or lists paths outside of it."""
     with (
         suppress(OSError, msgspec.DecodeError, UnicodeDecodeError),
         open(open_file(folder / BACKUP_MARK), "rb") as file,
@@ -48,12 +48,12 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 
 def is_inside(path: str) -> bool:
-    """Whether a path leads to no place outside of its folder."""
+    """Return whether a path stays inside its folder."""
     return "\0" not in path and not any(part in ("", ".", "..") for part in path.split("/"))
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Have a folder say so, in one step. Raises ``OSError``: it cannot be written."""
+    """Write a folder's manifest atomically. Raises ``OSError`` if it cannot be written."""
     part = folder / f"{BACKUP_MARK}.part"
     make_file(part)
     with open(part, "wb") as file:
@@ -64,19 +64,19 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def digests(folder: Path, *, contents: str) -> dict[str, str]:
-    """SHA-256 of each file below a folder, by its path in it; the mark itself, locks and ``contents`` left out.
-    Raises ``OSError``: one cannot be read."""
+    """Return the SHA-256 of each file below a folder by relative path, without the manifest, locks and ``contents``.
+    Raises ``OSError`` if one cannot be read."""
     with open_folder(folder) as opened:
         return {name: _digest(name, opened) for name in _named(folder, contents, stat.S_IFREG)}
 
 
 def links(folder: Path, *, contents: str) -> dict[str, str]:
-    """Where each symbolic link below a folder leads, by its path in it; without ``contents``."""
+    """Return the target of each symbolic link below a folder by relative path, without ``contents``."""
     return {name: os.readlink(folder / name) for name in _named(folder, contents, stat.S_IFLNK)}
 
 
 def problems(folder: Path, manifest: Manifest, *, contents: str) -> list[str]:
-    """What is not as the manifest says; of each file a text. Reads all of them but ``contents``."""
+    """Return the differences from the manifest, a text each. Reads all files but ``contents``."""
     found = []
     with open_folder(folder) as opened:
         for name, digest in manifest.files.items():
@@ -92,7 +92,7 @@ def problems(folder: Path, manifest: Manifest, *, contents: str) -> list[str]:
 
 
 def _named(folder: Path, contents: str, kind: int) -> Iterator[str]:
-    """The paths of what is of a kind below a folder."""
+    """Yield the paths of one file type below a folder."""
     for above, folders, names in os.walk(folder):
         if Path(above) == folder and contents in folders:
             folders.remove(contents)
@@ -108,7 +108,7 @@ def _digest(name: str, folder: int) -> str:
 
 
 _IGNORED_NAMES: Final = {"serve.lock"}
-"""What may be in an empty folder."""
+"""Names permitted in an empty folder."""
 
 
 class NotABackup(Exception):
@@ -116,11 +116,11 @@ class NotABackup(Exception):
 
 
 def require_free(folder: Path, source_id: str, id_of: Callable[[Path], str]) -> None:
-    """See that a backup may be written to a folder: it is new, empty, or an earlier backup of the same data folder.
+    """Require that a folder may receive a backup: it is new, empty, or an earlier backup of the same data folder.
 
     Args:
-        source_id: What the data folder is known by; empty if its database does not say yet.
-        id_of: What the data folder of a database is known by; empty if it does not say, or cannot be read.
+        source_id: Id of the data folder; empty if its database has none yet.
+        id_of: Returns the id in a database; empty if it has none, or cannot be read.
 
     Raises:
         NotABackup: The folder holds something else.
@@ -140,12 +140,12 @@ def require_free(folder: Path, source_id: str, id_of: Callable[[Path], str]) -> 
 
 
 def require_apart(folder: Path, home: Path, copied: Collection[str]) -> None:
-    """See that a backup would not be written into what it is to be a copy of, by whatever links that is reached.
-    ``copied``: the folders in the data folder that are copied as a whole.
+    """Require that a backup does not lie within its own source, links resolved. ``copied``: Folders in the data folder
+    that are copied as a whole.
 
     Raises:
-        NotABackup: It would.
-        OSError: It cannot be told.
+        NotABackup: It does.
+        OSError: It cannot be determined.
     """
     target, source = folder.resolve(), home.resolve()
     if target == source:
@@ -159,12 +159,12 @@ def require_apart(folder: Path, home: Path, copied: Collection[str]) -> None:
 
 
 def mark(folder: Path, source_id: str) -> None:
-    """Say that a folder is a backup, also if it is not finished. Raises ``OSError``: it cannot be written."""
+    """Mark a folder as an unfinished backup. Raises ``OSError`` if it cannot be written."""
     write_manifest(folder, Manifest(backup_of=source_id))
 
 
 def _objection(folder: Path, names: list[str], source_id: str, id_of: Callable[[Path], str]) -> str:
-    """What speaks against writing to a folder that has these things in it; empty if nothing does."""
+    """Return the objection to writing into a folder with these entries; empty if there is none."""
     database = folder / "jikko.db"
     marked = _marked(folder)
     if not marked:
@@ -173,7 +173,7 @@ def _objection(folder: Path, names: list[str], source_id: str, id_of: Callable[[
         return f"holds other things ({_some(names)})"
     if not source_id:
         return "is a backup, and the database here is of an earlier version, which does not say whether it is of this"
-    # A damaged copy says nothing, and is replaced: its mark is enough.
+    # A damaged copy has no id, and is replaced: its mark suffices.
     found = id_of(database)
     if marked != source_id or (found and found != source_id):
         return "is a backup of another data folder"
@@ -181,7 +181,7 @@ def _objection(folder: Path, names: list[str], source_id: str, id_of: Callable[[
 
 
 def _marked(folder: Path) -> str:
-    """Which data folder a folder is a backup of; empty if it does not say."""
+    """Return the id of the data folder that a folder is a backup of; empty without a manifest."""
     found = read_manifest(folder)
     return "" if found is None else found.backup_of
 

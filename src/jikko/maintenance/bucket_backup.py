@@ -1,5 +1,5 @@
-"""Backups in a bucket: blocks named by their hash, which all backups share, and one list of files for each backup. What
-changed since the backup before it is written, read again, and listed."""
+"""Backups in a bucket: content-addressed blocks, shared by all backups, and one file list per backup. Only what changed
+since the previous backup is written, verified, and listed."""
 
 import hashlib
 import os
@@ -29,7 +29,7 @@ from jikko.ports.stores.object_store import Contents, ObjectStore
 from jikko.private import remove
 
 BLOCK: Final = 2 << 20
-"""Bytes of a block. A database changes in few of its blocks from one backup to the next, which take no place twice."""
+"""Size of a block. Few blocks of a database change between backups; the others are shared."""
 DIGEST: Final = re.compile("[0-9a-f]{64}")
 LISTS: Final = "backups"
 BLOCKS: Final = "blocks"
@@ -38,29 +38,29 @@ _NAME: Final = re.compile(rf"{LISTS}/([0-9TZ.-]+)\.json")
 
 
 class BackupFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of a backup."""
+    """File of a backup."""
 
     mode: int
-    """Its permissions."""
+    """Permissions."""
     changed_ns: int
-    """When it was changed last, in nanoseconds since the Unix epoch."""
+    """Modification time, in nanoseconds since the Unix epoch."""
     blocks: list[str]
-    """SHA-256 of each of its blocks, in order."""
+    """SHA-256 of each block, in order."""
 
 
 class StoredBackup(msgspec.Struct, frozen=True, kw_only=True):
-    """One backup. Written last: without it there is none."""
+    """List of one backup. Written last: it makes the backup exist."""
 
     format: int = 1
     manifest: Manifest
-    """What it says of itself, as one in a folder does."""
+    """Manifest, as of a backup in a folder."""
     folders: dict[str, int]
-    """Permissions of each folder, by its path; those above come first."""
+    """Permissions of each folder by path, parents first."""
     links: dict[str, str]
-    """Where each symbolic link leads."""
+    """Targets of symbolic links."""
     files: dict[str, BackupFile]
     contents: dict[str, list[str]]
-    """Blocks of each content of a file, by its digest. None: it is one block, of that name."""
+    """Blocks of each file content, by digest. Empty: one block of that name."""
 
     def blocks(self) -> Iterator[str]:
         for file in self.files.values():
@@ -70,33 +70,34 @@ class StoredBackup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def name_at(seconds: float) -> str:
-    """What a backup of that moment is called, in seconds since the Unix epoch: names are in the order of moments."""
+    """Return the name of a backup by its time, in seconds since the Unix epoch: names sort by time."""
     return datetime.fromtimestamp(seconds, UTC).strftime(_TIME)
 
 
 def path_of(name: str) -> str:
-    """The object that has the list of a backup."""
+    """Return the object with a backup's list."""
     return f"{LISTS}/{name}.json"
 
 
 def block_path(digest: str) -> str:
-    """The object that has a block."""
+    """Return the object with a block."""
     return f"{BLOCKS}/{digest[:2]}/{digest}"
 
 
 def digest_of(block: bytes) -> str:
-    """What a block is called."""
+    """Return the name of a block."""
     return hashlib.sha256(block).hexdigest()
 
 
 def names(objects: ObjectStore) -> list[str]:
-    """The backups in a bucket, the oldest first. Raises ``StoreUnavailable``: they cannot be listed."""
+    """Return the names of the backups in a bucket, oldest first. Raises ``StoreUnavailable`` if they cannot be
+    listed."""
     return sorted(found[1] for path in objects.listed(LISTS) if (found := _NAME.fullmatch(path)))
 
 
 def read_backup(objects: ObjectStore, name: str) -> StoredBackup | None:
-    """A backup; ``None`` if there is none of that name, or what is there is no such list, or of a newer version.
-    Raises ``StoreUnavailable``: it cannot be read."""
+    """Read a backup's list; ``None`` if there is none, or it is invalid, or of a newer version. Raises
+    ``StoreUnavailable`` if it cannot be read."""
     with suppress(FileMissing, msgspec.DecodeError, UnicodeDecodeError):
         found = msgspec.json.decode(objects.get(path_of(name)), type=StoredBackup)
         return found if found.format == 1 and _is_well_formed(found) else None
@@ -104,7 +105,7 @@ def read_backup(objects: ObjectStore, name: str) -> StoredBackup | None:
 
 
 def newest(objects: ObjectStore) -> tuple[str, StoredBackup] | None:
-    """The newest backup that can be read, and its name. Raises ``StoreUnavailable``: the bucket cannot be read."""
+    """Return the newest readable backup, and its name. Raises ``StoreUnavailable`` if the bucket cannot be read."""
     for name in reversed(names(objects)):
         found = read_backup(objects, name)
         if found is not None:
@@ -113,7 +114,7 @@ def newest(objects: ObjectStore) -> tuple[str, StoredBackup] | None:
 
 
 def _is_well_formed(backup: StoredBackup) -> bool:
-    """Whether no path leads out of the folder that it is brought back to: anybody may have written the bucket."""
+    """Return whether no path leads out of the target folder: anybody may have written to the bucket."""
     paths = [*backup.folders, *backup.links, *backup.files, *backup.manifest.files, *(backup.manifest.links or ())]
     return all(map(is_inside, paths)) and all(DIGEST.fullmatch(name) for name in _names_of_blocks(backup))
 
@@ -124,25 +125,25 @@ def _names_of_blocks(backup: StoredBackup) -> Iterable[str]:
 
 
 _STAGING: Final = "to-bucket-"
-"""How the folder in the data folder begins that the databases are copied to on their way."""
+"""Prefix of the staging folder for copies of databases, in the data folder."""
 _FILES: Final = 4
-"""Files that are read at the same time."""
+"""Files read concurrently."""
 _BLOCKS: Final = 4
-"""Blocks of one file that are in memory at the same time."""
+"""Blocks of one file in memory at once."""
 _ABANDONED_SECONDS: Final = 24 * 3600.0
-"""Seconds after which a block that no backup has is of none that is still being made."""
+"""Age from which an unreferenced block belongs to no running backup."""
 
 
 class MadeInBucket(Struct, frozen=True):
-    """What a backup came to."""
+    """Result of a backup."""
 
     name: str
     database_bytes: int
-    """Of the database of apps and runs."""
+    """Size of the database of apps and runs."""
     new_files: int
-    """Contents of files that the backup before it did not have."""
+    """Number of file contents that the previous backup did not have."""
     new_bytes: int
-    """That were written: all else was there."""
+    """Bytes written; all others were there."""
 
 
 class BucketBackups:
@@ -150,8 +151,8 @@ class BucketBackups:
 
     def __init__(self, backups: Backups, objects: ObjectStore, *, clock: Clock, keep: int = 0) -> None:
         """Args:
-        backups: What copies the data folder.
-        keep: How many ``add`` keeps; 0: all.
+        backups: Copies the data folder.
+        keep: Number of backups that ``add`` keeps; 0: all.
         """
         self._backups = backups
         self._objects = objects
@@ -164,12 +165,12 @@ class BucketBackups:
 
     @property
     def elsewhere(self) -> list[str]:
-        """What settings name and that is in no backup."""
+        """Return what settings name and backups do not contain."""
         return self._backups.elsewhere
 
     def newest_time(self) -> float:
-        """When the newest backup was made, in seconds since the Unix epoch; 0: there is none. Blocks.
-        Raises ``StoreUnavailable``: the bucket cannot be read."""
+        """Return the time of the newest backup, in seconds since the Unix epoch; 0 if there is none. Blocks. Raises
+        ``StoreUnavailable`` if the bucket cannot be read."""
         found = newest(self._objects)
         return found[1].manifest.at if found else 0.0
 
@@ -178,8 +179,8 @@ class BucketBackups:
 
         Raises:
             NotABackup: The bucket has backups of another data folder; nothing was written.
-            StoreUnavailable: The data folder has no database, or a damaged one, or the bucket cannot be used.
-            InvalidSettings, OSError: The data folder has no room for a copy of the databases.
+            StoreUnavailable: The data folder has no database, or a damaged one, or the bucket is unusable.
+            InvalidSettings, OSError: No space in the data folder for copies of the databases.
         """
         before = newest(self._objects)
         source_id = self._backups.read_owner().owner
@@ -191,7 +192,7 @@ class BucketBackups:
         staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self._backups.home))
         with _Upload(self._objects, None if before is None else before[1]) as upload:
             try:
-                # Before the databases and behind them, as with folders: the server adds and removes files at any time.
+                # Before and after the databases, as with folders: the server adds and deletes files at any time.
                 upload.contents(self._backups.own_contents)
                 made = replace(self._backups, own_contents=None).make(staging)
                 upload.contents(self._backups.own_contents)
@@ -213,15 +214,15 @@ class BucketBackups:
         return MadeInBucket(name, made.database_bytes, upload.new_files, upload.new_bytes)
 
     def add(self) -> str:
-        """Make one, and keep the newest. Blocks. Returns what came of it.
-        Raises ``NotABackup``, ``JikkoError`` or ``OSError``: as ``make``."""
+        """Make a backup, and delete the oldest ones. Blocks. Returns a summary. Raises ``NotABackup``, ``JikkoError``
+        or ``OSError``: as ``make``."""
         made = self.make()
         self.prune(self._keep)
         return f"{self.where}/{made.name}, {made.new_files} new files, {made.new_bytes} bytes"
 
     def prune(self, keep: int) -> int:
-        """Remove all but the newest backups, and blocks that none has. Blocks. Returns how many backups are gone.
-        ``keep``: how many stay; 0: all. Raises ``StoreUnavailable``: the bucket cannot be used."""
+        """Delete all but the newest backups, and unreferenced blocks. Blocks. Returns the number of deleted backups.
+        ``keep``: Backups to keep; 0: all. Raises ``StoreUnavailable`` if the bucket is unusable."""
         known = names(self._objects)
         gone = known[:-keep] if keep else []
         if not gone:
@@ -240,17 +241,17 @@ class BucketBackups:
         return len(gone)
 
     def _sweep(self) -> None:
-        """Remove what a process that died left. What is still being made is younger."""
+        """Delete what dead processes left. Running backups are younger."""
         for left in self._backups.home.glob(f"{_STAGING}*"):
             if left.stat().st_mtime < self._clock() - _ABANDONED_SECONDS:
                 remove(left)
 
 
 class _Upload:
-    """Writes blocks that are not there yet.
+    """Writes missing blocks.
 
-    What is there are the blocks of the newest backup, of them those that the bucket lists. Others may be about to be
-    removed, and are written again.
+    A block is present if the newest backup refers to it and the bucket lists it. Others may be about to be deleted, and
+    are written again.
     """
 
     def __init__(self, objects: ObjectStore, before: StoredBackup | None) -> None:
@@ -273,7 +274,7 @@ class _Upload:
         self._blocks.shutdown(cancel_futures=True)
 
     def contents(self, source: Contents | None) -> None:
-        """Contents of files. What is removed meanwhile is left out."""
+        """Add file contents. Those deleted meanwhile are skipped."""
         if source is not None:
             list(self._files.map(lambda digest: self._content(source, digest), source.digests()))
 
@@ -282,7 +283,7 @@ class _Upload:
             return
         before = self._before.get(digest)
         if before is not None and self._known.issuperset(before or [digest]):
-            self.listed[digest] = before  # its name says what is in it: it is not read
+            self.listed[digest] = before  # content-addressed: no need to read it
             return
         try:
             blocks = self._all_blocks(source.pieces(digest, BLOCK))
@@ -293,7 +294,7 @@ class _Upload:
             self.new_files += before is None
 
     def folder(self, root: Path) -> tuple[dict[str, int], dict[str, str], dict[str, BackupFile]]:
-        """All that is in a folder: folders, links and files, by their paths in it."""
+        """Add the content of a folder: folders, links and files, by relative path."""
         folders: dict[str, int] = {}
         links: dict[str, str] = {}
         paths: list[Path] = []
@@ -338,7 +339,7 @@ class _Upload:
 
 
 def _all_in(root: Path) -> Iterator[Path]:
-    """What is in a folder, folders before what is in them."""
+    """Walk a folder, parents first."""
     for path in sorted(root.iterdir()):
         yield path
         if path.is_dir() and not path.is_symlink():

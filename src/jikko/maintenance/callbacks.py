@@ -1,4 +1,4 @@
-"""Reporting runs to addresses once they have ended.
+"""Delivery of call-backs: webhooks that report ended runs.
 
 Source of the signature: Standard Webhooks 1.0 (symmetric, ``v1``).
 """
@@ -35,7 +35,7 @@ from jikko.trace_context import headers_of
 
 
 class KeyedLimiter:
-    """Tasks of one process, each for a receiver: at most ``total`` at once, and at most ``each`` for one receiver."""
+    """Concurrency limiter by receiver: at most ``total`` tasks at once, and at most ``each`` for one receiver."""
 
     def __init__(self, *, total: int = 256, each: int = 8) -> None:
         self.total = total
@@ -48,8 +48,8 @@ class KeyedLimiter:
         return frozenset(self._tasks)
 
     def begin(self, name: str, receiver: str, work: Callable[[], Coroutine[Any, Any, None]]) -> bool:
-        """Begin a piece of work, if there is room for it and none of that name is under way. ``work``: must not raise.
-        Returns whether it was begun."""
+        """Start a task, if there is room and none of that name is running. ``work`` must not raise. Returns whether it
+        was started."""
         if name in self._tasks or len(self._tasks) >= self.total or self._receivers[receiver] >= self.each:
             return False
         self._receivers[receiver] += 1
@@ -64,12 +64,12 @@ class KeyedLimiter:
             del self._receivers[receiver]
 
     async def moved(self) -> None:
-        """Wait until something ends that is under way, if anything is."""
+        """Wait until a running task ends, if there is one."""
         if self._tasks:
             await asyncio.wait(self._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
 
     async def moved_or(self, other: Coroutine[Any, Any, None]) -> None:
-        """Wait until something ends that is under way, or something else does, which is cancelled otherwise."""
+        """Wait until a running task or ``other`` ends; ``other`` is cancelled otherwise."""
         task = asyncio.get_running_loop().create_task(other)
         try:
             await asyncio.wait((task, *self._tasks.values()), return_when=asyncio.FIRST_COMPLETED)
@@ -78,7 +78,7 @@ class KeyedLimiter:
             await asyncio.gather(task, return_exceptions=True)
 
     async def close(self) -> None:
-        """Cancel what is under way, and wait for its end."""
+        """Cancel running tasks, and wait for their end."""
         await end_tasks(self._tasks.values())
 
 
@@ -90,18 +90,18 @@ Render = Callable[[RunRecord], bytes]
 _PREFIX = "whsec_"
 _URL_LENGTH = 2000
 _HOST_LENGTH = 253
-"""Of names of hosts; a database cannot tell receivers of longer ones apart."""
+"""Maximum length of host names; databases truncate receivers there."""
 _DAY = 86_400.0
 _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 5.0, 3600.0
-"""Seconds until the second attempt, and between later ones."""
+"""Seconds until the second attempt, and at most between later ones."""
 _POLL_SECONDS = 10.0
-"""After which there is a look though nothing is due: ``jikko callbacks resend`` tells no server."""
+"""Poll interval, in seconds: ``jikko callbacks resend`` notifies no server."""
 _TRY_AGAIN_SECONDS = 5.0
-"""Until call-backs are read again that could not be."""
+"""Delay after a failed read of due call-backs, in seconds."""
 
 
 class Callbacks:
-    """Delivers call-backs, tries again for a day, and then gives them up."""
+    """Delivers call-backs, retries for a day, and then gives up."""
 
     def __init__(self, store: CallbackStore, runs: RunStore, http: HttpClient, clock: Clock = time.time) -> None:
         self._store = store
@@ -111,10 +111,10 @@ class Callbacks:
         self._limiter = KeyedLimiter()
         self.failed = Counter(())
         self.alarm = Alarm(clock, look_seconds=_POLL_SECONDS)
-        """To be set when a run with a call-back has ended."""
+        """Set it when a run with a call-back has ended."""
 
     async def watch(self, render: Render) -> None:
-        """Deliver what is due when it is, until cancelled. If several processes do, one may be delivered twice."""
+        """Deliver due call-backs until cancelled. With several processes, one may be delivered twice."""
         try:
             while True:
                 now = self._clock()
@@ -129,7 +129,7 @@ class Callbacks:
             await self._limiter.close()
 
     async def deliver(self, render: Render) -> int:
-        """Try what is due, until nothing is. Returns how many attempts there were."""
+        """Deliver until nothing is due. Returns the number of attempts."""
         attempts = 0
         while (begun := await self._begin(render)) or self._limiter.under_way:
             attempts += begun
@@ -137,7 +137,7 @@ class Callbacks:
         return attempts
 
     async def undelivered(self, app_id: str | None = None) -> AsyncIterator[Callback]:
-        """Those that are still tried or were given up, their runs having ended; oldest first."""
+        """Yield pending and abandoned call-backs of ended runs, oldest first."""
         last: Callback | None = None
         while page := await self._store.undelivered(app_id=app_id, after=last):
             for entry in page:
@@ -145,8 +145,7 @@ class Callbacks:
             last = page[-1]
 
     async def resend(self, run_id: str) -> Callback:
-        """Have a call-back delivered again from now on, whatever became of it.
-        Raises ``NotFound``: the run has none."""
+        """Schedule a call-back for immediate delivery, whatever its state. Raises ``NotFound`` if the run has none."""
         found = await self._store.find(run_id)
         if found is None:
             raise NotFound(f"Run {run_id!r} has no call-back.")
@@ -155,7 +154,7 @@ class Callbacks:
         return again
 
     async def secret(self, app_id: str) -> str:
-        """The secret that an app's call-backs are signed with: ``whsec_`` and base64."""
+        """Return the signing secret of an app's call-backs: ``whsec_`` and base64."""
         return await self._store.secret(app_id, _new_secret())
 
     async def new_secret(self, app_id: str) -> str:
@@ -164,20 +163,20 @@ class Callbacks:
         return secret
 
     async def _begin(self, render: Render) -> int:
-        """Begin to deliver what is due and finds room. Returns how many were begun."""
+        """Start deliveries that are due and have room. Returns how many."""
         limiter = self._limiter
-        # Before the look: what ends during it may still be pending in what is seen.
+        # Before the query: what ends during it may appear as pending.
         under_way = limiter.under_way
         due = await self._store.due(self._clock(), each=limiter.each, limit=limiter.total)
         new = [entry for entry in due if entry.run_id not in under_way]
         return sum(limiter.begin(entry.run_id, entry.receiver, partial(self._deliver, entry, render)) for entry in new)
 
     async def _deliver(self, entry: Callback, render: Render) -> None:
-        """Try once, and keep what became of it."""
+        """Make one attempt, and store its result."""
         try:
             after = await self._attempt(entry, render)
         except Exception:
-            # Such as a run that cannot be read. It is no reason for others to wait.
+            # For example, an unreadable run. Others go on.
             log.exception("the call-back of run %s cannot be tried", entry.run_id)
             await asyncio.sleep(_FIRST_WAIT_SECONDS)
             return
@@ -185,12 +184,12 @@ class Callbacks:
             try:
                 return await self._store.save(after)
             except JikkoError as error:
-                # Not forgotten, or the receiver would get it again and again for as long as the disk is full.
+                # Kept for later, or a full disk would have the receiver get it again and again.
                 log.error("what became of the call-back of run %s is not kept yet: %s", entry.run_id, error)
                 await asyncio.sleep(_FIRST_WAIT_SECONDS)
 
     async def _attempt(self, entry: Callback, render: Render) -> Callback:
-        """Try once. Returns the call-back as it is after it."""
+        """Make one attempt. Returns the updated call-back."""
         record = await self._runs.record(entry.run_id)
         now = self._clock()
         if record is None:
@@ -213,7 +212,7 @@ class Callbacks:
         return msgspec.structs.replace(entry, **changes)
 
     async def _trace(self, run_id: str) -> tuple[tuple[str, str], ...]:
-        """The headers that make the receiver a part of the trace that the run is of."""
+        """Return the headers that continue the run's trace at the receiver."""
         try:
             log = await self._runs.events(run_id)
         except LogDamaged:
@@ -224,7 +223,7 @@ class Callbacks:
     async def _post(
         self, entry: Callback, body: bytes, timestamp: int, trace: tuple[tuple[str, str], ...]
     ) -> str | None:
-        """What was wrong with the attempt; ``None`` if it was delivered."""
+        """Return the error of the attempt; ``None`` if it was delivered."""
         secret = await self.secret(entry.app_id)
         message_id = f"msg_{entry.run_id}"
         request = OutgoingRequest(
@@ -241,7 +240,7 @@ class Callbacks:
             body=body,
             timeouts=Timeouts(connect=10.0, read=20.0, write=20.0, total=30.0),
             max_bytes=1 << 20,
-            # A redirect ends as a GET of some other page, whose 200 says nothing about the message.
+            # A redirect becomes a GET of another page, whose 200 means nothing here.
             follow_redirects=False,
         )
         try:
@@ -252,15 +251,15 @@ class Callbacks:
 
 
 def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """The header ``webhook-signature``: ``v1,`` and the HMAC-SHA256 of id, time and body, in base64.
-    ``secret``: as the application has it: ``whsec_`` and the key in base64."""
+    """Return the header ``webhook-signature``: ``v1,`` and the base64 HMAC-SHA256 of id, time and body. ``secret``:
+    ``whsec_`` and the key in base64."""
     key = base64.b64decode(secret.removeprefix(_PREFIX))
     signed = f"{message_id}.{timestamp}.".encode() + body
     return "v1," + binascii.b2a_base64(hmac.digest(key, signed, hashlib.sha256), newline=False).decode()
 
 
 def checked_url(url: object) -> str:
-    """A call-back's address as a client sent it. Raises ``InvalidParam``: it is no address of a web server."""
+    """Validate a call-back's URL. Raises ``InvalidParam`` if it is not an HTTP(S) URL."""
     try:
         parts = urlsplit(url) if isinstance(url, str) else None
         host = "" if parts is None else parts.hostname or ""
@@ -274,9 +273,9 @@ def checked_url(url: object) -> str:
 
 
 def _wait(elapsed: float) -> float:
-    """Seconds until the next attempt: about as long as it was tried already, within bounds.
+    """Return the delay before the next attempt: about the time since the first, within bounds.
 
-    Not all alike, so that a server that comes back is not met by all at once.
+    With jitter, so that a recovering server is not hit by all at once.
     """
     return min(max(_FIRST_WAIT_SECONDS, elapsed), _MAX_WAIT_SECONDS) * random.uniform(1.0, 1.2)
 

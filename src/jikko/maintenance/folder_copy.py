@@ -1,4 +1,4 @@
-"""Copying a folder of a data folder: into an earlier copy, what has changed; and what is gone goes there too."""
+"""Incremental copy of folders: updates an earlier copy, and deletes what is gone."""
 
 import errno
 import fcntl
@@ -14,12 +14,12 @@ from typing import Final
 from jikko.private import open_file, open_folder, remove
 
 _CHUNK_BYTES: Final = 1 << 20
-"""Bytes that are read at a time."""
+"""Bytes read at a time."""
 _TIMEOUT_SECONDS: Final = 600.0
-"""Seconds to wait for another process that changes the folder: packages are downloaded meanwhile."""
+"""Timeout for another process that changes the folder, which may be downloading packages."""
 _LOOK_AGAIN: Final = 0.1
 _AWAY: Final = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP))
-"""What opening says of a name that has nothing now, or a link or a file in place of a folder."""
+"""Errors of opening a name that was removed, or replaced by a link or a file."""
 
 
 def copy_folder(
@@ -30,18 +30,18 @@ def copy_folder(
     listed: Collection[Path] | None = None,
     earlier: Path | None = None,
 ) -> None:
-    """Make a folder what another one is: files, links and folders, with their modes and times. Blocks.
+    """Make a folder equal to another: files, links and folders, with modes and times. Blocks.
 
-    A file of the same size and time of change is taken to be the same, and not copied again. Owners are kept where the
-    process may set them.
+    A file with the same size and modification time counts as equal, and is not copied again. Owners are kept where
+    permitted.
 
     Args:
-        left_out: What is not copied, of the source, and not removed, of the target.
-        listed: The only files and links of the source that are copied; the source itself is then no link.
-        earlier: A third folder of the kind: files that are there already are linked, and take no place twice.
+        left_out: Neither copied from the source nor deleted from the target.
+        listed: If given, the only files and links to copy; the source itself must not be a link then.
+        earlier: A third such folder, whose equal files are shared by hard links.
 
     Raises:
-        OSError: Something cannot be read or written, or reads otherwise than it was written.
+        OSError: Something cannot be read or written, or its copy differs when verified.
     """
     with open_folder(source.resolve() if listed is None else source) as folder:
         _copy_opened(folder, source, target, left_out, listed, earlier)
@@ -55,7 +55,7 @@ def _copy_opened(
     listed: Collection[Path] | None,
     earlier: Path | None,
 ) -> None:
-    """As ``copy_folder``. ``folder`` is opened: a link that a running plugin plants meanwhile is not followed."""
+    """As ``copy_folder``, with an opened ``folder``: a link planted by a running plugin is not followed."""
     target.mkdir(mode=0o700, exist_ok=True)
     _make_writable(target)
     wanted = {
@@ -86,14 +86,14 @@ def _copy_opened(
             was_away = error.filename == name and error.errno in _AWAY
             if not was_away and now is not None and _kind(now) == _kind(found):
                 raise
-            # A plugin removed or replaced it meanwhile, and may have put it back.
+            # A plugin was removed or replaced meanwhile, and may have recreated it.
     _keep_status(os.fstat(folder), target)
 
 
 def copy_file(source: Path, target: Path, *, above: int | None = None) -> None:
-    """Copy a file, with its mode and time, in one step, and read the copy again. Blocks.
-    ``above``: the descriptor of its folder: a link in its place is then refused, and anything else that is no file.
-    Raises ``OSError``: it cannot be read or written, or reads otherwise than it was written."""
+    """Copy a file atomically, with its mode and times, and verify the copy. Blocks. ``above``: Descriptor of its
+    folder: links and other non-files are refused. Raises ``OSError``: it cannot be read or written, or its copy
+    differs."""
     part = target.with_name(f"{target.name}.part")
     part.unlink(missing_ok=True)
     try:
@@ -119,8 +119,7 @@ def copy_file(source: Path, target: Path, *, above: int | None = None) -> None:
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keep others from changing what is installed in a folder, whose file ``.lock`` they hold meanwhile.
-    Raises ``OSError``: they do not let go of it."""
+    """Lock a folder of installed packages, by its file ``.lock``. Raises ``OSError`` after the timeout."""
     try:
         descriptor = os.open(folder / ".lock", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -150,7 +149,7 @@ def _kind(found: os.stat_result) -> int:
 
 
 def _look(name: str | Path, folder: int | None = None) -> os.stat_result | None:
-    """What is there, without following a link; ``None`` if nothing is."""
+    """Return the status of a name without following links; ``None`` if it does not exist."""
     try:
         return os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
@@ -167,7 +166,7 @@ def _same(one: os.stat_result, other: Path) -> bool:
 
 
 def _linked(path: Path, target: Path) -> bool:
-    """Give a file a second name, if the file system can."""
+    """Hard-link a file, if the file system supports it."""
     target.unlink(missing_ok=True)
     with suppress(OSError):
         os.link(path, target)
@@ -176,12 +175,12 @@ def _linked(path: Path, target: Path) -> bool:
 
 
 def _make_writable(folder: Path) -> None:
-    """Folders of packages are closed to their owner too."""
+    """Folders of packages are read-only even for their owner."""
     folder.chmod(stat.S_IMODE(folder.stat().st_mode) | stat.S_IRWXU)
 
 
 def _keep_status(found: os.stat_result, target: Path) -> None:
-    """Give a copy the mode, the times and, as root, the owner of its original."""
+    """Set the mode, times and, as root, owner of a copy."""
     if os.geteuid() == 0:
         os.chown(target, found.st_uid, found.st_gid)
     os.chmod(target, stat.S_IMODE(found.st_mode))

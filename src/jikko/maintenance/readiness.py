@@ -31,21 +31,21 @@ logger = logging.getLogger(__name__)
 
 OK: Final = "ok"
 _GOOD_FOR_SECONDS: Final = 2.0
-"""For which a write that succeeded is taken for the present."""
+"""Seconds for which a successful write counts as current."""
 TIMEOUT_SECONDS: Final = 3.0
-"""For which a write may be waited for."""
+"""Timeout of a write."""
 _AGAIN_SECONDS: Final = 1.0
-"""Between two tries, while the record takes no writes."""
+"""Interval of attempts while the record takes no writes."""
 _LATELY_SECONDS: Final = 5.0
 _FEW: Final = 3
-"""Starts that may fail lately, if not all others do."""
+"""Recent failed starts that are tolerated, unless all fail."""
 
 
 class Readiness:
-    """Looks when it is asked, when starts give reason to, and, while something is wrong, by itself.
+    """Probes the record on request, when starts give reason to, and periodically while something is wrong.
 
-    All who ask at the same time wait for the same write, and one that succeeded is good for two seconds; so what asks
-    often costs no more than one every two seconds, and where nothing asks, nothing is written.
+    Concurrent requests share one write, and a successful one is good for two seconds: frequent probes cost at most one
+    write every two seconds, and without probes nothing is written.
     """
 
     def __init__(
@@ -60,9 +60,9 @@ class Readiness:
     ) -> None:
         """Args:
         is_closing: Whether the process is about to end.
-        files: What keeps files from being written; ``""`` if nothing does.
-        cluster: Of several servers, why this one cannot hear the others; ``""`` if it can, or is alone.
-        again: Seconds between two tries.
+        files: Why files cannot be stored; ``""`` if they can.
+        cluster: Why this server cannot hear the others; ``""`` if it can, or is alone.
+        again: Interval of attempts, in seconds.
         """
         self._record = record
         self._is_closing = is_closing
@@ -73,35 +73,34 @@ class Readiness:
         self._good_at: float | None = None
         self._trying: asyncio.Future[None] | None = None
         self.is_leaving = False
-        """Whether the process is to stop, and still serves what comes."""
+        """Whether the process is to stop, but still serves."""
         self.failure = ""
-        """Why the record is known to take no writes; empty: it is not."""
+        """Why the record takes no writes; empty if it does, or is not known to fail."""
         self._probing: asyncio.Task[None] | None = None
         self.succeeded = 0
         """Starts of runs that became durable."""
-        """Starts that became durable."""
         self._failures: deque[tuple[float, int]] = deque(maxlen=1000)
-        """Starts that failed or waited for long: when, and how many had succeeded by then."""
+        """Starts that failed or were slow: time, and the count of successes by then."""
 
     async def checks(self, patience: float = TIMEOUT_SECONDS) -> dict[str, str]:
-        """Everything that must hold for runs to be accepted: ``ok``, or why not, by name.
-        ``patience``: seconds for which a write may be waited for."""
+        """Return all conditions for accepting runs by name: ``ok``, or why not. ``patience``: Timeout of a write, in
+        seconds."""
         accepting = "the server is shutting down" if self.is_leaving or self._is_closing() else OK
         checks = {"accepting": accepting, "record": self.failure or await self._look(patience)}
         return checks if self._cluster is None else {**checks, "cluster": self._cluster() or OK}
 
     def files(self) -> str:
-        """``ok``, or why no files can be stored. Runs without files do not need it."""
+        """Return ``ok``, or why files cannot be stored. Runs without files do not need it."""
         return self._files() or OK
 
     def start_failed(self) -> None:
-        """One failed, since the record could not be read or written; or it has waited for another second."""
-        if self._trying is None:  # else that tells
+        """Note a start that failed on the record, or waited another second for it."""
+        if self._trying is None:  # otherwise the running attempt will tell
             self._failures.append((self._monotonic(), self.succeeded))
         self._suspect()
 
     def _suspect(self) -> None:
-        """Have it found out whether the record takes writes."""
+        """Find out whether the record takes writes."""
         if self._probing is None:
             self._probing = asyncio.get_running_loop().create_task(self._probe())
 
@@ -130,7 +129,7 @@ class Readiness:
             self._trying = None
         error = None if trying.cancelled() else trying.exception()
         if trying.cancelled() or isinstance(error, JikkoError):
-            # Not the whole of it: the answer needs no key, and the text has the path of the data folder.
+            # Abridged: the endpoint needs no key, and the text contains the path of the data folder.
             return self._noted("the record cannot be written", error)
         if error is not None:
             raise error
@@ -138,7 +137,7 @@ class Readiness:
         return self._noted(self._failing())
 
     def _failing(self) -> str:
-        """``ok``, or that starts fail though a write succeeds."""
+        """Return ``ok``, or that starts fail although writes succeed."""
         since = self._monotonic() - _LATELY_SECONDS
         while self._failures and self._failures[0][0] < since:
             self._failures.popleft()

@@ -1,5 +1,5 @@
-"""Periodic looks at the record: what only it knows is counted for metrics, by one process for all; and open runs whose
-process is gone, and that no member took over, are offered again: the offer was lost, or failed."""
+"""Periodic scans of the record: metrics that only it has, counted by one process for all; and orphaned open runs, which
+are offered again if an offer was lost or failed."""
 
 import asyncio
 import logging
@@ -16,11 +16,11 @@ from jikko.repositories.delivery_store import DeliveryStore
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 30.0
-"""Between looks at the record."""
+"""Interval of scans, in seconds."""
 
 
 class PeriodicCounters:
-    """How many runs are paused or have no process, and how many call-backs wait, as it was at the last look."""
+    """Counts of paused runs, orphans and pending call-backs, as of the last scan."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class PeriodicCounters:
         of the call-backs has been tried. Empty before the first look, and in processes that do not look."""
 
     async def watch(self) -> None:
-        """Look again and again, until cancelled."""
+        """Scan periodically until cancelled."""
         try:
             while True:
                 try:
@@ -52,7 +52,7 @@ class PeriodicCounters:
             self.counts = {}
 
     async def look(self) -> None:
-        """Count now. Raises ``StoreUnavailable``: the record cannot be read."""
+        """Scan now. Raises ``StoreUnavailable`` if the record cannot be read."""
         pending, since = await self._callbacks.pending()
         missing = (await self._runs.holders()).difference(self._cluster.members())
         orphans = [len(await self._runs.open_runs(holder)) for holder in missing]
@@ -66,13 +66,13 @@ class PeriodicCounters:
 
 
 _MAX_LOOKS = 16
-"""Between two offers of the same."""
+"""Maximum number of scans between two offers of the same runs."""
 
 
 class Orphans:
-    """Offers the runs of holders that were no members twice in a row: one that has just come may not be known yet.
+    """Offers the runs of owners that were not members in two consecutive scans: a new member may not be known yet.
 
-    What is not taken over then is offered again at intervals that grow, to eight minutes.
+    Runs that are not taken over are offered again with growing delays, up to eight minutes.
     """
 
     def __init__(self, store: RunStore, cluster: Cluster, *, look_seconds: float = _POLL_SECONDS) -> None:
@@ -81,9 +81,9 @@ class Orphans:
         self._look_seconds = look_seconds
 
     async def watch(self) -> None:
-        """Look again and again, until cancelled. Any number of processes may."""
+        """Scan periodically until cancelled. Any number of processes may."""
         looks: Counter[str] = Counter()
-        """How often in a row each holder was no member."""
+        """Consecutive scans in which each owner was not a member."""
         while True:
             await asyncio.sleep(self._look_seconds)
             try:
@@ -94,7 +94,7 @@ class Orphans:
             missing = holders.difference(self._cluster.members())
             looks = Counter({holder: looks[holder] + 1 for holder in missing})
             for holder in sorted(missing):
-                # At the 2nd, 4th, 8th, 16th, 32nd, 48th … look: what is still there then cannot be taken over, and the
-                # log says why; or it could not be offered.
+                # At scans 2, 4, 8, 16, 32, 48, …: what is still there cannot be taken over, and the log says why; or
+                # the offer failed.
                 if (count := looks[holder]) > 1 and (count & (count - 1) == 0 or count % _MAX_LOOKS == 0):
                     self._cluster.offer(OrphanedRuns(holder=holder))

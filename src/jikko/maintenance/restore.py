@@ -1,4 +1,4 @@
-"""Bringing a backup back, from a folder or a bucket: into a folder that is new or empty, checked before and after."""
+"""Restoring a backup, from a folder or a bucket, into a new or empty folder, verified before and after."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -20,68 +20,68 @@ from jikko.ports.stores.object_store import FolderContents, ObjectStore
 from jikko.private import make_file, make_folder, open_folder, opener, remove
 
 _UNTOLD: Final = {"serve.lock", "lost+found"}
-"""What may be in an empty folder: the last one is in each new file system."""
+"""Names permitted in an empty folder: the last one is in every new file system."""
 _MAX_SHOWN_PROBLEMS: Final = 5
-"""Problems that are listed; of more, how many."""
+"""Maximum number of listed problems; the rest is counted."""
 
 
 class NotRestored(Exception):
-    """A backup that cannot be brought back. The message says why, and what to do."""
+    """A backup cannot be restored. The message says why, and what to do."""
 
 
 class BackupSource(Protocol):
-    """One backup, wherever it is. Everything here blocks."""
+    """One backup, wherever it is. All methods block."""
 
     @property
     def where(self) -> str:
-        """The backup, as people name it: the one that was asked for, or the newest of several."""
+        """Name of the backup for people: the requested one, or the newest."""
 
     def manifest(self) -> Manifest:
-        """What it says of itself.
+        """Return its manifest.
 
         Raises:
-            NotRestored: There is none, or it is not finished.
+            NotRestored: No backup, or an unfinished one.
             StoreUnavailable, OSError: It cannot be read.
         """
 
     def problems(self) -> list[str]:
-        """What in it is damaged or missing, of each a text. Reads all of it.
-        Raises ``StoreUnavailable`` or ``OSError``: it cannot be read."""
+        """Return damaged and missing parts, a text each. Reads all of it. Raises ``StoreUnavailable`` or ``OSError`` if
+        it cannot be read."""
 
     def copy_to(self, home: Path) -> None:
-        """Copy all but what it says of itself to a folder that is there and empty.
-        Raises ``FileMissing``, ``StoreUnavailable``, ``OSError``: something cannot be read or written."""
+        """Copy everything but the manifest into an empty folder. Raises ``FileMissing``, ``StoreUnavailable``,
+        ``OSError``: something cannot be read or written."""
 
 
 class Restored(Struct, frozen=True):
-    """What was brought back, or looked through."""
+    """Result of a restore or a check."""
 
     source: str
-    """The backup: the one that was named, or the newest of several."""
+    """The backup: the one named, or the newest."""
     at: float
-    """When it was made: seconds since the Unix epoch."""
+    """Time of the backup, in seconds since the Unix epoch."""
     files: int
     contents: int
     record: str
-    """The database that apps and runs were in, if that was elsewhere: it is restored by what is made for it."""
+    """External database of apps and runs, to be restored by its own tools."""
     bucket: str
-    """Where the contents of files were, if not in the data folder."""
+    """Bucket of file contents, if they were not in the data folder."""
 
 
 class Restores(Struct, frozen=True, kw_only=True):
-    """Looks through backups, and brings them back."""
+    """Checks and restores backups."""
 
     contents: Callable[[Path], FolderContents]
-    """Those in a folder."""
+    """Opens the contents in a folder."""
     move_contents: Callable[[Path], None] | None = None
-    """Put the contents of files of a data folder where they belong, and see that they are there; ``None``: they stay.
-    Blocks. Raises ``StoreUnavailable``: they cannot be put there."""
+    """Moves file contents from a data folder to where they belong, and verifies them; ``None``: they stay. Blocks.
+    Raises ``StoreUnavailable`` if they cannot be stored."""
 
     def look_through(self, source: BackupSource) -> Restored:
-        """Read all of a backup. Blocks.
+        """Verify a whole backup. Blocks.
 
         Raises:
-            NotRestored: There is none, it is not finished, or something in it is damaged.
+            NotRestored: No backup, an unfinished one, or damage.
             StoreUnavailable, OSError: It cannot be read.
         """
         manifest = source.manifest()
@@ -90,12 +90,12 @@ class Restores(Struct, frozen=True, kw_only=True):
         return Restored(source.where, manifest.at, files, contents, manifest.record, manifest.bucket)
 
     def restore(self, source: BackupSource, home: Path) -> Restored:
-        """Bring a backup back. Blocks. ``home``: the data folder that it becomes; new or empty, or one in which the
-        same was broken off.
+        """Restore a backup. Blocks. ``home``: The resulting data folder; new, empty, or with an interrupted restore of
+        the same backup.
 
         Raises:
-            NotRestored: As ``look_through``, or there is something in the folder; nothing was overwritten.
-            InvalidSettings, StoreUnavailable, OSError: The folder is in use, or cannot be written, or the backup cannot
+            NotRestored: As ``look_through``, or the folder is not empty; nothing was overwritten.
+            InvalidSettings, StoreUnavailable, OSError: The folder is in use or cannot be written, or the backup cannot
                 be read.
         """
         manifest = source.manifest()
@@ -121,10 +121,10 @@ class Restores(Struct, frozen=True, kw_only=True):
 
 
 class InFolder:
-    """A ``BackupSource`` in a folder."""
+    """``BackupSource`` in a folder."""
 
     def __init__(self, source: Path, contents: Callable[[Path], FolderContents]) -> None:
-        """``source``: it, or a folder of several, of which the newest is meant."""
+        """``source``: A backup, or a folder of several, of which the newest is used."""
         self._source = source
         self._contents = contents
         self._known: tuple[Path, Manifest] | None = None
@@ -160,8 +160,8 @@ class InFolder:
 
 
 def found_in(folder: Path, manifest: Manifest, contents: Callable[[Path], FolderContents]) -> list[str]:
-    """What in a folder is not as a manifest says; of each a text. Reads all of it. Blocks.
-    Raises ``OSError``: it cannot be read."""
+    """Return the differences of a folder from a manifest, a text each. Reads all of it. Blocks. Raises ``OSError`` if
+    it cannot be read."""
     found = problems(folder, manifest, contents=CONTENTS)
     if (folder / CONTENTS).is_symlink():
         return [*found, f"{CONTENTS} is a link"]
@@ -213,14 +213,14 @@ def _require_empty(home: Path, source: str) -> None:
 
 
 _MAX_CONCURRENT_READS: Final = 8
-"""Blocks that are read at the same time."""
+"""Blocks read concurrently."""
 
 
 class InBucket:
-    """A ``BackupSource`` in a bucket."""
+    """``BackupSource`` in a bucket."""
 
     def __init__(self, objects: ObjectStore, name: str = "") -> None:
-        """``name``: which backup; empty: the newest."""
+        """``name``: Name of a backup; empty: the newest."""
         self._objects = objects
         self._name = name
         self._stored: StoredBackup | None = None
@@ -255,10 +255,10 @@ class InBucket:
     def copy_to(self, home: Path) -> None:
         stored = self._found()
         for path, mode in stored.folders.items():
-            # Closed again to its owner at the end: something is to be written into it.
+            # Final permissions are set at the end: it has to be written first.
             make_folder(home / path)
             (home / path).chmod(mode | 0o700)
-        # Each file by one thread: one is written in order.
+        # One thread per file: a file is written in order.
         with ThreadPoolExecutor(_MAX_CONCURRENT_READS) as pool:
             _all(pool.map(lambda entry: self._file(home / entry[0], entry[1].blocks), stored.files.items()))
             contents = home / CONTENTS
@@ -307,6 +307,6 @@ class InBucket:
 
 
 def _all(done: Iterable[None]) -> None:
-    """Wait for all, and raise what one raised."""
+    """Wait for all, and raise the first exception."""
     for _ in done:
         pass

@@ -1,5 +1,5 @@
-"""Removing what is old enough: runs with their logs, and files that no run uses any more; moving runs to the archive;
-and removing all that an end user has."""
+"""Retention: deletion of old runs with their logs and of unused files, archiving of runs, and deletion of an end user's
+data."""
 
 import asyncio
 import logging
@@ -28,25 +28,25 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BATCH = 100
-"""Runs or files that are removed in one transaction, so that no other write waits for long."""
+"""Runs or files deleted per transaction, so that other writes never wait long."""
 _CONVERSATIONS = 20
-"""Conversations that are removed in one transaction: each may have many messages."""
+"""Conversations deleted per transaction: each may have many messages."""
 _PAUSE = 0.01
-"""Seconds between batches, in which others may write."""
+"""Pause between batches, in seconds, in which others may write."""
 _LOOK_EVERY = 600.0
-"""Seconds between looks for what is old enough."""
+"""Interval of scans, in seconds."""
 _DAY = 86_400.0
 
 
 class Pruned(Struct, frozen=True):
-    """How many were removed."""
+    """Numbers of deleted runs and files."""
 
     runs: int
     files: int
 
 
 class Retention:
-    """Removes old conversations, runs and files in small batches, while others read and write."""
+    """Deletes old conversations, runs and files in small batches, beside other readers and writers."""
 
     def __init__(
         self,
@@ -61,10 +61,10 @@ class Retention:
         batch: int = BATCH,
     ) -> None:
         """Args:
-        conversations: Whose files stay, and which may be removed too.
-        deliveries: Opens those of webhooks, which go once their run is gone.
-        audit: Opens the entries, of which those of starts go.
-        tokens: Opens those of the console, for ``watch_tokens``.
+        conversations: Keep their files alive, and may be deleted too.
+        deliveries: Opens webhook deliveries, which are deleted after their run.
+        audit: Opens the audit, whose entries of starts are deleted.
+        tokens: Opens console tokens, for ``watch_tokens``.
         """
         self._audit = audit
         self._tokens = tokens
@@ -76,21 +76,21 @@ class Retention:
         self._batch = batch
 
     async def prunable(self, before: float, *, app_id: str | None = None) -> int:
-        """How many runs ``prune`` would remove."""
+        """Return how many runs ``prune`` would delete."""
         return await self._store.prunable(before, app_id=app_id)
 
     async def prune(
         self, before: float, *, app_id: str | None = None, progress: Callable[[int], None] | None = None
     ) -> Pruned:
-        """Remove runs that finished before a time, and files that were neither stored nor used since.
+        """Delete runs that finished before a time, and files that were neither stored nor used since.
 
-        Content that belongs to no file any more goes too, once it is an hour old.
+        Contents without a file are deleted, too, once they are an hour old.
 
-        Open and paused runs stay, and runs whose call-back is still tried; so does every file that a remaining run may
-        speak of, or that is in a conversation. May be broken off at any time; what was removed until then is gone.
+        Open and paused runs stay, and runs with pending call-backs; so do files that a remaining run may refer to, or
+        that belong to a conversation. May be interrupted at any time; deletions until then are final.
 
         Args:
-            app_id: Only runs of this app; files stay then, until they are removed without it.
+            app_id: Only runs of this app; files stay then.
             progress: Called with the number of runs after each batch.
         """
         runs = await in_batches(
@@ -118,7 +118,7 @@ class Retention:
         return Pruned(runs, files)
 
     async def prune_conversations(self, before: float) -> int:
-        """Remove conversations that were last updated before a time, with messages and variables. Returns how many.
+        """Delete conversations last updated before a time, with messages and variables. Returns how many.
 
         Their runs and files stay until they are old enough themselves.
         """
@@ -128,15 +128,15 @@ class Retention:
         return await in_batches(lambda: conversations.prune(before, limit=_CONVERSATIONS), _CONVERSATIONS)
 
     async def watch(self, days: float, conversation_days: float = 0) -> None:
-        """Remove what is too old, again and again, until cancelled.
+        """Delete what has expired, periodically, until cancelled.
 
         Args:
-            days: After how many days runs and files are removed; 0: never.
-            conversation_days: Likewise conversations.
+            days: Retention of runs and files; 0: for ever.
+            conversation_days: Likewise for conversations.
         """
         while True:
             try:
-                # First, so that what they alone keep can go with them.
+                # First, so that what they alone keep alive can be deleted, too.
                 if conversation_days:
                     count = await self.prune_conversations(self._clock() - conversation_days * _DAY)
                     if count:
@@ -149,10 +149,9 @@ class Retention:
             await asyncio.sleep(_LOOK_EVERY)
 
     async def watch_tokens(self) -> None:
-        """Remove tokens that have expired, again and again, until cancelled.
+        """Delete expired tokens periodically, until cancelled.
 
-        No later, and not only once they are asked for: to a server of a version that knows no expiry, after a rollback,
-        they would be valid.
+        Not only when they are used: after a rollback to a version without expiry they would be valid again.
         """
         while self._tokens is not None:
             await asyncio.sleep(_LOOK_EVERY)  # first, so that no start waits for it
@@ -163,10 +162,10 @@ class Retention:
                 log.error("tokens that have expired cannot be removed, trying again later: %s", error)
 
     async def _files_of_lasting_runs(self, before: float) -> Kept:
-        """Those in conversations, and in the logs of runs that began before a time and are still there.
+        """Return the files of conversations, and of remaining runs that began before a time.
 
-        A run that began later used its files later too, and that is known of the files. What a damaged log spoke of
-        is not known: only files of the run's own user can have been among it, and all of them stay.
+        Later runs used their files later, which the files record. The references of a damaged log are unknown: they can
+        only be files of the run's own user, and all of these stay.
         """
         ids: set[str] = set() if self._conversations is None else await self._conversations.files()
         owners: set[tuple[str, str]] = set()
@@ -183,7 +182,8 @@ class Retention:
 async def in_batches(
     remove: Callable[[], Awaitable[int]], batch: int = BATCH, progress: Callable[[int], None] | None = None
 ) -> int:
-    """Remove until there is less than a batch. ``progress``: called with the number so far after each. Returns it."""
+    """Delete in batches until one is not full. ``progress``: Called with the total after each batch. Returns
+    the total."""
     total = 0
     while True:
         removed = await remove()
@@ -196,16 +196,16 @@ async def in_batches(
 
 
 class Archiving:
-    """Moves runs by the clock."""
+    """Archives runs periodically."""
 
     def __init__(self, runs: RunArchiving, clock: Clock, *, days: float) -> None:
-        """``days``: after how many days, more than 0."""
+        """``days``: Age at which runs are archived, more than 0."""
         self._runs = runs
         self._clock = clock
         self._days = days
 
     async def watch(self) -> None:
-        """Move what is old enough, again and again, until cancelled."""
+        """Archive periodically, until cancelled."""
         while True:
             try:
                 await self.look()
@@ -214,8 +214,8 @@ class Archiving:
             await asyncio.sleep(_LOOK_EVERY)
 
     async def look(self) -> int:
-        """Move what is old enough now. Returns how many runs were moved.
-        Raises ``JikkoError``: it cannot be. What was moved until then is in the archive."""
+        """Archive now. Returns the number of runs. Raises ``JikkoError`` if it fails; what was moved until then is in
+        the archive."""
         moved = await self._runs.archive(self._clock() - self._days * _DAY)
         if moved:
             log.info("%d runs were older than %g days, and are in the archive", moved, self._days)
@@ -224,7 +224,7 @@ class Archiving:
 
 
 class Removed(Struct, frozen=True):
-    """How many were removed."""
+    """Numbers of deleted records."""
 
     conversations: int
     runs: int
@@ -236,9 +236,10 @@ class Removed(Struct, frozen=True):
 
 
 class UserRemoval:
-    """Removes conversations, messages, feedback, variables; runs, logs, call-backs, idempotency keys; and files.
+    """Deletes an end user's conversations, messages, feedback and variables; runs, logs, call-backs and idempotency
+    keys; and files.
 
-    May be broken off at any time, and done again; what was removed until then is gone.
+    May be interrupted and repeated; deletions until then are final.
     """
 
     def __init__(
@@ -250,19 +251,19 @@ class UserRemoval:
         self._end_users = end_users
 
     async def open_runs(self, app_id: str, user: str) -> list[str]:
-        """The ids of runs that have to be stopped first: those that go on, and those that wait for a form."""
+        """Return the ids of runs to be stopped first: running ones, and those that wait for a form."""
         return await self._runs.open_of_user(app_id, end_user(app_id, user))
 
     async def remove(self, app_id: str, user: str, *, alone: bool) -> Removed:
-        """Remove what there is of an end user. Open runs stay, with what they speak of: see ``open_runs``.
+        """Delete an end user's data. Open runs stay, with what they refer to: see ``open_runs``.
 
         Args:
-            user: As requests name the end user.
-            alone: Whether no other process uses the stores. Only then the name goes, too.
+            user: End user as named in requests.
+            alone: Whether no other process uses the stores. Only then is the name deleted, too.
         """
         id_ = end_user(app_id, user)
         removed = Removed(
-            # First: what runs still tell is dropped then.
+            # First: later messages of runs are dropped then.
             conversations=await self._conversations.delete_all(app_id, id_),
             runs=await in_batches(lambda: self._runs.remove_of_user(app_id, id_, limit=BATCH)),
             files=await in_batches(lambda: self._files.remove_of_user(app_id, id_, limit=BATCH)),

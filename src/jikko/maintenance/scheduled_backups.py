@@ -1,4 +1,4 @@
-"""Backups that the server makes by itself: one after each number of hours, of which the newest are kept."""
+"""Scheduled backups of the server: one every given number of hours, of which the newest are kept."""
 
 import asyncio
 import logging
@@ -18,38 +18,38 @@ log = logging.getLogger(__name__)
 
 _NAME: Final = "%Y-%m-%dT%H-%M-%SZ"
 _UNFINISHED: Final = "unfinished"
-"""The folder in which the next one is made."""
+"""Folder of the backup in progress."""
 _TRY_AGAIN: Final = 600.0
-"""Seconds until one that failed is tried again, if the next is not due earlier."""
+"""Delay before a failed one is retried, unless the next is due earlier."""
 
 
 class BackupPlace(Protocol):
-    """Where backups are made by the clock. Everything here blocks."""
+    """Destination of scheduled backups. All methods block."""
 
     @property
     def where(self) -> str:
-        """It, as people name it."""
+        """Its name for people."""
 
     def newest_time(self) -> float:
-        """When the newest was made, in seconds since the Unix epoch; 0: there is none.
-        Raises ``JikkoError`` or ``OSError``: it cannot be told."""
+        """Return the time of the newest backup, in seconds since the Unix epoch; 0 if there is none. Raises
+        ``JikkoError`` or ``OSError`` if it cannot be determined."""
 
     def add(self) -> str:
-        """Make one now, and remove those that are too many. Returns what came of it.
-        Raises ``NotABackup``, ``JikkoError`` or ``OSError``: there is no new one; those before it are as they were."""
+        """Make a backup, and delete the oldest ones. Returns a summary. Raises ``NotABackup``, ``JikkoError`` or
+        ``OSError`` if it fails; earlier ones stay."""
 
 
 class ScheduledBackups:
-    """Makes backups in one place by the clock."""
+    """Makes backups in one place periodically."""
 
     def __init__(self, place: BackupPlace, *, every: float, clock: Clock) -> None:
-        """``every``: seconds between two, more than 0."""
+        """``every``: Interval in seconds, more than 0."""
         self._place = place
         self._every = every
         self._clock = clock
 
     async def watch(self) -> None:
-        """Make one whenever the newest is old enough, also if an earlier process made it. Until cancelled."""
+        """Make a backup whenever the newest is old enough, also of an earlier process, until cancelled."""
         while True:
             wait = await self._attempt()
             await asyncio.sleep(min(wait, self._every))
