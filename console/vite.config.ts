@@ -17,7 +17,8 @@ export default defineConfig(({ command }) => ({
     outDir: '../src/jikko/http/static',
     emptyOutDir: true,
     target: 'es2022',
-
+    // The texts of the licences of what is in the page.
+    license: { fileName: 'licenses.md' },
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1000,
   },

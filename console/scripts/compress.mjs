@@ -1,5 +1,5 @@
-// Beside each built file above 1 kB: what gzip and brotli make of it, as far as that is smaller.
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+// In place of each built file above 1 kB: what gzip and brotli make of it. The server unpacks what is asked for as it was.
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
@@ -9,11 +9,8 @@ for (const name of readdirSync(folder, { recursive: true })) {
   const path = join(folder, name)
   if (!statSync(path).isFile() || /\.(gz|br)$/.test(name) || name.startsWith('.vite')) continue
   const content = readFileSync(path)
-  if (content.length <= 1000) continue
-  const packed = {
-    gz: gzipSync(content, { level: 9 }),
-    br: brotliCompressSync(content, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }),
-  }
-  for (const [ending, bytes] of Object.entries(packed))
-    if (bytes.length < content.length) writeFileSync(`${path}.${ending}`, bytes)
+  if (content.length <= 1000 || name === 'index.html') continue
+  writeFileSync(`${path}.gz`, gzipSync(content, { level: 9 }))
+  writeFileSync(`${path}.br`, brotliCompressSync(content, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }))
+  rmSync(path)
 }

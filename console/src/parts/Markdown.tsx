@@ -1,33 +1,59 @@
-// Markdown of answers and forms as elements: paragraphs, headings, lists, quotes, code, emphasis, links. HTML in it is
-// text, pictures are the text beside them: nothing is loaded from elsewhere.
+// Markdown of answers and forms as elements: paragraphs, headings, lists, quotes, code, formulas, emphasis, links. HTML in
+// it is text, pictures are the text beside them: nothing is loaded from elsewhere.
 import type { ReactNode } from 'react'
 import { visible } from '../words/visible.ts'
+import { Coloured } from './Coloured.tsx'
+import { Formula } from './Formula.tsx'
+import { Pieces } from './Pieces.tsx'
+
+/** Characters of a text, and formulas in it, above which code is not coloured and formulas are text. */
+const LONGEST = 200_000
+const MOST = 500
 
 export function Markdown({ text }: { text: string }) {
-  return <div className="markdown">{blocks(visible(text).split('\n'))}</div>
+  const rich = text.length <= LONGEST
+  const few = rich && (text.match(/\$\$|\\[([]/g)?.length ?? 0) <= MOST
+  return <div className="markdown">{blocks(visible(text).split('\n'), { coloured: rich, formulas: few })}</div>
 }
+
+type Drawn = { coloured: boolean; formulas: boolean }
 
 /** What stands below the head of a table. */
 const RULE = /^ {0,3}\|?[ \t]*:?-{1,50}:?[ \t]*(?:\|[ \t]*:?-{1,50}:?[ \t]*){0,50}\|?[ \t]*$/
 const ITEM = /^\s*(?:([-*+])|(\d+)[.)])\s+(.*)$/
+const FENCE = /^( {0,12})(`{3,}|~{3,})[ \t]*([\w+#.-]*)[^`]*$/
+const HEADING = /^#{1,6}\s/
 
-function blocks(lines: readonly string[]): ReactNode[] {
+function blocks(lines: readonly string[], drawn: Drawn): ReactNode[] {
   const out: ReactNode[] = []
+  const inline = (text: string) => spans(text, drawn)
   for (let at = 0; at < lines.length; ) {
     const line = lines[at] as string
     const start = at
+    const fence = FENCE.exec(line)
+    const formula = drawn.formulas ? formulaAt(lines, at) : undefined
     if (line.trim() === '') {
       at++
-    } else if (line.startsWith('```')) {
+    } else if (fence) {
+      const [, margin = '', mark = '', language = ''] = fence
+      const ends = new RegExp(`^ {0,12}${mark[0]}{${mark.length},}[ \\t]*$`)
       let end = at + 1
-      while (end < lines.length && !(lines[end] as string).startsWith('```')) end++
+      while (end < lines.length && !ends.test(lines[end] as string)) end++
+      const code = lines
+        .slice(at + 1, end)
+        .map(row => (row.startsWith(margin) ? row.slice(margin.length) : row.trimStart()))
+      // One that is still being written is not coloured: what it says may be something else by its end.
+      const known = drawn.coloured && end < lines.length
       out.push(
         <pre key={start} className="code" tabIndex={0}>
-          {lines.slice(at + 1, end).join('\n')}
+          {known ? <Coloured text={code.join('\n')} language={language} /> : <Pieces text={code.join('\n')} />}
         </pre>,
       )
       at = end + 1
-    } else if (/^#{1,6}\s/.test(line)) {
+    } else if (formula) {
+      out.push(<Formula key={start} tex={formula.tex} source={lines.slice(at, formula.end).join('\n')} block />)
+      at = formula.end
+    } else if (HEADING.test(line)) {
       out.push(
         <p key={start} className="strong">
           {inline(line.replace(/^#+\s*/, ''))}
@@ -38,13 +64,16 @@ function blocks(lines: readonly string[]): ReactNode[] {
       while (at < lines.length && (lines[at] as string).startsWith('>')) at++
       out.push(
         <blockquote key={start}>
-          {blocks(lines.slice(start, at).map(quoted => quoted.replace(/^>\s?/, '')))}
+          {blocks(
+            lines.slice(start, at).map(quoted => quoted.replace(/^>\s?/, '')),
+            drawn,
+          )}
         </blockquote>,
       )
     } else if (line.includes('|') && RULE.test(lines[at + 1] ?? '')) {
       let end = at + 2
       while (end < lines.length && (lines[end] as string).includes('|')) end++
-      out.push(<Table key={start} head={line} body={lines.slice(at + 2, end)} />)
+      out.push(<Table key={start} head={line} body={lines.slice(at + 2, end)} inline={inline} />)
       at = end
     } else if (ITEM.test(line)) {
       const items: string[] = []
@@ -54,12 +83,7 @@ function blocks(lines: readonly string[]): ReactNode[] {
       const list = items.map((item, index) => <li key={index}>{inline(item)}</li>)
       out.push(ordered ? <ol key={start}>{list}</ol> : <ul key={start}>{list}</ul>)
     } else {
-      while (
-        at < lines.length &&
-        (lines[at] as string).trim() !== '' &&
-        !/^(```|#{1,6}\s|>)/.test(lines[at] as string) &&
-        (at === start || !ITEM.test(lines[at] as string))
-      )
+      while (at < lines.length && (lines[at] as string).trim() !== '' && (at === start || !begins(lines, at, drawn)))
         at++
       out.push(<p key={start}>{inline(lines.slice(start, at).join('\n'))}</p>)
     }
@@ -67,24 +91,65 @@ function blocks(lines: readonly string[]): ReactNode[] {
   return out
 }
 
+/** Whether a line ends the paragraph above it. */
+const begins = (lines: readonly string[], at: number, drawn: Drawn): boolean => {
+  const line = lines[at] as string
+  return (
+    line.startsWith('>') ||
+    [FENCE, HEADING, ITEM].some(one => one.test(line)) ||
+    (drawn.formulas && formulaAt(lines, at) !== undefined)
+  )
+}
+
+/** `[1]` and the like are brackets, whatever stands before them. */
+const BRACKETS = /^[\d\s,–-]*$/
+
+/** The formula on the lines from here, between `$$` or `\[` and `\]`, without an empty line; undefined if there is none. */
+function formulaAt(lines: readonly string[], at: number): { tex: string; end: number } | undefined {
+  const [, mark = ''] = /^\s*(\$\$|\\\[)/.exec(lines[at] as string) ?? []
+  if (!mark) return undefined
+  const close = mark === '$$' ? '$$' : '\\]'
+  for (let end = at; end < Math.min(lines.length, at + 100); end++) {
+    const line = (lines[end] as string).trim()
+    const rest = end === at ? line.slice(2) : line
+    if (line === '') return undefined
+    const found = rest.indexOf(close)
+    if (found < 0) continue
+    const tex = [(lines[at] as string).trim().slice(2), ...lines.slice(at + 1, end + 1)]
+      .join('\n')
+      .trimEnd()
+      .slice(0, -2)
+    return found === rest.length - 2 && !BRACKETS.test(tex) ? { tex, end: end + 1 } : undefined
+  }
+  return undefined
+}
+
 /** Each has an end, so that a text of nothing but beginnings is read in a time that grows with its length. */
 const INLINE =
   /(`[^`]{1,2000}`)|(\*\*[^*]{1,2000}\*\*)|(\*[^*\s][^*]{0,2000}\*|(?<![\p{L}\p{N}_])_[^_\s][^_]{0,2000}_(?![\p{L}\p{N}_]))|!?\[([^\]\n]{0,500})\]\(([^()\s]{1,2000})(?:\s[^()\n]{0,500})?\)/u
+/** `$$…$$`, with a space at both ends or at none, `\(…\)` and `\[…\]`. One dollar sign is money. */
+const FORMULA =
+  /(?<![\\$])(?<dollars>\$\$(?<space> ?)(?=[^\s$])(?:\\.|[^$`\\]){1,1000}(?<=\S)\k<space>\$\$)(?!\$)|(?<!\\)(?<brackets>\\\([^`]{1,1000}?\\\)|\\\[[^`]{1,1000}?\\\](?!\())/u
+const WITH_FORMULAS = new RegExp(`${INLINE.source}|${FORMULA.source}`, 'u')
 
-function inline(text: string): ReactNode[] {
+function spans(text: string, drawn: Drawn): ReactNode[] {
   const out: ReactNode[] = []
   let rest = text
   for (let key = 0; rest; key++) {
-    const match = INLINE.exec(rest)
+    const match = (drawn.formulas ? WITH_FORMULAS : INLINE).exec(rest)
     if (!match) {
-      out.push(rest)
+      out.push(<Pieces key={key} text={rest} />)
       break
     }
     if (match.index > 0) out.push(rest.slice(0, match.index))
     const [whole, code, bold, italic, label, target] = match
-    if (code) out.push(<code key={key}>{code.slice(1, -1)}</code>)
-    else if (bold) out.push(<b key={key}>{bold.slice(2, -2)}</b>)
-    else if (italic) out.push(<i key={key}>{italic.slice(1, -1)}</i>)
+    const formula = match.groups?.dollars ?? match.groups?.brackets
+    if (formula) {
+      const tex = formula.slice(2, -2)
+      out.push(BRACKETS.test(tex) ? formula : <Formula key={key} tex={tex} source={formula} />)
+    } else if (code) out.push(<code key={key}>{code.slice(1, -1)}</code>)
+    else if (bold) out.push(<b key={key}>{spans(bold.slice(2, -2), drawn)}</b>)
+    else if (italic) out.push(<i key={key}>{spans(italic.slice(1, -1), drawn)}</i>)
     else if (target && /^https?:\/\//i.test(target) && !whole.startsWith('!')) {
       out.push(
         <a key={key} href={target} rel="noopener noreferrer nofollow" target="_blank">
@@ -104,7 +169,9 @@ const cells = (line: string): string[] =>
     .split('|')
     .map(cell => cell.trim())
 
-function Table({ head, body }: { head: string; body: readonly string[] }) {
+type TableProps = { head: string; body: readonly string[]; inline: (text: string) => ReactNode }
+
+function Table({ head, body, inline }: TableProps) {
   const names = cells(head)
   return (
     <div className="scroll" tabIndex={0}>

@@ -3,6 +3,7 @@ import { address, get } from '../api/client.ts'
 import type { NodeLines } from '../api/types.ts'
 import { visible } from '../words/visible.ts'
 import { count, t } from '../words/words.ts'
+import { Coloured } from './Coloured.tsx'
 import { Copy } from './copy.tsx'
 import { Icon } from './Icon.tsx'
 import { Loaded } from './Panel.tsx'
@@ -36,9 +37,7 @@ export function NodeSource({ app, version, node }: { app: string; version: strin
               </a>
             </div>
             <pre className="code numbered" tabIndex={0} style={{ counterReset: `line ${first_line - 1}` }}>
-              {text.map((line, index) => (
-                <span key={index}>{`${visible(line)}\n`}</span>
-              ))}
+              <Coloured text={text.map(line => `${visible(line)}\n`).join('')} language="dsl" numbered />
             </pre>
           </>
         )

@@ -160,6 +160,9 @@ export const en = {
   'hit.workflow': 'workflow',
   hold: 'Hold',
   import: 'Import a file',
+  'example.text':
+    'Or begin with an example: it works out the price and the delivery of an order, and needs no model and no key.',
+  'example.try': 'Try an example',
   'import.choose': 'Choose workflow files',
   'import.errors.one': '{n} error keeps it from being published.',
   'import.errors.other': '{n} errors keep it from being published.',

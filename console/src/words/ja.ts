@@ -161,6 +161,9 @@ export const ja: Record<keyof typeof en, string> = {
   'hit.workflow': 'ワークフロー',
   hold: '一時停止',
   import: 'ファイルを取り込む',
+  'example.text':
+    'または、サンプルから始められます。注文の価格と配送を求めるワークフローで、モデルもキーも要りません。',
+  'example.try': 'サンプルを試す',
   'import.choose': 'ワークフローのファイルを選択',
   'import.errors.one': '{n} 件のエラーがあるため公開できません。',
   'import.errors.other': '{n} 件のエラーがあるため公開できません。',

@@ -5,6 +5,7 @@ import { Hits, hitsOf } from '../../parts/Hits.tsx'
 import { Icon, Status } from '../../parts/Icon.tsx'
 import { isKept, Kept } from '../../parts/Kept.tsx'
 import { Markdown } from '../../parts/Markdown.tsx'
+import { Pieces } from '../../parts/Pieces.tsx'
 import { elapsedOf, isOver, shown } from '../../run/selectors.ts'
 import { visible } from '../../words/visible.ts'
 import { clock, duration, t, tn } from '../../words/words.ts'
@@ -21,7 +22,7 @@ function fileName(file: unknown): string {
 export const Question = ({ text, files }: { text: string; files: Message['files'] }) => (
   <div className="q">
     <p dir="auto">
-      {visible(text)}
+      <Pieces text={visible(text)} />
       {files.map((file, index) => (
         <span key={index} className="tag">
           <Icon name="file" small />

@@ -1,6 +1,7 @@
 import { useState } from 'react'
 import type { AppDetail } from '../../api/types.ts'
 import { useWho } from '../../app/Shell.tsx'
+import { Coloured } from '../../parts/Coloured.tsx'
 import { Copy } from '../../parts/copy.tsx'
 import { Boundary } from '../../parts/Panel.tsx'
 import { Tabs } from '../../parts/Tabs.tsx'
@@ -43,7 +44,7 @@ export function CallIt({
           beside={<Copy text={code[chosen] ?? ''} label={t('copy')} />}
         >
           <pre className="code" tabIndex={0}>
-            {code[chosen]}
+            <Coloured text={code[chosen] ?? ''} language={chosen} />
           </pre>
         </Tabs>
       </Boundary>

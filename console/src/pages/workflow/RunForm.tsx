@@ -89,13 +89,13 @@ export function RunForm({ app }: { app: AppDetail }) {
   // The run whose inputs are to be changed.
   const [read] = useAddress()
   const from = read('from')
+  const wanted = from || read('try')
   const form = useRef<HTMLFormElement>(null)
   const begin = useRef(takeOver)
   useEffect(() => {
-    if (!from) return
-    void begin.current(from)
-    form.current?.querySelector<HTMLElement>('input, textarea, select')?.focus()
-  }, [from])
+    if (from) void begin.current(from)
+    if (wanted) form.current?.querySelector<HTMLElement>('input, textarea, select')?.focus()
+  }, [from, wanted])
   const at = wrong ? fieldOf(wrong, app.form) : ''
   return (
     <Panel

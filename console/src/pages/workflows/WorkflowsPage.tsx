@@ -5,10 +5,12 @@ import type { App, Counts } from '../../api/types.ts'
 import { useAddress } from '../../app/address.ts'
 import { useMay, useWho } from '../../app/Shell.tsx'
 import { useTitle } from '../../app/title.ts'
+import { Code } from '../../parts/Code.tsx'
 import { AppIcon, Icon } from '../../parts/Icon.tsx'
 import { Empty, Loaded } from '../../parts/Panel.tsx'
 import { Ticks } from '../../parts/Ticks.tsx'
 import { ago, count, duration, moment, money, percent, t, tn, type Word } from '../../words/words.ts'
+import { Example } from './Example.tsx'
 import { Import } from './Import.tsx'
 import '../../../styles/workflows.css'
 import { visible } from '../../words/visible.ts'
@@ -16,6 +18,7 @@ import { visible } from '../../words/visible.ts'
 export default function WorkflowsPage() {
   useTitle(t('page.workflows'))
   const may = useMay()
+  const mayPublish = useWho().scopes.includes('apps:write') && may
   const apps = useApps()
   const [read, change] = useAddress()
   const [dropped, setDropped] = useState<File[] | null>(null)
@@ -55,8 +58,16 @@ export default function WorkflowsPage() {
         <Loaded of={apps} rows={6} height={56}>
           {data => {
             const list = data.filter(app => `${app.name} ${visible(app.description)}`.toLowerCase().includes(filter))
-            if (list.length === 0)
-              return <Empty>{t(data.length === 0 ? 'workflows.none' : 'workflows.none_here')}</Empty>
+            if (data.length === 0)
+              return (
+                <div className="empty dim stack">
+                  <p>
+                    <Code text={t('workflows.none')} />
+                  </p>
+                  {mayPublish && <Example />}
+                </div>
+              )
+            if (list.length === 0) return <Empty>{t('workflows.none_here')}</Empty>
             return <List apps={list} />
           }}
         </Loaded>

@@ -1,5 +1,6 @@
 """The page of the console, as it was built: all its files are read once, and looked up by name."""
 
+import gzip
 import hashlib
 import re
 from collections.abc import Mapping
@@ -57,6 +58,9 @@ class PageFiles:
         """Read them. ``folder``: where the build is, if not in the package."""
         root = folder or files("jikko.http") / "static"
         contents = dict(_contents(root, "")) if root.is_dir() else {}
+        # What is large comes compressed alone.
+        unpacked = {name[:-3]: gzip.decompress(body) for name, body in contents.items() if name.endswith(".gz")}
+        contents = unpacked | contents
         self._files = {
             name: _file(name, contents) for name in contents if not name.endswith(tuple(end for _, end in _ENCODINGS))
         }

@@ -1,0 +1,62 @@
+// Code in colours, once the library that finds its parts is there: before that, and where it is too long, as it is.
+import { lazy, type ReactNode, Suspense, useMemo } from 'react'
+import { Pieces } from './Pieces.tsx'
+
+/** A part of code, and the colour that it has: one of a JSON tree, `c` for comments, or none. */
+export type Token = { text: string; kind: string }
+
+const LANGUAGES =
+  /^(?:bash|sh|zsh|shell|curl|javascript|js|jsx|mjs|cjs|typescript|ts|tsx|json|jsonc|python3?|py|sql|xml|html|svg|ya?ml|dsl)$/
+/** Characters above which code is not read: it would take longer than a frame or two. */
+const LONGEST = 50_000
+
+type Code = { text: string; language: string; numbered?: boolean }
+
+const Found = lazy(async () => {
+  const { tokens } = await import('./highlight.ts').catch(() => ({ tokens: plain }))
+  return {
+    default: function Found({ text, language, numbered }: Code) {
+      const found = useMemo(() => tokens(text, language), [text, language])
+      return <Shown tokens={found} numbered={numbered} />
+    },
+  }
+})
+
+const plain = (text: string): Token[] => [{ text, kind: '' }]
+
+/**
+ * The text of a code block.
+ *
+ * `language`: as Markdown names it; code of JSON needs none. `numbered`: each line is an element.
+ */
+export function Coloured({ text, language, numbered = false }: Code) {
+  const said = language.toLowerCase() || (/^\s*[[{]\s*["[{\]}\d]/.test(text) ? 'json' : '')
+  const asItIs = <Shown tokens={plain(text)} numbered={numbered} />
+  if (text.length > LONGEST || !LANGUAGES.test(said)) return asItIs
+  return (
+    <Suspense fallback={asItIs}>
+      <Found text={text} language={said} numbered={numbered} />
+    </Suspense>
+  )
+}
+
+function Shown({ tokens, numbered }: { tokens: readonly Token[]; numbered?: boolean | undefined }) {
+  if (!numbered) return tokens.map(part)
+  const lines: ReactNode[][] = [[]]
+  for (const { text, kind } of tokens)
+    text.split(/(?<=\n)/).forEach((piece, index) => {
+      const line = lines.at(-1) as ReactNode[]
+      line.push(part({ text: piece, kind }, line.length + index))
+      if (piece.endsWith('\n')) lines.push([])
+    })
+  return lines.filter(line => line.length > 0).map((line, index) => <span key={index}>{line}</span>)
+}
+
+const part = ({ text, kind }: Token, key: number): ReactNode =>
+  kind ? (
+    <span key={key} className={kind}>
+      {text}
+    </span>
+  ) : (
+    <Pieces key={key} text={text} />
+  )

@@ -1,0 +1,157 @@
+// @vitest-environment happy-dom
+
+import { cleanup, render, waitFor } from '@testing-library/react'
+import { afterEach, expect, test } from 'vitest'
+import { tokens } from './highlight.ts'
+import { Markdown } from './Markdown.tsx'
+
+afterEach(cleanup)
+// As the page is, by its doctype.
+Object.defineProperty(document, 'compatMode', { value: 'CSS1Compat' })
+
+/** Those on lines of their own are drawn by real browsers alone. */
+const formulas = (text: string): (string | null)[] => {
+  const { container, unmount } = render(<Markdown text={text} />)
+  const found = [...container.querySelectorAll('.formula, p math, li math, td math')].map(one => one.textContent)
+  unmount()
+  return found
+}
+
+/** The libraries are loaded with the first text that wants them. */
+async function loaded() {
+  const { container, unmount } = render(<Markdown text={'\\(x\\)\n```py\nNone\n```'} />)
+  await waitFor(() => expect(container.querySelectorAll('math, .w')).toHaveLength(2))
+  unmount()
+}
+
+test('code in parts is the code, each in its colour', () => {
+  for (const [language, code, kinds] of [
+    ['python', 'def main(q: str):\n    # 日本 🙂\n    return {"a": 1}\n', 'wcsn'],
+    ['javascript', 'const a = `<b>` + 2 // "&amp;"\n', 'wsnc'],
+    ['json', '{"名": "\\u202e", "n": [1, null]}', 'wsn'],
+    ['yaml', 'a: "b"\nc: [1, true] # d\n', 'wsnc'],
+    ['tsx', 'let a = 1', 'wn'],
+    ['nonsense', 'let a = 1', ''],
+    ['constructor', 'let a = 1', ''],
+  ] as const) {
+    const found = tokens(code, language)
+    expect(found.map(token => token.text).join('')).toBe(code)
+    const used = new Set(found.map(token => token.kind))
+    for (const kind of kinds) expect(used, language).toContain(kind)
+    if (!kinds) expect([...used]).toEqual([''])
+  }
+})
+
+test('lines of a workflow are YAML, their code is in its own language, other long texts are as they are', () => {
+  const file = [
+    '- id: judge',
+    '  data:',
+    '    code: |',
+    '      def main():',
+    '',
+    '          return None',
+    '    code_language: python3',
+    '    text: |-',
+    '      key: none of YAML',
+    '',
+    '      # no comment',
+    '    title: Judge # one',
+    '',
+  ].join('\n')
+  const found = tokens(file, 'dsl')
+  expect(found.map(token => token.text).join('')).toBe(file)
+  const kind = (text: string) => found.find(token => token.text.includes(text))?.kind
+  expect(kind('def')).toBe('w')
+  expect(kind('None')).toBe('w')
+  expect(kind('Judge')).toBe('s')
+  expect(kind('key: none')).toBe('')
+  expect(kind('# no comment')).toBe('')
+  expect(kind('# one')).toBe('c')
+})
+
+test('a code block is coloured once it ends, and stays as it is until then', async () => {
+  await loaded()
+  const begun = 'Look:\n   ```python\n   def main():\n       return None'
+  const { container, rerender } = render(<Markdown text={begun} />)
+  const code = () => container.querySelector('pre.code') as HTMLElement
+  expect(code().textContent).toBe('def main():\n    return None')
+  expect(code().querySelector('span')).toBeNull()
+  rerender(<Markdown text={`${begun}\n   \`\`\`\nand on`} />)
+  expect(code().textContent).toBe('def main():\n    return None')
+  expect([...code().querySelectorAll('.w')].map(part => part.textContent)).toContain('def')
+  const part = code().querySelector('.w')
+  rerender(<Markdown text={`${begun}\n   \`\`\`\nand on and on`} />)
+  expect(code().querySelector('.w')).toBe(part)
+})
+
+test('a longer fence holds shorter ones, and what has no known language has no colour', async () => {
+  await loaded()
+  const { container } = render(<Markdown text={'````md\n```js\n1\n```\n````\n~~~\n{"a": 1}\n~~~'} />)
+  const [markdown, json] = [...container.querySelectorAll('pre.code')]
+  expect(markdown?.textContent).toBe('```js\n1\n```')
+  expect(markdown?.querySelector('span')).toBeNull()
+  expect(json?.querySelector('.n')?.textContent).toBe('1')
+})
+
+test('formulas stand between two dollar signs or brackets; money, brackets and code are text', async () => {
+  await loaded()
+  for (const [text, count] of [
+    ['It is \\(a_1 * b_1\\) and \\(c\\).', 2],
+    ['**So \\(x\\)**', 1],
+    ['| a |\n| - |\n| \\(x\\) |', 1],
+    ['- $$x^2$$', 1],
+    ['so $$ x^2 $$ it is', 1],
+    ['Then\n$$\nx \\\\\ny\n$$\nand', 1],
+    ['  \\[ \\frac{1}{2} \\]', 1],
+    ['\\[\nx\n\\]', 1],
+    ['costs $5 and $6', 0],
+    ['costs $$5 and $$6', 0],
+    ['US$$5', 0],
+    ['$HOME and $PATH', 0],
+    ['see \\[1\\] and \\[2, 3\\]', 0],
+    ['\\[1\\]', 0],
+    ['`\\(x\\)` and `$$x$$`', 0],
+    ['C:\\\\(x)\\\\', 0],
+    ['```\n$$\nx\n$$\n```', 0],
+    ['$$\nx\n\ny\n$$', 0],
+    ['$$\nstill being written', 0],
+    ['\\(still being written', 0],
+    ['\\[link\\](https://example.com)', 0],
+  ] as const)
+    expect(formulas(text), text).toHaveLength(count)
+})
+
+test('what is wrong as a formula is shown as it was written, and none makes links, pictures or names', async () => {
+  await loaded()
+  const { container } = render(
+    <Markdown
+      text={[
+        '\\(\\frac{1\\)',
+        '\\(\\href{javascript:alert(1)}{x}\\)',
+        '\\(\\includegraphics{https://example.com/x.png}\\)',
+        '\\(\\style{position:fixed}{x}\\)',
+        '\\(\\text{<img src=x onerror=alert(1)>}\\)',
+        '\\(\\def\\a{\\a\\a}\\a\\)',
+        `\\(${'{'.repeat(900)}\\)`,
+        '\\[ \\begin{equation} x \\label{root} \\end{equation} \\]',
+      ].join('\n\n')}
+    />,
+  )
+  expect(container.textContent).toContain('\\(\\frac{1\\)')
+  expect(container.textContent).toContain('\\(\\def\\a{\\a\\a}\\a\\)')
+  expect(container.querySelector('a, img, script, [href], [id], [src]')).toBeNull()
+  expect(container.querySelector('[style]')).toBeNull()
+})
+
+test('a very long text is neither coloured nor searched for formulas, and shown whole', async () => {
+  await loaded()
+  const long = `${'\\(x\\) 日本🙂 '.repeat(20_000)}\n\`\`\`py\nNone\n\`\`\`\n$$\nx\n$$`
+  const { container } = render(<Markdown text={long} />)
+  expect(container.querySelector('math, .w')).toBeNull()
+  expect(container.textContent).toContain(long.slice(0, 100_000))
+  cleanup()
+  expect(formulas('\\(x\\) '.repeat(501))).toHaveLength(0)
+  expect(
+    render(<Markdown text={`\`\`\`py\n${'None\n'.repeat(20_000)}\`\`\``} />).container.querySelector('.w'),
+  ).toBeNull()
+})
