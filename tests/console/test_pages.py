@@ -5,11 +5,12 @@ import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import expect
 
 from tests.acceptance.client import Client
-from tests.acceptance.workflows import app, end, start, template
+from tests.acceptance.workflows import app, end, iteration, node, python, start, template
 from tests.console.apps import placed
 from tests.console.conftest import SMALL, Site, Visit, wait_for
 from tests.effort import PATIENCE
@@ -155,6 +156,108 @@ def test_a_key_is_shown_once_and_revoked(site: Site, visit: Visit) -> None:
     before = page.get_by_role("button", name=re.compile("^Revoke app-")).count()
     page.get_by_role("dialog").get_by_role("button", name="Revoke", exact=True).click()
     expect(page.get_by_role("button", name=re.compile("^Revoke app-"))).to_have_count(before - 1)
+
+
+HALTS = """
+def main(item):
+    if item == '3':
+        raise ValueError('no ' + item)
+    return {'text': 'one\\ntwo   three'}
+"""
+
+
+def own_app(site: Site, folder: Path, text: str) -> str:
+    """Import an app. Returns its id; it can be started by the name of its file, ``own``."""
+    file = folder / "own.yml"
+    file.write_text(text, encoding="utf-8")
+    [entry] = site.command.json("apps", "import", file)
+    site.keys["own"] = entry.get("api_key") or site.keys["own"]
+    return next(str(one["id"]) for one in site.api("GET", "apps").json()["data"] if one["name"] == entry["name"])
+
+
+def test_rounds_that_never_began_do_not_wait_and_texts_keep_their_lines(
+    site: Site, visit: Visit, tmp_path: Path
+) -> None:
+    split = python(
+        "split", "def main():\n    return {'items': [str(n) for n in range(20)]}\n", {"items": "array[string]"}
+    )
+    look = python("look", HALTS, {"text": "string"}, item="each.item")
+    each = iteration("each", "split.items", "look.text", look, parallel=2)
+    own_app(
+        site,
+        tmp_path,
+        app("Halts", [start("q"), split, *each, end(got="each.output")], "start>split>each each-start>look"),
+    )
+    run = site.run("own", q="x")
+    for locale, words in (("en-US", "rounds did not run"), ("ja-JP", "件のラウンドは実行されませんでした")):
+        page = visit(f"/runs/{run}", locale=locale)
+        row = page.get_by_role("treeitem").filter(has_text="each")
+        row.click()
+        page.keyboard.press("ArrowRight")
+        expect(page.get_by_role("treeitem").last).to_contain_text(words)
+    page = visit(f"/runs/{run}?node=each")
+    expect(page.get_by_role("button", name="Round 20, Skipped")).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("Queued"))).to_have_count(0)
+    page.locator(".roundgrid button").first.press("Enter")
+    page.locator(".inside button").first.press("Enter")
+    text = page.locator(".inspector .json .s, .inspector .msg p").first
+    expect(text).to_contain_text("one")
+    assert "one\ntwo   three" in text.inner_text()
+
+
+def test_the_focus_stays_in_a_form_that_is_refused_and_an_icon_is_no_word(
+    site: Site, visit: Visit, tmp_path: Path
+) -> None:
+    """What is wrong with a model is said once for both nodes that ask it."""
+    content = json.loads(app("Rocket", [start("q", required=True), *map(asks_nobody, "ab")], "start>a>b"))
+    content["app"] |= {"icon_type": "emoji", "icon": "rocket"}
+    app_id = own_app(site, tmp_path, json.dumps(content))
+    page = visit(f"/w/{app_id}")
+    expect(page.get_by_role("heading", name="Rocket")).to_be_visible()
+    expect(page.get_by_text("rocket", exact=True)).to_have_count(0)
+    alike = page.locator(".prob").filter(has=page.get_by_role("button", name="Ask a")).first
+    expect(alike.get_by_role("button", name="Ask b")).to_be_visible()
+    button = page.get_by_role("button", name="Run", exact=True)
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator('[aria-invalid="true"]')).to_be_focused()
+
+
+def asks_nobody(name: str) -> dict[str, Any]:
+    model = {"provider": "langgenius/nobody/nobody", "name": "none", "mode": "chat", "completion_params": {}}
+    prompt = [{"role": "user", "text": "{{#start.q#}}"}]
+    return node(name, "llm", title=f"Ask {name}", model=model, prompt_template=prompt, context={"enabled": False})
+
+
+def test_one_escape_closes_the_search_and_keys_are_told_by_where_they_act(site: Site, visit: Visit) -> None:
+    page = visit("/runs")
+    expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+    page.keyboard.press("Control+k")
+    page.get_by_role("combobox", name="Jump to").fill("Greets")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.keyboard.press("?")
+    dialog = page.get_by_role("dialog", name="Keys")
+    for name, key in (("Everywhere", "Jump to anything"), ("Runs", "Choose the run"), ("Steps", "Open the step")):
+        expect(dialog.get_by_role("region", name=name, exact=True)).to_contain_text(key)
+
+
+def test_back_leads_to_the_place_in_the_list_with_the_pages_that_were_loaded(site: Site, visit: Visit) -> None:
+    for number in range(60):
+        site.start("greets", name=f"of many {number}")
+    page = visit("/runs?t=all")
+    rows = page.locator("[data-row]")
+    expect(rows).to_have_count(50)
+    page.get_by_role("button", name="Older").click()
+    expect(rows.nth(55)).to_be_visible()
+    rows.nth(55).scroll_into_view_if_needed()
+    place = page.evaluate("scrollY")
+    assert place > 0
+    rows.nth(55).click()
+    expect(page.get_by_role("tree")).to_be_visible()
+    page.go_back()
+    expect(rows.nth(55)).to_be_in_viewport()
+    wait_for(lambda: abs(page.evaluate("scrollY") - place) < 100)
 
 
 def test_new_runs_wait_for_a_click_and_no_row_moves(site: Site, visit: Visit) -> None:

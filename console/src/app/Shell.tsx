@@ -8,7 +8,7 @@ import { Dialog } from '../parts/Dialog.tsx'
 import { Icon, Logo } from '../parts/Icon.tsx'
 import { clock, language, setLanguage, t, tn, type Word } from '../words/words.ts'
 import { Announcer } from './announce.tsx'
-import { KEYS, keyName, pressed } from './keys.ts'
+import { KEYS, keyName, pressed, type Scope } from './keys.ts'
 import { Palette } from './Palette.tsx'
 import { clearTab } from './storage.ts'
 import { setTheme, theme } from './theme.ts'
@@ -184,19 +184,31 @@ function Who({ session }: { session: Session }) {
   )
 }
 
+const SCOPES: readonly [Scope, Word][] = [
+  ['everywhere', 'keys.everywhere'],
+  ['runs', 'page.runs'],
+  ['run', 'runs.run'],
+  ['steps', 'steps'],
+]
+
 function Keys({ close }: { close: () => void }) {
   return (
     <Dialog label={t('keys.title')} close={close} heading={null} className="wide">
       <div className="keys">
-        {KEYS.map(binding => (
-          <div key={`${binding.scope} ${binding.action}`}>
-            <span className="dim">{t(binding.word)}</span>
-            <span>
-              {binding.keys.map(key => (
-                <kbd key={key}>{keyName(key)}</kbd>
-              ))}
-            </span>
-          </div>
+        {SCOPES.map(([scope, word]) => (
+          <section key={scope} aria-label={t(word)}>
+            <h3 className="label small">{t(word)}</h3>
+            {KEYS.filter(binding => binding.scope === scope).map(binding => (
+              <div key={binding.action}>
+                <span className="dim">{t(binding.word)}</span>
+                <span>
+                  {binding.keys.map(key => (
+                    <kbd key={key}>{keyName(key)}</kbd>
+                  ))}
+                </span>
+              </div>
+            ))}
+          </section>
         ))}
       </div>
     </Dialog>

@@ -46,7 +46,13 @@ export function Dialog(props: {
         if (event.target === dialog.current && pressedBeside.current && !edited.current) props.close()
       }}
       // Keys of the page below would keep Escape from closing it.
-      onKeyDown={event => event.stopPropagation()}
+      onKeyDown={event => {
+        event.stopPropagation()
+        // A search field would take the first Escape to empty itself.
+        if (event.key !== 'Escape' || (event.target as HTMLInputElement).type !== 'search') return
+        event.preventDefault()
+        props.close()
+      }}
     >
       {props.heading !== undefined && (
         <header className="row dialoghead">

@@ -49,7 +49,8 @@ export const Pill = ({ status }: { status: string }) => (
 type Look = { type?: string; value?: string; background?: string } | null | undefined
 /** The icon of an app. An address is not followed: nothing is loaded from elsewhere. */
 export function AppIcon({ icon, size = '' }: { icon: Look; size?: '' | 'big' | 'tiny' }) {
-  const text = icon?.value && !icon.value.includes('/') && icon.value.length <= 8 ? icon.value : ''
+  // An emoji by its name, as old files have it, has no picture here.
+  const text = icon?.value && !/[/\w]/.test(icon.value) && icon.value.length <= 8 ? icon.value : ''
   const colour = /^#[0-9a-f]{3,8}$/i.test(icon?.background ?? '') ? icon?.background : undefined
   return (
     <span className={`emoji ${size}`} style={{ background: (text && colour) || 'var(--sunken)' }} aria-hidden="true">

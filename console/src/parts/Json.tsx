@@ -77,7 +77,7 @@ function Entry({ name, value, depth }: { name?: string; value: unknown; depth: n
 function Scalar({ value }: { value: unknown }) {
   if (typeof value === 'string')
     return (
-      <span className="s">
+      <span className="s lines">
         "<LongText text={value} />"
       </span>
     )

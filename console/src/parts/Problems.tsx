@@ -1,3 +1,4 @@
+import { Fragment } from 'react'
 import type { Problem } from '../api/types.ts'
 import { problemText, worded } from '../words/messages.ts'
 import { t } from '../words/words.ts'
@@ -22,8 +23,14 @@ export function Problems({
         <Code text={t('problems.none')} />
       </p>
     )
-  return problems.map((one, index) => {
-    const title = one.node_id ? titles?.get(one.node_id) : undefined
+  // What is wrong in the same words at several nodes is said once.
+  const alike = new Map<string, Problem[]>()
+  for (const one of problems) {
+    const words = JSON.stringify([one.level, problemText(one), one.hint])
+    alike.set(words, [...(alike.get(words) ?? []), one])
+  }
+  return [...alike.values()].map((all, index) => {
+    const one = all[0] as Problem
     return (
       <div key={index} className="prob">
         <span className={`st st-${LOOK[one.level] ?? 'partial'}`} title={t(`level.${one.level}`)}>
@@ -31,20 +38,31 @@ export function Problems({
           <span className="sr">{t(`level.${one.level}`)}</span>
         </span>
         <div className="grow">
-          {title && pick && (
-            <>
-              <button type="button" className="link strong" onClick={() => pick(one.node_id as string)}>
-                {title}
-              </button>{' '}
-            </>
-          )}
+          {pick &&
+            all.map(({ node_id: node }, place) => {
+              const title = node ? titles?.get(node) : undefined
+              return title ? (
+                <Fragment key={place}>
+                  <button type="button" className="link strong" onClick={() => pick(node as string)}>
+                    {title}
+                  </button>{' '}
+                </Fragment>
+              ) : null
+            })}
           <Code text={problemText(one)} />
           {one.hint && (
             <div className="dim">
               <Code text={worded(one.remedy, one.hint)} />
             </div>
           )}
-          {one.path && <div className="faint mono">{one.path}</div>}
+          {all.map(
+            ({ path }, place) =>
+              path && (
+                <div key={place} className="faint mono">
+                  {path}
+                </div>
+              ),
+          )}
         </div>
       </div>
     )

@@ -177,7 +177,13 @@ type StepProps = Pick<Props, 'pick' | 'toggle' | 'axis' | 'now' | 'playhead'> & 
 const Step = memo(function Step({ row, top, place, all, isPicked, pick, toggle, axis, now, playhead }: StepProps) {
   const open = row.kind === 'queued' ? undefined : row.open
   const status =
-    row.kind === 'queued' ? 'queued' : row.kind === 'round' ? shown(row.round.status) : shown(row.execution.status)
+    row.kind === 'queued'
+      ? row.never
+        ? 'skipped'
+        : 'queued'
+      : row.kind === 'round'
+        ? shown(row.round.status)
+        : shown(row.execution.status)
   const turn = open === undefined ? undefined : () => toggle(row.id)
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the keys are the tree's
@@ -221,7 +227,8 @@ const Step = memo(function Step({ row, top, place, all, isPicked, pick, toggle, 
 })
 
 function Name({ row, now, status }: { row: Row; now: number; status: Shown }) {
-  if (row.kind === 'queued') return <span className="dim">{tn('rounds.queued', row.count)}</span>
+  if (row.kind === 'queued')
+    return <span className="dim">{tn(row.never ? 'rounds.never' : 'rounds.queued', row.count)}</span>
   if (row.kind === 'round') {
     return (
       <>

@@ -1,4 +1,5 @@
 // The steps of a run as the rows of a tree.
+import { hasEnded } from './selectors.ts'
 import type { Execution, RoundState, RunState } from './state.ts'
 
 export type Row =
@@ -18,7 +19,14 @@ export type Row =
       readonly round: RoundState
       readonly open: boolean
     }
-  | { readonly kind: 'queued'; readonly id: string; readonly depth: number; readonly count: number }
+  /** Rounds that did not begin; `never`: nor will they. */
+  | {
+      readonly kind: 'queued'
+      readonly id: string
+      readonly depth: number
+      readonly count: number
+      readonly never: boolean
+    }
 
 export const roundId = (execution: string, index: number): string => `${execution}:${index}`
 
@@ -57,7 +65,13 @@ export function rows(run: RunState, open: ReadonlySet<string>, onlyFailed: boole
       if (openRound) for (const inner of within.get(id) ?? []) add(inner, depth + 2)
     }
     if (queued > 0 && !onlyFailed)
-      out.push({ kind: 'queued', id: `${execution.id}:rest`, depth: depth + 1, count: queued })
+      out.push({
+        kind: 'queued',
+        id: `${execution.id}:rest`,
+        depth: depth + 1,
+        count: queued,
+        never: hasEnded(execution),
+      })
   }
   for (const execution of run.executions) if (execution.rounds.length === 0) add(execution, 0)
   return out

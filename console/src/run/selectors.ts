@@ -22,6 +22,10 @@ export function shown(status: RunState['status'] | Execution['status'] | RoundSt
   return status
 }
 
+/** Whether an execution has ended: what it left undone stays so. */
+export const hasEnded = ({ status }: Pick<Execution, 'status'>): boolean =>
+  status !== 'running' && status !== 'waiting' && status !== 'paused'
+
 export const isOver = (run: RunState): boolean => !['running', 'paused', 'waiting', 'parked'].includes(run.status)
 
 /** Seconds that the run was running, pauses left out. */

@@ -6,6 +6,7 @@ import { ja } from './ja.ts'
 import { checkName, problemText, worded } from './messages.ts'
 import {
   bytes,
+  cost,
   count,
   dayWord,
   duration,
@@ -172,4 +173,14 @@ test('every word is used by some page', () => {
     return !source.includes(`'${plain}'`) && !made.some(start => key.startsWith(start))
   })
   expect(unused).toEqual([])
+})
+
+test('tokens whose price nobody knows have no cost, and no tokens cost nothing', () => {
+  expect([cost(18, 0), cost(18, '0 USD'), cost(0, 0), cost(18, 0.5), cost(18, '0.0010 USD')]).toEqual([
+    '–',
+    '–',
+    '$0.00',
+    '$0.5000',
+    '$0.0010',
+  ])
 })

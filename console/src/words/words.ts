@@ -164,6 +164,10 @@ export function money(amount: number | string | undefined | null, unit = 'USD'):
   }).format(value)
 }
 
+/** What tokens cost: those whose price nobody knows are not free. */
+export const cost = (tokens: number, price: number | string): string =>
+  tokens > 0 && !Number.parseFloat(`${price}`) ? '–' : money(price)
+
 export function bytes(n: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']
   let at = 0

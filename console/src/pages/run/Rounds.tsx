@@ -1,7 +1,7 @@
 import { Icon, Mark, statusWord } from '../../parts/Icon.tsx'
 import { Json, LongText } from '../../parts/Json.tsx'
 import { roundFigures } from '../../run/rounds.ts'
-import { shown } from '../../run/selectors.ts'
+import { hasEnded, shown } from '../../run/selectors.ts'
 import type { Execution } from '../../run/state.ts'
 import { visible } from '../../words/visible.ts'
 import { clock, count, duration, t } from '../../words/words.ts'
@@ -26,6 +26,10 @@ export function Rounds({ view, execution }: { view: RunView; execution: Executio
     for (let at = from; at < until; at++) if (list[at]?.status === 'running') return at
     return from
   }
+  const statusOf = (round: number): string => {
+    const status = list[round]?.status ?? 'queued'
+    return status === 'queued' && hasEnded(execution) ? 'skipped' : status
+  }
   const pick = (round: number) => {
     view.toggle(execution.id, true)
     view.pick(execution.id, round)
@@ -46,7 +50,7 @@ export function Rounds({ view, execution }: { view: RunView; execution: Executio
         <div className={`roundgrid ${length > SQUARES ? 'strip100' : ''}`}>
           {Array.from({ length: squares }, (_, square) => {
             const round = worst(square)
-            const status = list[round]?.status ?? 'queued'
+            const status = statusOf(round)
             const label = `${t('round', { n: count(round + 1) })}, ${statusWord(status)}`
             return (
               <button
@@ -65,11 +69,12 @@ export function Rounds({ view, execution }: { view: RunView; execution: Executio
         <h3 className="label small">{t('rounds.took')}</h3>
         <div className={squares > 150 ? 'bars many' : 'bars'} aria-hidden="true">
           {Array.from({ length: squares }, (_, square) => {
-            const round = list[worst(square)]
+            const at = worst(square)
+            const round = list[at]
             return (
               <i
                 key={square}
-                className={`st-${round?.status ?? 'queued'}`}
+                className={`st-${statusOf(at)}`}
                 style={{ height: `${Math.max(3, ((round?.elapsed ?? 0) / slowest) * 100)}%` }}
               />
             )

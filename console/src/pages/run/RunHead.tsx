@@ -9,7 +9,7 @@ import { keep } from '../../parts/keep.ts'
 import { type Entry, Menu } from '../../parts/Menu.tsx'
 import { elapsedOf, isOver, shown } from '../../run/selectors.ts'
 import { visible } from '../../words/visible.ts'
-import { clock, count, duration, moment, money, t, tn } from '../../words/words.ts'
+import { clock, cost, count, duration, moment, t, tn } from '../../words/words.ts'
 import { detailsOf, otherChoices, proposed, summaryOf } from './retrying.ts'
 import type { RunView } from './useRunView.ts'
 
@@ -42,11 +42,12 @@ export function RunHead({ view, run, choices, again, retry, compare, call, share
   const nodes = state.executions.filter(one => one.status !== 'running').length
   const over = known ? isOver(view.latest) : ended
   const failed = (known ? view.latest.status : run.status) === 'failed'
+  const [tokens, price] = known ? [state.tokens, state.price] : [run.tokens, run.price ?? 0]
   const facts: [string, string, string?][] = [
     [t('run.elapsed'), duration(elapsed)],
     [t('run.nodes'), known ? count(nodes) : '–'],
-    [t('run.tokens'), count(known ? state.tokens : run.tokens)],
-    [t('run.cost'), money(known ? state.price : run.price)],
+    [t('run.tokens'), count(tokens)],
+    [t('run.cost'), cost(tokens, price)],
     [t('run.started'), clock(run.created_at), moment(run.created_at)],
     [t('run.by'), visible(run.user)],
   ]

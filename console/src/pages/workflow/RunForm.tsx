@@ -59,10 +59,19 @@ export function RunForm({ app }: { app: AppDetail }) {
     } catch (error) {
       setWrong(error instanceof SyntaxError ? t('form.json', { error: error.message }) : errorText(error))
       key.current = crypto.randomUUID?.() ?? String(Math.random())
+      // Its button could not keep it while it was busy.
+      refused.current = true
     } finally {
       setBusy(false)
     }
   }
+  const refused = useRef(false)
+  useEffect(() => {
+    if (busy || !refused.current) return
+    refused.current = false
+    const field = form.current?.querySelector<HTMLElement>('[aria-invalid=true]')
+    ;(field ?? form.current?.querySelector<HTMLElement>('[type=submit]'))?.focus()
+  }, [busy])
   const takeOver = async (from?: string) => {
     setWrong('')
     try {
