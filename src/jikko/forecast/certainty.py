@@ -1,4 +1,4 @@
-"""Nodes that every run comes to."""
+"""Reachability: nodes that every run reaches."""
 
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -7,14 +7,14 @@ from typing import Final
 from jikko.graph.compiled import CompiledGraph, Subgraph
 
 Handles = Callable[[str], Collection[str] | None]
-"""The handles that a node may leave by, one of which it takes; ``None`` if it leaves by all of its edges."""
+"""Handles of a node, of which it takes one; ``None`` if it takes all of its edges."""
 
 _MAX_NODES: Final = 1000
-"""Nodes that are looked at in one body. For further ones nothing is claimed: memory is nodes times these."""
+"""Maximum number of nodes analysed per body, since memory is quadratic. Nothing is claimed about further ones."""
 
 
 def places(graph: CompiledGraph) -> dict[str, tuple[Subgraph, str | None]]:
-    """The body that each node is in, and the container around it."""
+    """Map each node to its body, and the container around it."""
     found: dict[str, tuple[Subgraph, str | None]] = {}
     pending: list[tuple[Subgraph, str | None]] = [(graph.body, None)]
     while pending:
@@ -27,11 +27,11 @@ def places(graph: CompiledGraph) -> dict[str, tuple[Subgraph, str | None]]:
 
 
 def _all(node_id: str) -> None:
-    """Leaves by every handle."""
+    """Handles of a node that takes all of its edges."""
 
 
 def order(body: Subgraph, handles: Handles = _all) -> list[int]:
-    """The numbers of the nodes that its root leads to, each behind those that lead to it. It has no cycles."""
+    """Return the numbers of the nodes reachable from the body's root, in topological order. The body has no cycles."""
     incoming = list(body.incoming)
     ready = deque(number for number, count in enumerate(incoming) if count == 0)
     ordered: list[int] = []
@@ -51,10 +51,10 @@ def order(body: Subgraph, handles: Handles = _all) -> list[int]:
 
 
 def sure(body: Subgraph, targets: Sequence[int], handles: Handles) -> set[int]:
-    """Those of the targets that every run of the body comes to, if no other node fails.
+    """Return those of the targets that every run of the body reaches, if no other node fails.
 
-    A node that is no branch leads to all that is behind it. Of a branch counts what lies behind each of its handles:
-    one that nothing leaves by leads nowhere.
+    A node that is not a branch leads to all its successors. A branch leads to what is behind each of its handles; one
+    without an edge leads nowhere.
     """
     if body.root is None:
         return set()

@@ -1,4 +1,4 @@
-"""Inputs, nodes and outputs of a workflow: a DSL file at a glance."""
+"""Summary of a workflow: inputs, nodes and outputs of a DSL file."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -22,9 +22,9 @@ from jikko.values import Json, Selector
 class Output(msgspec.Struct, frozen=True):
     name: str
     source: str
-    """Where its value comes from: ``Title.variable``."""
+    """Source of its value: ``Title.variable``."""
     node: str
-    """The id of the end or answer node that puts it out."""
+    """Id of its end or answer node."""
 
 
 class NodeLine(msgspec.Struct, frozen=True):
@@ -32,9 +32,9 @@ class NodeLine(msgspec.Struct, frozen=True):
     type: str
     title: str
     container: str | None
-    """The id of the iteration or loop around it."""
+    """Id of the enclosing iteration or loop."""
     where: str
-    """The path of its configuration inside the document."""
+    """Path of its configuration in the document."""
 
 
 class EnvironmentEntry(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ class EnvironmentEntry(msgspec.Struct, frozen=True):
     value: Json
     """``None`` for a secret."""
     place: str
-    """Where the value comes from, as ``jikko apps env`` and messages call it; ``""`` for the file."""
+    """Source of the value, as named by ``jikko apps env`` and messages; ``""`` for the file."""
 
 
 class FormDescription(msgspec.Struct, frozen=True):
@@ -52,9 +52,9 @@ class FormDescription(msgspec.Struct, frozen=True):
     title: str
     inputs: tuple[str, ...]
     actions: tuple[str, ...]
-    """The ids of its buttons."""
+    """Ids of its buttons."""
     seconds: float
-    """How long it can be submitted."""
+    """Time to submit it."""
 
 
 class Description(msgspec.Struct, frozen=True):
@@ -62,22 +62,22 @@ class Description(msgspec.Struct, frozen=True):
     mode: str
     description: str
     version: str
-    """Of the DSL."""
+    """Version of the DSL."""
     inputs: tuple[StartVariable, ...]
     outputs: tuple[Output, ...]
     nodes: tuple[NodeLine, ...]
-    """In the order of the file, without the start nodes of containers."""
+    """In file order, without the start nodes of containers."""
     models: tuple[Need, ...]
     environment: tuple[EnvironmentEntry, ...]
     hosts: tuple[str, ...]
-    """Of requests, each once; a part that depends on the run stands in braces, as in the file."""
+    """Distinct hosts of requests; a part that depends on the run is in braces, as in the file."""
     forms: tuple[FormDescription, ...]
     sample: Mapping[str, Json]
-    """Inputs with which a run starts: see ``samples_of``."""
+    """Sample inputs that start a run: see ``samples_of``."""
 
 
 def describe(document: DslDocument, graph: CompiledGraph, environment: Iterable[tuple[Variable, str]]) -> Description:
-    """Describe a workflow that can be imported. ``environment``: Its variables' values, and where these come from."""
+    """Describe a workflow. ``environment``: Its variables, with the sources of their values."""
     environment = list(environment)
     start = graph.nodes[graph.root_id].node
     inputs = start.variables if isinstance(start, Start) else ()

@@ -1,4 +1,4 @@
-"""The forecast of a DSL file that is run here, decided from the compiled document, without running anything."""
+"""Forecast of a DSL file on this installation, from the compiled document, without running anything."""
 
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePath
@@ -38,7 +38,7 @@ _VERDICTS: Final[dict[Severity, Verdict]] = {
     "may_fail": "may_fail",
 }
 _UNKNOWN_KEY: Final = "document.unknown_key"
-"""Of a newer file, whose node may do something else by it than here."""
+"""For newer files, whose node may do something else with the key."""
 _GOES_ON: Final = "note.error_strategy"
 _SOME_RUNS: Final = "note.some_runs"
 _ROUND_GOES_ON: Final = "note.round"
@@ -47,25 +47,25 @@ _ROUND_GOES_ON: Final = "note.round"
 class Forecast(Struct, frozen=True):
     verdict: Verdict
     findings: tuple[Diagnostic, ...]
-    """What cannot be imported first, then what fails, in the order in which a run comes to it."""
+    """Import errors first, then failures in the order of a run."""
     inputs: tuple[StartVariable, ...] = ()
-    """Of the start node."""
+    """Inputs of the start node."""
 
     @property
     def decisive(self) -> Diagnostic | None:
-        """The finding that the verdict is about: the first that fails. ``None`` if the file runs."""
+        """The finding behind the verdict: the first failure. ``None`` if the file runs."""
         return next((finding for finding in self.findings if _VERDICTS.get(finding.severity) == self.verdict), None)
 
     def outcome(self, line: int, language: Language = "en") -> str:
-        """The deciding sentence; ``""`` if the file runs. ``line``: Its place in the file, from 1, else 0."""
+        """Return the decisive sentence; ``""`` if the file runs. ``line``: Its line in the file, or 0."""
         return "" if self.decisive is None else outcome_sentence(replace(self.decisive, line=line), language)
 
 
 def forecast(checked: CheckedFile, installation: Installation, outside: Outside | None = None) -> Forecast:
-    """Say what will happen. ``outside``: Values for environment variables that take the place of those in the file.
+    """Predict the outcome. ``outside``: Values for environment variables that override the file's.
 
-    It is taken that an iteration has something to go over, and that what a run gets from outside (inputs, answers of
-    models and other servers) is as the workflow wants it.
+    Assumes that iterations have items, and that external data (inputs, answers of models and servers) is as the
+    workflow expects.
     """
     document, graph = checked.document, checked.graph
     refused: InvalidEnvironment | None = None
@@ -89,7 +89,7 @@ def forecast(checked: CheckedFile, installation: Installation, outside: Outside 
     findings = [
         replace(problem, severity="may_fail") if problem.code == _UNKNOWN_KEY else problem
         for problem in checked.problems
-        # Of a node that cannot run there is more to say than that.
+        # For a node that cannot run there is a more specific finding.
         if not problem.ok or not (problem.where in explained or problem.where.startswith(tuple(idle)))
     ]
     if document is not None:
@@ -106,7 +106,7 @@ def forecast(checked: CheckedFile, installation: Installation, outside: Outside 
 
 
 def _idle(document: DslDocument, graph: CompiledGraph) -> Iterator[str]:
-    """How the paths of nodes begin that do not run, mocked or inside of a mocked one: their problems do not matter."""
+    """Yield the path prefixes of nodes that do not run, mocked or inside a mocked one: their problems do not matter."""
     containers = {entry.id: entry.container for entry in document.nodes}
     for entry in document.nodes:
         around: str | None = entry.id
@@ -117,7 +117,7 @@ def _idle(document: DslDocument, graph: CompiledGraph) -> Iterator[str]:
 
 
 def app_name(document: DslDocument, source: str) -> str:
-    """The name of the app that a file becomes. ``source``: the path of the file."""
+    """Return the name of the app that a file becomes. ``source``: Path of the file."""
     return document.name or PurePath(source).stem
 
 
@@ -169,7 +169,7 @@ def _of_nodes(document: DslDocument, graph: CompiledGraph, installation: Install
 def _of_loose_nodes(
     document: DslDocument, nodes: Mapping[str, Node], installation: Installation
 ) -> Iterator[Diagnostic]:
-    """What stands against the nodes of a file that cannot be imported yet: so nobody knows which runs come to them."""
+    """Yield problems of nodes in a file that cannot be imported yet, so that it is unknown which nodes runs reach."""
     known = KnownVariables(document, nodes)
     for entry in document.nodes:
         node = nodes.get(entry.id)
@@ -183,7 +183,7 @@ def _of_loose_nodes(
 
 
 def _judged(diagnostic: Diagnostic, goes_on: str, *, is_sure: bool) -> tuple[Severity, str]:
-    """How much a diagnostic of a node matters to runs, and the code of the reason."""
+    """Return how much a node's diagnostic matters to runs, and the code of the reason."""
     if diagnostic.severity == "warning":
         return "warning", ""
     if goes_on:
@@ -194,13 +194,13 @@ def _judged(diagnostic: Diagnostic, goes_on: str, *, is_sure: bool) -> tuple[Sev
 
 
 def _placed(diagnostic: Diagnostic, severity: Severity, note: str, node_id: str, title: str) -> Diagnostic:
-    # Where runs go on all the same, nothing is to be done.
+    # If runs continue anyway, nothing needs to be done.
     remedy = None if note in (_GOES_ON, _ROUND_GOES_ON) else diagnostic.remedy
     return replace(diagnostic, severity=severity, note=note, remedy=remedy, node=node_id, title=title or node_id)
 
 
 def _in_order(body: Subgraph, handles: Handles) -> Iterator[CompiledNode]:
-    """The nodes that runs may come to, in the order in which they do; those inside of a container behind it."""
+    """Yield the nodes that runs may reach, in that order; nodes inside a container follow it."""
     pending = [iter([body.nodes[number] for number in order(body, handles)])]
     while pending:
         node = next(pending[-1], None)
@@ -213,7 +213,7 @@ def _in_order(body: Subgraph, handles: Handles) -> Iterator[CompiledNode]:
 
 
 class _Paths:
-    """What becomes of nodes that fail."""
+    """Consequences of failing nodes."""
 
     def __init__(self, graph: CompiledGraph, doomed: Collection[str], handles: Handles) -> None:
         self._graph = graph
@@ -236,7 +236,7 @@ class _Paths:
         return True
 
     def goes_on(self, node_id: str) -> str:
-        """Why a run goes on when the node fails; ``""`` if it does not."""
+        """Return why a run continues after the node fails; ``""`` if it does not."""
         for inner in (node_id, *self._around(node_id)):
             compiled = self._graph.nodes[inner]
             if compiled.strategy is not None:
@@ -259,11 +259,11 @@ _NEEDS: Final[dict[str, tuple[ModelPurpose, str]]] = {
     "speech_to_text": ("speech_to_text", "so.no_recordings"),
     "text_to_speech": ("text_to_speech", "so.no_speech"),
 }
-"""Features that call a default model: of what kind, and the code of what is so without one."""
+"""Features that need a default model: its purpose, and the code of the effect without one."""
 
 
 def of_features(document: DslDocument, installation: Installation) -> Iterator[Diagnostic]:
-    """Features that an app has and this installation cannot serve as they are meant."""
+    """Yield the app's features that this installation cannot provide in full."""
     features = document.features
     at = "model_config" if document.mode in BASIC_MODES else "workflow.features"
     if document.mode != "workflow" and (moderation := _on(features, _MODERATION)):

@@ -10,15 +10,15 @@ from jikko.ids import is_uuid
 from jikko.nodes.knowledge.knowledge_retrieval import KnowledgeRetrieval
 
 _TEXTS = ("string", "secret")
-"""Types of variables that are texts."""
+"""Types of string variables."""
 _SHOWN = 60
-"""Characters of an id that a message shows."""
+"""Characters of an id shown in messages."""
 
 
 def diagnose_retrieval(
     node: KnowledgeRetrieval, entry: NodeEntry, known: KnownVariables, installation: Installation
 ) -> Iterator[Diagnostic]:
-    """A query that is none, datasets that are not here, models that cannot be called, and settings that are missing."""
+    """Yield invalid queries, missing datasets, unavailable models and missing settings."""
     yield from _of_variables(node, entry, known)
     if not node.query:
         return

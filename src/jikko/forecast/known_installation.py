@@ -1,4 +1,4 @@
-"""The parts of this installation that workflows need."""
+"""Installation as seen by a forecast: providers, tools, modules, datasets, addresses."""
 
 import ipaddress
 import re
@@ -26,33 +26,33 @@ from jikko.values import Json
 
 
 class Installation(Struct, frozen=True, kw_only=True):
-    """What a forecast has to know besides the file. By default: no providers, and only public addresses."""
+    """What a forecast needs to know besides the file. By default: no providers, and only public addresses."""
 
     providers: Providers = field(default_factory=Providers)
     no_start: str = ""
-    """Why no run can even start here: the text of the error; ``""`` if one can."""
+    """Error that keeps any run from starting here; ``""`` if there is none."""
     allow: tuple[Network, ...] = ()
-    """The networks that are not public and that requests may reach all the same."""
+    """Non-public networks that requests may reach."""
     has_proxy: bool = False
-    """Whether requests go through a proxy, which decides about the addresses of names by itself."""
+    """Whether requests use a proxy, which decides on the addresses of names itself."""
     no_sandbox: Phrase | None = None
-    """Why no program can run on this machine, if none can."""
+    """Why programs cannot run on this machine; ``None`` if they can."""
     has_module: Callable[[str], bool] = offers
     """Whether Python programs can import a top-level module."""
     missing_library: Callable[[str], str | None] = missing_library
-    """The package that a provider of a type needs, if it is not installed."""
+    """Returns the missing package of a provider type, if any."""
     require_plugin: Callable[[ProviderConfig], None] = lambda config: None
-    """Raises ``ToolNotFound`` if the plugin of a provider is not installed, or not told all that it needs."""
+    """Raises ``ToolNotFound`` if a provider's plugin is not installed, or lacks settings."""
     fake_models: bool = False
-    """Whether models are faked, so that none needs a provider."""
+    """Whether models are faked, and need no provider."""
     mocks: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
-    """Outputs of nodes that do not run, as ``with_mocks`` takes them."""
+    """Outputs of mocked nodes, as for ``with_mocks``."""
     tools: Tools = field(default_factory=NoTools)
-    """Tells which tools there are. None is called, and no server is asked."""
+    """Looks up tools. None is called, and no server is contacted."""
     datasets: Container[str] = frozenset()
-    """What workflow files can call the datasets that are here."""
+    """Names by which workflow files may refer to existing datasets."""
     strategies: Strategies = field(default_factory=NoStrategies)
-    """Tells which strategies of agents there are. None is invoked."""
+    """Looks up agent strategies. None is invoked."""
 
 
 def installation(
@@ -69,9 +69,10 @@ def installation(
     strategies: Callable[[], Strategies] = NoStrategies,
     require_plugin: Callable[[ProviderConfig], None] = lambda config: None,
 ) -> Installation:
-    """This installation, with settings. Reads the providers file; starts and calls nothing. See ``Installation``.
+    """Return this installation, by its settings. Reads the providers file; starts and calls nothing. See
+    ``Installation``.
 
-    ``packages``: The folder of packages that programs can import. ``tools``, ``strategies``: What looks them up.
+    ``packages``: Folder of packages that programs can import. ``tools``, ``strategies``: Make the lookups.
     """
     found, no_start = Providers(), ""
     known: Tools = NoTools()
@@ -103,7 +104,7 @@ def installation(
 
 
 def _modules(packages: Path | None) -> Callable[[str], bool]:
-    """Which modules programs can import; of packages that cannot be loaded, none."""
+    """Return a predicate for importable modules, without those of packages that cannot be loaded."""
     if packages is None:
         return offers
     folder = PackageFolder(packages)
@@ -119,12 +120,12 @@ _LOOPBACK: Final = ipaddress.IPv4Address("127.0.0.1")
 _END_OF_HOST: Final = re.compile(r"[/?#\\]")
 _WRITTEN_HOST: Final = re.compile(r"(?i:https?)://(?:[^/?#{}@]*@)?((?:\{\{#[^{}]*#\}\}|[^/?#\\])+)")
 _LOCAL_ENDINGS: Final = frozenset({"local", "internal", "lan", "home", "intranet", "corp"})
-"""Last parts of names that no public name has."""
+"""Top-level domains that no public name has."""
 _ALLOW: Final = Phrase("remedy.allow", {"setting": SETTING})
 
 
 def known_start(template: Template, environment: Mapping[str, Json]) -> tuple[str, bool]:
-    """What a URL begins with in every run, and whether that is all of it. ``environment``: Values by name."""
+    """Return the constant prefix of a URL, and whether it is the whole URL. ``environment``: Values by name."""
     start = ""
     for part in template.parts:
         if isinstance(part, str):
@@ -137,13 +138,13 @@ def known_start(template: Template, environment: Mapping[str, Json]) -> tuple[st
 
 
 def written_host(template: Template) -> str:
-    """The host of a URL as the file has it, references and all; the whole text where it cannot be found in the rest."""
+    """Return the host of a URL as written in the file, with its references; the whole text if no host can be found."""
     match = _WRITTEN_HOST.match(template.source)
     return match[1] if match is not None else template.source
 
 
 def host_of(start: str, is_whole: bool) -> str | None:
-    """Host and port of a URL that begins like that; ``None`` if they are not known yet. Without user and password."""
+    """Return host and port of a URL with that prefix, without credentials; ``None`` if they are not known yet."""
     scheme, mark, rest = start.partition("://")
     if not mark or scheme.lower() not in ("http", "https"):
         return None
@@ -160,11 +161,11 @@ def diagnose_url(
     where: str,
     installation: Installation,
 ) -> Diagnostic | None:
-    """Why a request cannot be sent, as far as known. ``recorded``: The environment with masks for secrets."""
+    """Return why a request cannot be sent, as far as known. ``recorded``: The environment with secrets masked."""
     found = _diagnose_url(template, environment, where, installation)
     if found is None or host_of(*known_start(template, environment)) == host_of(*known_start(template, recorded)):
         return found
-    # As the failure of the run, it quotes no host that a secret is part of.
+    # Like the run's error, it quotes no host that contains a secret.
     params = {"host": written_host(template)}
     remedy = found.remedy and _ALLOW
     return Diagnostic("address.hidden", params, where=where, severity=found.severity, remedy=remedy)

@@ -1,4 +1,4 @@
-"""Variables of a workflow before it runs: those that cannot exist, and the types of some."""
+"""Static analysis of variables: those that cannot exist, and the known types."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
@@ -28,22 +28,22 @@ SYSTEM: Final[Mapping[str, frozenset[str]]] = {
         }
     ),
 }
-"""The ``sys`` variables that runs of each mode have; apps without a workflow have those of chats."""
+"""``sys`` variables by mode; apps without a workflow have those of chats."""
 _OF_FAILURES: Final = frozenset({"error_message", "error_type"})
-"""What any node with an error strategy gives besides its outputs."""
+"""Additional outputs of any node with an error strategy."""
 
 
 class VariableType(NamedTuple):
-    """The type of a variable, as ``type_of`` names it."""
+    """Type of a variable, as named by ``type_of``."""
 
     type: str
     is_given: bool
-    """Whether every run has a value for it; else it may be null."""
+    """Whether every run has a value for it; otherwise it may be null."""
 
 
 class KnownVariables:
     def __init__(self, document: DslDocument, nodes: Mapping[str, Node]) -> None:
-        """``nodes``: compiled nodes, by their ids. Of mocked ones and of those that are left out nothing is known."""
+        """``nodes``: Compiled nodes by id. Nothing is known of mocked and omitted ones."""
         entries = {entry.id: entry for entry in document.nodes}
         self._ids = entries.keys()
         self._system = SYSTEM.get(document.mode, SYSTEM["advanced-chat"])
@@ -59,7 +59,7 @@ class KnownVariables:
             },
         }
         self._declared: dict[Selector, str] = {}
-        """Types of variables of containers, which have others as well."""
+        """Types of declared variables of containers, which have others, too."""
         for node_id, node in nodes.items():
             match node:
                 case Container():
@@ -70,7 +70,7 @@ class KnownVariables:
                         for variable in node.variables
                     }
                 case _ if node.type == "code":
-                    code: Any = node  # told by its type: of other files, its class is not imported
+                    code: Any = node  # by type name: importing the class would cost every file
                     self._kinds[node_id] = {
                         name: VariableType("", is_given=False) for name in _defaults(entries[node_id])
                     } | {name: VariableType(spec.type, is_given=False) for name, spec in code.outputs.items()}
@@ -87,14 +87,14 @@ class KnownVariables:
         return name not in kinds and name not in _OF_FAILURES and not name.startswith("sys.")
 
     def lacks(self, selector: Selector) -> bool:
-        """Whether no run has the variable, though there is the node that it would be of.
+        """Return whether no run has the variable although its node exists.
 
-        What names a node, an environment or conversation variable that is not there is told with the references.
+        References to missing nodes, environment and conversation variables are reported elsewhere.
         """
         return bool(selector) and (selector[0] in self._ids or selector[0] == "sys") and self.is_missing(selector)
 
     def kind(self, selector: Selector) -> VariableType | None:
-        """The type of a variable, where the file says it; of parts of variables it does not."""
+        """Return the type of a variable, if the file declares it; not of parts of variables."""
         if selector in self._declared:
             return VariableType(self._declared[selector], is_given=True)
         found = self._kinds.get(selector[0], {}).get(selector[1]) if len(selector) == 2 else None
@@ -102,7 +102,7 @@ class KnownVariables:
 
 
 def _defaults(entry: NodeEntry) -> Iterator[str]:
-    """The outputs that a node has once it failed, which may be others than it gives."""
+    """Yield a failed node's default outputs, which may differ from its regular ones."""
     values = entry.data.get("default_value") if entry.data.get("error_strategy") == "default-value" else None
     for value in values if isinstance(values, list) else ():
         if isinstance(value, dict) and isinstance(name := value.get("key"), str):

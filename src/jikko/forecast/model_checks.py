@@ -1,4 +1,4 @@
-"""Checks of the models that a workflow needs: why one cannot be called here, as far as is known before a run."""
+"""Checks of required models: why one cannot be called here, as far as known before a run."""
 
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
@@ -20,11 +20,11 @@ _LIBRARIES: Final = {
     "llama_cpp": "xllamacpp",
     "wordllama": "wordllama",
 }
-"""What the extras ``anthropic``, ``local`` and ``wordllama`` install, by the type of the provider."""
+"""Packages installed by the extras ``anthropic``, ``local`` and ``wordllama``, by provider type."""
 
 
 def diagnose_model(need: Need, installation: "Installation", where: str) -> Diagnostic | None:
-    """Why a call of a model would fail before anything is sent; ``None`` if it would not."""
+    """Return why a model call would fail before anything is sent; ``None`` if it would not."""
     providers = installation.providers
     config = providers.find(need.provider)
     if config is None:
@@ -52,7 +52,7 @@ def diagnose_model(need: Need, installation: "Installation", where: str) -> Diag
 
 
 def diagnose_speech(data: Mapping[str, Any], installation: "Installation", where: str) -> Iterator[Diagnostic]:
-    """Why the built-in tools of a node cannot speak or hear. ``data``: of a tool node, or of an agent."""
+    """Yield why a node's built-in speech tools cannot work. ``data``: Of a tool node or an agent."""
     for purpose, tool in () if installation.fake_models else speech_tools(data):
         model = speech_model(tool)
         if model is None:
@@ -66,7 +66,7 @@ def diagnose_speech(data: Mapping[str, Any], installation: "Installation", where
 
 
 def default_model(purpose: ModelPurpose) -> Phrase:
-    """The remedy for a default model that is missing."""
+    """Return the remedy for a missing default model."""
     return Phrase("remedy.default_model", {"line": f"defaults: {{{purpose}: {{provider: …, model: …}}}}"})
 
 
@@ -75,6 +75,6 @@ def _fails(code: str, params: Mapping[str, object], where: str, remedy: Phrase |
 
 
 def missing_library(provider_type: str) -> str | None:
-    """The package that providers of a type need and that is not installed; nothing is imported."""
+    """Return the package that a provider type needs and that is not installed; imports nothing."""
     package = _LIBRARIES.get(provider_type)
     return package if package is not None and find_spec(package) is None else None

@@ -1,4 +1,4 @@
-"""Checks of a node by itself: it will fail when it runs, or may."""
+"""Checks of single nodes: certain and possible failures."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -41,13 +41,14 @@ if TYPE_CHECKING:
 _PARSES: Final = re.compile(
     r"\b(?:loads?|(?:safe|full)_load|raw_decode|JSONDecoder|literal_eval|repair_json|JSON\.parse)\b"
 )
-"""What reads structured data from a text, in Python and JavaScript."""
+"""Calls that parse structured data, in Python and JavaScript."""
 
 
 def diagnose_node(
     node: Node, entry: NodeEntry, document: DslDocument, known: KnownVariables, installation: Installation
 ) -> Iterator[Diagnostic]:
-    """Every reason that is known before a run. ``node``: Of ``entry``. ``known``: Variables of ``document``."""
+    """Yield every problem known before a run. ``node``: Compiled from ``entry``. ``known``: Variables of
+    ``document``."""
     match node:
         case Mocked():
             yield from _of_mock(node, entry)
@@ -68,7 +69,7 @@ def diagnose_node(
 def _of_type(
     node: Any, entry: NodeEntry, document: DslDocument, known: KnownVariables, installation: Installation
 ) -> Iterator[Diagnostic]:
-    """By the names of types: a file has few of them, and what others need is not imported for it."""
+    """Dispatch by type name: a file has few types, and the classes of others are not imported."""
     match node.type:
         case "code":
             yield from _of_code(node, f"{entry.where}.code", installation)
@@ -103,7 +104,7 @@ def _of_type(
 
 
 def fails_with(node: Mocked) -> str | None:
-    """What a mocked node fails with, if it does."""
+    """Return the error of a mocked node that fails."""
     try:
         if node.failure is None:
             node.handle()
@@ -131,7 +132,7 @@ def _of_code(node: "Code", where: str, installation: Installation) -> Iterator[D
 def _of_fake_text(
     node: "Code", entry: NodeEntry, document: DslDocument, installation: Installation
 ) -> Iterator[Diagnostic]:
-    """A program that parses what a faked model says: that suits it only if the prompt has an example."""
+    """Yield a warning for code that parses the text of a fake model, which fits only if the prompt has an example."""
     if not installation.fake_models or not _PARSES.search(node.code):
         return
     models = {
@@ -154,7 +155,7 @@ def _prompt_of(model: NodeEntry) -> str:
 
 
 def _of_template(node: "TemplateTransform", where: str, installation: Installation) -> Iterator[Diagnostic]:
-    # Loaded only for files that have a template.
+    # Imported only for files with a template.
     from jinja2 import TemplateSyntaxError
     from jinja2.sandbox import SandboxedEnvironment
 
@@ -210,7 +211,7 @@ def _of_request(
 
 
 def _unsendable(node: "HttpRequest") -> str:
-    """The name, as the file has it, of a header that no run can send: what stands in the file is not ASCII."""
+    """Return the name of a header that can never be sent, since its constant part is not ASCII."""
     listed = [(line.name.source, (line.name, line.value)) for line in node.headers]
     if node.api_key is not None and node.api_key.type != "basic":
         listed.append((node.api_key.header, (node.api_key.key, None)))
@@ -242,14 +243,14 @@ _TOKEN: Final = re.compile(
     r"""|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`""",
     re.DOTALL | re.MULTILINE,
 )
-"""What is passed over as a whole (comments and texts), and what is looked for."""
+"""Skipped tokens (comments and strings), and the ones searched for."""
 _CATCH: Final = re.compile(r"\bcatch\b")
 _OWN_REQUIRE: Final = re.compile(r"\b(?:function|const|let|var)\s+require\b")
 _MAX_LISTED_MODULES: Final = 10
 
 
 def diagnose_javascript(code: str, where: str) -> Iterator[Diagnostic]:
-    """Modules that a program requires or imports, by line; perhaps not, if it catches errors or defines ``require``."""
+    """Yield required and imported modules, by line; uncertain if the program catches errors or defines ``require``."""
     certain = _CATCH.search(code) is None and _OWN_REQUIRE.search(code) is None
     listed: set[str] = set()
     for match in _TOKEN.finditer(code):
@@ -266,7 +267,7 @@ def diagnose_javascript(code: str, where: str) -> Iterator[Diagnostic]:
 
 
 def diagnose_prompt(node: "Llm", entry: NodeEntry, known: KnownVariables) -> Iterator[Diagnostic]:
-    """Variables that are missing, in the order in which the node looks at them."""
+    """Yield missing variables, in the order in which the node reads them."""
     prompt = node.prompt
     if isinstance(prompt, AppPrompt):
         return
@@ -281,7 +282,7 @@ def diagnose_prompt(node: "Llm", entry: NodeEntry, known: KnownVariables) -> Ite
 
 
 def diagnose_empty_prompt(node: "Llm", entry: NodeEntry) -> Iterator[Diagnostic]:
-    """A prompt without a word, with which no model is asked."""
+    """Yield a prompt without any text, for which no model is called."""
     prompt = node.prompt
     if isinstance(prompt, AppPrompt):
         return
@@ -291,13 +292,13 @@ def diagnose_empty_prompt(node: "Llm", entry: NodeEntry) -> Iterator[Diagnostic]
 
 
 def _says_something(text: "PromptText") -> bool:
-    """Whether a message may have a text. The parts of a basic one are its text between contexts."""
+    """Return whether a message may have a text. The parts of a basic one are the texts between contexts."""
     return bool(text.jinja) or len(text.segments) > 1 or any(segment.source for segment in text.segments)
 
 
 def diagnose_agent(node: "AgentNode", entry: NodeEntry, installation: Installation) -> Iterator[Diagnostic]:
-    """Why the agent will fail: its strategy, its tools, or its model."""
-    # The file of an app without a workflow has the same elsewhere, and a tool that is not there is left out.
+    """Yield why the agent will fail: its strategy, tools, or model."""
+    # Apps without a workflow declare tools elsewhere, and skip missing ones.
     is_app = node.name.provider == APP_STRATEGIES
     where = entry.where if is_app else f"{entry.where}.agent_parameters"
     at_tools = f"{where}.agent_mode.tools" if is_app else f"{where}.tools"
@@ -329,14 +330,14 @@ def diagnose_agent(node: "AgentNode", entry: NodeEntry, installation: Installati
 
 
 _CHECKED: Final = frozenset({"builtin", "api"})
-"""Kinds of tools that fail without a required parameter; others are called without it, and decide for themselves."""
+"""Kinds of tools that fail without a required parameter; others are called, and decide for themselves."""
 
 _ANSWERING: Final = frozenset({"webscraper/webscraper"})
-"""Tools that say so in their answer when a required parameter is missing, and do not fail. [QUIRK]"""
+"""Tools that report a missing required parameter in their answer instead of failing. [QUIRK]"""
 
 
 def diagnose_tool(node: "ToolNode", entry: NodeEntry, installation: Installation) -> Iterator[Diagnostic]:
-    """Every reason why a call will fail, and what is said to no purpose."""
+    """Yield every reason why a call will fail, and settings without effect."""
     where = f"{entry.where}.tool_name" if entry.data.get("tool_name") else f"{entry.where}.type"
     try:
         tool = installation.tools.known(node.name)
@@ -371,6 +372,6 @@ def diagnose_tool(node: "ToolNode", entry: NodeEntry, installation: Installation
 
 
 def no_tool(failure: ToolNotFound, where: str) -> Diagnostic:
-    """A tool or a strategy that is not here."""
+    """Return the diagnostic of a missing tool or strategy."""
     what = failure.what
     return Diagnostic(what.code, what.params, where=where, severity="will_fail", remedy=failure.remedy)

@@ -1,11 +1,11 @@
-"""Sentences on what a diagnostic means for runs: that they will or may fail, and at which node."""
+"""Sentences about the effect of a diagnostic on runs: whether they fail, and at which node."""
 
 from jikko.diagnostics.diagnostic import Diagnostic, Phrase, joined
 from jikko.diagnostics.translations import Language, worded
 
 
 def outcome(diagnostic: Diagnostic) -> Phrase:
-    """What becomes of runs: ``will fail at node "Title" (line 7): why``."""
+    """Return the effect on runs: ``will fail at node "Title" (line 7): why``."""
     says = "may_fail" if diagnostic.severity == "may_fail" else "will_fail"
     place = "" if not diagnostic.node else "_at_line" if diagnostic.line else "_at"
     why = Phrase(diagnostic.code, diagnostic.params)
@@ -13,6 +13,6 @@ def outcome(diagnostic: Diagnostic) -> Phrase:
 
 
 def outcome_sentence(diagnostic: Diagnostic, language: Language = "en") -> str:
-    """What becomes of runs, and what to do: the summary of a file if this decides about it."""
+    """Return the effect on runs, and the remedy: the summary of a file that this decides."""
     note = worded(diagnostic.note, language=language) if diagnostic.note else ""
     return joined(language, outcome(diagnostic).text(language), note, diagnostic.advice(language))

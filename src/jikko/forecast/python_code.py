@@ -1,4 +1,4 @@
-"""Checks of a Python program before it runs: modules that it cannot import, and invalid syntax."""
+"""Static checks of Python code: missing modules, and syntax errors."""
 
 import ast
 import sys
@@ -10,13 +10,13 @@ from jikko.diagnostics.diagnostic import Diagnostic, Phrase, Severity
 from jikko.sandbox.languages.refusals import module_advice
 
 _REBINDING: Final = frozenset({"eval", "exec", "globals", "locals", "setattr", "vars"})
-"""Functions by which a program may have another ``main``, without its name."""
+"""Functions by which a program may rebind ``main`` without naming it."""
 
 
 def refusal_of_main(tree: ast.Module, given: Sequence[str]) -> str:
-    """What Python says when it calls ``main`` with these names; ``""`` if it takes them, or that cannot be told.
+    """Return Python's error when it calls ``main`` with these names; ``""`` if it accepts them, or that is uncertain.
 
-    It can be told of a function that is defined once, at the top of the program, and that nothing else may replace.
+    It is certain for a function that is defined once, at the top of the program, and never rebound.
     """
     mains = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "main"]
     if len(mains) != 1 or mains[0].decorator_list:
@@ -50,10 +50,10 @@ def _may_rebind(node: ast.AST) -> bool:
         case ast.Global(names=names):
             return "main" in names
         case ast.ClassDef(name="main") | ast.FunctionDef(name="main") | ast.AsyncFunctionDef(name="main"):
-            # Such as in a branch.
+            # For example in a branch.
             return True
         case ast.Attribute(value=ast.Name(id="main")):
-            # Such as its ``__defaults__``.
+            # For example its ``__defaults__``.
             return isinstance(node.ctx, ast.Store)
         case ast.Attribute(attr="main", ctx=ast.Store() | ast.Del()) | ast.ExceptHandler(name="main"):
             return True
@@ -71,17 +71,17 @@ def _missing(kind: str, names: Sequence[str]) -> str:
 
 _CATCHES: Final = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 _MAX_LISTED_MODULES: Final = 10
-"""Modules of one program that are reported."""
+"""Maximum number of reported modules per program."""
 
 
 def diagnose_python(
     code: str, where: str, has_module: Callable[[str], bool], given: Sequence[str] | None = None
 ) -> Iterator[Diagnostic]:
-    """What will fail in a program, in the order of its lines. ``where``: Its path in the document.
+    """Yield the failures of a program, in line order. ``where``: Its path in the document.
 
-    An import that stands by itself, at the top or in ``main``, fails for certain; in a branch or in another function it
-    may. One whose failure the program catches is left out. ``has_module``: Whether programs can import a top-level
-    module. ``given``: What ``main`` is called with; ``None`` if that is not known.
+    An import by itself, at the top or in ``main``, certainly fails; in a branch or another function it may. One whose
+    failure the program catches is left out. ``has_module``: Whether programs can import a top-level module. ``given``:
+    Arguments of ``main``; ``None`` if unknown.
     """
     try:
         with warnings.catch_warnings():
@@ -114,7 +114,7 @@ def diagnose_python(
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[str, int, bool]]:
-    """Every import whose failure is not caught: the module, its line, and whether it is certain to be run."""
+    """Yield every import whose failure is not caught: module, line, and whether it certainly runs."""
     pending: list[tuple[ast.AST, bool]] = [(node, True) for node in reversed(tree.body)]
     while pending:
         node, certain = pending.pop()

@@ -1,4 +1,4 @@
-"""Checks of the variables that a node works on: missing ones, and types that do not suit it."""
+"""Checks of a node's variables: missing ones, and unsuitable types."""
 
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Final
@@ -27,11 +27,11 @@ _SAMPLES: Final[dict[str, tuple[Json, ...]]] = {
     "number": (0, 5, -1.5),
     "boolean": (True, False),
 }
-"""Values of each type. A comparison that refuses all of them refuses every value of the type."""
+"""Sample values by type. A comparison that rejects all of them rejects every value of the type."""
 
 
 class _One(Struct, frozen=True):
-    """Variables, of which there is one."""
+    """Pool with a single variable."""
 
     selector: Selector
     value: Json
@@ -43,7 +43,8 @@ class _One(Struct, frozen=True):
 
 
 def diagnose_variables(node: Any, entry: NodeEntry, known: KnownVariables) -> Iterator[Diagnostic]:
-    """Why a node will fail that needs its variables. Told by its type, so that no other node is imported."""
+    """Yield why a node that needs its variables will fail. Dispatched by type name, so that no other class is
+    imported."""
     match node.type:
         case "if-else":
             yield from _of_conditions(node, entry, known)
@@ -73,7 +74,7 @@ def diagnose_variables(node: Any, entry: NodeEntry, known: KnownVariables) -> It
 def diagnose_arguments(
     node: "Code | TemplateTransform", entry: NodeEntry, known: KnownVariables
 ) -> Iterator[Diagnostic]:
-    """Variables of a program or a template that no run has: they are null there, which is no failure by itself."""
+    """Yield missing variables of a program or a template, which are null there: not a failure by itself."""
     for number, (name, selector) in enumerate(node.variables):
         if known.lacks(selector):
             where = f"{entry.where}.variables[{number}].value_selector"
@@ -82,7 +83,7 @@ def diagnose_arguments(
 
 
 def no_variable(name: str, where: str, *, certain: bool = True) -> Diagnostic:
-    """A variable that no run has. A node that always needs it fails for certain."""
+    """Return the diagnostic of a missing variable. A node that always needs it certainly fails."""
     severity: Severity = "will_fail" if certain else "may_fail"
     return Diagnostic("variable.missing", {"name": name}, where=where, severity=severity, remedy=_CHOOSE)
 
@@ -107,9 +108,8 @@ def _of_list(
     wanted: str,
     types: Collection[str] | None = None,
 ) -> Iterator[Diagnostic]:
-    """A variable that has to be of one of some types; by default any list will do.
-    ``absent, unfit, wanted``: Codes of what is wrong if it is missing or of another type, and of what to choose.
-    """
+    """Yield the diagnostics of a variable that must have one of some types; by default any list. ``absent, unfit,
+    wanted``: Codes for a missing variable, for another type, and for the remedy."""
     params = {"selector": str(list(selector))}
     if known.is_missing(selector):
         yield Diagnostic(absent, params, where=where, severity="will_fail", remedy=_CHOOSE)
@@ -127,7 +127,7 @@ def _of_conditions(node: "IfElse", entry: NodeEntry, known: KnownVariables) -> I
         for place, condition in enumerate(case.conditions):
             of_case = "" if case.legacy else f".cases[{number}]"
             where = f"{entry.where}{of_case}.conditions[{place}]"
-            # Those before it may decide already.
+            # Earlier ones may already decide.
             is_first = number == place == 0
             kind = known.kind(condition.selector)
             if known.is_missing(condition.selector):
@@ -140,7 +140,8 @@ def _of_conditions(node: "IfElse", entry: NodeEntry, known: KnownVariables) -> I
 
 
 def _refusal(condition: Condition, kind: str) -> Phrase | None:
-    """Why a comparison fails with each value of a type; ``None`` if it does not, or that depends on other variables."""
+    """Return why a comparison fails for every value of a type; ``None`` if it does not, or depends on other
+    variables."""
     refused: Phrase | None = None
     if condition.sub is not None or (condition.template is not None and condition.template.selectors):
         return refused

@@ -55,7 +55,7 @@ class ScheduledBackups:
             await asyncio.sleep(min(wait, self._every))
 
     async def _attempt(self) -> float:
-        """Make one if it is time. Returns the seconds until the next look."""
+        """Make a backup if it is time. Returns the seconds until the next check."""
         try:
             wait = self._every - (self._clock() - await asyncio.to_thread(self._place.newest_time))
             if wait > 0:
@@ -69,13 +69,13 @@ class ScheduledBackups:
 
 
 class FolderOfBackups:
-    """A ``BackupPlace``: a folder of backups, each a folder named by its time (UTC)."""
+    """``BackupPlace`` in a folder: each backup is a subfolder named by its time (UTC)."""
 
     def __init__(self, backups: Callable[[], Backups], folder: Path, *, keep: int, clock: Clock) -> None:
         """Args:
-        backups: What makes them; called when one is due.
-        folder: Where they are; made if it is missing.
-        keep: How many are kept; 0: all.
+        backups: Factory, called when one is due.
+        folder: Created if missing.
+        keep: Number of backups to keep; 0: all.
         """
         self._backups = backups
         self._folder = folder
@@ -91,8 +91,8 @@ class FolderOfBackups:
         return f"{made.folder}, {made.new_files} new files"
 
     def make(self) -> Made:
-        """Make one now, and remove those that are too many. Blocks.
-        Raises ``NotABackup``, ``JikkoError`` or ``OSError``: see ``Backups.make``; those before it are as they were."""
+        """Make a backup now, and delete the oldest ones. Blocks. Raises ``NotABackup``, ``JikkoError`` or ``OSError``:
+        see ``Backups.make``; earlier ones stay."""
         known = self._known()
         unfinished = self._folder / _UNFINISHED
         made = self._backups().make(unfinished, earlier=known[-1][1] if known else None)
@@ -107,7 +107,7 @@ class FolderOfBackups:
         return known[-1][0].at if known else 0.0
 
     def _known(self) -> list[tuple[Manifest, Path]]:
-        """Those that are finished, the newest last."""
+        """Return the finished ones, newest last."""
         found = []
         with suppress(FileNotFoundError, NotADirectoryError):
             for folder in self._folder.iterdir():

@@ -1,6 +1,6 @@
-"""Carrying ended runs, with their logs, from one database to another: as JSON Lines, one run a line.
+"""Export and import of ended runs with their logs, between databases: JSON Lines, one run a line.
 
-A line has the identity and the log of a run. The record is not kept, since it follows from the log.
+A line has identity and log of a run. The record is derived from the log.
 """
 
 import asyncio
@@ -23,15 +23,15 @@ from jikko.secret_marks import without_marks
 from jikko.values import encode_json
 
 FORMAT: Final = 2
-"""Of a line. A later one may add fields. In lines of format 1, marks stand for secrets."""
+"""Format of a line. Later ones may add fields. Lines of format 1 have masks in place of secrets."""
 MAX_LINE: Final = 1 << 30
-"""Bytes of a line. A whole log is in one."""
+"""Maximum bytes of a line, which holds a whole log."""
 _MIN_SECONDS, _MAX_SECONDS = -62_135_596_800, 253_402_300_800
-"""Seconds between which lie the years 1 to 9999; nothing that events count comes near."""
+"""The years 1 to 9999; counts of events never come near."""
 
 
 class BadLine(Exception):
-    """A line is not what `jikko runs export` writes. The message says which, and what is wrong."""
+    """A line is not an export of `jikko runs export`. The message says which, and what is wrong."""
 
     def __init__(self, number: int, what: str) -> None:
         super().__init__(f"line {number} is no run: {what}")
@@ -47,16 +47,16 @@ _decode = msgspec.json.Decoder(_Line).decode
 
 
 def run_line(identity: RunIdentity, events: list[Event]) -> bytes:
-    """The line of an ended run."""
+    """Return the line of an ended run."""
     return encode_json({"format": FORMAT, "owner": identity, "events": events}) + b"\n"
 
 
 def read_run(number: int, text: bytes, *, app_id: str | None = None) -> Append:
-    """What adds the run of a line to a store. Raises ``BadLine``: it is no such line.
+    """Parse a line into the write that adds its run. Raises ``BadLine`` if it is invalid.
 
     Args:
-        number: Of the line, counted from 1.
-        app_id: The app whose run it becomes; by default that which it was of.
+        number: Line number, from 1.
+        app_id: Target app; by default the run's own.
     """
     try:
         if len(text) > MAX_LINE:
@@ -71,10 +71,10 @@ def read_run(number: int, text: bytes, *, app_id: str | None = None) -> Append:
         if app_id is not None and app_id != identity.app_id:
             identity, events = _moved(identity, events, app_id)
         record = folded(identity, events)
-        # What cannot be shown later is no run either.
+        # A run that cannot be displayed later is rejected as well.
         node_executions(events, status=record.status, error=record.error)
     except Exception as error:
-        # Whatever a line can hold: that it is no run is all that there is to know.
+        # Any exception: a line may contain anything.
         what = str(error) or type(error).__name__
         if what.endswith(".event`"):
             what += "; a newer version of Jikko, which knows that event, may have written it"
@@ -97,7 +97,7 @@ def _check(line: _Line) -> None:
 
 
 def _numbers(struct: msgspec.Struct) -> Iterator[tuple[str, float]]:
-    """The times and counts of an event; not what users put into it."""
+    """Yield the times and counts of an event, but not values of users."""
     for name in struct.__struct_fields__:
         match getattr(struct, name):
             case bool():
@@ -113,7 +113,7 @@ def _numbers(struct: msgspec.Struct) -> Iterator[tuple[str, float]]:
 
 
 def _identity(identity: RunIdentity) -> RunIdentity:
-    """The identity with its ids as they are spelled here: in lower case, or a known run would not be known again."""
+    """Return the identity with ids in lower case, as stored: otherwise a known run would be added twice."""
     values = {**_ids(identity), "end_user_id": identity.end_user_id}
     return msgspec.structs.replace(
         identity, **{name: value.lower() for name, value in values.items() if is_uuid(value)}
@@ -121,14 +121,14 @@ def _identity(identity: RunIdentity) -> RunIdentity:
 
 
 def _ids(identity: RunIdentity) -> dict[str, str]:
-    """The ids that every run has, and that of the run which it repeats, by their names."""
+    """Return the ids that every run has, and that of the repeated run, by name."""
     names = ("run_id", "task_id", "app_id", "workflow_id", "retry_of")
     found = {name: getattr(identity, name) for name in names}
     return {name: value for name, value in found.items() if value is not None}
 
 
 def _moved(identity: RunIdentity, events: list[Event], app_id: str) -> tuple[RunIdentity, list[Event]]:
-    """The run as one of another app."""
+    """Return the run as one of another app."""
     identity = msgspec.structs.replace(identity, app_id=app_id, end_user_id=end_user(app_id, identity.user))
     first: Any = events[0]
     if "app_id" in first.system:
@@ -137,17 +137,17 @@ def _moved(identity: RunIdentity, events: list[Event], app_id: str) -> tuple[Run
 
 
 _MAX_CONCURRENT_RUNS: Final = 64
-"""Runs that are being written at one time: they share commits."""
+"""Concurrent writes of runs, which share commits."""
 
 
 class ImportResult(Struct):
-    """What came of an import."""
+    """Result of an import."""
 
     added: int = 0
     known: int = 0
-    """Runs that were there already."""
+    """Runs that existed already."""
     apps: Counter[str] = field(default_factory=Counter)
-    """How many runs were read of each app, by its id."""
+    """Number of runs read, by app id."""
 
 
 async def export_lines(
@@ -158,16 +158,16 @@ async def export_lines(
     until: float = math.inf,
     damaged: Callable[[JikkoError], None],
 ) -> AsyncIterator[bytes]:
-    """The ended runs: in the order of their ids, and behind them those of the archive.
+    """Yield the ended runs by id, then those of the archive.
 
-    Runs that end or are pruned meanwhile may be among them or not. One that is archived meanwhile may be there twice,
-    which is no harm: who imports them leaves the second alone.
+    Runs that end or are deleted meanwhile may or may not be included. A run that is archived meanwhile may appear
+    twice, which imports tolerate.
 
     Args:
         app_id: Only runs of this app.
-        since: Only runs that were created then or later, in seconds since the Unix epoch.
-        until: Only runs that were created before.
-        damaged: Called for each run, or object of the archive, that is left out because it cannot be read.
+        since: Only runs created then or later, in seconds since the Unix epoch.
+        until: Only runs created before.
+        damaged: Called for each unreadable run or archive object, which is skipped.
     """
     after = ""
     while records := await store.scan(app_id=app_id, after=after):
@@ -179,7 +179,7 @@ async def export_lines(
             except LogDamaged as error:
                 damaged(error)
             else:
-                if events:  # not pruned meanwhile
+                if events:  # not deleted meanwhile
                     yield run_line(record.identity, events)
         after = records[-1].identity.run_id
     async for record, events in store.archived(app_id=app_id, since=since, until=until, on_damaged=damaged):
@@ -189,8 +189,8 @@ async def export_lines(
 async def export_named(
     store: RunStore, records: Iterable[RunRecord], *, damaged: Callable[[JikkoError], None]
 ) -> AsyncIterator[bytes]:
-    """Some runs, wherever they are.
-    ``damaged``: as of ``export_lines``; called, too, for each run that goes on, or was pruned meanwhile."""
+    """Yield the lines of given runs, wherever they are. ``damaged``: As for ``export_lines``; also called for open and
+    deleted runs."""
     for record in records:
         run_id = record.identity.run_id
         if record.is_open:
@@ -208,9 +208,8 @@ async def export_named(
 
 
 async def import_lines(store: RunStore, lines: Iterable[bytes], *, app_id: str | None = None) -> ImportResult:
-    """Add runs. Those whose ids are known are left as they are, so that an import can be repeated.
-    ``app_id``: the app whose runs they become; by default, each stays the run of the app that it was of.
-    Raises ``BadLine``: a line cannot be read. Runs of the lines before it were added."""
+    """Import runs. Known ids are skipped, so an import can be repeated. ``app_id``: Target app; by default each run's
+    own. Raises ``BadLine``; runs of earlier lines were added."""
     imported, archived = ImportResult(), await store.archived_until()
     pending: deque[tuple[int, asyncio.Future[None]]] = deque()
     try:
@@ -219,7 +218,7 @@ async def import_lines(store: RunStore, lines: Iterable[bytes], *, app_id: str |
                 continue
             append = read_run(number, text, app_id=app_id)
             imported.apps[append.record.identity.app_id] += 1
-            # What is in the archive is there already, though its log could begin once more.
+            # Archived already, although a log could be created for it again.
             if archived is not None and append.record.created_at <= archived and await store.log_end(append.run_id):
                 imported.known += 1
                 continue
@@ -227,7 +226,7 @@ async def import_lines(store: RunStore, lines: Iterable[bytes], *, app_id: str |
             if len(pending) >= _MAX_CONCURRENT_RUNS:
                 await _await_append(*pending.popleft(), imported)
     finally:
-        # All of them, so that each is looked at, whatever became of the first.
+        # Wait for all, so that no exception goes unnoticed.
         await asyncio.gather(*[append for _, append in pending], return_exceptions=True)
         while pending:
             await _await_append(*pending.popleft(), imported)

@@ -1,1 +1,1 @@
-"""Triggers start runs without a client that waits for them: webhooks, schedules."""
+"""Triggers: webhooks and schedules that start runs without a waiting client."""

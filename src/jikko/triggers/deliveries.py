@@ -1,4 +1,4 @@
-"""Deliveries: what became of calls of webhooks. A delivery's state is that of the newest of its runs."""
+"""Deliveries: accepted webhook calls and their runs. A delivery has the state of its newest run."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -25,19 +25,19 @@ DeliveryState: TypeAlias = Literal[
 _ENDED: Final[dict[str, DeliveryState]] = {"succeeded": "done", "partial-succeeded": "done"}
 _SLICE: Final = 200
 _MAX_LOOKED_AT: Final = 5_000
-"""Deliveries that are looked through for those of one state."""
+"""Maximum number of deliveries scanned for a state."""
 _LAST_EVENTS: Final = 64
-"""Of an open run, which tell whether it has begun."""
+"""Last events of an open run that show whether it has begun."""
 
 
 class DeliveryView(Struct, frozen=True):
     delivery: Delivery
     state: DeliveryState
-    """``expired``: its run was removed."""
+    """``expired``: its run was deleted."""
     runs: Sequence[str] = ()
-    """The run that it started, and those that repeat it, oldest first."""
+    """Its run and the retries, oldest first."""
     error: str | None = None
-    """Of the newest run."""
+    """Error of the newest run."""
 
 
 class Deliveries(Struct, eq=False):
@@ -57,13 +57,13 @@ class Deliveries(Struct, eq=False):
         limit: int = 20,
         depth: float = _MAX_LOOKED_AT,
     ) -> list[DeliveryView]:
-        """Deliveries of some triggers, newest first.
+        """List deliveries of some triggers, newest first.
 
         Args:
-            states: Only those that are so, of the newest ``depth``; empty: all.
-            where: Only those, likewise, that brought these texts, by their paths: ``{"body.type": "paid"}``.
-            before: Begin behind this place.
-            depth: How many are looked through; ``math.inf``: all.
+            states: Only in these states, among the newest ``depth``; empty: all.
+            where: Likewise, only with these texts at these paths: ``{"body.type": "paid"}``.
+            before: Start after this place.
+            depth: Number of deliveries scanned; ``math.inf``: all.
         """
         found: list[DeliveryView] = []
         ids, looked_at = [trigger.id for trigger in triggers], 0
@@ -83,19 +83,19 @@ class Deliveries(Struct, eq=False):
         return found
 
     async def find(self, delivery_id: str) -> DeliveryView:
-        """One delivery. Raises ``NotFound``: there is none."""
+        """Return one delivery. Raises ``NotFound`` if there is none."""
         delivery = await self.store.find(delivery_id)
         if delivery is None:
             raise NotFound(f"There is no delivery {delivery_id!r}; `jikko deliveries list` lists the deliveries.")
         return await self._view(delivery)
 
     async def record(self, view: DeliveryView) -> RunRecord | None:
-        """The run that a delivery started, whose inputs are what the call brought; ``None`` if it is gone."""
+        """Return a delivery's first run, whose inputs are the call's content; ``None`` if it was deleted."""
         return await self.run_store.record(view.runs[0]) if view.runs else None
 
     async def call(self, view: DeliveryView) -> Json:
-        """What a delivery brought: ``method``, ``headers``, ``query_params``, ``body`` and ``files``; ``None`` if its
-        run is gone, or it started none."""
+        """Return the call's content: ``method``, ``headers``, ``query_params``, ``body`` and ``files``; ``None`` if its
+        run was deleted, or it started none."""
         record = await self.record(view)
         if record is None or view.delivery.verdict != "accepted":
             return None
@@ -108,7 +108,7 @@ class Deliveries(Struct, eq=False):
         return call is not None and all(_text_at(call, path.split(".")) == text for path, text in where.items())
 
     async def runs_of(self, delivery: Delivery) -> list[str]:
-        """Return the run that a delivery started, and those that repeat it or one of these, oldest first."""
+        """Return a delivery's run, and the runs that repeat it or one of these, oldest first."""
         found, created_at = [delivery.run_id], {delivery.run_id: 0.0}
         for run_id in found:
             repeats = await self.run_store.retries(run_id)
@@ -117,12 +117,12 @@ class Deliveries(Struct, eq=False):
         return sorted(found, key=lambda run_id: (created_at[run_id], run_id))
 
     async def newest_record(self, runs: Sequence[str]) -> RunRecord | None:
-        """Return the last of some runs; ``None`` if it was removed."""
+        """Return the last of some runs; ``None`` if it was deleted."""
         return await self.run_store.record(runs[-1])
 
     async def first_run(self, delivery_id: str) -> tuple[RunRecord, str | None]:
-        """The run that a delivery started, and the node from which it is repeated as a whole; ``None`` if none has run.
-        Raises ``NotFound``: there is no such delivery, or its run was removed; ``Conflict``: it started no run."""
+        """Return a delivery's run, and the node from which a full repeat starts; ``None`` if none has run. Raises
+        ``NotFound``: no such delivery, or its run was deleted; ``Conflict``: it started no run."""
         view = await self.find(delivery_id)
         if not view.delivery.run_id or view.delivery.verdict != "accepted":
             raise Conflict(f"Delivery {delivery_id} was {view.delivery.verdict}, so that it has no run to repeat.")
@@ -138,21 +138,21 @@ class Deliveries(Struct, eq=False):
         return record, entry if has_run else None
 
     async def replay(self, delivery_id: str) -> RunLog:
-        """Start a run that repeats that of a delivery, from its trigger on, by the app's current version.
-        Raises ``NotFound``, ``Conflict``: see ``first_run`` and ``Retries.retry``."""
+        """Repeat a delivery's run from its trigger on, with the app's current version. Raises ``NotFound``,
+        ``Conflict``: see ``first_run`` and ``Retries.retry``."""
         record, node = await self.first_run(delivery_id)
         app = await self.apps.find(record.identity.app_id)
         return await self.retries.retry(app, record.identity.run_id, from_node=node, current=True)
 
     async def plan(self, delivery_id: str) -> RetryPlan:
-        """What ``replay`` would do. Its errors are its own."""
+        """Return the plan of ``replay``. Raises the same errors."""
         record, node = await self.first_run(delivery_id)
         app = await self.apps.find(record.identity.app_id)
         return await self.retries.plan(app, record, from_node=node, current=True)
 
     async def discard(self, delivery_id: str) -> DeliveryView:
-        """Set aside a delivery whose newest run failed, or was stopped.
-        Raises ``NotFound``: there is none; ``Conflict``: it did not fail."""
+        """Discard a delivery whose newest run failed or was stopped. Raises ``NotFound``: there is none; ``Conflict``:
+        it did not fail."""
         while True:
             view = await self.find(delivery_id)
             if view.state not in ("failed", "dead"):
@@ -181,8 +181,8 @@ class Deliveries(Struct, eq=False):
         return DeliveryView(delivery, "running" if await self._has_begun(runs[-1]) else "waiting", runs)
 
     async def _has_begun(self, run_id: str) -> bool:
-        """Whether a run has got its turn, or its log cannot be read here. Asks the end of the log alone: the first
-        event may have 10 MiB."""
+        """Return whether a run has got its turn, or its log cannot be read here. Reads only the end of the log: the
+        first event may have 10 MiB."""
         try:
             first = max(0, await self.run_store.log_end(run_id) - _LAST_EVENTS)
             last = await self.run_store.events(run_id, after=first)
@@ -190,12 +190,12 @@ class Deliveries(Struct, eq=False):
             raise
         except JikkoError:
             return True
-        # Text alone comes from a run under way.
+        # Text chunks alone come from a running run.
         return has_begun(last) or (first > 0 and not any(isinstance(event, RunRetried) for event in last))
 
 
 def _text_at(value: Json, path: Sequence[str]) -> str | None:
-    """The text at a path of names and positions; what is no text, as JSON writes it. ``None``: there is nothing."""
+    """Return the text at a path of names and positions; other values as JSON. ``None`` if there is nothing."""
     for name in path:
         if isinstance(value, dict) and name in value:
             value = value[name]

@@ -1,4 +1,4 @@
-"""Retries of deliveries whose runs failed, and the end of them. The process that leads does so."""
+"""Automatic retries of failed deliveries, and dead letters. Done by the leader."""
 
 import logging
 from typing import Final, NamedTuple
@@ -31,43 +31,44 @@ from jikko.triggers.triggers import Triggers
 log = logging.getLogger(__name__)
 
 _TRY_AGAIN_SECONDS, _MAX_TRY_AGAIN_SECONDS = 5.0, 300.0
-"""Until a retry is tried again that could not be started: as long as it is late already, within these."""
+"""Delay before a retry that could not be started is attempted again: the time by which it is late, within
+these bounds."""
 _GIVE_UP_SECONDS: Final = 3600.0
-"""After which what will not pass by itself, such as a wrong environment value, makes a delivery dead."""
+"""Seconds after which a permanent error, such as an invalid environment value, makes a delivery dead."""
 _PASSING: Final = (TooManyRequests, NoRoom, ServerStopping, StoreUnavailable, LogTooNew)
 _OFF_SECONDS: Final = 60.0
-"""Until the next look at a delivery whose webhook is switched off."""
+"""Interval of checks of a delivery whose webhook is disabled."""
 _DEAD_SECONDS: Final = 600.0
-"""Until the next look at a dead one, at first: somebody may have repeated it by hand."""
+"""First interval of checks of a dead delivery: somebody may have replayed it."""
 _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 5.0, 3600.0
-"""Seconds from the end of a failed run to the first retry, and at most to a later one."""
+"""Seconds from a failure to the first retry, and at most to later ones."""
 _JITTER: Final = 0.2
-"""By this share of a wait, retries of several deliveries that failed together are spread."""
+"""Relative jitter, which spreads the retries of deliveries that failed together."""
 _CLAIMED_SECONDS: Final = 30 * 86_400.0
-"""For which a retry is known to have been started."""
+"""Lifetime of the claim of a retry."""
 
 
 class Decision(NamedTuple):
     look_at: float | None
-    """When to look at it next; ``None``: never."""
+    """Time of the next check; ``None``: never."""
     is_dead: bool = False
     retry: bool = False
-    """Whether its run is repeated now."""
+    """Whether to retry now."""
     is_full: bool = False
-    """Whether its app takes no more runs for now."""
+    """Whether the app's queue is full."""
 
 
 def decide(delivery: Delivery, record: RunRecord | None, repeated: int, now: float) -> Decision:
-    """Decide what becomes of a delivery.
+    """Decide the next step of a delivery.
 
     Args:
-        record: The newest of its runs; ``None``: it was removed.
-        repeated: How many runs have repeated its first one.
+        record: Its newest run; ``None`` if deleted.
+        repeated: Number of retries so far.
     """
     if record is None or record.status in ("succeeded", "partial-succeeded", "stopped"):
         return Decision(None)
     if record.is_open:
-        # Less often the longer it goes on.
+        # Less often the longer it runs.
         return Decision(now + min(300.0, max(1.0, 0.1 * (now - record.created_at))), delivery.dead_at is not None)
     if repeated >= delivery.retries or delivery.dead_at is not None:
         return Decision(now + max(_DEAD_SECONDS, 0.1 * (now - (delivery.dead_at or now))), is_dead=True)
@@ -77,7 +78,7 @@ def decide(delivery: Delivery, record: RunRecord | None, repeated: int, now: flo
 
 
 class DeliveryRetries(Struct, eq=False):
-    """Repeats the runs of deliveries that failed, as often as their triggers ask for it."""
+    """Retries failed deliveries, as often as their triggers ask for."""
 
     store: DeliveryStore
     deliveries: Deliveries
@@ -87,8 +88,7 @@ class DeliveryRetries(Struct, eq=False):
     clock: Clock
 
     async def look(self) -> None:
-        """Deal with some of what is due now.
-        Raises ``StoreUnavailable``: the record cannot be used. What was not dealt with is due still."""
+        """Handle some due deliveries. Raises ``StoreUnavailable``: the record is unusable; the rest stays due."""
         full: dict[str, float | None] = {}
         for delivery in await self.store.due(self.clock()):
             if delivery.app_id in full:
@@ -97,8 +97,8 @@ class DeliveryRetries(Struct, eq=False):
                 full[delivery.app_id] = decision.look_at
 
     async def _handle(self, delivery: Delivery) -> Decision | None:
-        """Deal with one delivery. What goes wrong with it does not hold up the others.
-        Raises ``StoreUnavailable``: the record cannot be used."""
+        """Handle one delivery. Its failure does not delay the others. Raises ``StoreUnavailable`` if the record is
+        unusable."""
         try:
             return await self._advance(delivery)
         except StoreUnavailable:
@@ -124,10 +124,10 @@ class DeliveryRetries(Struct, eq=False):
         return decision
 
     async def _retry(self, delivery: Delivery, record: RunRecord, number: int, late: float) -> Decision:
-        """Repeat a run from the nodes that failed, once: the number of the retry is claimed with the new run.
-        ``late``: seconds since it was due."""
+        """Retry a run from its failed nodes, exactly once: the retry's number is claimed with the new run. ``late``:
+        Seconds since it was due."""
         now = self.clock()
-        # No client can send a key that begins with a blank.
+        # Clients cannot send a key with a leading blank.
         claim = KeyClaim(key=f" delivery {delivery.id} {number}", fingerprint=b"", at=now, lifetime=_CLAIMED_SECONDS)
         try:
             app = await self.apps.find(record.identity.app_id)

@@ -1,4 +1,4 @@
-"""Plans for the due times of a schedule. Decides; does no I/O.
+"""Planning of a schedule's due times. Decides; does no I/O.
 
 All times are in seconds since the Unix epoch.
 """
@@ -17,22 +17,22 @@ from msgspec import Struct
 from jikko.lang.cron import Cron, Every
 
 _NO_LATER: Final = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
-"""Behind which no moment is a date in every time zone."""
+"""Last moment that is a date in every time zone."""
 
 
 class DueTimes(Struct, frozen=True, kw_only=True):
     recurrence: Cron | Every
     zone: ZoneInfo
-    """What the excluded days are days in."""
+    """Time zone of the excluded days."""
     start: float = -math.inf
     end: float = math.inf
-    """Both may be due."""
+    """Inclusive, like ``start``."""
     excluded: Sequence[tuple[date, date]] = ()
-    """Days that are left out, first and last."""
+    """Excluded days, first and last of each range."""
 
     def after(self, moment: float) -> float | None:
-        """Return the first due time behind a moment; ``None`` if there are no more."""
-        # A moment before the start, which may be due itself.
+        """Return the first due time after a moment; ``None`` if there are no more."""
+        # Just before the start, which may be due itself.
         moment = max(moment, math.nextafter(self.start, -math.inf))
         end = min(self.end, _NO_LATER)
         while (found := self.recurrence.after(moment)) is not None and found <= end:
@@ -55,11 +55,11 @@ class DueTimes(Struct, frozen=True, kw_only=True):
 
 
 Recurrence: TypeAlias = Cron | Every | DueTimes
-"""Moments that recur."""
+"""Recurring moments."""
 
 
 def jitter_of(schedule_id: str, most: float) -> float:
-    """Return how many seconds later than due a schedule runs: from 0 to ``most``, always the same for one schedule."""
+    """Return a schedule's jitter in seconds, from 0 to ``most``: constant for one schedule."""
     share = int.from_bytes(blake2b(schedule_id.encode("utf-8", "surrogatepass"), digest_size=7).digest()) / 2**56
     return share * most
 
@@ -69,48 +69,48 @@ Overlap: TypeAlias = Literal["allow", "skip", "queue_one", "queue_all", "cancel_
 SkipReason: TypeAlias = Literal["missed", "paused", "overlap"]
 
 ON_TIME_SECONDS: Final = 60.0
-"""The newest due time is not missed until it is later than that; those before it are."""
+"""Grace period of the newest due time, after which it counts as missed; earlier ones do at once."""
 SET_BACK_SECONDS: Final = 86_400.0
-"""A clock that was set back by more than that was wrong before: schedules do not wait until it is there again."""
+"""A clock set back by more than that was wrong before: schedules do not wait for it to catch up."""
 MOST_AT_ONCE: Final = 100
-"""Due times that one plan fires, and that it counts one by one of those it skips."""
+"""Maximum number of due times that one plan fires, or counts individually when skipping."""
 _FIRST_LOOK: Final = 60.0
 
 
 class SchedulePolicy(Struct, frozen=True, kw_only=True):
     overlap: Overlap = "allow"
-    """What becomes of a due time while an earlier run of the schedule is under way."""
+    """Policy for a due time while an earlier run is active."""
     missed: Missed = "last"
-    """Which of the due times run that passed while no server looked."""
+    """Policy for due times missed while no server was running."""
     missed_within: float = 3600.0
-    """Seconds behind which a missed due time does not run any more."""
+    """Maximum lateness of a missed due time, in seconds."""
     jitter: float = 0.0
-    """Seconds: how much later than due the schedule runs at most; see ``jitter_of``."""
+    """Maximum jitter in seconds; see ``jitter_of``."""
     pause_after_failures: int = 0
-    """Failed runs in a row after which the schedule is paused; 0: it never is."""
+    """Consecutive failures after which the schedule is paused; 0: never."""
 
 
 class Pause(Struct, frozen=True):
     until: float | None = None
-    """The first moment that is not in it; ``None``: it has no end."""
+    """Exclusive; ``None``: no end."""
 
 
 class Skipped(Struct, frozen=True):
     first: float
     last: float
     count: int
-    """At least so many: behind ``MOST_AT_ONCE`` they are not counted."""
+    """A minimum: not counted beyond ``MOST_AT_ONCE``."""
     why: SkipReason
 
 
 class Plan(Struct, frozen=True):
     fire: tuple[float, ...] = ()
-    """Due times that run now, oldest first."""
+    """Due times to run now, oldest first."""
     skipped: tuple[Skipped, ...] = ()
     handled: float = -math.inf
-    """Due times up to here are done with."""
+    """Due times up to here are done."""
     wake: float | None = None
-    """When to plan again; ``None``: never, the schedule is over or paused for good."""
+    """Time of the next plan; ``None``: never, the schedule is over or paused for good."""
 
 
 def plan(
@@ -122,11 +122,11 @@ def plan(
     offset: float = 0.0,
     pause: Pause | None = None,
 ) -> Plan:
-    """Plan what becomes of the due times since the last plan.
+    """Plan the due times since the last plan.
 
     Args:
-        handled: As the last plan left it. Behind ``now``, the clock was set back: nothing runs until it is there again.
-        offset: Seconds that the schedule runs later than due.
+        handled: From the last plan. After ``now``, the clock was set back: nothing runs until it catches up.
+        offset: Delay of the schedule in seconds.
     """
     until = now - offset
     if handled - until > SET_BACK_SECONDS:
@@ -151,7 +151,7 @@ def plan(
 
 
 def _to_fire(times: Recurrence, policy: SchedulePolicy, since: float, until: float) -> tuple[list[float], bool]:
-    """The due times that run, those together that are next to each other; and whether there are more behind them."""
+    """Return the due times to run, adjacent ones together, and whether there are more."""
     newest = _last(times, since, until)
     if newest is None:
         return [], False
@@ -166,14 +166,14 @@ def _to_fire(times: Recurrence, policy: SchedulePolicy, since: float, until: flo
 
 
 def between(times: Recurrence, since: float, until: float = math.inf) -> Iterator[float]:
-    """Due times behind one moment, up to another."""
+    """Yield due times after one moment, up to another."""
     moment: float | None = since
     while moment is not None and (moment := times.after(moment)) is not None and moment <= until:
         yield moment
 
 
 def _last(times: Recurrence, since: float, until: float) -> float | None:
-    """The last of ``between``, without a look at all: there may be millions."""
+    """Return the last of ``between`` without enumerating them: there may be millions."""
     back = _FIRST_LOOK
     while until > since:
         begin = max(since, until - back)
@@ -193,24 +193,24 @@ def _skipped(times: Recurrence, since: float, until: float, why: SkipReason) -> 
 
 
 class Turn(Struct, frozen=True):
-    """Which due times run while others do."""
+    """Decision on due times while others run."""
 
     start: tuple[float, ...] = ()
-    """They start now, in this order."""
+    """To start now, in this order."""
     wait: tuple[float, ...] = ()
-    """They start when the runs before them have ended, in this order."""
+    """To start after the earlier runs, in this order."""
     skip: tuple[float, ...] = ()
     cancel: bool = False
-    """Whether runs under way are stopped first."""
+    """Whether to stop active runs first."""
 
 
 def take_turns(overlap: Overlap, *, under_way: bool, waiting: Sequence[float], fire: Sequence[float]) -> Turn:
     """Decide which due times start.
 
     Args:
-        under_way: Whether a run of the schedule is.
-        waiting: Due times that wait already, oldest first.
-        fire: Those that come to them, oldest first.
+        under_way: Whether a run of the schedule is active.
+        waiting: Due times waiting already, oldest first.
+        fire: New due times, oldest first.
     """
     queue = [*waiting, *fire]
     if overlap == "allow" or not queue:

@@ -1,4 +1,4 @@
-"""Webhooks: from a call that was read to a run that is promised."""
+"""Webhooks: from a parsed call to a durable run."""
 
 import codecs
 import hashlib
@@ -32,15 +32,15 @@ from jikko.triggers.webhook_options import WebhookOptions
 from jikko.values import Json
 
 _MAX_ID: Final = 200
-"""Characters of a sender's id."""
+"""Maximum characters of a sender's id."""
 _REFUSED_SECONDS: Final = 3_600.0
 _DUPLICATE_SECONDS: Final = 86_400.0
-"""For which duplicates are kept."""
+"""Retention of duplicates."""
 _MAX_KEPT: Final = 500
-"""Refused calls of a webhook that are kept at a time, and duplicates."""
+"""Maximum number of kept refused calls per webhook, and of duplicates."""
 _MAX_REASON: Final = 500
 _FIRST_POLL_SECONDS: Final = 1.0
-"""Until the first look at a delivery for whether its run has failed."""
+"""Delay before a delivery's run is first checked for failure."""
 
 _BEGINNINGS: Final = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -57,11 +57,11 @@ _BEGINNINGS: Final = (
 _MARKUP: Final = ((b"<!doctype html", "text/html"), (b"<html", "text/html"), (b"<svg", "image/svg+xml"))
 _XML: Final = b"<?xml"
 _LOOKED_AT: Final = 65_536
-"""Bytes of a text that are looked at."""
+"""Bytes of a text that are examined."""
 
 
 class Webhook(Struct, frozen=True):
-    """The webhook of an address, as the current version of its app has it."""
+    """Webhook of an address, in the app's current version."""
 
     trigger: Trigger
     app: App
@@ -69,25 +69,25 @@ class Webhook(Struct, frozen=True):
 
 
 class Arrival(Struct, frozen=True, kw_only=True):
-    """A call before it is read."""
+    """A call before parsing."""
 
     method: str
     size: int
     """Bytes of its body."""
     sender_id: str = ""
-    """By which the sender tells calls apart; empty: it does not."""
+    """Deduplication id of the sender; empty if there is none."""
     remembered: float = 86_400.0
     """Seconds for which an id is remembered."""
 
 
 def sender_id_of(given: str | None) -> str:
-    """The id that a header has; of one that is long, its digest."""
+    """Return the id in a header, or the digest of a long one."""
     given = (given or "").strip()
     return given if len(given) <= _MAX_ID else hashlib.sha256(given.encode("utf-8", "replace")).hexdigest()
 
 
 def known_by(how: Verification | None, call_id: str | None, body: Mapping[str, object]) -> str:
-    """The sender's id of a call: that in its body, where its sender has one there, otherwise the given one."""
+    """Return the sender's id of a call: from its body if configured, otherwise ``call_id``."""
     known = body.get(how.id_field) if how is not None and how.id_field else None
     return sender_id_of(known if isinstance(known, str) and known else call_id)
 
@@ -103,8 +103,8 @@ class Webhooks(Struct, eq=False):
     clock: Clock
 
     async def at(self, address: str) -> Webhook:
-        """The webhook of an address.
-        Raises ``NotFound``: there is none, it is switched off, or the current version of its app does not have it."""
+        """Return the webhook of an address. Raises ``NotFound``: there is none, it is disabled, or not in the app's
+        current version."""
         trigger = await self.triggers.at(address)
         app = await self.apps.app(trigger.app_id) if trigger is not None and trigger.enabled else None
         if trigger is None or app is None:
@@ -119,12 +119,12 @@ class Webhooks(Struct, eq=False):
         return webhook_options_of(self.by_trigger, trigger, app_name)
 
     def verification(self, trigger: Trigger, app_name: str) -> Verification | None:
-        """How the callers of a webhook prove who they are; ``None``: by the address alone."""
+        """Return how callers of a webhook are verified; ``None``: by the address alone."""
         return self.options(trigger, app_name).verification
 
     async def file(self, webhook: Webhook, content: bytes, *, name: str = "", mime_type: str = "") -> Json:
-        """Store a file of a call. Dify does not keep its name. [QUIRK] ``mime_type``: as sent; by default that of the
-        name, or as the content looks like. Raises ``StoreUnavailable``: it cannot be written."""
+        """Store a file of a call. Like Dify, without its name. [QUIRK] ``mime_type``: As sent; by default derived from
+        the name or the content. Raises ``StoreUnavailable`` if it cannot be written."""
         mime_type = best_type(mime_type, name) if mime_type or name else detected_type(content)
         return await self.files.make(
             content,
@@ -135,10 +135,11 @@ class Webhooks(Struct, eq=False):
         )
 
     async def start(self, webhook: Webhook, call: WebhookCall, arrival: Arrival, *, base_url: str = "") -> StartOutcome:
-        """Start the run of a call that fits, or find the one that an earlier call with the sender's id has started.
+        """Start the run of a valid call, or find the run of an earlier call with the same sender's id.
 
-        The delivery is written with the first event of the run, or not at all.
-        Raises ``NotFound``, ``StartRefused``, ``TooManyRequests``, ``ServerStopping``: see ``Triggers.start``."""
+        Delivery and first event of the run are written atomically. Raises ``NotFound``, ``StartRefused``,
+        ``TooManyRequests``, ``ServerStopping``: see ``Triggers.start``.
+        """
         delivery = self._delivery(webhook, arrival)
         if retries := self.options(webhook.trigger, webhook.app.name).retries:
             delivery = replace(delivery, retries=retries, look_at=delivery.received_at + _FIRST_POLL_SECONDS)
@@ -151,18 +152,17 @@ class Webhooks(Struct, eq=False):
         return outcome
 
     async def known(self, webhook: Webhook, arrival: Arrival) -> str:
-        """Return the run that an earlier call with the sender's id has started; empty: none."""
+        """Return the run of an earlier call with the sender's id; empty if there is none."""
         claim = _claim(self._delivery(webhook, arrival), arrival)
         return "" if claim is None else await self.starts.known(webhook.app, claim)
 
     async def refused(self, webhook: Webhook, arrival: Arrival, reason: str) -> None:
-        """Note a call that is refused, for an hour; of a flood the later ones are left out.
-        Raises ``StoreUnavailable``: it cannot be written."""
+        """Record a refused call for an hour, up to a limit. Raises ``StoreUnavailable`` if it cannot be written."""
         delivery = self._delivery(webhook, arrival)
         await self._note(replace(delivery, verdict="refused", reason=reason[:_MAX_REASON]), _REFUSED_SECONDS)
 
     async def refused_lately(self, trigger: Trigger) -> int:
-        """How many calls were refused within the last hour, of those that are kept."""
+        """Return the number of recorded calls refused within the last hour."""
         return await self.deliveries.refused(trigger.id, since=self.clock() - _REFUSED_SECONDS)
 
     async def _note(self, delivery: Delivery, seconds: float) -> None:
@@ -181,7 +181,7 @@ class Webhooks(Struct, eq=False):
 
 
 def _claim(delivery: Delivery, arrival: Arrival) -> KeyClaim | None:
-    """Of the sender's id for this trigger. No header can name it otherwise: it has a line break."""
+    """Return the claim of the sender's id for this trigger. Its line break keeps headers from naming it."""
     if not arrival.sender_id:
         return None
     key = f"{delivery.trigger_id}\n{arrival.sender_id}"
@@ -189,7 +189,7 @@ def _claim(delivery: Delivery, arrival: Arrival) -> KeyClaim | None:
 
 
 def detected_type(content: bytes) -> str:
-    """The MIME type of some bytes, by how they begin; ``application/octet-stream`` if unknown."""
+    """Detect the MIME type by the first bytes; ``application/octet-stream`` if unknown."""
     for beginning, mime_type in _BEGINNINGS:
         if content.startswith(beginning):
             return mime_type
@@ -211,7 +211,7 @@ def _is_text(start: bytes) -> bool:
     if b"\0" in start:
         return False
     try:
-        # The last character that is looked at may be cut off.
+        # The last examined character may be cut off.
         codecs.getincrementaldecoder("utf-8")().decode(start, final=len(start) < _LOOKED_AT)
     except UnicodeDecodeError:
         return False
@@ -219,24 +219,23 @@ def _is_text(start: bytes) -> bool:
 
 
 class Foreseen(Struct, frozen=True, kw_only=True):
-    """What the server would do with a call."""
+    """Predicted handling of a call."""
 
     verdict: Literal["accepted", "duplicate", "refused"]
     status: int
-    """Of the answer."""
+    """Status of the answer."""
     reason: str = ""
-    """Why it would be refused."""
+    """Reason of a refusal."""
     run_id: str = ""
-    """Of a duplicate: the run that an earlier call started."""
+    """For a duplicate: the run of the earlier call."""
     inputs: Mapping[str, object] = {}
-    """What the run would be given; of a form with files without the form, which is not read."""
+    """Inputs of the run; without the form of a multipart body, which is not parsed."""
 
 
 async def foresee(
     webhooks: Webhooks, webhook: Webhook, headers: Mapping[str, str], query: str, body: bytes, clock: Clock
 ) -> Foreseen:
-    """Return what the server would do with a call of the method that the node declares.
-    ``headers``: by names in lower case."""
+    """Predict the handling of a call with the node's method. ``headers``: By lower-case name."""
     options = webhooks.options(webhook.trigger, webhook.app.name)
     how = options.verification
     if len(body) > MAX_BODY:
@@ -261,7 +260,7 @@ async def foresee(
 
 
 def _read(webhook: Webhook, headers: Mapping[str, str], query: str, body: bytes) -> WebhookCall:
-    """Raises ``BadRequest``: the call cannot be read, or does not fit."""
+    """Raises ``BadRequest``: the call cannot be parsed, or does not match."""
     kind = media_type(headers.get("content-type", ""))
     try:
         decoded = decode_strictly(body) if kind == JSON and body.strip() else None

@@ -1,4 +1,4 @@
-"""Control of schedules: next and past due times; pause, resume, fire, backfill."""
+"""Control of schedules: due times; pause, resume, fire, backfill."""
 
 from itertools import islice
 from typing import Final
@@ -15,29 +15,29 @@ from jikko.triggers.planning import DueTimes, Overlap, between
 from jikko.triggers.schedule_options import OVERLAPS, Schedule, ScheduleReader
 
 BY_HAND: Final = "by hand"
-"""``DueTime.why`` of a run that was asked for now."""
+"""``DueTime.why`` of a manual run."""
 _SHOWN: Final = 10
 _MAX_BACKFILL: Final = 10_000
-"""Due times that one backfill adds."""
+"""Maximum number of due times per backfill."""
 _LONGEST_PAUSE: Final = 3650 * 86_400.0
 
 
 class ScheduleView(Struct, frozen=True, kw_only=True):
-    """A schedule as people see it. Times are in seconds since the Unix epoch."""
+    """A schedule for display. Times are in seconds since the Unix epoch."""
 
     next: tuple[float, ...] = ()
-    """When it is due next, at most ten times; while it is paused or off, when it would be."""
+    """Up to ten next due times, also while it is paused or disabled."""
     paused: str | None = None
-    """Why it is paused; ``None``: it is not."""
+    """Reason of a pause; ``None`` if not paused."""
     paused_until: float | None = None
     recent: tuple[DueTime, ...] = ()
-    """What became of due times last, newest first."""
+    """Latest due times with their results, newest first."""
     error: str = ""
     """Why it never runs."""
 
 
 class ScheduleControl(Struct, eq=False):
-    """The use cases about schedules. The process that leads notices a change within ten seconds."""
+    """Use cases of schedules. The leader notices a change within ten seconds."""
 
     store: ScheduleStore
     reader: ScheduleReader
@@ -59,8 +59,8 @@ class ScheduleControl(Struct, eq=False):
         return ScheduleView(next=following, paused=state.paused, paused_until=until, recent=recent, error=error)
 
     async def pause(self, trigger: Trigger, reason: str, until: float | None = None) -> None:
-        """Have nothing run until a time, or until it is resumed. Raises ``InvalidParam``: the time has passed, or is
-        more than ten years away; ``NotFound``: the trigger is not a schedule."""
+        """Pause until a time, or until resumed. Raises ``InvalidParam``: the time has passed, or is more than ten years
+        away; ``NotFound``: the trigger is not a schedule."""
         now = self.clock()
         if until is not None and until <= now:
             raise InvalidParam("A pause must end in the future.")
@@ -70,33 +70,32 @@ class ScheduleControl(Struct, eq=False):
         await self.store.change(trigger.id, now, paused=reason, until=until)
 
     async def resume(self, trigger: Trigger) -> None:
-        """Have it go on, if it is a schedule; what was due before is not made up for."""
+        """Resume, if it is a schedule; earlier due times are not made up for."""
         now = self.clock()
         await self.store.change(trigger.id, now, paused=None, until=now)
 
     async def fire(self, trigger: Trigger) -> float:
-        """Have it run now, beside its due times. Returns the ``sys.timestamp`` of the run.
-        Raises ``NotFound``: the trigger is not a schedule."""
+        """Run now, besides the due times. Returns the run's ``sys.timestamp``. Raises ``NotFound`` if the trigger is
+        not a schedule."""
         await self._read(trigger)
         now = self.clock()
         await self.store.add_waiting([self._waiting(trigger, now, BY_HAND)])
         return now
 
     async def backfill(self, trigger: Trigger, since: float, until: float, overlap: Overlap) -> int:
-        """Have due times run that have not, from one moment to another, both included.
-        Returns how many were added. Raises ``InvalidParam``: there are too many, or the schedule is wrong;
-        ``NotFound``: the trigger is not a schedule."""
+        """Run missed due times between two moments, inclusive. Returns how many were added. Raises ``InvalidParam``:
+        too many, or the schedule is invalid; ``NotFound``: the trigger is not a schedule."""
         try:
             times = (await self._read(trigger)).due_times
         except InvalidSchedule as error:
             raise InvalidParam(f"The schedule is wrong: {error}.") from None
-        # Seconds of computing, for some expressions.
+        # Some expressions take seconds to compute.
         found = await run_in_thread(_within, (times, since, min(until, self.clock())), queue="records")
         return await self.store.add_waiting([self._waiting(trigger, due, overlap) for due in found])
 
     async def drop_backfill(self, trigger: Trigger) -> int:
-        """Have those due times of its backfills not run that wait still. Returns how many they were.
-        Raises ``NotFound``: the trigger is not a schedule."""
+        """Cancel the waiting due times of backfills. Returns how many. Raises ``NotFound`` if the trigger is not a
+        schedule."""
         await self._state(trigger)
         return await self.store.drop(trigger.id, OVERLAPS, self.clock())
 
@@ -118,7 +117,7 @@ class ScheduleControl(Struct, eq=False):
 
 
 def _within(asked: tuple[DueTimes, float, float]) -> list[float]:
-    """All due times from one moment to another. Raises ``InvalidParam``: there are too many."""
+    """Return all due times between two moments. Raises ``InvalidParam`` if there are too many."""
     times, since, until = asked
     found: list[float] = []
     for due in giving_way(between(times, since - 0.001, until)):

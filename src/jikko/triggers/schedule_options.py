@@ -1,4 +1,4 @@
-"""The operator's options for a schedule, beside those of its workflow: entries of the triggers file."""
+"""Operator's options of schedules, besides those of the workflow: entries of the triggers file."""
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
@@ -22,20 +22,20 @@ OPTIONS: Final = (
     *("overlap", "missed", "missed_within", "jitter", "pause_after_failures"),
     *("start", "end", "exclude"),
 )
-"""The names of all options."""
+"""Names of all options."""
 OVERLAPS: Final[tuple[Overlap, ...]] = get_args(Overlap)
 
 
 class ScheduleOptions(Struct, frozen=True, kw_only=True):
     policy: SchedulePolicy = SchedulePolicy()
     start: datetime | None = None
-    """Without a time zone, it is in that of the schedule; so is ``end``."""
+    """In the schedule's time zone unless given; likewise ``end``."""
     end: datetime | None = None
     exclude: tuple[tuple[date, date], ...] = ()
-    """Days that are left out, first and last."""
+    """Excluded days, first and last of each range."""
 
     def digest(self, config: Mapping[str, Any]) -> str:
-        """Return a text that is another one if the due times of the schedule are others. ``config``: of the node."""
+        """Return a fingerprint of what determines the due times. ``config``: Of the node."""
         return msgspec.json.encode(
             [
                 *(config.get(name) for name in ("mode", "frequency", "visual_config", "cron_expression", "timezone")),
@@ -46,8 +46,8 @@ class ScheduleOptions(Struct, frozen=True, kw_only=True):
         ).decode()
 
     def due_times(self, config: Mapping[str, Any]) -> DueTimes:
-        """Return when a schedule with these options is due.
-        ``config``: of the node. Raises ``InvalidSchedule``: the configuration is wrong."""
+        """Return the due times of a schedule with these options. ``config``: Of the node. Raises ``InvalidSchedule`` if
+        it is invalid."""
         zone = zone_of(timezone_of(config))
         bounds = {
             name: moment.replace(tzinfo=moment.tzinfo or zone).timestamp()
@@ -61,13 +61,13 @@ class ScheduleOptions(Struct, frozen=True, kw_only=True):
 
 
 def read_triggers_file(file: Path) -> Mapping[str, ScheduleOptions]:
-    """Return the options of schedules by ``APP/NODE``.
-    Raises ``InvalidSettings``: the file cannot be read. Carries every problem found."""
+    """Read the options of schedules, by ``APP/NODE``. Raises ``InvalidSettings``, with every problem, if the file
+    cannot be read."""
     return parse_triggers_file(read_operator_file(file, "triggers"), source=str(file))
 
 
 def parse_triggers_file(text: bytes, *, source: str = "triggers file") -> Mapping[str, ScheduleOptions]:
-    """Return what a text says. See ``read_triggers_file``."""
+    """Parse the text of a triggers file. See ``read_triggers_file``."""
     file = OperatorFile(text, "triggers", source, ("triggers",))
     found: dict[str, ScheduleOptions] = {}
     for name, fields in file.root.mapping("triggers").entries():
@@ -80,7 +80,7 @@ def parse_triggers_file(text: bytes, *, source: str = "triggers file") -> Mappin
 
 
 def read_schedule_options(fields: Fields) -> ScheduleOptions:
-    """Read the options of one schedule; what is wrong is noted in ``fields``."""
+    """Parse the options of one schedule; problems are added to ``fields``."""
     usual = SchedulePolicy()
     start, end = _moment(fields, "start"), _moment(fields, "end")
     if start is not None and end is not None and (start.tzinfo is None) == (end.tzinfo is None) and end < start:
@@ -138,12 +138,12 @@ class Schedule(Struct, frozen=True, kw_only=True):
 
     @property
     def offset(self) -> float:
-        """Seconds that it runs later than due."""
+        """Delay after the due time, in seconds."""
         return jitter_of(self.trigger.id, self.options.policy.jitter)
 
     @property
     def due_times(self) -> DueTimes:
-        """When it is due. Raises ``InvalidSchedule``: the configuration is wrong."""
+        """Return its due times. Raises ``InvalidSchedule`` if the configuration is invalid."""
         return self.options.due_times(self.config)
 
 
@@ -151,11 +151,11 @@ class ScheduleReader(Struct, eq=False):
     apps: AppStore
     workflows: Workflows
     options: Callable[[Trigger, str], ScheduleOptions]
-    """Those of a schedule, by its trigger and the name of its app."""
+    """Returns a schedule's options, by its trigger and the app's name."""
 
     async def read(self, trigger: Trigger) -> Schedule | None:
-        """Return the schedule of a trigger; ``None`` if its app is gone, or the current version has no such node.
-        Raises ``JikkoError``: the version cannot be read."""
+        """Read a trigger's schedule; ``None`` if the app is gone, or its current version has no such node. Raises
+        ``JikkoError`` if the version cannot be read."""
         app = await self.apps.app(trigger.app_id)
         if app is None:
             return None

@@ -1,4 +1,4 @@
-"""Waiting until a schedule is due, or a delivery to be looked at: all that a server without them has of them."""
+"""Timer of schedules and deliveries: all that a server without any loads of them."""
 
 import asyncio
 import logging
@@ -21,32 +21,31 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS: Final = 10.0
-"""After which there is a look though nothing is due: imports and commands tell no server, nor does a clock that is set
-forward."""
+"""Poll interval, in seconds: imports, commands and clock changes notify no server."""
 _TRY_AGAIN_SECONDS: Final = 5.0
 
 
 def new_alarm(clock: Clock) -> Alarm:
-    """What wakes a ``ScheduleWatch``."""
+    """Return the alarm of a ``ScheduleWatch``."""
     return Alarm(clock, look_seconds=_POLL_SECONDS)
 
 
 class ScheduleWatch(Struct, eq=False):
-    """Wakes the schedules of the leader when one is due, and the retries of deliveries."""
+    """Wakes the leader's schedules and delivery retries when due."""
 
     store: "ScheduleStore"
     schedules: "Schedules"
-    """Made, with what they import, when the first one is due."""
+    """Created, with its imports, when first due."""
     deliveries: "DeliveryStore"
     retries: "DeliveryRetries"
     clock: Clock
     alarm: Alarm
     has_options: bool
-    """Whether the operator has set something for schedules, perhaps anew."""
+    """Whether the operator's options may have changed."""
 
     async def watch(self) -> None:
         try:
-            # Neither waits for the other: an app whose deliveries take long makes no schedule late.
+            # Independent: slow deliveries of an app delay no schedule.
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch("schedules", self._of_schedules, self.alarm))
                 group.create_task(self._watch("deliveries", self._of_deliveries, new_alarm(self.clock)))
@@ -55,7 +54,7 @@ class ScheduleWatch(Struct, eq=False):
                 await self.schedules.close()
 
     def options_changed(self) -> None:
-        """Have all schedules looked at: what the operator sets is another now."""
+        """Re-plan all schedules after a change of the operator's options."""
         self.has_options = True
         self.alarm.set(self.clock())
 

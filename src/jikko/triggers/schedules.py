@@ -1,4 +1,4 @@
-"""Schedules: what the leader does when one is due. See ``planning`` for what is decided, and ``schedule_runs``."""
+"""Execution of due schedules by the leader. See ``planning`` for the decisions."""
 
 import asyncio
 import logging
@@ -27,11 +27,11 @@ from jikko.triggers.schedule_options import OVERLAPS, Schedule, ScheduleReader
 from jikko.triggers.triggers import Triggers
 
 KEPT_SECONDS: Final = 30 * 86_400.0
-"""For which due times are remembered."""
+"""Retention of due times."""
 _RECENT: Final = 20
-"""Runs that are looked at for whether they are under way."""
+"""Number of latest runs checked for activity."""
 _BEHIND_ALL: Final = 1 << 60
-"""A position in a log that no log has."""
+"""Position after the end of any log."""
 
 
 class Recent(Struct, frozen=True):
@@ -43,7 +43,7 @@ class Recent(Struct, frozen=True):
 
     @property
     def failed(self) -> list[RunRecord]:
-        """Those that failed since the last one that did not; those under way are passed over."""
+        """Return the failures since the last run that did not fail, ignoring active ones."""
         found: list[RunRecord] = []
         for record in self.records:
             if not record.is_open:
@@ -61,11 +61,12 @@ class ScheduleRuns(Struct, eq=False):
     clock: Clock
 
     async def start(self, schedule: Schedule, due: float) -> str:
-        """Start the run of a due time; return its id once it is durable, also if it was started before.
+        """Start the run of a due time; return its id once durable, also if it was started before.
 
-        The due time is claimed in the transaction that creates the run, as an idempotency key is. So a process that
-        dies before it has noted the run starts none twice: the next leader claims the same due time again, and finds
-        the run. Raises ``JikkoError``: it was not started."""
+        The due time is claimed in the transaction that creates the run, like an idempotency key. If a process dies
+        before it has noted the run, the next leader claims the same due time, and finds the run. Raises ``JikkoError``
+        if it was not started.
+        """
         claim = KeyClaim(key=_key(schedule, due), fingerprint=b"", at=self.clock(), lifetime=KEPT_SECONDS)
         try:
             run = await self.triggers.start(schedule.trigger, {}, StartOptions(claim=claim), timestamp=due)
@@ -75,7 +76,7 @@ class ScheduleRuns(Struct, eq=False):
         return run.record.identity.run_id
 
     async def started(self, schedule: Schedule, due: float) -> str:
-        """Return the id of the run that a due time was claimed for; empty if it was not."""
+        """Return the run of a due time; empty if there is none."""
         claimed = await self.records.claimed(schedule.app.id, _key(schedule, due), now=self.clock())
         return "" if claimed is None else claimed[0]
 
@@ -85,32 +86,32 @@ class ScheduleRuns(Struct, eq=False):
         return Recent(tuple(record for record in found if record is not None))
 
     async def stop(self, schedule: Schedule, record: RunRecord) -> None:
-        """Stop a run that a later due time takes the place of."""
+        """Stop a run that a later due time replaces."""
         await self.runs.control.stop(schedule.app.id, record.identity.run_id, f"schedule {schedule.trigger.node_id}")
 
     async def ended(self, record: RunRecord) -> None:
-        """Wait until a run has ended, wherever it is. Raises ``JikkoError``: it cannot be followed."""
+        """Wait for the end of a run, wherever it runs. Raises ``JikkoError`` if it cannot be followed."""
         async for _ in self.runs.control.reader(record).follow(_BEHIND_ALL, durable=True, through_pauses=True):
             pass
 
 
 def _key(schedule: Schedule, due: float) -> str:
-    """An idempotency key that no client can send: those are without blanks around them."""
+    """Return an idempotency key that clients cannot send: theirs are stripped of blanks."""
     return f" schedule {schedule.trigger.id} {due:.3f}"
 
 
 log = logging.getLogger(__name__)
 
 _TRY_AGAIN_SECONDS: Final = 5.0
-"""Until a schedule is looked at again whose run could not be started."""
+"""Delay after a run that could not be started."""
 _POLL_SECONDS: Final = 10.0
-"""Until one is looked at again that waits for a run, though nothing was heard of its end."""
+"""Poll interval of a schedule that waits for a run's end."""
 _BATCH_SCHEDULES: Final = 100
-"""Schedules that are dealt with together."""
+"""Schedules handled together."""
 
 
 class Schedules(Struct, eq=False):
-    """Starts what is due. The process that leads does so; if two do, each due time has one run all the same."""
+    """Starts what is due, on the leader; with two leaders, each due time still has one run."""
 
     store: ScheduleStore
     triggers: Triggers
@@ -118,13 +119,12 @@ class Schedules(Struct, eq=False):
     runs: ScheduleRuns
     clock: Clock
     alarm: Alarm
-    """Set when a schedule is to be looked at."""
+    """Set when a schedule needs a check."""
     measures: ScheduleMeasures
     _followed: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     async def look(self) -> None:
-        """Deal with all that is due now.
-        Raises ``StoreUnavailable``: the record cannot be used. What was not dealt with is due still."""
+        """Handle all that is due. Raises ``StoreUnavailable``: the record is unusable; the rest stays due."""
         while due := await self.store.due(self.clock(), _BATCH_SCHEDULES):
             found = await asyncio.gather(*map(self._handle, due), return_exceptions=True)
             if errors := [each for each in found if each is not None]:
@@ -135,7 +135,7 @@ class Schedules(Struct, eq=False):
         await end_tasks(tasks)
 
     async def _handle(self, state: ScheduleState) -> None:
-        """Deal with one schedule. What goes wrong is logged and tried again; it does not hold up the others."""
+        """Handle one schedule. Failures are logged and retried, and do not delay the others."""
         try:
             await self._advance(state)
         except Exception as error:
@@ -149,7 +149,7 @@ class Schedules(Struct, eq=False):
         try:
             trigger = await self.triggers.find(state.trigger_id)
         except NotFound:
-            return  # and its state with it
+            return  # with its state
         schedule = await self.reader.read(trigger)
         if schedule is None:
             await self.store.save(replace(state, plan="", wake=None))
@@ -195,7 +195,7 @@ class Schedules(Struct, eq=False):
 
     async def _skipped(self, schedule: Schedule, entry: Skipped) -> list[DueTime]:
         noted: list[DueTime] = []
-        # The process that started the runs of the first ones may have died before it noted them.
+        # A process may have died after starting the first ones, before noting them.
         while run_id := await self.runs.started(schedule, entry.first):
             noted.append(replace(self._noted(schedule, entry.first, "started"), run_id=run_id))
             following = schedule.due_times.after(entry.first)
@@ -266,13 +266,13 @@ class Schedules(Struct, eq=False):
         return DueTime(trigger_id=schedule.trigger.id, due=due, last=due, state=state, at=self.clock(), why=why)
 
     async def _follow(self, schedule: Schedule) -> None:
-        """Have the schedule looked at once one of its runs has ended."""
+        """Check the schedule again once one of its runs has ended."""
         trigger_id = schedule.trigger.id
         if trigger_id in self._followed:
             return
         under_way = (await self.runs.recent(schedule)).under_way
         if not under_way:
-            # It has ended already.
+            # It has already ended.
             await self.store.rouse([trigger_id])
             self.alarm.set(self.clock())
         else:

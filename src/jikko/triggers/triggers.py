@@ -1,4 +1,4 @@
-"""The triggers of apps, and how one starts a run."""
+"""Triggers of apps, and the start of their runs."""
 
 from collections.abc import Collection, Mapping
 from typing import TypeVar
@@ -21,17 +21,17 @@ T = TypeVar("T")
 
 
 def names_of(trigger: Trigger, app_name: str) -> tuple[str, ...]:
-    """The names that the triggers file may give a trigger."""
+    """Return the names by which the triggers file may refer to a trigger."""
     return (trigger.id, f"{app_name}/{trigger.node_id}", f"{trigger.app_id}/{trigger.node_id}")
 
 
 def options_of(options: Mapping[str, T], trigger: Trigger, app_name: str) -> T | None:
-    """What the triggers file sets for a trigger."""
+    """Return a trigger's entry in the triggers file."""
     return next((options[name] for name in names_of(trigger, app_name) if name in options), None)
 
 
 def webhook_options_of(options: Mapping[str, WebhookOptions], trigger: Trigger, app_name: str) -> WebhookOptions:
-    """What the triggers file sets for a webhook. Of several entries, one with ``verify`` holds."""
+    """Return a webhook's entry in the triggers file; of several, one with ``verify`` wins."""
     found = [options[name] for name in names_of(trigger, app_name) if name in options]
     verified = [each for each in found if each.verification is not None]
     return next(iter(verified + found), WebhookOptions())
@@ -41,26 +41,25 @@ class Triggers:
     def __init__(
         self, store: TriggerStore, apps: AppStore, runs: Runs, options: Mapping[str, WebhookOptions] | None = None
     ) -> None:
-        """``options``: those of webhooks, by ``APP/NODE`` or the ids of triggers: some have addresses."""
+        """``options``: Options of webhooks, by ``APP/NODE`` or trigger id: some have addresses."""
         self._store = store
         self._apps = apps
         self._runs = runs
         self._options = {} if options is None else options
 
     async def of(self, app: App) -> list[Trigger]:
-        """The triggers of an app, also of nodes that its current version has no more; oldest first."""
+        """Return an app's triggers, also of nodes missing in its current version, oldest first."""
         return await self._addressed(await self._store.of_app(app.id))
 
     async def all(self, kind: TriggerKind | None = None) -> list[Trigger]:
-        """The triggers of all apps, oldest first."""
+        """Return the triggers of all apps, oldest first."""
         return await self._addressed(await self._store.all(kind))
 
     async def misfits(
         self, webhooks: Collection[str], schedules: Collection[str]
     ) -> tuple[list[str], list[tuple[str, ...]]]:
         """Return the entries of the triggers file that match no trigger of their kind (misspelt, or of a renamed app),
-        and those that name the same trigger.
-        ``webhooks``: the names of the entries of webhooks. ``schedules``: those of schedules."""
+        and groups that name the same trigger. ``webhooks``, ``schedules``: Names of the entries."""
         apps = {app.id: app.name for app in await self._apps.apps()}
         entries = dict.fromkeys([("webhook", name) for name in webhooks] + [("schedule", name) for name in schedules])
         matched = [
@@ -73,8 +72,8 @@ class Triggers:
         return unmatched, [names for names in doubled if len(names) > 1]
 
     async def find(self, which: str) -> Trigger:
-        """A trigger by its id, or as ``APP/NODE``: the name or id of its app, and the id of its node.
-        Raises ``NotFound``: there is none."""
+        """Find a trigger by id, or as ``APP/NODE``: name or id of the app, and id of the node. Raises ``NotFound`` if
+        there is none."""
         trigger = await self._store.find(which) if is_uuid(which) else await self._named(which)
         if trigger is None:
             raise NotFound(f"There is no trigger {which!r}; `jikko triggers list` lists the triggers.")
@@ -87,7 +86,7 @@ class Triggers:
         return next((trigger for trigger in found if trigger.node_id == node_id), None)
 
     async def at(self, address: str) -> Trigger | None:
-        """The webhook of an address: that of the triggers file, if it sets one for the webhook."""
+        """Return the webhook of an address, which the triggers file may set."""
         for name, options in self._options.items():
             if options.address == address:
                 try:
@@ -101,7 +100,7 @@ class Triggers:
     async def _addressed(self, triggers: list[Trigger]) -> list[Trigger]:
         if not any(options.address for options in self._options.values()):
             return triggers
-        # Each call of a webhook comes here: it reads its own app alone.
+        # On the path of every webhook call: read only its own app.
         ids = {trigger.app_id for trigger in triggers}
         found = [await self._apps.app(*ids)] if len(ids) == 1 else await self._apps.apps()
         apps = {app.id: app.name for app in found if app is not None}
@@ -115,7 +114,7 @@ class Triggers:
         return [addressed(trigger) for trigger in triggers]
 
     async def enable(self, trigger: Trigger, enabled: bool) -> None:
-        """Switch a trigger on or off. Durable when it returns. Raises ``NotFound``: it is gone meanwhile."""
+        """Enable or disable a trigger. Durable on return. Raises ``NotFound`` if it was removed."""
         if not await self._store.enable(trigger.id, enabled):
             raise NotFound(f"There is no trigger {trigger.id} any more.")
 
@@ -129,16 +128,16 @@ class Triggers:
         base_url: str = "",
         app: App | None = None,
     ) -> RunLog:
-        """Start a run of the current version of the trigger's app, at the trigger's node.
+        """Start a run of the app's current version, at the trigger's node.
 
-        It waits for its turn as other runs do, and is durable once ``RunLog.committed`` returns.
+        It queues like other runs, and is durable once ``RunLog.committed`` returns.
 
         Args:
-            inputs: What the trigger brings; they are not checked.
-            options: What is written with the run or not at all: a ``KeyClaim`` lets one of several starts win, also
-                over processes, and after a crash.
+            inputs: From the trigger; not validated.
+            options: Written atomically with the run: of concurrent starts with one ``KeyClaim``, one wins, also across
+                processes and after a crash.
             timestamp: ``sys.timestamp``, by default now: the due time of a schedule.
-            app: That of the trigger, where it is at hand.
+            app: The trigger's app, if at hand.
 
         Raises:
             NotFound: The app is gone, or its current version has no such node.

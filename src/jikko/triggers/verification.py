@@ -1,5 +1,4 @@
-"""Verification of callers of a webhook: signatures over the raw bytes, bearer tokens, passwords, and challenges. Does
-no I/O."""
+"""Verification of webhook callers: signatures over the raw bytes, bearer tokens, passwords, and challenges. No I/O."""
 
 import base64
 import hashlib
@@ -22,38 +21,38 @@ ENCODINGS: Final = ("hex", "base64")
 _WRONG: Final = "The signature of the call is missing or wrong."
 _LATE: Final = "The timestamp of the call is missing, or too far from the time of this server."
 _MAX_SIGNATURES: Final = 16
-"""Signatures of one header that are looked at."""
+"""Maximum number of signatures checked per header."""
 
 
 class Verification(Struct, frozen=True, kw_only=True):
-    """How a sender proves who it is."""
+    """Verification settings of a sender."""
 
     scheme: Scheme = "signature"
     secrets: tuple[str, ...] = ()
-    """Any of them will do: two while one takes the place of the other. Of ``basic``, ``USER:PASSWORD``."""
+    """Accepted secrets: two during a rotation. For ``basic``, ``USER:PASSWORD``."""
     header: str = ""
-    """That of the signatures, in lower case."""
+    """Signature header, in lower case."""
     signed: str = "{body}"
-    """What is signed: ``{body}`` stands for the raw bytes, ``{timestamp}`` and ``{id}`` for headers."""
+    """Signed content: ``{body}`` stands for the raw bytes, ``{timestamp}`` and ``{id}`` for headers."""
     algorithm: str = "sha256"
     encoding: Encoding = "hex"
     prefix: str = ""
-    """What stands before a signature."""
+    """Prefix of a signature."""
     separator: str = ""
-    """What stands between several signatures; empty: there is one."""
+    """Separator of several signatures; empty: only one."""
     timestamp_header: str = ""
     timestamp_prefix: str = ""
-    """Where the timestamp stands among the signatures: what it begins with."""
+    """Prefix of the timestamp, if it is among the signatures."""
     tolerance: float = 300.0
-    """Seconds that the timestamp may be off; where none is signed, nothing is compared."""
+    """Allowed clock skew in seconds; ignored if no timestamp is signed."""
     id_header: str = ""
-    """The header with the sender's id of the call, in lower case; empty: it has none."""
+    """Header with the sender's id of the call, in lower case; empty: none."""
     id_field: str = ""
-    """The field of a JSON body that has it; empty: none."""
+    """Field of a JSON body with that id; empty: none."""
     key_prefix: str = ""
-    """Of secrets that are Base64 behind this."""
+    """Prefix of Base64 secrets."""
     challenge: Literal["", "slack", "meta"] = ""
-    """Whose question for a proof of the address is answered."""
+    """Supported challenge protocol."""
     remembered: float = 86_400.0
     """Seconds for which an id is remembered."""
 
