@@ -1,5 +1,5 @@
-"""A call of a webhook: whether it fits what its node declares, and what its run is given. Does no I/O.
-Source: docs/dify-behaviour.md, “Trigger nodes”. The texts of errors are Dify's."""
+"""Webhook calls: matching against the node's declaration, and inputs of the run. No I/O. Source:
+docs/dify-behaviour.md, “Trigger nodes”. The error texts are Dify's."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -15,9 +15,9 @@ from jikko.nodes.flow.trigger import BYTES, FORM, JSON, MULTIPART, TEXT, Declare
 from jikko.values import Json
 
 MAX_BODY: Final = 10_485_760
-"""Bytes of the body of a call."""
+"""Maximum size of a call's body."""
 _MAX_PARAMETERS: Final = 1000
-"""Of a query or a form."""
+"""Maximum number of parameters of a query or a form."""
 _TRUE: Final = frozenset({"true", "1", "yes"})
 _FALSE: Final = frozenset({"false", "0", "no"})
 _KINDS: Final[Mapping[str, tuple[str, tuple[type, ...]]]] = {
@@ -26,36 +26,36 @@ _KINDS: Final[Mapping[str, tuple[str, tuple[type, ...]]]] = {
     "boolean": ("boolean", (bool,)),
     "object": ("object", (dict,)),
 }
-"""What values of a declared type are called, and the classes that they have in JSON."""
+"""Names of declared types in errors, and their classes in JSON."""
 
 
 _SECRET: Final = frozenset({"authorization", "proxy-authorization", "cookie"})
 
 
 class Unconvertible(BadRequest):
-    """A text that is not of the declared type."""
+    """A text does not fit the declared type."""
 
     def __init__(self, parameter: DeclaredParameter, value: str) -> None:
         before = f"Parameter '{parameter.name}' validation failed: Cannot convert"
         super().__init__(f"{before} '{value:.60}' to {parameter.type}")
         self.reason = f"{before} the value to {parameter.type}"
-        """The same without the text, which may be a token."""
+        """The message without the text, which may be a token."""
 
 
 class WebhookCall(Struct, frozen=True, kw_only=True):
     method: str
     """In upper case."""
     headers: Mapping[str, str]
-    """By names as ``Content-Type``; of several of one name the values, with commas between."""
+    """By names like ``Content-Type``; repeated headers are joined by commas."""
     query: Mapping[str, str]
-    """Of several parameters of one name the first."""
+    """The first of repeated parameters."""
     body: Mapping[str, Json]
     files: Mapping[str, Json] = {}
-    """The mappings of the files of a form, by field."""
+    """File mappings of a form, by field."""
 
     @property
     def content_type(self) -> str:
-        """The media type of the body; JSON where the call does not say."""
+        """Media type of the body, by default JSON."""
         return media_type(self.headers.get("Content-Type", ""))
 
     @property
@@ -76,7 +76,7 @@ class WebhookCall(Struct, frozen=True, kw_only=True):
 
 
 def headers_of(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """The headers of a request as a call has them."""
+    """Convert raw headers to the form of ``WebhookCall.headers``."""
     found: dict[str, str] = {}
     for name, value in raw:
         shown = "-".join(part.capitalize() for part in str(name, "latin-1").split("-"))
@@ -86,16 +86,15 @@ def headers_of(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def without_secrets(config: WebhookConfig, headers: Mapping[str, str], credential: str = "") -> dict[str, str]:
-    """The headers without those by which callers prove who they are, unless the node declares them.
-    ``credential``: the one that was looked at, in lower case."""
+    """Remove authentication headers, unless the node declares them. ``credential``: The verified header, in
+    lower case."""
     declared = {header.name.lower().replace("_", "-") for header in config.headers}
     hidden = (_SECRET | {credential}) - declared
     return {name: MASK if name.lower() in hidden else value for name, value in headers.items()}
 
 
 def query_of(raw: str) -> dict[str, str]:
-    """The parameters of a query, or the fields of a form: of several of one name the first.
-    Raises ``BadRequest``: there are too many."""
+    """Parse a query or a form; of repeated fields the first. Raises ``BadRequest`` if there are too many."""
     try:
         pairs = parse_qsl(raw, keep_blank_values=True, errors="replace", max_num_fields=_MAX_PARAMETERS)
     except ValueError:
@@ -104,8 +103,8 @@ def query_of(raw: str) -> dict[str, str]:
 
 
 def body_of(content_type: str, raw: bytes | bytearray, decoded: Json = None) -> dict[str, Json]:
-    """What a body holds that is neither a form with files nor bytes.
-    ``decoded``: of a body of JSON, its value. Raises ``BadRequest``: it cannot be read."""
+    """Parse a body other than multipart or binary. ``decoded``: Value of a JSON body. Raises ``BadRequest`` if it is
+    invalid."""
     match content_type:
         case _ if content_type == JSON and not raw.strip():
             return {}
@@ -120,7 +119,7 @@ def body_of(content_type: str, raw: bytes | bytearray, decoded: Json = None) -> 
 
 
 def require_kind(config: WebhookConfig, method: str, content_type: str) -> None:
-    """Raises ``BadRequest``: method or content type are not those of the webhook."""
+    """Raises ``BadRequest`` if method or content type differ from the webhook's."""
     if method != config.method:
         raise BadRequest(f"HTTP method mismatch. Expected {config.method}, got {method}")
     if content_type != config.content_type:
@@ -128,7 +127,7 @@ def require_kind(config: WebhookConfig, method: str, content_type: str) -> None:
 
 
 def checked(config: WebhookConfig, call: WebhookCall) -> WebhookCall:
-    """The call with its values converted as its node declares them. Raises ``BadRequest``: it does not fit."""
+    """Return the call with values converted as declared. Raises ``BadRequest`` if it does not match."""
     require_kind(config, call.method, call.content_type)
     sent = {name.lower().replace("_", "-") for name in call.headers}
     for header in config.headers:
@@ -198,7 +197,7 @@ def _wrong(parameter: DeclaredParameter, why: str) -> BadRequest:
 
 
 def answer_of(config: WebhookConfig) -> bytes:
-    """The body of the answer to a call that is taken."""
+    """Return the body of the answer to an accepted call."""
     text = config.response
     if not text:
         return b'{"status":"success","message":"Webhook processed successfully"}'

@@ -1,4 +1,4 @@
-"""The operator's options for a webhook, beside those of its workflow: entries of the triggers file."""
+"""Operator's options of webhooks, besides those of the workflow: entries of the triggers file."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from jikko.triggers.verification import ALGORITHMS, ENCODINGS, PRESETS, Verifica
 
 _VERIFYING: Final = ("verify", "secret", "secrets", "id_header", "remembered", "tolerance")
 OPTIONS: Final = (*_VERIFYING, *("address", "once", "retries", "wait", "wait_within"))
-"""The names of all options. An entry that has one of them is of a webhook."""
+"""Names of all options. An entry with one of them belongs to a webhook."""
 _TEMPLATE: Final = (
     "header",
     "signed",
@@ -28,7 +28,7 @@ _TEMPLATE: Final = (
     "id_header",
 )
 ID: Final = "id"
-"""The option that every trigger may have."""
+"""Option of every kind of trigger."""
 _MAX_SECRETS: Final = 2
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9_-]{24,64}")
 _ADDRESSES: Final = "expected 24 to 64 of A-Z a-z 0-9 - _: without verify it is all that lets callers in"
@@ -38,21 +38,21 @@ _WAIT_SECONDS: Final = 30.0
 
 class WebhookOptions(Struct, frozen=True, kw_only=True):
     verification: Verification | None = None
-    """How callers prove who they are; ``None``: by the address alone."""
+    """How callers are verified; ``None``: by the address alone."""
     address: str = ""
-    """The last part of its address in the place of the one that it was given; empty: that one."""
+    """Custom last part of the webhook's address; empty: the generated one."""
     by_body: bool = False
-    """Whether a call without an id of its sender is known again by its body."""
+    """Whether calls without a sender's id are deduplicated by body."""
     retries: int = 0
-    """How often a run that failed is repeated."""
+    """Maximum number of retries of a failed run."""
     wait_within: float = 0.0
-    """Seconds for which the answer waits for the result of the run; 0: it does not."""
+    """Seconds for which the answer waits for the run's result; 0: it does not."""
 
 
 def read_webhook_options(file: Path | None, environment: Mapping[str, str]) -> dict[str, WebhookOptions]:
-    """Return the options of webhooks, by ``APP/NODE`` or the ids of triggers; nothing if there is no file.
-    ``environment``: what ``${NAME}`` in the file stands for. Where a name is not set, every call is refused. Raises
-    ``InvalidSettings``: the file cannot be read. Carries every problem found."""
+    """Read the options of webhooks, by ``APP/NODE`` or trigger id; empty without a file. ``environment``: For
+    ``${NAME}``; an unset secret refuses every call. Raises ``InvalidSettings``, with every problem, if the file
+    cannot be read."""
     if file is None:
         return {}
     return parse_webhook_options(read_operator_file(file, "triggers"), environment, source=str(file))
@@ -61,7 +61,7 @@ def read_webhook_options(file: Path | None, environment: Mapping[str, str]) -> d
 def parse_webhook_options(
     text: bytes | str, environment: Mapping[str, str], *, source: str = "triggers file"
 ) -> dict[str, WebhookOptions]:
-    """Return what a text says. See ``read_webhook_options``."""
+    """Parse the text of a triggers file. See ``read_webhook_options``."""
     file = OperatorFile(text, "triggers", source, ("triggers",))
     entries = file.root.mapping("triggers").entries()
     found = {name: _entry(fields, environment) for name, fields in entries if is_of_webhook(fields)}
@@ -75,8 +75,7 @@ def parse_webhook_options(
 
 
 def read_trigger_ids(file: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the ids that triggers get when they are made, by ``APP/NODE``. ``environment``, errors: as of
-    ``read_webhook_options``."""
+    """Read the ids for new triggers, by ``APP/NODE``. ``environment``, errors: as for ``read_webhook_options``."""
     read = OperatorFile(read_operator_file(file, "triggers"), "triggers", str(file), ("triggers",))
     found = _ids(read.root.mapping("triggers").entries(), environment)
     read.require_no_problems()
@@ -99,7 +98,7 @@ def _ids(entries: Sequence[tuple[str, Fields]], environment: Mapping[str, str]) 
 
 
 def is_of_webhook(fields: Fields) -> bool:
-    """Whether an entry of the triggers file is of a webhook; otherwise of a schedule."""
+    """Return whether an entry of the triggers file belongs to a webhook, rather than to a schedule."""
     return any(name in fields.raw for name in OPTIONS)
 
 
@@ -134,14 +133,14 @@ def _verification(fields: Fields, unset: list[str]) -> Verification:
     if (not unset and len(texts) != len(secrets)) or len(texts) > _MAX_SECRETS:
         fields.problem("secrets", MISSING, expected("secrets: [${NAME}]"))
     if not all(secret.isascii() and secret.isprintable() for secret in texts):
-        # No header has others, and what is not UTF-8 has no bytes.
+        # Headers cannot contain others, and invalid UTF-8 has no bytes.
         wanted = expected("ASCII")
         fields.problem("secrets", MISSING, wanted)
     more: dict[str, Any] = {"remembered": float(fields.integer("remembered", int(how.remembered), minimum=1))}
     more["tolerance"] = float(fields.integer("tolerance", int(how.tolerance), minimum=1))
     if id_header := fields.text("id_header"):
         more["id_header"] = id_header.lower()
-    # Nothing fits an empty list: a secret that is not set lets nobody in.
+    # Nothing matches an empty list: an unset secret admits nobody.
     return replace(how, secrets=() if unset else texts, **more)
 
 
