@@ -90,7 +90,7 @@ def test_a_form_is_found_from_the_badge_and_answered(site: Site, visit: Visit) -
     expect(page.get_by_role("tabpanel", name="Inputs and outputs")).to_contain_text("fine 🌸")
 
 
-def test_of_a_hundred_rounds_the_failed_one_is_found_in_three_ways(site: Site, visit: Visit) -> None:
+def test_of_a_hundred_rounds_the_failed_one_is_found_in_four_ways(site: Site, visit: Visit) -> None:
     run = site.run("rounds", q="x")
     failed = f"Round {FAILS + 1}"
     page = visit(f"/runs/{run}")
@@ -114,6 +114,13 @@ def test_of_a_hundred_rounds_the_failed_one_is_found_in_three_ways(site: Site, v
     expect(page.get_by_label("Inspector")).to_be_focused()
     page.keyboard.press("Escape")
     expect(page.get_by_role("tree")).to_be_focused()
+    # By its error; and from the round to what failed in it.
+    page.goto(f"{site.url}/runs/{run}")
+    steps(page, "Each item").click()
+    page.get_by_label("Inspector").get_by_role("button", name=failed, exact=True).click()
+    expect(page.get_by_role("heading", name=f"{failed} of {ROUNDS}")).to_be_visible()
+    page.get_by_label("Inspector").get_by_role("button", name="judge").click()
+    expect(page.get_by_role("heading", name="judge", exact=True)).to_be_visible()
 
 
 def test_an_earlier_moment_shows_graph_steps_and_values_of_then_also_to_others(site: Site, visit: Visit) -> None:
