@@ -9,8 +9,9 @@ import { Current } from '../../app/Shell.tsx'
 import { advance, begin } from '../../run/fold.ts'
 import { readLog } from '../../run/logs.ts'
 import type { Execution } from '../../run/state.ts'
-import { setLanguage, t } from '../../words/words.ts'
+import { duration, setLanguage, t } from '../../words/words.ts'
 import Conditions from './Conditions.tsx'
+import { Rounds } from './Rounds.tsx'
 import { type RunView, useRunView } from './useRunView.ts'
 import { Output, type Told } from './Values.tsx'
 
@@ -94,4 +95,30 @@ test('a classifier shows what it classified, its classes, and the one that was c
   const chosen = (await screen.findByText(t('case.chosen'))).closest('section')
   expect(chosen?.textContent).toContain('配送 🚚')
   expect(document.body.textContent).toMatch(/Where is it\?.*Refunds/s)
+})
+
+test('a container says how its rounds went, and of those that share a square the one that failed', () => {
+  const round = (startedAt: number, elapsed?: number, status = 'succeeded') => ({ startedAt, elapsed, status })
+  const shown = (...list: ReturnType<typeof round>[]) => {
+    cleanup()
+    render(<Rounds view={{} as RunView} execution={{ id: 'e', roundList: list, rounds: [] } as unknown as Execution} />)
+    return [...document.querySelectorAll('.pair')].map(pair => [...pair.children].map(one => one.textContent))
+  }
+  const many = Array.from({ length: 801 }, (_, at) => round(at, 1, at === 401 ? 'failed' : 'succeeded'))
+  expect(shown(...many.slice(0, 18), round(18, 9, 'failed'), round(18.5, 2), round(19, undefined, 'running'))).toEqual([
+    [t('rounds.finished'), t('of', { n: '20', all: '21' })],
+    [t('status.failed'), '1'],
+    [t('rounds.side_by_side'), '3'],
+    [t('rounds.median'), duration(1)],
+    [t('rounds.p95'), duration(9)],
+    [t('rounds.slowest'), duration(9)],
+  ])
+  expect(shown()).toEqual([
+    [t('rounds.finished'), t('of', { n: '0', all: '0' })],
+    [t('rounds.side_by_side'), '0'],
+  ])
+  shown(...many)
+  const squares = [...document.querySelectorAll('.roundgrid button')].map(one => one.getAttribute('aria-label'))
+  expect(squares).toHaveLength(400)
+  expect(squares.filter(label => label?.endsWith(t('status.failed')))).toEqual([`${t('round', { n: '402' })}, Failed`])
 })
