@@ -233,14 +233,15 @@ class Selection:
 
     def _named_alike(self, mutant: Mutant) -> list[str]:
         """Slow tests of the folder, and others that share a word with the path of what is changed: first those that
-        share most, in the names of their files before their own.
+        share most, of the module before its folders, in the names of their files before their own.
         """
-        about, near = words(mutant.path), nearest(folder_of(mutant))
+        own, about, near = words(Path(mutant.path).stem), words(mutant.path), nearest(folder_of(mutant))
+        of = {test: words(Path(test.partition("::")[0]).name) for test in self._slow}
         ranks = {
-            test: (-len(words(Path(test.partition("::")[0]).name) & about), -len(words(test) & about), seconds)
+            test: (-len(of[test] & own), -len(of[test] & about), -len(words(test) & about), seconds)
             for test, seconds in self._slow.items()
         }
-        return sorted((test for test in ranks if ranks[test][0] or test.startswith(near)), key=ranks.__getitem__)
+        return sorted((test for test in ranks if of[test] & about or test.startswith(near)), key=ranks.__getitem__)
 
     def _took(self, tests: Iterable[str]) -> float:
         return sum(self._seconds[test] for test in tests)
