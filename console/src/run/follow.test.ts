@@ -147,6 +147,25 @@ test('however many events come, what is shown changes once a frame', async () =>
   follower.close()
 })
 
+test('a follower that is closed hangs up, and that is no failure', async () => {
+  const source = new Grown(100)
+  const follower = new Follower(source, now)
+  const over = follower.start()
+  await until(() => source.hears.length === 1)
+  follower.close()
+  await over
+  expect(follower.snapshot().phase).toBe('live')
+
+  const page = (_: number, signal: AbortSignal) =>
+    new Promise<LogPage>((_, refuse) => signal.addEventListener('abort', () => refuse(new Error('aborted'))))
+  const early = new Follower({ page, stream: source.stream }, now)
+  const none = early.start()
+  early.close()
+  await none
+  await new Promise<void>(now)
+  expect(early.snapshot().phase).toBe('loading')
+})
+
 test('what the server refuses is told', async () => {
   const follower = new Follower(
     { page: () => Promise.reject(new Error('no such run')), stream: () => Promise.resolve() },
