@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ def test_of_many_names_the_first_are_told_and_how_many_are_left() -> None:
     assert (counted(0, "run"), counted(1, "run"), counted(2, "run")) == ("0 runs", "1 run", "2 runs")
 
 
-RUNS = [
+RUNS: list[dict[str, Any]] = [
     {"id": "a", "app": {"name": "翻訳 🚑"}, "created_at": 0, "count": 3, "tags": ["x"]},
     {"id": "later", "app": None, "created_at": 86_399, "count": None, "tags": []},
 ]

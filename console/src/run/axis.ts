@@ -20,7 +20,7 @@ export function axis(run: RunState, now: number): Axis {
     .map(wait => ({ from: wait.from, until: Math.max(wait.from, wait.until ?? end) }))
   const waited = waits.reduce((sum, wait) => sum + wait.until - wait.from, 0)
   const span = Math.max(0.000_01, end - start - waited)
-  const sliver = waits.length === 0 ? 0 : Math.min(0.035, 0.3 / waits.length)
+  const sliver = Math.min(0.035, 0.3 / waits.length)
   const scale = 1 - sliver * waits.length
   const x = (at: number): number => {
     let worked = at - start
