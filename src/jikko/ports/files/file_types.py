@@ -1,9 +1,8 @@
 """Types of files, by name and MIME type."""
 
 import posixpath
+from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
-
-from jikko.ports.files.media_types import EXTENSIONS, MIME_TYPES, TEXT_TYPES
 
 FileType: TypeAlias = Literal["image", "document", "audio", "video", "custom"]
 
@@ -29,6 +28,19 @@ _SAY_NOTHING: Final = frozenset(
 """MIME types of servers and clients that do not know, or want the file to be saved."""
 _MAX_EXTENSION: Final = 16
 """Characters of an extension that is not in the table."""
+
+
+_TEXTS, _OTHERS = (
+    [line.split() for line in part.splitlines() if line and not line.startswith("#")]
+    for part in Path(__file__).with_name("media_types.txt").read_text(encoding="ascii").split("# Other")
+)
+_TEXT_TYPES: Final = frozenset(row[0] for row in _TEXTS)
+_MAIN_EXTENSIONS: Final = {row[0]: row[1] if row[1:] else "" for row in (*_TEXTS, *_OTHERS)}
+"""The usual extension, without its dot, by MIME type; ``""`` if there is none."""
+_MIME_TYPES: Final = {
+    extension: row[0] for row in reversed((*_TEXTS, *_OTHERS)) for extension in reversed(row[1:])
+}
+"""The usual MIME type by extension, in lower case and without its dot."""
 
 
 def detect_type(extension: str, mime_type: str) -> FileType:
@@ -61,7 +73,7 @@ def extension_of(name: str) -> str:
 
 def mime_type_of(name: str) -> str:
     """The MIME type that a name suggests; ``""`` if it suggests none."""
-    return MIME_TYPES.get(extension_of(name), "")
+    return _MIME_TYPES.get(extension_of(name), "")
 
 
 def stated_type(header: str) -> str:
@@ -78,7 +90,7 @@ def best_type(header: str, name: str) -> str:
 
 def extension_for(mime_type: str, name: str = "") -> str:
     """An extension for a file, with its dot: the usual one of its MIME type, else that of its name, else ``.bin``."""
-    known = EXTENSIONS.get(stated_type(mime_type))
+    known = _MAIN_EXTENSIONS.get(stated_type(mime_type))
     if known:
         return f".{known}"
     own = extension_of(name)
@@ -87,9 +99,9 @@ def extension_for(mime_type: str, name: str = "") -> str:
 
 def is_text(mime_type: str) -> bool | None:
     """Whether the content of files of a MIME type is text; ``None`` if the type is not known."""
-    if mime_type in TEXT_TYPES:
+    if mime_type in _TEXT_TYPES:
         return True
-    if mime_type in EXTENSIONS:
+    if mime_type in _MAIN_EXTENSIONS:
         return False
     main = mime_type.partition("/")[0]
     if main in ("text", "message", "multipart"):
