@@ -83,8 +83,8 @@ class LazyCommands(UserDict[str, Any]):
 class LazyGroup(Commands):
     """A group of commands whose help and completion import none of them."""
 
-    def __init__(self, *, listed: Mapping[str, tuple[str, str]], **options: Any) -> None:
-        """``listed``: by the name of each command its module, and what it does, in a line."""
+    def __init__(self, *, listed: Mapping[str, tuple[str | click.Command, str]], **options: Any) -> None:
+        """``listed``: by the name of each command its module, or itself, and what it does, in a line."""
         modules = {name: module for name, (module, _) in listed.items()}
         super().__init__(commands=LazyCommands(modules), **options)
         self.summaries = {name: summary for name, (_, summary) in sorted(listed.items())}

@@ -5,6 +5,7 @@ import os
 import sys
 from contextlib import suppress
 from importlib import import_module
+from itertools import groupby
 from typing import Final
 
 import click
@@ -13,42 +14,17 @@ from click.core import ParameterSource
 from jikko.cli.command_failure import LazyGroup
 from jikko.cli.terminal import color_wanted, open_those_that_are_closed, write_what_an_encoding_lacks_as_question_marks
 
-_COMMANDS: Final = {
-    "serve": ("jikko.cli.serve", "Serve apps over Dify's workflow API."),
-    "console": ("jikko.cli.console", "Print a link that opens the console."),
-    "run": ("jikko.cli.running.run", "Run a workflow file once, in this process."),
-    "chat": ("jikko.cli.chat.chat", "Talk with a chat app in the terminal."),
-    "check": ("jikko.cli.checking.check", "Say what will happen to workflow files."),
-    "test": ("jikko.cli.testing.test", "Run the cases of test files."),
-    "replay": ("jikko.cli.testing.replay", "Run recorded runs on a changed workflow."),
-    "coverage": ("jikko.cli.testing.replay", "Show what recorded runs never came to."),
-    "schema": ("jikko.cli.skill_command", "Print the JSON Schema of a kind of file."),
-    "skill": ("jikko.cli.skill_command", "Print the page for coding agents, as a skill."),
-    "show": ("jikko.cli.checking.show", "Show what workflow files take and give."),
-    "apps": ("jikko.cli.groups", "Manage apps, their versions and keys."),
-    "runs": ("jikko.cli.groups", "Look at runs, and act on them."),
-    "triggers": ("jikko.cli.groups", "List, switch and fire triggers."),
-    "deliveries": ("jikko.cli.groups", "Look at calls of webhooks; run them again."),
-    "mcp": ("jikko.cli.groups", "Manage a server as an MCP server."),
-    "audit": ("jikko.cli.audit_command", "List who changed what."),
-    "users": ("jikko.cli.users", "Remove end users."),
-    "knowledge": ("jikko.cli.groups", "Fill and search datasets."),
-    "callbacks": ("jikko.cli.callbacks_command", "See to undelivered call-backs."),
-    "backup": ("jikko.cli.operating.backup_command", "Copy the data folder."),
-    "restore": ("jikko.cli.operating.backup_command", "Bring a backup back."),
-    "migrate": ("jikko.cli.operating.move_command", "Bring the database up to date."),
-    "move": ("jikko.cli.operating.move_command", "Move a data folder's record to PostgreSQL."),
-    "cluster": ("jikko.cli.cluster_command", "Try several servers on this machine."),
-    "servers": ("jikko.cli.cluster_command", "List servers that share the work; drain one."),
-    "reload": ("jikko.cli.operating.reload", "Have the server read its files again."),
-    "keys": ("jikko.cli.operating.reload", "Keys that links to files are signed with."),
-    "providers": ("jikko.cli.providers", "Show and try providers of models."),
-    "tools": ("jikko.cli.tools_command", "Show, try and call the tools of workflows."),
-    "plugins": ("jikko.cli.groups", "Install and try Dify's plugins."),
-    "packages": ("jikko.cli.packages_command", "Install libraries for code nodes."),
-    "doctor": ("jikko.cli.health.doctor", "Say what this machine lacks."),
-}
-"""By their names: their modules, and what they do."""
+
+def _listed() -> dict[str, tuple[str | click.Command, str]]:
+    """The commands of ``commands.txt`` by their names: modules or groups, and what they do."""
+    with open(f"{os.path.dirname(__file__)}/commands.txt", encoding="utf-8") as file:
+        rows = [line.strip().split(" | ") for line in file if not line.startswith("#")]
+    found: dict[str, tuple[str | click.Command, str]] = {}
+    for name, of_name in groupby(rows, lambda row: row[0].partition(" ")[0]):
+        [_, module, summary], *below = of_name
+        listed = {words.partition(" ")[2]: (f"jikko.cli.{place}", what) for words, place, what in below}
+        found[name] = LazyGroup(name=name, help=module, listed=listed) if below else f"jikko.cli.{module}", summary
+    return found
 
 
 _VERSION_HELP: Final = "Show the version, with its commit, and exit."
@@ -63,7 +39,7 @@ def _show_version(context: click.Context, parameter: click.Parameter, wanted: bo
 
 
 @click.group(
-    cls=LazyGroup, listed=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
+    cls=LazyGroup, listed=_listed(), context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help=_VERSION_HELP)
 @click.option("--url", envvar="JIKKO_URL", help="A server elsewhere, for commands of its management API; with --token.")
