@@ -13,7 +13,7 @@ from jikko.cli.apps.apps import write_out
 from jikko.cli.apps.environment_options import env_of
 from jikko.cli.command_failure import Failure
 from jikko.cli.output import show_fields, show_list
-from jikko.cli.remote.remote_server import Management, part
+from jikko.cli.remote.remote_server import Management, does, part
 from jikko.cli.terminal import confirmed
 from jikko.exit_codes import ExitCode
 
@@ -22,32 +22,32 @@ _TRIAL = "?dry_run=1"
 _INVALID = int(ExitCode.INVALID_WORKFLOW)
 
 
-def list_apps(api: Management, *, as_json: bool) -> None:
-    """``jikko apps list``."""
+@does("apps list")
+def _list_apps(api: Management, *, as_json: bool) -> None:
     show_list(api.get("apps")["data"], ("id", "mode", "name", "version.number"), as_json=as_json)
 
 
-def show_app(api: Management, *, app: str, as_json: bool) -> None:
-    """``jikko apps show``."""
+@does("apps show")
+def _show_app(api: Management, *, app: str, as_json: bool) -> None:
     found = api.app(app)
     fields = {name: found[name] for name in ("id", "name", "mode", "description")}
     show_fields({**fields, "versions": api.get(f"apps/{found['id']}/versions")["data"]}, as_json=as_json)
 
 
-def export_app(api: Management, *, app: str, which: str, file: Path | None) -> None:
-    """``jikko apps export``."""
+@does("apps export")
+def _export_app(api: Management, *, app: str, which: str, file: Path | None) -> None:
     app_id = api.app_id(app)
     which = which or api.get(f"apps/{app_id}")["version"]["workflow_id"]
     write_out(api.raw("GET", f"apps/{app_id}/versions/{part(which)}/source"), file)
 
 
-def use_version(api: Management, *, app: str, which: str, as_json: bool) -> None:
-    """``jikko apps use``."""
+@does("apps use")
+def _use_version(api: Management, *, app: str, which: str, as_json: bool) -> None:
     show_fields(api.post(f"apps/{api.app_id(app)}/versions/{part(which)}/publish"), as_json=as_json)
 
 
-def delete_app(api: Management, *, app: str, yes: bool, as_json: bool) -> None:
-    """``jikko apps delete``."""
+@does("apps delete")
+def _delete_app(api: Management, *, app: str, yes: bool, as_json: bool) -> None:
     found = api.app(app)
     if not yes and not confirmed(f"Remove app {found['name']!r} with its versions and keys?"):
         raise Failure("nothing was removed", code="declined")
@@ -55,7 +55,8 @@ def delete_app(api: Management, *, app: str, yes: bool, as_json: bool) -> None:
     show_fields({"app_id": found["id"], "name": found["name"], "outcome": "removed"}, as_json=as_json)
 
 
-def import_files(
+@does("apps import")
+def _import_files(
     api: Management,
     *,
     files: Sequence[Path],
@@ -65,7 +66,6 @@ def import_files(
     env_file: Path | None,
     as_json: bool,
 ) -> int:
-    """``jikko apps import``."""
     found, values = dsl_files(files), env_of(env, env_file)
     if name is not None and len(found) > 1:
         raise click.UsageError("--name is the name of one app: give one FILE.")
@@ -105,8 +105,8 @@ def _set_known(api: Management, file: Path, name: str | None, values: dict[str, 
     return {one: value for one, value in values.items() if one not in known}
 
 
-def sync_folder(api: Management, *, folder: Path, prune: bool, dry_run: bool, as_json: bool) -> int:
-    """``jikko apps sync``."""
+@does("apps sync")
+def _sync_folder(api: Management, *, folder: Path, prune: bool, dry_run: bool, as_json: bool) -> int:
     names, codes = set(), []
     for file in dsl_files([folder]):
         try:
@@ -127,10 +127,10 @@ def sync_folder(api: Management, *, folder: Path, prune: bool, dry_run: bool, as
     return _of_all(codes)
 
 
-def keys_of_app(
+@does("apps keys")
+def _keys_of_app(
     api: Management, *, app: str | None, new: bool, file: Path | None, revoke: str | None, as_json: bool
 ) -> None:
-    """``jikko apps keys``."""
     if app is None:
         raise click.UsageError("Name an APP.")
     path = f"apps/{api.app_id(app)}/keys"
@@ -143,31 +143,32 @@ def keys_of_app(
         show_list(api.get(path)["data"], ("id", "hint", "created_at"), as_json=as_json)
 
 
-def environment_of_app(
+@does("apps env")
+def _environment_of_app(
     api: Management, *, app: str, pairs: tuple[str, ...], unset: tuple[str, ...], file: Path | None, as_json: bool
 ) -> None:
-    """``jikko apps env``."""
     values = env_of(pairs, file)
     path = f"apps/{api.app_id(app)}/environment"
     found = api.post(path, {"values": values, "unset": list(unset)}) if values or unset else api.get(path)
     show_list(found["data"], ("name", "type", "value", "is_set", "overruled_by"), as_json=as_json)
 
 
-def webhook_secret(api: Management, *, app: str, new: bool, as_json: bool) -> None:
-    """``jikko apps webhook-secret``."""
+@does("apps webhook-secret")
+def _webhook_secret(api: Management, *, app: str, new: bool, as_json: bool) -> None:
     if not new:
         raise click.UsageError("Over --url a secret is shown once, when it is replaced: --new.")
     secret = api.post(f"apps/{api.app_id(app)}/webhook-secret")["secret"]
     show_fields({"app": app, "webhook_secret": secret}, as_json=as_json)
 
 
-def list_tokens(api: Management, *, as_json: bool) -> None:
-    """``jikko console tokens list``."""
+@does("console tokens list")
+def _list_tokens(api: Management, *, as_json: bool) -> None:
     columns = ("id", "hint", "role", "name", "scopes", "used_at", "expires_at")
     show_list(api.get("tokens")["data"], columns, as_json=as_json)
 
 
-def make_token(
+@does("console tokens new")
+def _make_token(
     api: Management,
     *,
     name: str,
@@ -177,7 +178,6 @@ def make_token(
     file: Path | None,
     as_json: bool,
 ) -> None:
-    """``jikko console tokens new``."""
     now = api.get("session")["server"]["now"]
     asked: dict[str, Any] = {"name": name, "role": "viewer" if viewer else "operator"}
     asked |= {"scopes": list(scopes)} if scopes else {}
@@ -186,8 +186,8 @@ def make_token(
     _show_secret(made, "token", file, lambda: api.delete(f"tokens/{made['id']}"), as_json=as_json)
 
 
-def revoke_token(api: Management, *, token_id: str, as_json: bool) -> None:
-    """``jikko console tokens revoke``."""
+@does("console tokens revoke")
+def _revoke_token(api: Management, *, token_id: str, as_json: bool) -> None:
     api.delete(f"tokens/{part(token_id)}")
     show_fields({"id": token_id, "revoked": True}, as_json=as_json)
 

@@ -3,7 +3,7 @@ for this machine alone, with the reason."""
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from inspect import signature
 from typing import Any, Final
 
@@ -12,8 +12,10 @@ from click.core import ParameterSource
 
 from jikko.cli.command_failure import Failure
 from jikko.cli.options import with_settings
-from jikko.cli.remote import remote_apps, remote_runs
-from jikko.cli.remote.remote_server import Management
+from jikko.cli.remote import remote_apps as remote_apps
+from jikko.cli.remote import remote_runs as remote_runs
+from jikko.cli.remote.remote_server import OVER_API as OVER_API
+from jikko.cli.remote.remote_server import Management, does
 from jikko.settings import Settings
 
 _PARSE_ERROR: Final = -32700
@@ -33,6 +35,7 @@ def manage(settings: Settings) -> None:
     )
 
 
+@does("mcp manage")
 def manage_over_stdio(api: Management) -> None:
     """Hand on each line of stdin, a message of JSON-RPC, and print what the server answers, until stdin ends."""
     for line in sys.stdin.buffer:
@@ -59,44 +62,6 @@ def _error(message_id: Any, code: int, message: str) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": message_id, "error": {"code": code, "message": message}}
 
 
-OVER_API: Final[Mapping[str, Callable[..., int | None]]] = {
-    "apps delete": remote_apps.delete_app,
-    "apps env": remote_apps.environment_of_app,
-    "apps export": remote_apps.export_app,
-    "apps import": remote_apps.import_files,
-    "apps keys": remote_apps.keys_of_app,
-    "apps list": remote_apps.list_apps,
-    "apps show": remote_apps.show_app,
-    "apps sync": remote_apps.sync_folder,
-    "apps use": remote_apps.use_version,
-    "apps webhook-secret": remote_apps.webhook_secret,
-    "audit": remote_runs.list_audit,
-    "callbacks list": remote_runs.list_callbacks,
-    "callbacks resend": remote_runs.resend_callbacks,
-    "console tokens list": remote_apps.list_tokens,
-    "console tokens new": remote_apps.make_token,
-    "console tokens revoke": remote_apps.revoke_token,
-    "deliveries discard": remote_runs.on_deliveries("discard"),
-    "deliveries list": remote_runs.list_deliveries,
-    "deliveries replay": remote_runs.on_deliveries("replay"),
-    "deliveries show": remote_runs.show_delivery,
-    "mcp manage": manage_over_stdio,
-    "runs diff": remote_runs.diff_runs,
-    "runs follow": remote_runs.follow_run,
-    "runs forms": remote_runs.forms_of_run,
-    "runs list": remote_runs.list_runs,
-    "runs retry": remote_runs.retry_run,
-    "runs show": remote_runs.show_run,
-    "runs stop": remote_runs.stop_run,
-    "runs submit": remote_runs.submit_form,
-    "triggers backfill": remote_runs.backfill_trigger,
-    "triggers disable": remote_runs.on_trigger("disable"),
-    "triggers enable": remote_runs.on_trigger("enable"),
-    "triggers fire": remote_runs.on_trigger("fire"),
-    "triggers list": remote_runs.list_triggers,
-    "triggers pause": remote_runs.pause_trigger,
-}
-"""Each with the parameters that it takes there."""
 _FILES: Final = "works with files and what is installed here, whatever server is named"
 _CHAT: Final = "talks by the service API (`jikko chat --url URL --key KEY`)"
 _MACHINE: Final = "works on the data folder and the processes of this machine"

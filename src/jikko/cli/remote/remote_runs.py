@@ -2,21 +2,22 @@
 the commands of the same names."""
 
 import time
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
 
 from jikko.cli.command_failure import Failure
 from jikko.cli.output import show_fields, show_list
-from jikko.cli.remote.remote_server import Management, part
+from jikko.cli.remote.remote_server import Management, does, part
 from jikko.cli.running.given_inputs import document_of, pairs_of
 from jikko.cli.running.mock_options import OLD_SERVER, outputs_by_node
 from jikko.exit_codes import ExitCode, of_run
 from jikko.ids import is_uuid
 
 
-def list_runs(
+@does("runs list")
+def _list_runs(
     api: Management,
     *,
     app: str | None,
@@ -26,19 +27,18 @@ def list_runs(
     limit: int,
     as_json: bool,
 ) -> None:
-    """``jikko runs list``."""
     app_id = None if app is None else api.app_id(app)
     runs = api.pages("runs", limit, app=app_id, status=status, after=_ago(since))
     show_list(runs, ("id", "status", "created_at", "elapsed", "app.name"), as_json=as_json)
 
 
-def show_run(api: Management, *, run_id: str, as_json: bool) -> None:
-    """``jikko runs show``."""
+@does("runs show")
+def _show_run(api: Management, *, run_id: str, as_json: bool) -> None:
     show_fields(api.get(f"runs/{api.run_id(run_id)}"), as_json=as_json)
 
 
-def follow_run(api: Management, *, run_id: str, as_json: bool) -> int:
-    """``jikko runs follow``."""
+@does("runs follow")
+def _follow_run(api: Management, *, run_id: str, as_json: bool) -> int:
     run = f"runs/{api.run_id(run_id)}"
     for event in api.events(f"{run}/stream"):
         show_fields(event, as_json=as_json)
@@ -48,22 +48,23 @@ def follow_run(api: Management, *, run_id: str, as_json: bool) -> int:
     return of_run(found["status"], found.get("error"))
 
 
-def diff_runs(api: Management, *, first: str, second: str, as_json: bool) -> int:
-    """``jikko runs diff``."""
+@does("runs diff")
+def _diff_runs(api: Management, *, first: str, second: str, as_json: bool) -> int:
     found = api.get(f"runs/{api.run_id(second)}/diff", to=api.run_id(first))
     show_fields({name: found[name] for name in ("fields", "nodes", "more_nodes", "same")}, as_json=as_json)
     return ExitCode.FAILED if found["fields"] or found["nodes"] else ExitCode.OK
 
 
-def stop_run(api: Management, *, run_id: str, user: str, as_json: bool) -> None:
-    """``jikko runs stop``."""
+@does("runs stop")
+def _stop_run(api: Management, *, run_id: str, user: str, as_json: bool) -> None:
     stopped = api.post(f"runs/{api.run_id(run_id)}/stop")
     if not stopped.get("stopped"):
         raise Failure("the run had ended already", exit_code=ExitCode.CONFLICT, code="conflict")
     show_fields(stopped, as_json=as_json)
 
 
-def retry_run(
+@does("runs retry")
+def _retry_run(
     api: Management,
     *,
     run_id: str,
@@ -75,7 +76,6 @@ def retry_run(
     user: str,
     as_json: bool,
 ) -> int:
-    """``jikko runs retry``."""
     given = {"mocks": outputs_by_node(mocks, "--mock"), "values": outputs_by_node(values, "--values")}
     path = f"runs/{api.run_id(run_id)}/retry"
     asked = f"?values=1&from_node_id={part(from_node or '')}"
@@ -96,13 +96,14 @@ def retry_run(
     return of_run(found["status"], found.get("error"))
 
 
-def forms_of_run(api: Management, *, run_id: str, as_json: bool) -> None:
-    """``jikko runs forms``."""
+@does("runs forms")
+def _forms_of_run(api: Management, *, run_id: str, as_json: bool) -> None:
     columns = ("form_id", "node_id", "title", "expires_at")
     show_list(_forms(api, api.run_id(run_id)), columns, as_json=as_json)
 
 
-def submit_form(
+@does("runs submit")
+def _submit_form(
     api: Management,
     *,
     run_id: str,
@@ -113,7 +114,6 @@ def submit_form(
     user: str,
     as_json: bool,
 ) -> None:
-    """``jikko runs submit``."""
     run = api.run_id(run_id)
     open_forms = [form for form in _forms(api, run) if which in (None, form["form_id"], form["node_id"], form["title"])]
     if len(open_forms) != 1:
@@ -128,33 +128,32 @@ def submit_form(
     show_fields({"form_id": form["form_id"], "action": body["action"], "result": "submitted"}, as_json=as_json)
 
 
-def list_triggers(api: Management, *, app: str | None, kind: str | None, as_json: bool) -> None:
-    """``jikko triggers list``."""
+@does("triggers list")
+def _list_triggers(api: Management, *, app: str | None, kind: str | None, as_json: bool) -> None:
     app_id = None if app is None else api.app_id(app)
     columns = ("id", "kind", "app.name", "node_id", "enabled", "path")
     show_list(api.pages("triggers", 10_000, app=app_id, kind=kind), columns, as_json=as_json)
 
 
-def on_trigger(action: str) -> Callable[..., None]:
-    """``jikko triggers enable|disable|fire``."""
-
-    def act(api: Management, *, trigger: str, as_json: bool) -> None:
-        show_fields(api.post(f"triggers/{_trigger(api, trigger)}/{action}"), as_json=as_json)
-
-    return act
+def _on_trigger(action: str, api: Management, *, trigger: str, as_json: bool) -> None:
+    show_fields(api.post(f"triggers/{_trigger(api, trigger)}/{action}"), as_json=as_json)
 
 
-def pause_trigger(api: Management, *, trigger: str, seconds: float | None, reason: str, as_json: bool) -> None:
-    """``jikko triggers pause``."""
+for _action in ("enable", "disable", "fire"):
+    does(f"triggers {_action}")(partial(_on_trigger, _action))
+
+
+@does("triggers pause")
+def _pause_trigger(api: Management, *, trigger: str, seconds: float | None, reason: str, as_json: bool) -> None:
     until = None if seconds is None else time.time() + seconds
     path = f"triggers/{_trigger(api, trigger)}/pause"
     show_fields(api.post(path, {"reason": reason, "until": until}), as_json=as_json)
 
 
-def backfill_trigger(
+@does("triggers backfill")
+def _backfill_trigger(
     api: Management, *, trigger: str, since: float | None, until: float | None, overlap: str, drop: bool, as_json: bool
 ) -> None:
-    """``jikko triggers backfill``."""
     path = f"triggers/{_trigger(api, trigger)}/backfill"
     if drop:
         show_fields(api.json("DELETE", path), as_json=as_json)
@@ -164,10 +163,10 @@ def backfill_trigger(
     show_fields(api.post(path, {"from": since, "to": until, "overlap": overlap}), as_json=as_json)
 
 
-def list_deliveries(
+@does("deliveries list")
+def _list_deliveries(
     api: Management, *, trigger: str | None, states: tuple[str, ...], since: float | None, limit: int, as_json: bool
 ) -> None:
-    """``jikko deliveries list``."""
     if len(states) > 1:
         raise click.UsageError("Over --url deliveries are listed by one --state.")
     wanted = {"trigger": None if trigger is None else _trigger(api, trigger), "after": _ago(since)}
@@ -175,38 +174,38 @@ def list_deliveries(
     show_list(found, ("id", "received_at", "state", "app.name", "method", "size"), as_json=as_json)
 
 
-def show_delivery(api: Management, *, delivery: str, as_json: bool) -> None:
-    """``jikko deliveries show``."""
+@does("deliveries show")
+def _show_delivery(api: Management, *, delivery: str, as_json: bool) -> None:
     show_fields(api.get(f"deliveries/{part(delivery)}"), as_json=as_json)
 
 
-def on_deliveries(action: str) -> Callable[..., None]:
-    """``jikko deliveries replay|discard``."""
-
-    def act(api: Management, *, deliveries: tuple[str, ...], as_json: bool) -> None:
-        if not deliveries:
-            raise click.UsageError("Over --url deliveries are named: DELIVERY...")
-        for delivery in deliveries:
-            show_fields(api.post(f"deliveries/{part(delivery)}/{action}"), as_json=as_json)
-
-    return act
+def _on_deliveries(action: str, api: Management, *, deliveries: tuple[str, ...], as_json: bool) -> None:
+    if not deliveries:
+        raise click.UsageError("Over --url deliveries are named: DELIVERY...")
+    for delivery in deliveries:
+        show_fields(api.post(f"deliveries/{part(delivery)}/{action}"), as_json=as_json)
 
 
-def list_callbacks(api: Management, *, app: str | None, as_json: bool) -> None:
-    """``jikko callbacks list``."""
+for _action in ("replay", "discard"):
+    does(f"deliveries {_action}")(partial(_on_deliveries, _action))
+
+
+@does("callbacks list")
+def _list_callbacks(api: Management, *, app: str | None, as_json: bool) -> None:
     found = api.get("callbacks", app=None if app is None else api.app_id(app), limit=200)["data"]
     show_list(found, ("run_id", "state", "attempts", "url", "error"), as_json=as_json)
 
 
-def resend_callbacks(api: Management, *, run_ids: tuple[str, ...], everything: bool, as_json: bool) -> None:
-    """``jikko callbacks resend``."""
+@does("callbacks resend")
+def _resend_callbacks(api: Management, *, run_ids: tuple[str, ...], everything: bool, as_json: bool) -> None:
     if everything:
         show_fields(api.post("callbacks/resend"), as_json=as_json)
     for run_id in run_ids:
         show_fields(api.post(f"callbacks/{api.run_id(run_id)}/resend"), as_json=as_json)
 
 
-def list_audit(
+@does("audit")
+def _list_audit(
     api: Management,
     *,
     app: str | None,
@@ -216,7 +215,6 @@ def list_audit(
     limit: int,
     as_json: bool,
 ) -> None:
-    """``jikko audit``."""
     app_id = None if app is None else api.app_id(app)
     found = api.pages("audit", limit, app=app_id, actor=actor, action=action, after=_ago(since))
     show_list(found, ("at", "actor", "via", "action", "what"), as_json=as_json)

@@ -2,9 +2,9 @@
 ``jikko --url … --token …``."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.client import HTTPException
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -195,3 +195,18 @@ def _named(entries: list[dict[str, Any]], wanted: str, by: tuple[str, ...], what
             if entry[name] == (wanted.lower() if name == "id" else wanted):
                 return entry
     raise Failure(f"There is no {what} {wanted!r} there.", exit_code=ExitCode.NOT_FOUND, code="not_found")
+
+
+OVER_API: Final[dict[str, Callable[..., int | None]]] = {}
+"""What commands do over the management API, by their names; each with the parameters that it takes there."""
+F = TypeVar("F", bound=Callable[..., int | None])
+
+
+def does(command: str) -> Callable[[F], F]:
+    """Have a function do a command over the management API. Its parameters are some of the command's."""
+
+    def noted(work: F) -> F:
+        OVER_API[command] = work
+        return work
+
+    return noted
