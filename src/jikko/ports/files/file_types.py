@@ -37,9 +37,7 @@ _TEXTS, _OTHERS = (
 _TEXT_TYPES: Final = frozenset(row[0] for row in _TEXTS)
 _MAIN_EXTENSIONS: Final = {row[0]: row[1] if row[1:] else "" for row in (*_TEXTS, *_OTHERS)}
 """The usual extension, without its dot, by MIME type; ``""`` if there is none."""
-_MIME_TYPES: Final = {
-    extension: row[0] for row in reversed((*_TEXTS, *_OTHERS)) for extension in reversed(row[1:])
-}
+_MIME_TYPES: Final = {extension: row[0] for row in reversed((*_TEXTS, *_OTHERS)) for extension in reversed(row[1:])}
 """The usual MIME type by extension, in lower case and without its dot."""
 
 
