@@ -15,6 +15,8 @@ from jikko.cli.running.mock_options import OLD_SERVER, outputs_by_node
 from jikko.exit_codes import ExitCode, of_run
 from jikko.ids import is_uuid
 
+_ASK_AGAIN_SECONDS = 0.2
+
 
 @does("runs list")
 def _list_runs(
@@ -89,9 +91,9 @@ def _retry_run(
         return ExitCode.OK
     again = f"runs/{accepted['run_id']}"
     while (found := api.get(again))["status"] == "running":
-        for event in api.events(f"{again}/stream"):
-            if event.get("type") == "run_paused" and api.get(again)["status"] == "paused":
-                break
+        # The stream tells of a pause before the record does, and of pauses that are past.
+        if any(event.get("type") == "run_paused" for event in api.events(f"{again}/stream")):
+            time.sleep(_ASK_AGAIN_SECONDS)
     show_fields({**accepted, "status": found["status"], "error": found.get("error")}, as_json=as_json)
     return of_run(found["status"], found.get("error"))
 
