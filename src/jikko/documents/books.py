@@ -1,4 +1,4 @@
-"""EPUB: the chapters in the order in which they are read."""
+"""EPUB: chapters in reading order."""
 
 import io
 import posixpath
@@ -13,7 +13,7 @@ from jikko.ports.files.documents import DocumentFailure
 
 
 def read_epub(content: bytes) -> str:
-    """The text of a book."""
+    """Return the text of a book."""
     check_zip(content)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         try:

@@ -1,4 +1,4 @@
-"""Bytes to text of an unknown encoding."""
+"""Charset detection and decoding."""
 
 import codecs
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from jikko.ports.files.documents import DocumentFailure
 
 _MARKS: Final = (
-    # The longer ones first: the mark of UTF-32 begins with that of UTF-16.
+    # Longer marks first: that of UTF-32 starts with that of UTF-16.
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -17,11 +17,11 @@ _WESTERN: Final = ["latin_1", "cp1252"]
 
 
 def decode(content: bytes) -> str:
-    """The text: by its byte order mark, as UTF-8, or by a guess. A mark at the beginning is left out.
+    """Decode by byte order mark, as UTF-8, or by a guess. The mark is removed.
 
-    The guess prefers the encodings of western Europe, which is all that Dify knows for plain text; only what cannot be
-    one of them is looked for among all others. Source: docs/dify-behaviour.md, “Document extractor”.
-    Raises ``DocumentFailure``: it is no text.
+    The guess prefers western European encodings, the only ones that Dify knows for plain text; others are tried only if
+    none of these fits. Source: docs/dify-behaviour.md, “Document extractor”. Raises ``DocumentFailure`` if it is not
+    text.
     """
     for mark, encoding in _MARKS:
         if content.startswith(mark):

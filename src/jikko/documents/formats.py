@@ -1,4 +1,4 @@
-"""Parsers by format. Parsers are imported when the first document of their format comes.
+"""Document formats and their parsers, imported with the first document of their format.
 
 Source: docs/dify-behaviour.md, “Document extractor”.
 """
@@ -14,7 +14,7 @@ from jikko.ports.files.documents import DocumentFailure
 from jikko.ports.files.file_types import extension_for, extension_of
 
 Parser: TypeAlias = Callable[[bytes], str]
-"""Raises ``DocumentFailure`` with the reason only, or whatever its library raises."""
+"""Raises ``DocumentFailure`` with the reason only, or any exception of its library."""
 
 _TEXT: Final = "text"
 _MARKUP: Final = ("txt", "markdown", "md", "mdx", "html", "htm", "xml", "vtt", "css", "scss", "less", "sass")
@@ -55,11 +55,11 @@ _PARSERS: Final = {
     "EML": ("mail", "read_eml"),
     "MSG": ("mail", "read_msg"),
 }
-"""Module and function by format; any other is text."""
+"""Module and function by format; any other format is text."""
 
 
 def format_of(filename: str, mime_type: str) -> str:
-    """The format: by extension, else by MIME type. Raises ``DocumentFailure``: unknown, or not readable."""
+    """Return the format by extension, else by MIME type. Raises ``DocumentFailure``: unknown, or unsupported."""
     extension = extension_of(filename)
     if not extension and not mime_type:
         raise DocumentFailure("extraction.no_type")
@@ -74,9 +74,9 @@ def format_of(filename: str, mime_type: str) -> str:
 
 
 def parse(format: str, content: bytes) -> str:
-    """Read a document. Runs in a worker process only: parsers are slow, and some are easily led astray.
+    """Parse a document. For worker processes only: parsers are slow, and exploitable.
 
-    Raises ``DocumentFailure``, whose message says why, or ``MemoryError``.
+    Raises ``DocumentFailure`` with the reason, or ``MemoryError``.
     """
     with reading(format):
         return _parser(format)(content)
@@ -84,7 +84,7 @@ def parse(format: str, content: bytes) -> str:
 
 @contextmanager
 def reading(format: str) -> Iterator[None]:
-    """A block that reads a document: whatever a parser raises in it becomes the reason of a ``DocumentFailure``."""
+    """Convert any exception of a parser within the block to a ``DocumentFailure``."""
     try:
         yield
     except ImportError:

@@ -1,4 +1,4 @@
-"""The text that a reader of a HTML page sees, one block a line."""
+"""Visible text of an HTML page, one block a line."""
 
 from html.parser import HTMLParser
 from typing import Final
@@ -12,7 +12,7 @@ _BLOCKS: Final = frozenset(
 
 
 def html_to_text(html: str) -> str:
-    """Blocks as lines without empty ones; white space runs become one space; cells of a row are parted by a space."""
+    """Return blocks as lines, without empty ones; white space is collapsed; cells of a row are separated by a space."""
     parser = _Blocks()
     parser.feed(html)
     parser.close()
@@ -31,7 +31,7 @@ class _Blocks(HTMLParser):
         if tag in _HIDDEN:
             self._hidden.append(tag)
         elif tag == "body":
-            # Whatever was open before it, such as a head that is never closed.
+            # Whatever was open before it, such as an unclosed head.
             self._hidden.clear()
         if tag in _BLOCKS:
             self.end_block()

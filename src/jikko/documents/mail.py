@@ -1,4 +1,4 @@
-"""E-mails: the body, by preference that in HTML. Headers and attachments are left out."""
+"""E-mails: the body, preferably HTML, without headers and attachments."""
 
 import io
 from email import message_from_bytes, policy
@@ -18,7 +18,7 @@ _BODY_BYTES: Final = "__substg1.0_1000001E"
 
 
 def read_eml(content: bytes) -> str:
-    """A message as it is sent (RFC 5322)."""
+    """Return the text of an Internet message (RFC 5322)."""
     message = message_from_bytes(content, policy=policy.default)
     if not isinstance(message, EmailMessage) or not message.keys():
         raise DocumentFailure("extraction.not_mail")
@@ -34,7 +34,7 @@ def read_eml(content: bytes) -> str:
 
 
 def read_msg(content: bytes) -> str:
-    """A message as Outlook stores it."""
+    """Return the text of an Outlook message."""
     import olefile
 
     if not content.startswith(OLE_MAGIC):

@@ -1,15 +1,15 @@
-"""PDF: the text of all pages, scanned ones without any. By PDFium, as in Dify: others put blanks elsewhere."""
+"""PDF: the text of all pages, without OCR. By PDFium, as in Dify: other libraries place blanks elsewhere."""
 
 from jikko.ports.files.documents import DocumentFailure
 
 
 def read_pdf(content: bytes) -> str:
-    """The text of a PDF."""
+    """Return the text of a PDF."""
     return "".join(pdf_pages(content))
 
 
 def pdf_pages(content: bytes) -> list[str]:
-    """The text of each page."""
+    """Return the text of each page."""
     import pypdfium2
 
     try:

@@ -1,4 +1,4 @@
-"""Reading a document as several texts: what stands in one of them never gets into a chunk with another.
+"""Documents as separate texts: chunks never span two of them.
 
 Source: docs/dify-behaviour.md, “Reading files into texts”.
 """
@@ -23,7 +23,7 @@ _UNSEEN: Final = frozenset({"script", "style"})
 
 
 def parse_pieces(format: str, filename: str, content: bytes) -> list[str]:
-    """The texts of a document, in order. Runs in a worker process only. Raises as ``parse`` does."""
+    """Return the texts of a document, in order. For worker processes only. Raises as ``parse``."""
     extension = posixpath.splitext(filename)[1].lstrip(".").lower()
     if extension in _MARKDOWN:
         return markdown_sections(decode(content))
@@ -49,7 +49,7 @@ def parse_pieces(format: str, filename: str, content: bytes) -> list[str]:
 
 
 def markdown_sections(text: str) -> list[str]:
-    """A text for each heading, with what stands below it; and one for what comes before the first."""
+    """Return a text per heading, with what follows it, and one for what precedes the first."""
     sections: list[tuple[str | None, list[str]]] = [(None, [])]
     fenced = False
     for line in text.split("\n"):
@@ -70,7 +70,7 @@ def markdown_sections(text: str) -> list[str]:
 
 
 def html_run(html: str) -> str:
-    """All text of a page, one piece behind the other."""
+    """Return all text of a page, concatenated."""
     parser = _Run()
     parser.feed(html)
     parser.close()

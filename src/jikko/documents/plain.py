@@ -1,4 +1,4 @@
-"""Formats that are text already. Source: docs/dify-behaviour.md, “Document extractor”."""
+"""Text formats. Source: docs/dify-behaviour.md, “Document extractor”."""
 
 import json
 
@@ -7,12 +7,12 @@ from jikko.ports.files.documents import DocumentFailure
 
 
 def read_text(content: bytes) -> str:
-    """Text as it is; markup too."""
+    """Return text unchanged, including markup."""
     return decode(content)
 
 
 def read_json(content: bytes) -> str:
-    """JSON with each level indented by two spaces."""
+    """Return JSON indented by two spaces."""
     try:
         return json.dumps(json.loads(decode(content)), indent=2, ensure_ascii=False)
     except ValueError as error:
@@ -20,10 +20,10 @@ def read_json(content: bytes) -> str:
 
 
 def read_yaml(content: bytes) -> str:
-    """YAML, read and written again: comments are gone, the layout is always the same."""
+    """Return YAML, parsed and dumped: normalised, without comments."""
     import yaml
 
-    # The C versions write the same and are ten times as fast; not every build has them.
+    # The C versions are ten times as fast with the same output; not every build has them.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     try:
@@ -35,7 +35,7 @@ def read_yaml(content: bytes) -> str:
 
 
 def read_properties(content: bytes) -> str:
-    """Java properties as ``key: value`` lines; comments stay."""
+    """Return Java properties as ``key: value`` lines, with comments."""
     return "\n".join(_property(line.strip()) for line in decode(content).splitlines())
 
 

@@ -1,4 +1,4 @@
-"""Parses documents in processes of their own, started when the first document comes."""
+"""Worker processes that parse documents, started with the first document."""
 
 import asyncio
 import codecs
@@ -17,33 +17,33 @@ from jikko.documents.formats import format_of
 from jikko.ports.files.documents import DocumentFailure
 
 _MAX_DOCUMENTS: Final = 200
-"""After as many, a process is replaced: libraries leak."""
+"""Documents after which a process is replaced: libraries leak."""
 _CHUNK_BYTES: Final = 1 << 18
-"""Bytes of a text that are taken at a time."""
+"""Bytes of a text read at a time."""
 _IDLE_SECONDS: Final = 60.0
-"""A process that has nothing to do for as long ends: it holds some ten MiB."""
+"""Idle time after which a process ends: it holds some ten MiB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentLimits:
     max_processes: int = 2
-    """Documents that are read at once; others wait, and apps take turns."""
+    """Concurrent documents; others wait, and apps take turns."""
     app_share: float = APP_SHARE
-    """Of these, the part that one app may have. See ``max_for_one_app``."""
+    """The part of these that one app may have. See ``max_for_one_app``."""
     max_seconds: float = 60.0
-    """For one document."""
+    """Timeout of one document."""
     max_memory: int = 1 << 30
-    """Bytes of address space of one process."""
+    """Address space of one process, in bytes."""
     max_text: int = 16 << 20
-    """Bytes of text of one document."""
+    """Maximum text of one document, in bytes."""
 
     def for_worker(self, workers: int) -> "DocumentLimits":
-        """The limits of one of ``workers`` processes. See ``part_of_worker``."""
+        """Return the limits of one of ``workers`` processes. See ``part_of_worker``."""
         return replace(self, max_processes=part_of_worker(self.max_processes, workers))
 
 
 class DocumentProcesses:
-    """A ``DocumentReader``. What a document does to its process, it does not do to this one."""
+    """``DocumentReader`` by worker processes, which isolates this process from documents."""
 
     def __init__(self, limits: DocumentLimits | None = None) -> None:
         self._limits = limits or DocumentLimits()
@@ -60,7 +60,7 @@ class DocumentProcesses:
         return await asyncio.to_thread(msgspec.json.decode, answer, type=list[str])
 
     async def _ask(self, content: bytes, filename: str, mime_type: str, app_id: str, *, pieces: bool) -> str:
-        # Before a process is started for nothing.
+        # Validate before starting a process.
         format_of(filename, mime_type)
         async with self._places.place(app_id):
             worker = await self._worker()
@@ -112,7 +112,7 @@ class DocumentProcesses:
 
 
 def _failure_of(text: str) -> DocumentFailure:
-    """What a process reports. It has read files of strangers, so it is not trusted to report in the agreed form."""
+    """Parse a worker's failure report. The worker has parsed untrusted files, so the report is untrusted, too."""
     try:
         phrase = Phrase.of(json.loads(text))
         phrase.text()
@@ -130,7 +130,7 @@ class _Worker:
 
     @classmethod
     async def start(cls, limits: DocumentLimits) -> "_Worker":
-        # Nothing of this process's environment: it may hold keys. -P: nothing from the working directory either.
+        # A clean environment: this process's may hold keys. -P: nothing from the working directory either.
         environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONDONTWRITEBYTECODE": "1"}
         try:
             process = await asyncio.create_subprocess_exec(
@@ -139,14 +139,14 @@ class _Worker:
                 "-m",
                 "jikko.documents.worker",
                 str(limits.max_memory),
-                # Later than this process would end it.
+                # Later than this process would kill it.
                 str(int(limits.max_seconds) + 5),
                 str(limits.max_text),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
                 env=environment,
-                # A Ctrl-C in the terminal is for the server, which lets runs finish.
+                # Ctrl-C in the terminal is for the server, which lets runs finish.
                 start_new_session=True,
             )
         except OSError as error:
@@ -158,7 +158,7 @@ class _Worker:
         return self._process.returncode is None and stdin is not None and not stdin.is_closing() and not self._done
 
     async def ask(self, content: bytes, filename: str, mime_type: str, as_pieces: bool) -> tuple[bool, str]:
-        """The text, or the reason why there is none, as JSON. Raises ``OSError``, ``asyncio.IncompleteReadError``."""
+        """Return the text, or the failure as JSON. Raises ``OSError``, ``asyncio.IncompleteReadError``."""
         self.served += 1
         questions, answers = self._process.stdin, self._process.stdout
         assert questions is not None
@@ -169,7 +169,7 @@ class _Worker:
         await questions.drain()
         kind = await answers.readexactly(1)
         left = int.from_bytes(await answers.readexactly(8), "big")
-        # In pieces, and the event loop goes round between them: there is never more of it here than the text itself.
+        # Decoded in chunks, between which the event loop runs; memory never exceeds the text itself.
         decoder, pieces = codecs.getincrementaldecoder("utf-8")(), list[str]()
         while left:
             piece = await answers.read(min(left, _CHUNK_BYTES))
@@ -181,7 +181,7 @@ class _Worker:
         return kind == b"T", "".join(pieces)
 
     def leave_after(self, seconds: float) -> None:
-        """Let it end by itself if it is not needed."""
+        """Let the process end after an idle time."""
         assert self._process.stdin is not None
         # It ends at the end of its input.
         self._leaving = asyncio.get_running_loop().call_later(seconds, self._process.stdin.close)
@@ -192,7 +192,7 @@ class _Worker:
             self._leaving = None
 
     async def kill(self) -> None:
-        """End it at once, and wait for that."""
+        """Kill the process, and wait for its end."""
         self.stay()
         with suppress(ProcessLookupError):
             self._process.kill()

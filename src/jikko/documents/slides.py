@@ -1,4 +1,4 @@
-"""PowerPoint: the paragraphs of each slide, from top to bottom; tables as Markdown; an empty line between slides."""
+"""PowerPoint: paragraphs of each slide, top to bottom; tables as Markdown; an empty line between slides."""
 
 import io
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ from jikko.documents.tables import document_table
 
 
 def read_pptx(content: bytes) -> str:
-    """The text on the slides. Notes are left out."""
+    """Return the text of the slides, without notes."""
     from pptx import Presentation
 
     check_zip(content)

@@ -1,4 +1,4 @@
-"""CSV and Excel as Markdown tables, one for each sheet. Source: docs/dify-behaviour.md, “Document extractor”."""
+"""CSV and Excel as Markdown tables, one per sheet. Source: docs/dify-behaviour.md, “Document extractor”."""
 
 import csv
 import io
@@ -13,20 +13,20 @@ from jikko.ports.files.documents import DocumentFailure
 
 
 def read_csv(content: bytes) -> str:
-    """Comma-separated values."""
-    # The default of 128 KiB a cell is less than what people put in one.
+    """Return comma-separated values as a table."""
+    # The default of 128 KiB a cell is too small for real files.
     csv.field_size_limit(sys.maxsize)
-    # Written as it is, so that breaks within cells stay what they are.
+    # Unchanged, so that line breaks within cells stay.
     return plain_table(list(csv.reader(io.StringIO(decode(content), newline=""))))
 
 
 def read_excel(content: bytes) -> str:
-    """The sheets of a workbook as tables."""
+    """Return the sheets of a workbook as tables."""
     return "".join(sheet_table(rows) + "\n\n" for rows in excel_sheets(content))
 
 
 def excel_sheets(content: bytes) -> list[list[list[Cell]]]:
-    """The rows of each sheet, of both formats of Excel by their first bytes: often they are misnamed."""
+    """Return the rows of each sheet; the format is detected by the first bytes, since suffixes are often wrong."""
     if content.startswith(ZIP_MAGIC):
         sheets = _xlsx_sheets(content)
     elif content.startswith(OLE_MAGIC):
@@ -38,7 +38,7 @@ def excel_sheets(content: bytes) -> list[list[list[Cell]]]:
 
 
 def _trimmed(rows: list[list[Cell]]) -> list[list[Cell]]:
-    """Without the empty cells at the ends of rows, and the empty rows at the end."""
+    """Strip trailing empty cells and rows."""
     for row in rows:
         while row and isinstance(row[-1], str) and row[-1] == "":
             row.pop()
@@ -55,7 +55,7 @@ def _xlsx_sheets(content: bytes) -> list[list[list[Cell]]]:
     try:
         sheets = []
         for sheet in book.worksheets:
-            # What the file says of its size is often wrong.
+            # The stated dimensions are often wrong.
             sheet.reset_dimensions()
             sheets.append([[_xlsx_cell(cell) for cell in row] for row in sheet.rows])
         return sheets

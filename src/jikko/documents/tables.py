@@ -1,7 +1,7 @@
-"""Tables as Markdown, and the columns of a sheet as Dify reads them.
+"""Markdown tables, and typed columns of sheets as in Dify.
 
-Dify reads sheets with pandas, and its text shows it: a column of whole numbers with a gap is shown as ``1.0`` and
-``nan``, a text ``007`` in a column of such texts as ``7``. The rules here give the same text without it.
+Dify reads sheets with pandas, which shows in its text: in a column of integers with a gap, values become ``1.0`` and
+``nan``; in a column of texts like ``007``, they become ``7``. These rules produce the same text without pandas.
 """
 
 import datetime
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
 Cell: TypeAlias = Any
-"""``str``, ``int``, ``float``, ``bool``, or something of ``datetime``; ``""`` and NaN for nothing."""
+"""``str``, ``int``, ``float``, ``bool``, or a type of ``datetime``; ``""`` and NaN are empty."""
 
 _NOTHING: Final = frozenset(
     {"-1.#IND", "1.#QNAN", "1.#IND", "-1.#QNAN", "#N/A N/A", "#N/A", "N/A", "n/a", "NA", "<NA>", "#NA", "NULL", "null"}
@@ -27,7 +27,7 @@ def _markdown_row(cells: Sequence[str]) -> str:
 
 
 def plain_table(rows: Sequence[Sequence[str]]) -> str:
-    """A table of comma-separated texts; the first row is its head. Line breaks in cells become spaces."""
+    """Return a table of comma-separated texts, with the first row as header. Line breaks in cells become spaces."""
     if not rows:
         return ""
     lines = [_markdown_row([cell.replace("\n", " ").replace("\r", "") for cell in row]) for row in rows]
@@ -36,22 +36,20 @@ def plain_table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def document_table(rows: Sequence[Sequence[str]]) -> str:
-    """A table of a document, which has a row; the first one is its head. Line breaks in cells become ``<br>``."""
+    """Return a document's table of at least one row, the header. Line breaks in cells become ``<br>``."""
     lines = [_markdown_row([cell.replace("\n", "<br>") for cell in row]) for row in rows]
     lines.insert(1, _markdown_row(["---"] * len(rows[0])))
     return "".join(line + "\n" for line in lines)
 
 
 def sheet_table(rows: Sequence[Sequence[Cell]]) -> str:
-    """The table of a sheet, without a line break at its end; the first row is its head. Rows without any value are
-    left out.
-    """
+    """Return a sheet's table, without a trailing line break, with the first row as header. Empty rows are skipped."""
     width = max(map(len, rows), default=0)
     padded = [[*row, *([""] * (width - len(row)))] for row in rows]
     head = _names(padded[0]) if padded else []
     columns = [_column([row[index] for row in padded[1:]]) for index in range(width)]
     if columns and all(_is_numeric(column) for column in columns) and any(map(_has_float, columns)):
-        # A row of numbers is shown in the type that holds them all.
+        # A row of numbers is shown in the type that fits all of them.
         columns = [[float(cell) for cell in column] for column in columns]
     body = (row for row in zip(*columns, strict=True) if not all(map(_is_nothing, row)))
     lines = [head, ["-" * len(name) for name in head], *map(_shown_row, body)]

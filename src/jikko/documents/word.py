@@ -9,12 +9,12 @@ from jikko.documents.tables import document_table
 
 
 def read_docx(content: bytes) -> str:
-    """The body of a document, in its order. Headers, footers and notes are left out."""
+    """Return the body of a document, in order, without headers, footers and notes."""
     return "\n".join(docx_parts(content))
 
 
 def docx_parts(content: bytes) -> list[str]:
-    """The paragraphs and tables of a document."""
+    """Return the paragraphs and tables of a document."""
     from docx.table import Table
     from docx.text.paragraph import Paragraph
 
@@ -37,7 +37,7 @@ def _opened(content: bytes) -> Any:
     try:
         return Document(io.BytesIO(content))
     except KeyError:
-        # Some programs name the parts with backslashes, under which nothing is found.
+        # Some programs name the parts with backslashes, which the library does not find.
         return Document(io.BytesIO(_with_slashes(content)))
 
 

@@ -1,8 +1,8 @@
-"""The process that parses documents: reads one after the other from its standard input, until that ends.
+"""Worker process: parses documents from its standard input, until that ends.
 
-A question is a line of JSON, ``{"size", "filename", "mime_type", "pieces"}``, and the document. An answer is one byte
-(``T`` for the text, ``F`` for the message of why there is none, in JSON, ``X`` for that if the process then ends), the
-length in 8 bytes, and that many bytes of UTF-8; of ``pieces``, a JSON array of texts.
+A request is a line of JSON, ``{"size", "filename", "mime_type", "pieces"}``, and the document. A response is one byte
+(``T`` for the text, ``F`` for a failure's message in JSON, ``X`` for a failure after which the process ends), the
+length in 8 bytes, and that many bytes of UTF-8; with ``pieces``, a JSON array of texts.
 """
 
 import json
@@ -18,9 +18,9 @@ from jikko.ports.files.documents import DocumentFailure
 
 
 def main() -> None:
-    """Arguments: bytes of memory, seconds for one document, bytes of text."""
+    """Arguments: bytes of memory, seconds per document, bytes of text."""
     memory, seconds, most_text = map(int, sys.argv[1:4])
-    # Libraries print; what they print must not get among the answers.
+    # Libraries print; their output must not mix with responses.
     answers = os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 1)
@@ -51,7 +51,7 @@ def _answer(content: bytes, question: dict[str, Any], most_text: int) -> tuple[b
     except DocumentFailure as failure:
         return b"F", _message(failure.phrase)
     except MemoryError:
-        # Whatever took the memory may still hold it: this process is not to be trusted with another document.
+        # The memory may still be in use: do not trust this process with another document.
         return b"X", _message(Phrase("extraction.memory"))
     if len(text) > most_text:
         return b"F", _message(Phrase("extraction.too_long", {"bytes": most_text}))
@@ -85,7 +85,7 @@ def _limit(memory: int) -> None:
 
 
 def _alarm(seconds: int) -> None:
-    """End this process by itself if it takes too long: the server that should end it may be gone."""
+    """Set an alarm that ends this process after a timeout: the server that should kill it may be gone."""
     import signal
 
     if hasattr(signal, "alarm"):

@@ -1,4 +1,4 @@
-"""Runs the cases of test files, side by side in this process; nothing is kept, and no server is reached."""
+"""Runner of test cases, concurrently in this process, without a store on disk or a server."""
 
 import asyncio
 import dataclasses
@@ -39,13 +39,13 @@ from jikko.settings import Settings
 
 T = TypeVar("T")
 _MAX_CONCURRENT_CASES: Final = 16
-"""Cases that run side by side."""
+"""Concurrent cases."""
 _LATER: Final[ContextVar[float]] = ContextVar("later", default=0.0)
-"""Seconds from the opening of the clock to the begin of the case at hand."""
+"""Seconds from the opening of the clock to the start of the current case."""
 
 
 class CaseClock:
-    """A clock that begins at a moment, anew for each case, goes as clocks do, and can be put forward."""
+    """Clock that starts at a given moment for each case, runs in real time, and can be advanced."""
 
     def __init__(self, begins: str) -> None:
         """``begins``: ISO 8601; ``""`` for now."""
@@ -58,7 +58,7 @@ class CaseClock:
 
     @contextmanager
     def begun(self) -> Iterator[None]:
-        """Within the block, and for what is started there, it begins at its moment."""
+        """Restart the clock for the block, and for tasks started there."""
         token = _LATER.set(0.0 if self._opened is None else time.monotonic() - self._opened)
         try:
             yield
@@ -66,23 +66,23 @@ class CaseClock:
             _LATER.reset(token)
 
     def put_forward(self, to: float) -> None:
-        """Let it be a moment, unless it is later already."""
+        """Advance the clock to a moment, unless it is later already."""
         self._ahead += max(0.0, to - self())
 
 
 class CaseGroup(Struct, frozen=True):
-    """Cases that one set of services can run: with one clock, and the same world outside."""
+    """Cases that can share services: the same clock and outside."""
 
     live: bool
     clock: str
     alone: str
-    """The case that puts the clock forward, and so has it for itself."""
+    """Case that advances the clock, and so needs its own."""
 
 
 def groups(
     plans: Sequence[CasePlan], chosen: Callable[[CasePlan, FlowCase], bool]
 ) -> dict[CaseGroup, list[tuple[CasePlan, FlowCase]]]:
-    """The cases that are to be run."""
+    """Group the chosen cases."""
     found: dict[CaseGroup, list[tuple[CasePlan, FlowCase]]] = {}
     for plan in plans:
         for case in plan.file.cases:
@@ -99,7 +99,7 @@ def groups(
 async def results_of(
     settings: Settings, plans: Sequence[CasePlan], chosen: Callable[[CasePlan, FlowCase], bool]
 ) -> AsyncIterator[CaseResult]:
-    """What becomes of the chosen cases, as it becomes known: those of a group run side by side."""
+    """Yield the results of the chosen cases as they finish; those of a group run concurrently."""
     for group, cases in groups(plans, chosen).items():
         async with CaseRunner(settings, group).opened() as runner:
             async for result in side_by_side([partial(runner.result, *each) for each in cases]):
@@ -107,7 +107,7 @@ async def results_of(
 
 
 async def side_by_side(work: Iterable[Callable[[], Awaitable[T]]]) -> AsyncIterator[T]:
-    """What comes of each, as it becomes known."""
+    """Yield results as they finish."""
     places = asyncio.Semaphore(_MAX_CONCURRENT_CASES)
 
     async def placed(each: Callable[[], Awaitable[T]]) -> T:
@@ -131,9 +131,9 @@ class CaseRunner:
         self._group = group
         self._clock = CaseClock(group.clock)
         self._apps: dict[tuple[Path, str], asyncio.Task[App]] = {}
-        """By the paths of plans, and what they change in graphs."""
+        """By the paths of plans, and their changes of graphs."""
         self._plans: dict[str, CasePlan] = {}
-        """By the name of the app."""
+        """By app name."""
         self._scripts: dict[tuple[str, str], CaseScript] = {}
         """By the ids of apps, and the names of cases: each is a user of its own."""
 
@@ -172,8 +172,8 @@ class CaseRunner:
     async def result(
         self, plan: CasePlan, case: FlowCase, watch: Callable[[int, Event], object] | None = None
     ) -> CaseResult:
-        """Run a case of the group. What becomes of it is in the result, never raised. ``watch``: told each event of its
-        runs, with its position in the log."""
+        """Run a case of the group. Failures are in the result, never raised. ``watch``: Receives each event of its
+        runs, with the position in the log."""
         result = CaseResult(file=str(plan.path), name=case.name, line=plan.lines.get(case.name, 0))
         if case.skip:
             result.outcome, result.reason = "skipped", case.skip
@@ -198,7 +198,7 @@ class CaseRunner:
         return result
 
     async def _drop(self, app: App, user: str) -> None:
-        """Remove the script of a case, and what its user has: runs, conversations and files."""
+        """Remove a case's script, and its user's runs, conversations and files."""
         removal = self._assembly.upkeep.user_removal
         for run_id in await removal.open_runs(app.id, user):
             await self._assembly.runs.control.stop(app.id, run_id, user)
@@ -207,7 +207,7 @@ class CaseRunner:
 
 
 class OpenRunners:
-    """Runners that stay open, one for each group, for cases that come one after the other."""
+    """Runners that stay open, one per group, for successive cases."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -217,7 +217,7 @@ class OpenRunners:
     async def result(
         self, plan: CasePlan, case: FlowCase, watch: Callable[[int, Event], object] | None = None
     ) -> CaseResult:
-        """What becomes of a case: see ``CaseRunner.result``."""
+        """Run a case: see ``CaseRunner.result``."""
         [group] = groups([plan], lambda _, each: each is case)
         if group.alone:
             async with CaseRunner(self._settings, group).opened() as runner:
@@ -235,7 +235,7 @@ class OpenRunners:
 
 
 class CaseRun:
-    """One case, while it runs."""
+    """Execution of one case."""
 
     def __init__(
         self,
@@ -256,7 +256,7 @@ class CaseRun:
         self._watch = watch
 
     async def play(self, result: CaseResult) -> None:
-        """Run the case, and note in the result what is not as expected. Raises ``JikkoError``: there can be no run."""
+        """Run the case, and add unmet expectations to the result. Raises ``JikkoError`` if no run can start."""
         workflow = await self._assembly.workflows.get(self._app)
         inputs = await self._given(self._case.inputs, workflow.inputs)
         if not self._case.turns:
@@ -274,7 +274,7 @@ class CaseRun:
                 model_calls=self._script.model_calls,
             )
             found = problems_of(self._case.expect, whole, self._plan.names)
-            # How each turn ends is expected of the turn.
+            # The end of each turn is an expectation of that turn.
             result.problems += [each for each in found if each.where != "status" or self._case.expect.status]
 
     def _judge(self, result: CaseResult, observed: ObservedRun, prefix: str, turn: CaseTurn | None = None) -> None:
@@ -302,7 +302,7 @@ class CaseRun:
             ),
         )
         if isinstance(begun, Message):
-            # Moderation or an annotation has answered.
+            # Answered by moderation or an annotation.
             end = RunFinished(at=self._clock(), status="succeeded", elapsed=0.0)
             return ObservedRun(events=[end], answer=begun.answer.text), begun.conversation_id
         record: RunRecord = begun.run.record
@@ -336,7 +336,7 @@ class CaseRun:
         )
 
     async def _fill_in(self, run_id: str) -> tuple[str, ...]:
-        """Answer the forms that a run waits for. Returns the nodes of those that have no answer, if none has."""
+        """Submit the forms that a run waits for. If none has an answer, returns their nodes."""
         record = await self._assembly.runs.records.any_record(run_id)
         opened = await self._assembly.runs.forms.open_forms(record)
         answered = False
@@ -354,7 +354,7 @@ class CaseRun:
     async def _submit(self, form: Any, requested: FormRequested, answer: MockForm) -> None:
         actions: list[dict[str, Any]] = requested.form["actions"]
         ids = [action["id"] for action in actions if answer.action in (action["id"], action["title"])]
-        # Defaults may be texts of models: only what the file says names files.
+        # Defaults may be a model's text: only the test file may refer to files.
         defaults = requested.form.get("resolved_default_values") or {}
         asked = [
             each for each in form_variables(requested.form) if each.name in answer.values or each.name not in defaults
@@ -363,8 +363,7 @@ class CaseRun:
         await self._assembly.runs.forms.submit_form(form, ids[0] if ids else answer.action, inputs)
 
     async def _given(self, values: Mapping[str, Any], variables: Sequence[StartVariable]) -> dict[str, Any]:
-        """Inputs as a run takes them: files are uploaded. Raises ``InvalidParam``: some are missing or wrong: all of
-        them."""
+        """Return inputs for a run, with files uploaded. Raises ``InvalidParam`` with all missing and invalid ones."""
         pairs: list[tuple[str, str]] = []
         document: dict[str, Any] = {}
         for name, value in values.items():

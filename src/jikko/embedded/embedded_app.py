@@ -1,4 +1,4 @@
-"""The server as an ASGI application of another program."""
+"""Server as an ASGI application inside another program."""
 
 import asyncio
 import logging
@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 class App:
     """Serves workflows under a path of a FastAPI, Starlette, Django or other ASGI application.
 
-    It starts in ``async with``, at the startup of a server that it is the application of, or else at its first request.
-    Its runs, background jobs and data folder are those of ``jikko serve``: of one folder there is one at a time.
+    It starts in ``async with``, with the lifespan of its server, or at the first request. Runs, background jobs and
+    data folder are those of ``jikko serve``: a folder has one server at a time.
     """
 
     def __init__(
@@ -40,13 +40,13 @@ class App:
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         """Args:
-            files: Workflows that are published at the start.
-            home: The data folder; by default as ``JIKKO_HOME`` says.
-            in_memory: Keep nothing: for tests.
-            settings: Others by name, as docs/settings.md has them, in lower case: ``{"providers": "providers.yml"}``.
+            files: Workflows to publish at the start.
+            home: The data folder; by default ``JIKKO_HOME``.
+            in_memory: Store nothing on disk: for tests.
+            settings: Other settings by lower-case name, see docs/settings.md: ``{"providers": "providers.yml"}``.
 
         Raises:
-            InvalidSettings: A setting is wrong: all of them.
+            InvalidSettings: All invalid settings.
         """
         given = {**(settings or {}), **({} if home is None else {"home": home})}
         paths = {name: Path(given[name]) for name in ("home", "providers", "tools") if given.get(name)}
@@ -64,14 +64,14 @@ class App:
         await self.close()
 
     async def close(self) -> None:
-        """Stop serving: runs have ``shutdown_seconds`` to end; those that do not go on at the next start."""
+        """Stop serving: runs have ``shutdown_seconds`` to end; the others continue at the next start."""
         serving, self._serving = self._serving, None
         if serving is not None and self._ending is not None:
             self._ending.set()
             await asyncio.wait((serving,))
 
     async def key(self, app: str) -> str:
-        """A new API key of an app, by its name or id. Raises ``NotFound``: there is no such app."""
+        """Issue an API key for an app, given by name or id. Raises ``NotFound`` if there is no such app."""
         assembly, _ = await self._ready()
         return await assembly.app_keys.issue((await assembly.apps.find(app)).id)
 
@@ -110,7 +110,7 @@ class App:
         if self._serving is None or self._serving.done():
             self._ending = asyncio.Event()
             self._opened: asyncio.Future[tuple[Assembly, ASGIApp]] = loop.create_future()
-            # A task of its own: what begins with a request does not end with it.
+            # A task of its own, so that the server outlives the request that started it.
             self._serving = loop.create_task(self._serve(self._opened, self._ending))
         return await asyncio.shield(self._opened)
 
@@ -136,5 +136,5 @@ class App:
         except Exception as error:
             if opened.done():
                 raise
-            # Whatever it is: requests wait for it.
+            # Any error: requests wait for it.
             opened.set_exception(error)

@@ -1,4 +1,4 @@
-"""Runs the rows of an evaluation, scores them, and holds them to its gates; goes on where an evaluation was killed."""
+"""Evaluations: runs the rows, scores them, and checks the gates; resumes after a kill."""
 
 import asyncio
 import hashlib
@@ -37,7 +37,7 @@ from jikko.proving.verdict import CaseProblem, CaseResult, ScoredRow
 from jikko.settings import Settings
 
 _ATTEMPTS: Final = 3
-"""Of a judge that is too busy."""
+"""Attempts of an overloaded judge."""
 _FIRST_WAIT: Final = 1.0
 _PASSING: Final = ("InvokeRateLimitError", "InvokeServerUnavailableError", "InvokeConnectionError")
 _ASKED: Final = '\n\nAnswer with one JSON object: {"score": a number from 0 to 1, "reason": "one sentence"}.'
@@ -45,12 +45,12 @@ _PLACE: Final = re.compile(r"\$(?:row\.(\w+)|value\b)")
 
 
 async def scored_rows(settings: Settings, plan: CasePlan, rows: Sequence[Evaluation]) -> AsyncIterator[ScoredRow]:
-    """Run rows of the evaluation of a plan, and score them, as it becomes known."""
+    """Run and score rows of a plan's evaluation, as they finish."""
     staged = replace(plan, file=replace(plan.file, cases=list(rows)))
     for group, cases in groups([staged], lambda _, case: True).items():
         async with AsyncExitStack() as stack:
             runner = await stack.enter_async_context(CaseRunner(settings, group).opened())
-            # One set of limits for the workflow and its judges, if the workflow reaches the same models.
+            # Workflow and judges share rate limits if they use the same models.
             models = runner.ports.models if group.live else await stack.enter_async_context(models_alone(settings))
             scoring = Scoring(plan.path.parent, models, runner.ports.sandbox)
 
@@ -65,25 +65,25 @@ class Scoring:
     """Scores runs."""
 
     def __init__(self, folder: Path, models: Models, sandbox: Sandbox) -> None:
-        """``folder``: where paths of judges and programs begin. ``models``: those of judges."""
+        """``folder``: Base of paths of judges and programs. ``models``: For judges."""
         self._folder = folder
         self._models = models
         self._sandbox = sandbox
 
     async def of(self, row: Evaluation, result: CaseResult) -> ScoredRow:
-        """Score what became of a row. A scorer that fails is an error of the row."""
+        """Score the result of a row. A failing scorer is an error of the row."""
         if result.outcome == "error":
             return ScoredRow(name=row.name, error="; ".join(each.text for each in result.problems))
         measures = measures_of(result)
         if not has_succeeded(result.runs[-1]):
-            # Judges and programs are not asked about it.
+            # Judges and programs are skipped.
             return ScoredRow(name=row.name, measures={**measures, **dict.fromkeys(row.score, 0.0)})
         [columns] = [each for each in row.rows if isinstance(each, dict)]
         for name, rule in row.score.items():
             try:
                 value = value_of(result.runs[-1], rule.of)
             except KeyError:
-                measures[name] = 0.0  # the run came to no such output
+                measures[name] = 0.0  # the run has no such output
                 continue
             try:
                 measures[name] = await self._score(rule, value, columns)
@@ -126,15 +126,15 @@ class Scoring:
 
 
 def journal_of(plan: CasePlan) -> Path:
-    """The file of ``RowJournal``. Another workflow than that of the test file has its own (``--against``)."""
+    """Return the file of a plan's ``RowJournal``. Each workflow of ``--against`` has its own."""
     version = "" if plan.workflow == workflow_of(plan.path, plan.file) else "against-"
     return plan.path.with_name(f".{stem_of(plan.path)}.{version}evaluation.jsonl")
 
 
 class RowJournal:
-    """The rows of an evaluation that are done, kept beside its test file until all are: ``.NAME.evaluation.jsonl``.
+    """Finished rows of an evaluation, kept beside its test file until all are done: ``.NAME.evaluation.jsonl``.
 
-    One that is about other files, or other rows, counts for nothing.
+    A journal of other files or rows is ignored.
     """
 
     def __init__(self, plan: CasePlan, rows: Sequence[Evaluation]) -> None:
@@ -145,7 +145,7 @@ class RowJournal:
     def __enter__(self) -> Self:
         fresh = not self.done
         self._file = self.path.open("wb" if fresh else "ab")
-        # Behind a line that was cut off, the next one begins on its own.
+        # A truncated line must not swallow the next one.
         self._file.write(self._head + b"\n" if fresh else b"\n")
         return self
 
@@ -153,7 +153,7 @@ class RowJournal:
         self._file.close()
 
     def add(self, row: ScoredRow) -> None:
-        """Keep a row that is done. One with an error is tried again."""
+        """Add a finished row. Rows with an error are run again."""
         if not row.error:
             self._file.write(msgspec.json.encode(row) + b"\n")
             self._file.flush()
@@ -176,7 +176,7 @@ class RowJournal:
 
 
 def _digest(plan: CasePlan, rows: Sequence[Evaluation]) -> str:
-    """Of all that decides what a row comes to, but for the world outside."""
+    """Return the digest of all inputs of a row's result, except for the outside world."""
     found = hashlib.sha256(plan.text + msgspec.json.encode((plan.file, list(rows))))
     for name in sorted(
         {name for row in rows for rule in row.score.values() for name in (rule.judge, rule.python) if name}
@@ -191,17 +191,17 @@ def _text(value: Any) -> str:
 
 
 _SHOWN: Final = 5
-"""Rows with an error that are named."""
+"""Maximum number of listed rows with an error."""
 
 
 async def evaluated(
     settings: Settings, plan: CasePlan, tell: Callable[[int, int], object] | None = None, *, update: bool = False
 ) -> CaseResult:
-    """Run the rows that an evaluation which was killed has not done, and look at the gates.
+    """Run the remaining rows of an evaluation, and check the gates.
 
     Args:
-        tell: Called with the number of rows that are done, and that of all: at the start, and after each.
-        update: Whether its scores are written to the baselines that it is compared with.
+        tell: Called with the number of finished rows and the total, at the start and after each.
+        update: Whether to write its scores to the baselines.
 
     Raises:
         OSError: The journal or a baseline cannot be written.

@@ -1,4 +1,4 @@
-"""Workflows in this process: nothing is kept, and no server is reached."""
+"""Workflows in this process, without a store on disk or a server."""
 
 import asyncio
 import os
@@ -41,12 +41,12 @@ def _waiting(
 
 
 class Flow:
-    """A workflow, or a chat, of a file. Within ``with`` or ``async with`` its runs share what they need."""
+    """Workflow or chat of a file. Within ``with`` or ``async with`` its runs share resources."""
 
     def __init__(self, path: Path, problems: list[Diagnostic], mode: str, settings: Settings) -> None:
         self.path = path
         self.problems = [str(problem) for problem in problems]
-        """What may fail."""
+        """Possible failures."""
         self.mode = mode
         """``workflow``, ``advanced-chat``, …"""
         self._settings = settings
@@ -90,19 +90,18 @@ class Flow:
         outside: Outside = "live",
         on_event: Callable[[RunEvent], object] | None = None,
     ) -> FlowRun:
-        """Run it once, and wait for its end, or its pause.
+        """Run once, and wait for the end or a pause.
 
         ``mocks`` to ``forms``, ``env`` and ``clock`` are those of a test file (docs/testing.md).
 
         Args:
             inputs: By name. A ``Path`` is a file.
-            question: What a chat is asked.
-            outside: What answers calls that no mock answers: the real world, ``fake`` models, or (``refuse``) nothing.
-            on_event: Called with each event when it happens.
+            question: Question to a chat.
+            outside: What answers unmocked calls: the real world, ``fake`` models, or nothing (``refuse``).
+            on_event: Called with each event as it happens.
 
         Raises:
-            InvalidParam: An input, a mock or the question does not fit the workflow; or something was called that
-                nothing answers. All problems.
+            InvalidParam: All inputs, mocks and questions that do not fit the workflow; or an unmocked call.
         """
         case = {
             "name": new_id(),
@@ -148,14 +147,14 @@ def load(
     """Read and check a workflow file.
 
     Args:
-        providers: The file that says how models are reached; by default as ``JIKKO_PROVIDERS`` says.
-        tools: The same of tools.
+        providers: Providers file; by default ``JIKKO_PROVIDERS``.
+        tools: Tools file, likewise.
         timeout: Seconds that a run may take; by default an hour.
 
     Raises:
-        InvalidDocument: The file cannot be imported: all problems.
+        InvalidDocument: All problems that prevent the import.
         OSError: It cannot be read.
-        InvalidSettings: A setting of the environment is wrong.
+        InvalidSettings: A setting of the environment is invalid.
     """
     path = Path(path)
     checked = check(read_dsl_file(path), source=str(path), node_classes=BY_TYPE)
@@ -169,7 +168,7 @@ def _path(given: str | Path | None) -> Path | None:
 
 
 def _given(value: Any) -> Any:
-    """An input as a test file has it."""
+    """Convert an input to the form of a test file."""
     if isinstance(value, list):
         return [_given(each) for each in value]
     if isinstance(value, Path):

@@ -1,4 +1,4 @@
-"""Test files of workflows as pytest has them: a file, and an item for each case."""
+"""pytest collector for test files of workflows: a file, and an item per case."""
 
 import os
 from collections.abc import Iterable
@@ -16,11 +16,11 @@ from jikko.proving.verdict import CaseResult
 from jikko.setting_sources import read_settings
 
 _MAX_SECONDS: Final = 60.0
-"""That a run may take, as for ``jikko test``."""
+"""Timeout of a run, as for ``jikko test``."""
 
 
 class OpenServices:
-    """What runs the cases of a session, until its end."""
+    """Services that run the cases of a session."""
 
     def __init__(self) -> None:
         self._loop = LoopThread().__enter__()
@@ -28,7 +28,7 @@ class OpenServices:
         self._runners = OpenRunners(self._settings)
 
     def evaluation(self, plan: CasePlan) -> CaseResult:
-        """Run the rows of a test file, and look at its gates."""
+        """Run the rows of a test file, and check its gates."""
         return self._loop.run(evaluated(self._settings, plan))
 
     def result(self, plan: CasePlan, case: FlowCase) -> CaseResult:
@@ -49,14 +49,14 @@ _SERVICES: Final = pytest.StashKey[OpenServices]()
 
 
 class NotAsExpected(Exception):
-    """A case that did not pass; the text says why."""
+    """A case failed; the text says why."""
 
 
 class FlowTestFile(pytest.File):
     """A test file."""
 
     def collect(self) -> Iterable[pytest.Item]:
-        """Its cases, and its evaluation. Each problem of the file is told with its line."""
+        """Yield its cases, and its evaluation. Problems of the file are reported with their lines."""
         read = read_plan(self.path)
         if read.plan is None:
             raise self.CollectError(
@@ -71,7 +71,7 @@ class FlowTestFile(pytest.File):
 class FlowTest(pytest.Item):
     """A case, or an evaluation.
 
-    It runs in the set-up: where it cannot be said whether the workflow is right, pytest has an error.
+    It runs in the set-up phase: if its result is unknown, pytest reports an error instead of a failure.
     """
 
     def __init__(self, *, plan: CasePlan, **given: Any) -> None:
@@ -121,7 +121,7 @@ class FlowTestCase(FlowTest):
 
 
 class FlowEvaluation(FlowTest):
-    """An evaluation, with the mark by which it can be left out."""
+    """An evaluation, with a mark by which it can be deselected."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)

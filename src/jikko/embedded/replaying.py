@@ -1,4 +1,4 @@
-"""Replays of recorded runs, as `jikko replay` and `jikko.replay` do them."""
+"""Replays of recorded runs, for `jikko replay` and `jikko.replay`."""
 
 import asyncio
 import math
@@ -36,20 +36,20 @@ _PAGE = 500
 
 
 class RecordedRuns:
-    """The runs of one app in a data folder, newest first."""
+    """Runs of one app in a data folder, newest first."""
 
     def __init__(self, assembly: Assembly, app: App) -> None:
         self._assembly = assembly
         self.app = app
         self._versions: dict[str, Workflow | None] = {}
         self.unread: list[str] = []
-        """Parts of the archive that cannot be read."""
+        """Unreadable parts of the archive."""
 
     async def named(self, ids: Sequence[str]) -> AsyncIterator[RunIdentity]:
-        """Those of these ids, or beginnings of ids.
+        """Yield the runs with these ids or prefixes of ids.
 
         Raises:
-            NotFound: One of them is not there.
+            NotFound: One does not exist.
             InvalidParam: One is of another app.
         """
         for given in ids:
@@ -59,8 +59,8 @@ class RecordedRuns:
             yield record.identity
 
     async def newest(self, most: int, since: float) -> AsyncIterator[RunIdentity]:
-        """The newest that have ended, those of the archive last. Each is given once, also while runs begin or end.
-        ``since``: only those that were created then or later, in seconds since the Unix epoch."""
+        """Yield the newest ended runs, those of the archive last, each once, even while runs begin or end. ``since``:
+        Only those created then or later, in seconds since the Unix epoch."""
         page, given = 0, set[str]()
         while len(given) < most:
             page += 1
@@ -88,7 +88,7 @@ class RecordedRuns:
             yield identity
 
     async def version_of(self, identity: RunIdentity) -> Workflow | None:
-        """The version that a run was of; ``None`` if it is not there, or cannot be run any more."""
+        """Return the version of a run; ``None`` if it is missing, or can no longer run."""
         id_ = identity.workflow_id
         if id_ not in self._versions:
             try:
@@ -98,7 +98,7 @@ class RecordedRuns:
         return self._versions[id_]
 
     async def recording(self, identity: RunIdentity) -> Recording:
-        """The run, without events if its log cannot be read."""
+        """Return a run's recording, without events if its log is unreadable."""
         try:
             return Recording(identity, await self._assembly.store.events(identity.run_id))
         except LogDamaged:
@@ -106,7 +106,7 @@ class RecordedRuns:
 
 
 def exported(path: Path, app_id: str | None) -> Iterator[Recording | BadLine]:
-    """The runs of a file that `jikko runs export` wrote, and what of it is none. ``app_id``: only those of that app."""
+    """Yield the runs in an export of `jikko runs export`, and its invalid lines. ``app_id``: Only those of that app."""
     with path.open("rb") as source:
         for number, line in enumerate(iter(lambda: source.readline(MAX_LINE + 1), b""), 1):
             try:
@@ -121,35 +121,35 @@ def exported(path: Path, app_id: str | None) -> Iterator[Recording | BadLine]:
 P = ParamSpec("P")
 T = TypeVar("T")
 _MAX_CONCURRENT_RUNS: Final = 16
-"""Runs that are replayed side by side."""
+"""Concurrent replays."""
 _EVERYWHERE: Final = ("start", "end", "answer")
-"""Types of nodes that most workflows have, often by the same ids."""
+"""Types of nodes that most workflows have, often with the same ids."""
 
 
 class ReplayChoice(Struct, frozen=True, kw_only=True):
-    """Which runs are replayed, and on what."""
+    """Choice of runs, and what they are replayed on."""
 
     runs: Sequence[str] = ()
-    """Ids of runs of one app, or their beginnings."""
+    """Ids of runs of one app, or their prefixes."""
     app: str = ""
-    """Or the name or id of an app, of which the newest are; with ``export`` its id."""
+    """Or the newest runs of an app, by name or id; with ``export`` its id."""
     last: int = 100
     since: float = 0.0
     """Only those created then or later, in seconds since the Unix epoch."""
     export: Path | None = None
-    """Or the runs of a file that ``jikko runs export`` wrote."""
+    """Or the runs of an export of ``jikko runs export``."""
     against: Path | None = None
-    """The changed workflow; by default the current version of the app."""
+    """The changed workflow; by default the app's current version."""
     before: Path | None = None
-    """The workflow that the runs of an export were of, if it is known."""
+    """The original workflow of an export, if known."""
     mode: ReplayMode = "nearest"
     price: float = 1.0
-    """What models may cost in mode ``live``."""
+    """Budget for models in mode ``live``."""
     seconds: float = 60.0
-    """The longest that a run may take."""
+    """Timeout of a run."""
 
     def problem(self) -> str:
-        """Why there is no such choice; ``""`` if there is."""
+        """Return why the choice is invalid; ``""`` if it is valid."""
         if bool(self.runs) + bool(self.export) + bool(self.app and not self.export) != 1:
             return "say which runs: some by their ids, those of an app, or those of an export"
         if self.export is not None and self.against is None:
@@ -164,11 +164,11 @@ class ReplayChoice(Struct, frozen=True, kw_only=True):
 
 
 class Replays:
-    """Replays runs, some side by side."""
+    """Replays runs concurrently."""
 
     def __init__(self, replayer: Replayer, recorded: RecordedRuns | None, was: Workflow | None, seconds: float) -> None:
-        """``recorded``: knows the versions of runs; without it they are all of the version ``was``, if that is known.
-        ``seconds``: the longest that a run may take."""
+        """``recorded``: Knows the versions of runs; without it all are of the version ``was``, if known. ``seconds``:
+        Timeout of a run."""
         self._replayer = replayer
         self._recorded = recorded
         self._was = was
@@ -177,15 +177,15 @@ class Replays:
 
     @property
     def unread(self) -> Sequence[str]:
-        """Parts of the archive that could not be read."""
+        """Unreadable parts of the archive."""
         return () if self._recorded is None else self._recorded.unread
 
     async def results(
         self, source: AsyncIterator[RunIdentity | Recording | BadLine]
     ) -> AsyncIterator[tuple[ReplayedResult, bool]]:
-        """What becomes of each, in the order given, and whether the version is known that it was of."""
+        """Yield the result of each in the given order, and whether its version is known."""
         under_way: deque[asyncio.Task[tuple[ReplayedResult, bool]]] = deque()
-        # What is really asked is asked one at a time: a run that waits for another's call would lose its own time.
+        # Real calls are sequential: a run that waits for another's call would use up its own time.
         at_once = 1 if self._replayer.mode == "live" else _MAX_CONCURRENT_RUNS
         try:
             async for each in source:
@@ -219,12 +219,12 @@ class Replays:
 
 
 class ChosenReplay(Struct):
-    """The runs of a choice, and what they are replayed on."""
+    """Chosen runs, with the workflow they are replayed on."""
 
     app: App
     now: Workflow
     text: bytes
-    """The file of that."""
+    """Its file."""
     replays: Replays
     runs: AsyncIterator[RunIdentity | Recording | BadLine]
 
@@ -234,13 +234,13 @@ class ChosenReplay(Struct):
 
 
 async def chosen_replay(assembly: Assembly, choice: ReplayChoice) -> ChosenReplay:
-    """What a choice without a ``problem`` comes to.
+    """Resolve a valid choice.
 
     Args:
-        assembly: Of the record that has the runs; for an export, one in memory.
+        assembly: Of the record with the runs; for an export, one in memory.
 
     Raises:
-        NotFound: There is no such app or run.
+        NotFound: No such app or run.
         InvalidDocument: A workflow cannot be imported.
         OSError: A file cannot be read.
     """
@@ -291,27 +291,27 @@ async def replay_async(
     providers: str | Path | None = None,
     tools: str | Path | None = None,
 ) -> list[ReplayedResult]:
-    """Run recorded runs again on a changed workflow; what became of each, in their order.
+    """Replay recorded runs on a changed workflow; return their results in order.
 
     Args:
-        against: The changed workflow; by default the current version of the app.
-        app: The newest runs of this app (name or id) are replayed; with ``export`` its id.
-        runs: Or these runs of one app: ids, or their beginnings.
-        last: How many of the newest.
+        against: The changed workflow; by default the app's current version.
+        app: Replay the newest runs of this app (name or id); with ``export`` its id.
+        runs: Or these runs of one app: ids, or their prefixes.
+        last: Number of newest runs.
         since: Only those created then or later.
-        export: Or the runs of this file, which ``jikko runs export`` wrote.
-        before: The workflow that those were of, if it is known.
-        mode: What becomes of requests that were others then (docs/testing.md).
-        price: What models may cost in mode ``live``.
-        seconds: The longest that a run may take.
-        home: The data folder; by default as ``JIKKO_HOME`` says. A server may serve it meanwhile.
-        providers: The file that says how models are reached; by default as ``JIKKO_PROVIDERS`` says.
-        tools: The same of tools.
+        export: Or the runs of this file, written by ``jikko runs export``.
+        before: Their original workflow, if known.
+        mode: What happens to changed requests (docs/testing.md).
+        price: Budget for models in mode ``live``.
+        seconds: Timeout of a run.
+        home: The data folder; by default ``JIKKO_HOME``. A server may be using it.
+        providers: Providers file; by default ``JIKKO_PROVIDERS``.
+        tools: Tools file, likewise.
 
     Raises:
-        InvalidParam: It is not said which runs, or a run is of another app than the first.
-        NotFound: There is no such app, run or data folder.
-        InvalidDocument: A workflow cannot be imported: all problems.
+        InvalidParam: The choice of runs is missing, or includes runs of several apps.
+        NotFound: No such app, run or data folder.
+        InvalidDocument: All problems that prevent a workflow's import.
         OSError: A file cannot be read.
     """
     choice = ReplayChoice(

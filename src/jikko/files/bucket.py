@@ -1,8 +1,8 @@
-"""Content in a bucket of object storage that speaks S3, in objects named by its hash.
+"""Content-addressed storage in a bucket that speaks S3.
 
-The digest is known at the end only, so content is gathered first, in memory and beyond ``_SPOOL`` in a temporary file,
-and then put whole: nothing half-written is ever to be seen. It is put again even if it is there: the object's time says
-since when it is wanted, see ``delete``. Parts of an upload that broke off are for a lifecycle rule of the bucket.
+The digest is known only at the end, so content is spooled first, in memory and beyond ``_SPOOL`` in a temporary file,
+and then uploaded whole: readers never see a partial object. It is uploaded even if it exists: the object's time says
+since when it is wanted, see ``delete``. Parts of an interrupted upload are left to a lifecycle rule of the bucket.
 """
 
 import asyncio
@@ -58,16 +58,16 @@ _OF_TEXTS: Final = (
     ("kind: Request", _HANGS_UP),
     ("kind: Interrupted", _HANGS_UP),
 )
-"""By what is in the library's account of the error, the more special first."""
+"""By text of the library's error, most specific first."""
 _FORBIDDEN: Final = 403
 _MISSING: Final = 404
 
 
 def what_refuses(error: BaseException | None, act: str) -> str:
-    """Why something could not be done with a bucket. Has nothing of addresses and keys.
+    """Explain a failure of a bucket, without addresses and keys.
 
     Args:
-        error: What the library raised.
+        error: Exception of the library.
         act: What was tried: ``be written to``.
     """
     text = str(error)
@@ -89,18 +89,18 @@ def what_refuses(error: BaseException | None, act: str) -> str:
 
 
 FOLDER: Final = "files"
-"""What the objects of contents begin with, behind the folder of the url."""
+"""Prefix of contents' objects, after the folder of the URL."""
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
 _SPOOL: Final = 8 << 20
-"""Bytes that are gathered in memory; more go into a temporary file, and to the bucket in parts."""
+"""Bytes spooled in memory; larger content uses a temporary file and a multipart upload."""
 _FORGETS: Final = "what was written is not there a moment later: what answers at the endpoint is no storage"
 _CHUNK_BYTES: Final = 256 << 10
-"""Bytes that are read at a time, at least."""
+"""Minimum bytes read at a time."""
 _PAGE: Final = 1000
-"""Names that S3 lists at a time."""
+"""Page size of S3 listings."""
 _TRIES: Final = 3
 _SECONDS: Final = 10
-"""Seconds that one request may take, and its tries together."""
+"""Timeout of one request, and of its retries together."""
 
 
 _REASONS: Final[Mapping[str, str]] = {
@@ -110,28 +110,28 @@ _REASONS: Final[Mapping[str, str]] = {
     "AlreadyExistsError": "the bucket has a content there already",
     "NotSupportedError": "the bucket does not support this",
 }
-"""By the errors of the library, which has one class for all that is wrong with connections and servers."""
+"""By exception of the library, which has one class for all problems of connections and servers."""
 
 
 class BucketBlobs:
-    """A ``BlobStore`` in a bucket: ``<folder>/files/ab/cd/abcd…``. Any number of machines may share it."""
+    """``BlobStore`` in a bucket: ``<folder>/files/ab/cd/abcd…``. Any number of machines may share it."""
 
     def __init__(self, url: str) -> None:
         """Opens no connection.
 
         Args:
-            url: ``s3://BUCKET/FOLDER?endpoint=…&region=…&ca=…``; all but the bucket may be left out. ``ca`` is a PEM
-                file of authorities that are trusted besides those of the system. Who signs the requests is found as
-                S3 clients find it: ``AWS_ACCESS_KEY_ID`` and its like, a web identity, the machine's role.
+            url: ``s3://BUCKET/FOLDER?endpoint=…&region=…&ca=…``; everything but the bucket is optional. ``ca`` is a PEM
+                file of authorities trusted besides the system's. Credentials are found as by other S3 clients:
+                ``AWS_ACCESS_KEY_ID`` and the like, a web identity, the machine's role.
 
         Raises:
-            InvalidSettings: That is no such url, or the library is missing.
+            InvalidSettings: Invalid URL, or the library is missing.
         """
         self._store = opened(url)
         self._name = address_of(url)
 
     async def check(self) -> None:
-        # A name of its own: several servers may look at the same time.
+        # A unique name: several servers may check at the same time.
         mark = secrets.token_hex(16)
         path = f"{FOLDER}/.look-{mark}"
 
@@ -190,7 +190,7 @@ class BucketBlobs:
         with library_errors("listed"):
             async for page in pages:
                 names = (digest_in(entry["path"]) for entry in page)
-                # Some servers begin with the offset itself.
+                # Some servers include the offset itself.
                 digests += [name for name in names if name > after]
                 if len(digests) >= limit:
                     break
@@ -209,29 +209,29 @@ class BucketBlobs:
 
 
 def content_path(digest: str) -> str:
-    """The object of a content."""
+    """Return the object of a content."""
     return f"{FOLDER}/{digest[:2]}/{digest[2:4]}/{digest}"
 
 
 def digest_in(path: str) -> str:
-    """The digest of the content that an object has; empty if it is none."""
+    """Return the digest of an object's content; empty if it is not one."""
     name = path.rpartition("/")[2]
     return name if _DIGEST.fullmatch(name) else ""
 
 
 def address_of(url: str) -> str:
-    """The bucket and the folder of a url, without options."""
+    """Return bucket and folder of a URL, without options."""
     parts = urlsplit(url)
     return f"s3://{parts.netloc}{parts.path.rstrip('/')}"
 
 
 def opened(url: str, setting: str = "files_url") -> "ObjectStore":
-    """A client of the bucket of a url. Opens no connection. ``setting``: what gives the url, for messages. Raises
-    ``InvalidSettings``: that is no such url, or the library is missing."""
+    """Return a client for a bucket's URL. Opens no connection. ``setting``: Source of the URL, for messages. Raises
+    ``InvalidSettings``: invalid URL, or the library is missing."""
     if wrong := diagnose_bucket_url(url):
         raise InvalidSettings(f"{setting} {wrong}.")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        # The library would sign with it, and what servers say of that is anything.
+        # The library would sign with it, with obscure errors from servers.
         if os.environ.get(name) == "":
             raise InvalidSettings(f"{setting} cannot be used: {name} is empty; {WHO_SIGNS}.")
     parts = urlsplit(url)
@@ -241,7 +241,7 @@ def opened(url: str, setting: str = "files_url") -> "ObjectStore":
         from obstore.store import S3Store
     except ModuleNotFoundError:
         raise InvalidSettings(f"A bucket needs another library: {how_to_install('cluster')}") from None
-    # Without https is what the operator wrote: the address is theirs.
+    # Plain HTTP only if the operator wrote it.
     client: ClientConfig = {"timeout": f"{_SECONDS}s", "allow_http": True}
     try:
         if "ca" in options:
@@ -269,15 +269,15 @@ def _append(spool: IO[bytes], hasher: "hashlib._Hash", chunk: bytes) -> None:
 
 @contextmanager
 def library_errors(what: str, which: str = "A stored file") -> Iterator[None]:
-    """Turn errors of the library into those of the port.
+    """Convert the library's errors to those of the port.
 
     Args:
-        what: What was being done.
-        which: What it was done with. Both are in the message, which goes to clients.
+        what: The operation.
+        which: Its object. Both are in the message, which goes to clients.
 
     Raises:
-        FileMissing: There is no such object.
-        StoreUnavailable: Anything else.
+        FileMissing: No such object.
+        StoreUnavailable: Any other error.
     """
     from obstore.exceptions import BaseError
 
@@ -288,17 +288,17 @@ def library_errors(what: str, which: str = "A stored file") -> Iterator[None]:
             raise StoreUnavailable(f"{which} cannot be {what}: there is no such bucket.") from error
         raise FileMissing("The content of the file is gone.") from None
     except (BaseError, OSError) as error:
-        # The text of the library has addresses and names; the message goes to clients.
+        # The library's text contains addresses and names; the message goes to clients.
         why = _REASONS.get(type(error).__name__, "the bucket cannot be reached, or fails")
         raise StoreUnavailable(f"{which} cannot be {what}: {why}.") from error
 
 
 class BucketContents:
-    """``Contents`` of what ``BucketBlobs`` keeps. Everything here blocks."""
+    """``Contents`` of ``BucketBlobs``. All methods block."""
 
     def __init__(self, url: str) -> None:
-        """Opens no connection. ``url``: as for ``BucketBlobs``. Raises ``InvalidSettings``: that is no url of a bucket,
-        or the library is missing."""
+        """Opens no connection. ``url``: As for ``BucketBlobs``. Raises ``InvalidSettings``: invalid URL, or the library
+        is missing."""
         self._store = opened(url)
         self._name = address_of(url)
 
@@ -322,14 +322,14 @@ class BucketContents:
 
 
 class BucketObjects:
-    """An ``ObjectStore`` in any bucket that speaks S3."""
+    """``ObjectStore`` in a bucket that speaks S3."""
 
     def __init__(self, url: str, setting: str) -> None:
-        """Opens no connection. Raises ``InvalidSettings``: that is no such url, or the library is missing.
+        """Opens no connection. Raises ``InvalidSettings``: invalid URL, or the library is missing.
 
         Args:
             url: As for ``BucketBlobs``.
-            setting: What gives it, for messages.
+            setting: Source of the URL, for messages.
         """
         self._store = opened(url, setting)
         self._name = address_of(url)

@@ -1,4 +1,4 @@
-"""Content on a disk, in folders named by its hash."""
+"""Content-addressed storage on a disk."""
 
 import asyncio
 import hashlib
@@ -18,16 +18,16 @@ from jikko.private import make_folder, opener
 
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
 _CHUNK_BYTES: Final = 256 * 1024
-"""Bytes that are read at a time."""
+"""Bytes read at a time."""
 _MAX_ARRIVAL_SECONDS: Final = 24 * 3600
-"""Seconds that content may take to arrive."""
+"""Maximum duration of an upload."""
 
 
 class DiskBlobs:
-    """A ``BlobStore`` in a folder: ``<root>/ab/cd/abcd…``. What is being written is in ``<root>/incoming``.
+    """``BlobStore`` in a folder: ``<root>/ab/cd/abcd…``. Partial content is in ``<root>/incoming``.
 
-    Any number of processes may share the folder; only its owner can read what is put into it. The disk is waited for
-    on threads, never on the event loop.
+    Any number of processes may share the folder; its content is readable by the owner only. All disk access is on
+    threads, never on the event loop.
     """
 
     def __init__(self, root: Path) -> None:
@@ -60,7 +60,7 @@ class DiskBlobs:
         except OSError as error:
             raise _unavailable("written", error) from error
         finally:
-            # Gone already if all went well. One system call, so also done when the task is cancelled.
+            # Already renamed on success. A single system call, so it also runs on cancellation.
             with suppress(OSError):
                 part.unlink(missing_ok=True)
         return Blob(digest, size)
@@ -73,7 +73,7 @@ class DiskBlobs:
         return open(part, "xb", opener=opener)
 
     def _sweep(self) -> None:
-        """Remove what a process that died left half-written. Uploads that still go on are younger."""
+        """Delete partial content of dead processes. Running uploads are younger."""
         for leftover in self._incoming.iterdir():
             with suppress(OSError):
                 if leftover.stat().st_mtime < time.time() - _MAX_ARRIVAL_SECONDS:
@@ -84,7 +84,7 @@ class DiskBlobs:
         os.fsync(file.fileno())
         file.close()
         target = self._path(digest)
-        # Replaced even if it is there: its time says since when it is wanted, see `delete`.
+        # Replaced even if it exists: its time says since when it is wanted, see `delete`.
         make_folder(target.parent)
         os.replace(part, target)
         for folder in (target.parent, target.parent.parent):
@@ -137,13 +137,12 @@ class DiskBlobs:
 
 
 def content_path(root: Path, digest: str) -> Path:
-    """Where a content is in a folder of them."""
+    """Return the path of a content in a folder."""
     return root / digest[:2] / digest[2:4] / digest
 
 
 def digests_in(root: Path, after: str = "") -> Iterator[str]:
-    """The digests of a folder of contents, in order, those behind one of them. Blocks.
-    Raises ``OSError``: it cannot be read."""
+    """Yield the digests in a folder in order, after a given one. Blocks. Raises ``OSError`` if it cannot be read."""
     for first in _names(root):
         if len(first) != 2 or first < after[:2]:
             continue
@@ -154,7 +153,7 @@ def digests_in(root: Path, after: str = "") -> Iterator[str]:
 
 
 def _names(folder: Path) -> list[str]:
-    """What is in a folder, in order; nothing if there is no such folder."""
+    """Return the sorted names in a folder; empty if it does not exist."""
     try:
         return sorted(os.listdir(folder))
     except (FileNotFoundError, NotADirectoryError):
@@ -167,7 +166,7 @@ def _append(file: BinaryIO, hasher: "hashlib._Hash", chunk: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have what was named in a folder last. Blocks."""
+    """Sync a folder's entries to disk. Blocks."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

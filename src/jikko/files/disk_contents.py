@@ -1,4 +1,4 @@
-"""Contents of files in a folder, as backups copy them."""
+"""File contents in a folder, as copied by backups."""
 
 import errno
 import hashlib
@@ -15,14 +15,14 @@ from jikko.ports.stores.object_store import Contents
 from jikko.private import make_folder, open_file, opener
 
 _CHUNK_BYTES: Final = 256 * 1024
-"""Bytes that are read at a time."""
+"""Bytes read at a time."""
 
 
 class DiskContents:
-    """``FolderContents`` of what ``DiskBlobs`` keeps; a backup in a folder has them in the same way. It all blocks."""
+    """``FolderContents`` of ``DiskBlobs``; a backup in a folder has the same layout. All methods block."""
 
     def __init__(self, root: Path) -> None:
-        """``root``: the folder; there are no contents while it is missing."""
+        """``root``: The folder; empty if missing."""
         self._root = root
 
     def digests(self) -> Iterator[str]:
@@ -60,7 +60,7 @@ class DiskContents:
             except OSError as error:
                 if error.errno not in (errno.EINVAL, errno.ELOOP):
                     raise
-                is_whole = False  # it is no file, but a link, or something that never gives a byte
+                is_whole = False  # not a file, but a link or a device
             if not is_whole:
                 damaged.append(digest)
         return count, damaged
@@ -82,7 +82,7 @@ class DiskContents:
                 sync_folder(folder)
         finally:
             part.unlink(missing_ok=True)
-        # Not compared with its name: what is damaged where it comes from is copied as it is.
+        # Not compared with its name: damaged content is copied as it is.
         if _digest_of(target) != hasher.hexdigest():
             raise OSError(errno.EIO, "it does not read as it was written", str(target))
 
@@ -91,7 +91,7 @@ class DiskContents:
 
 
 def _linked(path: Path, target: Path) -> bool:
-    """Give a file a second name, if it is there and the file system can."""
+    """Hard-link a file, if it exists and the file system supports it."""
     make_folder(target.parent)
     with suppress(OSError):
         os.link(path, target)

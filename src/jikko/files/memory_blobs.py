@@ -1,4 +1,4 @@
-"""Content in memory: for tests, for ``jikko run``, and as the plainest statement of the contract."""
+"""Content in memory: for tests, for ``jikko run``, and as the reference implementation of the contract."""
 
 import hashlib
 import time
@@ -8,14 +8,14 @@ from jikko.ports.stores.blob_store import Blob, FileMissing, FileTooLarge
 
 
 class MemoryBlobs:
-    """A ``BlobStore`` that forgets everything when the process ends."""
+    """``BlobStore`` in memory."""
 
     def __init__(self) -> None:
         self._contents: dict[str, bytes] = {}
         self._times: dict[str, float] = {}
 
     async def check(self) -> None:
-        """Memory can always be used."""
+        """Memory is always available."""
 
     async def put(self, chunks: AsyncIterator[bytes], *, max_size: int | None = None) -> Blob:
         collected: list[bytes] = []

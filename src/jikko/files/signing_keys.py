@@ -1,4 +1,4 @@
-"""The keys of links to files: the newest signs, and older ones are accepted until they are removed."""
+"""Signing keys of links to files: the newest signs, older ones are accepted until removed."""
 
 import base64
 import hashlib
@@ -22,14 +22,14 @@ _KEY_BYTES: Final = 32
 
 
 class SigningKeys:
-    """The keys of an installation, as they are now."""
+    """Current keys of an installation."""
 
     def __init__(self, newest: bytes, *older: bytes) -> None:
         self.newest = newest
         self.older: tuple[bytes, ...] = older
 
     def become(self, other: "SigningKeys") -> None:
-        """Be what others are: who has these keys has those from now on."""
+        """Replace the keys in place, for all holders of this object."""
         self.newest, self.older = other.newest, other.older
 
 
@@ -40,8 +40,8 @@ class KeyFiles:
         self._path = path
 
     def load_or_create(self) -> SigningKeys:
-        """The keys: the first is made on the first call, and read by no one but the owner of the file.
-        Raises ``InvalidSettings``: a file cannot be read or written, or does not hold a key."""
+        """Load the keys; the first call creates one, readable by its owner only. Raises ``InvalidSettings``: a file
+        cannot be read or written, or does not hold a key."""
         try:
             make_folder(self._path.parent)
             try:
@@ -62,31 +62,30 @@ class KeyFiles:
         return SigningKeys(newest, *older)
 
     def existing(self) -> list[bytes]:
-        """The keys that there are, the newest first. None is made.
-        Raises ``InvalidSettings``: see ``load_or_create``."""
+        """Load existing keys, newest first. Raises ``InvalidSettings``: see ``load_or_create``."""
         if not self._path.exists():
             return []
         keys = self.load_or_create()
         return [keys.newest, *keys.older]
 
     def older(self) -> list[Path]:
-        """The files of keys that are only accepted, the oldest first."""
+        """Return the files of keys that are only accepted, oldest first."""
         found = self._path.parent.glob(f"{self._path.name}.*")
         return sorted(path for path in found if path.suffix.removeprefix(".").isdecimal())
 
     def add(self) -> Path:
-        """Make a key that is accepted, and signs nothing yet. Returns its file.
-        Raises ``OSError``: it cannot be written."""
-        # Two from one to the next: `make_newest` needs the one between.
+        """Create a key that is accepted, but does not sign yet. Returns its file. Raises ``OSError`` if it cannot be
+        written."""
+        # In steps of two: `make_newest` needs the number between.
         number = max(int(time.time()), *(int(path.suffix[1:]) + 2 for path in self.older()), 0)
         path = self._path.with_name(f"{self._path.name}.{number}")
         make_whole_file(path, secrets.token_bytes(_KEY_BYTES))
         return path
 
     def make_newest(self, path: Path) -> None:
-        """Have a key sign from now on; the one that did is accepted.
-        Raises ``OSError``: it cannot be written. Then the other one goes on to sign."""
-        # Three steps, each of which leaves all keys there: two names of one key do no harm.
+        """Make a key sign from now on; the former one is only accepted. Raises ``OSError`` if it cannot be written;
+        then the former one still signs."""
+        # Three steps, each of which keeps all keys: two names for one key do no harm.
         former = self._path.with_name(f"{self._path.name}.{int(path.suffix[1:]) + 1}")
         with suppress(FileNotFoundError):
             os.link(self._path, former)
@@ -97,8 +96,7 @@ class KeyFiles:
         path.unlink()
 
     def remove_older(self) -> int:
-        """Accept nothing but the newest key. Returns how many were removed.
-        Raises ``OSError``: one cannot be removed."""
+        """Remove all keys but the newest. Returns how many. Raises ``OSError`` if one cannot be removed."""
         older = self.older()
         for path in older:
             path.unlink(missing_ok=True)
@@ -106,25 +104,25 @@ class KeyFiles:
 
 
 class UrlSigner(Struct, frozen=True, kw_only=True):
-    """Makes and checks signed urls: ``<base>/files/<id>/file-preview?timestamp=…&nonce=…&sign=…`` for uploads,
-    ``<base>/files/tools/<id>.<extension>?…`` for files that nodes made.
+    """Signs and verifies URLs: ``<base>/files/<id>/file-preview?timestamp=…&nonce=…&sign=…`` for uploads,
+    ``<base>/files/tools/<id>.<extension>?…`` for files made by nodes.
 
     Source: docs/dify-behaviour.md, “File values” and the recorded cases.
     """
 
     keys: SigningKeys
     base_url: str
-    """What clients reach this server under, such as ``https://flows.example``, where nothing else is known."""
+    """Default base URL, such as ``https://flows.example``, if a request's is unknown."""
     validity: float = 300.0
-    """Seconds for which a url can be used."""
+    """Lifetime of a URL, in seconds."""
     clock: Clock = time.time
 
     def url(self, file: StoredFile, base_url: str = "") -> str:
-        """A fresh url for a file. ``base_url``: what the client at hand reached this server under."""
+        """Return a fresh URL for a file. ``base_url``: By which the client reached this server."""
         return self._url(path_of(file), file.id, base_url)
 
     def document_url(self, file_id: str, base_url: str = "") -> str:
-        """A fresh url for what a document of a dataset was made of."""
+        """Return a fresh URL for the source file of a dataset's document."""
         return self._url(f"/files/{file_id}/file-preview", file_id, base_url)
 
     def _url(self, path: str, file_id: str, base_url: str) -> str:
@@ -134,16 +132,16 @@ class UrlSigner(Struct, frozen=True, kw_only=True):
         return f"{(base_url or self.base_url).rstrip('/')}{path}?timestamp={timestamp}&nonce={nonce}&sign={sign}"
 
     def accepts(self, file_id: str, *, timestamp: str, nonce: str, sign: str) -> bool:
-        """Whether the signature is ours and has not expired."""
+        """Return whether the signature is valid and has not expired."""
         if not self._is_ours(file_id, timestamp, nonce, sign):
             return False
-        # Ours, so it is a number.
+        # Signed, so it is a number.
         return self.clock() - int(timestamp) <= self.validity
 
     def renewed(self, url: str, file_id: str, base_url: str = "") -> str | None:
-        """A fresh url in place of one that was made here, however old; ``None`` if it was not.
+        """Return a fresh URL for one signed here, however old; ``None`` for others.
 
-        A value that only looks like a file of ours is so never signed: it would open any file whose id one knows.
+        So a value that only looks like such a URL is never signed: it would open any file whose id is known.
         """
         try:
             parts = urlsplit(url)
@@ -171,7 +169,7 @@ def _sign(key: bytes, file_id: str, timestamp: str, nonce: str) -> str:
 
 
 def path_of(file: StoredFile) -> str:
-    """The path of a file's url."""
+    """Return the path of a file's URL."""
     if file.origin == "node":
         return f"/files/tools/{file.id}.{quote(file.extension, safe='') or 'bin'}"
     return f"/files/{file.id}/file-preview"

@@ -1,4 +1,4 @@
-"""The file store: an index, content by its hash, signed urls, and file mappings: files among the values of a run.
+"""File store: an index, content-addressed storage, signed URLs, and file mappings among the values of runs.
 
 Source: docs/dify-behaviour.md, “File values”.
 """
@@ -28,7 +28,7 @@ def stored_mapping(
     id: Json = None,
     base_url: str = "",
 ) -> dict[str, Json]:
-    """The mapping of a file that is kept here, with a fresh url."""
+    """Return the mapping of a stored file, with a fresh URL."""
     url = signer.url(file, base_url)
     method = transfer_method or ("tool_file" if file.origin == "node" else "local_file")
     remote: dict[str, Json] = {"local_file": "", "remote_url": url}
@@ -90,7 +90,7 @@ def _resigned(file: dict[str, Json], signer: UrlSigner, base_url: str) -> dict[s
     fresh = signer.renewed(url, file_id, base_url)
     if fresh is None:
         return file
-    # The stored copy of a remote file shows its address twice.
+    # A stored copy of a remote file has its URL twice.
     return {**file, "url": fresh, "remote_url": fresh if file.get("remote_url") == url else file.get("remote_url")}
 
 
@@ -98,7 +98,7 @@ _MAX_MADE: Final = 100 * 1024 * 1024
 
 
 class Files:
-    """A ``FileStore``, and ``OldFiles``."""
+    """``FileStore`` and ``OldFiles``."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class Files:
         max_made: int = _MAX_MADE,
         clock: Clock = time.time,
     ) -> None:
-        """``max_made``: bytes of a file that a node makes. Source: docs/dify-behaviour.md, “File uploads”."""
+        """``max_made``: Maximum size of a file made by a node. Source: docs/dify-behaviour.md, “File uploads”."""
         self._index = index
         self._blobs = blobs
         self._signer = signer
@@ -127,7 +127,7 @@ class Files:
         max_size: int | None = None,
         origin: Origin = "upload",
     ) -> StoredFile:
-        # Content first: a row without content is an error later, content without a row is only some space.
+        # Content first: an index entry without content would be an error, content without one only wastes space.
         blob = await self._blobs.put(chunks, max_size=max_size)
         file = StoredFile(
             id=new_id(),
@@ -149,7 +149,7 @@ class Files:
     ) -> dict[str, Json]:
         mime_type = best_type(mime_type, name)
         if not extension_of(name):
-            # Dify's files of tools always have one; their urls end in it.
+            # Dify's files of tools always have a suffix, with which their URLs end.
             name += extension_for(mime_type)
         file = await self.save(
             _whole(content),
@@ -164,7 +164,7 @@ class Files:
 
     async def find(self, file_id: str, *, app_id: str, end_user_id: str) -> StoredFile | None:
         file = await self._index.find(file_id)
-        # The id of an end user is of one app. A workflow that another calls as a tool shares the files of its caller.
+        # End users belong to one app. A workflow called as a tool shares the files of its caller.
         return file if file is not None and file.end_user_id == end_user_id else None
 
     async def signed(self, file_id: str, *, timestamp: str, nonce: str, sign: str) -> StoredFile | None:
@@ -220,7 +220,7 @@ class Files:
         return digests[-1] if digests else ""
 
     async def _remove(self, digests: list[str]) -> None:
-        # An hour: another upload may have stored the same content just now, and not yet its entry in the index.
+        # An hour of grace: an upload may have stored the same content just now, before its index entry.
         await self._blobs.delete(digests, before=self._clock() - 3600)
 
 

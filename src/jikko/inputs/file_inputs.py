@@ -1,5 +1,5 @@
-"""File mappings of the file objects of a request, and rules for the files that an input, or an app, allows.
-Source: docs/dify-behaviour.md, “Files of a request”. The texts of errors are Dify's."""
+"""File mappings from file objects of requests, and the rules of inputs and apps for files. Source:
+docs/dify-behaviour.md, “Files of a request”. The error texts are Dify's."""
 
 import posixpath
 import re
@@ -23,17 +23,17 @@ from jikko.values import FILE_IDENTITY, Json
 
 
 class FileRules(Struct, frozen=True):
-    """Which files are allowed."""
+    """Permitted files."""
 
     types: frozenset[str]
-    """Empty for all."""
+    """Empty: all."""
     extensions: frozenset[str]
-    """For files of type ``custom``: lower case, with the dot. Empty for none."""
+    """For files of type ``custom``: lower case, with the dot. Empty: none."""
     methods: frozenset[str]
-    """Empty for all."""
+    """Empty: all."""
 
     def allow(self, declared: str, extension: str, method: str) -> bool:
-        """Whether a file that the request calls a ``declared`` one may be given. Files of nodes always may."""
+        """Return whether a file declared as ``declared`` is permitted. Files made by nodes always are."""
         if method == "tool_file":
             return True
         listed = not self.types or declared in self.types
@@ -49,7 +49,7 @@ class FileRules(Struct, frozen=True):
 
 
 def rules_of_input(variable: StartVariable) -> FileRules:
-    """What an input of type ``file`` or ``file-list`` allows."""
+    """Return the rules of an input of type ``file`` or ``file-list``."""
     return FileRules(
         frozenset(variable.allowed_file_types),
         frozenset(map(_normal_extension, variable.allowed_file_extensions)),
@@ -58,7 +58,7 @@ def rules_of_input(variable: StartVariable) -> FileRules:
 
 
 def rules_of_upload(upload: Mapping[str, Any] | None) -> FileRules | None:
-    """What ``upload_settings`` allow; ``None`` for everything."""
+    """Return the rules of ``upload_settings``; ``None`` if everything is permitted."""
     if upload is None:
         return None
     return FileRules(
@@ -69,14 +69,14 @@ def rules_of_upload(upload: Mapping[str, Any] | None) -> FileRules | None:
 
 
 def upload_settings(features: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The settings of ``file_upload``; ``None`` if it is off.
-    ``features``: as ``dsl.repair`` leaves them: the old switch for images is in the general form."""
+    """Return the settings of ``file_upload``; ``None`` if disabled. ``features``: After ``dsl.repair``, which converts
+    the old switch for images."""
     upload = features.get("file_upload")
     return upload if isinstance(upload, Mapping) and upload.get("enabled") else None
 
 
 def check_numbers(files: Sequence[Mapping[str, Json]], upload: Mapping[str, Any]) -> None:
-    """Raise ``InvalidParam`` if there are more files than ``upload_settings`` allow."""
+    """Raises ``InvalidParam`` if there are more files than ``upload_settings`` allow."""
     limit = upload.get("number_limits")
     if not isinstance(limit, int) or isinstance(limit, bool) or limit <= 0:
         return
@@ -99,7 +99,7 @@ _METHODS: Final = ("remote_url", "local_file", "tool_file", "datasource_file")
 
 
 class FileInputs:
-    """Makes file mappings of what requests say about files."""
+    """Makes file mappings from file objects of requests."""
 
     def __init__(self, files: FileStore, http: HttpClient) -> None:
         self._files = files
@@ -108,9 +108,9 @@ class FileInputs:
     async def file(
         self, raw: Json, variable: StartVariable, *, app_id: str, end_user_id: str, base_url: str = ""
     ) -> dict[str, Json]:
-        """The file of a ``file`` input. ``base_url``: what the client reached this server under, for urls of files;
-        ``""`` for the one that is set. Raises ``InvalidParam``: it is no file object, there is no such file for this
-        user, or the variable does not allow it."""
+        """Return the file of a ``file`` input. ``base_url``: By which the client reached this server, for URLs of
+        files; ``""`` for the configured one. Raises ``InvalidParam``: not a file object, no such file of this user,
+        or not permitted by the variable."""
         if not isinstance(raw, Mapping):
             raise InvalidParam(f"{variable.name} in input form must be a file")
         return await self._one(raw, rules_of_input(variable), _Asker(app_id, end_user_id, base_url), strict=True)
@@ -118,8 +118,8 @@ class FileInputs:
     async def file_list(
         self, raw: Json, variable: StartVariable, *, app_id: str, end_user_id: str, base_url: str = ""
     ) -> list[dict[str, Json]]:
-        """The files of a ``file-list`` input. Entries without a method, or remote ones without address, are dropped.
-        Raises ``InvalidParam``: as for ``file``; or there are too many."""
+        """Return the files of a ``file-list`` input. Entries without a method, and remote ones without a URL, are
+        dropped. Raises ``InvalidParam``: as for ``file``; or too many."""
         if not isinstance(raw, list) or not all(isinstance(item, Mapping) for item in raw):
             raise InvalidParam(f"{variable.name} in input form must be a list of files")
         if variable.max_length and len(raw) > variable.max_length:
@@ -136,11 +136,11 @@ class FileInputs:
         base_url: str = "",
         strict: bool = True,
     ) -> list[dict[str, Json]]:
-        """The ``files`` of a request, beside its inputs.
+        """Return the top-level ``files`` of a request.
 
         Args:
-            features: Of the app's document. With ``file_upload`` off, a workflow takes any files.
-            strict: Whether a declared type must be the detected one; so for workflows, not for chatflows.
+            features: Of the app's document. With ``file_upload`` off, a workflow accepts any files.
+            strict: Whether the declared type must equal the detected one: for workflows, not for chatflows.
 
         Raises:
             InvalidParam: As for ``file_list``.
@@ -203,7 +203,7 @@ class FileInputs:
             raise InvalidParam("Invalid upload file id format")
         file = await self._files.use(file_id, app_id=asker.app_id, end_user_id=asker.end_user_id)
         if file is None or file.origin != "upload":
-            # The same whether there is no such file or it is another user's: ids of others are not to be tried out.
+            # The same for a missing file and one of another user: ids must not be probed.
             raise InvalidParam("Invalid upload file")
         return file
 
@@ -260,22 +260,22 @@ def _resolved(detected: str, declared: str | None, *, strict: bool) -> str:
 
 
 def _text(raw: Mapping[str, Json], *names: str) -> str:
-    """The first of the entries that is a text with something in it."""
+    """Return the first entry that is a non-empty string."""
     return next((value for name in names if isinstance(value := raw.get(name), str) and value), "")
 
 
 _TIMEOUTS: Final = Timeouts(connect=5.0, read=10.0, write=10.0, total=20.0)
-"""A request is being waited for."""
+"""A client waits for the answer."""
 
 _EXTENDED_NAME: Final = re.compile(r"filename\*\s*=\s*\"?([\w-]*)'[^']*'([^;\"]+)", re.IGNORECASE)
 _PLAIN_NAME: Final = re.compile(r"filename\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^;]+))", re.IGNORECASE)
 
 _MAX_DIGITS: Final = 18
-"""Of a size; a longer one is none."""
+"""Maximum digits of a size; longer ones are ignored."""
 
 
 class RemoteFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A file at an address, as far as it is known without fetching it."""
+    """A file at a URL, as far as known without fetching it."""
 
     filename: str
     extension: str
@@ -286,8 +286,8 @@ class RemoteFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def probe(url: str, http: HttpClient, *, app_id: str = "") -> RemoteFile:
-    """Find out name, type and size of a remote file. What the server does not tell is guessed from the address.
-    Raises ``InvalidParam``: the address cannot or must not be reached; the message says why."""
+    """Determine name, type and size of a remote file, guessing from the URL what the server omits. Raises
+    ``InvalidParam``: the URL cannot be reached, or is forbidden."""
     if not url.lower().startswith(("http://", "https://")):
         raise InvalidParam(f"Invalid file url: {url[:200]!r} does not start with http:// or https://")
     filename = name_in_path(url)
@@ -310,7 +310,7 @@ async def _headers(url: str, http: HttpClient, app_id: str) -> HttpResponse:
     try:
         answer = await http.send(request)
         if answer.status in (405, 501):
-            # One byte tells as much; a server that sends all of it is cut off by the limit.
+            # One byte tells as much; a server that ignores the range is cut off by the limit.
             answer = await http.send(replace(request, method="GET", headers=(("Range", "bytes=0-0"),)))
     except HttpFailure as failure:
         if failure.kind == "too_large":
@@ -320,7 +320,7 @@ async def _headers(url: str, http: HttpClient, app_id: str) -> HttpResponse:
 
 
 def name_in_path(url: str) -> str:
-    """The file name at the end of an address; ``""`` if there is none."""
+    """Return the file name at the end of a URL; ``""`` if there is none."""
     try:
         path = urlsplit(url).path
     except ValueError:
@@ -329,13 +329,13 @@ def name_in_path(url: str) -> str:
 
 
 def name_in_disposition(header: str) -> str:
-    """The file name in a ``Content-Disposition`` header; ``""`` if there is none. Folders are cut off."""
+    """Return the file name in a ``Content-Disposition`` header, without folders; ``""`` if there is none."""
     extended = _EXTENDED_NAME.search(header)
     if extended:
         try:
             return _base(unquote(extended[2].strip(), encoding=extended[1] or "utf-8"))
         except (LookupError, UnicodeError):
-            # Python has encodings that refuse to replace what they cannot decode.
+            # Some of Python's encodings do not support error handlers.
             return _base(unquote(extended[2].strip()))
     plain = _PLAIN_NAME.search(header)
     if plain is None:
@@ -350,6 +350,6 @@ def _base(name: str) -> str:
 
 
 def _size(answer: HttpResponse) -> int:
-    # "bytes 0-0/1234" is the answer to a request for the first byte.
+    # "bytes 0-0/1234" answers a request for the first byte.
     total = answer.header("content-range").rpartition("/")[2] or answer.header("content-length")
     return int(total) if total.isascii() and total.isdigit() and len(total) <= _MAX_DIGITS else -1

@@ -1,6 +1,6 @@
-"""Inputs that people give as texts, such as on a command line: each is read as its variable wants it.
+"""Inputs given as texts, such as on a command line, converted to the types of their variables.
 
-Decides only. What is to be read or uploaded is returned, and the caller does it.
+Decides only: files to read or upload are returned, and the caller does it.
 """
 
 import json
@@ -25,29 +25,29 @@ _SAMPLES: Final = {"number": "1", "checkbox": "true", "json_object": "'{}'", "fi
 
 
 class Upload(Struct, frozen=True):
-    """A file of this machine, which is to be uploaded into the run."""
+    """A local file to be uploaded for the run."""
 
     path: str
 
 
 class NoInput(Exception):
-    """A text is no value for its variable. The message completes "input 'x' …"."""
+    """A text is invalid for its variable. The message completes "input 'x' …"."""
 
 
 class GivenInputs(Struct):
-    """What was made of the texts."""
+    """Converted inputs."""
 
     values: dict[str, Any] = field(default_factory=dict)
     """By name; a file input holds ``Upload``, or a file object of the API, or a list of these."""
     missing: list[StartVariable] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
-    """A sentence for each input that is none, or cannot be read."""
+    """A sentence per missing or invalid input."""
     unknown: list[str] = field(default_factory=list)
-    """A sentence for each name that the workflow does not ask for; its value is left out."""
+    """A sentence per unknown name, whose value is dropped."""
 
     @property
     def problems(self) -> list[str]:
-        """Why there can be no run, all at once; empty if there can."""
+        """Return all reasons why no run can start; empty if it can."""
         if not self.missing:
             return self.wrong
         names = ", ".join(f"{variable.name} ({described(variable)})" for variable in self.missing)
@@ -55,7 +55,7 @@ class GivenInputs(Struct):
 
     @property
     def example(self) -> str:
-        """Options that would give what is missing; empty if nothing is."""
+        """Return options that would supply what is missing; empty if nothing is."""
         return " ".join(f"-i {variable.name}={sample(variable)}" for variable in self.missing)
 
 
@@ -65,14 +65,14 @@ def given_inputs(
     document: Mapping[str, Json],
     read: Callable[[str], str],
 ) -> GivenInputs:
-    """Read the inputs of a run.
+    """Convert the inputs of a run.
 
     Args:
-        variables: What the workflow asks for.
-        pairs: Names with texts, in order. ``@path`` stands for the content of a file, or for the file itself where
-            that is what the variable wants; ``@@`` is an ``@``. Only for a list of files a name may be repeated.
-        document: Inputs as the API takes them; ``pairs`` win over them.
-        read: The text of a file; raises ``OSError``, or ``ValueError`` if it is none.
+        variables: Inputs of the workflow.
+        pairs: Names with texts, in order. ``@path`` stands for the content of a file, or for the file itself where the
+            variable is a file; ``@@`` is an ``@``. Only names of file lists may be repeated.
+        document: Inputs as for the API; ``pairs`` override them.
+        read: Reads a text file; raises ``OSError``, or ``ValueError`` if it is not text.
     """
     given = GivenInputs()
     known = {variable.name: variable for variable in variables}
@@ -97,7 +97,7 @@ def given_inputs(
 
 
 def described(variable: StartVariable) -> str:
-    """What an input is, in a few words: ``text, at most 2 characters``."""
+    """Describe an input in a few words: ``text, at most 2 characters``."""
     kind = _KINDS.get(variable.type, variable.type.replace("_", " "))
     if variable.options:
         return f"one of {', '.join(variable.options)}"
@@ -107,7 +107,7 @@ def described(variable: StartVariable) -> str:
 
 
 def sample(variable: StartVariable) -> str:
-    """A value that the input could have, as a shell takes it."""
+    """Return a sample value for a shell."""
     if variable.options:
         option = variable.options[0]
         return option if re.fullmatch(r"[\w.-]+", option) else shlex.quote("@" * option.startswith("@") + option)
@@ -181,7 +181,7 @@ def _value(variable: StartVariable, text: str) -> Json:
 
 
 def _of_json(variable: StartVariable, value: Json) -> Any:
-    """What stands in a JSON document. A number or a truth may be written as a text there too, as in the API."""
+    """Convert a value of a JSON document. Numbers and booleans may be strings, as in the API."""
     if is_too_deep(value):
         raise NoInput(f"is nested deeper than {MAX_DEPTH} levels")
     match variable.type:

@@ -1,4 +1,4 @@
-"""Files of this machine as inputs of a run: uploaded for its user, as a client would."""
+"""Local files as inputs of a run: uploaded for its user, as by a client."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -30,8 +30,8 @@ class _Part(Struct):
 async def uploaded(
     values: Mapping[str, Any], variables: Sequence[StartVariable], files: FileService, *, app_id: str, user: str
 ) -> dict[str, Json]:
-    """The inputs with file objects in place of each ``Upload``.
-    Raises ``InvalidParam``: files cannot be read or uploaded; the message has a line for each."""
+    """Upload files, and return the inputs with file objects in place of each ``Upload``. Raises ``InvalidParam``, with
+    a line per file that cannot be read or uploaded."""
     kinds = {variable.name: variable for variable in variables}
     problems: list[str] = []
 
@@ -65,7 +65,7 @@ async def uploaded(
 
 
 def _expected(variable: StartVariable) -> str:
-    """Which files an input takes, in a few words."""
+    """Describe the files that an input accepts."""
     if variable.allowed_file_upload_methods and "local_file" not in variable.allowed_file_upload_methods:
         return "expected an http address"
     types = " or ".join(kind for kind in variable.allowed_file_types if kind != "custom")

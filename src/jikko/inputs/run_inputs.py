@@ -1,5 +1,4 @@
-"""Checks and converts the inputs of a run, and what forms ask for as variables like those of a start node.
-Source: docs/dify-behaviour.md, “Input validation”."""
+"""Validation and conversion of inputs, of runs and forms. Source: docs/dify-behaviour.md, “Input validation”."""
 
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from jikko.record import all_inputs
 from jikko.values import Json
 
 ReadFile = Callable[[Json, StartVariable], Awaitable[Json]]
-"""Makes file mappings of what the request has for a variable of a file type, or raises ``InvalidParam``."""
+"""Converts a request's value of a file variable to file mappings, or raises ``InvalidParam``."""
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
@@ -24,8 +23,8 @@ _OBJECT_TYPES = frozenset({"file", "file-list", "json_object"})
 async def prepare(
     variables: Sequence[StartVariable], given: Mapping[str, Json], read_file: ReadFile, read_files: ReadFile
 ) -> dict[str, Json]:
-    """The inputs of a run: one per declared variable, converted; others are dropped.
-    Raises ``InvalidParam``: an input is missing or of the wrong type."""
+    """Return the inputs of a run: one per declared variable, converted; others are dropped. Raises ``InvalidParam``: an
+    input is missing or invalid."""
     return {
         variable.name: await _prepared(variable, given.get(variable.name), read_file, read_files)
         for variable in variables
@@ -73,7 +72,7 @@ def _text(variable: StartVariable, value: Json) -> str:
     if not isinstance(value, str):
         raise InvalidParam(f"(type '{variable.type}') {variable.name} in input form must be a string")
     if variable.max_length and len(value) > variable.max_length:
-        # At most, in fact; the text is Dify's. Source: docs/dify-behaviour.md, “Input validation”.
+        # Actually at most; the text is Dify's. Source: docs/dify-behaviour.md, “Input validation”.
         raise InvalidParam(f"{variable.name} in input form must be less than {variable.max_length} characters")
     return value.replace("\x00", "")
 
@@ -81,7 +80,7 @@ def _text(variable: StartVariable, value: Json) -> str:
 def _number(name: str, value: Json) -> Json:
     if isinstance(value, (int, float)):
         try:
-            # Dify's JSON parser makes floats of integers beyond 64 bits.
+            # Dify's JSON parser converts integers beyond 64 bits to floats.
             return value if -(2**63) <= value < 2**64 else float(value)
         except OverflowError:
             raise InvalidParam(f"{name} in input form must be a valid number") from None
@@ -110,12 +109,12 @@ def _holds_objects(value: Json) -> bool:
 
 
 def form_variables(form: Mapping[str, Any]) -> tuple[StartVariable, ...]:
-    """What a form asks for. All of it is required."""
+    """Return the inputs of a form, all required."""
     return tuple(form_variable(entry, entry["output_variable_name"]) for entry in form["inputs"])
 
 
 def form_variable(definition: Mapping[str, Json], name: str) -> StartVariable:
-    """One input of a form."""
+    """Return one input of a form."""
     source: Any = definition.get("option_source") or {}
     entry: Any = definition
     kind = str(entry["type"])
@@ -135,16 +134,16 @@ def form_variable(definition: Mapping[str, Json], name: str) -> StartVariable:
 # Large inputs.
 
 _LARGE_ELEMENTS: Final = 2048
-"""Elements from which on inputs are large; ``_CHARACTERS_PER_ELEMENT`` characters count as one."""
+"""Number of elements from which inputs count as large; ``_CHARACTERS_PER_ELEMENT`` characters count as one."""
 _CHARACTERS_PER_ELEMENT: Final = 64
 CHUNK_CHARACTERS: Final = 1 << 16
-"""Characters that are looked at at once."""
+"""Characters processed at a time."""
 _MAX_ENTRIES: Final = 512
-"""Of a list or an object, what is looked at at once."""
+"""Entries of a list or an object processed at a time."""
 
 
 def has_large_inputs(started: RunStarted) -> bool:
-    """Whether the inputs, and what a chat app is asked, are so large that others are let in between."""
+    """Return whether inputs and question are so large that the event loop must be released in between."""
     return _is_large([*started.inputs.values(), started.system.get("query")])
 
 
@@ -164,7 +163,7 @@ def _is_large(value: Json) -> bool:
 
 
 async def inputs_in_slices(started: RunStarted, share: TimeSlice) -> str:
-    """What ``stored_inputs`` makes. ``share``: of the event loop."""
+    """Do the work of ``stored_inputs`` in slices. ``share``: Of the event loop."""
     share.begin()
     parts: list[str] = []
     for part in _parts(all_inputs(started)):
@@ -179,7 +178,7 @@ def _parts(value: Json) -> Iterator[str]:
     elif isinstance(value, str):
         yield '"'
         for begin in range(0, len(value), CHUNK_CHARACTERS):
-            # Escapes stand for one character each: a text can be cut anywhere.
+            # Every character is escaped by itself, so a text can be cut anywhere.
             yield json.dumps(value[begin : begin + CHUNK_CHARACTERS])[1:-1]
         yield '"'
     elif isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Sample inputs: values with which a run starts, for those who see a workflow for the first time."""
+"""Sample inputs that start a run, for first-time users of a workflow."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -9,17 +9,17 @@ from jikko.values import Json
 
 _TEXT: Final = "text"
 _JSON: Final = '{"text": "text"}'
-"""Of an input that is called JSON."""
+"""For an input named JSON."""
 _EXTENSIONS: Final = {"document": ".pdf", "image": ".png", "audio": ".mp3", "video": ".mp4"}
 _MAX_DEPTH: Final = 20
-"""Levels of a schema that are filled in."""
+"""Maximum depth of generated schema values."""
 
 
 def samples_of(variables: Iterable[StartVariable]) -> dict[str, Json]:
-    """A value for each required input that passes the checks of inputs, in the order of the inputs.
+    """Return a valid value for each required input, in order.
 
-    A file that must be uploaded first has a placeholder for its id. For a selection without options and a schema that
-    needs more than a type and a range there is no such value; what is there then is a guess.
+    A file to be uploaded has a placeholder for its id. For a selection without options, and a schema with more than
+    types and ranges, the value is a guess.
     """
     return {variable.name: _sample(variable) for variable in variables if variable.required}
 
@@ -61,13 +61,13 @@ def _object(schema: Mapping[str, Any]) -> Json:
         if isinstance(made, dict) and JsonSchema(schema, "draft 7").violation(made) is None:
             return made
     except (BadSchema, TypeError, ValueError, OverflowError):
-        # The schema is a stranger's: where it makes no sense, neither does a sample.
+        # The schema is untrusted: if it makes no sense, neither does a sample.
         pass
     return {}
 
 
 def _of_schema(schema: Any, depth: int) -> Json:
-    """The smallest value of the first type that a schema names."""
+    """Return the smallest value of a schema's first type."""
     if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
         return None
     for name in ("const", "default"):

@@ -1,4 +1,4 @@
-"""Uploading files, and fetching them. Source: docs/dify-behaviour.md, “File uploads”, “Files of a request”."""
+"""File upload and download. Source: docs/dify-behaviour.md, “File uploads”, “Files of a request”."""
 
 import posixpath
 import re
@@ -18,10 +18,10 @@ from jikko.ports.stores.file_index import StoredFile
 from jikko.values import Json, Seconds, Uuid, encode_json
 
 WORKSPACE_ID: Final = "6a696b6b-6f00-4000-8000-000000000001"
-"""The ``tenant_id`` of every answer: an installation is one workspace."""
+"""``tenant_id`` of every answer: an installation is one workspace."""
 
 _MAX_NAME: Final = 200
-"""Characters of a name without its extension."""
+"""Maximum characters of a name without its extension."""
 _CHUNK_BYTES: Final = 256 * 1024
 
 _MEBIBYTE: Final = 1024 * 1024
@@ -32,27 +32,27 @@ _SHOWN_TEXTS: Final = frozenset(
 _PROGRAMS: Final = frozenset(
     {"application/wasm", "application/x-shockwave-flash", "application/java-archive", "image/svg+xml"}
 )
-"""Types that are no text, and that a browser may run."""
+"""Non-text types that a browser may execute."""
 
 
 class FileLimits(Struct, frozen=True, kw_only=True):
-    """How large uploaded files may be. The defaults are Dify's. Source: docs/dify-behaviour.md, “File uploads”."""
+    """Size limits of uploads. The defaults are Dify's. Source: docs/dify-behaviour.md, “File uploads”."""
 
     max_image: int = 10 * _MEBIBYTE
-    """Bytes of an uploaded image; so are the next three."""
+    """Bytes, as the next three."""
     max_video: int = 100 * _MEBIBYTE
     max_audio: int = 50 * _MEBIBYTE
     max_other: int = 15 * _MEBIBYTE
     blocked_extensions: frozenset[str] = frozenset()
-    """Extensions that cannot be uploaded: lower case, without the dot."""
+    """Blocked extensions: lower case, without the dot."""
 
     @property
     def largest(self) -> int:
-        """Bytes that no upload may have more of."""
+        """Maximum bytes of any upload."""
         return max(self.max_image, self.max_video, self.max_audio, self.max_other)
 
     def for_upload(self, extension: str) -> int:
-        """Bytes that an uploaded file with this extension may have."""
+        """Return the maximum bytes for an extension."""
         match detect_type(extension, ""):
             case "image":
                 return self.max_image
@@ -65,7 +65,7 @@ class FileLimits(Struct, frozen=True, kw_only=True):
 
 
 class UploadedPart(Protocol):
-    """One file of a multipart body. Starlette's ``UploadFile`` is one."""
+    """File of a multipart body, such as Starlette's ``UploadFile``."""
 
     @property
     def filename(self) -> str | None: ...
@@ -73,14 +73,14 @@ class UploadedPart(Protocol):
     def content_type(self) -> str | None: ...
 
     async def read(self, size: int = -1) -> bytes:
-        """The next bytes, at most ``size``; ``b""`` at the end."""
+        """Read the next bytes, at most ``size``; ``b""`` at the end."""
 
 
 class Download(Struct, frozen=True):
-    """A file on its way to a client."""
+    """A file being sent to a client."""
 
     headers: Mapping[str, str]
-    """``Content-Type`` and ``Content-Length`` among them."""
+    """Include ``Content-Type`` and ``Content-Length``."""
     chunks: AsyncIterator[bytes]
 
 
@@ -107,7 +107,7 @@ class File(Struct, kw_only=True):
 
 
 class FileService:
-    """The use cases about files."""
+    """Use cases of files."""
 
     def __init__(self, store: FileStore, limits: FileLimits) -> None:
         self._store = store
@@ -117,7 +117,7 @@ class FileService:
         """Store the file of a multipart body.
 
         Args:
-            parts: The files of the body by the names of their fields, in order; of equal names the first counts.
+            parts: Files of the body by field name, in order; the first of equal names counts.
 
         Raises:
             UploadRefused: ``no_file_uploaded``, ``too_many_files``, ``filename_not_exists_error`` or
@@ -154,7 +154,7 @@ class FileService:
             raise PayloadTooLarge("", code="file_too_large") from None
 
     def described(self, file: StoredFile, *, base_url: str = "") -> File:
-        """The answer to an upload."""
+        """Return the answer to an upload."""
         return File(
             id=file.id,
             name=file.name,
@@ -167,23 +167,23 @@ class FileService:
         )
 
     def fresh(self, value: Json, *, base_url: str = "") -> Json:
-        """The value with urls of stored files that have not expired."""
+        """Return the value with fresh URLs of stored files."""
         return self._store.renewed(value, base_url=base_url)
 
     def fresh_text(self, text: str, *, base_url: str = "") -> str:
-        """The text with urls of stored files that have not expired."""
+        """Return the text with fresh URLs of stored files."""
         return self._store.renewed_text(text, base_url=base_url)
 
     async def download(self, file_id: str, query: Mapping[str, str]) -> Download:
-        """A file by its signed url; no key is needed.
+        """Open a file by its signed URL, without a key.
 
         Args:
-            file_id: From the path; behind ``/files/tools/`` without its extension.
+            file_id: From the path; for ``/files/tools/`` without its extension.
             query: ``timestamp``, ``nonce``, ``sign``, and ``as_attachment``.
 
         Raises:
-            InvalidParam: The url is not complete.
-            NotFound: The signature is wrong or has expired, or the file is gone. The error does not say which.
+            InvalidParam: The URL is incomplete.
+            NotFound: The signature is invalid or expired, or the file is gone; the error does not tell which.
         """
         timestamp, nonce, sign = (query.get(name, "") for name in ("timestamp", "nonce", "sign"))
         if not timestamp or not nonce or not sign:
@@ -197,7 +197,7 @@ class FileService:
         return Download(headers, await self._begun(file))
 
     async def preview(self, file_id: str, *, as_attachment: bool) -> Download:
-        """A file whose user has put it into a conversation. Raises ``NotFound``: it is gone."""
+        """Open a file of a conversation. Raises ``NotFound`` if it is gone."""
         file = await self._store.any_file(file_id)
         if file is None:
             raise NotFound("File not found in message context", code="file_not_found")
@@ -205,7 +205,7 @@ class FileService:
         return Download(headers, await self._begun(file))
 
     async def _begun(self, file: StoredFile) -> AsyncIterator[bytes]:
-        """The content; that it is there is known before the answer begins."""
+        """Open the content, so that a missing one is noticed before the answer begins."""
         chunks = self._store.stream(file)
         try:
             first = await anext(chunks, b"")
@@ -236,17 +236,17 @@ def _the_file(parts: Sequence[tuple[str, UploadedPart]]) -> UploadedPart:
 
 
 def shortened(name: str) -> str:
-    """The name, cut to 200 characters before its extension if it is longer than 200. Source: docs/dify-behaviour.md,
-    “File uploads”."""
+    """Truncate a name of more than 200 characters to 200 before its extension. Source: docs/dify-behaviour.md, “File
+    uploads”."""
     if len(name) <= _MAX_NAME:
         return name
     stem, extension = posixpath.splitext(name)
-    # An extension of hundreds of characters is none.
+    # Hundreds of characters are not an extension.
     return stem[:_MAX_NAME] + extension if len(extension) <= 32 else name[:_MAX_NAME]
 
 
 def _clean(name: str) -> str:
-    # Lone surrogates have no bytes in UTF-8, and NUL ends names in too many places.
+    # Lone surrogates have no UTF-8, and NUL truncates names in many places.
     return name.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
@@ -259,7 +259,7 @@ def _headers(file: StoredFile, *, as_attachment: bool) -> dict[str, str]:
     headers = {
         "Content-Type": UNKNOWN if saved else _header_type(file.mime_type),
         "Content-Length": str(file.size),
-        # Whatever it is: a user uploaded it, and it must not act with the rights of this server's pages.
+        # Untrusted content must not act with the rights of this server's pages.
         "Content-Security-Policy": "sandbox; default-src 'none'",
         "X-Content-Type-Options": "nosniff",
     }
@@ -269,7 +269,7 @@ def _headers(file: StoredFile, *, as_attachment: bool) -> dict[str, str]:
 
 
 def _is_passive(file: StoredFile) -> bool:
-    """Whether a browser runs no program in a file, neither by its type nor by its name. All else is only saved."""
+    """Return whether a browser executes nothing in a file, by type and name. All other files are downloads only."""
     types = filter(None, (file.mime_type, mime_type_of(file.name)))
     return all(kind in _SHOWN_TEXTS or (is_text(kind) is False and kind not in _PROGRAMS) for kind in types)
 
@@ -283,8 +283,8 @@ _UUID: Final = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-
 
 
 def possible_file_ids(events: Sequence[Event]) -> set[str]:
-    """All that could be the id of a file: not only in file mappings, but in texts and addresses as well.
+    """Return all possible file ids: in file mappings, and in texts and URLs.
 
-    Takes some milliseconds for each megabyte.
+    Takes some milliseconds per megabyte.
     """
     return {match.decode() for match in _UUID.findall(encode_json(events).lower())}
