@@ -1,4 +1,4 @@
-"""Reads test files: text in, cases and all problems out. Reads the files of rows, and nothing else."""
+"""Parser of test files: text in, cases and all problems out. Reads the files of rows, and no others."""
 
 import csv
 import json
@@ -53,29 +53,29 @@ _MATCHED: Final[_Shape] = {
     "cases": {**_OF_RULES, "expect": _OF_EXPECTATION, "turns": {"expect": _OF_EXPECTATION}},
     "evaluate": {**_OF_RULES, "expect": _OF_EXPECTATION, "score": {"*": None}},
 }
-"""Where matchers may stand in a file: at the ``None``; ``*`` is any name."""
+"""Positions of matchers in a file: at the ``None``; ``*`` is any name."""
 _FIRST, _END = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
-"""Between them a clock may begin: a workflow has some time left then."""
+"""Earliest and latest start of a clock, which leaves a workflow some time."""
 
 
 class ReadFile(Struct, frozen=True):
     file: CaseFile | None
-    """Without what has problems, and not to be run if there are any; ``None`` if nothing can be read."""
+    """Without its invalid parts, and not to be run if there are problems; ``None`` if unreadable."""
     problems: list[Diagnostic]
     places: list[str] = []
-    """The path of each case in the file: rows have one together."""
+    """Path of each case in the file; rows share one."""
     evaluation: list[Evaluation] = []
-    """The rows of the evaluation, each as often as it is to run."""
+    """Rows of the evaluation, each repeated as configured."""
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of test files."""
+    """Return the JSON Schema of test files."""
     found: dict[str, Any] = msgspec.json.schema(CaseFile)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Test file of Jikko", **found}
 
 
 def read_case_file(text: bytes, folder: Path) -> ReadFile:
-    """Read a test file. Never raises for what is in it. ``folder``: its folder, from which the paths in it start."""
+    """Parse a test file. Never raises because of its content. ``folder``: Base of its paths."""
     problems: list[Diagnostic] = []
     try:
         root: Any = parse(decoded(text), LoadLimits())
@@ -146,7 +146,8 @@ def _check_score(name: str, rule: ScoreRule, folder: Path, problems: list[Diagno
 
 
 def _checked(value: Any, kind: inspect.Type, where: str, problems: list[Diagnostic]) -> Any:
-    """The value without the parts whose shape is wrong, which are noted; ``_WRONG`` if nothing is left."""
+    """Return the value without parts of the wrong shape, which are added to the problems; ``_WRONG`` if nothing is
+    left."""
     match kind:
         case inspect.AnyType():
             return value
@@ -159,7 +160,7 @@ def _checked(value: Any, kind: inspect.Type, where: str, problems: list[Diagnost
             return {str(name): each for name, each in entries.items() if each is not _WRONG}
         case inspect.ListType(item_type=inner) if isinstance(value, list):
             items = [_checked(each, inner, f"{where}[{index}]", problems) for index, each in enumerate(value)]
-            # Those behind it would be told of at another place.
+            # Later items would be reported at wrong positions.
             return _WRONG if _WRONG in items else items
         case _ if _fits(value, kind):
             return value
@@ -312,7 +313,7 @@ def _with_rows(case: C, folder: Path, where: str, problems: list[Diagnostic]) ->
             problems.append(problem_at(f"{where}.rows", what, hint))
         name = filled.get("name", case.name)
         name = name if name != case.name else f"{case.name} [{number}]"
-        # A value of a row may be of another type than the place where it stands.
+        # A row's value may not fit the type of its place.
         checked = _checked({**filled, "name": str(name)}, kind, where, problems)
         made = msgspec.convert(checked, type(case))
         yield msgspec.structs.replace(made, rows=[row]) if isinstance(case, Evaluation) else made

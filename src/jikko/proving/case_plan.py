@@ -1,4 +1,4 @@
-"""A test file with its workflow, checked against each other, and with the snapshots beside it."""
+"""Plan of a test file: checked against its workflow, with its snapshots."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ from jikko.proving.script import node_names
 from jikko.proving.verdict import CaseProblem, CaseResult, NodeNames
 
 Handles: TypeAlias = Mapping[str, Sequence[str]]
-"""The handles of branching nodes, by their ids."""
+"""Handles of branching nodes, by node id."""
 
 
 class CasePlan(Struct, frozen=True, kw_only=True):
@@ -37,9 +37,9 @@ class CasePlan(Struct, frozen=True, kw_only=True):
     document: DslDocument
     names: NodeNames
     evaluation: list[Evaluation] = []
-    """The rows of its evaluation."""
+    """Rows of its evaluation."""
     lines: dict[str, int]
-    """Of the cases in the test file, by their names; counted from 1."""
+    """Line numbers of the cases by name, from 1."""
 
     @property
     def mocked(self) -> set[str]:
@@ -54,13 +54,13 @@ class ReadPlan(Struct, frozen=True):
     plan: CasePlan | None
     """``None`` if there are problems."""
     problems: list[Diagnostic]
-    """With their lines, in the order of the file."""
+    """With line numbers, in file order."""
     workflow: str = ""
-    """The workflow file, if it is what cannot be used."""
+    """The workflow file, if it is the invalid one."""
 
 
 def workflow_of(path: Path, file: CaseFile) -> Path:
-    """The workflow that a test file is about."""
+    """Return the workflow of a test file."""
     if file.workflow:
         return path.parent / file.workflow
     yaml = path.parent / f"{stem_of(path)}.yaml"
@@ -68,16 +68,16 @@ def workflow_of(path: Path, file: CaseFile) -> Path:
 
 
 def stem_of(path: Path) -> str:
-    """The name of a test file without its ending."""
+    """Return the name of a test file without its suffix."""
     return path.name[: -len(next(end for end in TEST_ENDINGS if path.name.lower().endswith(end)))]
 
 
 def read_plan(path: Path, against: Path | None = None, *, is_live: bool = False) -> ReadPlan:
-    """Read a test file and its workflow. Never raises for what is in them.
+    """Read a test file and its workflow. Never raises because of their content.
 
     Args:
-        against: The workflow in place of that which the file is about.
-        is_live: Whether what would be replayed is to reach the real world, so that nothing has to be recorded.
+        against: Workflow to use instead of the file's own.
+        is_live: Whether replayed calls reach the real world, so that no recording is needed.
 
     Raises:
         OSError: The test file cannot be read.
@@ -86,7 +86,7 @@ def read_plan(path: Path, against: Path | None = None, *, is_live: bool = False)
 
 
 def plan_of(text: bytes, path: Path, against: Path | None = None, *, is_live: bool = False) -> ReadPlan:
-    """The same of the text of a test file. ``path``: where it is, or would be: paths in it begin at its folder."""
+    """The same for the text of a test file. ``path``: Its place, the base of its paths."""
     read = read_case_file(text, path.parent)
     if read.file is not None and not (is_live or read.problems):
         file, unanswered = with_answers(path, read.file, read.places)
@@ -139,7 +139,7 @@ def _placed(problems: Iterable[Diagnostic], positions: Positions) -> list[Diagno
     for problem in problems:
         place = None if problem.line else positions.at(problem.where)
         placed = problem if place is None else replace(problem, line=place.line, column=place.column)
-        # Rows make one mistake many times.
+        # Rows repeat the same mistake.
         found.setdefault(str(placed), placed)
     return sorted(found.values(), key=lambda problem: (problem.line, problem.column))
 
@@ -193,8 +193,8 @@ def _unknown(name: str, where: str, names: NodeNames) -> Iterator[Diagnostic]:
 
 class Snapshots:
     def __init__(self, plan: CasePlan, *, update: bool) -> None:
-        """``update``: whether what cases do now is to be kept. Raises ``OSError``, ``ValueError``: the file is there
-        and cannot be read."""
+        """``update``: Whether to store current results. Raises ``OSError``, ``ValueError`` if the file exists and is
+        unreadable."""
         self.path = snapshots_beside(plan.path)
         self._update = update
         self._kept: dict[str, Any] = _read(self.path) if self.path.exists() else {}
@@ -206,7 +206,7 @@ class Snapshots:
         self._changed = False
 
     def compare(self, result: CaseResult) -> list[CaseProblem]:
-        """What a case did otherwise than last; with ``update`` it is kept instead."""
+        """Return the differences from a case's snapshot; with ``update``, replace it instead."""
         if result.name not in self._wanted:
             return []
         now = _snapshot(result)
@@ -224,14 +224,14 @@ class Snapshots:
         return [CaseProblem(where, text + hint * (index == 0)) for index, (where, text) in enumerate(found)]
 
     def close(self) -> None:
-        """Write what changed. Snapshots of cases that no longer want one go."""
+        """Write changes, and drop the snapshots of cases without one."""
         left = {name: each for name, each in self._kept.items() if name in self._wanted}
         if self._update and (self._changed or left != self._kept):
             self.path.write_text(json.dumps(left, ensure_ascii=False, indent=2, sort_keys=True) + "\n", "utf-8")
 
 
 def snapshots_beside(path: Path) -> Path:
-    """The file of the snapshots of a test file."""
+    """Return a test file's snapshot file."""
     return path.with_name(f"{stem_of(path)}.snapshots.json")
 
 

@@ -1,5 +1,5 @@
-"""The outside as one node of one case sees it: rules answer first, then what its script allows. And graphs whose nodes
-ask the script of their case first."""
+"""Mocked ports of test cases: rules answer first, then the script's policy; and graphs whose nodes consult their case's
+script."""
 
 import asyncio
 import json
@@ -50,13 +50,13 @@ from jikko.values import Json
 
 P = TypeVar("P")
 RunNode: TypeAlias = Callable[[CompiledNode, Any], Awaitable[Result]]
-"""Runs a node, given its context."""
+"""Runs a node in its context."""
 _TOKEN: Final = re.compile(r"\S+\s*|\s+")
 _NO_ANSWER: Final = "no mock of the case answers this call"
 
 
 def case_ports(ports: NodePorts, script: CaseScript, node: CompiledNode) -> NodePorts:
-    """The ports of a node of a case."""
+    """Return the ports of a case's node."""
     return replace(
         ports,
         models=CaseModels(ports.models, script, node),
@@ -67,13 +67,13 @@ def case_ports(ports: NodePorts, script: CaseScript, node: CompiledNode) -> Node
 
 
 class _CasePort(Generic[P]):
-    """A port of a node of a case. ``real``: that of the process."""
+    """Port of a case's node. ``real``: The process's own."""
 
     def __init__(self, real: P, script: CaseScript, node: CompiledNode) -> None:
         self._real, self._script, self._node = real, script, node
 
     async def close(self) -> None:
-        """Close nothing: the real one goes on."""
+        """Do nothing: the real port stays open."""
 
 
 class CaseModels(_CasePort[Models]):
@@ -141,7 +141,7 @@ class CaseHttp(_CasePort[HttpClient]):
 
 
 class NoHttp:
-    """An ``HttpClient`` that reaches nothing: for what is no node's, such as files of inputs and moderation."""
+    """``HttpClient`` that refuses everything, for requests of no node, such as for files of inputs and moderation."""
 
     async def send(self, request: OutgoingRequest) -> HttpResponse:
         raise HttpFailure("A test reaches nothing outside but with `outside: live`.", kind="connect")
@@ -150,7 +150,7 @@ class NoHttp:
 
 
 class CaseTools(_CasePort[Tools]):
-    """``Tools`` whose answers stand in a test file. A tool that a rule is about is there, whatever is installed."""
+    """``Tools`` with answers from a test file. A tool with a rule exists, whatever is installed."""
 
     def icon(self, name: ToolName) -> Json | None:
         return self._real.icon(name)
@@ -190,7 +190,7 @@ class CaseTools(_CasePort[Tools]):
 
 
 def made_up_tool(node: CompiledNode, name: ToolName) -> Tool:
-    """A tool that takes whatever the node gives it."""
+    """Return a tool that accepts any parameters of the node."""
     if not isinstance(node.node, ToolNode):
         return Tool(name=name)
     given = node.node.given
@@ -200,7 +200,7 @@ def made_up_tool(node: CompiledNode, name: ToolName) -> Tool:
 
 
 class CaseKnowledge(_CasePort[KnowledgeSearch]):
-    """A ``KnowledgeSearch`` that finds what stands in a test file. Each dataset is there."""
+    """``KnowledgeSearch`` with results from a test file. Every dataset exists."""
 
     async def usable(self, ids: Sequence[str]) -> list[SearchedDataset]:
         if self._script.outside == "live":
@@ -242,11 +242,11 @@ class CaseKnowledge(_CasePort[KnowledgeSearch]):
         )
 
     def count_hits(self, hits: Sequence[Hit]) -> None:
-        """Count nothing of what a test found."""
+        """Do nothing: hits of tests do not count."""
 
 
 class CaseContext:
-    """The context of a node, with the ports of a case. Everything else is the context's own."""
+    """Context of a node, with the ports of a case."""
 
     def __init__(self, context: Any, ports: NodePorts) -> None:
         self._context = context
@@ -259,8 +259,8 @@ class CaseContext:
 def case_graph(
     graph: CompiledGraph, mocked: Collection[str], script_of: Callable[[RunInfo], CaseScript | None]
 ) -> CompiledGraph:
-    """The graph for the cases of a test file. ``mocked``: ids and titles of all nodes that any case mocks.
-    ``script_of``: the script of a run; ``None``: it is no case's."""
+    """Return the graph for the cases of a test file. ``mocked``: Ids and titles of all nodes that any case mocks.
+    ``script_of``: Returns a run's script; ``None`` if it is not a case's."""
 
     async def run(node: CompiledNode, ctx: Any) -> Result:
         script = script_of(ctx.run)
@@ -284,8 +284,8 @@ async def _mocked(mock: NodeMock, node: CompiledNode, ctx: Any) -> Result:
 
 
 def with_stand_ins(graph: CompiledGraph, run: RunNode, mocked: Collection[str] = ()) -> CompiledGraph:
-    """The graph with a stand-in for each node that may wait, and so reach something, and for those that are ``mocked``,
-    by ids and titles. ``run``: what a stand-in does in the place of its node."""
+    """Replace each node that may reach the outside, and those in ``mocked`` (ids and titles), by a stand-in. ``run``:
+    Runs a stand-in."""
 
     def changed(node: CompiledNode) -> CompiledNode:
         waits = not (node.node.immediate or node.body)

@@ -1,4 +1,4 @@
-"""Coverage: nodes and branches that the cases of test files, or replayed runs, came to."""
+"""Coverage of nodes and branches by test cases, or by replayed runs."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,14 +16,14 @@ class CoveredBranch(NamedTuple):
     """``""`` for the node itself."""
     line: int
     times: int
-    """How often it was taken; of a node, how often it really ran."""
+    """How often it was taken; for a node, how often it really ran."""
     mocked: int = 0
-    """How often a mock stood for the node."""
+    """How often the node was mocked."""
 
 
 class Coverage:
     def __init__(self, workflow: str, text: bytes, document: DslDocument, titles: Mapping[str, str]) -> None:
-        """``workflow``: what its file is called. ``titles``: of the nodes that can run, by their ids."""
+        """``workflow``: Name of its file. ``titles``: Titles of runnable nodes, by id."""
         self.workflow = workflow
         self._text, self._document, self._titles = text, document, titles
         self._ran: Counter[str] = Counter()
@@ -37,7 +37,7 @@ class Coverage:
                 self._taken[event.node_id, event.handle] += 1
 
     def branches(self) -> Iterator[CoveredBranch]:
-        """Each node, and behind it each of its ways out if it has several; in the order of the file."""
+        """Yield each node, and then its branches if it has several, in file order."""
         positions = Positions(self._text)
         for entry in self._document.nodes:
             if entry.id not in self._titles or entry.type in ("iteration-start", "loop-start"):
@@ -49,7 +49,7 @@ class Coverage:
                 yield CoveredBranch(entry.id, title, handle, line, self._taken[entry.id, handle])
 
     def lcov(self) -> str:
-        """A record in the format of LCOV: a line for each node, a branch for each way out."""
+        """Return an LCOV record: a line per node, a branch per handle."""
         lines, ways, numbers = [], [], Counter[str]()
         for branch in self.branches():
             if not branch.handle:

@@ -1,4 +1,4 @@
-"""Measures of an evaluation, and the gates that it has to pass. Pure functions."""
+"""Metrics and gates of an evaluation. Pure functions."""
 
 import json
 import math
@@ -17,12 +17,12 @@ from jikko.proving.verdict import CaseResult, ObservedRun, ScoredRow
 
 
 def _part_of(part: int, values: Sequence[float]) -> float:
-    """The nearest rank: so many of 100 values are no larger."""
+    """Return the nearest-rank percentile."""
     return sorted(values)[max(0, math.ceil(part / 100 * len(values)) - 1)]
 
 
 OWN: Final = ("passed", "seconds", "tokens", "price", "model_calls", "nodes")
-"""What is measured of each row besides its scores."""
+"""Metrics of each row besides its scores."""
 _OF_ALL: Final[Mapping[str, Callable[[Sequence[float]], float]]] = {
     "mean": lambda values: math.fsum(values) / len(values),
     "min": min,
@@ -40,7 +40,7 @@ class Baseline(Struct, frozen=True):
 
 
 class Bound(NamedTuple):
-    """A gate about a measure of all rows."""
+    """Gate on an aggregate over all rows."""
 
     of_all: str
     measure: str
@@ -49,14 +49,14 @@ class Bound(NamedTuple):
 
 
 class NoWorse(NamedTuple):
-    """A gate about scores of an earlier evaluation."""
+    """Gate on the scores of an earlier evaluation."""
 
     file: str
     within: float
 
 
 def gate_of(text: str) -> Bound | NoWorse | None:
-    """The gate that a text says; ``None`` if it says none."""
+    """Parse a gate; ``None`` if it is invalid."""
     if found := _BOUND.fullmatch(text.strip()):
         return Bound(found[1], found[2], found[3], float(found[4]))
     if found := _NO_WORSE.fullmatch(text.strip()):
@@ -65,14 +65,14 @@ def gate_of(text: str) -> Bound | NoWorse | None:
 
 
 def has_succeeded(run: ObservedRun) -> bool:
-    """Whether a run came to its end, in whole or in part."""
+    """Return whether a run succeeded, at least partially."""
     end = run.events[-1] if run.events else None
     return isinstance(end, RunFinished) and end.status in ("succeeded", "partial-succeeded")
 
 
 def value_of(run: ObservedRun, output: str) -> Any:
-    """What is scored of a run: an output, or else the answer of a chat, the only output, or all of them. Raises
-    ``KeyError``: there is no such output."""
+    """Return the value to score: an output, or by default the answer of a chat, the only output, or all of them. Raises
+    ``KeyError`` if there is no such output."""
     end = run.events[-1] if run.events else None
     outputs: Mapping[str, Any] = end.outputs if isinstance(end, RunFinished) else {}
     if output:
@@ -83,18 +83,18 @@ def value_of(run: ObservedRun, output: str) -> Any:
 
 
 def matcher_of(rule: ScoreRule) -> dict[str, Any]:
-    """The matcher of a score; empty if it has none."""
+    """Return the matcher of a score; empty if it has none."""
     given: dict[str, Any] = msgspec.to_builtins(rule)
     return {name: value for name, value in given.items() if name in MATCHERS}
 
 
 def matched(rule: ScoreRule, value: Any) -> float:
-    """The score of a value by the matcher of a rule."""
+    """Return a value's score by the matcher of a rule."""
     return float(fits(matcher_of(rule), value))
 
 
 def measures_of(result: CaseResult) -> dict[str, float]:
-    """What is measured of a run without a score."""
+    """Return the metrics of a run, without scores."""
     ends = [event for run in result.runs for event in run.events if isinstance(event, RunFinished)]
     return {
         "passed": float(result.outcome == "passed"),
@@ -107,7 +107,7 @@ def measures_of(result: CaseResult) -> dict[str, float]:
 
 
 def summary_of(rows: Iterable[ScoredRow]) -> dict[str, dict[str, float]]:
-    """Mean, least, largest, sum and percentiles of each measure, over the rows without an error."""
+    """Return mean, minimum, maximum, sum and percentiles of each metric, over the rows without an error."""
     return {
         name: {of_all: compute(values) for of_all, compute in _OF_ALL.items()}
         for name, values in _columns(rows).items()
@@ -115,7 +115,7 @@ def summary_of(rows: Iterable[ScoredRow]) -> dict[str, dict[str, float]]:
 
 
 def unmet(gate: Bound | NoWorse, rows: Sequence[ScoredRow], baseline: Baseline | None) -> Iterator[str]:
-    """Why a gate is not passed: sentences. ``baseline``: of ``NoWorse``; ``None``: there is none."""
+    """Yield why a gate fails, in sentences. ``baseline``: For ``NoWorse``; ``None`` if missing."""
     values = _columns(rows)
     if isinstance(gate, Bound):
         if not values.get(gate.measure):
@@ -137,7 +137,7 @@ def unmet(gate: Bound | NoWorse, rows: Sequence[ScoredRow], baseline: Baseline |
 
 
 def judged(answer: str) -> tuple[float, str]:
-    """The score and the reason of a judge's answer. Raises ``ValueError``: it has no score from 0 to 1."""
+    """Parse score and reason from a judge's answer. Raises ``ValueError`` without a score from 0 to 1."""
     at = answer.find("{")
     try:
         found = json.JSONDecoder().raw_decode(answer[at:])[0] if at >= 0 else {"score": float(answer.strip())}

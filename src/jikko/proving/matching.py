@@ -1,7 +1,7 @@
-"""Matchers: what a value is compared with. Pure functions.
+"""Matchers for expected values. Pure functions.
 
-A mapping whose keys are all names of matchers is one, and all of them have to hold: ``{contains: refund, length: 12}``.
-Everything else is compared as it is; mappings may have further keys, and both may have matchers inside.
+A mapping whose keys are all names of matchers is a matcher, and all of them must hold: ``{contains: refund, length:
+12}``. Other values are compared literally; mappings may have additional keys, and values may be matchers.
 """
 
 import json
@@ -19,17 +19,17 @@ _MAX_SHOWN: Final = 400
 
 
 def is_matcher(expected: Any) -> bool:
-    """Whether a value of a test file is a matcher."""
+    """Return whether a value of a test file is a matcher."""
     return isinstance(expected, Mapping) and bool(expected) and MATCHERS.issuperset(expected)
 
 
 def fits(expected: Any, actual: Any) -> bool:
-    """Whether a value is as expected."""
+    """Return whether a value matches."""
     return next(mismatches(expected, actual), None) is None
 
 
 def mismatches(expected: Any, actual: Any, where: str = "") -> Iterator[tuple[str, str]]:
-    """What differs: paths with sentences."""
+    """Yield the mismatches: paths with sentences."""
     if is_matcher(expected):
         try:
             found = list(_matched(expected, actual))
@@ -56,7 +56,7 @@ def mismatches(expected: Any, actual: Any, where: str = "") -> Iterator[tuple[st
 
 
 def shown(value: Any) -> str:
-    """A value as JSON, cut off behind some hundred characters."""
+    """Return a value as JSON, truncated after some hundred characters."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}… ({len(text)} characters)"
 
@@ -103,7 +103,7 @@ def _same(expected: Any, actual: Any) -> bool:
 
 
 def _equal(expected: Any, actual: Any) -> bool:
-    """As JSON: nothing more, nothing less."""
+    """Exact equality as JSON."""
     if isinstance(expected, Mapping) and isinstance(actual, Mapping):
         return expected.keys() == actual.keys() and all(_equal(each, actual[key]) for key, each in expected.items())
     if isinstance(expected, list) and isinstance(actual, (list, tuple)):

@@ -1,4 +1,4 @@
-"""A case made of a recorded run: its inputs, what the outside answered, and what came of it."""
+"""Test case made from a recorded run: its inputs, the answers of the outside, and its result."""
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -25,14 +25,14 @@ from jikko.values import Json, encode_json, is_file, stored_files
 OUTSIDE: Final = frozenset(
     ("agent", "http-request", "knowledge-retrieval", "llm", "parameter-extractor", "question-classifier", "tool")
 )
-"""The types of nodes whose answers are taken from the log; all others really run."""
+"""Types of nodes whose answers are recorded; all others really run."""
 
 
 def recorded_case(
     name: str, events: Sequence[Event], names: NodeNames, files: Mapping[str, str], answer: str | None = None
 ) -> dict[str, Any]:
-    """The case, as a test file has it. ``files``: the paths of saved files by their ids, from the folder of the test
-    file. ``answer``: of a chat."""
+    """Return the case in the form of a test file. ``files``: Paths of saved files by id, from the folder of the test
+    file. ``answer``: Of a chat."""
     case: dict[str, Any] = {"name": name}
     first = next((event for event in events if isinstance(event, RunStarted)), None)
     if first is not None:
@@ -55,7 +55,7 @@ def recorded_case(
 
 
 def what_it_holds(case: Mapping[str, Any]) -> list[str]:
-    """Where in a case there may be data of people."""
+    """Return the parts of a case that may contain personal data."""
     held = [f"input {name}" for name in case.get("inputs", {})]
     held += [f"outputs of {name}" for name in case.get("mocks", {})]
     held += [f"form {name}" for name in case.get("forms", {})]
@@ -63,7 +63,7 @@ def what_it_holds(case: Mapping[str, Any]) -> list[str]:
 
 
 def recorded_mocks(events: Iterable[Event], names: NodeNames) -> dict[str, list[dict[str, Any]]]:
-    """What the outside answered in a run, as mocks by node, in the order of calls; and outputs that were given."""
+    """Return the outside's answers in a run, and given outputs, as mocks by node, in the order of calls."""
     known = list(events)
     given = {node_id for event in known if isinstance(event, RunRetried) for node_id in event.replaced}
     given.update(*(event.mocks for event in known if isinstance(event, RunStarted)))
@@ -115,7 +115,7 @@ def _called(node_id: str, names: NodeNames) -> str:
 def _given(value: Json, files: Mapping[str, str]) -> Json:
     if isinstance(value, list):
         given = [_given(each, files) for each in value]
-        # A list is one of files if all of its texts are.
+        # A list is a file list if all its texts are paths.
         return given if all(isinstance(each, str) and each.startswith("@") for each in given) else value
     if is_file(value):
         path = files.get(str(value.get("related_id")))
@@ -128,23 +128,23 @@ def _listed(value: Json) -> list[Json]:
 
 
 RecordedAnswers: TypeAlias = dict[str, dict[str, list[NodeMock]]]
-"""By case, and by node."""
+"""By case and node."""
 
 
 def recordings_beside(path: Path) -> Path:
-    """The file of the answers of a test file."""
+    """Return the file with a test file's recorded answers."""
     name = path.name.removesuffix(".yml").removesuffix(".yaml").removesuffix(".test")
     return path.with_name(f"{name}.recorded.json")
 
 
 def is_replayed(case: FlowCase, file: CaseFile) -> bool:
-    """Whether answers of a recording stand for the outside."""
+    """Return whether a case is answered from a recording."""
     return (case.outside or file.defaults.outside) == "replay"
 
 
 def with_answers(path: Path, file: CaseFile, places: Iterable[str]) -> tuple[CaseFile, list[Diagnostic]]:
-    """The file with the answers that were recorded as mocks, and which cases have none. ``path``: of the test file.
-    ``places``: the paths of its cases."""
+    """Return the file with recorded answers as mocks, and the cases without any. ``path``: Of the test file.
+    ``places``: Paths of its cases."""
     problems, cases = list[Diagnostic](), list[FlowCase]()
     try:
         kept = recorded(path)
@@ -165,8 +165,8 @@ def with_answers(path: Path, file: CaseFile, places: Iterable[str]) -> tuple[Cas
 
 
 def recorded(path: Path) -> RecordedAnswers:
-    """The answers of a test file; none if nothing was recorded. Raises ``OSError``, ``ValueError``: the file is there
-    and cannot be read."""
+    """Load a test file's recorded answers; empty if there are none. Raises ``OSError``, ``ValueError`` if the file
+    exists and is unreadable."""
     file = recordings_beside(path)
     try:
         return msgspec.json.decode(file.read_bytes(), type=RecordedAnswers) if file.exists() else {}
@@ -177,7 +177,7 @@ def recorded(path: Path) -> RecordedAnswers:
 def kept_answers(
     kept: RecordedAnswers, file: CaseFile, names: NodeNames, results: Iterable[CaseResult]
 ) -> dict[str, Any]:
-    """What the outside answered to the replayed cases that passed; to others that are still there what was kept."""
+    """Return the recorded answers to store: new ones of replayed cases that passed, existing ones of other cases."""
     wanted = {case.name for case in file.cases if is_replayed(case, file)}
     found: dict[str, Any] = {name: each for name, each in kept.items() if name in wanted}
     for result in results:
@@ -190,7 +190,7 @@ def kept_answers(
 
 
 def encoded(answers: Mapping[str, Any]) -> bytes:
-    """Answers as their file has them."""
+    """Encode answers for their file."""
     return (json.dumps(msgspec.to_builtins(answers), ensure_ascii=False, indent=2, sort_keys=True) + "\n").encode()
 
 
@@ -199,13 +199,13 @@ _NEVER_ENDS: Final = {
     "running": "it has not ended yet",
 }
 _LONG: Final = 50_000
-"""Bytes as JSON."""
+"""Bytes of JSON."""
 SaveFiles: TypeAlias = Callable[[Mapping[str, dict[str, Json]]], Awaitable[Mapping[str, str]]]
-"""Saves files of a run, which come by their ids; gives their paths, from the folder of the test file."""
+"""Saves files of a run, given by id; returns their paths from the folder of the test file."""
 
 
 def require_testable(record: RunRecord) -> None:
-    """Raises ``Conflict``: no test can do what the run did."""
+    """Raises ``Conflict`` if no test can reproduce the run."""
     if record.status in _NEVER_ENDS:
         raise Conflict(f"run {record.identity.run_id} cannot be made a test: {_NEVER_ENDS[record.status]}")
 
@@ -213,11 +213,11 @@ def require_testable(record: RunRecord) -> None:
 async def saved_case(
     store: RunStore, conversations: ConversationStore, workflow: Workflow, record: RunRecord, save: SaveFiles
 ) -> Mapping[str, Any]:
-    """The case, as a test file has it.
+    """Return the case in the form of a test file.
 
     Raises:
         LogDamaged, StoreUnavailable: The log cannot be read.
-        What ``save`` raises.
+        Exceptions of ``save``.
     """
     run_id = record.identity.run_id
     names = NodeNames({node.id: node.title for node in workflow.graph.nodes.values()})
@@ -234,14 +234,14 @@ async def saved_case(
 
 
 class _LongDumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """Much faster, but writes emoji as escapes, which people read less well: for long files only."""
+    """Much faster, but escapes emoji, which is less readable: for long files only."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
 def as_test_file(content: Any) -> bytes:
-    """A test file, or a workflow, in YAML."""
+    """Encode a test file, or a workflow, as YAML."""
     dumper = _LongDumper if len(encode_json(content)) > _LONG else yaml.SafeDumper
     written: str = yaml.dump(content, Dumper=dumper, allow_unicode=True, sort_keys=False, width=120)
     return written.encode()

@@ -1,4 +1,4 @@
-"""The recording of a run, as far as it answers a replay: what was asked, what came of it, and in which order."""
+"""Recording of a run for replay: requests, results, and their order."""
 
 import asyncio
 import math
@@ -36,14 +36,14 @@ from jikko.record import RunIdentity
 from jikko.runs.reading.field_changes import ChangedField, field_changes
 
 NEVER: Final = math.inf
-"""The position of what the log does not have."""
+"""Position of what is not in the log."""
 Try: TypeAlias = NodeAttempted | NodeFinished
 
 
 class RecordedExecution(Struct):
     node_type: str
     tries: list[tuple[int, Try]] = field(default_factory=list)
-    """What came of each attempt, with its position in the log. None: it was under way when the run ended."""
+    """Result of each attempt, with its position in the log. ``None``: still running when the run ended."""
     requested: list[FormRequested] = field(default_factory=list)
     closed: list[FormClosed] = field(default_factory=list)
 
@@ -54,13 +54,13 @@ class RecordedExecution(Struct):
 
 
 class Recording:
-    """The log of an ended run, by node executions."""
+    """Log of an ended run, by node execution."""
 
     def __init__(self, identity: RunIdentity, events: Sequence[Event]) -> None:
         self.identity = identity
         self.events = events
         self.executions: dict[str, RecordedExecution] = {}
-        """By their places."""
+        """By place."""
         by_id: dict[str, RecordedExecution] = {}
         for position, event in enumerate(events):
             match event:
@@ -70,7 +70,7 @@ class Recording:
                 case NodeAttempted() | NodeFinished():
                     place = place_of(event)
                     execution = self.executions.setdefault(place, RecordedExecution(event.node_type))
-                    if execution.finished is not None:  # of an attempt to repeat the run: the last one counts
+                    if execution.finished is not None:  # an attempt of a retried run: the last one counts
                         execution.tries = []
                     execution.tries.append((position, event))
                     if event.node_type == HumanInput.type and isinstance(event, NodeFinished) and not execution.closed:
@@ -109,7 +109,7 @@ class Recording:
 
 
 def _closed_before(event: NodeFinished) -> list[FormClosed]:
-    """How the form of a node was closed in the run that this one repeats; empty if the node failed."""
+    """Return how a node's form was closed in the run that this one retries; empty if the node failed."""
     outputs = dict(event.outputs)
     if event.error is not None or "__action_id" not in outputs:
         return []
@@ -129,20 +129,20 @@ def _closed_before(event: NodeFinished) -> list[FormClosed]:
 
 
 def place_of(event: NodeEvent) -> str:
-    """Where in a run a node runs: the rounds of the containers around it, and its id. The same in each run."""
+    """Return the place of a node execution: its container rounds and node id. The same in every run."""
     return place_in(event.rounds, event.node_id)
 
 
 def place_in(rounds: Sequence[Round], node_id: str) -> str:
-    """The place of a node in rounds of containers."""
+    """Return the place of a node in container rounds."""
     path = "".join(f"/{entry.node_id}.{entry.index}" for entry in rounds) if rounds else ""
     return f"{path}/{node_id}"
 
 
 _OF_REQUEST: Final = ("prompts", "request", "function", "documents", "model_mode", "model_provider", "model_name")
-"""Entries of the process data that tell a request; others tell its answer."""
+"""Entries of the process data that describe the request; others describe the answer."""
 _BOUNDARY: Final = re.compile(r"(?<=----FormBoundary)[0-9a-f]{32}")
-"""Of the parts of a form: drawn anew for each request."""
+"""Random multipart boundary."""
 _RENDERED: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "code": (("variables",), ""),
     "document-extractor": (("selector",), "documents"),
@@ -153,13 +153,13 @@ _RENDERED: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "question-classifier": (("query", "instruction"), "prompts"),
     "template-transform": (("variables",), ""),
 }
-"""By the type of a node what of its settings is seen in its request as it is recorded: in the inputs, or in that entry
-of the process data. If the request is the same, these may be others."""
+"""Settings by node type that are rendered into the recorded request: into the inputs, or that entry of the process
+data. They may differ if the request is the same."""
 _LOOKS: Final = frozenset({"title", "desc", "selected", "width", "height"})
 
 
 def request_changes(recorded: Try, made: Result | NodeFailure) -> list[ChangedField]:
-    """What is different in the request of a node, as far as logs tell it."""
+    """Return the differences of a node's request, as far as logs contain it."""
     before, after = recorded.process_data, made.process_data
     told = [name for name in _OF_REQUEST if name in before or name in after]
     old = {"inputs": recorded.inputs} | {name: before.get(name) for name in told}
@@ -173,9 +173,9 @@ def request_changes(recorded: Try, made: Result | NodeFailure) -> list[ChangedFi
 def filter_changes(
     recording: Recording, was: Workflow, node: CompiledNode, place: str, now: Readable, most: int
 ) -> Iterator[ChangedField]:
-    """What is different in the values of a metadata filter, which no log tells: they follow from the variables of then.
-    ``now``: the variables of the node, with masks for secrets. ``most``: characters that may be made of the variables
-    of then."""
+    """Yield differences in the values of a metadata filter, which are not logged but derived from the recorded
+    variables. ``now``: Variables of the node, with secrets masked. ``most``: Maximum characters derived from the
+    recorded variables."""
     config = node.node
     if not isinstance(config, KnowledgeRetrieval) or config.filtering.mode != "manual":
         return
@@ -198,16 +198,16 @@ def filter_changes(
 
 
 class SettingsComparison:
-    """The settings of the nodes of two versions: what logs do not tell of a request."""
+    """Comparison of node settings in two versions, as far as logged requests do not show them."""
 
     def __init__(self, was: Workflow, now: Workflow) -> None:
         self._was, self._now = was, now
         self._known: dict[tuple[str, bool], bool] = {}
 
     def are_same(self, node: CompiledNode, recorded: Try) -> bool:
-        """Whether a node that makes the same request, as far as logs tell, makes the very same."""
+        """Return whether a node whose logged request is equal makes exactly the same request."""
         rendered, told = _RENDERED.get(node.type, ((), ""))
-        # Of a failure the request is not always told.
+        # Failures do not always log the request.
         is_told = bool(rendered) and (not told or told in recorded.process_data)
         key = node.id, is_told
         if key not in self._known:
@@ -233,30 +233,30 @@ def _settings(document: DslDocument, node_id: str) -> dict[str, Any]:
 
 
 _STILL: Final = 0.05
-"""Seconds in which nothing happens in a run before it is taken to wait for nothing but what never came."""
+"""Idle seconds after which a run is considered to wait only for answers that never came."""
 
 
 class RecordedOrder:
-    """Which of the nodes that wait for their answers goes on next.
+    """Replays the recorded order of answers.
 
-    Branches that run side by side, and rounds, end in the order of the log: who writes a variable last, and what is cut
-    off by a failure, is as it was.
+    Parallel branches and rounds end in the order of the log, which keeps the last writer of a variable, and what a
+    failure interrupts.
     """
 
     def __init__(self, recording: Recording, state: Callable[[], RunState], stuck: Callable[[], None]) -> None:
-        """``state``: the run as it is. ``stuck``: called when all that is left waits for answers that never came."""
+        """``state``: Current state of the run. ``stuck``: Called when only answers that never came are pending."""
         self._recording = recording
         self._state = state
         self._stuck = stuck
         self._waiting: dict[str, tuple[float, asyncio.Future[None]]] = {}
-        """By places."""
+        """By place."""
         self._looks = False
         self.moves = 0
-        """How often something has happened."""
+        """Counter of progress."""
 
     async def turn(self, place: str, position: float) -> None:
-        """Wait until all that is under way and ended before has ended. ``position``: of the answer in the recorded
-        log."""
+        """Wait until everything that ended earlier in the recording has ended. ``position``: Of the answer in the
+        recorded log."""
         future = asyncio.get_running_loop().create_future()
         self._waiting[place] = position, future
         self.moved()
@@ -283,7 +283,7 @@ class RecordedOrder:
             self._waiting[place][1].set_result(None)
 
     def _others(self) -> list[str]:
-        """What is under way and does not wait: not for its turn, and not for people."""
+        """Return what is running and waits neither for its turn nor for people."""
         state = self._state()
         under_way = (start for execution, start in state.starts.items() if execution not in state.forms.open)
         return [place for place in map(place_of, under_way) if place not in self._waiting]

@@ -1,4 +1,4 @@
-"""Data of people in the cases of test files, replaced by stand-ins. Pure functions."""
+"""Redaction of personal data in test cases. Pure functions."""
 
 import re
 from collections import Counter
@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final
 
 _CJK: Final = r"\u3005\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uff66-\uff9f"
-# Words of languages without blanks may stand before and behind what is found.
+# In languages without blanks, words may be adjacent.
 _END: Final = r"(?![A-Za-z0-9_])"
 _PATTERNS: Final[Mapping[str, str]] = {
     "e-mail addresses": r"(?=[\w.%+-]{1,64}+@)"
@@ -29,21 +29,21 @@ _WIDE: Final = {
     **dict.fromkeys(map(ord, "\u00a0\u2007\u2009\u202f\u3000"), ord(" ")),
     **dict.fromkeys(map(ord, "\u2010\u2011\u2212"), ord("-")),
 }
-"""Other widths of the same characters."""
+"""Full-width and half-width variants of characters."""
 _DASH: Final = re.compile(r"(?<=\d)[\u2012-\u2015\u30fc\uff70](?=\d)")
-"""Those that are other characters elsewhere, such as long vowels."""
+"""Dashes that are other characters elsewhere, such as long vowels."""
 
 
 class Redaction:
-    """Replaces e-mail addresses, numbers of telephones, accounts and cards, IP addresses, and further texts.
+    """Replaces e-mail addresses, numbers of telephones, accounts and cards, IP addresses, and given texts.
 
-    What is the same has the same stand-in, in whatever letters, so that a workflow still finds it where it was.
+    Equal values get equal replacements, whatever their character widths, so that workflows still find them.
     """
 
     def __init__(self, hidden: Iterable[str] = (), files: Collection[str] = ()) -> None:
-        """``hidden``: the further texts, such as names. ``files``: paths that inputs may name (``@PATH``)."""
+        """``hidden``: Further texts, such as names. ``files``: Paths that inputs may refer to (``@PATH``)."""
         self.counts: Counter[str] = Counter()
-        """How many different ones there are of each kind."""
+        """Number of distinct values, by kind."""
         texts = sorted((_narrow(text) for text in hidden if text), key=len, reverse=True)
         named = {"texts to hide": "|".join(f"(?i:{re.escape(text)})" for text in texts)} if texts else {}
         self._files = files
@@ -52,7 +52,7 @@ class Redaction:
         self._known: dict[tuple[str, str], str] = {}
 
     def of(self, value: Any) -> Any:
-        """A value of JSON without data of people. Numbers stay as they are."""
+        """Redact a JSON value. Numbers stay."""
         if isinstance(value, str):
             return self._text(value)
         if isinstance(value, list):
@@ -62,7 +62,7 @@ class Redaction:
         return value
 
     def case(self, case: Mapping[str, Any]) -> dict[str, Any]:
-        """A case of a test file. Names of nodes, inputs and files stay as they are."""
+        """Redact a test case. Names of nodes, inputs and files stay."""
         found = dict(case)
         if "inputs" in case:
             found["inputs"] = self._given(case["inputs"])
@@ -90,7 +90,7 @@ class Redaction:
         texts = value if isinstance(value, list) else [value]
         if not all(isinstance(text, str) and text.startswith("@") for text in texts):
             return self.of(value)
-        # Each is a path, or has a second `@` before its own; a stand-in may take the place of its own.
+        # Each is a path, or has a second `@` before its own, which a replacement may cover.
         found = [text if text[1:] in self._files else self._text(text[1:]) for text in texts]
         if all(text.startswith("@") for text in found):
             found = [text if text[1:] in self._files else f"@{text}" for text in found]
@@ -107,7 +107,7 @@ class Redaction:
         return made + text[end:]
 
     def _found(self, text: str, start: int) -> tuple[str, int] | None:
-        """The kind of what begins at a place, and where it ends."""
+        """Return the kind of personal data at a position, and its end."""
         for kind, pattern in self._kinds.items():
             if match := pattern.match(text, start):
                 # More digits may follow, such as a date; and what looks like a card may be a telephone.
@@ -127,7 +127,7 @@ class Redaction:
 
 
 def _narrow(text: str) -> str:
-    """A text with ASCII in the place of full-width characters, as long as it was."""
+    """Convert full-width characters to ASCII, keeping the length."""
     return text if text.isascii() else _DASH.sub("-", text.translate(_WIDE))
 
 
@@ -136,14 +136,14 @@ def _made_up(kind: str, text: str, number: int) -> str:
         case "e-mail addresses":
             return f"person{number}@example.com"
         case "IP addresses":
-            # Addresses of documentation, and of benchmarks once these are used up.
+            # Addresses reserved for documentation, then for benchmarks.
             return f"192.0.2.{number}" if number < 256 else str(IPv4Address("198.18.0.0") + number)
         case "IPv6 addresses":
             return f"2001:db8::{number:x}"
         case "texts to hide":
             return f"hidden{number}"
     digits = iter(str(number).rjust(len(re.findall(r"\d", text)), "0"))
-    # Of an account the first two letters are those of a country.
+    # The first two letters of an account are its country.
     return re.sub(r"\d", lambda _: next(digits), text[:2] + re.sub("[A-Z]", "X", text[2:]))
 
 

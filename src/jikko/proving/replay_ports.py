@@ -1,7 +1,7 @@
-"""The outside as a node of a replayed run sees it: nothing is reached, but it is noted that something was asked for.
+"""Recording ports of a replayed node: nothing is reached, but requests are noted.
 
-The node is run once so that it makes its request, which is then compared with the recorded one. What it makes of these
-answers counts for nothing.
+The node runs once to make its request, which is compared with the recorded one. What it makes of the placeholder
+answers is discarded.
 """
 
 import json
@@ -33,22 +33,22 @@ _NOT_ASKED: Final = "a replay asks nothing"
 
 
 class Asking(Struct):
-    """What a node asks for, while it makes its request."""
+    """Requests of a node while it runs."""
 
     node: CompiledNode
     recorded: Try | None
-    """What came of it in the recorded run."""
+    """Result in the recorded run."""
     asked: bool = False
-    """Whether the outside was asked."""
+    """Whether the outside was called."""
 
     @property
     def failed_early(self) -> bool:
-        """Whether the node failed then before it had anything to ask with."""
+        """Whether the recorded node failed before it could call anything."""
         return self.recorded is not None and self.recorded.error is not None and not self.recorded.inputs
 
 
 class AskingContext(CaseContext):
-    """The context of a node that only makes its request: it shows nothing."""
+    """Context of a node that only makes its request: nothing is shown."""
 
     steps: Sequence[Any] = ()
 
@@ -62,7 +62,7 @@ class AskingContext(CaseContext):
 
 
 def asking_ports(ports: NodePorts, asking: Asking) -> NodePorts:
-    """The ports of a node that only makes its request."""
+    """Return the ports of a node that only makes its request."""
     return replace(
         ports,
         models=_Models(ports.models, asking),
@@ -86,13 +86,13 @@ class _Models(_Port[Models]):
     def abilities(self, provider: str, model: str) -> Abilities:
         try:
             return self._real.abilities(provider, model)
-        except ModelFailure:  # of a provider that is not set up here
+        except ModelFailure:  # provider not configured here
             return Abilities(media=frozenset({"image", "document", "audio", "video"}))
 
     async def context_size(self, provider: str, model: str) -> int | None:
         try:
             return await self._real.context_size(provider, model)
-        except ModelFailure:  # of a provider that is not set up here
+        except ModelFailure:  # provider not configured here
             return None
 
     async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
@@ -106,7 +106,7 @@ class _Models(_Port[Models]):
 
 
 def _answer(outputs: Mapping[str, Json]) -> str:
-    """A text of which the node makes a result, so that it tells its whole request."""
+    """Return a text from which the node makes a result, so that it records its whole request."""
     if "class_id" in outputs:
         return json.dumps({"category_id": outputs["class_id"], "category_name": outputs.get("class_name")})
     structured = outputs.get("structured_output")
@@ -128,12 +128,12 @@ class _Tools(_Port[Tools]):
             known = self._real.known(name, app_id=app_id)
         except ToolNotFound:
             if self._asking.failed_early:
-                raise  # it was not there then, either
+                raise  # missing in the recorded run, too
             known = None
         return known or self._tool_of_then(name)
 
     def _tool_of_then(self, name: ToolName) -> Tool:
-        """One that takes what it took then: a text that is recorded as null was for a parameter that it lacked."""
+        """Return a tool with the recorded parameters: a text recorded as null was for a missing parameter."""
         node, recorded = self._asking.node, self._asking.recorded
         tool = made_up_tool(node, name)
         if recorded is None or not isinstance(node.node, ToolNode):
@@ -176,7 +176,7 @@ class _Strategies(_Port[Strategies]):
             return self._real.find(name)
         except ToolNotFound:
             if self._asking.failed_early:
-                raise  # it was not there then, either
+                raise  # missing in the recorded run, too
             return Strategy(name=name)
 
     async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
@@ -185,7 +185,7 @@ class _Strategies(_Port[Strategies]):
 
 
 class _Sandbox(_Port[Sandbox]):
-    """Programs run; but not those that may make requests, which cannot be foreseen."""
+    """Runs programs, except those that may make requests, which are unpredictable."""
 
     async def run_code(
         self,
@@ -207,7 +207,7 @@ class _Sandbox(_Port[Sandbox]):
 
 
 class _Files(_Port[Any]):
-    """Files are read, as far as they are still there, and none is made."""
+    """Reads files that still exist, and creates none."""
 
     async def read(self, file_id: str, *, app_id: str, end_user_id: str) -> bytes:
         try:

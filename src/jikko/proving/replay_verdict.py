@@ -1,4 +1,4 @@
-"""The verdict of a replay, against the recorded run. Pure functions."""
+"""Verdict of a replay, against the recorded run. Pure functions."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -23,7 +23,7 @@ WORDS: Final[dict[ReplayOutcome, str]] = {
 }
 """In the order of reports."""
 _MAX_NODES: Final = 20
-"""Nodes that are told of a run."""
+"""Maximum number of reported nodes per run."""
 
 
 class ReplayedResult(Struct, frozen=True, kw_only=True):
@@ -32,25 +32,25 @@ class ReplayedResult(Struct, frozen=True, kw_only=True):
     assumed: int = 0
     """Answers to requests that were others then."""
     asked: int = 0
-    """Calls that were really made."""
+    """Number of real calls."""
     where: tuple[str, ...] = ()
-    """Ids of the nodes that do otherwise, the first of them first."""
+    """Ids of nodes that differ, first one first."""
     difference: ChangedField | None = None
-    """The first: of the result; else of a request, or of a node's outputs."""
+    """First difference: of the result, or else of a request or a node's outputs."""
     reason: str = ""
-    """Why it is unknown."""
+    """Why the outcome is unknown."""
     tokens: tuple[int, int] = (0, 0)
-    """Then and now."""
+    """Recorded and new."""
     price: tuple[Decimal, Decimal] = (Decimal(0), Decimal(0))
 
 
 def unknown(run_id: str, reason: str) -> ReplayedResult:
-    """A run that cannot be replayed."""
+    """Return the result of a run that cannot be replayed."""
     return ReplayedResult(run=run_id, outcome="unknown", reason=reason)
 
 
 def result_of(replayed: ReplayedRun) -> ReplayedResult:
-    """What became of a run that was replayed."""
+    """Return the result of a replayed run."""
     recording, stopped = replayed.recording, replayed.stopped
     before = recording.end
     after = next((event for event in reversed(replayed.events) if isinstance(event, RunFinished)), None)
@@ -120,7 +120,7 @@ def _other_ways(replayed: ReplayedRun) -> Iterator[Divergence]:
 
 
 def _told(event: NodeFinished) -> Any:
-    # As they are recorded: with masks for secrets, which the updates themselves do not have.
+    # As recorded, with secrets masked, unlike the updates themselves.
     written = event.process_data.get("__updated_variables") if event.updates else None
     return {
         "status": event.status,

@@ -1,4 +1,4 @@
-"""A recorded run, run again by the engine on a changed workflow, with the recorded answers of the outside."""
+"""Replay of a recorded run by the engine, on a changed workflow, with the recorded answers of the outside."""
 
 import asyncio
 from collections import Counter
@@ -40,22 +40,22 @@ from jikko.runs.reading.field_changes import ChangedField
 ReplayMode: TypeAlias = Literal["strict", "nearest", "live"]
 _OF_FORM: Final = ("form_content", "inputs", "actions", "resolved_default_values")
 _NO_LIMIT: Final = 1e9
-"""Seconds. The clock of a replay is that of the log, in which years may pass."""
+"""Seconds. A replay has the clock of the log, in which years may pass."""
 
 
 class ReplayPrice(Struct):
-    """What models may cost that are asked anew. One is asked at a time, so that no more than its call is above it."""
+    """Budget for real model calls. They are sequential, so that at most one call exceeds it."""
 
     limit: Decimal
     spent: Decimal = Decimal(0)
     dearest: Decimal = Decimal(0)
-    """Of one call. A call that is cut off counts as this, since its provider may charge it."""
+    """Most expensive call. An interrupted call counts as this, since its provider may charge it."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Divergence(Struct, frozen=True):
     node: str
-    """Its id; ``""`` for the run itself."""
+    """Id of the node; ``""`` for the run itself."""
     change: ChangedField
     reason: str = ""
 
@@ -82,8 +82,8 @@ class Replayer:
 
         Args:
             recording: Without a ``problem``.
-            was: The version that it was of; ``None`` if that is not known.
-            seconds: The longest that it may take.
+            was: Its version; ``None`` if unknown.
+            seconds: Timeout.
         """
         run = ReplayedRun(self, recording, was)
         self._runs[recording.identity.run_id] = run
@@ -98,7 +98,7 @@ class Replayer:
 
 
 class ReplayedRun:
-    """One run, while and after it is replayed. It is its own ``Journal``."""
+    """One run, during and after its replay. It is its own ``Journal``."""
 
     has_backpressure = False
 
@@ -106,11 +106,11 @@ class ReplayedRun:
         self.recording = recording
         self.events: list[Event] = []
         self.assumed: list[Divergence] = []
-        """Requests that are others than those whose answers they got."""
+        """Changed requests that got the recorded answers."""
         self.stopped: Divergence | None = None
-        """Where nothing more can be known; in mode ``strict``, where a request is another."""
+        """Where the replay had to stop; in mode ``strict``, at the first changed request."""
         self.asked = 0
-        """Calls that were really made."""
+        """Number of real calls."""
         self._replayer = replayer
         self._settings = None if was is None else replayer.settings(was)
         self._was = was
@@ -135,7 +135,7 @@ class ReplayedRun:
     # The run.
 
     async def play(self) -> None:
-        """Run it to its end, or to where nothing more can be known."""
+        """Run to the end, or as far as answers are known."""
         try:
             first = replace(self.recording.started, inputs=await self._inputs(self.recording.started))
         except InvalidParam as error:
@@ -154,7 +154,7 @@ class ReplayedRun:
             last = await self._runner.run([RunResumed(at=self._now)], answers)
 
     def give_up(self, node: str, reason: str) -> None:
-        """Nothing more can be known from a node on."""
+        """Stop at a node: nothing further can be known."""
         self._end(Divergence(node, ChangedField("", None, None), reason))
 
     def _end(self, where: Divergence) -> None:
@@ -176,7 +176,7 @@ class ReplayedRun:
         )
 
     async def _inputs(self, started: RunStarted) -> dict[str, Any]:
-        """The inputs as the version of now takes them. Raises ``InvalidParam``: it refuses them."""
+        """Return the inputs converted for the new version. Raises ``InvalidParam`` if it rejects them."""
         variables = self._replayer.now.inputs
         if started.entry or (self._was is not None and self._was.inputs == variables):
             return started.inputs
@@ -194,7 +194,7 @@ class ReplayedRun:
     # Forms.
 
     def _answers(self, state: RunState) -> list[FormClosed]:
-        """What people submitted to the forms that are open, as far as they did and it fits."""
+        """Return the recorded submissions of open forms, as far as they exist and fit."""
         found = []
         for execution_id, requested in state.forms.open.items():
             place = place_in(state.starts[execution_id].rounds, requested.node_id)
@@ -225,7 +225,7 @@ class ReplayedRun:
     def _form_changes(
         self, recorded: RecordedExecution, number: int, requested: FormRequested
     ) -> Iterator[ChangedField]:
-        """What is different in a form. Of one that another run asked for, its text with what was filled in is known."""
+        """Yield the differences of a form. For one that another run requested, the rendered text is known."""
         if number < len(recorded.requested):
             forms = recorded.requested[number].form, requested.form
             old, new = ({name: form.get(name) for name in _OF_FORM} for form in forms)
@@ -241,8 +241,8 @@ class ReplayedRun:
     # Nodes.
 
     async def run_node(self, node: CompiledNode, ctx: Any) -> Result:
-        """Run a node that may ask the outside: what it asked then is answered as it was then. Raises ``NodeFailure``:
-        it fails, or failed then."""
+        """Run a node that may call the outside, with recorded answers. Raises ``NodeFailure``: it fails, or failed in
+        the recording."""
         place = ctx.idempotency_key.removeprefix(ctx.run.run_id)
         number = self._tries[ctx.execution_id]
         self._tries[ctx.execution_id] += 1
@@ -276,7 +276,7 @@ class ReplayedRun:
         if recorded is not None:
             await self._order.turn(place, position)
             self._now = max(self._now, recorded.at)
-            # The same program of the same values has its recorded result: clock, chance and load are of the outside.
+            # Equal programs with equal values have their recorded result: clock, randomness and load are external.
             is_known = self._settings is not None and self._divergence(node, recorded, made, place, ctx) is None
             if asking.asked or is_known:
                 return _result(recorded, made)
@@ -327,7 +327,7 @@ def _cost(of: Try | Result | NodeFailure | None) -> Decimal:
 
 
 def _result(recorded: Try, made: Result | NodeFailure) -> Result:
-    """What came of it then, for the request of now. Raises ``NodeFailure``: that."""
+    """Return the recorded result for the new request. Raises ``NodeFailure`` if it was a failure."""
     if isinstance(recorded, NodeFinished) and recorded.error is None:
         return Result(
             outputs=recorded.outputs,

@@ -1,4 +1,4 @@
-"""Differences of two runs. Pure functions."""
+"""Differences between two runs. Pure functions."""
 
 import json
 import sys
@@ -21,22 +21,22 @@ from jikko.values import encode_json, is_file
 _VOLATILE: Final = frozenset(
     ("sys.conversation_id", "sys.message_id", "sys.timestamp", "sys.workflow_id", "sys.workflow_run_id")
 )
-"""Variables that are others in each run, or in each version."""
+"""Variables that differ in each run, or in each version."""
 _OF_CALLS: Final = frozenset(("latency", "time_to_first_token", "time_to_generate"))
-"""How long a model took, in a mapping that counts its tokens."""
+"""Durations of a model call, among its token counts."""
 _OF_FILES: Final = frozenset(("related_id", "reference", "url", "remote_url"))
-"""Where a file is stored: a run has copies of its own."""
+"""Storage places of a file: each run has its own copies."""
 _Key: TypeAlias = tuple[str, tuple[tuple[str, int], ...], int]
-"""The id of a node, the rounds that it is in, and how often it ran there before."""
+"""Node id, container rounds, and number of earlier executions there."""
 
 
 class ExecutionChange(Struct, frozen=True):
-    """A node that ran in one of the runs only, or otherwise."""
+    """A node that ran in only one of the runs, or differently."""
 
     node: str
     title: str
     rounds: tuple[int, ...]
-    """The rounds of the containers around it, outermost first, from 0."""
+    """Container rounds, outermost first, from 0."""
     change: Change
     fields: tuple[ChangedField, ...] = ()
     """Of ``status``, ``error``, ``inputs``, ``outputs``, ``attempts`` and ``total_tokens``."""
@@ -44,21 +44,21 @@ class ExecutionChange(Struct, frozen=True):
 
 
 class RunDifference(Struct, frozen=True):
-    """All that is different. What is different each time does not count: ids, times, and how long it took."""
+    """All differences, except for ids, times and durations."""
 
     fields: tuple[ChangedField, ...]
     """Of the runs: status, error, inputs, outputs, answer, tokens and steps."""
     nodes: tuple[ExecutionChange, ...]
-    """In the order in which they started."""
+    """In starting order."""
     same: int
-    """Executions that did the same."""
+    """Number of equal executions."""
 
 
 def run_difference(
     before: Mapping[str, Any], after: Mapping[str, Any], old: Iterable[NodeExecution], new: Iterable[NodeExecution]
 ) -> RunDifference:
-    """What the second run did otherwise than the first. ``before``, ``after``: what is compared of the runs, by name.
-    ``old``, ``new``: their node executions."""
+    """Return how the second run differs from the first. ``before``, ``after``: Compared values of the runs, by name.
+    ``old``, ``new``: Their node executions."""
     first, second = _by_key(old), _by_key(new)
     changes = []
     for key, execution in second.items():
@@ -85,15 +85,15 @@ def _by_key(executions: Iterable[NodeExecution]) -> dict[_Key, NodeExecution]:
 
 
 def recorded_changes(old: Any, new: Any, path: str = "", *, own_files: bool = False) -> Iterator[ChangedField]:
-    """The values that differ between a recorded run and its replay, compared as JSON. ``own_files``: whether the replay
-    may have stored files of its own, so that their places do not count."""
+    """Yield the values that differ between a recorded run and its replay, compared as JSON. ``own_files``: Whether the
+    replay may have stored files of its own, whose places do not count."""
     before, after = encode_json(old), encode_json(new)
     if before != after:
         yield from field_changes(path, *(steady(decode(each), own_files=own_files) for each in (before, after)))
 
 
 def steady(value: Any, *, own_files: bool = True) -> Any:
-    """A value without what is another one in each run. ``own_files``: also without where files are stored."""
+    """Return a value without what differs in each run. ``own_files``: Also without storage places of files."""
     if isinstance(value, list):
         return [steady(each, own_files=own_files) for each in value]
     if not isinstance(value, Mapping):
@@ -128,8 +128,8 @@ def _change(
 async def compare_runs(
     store: RunStore, conversations: ConversationStore, first: RunRecord, second: RunRecord
 ) -> RunDifference:
-    """What the second run did otherwise than the first, as far as they have come. Raises ``LogDamaged``,
-    ``StoreUnavailable``: the log of one cannot be read."""
+    """Return how the second run differs from the first so far. Raises ``LogDamaged``, ``StoreUnavailable``: a log
+    cannot be read."""
     (before, old), (after, new) = await _read(store, conversations, first), await _read(store, conversations, second)
     return await run_in_thread(lambda _: run_difference(before, after, old, new), None, queue="records")
 
@@ -157,5 +157,5 @@ async def _read(
 async def _decoded(text: str | bytes) -> Any:
     try:
         return await decode_json(text, json.loads, sys.maxsize)
-    except RecursionError:  # a value as deep as may be, and the names around it
+    except RecursionError:  # a value of maximum depth, with the names around it
         return json.loads(text)

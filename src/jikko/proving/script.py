@@ -1,4 +1,4 @@
-"""The script of one case: answers to its calls, and the calls it was asked. Decides only."""
+"""Script of one test case: answers to its calls, and the calls made. Decides only."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -32,13 +32,13 @@ N = TypeVar("N")
 
 
 class Answers(list[tuple[A, list[int]]]):
-    """Rules in order, each with the calls that it may still answer; -1: any number."""
+    """Rules in order, each with its remaining calls; -1: unlimited."""
 
     def __init__(self, rules: Iterable[A], times: int | None = None) -> None:
         super().__init__((rule, [rule.times or times or -1]) for rule in rules)
 
     def take(self, is_meant: Callable[[A], bool]) -> A | None:
-        """The first rule for a call; ``None`` if none is left."""
+        """Take the first matching rule; ``None`` if none is left."""
         for rule, left in self:
             if left[0] and is_meant(rule):
                 left[0] -= left[0] > 0
@@ -50,9 +50,9 @@ class CaseScript:
     def __init__(self, case: FlowCase, file: CaseFile) -> None:
         self.outside: Outside = case.outside or file.defaults.outside
         self.refused: list[str] = []
-        """Calls that nothing answers: a sentence for each."""
+        """Unanswered calls, a sentence each."""
         self.model_calls = 0
-        # Two of each, the case's first: one may call a node by its id and the other by its title.
+        # Separate, the case's first: one may name a node by id and the other by title.
         self._mocks = [{name: _nodes(mock) for name, mock in given.mocks.items()} for given in (case, file)]
         self._forms = [{name: list(forms_of(form)) for name, form in given.forms.items()} for given in (case, file)]
         self._models = Answers([*case.models, *file.models])
@@ -61,7 +61,7 @@ class CaseScript:
         self._knowledge = Answers([*case.knowledge, *file.knowledge])
 
     def mock(self, node: CompiledNode) -> NodeMock | None:
-        """What stands for this execution of a node; ``None``: it runs. A mock whose answers are all taken fails."""
+        """Return the mock for this execution of a node; ``None``: it runs. An exhausted mock fails."""
         answers = _named(self._mocks, node.id, node.title)
         if answers is None:
             return None
@@ -73,7 +73,7 @@ class CaseScript:
         return taken
 
     def form(self, node_id: str, title: str) -> MockForm | str | None:
-        """How a form is submitted; ``timeout``, or ``None`` if it is not."""
+        """Return the submission of a form; ``timeout``, or ``None`` if there is none."""
         answers = _named(self._forms, node_id, title)
         if not answers:
             return None
@@ -129,7 +129,7 @@ class CaseScript:
         )
 
     def refuse(self, text: str) -> str:
-        """Note a call that nothing answers. Returns the sentence."""
+        """Record an unanswered call. Returns the sentence."""
         self.refused.append(text)
         return text
 
@@ -162,7 +162,7 @@ def _nodes(mock: NodeMock | Sequence[NodeMock]) -> Answers[NodeMock]:
 
 
 def forms_of(form: str | MockForm | Sequence[MockForm | str]) -> Sequence[MockForm | str]:
-    """The answers to the forms of a node, in order."""
+    """Return the answers to a node's forms, in order."""
     return [form] if isinstance(form, (str, MockForm)) else form
 
 
@@ -187,7 +187,7 @@ def _body_of(request: OutgoingRequest) -> str:
 
 
 def node_names(mocks: Mocks) -> list[tuple[str, str]]:
-    """The paths at which mocks name nodes, with the names."""
+    """Return the paths at which mocks name nodes, with the names."""
     named = [(f"mocks.{name}", name) for name in mocks.mocks] + [(f"forms.{name}", name) for name in mocks.forms]
     fields: tuple[tuple[str, Sequence[NodeRule]], ...] = (
         ("models", mocks.models),

@@ -1,4 +1,4 @@
-"""The verdict of a case: its run, by the log, against what is expected. Pure functions."""
+"""Verdict of a test case: its run's log against the expectations. Pure functions."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
@@ -10,7 +10,7 @@ from jikko.proving.case_file import Expectation, NodeExpectation, RunBudget, is_
 from jikko.proving.matching import mismatches, shown
 
 Outcome: TypeAlias = Literal["passed", "failed", "error", "skipped"]
-"""``error``: it cannot be said whether the workflow is right: a call that nothing answers, inputs that it refuses."""
+"""``error``: the workflow cannot be judged: an unanswered call, or rejected inputs."""
 
 
 class ObservedRun(Struct, frozen=True, kw_only=True):
@@ -25,10 +25,10 @@ class ObservedRun(Struct, frozen=True, kw_only=True):
 
 class CaseProblem(Struct, frozen=True):
     where: str
-    """The path in ``expect``."""
+    """Path in ``expect``."""
     text: str
     node: str = ""
-    """The id of the node that it is about."""
+    """Id of the node concerned."""
 
 
 class CaseResult(Struct, kw_only=True):
@@ -39,22 +39,22 @@ class CaseResult(Struct, kw_only=True):
     seconds: float = 0.0
     problems: list[CaseProblem] = field(default_factory=list)
     path: list[str] = field(default_factory=list)
-    """Titles of the nodes, in the order in which they started."""
+    """Titles of the nodes in starting order."""
     runs: list[ObservedRun] = field(default_factory=list)
     reason: str = ""
     """Why it was skipped."""
     rows: list["ScoredRow"] = field(default_factory=list)
     """Of an evaluation."""
     present: "CaseResult | None" = None
-    """With another version: what the one that the file is about comes to."""
+    """Result of the file's own version, when tested against another."""
 
 
 class ScoredRow(Struct, kw_only=True):
     name: str
     measures: dict[str, float] = {}
-    """Scores from 0 to 1, and what the run used, by name."""
+    """Scores from 0 to 1, and resource usage, by name."""
     error: str = ""
-    """Why it cannot be said how good it is; then there are no measures."""
+    """Why the row cannot be scored; then there are no measures."""
 
 
 class NodeNames:
@@ -65,7 +65,7 @@ class NodeNames:
             self._ids.setdefault(title or node_id, set()).add(node_id)
 
     def ids(self, name: str) -> set[str]:
-        """The nodes of that id or title; an id wins."""
+        """Return the nodes of that id or title; an id takes precedence."""
         return {name} if name in self.titles else self._ids.get(name, set())
 
     def all(self) -> list[str]:
@@ -76,7 +76,7 @@ class NodeNames:
 
 
 def started(events: Iterable[Event]) -> list[str]:
-    """The ids of nodes in the order in which they started; one that starts again after a form once."""
+    """Return node ids in starting order; a restart after a form does not count."""
     seen: dict[str, str] = {}
     for event in events:
         if isinstance(event, NodeStarted):
@@ -85,7 +85,7 @@ def started(events: Iterable[Event]) -> list[str]:
 
 
 def problems_of(expect: Expectation, run: ObservedRun, names: NodeNames) -> Iterator[CaseProblem]:
-    """What is not as expected of a run."""
+    """Yield the unmet expectations of a run."""
     end = next((event for event in reversed(run.events) if isinstance(event, (RunFinished, RunPaused))), None)
     status = end.status if isinstance(end, RunFinished) else "paused"
     error = end.error if isinstance(end, RunFinished) else None
@@ -174,7 +174,7 @@ def _of_node(name: str, wanted: NodeExpectation, events: list[Event], names: Nod
 
 
 def _of_budget(budget: RunBudget, run: ObservedRun, nodes: int) -> Iterator[CaseProblem]:
-    # The turns of a conversation are a run each; a run that only pauses has its sums in its last pause.
+    # Each turn of a conversation is a run; a run that only pauses has its totals in its last pause.
     finished = [event for event in run.events if isinstance(event, RunFinished)]
     ends = finished or [event for event in run.events if isinstance(event, RunPaused)][-1:]
     used: dict[str, tuple[float | None, float]] = {

@@ -1,1 +1,1 @@
-"""Agent strategies: those of plugins, and the one that Jikko has itself."""
+"""Agent strategies: those of plugins, and Jikko's own."""

@@ -1,4 +1,4 @@
-"""The log of an agent at work: entries that begin, and end well or not; and what its models used."""
+"""Agent log: entries that start and end, and the usage of models."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,12 +11,12 @@ from jikko.ports.tools import LogMessage, ToolMessage
 from jikko.values import Json
 
 _IDS: Final = UUID("8f6c1a52-5d0e-5b43-9f0b-6a4f2c9a7e10")
-"""Ids of log entries are made of the node's execution: after a crash they are the same."""
+"""Ids of entries derive from the node execution: after a crash they are the same."""
 
 
 class AgentLog:
     def __init__(self, key: str, emit: Callable[[ToolMessage], None]) -> None:
-        """``key``: of the node's execution."""
+        """``key``: Of the node execution."""
         self._key = key
         self._emit = emit
         self._entries = 0
@@ -24,7 +24,7 @@ class AgentLog:
     def begin(
         self, label: str, *, parent: str | None = None, started_at: float, provider: str | None = None
     ) -> LogMessage:
-        """Tell that something begins. Returns the entry, for ``finish`` or ``fail``."""
+        """Log the start of something. Returns the entry, for ``finish`` or ``fail``."""
         self._entries += 1
         metadata: dict[str, Json] = {"started_at": started_at}
         if provider is not None:
@@ -63,7 +63,7 @@ class AgentLog:
 
 
 def times(began: float) -> dict[str, Any]:
-    """When something began and ended, which is now, and how long it took, in seconds."""
+    """Return start, end (now) and duration, in seconds."""
     now = time.perf_counter()
     return {"started_at": began, "finished_at": now, "elapsed_time": now - began}
 
@@ -73,7 +73,7 @@ def _spent(usage: ModelUsage) -> dict[str, Json]:
 
 
 def metadata_of(usages: Sequence[ModelUsage]) -> dict[str, Json]:
-    """What all rounds used together; unit prices are those of the last."""
+    """Return the total usage of all rounds; unit prices are those of the last."""
     if not usages:
         return {}
     last = usages[-1]

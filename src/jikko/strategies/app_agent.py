@@ -1,7 +1,6 @@
-"""Agents of apps: rounds, and their tools. Source: docs/dify-behaviour.md, “Agents of apps without a workflow”.
+"""Agents of apps: rounds and tool calls. Source: docs/dify-behaviour.md, “Agents of apps without a workflow”.
 
-A round is one entry of the log that is told again as more of it is known. Its data are a ``Thought``, and ``is_told``:
-whether clients are told of it.
+A round is one log entry, updated as more is known. Its data are a ``Thought``, and ``is_told``: whether clients see it.
 """
 
 import json
@@ -49,9 +48,9 @@ PROVIDER: Final = "app"
 FUNCTION_CALLING: Final = "function_call"
 REACT: Final = "react"
 _IDS: Final = UUID("2b0c7f5e-9a41-5d0f-8f6e-54c1d3a9e7b2")
-"""Ids of rounds are made of the node's execution: after a crash they are the same."""
+"""Ids of rounds derive from the node execution: after a crash they are the same."""
 _OF_ENTRY: Final = ("id", "created_at")
-"""What the entry of the log has by itself."""
+"""Fields of the log entry itself."""
 _ROUNDS: Final = 10
 _GIVEN: Final = "A file was made and is shown to the user already. Do not make it again; tell them to look at it."
 
@@ -67,21 +66,21 @@ PARAMETERS: Final = (
 
 
 def strategy(name: StrategyName) -> Strategy:
-    """What is known of it. Raises ``ToolNotFound``: the file of the app names none."""
+    """Return the strategy's declaration. Raises ``ToolNotFound`` if the app's file names none."""
     if name.strategy not in (FUNCTION_CALLING, REACT):
         raise ToolNotFound(Phrase("tool.no_app_strategy"), Phrase("remedy.agent_strategy"))
     return Strategy(name=name, parameters=PARAMETERS, takes_history=True, of_app=True)
 
 
 class AgentRound:
-    """One round: what the model thought, the tools that it called, and what they answered."""
+    """One round: the model's thought, its tool calls, and their answers."""
 
     def __init__(self, key: str, number: int, emit: Callable[[ToolMessage], None]) -> None:
         self._emit = emit
         self.thought = Thought(id=str(uuid5(_IDS, f"{key}/{number}")), position=number, created_at=0.0)
 
     def tell(self, *, is_over: bool = False, is_told: bool = True, **known: Json) -> None:
-        """Tell of the round. ``known``: what is known of it since it was told last: fields of ``Thought``."""
+        """Update the round's log entry. ``known``: New fields of its ``Thought``."""
         self.thought = thought = replace(self.thought, **known)
         data: dict[str, Json] = {name: each for name, each in asdict(thought).items() if name not in _OF_ENTRY}
         status: Literal["start", "success"] = "success" if is_over else "start"
@@ -102,7 +101,7 @@ class AppAgent:
         self.functions: tuple[Function, ...] = functions(listed)
         given = call.values.get("maximum_iterations")
         self.rounds = (int(given) if isinstance(given, (int, float)) else _ROUNDS) + 1
-        """In the last one no tools are offered."""
+        """The last one offers no tools."""
         self.instruction = str(call.values.get("instruction") or "")
         self.query = str(call.values.get("query") or "")
         self.prompt = str(call.values.get("prompt") or "")
@@ -110,7 +109,7 @@ class AppAgent:
 
     @property
     def pictures(self) -> Sequence[object]:
-        """Those that came with the question, if the model sees."""
+        """Pictures of the question, if the model supports vision."""
         return self._call.pictures if "image" in self.model.abilities.media else ()
 
     def round(self, number: int) -> AgentRound:
@@ -121,7 +120,7 @@ class AppAgent:
             self._emit(TextMessage(text))
 
     def end(self, answer: str) -> None:
-        """The agent is done. ``answer``: what is kept of all that it said."""
+        """Finish. ``answer``: The final answer to store."""
         self._emit(VariableMessage(CITATIONS, self._citations))
         self._emit(VariableMessage(ANSWER, answer))
 
@@ -155,7 +154,7 @@ class AppAgent:
             raise AgentFailure(str(failure), kind=failure.kind) from None
 
     async def called(self, name: str, given: Mapping[str, Json], files: list[Json]) -> str:
-        """What the model is told of a tool's answer. ``files``: takes the file mappings of files that it makes."""
+        """Call a tool, and return its answer for the model. ``files``: Collects mappings of files that it makes."""
         tool = self.tools.get(name)
         if tool is None:
             return f"there is not a tool named {name}"
@@ -170,7 +169,7 @@ class AppAgent:
         return self._observed(messages, files)
 
     def exceeded(self) -> AgentFailure:
-        """The failure of an agent that calls a tool where none is offered any more."""
+        """Return the failure of an agent that calls a tool after its last round."""
         return AgentFailure(
             f"The agent called a tool in its last round. It may have {self.rounds - 1} rounds with tools: raise "
             "agent_mode.max_iteration, or ask for less at once."
@@ -186,7 +185,7 @@ class AppAgent:
                 case LinkMessage(url):
                     texts.append(f"Result: {url}. Tell the user to open it.")
                 case JsonMessage(value):
-                    # Many tools say their JSON as text, too.
+                    # Many tools repeat their JSON as text.
                     if said is None:
                         said = _said(messages)
                     if value not in said:
@@ -204,7 +203,7 @@ class AppAgent:
 
 
 def _said(messages: Sequence[ToolMessage]) -> list[Json]:
-    """The JSON that is said as text: by one message, or by all together."""
+    """Return the JSON repeated as text, by one message or by all together."""
     texts = [message.text for message in messages if isinstance(message, TextMessage)]
     values: list[Json] = []
     for text in {*texts, "".join(texts)}:
@@ -214,10 +213,10 @@ def _said(messages: Sequence[ToolMessage]) -> list[Json]:
 
 
 def labels(names: Sequence[str]) -> dict[str, Json]:
-    """What clients call tools."""
+    """Return the labels of tools for clients."""
     return {name: {"en_US": name, "zh_Hans": name} for name in names}
 
 
 def as_json(value: Mapping[str, Json]) -> str:
-    """What a tool was given, or answered, by its name."""
+    """Return parameters or answers of tools, by name, as JSON."""
     return json.dumps(value, ensure_ascii=False)

@@ -1,7 +1,7 @@
-"""Jikko's own function calling: what runs where the plugin that files name is not installed.
+"""Built-in function calling, used if the plugin named in a file is not installed.
 
-It tells the same log and gives the same results, without a process, and goes on after a crash where it was. What it
-tells a model of a tool's answer, and its labels, are those of the plugin, since prompts and readers rely on them.
+It writes the same log and gives the same results without a process, and resumes after a crash. Texts for the model and
+labels are the plugin's, since prompts and readers rely on them.
 """
 
 import json
@@ -69,12 +69,12 @@ PARAMETERS: Final = (
 
 
 def strategy(name: StrategyName) -> Strategy:
-    """What is known of it."""
+    """Return the strategy's declaration."""
     return Strategy(name=name, parameters=PARAMETERS, takes_history=True)
 
 
 def is_meant(name: StrategyName) -> bool:
-    """Whether a node means it: the strategy of the plugin that Dify recommends."""
+    """Return whether a node names it: the strategy of the plugin that Dify recommends."""
     return name.strategy == NAME and name.provider in (AGENT_PROVIDER, "langgenius/agent", "agent")
 
 
@@ -93,21 +93,21 @@ class FunctionCalling:
         self._rounds = _rounds(call.values.get("maximum_iterations"))
         self._messages = _opening(call, self._model)
         self._asks = len(self._messages) - 1
-        """Which of the messages is the question."""
+        """Index of the question among the messages."""
         self._log = AgentLog(call.key, emit)
         self._usages: list[ModelUsage] = []
 
     async def run(self) -> None:
-        """Ask and call until the model calls nothing. Raises ``ToolFailure``: no answer; ``LimitReached``."""
+        """Loop until the model calls no tool. Raises ``ToolFailure``: no answer; ``LimitReached``."""
         for number in range(1, self._rounds + 1):
             if not await self._round(number):
                 break
-            # Few models look at pictures and answer for tools at once: from now on a word stands for each.
+            # Few models accept pictures together with tool answers: from now on a word stands for each.
             self._messages[self._asks] = _without_pictures(self._messages[self._asks])
         self._emit(JsonMessage({"execution_metadata": metadata_of(self._usages)}))
 
     async def _round(self, number: int) -> bool:
-        """One question to the model, with the calls that it makes. Returns whether it made any."""
+        """One request to the model, with its tool calls. Returns whether there were any."""
         began = time.perf_counter()
         entry = self._log.begin(f"ROUND {number}", started_at=began)
         completion, calls = await self._asked(entry.id)
@@ -204,7 +204,7 @@ class FunctionCalling:
         return answer
 
     async def _answered(self, tool: AgentTool, given: Mapping[str, Json]) -> str:
-        """What the model is told of a tool's answer. Files go on to the user."""
+        """Call a tool, and return its answer for the model. Files go to the user."""
         messages: list[ToolMessage] = []
         try:
             await self._host.call_tool(tool.tool.name, given, messages.append)
@@ -220,7 +220,7 @@ class FunctionCalling:
             case LinkMessage(url):
                 return f"result link: {url}. please tell user to check it."
             case JsonMessage(value):
-                # A workflow says the same as text.
+                # A workflow repeats it as text.
                 return "" if is_workflow else f"tool response: {json.dumps(value, ensure_ascii=False)}."
             case ImageMessage():
                 self._emit(message)
@@ -249,7 +249,7 @@ def _without_pictures(message: PromptMessage) -> PromptMessage:
 
 
 def _names(allowed: Json) -> set[str]:
-    """The tools that a list allows, which may be written as JSON, too, or be one name; none: all of them."""
+    """Return the tools in an allow-list, which may be JSON text or a single name; empty: all."""
     if isinstance(allowed, str):
         allowed = json_value(allowed, [allowed])
     listed = allowed if isinstance(allowed, list) else []
@@ -257,7 +257,7 @@ def _names(allowed: Json) -> set[str]:
 
 
 async def arguments_of(call: FunctionCall) -> dict[str, Json] | None:
-    """The arguments of a call; ``None`` if they are no JSON object that can be handed on and recorded."""
+    """Parse the arguments of a call; ``None`` unless they are a JSON object that can be passed on and recorded."""
     try:
         value = await decode_json(call.arguments or "{}", _decode)
     except (ValueError, RecursionError):
@@ -273,7 +273,7 @@ _decode: Final = partial(json.loads, parse_constant=_refused)
 
 
 def _shown_arguments(call: FunctionCall, arguments: dict[str, Json] | None) -> str:
-    """The arguments of a call as the model is shown them: always an object, since many servers read them."""
+    """Return a call's arguments for the model: always an object, since many servers parse them."""
     if arguments is None:
         return json.dumps({"arguments": call.arguments}, ensure_ascii=False)
     return call.arguments or "{}"
@@ -299,7 +299,7 @@ _FILES: Final = frozenset({"file", "files", "system-files"})
 
 
 def functions(tools: Iterable[AgentTool]) -> tuple[FunctionTool, ...]:
-    """One function a tool, by the tool's name; of two tools of one name the last."""
+    """Return a function per tool, by the tool's name; of equal names the last."""
     return tuple({tool.tool.name.tool: _function(tool) for tool in tools}.values())
 
 
@@ -316,7 +316,7 @@ def _function(tool: AgentTool) -> FunctionTool:
 
 def _schema(parameter: ToolParameter) -> dict[str, Any]:
     if parameter.schema is not None:
-        # A list has to say what is in it: some providers refuse all tools otherwise.
+        # An array must declare its items: otherwise some providers reject all tools.
         return {"items": {}, **parameter.schema} if parameter.type == "array" else dict(parameter.schema)
     schema: dict[str, Any] = {"type": _TYPES.get(parameter.type, "string"), "description": parameter.description}
     if schema["type"] == "array":

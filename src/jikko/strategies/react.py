@@ -1,6 +1,5 @@
-"""Agents whose model thinks in text. Prompt: Jikko's own. Source: docs/dify-behaviour.md, “Agents of apps without a
-workflow”.
-"""
+"""ReAct agents, for models without function calling. The prompt is Jikko's own. Source: docs/dify-behaviour.md, “Agents
+of apps without a workflow”."""
 
 import json
 import re
@@ -17,14 +16,14 @@ from jikko.strategies.app_agent import AgentRound, AppAgent, as_json, labels
 from jikko.values import Json, is_too_deep, json_value
 
 _WORDS: Final = ("thought:", "action:")
-"""They vanish where they begin a word, in any case."""
+"""Removed at the start of a word, in any case."""
 _FENCE: Final = "```"
 _BEGUN: Final = "|".join(word[:length] for word in _WORDS for length in range(len(word) - 1, 0, -1))
 _SPECIAL: Final = re.compile(rf"[`{{]|(?<=\s)(?i:{'|'.join(_WORDS)}|(?:{_BEGUN})\Z)")
 _IN_OBJECT: Final = re.compile(r'["\\{}]')
 _LANGUAGE: Final = re.compile(r"[A-Za-z]*\s*")
 _MAX_BLOCK: Final = 1_000_000
-"""Characters of an action; what is longer is text."""
+"""Maximum characters of an action; longer ones are text."""
 
 
 class ReActAction(Struct, frozen=True):
@@ -43,22 +42,22 @@ class ReactReader:
     def __init__(self) -> None:
         self._pending = ""
         self._before = "\n"
-        """The character ahead of what is pending."""
+        """The character before the pending text."""
         self._object = _ObjectEnd()
         self._fence = len(_FENCE)
-        """How far the block that is pending has been looked through for its end."""
+        """How far the pending block has been searched for its end."""
 
     def feed(self, text: str) -> Iterator[Piece]:
-        """The next piece of the answer. Tells what is certain now; all of it is to be taken before the next one."""
+        """Add a piece of the answer. Yields what is certain; exhaust it before the next call."""
         self._pending += text
         return self._read(is_over=False)
 
     def finish(self) -> Iterator[Piece]:
-        """What is left once the answer has ended."""
+        """Yield the rest, once the answer has ended."""
         return self._read(is_over=True)
 
     def _read(self, *, is_over: bool) -> Iterator[Piece]:
-        # Cut once: an answer may come in one piece of megabytes.
+        # Sliced once: an answer may come in one piece of megabytes.
         pending, at = self._pending, 0
         while at < len(pending):
             step = self._step(pending, at, is_over or len(pending) - at > _MAX_BLOCK)
@@ -72,7 +71,7 @@ class ReactReader:
         self._pending = pending[at:]
 
     def _step(self, pending: str, at: int, is_over: bool) -> tuple[Piece, int] | None:
-        """The piece at a position, and the position behind it; ``None``: more has to come first."""
+        """Return the piece at a position and the position after it; ``None``: more text is needed."""
         if pending.startswith(_FENCE, at):
             end = pending.find(_FENCE, at + self._fence)
             if end < 0:
@@ -101,14 +100,14 @@ class ReactReader:
 
 
 class _ObjectEnd:
-    """Finds the end of an object that comes in pieces, looking at each character once."""
+    """Finds the end of an object that arrives in pieces, scanning each character once."""
 
     def __init__(self) -> None:
         self._at = self._depth = 0
         self._in_text = False
 
     def look(self, text: str, start: int) -> int:
-        """The position behind the object from ``start``; -1 if it has not ended. ``text``: All of it so far."""
+        """Return the position after the object at ``start``; -1 if it has not ended. ``text``: All of it so far."""
         while (mark := _IN_OBJECT.search(text, start + self._at)) is not None:
             self._at = mark.end() - start
             match mark[0]:
@@ -129,7 +128,7 @@ class _ObjectEnd:
 
 
 def _of_block(block: str) -> Piece:
-    """What a fenced block says: an action, an object as text, or itself."""
+    """Parse a fenced block: an action, an object as text, or the block itself."""
     inner = block[len(_FENCE) : -len(_FENCE)]
     inner = inner[match.end() :] if (match := _LANGUAGE.match(inner)) else inner
     if (action := action_of(inner)) is not None:
@@ -138,7 +137,7 @@ def _of_block(block: str) -> Piece:
 
 
 def action_of(text: str) -> ReActAction | None:
-    """The action that a JSON object is: the key with ``input`` in it has the input, the other one the name."""
+    """Parse an action from a JSON object: the key that contains ``input`` has the input, the other one the name."""
     value = json_value(text)
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
@@ -183,7 +182,7 @@ class ReAct(AppAgent):
     """One invocation."""
 
     async def run(self) -> None:
-        """Ask and call until the final answer, or no call. Raises ``AgentFailure``, ``LimitReached``."""
+        """Loop until the final answer, or no call. Raises ``AgentFailure``, ``LimitReached``."""
         rounds: list[Thought] = []
         for number in range(1, self.rounds + 1):
             is_last = number == self.rounds
@@ -199,7 +198,7 @@ class ReAct(AppAgent):
             rounds.append(one.thought)
 
     async def _asked(self, rounds: list[Thought], *, is_last: bool) -> tuple[str, ReActAction | None]:
-        """What the model says, and the last of its actions."""
+        """Return the model's text, and its last action."""
         reader, said, actions = ReactReader(), [""], list[ReActAction]()
 
         def take(pieces: Iterable[Piece]) -> None:
@@ -225,7 +224,7 @@ class ReAct(AppAgent):
         return "".join(said), actions[-1] if actions else None
 
     def _answered(self, one: AgentRound, text: str, action: ReActAction | None) -> None:
-        """Clients are not told of the last thought."""
+        """Finish with the answer; clients do not see the last thought."""
         if action is None:
             one.tell(thought=text.strip(), is_over=True, is_told=False)
             self.end(text)
@@ -245,7 +244,7 @@ class ReAct(AppAgent):
         one.tell(observation=as_json({name: answer}), files=files, is_over=True)
 
     def _given(self, action: ReActAction) -> dict[str, Json] | str:
-        """The parameters of a call; or what is wrong with them."""
+        """Return the parameters of a call, or what is wrong with them."""
         value: Any = action.input
         if isinstance(value, str):
             tool = self.tools.get(action.name)
@@ -297,7 +296,7 @@ def _with(prompt: str, known: dict[str, str]) -> str:
 
 
 def _check(action: ReActAction) -> None:
-    """Raises ``AgentFailure``: the input is neither an object nor a text. [QUIRK]"""
+    """Raises ``AgentFailure`` if the input is neither an object nor a text. [QUIRK]"""
     if not isinstance(action.input, (str, dict)):
         raise AgentFailure(
             f"The model gave {action.name!r} an input that is neither an object nor a text", kind="ValueError"

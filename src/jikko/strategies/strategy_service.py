@@ -1,4 +1,4 @@
-"""All strategies of an installation: the implementation of ``ports.agents.Strategies`` that nodes have.
+"""Strategy registry of an installation: implementation of ``ports.agents.Strategies`` for nodes.
 
 Source of the agent of an app: docs/dify-behaviour.md, “Agents of apps without a workflow”.
 """
@@ -18,7 +18,7 @@ from jikko.values import Json
 
 
 class StrategyService:
-    """Those of plugins; where the plugin is not installed, Jikko's own function calling. Implements ``Strategies``."""
+    """Strategies of plugins, and built-in function calling where the plugin is missing. Implements ``Strategies``."""
 
     def __init__(self, plugins: Strategies) -> None:
         self._plugins = plugins
@@ -41,7 +41,7 @@ class StrategyService:
 
     async def invoke(self, call: StrategyCall, host: AgentHost, emit: Callable[[ToolMessage], None]) -> None:
         if call.strategy.of_app:
-            # A model that can call functions does, whatever the file says.
+            # A model with function calling uses it, whatever the file says.
             by_calls = call.models["model"].abilities.tools or call.strategy.name.strategy != app_agent.REACT
             await (AppFunctionCalling if by_calls else ReAct)(call, host, emit).run()
         elif call.strategy.plugin is None:
@@ -57,7 +57,7 @@ class AppFunctionCalling(AppAgent):
     """One invocation."""
 
     async def run(self) -> None:
-        """Ask and call until the model calls nothing. Raises ``AgentFailure``: no answer; ``LimitReached``."""
+        """Loop until the model calls no tool. Raises ``AgentFailure``: no answer; ``LimitReached``."""
         system = [PromptMessage("system", (f"{self.instruction}\n",))] if self.instruction else []
         before = [*system, *self.model.history]
         pictures: Any = self.pictures
@@ -88,7 +88,7 @@ class AppFunctionCalling(AppAgent):
                 )
             )
             later += await self._answers(one, calls)
-            # Few models look at pictures and answer for tools at once: from now on a word stands for each.
+            # Few models accept pictures together with tool answers: from now on a word stands for each.
             asked = PromptMessage("user", ("\n".join([*("[image]" for _ in pictures), self.query]),))
         self.end("\n".join(texts))
 
@@ -120,7 +120,7 @@ class AppFunctionCalling(AppAgent):
 
 
 async def _arguments(call: FunctionCall) -> dict[str, Json]:
-    """The arguments of a call. Raises ``AgentFailure``: they are no JSON object. [QUIRK]"""
+    """Parse the arguments of a call. Raises ``AgentFailure`` unless they are a JSON object. [QUIRK]"""
     given = await arguments_of(call)
     if given is None:
         raise AgentFailure(f"The model called {call.name!r} with arguments that are no JSON object", kind="ValueError")
