@@ -220,12 +220,13 @@ def _judge(
     server = Server(home)
     clients = {name: Client(server.url, key) for name, key in keys.items()}
     try:
-        findings = [
-            f"{run_id} ({seen.app}): {finding}"
-            for run_id, seen in crowd.seen.items()
-            for finding in _findings(clients[seen.app], run_id, seen, apps[seen.app], echo)
-        ]
-        taken_over = sum(_was_taken_over(clients[seen.app], run_id) for run_id, seen in crowd.seen.items())
+        findings, taken_over = list[str](), 0
+        for run_id, seen in crowd.seen.items():
+            detail = _ended(clients[seen.app], run_id)
+            log = clients[seen.app].log(run_id)
+            found = _findings(detail, log, run_id, seen, apps[seen.app], echo)
+            findings += [f"{run_id} ({seen.app}): {finding}" for finding in found]
+            taken_over += any(event["event"] == "run_recovered" for event in log)
         unseen = set(_all_runs(clients)) - set(crowd.seen)
         findings += [
             f"{run_id}: is {record['status']}, though nobody follows it"
@@ -244,10 +245,17 @@ def _judge(
     assert taken_over >= least
 
 
-def _findings(client: Client, run_id: str, seen: Seen, app: CrashApp, echo: EchoServer) -> list[str]:
+def _ended(client: Client, run_id: str) -> Any:
+    """The detail of a run, once it has ended."""
+    detail = client.detail(run_id)
+    return detail if detail["finished_at"] else client.finished(run_id)
+
+
+def _findings(
+    detail: dict[str, Any], log: list[dict[str, Any]], run_id: str, seen: Seen, app: CrashApp, echo: EchoServer
+) -> list[str]:
     """What is wrong with a run."""
     found: list[str] = []
-    detail = client.finished(run_id)
     if detail["status"] == "failed" and POISONED in (detail["error"] or ""):
         # It had the bad luck to be killed again and again at the same node, and says so.
         pass
@@ -260,7 +268,6 @@ def _findings(client: Client, run_id: str, seen: Seen, app: CrashApp, echo: Echo
         for data in filter(None, (seen.answer, seen.ended))
         if (data["status"], data["outputs"]) != (detail["status"], detail["outputs"])
     ]
-    log = client.log(run_id)
     found += _gaps(log)
     found += _repetitions(log)
     if [event for _, event in seen.events] != [
@@ -271,10 +278,6 @@ def _findings(client: Client, run_id: str, seen: Seen, app: CrashApp, echo: Echo
         found.append("a follower saw gaps")
     found += _calls_after_the_end(run_id, seen, log, echo)
     return found
-
-
-def _was_taken_over(client: Client, run_id: str) -> bool:
-    return any(event["event"] == "run_recovered" for event in client.log(run_id))
 
 
 def _gaps(log: list[dict[str, Any]]) -> list[str]:
@@ -338,6 +341,5 @@ def _record(clients: dict[str, Client], run_id: str) -> Any:
     for client in clients.values():
         answer = client.request("GET", f"/v1/workflows/run/{run_id}")
         if answer.status_code == 200:
-            client.finished(run_id)
-            return client.detail(run_id)
+            return _ended(client, run_id)
     raise AssertionError(f"{run_id} is in a list and cannot be read")
