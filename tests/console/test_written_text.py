@@ -1,9 +1,12 @@
 """Texts with code and formulas: in colours and drawn, by libraries that are loaded only with them."""
 
+import json
 from pathlib import Path
 
+import yaml
 from playwright.sync_api import ConsoleMessage, Page, Request, expect
 
+from tests.acceptance.workflows import app, end, python, start
 from tests.console.album import keep
 from tests.console.apps import HOSTILE
 from tests.console.conftest import ROOT, SMALL, Site, Visit
@@ -149,3 +152,19 @@ def test_the_lines_of_a_step_have_its_code_in_colours(site: Site, visit: Visit, 
     )
     expect(source.locator(":scope > span")).to_have_count(len(lines) + 1)
     expect(source.locator(":scope > span").last).to_contain_text(lines[-1].strip())
+
+
+def test_code_between_quotes_is_shown_as_it_runs(site: Site, visit: Visit, tmp_path: Path, axe: str) -> None:
+    """As files come that Dify has exported."""
+    code = "\ndef main(q: str) -> dict:\n    # \"割引\" 🍓 \\d\n\n    return {'text': q + ' " + "long " * 30 + "'}\n"
+    judge = python("judge", code, {"text": "string"}, q="start.q")
+    content = json.loads(app("Quoted", [start("q"), judge, end(text="judge.text")], "start>judge>end"))
+    file = tmp_path / "quoted.yml"
+    file.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+    [entry] = site.command.json("apps", "import", file)
+    page = visit(f"/w/{entry['app_id']}?node=judge")
+    shown = page.locator("pre.numbered").first
+    expect(shown.locator(".w").get_by_text("return", exact=True)).to_be_visible()
+    assert shown.text_content() == code
+    expect(page.get_by_role("button", name="Copy the code")).to_be_visible()
+    keep(page, "quoted", axe)

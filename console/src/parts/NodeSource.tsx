@@ -7,6 +7,7 @@ import { Coloured } from './Coloured.tsx'
 import { Copy } from './copy.tsx'
 import { Icon } from './Icon.tsx'
 import { Loaded } from './Panel.tsx'
+import { quotedCode } from './quoted.ts'
 
 /** What the file of a version says of a node: prompt, code, conditions. For operators. */
 export function NodeSource({ app, version, node }: { app: string; version: string | number; node: string }) {
@@ -20,8 +21,20 @@ export function NodeSource({ app, version, node }: { app: string; version: strin
     <Loaded of={lines} rows={8}>
       {({ first_line, lines }) => {
         const text = dedented(lines)
+        const quoted = quotedCode(text.join('\n'))
         return (
           <>
+            {quoted && (
+              <>
+                <div className="row">
+                  <span className="faint grow">{t('source.code')}</span>
+                  <Copy text={quoted.code} label={t('source.code.copy')} />
+                </div>
+                <pre className="code numbered" tabIndex={0} style={{ counterReset: 'line' }}>
+                  <Coloured text={visible(quoted.code)} language={quoted.language} numbered />
+                </pre>
+              </>
+            )}
             <div className="row">
               <span className="faint grow">
                 {t('source.lines', { from: count(first_line), to: count(first_line + lines.length - 1) })}

@@ -4,6 +4,7 @@ import { cleanup, render, waitFor } from '@testing-library/react'
 import { afterEach, expect, test } from 'vitest'
 import { tokens } from './highlight.ts'
 import { Markdown } from './Markdown.tsx'
+import { quotedCode } from './quoted.ts'
 
 afterEach(cleanup)
 // As the page is, by its doctype.
@@ -154,4 +155,23 @@ test('a very long text is neither coloured nor searched for formulas, and shown 
   expect(
     render(<Markdown text={`\`\`\`py\n${'None\n'.repeat(20_000)}\`\`\``} />).container.querySelector('.w'),
   ).toBeNull()
+})
+
+test('code between quotes of YAML is read as it was', () => {
+  const double = [
+    'data:',
+    '  code: "\\ndef main(q):\\n    # \\u5272\\u5F15 \\U0001F353 \\"q\\" \\\\d\\t\\',
+    '    \\n\\n    return {\\n        \\"long\\": 1,\\',
+    '    \\ \\"a\\": 2}\\n"',
+    '  code_language: python3',
+  ].join('\n')
+  expect(quotedCode(double)).toEqual({
+    code: '\ndef main(q):\n    # 割引 🍓 "q" \\d\t\n\n    return {\n        "long": 1, "a": 2}\n',
+    language: 'python3',
+  })
+  const single = ['data:', "  code: 'a = ''b''", '', '    c = 1', '', "    '", '  code_language: javascript'].join('\n')
+  expect(quotedCode(single)).toEqual({ code: "a = 'b'\nc = 1\n", language: 'javascript' })
+  for (const none of ['code: "one line"', 'code: |\n  a\n  b', 'code: "\\Uffffffff"', 'code: "not closed\n', ''])
+    expect(quotedCode(none), none).toBeUndefined()
+  expect(quotedCode(`code: "${'\\n'.repeat(500_000)}x`)).toBeUndefined()
 })

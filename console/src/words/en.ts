@@ -530,6 +530,8 @@ export const en = {
   'split.graph': 'Height of the graph',
   'split.inspector': 'Width of the right side',
   'tab.source': 'Source',
+  'source.code': 'Its code',
+  'source.code.copy': 'Copy the code',
   'source.file': 'Download the file',
   'source.lines': 'Lines {from} to {to} of the file',
   'tab.conditions': 'Conditions',

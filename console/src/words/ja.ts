@@ -530,6 +530,8 @@ export const ja: Record<keyof typeof en, string> = {
   'split.graph': 'グラフの高さ',
   'split.inspector': '右側の幅',
   'tab.source': '定義',
+  'source.code': 'コード',
+  'source.code.copy': 'コードをコピー',
   'source.file': 'ファイルをダウンロード',
   'source.lines': 'ファイルの {from}〜{to} 行目',
   'tab.conditions': '条件',
