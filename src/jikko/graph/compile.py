@@ -1,4 +1,4 @@
-"""Makes a runnable graph of a document. Problems that only nodes can see are noted here."""
+"""Compiler from a document to a runnable graph. Problems that only node types can detect are reported here."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,15 +18,15 @@ _PSEUDO_STARTS = frozenset(CONTAINER_STARTS.values())
 
 
 def compile_graph(document: DslDocument, node_classes: Mapping[str, Any], problems: list[Diagnostic]) -> CompiledGraph:
-    """Compile a sound document. ``node_classes``: With ``from_dsl``; other types fail.
+    """Compile a valid document. ``node_classes``: With ``from_dsl``; other types fail.
 
-    ``problems``: Takes what is wrong with nodes. The graph is to be used only if nothing fatal was added.
+    ``problems``: Collects problems of nodes. Use the graph only if none of them is fatal.
     """
     return _Compiler(document, node_classes, problems).graph()
 
 
 def environment_of(variables: Iterable[Variable]) -> dict[str, Any]:
-    """What a ``CompiledGraph`` knows of the environment variables: ``environment`` and ``secrets``."""
+    """Return the fields ``environment`` and ``secrets`` of a ``CompiledGraph``."""
     known = tuple(variables)
     return {
         "environment": {variable.name: variable.value for variable in known},
@@ -35,8 +35,8 @@ def environment_of(variables: Iterable[Variable]) -> dict[str, Any]:
 
 
 def _check_schedule(fields: Fields) -> None:
-    """Note that a schedule never runs. Other entries of its app may, so that it can be published."""
-    # What reads time zones is imported with the first schedule.
+    """Report a schedule that never runs. Other entries of its app may, so it can be published."""
+    # Time zones are imported with the first schedule.
     from jikko.nodes.flow.schedule_node import never_due
 
     if reason := never_due(fields.raw):

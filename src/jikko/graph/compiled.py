@@ -1,4 +1,4 @@
-"""A workflow, compiled: immutable, and shared by all runs of a version."""
+"""Compiled workflow: immutable, and shared by all runs of a version."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -16,49 +16,49 @@ class CompiledNode(Struct, frozen=True, eq=False):
     title: str
     node: Node
     position: int
-    """Its number in its body."""
+    """Its index in its body."""
     branch: bool
-    """Whether only the edges with the handle of its result are taken.
+    """Whether only edges with its result's handle are taken.
 
     Source: docs/dify-behaviour.md, “Branches, skipping, joins”.
     """
     effects: bool = False
-    """Whether it acts on the world outside: it starts only once the ends of such nodes before it are durable."""
+    """Whether it has external side effects: it starts only once the ends of earlier such nodes are durable."""
     retries: int = 0
-    """Further attempts after the first."""
+    """Maximum number of attempts after the first."""
     retry_wait: float = 0.0
     """Seconds between attempts."""
     strategy: Literal["fail-branch", "default-value"] | None = None
     defaults: Mapping[str, Json] = field(default_factory=dict)
     """Outputs of a failed node with strategy ``default-value``."""
     body: "Subgraph | None" = None
-    """A container's body."""
+    """Body of a container."""
     has_icon: bool = False
     """Whether it is ``Illustrated``."""
 
 
 class Subgraph(Struct, frozen=True, eq=False):
-    """Nodes that are scheduled together: the top level, or the inside of a container. Nodes go by their number."""
+    """Nodes scheduled together: the top level, or the inside of a container. Nodes are identified by index."""
 
     nodes: tuple[CompiledNode, ...]
     root: int | None
-    """Where it begins; ``None`` for an empty container."""
+    """Start node; ``None`` for an empty container."""
     silent_root: bool
-    """Whether the root is a container's start pseudo-node: it counts as finished, without events."""
+    """Whether the root is a container's start pseudo-node, which counts as finished without events."""
     edges: tuple[tuple[tuple[str, int], ...], ...]
-    """For each node its outgoing edges, in the order of the file: ``(handle, target)``."""
+    """Outgoing edges of each node, in file order: ``(handle, target)``."""
     incoming: tuple[int, ...]
-    """For each node the number of its incoming edges."""
+    """Number of incoming edges of each node."""
     skipped: tuple[int, ...] = ()
-    """Entry nodes that are not the root: skipped from the start. Source: docs/dify-behaviour.md, “Nodes and edges”."""
+    """Entry nodes other than the root, skipped from the start. Source: docs/dify-behaviour.md, “Nodes and edges”."""
     entries: tuple[int, ...] = ()
     """All entry nodes."""
     isolated: bool = False
-    """Whether each round has variables of its own (iteration) or shares those around it (loop)."""
+    """Whether each round has its own variables (iteration) or shares the outer ones (loop)."""
 
 
 class ResponseTemplate(Struct, frozen=True, eq=False):
-    """What a node adds to the streamed text. Source: docs/dify-behaviour.md, “Order of streamed text”."""
+    """Contribution of a node to the streamed text. Source: docs/dify-behaviour.md, “Order of streamed text”."""
 
     node_id: str
     position: int
@@ -70,34 +70,34 @@ class ResponseGroup(Struct, frozen=True, eq=False):
 
     responses: tuple[ResponseTemplate, ...]
     blocking: bytes
-    """1 for each node at the top level whose outgoing edges must be taken before text behind them is shown: branches,
-    containers and response nodes, and assigners that write a variable of the responses. Source: docs/dify-behaviour.md,
-    “Order of streamed text”."""
+    """1 for each top-level node whose outgoing edges must be taken before later text is shown: branches, containers,
+    response nodes, and assigners of variables in the responses. Source: docs/dify-behaviour.md, “Order of streamed
+    text”."""
 
 
 class CompiledGraph(Struct, frozen=True, eq=False):
-    """Everything that a run needs to know of its workflow."""
+    """Everything a run needs to know of its workflow."""
 
     body: Subgraph
     root_id: str
     nodes: Mapping[str, CompiledNode]
-    """All nodes, those in containers too, by id."""
+    """All nodes by id, including those in containers."""
     top: Mapping[str, int]
-    """The numbers of the nodes at the top level."""
+    """Indexes of the top-level nodes."""
     responses: tuple[ResponseGroup, ...]
-    """All responses at the top level."""
+    """All top-level responses."""
     sources: frozenset[Selector]
-    """The variables that they show."""
+    """Variables shown by the responses."""
     environment: Mapping[str, Json] = field(default_factory=dict)
     conversation: Mapping[str, Json] = field(default_factory=dict)
     declared: Mapping[Selector, str] = field(default_factory=dict)
-    """Types of variables that are declared with one: loop and conversation variables."""
+    """Declared types: of loop and conversation variables."""
     secrets: frozenset[str] = frozenset()
-    """The names of the secret environment variables that have a value. Records show masks in their place."""
+    """Names of secret environment variables with a value. Records show masks in their place."""
     features: Mapping[str, Any] = field(default_factory=dict)
 
     def begun_at(self, entry: str) -> "CompiledGraph":
-        """The same workflow for a run that begins at another of its entry nodes."""
+        """Return the workflow for a run that begins at another entry node."""
         root, body = self.top[entry], self.body
         skipped = tuple(number for number in body.entries if number != root and body.incoming[number] == 0)
         return replace(self, body=replace(body, root=root, skipped=skipped), root_id=entry)

@@ -1,4 +1,4 @@
-"""JSON Schema of DSL files. Nodes, variables and apps are as their readers take them; see ``dsl.field_shapes``."""
+"""JSON Schema of DSL files, derived from the readers of nodes, variables and apps; see ``dsl.field_shapes``."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, get_args
@@ -19,7 +19,7 @@ _NOTE: Final = "custom-note"
 
 
 def document_schema(node_classes: Mapping[str, Any]) -> Schema:
-    """The schema of a file. ``node_classes``: by type, those that can be run."""
+    """Return the schema of a file. ``node_classes``: Runnable classes, by type."""
     types = sorted({*DIFY_TYPES, *node_classes, *OLD_TYPE_NAMES})
     nodes = {"node": schema_of(read_common)} | {name: node_schema(name, node_classes) for name in sorted(node_classes)}
     data: Schema = {
@@ -72,14 +72,14 @@ def document_schema(node_classes: Mapping[str, Any]) -> Schema:
 
 
 def node_schema(kind: str, node_classes: Mapping[str, Any]) -> Schema:
-    """The schema of the ``data`` of a node of a type that can be run."""
+    """Return the schema of a runnable node's ``data``."""
     found = schema_of(node_classes[kind].from_dsl, read_common)
     found["properties"] |= {"type": {"enum": [kind, *(old for old, new in OLD_TYPE_NAMES.items() if new == kind)]}}
     return found
 
 
 def _reader(mode: str) -> Callable[[Fields], object]:
-    """What reads ``model_config``, of apps without a workflow."""
+    """Return the reader of ``model_config``, for apps without a workflow."""
     return lambda config: AppGraph(config, mode).features
 
 

@@ -1,4 +1,4 @@
-"""Graphs with nodes whose outputs were given from outside."""
+"""Graphs with mocked nodes."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -11,9 +11,10 @@ from jikko.values import Json
 
 
 def with_mocks(graph: CompiledGraph, mocks: Mapping[str, Mapping[str, Json]]) -> CompiledGraph:
-    """The graph with mocks: outputs by the id or the title of a node, an id wins, of one title all are mocked.
+    """Return the graph with mocks: outputs by id or title of a node; an id takes precedence, a title mocks all its
+    nodes.
 
-    Names that the graph lacks change nothing. A mocked container runs no round.
+    Unknown names are ignored. A mocked container runs no round.
     """
     chosen: dict[str, Mapping[str, Json]] = {}
     for node in graph.nodes.values():
@@ -33,7 +34,7 @@ def with_mocks(graph: CompiledGraph, mocks: Mapping[str, Mapping[str, Json]]) ->
 
 
 def substituted(graph: CompiledGraph, changed: Callable[[CompiledNode], CompiledNode]) -> CompiledGraph:
-    """The graph with other nodes in the place of some. ``changed``: what takes the place of a node, maybe itself."""
+    """Return the graph with nodes replaced. ``changed``: Returns a node's replacement, or the node itself."""
 
     def made(node: CompiledNode) -> CompiledNode:
         return changed(node if node.body is None else replace(node, body=inside(node.body)))
@@ -45,7 +46,7 @@ def substituted(graph: CompiledGraph, changed: Callable[[CompiledNode], Compiled
 
 
 def unknown_mocks(graphs: Iterable[CompiledGraph], mocks: Mapping[str, Mapping[str, Json]]) -> list[str]:
-    """A sentence for each name that is neither id nor title of a node in any of the graphs."""
+    """Return a sentence for each name that matches no node in any of the graphs."""
     names = {name: None for graph in graphs for node in graph.nodes.values() for name in (node.id, node.title) if name}
     found = []
     for name in mocks:

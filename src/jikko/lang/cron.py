@@ -1,4 +1,4 @@
-"""Moments that recur: cron expressions in a time zone, and fixed intervals. All in seconds since the Unix epoch."""
+"""Recurring moments: cron expressions in a time zone, and fixed intervals. All in seconds since the Unix epoch."""
 
 import math
 import re
@@ -12,7 +12,7 @@ _MAX_LENGTH: Final = 250
 _FIELDS: Final = 5
 _WORDS: Final = {"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"}
 _BY_CHANCE: Final = re.compile(r"(?<![a-z])[hr](?![a-z])", re.IGNORECASE)
-"""What other schedulers draw lots for: each process would come to other times."""
+"""Random fields of other cron dialects: each process would compute other times."""
 
 
 class InvalidSchedule(ValueError):
@@ -20,24 +20,24 @@ class InvalidSchedule(ValueError):
 
 
 class Cron:
-    """A cron expression in a time zone. Source: docs/dify-behaviour.md, “Trigger nodes”.
+    """Cron expression in a time zone. Source: docs/dify-behaviour.md, “Trigger nodes”.
 
-    Five fields, or a word such as ``@daily``. A time that a change of the clocks skips is due once, at the first moment
-    behind the gap (not where any hour will do); one that a change repeats is due twice. If both day of month and day of
-    week are restricted, either is enough.
+    Five fields, or a word such as ``@daily``. A time skipped by a clock change is due once, at the first moment after
+    the gap (unless any hour matches); a repeated time is due twice. If both day of month and day of week are
+    restricted, either suffices.
     """
 
     def __init__(self, expression: str, timezone: str = "UTC") -> None:
-        """Raises ``InvalidSchedule``: the expression or the name of the time zone is wrong, or it is never due."""
+        """Raises ``InvalidSchedule``: the expression or the time zone is invalid, or it is never due."""
         self._zone = zone_of(timezone)
         self._moments = _parsed(expression, self._zone)
 
     def after(self, moment: float) -> float | None:
-        """Return the first due moment behind another one; ``None`` if there is none within fifty years."""
+        """Return the first due moment after another; ``None`` if there is none within fifty years."""
         from croniter import CroniterBadDateError
 
         try:
-            # Due times are whole minutes; a moment just before one must not be rounded to it.
+            # Due times are whole minutes; a moment just before one must not be rounded up to it.
             start = datetime.fromtimestamp(math.floor(moment), UTC).astimezone(self._zone)
             found: datetime = self._moments.get_next(datetime, start_time=start)
         except (CroniterBadDateError, OverflowError, ValueError, OSError):
@@ -46,7 +46,7 @@ class Cron:
 
 
 class Every(Struct, frozen=True):
-    """An interval: due at ``start`` and each ``seconds`` behind it."""
+    """Interval: due at ``start`` and every ``seconds`` after it."""
 
     seconds: float
     """1 or more."""
@@ -59,7 +59,7 @@ class Every(Struct, frozen=True):
 
 
 def zone_of(name: str) -> ZoneInfo:
-    """Return a time zone of the IANA database. Raises ``InvalidSchedule``: there is none of that name."""
+    """Return a time zone of the IANA database. Raises ``InvalidSchedule`` if there is none of that name."""
     try:
         return ZoneInfo(name)
     except (LookupError, ValueError, OSError):
@@ -67,7 +67,7 @@ def zone_of(name: str) -> ZoneInfo:
 
 
 def _parsed(expression: str, zone: ZoneInfo) -> Any:
-    from croniter import CroniterBadDateError, croniter  # only where there is a schedule
+    from croniter import CroniterBadDateError, croniter  # only with a schedule
 
     fields = expression.lower().split()
     if not fields:

@@ -1,4 +1,4 @@
-"""Lengths of time as people write them."""
+"""Durations as written by people."""
 
 import re
 from typing import Final
@@ -8,7 +8,7 @@ _WRITTEN: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([smhdw])", re.ASCII)
 
 
 def seconds_of(text: str) -> float:
-    """The seconds of ``30d``, ``12h``, ``1.5h``. Raises ``ValueError``, which says what would be one."""
+    """Parse ``30d``, ``12h``, ``1.5h`` to seconds. Raises ``ValueError`` with the expected form."""
     found = _WRITTEN.fullmatch(text.strip().lower())
     if found is None:
         raise ValueError(f"{text!r:.60} is not a length of time such as 30d, 12h or 90m (units: s, m, h, d, w)")

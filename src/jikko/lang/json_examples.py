@@ -1,4 +1,4 @@
-"""Examples of JSON in prompts that ask for JSON, and what is made of JSON that is broken."""
+"""JSON examples in prompts, and repair of broken JSON."""
 
 import json
 import re
@@ -10,22 +10,21 @@ from jikko.values import Json
 
 _ASKED: Final = re.compile(r"json", re.IGNORECASE)
 _MOST_EXAMPLES: Final = 20
-"""Places of a prompt that are tried."""
+"""Maximum number of candidate positions in a prompt."""
 _LONGEST: Final = 20_000
-"""Characters of an example that is repaired."""
-# A fence that says it is JSON; or a value at the start of a line, below one that announces it.
+"""Maximum characters of a repaired example."""
+# A fence marked as JSON; or a value at the start of a line, below a line that announces it.
 _BEGINNING: Final = re.compile(
     r"```[ \t]*json[ \t]*\n\s*(?=[\[{])|[:：][ \t]*\n+(?:```[ \t]*\n)?[ \t]*(?=[\[{])", re.IGNORECASE
 )
 _PLACEHOLDER: Final = re.compile(r"(:[ \t]*)([(（<＜][^\n\"]*[)）>＞])(?=[ \t]*[,，}\n])")
-"""A value in words, such as ``(a title; type: string)``."""
+"""A placeholder in words, such as ``(a title; type: string)``."""
 _BRACKET: Final = re.compile(r"[\[\]{}]")
 
 
 def json_example(prompt: str, *, repair: bool = False) -> str:
-    """The last example of JSON in a prompt that asks for JSON; empty without one. ``repair``: Also with placeholders
-    that are not JSON (``{"score": <0 to 9>}``), as texts.
-    """
+    """Return the last JSON example of a prompt that asks for JSON; empty without one. ``repair``: Also convert
+    placeholders that are not JSON (``{"score": <0 to 9>}``) to strings."""
     if not _ASKED.search(prompt):
         return ""
     starts = [found.end() for found in _BEGINNING.finditer(prompt)][-_MOST_EXAMPLES:]
@@ -59,19 +58,18 @@ def _repaired(text: str, start: int) -> Any:
 
 
 MAX_REPAIRED: Final = 4096
-"""Characters of a text that is repaired. That takes time with their square: half a second at worst."""
+"""Maximum characters of a repaired text. Repair is quadratic: half a second at worst."""
 _MAX_INLINE_CHARACTERS: Final = 512
-"""Characters of a text that is repaired at once: that takes at most some milliseconds."""
+"""Characters up to which repair runs on the event loop: at most some milliseconds."""
 
 
 class TooLong(ValueError):
-    """The text is longer than what is repaired."""
+    """The text is too long to repair."""
 
 
 async def repaired(text: str, repair: Callable[[str], Json]) -> Json:
-    """What a function of ``json_repair`` makes of a text. Raises ``TooLong`` beyond ``MAX_REPAIRED`` characters.
-    Off the event loop if that may take long.
-    """
+    """Repair a text by a function of ``json_repair``, off the event loop if it may take long. Raises ``TooLong`` beyond
+    ``MAX_REPAIRED`` characters."""
     if len(text) > MAX_REPAIRED:
         raise TooLong
     if len(text) <= _MAX_INLINE_CHARACTERS:

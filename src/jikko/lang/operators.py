@@ -1,4 +1,4 @@
-"""The comparison operators of conditions. Source: docs/dify-behaviour.md, “If-else”. The messages are Dify's."""
+"""Comparison operators of conditions. Source: docs/dify-behaviour.md, “If-else”. The messages are Dify's."""
 
 import operator
 from collections.abc import Callable, Mapping
@@ -8,11 +8,11 @@ from jikko.diagnostics.diagnostic import PhraseError
 from jikko.values import Json
 
 Compare: TypeAlias = Callable[[Json, Json], bool]
-"""``(actual, expected) -> whether it holds``."""
+"""``(actual, expected) -> result``."""
 
 
 class ConditionError(PhraseError):
-    """A condition cannot be evaluated. The message is shown to the user: the node fails with it."""
+    """A condition cannot be evaluated. The message is for the user: the node fails with it."""
 
 
 def _contains(actual: Json, expected: Json) -> bool:
@@ -75,7 +75,7 @@ def _equal(actual: Json, expected: Json) -> bool:
 
 
 def _unless_null(compare: Compare, *, negated: bool = False) -> Compare:
-    """A null is neither equal nor unequal to anything."""
+    """Null is neither equal nor unequal to anything."""
     return lambda actual, expected: actual is not None and compare(actual, expected) is not negated
 
 
@@ -124,4 +124,4 @@ OPERATORS: Final[Mapping[str, Compare]] = {
     "exists": lambda actual, _: actual is not None,
     "not exists": lambda actual, _: actual is None,
 }
-"""Every operator by its name in the DSL."""
+"""Operators by their names in the DSL."""

@@ -1,4 +1,4 @@
-"""Text with references to variables in it: ``Hello {{#1721.name#}}``, and values as text.
+"""Templates with references to variables, ``Hello {{#1721.name#}}``, and text renderings of values.
 
 Source: docs/dify-behaviour.md, “Rendering of values”.
 """
@@ -17,7 +17,7 @@ from jikko.values import UNSET, Json, Selector, is_file, type_of
 
 
 def to_text(value: Json) -> str:
-    """The plain rendering, for prompts, HTTP requests, conditions and tools. Files are invisible in it."""
+    """Return the plain rendering, for prompts, HTTP requests, conditions and tools. Files are omitted."""
     match value:
         case str():
             return value
@@ -32,7 +32,7 @@ def to_text(value: Json) -> str:
 
 
 def to_markdown(value: Json) -> str:
-    """The Markdown rendering, for answers, streamed text and forms."""
+    """Return the Markdown rendering, for answers, streamed text and forms."""
     match value:
         case list():
             if type_of(value) == "array[file]":
@@ -45,8 +45,8 @@ def to_markdown(value: Json) -> str:
 
 
 def _indented(value: Json) -> str:
-    # Indenting takes Python's own encoder twenty times as long, and a result may have 200,000 elements. Long texts are
-    # encoded apart: each step takes 20 ms for 12 MB.
+    # Python's own encoder takes twenty times as long with indentation, and a result may have 200,000 elements. Long
+    # texts are encoded separately: each step takes 20 ms for 12 MB.
     texts = LongTexts(value, _encoded)
     try:
         if texts.are_many:
@@ -84,32 +84,32 @@ def _file_link(file: Json) -> str:
 _REFERENCE: Final = re.compile(r"\{\{#([A-Za-z0-9_]{1,50}(?:\.[A-Za-z_][A-Za-z0-9_]{0,29}){1,10})#\}\}")
 
 _Piece: TypeAlias = tuple[str, Selector | None]
-"""What a piece reads as if its variable does not exist, and the variable."""
+"""Text of a piece whose variable does not exist, and the variable."""
 
 
 class Template(Struct, frozen=True):
-    """A text, taken apart once at its references. Source: docs/dify-behaviour.md, “Templates”.
+    """Text split once at its references. Source: docs/dify-behaviour.md, “Templates”.
 
-    A reference to a variable that does not exist reads as its dotted path; one to a null reads as nothing. What does
-    not match the grammar of a reference is text.
+    A reference to a missing variable renders as its dotted path, one to null as nothing. What does not match the
+    grammar of references is text.
     """
 
     source: str
     parts: tuple[str | Selector, ...]
-    """The texts and references in their order. No empty texts."""
+    """Texts and references in order, without empty texts."""
     selectors: tuple[Selector, ...]
-    """The references, each as often as it occurs."""
+    """References, including repetitions."""
     _pieces: tuple[_Piece, ...]
     _is_fixed: bool
-    """Whether it reads the same whatever the variables are."""
+    """Whether it has no references."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Take a text apart. Every text is a template."""
+        """Parse a template. Every text is one."""
         parts: list[str | Selector] = []
         pieces: list[_Piece] = []
         selectors: list[Selector] = []
-        # Splitting at a pattern with one group gives texts at even and the groups at odd positions.
+        # Splitting by a pattern with one group yields texts at even and groups at odd positions.
         for index, piece in enumerate(_REFERENCE.split(text)):
             if not piece:
                 continue
@@ -119,8 +119,8 @@ class Template(Struct, frozen=True):
                 parts.append(path)
             else:
                 parts.append(piece)
-            # Dify looks every piece with a dot up, text or reference: a text between two references that happens to
-            # be the dotted path of a variable is replaced by it too.
+            # Dify looks up every piece with a dot, text or reference: a text between two references that equals the
+            # dotted path of a variable is replaced, too.
             pieces.append((piece, path))
         return cls(
             source=text,
@@ -139,11 +139,11 @@ class Template(Struct, frozen=True):
                 yield text if value is UNSET else value
 
     def to_text(self, variables: Readable) -> str:
-        """The text, with values in their plain rendering. Raises ``TextTooLong``: see ``Readable.spend``."""
+        """Render with values as plain text. Raises ``TextTooLong``: see ``Readable.spend``."""
         return self.source if self._is_fixed else self._rendered(variables, to_text)
 
     def to_markdown(self, variables: Readable) -> str:
-        """The text, with values in their Markdown rendering. Raises ``TextTooLong``: see ``Readable.spend``."""
+        """Render with values as Markdown. Raises ``TextTooLong``: see ``Readable.spend``."""
         return self.source if self._is_fixed else self._rendered(variables, to_markdown)
 
     def _rendered(self, variables: Readable, render: Callable[[Json], str]) -> str:
@@ -156,7 +156,7 @@ class Template(Struct, frozen=True):
                 text = found[1]
             else:
                 text = render(value)
-                # With the value, so that no other gets its id.
+                # With the value, so that its id is not reused.
                 known[id(value)] = value, text
             variables.spend(len(text))
             texts.append(text)

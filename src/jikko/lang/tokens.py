@@ -1,7 +1,8 @@
-"""Token counts of texts, roughly, for providers that do not count."""
+"""Estimated token counts, for providers that do not report them."""
 
 
 def estimated(text: str) -> int:
-    """One token for four ASCII characters and one for each other one: within a third for most languages and models."""
+    """Estimate one token per four ASCII characters and per other character: within a third for most languages and
+    models."""
     ascii_ = len(text.encode("ascii", "ignore"))
     return -(-ascii_ // 4) + len(text) - ascii_

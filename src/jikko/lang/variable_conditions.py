@@ -1,4 +1,4 @@
-"""Conditions on variables: of if-else cases and of loops. Source: docs/dify-behaviour.md, “If-else”."""
+"""Conditions on variables, of if-else cases and loops. Source: docs/dify-behaviour.md, “If-else”."""
 
 import json
 from contextlib import suppress
@@ -18,19 +18,19 @@ _OVER_FILES: Final = frozenset({"contains", "not contains", "all of"})
 
 
 class VariableNotFound(ConditionError):
-    """A condition is about a variable that does not exist."""
+    """A condition refers to a missing variable."""
 
     def __init__(self, selector: Selector) -> None:
         super().__init__("variable.not_found", {"name": list(selector)})
 
 
 class SubCondition(Struct, frozen=True):
-    """A condition on an attribute of each file of a list."""
+    """Condition on an attribute of each file in a list."""
 
     key: str
     operator: str
     value: Json
-    """Taken literally; not a template."""
+    """A literal, not a template."""
 
     def as_json(self) -> Json:
         return {"key": self.key, "comparison_operator": self.operator, "value": self.value}
@@ -50,9 +50,9 @@ class Condition(Struct, frozen=True):
     operator: str
     """One of ``lang.operators.OPERATORS``."""
     value: Json
-    """A text (a template), a list of texts (taken literally), a boolean or null."""
+    """A text (a template), a list of texts (literal), a boolean or null."""
     template: Template | None = None
-    """``value``, if it is a text."""
+    """``value`` parsed, if it is a text."""
     sub: SubConditions | None = None
 
     def as_json(self) -> Json:
@@ -65,14 +65,14 @@ class Condition(Struct, frozen=True):
 
 
 class Case(Struct, frozen=True):
-    """Conditions that hold together, or one of which does."""
+    """Conditions combined by ``and`` or ``or``."""
 
     id: str
-    """The handle that is taken if the case holds."""
+    """Handle taken if the case holds."""
     logical_operator: LogicalOperator
     conditions: tuple[Condition, ...]
     legacy: bool = False
-    """Whether the file writes the conditions without a case around them, as old ones do."""
+    """Whether the file has the conditions without a case, as old files do."""
 
     def as_json(self) -> Json:
         if self.legacy:
@@ -83,18 +83,18 @@ class Case(Struct, frozen=True):
 
 class CaseOutcome(msgspec.Struct, frozen=True):
     results: tuple[bool, ...]
-    """One for each condition that was looked at."""
+    """Results of the evaluated conditions."""
     final: bool
-    """Whether the case holds."""
+    """Result of the case."""
     inputs: tuple[dict[str, Json], ...]
-    """The comparisons made, as Dify records them: ``actual_value``, ``expected_value``, ``comparison_operator``."""
+    """Comparisons in Dify's recorded form: ``actual_value``, ``expected_value``, ``comparison_operator``."""
 
 
 def evaluate_case(case: Case, variables: Readable, recorded: Readable | None = None) -> CaseOutcome:
-    """Whether a case holds. Conditions behind the one that decides are not looked at.
+    """Evaluate a case, with short circuit.
 
-    ``recorded``: The variables as records and messages show them, if not as they are. Raises ``ConditionError``: one
-    does not exist (``VariableNotFound``), or cannot be compared in that way.
+    ``recorded``: Variables as shown in records and messages, if different. Raises ``ConditionError``: a variable is
+    missing (``VariableNotFound``), or cannot be compared.
     """
     recorded = variables if recorded is None else recorded
     results: list[bool] = []
@@ -117,12 +117,12 @@ def _evaluate(condition: Condition, variables: Readable, recorded: Readable, inp
     try:
         final = _compare(condition, variables, made)
     except ConditionError:
-        # The message may quote what was compared.
+        # The message may quote the compared values.
         _compare(condition, recorded, shown)
         raise ConditionError("variable.secret", {"operator": repr(condition.operator)}) from None
     with suppress(ConditionError):
         _compare(condition, recorded, shown)
-    # A mask reads as no boolean, whatever the secret reads as.
+    # A mask is not a boolean, even if the secret is.
     inputs += shown if len(shown) == len(made) else [_comparison(condition, recorded)]
     return final
 
@@ -146,8 +146,8 @@ def _compare(condition: Condition, variables: Readable, inputs: list[dict[str, J
         return compare(actual, None)
     expected = condition.value if condition.template is None else condition.template.to_text(variables)
     if expected is not None and _is_boolean(actual):
-        # For every operator, also for those that do not look at the expected value: `empty` of a boolean fails with
-        # the value "", as it does in Dify.
+        # For every operator, even those that ignore the expected value: as in Dify, `empty` on a boolean fails with the
+        # value "".
         expected = list(map(_as_boolean, expected)) if isinstance(expected, list) else _as_boolean(expected)
     inputs.append({"actual_value": actual, "expected_value": expected, "comparison_operator": condition.operator})
     return compare(actual, expected)

@@ -1,4 +1,4 @@
-"""Variables for the small languages: reading them, and following a selector into a value."""
+"""Variables: access by selectors, and text budgets."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from jikko.values import UNSET, Json, Selector, Unset, is_file
 
 RESERVED_NODES: Final = frozenset({"sys", "env", "conversation", "rag"})
-"""Node ids that no node of a graph has. Source: docs/dify-behaviour.md, “Selectors”."""
+"""Reserved node ids. Source: docs/dify-behaviour.md, “Selectors”."""
 
 _ATTRIBUTES: Final = {
     "type": "type",
@@ -21,11 +21,11 @@ _ATTRIBUTES: Final = {
 }
 
 FILE_ATTRIBUTES: Final = tuple(_ATTRIBUTES)
-"""What a selector or a condition may ask of a file."""
+"""Attributes of files for selectors and conditions."""
 
 
 class TextTooLong(Exception):
-    """More text is made of variables than may be. The message is a sentence for the user to read."""
+    """Text rendered from variables exceeds the budget. The message is for the user."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(
@@ -35,7 +35,7 @@ class TextTooLong(Exception):
 
 
 class TextBudget:
-    """How much text may still be made of variables. Implements ``Readable``."""
+    """Remaining budget of text rendered from variables. Implements ``Readable``."""
 
     __slots__ = ("_left", "_limit")
 
@@ -49,30 +49,30 @@ class TextBudget:
 
 
 class Readable(Protocol):
-    """Variables that can be read. ``nodes.node_context.Variables`` is one."""
+    """Readable variables, such as ``nodes.node_context.Variables``."""
 
     def get(self, selector: Selector) -> Json | Unset:
-        """The value a selector points at, or ``UNSET`` if there is none. Never to be changed in place."""
+        """Return the selected value, or ``UNSET`` if there is none. Never modify it in place."""
 
     def spend(self, characters: int) -> None:
-        """Count what a text takes that is made of them, before it is made: a value of some megabytes that is named a
-        thousand times would take gigabytes.
+        """Charge a text before it is rendered: a value of some megabytes referenced a thousand times would take
+        gigabytes.
 
         Raises:
-            TextTooLong: It is more than may be.
+            TextTooLong: The budget is exceeded.
         """
 
 
 def attribute(file: Json, name: str) -> Json | Unset:
-    """An attribute of a file mapping; ``UNSET`` if files have no such attribute, ``None`` if this one lacks it."""
+    """Return an attribute of a file mapping; ``UNSET`` if files have no such attribute, ``None`` if this one
+    lacks it."""
     key = _ATTRIBUTES.get(name)
     return UNSET if key is None else file.get(key)
 
 
 def follow(value: Json, path: Selector) -> Json | Unset:
-    """The value at the end of ``path``, a selector without its first two elements: through keys of objects to one
-    attribute of a file; lists cannot be entered. Source: docs/dify-behaviour.md, “Selectors”.
-    """
+    """Follow ``path``, a selector without its first two elements, through keys of objects to one attribute of a file;
+    lists have no keys. Source: docs/dify-behaviour.md, “Selectors”."""
     for name in path:
         if not isinstance(value, dict):
             return UNSET
@@ -85,7 +85,7 @@ def follow(value: Json, path: Selector) -> Json | Unset:
 
 
 START: Final = "start"
-"""The node that has the inputs of an app without a workflow."""
+"""Node with the inputs of an app without a workflow."""
 NOTHING: Final[Mapping[str, Json]] = {}
 
 _PLACE: Final = re.compile(r"\{\{([a-zA-Z_][a-zA-Z0-9_]{0,29}|#histories#|#query#|#context#)\}\}")
@@ -93,11 +93,11 @@ _MARK: Final = re.compile(r"<\|.*?\|>")
 
 
 def filled(text: str, variables: Readable, known: Mapping[str, Json] = NOTHING, *, absent: str = "None") -> str:
-    """A text with values in its places, in the form of Python.
+    """Fill in the placeholders of a text, with values in Python's form.
 
-    A place without a value, and one inside a value, loses a pair of its braces. Marks such as ``<|end|>`` are cut out.
-    ``variables``: Inputs are of the node ``start``; ``absent`` is one that was not given [QUIRK]. ``known``:
-    ``#context#``, ``#query#`` and ``#histories#``, as far as there are such.
+    A placeholder without a value, and one inside a value, loses a pair of braces. Tokens such as ``<|end|>`` are
+    removed. ``variables``: Inputs belong to the node ``start``; ``absent`` stands for missing ones [QUIRK]. ``known``:
+    ``#context#``, ``#query#`` and ``#histories#``, where they exist.
     """
 
     def value(place: re.Match[str]) -> str:
@@ -113,10 +113,9 @@ def filled(text: str, variables: Readable, known: Mapping[str, Json] = NOTHING, 
 
 
 def _without_marks(text: str) -> str:
-    """A text without marks.
+    """Remove special tokens.
 
-    Each line is looked through up to its last end of a mark: behind that, the pattern would look through all of the
-    rest for each beginning.
+    Each line is searched up to its last token end: beyond that, the pattern would scan the rest for each token start.
     """
     if "<|" not in text:
         return text
@@ -125,10 +124,10 @@ def _without_marks(text: str) -> str:
 
 
 def without_places(text: str) -> str:
-    """A text in which nothing is a place any more: each has lost a pair of braces."""
+    """Escape all placeholders: each loses a pair of braces."""
     return _PLACE.sub(lambda place: place[0][1:-1], text)
 
 
 def has_place(text: str, name: str) -> bool:
-    """Whether a text has a place for a value."""
+    """Return whether a text has a placeholder of that name."""
     return any(place[1] == name for place in _PLACE.finditer(text))

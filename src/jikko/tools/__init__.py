@@ -1,1 +1,1 @@
-"""The tools that nodes can call: those of Jikko itself, and those that the tools file describes."""
+"""Tools for nodes: Jikko's own, and those of the tools file."""

@@ -1,4 +1,4 @@
-"""The tools file, as it is now: read again when it has changed."""
+"""Tools file, reloaded when it has changed."""
 
 import asyncio
 import logging
@@ -23,14 +23,14 @@ _State: TypeAlias = tuple[int, int, int] | None
 
 
 class ToolsDirectory:
-    """Looks entries of the tools file up. Implements ``ServedApps``.
+    """Looks up entries of the tools file. Implements ``ServedApps``.
 
-    Whether the file has changed is looked at with every look-up; it is then read in a thread. A file that cannot be
-    read any more is told in the log, and what it said before goes on to hold.
+    Every lookup checks whether the file has changed, and reloads it in a thread. If it becomes unreadable, that is
+    logged, and the old content stays valid.
     """
 
     def __init__(self, file: Path | None, environment: Mapping[str, str], apps: AppStore) -> None:
-        """Read the file. Raises ``InvalidSettings``: it cannot be read."""
+        """Load the file. Raises ``InvalidSettings`` if it cannot be read."""
         self._file = file
         self._path = None if file is None else str(file)
         self._environment = environment
@@ -38,7 +38,7 @@ class ToolsDirectory:
         self._state = _state(self._path)
         self._reading = asyncio.Lock()
         self.file: ToolsFile = read_tools_file(file, environment)
-        """What it says."""
+        """Its content."""
 
     def is_current(self) -> bool:
         return self._file is None or _state(self._path) == self._state
@@ -68,7 +68,7 @@ class ToolsDirectory:
         return list(self.file.servers.values())
 
     def provider(self, name: ToolName, kind: type[P]) -> P:
-        """The entry of a provider. Raises ``ToolNotFound``: there is none of that kind, or a value in it is not set."""
+        """Return a provider's entry. Raises ``ToolNotFound``: none of that kind, or an unset value in it."""
         found = self.file.providers.get(name.provider)
         if not isinstance(found, kind):
             params = {"kind": name.provider_type, "provider": name.provider, "tool": str(name)}
@@ -80,7 +80,8 @@ class ToolsDirectory:
         return found
 
     async def credentials(self, provider: ToolProvider, app_id: str) -> Auth:
-        """What an app has to show to a provider. Raises ``ToolNotFound``: the provider is for other apps only."""
+        """Return an app's credentials for a provider. Raises ``ToolNotFound`` if the provider is for other
+        apps only."""
         if provider.apps and app_id:
             app = await self._apps.app(app_id)
             own = provider.apps.get(app.name) if app is not None else None
@@ -93,7 +94,7 @@ class ToolsDirectory:
 
 
 class EntryTools:
-    """What ``Tools`` have in common whose providers are entries of the file."""
+    """Base of ``Tools`` whose providers are entries of the file."""
 
     entries: ClassVar[type[ToolProvider]]
     provider_type: ClassVar[str]
@@ -106,7 +107,7 @@ class EntryTools:
         return None if provider is None else provider.icon
 
     def providers(self) -> list[ToolName]:
-        """In the order of the file."""
+        """Return the providers in file order."""
         return [
             ToolName(provider_type=self.provider_type, provider=entry.id, provider_name=entry.name, tool="")
             for entry in self._directory.file.providers.values()
@@ -118,18 +119,18 @@ class EntryTools:
 
 
 def no_such_tool(what: Phrase, provider: str, known: Iterable[str]) -> ToolNotFound:
-    """That a provider lacks a tool, with the first of those that it has."""
+    """Return the error for a missing tool, with the provider's first tools."""
     names = list(known)
     has = {"provider": provider, "known": ", ".join(names[:20]) + (", …" if len(names) > 20 else "")}
     return ToolNotFound(what, Phrase("remedy.provider_has", has))
 
 
 def _state(file: str | None) -> _State:
-    """What tells one content of a file from another."""
+    """Return a fingerprint of a file."""
     if file is None:
         return None
     try:
-        # A plain text as the path: this is asked before each call.
+        # With a plain string as path: this runs before each call.
         found = os.stat(file)
     except OSError:
         return None

@@ -1,4 +1,4 @@
-"""The content of files that tools are given."""
+"""Contents of files passed to tools."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -12,7 +12,7 @@ from jikko.ports.tools import ToolCall, ToolFailure
 from jikko.values import Json
 
 _MAX_REMOTE: Final = 100 << 20
-"""Bytes of a file that is fetched from elsewhere."""
+"""Maximum size of a remote file."""
 
 
 class FileContent(Struct, frozen=True):
@@ -22,17 +22,16 @@ class FileContent(Struct, frozen=True):
 
 
 class GivenFiles(Struct, eq=False):
-    """Reads stored files of the caller, and fetches others through the address policy."""
+    """Reads the caller's stored files, and fetches remote ones through the address policy."""
 
     files: FileStore
     http: HttpClient
     timeouts: Timeouts
-    """For each file that is fetched."""
+    """Per fetched file."""
 
     async def read(self, file: Json, parameter: str, call: ToolCall) -> FileContent:
-        """Read a parameter's file (docs/dify-behaviour.md, “File values”). Raises ``ToolFailure``: it is none, is
-        missing, belongs to another user or cannot be fetched.
-        """
+        """Read a parameter's file (docs/dify-behaviour.md, “File values”). Raises ``ToolFailure``: not a file, missing,
+        another user's, or not reachable."""
         if not isinstance(file, Mapping):
             raise ToolFailure(f"the parameter {parameter} takes a file, and was given none", reported=False)
         name, file_id, url = str(file.get("filename") or "file"), file.get("related_id"), file.get("remote_url")

@@ -1,4 +1,4 @@
-"""The tools file: how to reach the tools that workflows only name."""
+"""Tools file: connections and credentials of the tools that workflows name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,53 +13,53 @@ from jikko.values import Json
 AuthType: TypeAlias = Literal["none", "api_key_header", "api_key_query"]
 Prefix: TypeAlias = Literal["custom", "bearer", "basic"]
 Transport: TypeAlias = Literal["http", "sse"]
-"""How an MCP server is spoken to over HTTP: by one request for each message, or in the older way."""
+"""HTTP transport of an MCP server: one request per message, or the legacy SSE transport."""
 DEFAULT_ICON: Final = {"content": "🔧", "background": "#FFEAD5"}
 TYPES: Final = ("api", "workflow", "mcp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthClient:
-    """A program that an authorization server gives tokens to."""
+    """OAuth client of an authorization server."""
 
     token_url: str
     id: str
     secret: str = field(repr=False)
     scope: str = ""
     params: Pairs = ()
-    """Further fields of the request for a token."""
+    """Additional fields of the token request."""
     in_body: bool = False
-    """Whether id and secret go in the body of that request, and not as HTTP Basic."""
+    """Whether id and secret are sent in the body instead of as HTTP Basic."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Auth:
-    """How a server is told who asks."""
+    """Credentials for a server."""
 
     type: AuthType = "none"
     name: str = ""
-    """Of the header, or of the parameter."""
+    """Name of the header or parameter."""
     value: str = field(default="", repr=False)
     prefix: Prefix = "custom"
     extra: Pairs = field(default=(), repr=False)
-    """Further headers."""
+    """Additional headers."""
     oauth: OAuthClient | None = None
-    """Of an MCP server that wants a token."""
+    """For an MCP server that requires a token."""
 
     def headers(self) -> Pairs:
-        """The headers that go along. ``basic`` encodes nothing: the value is encoded already."""
+        """Return the headers to send. ``basic`` values are already encoded."""
         if self.type != "api_key_header":
             return self.extra
         word = {"custom": "", "bearer": "Bearer ", "basic": "Basic "}[self.prefix]
         return ((self.name, f"{word}{self.value}"), *self.extra)
 
     def params(self) -> Pairs:
-        """The parameters that go ahead of the others."""
+        """Return the query parameters to prepend."""
         return ((self.name, self.value),) if self.type == "api_key_query" else ()
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must never be shown."""
+        """Return the values to be masked."""
         client = self.oauth.secret if self.oauth is not None else ""
         return tuple(secret for secret in (self.value, client, *(value for _, value in self.extra)) if secret)
 
@@ -70,15 +70,15 @@ NO_AUTH: Final = Auth()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolProvider:
     id: str
-    """The key of the entry: ``provider_id`` of tool nodes."""
+    """Key of the entry: ``provider_id`` of tool nodes."""
     name: str
     icon: Json = field(default_factory=lambda: dict(DEFAULT_ICON))
     auth: Auth | None = None
-    """For apps that have none of their own; ``None``: only the apps in ``apps`` may use it."""
+    """For apps without their own; ``None``: only the apps in ``apps`` may use it."""
     apps: Mapping[str, Auth] = field(default_factory=dict)
-    """Credentials of single apps, by the name of the app."""
+    """Credentials of single apps, by app name."""
     unset: tuple[str, ...] = ()
-    """Environment variables that the entry names and that are not set."""
+    """Unset environment variables of the entry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ class ApiProvider(ToolProvider):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppParameter:
-    """How a start variable of an app is offered as a parameter."""
+    """A start variable of an app, offered as a parameter."""
 
     name: str
     form: ParameterForm = "llm"
@@ -97,10 +97,10 @@ class AppParameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowProvider(ToolProvider):
-    """An app of this server. ``name`` is that of its one tool."""
+    """An app of this server. ``name`` is its only tool's."""
 
     app: str
-    """Its name."""
+    """Name of the app."""
     label: str = ""
     description: str = ""
     parameters: tuple[AppParameter, ...] = ()
@@ -112,25 +112,25 @@ class McpTool:
     description: str = ""
     parameters: tuple[ToolParameter, ...] = ()
     has_output_schema: bool = False
-    """Whether it declares its structured content, each key of which then is an output."""
+    """Whether it declares structured content, whose keys become outputs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class McpProvider(ToolProvider):
-    """An MCP server: one that is reached over HTTP, or a program that is started."""
+    """MCP server: reached over HTTP, or a local program."""
 
     url: str = ""
     transport: Transport = "http"
     command: tuple[str, ...] = ()
-    """The program and its arguments."""
+    """Program and arguments."""
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The environment of the program besides ``PATH`` and ``HOME``."""
+    """The program's environment besides ``PATH`` and ``HOME``."""
     timeout: float = 30.0
-    """Seconds to connect, and for the server to begin an answer."""
+    """Timeout in seconds to connect, and for an answer to begin."""
     sse_read_timeout: float = 300.0
-    """Seconds of silence within an answer."""
+    """Timeout in seconds of silence within an answer."""
     known_tools: Mapping[str, McpTool] | None = None
-    """The last description that the server gave of its tools; ``None``: it is asked."""
+    """Tools as last described by the server; ``None``: it is asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,11 +140,11 @@ class ToolsFile:
     servers: Mapping[str, ServedApp] = field(default_factory=dict)
     """By code."""
     source: str = ""
-    """Where it is, as messages name it; ``""`` if there is none."""
+    """Its name in messages; ``""`` if there is no file."""
 
 
 def line_to_add(name: ToolName) -> str:
-    """The line for the tools file, below ``tools:``, that would make the provider of a tool known."""
+    """Return the line for the tools file, below ``tools:``, that would add a tool's provider."""
     label = name.provider_name or name.provider
     match name.provider_type:
         case "workflow":

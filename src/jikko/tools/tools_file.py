@@ -1,4 +1,4 @@
-"""Reads the tools file. Every problem of it is told at once, with its line."""
+"""Parser of the tools file, which reports all problems with their lines."""
 
 import re
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ _OAUTH_KEYS: Final = ("token_url", "client_id", "client_secret", "scope", "param
 
 
 def api_auth(fields: Fields, is_shared: bool = True) -> Auth | None:
-    """``auth`` of an API; ``None`` if the entry is only for the apps that it names."""
+    """Parse ``auth`` of an API; ``None`` if the entry is only for the apps that it lists."""
     if not is_shared:
         return None
     kind = fields.choice("type", ("none", "api_key_header", "api_key_query"), "none")
@@ -50,7 +50,7 @@ def api_auth(fields: Fields, is_shared: bool = True) -> Auth | None:
 
 
 def own_auth(kind: str, fields: Fields) -> Auth:
-    """What a single app shows, below ``apps``."""
+    """Parse an app's own credentials, below ``apps``."""
     if kind == "api":
         fields.check_names(("auth",))
         return api_auth(fields.mapping("auth")) or NO_AUTH
@@ -72,7 +72,7 @@ def _headers(fields: Fields) -> Auth:
 
 
 def mcp_auth(fields: Fields) -> Auth:
-    """``headers`` and ``oauth`` of an MCP server."""
+    """Parse ``headers`` and ``oauth`` of an MCP server."""
     headers = _headers(fields.mapping("headers"))
     if fields.raw.get("oauth") is None:
         return headers
@@ -108,9 +108,9 @@ _CODE: Final = re.compile(r"[A-Za-z0-9_-]{16,128}")
 
 
 def read_tools_file(file: Path | None, environment: Mapping[str, str]) -> ToolsFile:
-    """The tools that a file describes; none if there is no file. Raises ``InvalidSettings`` with every problem found.
+    """Read a tools file; empty if there is none. Raises ``InvalidSettings`` with every problem.
 
-    ``environment``: For ``${NAME}``. A name that is not set only keeps the tools of its entry from being called.
+    ``environment``: For ``${NAME}``. An unset name only disables the tools of its entry.
     """
     if file is None:
         return ToolsFile()
@@ -118,7 +118,7 @@ def read_tools_file(file: Path | None, environment: Mapping[str, str]) -> ToolsF
 
 
 def parse_tools_file(text: bytes | str, environment: Mapping[str, str], *, source: str = "tools file") -> ToolsFile:
-    """The tools that a text describes. See ``read_tools_file``."""
+    """Parse the text of a tools file. See ``read_tools_file``."""
     file = OperatorFile(text, "tools", source, ("tools", "mcp_servers"))
     providers = _entries(file.root.mapping("tools"), environment)
     servers = {server.code: server for server in map(_served, file.root.mapping("mcp_servers").entries())}
@@ -131,7 +131,7 @@ def _entries(listed: Fields, environment: Mapping[str, str]) -> dict[str, ToolPr
     for id_, written in listed.entries():
         unset: list[str] = []
         named = names_in(written.get("url"))
-        # A schema is a text that is read in its turn: values are put into what was read.
+        # A schema is parsed later: values are inserted after that.
         fields = filled_in(written, environment, unset, but="schema")
         kind = fields.choice("type", TYPES, "")
         if not kind:
@@ -189,7 +189,7 @@ def _mcp(fields: Fields, common: dict[str, Any], *, has_url: bool) -> McpProvide
         )
     elif url and has_url:
         fields.check_url(url)
-    # As Dify tells them apart.
+    # As Dify distinguishes them.
     is_old = url.partition("?")[0].rstrip("/").endswith("/sse")
     env = fields.mapping("env")
     known = fields.raw.get("known_tools")

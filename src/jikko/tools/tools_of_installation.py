@@ -1,4 +1,4 @@
-"""All tools of an installation: the implementation of ``ports.tools.Tools`` that nodes have."""
+"""Tool registry of an installation: implementation of ``ports.tools.Tools`` for nodes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -13,10 +13,10 @@ from jikko.ports.tools import Emit, Tool, ToolCall, ToolFailure, ToolName, ToolN
 from jikko.values import Json
 
 _NEVER: Final = frozenset({"app", "dataset-retrieval"})
-"""Kinds that Dify's node knows and cannot call either. Source: docs/dify-behaviour.md, “Tool node”."""
+"""Kinds that Dify's node knows but cannot call. Source: docs/dify-behaviour.md, “Tool node”."""
 
 _LIMITED: Final = frozenset({"workflow", "api"})
-"""Kinds whose calls have a limit already: that of the inner run, that of the request."""
+"""Kinds with timeouts of their own: of the inner run, or of the request."""
 
 
 @runtime_checkable
@@ -28,15 +28,15 @@ class ToolListing(Protocol):
 
 
 class ToolService(Struct, eq=False):
-    """Hands each call on to the tools of its kind. Implements ``Tools``."""
+    """Dispatches calls to the tools of their kind. Implements ``Tools``."""
 
     kinds: Mapping[str, Tools]
-    """By ``provider_type``, but"""
+    """By ``provider_type``."""
     builtin: Tools
-    """Jikko's own, with the providers ``builtin_names``. All other built-in providers are of plugins."""
+    """Jikko's own, with the providers ``builtin_names``. All other built-in providers are plugins."""
     builtin_names: frozenset[str]
     seconds: float = 600.0
-    """For one call, or to ask for a tool. A workflow's call has no such limit: its run has one."""
+    """Timeout of a call, or of a lookup. Calls of workflows are limited by their run."""
 
     def icon(self, name: ToolName) -> Json | None:
         kind = self._kind(name)
@@ -57,7 +57,7 @@ class ToolService(Struct, eq=False):
                 return await kind.call(call, emit)
             async with asyncio.timeout(self.seconds) as deadline:
                 return await kind.call(call, emit)
-        except ToolNotFound as failure:  # it is gone since it was found
+        except ToolNotFound as failure:  # removed since it was found
             raise ToolFailure(str(failure), reported=False) from None
         except TimeoutError:
             if call.tool.name.provider_type in _LIMITED or not deadline.expired():
@@ -67,14 +67,15 @@ class ToolService(Struct, eq=False):
             ) from None
 
     def providers(self) -> list[ToolName]:
-        """The providers that are known by name: a name of each without that of a tool."""
+        """Return the known providers, as names without a tool."""
         found = [ToolName(provider_type="builtin", provider=name, tool="") for name in sorted(self.builtin_names)]
         for kind in self.kinds.values():
             found += kind.providers() if isinstance(kind, ToolListing) else []
         return found
 
     async def offered(self, provider: ToolName) -> list[Tool]:
-        """All tools of a provider, asked if need be. Raises ``ToolNotFound``: not set up, or no answer."""
+        """Return all tools of a provider, asking it if necessary. Raises ``ToolNotFound``: not configured, or no
+        answer."""
         kind = self._require(provider)
         async with self._deadline_of_asking(provider):
             return await kind.offered(provider) if isinstance(kind, ToolListing) else []

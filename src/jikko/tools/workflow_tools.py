@@ -43,11 +43,11 @@ _TYPES: Final = {
     "json_object": "object",
 }
 _FILES: Final = "system-files"
-"""The type of a parameter that is no start variable: the files of the request."""
+"""Type of the parameter for the request's files."""
 _OWN: Final = frozenset({"text", "json", "files"})
-"""Outputs of tool nodes, which those of the app do not replace."""
+"""Outputs of tool nodes, which the app's outputs do not override."""
 _ID_NAMES: Final = {"local_file": "upload_file_id", "remote_url": "upload_file_id", "tool_file": "tool_file_id"}
-"""Under which name a file that was an output of the app has its id besides. A quirk of Dify."""
+"""Additional key of a file's id, for files that were outputs of the app. A quirk of Dify."""
 
 
 class WorkflowTools(EntryTools):
@@ -63,7 +63,7 @@ class WorkflowTools(EntryTools):
     def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
         if self._directory.is_current():
             self._directory.provider(name, WorkflowProvider)
-        # What it takes is known to the app.
+        # Its parameters depend on the app.
         return None
 
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
@@ -171,7 +171,7 @@ def _files_in(outputs: Mapping[str, Json]) -> list[Mapping[str, Json]]:
 
 
 def _usage(outputs: Mapping[str, Json], total_tokens: int) -> Usage | None:
-    """What the inner run used; a quirk of Dify: an object ``usage`` among its outputs says it instead."""
+    """Return the usage of the inner run; a quirk of Dify: an output object ``usage`` takes precedence."""
     reported = _usage_of(outputs)
     if reported is not None:
         return Usage(
@@ -201,7 +201,7 @@ _QUERY: Final = ToolParameter(name="query", required=False, description="What is
 
 
 class DatasetTools:
-    """``Tools`` of the kind ``dataset``; the provider is the id of a dataset. See ``ports.tools.Tools``."""
+    """``Tools`` of the kind ``dataset``; the provider is a dataset's id. See ``ports.tools.Tools``."""
 
     def __init__(self, knowledge: KnowledgeSearch) -> None:
         self._knowledge = knowledge
@@ -210,7 +210,7 @@ class DatasetTools:
         return None
 
     def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
-        """See ``Tools.known``: only the store can tell."""
+        """See ``Tools.known``: requires the store."""
         return None
 
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
@@ -220,7 +220,7 @@ class DatasetTools:
         return Tool(name=named, parameters=(_QUERY,), description=about)
 
     async def call(self, call: ToolCall, emit: Emit) -> Usage | None:
-        """See ``Tools.call``. It is searched as its own retrieval settings say."""
+        """See ``Tools.call``. Searches with the dataset's own retrieval settings."""
         query = call.parameters.get("query")
         if not isinstance(query, str) or not query:
             emit(TextMessage("query is missing"))

@@ -1,4 +1,4 @@
-"""The tools that Jikko has itself, as Dify has them in its tree."""
+"""Built-in tools, as in Dify's own tree."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -20,7 +20,7 @@ from jikko.tools.builtin.webscraper import Webscraper
 from jikko.values import Json
 
 BUILTIN: Final = ("audio", "code", "time", "webscraper")
-"""The providers."""
+"""Providers."""
 _SYMBOLS: Final = {"audio": "🔊", "code": "⌨️", "time": "🕐", "webscraper": "🕸️"}
 _SVG: Final = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><text y="19" font-size="20">{}</text></svg>'
 
@@ -97,7 +97,7 @@ _PROGRAMS: Final = {"python3": _PYTHON, "javascript": _JAVASCRIPT}
 
 
 def code_tools(sandbox: Sandbox) -> Mapping[str, BuiltinTool]:
-    """``sandbox``: where programs run."""
+    """Return the tools of ``code``. ``sandbox``: Runs the programs."""
 
     async def act(values: Mapping[str, Json], call: ToolCall, emit: Emit) -> None:
         language = values.get("language")

@@ -1,4 +1,4 @@
-"""The tools of ``audio``: texts to speech, recordings to text. Source: docs/dify-behaviour.md, “Built-in tools”."""
+"""Tools of ``audio``: text to speech, speech to text. Source: docs/dify-behaviour.md, “Built-in tools”."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -13,19 +13,19 @@ from jikko.tools.given_files import GivenFiles
 from jikko.values import Json
 
 VOICE: Final = "voice#"
-"""How the names of settings begin that choose a voice; the model follows."""
+"""Prefix of voice settings; the model follows."""
 
 
 class Audio(Struct, eq=False):
-    """Speaks and hears by the models of the providers file."""
+    """Speech by models of the providers file."""
 
     speech: Speech
     defaults: DefaultModels
-    """Its ``text_to_speech`` and ``speech_to_text`` are called where a node chooses no model."""
+    """Its ``text_to_speech`` and ``speech_to_text`` are used if the node chooses no model."""
     files: GivenFiles
 
     def tools(self) -> Mapping[str, BuiltinTool]:
-        # Any model may be named: what providers offer is not known before they are asked.
+        # Any model may be named: providers are not asked for theirs beforehand.
         model = setting("model", "select")
         return {
             "tts": BuiltinTool(
@@ -79,7 +79,7 @@ class Audio(Struct, eq=False):
             raise ToolFailure(str(failure)) from None
 
     def _model(self, values: Mapping[str, Json], purpose: ModelPurpose) -> ModelName:
-        """The model that a node chose as ``provider#model``, else the usual one."""
+        """Return the node's model, ``provider#model``, or the default one."""
         chosen = values.get("model")
         if not chosen:
             usual = self.defaults.get(purpose)

@@ -7,7 +7,7 @@ from jikko.ports.tools import Emit, ToolCall, ToolParameter
 from jikko.values import Json
 
 Act: TypeAlias = Callable[[Mapping[str, Json], ToolCall, Emit], Awaitable[None]]
-"""Does the work: takes the values by name, the whole call, and where to tell what it has to say."""
+"""Implementation: takes parameter values by name, the call, and the receiver of messages."""
 
 
 class BuiltinTool(NamedTuple):
@@ -19,10 +19,10 @@ class BuiltinTool(NamedTuple):
 
 
 def parameter(name: str, kind: str = "string", *, required: bool = False, default: Json = None) -> ToolParameter:
-    """A parameter that nodes fill in."""
+    """Return a parameter for nodes to fill in."""
     return ToolParameter(name=name, type=kind, required=required, default=default)
 
 
 def setting(name: str, kind: str = "string", *, default: Json = None, options: tuple[str, ...] = ()) -> ToolParameter:
-    """A parameter that is set up beforehand."""
+    """Return a setting of the node."""
     return ToolParameter(name=name, type=kind, form="form", default=default, options=options)

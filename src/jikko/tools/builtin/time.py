@@ -1,4 +1,4 @@
-"""The tools of the provider ``time``. Source: docs/dify-behaviour.md, “Built-in tools”."""
+"""Tools of the provider ``time``. Source: docs/dify-behaviour.md, “Built-in tools”."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
@@ -14,13 +14,13 @@ _FORMAT: Final = "%Y-%m-%d %H:%M:%S"
 _SHANGHAI: Final = "Asia/Shanghai"
 _TOKYO: Final = "Asia/Tokyo"
 _MAX_FORMAT_LENGTH: Final = 1000
-"""Characters; what a format gives can be hundreds of times as long."""
+"""Maximum characters; the output can be hundreds of times as long."""
 _ZONES: Final = (
     *("UTC", "America/New_York", "America/Los_Angeles", "America/Chicago", "America/Sao_Paulo", "Asia/Shanghai"),
     *("Asia/Ho_Chi_Minh", "Asia/Tokyo", "Asia/Dubai", "Asia/Kolkata", "Asia/Seoul", "Asia/Singapore"),
     *("Europe/London", "Europe/Berlin", "Europe/Moscow", "Australia/Sydney", "Pacific/Auckland", "Africa/Cairo"),
 )
-"""What an old node may choose for ``current_time``; the 18 of Dify's editor."""
+"""Choices of old nodes for ``current_time``: the 18 of Dify's editor."""
 _MONTHS: Final = (
     *("January", "February", "March", "April", "May", "June", "July"),
     *("August", "September", "October", "November", "December"),
@@ -30,7 +30,7 @@ _Values = Mapping[str, Json]
 
 
 def time_tools(clock: Clock) -> Mapping[str, BuiltinTool]:
-    """``clock``: what time it is."""
+    """Return the tools of ``time``."""
     return {
         "current_time": BuiltinTool(
             (setting("format", default=_FORMAT), setting("timezone", "select", default="UTC", options=_ZONES)),
@@ -92,7 +92,7 @@ def _to_timestamp(values: _Values) -> str:
     written = values.get("localtime")
     moment = _local(written, _zone(values.get("timezone", _SHANGHAI)))
     seconds = int(moment.timestamp())
-    # A quirk of Dify: the beginning of the epoch counts as none.
+    # A quirk of Dify: the start of the epoch counts as invalid.
     return str(seconds) if seconds else f"Invalid localtime: {written}"
 
 
@@ -100,7 +100,7 @@ def _from_timestamp(values: _Values) -> str:
     seconds = values.get("timestamp")
     if not isinstance(seconds, (int, float)):
         raise ToolFailure("the timestamp is no number")
-    # Not by the system's function, which knows fewer years, and fails where it does not.
+    # Not by the C library, which supports fewer years.
     moment = datetime.fromtimestamp(0, UTC) + timedelta(seconds=seconds)
     return moment.astimezone(_zone(values.get("timezone", _SHANGHAI))).strftime(_FORMAT)
 
@@ -125,7 +125,7 @@ def _weekday(values: _Values) -> str:
 
 
 def _local(written: Json, zone: tzinfo) -> datetime:
-    """A moment, from a local time. One that is there twice, or not at all, is taken in standard time."""
+    """Convert a local time to a moment. Ambiguous and skipped times are taken as standard time."""
     if not isinstance(written, str):
         raise ToolFailure(f"a time was expected, such as {datetime(2024, 2, 29, 12, 30):{_FORMAT}}")
     found = datetime.strptime(written, _FORMAT).replace(tzinfo=zone)
@@ -137,5 +137,5 @@ def _zone(name: Json) -> tzinfo:
         return timezone(timedelta(), "UTC")
     try:
         return ZoneInfo(name if isinstance(name, str) else "")
-    except (ValueError, OSError, LookupError):  # no name of a file, and no such file
+    except (ValueError, OSError, LookupError):  # not a file name, or no such file
         raise ToolFailure(f"Invalid timezone: {name}") from None

@@ -1,4 +1,4 @@
-"""The tool of ``webscraper``: what there is to read at an address. Source: docs/dify-behaviour.md, “Built-in tools”."""
+"""Tool of ``webscraper``: readable text of a web page. Source: docs/dify-behaviour.md, “Built-in tools”."""
 
 import asyncio
 import re
@@ -18,13 +18,13 @@ from jikko.tools.builtin.builtin_tool import BuiltinTool, parameter, setting
 from jikko.values import Json
 
 _WAITS: Final = (0.5, 1.0, 2.0)
-"""Seconds before each further try."""
+"""Delays before retries, in seconds."""
 _AGAIN: Final = frozenset({429, 500, 502, 503, 504})
 _BROWSER: Final = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
-"""For servers that answer programs with 403."""
+"""For servers that answer other clients with 403."""
 _MAX_BYTES: Final = 10 << 20
 _MAX_CHARACTERS_ON_LOOP: Final = 100_000
-"""Bytes of a page from which on it is read beside the event loop."""
+"""Size from which a page is parsed off the event loop."""
 _DOCUMENTS: Final = frozenset(
     {"text/plain", "text/markdown", "text/csv", "application/json", "application/xml", "text/xml", "application/pdf"}
     | {"application/msword", "application/vnd.ms-excel", "application/epub+zip", "message/rfc822"}
@@ -39,13 +39,13 @@ class Webscraper(Struct, eq=False):
     http: HttpClient
     documents: DocumentReader
     waits: tuple[float, ...] = _WAITS
-    """Seconds before each further try of a request that failed."""
+    """Delays before retries, in seconds."""
 
     def tools(self) -> Mapping[str, BuiltinTool]:
         parameters = (
             parameter("url", required=True),
             setting("user_agent"),
-            # Without a model of the whole server there are no summaries: every page is told as it is.
+            # There are no summaries without a server-wide model: pages are returned as they are.
             setting("generate_summary", "boolean", default=False),
         )
         return {"webscraper": BuiltinTool(parameters, self._act, "tells what there is to read at an address")}
@@ -97,7 +97,7 @@ class Webscraper(Struct, eq=False):
             try:
                 answer = await self.http.send(request)
             except HttpFailure as failure:
-                # Another try does not help what may not, or cannot, be asked.
+                # A retry does not help against refusals and invalid requests.
                 if wait is None or failure.kind not in ("connect", "timeout", "protocol"):
                     raise ToolFailure(str(failure)) from None
             else:
@@ -107,7 +107,7 @@ class Webscraper(Struct, eq=False):
                     tries = len(self.waits)
                     raise ToolFailure(f"Reached maximum retries ({tries}) for URL {url} (status {answer.status})")
             await asyncio.sleep(wait)
-        raise AssertionError  # the last try returns or raises
+        raise AssertionError  # the last attempt returns or raises
 
 
 def _kind(answer: HttpResponse) -> str:
@@ -115,7 +115,7 @@ def _kind(answer: HttpResponse) -> str:
 
 
 def _decoded(answer: HttpResponse) -> str:
-    """The page as text: in the declared encoding, if Python has it, else UTF-8."""
+    """Decode a page by its declared charset if known, else as UTF-8."""
     _, _, declared = answer.header("content-type").lower().partition("charset=")
     try:
         return answer.body.decode(declared.partition(";")[0].strip("\"' ") or "utf-8", "replace")
@@ -132,7 +132,7 @@ _EXCLUDED_TAGS: Final = frozenset(
 _EMPTY: Final = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"}
 )
-"""Elements without an end."""
+"""Void elements."""
 _BLOCKS: Final = frozenset(
     {"address", "article", "aside", "blockquote", "body", "br", "caption", "dd", "div", "dl", "dt", "figcaption"}
     | {"figure", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hr", "html", "li", "main", "ol", "p"}
@@ -142,16 +142,16 @@ _LISTS: Final = frozenset({"ol", "ul"})
 _NO_TEXT: Final = re.compile(
     r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[!?][^>]*(?:>|\Z)", re.DOTALL | re.IGNORECASE
 )
-"""Scripts, comments and declarations. The parsers of older Pythons stumble over those that are broken."""
+"""Scripts, comments and declarations. Older Pythons' parsers fail on broken ones."""
 
 
 class ReadablePage(NamedTuple):
     title: str
     blocks: list[str]
-    """Texts in their order, the title among them. A list is one: ``* one, * two, ``."""
+    """Texts in order, including the title. A list is one text: ``* one, * two, ``."""
 
     def as_text(self) -> str:
-        """As the tool says it; ``""`` if there is no text. The list is Python's literal, a quirk of Dify."""
+        """Return the tool's text; ``""`` if there is none. The list is a Python literal, a quirk of Dify."""
         if not self.blocks:
             return ""
         texts = str([{"text": block} for block in self.blocks])
@@ -159,13 +159,13 @@ class ReadablePage(NamedTuple):
 
 
 def read_page(html: str) -> ReadablePage:
-    """Take a page apart. Broken markup is read as far as it goes; takes time in proportion to its length.
+    """Parse a page. Broken markup is read as far as possible; takes time linear in its length.
 
     Source: docs/dify-behaviour.md, “Built-in tools” (webscraper), recordings tool_web__*.
     """
     reader = _Reader()
     marked, end, rest = _NO_TEXT.sub("", html).rpartition(">")
-    # Behind the last tag what begins one is cut off: for each the parser would look for its end anew.
+    # After the last tag, tag starts are cut off: for each the parser would search for its end again.
     reader.feed(marked + end + rest.partition("<")[0])
     reader.close()
     reader.end_block()

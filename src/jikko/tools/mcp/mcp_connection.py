@@ -1,13 +1,13 @@
-"""One connection to an MCP server, by the official library.
+"""MCP client connection, by the official library.
 
-Imported only when a tool of a server is used: the library takes half a second and 50 MB.
+Imported only when a server's tool is used: the library takes half a second and 50 MB.
 
-Answers are read without those parts that the library would refuse all of an answer for: a server that is newer than the
-library, or careless, may send a kind of content that nobody knows here, or describe one tool of many wrongly. Dify
-takes no notice of such a part. Source: docs/dify-behaviour.md, “MCP tools”.
+Parts of answers that would make the library reject the whole answer are removed: a newer or careless server may send an
+unknown kind of content, or one invalid tool among many. Dify ignores such parts. Source: docs/dify-behaviour.md, “MCP
+tools”.
 
-To a program on this machine messages go over its standard input and output, one a line. The library's own transport
-takes lines of any length, and leaves the program the environment of the server; this one does neither.
+Local programs are connected by standard input and output, one message a line. Unlike the library's own transport, this
+one bounds lines, and withholds the server's environment.
 """
 
 import asyncio
@@ -46,21 +46,21 @@ from jikko.tools.mcp.mcp_sse import sse_streams
 from jikko.tools.mcp.policy_transport import PolicyTransport
 from jikko.tools.tools_config import Auth, McpProvider
 
-# It tells the content of messages that it cannot read.
+# It logs the content of unreadable messages.
 logging.getLogger("mcp").setLevel(logging.CRITICAL + 1)
 logging.getLogger("client").setLevel(logging.CRITICAL + 1)
 
 _MAX_PAGES: Final = 50
 _MAX_QUOTED: Final = 2000
-"""Characters of a message of the server that a failure quotes."""
+"""Characters of a server's message quoted by an error."""
 _UNREADABLE: Final = "Failed to parse JSON response"
-"""What the library says of an answer that it cannot read; it goes on for many lines."""
+"""Start of the library's error for an unreadable answer; many lines follow."""
 MAX_TOOLS: Final = 2000
-"""Tools that a server may say that it has."""
+"""Maximum number of tools of a server."""
 _CLOSED: Final = (anyio.ClosedResourceError, anyio.BrokenResourceError)
-"""What an answer meets that comes when its session is being given up."""
+"""Raised by an answer that arrives while its session is closing."""
 LIST_BYTES: Final = 2 << 20
-"""Bytes of one page of the list of tools."""
+"""Maximum size of one page of the tool list."""
 
 
 @asynccontextmanager
@@ -74,7 +74,7 @@ async def connected(
     max_bytes: int,
     seconds: float,
 ) -> AsyncIterator[ClientSession]:
-    """A session with a server. It and all in the block raise ``ToolFailure`` if there is no usable answer."""
+    """Open a session. It and the block raise ``ToolFailure`` if there is no usable answer."""
     try:
         async with AsyncExitStack() as stack:
             if provider.command:
@@ -110,7 +110,7 @@ async def connected(
             await session.initialize()
             yield session
     except* (ToolFailure, MCPError, StdioServerFailed, RuntimeError, ValueError, httpx2.HTTPError, *_CLOSED) as group:
-        # One clause: of errors that happened side by side, what several clauses raise is a group.
+        # One clause: with several, concurrent errors would be raised as a group.
         failures = group.subgroup(ToolFailure)
         if failures is not None:
             raise _first(failures) from None
@@ -118,14 +118,14 @@ async def connected(
 
 
 async def call(session: ClientSession, tool: str, arguments: dict[str, Any]) -> CallToolResult:
-    """Call a tool. Its structured content is taken as it comes, whatever the tool declares."""
+    """Call a tool. Structured content is not validated against the tool's declaration."""
     return await session.send_request(
         CallToolRequest(params=CallToolRequestParams(name=tool, arguments=arguments)), CallToolResult
     )
 
 
 async def tools_of(session: ClientSession) -> list[dict[str, Any]]:
-    """Tools: ``{name, description, inputSchema, outputSchema}``. Raises ``ToolFailure``: they are too many."""
+    """List tools: ``{name, description, inputSchema, outputSchema}``. Raises ``ToolFailure`` if there are too many."""
     found: list[dict[str, Any]] = []
     cursor: str | None = None
     for _ in range(_MAX_PAGES):
@@ -143,7 +143,7 @@ async def tools_of(session: ClientSession) -> list[dict[str, Any]]:
 
 
 def _shown(error: BaseException) -> str:
-    """What went wrong: a server may say as much as it likes, and the library quotes what it cannot read."""
+    """Return an error's text, truncated: a server may say anything, and the library quotes what it cannot read."""
     while not isinstance(error, ValidationError) and isinstance(error.__cause__, ValidationError):
         error = error.__cause__
     if isinstance(error, ValidationError):
@@ -157,7 +157,7 @@ def _shown(error: BaseException) -> str:
 
 
 def _first(group: BaseExceptionGroup[Any]) -> Any:
-    """The first of the errors that happened side by side, but for those that only follow from another."""
+    """Return the first of concurrent errors, ignoring those that follow from another."""
     error: Any = group.split(_CLOSED)[1] or group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
@@ -165,7 +165,7 @@ def _first(group: BaseExceptionGroup[Any]) -> Any:
 
 
 _MAX_PARTS: Final = 2000
-"""Parts of one answer that are looked at; of more, each has to be right."""
+"""Maximum number of parts of an answer to repair; beyond it each must be valid."""
 _LISTS: Final[dict[str, Callable[[Any], Any]]] = {
     "content": TypeAdapter(ContentBlock).validate_python,
     "tools": Tool.model_validate,
@@ -174,7 +174,7 @@ _LISTS: Final[dict[str, Callable[[Any], Any]]] = {
 
 @asynccontextmanager
 async def readable(read_stream: Any, write_stream: Any) -> AsyncIterator[tuple[Any, Any]]:
-    """The streams that a ``ClientSession`` reads and writes, its answers without such parts."""
+    """Wrap the streams of a ``ClientSession``, removing such parts from answers."""
     to_session, mended = anyio.create_memory_object_stream[Any](0)
     task = asyncio.create_task(_mend_all(read_stream, to_session))
     try:
@@ -204,7 +204,7 @@ def _mend(result: Any) -> None:
 
 
 def _with_properties(part: Any) -> Any:
-    """A tool whose parameters are each described by a mapping; anything else as it is."""
+    """Return a tool with only those parameters that are described by mappings; anything else unchanged."""
     schema: Any = part.get("inputSchema") if isinstance(part, dict) else None
     if not isinstance(schema, dict) or schema.get("properties") is None:
         return part
@@ -223,24 +223,24 @@ def _is_read(read: Callable[[Any], Any], part: Any) -> bool:
 
 
 _MAX_LINE_BYTES: Final = 16 << 20
-"""Bytes of one message."""
+"""Maximum size of one message."""
 _MAX_RECEIVED_BYTES: Final = 64 << 20
-"""Bytes of all messages of one call."""
+"""Maximum size of all messages of one call."""
 _EXIT_SECONDS: Final = 2.0
-"""That a program has to end when its input does, and then again upon SIGTERM."""
+"""Seconds for a program to exit after its input ends, and again after SIGTERM."""
 _PASSED_VARIABLES: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
-"""What a program sees of the environment of the server."""
+"""Environment variables passed to a program."""
 
 
 class StdioServerFailed(Exception):
-    """The program cannot be started, or says too much."""
+    """The program cannot be started, or sends too much."""
 
 
 @asynccontextmanager
 async def stdio_streams(command: Sequence[str], env: Mapping[str, str]) -> AsyncIterator[tuple[Any, Any]]:
-    """Start a program; the block ends it with all that it started. Raises ``ProgramFailed``: it does not start.
+    """Start a program for the block, then end it with its descendants. Raises ``ProgramFailed`` if it does not start.
 
-    Yields the streams that a ``ClientSession`` reads and writes.
+    Yields the streams for a ``ClientSession``.
     """
     environment = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ} | dict(env)
     try:
@@ -255,7 +255,7 @@ async def stdio_streams(command: Sequence[str], env: Mapping[str, str]) -> Async
         )
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
-        # Not the path: this may become the error of a run, whose client is not to see those of this machine.
+        # Without the path: this may become a run's error, and clients must not see local paths.
         raise StdioServerFailed(f"{PurePath(command[0]).name} cannot be started: {why}") from None
     assert process.stdin is not None
     assert process.stdout is not None
@@ -276,12 +276,12 @@ async def stdio_streams(command: Sequence[str], env: Mapping[str, str]) -> Async
         await asyncio.gather(reading, writing, return_exceptions=True)
         for stream in (to_session, read_stream, write_stream, from_session):
             stream.close()
-        # Shielded: a call that is cancelled leaves no program behind either.
+        # Shielded: a cancelled call must not leave a program behind.
         await asyncio.shield(asyncio.create_task(_end(process)))
 
 
 async def _read(lines: asyncio.StreamReader, to_session: Any, broken: list[str]) -> None:
-    """Read until the program ends. Of one that says too much no more is read, and ``broken`` gets why."""
+    """Read until the program ends. If it sends too much, stop, and add the reason to ``broken``."""
     received = 0
     with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
         async with to_session:
@@ -300,7 +300,7 @@ async def _read(lines: asyncio.StreamReader, to_session: Any, broken: list[str])
                 try:
                     message = jsonrpc_message_adapter.validate_json(without_half_pairs(line), by_name=False)
                 except ValueError:
-                    continue  # what a program prints besides
+                    continue  # other output of the program
                 await to_session.send(SessionMessage(message))
 
 
@@ -326,8 +326,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
                     await process.wait()
                     break
     finally:
-        # What it started and left behind; or itself, if the server ends meanwhile.
+        # Left-over descendants; or the program itself, if the server is ending.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        # Private: nothing public closes a pipe out of which more would come. A warning in tests tells if it is gone.
+        # Private: there is no public way to close a pipe with pending data. Tests fail with a warning if it is gone.
         process._transport.close()  # type: ignore[attr-defined]

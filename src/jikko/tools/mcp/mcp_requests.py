@@ -1,6 +1,6 @@
-"""Requests to MCP servers: through the client that has the address policy, its limits and its turns.
+"""Requests to MCP servers, through the client with the address policy, its limits and its queue.
 
-Tokens for a program with a secret. Source: RFC 6749, 4.4; RFC 8707 (``resource``), as MCP asks.
+OAuth client credentials. Source: RFC 6749, 4.4; RFC 8707 (``resource``), as required by MCP.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ from jikko.values import json_value
 _TIMEOUTS: Final = Timeouts(connect=10.0, read=30.0, write=30.0, total=60.0)
 _MAX_BYTES: Final = 1 << 20
 _DEFAULT_SECONDS: Final = 300.0
-"""That a token is taken to hold whose server does not say."""
+"""Assumed lifetime of a token without one."""
 _EARLY_SECONDS: Final = 30.0
-"""Before its end that a token is not used any more."""
+"""Seconds before its expiry at which a token is replaced."""
 _FORM: Final = ("Content-Type", "application/x-www-form-urlencoded")
 
 
@@ -32,10 +32,10 @@ class _Token(NamedTuple):
 
 
 class TokenCache:
-    """The tokens of one process. Each is asked for once, and again shortly before it ends."""
+    """Cache of access tokens. Each is requested once, and renewed shortly before it expires."""
 
     def __init__(self, http: HttpClient, clock: Callable[[], float]) -> None:
-        """``clock``: seconds since any moment."""
+        """``clock``: Monotonic seconds."""
         self._http = http
         self._clock = clock
         self._held: dict[tuple[OAuthClient, str], _Token] = {}
@@ -43,16 +43,17 @@ class TokenCache:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """What must never be shown."""
+        """Return the tokens, to be masked."""
         return tuple(token.text for token in self._held.values())
 
     async def header(self, client: OAuthClient, url: str, app_id: str, *, renew: bool = False) -> tuple[str, str]:
-        """What a server is shown. Raises ``HttpFailure``: there is no token. ``renew``: The last one is not taken."""
+        """Return the authorization header. Raises ``HttpFailure`` if there is no token. ``renew``: Discard the current
+        one."""
         key = (client, url)
         before = self._held.get(key)
         async with self._asking.setdefault(key, asyncio.Lock()):
             held = self._held.get(key)
-            # Another may have asked for one meanwhile.
+            # Another task may have renewed it meanwhile.
             if held is None or held.until < self._clock() or (renew and held is before):
                 held = self._held[key] = await self._asked(client, url, app_id)
         return "Authorization", f"Bearer {held.text}"
@@ -99,11 +100,11 @@ def _object(body: bytes) -> dict[str, Any]:
 
 _MAX_QUOTED: Final = 500
 FAILED: Final = -32000
-"""The code of an error that this side makes. Source: JSON-RPC 2.0, section 5.1: for implementations."""
+"""Code of client-side errors. Source: JSON-RPC 2.0, section 5.1: for implementations."""
 
 
 class McpRequests(Struct, frozen=True, kw_only=True):
-    """Sends what belongs to one call, with what the server is shown."""
+    """Sends the requests of one call, with credentials."""
 
     http: HttpClient
     auth: Auth
@@ -116,14 +117,14 @@ class McpRequests(Struct, frozen=True, kw_only=True):
     async def send(
         self, method: str, url: str, headers: Pairs, body: bytes | None, enough: Callable[[bytes], bool] | None
     ) -> HttpResponse:
-        """Send a request; a refused token is renewed once. Raises ``HttpFailure`` if no answer can be used."""
+        """Send a request; a rejected token is renewed once. Raises ``HttpFailure`` without a usable answer."""
         answer = await self._sent(method, url, headers, body, enough, renew=False)
         if answer.status == 401 and self.auth.oauth is not None:
             answer = await self._sent(method, url, headers, body, enough, renew=True)
         return answer
 
     async def reply(self, url: str, headers: Pairs, body: bytes) -> None:
-        """Send what the answer to a request under way waits for. Raises ``HttpFailure`` if no answer can be used."""
+        """Send a reply that a pending request's answer waits for. Raises ``HttpFailure`` without a usable answer."""
         await self._sent("POST", url, headers, body, None, renew=False, waits_for_place=False)
 
     async def _sent(
@@ -144,7 +145,7 @@ class McpRequests(Struct, frozen=True, kw_only=True):
             OutgoingRequest(
                 method=method,
                 url=url,
-                # Not compressed, so that the end of an answer can be seen.
+                # Uncompressed, so that the end of an answer is visible.
                 headers=(*headers, *shown, ("Accept-Encoding", "identity")),
                 body=body,
                 timeouts=self.timeouts,
@@ -159,18 +160,18 @@ class McpRequests(Struct, frozen=True, kw_only=True):
 
 
 def failure_text(answer: HttpResponse) -> str:
-    """What an answer that is a failure says, for the user to read."""
+    """Return the error text of a failure status, for the user."""
     text = answer.body[:_MAX_QUOTED].decode("utf-8", "replace")
     return f"the server answered with status {answer.status}: {text}"
 
 
 def failed(request_id: Any, message: str) -> dict[str, Any]:
-    """The answer to a request that got none, as JSON-RPC has it."""
+    """Return a JSON-RPC error for a request without an answer."""
     return {"jsonrpc": "2.0", "id": request_id, "error": {"code": FAILED, "message": message}}
 
 
 def request_id(content: bytes | None) -> Any:
-    """The id of the request that a message is; ``None`` of one that is none."""
+    """Return the id of a request message; ``None`` for other messages."""
     try:
         message = json.loads(content) if content else None
     except ValueError:
@@ -181,11 +182,11 @@ def request_id(content: bytes | None) -> Any:
 _ESCAPES: Final = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
 )
-"""A whole pair, half of one, or any other escape: behind a backslash, the same letters are none."""
+"""A whole surrogate pair, half of one, or any other escape, so that an escaped backslash is not misread."""
 
 
 def without_half_pairs(message: bytes) -> bytes:
-    """JSON, or events of JSON, with U+FFFD in place of each half. Anything else comes back as it is."""
+    """Replace unpaired surrogates in JSON, or events of JSON, by U+FFFD. Anything else is unchanged."""
     if b"\\ud" not in message and b"\\uD" not in message:
         return message
     return _ESCAPES.sub(lambda found: rb"\ufffd" if found[1] else found[0], message)

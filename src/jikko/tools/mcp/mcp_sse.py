@@ -1,7 +1,7 @@
-"""The older transport of MCP: the server says on a stream of events where messages go, and answers on that stream.
+"""Legacy HTTP+SSE transport of MCP: an event stream names the URL for messages, and carries the answers.
 
-Imported only with the library. Its own transport follows no policy of addresses and reads without bounds.
-Source: MCP 2024-11-05, transports, "HTTP with SSE".
+Imported only with the library, whose own transport has neither address policy nor bounds. Source: MCP 2024-11-05,
+transports, "HTTP with SSE".
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _MAX_LINE_BYTES: Final = 16 << 20
 
 
 class EventReader:
-    """Takes the pieces of a stream as they come. Of a body that is no stream of events, it sees nothing."""
+    """Incremental SSE parser. It finds no events in other bodies."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -35,7 +35,7 @@ class EventReader:
         self._data: list[bytes] = []
 
     def feed(self, piece: bytes) -> Iterator[tuple[str, bytes]]:
-        """Take a piece. Gives the name (``""`` if it has none) and the data of each event that is now whole."""
+        """Add a piece. Yields name (``""`` if missing) and data of each complete event."""
         *lines, self._rest = (self._rest + piece).split(b"\n")
         if len(self._rest) > _MAX_LINE_BYTES:
             self._rest = b""
@@ -52,20 +52,20 @@ class EventReader:
 
 
 class AnswerSeen:
-    """Sees in a stream of events that the answer to a request has come, and what the server asks before it."""
+    """Finds the answer to a request in an event stream, and the server's requests before it."""
 
     def __init__(self, request_id: Any, asked: Callable[[dict[str, Any]], None]) -> None:
-        """``request_id``: Of the request that is answered. ``asked``: Told each request of the server."""
+        """``request_id``: Of the pending request. ``asked``: Receives each request of the server."""
         self._id = request_id
         self._asked = asked
         self._events = EventReader()
         self.answer: bytes | None = None
-        """The answer, as JSON, once it has come."""
+        """The answer as JSON, once it has arrived."""
 
     def feed(self, piece: bytes) -> bool:
         for _, data in self._events.feed(piece):
             if len(data) > LARGE_BYTES and has_more_elements(data, MAX_ELEMENTS):
-                # Whatever it is: it is refused as the answer.
+                # Any content: it is rejected as the answer.
                 self.answer = data
                 return True
             message = json_value(data)
@@ -87,7 +87,7 @@ _SAYING: Final = (("Content-Type", "application/json"), ("Accept", "application/
 
 @asynccontextmanager
 async def sse_streams(requests: McpRequests) -> AsyncIterator[tuple[Any, Any]]:
-    """The streams of a ``ClientSession``. Raises ``ToolFailure``: the server does not say where messages go."""
+    """Open the streams of a ``ClientSession``. Raises ``ToolFailure`` if the server names no URL for messages."""
     connection = _Connection(requests)
     listening = asyncio.create_task(connection.listen())
     writing = None
@@ -108,12 +108,12 @@ class _Connection:
     def __init__(self, requests: McpRequests) -> None:
         self._requests = requests
         self.endpoint: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        # What is not read yet is bounded by all that may be read.
+        # Unread messages are bounded by the total that may be read.
         self._to_session, self.read_stream = anyio.create_memory_object_stream[SessionMessage | Exception](math.inf)
         self.write_stream, self._from_session = anyio.create_memory_object_stream[SessionMessage](0)
         self._events = EventReader()
         self._open: dict[Any, None] = {}
-        """Ids of requests that have no answer yet."""
+        """Ids of unanswered requests."""
 
     async def listen(self) -> None:
         try:
@@ -137,7 +137,7 @@ class _Connection:
         for stream in (self._to_session, self.read_stream, self.write_stream, self._from_session):
             stream.close()
         if self.endpoint.done() and not self.endpoint.cancelled():
-            self.endpoint.exception()  # it was told, or nothing waits for it any more
+            self.endpoint.exception()  # retrieved, or no longer awaited
 
     async def _say(self, content: bytes) -> None:
         id_ = request_id(content)

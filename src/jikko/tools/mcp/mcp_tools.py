@@ -41,11 +41,11 @@ from jikko.tools.tools_config import Auth, McpProvider, McpTool
 from jikko.values import Json
 
 _ASK_AGAIN: Final = 60.0
-"""Seconds after which a server is asked again for its tools, if one is missing."""
+"""Seconds after which a server's tools are listed again, if one is missing."""
 
 
 class McpTools(EntryTools):
-    """``Tools`` of provider type ``mcp``. Each call is a connection of its own. Implements ``ToolListing``."""
+    """``Tools`` of provider type ``mcp``. Each call has its own connection. Implements ``ToolListing``."""
 
     entries = McpProvider
     provider_type = "mcp"
@@ -53,9 +53,8 @@ class McpTools(EntryTools):
     def __init__(
         self, directory: ToolsDirectory, http: HttpClient, *, max_bytes: int, seconds: float, streams: int = 64
     ) -> None:
-        """``max_bytes``: The largest answer, decompressed. ``seconds``: What one call may take.
-        ``streams``: Calls by the older transport at once: each has a connection to listen on, and needs a second.
-        """
+        """``max_bytes``: Maximum answer, decompressed. ``seconds``: Timeout of a call. ``streams``: Concurrent calls by
+        the legacy transport, each of which needs two connections."""
         super().__init__(directory)
         self._http = http
         self._tokens = TokenCache(http, time.monotonic)
@@ -63,7 +62,7 @@ class McpTools(EntryTools):
         self._max_bytes = max_bytes
         self._seconds = seconds
         self._asked: dict[str, tuple[McpProvider, Auth, float, Mapping[str, McpTool]]] = {}
-        """What servers said of their tools, by provider and how it was asked."""
+        """Listed tools, by provider and credentials."""
         self._asking: dict[str, asyncio.Lock] = {}
         self._library: Any = None
 
@@ -117,9 +116,9 @@ class McpTools(EntryTools):
     async def tools_of(
         self, provider: McpProvider, auth: Auth, *, wanted: str = "", app_id: str = ""
     ) -> Mapping[str, McpTool]:
-        """The tools of a server: of the file, else as it says; asked once, and if ``wanted`` is missing.
+        """Return a server's tools: from the file, else listed once, and again if ``wanted`` is missing.
 
-        Raises ``ToolFailure``: it does not say.
+        Raises ``ToolFailure`` if it does not list them.
         """
         if provider.known_tools is not None:
             return provider.known_tools
@@ -159,7 +158,7 @@ class McpTools(EntryTools):
         return tool is not None and tool.has_output_schema
 
     async def _connection(self) -> Any:
-        """The module that uses the library. In a thread: it takes half a second to load, in which other runs go on."""
+        """Import the module with the library in a thread: it takes half a second, in which other runs continue."""
         if self._library is None:
             self._library = await asyncio.to_thread(importlib.import_module, "jikko.tools.mcp.mcp_connection")
         return self._library
@@ -187,7 +186,7 @@ _COUNTS: Final = ("total_tokens", "prompt_tokens", "completion_tokens")
 
 
 async def messages_of(result: Mapping[str, Any], *, has_output_schema: bool) -> AsyncIterator[ToolMessage]:
-    """The messages of a result in JSON. That it is an error is not looked at: a quirk of Dify.
+    """Yield the messages of a JSON result. Its error flag is ignored: a quirk of Dify.
 
     ``has_output_schema``: Whether the tool declares its structured content.
     """
@@ -201,7 +200,7 @@ async def messages_of(result: Mapping[str, Any], *, has_output_schema: bool) -> 
 
 
 def usage_of(result: Mapping[str, Any]) -> Usage | None:
-    """What models behind the tool used, if the result tells."""
+    """Return the usage of models behind the tool, if the result reports it."""
     meta = result.get("_meta")
     usage = meta.get("usage", meta) if isinstance(meta, Mapping) else None
     if not isinstance(usage, Mapping) or not any(isinstance(usage.get(name), int) for name in _COUNTS):
@@ -232,7 +231,7 @@ async def _of_content(content: Mapping[str, Any]) -> AsyncIterator[ToolMessage]:
 
 
 async def _of_text(text: str) -> AsyncIterator[ToolMessage]:
-    """A text; one that is JSON is told as that instead."""
+    """Yield a text, as JSON if it is JSON."""
     value = await _parsed(text)
     match value:
         case dict():

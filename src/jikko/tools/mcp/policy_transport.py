@@ -1,4 +1,4 @@
-"""The transport of the MCP library: through ``McpRequests``. Imported only with the library."""
+"""Transport of the MCP library over ``McpRequests``. Imported only with the library."""
 
 import asyncio
 import contextlib
@@ -16,16 +16,16 @@ from jikko.tools.mcp.mcp_requests import McpRequests, failed, failure_text, requ
 from jikko.tools.mcp.mcp_sse import AnswerSeen
 
 _NOT_SENT: Final = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding"})
-"""Headers that the other client sets itself."""
+"""Headers that the HTTP client sets itself."""
 _NOT_TAKEN: Final = frozenset({"content-length", "content-encoding", "transfer-encoding"})
-"""Headers that speak of what was sent, not of what was read."""
+"""Headers about the sent form of a body, not its content."""
 
 
 class PolicyTransport(httpx2.AsyncBaseTransport):
     """Sends each request by ``McpRequests``.
 
-    What goes wrong is handed to the library as an answer to its request: an error of JSON-RPC, whose message is for the
-    user to read. A stream of the server's own messages is not opened: there is no listener.
+    Failures are passed to the library as answers: JSON-RPC errors with messages for the user. No stream for the
+    server's own messages is opened: there is no listener.
     """
 
     def __init__(self, requests: McpRequests) -> None:
@@ -50,7 +50,7 @@ class PolicyTransport(httpx2.AsyncBaseTransport):
         headers = [(name, value) for name, value in answer.headers if name.lower() not in _NOT_TAKEN]
         body = answer.body
         if seen.answer is not None and answer.header("content-type").lower().startswith("text/event-stream"):
-            # By itself: the library takes no event of more than 1 MiB, and what came before it nobody waits for.
+            # Alone: the library rejects events of more than 1 MiB, and nobody waits for earlier ones.
             body = seen.answer
             headers = [(name, value) for name, value in headers if name.lower() != "content-type"]
             headers.append(("Content-Type", "application/json"))
@@ -64,7 +64,7 @@ class PolicyTransport(httpx2.AsyncBaseTransport):
             except TooManyElements as error:
                 return _error(id_, f"the answer of the server has {error}")
             except (ValueError, RecursionError):
-                pass  # the library says so
+                pass  # the library reports it
         return httpx2.Response(answer.status, headers=headers, content=body)
 
 
@@ -91,24 +91,24 @@ def _error(id_: Any, message: str) -> httpx2.Response:
 # What a server that asks in the middle of its answer is told: it waits for that, and the call with it.
 
 _MAX_REPLIES: Final = 100
-"""That one answer has room for; a server that asks more often waits in vain."""
+"""Maximum number of replies during one answer."""
 _SENT: Final = frozenset({"accept", "content-type", "mcp-session-id", "mcp-protocol-version"})
-"""Headers of the request under way that a reply has, too."""
+"""Headers that a reply copies from the pending request."""
 _NOT_FOUND: Final = -32601
 """Source: JSON-RPC 2.0, section 5.1: no such method."""
 
 
 class PingReplies:
-    """Sends replies while an answer is read. Only pings are answered: nobody here has a model or a user to ask."""
+    """Replies to the server's requests during an answer. Only pings succeed: this client offers no model or user."""
 
     def __init__(self, requests: McpRequests, url: str, headers: Pairs) -> None:
-        """``headers``: those of the request that is being answered."""
+        """``headers``: Of the pending request."""
         self._requests = requests
         self._url = url
         self._headers = tuple((name, value) for name, value in headers if name.lower() in _SENT)
         self._tasks: set[asyncio.Task[None]] = set()
         self._sending = asyncio.Lock()
-        """One at a time: they are none of the requests that are counted."""
+        """One at a time: replies are outside of the request limit."""
         self._count = 0
 
     def reply(self, message: dict[str, Any]) -> None:
@@ -124,11 +124,11 @@ class PingReplies:
         start_task(self._send(body), self._tasks)
 
     async def end(self) -> None:
-        """Send nothing more: the answer has come, or will not."""
+        """Stop: the answer has arrived, or will not."""
         await end_tasks(self._tasks)
 
     async def _send(self, body: bytes) -> None:
-        # What became of it, the answer tells.
+        # The pending answer shows whether it arrived.
         with contextlib.suppress(HttpFailure):
             async with self._sending:
                 await self._requests.reply(self._url, self._headers, body)

@@ -1,4 +1,4 @@
-"""Tools of MCP servers, as their servers describe them. Source: docs/dify-behaviour.md, “MCP tools”."""
+"""Tool schemas of MCP servers. Source: docs/dify-behaviour.md, “MCP tools”."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ _MAX_DESCRIPTION: Final = 1000
 
 
 def read_tools(listed: Iterable[Fields]) -> dict[str, McpTool]:
-    """The tools of a list, by name: each ``{name, description, inputSchema, outputSchema}``."""
+    """Parse a tool list, by name: each ``{name, description, inputSchema, outputSchema}``."""
     found: dict[str, McpTool] = {}
     for fields in listed:
         name = fields.text("name", required=True)
@@ -53,7 +53,7 @@ def _parameter(name: str, schema: Mapping[str, Any], *, required: bool) -> ToolP
 
 
 def _stands_alone(schema: Mapping[str, Any]) -> bool:
-    """Whether a schema says all by itself: what it refers to would stay behind."""
+    """Return whether a schema has no external references, which would be lost."""
     if is_too_deep(schema) or not isinstance(schema.get("type"), str):
         return False
     return '"$ref"' not in json.dumps(schema, default=str)
@@ -69,7 +69,7 @@ def _type(schema: Mapping[str, Any]) -> str:
 
 
 def _plain_type(written: Json) -> str:
-    """A type as it is written, of several the first that is not ``null``; ``""`` if there is none."""
+    """Return a schema's type, of several the first except ``null``; ``""`` if there is none."""
     if isinstance(written, list):
         written = next((name for name in written if name != "null"), "")
     return written if isinstance(written, str) and written != "null" else ""

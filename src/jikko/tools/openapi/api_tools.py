@@ -38,7 +38,7 @@ from jikko.values import Json, is_too_deep
 _CONNECT = 10.0
 _SILENCE = 60.0
 _MAX_KNOWN = 1_000
-"""Tools that are kept for the next call."""
+"""Maximum number of cached tools."""
 
 
 class ApiTools(EntryTools):
@@ -50,12 +50,12 @@ class ApiTools(EntryTools):
     def __init__(
         self, directory: ToolsDirectory, http: HttpClient, files: FileStore, *, max_bytes: int, seconds: float
     ) -> None:
-        """``max_bytes``: The largest answer, decompressed. ``seconds``: What one call may take."""
+        """``max_bytes``: Maximum answer, decompressed. ``seconds``: Timeout of a call."""
         super().__init__(directory)
         self._http = http
         self._max_bytes = max_bytes
         self._known: dict[ToolName, tuple[ApiProvider, Tool]] = {}
-        """Tools that were asked for, each with its provider: another one is there once the file was read again."""
+        """Cached tools with their providers, which a reload replaces."""
         self._timeouts = Timeouts(connect=_CONNECT, read=_SILENCE, write=_SILENCE, total=seconds)
         self._files = GivenFiles(files, http, self._timeouts)
 
@@ -63,7 +63,7 @@ class ApiTools(EntryTools):
         if not self._directory.is_current():
             return None
         provider = self._directory.provider(name, ApiProvider)
-        # Whether the app may use it takes a look at who it is.
+        # Access by app requires the app's identity.
         return None if provider.apps else self._tool(provider, name)
 
     async def find(self, name: ToolName, *, app_id: str = "") -> Tool:
@@ -136,7 +136,7 @@ class ApiTools(EntryTools):
 
 
 def _with_auth(headers: Pairs, auth: Auth) -> Pairs:
-    """The headers with that of the key, which no parameter can replace."""
+    """Add the credential's header, which no parameter can override."""
     own = auth.headers()
     if not headers:
         return own
@@ -154,12 +154,13 @@ def _with_auth(headers: Pairs, auth: Auth) -> Pairs:
 
 _GIVEN_UP: Final = frozenset({429, 500, 502, 503, 504})
 _MAX_QUOTED: Final = 2000
-"""Characters of an answer that a message quotes."""
+"""Characters of an answer quoted by a message."""
 _EMPTY: Final = "Empty response from the tool, please check your parameters and try again."
 
 
 async def messages_of(answer: HttpResponse, url: str) -> AsyncIterator[ToolMessage]:
-    """The messages. ``url``: For them. Raises ``ToolFailure``: a status of failure, or too many elements."""
+    """Yield the messages of an answer. ``url``: For error texts. Raises ``ToolFailure``: a failure status, or too many
+    elements."""
     if answer.status in _GIVEN_UP:
         raise ToolFailure(f"Reached maximum retries (0) for URL {url} (status {answer.status})", reported=False)
     text = text_of(answer)
@@ -170,7 +171,7 @@ async def messages_of(answer: HttpResponse, url: str) -> AsyncIterator[ToolMessa
         return
     if "application/json" in answer.header("content-type").lower():
         value = await _parsed(text)
-        # A list, or anything else, is only text.
+        # Lists and other values are only text.
         if isinstance(value, dict):
             yield JsonMessage(value, text)
     yield TextMessage(text)
@@ -189,16 +190,16 @@ def _decode(text: bytes | bytearray) -> Json:
     try:
         return decode_strictly(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # Python's own takes NaN, infinities and lone surrogates, too.
+        # Python's parser accepts NaN, infinities and lone surrogates, too.
         return json.loads(text)
 
 
 _MAX_ANY_OF: Final = 10
-"""Levels of ``anyOf`` within each other."""
+"""Maximum nesting of ``anyOf``."""
 
 
 def converted_property(name: str, value: Json, schema: Mapping[str, Any]) -> Json:
-    """A value for a property, as it is if it cannot be converted. Raises ``ToolFailure``: null for a number."""
+    """Convert a value to its property's type; unchanged if impossible. Raises ``ToolFailure``: null for a number."""
     if isinstance(schema.get("anyOf"), list) and "type" not in schema:
         return _any_of(value, schema["anyOf"])
     kind = schema.get("type")
@@ -226,7 +227,7 @@ _PLAIN: Final[Mapping[str, Callable[[Json], Json]]] = {"integer": int, "number":
 
 
 def _any_of(value: Json, members: list[Any], level: int = 0) -> Json:
-    """The value as the first member has it that it can be converted to."""
+    """Convert a value to the first member type that fits."""
     for member in members:
         if not isinstance(member, Mapping):
             continue
@@ -251,11 +252,11 @@ _MULTIPART: Final = "multipart/form-data"
 _SLASHES: Final = re.compile(r"[/\\]")
 _SEVERAL_SEGMENTS: Final = "/:@!$&'()*+,;="
 _COOKIE: Final = "!#$%&'()*+/:<=>?@[]^`{|}"
-"""What may stand in the value of a cookie beside letters, digits and ``-._~``. Source: RFC 6265 §4.1.1."""
+"""Characters of a cookie value besides letters, digits and ``-._~``. Source: RFC 6265 §4.1.1."""
 
 
 class Prepared(Struct, frozen=True):
-    """A request, without what proves who asks."""
+    """A request without credentials."""
 
     url: str
     params: Pairs
@@ -264,9 +265,9 @@ class Prepared(Struct, frozen=True):
 
 
 def prepare(operation: RemoteOperation, values: Mapping[str, Json], files: Mapping[str, list[FileContent]]) -> Prepared:
-    """Make a request. Raises ``ToolFailure``: a value is missing, or cannot be sent.
+    """Build a request. Raises ``ToolFailure``: a value is missing, or cannot be sent.
 
-    ``values``: Converted to their types. ``files``: The contents of the parameters that are files.
+    ``values``: Converted to their types. ``files``: Contents of file parameters.
     """
     given = _with_defaults(operation, values)
     url = operation.url
@@ -298,9 +299,9 @@ def prepare(operation: RemoteOperation, values: Mapping[str, Json], files: Mappi
 
 
 def _in_path(parameter: PlacedParameter, text: str) -> str:
-    """One segment of a path, or several if the document allows it. Dify's could lead anywhere on the server."""
+    """Return one path segment, or several if the document allows it. Dify's may traverse to any path of the server."""
     if any(segment in (".", "..") for segment in _SLASHES.split(text)):
-        # Also escaped, servers may take it for what it says.
+        # Servers may decode it even if escaped.
         raise ToolFailure(
             f"the parameter {parameter.name} goes into a path: it cannot hold the segments '.' and '..'", reported=False
         )
@@ -329,7 +330,7 @@ def _query(name: str, value: Json) -> list[tuple[str, str]]:
 
 
 def _plain(value: Json) -> str:
-    """A value in a query: as JavaScript would have it."""
+    """Return a value for a query, in JavaScript's form."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)
@@ -352,12 +353,12 @@ def _encoded(
             values[name] = schema["default"]
     kind = body.media_type.partition(";")[0].strip().lower()
     if kind == "application/json":
-        # Escaped, as Python does it: so no text fails to be encoded.
+        # ASCII-escaped, so that no text fails to be encoded.
         return body.media_type, json.dumps(values).encode()
     sent = [(name, content) for name in body.properties for content in files.get(name, ())]
     if kind == _MULTIPART and sent:
         return _multipart(values, sent)
-    # Also of types that are no forms, and of multipart without a file: a quirk of Dify.
+    # Also for other types, and for multipart without a file: a quirk of Dify.
     return body.media_type, urlencode({name: _form(value) for name, value in values.items()}).encode()
 
 

@@ -1,7 +1,6 @@
-"""An OpenAPI document as tools: one for each operation. Source: docs/dify-behaviour.md, “OpenAPI tools”.
+"""OpenAPI documents as tools, one per operation. Source: docs/dify-behaviour.md, “OpenAPI tools”.
 
-References are followed one level, and only within the document: nothing is fetched. So a document that refers to
-itself, or to somewhere else, does no harm.
+References are followed one level, within the document only: nothing is fetched, and recursion is harmless.
 """
 
 import re
@@ -22,7 +21,7 @@ PLACES: Final = ("path", "query", "header", "cookie")
 _LIMITS: Final = LoadLimits(max_bytes=4 << 20, max_values=500_000)
 _MAX_OPERATIONS: Final = 2000
 MAX_URL: Final = 65_536
-"""Characters of an address: what stands in it for a name may hold further names, and so double again and again."""
+"""Maximum length of a URL: values of server variables may contain further variables, and so grow exponentially."""
 _MAX_DESCRIPTION: Final = 1000
 _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_-]")
 _NUMBERS: Final = ("integer", "number")
@@ -36,15 +35,15 @@ class PlacedParameter(Struct, frozen=True):
     default: Json
     """``None`` if there is none."""
     allow_reserved: bool = False
-    """Whether a value in a path may have several segments."""
+    """Whether a path value may have several segments."""
 
 
 class RequestBody(Struct, frozen=True):
-    """The body of a request: an object, in the first media type that the document lists."""
+    """Request body: an object, in the document's first media type."""
 
     media_type: str
     properties: Mapping[str, Mapping[str, Any]]
-    """The schemas of its properties, in their order."""
+    """Schemas of its properties, in order."""
     required: frozenset[str]
 
 
@@ -53,22 +52,22 @@ class RemoteOperation(Struct, frozen=True):
     method: str
     """In lower case."""
     url: str
-    """With ``{name}`` where a parameter goes."""
+    """With ``{name}`` for parameters."""
     description: str
     placed: tuple[PlacedParameter, ...]
     body: RequestBody | None
     parameters: tuple[ToolParameter, ...]
-    """As nodes fill them in."""
+    """Parameters for nodes."""
 
 
 def read_document(
     text: str, where: str, problems: list[Diagnostic], environment: Mapping[str, str], unset: list[str]
 ) -> dict[str, RemoteOperation]:
-    """The operations of a document in YAML or JSON by name; of several with one name the first.
+    """Parse a document in YAML or JSON into operations by name; of equal names the first.
 
     Args:
-        where: The path of the text in the file that it stands in.
-        problems, unset: Take what is wrong with it, and names of ``environment`` (``${NAME}``) that are not set.
+        where: Path of the text in its file.
+        problems, unset: Collect problems, and unset names of ``environment`` (``${NAME}``).
     """
     if len(text) > _LIMITS.max_bytes:
         problems.append(problem_at(where, Phrase("document.too_many_characters", {"most": _LIMITS.max_bytes})))
@@ -137,7 +136,7 @@ class _Reader:
         parameters: list[ToolParameter] = []
         for entry in data.mappings("parameters"):
             parameter = self._resolved(entry)
-            # In older documents it stands in the place of its schema.
+            # Older documents have the schema inline.
             schema = parameter.mapping("schema").raw or parameter.raw
             name, place = parameter.text("name", required=True), parameter.choice("in", PLACES, "query")
             required, default = parameter.boolean("required"), schema.get("default")
@@ -180,7 +179,7 @@ class _Reader:
         )
 
     def _resolved(self, fields: Fields) -> Fields:
-        """What a reference refers to; the mapping itself if it is none."""
+        """Resolve a reference; other mappings are unchanged."""
         reference = fields.raw.get("$ref")
         if not isinstance(reference, str):
             return fields
@@ -199,7 +198,7 @@ class _Reader:
 
 
 def filled_in(url: str, name: str, text: str) -> str | None:
-    """An address with a text in place of each ``{name}``; ``None`` if it would be longer than any address."""
+    """Replace each ``{name}`` in a URL; ``None`` if it becomes too long."""
     placeholder = f"{{{name}}}"
     if len(url) + url.count(placeholder) * len(text) > MAX_URL:
         return None
@@ -215,7 +214,7 @@ def _parameter(
 
 
 def _type(schema: Mapping[str, Any]) -> str:
-    """How values are converted. An object, or what is not plainly told, is a text: a quirk of Dify."""
+    """Return the type for conversion. Objects and undeclared types are strings: a quirk of Dify."""
     kind, items = schema.get("type"), schema.get("items")
     if schema.get("format") == "binary":
         return "file"
