@@ -1,9 +1,8 @@
-"""Apps without a workflow: their ``model_config``, read as the small graph that answers for it.
+"""Compiler of apps without a workflow: their ``model_config`` becomes a small graph.
 
 A chat app is start → (knowledge retrieval →) model → answer, a completion the same with an end; an agent is start →
-agent → answer. So they run as every workflow does, and only what clients are told of it is of their own.
-Source: docs/dify-behaviour.md, “Apps without a workflow”;
-docs/decisions/0188-apps-without-a-workflow-compiled-to-a-graph.md.
+agent → answer. They run like every workflow, and only their wire format differs. Source: docs/dify-behaviour.md, “Apps
+without a workflow”; docs/decisions/0188-apps-without-a-workflow-compiled-to-a-graph.md.
 """
 
 import re
@@ -59,7 +58,7 @@ class AppGraph:
 
     @property
     def features(self) -> Mapping[str, Any]:
-        """What a workflow has as ``features``; the form, external data and the model are told there, too."""
+        """Return the ``features`` of a workflow, including form, external data and model."""
         config = self._config
         features = dict(read_features(config))
         features["file_upload"] = self._upload
@@ -71,7 +70,7 @@ class AppGraph:
         return features
 
     def _upload_settings(self) -> Mapping[str, Any]:
-        """``file_upload``; where it has no switch of its own, as in old files, that of its images counts."""
+        """Return ``file_upload``; old files without its switch use that of images."""
         upload = self._config.get("file_upload")
         if not isinstance(upload, Mapping) or upload.get("enabled") is not None:
             return upload if isinstance(upload, Mapping) else {}
@@ -93,7 +92,7 @@ class AppGraph:
         self.nodes.append(NodeEntry(node_id, kind, {"type": kind, "title": title, **data}, _CONFIG))
 
     def _variables(self) -> Iterator[dict[str, Any]]:
-        """The form as variables of a start node. Its defaults are for whoever shows it: they are not applied."""
+        """Yield the form as variables of a start node. Defaults are for display: they are not applied."""
         for entry in self._config.mappings("user_input_form"):
             for kind, field in entry.raw.items():
                 if isinstance(field, Mapping):
@@ -102,7 +101,7 @@ class AppGraph:
                     entry.problem(str(kind), Phrase("document.not_mapping", {"value": shown(field)}))
 
     def _external_data(self) -> Iterator[Mapping[str, Any]]:
-        """What servers of the operator's add to the inputs, once for each variable."""
+        """Yield the external data tools, one per variable."""
         seen: set[str] = set()
         form = (entry.raw.get("external_data_tool") for entry in self._config.mappings("user_input_form"))
         for entry in [*(each.raw for each in self._config.mappings("external_data_tools")), *form]:
@@ -179,7 +178,7 @@ class AppGraph:
 
     def _retrieval(self, datasets: list[str], query: list[str]) -> None:
         configs = self._config.mapping("dataset_configs")
-        # Dify takes a file without the key for one that lets a model choose, and forgets its datasets.
+        # Without the key, Dify assumes that a model chooses, and forgets the datasets.
         single = configs.get("retrieval_model") == "single"
         model: Any = configs.get("reranking_model")
         named = model if isinstance(model, Mapping) else {}
@@ -258,7 +257,7 @@ class AppGraph:
 
 
 def dataset_tool(dataset_id: str) -> str:
-    """The name by which the model of an agent calls a dataset."""
+    """Return a dataset's function name for an agent's model."""
     return f"dataset_{dataset_id.replace('-', '_')}"
 
 
@@ -267,7 +266,7 @@ def _literal(value: Json) -> dict[str, Json]:
 
 
 def _with_references(value: Json) -> Json:
-    """Conditions on metadata, with inputs named as nodes name them."""
+    """Return metadata conditions with references to inputs in the form of nodes."""
     match value:
         case str():
             return _PLACE.sub(rf"{{{{#{START}.\1#}}}}", value)

@@ -1,4 +1,4 @@
-"""The configuration that nodes of all types share."""
+"""Configuration shared by all node types."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ ErrorStrategy: TypeAlias = Literal["fail-branch", "default-value"]
 
 
 class NodeCommon(Struct, frozen=True):
-    """What the engine, not the node, makes of a configuration.
+    """Part of a node's configuration that the engine handles.
 
     Source: docs/dify-behaviour.md, “Nodes and edges”, “Retries”, “Error strategies”.
     """
@@ -24,17 +24,17 @@ class NodeCommon(Struct, frozen=True):
     version: str = "1"
     error_strategy: ErrorStrategy | None = None
     default_value: Mapping[str, Json] = field(default_factory=dict)
-    """The outputs of a failed node with the strategy ``default-value``."""
+    """Outputs of a failed node with the strategy ``default-value``."""
     retry_enabled: bool = False
-    """Whether a failed attempt is repeated. Never for types that do not retry."""
+    """Whether failed attempts are retried. Never for types without retries."""
     max_retries: int = 0
-    """How many attempts may follow the first. Only looked at if ``retry_enabled``."""
+    """Maximum number of retries, if ``retry_enabled``."""
     retry_interval: float = 0.0
-    """Seconds between the end of an attempt and the next."""
+    """Seconds from the end of an attempt to the next."""
 
 
 def read_common(fields: Fields) -> NodeCommon:
-    """The common configuration of a node, from its ``data``. Notes what makes Dify refuse the node."""
+    """Parse the common configuration from a node's ``data``. Reports what makes Dify reject the node."""
     retry = fields.mapping("retry_config")
     kind = fields.get("type")
     strategy = fields.choice("error_strategy", ("fail-branch", "default-value"), "")
@@ -51,7 +51,7 @@ def read_common(fields: Fields) -> NodeCommon:
 
 _CHECKS: Final[Mapping[str, tuple[str, Callable[[Json], bool]]]] = {
     "string": ("a text", lambda value: isinstance(value, str)),
-    # Dify takes a boolean for a number here, as Python does.
+    # As in Python, Dify accepts a boolean as a number here.
     "number": ("a number", lambda value: isinstance(value, (int, float))),
     "object": ("an object", lambda value: isinstance(value, dict)),
     "array[string]": ("a list of texts", lambda value: _is_list_of(value, str)),
@@ -81,7 +81,7 @@ def _read_default_value(fields: Fields) -> dict[str, Json]:
 
 
 def _parsed(value: Json, kind: str) -> Json:
-    """A default value; those that are no texts may be written as one. Left as it is if it cannot be parsed."""
+    """Parse a default value; values other than strings may be written as one. Unchanged if invalid."""
     if not isinstance(value, str) or kind in ("string", "array[file]"):
         return value
     try:

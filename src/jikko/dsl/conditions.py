@@ -1,4 +1,4 @@
-"""Reads the conditions of if-else nodes and loops."""
+"""Parser of conditions, of if-else nodes and loops."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -12,11 +12,11 @@ from jikko.lang.variables import FILE_ATTRIBUTES
 from jikko.values import Json
 
 _ALIASES: Final = {"!=": "≠", "==": "=", ">=": "≥", "<=": "≤"}
-"""What people write, and what they mean: for the hint."""
+"""Common misspellings with their operators, for hints."""
 
 
 def read_cases(fields: Fields) -> tuple[Case, ...]:
-    """The cases of an if-else node, from its ``data``. Source: docs/dify-behaviour.md, “If-else”, “Older files”.
+    """Parse the cases of an if-else node's ``data``. Source: docs/dify-behaviour.md, “If-else”, “Older files”.
 
     The old form, conditions without cases, is one case ``true``. Without either there is no case.
     """
@@ -34,13 +34,13 @@ def read_cases(fields: Fields) -> tuple[Case, ...]:
 
 
 def read_conditions(fields: Fields, name: str) -> tuple[Condition, ...]:
-    """The conditions in the list ``name``, such as ``break_conditions``. Those with a problem are left out."""
+    """Parse the list ``name``, such as ``break_conditions``. Invalid conditions are left out."""
     found = (_read_condition(entry) for entry in fields.mappings(name))
     return tuple(condition for condition in found if condition is not None)
 
 
 def read_logical_operator(fields: Fields) -> LogicalOperator:
-    """``and``, or ``or``; ``and`` by default."""
+    """Parse ``and`` or ``or``; ``and`` by default."""
     return "or" if fields.choice("logical_operator", ("and", "or"), "and") == "or" else "and"
 
 
@@ -101,7 +101,7 @@ def _read_scalar(entry: Fields, name: str, value: Json) -> Json:
 
 def _read_sub_conditions(entry: Fields) -> SubConditions | None:
     if not isinstance(entry.get("sub_variable_condition"), Mapping):
-        # The editor leaves other empty things behind.
+        # The editor leaves other empty values behind.
         return None
     sub = entry.mapping("sub_variable_condition")
     conditions = []

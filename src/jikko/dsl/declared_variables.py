@@ -1,4 +1,4 @@
-"""The environment and conversation variables of a file, and models of LLM nodes from those named ``llm``."""
+"""Environment and conversation variables of a file, and models of LLM nodes taken from variables of type ``llm``."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ _KEYS: Final = frozenset({"provider", "name", "mode", "completion_params"})
 
 
 def is_model(value: Json) -> bool:
-    """Whether a value is one that a variable of type ``llm`` can have."""
+    """Return whether a value is valid for a variable of type ``llm``."""
     if not isinstance(value, Mapping) or not value.keys() <= _KEYS:
         return False
     named = all(isinstance(value.get(key), str) and value[key] for key in ("provider", "name"))
@@ -24,7 +24,7 @@ def is_model(value: Json) -> bool:
 
 
 def model_selector(data: Mapping[str, Any]) -> Selector:
-    """The variable that an LLM node takes its model from; ``()``: it has one of its own."""
+    """Return the variable of an LLM node's model; ``()`` if it has its own."""
     match data.get("model_selector"):
         case ["env", str(name)]:
             return ("env", name)
@@ -35,7 +35,7 @@ def model_selector(data: Mapping[str, Any]) -> Selector:
 def with_shared_models(
     nodes: Sequence[NodeEntry], environment: Sequence[Variable], problems: list[Diagnostic]
 ) -> list[NodeEntry]:
-    """The nodes, each with the model that it calls as its ``model``. What cannot be resolved is noted."""
+    """Return the nodes with their models resolved into ``model``. Unresolvable ones are reported."""
     known = {variable.name: variable for variable in environment}
     return [_with_model(node, known, problems) for node in nodes]
 
@@ -62,7 +62,7 @@ def _with_model(node: NodeEntry, known: Mapping[str, Variable], problems: list[D
 
 
 MAX_VALUE: Final = 200 * 1024
-"""The largest value, in bytes of UTF-8. Source: docs/dify-behaviour.md, “Size limits”."""
+"""Maximum size of a value, in bytes of UTF-8. Source: docs/dify-behaviour.md, “Size limits”."""
 
 _ENVIRONMENT_TYPES: Final = ("string", "number", "secret", "integer", "float", "llm")
 _CONVERSATION_TYPES: Final = tuple(
@@ -71,16 +71,16 @@ _CONVERSATION_TYPES: Final = tuple(
 
 
 def read_environment(workflow: Fields, *, is_newer: bool = False) -> tuple[Variable, ...]:
-    """The environment variables of the ``workflow`` block without a problem.
+    """Parse the environment variables of the ``workflow`` block, without invalid ones.
 
-    ``is_newer``: Whether a variable of an unknown type is kept, with a warning: such types come without a new version.
+    ``is_newer``: Whether a variable of unknown type is kept, with a warning: such types come without a new version.
     Source: docs/dify-behaviour.md, “Declared variables”.
     """
     return tuple(_read(workflow, "environment_variables", _ENVIRONMENT_TYPES, is_newer))
 
 
 def read_conversation(workflow: Fields, *, is_newer: bool = False) -> tuple[Variable, ...]:
-    """Conversation variables, with initial values. Source: docs/dify-behaviour.md, “Declared variables”."""
+    """Parse the conversation variables, with initial values. Source: docs/dify-behaviour.md, “Declared variables”."""
     return tuple(_read(workflow, "conversation_variables", _CONVERSATION_TYPES, is_newer))
 
 
@@ -122,7 +122,7 @@ def _read_value(entry: Fields, kind: str) -> Json:
     value = entry.get("value")
     if kind in ("string", "secret"):
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            # Left off quotes.
+            # Missing quotes.
             value = str(value)
     elif isinstance(value, str) and kind in ("number", "integer", "float"):
         value = _as_number(value)
@@ -137,9 +137,8 @@ def _read_value(entry: Fields, kind: str) -> Json:
 
 
 def environment_value(given: Json, kind: str) -> Json:
-    """A value from outside for an environment variable of a type: numbers may be given as text, and texts as numbers.
-    Raises ``PhraseError``, which says how it does not fit and begins with a verb: ``is no number``.
-    """
+    """Convert an outside value to an environment variable's type; numbers and strings are interchangeable. Raises
+    ``PhraseError``, whose text begins with a verb: ``is no number``."""
     if kind in ("string", "secret"):
         value = given if isinstance(given, str) else str(given)
         size = len(value.encode(errors="surrogatepass"))
@@ -160,7 +159,7 @@ def environment_value(given: Json, kind: str) -> Json:
 
 
 def fits(value: Json, kind: str) -> bool:
-    """Whether a value is one that a conversation variable of a type can have."""
+    """Return whether a value is valid for a conversation variable of a type."""
     return kind in _CHECKS and _CHECKS[kind](value)
 
 

@@ -1,4 +1,4 @@
-"""A DSL file, read and repaired: what ``graph`` compiles. Values that nodes understand are left to them."""
+"""Parsed and repaired DSL file, the input of ``graph``. Values of nodes are left to their types."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,23 +12,23 @@ from jikko.values import Json
 
 AppMode: TypeAlias = Literal["workflow", "advanced-chat", "completion", "chat", "agent-chat"]
 BASIC_MODES: Final = frozenset(("completion", "chat", "agent-chat"))
-"""Apps without a workflow: their graph is made of their ``model_config`` (``dsl.app_config``)."""
+"""Apps without a workflow, whose graph is compiled from ``model_config`` (``dsl.app_config``)."""
 CHAT_MODES: Final = frozenset(("advanced-chat", "chat", "agent-chat"))
-"""Apps that hold conversations."""
+"""Apps with conversations."""
 
 
 class NodeEntry(Struct, frozen=True):
-    """One node of the file. Notes are gone."""
+    """One node of the file. Notes are removed."""
 
     id: str
     type: str
-    """``data.type``; old names are replaced."""
+    """``data.type``, with old names replaced."""
     data: Mapping[str, Any]
-    """The configuration, repaired, every unknown key kept."""
+    """Repaired configuration, including unknown keys."""
     where: str
     """Path of ``data`` in the file: ``workflow.graph.nodes[3].data``."""
     container: str | None = None
-    """The iteration or loop whose body it belongs to (also for its start pseudo-node)."""
+    """Enclosing iteration or loop (also for its start pseudo-node)."""
 
 
 class EdgeEntry(Struct, frozen=True):
@@ -59,31 +59,31 @@ class DslDocument(Struct, frozen=True):
     icon_background: str
     use_icon_as_answer_icon: bool
     nodes: tuple[NodeEntry, ...]
-    """In the order of the file; pseudo-nodes of containers included."""
+    """In file order, including pseudo-nodes of containers."""
     edges: tuple[EdgeEntry, ...]
     root: str
-    """The entry node: the first start or trigger node."""
+    """Entry node: the first start or trigger node."""
     features: Mapping[str, Any] = field(default_factory=dict)
     environment: tuple[Variable, ...] = ()
     conversation: tuple[Variable, ...] = ()
 
     def feature(self, name: str) -> Mapping[str, Any]:
-        """The settings of a feature; empty if it is off."""
+        """Return the settings of a feature; empty if disabled."""
         settings = self.features.get(name)
         return settings if settings and isinstance(settings, dict) and settings.get("enabled") is True else {}
 
 
 _LOOKS: Final = frozenset({"title", "desc", "selected", "width", "height"})
-"""Entries of a node's data that change nothing that it does."""
+"""Entries of a node's data without effect on runs."""
 _VALUES: Final = ("env", "conversation")
-"""Groups of variables whose values stand in the file."""
+"""Groups of variables with values in the file."""
 
 
 def changed_nodes(old: DslDocument, new: DslDocument) -> list[str]:
-    """The nodes at the top level of a version that may do something else than in an earlier one, in its order.
+    """Return the top-level nodes of a version that may behave differently than in an earlier one, in order.
 
-    A node is the same if its configuration, the edges into it, and all that is inside of it are; what it is called and
-    where it stands does not count. One that reads environment or conversation variables has changed if any of them has.
+    A node is unchanged if its configuration, incoming edges and content are equal; title and position do not count. One
+    that reads environment or conversation variables has changed if any of them has.
     """
     before, after = _signatures(old), _signatures(new)
     groups = [
@@ -125,7 +125,7 @@ _BRANCHING: Final = ("if-else", "question-classifier", "human-input")
 
 
 def check_handles(nodes: Sequence[NodeEntry], edges: Sequence[EdgeEntry], problems: list[Diagnostic]) -> None:
-    """Note edges that are never taken, and error strategies that a branch cannot follow."""
+    """Report edges that are never taken, and error strategies unsuitable for branches."""
     handles: dict[str, dict[str, None] | None] = {}
     for node in nodes:
         own = handles_of(node)
@@ -143,7 +143,7 @@ def check_handles(nodes: Sequence[NodeEntry], edges: Sequence[EdgeEntry], proble
 
 
 def handles_of(node: NodeEntry) -> tuple[str, ...] | None:
-    """The handles of a node; ``None`` if edges are taken whatever their handle."""
+    """Return the handles of a node; ``None`` if edges are taken whatever their handle."""
     fails = ("fail-branch",) if node.data.get("error_strategy") == "fail-branch" else ()
     match node.type:
         case "if-else":

@@ -1,4 +1,4 @@
-"""Ids of datasets as Dify exports them: encrypted with the id of the workspace that they are in.
+"""Decryption of dataset ids in exports of Dify, which are encrypted with the workspace's id.
 
 Source: docs/dify-behaviour.md, “Encrypted dataset ids”: AES-256-CBC with PKCS#7, in base64; the key is the SHA-256 of
 the workspace's id, and the initial vector its first 16 bytes.
@@ -16,11 +16,11 @@ from jikko.extras import how_to_install
 from jikko.ids import is_uuid
 
 _MAX_LENGTH: Final = 64
-"""Characters: a UUID takes 48 bytes, which base64 has 64 characters for."""
+"""Maximum characters: a UUID encrypts to 48 bytes, or 64 characters of base64."""
 
 
 class DecryptionUnavailable(JikkoError):
-    """What decrypts is not installed."""
+    """The decryption library is not installed."""
 
     code = "service_unavailable"
     status = 503
@@ -28,9 +28,9 @@ class DecryptionUnavailable(JikkoError):
 
 
 def plain_id(text: str, workspace: str) -> str | None:
-    """The id that a text means if a workspace (its id, a UUID in lower case) has encrypted it, else ``None``.
+    """Decrypt an id by its workspace (a UUID in lower case); ``None`` if it was not encrypted there.
 
-    Raises ``DecryptionUnavailable``: the library for it is not installed.
+    Raises ``DecryptionUnavailable`` if the library is not installed.
     """
     if len(text) > _MAX_LENGTH:
         return None
@@ -51,7 +51,7 @@ def plain_id(text: str, workspace: str) -> str | None:
 
 
 def check_decryption() -> None:
-    """Raises ``DecryptionUnavailable`` if nothing can be decrypted here."""
+    """Raises ``DecryptionUnavailable`` if decryption is impossible here."""
     _library()
 
 

@@ -1,8 +1,8 @@
-"""JSON Schema of what readers of fields take: they read mappings that note each question, in place of a file.
+"""JSON Schema derived from the readers of fields, which read mappings that record each access instead of a file.
 
-A reader may ask for more where a field has some value. So it reads again and again, each time with another answer to
-one of its questions, and the schema has what it asked for in any of these readings. A field that only some settings
-need is held to its kind with all of them.
+A reader may access more fields depending on a value. So it runs repeatedly, each time with another answer to one
+access, and the schema combines the accesses of all runs. A field needed by some settings only is held to its type with
+all of them.
 """
 
 from collections import Counter
@@ -16,19 +16,19 @@ from jikko.values import Json, Selector
 Schema: TypeAlias = dict[str, Any]
 
 _ANY: Final = "*"
-"""Stands for any name of a mapping."""
+"""Stands for any name in a mapping."""
 _FIRST: Final = "[0]"
-"""Behind the name of a list: its elements, as paths of problems have the first."""
+"""Suffix for the elements of a list, as in paths of problems."""
 _MOST_READINGS: Final = 20_000
 _DEEPEST: Final = 5
-"""Levels behind which mappings that hold such as themselves are empty."""
+"""Depth beyond which recursive mappings are empty."""
 _SAMPLES: Final[tuple[Json, ...]] = ("x", 1, True, ["x"], [{}], {_ANY: "x"})
-"""Answers to a question for a value of any kind, besides that there is none."""
+"""Sample answers for fields of any type, besides absence."""
 _KINDS: Final = {str: "string", int: "number", bool: "boolean", list: "array", dict: "object"}
 _SHAPES: Final = frozenset(
     f"document.not_{kind}" for kind in ("list", "mapping", "boolean", "integer", "selector")
 ) | frozenset({"document.case_id"})
-"""Problems of any value of a kind. Others may be of the one value that was the answer."""
+"""Problems about a type. Others may concern a particular value."""
 _MAPPING: Final[Schema] = {"$mapping": True}
 _MAPPINGS: Final[Schema] = {"$mapping": False}
 _LIST: Final[Schema] = {"type": "array"}
@@ -38,14 +38,14 @@ _DIGITS: Final[Schema] = {"type": "string", "pattern": r"^\s*[-+]?[0-9_]*\s*$"}
 
 
 def schema_of(*readers: Callable[[Fields], object]) -> Schema:
-    """The schema of mappings in which the readers find no problem with the kinds of values that they read."""
+    """Return the schema of mappings in which the readers find no type errors."""
     notes = _Notes()
     notes.read(readers)
     return notes.schema("")
 
 
 class _Answer(str):
-    """A text in answer to a question, with the path of its field."""
+    """Text answer that knows the path of its field."""
 
     __slots__ = ("at",)
     at: str
@@ -57,9 +57,9 @@ class _Field:
         self.kinds: list[Schema] = []
         self.nullable = False
         self.required = 0
-        """Readings that need it."""
+        """Number of runs that require it."""
         self.given = 0
-        """Readings that took for granted that it is there."""
+        """Number of runs that assumed it."""
 
     def add(self, kind: Schema) -> None:
         if kind not in self.kinds:
@@ -67,20 +67,20 @@ class _Field:
 
 
 class _Reading:
-    """One reading: the answers that it gets, and what it asked."""
+    """One run: its answers, and the recorded accesses."""
 
     def __init__(self, answers: Mapping[str, Json]) -> None:
         self.answers = answers
         self.questions: dict[str, tuple[Any, ...]] = {}
         self.asked: dict[str, dict[str, list[Schema]]] = {"": {}}
-        """By the path of a mapping and the name of a field: the kinds that it has to be of; none: any."""
+        """Accepted types by mapping path and field name; empty: any."""
         self.required: set[str] = set()
         self.values: dict[str, Json] = {}
-        """What fields of any kind had, by path."""
+        """Values given for fields of any type, by path."""
         self.present: set[str] = set()
         self.problems: list[Diagnostic] = []
         self.choices: dict[str, list[str]] = {}
-        """What texts may be, by path, where a text was refused with them."""
+        """Permitted texts, by path, from rejections that list them."""
 
     def answer(self, key: str, usual: Any, *others: Any) -> Any:
         self.questions.setdefault(key, others)
@@ -88,16 +88,16 @@ class _Reading:
 
 
 class _Notes:
-    """What all readings asked, by the path of each mapping."""
+    """Accesses of all runs, by mapping path."""
 
     def __init__(self) -> None:
         self._fields: dict[str, dict[str, _Field]] = {}
         self._readings: Counter[str] = Counter()
 
     def read(self, readers: Iterable[Callable[[Fields], object]]) -> None:
-        """Read as long as there are answers that were not tried."""
+        """Run until every answer was tried."""
         waiting: list[tuple[dict[str, Any], str, Any]] = [({}, "", None)]
-        """Answers, and one that was not tried yet, with its question."""
+        """Pending runs: answers so far, and the next access with its answer."""
         tried: set[tuple[str, str, str]] = set()
         for _ in range(_MOST_READINGS):
             if not waiting:
@@ -110,7 +110,7 @@ class _Notes:
             is_choice = question.endswith((" choice", " text")) and answer not in ("", "x")
             chosen = _mapping_of(question) if is_choice else None
             for key, others in reading.questions.items():
-                # Which values are taken often depends on a choice beside it.
+                # The fields read often depend on a choice beside them.
                 beside = f"{question}={answer}" if " " not in key and chosen == _mapping_of(key) else ""
                 for other in others:
                     if key not in reading.answers and (trial := (key, repr(other), beside)) not in tried:
@@ -133,7 +133,7 @@ class _Notes:
                 if refused and at in reading.choices:
                     field.choices += [choice for choice in reading.choices[at] if choice not in field.choices]
                 elif kinds:
-                    # Of several questions the one that leaves least.
+                    # The most restrictive of several accesses.
                     field.add(min(kinds, key=lambda kind: "enum" not in kind))
                 elif value is not None and not refused & (
                     _SHAPES if isinstance(value, str) else {*_SHAPES, "document.value"}
@@ -208,7 +208,7 @@ def _at(where: str, name: str) -> str:
 
 
 class _NotedMapping(dict[str, Any]):
-    """A mapping with a field of any name, and of each other name a value if it is asked for."""
+    """Mapping with a field of any name, and values for all other names on access."""
 
     def __init__(self, where: str, reading: _Reading) -> None:
         is_deep = where.count(".") >= _DEEPEST
@@ -234,7 +234,7 @@ class _NotedMapping(dict[str, Any]):
 
 
 class _NotedFields(Fields):
-    """Fields that note what is asked of them. Answers are what a file may have, or what is read if it has nothing."""
+    """Fields that record accesses. Answers are valid file values, or defaults."""
 
     __slots__ = ("_reading",)
 

@@ -1,4 +1,4 @@
-"""Reads typed fields from a mapping of the DSL, and notes what is wrong instead of raising."""
+"""Typed access to mappings of the DSL, which collects problems instead of raising."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -13,17 +13,17 @@ _MAX_QUESTIONS = 50
 
 
 def expected(wanted: str) -> Phrase:
-    """The remedy that says what a value has to be."""
+    """Return the remedy that states the expected value."""
     return Phrase("remedy.expected", {"wanted": wanted})
 
 
 def bad_value(value: str) -> Phrase:
-    """What is wrong with a value that cannot be used. ``value``: As messages show it."""
+    """Return the problem of an unusable value. ``value``: As shown in messages."""
     return Phrase("document.value", {"value": value})
 
 
 class NameSuggestions:
-    """The names that exist. Comparing is slow, so a file full of mistakes gets hints for the first of them only."""
+    """Existing names, for hints. Comparing is slow, so only the first mistakes of a file get hints."""
 
     def __init__(self, choices: Iterable[str]) -> None:
         self._choices = list(choices)
@@ -43,9 +43,9 @@ _MAX_WORD: Final = 100
 
 
 class Fields:
-    """One mapping of the document, the path that leads to it, and the list that collects problems.
+    """One mapping of the document, with its path and the list of problems.
 
-    Readers never raise: what is missing or of the wrong type is noted once and replaced by the default.
+    Readers never raise: missing and invalid values are reported once, and replaced by defaults.
     """
 
     __slots__ = ("_written", "problems", "raw", "where")
@@ -54,8 +54,8 @@ class Fields:
         self, where: str, raw: Mapping[str, Any], problems: list[Diagnostic], written: Mapping[str, Any] | None = None
     ) -> None:
         """Args:
-        written: The mapping as it stands in the file, if ``raw`` has other values in the place of some texts, which may
-            be secrets: what problems quote is from here.
+        written: The mapping as in the file, if ``raw`` has texts replaced, perhaps by secrets: problems quote this
+            one.
         """
         self.where = where
         self.raw = raw
@@ -63,27 +63,26 @@ class Fields:
         self._written = raw if written is None else written
 
     def problem(self, name: str, what: str | Phrase, hint: str | Phrase | None = None, *, fatal: bool = True) -> None:
-        """Note a problem with the field ``name`` (``""`` for the mapping itself). Files can have millions: of those
-        behind the first thousands only fatal ones are noted, then none.
-        """
+        """Report a problem with the field ``name`` (``""`` for the mapping itself). After thousands of problems only
+        fatal ones are reported, then none."""
         if len(self.problems) >= (2 * _MAX_PROBLEMS if fatal else _MAX_PROBLEMS):
             return
         self.problems.append(problem_at(self.at(name), what, hint, fatal=fatal))
 
     def at(self, name: str) -> str:
-        """The path of a field; that of the mapping itself for ``""``."""
+        """Return the path of a field; ``""`` for the mapping itself."""
         return f"{self.where}.{name}" if self.where and name else self.where or name
 
     def shown(self, name: str) -> str:
-        """A value as messages show it: short, whatever its size, and as it stands in the file."""
+        """Return a value for messages: short, and as in the file."""
         return shown(self._written.get(name))
 
     def meant(self, wrong: Json, choices: tuple[str, ...] | list[str]) -> Phrase | None:
-        """A hint at the most similar choice. Comparing is slow: there are none once a file has many problems."""
+        """Return a hint at the most similar choice. Comparing is slow: there are none once a file has many problems."""
         return meant(wrong, choices) if len(self.problems) < _MAX_HINTED else None
 
     def check_names(self, known: tuple[str, ...]) -> None:
-        """Note fields that there are not, with what was probably meant, or could be."""
+        """Report unknown fields, with the probable or possible names."""
         for name in self.raw:
             if name not in known:
                 hint = self.meant(name, known) or expected(", ".join(known))
@@ -94,14 +93,14 @@ class Fields:
             self.problem(name, bad_value(self.shown(name)), Phrase("remedy.web_address"))
 
     def standing_at(self, where: str) -> "Fields":
-        """The same mapping, as it is told of at another path."""
+        """Return the same mapping, reported under another path."""
         return Fields(where, self.raw, self.problems, self._written)
 
     def get(self, name: str, default: Json = None) -> Json:
         return self.raw.get(name, default)
 
     def text(self, name: str, default: str = "", *, required: bool = False) -> str:
-        """A string. Numbers are accepted and written out, as people leave off quotes."""
+        """Return a string. Numbers are converted, as people leave out quotes."""
         value = self.raw.get(name)
         if value is None:
             if required:
@@ -124,7 +123,7 @@ class Fields:
         return default
 
     def integer(self, name: str, default: int = 0, *, minimum: int | None = None) -> int:
-        """A whole number; a text or float that is one is accepted."""
+        """Return an integer; integral texts and floats are accepted."""
         value = self.raw.get(name)
         if value is None or value == "":
             return default
@@ -141,7 +140,7 @@ class Fields:
         return number
 
     def seconds(self, name: str, default: float) -> float:
-        """A duration: more than 0, and less than a million."""
+        """Return a duration: more than 0, and less than a million."""
         value = self.raw.get(name)
         if value is None:
             return default
@@ -160,7 +159,7 @@ class Fields:
         return default
 
     def selector(self, name: str, *, required: bool = False) -> Selector:
-        """A pointer to a variable. An empty one (``()``) if it is missing."""
+        """Return a selector, empty (``()``) if missing."""
         value = self.raw.get(name)
         if value is None or value == []:
             if required:
@@ -173,7 +172,7 @@ class Fields:
         return found
 
     def selectors(self, name: str) -> tuple[Selector, ...]:
-        """A list of selectors. Bad ones are noted and left out."""
+        """Return a list of selectors, without invalid ones."""
         found = []
         for index, value in enumerate(self.items(name)):
             selector = as_selector(value)
@@ -199,7 +198,7 @@ class Fields:
         return []
 
     def mapping(self, name: str) -> "Fields":
-        """A mapping, to be read in its turn. An empty one if it is missing."""
+        """Return a mapping, empty if missing."""
         value = self.raw.get(name)
         if value is not None and not isinstance(value, Mapping):
             self.problem(name, Phrase("document.not_mapping", {"value": self.shown(name)}))
@@ -207,11 +206,11 @@ class Fields:
         return Fields(self.at(name), value or {}, self.problems, self._written.get(name) if value else None)
 
     def entries(self) -> list[tuple[str, "Fields"]]:
-        """What the mapping has, each to be read as a mapping in its turn."""
+        """Return all entries as mappings."""
         return [(str(name), self.mapping(name)) for name in self.raw]
 
     def mappings(self, name: str, *, required: bool = False) -> Iterator["Fields"]:
-        """A list of mappings, each to be read in its turn. Other elements are noted and left out."""
+        """Yield a list of mappings, without other elements."""
         values = self.items(name, required=required)
         written = self._written[name] if values else []
         for index, (value, as_written) in enumerate(zip(values, written, strict=True)):
@@ -230,9 +229,9 @@ def problem_at(
     line: int = 0,
     column: int = 0,
 ) -> Diagnostic:
-    """What is wrong with a document at a path. ``what``, ``hint``: A text stands for itself in every language.
+    """Return a problem of a document at a path. ``what``, ``hint``: A plain text is the same in every language.
 
-    ``fatal``: Whether the file cannot be imported. A warning is true of the file and does not stop the import.
+    ``fatal``: Whether it prevents the import; otherwise it is a warning.
     """
     said = what if isinstance(what, Phrase) else Phrase("document.verbatim", {"text": what})
     if isinstance(hint, str):
@@ -242,20 +241,20 @@ def problem_at(
 
 
 def is_web_address(url: str) -> bool:
-    """Whether a text is the address of a server."""
+    """Return whether a text is an HTTP URL."""
     try:
         parts = urlsplit(url)
-        # Reading the port checks it.
+        # Reading the port validates it.
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
 
 
 def as_selector(value: Json) -> Selector | None:
-    """A selector from its form in the DSL (a list of texts); ``None`` if it is none.
+    """Convert a list of texts to a selector; ``None`` if it is not one.
 
-    Old files read ``sys.query`` and its like, and ``env.NAME``, as outputs of the start node; they are the variables
-    themselves. Source: docs/dify-behaviour.md, “Start node”.
+    Old files refer to ``sys.query`` and the like, and to ``env.NAME``, as outputs of the start node; they become the
+    variables themselves. Source: docs/dify-behaviour.md, “Start node”.
     """
     if not isinstance(value, (list, tuple)) or not all(
         isinstance(part, (str, int)) and not isinstance(part, bool) for part in value
@@ -268,17 +267,17 @@ def as_selector(value: Json) -> Selector | None:
 
 
 def did_you_mean(wrong: Json, choices: tuple[str, ...] | list[str]) -> str:
-    """A hint that names the most similar choice, or ``""``."""
+    """Return a hint at the most similar choice, or ``""``."""
     hint = meant(wrong, choices)
     return "" if hint is None else hint.text()
 
 
 def meant(wrong: Json, choices: tuple[str, ...] | list[str]) -> Phrase | None:
-    """A hint that names the most similar choice, if there is one."""
+    """Return a hint at the most similar choice, if there is one."""
     import difflib
 
     word = str(wrong)
-    # A name of that length is no typing error, and comparing it would take long.
+    # A name of that length is not a typing error, and slow to compare.
     if len(word) > _MAX_WORD:
         return None
     close = difflib.get_close_matches(word, [str(choice) for choice in choices], n=1)
@@ -286,7 +285,7 @@ def meant(wrong: Json, choices: tuple[str, ...] | list[str]) -> Phrase | None:
 
 
 def shown(value: Json) -> str:
-    """A value as messages show it: short, whatever its size."""
+    """Return a value for messages: short, whatever its size."""
     match value:
         case None:
             return "null"

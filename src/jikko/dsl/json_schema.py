@@ -1,4 +1,4 @@
-"""JSON schemas that strangers wrote: checking a value against one reaches for nothing, and no pattern takes long."""
+"""Validation against untrusted JSON Schemas: no remote references, and patterns in linear time."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -13,20 +13,20 @@ _MAX_MESSAGE: Final = 300
 
 
 class BadSchema(Exception):
-    """A value cannot be checked against the schema. The message says why: ``it is nested too deeply``."""
+    """The schema is unusable. The message says why: ``it is nested too deeply``."""
 
 
 class SchemaViolation(NamedTuple):
     where: str
-    """What in it does not, such as ``items.0.name``; ``""`` for the value itself."""
+    """Path of the violation, such as ``items.0.name``; ``""`` for the value itself."""
     message: str
     """At most 300 characters: the library quotes the whole value."""
 
 
 class JsonSchema:
-    """A schema, ready to check values.
+    """Schema prepared for validation.
 
-    ``unevaluatedProperties`` is not checked. Patterns are matched in time linear in the text, as in Rust's ``regex``:
+    ``unevaluatedProperties`` is not checked. Patterns are matched in time linear in the text, as by Rust's ``regex``:
     without look-around and back references.
     """
 
@@ -35,20 +35,20 @@ class JsonSchema:
         import referencing
 
         base = {"draft 7": jsonschema.Draft7Validator, "draft 2020-12": jsonschema.Draft202012Validator}[draft]
-        # Patterns take exponential time in the library, and `uniqueItems` quadratic.
+        # In the library, patterns take exponential time, and `uniqueItems` quadratic.
         extend: Any = jsonschema.validators.extend
         validator = extend(base, _keywords(cache(_matcher)))
         try:
-            # A registry of its own: by default other schemas would be fetched from the addresses that they name.
+            # An empty registry: the default one would fetch referenced schemas.
             self._validator = validator(_without_dialects(schema), registry=referencing.Registry())
         except RecursionError:
             raise BadSchema("it is nested too deeply") from None
         except AttributeError as error:
-            # Its $id is no text.
+            # Its $id is not a text.
             raise BadSchema(f"it is no JSON schema ({type(error).__name__})") from None
 
     def violation(self, value: Json) -> SchemaViolation | None:
-        """The first thing that does not fit, if any. Raises ``BadSchema`` where the schema makes no sense."""
+        """Return the first violation, if any. Raises ``BadSchema`` if the schema is unusable."""
         from referencing.exceptions import Unresolvable
 
         try:
@@ -60,13 +60,13 @@ class JsonSchema:
         except BadSchema:
             raise
         except Exception as error:
-            # A reference may point at what was never meant as a schema.
+            # A reference may point at something that is not a schema.
             raise BadSchema(f"it is no JSON schema ({type(error).__name__})") from None
         return found and SchemaViolation(".".join(map(str, found.absolute_path)), found.message[:_MAX_MESSAGE])
 
 
 def doubts(schema: Mapping[str, Any]) -> Iterator[str]:
-    """What will fail once a value leads there: references to nothing, and patterns that cannot be matched."""
+    """Yield possible failures of the schema: dangling references, and unsupported patterns."""
     import referencing
     from referencing.jsonschema import DRAFT7
 
@@ -75,12 +75,12 @@ def doubts(schema: Mapping[str, Any]) -> Iterator[str]:
     has_ids = any(isinstance(node.get("$id"), str) for node in nodes)
     for node in nodes:
         reference = node.get("$ref")
-        # With ids it depends on where the reference stands.
+        # With ids it depends on the reference's position.
         if isinstance(reference, str) and not has_ids:
             try:
                 resolver.lookup(reference)
             except Exception:
-                # Among others AttributeError, where it leads through what is no schema.
+                # Among others AttributeError, if it leads through a non-schema.
                 yield f"has the $ref {_short(reference)}, which {_NOT_THERE}"
         patterns = node.get("patternProperties")
         for pattern in (node.get("pattern"), *(patterns if isinstance(patterns, Mapping) else ())):
@@ -105,7 +105,7 @@ def _mappings(value: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _without_dialects(schema: Any) -> Any:
-    """The schema without ``$schema``: a part that names a dialect of its own would be checked by that one's rules."""
+    """Remove ``$schema``: a part with its own dialect would be validated by that one's rules."""
     if isinstance(schema, list):
         return [_without_dialects(item) for item in schema]
     if isinstance(schema, Mapping):
@@ -118,7 +118,7 @@ def _without_dialects(schema: Any) -> Any:
 
 
 def _matcher(pattern: str) -> Callable[[str], bool]:
-    """Whether a text holds a pattern. Raises ``BadSchema``: it is wrong, or needs more than linear time."""
+    """Compile a pattern. Raises ``BadSchema``: it is invalid, or not linear."""
     from pydantic_core import SchemaError, SchemaValidator, core_schema
 
     try:
@@ -131,7 +131,7 @@ def _matcher(pattern: str) -> Callable[[str], bool]:
 
 
 def _keywords(matcher: Callable[[str], Callable[[str], bool]]) -> dict[str, Callable[..., Iterator[Any]]]:
-    """The keywords of JSON Schema that are checked in another way here, as ``jsonschema`` calls them."""
+    """Return the replaced keyword validators, for ``jsonschema``."""
     from jsonschema import ValidationError
 
     def pattern(validator: Any, wanted: str, value: Json, _: Any) -> Iterator[Any]:
@@ -160,7 +160,7 @@ def _keywords(matcher: Callable[[str], Callable[[str], bool]]) -> dict[str, Call
             )
 
     def unique_items(validator: Any, wanted: bool, value: Json, _: Any) -> Iterator[Any]:
-        # The library compares each object with each other one.
+        # The library compares all pairs of objects.
         if wanted and validator.is_type(value, "array") and len(set(map(_canonical, value))) < len(value):
             yield ValidationError(f"{value!r} has non-unique elements")
 
@@ -178,7 +178,7 @@ def _keywords(matcher: Callable[[str], Callable[[str], bool]]) -> dict[str, Call
 
 
 def _canonical(value: Json) -> str:
-    """A text that is the same for values that JSON Schema takes for equal: ``1`` and ``1.0``, but not ``true``."""
+    """Return a text that is equal for values equal in JSON Schema: ``1`` and ``1.0``, but not ``true``."""
     return json.dumps(_without_fractions(value), sort_keys=True)
 
 

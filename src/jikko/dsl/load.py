@@ -1,4 +1,4 @@
-"""Reads a DSL file: text in, document and problems out."""
+"""Loader of DSL files: text in, document and problems out."""
 
 import codecs
 import re
@@ -22,7 +22,7 @@ from jikko.values import Json
 __all__ = ["SUPPORTED_VERSION", "LoadLimits", "Loaded", "decoded", "load"]
 
 SUPPORTED_VERSION: Final = "0.7.0"
-"""The newest version of the DSL that is known here."""
+"""Newest known version of the DSL."""
 
 _MODES: Final = get_args(AppMode)
 _OTHER_MODES: Final = {"rag-pipeline": "a knowledge pipeline", "agent": "an agent of Dify's agent service"}
@@ -34,34 +34,34 @@ _OTHER_FORMATS: Final[Mapping[str, frozenset[str]]] = {
     "Flowise": frozenset({"nodes", "edges"}),
     "Docker Compose": frozenset({"services"}),
 }
-"""Keys by which files of other products are known."""
+"""Keys by which files of other products are recognised."""
 _ICON_TYPES: Final = ("emoji", "image", "link")
 
 
 class Loaded(Struct, frozen=True):
     source: str
     document: DslDocument | None
-    """What could be read, without the parts that have problems; ``None`` if there is no graph at all. To be run only
-    if no problem is fatal."""
+    """The document without invalid parts; ``None`` without a graph. Run it only if no problem is fatal."""
     problems: list[Diagnostic]
-    """In the order of the file, more or less. Compiling may add to them."""
+    """Roughly in file order. Compiling may add to them."""
 
     @property
     def ok(self) -> bool:
         return self.document is not None and not any(not problem.ok for problem in self.problems)
 
     def require(self) -> DslDocument:
-        """The document. Raises ``InvalidDocument``: a problem is fatal. Carries the fatal ones."""
+        """Return the document. Raises ``InvalidDocument``, with the fatal problems, if there are any."""
         if self.document is None or not self.ok:
             raise InvalidDocument(self.source, [problem for problem in self.problems if not problem.ok])
         return self.document
 
 
 def load(text: bytes | str, *, source: str, runnable: frozenset[str], limits: LoadLimits | None = None) -> Loaded:
-    """Read a DSL file of version 0.1 to 0.7. Never raises for what is in it. Nodes' data are repaired, not checked.
+    """Load a DSL file of version 0.1 to 0.7. Never raises because of its content. Nodes' data are repaired, not
+    validated.
 
-    ``source``: Its name in messages. ``runnable``: Node types that can be run; others of Dify's are warnings.
-    Source: docs/dify-behaviour.md, “File format and import”.
+    ``source``: Its name in messages. ``runnable``: Supported node types; other types of Dify are warnings. Source:
+    docs/dify-behaviour.md, “File format and import”.
     """
     problems: list[Diagnostic] = []
     doubts: list[YamlProblem] = []
@@ -96,7 +96,7 @@ def _parse(text: bytes | str, limits: LoadLimits, doubts: list[YamlProblem]) -> 
 
 
 def decoded(text: bytes | str) -> str:
-    """The characters, without a mark: UTF-8, or UTF-16 with its byte order mark. Raises ``YamlProblem``."""
+    """Decode UTF-8, or UTF-16 with a byte order mark, which is removed. Raises ``YamlProblem``."""
     return (_decode(text) if isinstance(text, bytes) else text).removeprefix("\ufeff")
 
 
@@ -121,7 +121,7 @@ def _read_app(root: Json, problems: list[Diagnostic], runnable: frozenset[str]) 
         return None
     file = Fields("", root, problems)
     if file.get("kind") in ("rag_pipeline", "snippet"):
-        # Every other kind is taken for an app, as in Dify. These Dify exports, for other editors.
+        # As in Dify, other kinds count as apps. These are exports of Dify for other editors.
         file.problem("kind", Phrase(f"document.{file.get('kind')}"), Phrase("remedy.only_apps"))
         return None
     app = _block(file, "app", _why_not_an_app(root))
@@ -130,7 +130,7 @@ def _read_app(root: Json, problems: list[Diagnostic], runnable: frozenset[str]) 
     if mode is None:
         if app.get("mode") in [*_OTHER_MODES] or not isinstance(file.get("workflow"), Mapping):
             return None
-        # Read on, so that the problems of the graph are reported along with it.
+        # Continue, so that problems of the graph are reported, too.
         mode = "workflow"
     if mode in BASIC_MODES:
         return _read_basic_app(file, app, version, mode)
@@ -168,7 +168,7 @@ def _why_not_an_app(root: Mapping[str, Json]) -> Phrase:
 
 
 def read_face(app: Fields) -> dict[str, Any]:
-    """How the app looks."""
+    """Read the app's appearance."""
     icon_type = app.text("icon_type", "emoji")
     return {
         "name": app.text("name"),
@@ -202,7 +202,7 @@ def _read_basic_app(file: Fields, app: Fields, version: str, mode: str) -> DslDo
 
 
 def _block(fields: Fields, name: str, why: Phrase) -> Fields:
-    """A mapping that must be there and not be empty."""
+    """Return a required, non-empty mapping."""
     value = fields.get(name)
     if not isinstance(value, Mapping) or not value:
         what = (
@@ -252,7 +252,7 @@ def _read_mode(app: Fields) -> str | None:
     return None
 
 
-# Texts, since lists would be a line a key.
+# Texts, since lists would take a line per key.
 _OF_FILE: Final = frozenset(
     "version kind app workflow model_config agent agent_packages dependencies site bundle_id".split()
 )
@@ -301,12 +301,12 @@ _NEWER: Final = re.compile(r"v?0*(?:0\.0*(?:[7-9]|[1-9]\d+)|[1-9]\d*)(?:\D.*)?",
 
 
 def is_newer(version: str) -> bool:
-    """Whether a file may hold what Dify added without a new version: 0.7 and later."""
+    """Return whether a file may use features that Dify added without a new version: 0.7 and later."""
     return _NEWER.fullmatch(version) is not None
 
 
 def check_keys(root: Mapping[str, Any], nodes: Sequence[NodeEntry], problems: list[Diagnostic]) -> None:
-    """Note the keys of a newer file that nothing here reads. ``root``: the whole file."""
+    """Report unread keys of a newer file. ``root``: The whole file."""
     places = [
         ("", root, _OF_FILE),
         ("app.", root.get("app"), _OF_APP),
@@ -316,7 +316,7 @@ def check_keys(root: Mapping[str, Any], nodes: Sequence[NodeEntry], problems: li
     ]
     for where, mapping, known in places:
         for key in mapping if isinstance(mapping, Mapping) else ():
-            # With an underscore begins what the editor notes for itself.
+            # Keys with an underscore are the editor's own.
             if key not in known and not str(key).startswith("_"):
                 what = Phrase("document.unknown_key", {"key": repr(key)})
                 problems.append(problem_at(f"{where}{key}", what, fatal=False))

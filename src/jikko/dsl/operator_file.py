@@ -1,5 +1,4 @@
-"""The files that an operator writes, in YAML: providers, tools, plugins, triggers. ``${NAME}`` in them is a variable of
-the environment."""
+"""YAML files of the operator: providers, tools, plugins, triggers. ``${NAME}`` is an environment variable."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from jikko.values import Json
 
 _LIMITS: Final = LoadLimits(max_bytes=16 << 20)
 _MAX_SHOWN: Final = 100
-"""Problems that a message lists."""
+"""Maximum number of listed problems."""
 
 
 class OperatorFile:
@@ -29,7 +28,8 @@ class OperatorFile:
         source: str,
         keys: tuple[str, ...],
     ) -> None:
-        """``source``: As errors name it. ``keys``: What may stand at its top. Raises ``InvalidSettings``: no YAML."""
+        """``source``: Its name in errors. ``keys``: Permitted top-level keys. Raises ``InvalidSettings`` if it is not
+        YAML."""
         self._text, self._kind, self._source = text, kind, source
         try:
             raw = parse(decoded(text), _LIMITS)
@@ -43,7 +43,7 @@ class OperatorFile:
         self.root.check_names(keys)
 
     def require_no_problems(self) -> None:
-        """Raises ``InvalidFile``: with all problems of its fields, each with its line."""
+        """Raises ``InvalidFile``, with all problems and their lines, if there are any."""
         problems = self.root.problems
         if not problems:
             return
@@ -58,7 +58,7 @@ class OperatorFile:
 
 
 def read_operator_file(file: Path, kind: str) -> bytes:
-    """The whole content of such a file. Raises ``InvalidSettings``: it cannot be read, or is too large."""
+    """Read such a file. Raises ``InvalidSettings``: it cannot be read, or is too large."""
     try:
         with file.open("rb") as opened:
             text = opened.read(_LIMITS.max_bytes + 1)
@@ -70,15 +70,14 @@ def read_operator_file(file: Path, kind: str) -> bytes:
 
 
 def filled_in(fields: Fields, environment: Mapping[str, str], unset: list[str], *, but: str = "") -> Fields:
-    """Fields with the environment's ``${NAME}``, but for the field ``but``; problems quote the file.
-    ``unset``: See ``expanded``.
-    """
+    """Return fields with ``${NAME}`` expanded, except in the field ``but``; problems quote the file. ``unset``: See
+    ``expanded``."""
     values = {name: value if name == but else expanded(value, environment, unset) for name, value in fields.raw.items()}
     return Fields(fields.where, values, fields.problems, fields.raw)
 
 
 def duration_of(fields: Fields, name: str, default: float) -> float:
-    """Read a length of time such as ``30s``, in seconds; what is wrong is noted in ``fields``."""
+    """Parse a duration such as ``30s`` to seconds; problems are added to ``fields``."""
     text = fields.text(name)
     if not text:
         return default
@@ -98,10 +97,10 @@ _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def expanded(value: Json, environment: Mapping[str, str], unset: list[str]) -> Any:
-    """A value with every ``${NAME}`` in its texts replaced; keys of mappings are left alone. All else keeps its place.
+    """Expand every ``${NAME}`` in the texts of a value, except in keys.
 
-    ``unset``: Takes the names that are not set, or empty; they read as nothing. Raises ``RecursionError``: the value
-    is nested too deeply, or holds itself.
+    ``unset``: Collects unset and empty names, which expand to nothing. Raises ``RecursionError``: the value is nested
+    too deeply, or recursive.
     """
     match value:
         case str():
@@ -122,5 +121,5 @@ def expanded(value: Json, environment: Mapping[str, str], unset: list[str]) -> A
 
 
 def names_in(value: Json) -> list[str]:
-    """The names that a text mentions; none of anything else."""
+    """Return the names in a text; none for other values."""
     return _VARIABLE.findall(value) if isinstance(value, str) else []

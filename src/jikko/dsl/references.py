@@ -1,7 +1,7 @@
-"""Pointers from nodes to variables of other nodes that do not exist.
+"""Dangling references from nodes to variables.
 
-A node may be pointed at from many places that its type does not read: editors leave old configuration behind. So this
-only warns, and does not look into what is switched off.
+A node's data may hold many references that its type does not read: editors leave old configuration behind. So these are
+warnings, and disabled parts are skipped.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -17,10 +17,10 @@ from jikko.lang.variables import RESERVED_NODES
 from jikko.values import Selector
 
 _READS_VARIABLES: Final = frozenset({"code", "template-transform", "variable-aggregator"})
-"""Types whose ``variables`` are read. On others, except for start, the key is a left-over."""
+"""Types that read ``variables``. On others, except for start, the key is a leftover."""
 
 _MAX_KEY: Final = 60
-"""Characters of a key in the path of a problem."""
+"""Maximum characters of a key in the path of a problem."""
 
 
 def check_references(
@@ -29,7 +29,7 @@ def check_references(
     conversation: Sequence[Variable],
     problems: list[Diagnostic],
 ) -> None:
-    """Note selectors and templates that name a node, or an environment or conversation variable, that is not there."""
+    """Report selectors and templates that refer to missing nodes, environment variables or conversation variables."""
     ids = {node.id for node in nodes}
     names = {
         "env": {variable.name for variable in environment},
@@ -57,8 +57,8 @@ def check_references(
 
 
 def variables_read(node: NodeEntry, owners: Collection[str]) -> list[Selector]:
-    """The variables of some owners that the configuration of a node names: owner and name, each once.
-    ``owners``: ids of nodes, and ``sys``."""
+    """Return the variables of given owners in a node's configuration: owner and name, each once. ``owners``: Ids of
+    nodes, and ``sys``."""
     found: dict[Selector, None] = {}
     pending: list[Any] = [node.data]
     while pending:
@@ -79,7 +79,7 @@ def variables_read(node: NodeEntry, owners: Collection[str]) -> list[Selector]:
 
 
 _Path = tuple["_Path", str | int] | tuple[()]
-"""The path above, and the key or index behind it. Written out only where there is a problem: a file has many places."""
+"""Parent path, and the key or index below it. Rendered only for problems: a file has many places."""
 
 
 def _written(where: str, path: _Path) -> str:
@@ -94,7 +94,7 @@ def _written(where: str, path: _Path) -> str:
 
 
 def _pointers(node: NodeEntry) -> Iterator[tuple[_Path, Selector]]:
-    """Every selector and reference in the configuration of a node, and where it is, in the order of the file."""
+    """Yield every selector and reference in a node's configuration with its path, in file order."""
     pending: list[Iterator[tuple[_Path, Any]]] = [iter([((), node.data)])]
     while pending:
         found = next(pending[-1], None)
@@ -114,7 +114,7 @@ def _pointers(node: NodeEntry) -> Iterator[tuple[_Path, Selector]]:
 
 
 class _Pointer(Struct, frozen=True):
-    """Stands for a list that is a selector."""
+    """A list that is a selector."""
 
     selector: Selector | None
 

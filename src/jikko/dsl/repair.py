@@ -1,11 +1,11 @@
-"""Old shapes of node configurations, brought to the form of today.
+"""Migration of old node configurations to the current form.
 
-Decided by shape, never by the version that a file states. Nothing is changed in place: YAML aliases share values.
+Decided by shape, never by the file's version. Nothing is changed in place: YAML aliases share values.
 
-Source: docs/dify-behaviour.md, “Older files”. Two repairs are made elsewhere: ``dsl.structure`` adds missing start
-nodes, ``dsl.conditions`` reads the old form of if-else. One is not made at all: a missing ``retry_config`` of an HTTP
-node stays missing, because Dify's engine takes it as "no retries", whatever its editor shows. The settings of a tool
-are left as they are: what they mean depends on the node's version (``nodes.tools.given``).
+Source: docs/dify-behaviour.md, “Older files”. Two migrations are elsewhere: ``dsl.structure`` adds missing start nodes,
+``dsl.conditions`` reads the old form of if-else. One is not done: a missing ``retry_config`` of an HTTP node stays
+missing, because Dify's engine treats it as "no retries", whatever its editor shows. Settings of tools are left alone:
+their meaning depends on the node's version (``nodes.tools.given``).
 """
 
 import re
@@ -25,7 +25,7 @@ _TOOL_PLUGINS: Final = frozenset({"jina", "siliconflow", "stepfun", "gitee_ai"})
 
 
 def repair_node(data: _Data) -> _Data:
-    """The ``data`` of a node in the form of today. Unknown keys are kept."""
+    """Migrate a node's ``data``. Unknown keys are kept."""
     kind = data.get("type")
     if not isinstance(kind, str):
         return data
@@ -38,7 +38,8 @@ def repair_node(data: _Data) -> _Data:
 
 
 def repair_features(features: _Data) -> _Data:
-    """``features``, the old image switch in general form. Source: docs/dify-behaviour.md, “Features”."""
+    """Migrate ``features``: the old image switch becomes the general form. Source: docs/dify-behaviour.md,
+    “Features”."""
     upload = features.get("file_upload")
     if not isinstance(upload, Mapping):
         return features
@@ -58,21 +59,21 @@ def repair_features(features: _Data) -> _Data:
 
 
 def model_provider(name: str) -> str:
-    """The full name of a model provider: ``org/plugin/provider``. Names that are not bare are left alone."""
+    """Return a model provider's full name, ``org/plugin/provider``. Only bare names are changed."""
     if not _BARE_NAME.fullmatch(name):
         return name
     return "langgenius/gemini/google" if name == "google" else f"langgenius/{name}/{name}"
 
 
 def tool_provider(name: str) -> str:
-    """The full name of a tool provider, likewise."""
+    """Return a tool provider's full name, likewise."""
     if not _BARE_NAME.fullmatch(name):
         return name
     return f"langgenius/{name}_tool/{name}" if name in _TOOL_PLUGINS else f"langgenius/{name}/{name}"
 
 
 def _changed(value: Json, *path: str, by: Callable[[Json], Json]) -> Json:
-    """A value with what is at the end of a path of keys changed; the same value if the path leads nowhere."""
+    """Return a value with the end of a key path changed; the same value if the path does not exist."""
     if not path:
         return by(value)
     if not isinstance(value, Mapping) or path[0] not in value:
@@ -185,11 +186,11 @@ _KINDS: Final[dict[str, tuple[Any, ...]]] = {
     "opening_statement": (str, "not a text", "put it in quotes"),
     "suggested_questions": (list, "not a list", "expected a list of texts"),
 }
-"""What features have to be, and what is said of others."""
+"""Required types of features, and the problem otherwise."""
 
 
 def read_features(features: Fields) -> Mapping[str, Any]:
-    """The features in the form of today. No run depends on them: wrong types are warnings and left out, others kept."""
+    """Read the features in the current form. Runs do not depend on them: invalid ones are left out with a warning."""
     kept: dict[str, Json] = {}
     for name, value in features.raw.items():
         kind, *refusal = _KINDS.get(name, (object,))

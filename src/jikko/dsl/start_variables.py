@@ -1,4 +1,4 @@
-"""The inputs that a start node asks for."""
+"""Inputs of a start node."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from jikko.values import Json
 INPUT_TYPES: Final = tuple(
     "text-input paragraph select number checkbox file file-list json_object external_data_tool".split()
 )
-"""Source: docs/dify-behaviour.md, “Start node”. The last is a left-over of old chat apps."""
+"""Source: docs/dify-behaviour.md, “Start node”. The last is a leftover of old chat apps."""
 
 
 class StartVariable(Struct, frozen=True):
@@ -30,7 +30,7 @@ class StartVariable(Struct, frozen=True):
     default: Json = None
     description: str = ""
     max_length: int = 0
-    """Characters of a text, or number of files of a list; 0 for no limit."""
+    """Maximum characters of a text, or files of a list; 0 for no limit."""
     options: tuple[str, ...] = ()
     allowed_file_types: tuple[str, ...] = ()
     allowed_file_extensions: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class StartVariable(Struct, frozen=True):
 
 
 def read_start_variables(fields: Fields) -> tuple[StartVariable, ...]:
-    """The inputs of a start node, from its ``data``. Those without a name or type are left out."""
+    """Parse the inputs of a start node's ``data``, without those that lack name or type."""
     found: dict[str, StartVariable] = {}
     for entry in fields.mappings("variables"):
         variable = _read_variable(entry)
@@ -105,7 +105,7 @@ def _read_schema(entry: Fields) -> Mapping[str, Any] | None:
     if not isinstance(schema, Mapping):
         entry.problem("json_schema", Phrase("document.not_object", {"value": shown(schema)}))
         return None
-    # Imported where it is needed: few files have schemas, and it takes longer to import than all of this package.
+    # Imported lazily: few files have schemas, and it loads slower than this whole package.
     from jsonschema import Draft7Validator
     from jsonschema.exceptions import SchemaError
 

@@ -1,4 +1,4 @@
-"""The nodes, edges and containers of a file, and whether they make a graph: in linear time, without recursion.
+"""Structure of a file: nodes, edges and containers, validated as a graph in linear time, without recursion.
 
 Source: docs/dify-behaviour.md, “Nodes and edges”, “Start of a run”, “Branches, skipping, joins”, “Older files”.
 """
@@ -15,13 +15,12 @@ from jikko.dsl.repair import repair_node
 from jikko.dsl.types import CONTAINER_STARTS, DIFY_TYPES, ENTRY_TYPES, SILENT_TRIGGERS
 
 _MAX_SHOWN: Final = 12
-"""How many nodes of a cycle a message names."""
+"""Maximum number of nodes of a cycle in messages."""
 
 
 def read_graph(graph: Fields, runnable: frozenset[str]) -> tuple[list[NodeEntry], list[EdgeEntry]]:
-    """The nodes and edges of a ``graph`` block, repaired. Notes are gone, and so are edges that lead nowhere.
-    ``runnable``: The node types that can be run here; others of Dify's get a warning.
-    """
+    """Read the nodes and edges of a ``graph`` block, repaired, without notes and dangling edges. ``runnable``:
+    Supported node types; other types of Dify get a warning."""
     nodes, parents = _read_nodes(graph, runnable)
     edges = _read_edges(graph)
     nodes = assign_containers(nodes, parents, graph.problems)
@@ -30,7 +29,7 @@ def read_graph(graph: Fields, runnable: frozenset[str]) -> tuple[list[NodeEntry]
 
 
 def find_root(nodes: Sequence[NodeEntry], graph: Fields) -> str:
-    """The entry node of a run: the first start or trigger; ``""`` if there is none."""
+    """Return the entry node: the first start or trigger; ``""`` if there is none."""
     entries = [node for node in nodes if node.type in ENTRY_TYPES and node.container is None]
     if not entries:
         if nodes:
@@ -54,7 +53,7 @@ def find_root(nodes: Sequence[NodeEntry], graph: Fields) -> str:
 
 
 def check_paths(nodes: Sequence[NodeEntry], edges: Sequence[EdgeEntry], graph: Fields) -> None:
-    """Note cycles, and nodes that no run comes to."""
+    """Report cycles and unreachable nodes."""
     for cycle in cycles([node.id for node in nodes], [(edge.source, edge.target) for edge in edges]):
         shown = " -> ".join([*cycle[:_MAX_SHOWN], "..."] if len(cycle) > _MAX_SHOWN else [*cycle, cycle[0]])
         graph.problem("edges", Phrase("document.cycle", {"nodes": shown}), Phrase("remedy.loop_instead"))
@@ -62,7 +61,7 @@ def check_paths(nodes: Sequence[NodeEntry], edges: Sequence[EdgeEntry], graph: F
     entries = [node.id for node in nodes if node.type in ENTRY_TYPES and node.container is None]
     seen = reached(entries, [(edge.source, edge.target) for edge in edges], bodies)
     for node in nodes:
-        # What is inside a container that is not reached goes without saying.
+        # The content of an unreachable container is not reported.
         if entries and node.id not in seen and (node.container is None or node.container in seen):
             graph.problems.append(
                 problem_at(
@@ -178,7 +177,7 @@ _Edge: TypeAlias = tuple[str, str]
 
 
 def cycles(nodes: Sequence[str], edges: Iterable[_Edge]) -> list[list[str]]:
-    """A cycle of each knot of nodes that lead to each other, if any, each in the order of its edges."""
+    """Return a cycle per strongly connected component that has one, in the order of its edges."""
     after: dict[str, list[str]] = {node: [] for node in nodes}
     for source, target in edges:
         after[source].append(target)
@@ -195,7 +194,7 @@ def cycles(nodes: Sequence[str], edges: Iterable[_Edge]) -> list[list[str]]:
 
 
 def reached(starts: Iterable[str], edges: Iterable[_Edge], bodies: Mapping[str, str]) -> set[str]:
-    """The nodes that can be reached from ``starts``. ``bodies``: the first node of the body of each container."""
+    """Return the nodes reachable from ``starts``. ``bodies``: First node of each container's body."""
     after: dict[str, list[str]] = {}
     for source, target in (*edges, *bodies.items()):
         after.setdefault(source, []).append(target)
@@ -210,7 +209,7 @@ def reached(starts: Iterable[str], edges: Iterable[_Edge], bodies: Mapping[str, 
 
 
 def _on_cycles(after: Mapping[str, list[str]]) -> list[str]:
-    """The nodes that are left when those are taken away, again and again, that nothing leads to."""
+    """Return what remains after repeatedly removing nodes without predecessors."""
     incoming = dict.fromkeys(after, 0)
     for followers in after.values():
         for follower in followers:
@@ -225,7 +224,7 @@ def _on_cycles(after: Mapping[str, list[str]]) -> list[str]:
 
 
 def _knots(nodes: Sequence[str], after: Mapping[str, list[str]]) -> list[list[str]]:
-    """The strongly connected components that have a cycle in them (Tarjan's algorithm)."""
+    """Return the strongly connected components that contain a cycle (Tarjan's algorithm)."""
     among = set(nodes)
     order: dict[str, int] = {}
     lowest: dict[str, int] = {}
@@ -269,7 +268,8 @@ def _knots(nodes: Sequence[str], after: Mapping[str, list[str]]) -> list[list[st
 def assign_containers(
     nodes: Sequence[NodeEntry], parents: Mapping[str, str], problems: list[Diagnostic]
 ) -> list[NodeEntry]:
-    """The nodes, each with its container. ``parents``: ``parentId`` by node. ``problems``: Notes self-containment."""
+    """Return the nodes with their containers. ``parents``: ``parentId`` by node. ``problems``: Collects
+    self-containment."""
     containers = {node.id: node for node in nodes if node.type in CONTAINER_STARTS}
     starts = {str(node.data.get("start_node_id")): node.id for node in containers.values()}
     claims = {node.id: _claims(node, parents.get(node.id), containers, starts) for node in nodes}
@@ -308,7 +308,7 @@ def _innermost(claimed: list[str], claims: Mapping[str, list[str]]) -> str | Non
 
 
 def _in_themselves(owners: Mapping[str, str | None]) -> list[str]:
-    """Containers that are inside themselves, one of each ring."""
+    """Return containers that contain themselves, one per ring."""
     found = []
     seen: set[str] = set()
     for first in owners.values():
@@ -326,9 +326,9 @@ def _in_themselves(owners: Mapping[str, str | None]) -> list[str]:
 def add_body_starts(
     nodes: Sequence[NodeEntry], edges: Sequence[EdgeEntry], problems: list[Diagnostic]
 ) -> tuple[list[NodeEntry], list[EdgeEntry]]:
-    """The nodes and edges, with a start pseudo-node for every container that has none.
+    """Return nodes and edges, with start pseudo-nodes added to containers without one.
 
-    Files of 0.1.0 let ``start_node_id`` name the first real node. The new pseudo-node follows its container.
+    In files of 0.1.0, ``start_node_id`` may be the first real node. The new pseudo-node follows its container.
     """
     bodies: dict[str, list[NodeEntry]] = {}
     for node in nodes:

@@ -1,18 +1,18 @@
-"""The node types that Dify knows."""
+"""Node types of Dify."""
 
 from typing import Final
 
 ENTRY_TYPES: Final = frozenset({"start", "datasource", "trigger-webhook", "trigger-schedule", "trigger-plugin"})
-"""Where a run may begin. Source: docs/dify-behaviour.md, “Nodes and edges”."""
+"""Entry nodes of runs. Source: docs/dify-behaviour.md, “Nodes and edges”."""
 
 SILENT_TRIGGERS: Final = frozenset({"trigger-plugin"})
-"""Entries that start no run here: only the API does."""
+"""Triggers that start no runs here: only the API does."""
 
 CONTAINER_STARTS: Final = {"iteration": "iteration-start", "loop": "loop-start"}
-"""The containers, and the pseudo-node that their bodies begin at."""
+"""Containers, and the start pseudo-node of their bodies."""
 
 RETRYING_TYPES: Final = frozenset({"llm", "tool", "http-request", "code"})
-"""The types whose ``retry_config`` counts. Source: docs/dify-behaviour.md, “Retries”."""
+"""Types with retries (``retry_config``). Source: docs/dify-behaviour.md, “Retries”."""
 
 DIFY_TYPES: Final = ENTRY_TYPES | frozenset(
     """
@@ -21,10 +21,10 @@ DIFY_TYPES: Final = ENTRY_TYPES | frozenset(
     iteration-start loop loop-start loop-end
     """.split()
 )
-"""Every type of Dify 1.15. A node of another type is a mistake."""
+"""All types of Dify 1.15. Any other type is an error."""
 
 OLD_TYPE_NAMES: Final = {"variable-assigner": "variable-aggregator"}
-"""Names that were replaced. Source: docs/dify-behaviour.md, “Older files”."""
+"""Renamed types. Source: docs/dify-behaviour.md, “Older files”."""
 
 APP_STRATEGIES: Final = "app"
-"""The provider of the strategies of agent apps: Jikko's own."""
+"""Provider of strategies for agent apps: Jikko's own."""

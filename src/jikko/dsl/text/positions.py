@@ -1,6 +1,6 @@
-"""Positions of the parts of a DSL file in its text. Read only on demand: most files are never shown.
+"""Source positions of the parts of a DSL file, computed on demand: most files are never shown.
 
-Nothing here recurses, and an alias costs nothing: it stands for the place where its value is written.
+Not recursive. Aliases cost nothing: they refer to the place of their value.
 """
 
 import re
@@ -14,46 +14,44 @@ from jikko.dsl.text.yaml_text import YamlProblem, as_yaml
 
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LINE_BREAK: Final = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-"""As YAML counts lines."""
+"""Line breaks of YAML."""
 _STEP: Final = re.compile(r"\[(\d+)\]|\.?([^.\[]+)")
 
 
 class Position(NamedTuple):
-    """A place in a text: line and column in characters, both counted from 1."""
+    """Line and column in characters, both from 1."""
 
     line: int
     column: int
 
 
 class _Part:
-    """One value of the file. Keys of mappings are texts, indices of lists numbers."""
+    """One value of the file. Children by key, or by index."""
 
     __slots__ = ("end", "key", "parts", "position")
 
     def __init__(self, position: Position, *, is_list: bool = False) -> None:
         self.position = position
-        """Where it begins; of the entry of a mapping, where its key does."""
+        """Its start; for an entry of a mapping, that of its key."""
         self.end = Position(position.line, 0)
-        """The last of its lines and characters; 0: the line is its own to the end, as all lines of a block are."""
+        """Its last line, and the end column there; 0: the line belongs to it entirely, as in block style."""
         self.parts: dict[str | int, _Part] = {}
         self.key: str | int | None = 0 if is_list else None
-        """While it is read: the next index, or the key that waits for its value."""
+        """While parsing: the next index, or the key that waits for its value."""
 
 
 class Positions:
-    """The positions of one file, by the paths that problems have: ``workflow.graph.nodes[3].data.code``."""
+    """Positions in one file, by paths of problems: ``workflow.graph.nodes[3].data.code``."""
 
     def __init__(self, text: bytes | str) -> None:
-        """``text``: as ``load`` takes it. What cannot be read has no positions."""
+        """``text``: As for ``load``. Invalid text has no positions."""
         try:
             self._root = _read(as_yaml(decoded(text)))
         except (yaml.YAMLError, YamlProblem, ValueError):
             self._root = None
 
     def at(self, path: str) -> Position | None:
-        """Where a path leads; of one that leads nowhere, where the last part is that there is. ``None`` if the file
-        cannot be read.
-        """
+        """Return the position of a path, or of its longest existing prefix. ``None`` if the file is invalid."""
         part = self._root
         if part is None:
             return None
@@ -66,9 +64,7 @@ class Positions:
 
 
 def lines_of(text: bytes | str, path: str) -> tuple[int, list[str]]:
-    """The lines of a file that hold the value of a path, and the number of the first, counted from 1. None are there,
-    if the path leads nowhere.
-    """
+    """Return the lines of a path's value, and the number of the first. Empty if the path does not exist."""
     part = Positions(text)._root
     for step in _steps(path):
         part = part.parts.get(step) if part is not None else None
@@ -79,7 +75,7 @@ def lines_of(text: bytes | str, path: str) -> tuple[int, list[str]]:
     while not lines[-1].strip():
         del lines[-1]
     if end > 0:
-        # Others may be on its first and its last line, as in JSON.
+        # Other values may share its first and last line, as in JSON.
         lines[-1] = lines[-1][:end]
         lines[0] = lines[0][column - 1 :]
     return first, lines
@@ -107,7 +103,7 @@ def _read(text: str) -> _Part | None:
                 ended.end = _end(event)
                 last = ended.end.line
             else:
-                # Nothing is written where a block ends: comments on what follows may be before that.
+                # The end of a block is implicit: comments on what follows may precede it.
                 ended.end = Position(max(last, ended.position.line), 0)
             continue
         if kind not in (yaml.ScalarEvent, yaml.AliasEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent):
@@ -117,7 +113,7 @@ def _read(text: str) -> _Part | None:
         if kind in (yaml.ScalarEvent, yaml.AliasEvent):
             end = _end(event)
             part.end = end if kind is yaml.ScalarEvent else part.end
-            # A scalar that is not written is where the next part begins.
+            # An empty scalar is where the next part begins.
             last = end.line if mark.index < event.end_mark.index else last
         if kind is yaml.AliasEvent:
             part.parts = anchors[event.anchor].parts if event.anchor in anchors else {}
@@ -131,7 +127,7 @@ def _read(text: str) -> _Part | None:
             above.key += 1
         elif above.key is None:
             above.key = event.value if kind is yaml.ScalarEvent else ""
-            # Its value comes next, and takes this place.
+            # Replaced by its value, which comes next.
             above.parts[above.key] = part
         else:
             part.position = above.parts[above.key].position

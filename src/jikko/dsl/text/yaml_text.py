@@ -1,11 +1,11 @@
-"""YAML text to plain JSON values, within limits.
+"""YAML parser with limits: text to plain JSON values.
 
 Rule 1: nothing here recurses, so that no file can exhaust the stack.
-Rule 2: an alias hands on the value that it names, never a copy, and counts as if it were one: what a reader of the
-    whole value would have to walk through is limited, not only what is written in the file.
+Rule 2: an alias shares the value that it names, but counts like a copy: the limit applies to what a reader of the whole
+value walks through, not only to what is written.
 
-Scalars are understood as PyYAML's safe loader does (YAML 1.1), because Dify reads its files with it, except that all
-stays JSON: dates, binary data and integers of more than 64 bits remain the text that they are written as.
+Scalars are resolved like PyYAML's safe loader (YAML 1.1), which Dify uses, except that everything stays JSON: dates,
+binary data and integers of more than 64 bits remain texts.
 """
 
 import json
@@ -30,35 +30,35 @@ _HINTS: Final = (
 )
 _OPEN_QUOTE: Final = "found unexpected end of stream"
 _NO_TEXT: Final = re.compile(r"[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""A character that YAML does not allow. Source: YAML 1.1, 5.1."""
+"""Characters forbidden in YAML. Source: YAML 1.1, 5.1."""
 _MAX_DOUBTS: Final = 20
 
 
 class LoadLimits(Struct, frozen=True):
     max_bytes: int = 10 * 1024 * 1024
-    """Of the text. Source: docs/dify-behaviour.md, “File format and import”."""
+    """Maximum size of the text. Source: docs/dify-behaviour.md, “File format and import”."""
     max_depth: int = 100
-    """Mappings and lists within each other."""
+    """Maximum nesting of mappings and lists."""
     max_values: int = 2_000_000
-    """Keys, values, lists and every 16 characters of a text, each counted as often as aliases repeat it."""
+    """Maximum number of keys, values, lists and units of 16 characters, with aliases counted as copies."""
 
 
 class YamlProblem(Exception):
-    """The text cannot be read."""
+    """The text is invalid."""
 
     def __init__(self, what: str | Phrase, hint: str | Phrase = "", *, line: int = 0, column: int = 0) -> None:
         self.what = what if isinstance(what, Phrase) else Phrase("document.verbatim", {"text": what})
         super().__init__(self.what.text())
         self.hint = hint
         self.line = line
-        """Counted from 1; 0 if it is not about one place. So is ``column``."""
+        """From 1; 0 if not about one place. Likewise ``column``."""
         self.column = column
 
 
 def parse(text: str, limits: LoadLimits, doubts: list[YamlProblem] | None = None) -> Json:
-    """The value of a YAML document; ``None`` for an empty one. Raises ``YamlProblem``, also if it exceeds a limit.
+    """Parse a YAML document; ``None`` if empty. Raises ``YamlProblem``, also beyond a limit.
 
-    ``doubts``: Takes what is hardly meant: keys that a mapping has twice, of which the last one holds.
+    ``doubts``: Collects probable mistakes: duplicate keys, of which the last counts.
     """
     try:
         return _read(as_yaml(text), limits, [] if doubts is None else doubts)
@@ -66,7 +66,7 @@ def parse(text: str, limits: LoadLimits, doubts: list[YamlProblem] | None = None
         mark = error.problem_mark or error.context_mark
         what: str | Phrase = Phrase("document.not_yaml", {"reason": error.problem or error.context or ""})
         if error.problem == _OPEN_QUOTE and error.context_mark is not None:
-            # Where it begins, not the end of the file.
+            # Its start, rather than the end of the file.
             mark, what = error.context_mark, Phrase("document.open_quote")
         hint: str | Phrase = next((Phrase(hint) for sign, hint in _HINTS if sign in str(error)), "")
         raise YamlProblem(
@@ -112,13 +112,13 @@ class _Frame:
         self.value = value
         self.anchor = anchor
         self.before = before
-        """How many values had been counted before it."""
+        """Number of values counted before it."""
         self.height = 0
-        """Levels of mappings and lists within it."""
+        """Its nesting depth."""
         self.has_key = False
         self.key: Any = None
         self.merged: list[Any] = []
-        """What ``<<`` keys of a mapping name."""
+        """Values of the mapping's ``<<`` keys."""
 
 
 class _Builder:
@@ -129,9 +129,9 @@ class _Builder:
         self._documents = 0
         self._stack: list[_Frame] = []
         self._anchors: dict[str, tuple[Json, int, int] | None] = {}
-        """The value, its count and its height; ``None`` while it is not closed yet."""
+        """Value, count and depth; ``None`` until it is complete."""
         self._count = 0
-        # Keys and enumerations repeat thousands of times: resolved once, and one object.
+        # Interned: keys and enumerations repeat thousands of times.
         self._known: dict[str, Any] = {}
 
     def document(self, event: Any) -> None:
@@ -235,7 +235,7 @@ def _as_key(value: Any, event: Any) -> str:
         return value
     if isinstance(value, (list, dict)):
         raise _problem(event, "has a list or mapping as a key")
-    # As Dify's JSON column has it: true, null, 1.
+    # As in Dify's JSON column: true, null, 1.
     return json.dumps(value)
 
 
@@ -254,16 +254,16 @@ SCALAR_TAGS: Final = frozenset(
 )
 COLLECTION_TAGS: Final = frozenset(CORE + name for name in ("map", "seq", "set", "omap", "pairs"))
 MERGE: Final = object()
-"""The key ``<<``, which stands for the entries of the mapping that is its value."""
+"""The key ``<<``, which merges the entries of its mapping."""
 
 _RESOLVERS: Final[dict[str, Any]] = yaml.SafeLoader.yaml_implicit_resolvers
 _TRUE: Final = frozenset({"yes", "true", "on"})
 _MAX_NUMBER: Final = 400
-"""Characters. Longer ones do not fit 64 bits, and "1:1:1:..." would take quadratic time."""
+"""Maximum characters. Longer ones exceed 64 bits, and "1:1:1:..." would take quadratic time."""
 
 
 def plain(text: str) -> Any:
-    """What an unquoted scalar stands for; ``MERGE`` for ``<<``."""
+    """Resolve an unquoted scalar; ``MERGE`` for ``<<``."""
     for tag, pattern in _RESOLVERS.get(text[:1], ()):
         if pattern.match(text):
             return _construct(tag, text)
@@ -271,7 +271,7 @@ def plain(text: str) -> Any:
 
 
 def tagged(tag: str, text: str) -> Any:
-    """What a scalar with an explicit tag of ``SCALAR_TAGS`` stands for; the text if it does not fit the tag."""
+    """Resolve a scalar with an explicit tag of ``SCALAR_TAGS``; the text if it does not fit."""
     return _construct(tag, text)
 
 
@@ -330,7 +330,7 @@ _ESCAPE: Final = re.compile(r"\\(?:u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|.
 
 
 def as_yaml(text: str) -> str:
-    """The text itself, unless it is JSON that YAML would not read."""
+    """Return the text itself, unless it is JSON that YAML would reject."""
     if not text.lstrip().startswith(("{", "[")) or ("\t" not in text and r"\ud" not in text.lower()):
         return text
     try:
