@@ -102,16 +102,20 @@ async def test_runs_are_taken_over_by_one_that_misses_their_member_later_than_th
         await link.close()
 
 
-async def test_runs_that_were_offered_to_a_process_about_to_end_go_to_another(group: NatsGroup) -> None:
-    link = await NatsLink.open(group.url, group.names, member_seconds=SECONDS, per_minute=0, name="both")
+async def test_runs_that_were_offered_to_a_process_about_to_end_go_to_another_at_once(group: NatsGroup) -> None:
+    # NATS itself would offer them again after half of it.
+    seconds = 10 * PATIENCE
+    link = await NatsLink.open(
+        group.url, Names(secrets.token_hex(6)), member_seconds=seconds, per_minute=0, name="both"
+    )
     member, refused = Recorder(), asyncio.Event()
 
     async def refuse(orphans: OrphanedRuns) -> Takeover:
         refused.set()
         raise ServerStopping
 
-    ending = OrphanQueue(link, refuse, lambda name: False, SECONDS)
-    other = OrphanQueue(link, member.take_over, lambda name: False, SECONDS)
+    ending = OrphanQueue(link, refuse, lambda name: False, seconds)
+    other = OrphanQueue(link, member.take_over, lambda name: False, seconds)
     watching = [asyncio.create_task(ending.watch())]
     try:
         await ending.put([OrphanedRuns(holder="gone/1")], once="gone")
