@@ -140,6 +140,21 @@ def test_passages_are_numbered_one_a_document_if_they_are_to_be_told() -> None:
     assert silent.answer().metadata.retriever_resources == []
 
 
+def test_passages_of_an_app_without_a_workflow_are_all_numbered_and_told_as_the_api_tells_them() -> None:
+    own = {"document_id": "1", "content": "円", "hit_count": 3, "summary": "s", "doc_metadata": {"by": "渡辺"}}
+    other = {"document_id": "2", "content": "x", "data_source_type": "external", "doc_metadata": {"by": "y"}}
+    found = {**own, "position": 7, "retriever_from": "workflow"}
+    fold = TurnFold.of([started(mode="chat", cites=True), node("llm", resources=(found, other, own)), end()])
+    assert fold is not None
+
+    first, second, third = fold.answer().metadata.retriever_resources
+
+    counts = ("hit_count", "word_count", "segment_position", "index_node_hash", "page", "title", "files", "summary")
+    assert first == {**own, **dict.fromkeys(counts), "position": 1, "retriever_from": "api"}
+    assert second == {**other, **dict.fromkeys(counts), "doc_metadata": None, "position": 2, "retriever_from": "api"}
+    assert third == {**first, "position": 3}
+
+
 def test_files_and_reasoning_come_from_the_nodes_that_answer() -> None:
     file = {"dify_model_identity": "__dify__file__", "related_id": "f", "type": "image"}
     events: list[Event] = [
