@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from jikko.ports.cluster import OrphanedRuns, StopRun
+from jikko.ports.cluster import OrphanedRuns, RunChanged, StopRun
 from tests.cluster.recorder import Recorder
 from tests.contract.test_cluster import PER_MINUTE, WorkersGroup
 from tests.effort import PATIENCE
@@ -98,9 +98,18 @@ async def test_without_a_supervisor_nobody_waits_for_ever_and_requests_are_let_t
         assert [await one.count(b"key", PER_MINUTE) for _ in range(PER_MINUTE + 1)] == [0] * (PER_MINUTE + 1)
 
 
-async def test_one_that_does_not_answer_counts_as_gone(workers: WorkersGroup) -> None:
-    (one, _), (other, member) = await workers.start(patience=0.01), await workers.start()
+async def test_one_that_does_not_answer_counts_as_gone_and_its_late_answer_harms_nothing(
+    workers: WorkersGroup,
+) -> None:
+    one, its = await workers.start(patience=0.01)
+    (other, member), (patient, _) = await workers.start(), await workers.start()
     member.holds.clear()
 
     async with asyncio.timeout(PATIENCE):
         assert await one.request(other.name, STOP) is None
+        asking = asyncio.ensure_future(patient.request(other.name, STOP))
+        await until(lambda: member.commands == [STOP, STOP])
+        member.holds.set()
+        assert await asking  # behind the late answer
+        patient.hint(RunChanged("r"))
+        await until(lambda: its.hints == [RunChanged("r")])

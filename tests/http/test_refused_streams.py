@@ -16,6 +16,7 @@ async def test_it_begins_and_ends_as_a_failed_run_of_nobody(client: httpx.AsyncC
     answer = await client.post(RUN, json=body("streaming", q=["値"]))
 
     assert answer.status_code == 200
+    assert answer.text.startswith("event: ping\n\ndata: ")
     started, finished = [json.loads(line[6:]) for line in answer.text.split("\n") if line.startswith("data: ")]
     run = started["workflow_run_id"]
     assert started == {
