@@ -111,6 +111,25 @@ def test_workflows_are_filtered_on_a_small_screen_too(visit: Visit) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= SMALL["width"]
 
 
+def test_workflows_that_are_used_most_come_first_and_stay_there(site: Site, visit: Visit) -> None:
+    for _ in range(2):
+        site.run("greets", name="used")
+    page = visit("/")
+    links = page.locator("a.rowlink")
+    expect(links.first).to_be_visible()
+    shown = [str(link.get_attribute("href")).rpartition("/")[2] for link in links.all()]
+    runs = {one["id"]: one["day"]["runs"] for one in site.api("GET", "apps").json()["data"]}
+    counts = [runs[app_id] for app_id in shown]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] >= 2
+    asks = next(one["id"] for one in site.api("GET", "apps").json()["data"] if one["name"] == "Asks")
+    for _ in range(counts[0] + 1 - runs[asks]):
+        site.start("asks", q="used even more")
+    row = page.get_by_role("row").filter(has=page.locator(f'a[href$="{asks}"]'))
+    expect(row.locator("td").nth(4)).to_have_text(f"{counts[0] + 1:,}")
+    assert [str(link.get_attribute("href")).rpartition("/")[2] for link in links.all()] == shown
+
+
 def test_a_call_back_that_was_given_up_is_told_and_sent_again(site: Site, visit: Visit) -> None:
     refused = f"{site.echo.url}/nobody-takes-posts"
     with closing(Client(site.server.url, site.keys["greets"])) as client:

@@ -6,7 +6,7 @@ import { ChangedRow } from '../../parts/Changes.tsx'
 import { Dialog } from '../../parts/Dialog.tsx'
 import { Status } from '../../parts/Icon.tsx'
 import { Empty, Loaded } from '../../parts/Panel.tsx'
-import { duration, t, tn, when } from '../../words/words.ts'
+import { cost, duration, t, tn, when } from '../../words/words.ts'
 
 /** What a run did otherwise than an earlier one: status, values and steps of both. */
 export default function CompareRuns(props: { pair: [earlier: string, later: string]; close: () => void }) {
@@ -57,6 +57,13 @@ export default function CompareRuns(props: { pair: [earlier: string, later: stri
 const Which = ({ run }: { run: Run }) => (
   <Link className="row" href={`/runs/${run.id}`} title={run.id}>
     <Status status={run.status} />
-    <span className="dim num">{`${t('version', { n: run.version })} · ${when(run.created_at)} · ${duration(run.elapsed)}`}</span>
+    <span className="dim num">
+      {[
+        t('version', { n: run.version }),
+        when(run.created_at),
+        duration(run.elapsed),
+        ...(run.tokens > 0 ? [tn('tokens', run.tokens), cost(run.tokens, run.price ?? 0)] : []),
+      ].join(' · ')}
+    </span>
   </Link>
 )

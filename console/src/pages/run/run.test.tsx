@@ -10,6 +10,7 @@ import { advance, begin } from '../../run/fold.ts'
 import { readLog } from '../../run/logs.ts'
 import type { Execution } from '../../run/state.ts'
 import { duration, setLanguage, t } from '../../words/words.ts'
+import CompareRuns from './CompareRuns.tsx'
 import Conditions from './Conditions.tsx'
 import { Rounds } from './Rounds.tsx'
 import { type RunView, useRunView } from './useRunView.ts'
@@ -121,4 +122,26 @@ test('a container says how its rounds went, and of those that share a square the
   const squares = [...document.querySelectorAll('.roundgrid button')].map(one => one.getAttribute('aria-label'))
   expect(squares).toHaveLength(400)
   expect(squares.filter(label => label?.endsWith(t('status.failed')))).toEqual([`${t('round', { n: '402' })}, Failed`])
+})
+
+test('runs that are compared have their tokens, and what they cost if somebody said so', async () => {
+  const run = (id: string, price?: string) => ({
+    id,
+    status: 'succeeded',
+    version: 1,
+    created_at: 1,
+    elapsed: 2,
+    tokens: 18,
+    price,
+  })
+  const answer = { before: run('a'), after: run('b', '0.0010 USD'), fields: [], nodes: [], more_nodes: 0, same: 3 }
+  vi.stubGlobal('fetch', async () => Response.json(answer))
+  render(
+    <QueryClientProvider client={queryClient()}>
+      <CompareRuns pair={['a', 'b']} close={() => undefined} />
+    </QueryClientProvider>,
+  )
+  const [before, after] = await screen.findAllByRole('link', { hidden: true })
+  expect(before?.textContent).toMatch(/18 tokens · –$/)
+  expect(after?.textContent).toMatch(/18 tokens · \$0.0010$/)
 })

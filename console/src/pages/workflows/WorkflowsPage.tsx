@@ -1,4 +1,4 @@
-import { useState } from 'react'
+import { useRef, useState } from 'react'
 import { Link } from 'wouter'
 import { useApps, useOverview } from '../../api/queries.ts'
 import type { App, Counts } from '../../api/types.ts'
@@ -120,6 +120,13 @@ function succeeded(counts: Counts): number | undefined {
 const CHATS = ['advanced-chat', 'chat', 'agent-chat']
 
 function List({ apps }: { apps: readonly App[] }) {
+  // By use as it was when the page was opened: no row moves.
+  const order = useRef<readonly string[]>([])
+  if (order.current.length === 0)
+    order.current = apps
+      .toSorted((one, other) => other.day.runs - one.day.runs || (other.last_at ?? 0) - (one.last_at ?? 0))
+      .map(one => one.id)
+  const place = ({ id }: App) => order.current.indexOf(id) + 1 || Number.POSITIVE_INFINITY
   return (
     <table className="cards">
       <thead>
@@ -139,9 +146,11 @@ function List({ apps }: { apps: readonly App[] }) {
         </tr>
       </thead>
       <tbody>
-        {apps.map(app => (
-          <Row key={app.id} app={app} />
-        ))}
+        {apps
+          .toSorted((one, other) => place(one) - place(other) || 0)
+          .map(app => (
+            <Row key={app.id} app={app} />
+          ))}
       </tbody>
     </table>
   )
