@@ -1,4 +1,4 @@
-"""The contract of nodes: class, results, usage added up. That of the engine: ``node_context.py``."""
+"""Contract of nodes: classes, results, usage. The engine's side is ``node_context.py``."""
 
 from collections.abc import Coroutine, Iterable, Mapping
 from decimal import Decimal
@@ -12,29 +12,29 @@ from jikko.values import Json, Selector, Unset
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):
-    """What a node hands back when it succeeds."""
+    """Result of a successful node."""
 
     outputs: Mapping[str, Json] = {}
-    """The variables it writes; also what is recorded."""
+    """Output variables, also recorded."""
     inputs: Mapping[str, Json] = {}
     """Recorded only."""
     process_data: Mapping[str, Json] = {}
     """Recorded only."""
     handle: str = "source"
-    """The outgoing edges to take; only looked at for branch nodes."""
+    """Outgoing edges to take; for branch nodes only."""
     updates: tuple[Update, ...] = ()
     """Changes to variables of other nodes."""
     usage: Usage | None = None
     metadata: Mapping[str, Json] = {}
     """Entries of ``execution_metadata``."""
     steps: int = 0
-    """Containers only: the ``steps`` of the completed event."""
+    """Containers only: ``steps`` of the completed event."""
     resources: tuple[dict[str, Json], ...] = ()
-    """Passages of knowledge that the node's work is based on, in Dify's form: see ``NodeFinished.resources``."""
+    """Knowledge passages used by the node, in Dify's form: see ``NodeFinished.resources``."""
 
 
 class NodeFailure(Exception):
-    """A node failed: retried, handled by a strategy, or the run fails. The message is shown to the user."""
+    """A node failed: it is retried, handled by a strategy, or fails the run. The message is for the user."""
 
     def __init__(
         self,
@@ -50,23 +50,23 @@ class NodeFailure(Exception):
     ) -> None:
         super().__init__(message)
         self.kind = kind
-        """The ``error_type``: a class-like name, as in docs/dify-behaviour.md, “Node types”, or ``""``."""
+        """``error_type``: a class-like name, as in docs/dify-behaviour.md, “Node types”, or ``""``."""
         self.inputs = inputs or {}
         self.process_data = process_data or {}
         self.outputs = outputs or {}
-        """What is recorded of a failure that no strategy handles."""
+        """Recorded outputs of a failure that no strategy handles."""
         self.usage = usage
         self.metadata = metadata or {}
         self.steps = steps
 
 
 class NodePaused(Exception):
-    """A node waits for a human, and runs again once its form is closed. In a container it fails: only runs can wait."""
+    """A node waits for a human, and runs again once its form is closed. Fails in a container where only runs
+    can wait."""
 
     def __init__(self, form: Mapping[str, Json], *, source: str, expires_at: float) -> None:
         """``form``: For clients, without ``form_id``, ``node_id`` and ``node_title``. ``source``: Its text in the file.
-        ``expires_at``: When it runs out of time, in seconds since the Unix epoch.
-        """
+        ``expires_at``: Deadline in seconds since the Unix epoch."""
         super().__init__("waits for a human")
         self.form = dict(form)
         self.source = source
@@ -74,13 +74,13 @@ class NodePaused(Exception):
 
 
 class Values(Protocol):
-    """Variables that can be looked up."""
+    """Readable variables."""
 
     def get(self, selector: Selector) -> Json | Unset:
-        """The value a selector points at, or ``UNSET`` if there is none. Never to be changed in place."""
+        """Return the selected value, or ``UNSET`` if there is none. Never modify it in place."""
 
     def declared_type(self, selector: Selector) -> str | None:
-        """The type that the variable was declared with (loop and conversation variables), if it was."""
+        """Return the declared type of a loop or conversation variable, if it has one."""
 
 
 class RunInfo(Protocol):
@@ -98,39 +98,38 @@ class RunInfo(Protocol):
 
 class RoundOutcome(msgspec.Struct, frozen=True, gc=False):
     outputs: Mapping[str, Json]
-    """What ``collect`` found."""
+    """Result of ``collect``."""
     error: str | None
-    """The error of the node that failed the round, if one did."""
+    """Error of the node that failed the round, if any."""
     ended: bool
     """Whether a ``loop-end`` node ran."""
     last: bool
-    """What ``is_last`` decided."""
+    """Result of ``is_last``."""
     usage: Usage | None
     elapsed: float
 
 
 class Node(Protocol):
-    """A node of a compiled graph: configured, immutable, shared by all runs.
+    """Node of a compiled graph: configured, immutable, shared by all runs.
 
-    Classes also have ``from_dsl(cls, data: Fields) -> Self``, which notes problems in ``data`` instead of raising.
+    Classes also have ``from_dsl(cls, data: Fields) -> Self``, which reports problems in ``data`` instead of raising.
     """
 
     type: ClassVar[str]
     immediate: ClassVar[bool]
-    """Whether ``run`` hardly ever suspends; the engine then runs it in place, without a task. Should it suspend, it is
-    dropped there and run from its beginning in a task: so it must not have done anything before."""
+    """Whether ``run`` rarely suspends; the engine then runs it inline, without a task. If it suspends, it is dropped
+    and restarted in a task: so it must be free of side effects until then."""
     branching: ClassVar[bool]
-    """Whether only the edges with the result's handle are taken."""
+    """Whether only edges with the result's handle are taken."""
 
-    # Classes that act on the world outside (an HTTP request, a model that costs money) also have
-    # ``has_effects: ClassVar[bool] = True``.
+    # Classes with external side effects (HTTP requests, paid models) also have ``has_effects: ClassVar[bool] = True``.
 
     def run(self, ctx: Any) -> Coroutine[Any, Any, Result]:
-        """Do the work, with a ``ContainerContext`` for containers. Raises ``NodeFailure`` if the node failed."""
+        """Run the node, with a ``ContainerContext`` for containers. Raises ``NodeFailure`` if it fails."""
 
 
 class NodeConfig(msgspec.Struct, frozen=True):
-    """The base of nodes that are structs: neither ``immediate`` nor ``branching`` unless they say so."""
+    """Base of nodes that are structs: by default neither ``immediate`` nor ``branching``."""
 
     immediate: ClassVar[bool] = False
     branching: ClassVar[bool] = False
@@ -138,42 +137,42 @@ class NodeConfig(msgspec.Struct, frozen=True):
 
 @runtime_checkable
 class Container(Protocol):
-    """A node that runs a body."""
+    """Node that runs a body."""
 
     start_node_id: str
     isolated: ClassVar[bool]
-    """Whether each round has variables of its own."""
+    """Whether each round has its own variables."""
 
     def declared(self, node_id: str) -> Mapping[Selector, str]:
-        """Types of the variables that it declares, by selector."""
+        """Return the types of declared variables, by selector."""
 
 
 @runtime_checkable
 class Illustrated(Protocol):
-    """A node whose start tells clients an icon."""
+    """Node with an icon in its start event."""
 
     def icon(self, ports: NodePorts) -> Json | None:
-        """See ``NodeStarted.icon``. Must not wait, nor raise."""
+        """See ``NodeStarted.icon``. Must neither block nor raise."""
 
 
 @runtime_checkable
 class Responder(Protocol):
-    """A node whose template is shown as text while the run goes on: ``end`` and ``answer``."""
+    """Node whose template is streamed as text: ``end`` and ``answer``."""
 
     def parts(self) -> tuple[str | Selector, ...]:
-        """Texts and references, in the order in which they are shown."""
+        """Texts and references, in display order."""
 
 
 @runtime_checkable
 class VariableWriter(Protocol):
-    """A node that changes variables of other nodes."""
+    """Node that changes variables of other nodes."""
 
     def writes(self) -> tuple[Selector, ...]:
-        """The variables that it may change."""
+        """Variables that it may change."""
 
 
 def total(usages: Iterable[Usage | None]) -> Usage | None:
-    """The sum, or ``None`` if nothing was used."""
+    """Return the sum, or ``None`` without any usage."""
     present = [usage for usage in usages if usage is not None]
     if not present:
         return None
@@ -203,5 +202,5 @@ def _last(prices: Iterable[str]) -> str:
 
 
 def container_metadata(usage: Usage | None) -> dict[str, Json]:
-    """What goes into the metadata of a container: it tells its usage also when that is nothing."""
+    """Return the metadata of a container, which includes its usage even if it is zero."""
     return {} if usage is not None else {"total_tokens": 0, "total_price": "0", "currency": "USD"}

@@ -1,4 +1,4 @@
-"""Texts of a node's configuration with values, each with its masked twin; a scan of foreign texts for secrets."""
+"""Rendered texts with their masked forms, and a scan of foreign texts for secrets."""
 
 import html
 import json
@@ -12,7 +12,7 @@ from jikko.values import UNSET, Selector
 
 
 class MaskedText(NamedTuple):
-    """A text, and the same text as records and messages show it: with masks where secrets stand."""
+    """A text, and its form for records and messages, with secrets masked."""
 
     used: str
     recorded: str
@@ -24,7 +24,7 @@ class MaskedText(NamedTuple):
 
     @classmethod
     def of_value(cls, selector: Selector, ctx: Context) -> Self:
-        """A variable in its plain rendering; ``""`` if there is none."""
+        """Render a variable as plain text; ``""`` if missing."""
         used, recorded = (variables.get(selector) for variables in (ctx.variables, ctx.recorded))
         text = "" if used is UNSET else to_text(used)
         return cls(text, text if recorded is used else to_text(recorded))
@@ -42,14 +42,14 @@ NOTHING: Final = MaskedText("", "")
 
 
 SECRET_MESSAGE: Final = "what it says of the failure names a secret that the node gave it, and is not kept"
-"""Stands for the text of somebody else that does. No part of such a text is changed."""
+"""Replaces a foreign text that contains a secret. No part of such a text is altered."""
 
 
 def contains_secret(text: str, secrets: Iterable[str], rendered: Iterable[str] = ()) -> bool:
-    """Whether a text has a secret in it: as it is, in capitals or small letters, or as programs quote texts (in JSON,
-    also twice, in URLs, in HTML, as Python writes them). Empty ones are in no text.
+    """Return whether a text contains a secret: literally, in upper or lower case, or quoted (JSON, also twice, URLs,
+    HTML, Python). Empty secrets do not count.
 
-    ``rendered``: Texts with secrets, which may be URLs: of those the host, as a name service is asked for it.
+    ``rendered``: Texts with secrets, perhaps URLs, whose host is searched for in its IDNA form, too.
     """
     folded = text.lower()
     spelled = (form for secret in secrets if secret for form in _spelled(secret))
@@ -57,7 +57,7 @@ def contains_secret(text: str, secrets: Iterable[str], rendered: Iterable[str] =
 
 
 def _spelled(secret: str) -> Iterator[str]:
-    # Halves of surrogate pairs cannot be encoded, and stand in no URL.
+    # Lone surrogates cannot be encoded, and occur in no URL.
     encoded = secret.encode("utf-8", "replace")
     yield from (secret, quote(encoded, safe=""), quote(encoded), quote_plus(encoded), html.escape(secret))
     for only_ascii in (True, False):
@@ -65,7 +65,7 @@ def _spelled(secret: str) -> Iterator[str]:
         yield from (once, json.dumps(once, ensure_ascii=only_ascii)[1:-1])
     for written in (repr, ascii):
         yield (once := written(secret)[1:-1])
-        # Otherwise where there are both kinds of quotation marks, which may be those of the text around it.
+        # Python escapes differently with both kinds of quotation marks, which may belong to the surrounding text.
         yield once.replace("\\'", "'").replace("'", "\\'")
 
 
@@ -74,5 +74,5 @@ def _hosts(rendered: Iterable[str]) -> Iterator[str]:
         try:
             host = urlsplit(text).hostname or ""
             yield from filter(None, (host, host.encode("idna").decode()))
-        except ValueError:  # it is no URL, or no name of a host
+        except ValueError:  # not a URL, or not a host name
             continue

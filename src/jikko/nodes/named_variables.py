@@ -1,6 +1,6 @@
-"""Variables that a node takes under names of its own: ``{variable: name, value_selector: [...]}`` in the file.
+"""Named variables of a node: ``{variable: name, value_selector: [...]}`` in the file.
 
-With the one that is recorded for a whole group of an aggregator. Source: Dify 1.15, recording aggregator_groups.
+Including the recorded form of an aggregator's group. Source: Dify 1.15, recording aggregator_groups.
 """
 
 from collections.abc import Sequence
@@ -12,24 +12,24 @@ from jikko.lang.variables import Readable
 from jikko.values import UNSET, Json, Selector, encode_json, type_of
 
 NamedVariables: TypeAlias = tuple[tuple[str, Selector], ...]
-"""Names and what stands behind them, in the order of the file."""
+"""Names and selectors, in file order."""
 
 
 def read_named(data: Fields, name: str) -> NamedVariables:
-    """The entries of the list ``name`` of a configuration."""
+    """Parse the list ``name`` of a configuration."""
     return tuple(
         (entry.text("variable", required=True), entry.selector("value_selector")) for entry in data.mappings(name)
     )
 
 
 def values_of(named: Sequence[tuple[str, Selector]], variables: Readable) -> dict[str, Json]:
-    """The values by name; null for a variable that does not exist.
+    """Return the values by name; null for missing variables.
 
     Raises:
-        TextTooLong: Some are named so often, under other names, that they would take too much. See ``Readable.spend``.
+        TextTooLong: A value is repeated under so many names that it exceeds the budget. See ``Readable.spend``.
     """
     if len(named) == 1:
-        # As most nodes have it: nothing can be named twice.
+        # The common case: nothing can be repeated.
         [(name, selector)] = named
         value = variables.get(selector)
         return {name: None if value is UNSET else value}
@@ -46,12 +46,12 @@ def values_of(named: Sequence[tuple[str, Selector]], variables: Readable) -> dic
 
 
 def described_name(group: str) -> str:
-    """The variable of an aggregator that holds what is recorded of a group. No reference can name it."""
+    """Return the variable with the recorded form of an aggregator's group. References cannot name it."""
     return f"#{group}"
 
 
 def described(selector: Selector, value: Json) -> Json:
-    """What is recorded of a group whose value was found at ``selector``."""
+    """Return the recorded form of a group whose value was found at ``selector``."""
     variable = {
         "value_type": type_of(value),
         "value": value,

@@ -1,4 +1,4 @@
-"""The node types that Jikko can run: an explicit list, nothing registers itself."""
+"""Registry of supported node types: an explicit list, without self-registration."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""The Agent node: a strategy asks a model and calls tools until it has an answer."""
+"""Agent node: a strategy calls a model and tools until it has an answer."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
@@ -34,7 +34,7 @@ from jikko.values import Json
 
 
 class AgentNode(NodeConfig, frozen=True):
-    """Let a strategy work on a question. Source: docs/dify-behaviour.md, “Agent”."""
+    """Run an agent strategy. Source: docs/dify-behaviour.md, “Agent”."""
 
     type: ClassVar[str] = "agent"
     has_effects: ClassVar[bool] = True
@@ -43,9 +43,9 @@ class AgentNode(NodeConfig, frozen=True):
     parameters: tuple[AgentParameter, ...]
     memory: Memory
     vision: Vision
-    """Of an app without a workflow."""
+    """For apps without a workflow."""
     is_server_side: bool
-    """Whether it is of the version whose configuration no file has."""
+    """Whether it is of the version whose configuration is not in files."""
 
     @classmethod
     def from_dsl(cls, data: Fields) -> Self:
@@ -68,7 +68,7 @@ class AgentNode(NodeConfig, frozen=True):
         return any(parameter.name == name for parameter in self.parameters)
 
     def constant(self, name: str) -> Json:
-        """What the node gives to a parameter, if that is no variable; ``None`` if it is, or nothing is given."""
+        """Return a parameter's constant; ``None`` if it is a variable or missing."""
         return next((parameter.written for parameter in self.parameters if parameter.name == name), None)
 
     def icon(self, ports: NodePorts) -> Json | None:
@@ -120,7 +120,7 @@ class AgentNode(NodeConfig, frozen=True):
         )
 
     async def _history(self, ctx: AgentContext, strategy: Strategy, model: AgentModel) -> tuple[PromptMessage, ...]:
-        """The conversation so far, as much of it as the model has room for."""
+        """Return the conversation so far, as far as the model's context allows."""
         if not strategy.takes_history:
             return ()
         config = ModelConfig(model.provider, model.model, model.mode, model.parameters)
@@ -145,7 +145,7 @@ class AgentNode(NodeConfig, frozen=True):
         return tuple(found)
 
     def _recorded(self, ctx: AgentContext, metadata: Mapping[str, Json]) -> dict[str, Json]:
-        """What is recorded of the parameters. Raises ``NodeFailure``: a variable does not exist."""
+        """Return the recorded parameters. Raises ``NodeFailure`` if a variable does not exist."""
         try:
             return {parameter.name: parameter.value(ctx.recorded) for parameter in self.parameters}
         except Missing as missing:
@@ -192,7 +192,7 @@ class AgentNode(NodeConfig, frozen=True):
 
 
 def _kind(failure: Exception) -> str:
-    """The ``error_type`` of an agent of an app without a workflow."""
+    """Return the ``error_type`` for agents of apps without a workflow."""
     return failure.kind if isinstance(failure, AgentFailure) else type(failure).__name__
 
 
@@ -211,5 +211,5 @@ def _give(values: dict[str, Json], parameter: StrategyParameter, value: Any) -> 
 
 
 def _provider(name: str) -> ToolName:
-    """A provider of a log entry: strategies name no kind."""
+    """Parse the provider of a log entry, which has no kind."""
     return ToolName(provider_type="builtin", provider=name, tool="")

@@ -1,4 +1,4 @@
-"""Messages of an agent, folded into the outputs of its node. Source: docs/dify-behaviour.md, “Agent”."""
+"""Outputs of an agent node, collected from its messages. Source: docs/dify-behaviour.md, “Agent”."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,26 +22,26 @@ _PRICES = ("prompt_unit_price", "prompt_price", "completion_unit_price", "comple
 _METADATA = "execution_metadata"
 _MAX_LOGS = 10_000
 _IDS = UUID("5be7d1f0-3c52-5a8e-9d0c-7f1b6e2a4c93")
-"""Ids of tools that are left out are made of the node's execution: after a crash they are the same."""
+"""Ids of omitted tools derive from the node execution: after a crash they are the same."""
 NOT_KEPT: Final = "(names a secret that the node gave, and is not kept)"
-"""Stands for a text of the agent that has a secret somewhere in it."""
+"""Replaces a text of the agent that contains a secret."""
 
 
 class Masks:
-    """Replaces texts in what is recorded of an agent, which hands on what it was given to tools, and logs that.
+    """Masking of an agent's records, since agents pass their parameters to tools, and log them.
 
-    A text that the node rendered is recorded as the node's own record shows it. Any other text is the agent's, and no
-    part of it is changed: one that has a secret in it is left out.
+    A text that the node rendered is recorded in its masked form. Any other text is the agent's, and is never altered:
+    one that contains a secret is omitted.
     """
 
     def __init__(self, rendered: Mapping[str, str], secrets: Iterable[str] = ()) -> None:
-        """``rendered``: What is recorded of texts that the node gave, if others. ``secrets``: Those in them."""
+        """``rendered``: Masked forms of texts that the node gave. ``secrets``: The secrets in them."""
         self._rendered = rendered
         self._secrets = tuple(secrets)
 
     @classmethod
     def of(cls, ctx: Context, values: Iterable[tuple[Json, Json]], selectors: Iterable[Selector]) -> Self:
-        """Those among ``values``; ``recorded``: each as records show it. ``selectors``: Which they came from."""
+        """Make the masks for ``values``, pairs of a value and its recorded form. ``selectors``: Their sources."""
         if ctx.recorded is ctx.variables:
             return cls({})
         read = [(ctx.variables.get(selector), ctx.recorded.get(selector)) for selector in selectors]
@@ -49,7 +49,7 @@ class Masks:
         return cls(dict(pair for value in [*read, *values] for pair in _texts(*value)), secrets)
 
     def masked(self, value: Any) -> Any:
-        """The value with what is recorded of its texts; itself where there are no secrets. Its depth is bounded."""
+        """Return the value with its texts masked; itself without secrets. The depth is bounded."""
         if not self._secrets:
             return value
         match value:
@@ -65,7 +65,7 @@ class Masks:
                 return value
 
     def name(self, text: str) -> str:
-        """A label or a key, which is the agent's own word: with a mask only if it is as a whole what the node gave."""
+        """Mask a label or a key, the agent's own word, only if it equals a given text."""
         return self._rendered.get(text, text)
 
 
@@ -89,14 +89,13 @@ class ReportedUsage(Struct, frozen=True):
 
 
 class AgentOutputs:
-    """Collects the messages of one invocation. Texts and the log are shown as they come."""
+    """Collects the messages of one invocation. Texts and log entries are shown as they come."""
 
     def __init__(
         self, ctx: AgentContext, icon: Callable[[str], Json | None], masks: Masks, *, in_order: bool = False
     ) -> None:
-        """``in_order``: Texts go ahead of entries told behind them, for more events. ``icon``: Of a provider, by name.
-        ``masks``: Of the secrets that the node gives, which its log shows.
-        """
+        """``in_order``: Send texts before later log entries, at the cost of more events. ``icon``: Returns a provider's
+        icon. ``masks``: For secrets in the log."""
         self._ctx = ctx
         self._icon = icon
         self._masks = masks
@@ -106,7 +105,7 @@ class AgentOutputs:
         self.usage: ReportedUsage | None = None
 
     def take(self, message: ToolMessage) -> None:
-        """Take one message. Raises ``ToolFailure``: the agent says more than it may."""
+        """Add a message. Raises ``ToolFailure`` beyond the agent's limits."""
         match message:
             case LogMessage():
                 self._log(message)
@@ -119,7 +118,7 @@ class AgentOutputs:
                 self._outputs.take(message)
 
     def left_out(self, tool: ToolName, reason: str) -> None:
-        """Tell in the log that the agent works without a tool that its app lists. Clients are not told, as at Dify."""
+        """Log that a tool of the app is unavailable. As in Dify, clients do not see it."""
         id_ = str(uuid5(_IDS, f"{self._ctx.idempotency_key}/{tool.provider_type}/{tool.provider}/{tool.tool}"))
         self._log(LogMessage(id=id_, label=f"LEFT OUT {tool}", status="error", error=reason))
 
@@ -131,7 +130,8 @@ class AgentOutputs:
         self._outputs.flush()
 
     async def outputs(self) -> dict[str, Json]:
-        """The outputs, with files stored now. Raises ``ToolFailure`` if one is too large or they take too long."""
+        """Store files, and return the outputs. Raises ``ToolFailure``: a file is too large, or storing takes
+        too long."""
         made = await self._outputs.outputs(asyncio.get_running_loop().time())
         logs = [_entry(entry, self._ctx.node_id) for entry in self._logs.values()]
         text, files, json = made.pop("text"), made.pop("files"), made.pop("json")
@@ -177,7 +177,7 @@ def _reported(metadata: Mapping[str, Any]) -> ReportedUsage:
 
 
 def replace_price(usage: Usage, total: Decimal) -> Usage:
-    """A usage with another price."""
+    """Return a usage with another price."""
     return Usage(
         total_tokens=usage.total_tokens,
         prompt_tokens=usage.prompt_tokens,

@@ -1,4 +1,4 @@
-"""The values that an agent node gives to the parameters of its strategy. Source: docs/dify-behaviour.md, “Agent”."""
+"""Parameters of an agent node's strategy. Source: docs/dify-behaviour.md, “Agent”."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -20,29 +20,29 @@ from jikko.values import UNSET, Json, Selector, encode_json, json_value
 
 _KINDS: Final = ("mixed", "variable", "constant")
 _OF_APPS: Final = ("literal", "placeholders")
-"""In the graphs of apps without a workflow: a value as it is, and a text with ``{{name}}`` in it."""
+"""Kinds in graphs of apps without a workflow: a literal, and a text with ``{{name}}`` placeholders."""
 
 
 class Missing(Exception):
-    """The variable of a parameter does not exist. The message says which."""
+    """A parameter's variable does not exist. The message names it."""
 
 
 class AgentParameter(Struct, frozen=True):
     name: str
     selector: Selector | None
-    """Of a ``variable``."""
+    """For a ``variable``."""
     text: Template | None
-    """Of a value that is a text: with its variables expanded."""
+    """For a text: with references."""
     structured: Template | None
-    """Of every other value: its JSON, in whose texts variables are expanded."""
+    """For other values: their JSON, with references in its texts."""
     written: Json = None
-    """The value as the file has it; ``None`` for a ``variable``."""
+    """The value in the file; ``None`` for a ``variable``."""
     kind: str = ""
-    """One of those of apps without a workflow, or empty."""
+    """One of the kinds of apps without a workflow, or empty."""
 
     @classmethod
     def read(cls, fields: Fields, name: str) -> Self | None:
-        """An entry; ``None`` if it gives nothing."""
+        """Parse an entry; ``None`` if it sets nothing."""
         raw = fields.get(name)
         if raw is None:
             return None
@@ -70,7 +70,7 @@ class AgentParameter(Struct, frozen=True):
         return () if template is None else template.selectors
 
     def value(self, variables: Variables) -> Json:
-        """What is given. Raises ``Missing``: the variable does not exist."""
+        """Return the value. Raises ``Missing`` if its variable does not exist."""
         if self.selector is not None:
             found = variables.get(self.selector)
             if found is UNSET:
@@ -84,12 +84,12 @@ class AgentParameter(Struct, frozen=True):
             return self.text.to_text(variables)
         assert self.structured is not None
         written = self.structured.to_text(_Escaped(variables))
-        # A text with a variable between its quotes was no JSON text after all.
+        # A text with a variable between its quotes was not JSON text after all.
         return json_value(written, written)
 
 
 class _Escaped:
-    """Variables whose texts read as they stand between the quotes of JSON."""
+    """Variables rendered for use inside JSON strings."""
 
     def __init__(self, variables: Variables) -> None:
         self._variables = variables
@@ -106,7 +106,7 @@ class _Escaped:
 
 
 def model_of(value: Json, models: Models) -> AgentModel:
-    """The model that a parameter chooses. Raises ``NodeFailure``: it chooses none, or nothing says how to reach it."""
+    """Return the model of a parameter. Raises ``NodeFailure``: none chosen, or its provider is not configured."""
     chosen: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
     provider, name = str(chosen.get("provider") or ""), str(chosen.get("model") or chosen.get("name") or "")
     if not provider or not name:
@@ -134,9 +134,9 @@ async def tools_of(
     app_id: str,
     left_out: Callable[[ToolName, str], None] | None = None,
 ) -> tuple[AgentTool, ...]:
-    """The tools that a parameter lists and has switched on. Raises ``NodeFailure``: one is not there.
+    """Return a parameter's enabled tools. Raises ``NodeFailure`` if one is missing.
 
-    ``left_out``: Of an app without a workflow, which goes on without: called with its name and the reason.
+    ``left_out``: For apps without a workflow, which skip missing tools: called with name and reason.
     """
     listed = value if isinstance(value, list) else []
     used = [entry for entry in listed if isinstance(entry, Mapping) and entry.get("enabled") is True]
@@ -154,7 +154,7 @@ async def tools_of(
 
 
 def _set_up(entry: Mapping[str, Any], tool: AgentTool) -> dict[str, Json]:
-    """The values of parameters that the model does not fill in."""
+    """Return the parameter values that the model does not fill in."""
     given = entry.get("tool_parameters")
     forms = {parameter.name for parameter in tool.tool.parameters if parameter.form == "form"}
     listed = given.items() if isinstance(given, Mapping) else ()
@@ -181,13 +181,13 @@ async def _tool(entry: Mapping[str, Any], tools: Tools, variables: Variables, ap
 
 
 def _settings(entry: Mapping[str, Any], variables: Variables) -> dict[str, Json]:
-    """The values that are fixed: all of ``settings``, and of ``parameters`` those that are not left to the model."""
+    """Return the fixed values: all of ``settings``, and those ``parameters`` not left to the model."""
     fixed: dict[str, Json] = {}
     for key in ("settings", "parameters"):
         listed = entry.get(key)
         for name, given in listed.items() if isinstance(listed, Mapping) else ():
             if isinstance(given, Mapping):
-                # What ``auto`` leaves to the model has no value of its own.
+                # Entries that ``auto`` leaves to the model have no value.
                 is_open = given.get("auto") == 1 if key == "settings" else given.get("auto") != 0
                 value = None if is_open else _fixed(given.get("value"), variables)
             else:
@@ -198,7 +198,7 @@ def _settings(entry: Mapping[str, Any], variables: Variables) -> dict[str, Json]
 
 
 def _fixed(value: Json, variables: Variables) -> Json:
-    """A fixed value: as it is, or ``{type: constant|mixed|variable, value}``."""
+    """Resolve a fixed value: a literal, or ``{type: constant|mixed|variable, value}``."""
     if not (isinstance(value, Mapping) and value.get("type") in _KINDS and "value" in value):
         return value
     inner = value["value"]

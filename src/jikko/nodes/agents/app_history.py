@@ -10,7 +10,7 @@ from jikko.values import Json, json_value
 
 
 def messages_with_calls(said: MemoryText) -> Iterator[PromptMessage]:
-    """An answer as an agent gave it that calls functions: round by round."""
+    """Yield an answer with function calls, round by round."""
     if not said.thoughts:
         yield PromptMessage("assistant", (said.text,))
     for thought in said.thoughts:
@@ -32,7 +32,7 @@ def messages_with_calls(said: MemoryText) -> Iterator[PromptMessage]:
 
 
 def message_as_text(said: MemoryText) -> PromptMessage:
-    """An answer as an agent gave it that thinks in text: its rounds, and what it said in the end."""
+    """Return an answer of a ReAct agent: its rounds, and the final text."""
     rounds = list(rounds_as_text(said.thoughts))
     if not rounds:
         return PromptMessage("assistant", (said.text,))
@@ -40,7 +40,7 @@ def message_as_text(said: MemoryText) -> PromptMessage:
 
 
 def rounds_as_text(thoughts: Iterable[Thought]) -> Iterator[str]:
-    """The rounds in which an agent called a tool, as it reads them."""
+    """Yield the rounds with tool calls, in the agent's own format."""
     for thought in thoughts:
         name, answers = thought.tool, _object(thought.observation)
         if not name or not answers:

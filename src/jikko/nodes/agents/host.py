@@ -1,4 +1,4 @@
-"""Asks models and calls tools for an agent: keeps what they answer, and stops it at its limits."""
+"""Host of an agent: calls models and tools, records their answers, and enforces limits."""
 
 import asyncio
 import hashlib
@@ -44,21 +44,21 @@ _KINDS: Final[Mapping[str, Any]] = {
     "file": FileMessage,
     "log": LogMessage,
 }
-"""Messages that are kept. Files are, once they are stored."""
+"""Recorded message types. Files are recorded once stored."""
 _NAMES: Final = {cls: name for name, cls in _KINDS.items()}
 _NOT_ASKED: Final = frozenset({"key", "run_id", "app_id", "stream", "joined"})
-"""What of a request does not change its answer."""
+"""Fields of a request that do not affect its answer."""
 _PRICES: Final = frozenset({"prompt_unit_price", "completion_unit_price", "prompt_price", "completion_price"})
 
 
 def model_digest(request: ModelRequest) -> str:
-    """What tells two questions to models apart."""
+    """Return the digest that identifies a model request."""
     asked = {entry.name: getattr(request, entry.name) for entry in fields(request) if entry.name not in _NOT_ASKED}
     return _digest("model", asked)
 
 
 def tool_digest(name: ToolName, parameters: Mapping[str, Json]) -> str:
-    """What tells two calls of tools apart."""
+    """Return the digest that identifies a tool call."""
     return _digest("tool", [name.provider_type, name.provider, name.tool, dict(parameters)])
 
 
@@ -68,7 +68,7 @@ def _digest(kind: str, asked: Any) -> str:
 
 
 def kept_completion(completion: Completion) -> dict[str, Json]:
-    """A model's answer, for the log. Pictures that it made are left out: strategies do not take them."""
+    """Encode a model's answer for the log, without pictures, which strategies do not use."""
     usage = {name: str(value) if name in _PRICES else value for name, value in asdict(completion.usage).items()}
     return {
         "text": completion.text,
@@ -81,7 +81,7 @@ def kept_completion(completion: Completion) -> dict[str, Json]:
 
 
 def completion_of(kept: Mapping[str, Any]) -> Completion:
-    """The answer that ``kept_completion`` was given."""
+    """Decode an answer of ``kept_completion``."""
     usage: dict[str, Any] = {
         name: Decimal(value) if name in _PRICES else value for name, value in kept["usage"].items()
     }
@@ -96,24 +96,24 @@ def completion_of(kept: Mapping[str, Any]) -> Completion:
 
 
 def kept_messages(messages: Iterable[ToolMessage]) -> list[Json]:
-    """What a tool said, for the log."""
+    """Encode a tool's messages for the log."""
     return [[_NAMES[type(message)], asdict(message)] for message in messages if type(message) in _NAMES]
 
 
 def messages_of(kept: Iterable[Any]) -> list[ToolMessage]:
-    """What ``kept_messages`` was given."""
+    """Decode messages of ``kept_messages``."""
     return [_KINDS[kind](**given) for kind, given in kept]
 
 
 _FAILED: Final = "failed"
-"""Where the log has what a tool said of its failure."""
+"""Key of a tool's failure in the log."""
 
 
 class NodeHost:
-    """An ``AgentHost`` for one execution of an agent node."""
+    """``AgentHost`` for one execution of an agent node."""
 
     def __init__(self, ctx: AgentContext, flush: Callable[[], None] = lambda: None) -> None:
-        """``flush``: Shows what was said last: behind a recorded answer it would wait until that is durable."""
+        """``flush``: Shows pending output: otherwise it would wait until a recorded answer is durable."""
         self._ctx = ctx
         self._flush = flush
         self._limits: AgentLimits = ctx.ports.agent_limits
@@ -121,9 +121,9 @@ class NodeHost:
         for step in ctx.steps:
             self._kept[step.request].append(step.answer)
         self._asking = self._calling = 0
-        """Calls under way: the totals have them once they are answered."""
+        """Running calls; the totals include them once answered."""
         self.usage: Usage | None = None
-        """What all answers of this execution used."""
+        """Total usage of this execution."""
 
     async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
         digest = model_digest(request)
@@ -157,7 +157,7 @@ class NodeHost:
             try:
                 messages, usage = await self._called(name, parameters)
             except ToolFailure as failure:
-                # Also an answer: the model is told of it, and asked what now.
+                # A failure is an answer, too: the model sees it, and decides what next.
                 self._ctx.record_step("tool", digest, {_FAILED: str(failure)}, usage=failure.usage)
                 self.usage = total((self.usage, failure.usage)) if failure.usage is not None else self.usage
                 raise
@@ -211,11 +211,11 @@ class NodeHost:
             return [await self._stored(message) for message in messages], usage
 
     async def _stored(self, message: ToolMessage) -> ToolMessage:
-        """A file is stored at once, so that the log has its place, and not its content."""
+        """Store a file at once, so that the log refers to it instead of holding its content."""
         return FileMessage(await stored_blob(self._ctx, message)) if isinstance(message, BlobMessage) else message
 
     def _taken(self, digest: str) -> Json | None:
-        """An answer that the log has from before; each is taken once."""
+        """Take a recorded answer from before a crash, each once."""
         answers = self._kept.get(digest)
         return answers.popleft() if answers else None
 
@@ -223,7 +223,7 @@ class NodeHost:
         try:
             await self._ctx.durability_barrier()
         except JikkoError as error:
-            # The run is another process's now, which goes on with it.
+            # Another process owns the run, and continues it.
             raise LimitReached(str(error)) from None
 
     def _check(self, what: str, count: int, most: int) -> None:

@@ -1,4 +1,4 @@
-"""The Variable Assigner node: changes variables of other nodes and of the conversation."""
+"""Variable Assigner node: changes variables of other nodes and of the conversation."""
 
 from collections.abc import Mapping
 from typing import ClassVar, Final, Self
@@ -25,14 +25,14 @@ from jikko.nodes.node_context import Context, Variables
 from jikko.values import MAX_DEPTH, UNSET, Json, Selector, Unset, is_too_deep, type_of
 
 WRITE_MODES: Final = ("over-write", "append", "clear")
-"""The operations of version 1."""
+"""Operations of version 1."""
 
 
 class Assignment(Struct, frozen=True):
     target: Selector
     operation: str
     source: Selector | None
-    """Where the new value is; ``None`` if it is ``constant``."""
+    """Variable with the new value; ``None`` for a constant."""
     constant: Json
     input_type: str
     """``variable`` or ``constant``."""
@@ -57,7 +57,7 @@ class Assignment(Struct, frozen=True):
 
 
 class _Pool:
-    """The variables as the changes made so far leave them. Nothing of it is seen outside before the node ends."""
+    """Variables with the changes so far, which are visible outside only once the node ends."""
 
     def __init__(self, variables: Variables) -> None:
         self._variables = variables
@@ -69,7 +69,8 @@ class _Pool:
         return self._variables.get(selector)
 
     def target(self, selector: Selector) -> tuple[Json, str]:
-        """Value and type of a variable to be changed, no part of one. Raises ``AssignmentRefused`` if there is none."""
+        """Return value and type of a target variable, which must be a whole one. Raises ``AssignmentRefused`` if it
+        does not exist."""
         value = self.get(selector) if len(selector) == 2 else UNSET
         if value is UNSET:
             raise AssignmentRefused(f"Variable {list(selector)} not found")
@@ -79,7 +80,7 @@ class _Pool:
         return tuple(Update((selector[0], selector[1]), value) for selector, value in self.changed.items())
 
     def recorded(self) -> list[Json]:
-        """What is recorded: ``__updated_variables``. Source: docs/dify-behaviour.md, “Variable assigner”."""
+        """Return the recorded ``__updated_variables``. Source: docs/dify-behaviour.md, “Variable assigner”."""
         return [
             {
                 "name": selector[1],
@@ -102,7 +103,7 @@ class Assigner(NodeConfig, frozen=True):
 
     assignments: tuple[Assignment, ...]
     recorded: Mapping[str, Json] | None
-    """The configuration, which version 2 records as its inputs; ``None`` for version 1, which records the value."""
+    """Configuration that version 2 records as inputs; ``None`` for version 1, which records the value."""
 
     @classmethod
     def from_dsl(cls, data: Fields) -> Self:
@@ -117,7 +118,7 @@ class Assigner(NodeConfig, frozen=True):
     async def run(self, ctx: Context) -> Result:
         if ctx.recorded is ctx.variables:
             return self._changed(ctx, _Pool(ctx.variables))
-        # First as it is recorded, so that what a refusal quotes is that. What is refused depends on no text.
+        # With masked values first, which error messages quote. No refusal depends on a text.
         recorded = self._changed(ctx, _Pool(ctx.recorded))
         return msgspec.structs.replace(recorded, updates=self._changed(ctx, _Pool(ctx.variables)).updates)
 
@@ -152,7 +153,7 @@ class Assigner(NodeConfig, frozen=True):
 
 
 def _assign(pool: _Pool, assignment: Assignment, *, max_number: int) -> None:
-    """Make one change, as version 2 does. One whose new value is null is passed over."""
+    """Make a change of version 2. A null value skips it."""
     current, kind = pool.target(assignment.target)
     refused = unsupported(assignment.operation, kind, assignment.input_type)
     if refused is not None:
@@ -170,7 +171,7 @@ def _assign(pool: _Pool, assignment: Assignment, *, max_number: int) -> None:
 
 
 def _assign_unchecked(pool: _Pool, assignment: Assignment) -> Json:
-    """Make the change of version 1, which checks no types. Returns the value that is recorded."""
+    """Make a change of version 1, without type checks. Returns the recorded value."""
     try:
         current, kind = pool.target(assignment.target)
     except AssignmentRefused:
@@ -192,9 +193,9 @@ def _assign_unchecked(pool: _Pool, assignment: Assignment) -> Json:
 
 
 def _check_depth(operation: str, value: Json) -> None:
-    """Refuse, with ``AssignmentRefused``, what is nested deeper than ``MAX_DEPTH``: the log could not keep it.
+    """Raises ``AssignmentRefused`` for values nested deeper than ``MAX_DEPTH``, which the log could not store.
 
-    Here, since a value that grows deeper from round to round of a loop has to pass here.
+    Checked here, since a value that grows from round to round of a loop has to pass here.
     """
     if isinstance(value, (list, dict)) and is_too_deep([value] if operation == "append" else value):
         raise AssignmentRefused(f"The value is nested deeper than {MAX_DEPTH} levels", unexpected=True)
@@ -212,7 +213,7 @@ def _read_version_1(data: Fields) -> Assignment:
 
 
 def _configuration(data: Fields) -> dict[str, Json]:
-    """The whole configuration as Dify records it: with defaults, and with whatever else is in the file."""
+    """Return the configuration as Dify records it: with defaults, and any other content of the file."""
     common = read_common(Fields(data.where, data.raw, []))
     retry = data.mapping("retry_config")
     return {

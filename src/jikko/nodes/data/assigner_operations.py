@@ -1,4 +1,4 @@
-"""Operations of a Variable Assigner, version 2, by type. Source: docs/dify-behaviour.md, “Variable assigner”."""
+"""Operations of the Variable Assigner, version 2, by type. Source: docs/dify-behaviour.md, “Variable assigner”."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -12,9 +12,9 @@ _ARITHMETIC: Final = frozenset({"+=", "-=", "*=", "/="})
 _ON_ARRAYS: Final = frozenset({"append", "extend", "remove-first", "remove-last"})
 
 WITHOUT_INPUT: Final = frozenset({"clear", "remove-first", "remove-last"})
-"""Operations that look at no value."""
+"""Operations without a value."""
 OPERATIONS: Final = tuple("over-write set clear append extend remove-first remove-last += -= *= /=".split())
-"""What version 2 can do."""
+"""Operations of version 2."""
 
 _ZEROS: Final[Mapping[str, Callable[[], Json]]] = {
     "string": str,
@@ -25,7 +25,7 @@ _ZEROS: Final[Mapping[str, Callable[[], Json]]] = {
     "object": dict,
     **dict.fromkeys(("array[any]", "array[string]", "array[number]", "array[object]", "array[boolean]"), list),
 }
-# As in Python, and so in Dify, a boolean is a number too.
+# As in Python, and so in Dify, a boolean is a number, too.
 _SCALAR_CHECKS: Final[Mapping[str, type | tuple[type, ...]]] = {
     "string": str,
     "boolean": bool,
@@ -42,16 +42,16 @@ _ELEMENT_CHECKS: Final[Mapping[str, type | tuple[type, ...]]] = {
 
 
 class AssignmentRefused(Exception):
-    """A change cannot be made. The message is for the user to read."""
+    """A change is not possible. The message is for the user."""
 
     def __init__(self, message: str, *, unexpected: bool = False) -> None:
         self.unexpected = unexpected
-        """Whether Dify does not foresee it, and so records neither inputs nor a kind of its own."""
+        """Whether Dify does not anticipate it, and records neither inputs nor an error type."""
         super().__init__(message)
 
 
 def unsupported(operation: str, kind: str, input_type: str) -> Phrase | None:
-    """Why an operation does not suit the type of its target, or its input the operation; ``None`` if both do."""
+    """Return why an operation does not fit its target's type, or its kind of input; ``None`` if it does."""
     if not _suits(operation, kind):
         return Phrase("variable.operation", {"operation": operation, "type": kind})
     if input_type == "variable":
@@ -62,7 +62,7 @@ def unsupported(operation: str, kind: str, input_type: str) -> Phrase | None:
 
 
 def prepared(operation: str, kind: str, value: Json) -> Json:
-    """The value, checked. Objects may be written as JSON. Raises ``AssignmentRefused`` if it does not fit."""
+    """Return the validated value. Objects may be JSON text. Raises ``AssignmentRefused`` if it does not fit."""
     if operation in WITHOUT_INPUT:
         return None
     if operation == "set" and kind == "object" and isinstance(value, str):
@@ -76,17 +76,18 @@ def prepared(operation: str, kind: str, value: Json) -> Json:
 
 
 def apply(operation: str, kind: str, current: Json, value: Json, *, max_number: int) -> Json:
-    """The new value; ``current`` is not changed in place. ``max_number``: The largest absolute value of an integer.
+    """Return the new value, without changing ``current`` in place. ``max_number``: Maximum absolute value of an
+    integer.
 
-    Raises ``AssignmentRefused``: the type has no zero value to be cleared to, or a number gets too large.
+    Raises ``AssignmentRefused``: the type has no zero value, or a number is too large.
     """
     if operation in _ARITHMETIC and not isinstance(current, (int, float)):
-        # Version 1 may have put a text there, which Python would repeat as often as the number says.
+        # Version 1 may have stored a text, which Python would repeat that many times.
         raise AssignmentRefused(f"{operation} needs a number, and the variable holds another value", unexpected=True)
     try:
         changed = _applied(operation, kind, current, value)
     except (OverflowError, TypeError) as error:
-        # A number too large, or a variable that no longer holds what it was declared as.
+        # A number too large, or a variable whose value no longer fits its declaration.
         raise AssignmentRefused(str(error), unexpected=True) from None
     if operation in _ARITHMETIC and isinstance(changed, int) and abs(changed) > max_number:
         raise AssignmentRefused(f"The result of {operation} is an integer beyond ±{max_number}", unexpected=True)
@@ -116,7 +117,7 @@ def _applied(operation: str, kind: str, current: Json, value: Json) -> Json:
 
 
 def zero_value(kind: str) -> Json:
-    """The empty value of a type. Raises ``AssignmentRefused``: it has none."""
+    """Return the zero value of a type. Raises ``AssignmentRefused`` if it has none."""
     make = _ZEROS.get(kind)
     if make is None:
         raise AssignmentRefused(f"A variable of type {kind} cannot be cleared", unexpected=True)
@@ -136,7 +137,7 @@ def _suits(operation: str, kind: str) -> bool:
 def _fits(operation: str, kind: str, value: Json) -> bool:
     if kind in _SCALAR_CHECKS:
         return isinstance(value, _SCALAR_CHECKS[kind]) and not (operation == "/=" and value == 0)
-    # Lists of files, and what has no type, cannot be assigned to.
+    # Untyped variables and file lists cannot be assigned.
     check = _ELEMENT_CHECKS.get(kind)
     if check is None:
         return False

@@ -1,4 +1,4 @@
-"""The Code node: a Python or JavaScript function of the user's. It runs in the sandbox."""
+"""Code node: a Python or JavaScript function of the user, run in the sandbox."""
 
 import base64
 import binascii
@@ -25,14 +25,14 @@ from jikko.values import Json, has_more_elements
 
 LANGUAGES = ("python3", "javascript")
 _MAX_INLINE_ELEMENTS: Final = 1000
-"""Elements of a result that are checked on the event loop; it takes a millisecond or two."""
+"""Elements of a result validated on the event loop, which takes a millisecond or two."""
 
 
 class Code(NodeConfig, frozen=True):
-    """Call a program's ``main``, and check what it returns. Source: docs/dify-behaviour.md, “Code node”.
+    """Call a program's ``main``, and validate its result. Source: docs/dify-behaviour.md, “Code node”.
 
-    A variable that does not exist is null, and so is an empty list of files. Requests of the program, which Dify's make
-    themselves, are recorded as ``requests`` of the process data. Outputs may also be files, unlike Dify's.
+    Missing variables are null, and so are empty file lists. HTTP requests of the program are recorded as ``requests``
+    in the process data. Unlike in Dify, outputs may be files.
     """
 
     type: ClassVar[str] = "code"
@@ -80,7 +80,7 @@ class Code(NodeConfig, frozen=True):
         return Result(outputs=outputs, inputs=recorded, process_data=requests.process_data)
 
     async def _outputs(self, ctx: Context, result: Mapping[str, Json], kinds: Mapping[str, str]) -> Mapping[str, Json]:
-        """What the program returned, checked; its files are stored once all else is right."""
+        """Return the validated result; its files are stored once everything else is valid."""
         if not kinds:
             return await self._checked(result, self.outputs, ctx.ports.limits)
         plain = {name: value for name, value in result.items() if name not in kinds}
@@ -110,9 +110,9 @@ _MAX_NAME_LENGTH: Final = 200
 
 
 async def keep_files(ctx: Context, value: Json, kind: str, name: str) -> Json:
-    """Store what a program returned for the output ``name``. Returns the file mapping, or the list of them.
+    """Store the files of the output ``name``. Returns the file mapping, or the list of them.
 
-    ``kind``: ``FILE`` or ``FILES``. Raises ``NodeFailure``: it is no file, or too large.
+    ``kind``: ``FILE`` or ``FILES``. Raises ``NodeFailure``: not a file, or too large.
     """
     if value is None:
         return None
@@ -138,7 +138,7 @@ async def _keep(ctx: Context, value: Json, path: str) -> Json:
                 raise _invalid(f"Output {path} is no file.") from None
         case _:
             raise _invalid(f"Output {path} is no file.")
-    # What a path names is its last part, and what would not fit into a header is left out.
+    # Only the last part of a path, without characters that do not fit into a header.
     filename = "".join(filter(str.isprintable, filename.replace("\\", "/").rpartition("/")[2]))[-_MAX_NAME_LENGTH:]
     filename = filename or "file.bin"
     mime_type = mime_type_of(filename) or UNKNOWN
@@ -155,30 +155,30 @@ def _invalid(message: str) -> NodeFailure:
 
 
 _MAX_BODY_LENGTH: Final = 10_000
-"""Characters of a body that are recorded."""
+"""Maximum characters of a recorded body."""
 _MASK: Final = "*"
 _SECRET_WORDS: Final = ("authorization", "cookie", "token", "secret", "key", "password", "signature")
-"""What is in the names of headers whose values are not recorded."""
+"""Parts of names of headers whose values are not recorded."""
 
 
 class ProgramRequests:
     def __init__(self, ctx: Context, arguments: Mapping[str, Json], recorded: Mapping[str, Json]) -> None:
-        """``arguments``: What the program was given; ``recorded``: with masks in the place of secrets."""
+        """``arguments``: Of the program; ``recorded``: The same with secrets masked."""
         self._ctx = ctx
         self._secrets = frozenset() if arguments is recorded else frozenset(_differing(arguments, recorded))
         self._made: list[Json] = []
 
     @property
     def process_data(self) -> dict[str, Json]:
-        """What is recorded; nothing if there was no request."""
+        """Return the process data; empty without requests."""
         return {"requests": self._made} if self._made else {}
 
     def told(self, failure: Exception) -> str:
-        """What is told of a failure of the program: libraries name the address that they called, and values."""
+        """Return the error text of the program: libraries quote URLs and values."""
         return masked_forms(str(failure), self._secrets)
 
     async def send(self, request: OutgoingRequest) -> HttpResponse:
-        """Make one request. Raises ``HttpFailure``: there was no answer that the program may have."""
+        """Make one request. Raises ``HttpFailure`` without a permitted answer."""
         limits = self._ctx.ports.limits
         if limits.max_code_requests == 0:
             raise HttpFailure(
@@ -205,7 +205,7 @@ class ProgramRequests:
                     kind="too_large",
                 )
         except HttpFailure as failure:
-            # Its text may name the host, or a header, and these may come from secrets.
+            # Its text may name the host or a header, and so contain secrets.
             shown = f"The request failed: {FAILED[failure.kind]}." if self._secrets else str(failure)
             record["error"] = shown
             raise HttpFailure(shown, kind=failure.kind) from None
@@ -227,7 +227,7 @@ class ProgramRequests:
             return f"{request.method} (an address that cannot be used)"
 
     def _without_secrets(self, request: OutgoingRequest) -> str:
-        """Method and host, unless they come from a secret. In the rest a secret may stand in any form."""
+        """Return method and host, unless they contain a secret. The rest may contain it in any encoding."""
         host = request.url.partition("://")[2].partition("/")[0].partition("?")[0].partition("#")[0]
         host = host.rpartition("@")[2].lower()
         hidden = any(secret.lower() in host or host in secret.lower() for secret in self._secrets)
@@ -236,7 +236,7 @@ class ProgramRequests:
 
 
 def _differing(value: Json | Mapping[str, Json], masked: Json | Mapping[str, Json]) -> Iterator[str]:
-    """The texts that masks stand for."""
+    """Yield the texts that were masked."""
     if isinstance(value, Mapping) and isinstance(masked, Mapping):
         for name, item in value.items():
             yield from _differing(item, masked.get(name))

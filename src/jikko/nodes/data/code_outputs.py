@@ -1,4 +1,4 @@
-"""Checks what a code node returns against what it declares. Source: docs/dify-behaviour.md, “Code node”."""
+"""Validation of a code node's result against its declared outputs. Source: docs/dify-behaviour.md, “Code node”."""
 
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -15,14 +15,14 @@ from jikko.values import Json
 
 TYPES = ("string", "number", "boolean", "object", "array[string]", "array[number]", "array[object]", "array[boolean]")
 _ELEMENTS_PER_SLICE: Final = 500
-"""Elements, which take about a millisecond."""
+"""Elements per slice, which take about a millisecond."""
 _SCIENTIFIC = re.compile(r"[+-]?\d+(\.\d+)?[eE][+-]\d+")
 
 
 class OutputSpec(Struct, frozen=True):
     type: str
     children: "Mapping[str, OutputSpec] | None" = None
-    """Fields of an object, or of the objects in an array; ``None`` leaves the content free."""
+    """Fields of an object, or of the objects in an array; ``None`` for free content."""
 
     @classmethod
     def read(cls, data: Fields, more: Collection[str] = ()) -> Self:
@@ -38,18 +38,18 @@ class OutputSpec(Struct, frozen=True):
 
 
 def read_outputs(data: Fields, name: str, more: Collection[str] = ()) -> dict[str, OutputSpec]:
-    """The declared outputs of a code node, by name. ``more``: types that they may have besides ``TYPES``."""
+    """Parse the declared outputs, by name. ``more``: Additional permitted types."""
     outputs = data.mapping(name)
     return {str(key): OutputSpec.read(outputs.mapping(key), more) for key in outputs.raw}
 
 
 def _read(value: Json) -> Json:
-    """Text in scientific notation with an exponent sign is a float (a [QUIRK])."""
+    """Convert text in scientific notation with an exponent sign to a float (a [QUIRK])."""
     return float(value) if isinstance(value, str) and _SCIENTIFIC.fullmatch(value) else value
 
 
 def _read_all(value: Json) -> Json:
-    """A value that is not checked, with what it holds, at any depth."""
+    """Convert such texts at any depth of an unchecked value."""
     match value:
         case dict():
             return {key: _read_all(item) for key, item in value.items()}
@@ -60,10 +60,10 @@ def _read_all(value: Json) -> Json:
 
 
 class OutputCheck:
-    """Checks one result in one go, with floats that are texts. Failures name the path: ``a.b[2]``."""
+    """Validates one result, converting such texts to floats. Errors name the path: ``a.b[2]``."""
 
     def __init__(self, limits: ValueLimits, pause: Callable[[], None] = lambda: None) -> None:
-        """``pause``: called every few hundred elements."""
+        """``pause``: Called every few hundred elements."""
         self._limits = limits
         self._pause = pause
         self._seen = 0
@@ -71,7 +71,8 @@ class OutputCheck:
     def declared(
         self, result: Mapping[str, Json], outputs: Mapping[str, OutputSpec], prefix: str = "", depth: int = 1
     ) -> dict[str, Json]:
-        """The outputs, converted. Raises ``NodeFailure``: missing, undeclared, of the wrong type, too large."""
+        """Return the converted outputs. Raises ``NodeFailure``: missing, undeclared, of the wrong type, or too
+        large."""
         self._check_depth(depth)
         found: dict[str, Json] = {}
         for name, spec in outputs.items():
@@ -175,7 +176,7 @@ class OutputCheck:
         value = _read(value)
         match value:
             case str():
-                # A zero byte stays in it, unlike in a text that is declared.
+                # Unlike in a declared string, NUL characters stay.
                 self._string(value, path)
                 return value
             case bool() | None:

@@ -1,4 +1,4 @@
-"""The List Operator: filters, picks from, sorts, shortens a list. Source: docs/dify-behaviour.md, “List operator”."""
+"""List Operator node: filters, extracts, sorts, truncates a list. Source: docs/dify-behaviour.md, “List operator”."""
 
 from collections.abc import Callable
 from operator import eq, ge, gt, le, lt, ne
@@ -22,24 +22,24 @@ _FILE_TEXTS: Final = {
     "name": "filename",
     "extension": "extension",
     "mime_type": "mime_type",
-    # Only the address that a file was given by; the one that is made to fetch it changes all the time.
+    # Only the original URL; signed ones change all the time.
     "url": "remote_url",
     "related_id": "related_id",
 }
 _FILE_CHOICES: Final = {"type": "type", "transfer_method": "transfer_method"}
 FILE_KEYS: Final = frozenset({*_FILE_TEXTS, *_FILE_CHOICES, "size"})
-"""What files can be filtered and sorted by."""
+"""Attributes by which files can be filtered and sorted."""
 
 Test: TypeAlias = Callable[[Json], bool]
 
 
 class ListRefused(Exception):
-    """The list cannot be worked on as configured. The message is for the user to read."""
+    """The list does not fit the configuration. The message is for the user."""
 
 
 class ElementCondition(Struct, frozen=True):
     key: str
-    """Of files: what is looked at."""
+    """Attribute of files."""
     operator: str
     value: Template | bool | tuple[str, ...]
 
@@ -57,7 +57,8 @@ class ElementCondition(Struct, frozen=True):
         return cls(data.text("key"), operator, tuple(value))
 
     def test(self, kind: str, variables: Variables) -> Test:
-        """The test. Raises ``ListRefused`` if there is no such, ``ValueError`` if the value does not suit the type."""
+        """Return the predicate. Raises ``ListRefused`` for an unknown operator, ``ValueError`` if the value does not
+        fit the type."""
         value = self.value.to_text(variables) if isinstance(self.value, Template) else self.value
         match kind:
             case "array[boolean]":
@@ -91,7 +92,7 @@ class ElementCondition(Struct, frozen=True):
 
 
 def file_key(file: Json, key: str) -> Json:
-    """What a list of files is filtered and sorted by: a text, or for ``size`` a number."""
+    """Return a file's attribute: a text, or a number for ``size``."""
     if key == "size":
         return -1 if file.get("size") is None else file["size"]
     return file.get({**_FILE_TEXTS, **_FILE_CHOICES}[key]) or ""
@@ -131,11 +132,11 @@ def _chosen(tests: dict[str, Callable[..., bool]], operator: str) -> Callable[..
 
 
 TYPES: Final = ("array[string]", "array[number]", "array[boolean]", "array[file]")
-"""The lists that can be worked on."""
+"""Supported list types."""
 
 
 class ListOperator(NodeConfig, frozen=True):
-    """Filter a list, pick one, sort, shorten, in this order. Source: docs/dify-behaviour.md, “List operator”."""
+    """Filter, extract, sort, truncate, in this order. Source: docs/dify-behaviour.md, “List operator”."""
 
     type: ClassVar[str] = "list-operator"
     immediate: ClassVar[bool] = True
@@ -143,13 +144,13 @@ class ListOperator(NodeConfig, frozen=True):
     selector: Selector
     conditions: tuple[ElementCondition, ...]
     serial: Template | None
-    """Expands to the place of the element to pick, counted from 1; ``None`` to pick none."""
+    """Template of the position to extract, from 1; ``None``: no extraction."""
     order: str | None
-    """``asc`` or ``desc``; ``None`` to leave it."""
+    """``asc`` or ``desc``; ``None``: unsorted."""
     order_key: str
-    """Of files."""
+    """Attribute of files."""
     size: int | None
-    """How many elements are kept; ``None`` for all. -1 drops the last one, a quirk of Dify."""
+    """Maximum number of elements; ``None`` for all. -1 drops the last one, a quirk of Dify."""
 
     @classmethod
     def from_dsl(cls, data: Fields) -> Self:
@@ -183,11 +184,11 @@ class ListOperator(NodeConfig, frozen=True):
             message = self._message_of(refusal, value, kind, ctx)
             raise NodeFailure(message, inputs=recorded, process_data=recorded) from None
         except (ValueError, TypeError, AttributeError) as error:
-            # Dify foresees these no more than that. The last: elements that are not of the declared type.
+            # Dify does not anticipate these. The last: elements of another type than declared.
             raise NodeFailure(self._message_of(error, value, kind, ctx), kind="WorkflowNodeError") from None
 
     def _message_of(self, error: Exception, items: list[Json], kind: str, ctx: Context) -> str:
-        """The message of an error. It may quote the configuration: with secrets, it is that which their masks make."""
+        """Return an error's message. It may quote the configuration, in which secrets are masked."""
         if ctx.recorded is ctx.variables:
             return str(error)
         try:

@@ -1,4 +1,4 @@
-"""The Template node: text from a Jinja2 template. The template runs in the sandbox."""
+"""Template node: renders a Jinja2 template in the sandbox."""
 
 from typing import ClassVar, Self
 
@@ -11,7 +11,7 @@ from jikko.values import is_file
 
 
 class TemplateTransform(NodeConfig, frozen=True):
-    """Render a template; a variable that does not exist is null. Source: docs/dify-behaviour.md, “Template node”."""
+    """Render a template; missing variables are null. Source: docs/dify-behaviour.md, “Template node”."""
 
     type: ClassVar[str] = "template-transform"
 
@@ -26,7 +26,7 @@ class TemplateTransform(NodeConfig, frozen=True):
         values = values_of(self.variables, ctx.variables)
         recorded = values if ctx.recorded is ctx.variables else values_of(self.variables, ctx.recorded)
         if any(is_file(value) for value in values.values()):
-            # As recorded: Dify 1.15 cannot hand a file to a template, only a list of files.
+            # As recorded: Dify 1.15 cannot pass a file to a template, only a list of files.
             raise NodeFailure("Type is not JSON serializable: File")
         try:
             text = await ctx.ports.sandbox.render(self.template, values, app_id=ctx.run.app_id)

@@ -1,4 +1,4 @@
-"""The Variable Aggregator node: the first variable that exists."""
+"""Variable Aggregator node: the first existing variable."""
 
 from typing import ClassVar, Self
 
@@ -11,9 +11,9 @@ from jikko.values import UNSET, Json, Selector
 
 
 class VariableAggregator(NodeConfig, frozen=True):
-    """Hand on the first variable that exists, be it null. Source: docs/dify-behaviour.md, “Variable aggregator”.
+    """Return the first existing variable, even if null. Source: docs/dify-behaviour.md, “Variable aggregator”.
 
-    A branch that was not taken writes nothing, so listing one variable per branch joins the branches again.
+    Skipped branches write nothing, so a list with one variable per branch joins the branches again.
     """
 
     type: ClassVar[str] = "variable-aggregator"

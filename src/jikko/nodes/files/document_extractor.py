@@ -1,4 +1,4 @@
-"""The Document Extractor node: the text of one file, or of each file of a list."""
+"""Document Extractor node: the text of a file, or of each file in a list."""
 
 from typing import ClassVar, Self
 
@@ -11,7 +11,7 @@ from jikko.values import UNSET, Json, Selector, is_file
 
 
 class DocumentExtractor(NodeConfig, frozen=True):
-    """Read documents; without a value, a list of none. Source: docs/dify-behaviour.md, “Document extractor”."""
+    """Extract texts; without a value, an empty list. Source: docs/dify-behaviour.md, “Document extractor”."""
 
     type: ClassVar[str] = "document-extractor"
 
@@ -44,7 +44,7 @@ async def _text(ctx: Context, file: dict[str, Json]) -> str:
     content = await read_content(ctx, file)
     extension = file.get("extension") or ""
     name = str(file.get("filename") or "")
-    # The extension that the run knows decides: of a remote file, it comes from its type, not from its name.
+    # The run's extension decides: for remote files it is derived from the type, not from the name.
     filename = name if name.lower().endswith(extension.lower()) else f"{name or 'file'}{extension}"
     try:
         return await ctx.ports.documents.extract(

@@ -1,4 +1,4 @@
-"""The content of a file that a variable holds."""
+"""Contents of files in variables."""
 
 from collections.abc import Mapping
 
@@ -9,11 +9,11 @@ from jikko.ports.stores.blob_store import FileMissing
 from jikko.values import Json
 
 MAX_REMOTE = 100 * 1024 * 1024
-"""Bytes of a file that is fetched from elsewhere."""
+"""Maximum size of a remote file."""
 
 
 async def read_content(ctx: Context, file: Mapping[str, Json]) -> bytes:
-    """A stored file of the run's end user, else from its address. Raises ``NodeFailure``: it cannot be had."""
+    """Read a stored file of the run's end user, or a remote one. Raises ``NodeFailure`` if it is unavailable."""
     name = file.get("filename") or "file"
     url, file_id = file.get("remote_url"), file.get("related_id")
     if file.get("transfer_method") == "remote_url" and not file_id:

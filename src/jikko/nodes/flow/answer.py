@@ -1,4 +1,4 @@
-"""The Answer node: text shown to the user of a chat."""
+"""Answer node: text for the user of a chat."""
 
 from typing import ClassVar, Self
 
@@ -10,7 +10,7 @@ from jikko.values import Json, Selector, is_file
 
 
 class Answer(NodeConfig, frozen=True):
-    """Write a text with references. Source: docs/dify-behaviour.md, “Answer node”."""
+    """Render a text with references. Source: docs/dify-behaviour.md, “Answer node”."""
 
     type: ClassVar[str] = "answer"
     immediate: ClassVar[bool] = True

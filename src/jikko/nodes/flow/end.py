@@ -1,4 +1,4 @@
-"""The End node: what a workflow gives back."""
+"""End node: outputs of a workflow."""
 
 from typing import ClassVar, Self
 
@@ -10,7 +10,7 @@ from jikko.values import UNSET, Json, Selector
 
 
 class End(NodeConfig, frozen=True):
-    """Collect outputs of the run; those of several are merged. Source: docs/dify-behaviour.md, “End node”."""
+    """Collect outputs of the run; those of several end nodes are merged. Source: docs/dify-behaviour.md, “End node”."""
 
     type: ClassVar[str] = "end"
     immediate: ClassVar[bool] = True
@@ -22,7 +22,8 @@ class End(NodeConfig, frozen=True):
         return cls(outputs=read_named(data, "outputs"))
 
     def parts(self) -> tuple[str | Selector, ...]:
-        """The values in order, a line break between two. Source: docs/dify-behaviour.md, “Order of streamed text”."""
+        """Return the values in order, separated by line breaks. Source: docs/dify-behaviour.md, “Order of streamed
+        text”."""
         found: list[str | Selector] = []
         for _, selector in self.outputs:
             if found:
@@ -36,9 +37,9 @@ class End(NodeConfig, frozen=True):
         return Result(outputs=values, inputs=self._recorded(variables, masked, values))
 
     def _recorded(self, variables: Variables, masked: Variables, values: dict[str, Json]) -> dict[str, Json]:
-        """The inputs as records show them; a group of an aggregator as Dify records it.
+        """Return the recorded inputs; a group of an aggregator in Dify's form.
 
-        A secret that is handed on stands in the outputs. The inputs show the mask, as those of all nodes do.
+        A secret that is passed on appears in the outputs, but is masked in the inputs, as for all nodes.
         """
         recorded = values if masked is variables else values_of(self.outputs, masked)
         for name, selector in self.outputs:

@@ -1,4 +1,4 @@
-"""The Human Input node: a form that a person fills in while the run waits."""
+"""Human Input node: a form that a person fills in while the run waits."""
 
 import base64
 import json
@@ -26,23 +26,23 @@ class FormInput(Struct, frozen=True):
     type: str
     """One of ``INPUT_TYPES``."""
     definition: dict[str, Json]
-    """As clients get it: all that a field of its type has, and nothing else that stands in the file."""
+    """For clients: only the fields of its type."""
     selector: Selector
-    """Where its default, or its options, come from; ``()`` if they stand in the file."""
+    """Source of its default or options; ``()`` if they are in the file."""
 
     @classmethod
     def read(cls, data: Fields) -> Self:
         name = data.text("output_variable_name", required=True)
         kind = data.choice("type", INPUT_TYPES, "paragraph")
-        # Recorded: a field is told as its type has it, whatever the file says in whatever order. Of files: Dify's
-        # description of its Service API.
+        # As recorded: fields by type, whatever the content and order of the file. For files: Dify's description of its
+        # Service API.
         definition: dict[str, Json] = {"output_variable_name": name, "type": kind, **_DETAILS[kind](data)}
         source = definition.get("default" if kind == "paragraph" else "option_source")
         selector = source["selector"] if isinstance(source, dict) and source["type"] == "variable" else ()
         return cls(name, kind, definition, tuple(selector))
 
     def shown(self, variables: Variables) -> Json:
-        """The definition, with the options that a variable gives."""
+        """Return the definition, with options from a variable."""
         if self.type != "select" or not self.selector:
             return self.definition
         value = variables.get(self.selector)
@@ -50,7 +50,7 @@ class FormInput(Struct, frozen=True):
         return {**self.definition, "option_source": {**self.definition["option_source"], "value": options}}
 
     def default(self, variables: Variables) -> str | None:
-        """The default that a variable gives; ``None`` if none does. One that is a constant stands in the definition."""
+        """Return the default from a variable; ``None`` without one. Constant defaults are in the definition."""
         if self.type != "paragraph" or not self.selector:
             return None
         value = variables.get(self.selector)
@@ -96,21 +96,22 @@ _DETAILS: Final[Mapping[str, Callable[[Fields], dict[str, Json]]]] = {
     "file": _file,
     "file-list": _files,
 }
-"""What a field has besides its name, by type."""
+"""Fields of a definition besides its name, by type."""
 
 
 TIMEOUT_HANDLE = "__timeout"
 BUTTON_STYLES = ("primary", "default", "accent", "ghost")
 _MAX_ID = 20
 _MAX_TITLE = 100
-"""Characters."""
+"""Maximum characters."""
 _SECONDS = {"hour": 3600.0, "day": 86400.0}
 _OUTPUT = re.compile(r"\{\{#\$output\.([^{}]+)#\}\}")
 _NO_UUID = uuid.UUID(int=0)
 
 
 class HumanInput(NodeConfig, frozen=True):
-    """Show a form, wait for it or its time, and take a branch. Source: docs/dify-behaviour.md, “Human input”."""
+    """Show a form, wait for its submission or timeout, and take a branch. Source: docs/dify-behaviour.md, “Human
+    input”."""
 
     type: ClassVar[str] = "human-input"
     immediate: ClassVar[bool] = True
@@ -120,7 +121,7 @@ class HumanInput(NodeConfig, frozen=True):
     inputs: tuple[FormInput, ...]
     actions: tuple[dict[str, Json], ...]
     seconds: float
-    """How long the form can be submitted."""
+    """Time to submit the form."""
     on_web: bool
     """Whether the form can be submitted over the API."""
 
@@ -177,13 +178,13 @@ class HumanInput(NodeConfig, frozen=True):
 
 
 def form_token(run_id: str) -> str:
-    """A token that opens one form: it cannot be guessed, and names the run, so that no table of tokens is needed."""
+    """Return an unguessable token of one form, which contains the run's id, so that no token table is needed."""
     raw = _uuid(run_id).bytes + secrets.token_bytes(16)
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def run_of_token(token: str) -> str | None:
-    """The run that a token names; ``None`` if it is no token."""
+    """Return the run of a token; ``None`` if it is invalid."""
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except ValueError:
@@ -192,7 +193,7 @@ def run_of_token(token: str) -> str | None:
 
 
 def rendered(content: str, values: dict[str, Json]) -> str:
-    """The form's text with what was filled in; files as ``[file]`` or ``[n files]``. That is no template."""
+    """Render the submitted form; files become ``[file]`` or ``[n files]``. Values are not templates."""
     return _OUTPUT.sub(lambda found: _shown(values[found[1]]) if found[1] in values else found[0], content)
 
 
@@ -205,7 +206,7 @@ def _shown(value: Json) -> str:
 
 
 def _unique(data: Fields, name: str, key: str) -> Iterator[Fields]:
-    """The mappings of a list; those with the key of an earlier one are noted."""
+    """Yield the mappings of a list, reporting duplicate keys."""
     seen = set()
     for entry in data.mappings(name):
         value = entry.get(key)

@@ -1,4 +1,4 @@
-"""The If-Else node: takes the branch of the first case that holds."""
+"""If-Else node: takes the branch of the first case that holds."""
 
 from typing import ClassVar, Self
 
@@ -11,11 +11,11 @@ from jikko.nodes.node_context import Context
 from jikko.values import Json
 
 ELSE = "false"
-"""The handle that is taken if no case holds."""
+"""Handle taken if no case holds."""
 
 
 class IfElse(NodeConfig, frozen=True):
-    """Look at cases in their order. Source: docs/dify-behaviour.md, “If-else”."""
+    """Evaluate cases in order. Source: docs/dify-behaviour.md, “If-else”."""
 
     type: ClassVar[str] = "if-else"
     immediate: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""The Iteration node: runs its body once for each element of an array."""
+"""Iteration node: runs its body once per element of an array."""
 
 import asyncio
 from collections.abc import Mapping
@@ -11,15 +11,15 @@ from jikko.nodes.node_context import ContainerContext
 from jikko.values import UNSET, Json, Selector
 
 _MAX_PARALLEL_ROUNDS: Final = 256
-"""Rounds of one iteration at once, however many it asks for."""
+"""Maximum number of concurrent rounds."""
 _MAX_ANNOUNCED_ROUNDS: Final = 1000
 """Rounds that a parallel iteration announces before the first runs; others as they begin. Each costs some kilobytes.
-Dify announces all, and has hardly more than that: by default its code node returns at most as many numbers."""
+Dify announces all, but rarely has more: by default its code node returns at most as many numbers."""
 ERROR_MODES = ("terminated", "continue-on-error", "remove-abnormal-output")
 
 
 class Iteration(NodeConfig, frozen=True):
-    """Run the body for each element, one by one or several at once. Source: docs/dify-behaviour.md, “Iteration”."""
+    """Run the body for each element, sequentially or concurrently. Source: docs/dify-behaviour.md, “Iteration”."""
 
     type: ClassVar[str] = "iteration"
     isolated: ClassVar[bool] = True
@@ -28,7 +28,7 @@ class Iteration(NodeConfig, frozen=True):
     iterator: Selector
     output: Selector
     parallel: int
-    """Rounds at once, at most 256; 1 for one after the other."""
+    """Concurrent rounds, at most 256; 1 for sequential."""
     is_parallel: bool
     error_mode: str
     flatten: bool
@@ -61,7 +61,7 @@ class Iteration(NodeConfig, frozen=True):
             raise NodeFailure(
                 f"Invalid iterator value {list(self.iterator)}: expected an array.", kind="InvalidIteratorValueError"
             )
-        # After a crash the array may have been changed by a round; what counts is what the iteration began with.
+        # After a crash a round may have changed the array; the original one counts.
         items = ctx.begin(
             {"iterator_selector": items},
             length=len(items),
@@ -114,7 +114,7 @@ class Iteration(NodeConfig, frozen=True):
         async def work() -> None:
             nonlocal failed
             while True:
-                # Before it takes a round, so that rounds begin in their order.
+                # Before taking a round, so that rounds begin in order.
                 await ctx.give_way()
                 index, item = next(waiting, (-1, None))
                 if index < 0:
@@ -139,7 +139,7 @@ class Iteration(NodeConfig, frozen=True):
         values = [outcome.outputs.get("output") for outcome in outcomes]
         if self.error_mode == "remove-abnormal-output":
             if self.is_parallel:
-                # Legitimate nulls go, too. Source: docs/dify-behaviour.md, “Iteration”.
+                # This drops legitimate nulls, too. Source: docs/dify-behaviour.md, “Iteration”.
                 values = [value for value in values if value is not None]
             else:
                 values = [outcome.outputs.get("output") for outcome in outcomes if outcome.error is None]

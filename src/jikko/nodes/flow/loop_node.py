@@ -1,4 +1,4 @@
-"""The Loop node: runs its body again and again until a condition holds."""
+"""Loop node: repeats its body until a condition holds."""
 
 from collections.abc import Mapping
 from typing import ClassVar, Final, Self
@@ -25,12 +25,12 @@ _ELEMENTS: Final[Mapping[str, type | tuple[type, ...]]] = {
 
 
 class LoopVariable(Struct, frozen=True):
-    """A variable that the rounds of a loop share."""
+    """Variable shared by the rounds of a loop."""
 
     label: str
     type: str
     selector: Selector | None
-    """Where its first value is taken from; ``None`` for a constant."""
+    """Source of its initial value; ``None`` for a constant."""
     constant: Json
 
     @classmethod
@@ -52,7 +52,7 @@ class LoopVariable(Struct, frozen=True):
 
     @property
     def fits(self) -> bool:
-        """Whether the constant, if it is a list, has elements of the type. Those of variables are not checked."""
+        """Return whether the elements of a constant list fit the type. Those of variables are not checked."""
         element = _ELEMENTS.get(self.type)
         if element is None or not isinstance(self.constant, list):
             return True
@@ -60,7 +60,7 @@ class LoopVariable(Struct, frozen=True):
 
 
 class Loop(NodeConfig, frozen=True):
-    """Run the body ``count`` times at most, with variables it can change. Source: docs/dify-behaviour.md, “Loop”."""
+    """Run the body up to ``count`` times, with variables that it can change. Source: docs/dify-behaviour.md, “Loop”."""
 
     type: ClassVar[str] = "loop"
     isolated: ClassVar[bool] = False
@@ -99,7 +99,7 @@ class Loop(NodeConfig, frozen=True):
             recorded[variable.label] = value if variable.selector is None else ctx.recorded.get(variable.selector)
         begun = ctx.begin({"loop_count": self.count, **recorded}, length=self.count, variables=first)
         inputs = dict(begun)
-        # After a crash the variables have the values of the last round; that there was one answers the question.
+        # After a crash the variables have the values of the last round, whose existence answers the question.
         if not ctx.has_rounds and self._breaks_at_once(ctx):
             return self._result(inputs, {}, [], "loop_break", 0)
         outputs: dict[str, Json] = {}
@@ -110,7 +110,7 @@ class Loop(NodeConfig, frozen=True):
             return {variable.label: variables.get((ctx.node_id, variable.label)) for variable in self.variables}
 
         def is_last(variables: Values, ended: bool) -> bool:
-            # These are the variables around the loop, which its rounds share.
+            # These are the outer variables, which rounds share.
             return ended or self._breaks(ctx)
 
         for index in range(self.count):
@@ -134,7 +134,7 @@ class Loop(NodeConfig, frozen=True):
         return self._result(inputs, outputs, outcomes, reason, self.count)
 
     def _breaks_at_once(self, ctx: ContainerContext) -> bool:
-        """Whether the loop ends before its first round. Missing variables are forgiven here."""
+        """Return whether the loop ends before its first round. Missing variables are tolerated here."""
         try:
             return self._breaks(ctx)
         except NodeFailure as failure:
@@ -169,7 +169,7 @@ class Loop(NodeConfig, frozen=True):
 
 
 def _constant(kind: str, value: Json) -> Json:
-    """The first value of a constant. Source: docs/dify-behaviour.md, “Loop” (``value_type: constant``)."""
+    """Return the initial value of a constant. Source: docs/dify-behaviour.md, “Loop” (``value_type: constant``)."""
     if kind in ("array[string]", "array[number]", "array[object]"):
         if not isinstance(value, str):
             return []

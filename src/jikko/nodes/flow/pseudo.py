@@ -1,4 +1,4 @@
-"""Nodes that only mark a place in the body of a container."""
+"""Pseudo-nodes that mark a place in a container's body."""
 
 from typing import ClassVar, Self
 
@@ -10,7 +10,7 @@ from jikko.nodes.node_context import Context
 
 
 class _Mark(Struct, frozen=True):
-    """A node that does nothing."""
+    """Node without effect."""
 
     immediate: ClassVar[bool] = True
     branching: ClassVar[bool] = False
@@ -24,7 +24,7 @@ class _Mark(Struct, frozen=True):
 
 
 class BodyStart(_Mark, frozen=True):
-    """Where a body begins. Has no events and no record. Source: docs/dify-behaviour.md, “Loop”."""
+    """Start of a body, without events and record. Source: docs/dify-behaviour.md, “Loop”."""
 
     type: ClassVar[str] = "body-start"
 

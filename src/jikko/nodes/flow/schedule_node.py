@@ -1,4 +1,4 @@
-"""The configuration of a schedule trigger: a cron expression, or what was chosen in Dify's picker."""
+"""Configuration of schedule triggers: a cron expression, or choices of Dify's picker."""
 
 import re
 from collections.abc import Mapping
@@ -15,10 +15,10 @@ _LONGEST: Final = 366 * 86_400.0
 
 
 def recurrence_of(config: Mapping[str, Any]) -> Cron | Every:
-    """When a ``trigger-schedule`` is due. Raises ``InvalidSchedule``: it is wrong, or never due.
+    """Return the recurrence of a ``trigger-schedule``. Raises ``InvalidSchedule``: it is invalid, or never due.
 
-    Beside what Dify knows, a cron expression may be an interval: ``@every 90s``, counted from the Unix epoch.
-    Source: docs/dify-behaviour.md, “Trigger nodes”.
+    Beyond Dify, a cron expression may be an interval: ``@every 90s``, counted from the Unix epoch. Source:
+    docs/dify-behaviour.md, “Trigger nodes”.
     """
     mode = config.get("mode") or "visual"
     if mode == "cron":
@@ -36,7 +36,7 @@ def recurrence_of(config: Mapping[str, Any]) -> Cron | Every:
 
 
 def never_due(config: Mapping[str, Any]) -> str:
-    """Why a node with this configuration is never due; empty if it is."""
+    """Return why a schedule is never due; empty if it is."""
     try:
         recurrence_of(config)
     except InvalidSchedule as error:

@@ -1,4 +1,4 @@
-"""The Start node: what the caller gives."""
+"""Start node: inputs of the caller."""
 
 import asyncio
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from jikko.nodes.node_context import Context
 from jikko.values import Json, has_more_elements
 
 _MAX_INLINE_ELEMENTS: Final = 1000
-"""Elements of an object that is checked at once, in some milliseconds. A hundred thousand take half a second."""
+"""Elements of an object validated on the event loop, in some milliseconds. A hundred thousand take half a second."""
 
 
 _UNEXPECTED: Final = "WorkflowNodeError"
@@ -23,7 +23,7 @@ _UNEXPECTED: Final = "WorkflowNodeError"
 
 @dataclass(frozen=True)
 class Start:
-    """Hand on the inputs, converted before; objects are checked here. Source: docs/dify-behaviour.md, “Start node”."""
+    """Return the converted inputs; objects are validated here. Source: docs/dify-behaviour.md, “Start node”."""
 
     type: ClassVar[str] = "start"
     immediate: ClassVar[bool] = True
@@ -37,7 +37,8 @@ class Start:
 
     @cached_property
     def _schemas(self) -> dict[str, JsonSchema]:
-        """The schemas by variable. Made at the first run: the library is loaded only for workflows that have one."""
+        """Return the schemas by variable, compiled in the first run: the library is imported only for workflows with
+        schemas."""
         return {
             variable.name: JsonSchema(variable.json_schema, "draft 7")
             for variable in self.variables
@@ -53,7 +54,7 @@ class Start:
         return Result(outputs=values, inputs=values)
 
     async def _check_object(self, variable: StartVariable, value: Json) -> None:
-        # Dify records no inputs of a start node that fails: to it that is an unexpected error.
+        # Dify records no inputs of a failed start node: for it that is an unexpected error.
         name = variable.name
         if value is None:
             if variable.required:
@@ -73,6 +74,6 @@ class Start:
 async def _violation(schema: JsonSchema, value: Json) -> SchemaViolation | None:
     if not has_more_elements(value, _MAX_INLINE_ELEMENTS):
         return schema.violation(value)
-    # Where the node is run in place it ends here, and begins again in a task.
+    # An inline run ends here, and restarts in a task.
     await asyncio.sleep(0)
     return await run_in_thread(schema.violation, value)

@@ -1,5 +1,5 @@
-"""Trigger nodes, at which a run begins: what came to them, or nothing if the API started the run. And what a webhook
-declares of the calls that it takes. Source: docs/dify-behaviour.md, “Trigger nodes”."""
+"""Trigger nodes: the data of their call, or nothing if the API started the run; and the declarations of webhooks.
+Source: docs/dify-behaviour.md, “Trigger nodes”."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final, Self
@@ -18,7 +18,7 @@ BYTES: Final = "application/octet-stream"
 
 
 class DeclaredParameter(Struct, frozen=True):
-    """A header, a parameter of the query or a field of the body."""
+    """Header, query parameter or body field."""
 
     name: str
     type: str = "string"
@@ -26,7 +26,7 @@ class DeclaredParameter(Struct, frozen=True):
 
 
 class WebhookConfig(Struct, frozen=True):
-    """The configuration of a webhook trigger node. What is wrong in a file counts as not there."""
+    """Configuration of a webhook trigger. Invalid parts of a file count as missing."""
 
     method: str = "GET"
     """In upper case."""
@@ -36,9 +36,9 @@ class WebhookConfig(Struct, frozen=True):
     params: tuple[DeclaredParameter, ...] = ()
     body: tuple[DeclaredParameter, ...] = ()
     status: int = 200
-    """Of the answer."""
+    """Status of the answer."""
     response: str = ""
-    """The text of the answer; empty: the usual one."""
+    """Text of the answer; empty: the default one."""
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Self:
@@ -56,7 +56,7 @@ class WebhookConfig(Struct, frozen=True):
 
 
 def media_type(header: str) -> str:
-    """The media type of a ``Content-Type``, in lower case; JSON if it is empty."""
+    """Return the media type of a ``Content-Type``, in lower case; JSON if empty."""
     return header.partition(";")[0].strip().lower() or JSON
 
 
@@ -77,7 +77,7 @@ _SYSTEM: Final = ("files", "user_id", "app_id", "timestamp", "workflow_id", "wor
 
 
 class Trigger(NodeConfig, frozen=True):
-    """Hand on what came to the trigger. Source: docs/dify-behaviour.md, “Trigger nodes”."""
+    """Return the data of the trigger's call. Source: docs/dify-behaviour.md, “Trigger nodes”."""
 
     type: ClassVar[str] = "trigger"
     immediate: ClassVar[bool] = True
@@ -115,7 +115,7 @@ def _outputs(config: WebhookConfig, data: Mapping[str, Any]) -> Iterator[tuple[s
         if config.content_type in (TEXT, BYTES):
             yield field.name, body.get("raw")
         elif field.type == "file" and config.content_type == MULTIPART and data:
-            # Dify: all files, if the one that is meant was not sent. [QUIRK]
+            # Dify: all files, if the declared one was not sent. [QUIRK]
             yield field.name, files.get(field.name, files)
         else:
             yield field.name, body.get(field.name)

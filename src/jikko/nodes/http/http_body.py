@@ -1,4 +1,4 @@
-"""The body of an HTTP Request node: what is sent, and what is recorded of it."""
+"""Body of HTTP Request nodes: as sent, and as recorded."""
 
 import json
 from secrets import token_hex
@@ -25,15 +25,15 @@ _CONTENT_TYPES: Final = {
     "raw-text": "text/plain",
 }
 _PLACEHOLDER: Final = FormFile("__multipart_placeholder__", "", b"", "application/octet-stream")
-"""Dify adds it to a form without files, so that its HTTP library sends the form as multipart."""
+"""Dify adds it to forms without files, so that its HTTP library sends multipart."""
 
 
 class PreparedBody(Struct, frozen=True):
     content: bytes | Multipart | None = None
     shown: str = ""
-    """As it is recorded. Its length in characters is recorded as Content-Length."""
+    """Recorded form. Its length in characters is recorded as Content-Length."""
     content_type: str | None = None
-    """The Content-Type that goes with it, unless the headers have one."""
+    """Default Content-Type."""
 
 
 class BodyItem(Struct, frozen=True):
@@ -53,7 +53,7 @@ class BodyItem(Struct, frozen=True):
 
 
 class BodyTemplate(Struct, frozen=True):
-    """The configuration. Source: docs/dify-behaviour.md, “HTTP request”."""
+    """Configured body. Source: docs/dify-behaviour.md, “HTTP request”."""
 
     type: str = "none"
     items: tuple[BodyItem, ...] = ()
@@ -65,12 +65,12 @@ class BodyTemplate(Struct, frozen=True):
         if not raw or kind == "none":
             return cls(kind)
         if isinstance(raw, str):
-            # The shape of older files. Source: docs/dify-behaviour.md, “Older files”.
+            # The form of older files. Source: docs/dify-behaviour.md, “Older files”.
             return cls(kind, (BodyItem(Template.parse(""), False, Template.parse(raw), ()),))
         return cls(kind, tuple(BodyItem.read(item) for item in data.mappings("data")))
 
     async def prepare(self, ctx: Context) -> PreparedBody:
-        """Expand templates, fetch files. Raises ``NodeFailure`` (``RequestBodyError``, ``FileFetchError``)."""
+        """Expand templates and fetch files. Raises ``NodeFailure`` (``RequestBodyError``, ``FileFetchError``)."""
         try:
             match self.type:
                 case "raw-text":
@@ -155,7 +155,7 @@ class BodyTemplate(Struct, frozen=True):
         )
 
     def _fields(self, ctx: Context) -> list[tuple[MaskedText, MaskedText]]:
-        """Names and texts; the last text of a name counts."""
+        """Return names and texts; the last text of a name counts."""
         fields: dict[str, tuple[MaskedText, MaskedText]] = {}
         for item in self.items:
             if not item.is_file or self.type != "form-data":
@@ -164,7 +164,7 @@ class BodyTemplate(Struct, frozen=True):
         return list(fields.values())
 
     async def _files(self, ctx: Context) -> list[tuple[str, FormFile]]:
-        """The files that there are, each with its name as it is recorded. Selectors without one are passed over."""
+        """Return the existing files, each with its recorded name. Selectors without a file are skipped."""
         selectors: dict[str, tuple[MaskedText, Selector]] = {}
         for item in self.items:
             if item.is_file:
@@ -204,12 +204,12 @@ def _summary(file: FormFile) -> str:
 
 
 def _dumped(value: Json) -> str:
-    # An empty value is sent and not recorded. Source: Dify 1.15.
+    # An empty value is sent, but not recorded. Source: Dify 1.15.
     return json.dumps(value) if value else ""
 
 
 async def _recorded_json(text: str) -> str:
-    """What is recorded of JSON with masks in it, which may be no JSON because of them."""
+    """Return masked JSON for the record; masking may have made it invalid."""
     try:
         return _dumped(await _lenient_json(text))
     except (TooLong, ValueError, RecursionError):
@@ -217,7 +217,7 @@ async def _recorded_json(text: str) -> str:
 
 
 async def _lenient_json(text: str) -> Json:
-    """The value of JSON that may be broken. Raises ``TooManyElements``, or ``ValueError`` if it has none."""
+    """Parse possibly broken JSON. Raises ``TooManyElements``, or ``ValueError`` if there is no value."""
     try:
         return await decode_json(text, json.loads)
     except TooManyElements:
@@ -227,7 +227,7 @@ async def _lenient_json(text: str) -> Json:
 
 
 def _repair(text: str) -> Json:
-    # Needed only when JSON is broken.
+    # Only for broken JSON.
     from json_repair import repair_json
 
     return json.loads(str(repair_json(text)), strict=False)

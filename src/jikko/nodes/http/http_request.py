@@ -1,4 +1,4 @@
-"""The HTTP Request node: asks another server."""
+"""HTTP Request node."""
 
 import base64
 import re
@@ -41,7 +41,7 @@ class Authorization(Struct, frozen=True):
         )
 
     def value(self, variables: Variables) -> str:
-        """The value of the header. Raises ``NodeFailure``: the key is blank, or cannot be encoded."""
+        """Return the header's value. Raises ``NodeFailure``: the key is blank, or cannot be encoded."""
         key = self.key.to_text(variables)
         if not key.strip():
             raise NodeFailure(
@@ -69,34 +69,34 @@ def _encoded(key: str) -> str:
 # The headers of an HTTP Request node: lines ``Name: value`` with references in them.
 
 _BREAK: Final = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-"""What ends a line for ``str.splitlines``."""
+"""Line boundaries of ``str.splitlines``."""
 
 
 class HeaderLine(Struct, frozen=True):
-    """One line of the configuration.
+    """One configured line.
 
-    What stands in its variables makes no further header: a line break in one becomes a space. Only a line that is
-    nothing but one reference may become several headers, since there the variable is meant to hold them.
+    Variables cannot inject headers: their line breaks become spaces. Only a line that is a single reference may expand
+    to several headers, since its variable is meant to hold them.
 
-    Source: docs/dify-behaviour.md, “HTTP request” (headers). Dify splits what came of the whole text.
+    Source: docs/dify-behaviour.md, “HTTP request” (headers). Dify splits the expanded text.
     """
 
     name: Template
     """The whole line, if it has no colon."""
     value: Template | None
     is_block: bool
-    """Whether the line is nothing but a reference."""
+    """Whether the line is a single reference."""
 
     @classmethod
     def parse(cls, line: str) -> Self:
-        """Take a line of the configuration apart, at its first colon: a reference has none."""
+        """Split a line at its first colon, which is never part of a reference."""
         name, colon, value = line.partition(":")
         template = Template.parse(name.strip())
         is_block = not colon and len(template.parts) == 1 and not isinstance(template.parts[0], str)
         return cls(template, Template.parse(value.strip()) if colon else None, is_block)
 
     def expanded(self, variables: Readable) -> dict[str, str]:
-        """The headers by name: one, or as many as the variable holds."""
+        """Return the headers by name: one, or all in the variable."""
         text = self.name.to_text(variables)
         if self.is_block:
             return dict(_halves(line) for line in text.splitlines() if line.strip())
@@ -107,7 +107,7 @@ class HeaderLine(Struct, frozen=True):
 
 
 def read_headers(text: str) -> tuple[HeaderLine, ...]:
-    """The lines of a configuration; empty ones are left out."""
+    """Parse the configured lines, without empty ones."""
     return tuple(HeaderLine.parse(line) for line in text.splitlines() if line.strip())
 
 
@@ -122,7 +122,7 @@ def _one_line(text: str) -> str:
 
 METHODS: Final = ("get", "post", "put", "patch", "delete", "head", "options")
 _GIVEN_UP: Final = frozenset({429, 500, 502, 503, 504})
-"""Statuses that always fail. A quirk of Dify: its client repeats requests upon these, here zero times, and gives up."""
+"""Statuses that always fail. A quirk of Dify, whose client retries these, zero times here, and gives up."""
 _KINDS: Final[Mapping[FailureKind, str]] = {
     "url": "InvalidURLError",
     "body": "RequestBodyError",
@@ -132,21 +132,21 @@ _END_OF_HOST: Final = re.compile(r"[/?#\\]")
 
 
 class _Head(Struct, frozen=True):
-    """What goes ahead of the body: as it is sent, or as it is recorded."""
+    """Request head: as sent, or as recorded."""
 
     url: str
     params: Pairs
     headers: dict[str, str]
-    """With that of the API key."""
+    """Including the API key's header."""
 
     @property
     def host(self) -> str:
-        """Host and port, as far as they can be found in the rest."""
+        """Return host and port, if they can be parsed."""
         return _END_OF_HOST.split(self.url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
 
 
 class HttpRequest(NodeConfig, frozen=True):
-    """Send a request and hand on the answer. Source: docs/dify-behaviour.md, “HTTP request”.
+    """Send a request, and return the answer. Source: docs/dify-behaviour.md, “HTTP request”.
 
     A status other than 2xx is a failure only if the node has an error strategy or retries.
     """
@@ -228,20 +228,20 @@ class HttpRequest(NodeConfig, frozen=True):
     def _headers(self, head: _Head, body: PreparedBody) -> Pairs:
         headers = head.headers
         if self.body.type == "form-data":
-            # One of the user's would lack the boundary.
+            # The user's own would lack the boundary.
             headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
         if body.content_type is not None and "content-type" not in map(str.lower, headers):
             headers = {**headers, "Content-Type": body.content_type}
         return tuple(headers.items())
 
     def _record(self, sent: _Head, headers: Pairs, recorded: _Head, body: PreparedBody) -> str:
-        """What is recorded of the request. Raises ``NodeFailure``: it cannot be sent."""
+        """Return the recorded request. Raises ``NodeFailure`` if it cannot be sent."""
         try:
             text = self._text(sent, headers, body)
         except UnicodeEncodeError:
             raise NodeFailure("The parameters hold characters that cannot be sent.", kind="InvalidURLError") from None
         except ValueError:
-            # Not the text of the error: it may hold user and password.
+            # Without the error's text, which may contain user and password.
             raise NodeFailure("The URL cannot be used: its host is malformed.", kind="InvalidURLError") from None
         if recorded is sent:
             return text
@@ -249,7 +249,7 @@ class HttpRequest(NodeConfig, frozen=True):
         try:
             return self._text(recorded, headers, body)
         except ValueError:
-            # With a mask in it, a URL may be none any more.
+            # A mask may have made the URL invalid.
             return self._text(replace(recorded, url=""), headers, body)
 
     def _text(self, head: _Head, headers: Pairs, body: PreparedBody) -> str:
@@ -303,7 +303,7 @@ def _check_url(url: str) -> None:
 def _check_headers(sent: Pairs, recorded: Mapping[str, str]) -> None:
     for name, value in sent:
         if not name.isascii() or not value.isascii():
-            # The value may be a secret, and so may the name.
+            # Value and name may be secrets.
             which = f"The header {name!r}" if name in recorded else "A header"
             raise NodeFailure(
                 f"{which} cannot be sent: names and values of headers must be ASCII.", kind="WorkflowNodeError"
@@ -311,14 +311,14 @@ def _check_headers(sent: Pairs, recorded: Mapping[str, str]) -> None:
 
 
 def _message_of(failure: HttpFailure, sent: _Head, recorded: _Head) -> str:
-    """The message of a failure. It may name the host, or a header, and these may come from secrets."""
+    """Return a failure's message. It may name the host or a header, and so contain secrets."""
     if sent.host == recorded.host and sent.headers.keys() == recorded.headers.keys():
         return str(failure)
     return f"The request to {recorded.host or 'a secret host'} failed: {FAILED[failure.kind]}."
 
 
 def _read_params(text: str) -> tuple[tuple[Template, Template], ...]:
-    """Lines ``key: value``, each side a template: a line break in a variable does not begin a new one."""
+    """Parse lines ``key: value`` as templates: a line break in a variable does not start a new one."""
     found = []
     for line in text.splitlines():
         key, _, value = line.partition(":")
@@ -337,7 +337,8 @@ def _without_userinfo(url: str) -> str:
 
 
 async def outputs_of(ctx: Context, url: str, response: HttpResponse) -> dict[str, Json]:
-    """``status_code``, ``body``, ``headers``, ``files``. ``url``: Of the answer. Raises ``NodeFailure``: too large."""
+    """Return ``status_code``, ``body``, ``headers``, ``files``. ``url``: Of the answer. Raises ``NodeFailure``: too
+    large."""
     limits = ctx.ports.limits
     file = is_file(response, url)
     limit = limits.max_http_file if file else limits.max_http_text

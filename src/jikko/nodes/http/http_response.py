@@ -1,4 +1,4 @@
-"""The response of an HTTP Request node: a text, or a file. Source: docs/dify-behaviour.md, “HTTP request”."""
+"""Response of HTTP Request nodes: a text, or a file. Source: docs/dify-behaviour.md, “HTTP request”."""
 
 import codecs
 from email.message import Message
@@ -10,21 +10,21 @@ from jikko.ports.files.file_types import best_type, extension_for, is_text, mime
 from jikko.ports.http import HttpResponse, Pairs
 
 _TEXT_TYPES: Final = ("json", "xml", "javascript", "x-www-form-urlencoded", "yaml", "graphql")
-"""Parts of the names of ``application/…`` types that are text."""
+"""Parts of names of textual ``application/…`` types."""
 _TEXT_SIGNS: Final = (b"{", b"[", b"<", b"function", b"var ", b"const ", b"let ")
-"""What is in texts that are code, JSON or markup."""
+"""Signs of code, JSON or markup."""
 _SAMPLE: Final = 1024
-"""Bytes that are looked at for such signs."""
+"""Bytes searched for such signs."""
 _NOT_FOR_TEXT: Final = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"})
-"""Encodings of Python that no server means."""
+"""Python encodings that no server means."""
 _MAX_DISPOSITION: Final = 4096
-"""Characters of a Content-Disposition header; a longer one counts as none. To parse it takes time with their square."""
+"""Maximum characters of a Content-Disposition header; longer ones are ignored, since parsing is quadratic."""
 _BINARY_SIGNS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"%PDF-")
-"""How Office files, other archives and PDF begin."""
+"""Magic of Office files, other archives and PDF."""
 
 
 def headers_of(response: HttpResponse) -> dict[str, str]:
-    """The headers by lower-case name; several of one name are joined by commas."""
+    """Return the headers by lower-case name; repeated ones are joined by commas."""
     values: dict[str, list[str]] = {}
     for name, value in response.headers:
         values.setdefault(name.lower(), []).append(value)
@@ -32,7 +32,7 @@ def headers_of(response: HttpResponse) -> dict[str, str]:
 
 
 def is_file(response: HttpResponse, url: str) -> bool:
-    """Whether the answer is a file rather than a text."""
+    """Return whether the answer is a file rather than a text."""
     disposition, filename = _disposition(response)
     if disposition == "attachment" or filename is not None:
         return True
@@ -42,13 +42,13 @@ def is_file(response: HttpResponse, url: str) -> bool:
     if known is not None:
         return not known
     if not stated and is_text(mime_type_of(_name_in(url))) is False:
-        # The server does not know what it sends, but the address says.
+        # The type is generic, but the URL has a suffix.
         return bool(header) or not _decodes(response.body[:_SAMPLE])
     return bool(header) and not _is_textual(stated, response.body[:_SAMPLE])
 
 
 def text_of(response: HttpResponse) -> str:
-    """The content as text: in the declared encoding, else UTF-8. Undecodable bytes become U+FFFD."""
+    """Decode the content by its declared encoding, else as UTF-8. Undecodable bytes become U+FFFD."""
     _, _, declared = response.header("content-type").lower().partition("charset=")
     encodings = [name for name in (_encoding(declared), "utf-8") if name is not None]
     for encoding in encodings:
@@ -60,7 +60,8 @@ def text_of(response: HttpResponse) -> str:
 
 
 def file_identity(response: HttpResponse, url: str) -> tuple[str, str]:
-    """A new name for the file in an answer, and its MIME type. As in Dify, the server's name decides the type only."""
+    """Return a new name for the answer's file, and its MIME type. As in Dify, the server's name only determines the
+    type."""
     _, filename = _disposition(response)
     name = filename or _name_in(url)
     mime_type = mime_type_of(filename or "") or best_type(response.header("content-type"), name)
@@ -68,7 +69,7 @@ def file_identity(response: HttpResponse, url: str) -> tuple[str, str]:
 
 
 def readable_size(size: int) -> str:
-    """A number of bytes for people to read."""
+    """Format a number of bytes."""
     if size < 1024:
         return f"{size} bytes"
     return f"{size / 1024:.2f} KB" if size < 1_048_576 else f"{size / 1_048_576:.2f} MB"
@@ -81,7 +82,7 @@ def _is_textual(kind: str, sample: bytes) -> bool:
 
 
 def _decodes(sample: bytes) -> bool:
-    """Whether a sample is UTF-8, but for a character that its end cuts in two."""
+    """Return whether a sample is UTF-8, except for a character cut off at its end."""
     try:
         codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError:
@@ -109,12 +110,12 @@ def _encoding(name: str) -> str | None:
     except (LookupError, ValueError):
         return None
     name = info.name.replace("-", "_")
-    # Some codecs of Python turn bytes into bytes, or text into text.
+    # Some of Python's codecs convert bytes to bytes, or text to text.
     return None if not info._is_text_encoding or name in _NOT_FOR_TEXT else info.name
 
 
 def request_text(method: str, url: str, *, params: Pairs, headers: Pairs, masked_header: str | None, body: str) -> str:
-    """The text of a request. Raises ``ValueError``: the URL cannot be taken apart.
+    """Return the text of a request. Raises ``ValueError`` if the URL cannot be parsed.
 
     User and password in ``url`` are left out, and so are headers that the HTTP client adds; the ``masked_header`` has
     asterisks. Source: docs/dify-behaviour.md, “HTTP request”.
@@ -129,6 +130,6 @@ def request_text(method: str, url: str, *, params: Pairs, headers: Pairs, masked
         masked = masked_header is not None and name.lower() == masked_header.lower()
         lines.append(f"{name}: {'*' * len(value) if masked else value}")
     if body:
-        # Characters, not bytes: so does Dify.
+        # Characters instead of bytes, like Dify.
         lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join([*lines, "", body])

@@ -1,4 +1,4 @@
-"""Asking a model which dataset fits a query, and what its metadata have to be. The prompts are Jikko's own."""
+"""Model requests of knowledge retrieval: choice of a dataset, and metadata conditions. The prompts are Jikko's own."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -41,7 +41,7 @@ class ModelReply(NamedTuple):
 async def chosen_dataset(
     ctx: Context, model: ModelConfig, datasets: Sequence[SearchedDataset], query: str
 ) -> tuple[str | None, ModelUsage]:
-    """The dataset that a model chooses, if any. Raises ``NodeFailure`` if the model does not answer."""
+    """Return the dataset that a model chooses, if any. Raises ``NodeFailure`` if the model fails."""
     sources = "\n".join(f"- {each.id}: {_about(each)}" for each in datasets)
     asked = await _ask(ctx, model, _CHOOSE.format(sources=sources), query)
     action = None if asked.answer is None else asked.answer.get("action")
@@ -51,7 +51,8 @@ async def chosen_dataset(
 async def called_dataset(
     ctx: Context, model: ModelConfig, datasets: Sequence[SearchedDataset], query: str
 ) -> str | None:
-    """A dataset, chosen by a call: each is a function without parameters. Raises ``NodeFailure``: no answer."""
+    """Return the dataset that a model chooses by a function call without parameters. Raises ``NodeFailure`` if the
+    model fails."""
     nothing: dict[str, Json] = {"type": "object", "properties": {}, "required": []}
     completion = await call(
         ctx,
@@ -74,7 +75,7 @@ async def called_dataset(
 async def implied_conditions(
     ctx: Context, model: ModelConfig, fields: Sequence[str], query: str
 ) -> tuple[list[dict[str, Json]], ModelUsage]:
-    """The conditions on metadata that a query implies. Raises ``NodeFailure`` if the model does not answer."""
+    """Return the metadata conditions implied by a query. Raises ``NodeFailure`` if the model fails."""
     prompt = _FILTER.format(fields=", ".join(fields), operators=", ".join(_OPERATORS))
     asked = await _ask(ctx, model, prompt, query)
     listed = None if asked.answer is None else asked.answer.get("metadata_map")

@@ -1,4 +1,4 @@
-"""The Knowledge Retrieval node. Source: docs/dify-behaviour.md, “Metadata conditions”, “Knowledge retrieval”."""
+"""Knowledge Retrieval node. Source: docs/dify-behaviour.md, “Metadata conditions”, “Knowledge retrieval”."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final, Self, TypeAlias
@@ -23,7 +23,7 @@ _Value: TypeAlias = "Template | tuple[Template, ...] | Json"
 
 
 class MetadataCondition(Struct, frozen=True):
-    """One condition; its value may name variables."""
+    """One condition; its value may have references."""
 
     name: str
     operator: str
@@ -35,7 +35,7 @@ class Filtering(Struct, frozen=True):
     conditions: tuple[MetadataCondition, ...]
     any_of_them: bool
     has_operator: bool
-    """Whether the file says how conditions are combined."""
+    """Whether the file has a logical operator."""
 
     @classmethod
     def from_dsl(cls, data: Fields) -> Self:
@@ -49,7 +49,7 @@ class Filtering(Struct, frozen=True):
         return cls(mode, conditions, operator == "or", bool(operator))
 
     def resolved(self, variables: Readable) -> MetadataFilter | None:
-        """The manual conditions with values in them; ``None`` if there are none."""
+        """Return the manual conditions with their values; ``None`` without any."""
         if not self.conditions:
             return None
         return MetadataFilter(
@@ -82,7 +82,7 @@ def _resolved(value: _Value, variables: Readable) -> Json:
 
 
 def _one(template: Template, variables: Readable) -> Json:
-    """A value; one that is exactly one variable keeps a number, and is no condition if that is null."""
+    """Return a condition's value; a single reference keeps a number, and null drops the condition."""
     if len(template.parts) == 1 and not isinstance(template.parts[0], str):
         held = variables.get(template.parts[0])
         if held is None or (isinstance(held, (int, float)) and not isinstance(held, bool)):
@@ -93,24 +93,24 @@ def _one(template: Template, variables: Readable) -> Json:
 
 
 class KnowledgeRetrieval(NodeConfig, frozen=True):
-    """Find the texts that fit a query best; nothing for none. Source: docs/dify-behaviour.md, “Knowledge retrieval”."""
+    """Find the passages that match a query best. Source: docs/dify-behaviour.md, “Knowledge retrieval”."""
 
     type: ClassVar[str] = "knowledge-retrieval"
 
     query: Selector
     attachments: Selector
     dataset_ids: tuple[str, ...]
-    """As the file has them: ids, or texts that are mapped to datasets."""
+    """As in the file: ids, or texts mapped to datasets."""
     single: bool
-    """Whether a model chooses one dataset; if not, all are searched."""
+    """Whether a model chooses one dataset; otherwise all are searched."""
     ranking: MergedRanking | None
-    """``None``: the file does not say, and the node fails."""
+    """``None``: missing in the file, and the node fails."""
     lacks_weights: bool
     chooser: ModelConfig | None
     filtering: Filtering
     of_app: bool
-    """Whether it is that of an app without a workflow: without a query nothing is looked for, and a model that can call
-    functions chooses a dataset by a call."""
+    """Whether it belongs to an app without a workflow: without a query nothing is searched, and a model with function
+    calling chooses a dataset by a call."""
     filter_model: ModelConfig | None
 
     @classmethod
@@ -132,7 +132,7 @@ class KnowledgeRetrieval(NodeConfig, frozen=True):
 
     @property
     def missing_setting(self) -> str:
-        """The part of its file without which the node always fails; ``""`` if nothing is missing."""
+        """Return the missing setting without which the node always fails; ``""`` if there is none."""
         if self.single:
             return "single_retrieval_config" if self.chooser is None else ""
         if self.ranking is None:
@@ -240,7 +240,7 @@ class KnowledgeRetrieval(NodeConfig, frozen=True):
         try:
             found, usage = await implied_conditions(ctx, self.filter_model, fields, query)
         except NodeFailure:
-            # As at Dify: without the model there is no filter.
+            # As in Dify: without the model there is no filter.
             return None
         usages.append(usage)
         return MetadataFilter(tuple(found), filtering.any_of_them or not filtering.has_operator) if found else None
@@ -254,7 +254,7 @@ def _model(data: Fields, name: str) -> ModelConfig | None:
 
 
 def _ranking(data: Fields) -> tuple[MergedRanking | None, bool]:
-    """How what several datasets have is put into one order; and whether weights that are needed are missing."""
+    """Return the ranking over several datasets, and whether required weights are missing."""
     if not isinstance(data.raw.get("multiple_retrieval_config"), dict):
         return None, False
     given = data.mapping("multiple_retrieval_config")
@@ -285,7 +285,7 @@ def _number(value: Any) -> float | None:
 
 
 def total_usage(usages: Sequence[ModelUsage]) -> ModelUsage:
-    """The sum; of unit prices and the currency, the last."""
+    """Return the sum; unit prices and currency are those of the last."""
     total = ModelUsage()
     for usage in usages:
         total = replace(
@@ -306,7 +306,7 @@ def total_usage(usages: Sequence[ModelUsage]) -> ModelUsage:
 
 
 def found_texts(hits: Sequence[Hit]) -> list[Json]:
-    """The ``result`` of a node: objects with ``content``, ``title`` and ``metadata``, best first."""
+    """Return a node's ``result``: objects with ``content``, ``title`` and ``metadata``, best first."""
     return [_found(hit, position) for position, hit in enumerate(hits, 1)]
 
 

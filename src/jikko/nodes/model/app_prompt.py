@@ -1,7 +1,7 @@
-"""The prompt of an app without a workflow: simple or advanced, for a chat or for a model that completes a text.
+"""Prompt of an app without a workflow: simple or advanced, for chat or completion models.
 
-The sentences around what was found and around the conversation are Jikko's own. Source: docs/dify-behaviour.md,
-“Prompts of apps without a workflow”.
+The sentences around context and history are Jikko's own. Source: docs/dify-behaviour.md, “Prompts of apps without a
+workflow”.
 """
 
 from typing import Final, Self, cast
@@ -42,19 +42,19 @@ _SAID: Final = """The conversation so far stands between <histories> and </histo
 
 
 class AppPrompt(Struct, frozen=True):
-    """What the model of an app is asked. Implements ``Prompt``."""
+    """Prompt of an app's model. Implements ``Prompt``."""
 
     advanced: bool
     is_chat: bool
-    """Whether the model takes messages."""
+    """Whether the model is a chat model."""
     holds_conversation: bool
     has_context: bool
     query: Selector
     pre_prompt: str
     messages: tuple[tuple[Role, str], ...]
-    """Of an advanced prompt for a chat."""
+    """Advanced chat prompt."""
     text: str
-    """Of an advanced prompt for a completion."""
+    """Advanced completion prompt."""
     memory: Memory
 
     @classmethod
@@ -80,7 +80,7 @@ class AppPrompt(Struct, frozen=True):
         )
 
     def check_variables(self, variables: Variables) -> None:
-        """Nothing that it names can be missing: what is no input stays as it is written."""
+        """Do nothing: names that are not inputs stay as they are written."""
 
     async def drafts(
         self, ctx: Context, context: MaskedText, files: list[Json], vision: Vision, model: ModelConfig

@@ -1,4 +1,4 @@
-"""Chat memory: the part of the conversation that a model is told. Source: docs/dify-behaviour.md, “Memory”."""
+"""Chat memory: the conversation history for a model. Source: docs/dify-behaviour.md, “Memory”."""
 
 from collections.abc import Sequence
 from typing import Final, Self
@@ -16,14 +16,14 @@ from jikko.ports.stores.messages import Message, Thought
 from jikko.values import Json
 
 _MAX_MESSAGES: Final = 500
-"""Messages of a conversation that are looked at, the one that is being answered among them."""
+"""Maximum messages of a conversation, including the current one."""
 _UNKNOWN_CONTEXT: Final = 2000
-"""Tokens of history for a model whose context has an unknown size."""
+"""Tokens of history for a model with unknown context size."""
 _EVERYTHING: Final = 1 << 40
 _BATCH_MESSAGES: Final = 20
-"""Messages that are read at once: most histories end at the budget of tokens, long before their beginning."""
+"""Messages read at a time: most histories are cut off by the token budget early."""
 _FILE_TOKENS: Final = 800
-"""What a file is taken to need."""
+"""Estimated tokens of a file."""
 
 
 class MemoryText(Struct, frozen=True):
@@ -33,31 +33,31 @@ class MemoryText(Struct, frozen=True):
     text: str
     files: tuple[Json, ...] = ()
     thoughts: tuple[Thought, ...] = ()
-    """Of the agent of an app without a workflow: its rounds."""
+    """Rounds of an agent of an app without a workflow."""
 
     @property
     def tokens(self) -> int:
-        """What it needs in a prompt, roughly."""
+        """Return its estimated tokens."""
         rounds = (text for one in self.thoughts for text in (one.thought, one.tool_input, one.observation))
         return sum(map(estimated, (self.text, *rounds))) + _FILE_TOKENS * len(self.files)
 
 
 class Memory(Struct, frozen=True):
-    """Whether, and how, a node tells its model of earlier turns."""
+    """Memory settings of a node."""
 
     window: int
-    """Messages that are looked at, the one that is being answered among them; 0: the node has no memory."""
+    """Number of messages, including the current one; 0: no memory."""
     user_prefix: str
     assistant_prefix: str
-    """What the lines begin with where the history is one text."""
+    """Line prefixes where the history is one text."""
     keeps_failures: bool = False
-    """Whether a turn that failed is told of, with an answer that is empty. [QUIRK]"""
+    """Whether failed turns are included, with an empty answer. [QUIRK]"""
     without_budget: bool = False
-    """Whether all messages are told of to a model whose context has an unknown size."""
+    """Whether a model with unknown context size gets all messages."""
 
     @classmethod
     def whole(cls, user_prefix: str = "", assistant_prefix: str = "") -> Self:
-        """The memory of an app without a workflow."""
+        """Return the memory of an app without a workflow."""
         prefixes = user_prefix or "Human", assistant_prefix or "Assistant"
         return cls(_MAX_MESSAGES, *prefixes, keeps_failures=True, without_budget=True)
 
@@ -67,7 +67,7 @@ class Memory(Struct, frozen=True):
 
     @classmethod
     def from_dsl(cls, data: Fields, *, always_by_size: bool = False) -> Self:
-        """``always_by_size``: whether the size of the window counts even where the window is off. [QUIRK]"""
+        """``always_by_size``: Whether the window's size counts even if it is disabled. [QUIRK]"""
         memory = data.mapping("memory")
         window, prefixes = memory.mapping("window"), memory.mapping("role_prefix")
         size = window.integer("size") or 0
@@ -80,10 +80,10 @@ class Memory(Struct, frozen=True):
     async def recall(
         self, ctx: Context, model: ModelConfig, *, with_files: bool, reserved: int = 0
     ) -> list[MemoryText]:
-        """What was said in earlier turns, oldest first, as much of it as the model has room for.
+        """Return earlier turns, oldest first, as far as the model's context allows.
 
-        The same whenever the node runs: what is said in the conversation after the turn has begun is none of it.
-        ``reserved``: Tokens that the prompt needs besides.
+        Deterministic for the turn: messages that arrive after it began are excluded. ``reserved``: Tokens of the rest
+        of the prompt.
         """
         turn = ctx.turn
         left = self.window - 1
@@ -107,7 +107,7 @@ class Memory(Struct, frozen=True):
                 )
                 for one in (*texts, MemoryText("user", message.query, user)):
                     room -= one.tokens
-                    # One is kept, however long it is.
+                    # At least one is kept, whatever its length.
                     if room < 0 and found:
                         return found[::-1]
                     found.append(one)
@@ -129,14 +129,14 @@ async def _page(ctx: Context, conversation_id: str, before: str, limit: int) -> 
     history = ctx.ports.history
     page = await history.messages(conversation_id, before=before, limit=limit)
     if page is None:
-        # The message itself is still on its way to the disk, behind all that it may see. Ids sort by time.
+        # The current message is still being written, after everything that it may see. Ids sort by time.
         newest = await history.messages(conversation_id, limit=limit)
         page = [message for message in newest or [] if message.id < before]
     return page
 
 
 async def prompt_messages(ctx: Context, texts: Sequence[MemoryText], vision: Vision) -> list[PromptMessage]:
-    """The history as messages of a prompt. A file that is gone since is left out."""
+    """Return the history as prompt messages, without files deleted since."""
     messages = []
     for one in texts:
         media: list[Media] = []

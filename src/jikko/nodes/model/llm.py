@@ -1,4 +1,4 @@
-"""The LLM node: calls a language model with a prompt."""
+"""LLM node: calls a language model with a prompt."""
 
 from collections.abc import Iterable
 from typing import ClassVar, Self
@@ -32,10 +32,10 @@ _CLOSE = "\n</think>"
 
 
 class TextStream:
-    """What one llm node says of its output ``text``.
+    """Streamed output ``text`` of one LLM node.
 
-    Some providers tell reasoning apart from the text, others put it between tags into the text. Either way it is
-    shown apart if the node is ``separated``, and between tags if not.
+    Some providers separate reasoning from text, others embed it in tags. Either way it is shown separately if the node
+    is ``separated``, and in tags otherwise.
     """
 
     def __init__(self, ctx: Context, *, separated: bool) -> None:
@@ -43,12 +43,12 @@ class TextStream:
         self._separated = separated
         self._filter = ReasoningFilter() if separated else None
         self._open = False
-        """Whether a tag of ours is open in the text."""
+        """Whether a tag added here is open."""
         self._thought = False
         self._begun = False
-        """Whether text was shown that is not blank."""
+        """Whether text other than white space was shown."""
         self._texts: list[str] = []
-        """The text as shown, if reasoning is within it."""
+        """The shown text, if it includes reasoning."""
 
     def emit(self, chunk: Chunk) -> None:
         if chunk.reasoning:
@@ -73,7 +73,7 @@ class TextStream:
                 self._ctx.think("", final=True)
 
     def answer(self, completion: Completion) -> tuple[str, str]:
-        """The outputs ``text`` and ``reasoning_content`` of the whole answer."""
+        """Return the final outputs ``text`` and ``reasoning_content``."""
         if not self._separated:
             return "".join(self._texts), ""
         text, reasoning = split_reasoning(completion.text)
@@ -99,7 +99,7 @@ class TextStream:
                 self._thought = True
                 self._ctx.think(piece.text)
             else:
-                # The whole text is trimmed, too: blank lines follow the reasoning.
+                # The final text is trimmed, too: blank lines follow the reasoning.
                 text = piece.text if self._begun else piece.text.lstrip()
                 self._begun = self._begun or bool(text)
                 if text:
@@ -110,21 +110,21 @@ FORMATS = ("tagged", "separated")
 
 
 class Llm(NodeConfig, frozen=True):
-    """Ask a model, and show its answer while it comes. Source: docs/dify-behaviour.md, “LLM”."""
+    """Call a model, and stream its answer. Source: docs/dify-behaviour.md, “LLM”."""
 
     type: ClassVar[str] = "llm"
     has_effects: ClassVar[bool] = True
 
     model: ModelConfig
     shared: Selector
-    """The environment variable that has the model; ``()``: none, the node's own is called."""
+    """Environment variable with the model; ``()``: the node's own."""
     prompt: Prompt | AppPrompt
     context: Selector
-    """``()`` if there is none."""
+    """``()`` without context."""
     vision: Vision
     structured_output: StructuredOutput | None
     separated: bool
-    """Whether reasoning is an output of its own, and not a part of the text."""
+    """Whether reasoning is a separate output."""
 
     @classmethod
     def from_dsl(cls, data: Fields) -> Self:
@@ -234,7 +234,7 @@ class Llm(NodeConfig, frozen=True):
             outputs["files"] = files
             outputs["text"] += links
             ctx.say("text", links)
-        # Dify ends a stream with two empty pieces. Source: docs/dify-behaviour.md, “LLM”.
+        # Dify ends a stream with two empty chunks. Source: docs/dify-behaviour.md, “LLM”.
         ctx.say("text", "")
         ctx.say("text", "")
         return Result(
@@ -258,7 +258,7 @@ class Llm(NodeConfig, frozen=True):
 
 
 def context_text(value: Json | Unset) -> str:
-    """The text for ``{{#context#}}``, ``""`` for other values. Source: docs/dify-behaviour.md, “LLM”.
+    """Return the text for ``{{#context#}}``, ``""`` for unsupported values. Source: docs/dify-behaviour.md, “LLM”.
 
     Raises ``NodeFailure``: a list has an element without ``content``.
     """
@@ -288,7 +288,7 @@ def context_text(value: Json | Unset) -> str:
 
 
 def cited_sources(context: Json | Unset) -> tuple[dict[str, Json], ...]:
-    """What stands in the context of a prompt and was found in datasets, in Dify's form of ``retriever_resources``."""
+    """Return the context's passages from datasets, in Dify's form of ``retriever_resources``."""
     if not isinstance(context, list):
         return ()
     return tuple(_resource(each) for each in context if _is_found(each))
@@ -326,7 +326,7 @@ def _resource(element: dict[str, Json]) -> dict[str, Json]:
 
 
 async def keep_media(ctx: Context, media: Iterable[Media]) -> tuple[list[Json], str]:
-    """Store what a model made. Returns the file mappings, and the Markdown that shows them."""
+    """Store a model's media. Returns the file mappings, and Markdown that shows them."""
     files: list[Json] = []
     links: list[str] = []
     for number, made in enumerate(media, 1):

@@ -1,4 +1,4 @@
-"""The prompt of an llm node: its template, and what becomes of it."""
+"""Prompt of an LLM node: its templates, and their rendering."""
 
 from collections.abc import Iterator
 from typing import Final, Self, cast
@@ -28,16 +28,16 @@ _SYS_QUERY: Final = ("sys", "query")
 class PromptText(Struct, frozen=True):
     role: Role
     segments: tuple[Template, ...]
-    """The text, taken apart where the context goes."""
+    """The text, split where the context goes."""
     jinja: str | None
-    """A Jinja2 template instead of the text."""
+    """Jinja2 template instead of the text."""
 
     @classmethod
     def from_dsl(cls, data: Fields) -> Self:
         role = cast(Role, data.choice("role", _ROLES, "user"))
         if data.choice("edition_type", ("basic", "jinja2"), "basic") == "jinja2":
             return cls(role, (), data.text("jinja2_text"))
-        # Taken apart before references are looked for, so that no reference in a context is ever replaced.
+        # Split before parsing references, so that references in a context are never expanded.
         return cls(role, tuple(Template.parse(part) for part in data.text("text").split(_CONTEXT)), None)
 
     @property
@@ -54,17 +54,17 @@ class PromptText(Struct, frozen=True):
         )
 
     def files(self, variables: Variables) -> list[Json]:
-        """The files that the text of a basic message refers to."""
+        """Return the files referenced by a basic message."""
         return [file for selector in self.selectors for file in files_in(variables.get(selector))]
 
 
 class DraftMessage(Struct, frozen=True):
-    """A message, with its text as it is sent and as it is recorded."""
+    """A message, with its text as sent and as recorded."""
 
     role: Role
     text: MaskedText | None
     media: tuple[Media, ...] = ()
-    """Stands before the text."""
+    """Placed before the text."""
 
     @property
     def sent(self) -> PromptMessage:
@@ -76,14 +76,14 @@ class DraftMessage(Struct, frozen=True):
 
 
 class Prompt(Struct, frozen=True):
-    """The messages of a chat, or the one text of a completion."""
+    """Messages of a chat, or the text of a completion."""
 
     texts: tuple[PromptText, ...]
     is_chat: bool
     jinja_variables: NamedVariables
     memory: Memory
     query: Template
-    """With memory: the last message, instead of the user's query; may be empty."""
+    """With memory: the last message, in place of the user's query; may be empty."""
 
     @classmethod
     def from_dsl(cls, data: Fields) -> Self:
@@ -104,7 +104,7 @@ class Prompt(Struct, frozen=True):
         )
 
     def check_variables(self, variables: Variables) -> None:
-        """Make sure that everything the prompt refers to exists. Raises ``NodeFailure``: something does not."""
+        """Raises ``NodeFailure`` if a referenced variable does not exist."""
         texts = [selector for text in self.texts for selector in text.selectors]
         for selector in (*texts, *self.query.selectors):
             if variables.get(selector) is UNSET:
@@ -116,12 +116,12 @@ class Prompt(Struct, frozen=True):
     async def drafts(
         self, ctx: Context, context: MaskedText, files: list[Json], vision: Vision, model: ModelConfig
     ) -> list[DraftMessage]:
-        """The messages, before those are dropped that the model cannot read. Raises ``NodeFailure``: a template or a
-        file cannot be used.
+        """Return all messages, before those unsupported by the model are dropped. Raises ``NodeFailure``: a template or
+        a file is unusable.
 
         Args:
-            files: Shown to the model ahead of the last user message.
-            vision: Whether it is shown files of earlier turns, and how closely it looks at images.
+            files: Placed before the last user message.
+            vision: Whether to include files of earlier turns, and the image detail.
         """
         query = self._query(ctx)
         earlier = await self.memory.recall(ctx, model, with_files=vision.enabled)
@@ -190,13 +190,12 @@ class Prompt(Struct, frozen=True):
         try:
             shown = await ctx.ports.sandbox.render(template, recorded, app_id=ctx.run.app_id)
         except SandboxFailure:
-            # What the template does with the secret cannot be done with a mask: the record keeps the template.
+            # The template's processing of the secret does not work with a mask: the record has the template.
             shown = template
         return MaskedText(text, shown)
 
 
 def _completed(text: str, query: str, history: str) -> str:
-    # Without a conversation the history is empty, and leaves its line break all the same.
-    # Source: docs/dify-behaviour.md, “LLM”.
+    # Without a conversation the empty history still leaves its line break. Source: docs/dify-behaviour.md, “LLM”.
     text = text.replace(_HISTORIES, history) if _HISTORIES in text else f"{history}\n{text}"
     return text.replace(_QUERY, query) if query else text

@@ -1,4 +1,4 @@
-"""Calling a model from a node: what all nodes that do have in common."""
+"""Model calls of nodes."""
 
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
@@ -19,12 +19,12 @@ from jikko.ports.models import Abilities, Chunk, Completion, Media, Mode, ModelF
 from jikko.values import Json, Unset, json_value
 
 _MAX_PARAMETER: Final = 1024
-"""Characters that the text of an expanded parameter keeps. Source: docs/dify-behaviour.md, “LLM”."""
+"""Maximum characters of an expanded parameter. Source: docs/dify-behaviour.md, “LLM”."""
 
 
 class ModelConfig(Struct, frozen=True):
     provider: str
-    """As the file has it, a bare name (``openai``) too: so it is recorded. The providers know it by both."""
+    """As in the file, perhaps a bare name (``openai``), and so recorded. Providers accept both."""
     name: str
     mode: str
     parameters: Mapping[str, Json | Template]
@@ -43,7 +43,8 @@ class ModelConfig(Struct, frozen=True):
         return cls(provider, name, fields.text("mode", "chat"), parameters)
 
     def taken_from(self, value: Json | Unset) -> Self:
-        """An ``llm`` variable's model, with own parameters if it has none. Raises ``NodeFailure``: it has no model."""
+        """Return the model of an ``llm`` variable, with this one's parameters if it has none. Raises ``NodeFailure`` if
+        it has no model."""
         if not isinstance(value, Mapping) or not is_model(value):
             raise NodeFailure("The environment variable of this node's model has no model.", kind="ModelNotExistError")
         if value["mode"] != self.mode:
@@ -55,7 +56,7 @@ class ModelConfig(Struct, frozen=True):
         return model if "completion_params" in value else replace(model, parameters=self.parameters)
 
     def checked_mode(self) -> Mode:
-        """The mode, if the model can be called. Raises ``NodeFailure``: no model is chosen, or its mode is none."""
+        """Return the mode. Raises ``NodeFailure``: no model is chosen, or its mode is invalid."""
         if not self.provider or not self.name:
             raise NodeFailure("No model is chosen in this node.", kind="ModelNotExistError")
         match self.mode:
@@ -67,7 +68,7 @@ class ModelConfig(Struct, frozen=True):
                 )
 
     def resolved(self, variables: Readable) -> dict[str, Json]:
-        """The parameters, with references replaced; a text that gives a number or a boolean becomes one."""
+        """Return the parameters, expanded; numeric and boolean texts are converted."""
         return {
             name: _converted(value.to_text(variables)[:_MAX_PARAMETER]) if isinstance(value, Template) else value
             for name, value in self.parameters.items()
@@ -80,7 +81,7 @@ def _converted(text: str) -> Json:
 
 
 def abilities(ctx: Context, model: ModelConfig) -> Abilities:
-    """What a node's model can do. Raises ``NodeFailure``: nothing says how to reach its provider."""
+    """Return the abilities of a node's model. Raises ``NodeFailure`` if its provider is not configured."""
     try:
         return ctx.ports.models.abilities(model.provider, model.name)
     except ModelFailure as failure:
@@ -88,9 +89,8 @@ def abilities(ctx: Context, model: ModelConfig) -> Abilities:
 
 
 async def call(ctx: Context, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
-    """Call a model. Raises ``NodeFailure``, whose record has only kind, message and usage; or ``ModelFailure`` if the
-    model turned out not to be able to do what was asked of it: see its ``unsupported``.
-    """
+    """Call a model. Raises ``NodeFailure``, with kind, message and usage only; or ``ModelFailure`` if the model turned
+    out not to support the request: see its ``unsupported``."""
     try:
         return await ctx.ports.models.complete(request, emit)
     except ModelFailure as failure:
@@ -100,7 +100,7 @@ async def call(ctx: Context, request: ModelRequest, emit: Callable[[Chunk], None
 
 
 def failed(failure: ModelFailure, secrets: Iterable[str] = ()) -> NodeFailure:
-    """The failure of a model call, without ``secrets``, which providers like to quote with the prompt."""
+    """Return the node's failure, without ``secrets``, which providers may quote from the prompt."""
     usage = None if failure.usage is None else failure.usage.as_usage()
     message = str(failure)
     if contains_secret(message, secrets):
@@ -115,9 +115,8 @@ def _names(request: ModelRequest, secret: str) -> bool:
 def without_unsupported(
     messages: Iterable[PromptMessage], able: Abilities, *, keeps_empty: bool = False
 ) -> tuple[PromptMessage, ...]:
-    """The prompt without files that the model cannot read, and without messages that are empty then.
-    ``keeps_empty``: Whether answers stay that are empty from the start.
-    """
+    """Remove files that the model does not support, and messages that become empty. ``keeps_empty``: Whether to keep
+    answers that were empty from the start."""
     kept = []
     for message in messages:
         parts = tuple(part for part in message.parts if (part if isinstance(part, str) else part.kind in able.media))
@@ -127,12 +126,12 @@ def without_unsupported(
 
 
 def recorded_source(completion: Completion) -> dict[str, Json]:
-    """What the process data say of where an answer comes from: nothing, unless no model made it."""
+    """Return the process data about an answer's source: empty, unless no model made it."""
     return {"fake_model": True} if completion.is_fake else {}
 
 
 def recorded_prompts(messages: Iterable[PromptMessage], mode: str) -> list[Json]:
-    """The ``prompts`` of the process data. Source: docs/dify-behaviour.md, “LLM”."""
+    """Return ``prompts`` of the process data. Source: docs/dify-behaviour.md, “LLM”."""
     prompts: list[Json] = []
     for message in messages:
         files = [_recorded(part) for part in message.parts if isinstance(part, Media)]
@@ -146,7 +145,7 @@ def recorded_prompts(messages: Iterable[PromptMessage], mode: str) -> list[Json]
 def _recorded(media: Media) -> Json:
     data = media.url
     if not data:
-        # Only the ends of the content are shown; only they are encoded.
+        # Only the ends of the content are shown, and encoded.
         ending = b64encode(media.data[len(media.data) // 3 * 3 - 9 :])[-10:].decode()
         data = f"data:{media.mime_type};base64,...{ending}"
     shown = f"{data[:10]}...[TRUNCATED]...{data[-10:]}"

@@ -1,5 +1,4 @@
-"""The Parameter Extractor node: a model finds values in a text. Source: docs/dify-behaviour.md, “Parameter
-extractor”."""
+"""Parameter Extractor node: a model finds values in a text. Source: docs/dify-behaviour.md, “Parameter extractor”."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,7 +44,7 @@ _ZERO: Final[dict[str, Json]] = {"string": "", "number": 0, "boolean": False}
 
 
 class InvalidExtraction(Exception):
-    """The values are not what was asked for. The message is the node's ``__reason``."""
+    """The values do not fit the declaration. The message is the node's ``__reason``."""
 
 
 class ExtractedParameter(Struct, frozen=True):
@@ -97,7 +96,7 @@ class ExtractedParameter(Struct, frozen=True):
         return [] if self.element is not None else _ZERO[self.type]
 
     def check(self, value: Json) -> None:
-        """Make sure that a value fits as it is. Raises ``InvalidExtraction``: it does not."""
+        """Validate a value. Raises ``InvalidExtraction`` if it does not fit."""
         element = self.element
         if element is None:
             fits = _is(self.type, value)
@@ -109,7 +108,7 @@ class ExtractedParameter(Struct, frozen=True):
             raise InvalidExtraction(f"Invalid `select` value for parameter {self.name}")
 
     def converted(self, value: Json) -> Json:
-        """The value of the output: what can be made of a value, or the zero value."""
+        """Convert a value for the output, or return the zero value."""
         if self.element is not None:
             if not isinstance(value, list):
                 return []
@@ -126,7 +125,7 @@ class ExtractedParameter(Struct, frozen=True):
 
 
 def schema_of(parameters: Sequence[ExtractedParameter]) -> dict[str, Any]:
-    """The JSON schema of an object with all values."""
+    """Return the JSON schema of an object with all values."""
     return {
         "type": "object",
         "properties": {parameter.name: parameter.schema() for parameter in parameters},
@@ -135,7 +134,7 @@ def schema_of(parameters: Sequence[ExtractedParameter]) -> dict[str, Any]:
 
 
 def check_values(parameters: Sequence[ExtractedParameter], found: dict[str, Json]) -> None:
-    """Make sure that exactly the parameters were found. Raises ``InvalidExtraction``: they were not."""
+    """Require exactly the declared parameters. Raises ``InvalidExtraction`` otherwise."""
     if len(found) != len(parameters):
         raise InvalidExtraction("Invalid number of parameters")
     for parameter in parameters:
@@ -172,12 +171,13 @@ def _number(value: Json) -> int | float | None:
 
 
 _PROMPT_TOKENS = 400
-"""What the prompt needs beside the text and the instruction, roughly."""
+"""Estimated tokens of the prompt besides text and instruction."""
 _NOTHING_FOUND = "Failed to extract result from function call or text response, using empty result."
 
 
 class ParameterExtractor(NodeConfig, frozen=True):
-    """Ask a model for values, by a call if it can. Source: docs/dify-behaviour.md, “Parameter extractor”."""
+    """Extract values by a model, with a function call if supported. Source: docs/dify-behaviour.md, “Parameter
+    extractor”."""
 
     type: ClassVar[str] = "parameter-extractor"
     has_effects: ClassVar[bool] = True
@@ -187,7 +187,7 @@ class ParameterExtractor(NodeConfig, frozen=True):
     parameters: tuple[ExtractedParameter, ...]
     instruction: Template
     by_tool: bool
-    """Whether the model is to call a function, if it can."""
+    """Whether to use a function call, if supported."""
     vision: Vision
     memory: Memory
 
@@ -264,7 +264,7 @@ class ParameterExtractor(NodeConfig, frozen=True):
         *,
         by_tool: bool,
     ) -> tuple[ModelRequest, tuple[PromptMessage, ...]]:
-        """What the model is asked, and the prompt as it is recorded."""
+        """Return the model request, and the prompt as recorded."""
         by_tool = by_tool and mode == "chat"
         schema = schema_of(self.parameters)
         instruction = MaskedText.of(self.instruction, ctx)
@@ -302,7 +302,7 @@ class ParameterExtractor(NodeConfig, frozen=True):
         }
 
     def _values(self, completion: Completion) -> tuple[dict[str, Json], str | None]:
-        """The outputs, and why they are not what was asked for, if they are not."""
+        """Return the outputs, and the reason if they are invalid."""
         reason: str | None = None
         if completion.tool_calls:
             found = first_object(completion.tool_calls[0].arguments) or {}
@@ -353,7 +353,7 @@ Answer: {{"place": "Lyon", "people": 4}}"""
 def extractor_messages(
     text: str, instruction: str, media: Sequence[Media], schema: Mapping[str, Any], *, by_tool: bool, history: str = ""
 ) -> tuple[PromptMessage, ...]:
-    """The prompt: its last message ends with the text as it is. ``history``: The conversation, in lines."""
+    """Return the prompt: its last message ends with the text. ``history``: The conversation, in lines."""
     system = _SYSTEM
     system += _BY_TOOL if by_tool else _BY_TEXT.format(schema=json.dumps(schema, ensure_ascii=False))
     if instruction.strip():
@@ -363,5 +363,5 @@ def extractor_messages(
 
 
 def extractor_tool(schema: Mapping[str, Any]) -> FunctionTool:
-    """The function that the model calls."""
+    """Return the function for the model."""
     return FunctionTool(TOOL_NAME, _TOOL, schema)

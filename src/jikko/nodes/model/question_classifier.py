@@ -1,4 +1,4 @@
-"""The Question Classifier node: a model chooses the branch."""
+"""Question Classifier node: a model chooses the branch."""
 
 import json
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class Category(Struct, frozen=True):
 
 
 class QuestionClassifier(NodeConfig, frozen=True):
-    """Ask for a class; if none, the first. Source: docs/dify-behaviour.md, “Question classifier”."""
+    """Classify a question; the first class is the fallback. Source: docs/dify-behaviour.md, “Question classifier”."""
 
     type: ClassVar[str] = "question-classifier"
     branching: ClassVar[bool] = True
@@ -78,8 +78,8 @@ class QuestionClassifier(NodeConfig, frozen=True):
             return await self._run(ctx, inputs)
         except NodeFailure as failure:
             failure.inputs = inputs
-            # All failures of this node tell tokens and have no type. Source: docs/dify-behaviour.md,
-            # “Question classifier”.
+            # All failures of this node report tokens and have no type. Source: docs/dify-behaviour.md, “Question
+            # classifier”.
             failure.usage = failure.usage or ModelUsage().as_usage()
             failure.kind = failure.kind if failure.kind == "ModelNotExistError" else ""
             raise
@@ -151,7 +151,8 @@ class QuestionClassifier(NodeConfig, frozen=True):
             return await call(ctx, replace(request, schema=None))
 
     def _chosen(self, completion: Completion, ids: list[str]) -> int:
-        """The number of the class that an answer names, else of the first. Raises ``NodeFailure``: it is no JSON."""
+        """Return the index of the class in an answer, by default the first. Raises ``NodeFailure`` if it is
+        not JSON."""
         answer = fenced_object(without_reasoning(completion.text))
         if answer is None:
             raise NodeFailure(
@@ -192,7 +193,7 @@ _USER: Final = """\
 def classifier_messages(
     text: str, categories: Sequence[tuple[str, str]], instruction: str, media: Sequence[Media], history: str = ""
 ) -> tuple[PromptMessage, ...]:
-    """The prompt: its last message ends with the text as it is. ``history``: The conversation, in lines."""
+    """Return the prompt: its last message ends with the text. ``history``: The conversation, in lines."""
     listed = json.dumps([{"category_id": id_, "category_name": name} for id_, name in categories], ensure_ascii=False)
     instructions = f"Instructions: {instruction}\n" if instruction.strip() else ""
     so_far = f"Conversation so far:\n{history}\n\n" if history else ""
@@ -201,7 +202,7 @@ def classifier_messages(
 
 
 def classifier_schema(ids: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
-    """The JSON schema of the answer. Nothing in it can be made up."""
+    """Return the JSON schema of the answer, which permits existing classes only."""
     return {
         "type": "object",
         "properties": {

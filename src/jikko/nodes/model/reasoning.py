@@ -1,11 +1,11 @@
-"""Tells a model's reasoning, between ``<think>`` and ``</think>``, from its answer."""
+"""Separation of a model's reasoning, between ``<think>`` and ``</think>``, from its answer."""
 
 import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 _MAX_TAG: Final = 256
-"""Characters of an opening tag; what is longer is taken for text."""
+"""Maximum characters of an opening tag; longer ones are text."""
 _OPEN: Final = re.compile(rf"<think[^>]{{0,{_MAX_TAG - len('<think>')}}}>", re.IGNORECASE)
 _CLOSE: Final = re.compile(r"</think>", re.IGNORECASE)
 _OPENING: Final = "<think"
@@ -14,9 +14,9 @@ _BLANK_LINES: Final = re.compile(r"\n\s*\n")
 
 
 def split_reasoning(text: str) -> tuple[str, str]:
-    """Answer and reasoning of a whole text. Source: docs/dify-behaviour.md, “LLM”.
+    """Return answer and reasoning of a whole text. Source: docs/dify-behaviour.md, “LLM”.
 
-    Blocks are joined with newlines; runs of blank lines that are left in the answer collapse, and its ends are trimmed.
+    Blocks are joined with newlines; the answer's runs of blank lines collapse, and its ends are trimmed.
     """
     answer, reasoning = [], []
     position = 0
@@ -29,7 +29,7 @@ def split_reasoning(text: str) -> tuple[str, str]:
 
 
 def without_reasoning(text: str) -> str:
-    """The text without complete blocks of reasoning."""
+    """Remove complete blocks of reasoning."""
     kept = []
     position = 0
     for start, _, stop, end in _blocks(text):
@@ -40,10 +40,9 @@ def without_reasoning(text: str) -> str:
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int, int, int]]:
-    """Where each block and its content begin and end: (block, content, end of content, end of block).
+    """Yield the bounds of each block and its content: (block, content, end of content, end of block).
 
-    The last one may not be closed. Every part of the text is looked at once: one expression for a whole block would
-    look for its end from every tag again.
+    The last one may be unclosed. Linear: a single expression for whole blocks would search for the end from every tag.
     """
     position = 0
     while (opening := _OPEN.search(text, position)) is not None:
@@ -58,17 +57,17 @@ class Piece(NamedTuple):
 
 
 class ReasoningFilter:
-    """Tells reasoning from text while both come in pieces that end anywhere, also inside a tag."""
+    """Separates reasoning and text incrementally, with chunks cut anywhere, even within a tag."""
 
     __slots__ = ("_held", "_thinking")
 
     def __init__(self) -> None:
         self._held = ""
-        """What may be the beginning of a tag."""
+        """Possible start of a tag."""
         self._thinking = False
 
     def feed(self, text: str) -> list[Piece]:
-        """Take the next piece. Returns what is certain by now. Tags are left out."""
+        """Add a chunk. Returns what is certain, without tags."""
         if not self._held and "<" not in text:
             return [Piece(text, self._thinking)] if text else []
         text, self._held = self._held + text, ""
@@ -88,7 +87,7 @@ class ReasoningFilter:
         return pieces
 
     def finish(self) -> list[Piece]:
-        """What was held back to the end: it was no tag."""
+        """Return the held-back rest, which was not a tag."""
         held, self._held = self._held, ""
         return [Piece(held, self._thinking)] if held else []
 

@@ -1,4 +1,4 @@
-"""Answers that have to fit a JSON schema."""
+"""Structured output: answers that fit a JSON schema."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,17 +19,17 @@ from jikko.values import Json, is_too_deep
 
 _FENCE: Final = "```"
 _MAX_STARTS: Final = 1000
-"""Opening braces that are tried: with thousands of them, no object was meant."""
+"""Maximum number of opening braces to try."""
 _MAX_READ: Final = 1_000_000
-"""Characters that are read in vain, counted once for each brace that they are read from."""
+"""Maximum characters parsed in vain, summed over the braces tried."""
 
 _decoder: Final = json.JSONDecoder()
 
 
 def first_object(text: str) -> dict[str, Json] | None:
-    """The first JSON object in a text, or ``None``. What is broken is passed over; what is nested too deep is none.
+    """Return the first JSON object in a text, or ``None``. Broken and too deeply nested ones are skipped.
 
-    Nor is there one in a text with more than ``MAX_ELEMENTS`` commas and opening brackets.
+    Texts with more than ``MAX_ELEMENTS`` commas and opening brackets have none.
     """
     if sum(map(text.count, ",[{")) > MAX_ELEMENTS:
         return None
@@ -49,7 +49,7 @@ def first_object(text: str) -> dict[str, Json] | None:
 
 
 def fenced_object(text: str) -> dict[str, Json] | None:
-    """The JSON object that a text consists of, perhaps in a Markdown fence and with words around it."""
+    """Return the JSON object of a text, perhaps in a Markdown fence with words around it."""
     for block in _fenced(text):
         found = first_object(block)
         if found is not None:
@@ -58,7 +58,7 @@ def fenced_object(text: str) -> dict[str, Json] | None:
 
 
 def _fenced(text: str) -> Iterator[str]:
-    """What stands between fences. The name of a language stays in front of it: there is no brace in one."""
+    """Yield the content between fences. The language name, which has no brace, may precede it."""
     start = text.find(_FENCE)
     while start >= 0:
         end = text.find(_FENCE, start + len(_FENCE))
@@ -69,7 +69,7 @@ def _fenced(text: str) -> Iterator[str]:
 
 
 _MAX_INLINE_CHARACTERS: Final = 4096
-"""Characters of an answer that is checked at once: that takes some milliseconds. One of millions takes many seconds."""
+"""Characters of an answer validated on the event loop: some milliseconds. Millions take many seconds."""
 _INSTRUCTIONS: Final = """\
 Answer with one JSON object that fits this JSON schema, and with nothing else: no explanation, no Markdown.
 
@@ -81,7 +81,7 @@ class StructuredOutput(Struct, frozen=True):
 
     @classmethod
     def from_dsl(cls, data: Fields) -> Self | None:
-        """``None`` if structured output is off."""
+        """Return ``None`` if structured output is disabled."""
         if not data.boolean("structured_output_enabled"):
             return None
         fields = data.mapping("structured_output")
@@ -101,19 +101,20 @@ class StructuredOutput(Struct, frozen=True):
 
     @property
     def for_model(self) -> dict[str, Json]:
-        """For models that keep to it: booleans as texts. Source: docs/dify-behaviour.md, “LLM”."""
+        """Return the schema for models with native support: booleans as strings. Source:
+        docs/dify-behaviour.md, “LLM”."""
         converted = _booleans_as_text(self.schema)
         return converted if isinstance(converted, dict) else {}
 
     def instructed(self, messages: Sequence[PromptMessage]) -> tuple[PromptMessage, ...]:
-        """The prompt for a model that takes no schema by itself: the schema stands in front of the system message."""
+        """Return the prompt for models without native support: the schema precedes the system message."""
         instructions = _INSTRUCTIONS.format(schema=json.dumps(self.schema, ensure_ascii=False))
         if messages and messages[0].role == "system":
             return (PromptMessage("system", (instructions + "\n\n", *messages[0].parts)), *messages[1:])
         return (PromptMessage("system", (instructions,)), *messages)
 
     async def value_of(self, text: str) -> dict[str, Json]:
-        """The object that an answer is. Raises ``NodeFailure``: it is none, or does not fit the schema."""
+        """Parse an answer. Raises ``NodeFailure``: not an object, or it does not fit the schema."""
         parsed = await _parsed(without_reasoning(text).strip())
         if isinstance(parsed, list):
             # Source: docs/dify-behaviour.md, “LLM”.
@@ -134,7 +135,7 @@ class StructuredOutput(Struct, frozen=True):
         try:
             violation = JsonSchema(self.schema, "draft 2020-12").violation(value)
         except BadSchema:
-            # There is nothing to check against.
+            # There is nothing to validate against.
             return
         if violation is not None:
             raise NodeFailure(
@@ -151,7 +152,7 @@ async def _parsed(text: str) -> Json:
     try:
         return await repaired(text, _repair)
     except TooLong:
-        # What is whole can still be found in it.
+        # A complete object can still be found.
         return fenced_object(text)
     except (ValueError, RecursionError):
         return None
@@ -175,7 +176,7 @@ def _booleans_as_text(schema: Any) -> Any:
 
 
 def _with_booleans(value: Any, schema: Any) -> Any:
-    """The value with texts turned into the booleans that the schema wants."""
+    """Convert strings to booleans where the schema requires them."""
     if not isinstance(schema, Mapping):
         return value
     if schema.get("type") == "boolean" and isinstance(value, str):

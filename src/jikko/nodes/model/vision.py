@@ -14,11 +14,11 @@ from jikko.values import UNSET, Json, Selector, is_file, type_of
 
 _KINDS: Final = ("image", "audio", "video", "document")
 _BY_ADDRESS: Final = ("image", "video")
-"""What providers fetch by themselves."""
+"""Media types that providers fetch themselves."""
 
 
 class Vision(Struct, frozen=True):
-    """Whether and which files a node shows to its model."""
+    """Vision settings of a node."""
 
     enabled: bool
     selector: Selector
@@ -36,7 +36,7 @@ class Vision(Struct, frozen=True):
         )
 
     def files(self, variables: Variables) -> list[Json]:
-        """The file mappings; none if vision is off. Raises ``NodeFailure``: the variable holds no files."""
+        """Return the file mappings; empty if vision is off. Raises ``NodeFailure`` if the variable holds no files."""
         if not self.enabled:
             return []
         value = variables.get(self.selector)
@@ -56,15 +56,14 @@ class Vision(Struct, frozen=True):
 
 
 async def all_media(ctx: Context, files: Iterable[Json], detail: str) -> list[Media]:
-    """Files as parts of a prompt, without those that no model reads. ``detail``: How closely the model looks at images.
-    Raises ``NodeFailure``: the content of one is gone, or cannot be fetched.
-    """
+    """Return files as prompt parts, without unsupported types. ``detail``: Image detail. Raises ``NodeFailure``: a
+    content is gone, or cannot be fetched."""
     found = [await _media(ctx, file, detail) for file in files]
     return [media for media in found if media is not None]
 
 
 async def _media(ctx: Context, file: Json, detail: str) -> Media | None:
-    """A file as a part of a prompt, if models read it: images and videos elsewhere by address, others by content."""
+    """Return a file as a prompt part, if supported: remote images and videos by URL, others by content."""
     kind = file.get("type")
     if kind not in _KINDS:
         return None
@@ -78,7 +77,7 @@ async def _media(ctx: Context, file: Json, detail: str) -> Media | None:
 
 
 def files_in(value: Json) -> list[Json]:
-    """The file mappings that a value is or holds directly."""
+    """Return the file mappings that a value is or directly contains."""
     if is_file(value):
         return [value]
     return list(value) if isinstance(value, list) and type_of(value) == "array[file]" else []
