@@ -61,8 +61,7 @@ class NodeFailure(Exception):
 
 
 class NodePaused(Exception):
-    """A node waits for a human, and runs again once its form is closed. Fails in a container where only runs
-    can wait."""
+    """A node waits for a human, and runs again once its form is closed."""
 
     def __init__(self, form: Mapping[str, Json], *, source: str, expires_at: float) -> None:
         """``form``: For clients, without ``form_id``, ``node_id`` and ``node_title``. ``source``: Its text in the file.
