@@ -90,7 +90,7 @@ class RunStarted(Struct, tag_field="event", tag="run_started", kw_only=True, omi
     trace: str = ""
     """The ``traceparent`` (W3C) of its request, or of the run that called it, a blank, its ``tracestate``; or empty."""
     entry: str = ""  # The trigger node at which it begins; empty: the first entry of the workflow.
-    mocks: dict[str, dict[str, Json]] = {}  # Outputs of nodes that do not run in this run, by their ids.
+    mocks: dict[str, dict[str, Json]] = {}  # Outputs of nodes that do not run, by their ids; see `with_mocks`.
 
 
 class RunRecovered(Struct, tag_field="event", tag="run_recovered", kw_only=True, omit_defaults=True, gc=False):

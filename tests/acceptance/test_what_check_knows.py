@@ -66,6 +66,14 @@ def test_a_mocked_node_does_not_fail(jikko: Command, file: Path) -> None:
     assert json.loads(jikko("run", file, "-i", "q=x", JIKKO_MOCKS=mocks).out) == {"said": "訳文"}
 
 
+def test_a_node_with_a_fake_model_runs(jikko: Command, file: Path) -> None:
+    file.write_text(ASKS_A_MODEL, encoding="utf-8")
+    mock = ("--mock", 'think={"fake_model": true}')
+    assert verdict(jikko, file) == "will_fail"
+    assert verdict(jikko, file, *mock) == "runs"
+    assert "fake answer" in jikko("run", file, "-i", "q=x", *mock).out
+
+
 def test_a_node_that_is_mocked_to_fail_does(jikko: Command, file: Path) -> None:
     file.write_text(HAS_A_TOOL, encoding="utf-8")
     mocks = json.dumps({"翻訳": {"error": "休み"}})

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.acceptance.workflows import app, end, if_contains, python, start, template
+from tests.acceptance.workflows import app, end, if_contains, node, python, start, template
 from tests.console.album import keep
 from tests.console.conftest import LARGE, SMALL, Site, Visit
 from tests.console.test_retry_page import BROKEN, FIXED, publish, repeated, version
 
 WORDS = {
-    "en-US": ("Edit and run again from here", "Run again from Check policy", "Run again", "Steps that do not run"),
-    "ja-JP": ("編集してここから再実行", "Check policy から再実行", "再実行", "実行しないステップ"),
+    "en-US": ("Edit and run again from here", "Run again from Check policy", "Run again", "Mocked steps"),
+    "ja-JP": ("編集してここから再実行", "Check policy から再実行", "再実行", "モックするステップ"),
 }
 PRIVATE = "the 青い lamp 🎉 \ue000"
 
@@ -79,11 +79,11 @@ def test_the_steps_whose_values_were_given_say_so(site: Site, visit: Visit, fail
     body = {"values": {"look": {"output": PRIVATE}}, "mocks": {"judge": {"text": "x"}}}
     again = site.api("POST", f"runs/{failed}/retry", json=body).json()["run_id"]
     site.wait(again)
-    for node, is_given in (("look", True), ("judge", True), ("end", False)):
-        page = visit(f"/runs/{again}?node={node}")
+    for step, is_given in (("look", True), ("judge", True), ("end", False)):
+        page = visit(f"/runs/{again}?node={step}")
         expect(page.get_by_role("complementary").get_by_role("heading")).to_be_visible()
         expect(page.get_by_text("given by hand", exact=True)).to_have_count(int(is_given))
-        if node == "judge":
+        if step == "judge":
             keep(page, "given-by-hand", axe)
 
 
@@ -201,3 +201,52 @@ def test_a_viewer_is_offered_nothing_of_it(site: Site, visit: Visit, failed: str
     expect(page.get_by_role("tabpanel", name="Output")).to_contain_text("ZeroDivisionError")
     expect(page.get_by_role("button", name="Edit and run again from here")).to_have_count(0)
     expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+MODEL = {"provider": "nowhere/none/none", "name": "m", "mode": "chat", "completion_params": {}}
+PROMPT = [{"role": "user", "text": "About {{#start.q#}}"}]
+ASKS = app(
+    "Asks nobody",
+    [
+        start("q"),
+        node("ask", "llm", title="Ask 🤖", model=MODEL, prompt_template=PROMPT, context={"enabled": False}),
+        end(text="ask.text"),
+    ],
+    "start>ask>end",
+)
+
+
+@pytest.mark.parametrize(
+    ("locale", "size", "mocks", "fake", "pill"),
+    [
+        ("en-US", LARGE, "Mocked steps", "A fake model answers for Ask 🤖", "fake model"),
+        ("ja-JP", SMALL, "モックするステップ", "Ask 🤖 には偽のモデルが回答する", "偽のモデル"),
+    ],
+)
+def test_a_fake_model_answers_in_the_place_of_one_that_is_missing(
+    site: Site, visit: Visit, tmp_path: Path, axe: str, locale: str, size: object, mocks: str, fake: str, pill: str
+) -> None:
+    (tmp_path / "asks.yml").write_text(ASKS, encoding="utf-8")
+    site.command.json("apps", "import", tmp_path / "asks.yml")
+    [asks] = [each for each in site.api("GET", "apps").json()["data"] if each["name"] == "Asks nobody"]
+    run = site.api("POST", f"apps/{asks['id']}/runs", json={"inputs": {"q": PRIVATE}}).json()["run_id"]
+    assert site.wait(run)["status"] == "failed"
+    page = visit(f"/runs/{run}?node=ask", size=size, locale=locale)
+    press(page.get_by_role("tabpanel").get_by_role("button", name=WORDS[locale][0]))
+    dialog = page.get_by_role("dialog")
+    steps = dialog.get_by_role("region", name=mocks)
+    for name in ("Ask 🤖", fake):
+        box = steps.get_by_role("checkbox", name=name, exact=True)
+        box.focus()
+        box.press("Space")
+    expect(steps.get_by_role("textbox")).to_have_count(0)
+    keep(page, f"fake-model-{locale}", axe)
+    page.set_viewport_size(size)  # type: ignore[arg-type]
+    press(dialog.get_by_role("button", name=WORDS[locale][2]))
+    again = repeated(page, site, run)
+
+    found = site.api("GET", f"runs/{again}").json()
+    assert (found["status"], found["lineage"]["mocked"]) == ("succeeded", ["ask"])
+    assert PRIVATE in found["outputs"]["text"]
+    page.goto(f"{site.url}/runs/{again}?node=ask")
+    expect(page.locator(".inspector").get_by_text(pill, exact=True)).to_be_visible()

@@ -1639,6 +1639,7 @@ export interface components {
             title: string;
             outputs: Record<string, never> | null;
             handles: string[];
+            can_fake: boolean;
         };
         RunAccepted: {
             run_id: string;

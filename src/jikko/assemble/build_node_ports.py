@@ -101,6 +101,7 @@ def build_nodes(
         files=files,
         documents=documents,
         models=models,
+        fake_models=lambda: lazy.FakeModels(),
         knowledge=retrieval,
         strategies=later_strategies(plugins),
         agent_limits=AgentLimits(

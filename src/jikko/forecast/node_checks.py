@@ -21,7 +21,7 @@ from jikko.lang.json_examples import json_example
 from jikko.nodes.contract import Node, NodeFailure
 from jikko.nodes.flow.trigger import Trigger
 from jikko.nodes.model.app_prompt import AppPrompt
-from jikko.nodes.substitutes import Mocked, Unsupported
+from jikko.nodes.substitutes import FakeModelNode, Mocked, Unsupported
 from jikko.ports.tools import ToolNotFound, tool_name
 from jikko.sandbox.languages.refusals import JAVASCRIPT_MODULES
 
@@ -52,6 +52,8 @@ def diagnose_node(
     match node:
         case Mocked():
             yield from _of_mock(node, entry)
+        case FakeModelNode():
+            return
         case Unsupported():
             params, where = {"subject": node.subject}, f"{entry.where}.type"
             yield Diagnostic("node_type.unsupported", params, where=where, severity="will_fail", remedy=node.instead)

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from jikko.dsl.fields import did_you_mean
 from jikko.graph.compiled import CompiledGraph, CompiledNode, Subgraph
-from jikko.nodes.substitutes import Mocked, MockedBranch
+from jikko.nodes.substitutes import FAKE_MODEL, FakeModelNode, Mocked, MockedBranch
 from jikko.values import Json
 
 
@@ -14,7 +14,8 @@ def with_mocks(graph: CompiledGraph, mocks: Mapping[str, Mapping[str, Json]]) ->
     """Return the graph with mocks: outputs by id or title of a node; an id takes precedence, a title mocks all its
     nodes.
 
-    Unknown names are ignored. A mocked container runs no round.
+    Unknown names are ignored. A mocked container runs no round. ``FAKE_MODEL`` in the place of outputs runs the node
+    itself with a fake model.
     """
     chosen: dict[str, Mapping[str, Json]] = {}
     for node in graph.nodes.values():
@@ -27,6 +28,9 @@ def with_mocks(graph: CompiledGraph, mocks: Mapping[str, Mapping[str, Json]]) ->
     def mocked(node: CompiledNode) -> CompiledNode:
         if node.id not in chosen:
             return node
+        if chosen[node.id] == FAKE_MODEL:
+            fake = FakeModelNode(node.node)
+            return node if node.body else replace(node, node=fake, effects=False, has_icon=False)
         stand_in = (MockedBranch if node.node.branching else Mocked)(chosen[node.id])
         return replace(node, node=stand_in, body=None, effects=False, has_icon=False, retries=0)
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final, NoReturn
 
+from msgspec.structs import replace
+
 from jikko.diagnostics.diagnostic import Phrase
-from jikko.nodes.contract import NodeConfig, NodeFailure, Result
+from jikko.nodes.contract import Node, NodeConfig, NodeFailure, Result
 from jikko.nodes.node_context import Context
 from jikko.values import Json
 
@@ -50,6 +52,35 @@ class MockedBranch(Mocked, frozen=True):
                 f"A mocked branch has to say which way it goes: give it {' or '.join(_BRANCH)}.", kind="MockedError"
             )
         return named
+
+
+FAKE_MODEL: Final[Mapping[str, Json]] = {"fake_model": True}
+"""Given in the place of outputs: the node runs, and a fake model answers its prompts."""
+
+
+class ContextWithPorts:
+    """The context of a node with other ports. Everything else is the context's own."""
+
+    def __init__(self, context: Any, ports: Any) -> None:
+        self._context = context
+        self.ports = ports
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+
+class FakeModelNode:
+    """Runs a node with a fake model in the place of its own."""
+
+    immediate = False
+
+    def __init__(self, node: Node) -> None:
+        self.type, self.branching = node.type, node.branching
+        self._node = node
+
+    async def run(self, ctx: Any) -> Result:
+        ports = replace(ctx.ports, models=ctx.ports.fake_models())
+        return await self._node.run(ContextWithPorts(ctx, ports))
 
 
 _INSTEAD: Final[Mapping[str, str]] = {"agent": "part.agent"}

@@ -1,5 +1,6 @@
 """The ports of nodes to the outside world, in one bundle."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from msgspec import Struct, field
@@ -70,6 +71,8 @@ class NodePorts(Struct, frozen=True, kw_only=True):
     files: FileStore
     documents: DocumentReader
     models: Models
+    fake_models: Callable[[], Models]
+    """Makes those that answer without a provider."""
     knowledge: KnowledgeSearch
     strategies: Strategies
     history: EarlierTurns

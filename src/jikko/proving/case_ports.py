@@ -15,7 +15,7 @@ from jikko.graph.compiled import CompiledGraph, CompiledNode
 from jikko.graph.mocks import substituted
 from jikko.lang.tokens import estimated
 from jikko.nodes.contract import NodeFailure, Result, RunInfo
-from jikko.nodes.substitutes import Mocked, MockedBranch
+from jikko.nodes.substitutes import ContextWithPorts, Mocked, MockedBranch
 from jikko.nodes.tools.tool import ToolNode
 from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest
 from jikko.ports.knowledge import Hit, KnowledgeSearch, SearchedDataset, SearchFailure, SearchRequest, SearchResult
@@ -245,17 +245,6 @@ class CaseKnowledge(_CasePort[KnowledgeSearch]):
         """Do nothing: hits of tests do not count."""
 
 
-class CaseContext:
-    """Context of a node, with the ports of a case."""
-
-    def __init__(self, context: Any, ports: NodePorts) -> None:
-        self._context = context
-        self.ports = ports
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._context, name)
-
-
 def case_graph(
     graph: CompiledGraph, mocked: Collection[str], script_of: Callable[[RunInfo], CaseScript | None]
 ) -> CompiledGraph:
@@ -270,7 +259,7 @@ def case_graph(
             return await _mocked(mock, node, ctx)
         if script is None or node.body is not None:
             return await node.node.run(ctx)
-        return await node.node.run(CaseContext(ctx, case_ports(ctx.ports, script, node)))
+        return await node.node.run(ContextWithPorts(ctx, case_ports(ctx.ports, script, node)))
 
     return with_stand_ins(graph, run, mocked)
 

@@ -15,6 +15,7 @@ from jikko.errors import JikkoError
 from jikko.events import Usage
 from jikko.graph.compiled import CompiledNode
 from jikko.nodes.contract import NodeFailure
+from jikko.nodes.substitutes import ContextWithPorts
 from jikko.nodes.tools.tool import ToolNode
 from jikko.ports.agents import AgentHost, Strategies, Strategy, StrategyCall, StrategyName
 from jikko.ports.http import HttpClient, HttpFailure, HttpResponse, OutgoingRequest
@@ -24,7 +25,7 @@ from jikko.ports.node_ports import NodePorts
 from jikko.ports.sandbox import Sandbox, SandboxFailure, SendForProgram
 from jikko.ports.stores.blob_store import FileMissing
 from jikko.ports.tools import Emit, Tool, ToolCall, ToolFailure, ToolMessage, ToolName, ToolNotFound, Tools
-from jikko.proving.case_ports import CaseContext, made_up_tool
+from jikko.proving.case_ports import made_up_tool
 from jikko.proving.recording import Try
 from jikko.values import Json
 
@@ -47,7 +48,7 @@ class Asking(Struct):
         return self.recorded is not None and self.recorded.error is not None and not self.recorded.inputs
 
 
-class AskingContext(CaseContext):
+class AskingContext(ContextWithPorts):
     """Context of a node that only makes its request: nothing is shown."""
 
     steps: Sequence[Any] = ()

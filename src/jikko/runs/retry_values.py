@@ -16,13 +16,14 @@ from jikko.events import Event, NodeFinished, RunStarted
 from jikko.graph.compiled import CompiledGraph
 from jikko.graph.mocks import unknown_mocks
 from jikko.nodes.contract import NodeFailure
-from jikko.nodes.substitutes import MockedBranch
+from jikko.nodes.substitutes import FAKE_MODEL, MockedBranch
 from jikko.values import Json, is_file, is_too_deep, type_of
 
 Outputs: TypeAlias = dict[str, dict[str, Json]]
 """Outputs by node and name."""
 
 _UNMOCKED: Final = frozenset(("start", "iteration-start", "loop-start", "loop-end", "end", "answer"))
+_OF_MODELS: Final = frozenset(("llm", "parameter-extractor", "question-classifier"))
 _SYSTEM: Final = ("query",)
 """What can be given of ``sys``: the rest tells of the run, or of its user."""
 
@@ -33,7 +34,7 @@ class RetryValues(Struct, frozen=True):
     values: Outputs = field(default_factory=dict)
     """In the place of what was taken over, or of inputs of the run (those of the start node); ``sys`` has ``query``."""
     mocks: Outputs = field(default_factory=dict)
-    """Of nodes that are not to run, by id or title."""
+    """Of nodes that are not to run, by id or title; ``FAKE_MODEL`` has one run with a fake model."""
 
     def __bool__(self) -> bool:
         return bool(self.values or self.mocks)
@@ -47,6 +48,8 @@ class MockableNode(Struct, frozen=True):
     """What it gave in the other run; ``None`` if it did not end, or failed."""
     handles: Sequence[str]
     """By which a branch can be left; empty: it is none."""
+    can_fake: bool
+    """Whether it asks a model, in whose place a fake one can answer."""
 
 
 class RepeatedRun(Struct, frozen=True):
@@ -79,7 +82,7 @@ class RepeatedRun(Struct, frozen=True):
         """The nodes that run again and could be mocked, in the order of the file."""
         graph, again, recorded = self.workflow.graph, self._again(), self._recorded()
         return [
-            MockableNode(entry.id, recorded.get(entry.id), _handles(self.workflow, entry.id))
+            MockableNode(entry.id, recorded.get(entry.id), _handles(self.workflow, entry.id), entry.type in _OF_MODELS)
             for entry in self.workflow.document.nodes
             if entry.type not in _UNMOCKED and entry.id != self._root and top_of(graph, entry.id) in again
         ]
@@ -111,6 +114,9 @@ class RepeatedRun(Struct, frozen=True):
     def _wrong_mock(self, node_id: str, outputs: Mapping[str, Json]) -> Iterator[str]:
         if node_id == self._root:
             yield f"{node_id!r} is where the run begins: give its values in the place of a mock"
+        elif outputs == FAKE_MODEL:
+            if self.workflow.graph.nodes[node_id].node.type not in _OF_MODELS:
+                yield f"{node_id!r} asks no model: fake_model is for nodes of the types {', '.join(sorted(_OF_MODELS))}"
         elif set(outputs) == {"error"}:
             if not isinstance(outputs["error"], str):
                 yield f"{node_id!r}: error must be a text"

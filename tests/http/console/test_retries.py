@@ -163,8 +163,8 @@ async def test_the_values_that_may_be_given_are_told_when_asked_for(scene: Scene
     assert not {"reads", "mockable"} & plain.keys()
     assert choice["reads"] == {"start": {"q": "x"}}
     assert choice["mockable"] == [
-        {"id": "look", "title": "Look up 📖", "outputs": {"output": "x"}, "handles": []},
-        {"id": "fails", "title": "fails", "outputs": None, "handles": []},
+        {"id": "look", "title": "Look up 📖", "outputs": {"output": "x"}, "handles": [], "can_fake": False},
+        {"id": "fails", "title": "fails", "outputs": None, "handles": [], "can_fake": False},
     ]
 
 

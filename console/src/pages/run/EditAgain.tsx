@@ -7,7 +7,7 @@ import { Icon } from '../../parts/Icon.tsx'
 import { errorText, Loaded } from '../../parts/Panel.tsx'
 import { visible } from '../../words/visible.ts'
 import { t } from '../../words/words.ts'
-import { given, keyOf, mockOf, type ReadValue, readValues } from './givenValues.ts'
+import { FAKE_MODEL, given, keyOf, mockOf, type ReadValue, readValues } from './givenValues.ts'
 import { detailsOf, proposed } from './retrying.ts'
 
 type Props = {
@@ -123,7 +123,20 @@ function Form({ run, node, choices, titleOf, close, to }: Props & { choices: rea
                   </span>
                 )}
               </label>
-              {one.id in mocks && (
+              {one.id in mocks && one.can_fake && (
+                <label className="row check">
+                  <input
+                    type="checkbox"
+                    aria-label={t('edit.fake_of', { node: visible(one.title) })}
+                    checked={mocks[one.id] === FAKE_MODEL}
+                    onChange={event =>
+                      setMocks({ ...mocks, [one.id]: event.target.checked ? FAKE_MODEL : mockOf(one) })
+                    }
+                  />
+                  {t('edit.fake')}
+                </label>
+              )}
+              {one.id in mocks && mocks[one.id] !== FAKE_MODEL && (
                 <textarea
                   rows={4}
                   className="mono"

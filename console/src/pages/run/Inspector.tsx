@@ -167,7 +167,11 @@ function Head({
         )}
         {round === undefined && execution.price > 0 && <span className="num dim">{money(execution.price)}</span>}
         {round === undefined && <Pace view={view} execution={execution} />}
-        {isGiven(run, execution.nodeId) && <span className="pill">{t('retry.given')}</span>}
+        {isFake(view, execution) ? (
+          <span className="pill">{t('fake_model')}</span>
+        ) : (
+          isGiven(run, execution.nodeId) && <span className="pill">{t('retry.given')}</span>
+        )}
         {where && <span className="faint cut">{where}</span>}
       </div>
     </div>
@@ -177,6 +181,10 @@ function Head({
 /** Whether the outputs of a node were given when the run was repeated, all or some. */
 const isGiven = (run: RunDetail | undefined, node: string): boolean =>
   !!run && (run.lineage.mocked.includes(node) || node in run.lineage.replaced)
+
+/** Whether a fake model answered in the place of the node's own. */
+const isFake = (view: RunView, execution: Execution): boolean =>
+  (valuesOf(view.follower.log.events, execution) as Told | undefined)?.process_data?.fake_model === true
 
 /** When a model's first text came, and how quickly the rest. While it speaks nobody knows its tokens. */
 function Pace({ view, execution }: { view: RunView; execution: Execution }) {

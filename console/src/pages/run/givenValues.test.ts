@@ -40,11 +40,13 @@ test('what is not JSON is said with its name', () => {
 })
 
 test('a mock begins with what the step gave, or with a way out of a branch', () => {
-  expect(parsed(mockOf({ id: 'a', title: 'A', outputs: { text: '良い' } as never, handles: [] }))).toEqual({
+  expect(
+    parsed(mockOf({ id: 'a', title: 'A', outputs: { text: '良い' } as never, handles: [], can_fake: false })),
+  ).toEqual({
     text: '良い',
   })
-  expect(parsed(mockOf({ id: 'a', title: 'A', outputs: null, handles: ['true', 'false'] }))).toEqual({
+  expect(parsed(mockOf({ id: 'a', title: 'A', outputs: null, handles: ['true', 'false'], can_fake: false }))).toEqual({
     selected_case_id: 'true',
   })
-  expect(mockOf({ id: 'a', title: 'A', outputs: null, handles: [] })).toBe('{}')
+  expect(mockOf({ id: 'a', title: 'A', outputs: null, handles: [], can_fake: false })).toBe('{}')
 })

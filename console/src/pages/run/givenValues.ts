@@ -17,6 +17,9 @@ export const readValues = (choice: RetryChoice): ReadValue[] =>
     })),
   )
 
+/** In the place of outputs: the node runs, and a fake model answers its prompts. */
+export const FAKE_MODEL = '{"fake_model": true}'
+
 /** What a mock begins with: what the node gave, or which way a branch goes. */
 export const mockOf = (node: Mockable): string =>
   written(node.outputs ?? (node.handles.length > 0 ? { selected_case_id: node.handles[0] } : {}), 2)

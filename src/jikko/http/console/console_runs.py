@@ -85,6 +85,7 @@ class RetryMock(RetryNode):
 
     outputs: Annotated[dict[str, Json] | None, Meta(description="What it gave in the run, if it succeeded.")]
     handles: Annotated[list[str], Meta(description="By which a branch is left; else empty.")]
+    can_fake: Annotated[bool, Meta(description='Whether `{"fake_model": true}` may stand in the place of outputs.')]
 
 
 class RetryChoice(Struct):
@@ -330,7 +331,8 @@ async def _choice(call: ConsoleRequest, app: App, record: RunRecord, *, number: 
     if is_on(asked.values):
         choice.reads = plan.read
         choice.mockable = [
-            RetryMock(each.id, titles[each.id], each.outputs, list(each.handles)) for each in plan.mockable
+            RetryMock(each.id, titles[each.id], each.outputs, list(each.handles), each.can_fake)
+            for each in plan.mockable
         ]
     return choice
 

@@ -111,7 +111,7 @@ class RunLineage(Struct):
         dict[str, list[str]],
         Meta(description="Names of values that were given in the place of recorded ones, by node."),
     ]
-    mocked: Annotated[list[str], Meta(description="Nodes that did not run, since their outputs were given.")]
+    mocked: Annotated[list[str], Meta(description="Nodes whose outputs were given, or whose model was a fake one.")]
 
 
 class RunCallback(Struct):

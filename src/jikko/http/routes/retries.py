@@ -29,7 +29,8 @@ GivenMocks: TypeAlias = Annotated[
     dict[str, dict[str, Json]],
     Meta(
         description="Outputs of nodes that do not run, by id or title. What stands behind them runs again. A branch "
-        "says its way, and `error` alone fails the node.",
+        'says its way, and `error` alone fails the node. With `{"fake_model": true}` the node runs, and a fake model '
+        "answers its prompts.",
         extra=_OUTPUTS,
     ),
 ]
@@ -79,7 +80,7 @@ class Lineage(Struct):
         dict[str, list[str]],
         Meta(description="Names of values that were given in the place of recorded ones, by node."),
     ]
-    mocked: Annotated[list[str], Meta(description="Nodes that did not run, since their outputs were given.")]
+    mocked: Annotated[list[str], Meta(description="Nodes whose outputs were given, or whose model was a fake one.")]
     retries: Annotated[list[Relative], Meta(description="The runs that repeat this one, oldest first.")]
 
 
