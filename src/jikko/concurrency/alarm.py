@@ -106,7 +106,7 @@ class ConditionVariable:
             if not future.done():
                 future.set_result(True)
 
-    async def wait(self, idle: IdleTimer | None = None, *, first: bool = False) -> bool:
+    def wait(self, idle: IdleTimer | None = None, *, first: bool = False) -> "asyncio.Future[bool]":
         """Wait for the next ``notify_all``. Returns ``False`` if the idle timer went off instead. ``first``: Wake
         before ordinary waiters, in order of arrival."""
         # A future per waiter: cancelling one does not affect the others.
@@ -118,7 +118,7 @@ class ConditionVariable:
             self._waiting.append(future)
         if idle is not None:
             idle.begin(_time_is_up, future)
-        return await future
+        return future
 
 
 def _time_is_up(future: "asyncio.Future[bool]") -> None:

@@ -88,9 +88,9 @@ def line_of_text(text: str) -> bytes:
 
 
 def _in_one_line(data: bytes) -> bytes:
-    for character, escaped in _LINE_ENDS:
-        # Python's clients, and others, would cut the line there.
-        if character in data:
+    if not data.isascii():
+        for character, escaped in _LINE_ENDS:
+            # Python's clients, and others, would cut the line there.
             data = data.replace(character, escaped)
     return data
 

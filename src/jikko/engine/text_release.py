@@ -28,7 +28,8 @@ taken, which one search that goes on where it stopped answers in time linear in 
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from jikko.graph.compiled import CompiledGraph, ResponseGroup, ResponseTemplate, Subgraph
 from jikko.lang.templates import to_markdown
@@ -37,7 +38,7 @@ from jikko.values import UNSET, Json, Selector, Unset
 Read = Callable[[Selector], Json | Unset]
 
 
-class ReleasedText(NamedTuple):
+class ReleasedText(Struct, frozen=True, gc=False):
     """A piece of text to show."""
 
     text: str
@@ -111,7 +112,8 @@ class TextRelease:
             return []
         buffer = self._buffers.setdefault(selector, [])
         if self._queue and self._unread == len(buffer) > 0 and not self._streamed_before:
-            shown = self._current()
+            parts = self._queue[0].parts
+            shown = parts[self._part] if self._part < len(parts) else None
             if shown == selector and type(shown) is tuple:
                 # The next piece of what is being shown, with the selector of the graph, which all pieces share.
                 buffer.append(text)

@@ -132,7 +132,7 @@ class ModelRequest(Struct, frozen=True, kw_only=True):
     """The same in all attempts of one node execution; a further attempt keeps the provider's ``Retry-After``."""
 
 
-class Chunk(NamedTuple):
+class Chunk(Struct, frozen=True, gc=False):
     """A piece of an answer."""
 
     text: str

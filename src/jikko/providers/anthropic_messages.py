@@ -48,7 +48,8 @@ class AnthropicMessages:
             try:
                 async for event in events:
                     _take(event, progress)
-                    if progress.took():
+                    progress.took(1)
+                    if progress.is_due:
                         await progress.give_way()
             finally:
                 await events.close()

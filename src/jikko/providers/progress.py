@@ -21,7 +21,7 @@ MAX_TOKENS: Final = 2**31 - 1
 """What is believed of a provider's count. The sum of a run can always be stored then, however many nodes it has."""
 
 
-_EVENTS: Final = 50
+_EVENTS: Final = 30
 """Of an answer, a fraction of a millisecond's work: whether others want the event loop is asked behind each N."""
 
 
@@ -82,9 +82,13 @@ class AnswerCollector:
         """Note that the request goes out now: what was before, such as starting a server, is no latency."""
         self.began = time.perf_counter()
 
-    def took(self) -> bool:
-        """Note that one more event was taken. Returns whether it is time for ``give_way``."""
-        self._taken += 1
+    def took(self, events: int) -> None:
+        """Note that so many more were taken."""
+        self._taken += events
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time for ``give_way``."""
         return self._taken >= _EVENTS
 
     async def give_way(self) -> None:

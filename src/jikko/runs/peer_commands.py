@@ -87,7 +87,7 @@ async def done_here(held: RunHandle, command: RunCommand, clock: Clock) -> Answe
             case WaitForEvents(count=count, seconds=seconds):
                 times = held.log.commit_times = held.log.commit_times or CommitTimes(clock, held.log.durable_count)
                 async with asyncio.timeout(seconds):
-                    await held.log.committed(count + 1)
+                    await held.log.committed(count + 1, hurries=False)
                 return grown(held.log.durable(count), times.of(count))
     except TimeoutError:
         return True

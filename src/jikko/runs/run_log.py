@@ -66,8 +66,8 @@ class RunLog:
 
     __slots__ = (
         "_appends _changed _cut_short _due _in_doubt _observed _observer _on_settled _options _refused _retry _sent "
-        "_share _store _text_delay _text_seconds _unanswered _withdrawal _writing begin change commit_times "
-        "durable_count error events first memory on_lost record visible_count"
+        "_share _shown _store _text_delay _text_seconds _unanswered _withdrawal _writing begin change commit_times "
+        "durable_count error events first growth memory on_lost record visible_count"
     ).split()
 
     def __init__(
@@ -114,8 +114,9 @@ class RunLog:
         self._text_delay: TextDelay | None = None  # most runs show no text
         self.begin = self.durable_count
         """The position of the first event that this process adds."""
-        self._changed = ConditionVariable()
-        self.change = self._changed.wait
+        self._changed, self._shown = ConditionVariable(), ConditionVariable()
+        self.change, self.growth = self._changed.wait, self._shown.wait
+        """Waits: until more is durable; until more may be shown. Either ends when nothing more will be."""
         self._writing: asyncio.Future[None] | None = None
         """There while the store is about to answer."""
         self._in_doubt = False
@@ -181,7 +182,8 @@ class RunLog:
             if is_text:
                 self._text_delay = self._text_delay or TextDelay(self._text_seconds)
                 if self._text_delay.allows(self.events[known:], self._hurry):
-                    self._due = min(self._due, self.first + known)
+                    if self._due == sys.maxsize:
+                        self._due = self.first + known
                     return self._show()
             if self._due < sys.maxsize:
                 self._hurry()
@@ -229,8 +231,9 @@ class RunLog:
     def has_backpressure(self) -> bool:
         return self.memory.has_backpressure
 
-    async def committed(self, count: int | None = None, *, first: bool = False) -> None:
-        """Wait until ``count`` events are durable, by default all that are there; ``first``: go on before others.
+    async def committed(self, count: int | None = None, *, first: bool = False, hurries: bool = True) -> None:
+        """Wait until ``count`` events are durable, by default all that are there; ``first``: go on before others;
+        ``hurries``: text that waits is written at once.
 
         Raises:
             LogConflict: Another process has taken the run over.
@@ -239,7 +242,7 @@ class RunLog:
             LogUnwritable: The run has failed, and its log stays shorter than that.
         """
         count = self.first + len(self.events) if count is None else count
-        if self._due < count:
+        if hurries and self._due < count:
             self._hurry()
         while self.durable_count < count:
             if self.error is not None:
@@ -286,7 +289,9 @@ class RunLog:
         self._write()
 
     def _notify(self) -> None:
+        """Wake all who wait: what is durable has grown, or nothing more will be."""
         self._changed.notify_all()
+        self._shown.notify_all()
         if self._on_settled is not None:
             self._settle()
 
@@ -347,7 +352,10 @@ class RunLog:
                 self._drop_before(self.memory.written(self.durable_count))
             if self.durable_count < self.first + len(self.events):
                 self._write()
+            self._changed.notify_all()
             self._show()
+            if self._on_settled is not None:
+                self._settle()
             return
         if isinstance(error, StoreUnavailable):
             # Nothing is lost: it is all in memory, and maybe on the disk. So the very same is offered again; what has
@@ -414,10 +422,11 @@ class RunLog:
             self.on_lost()
 
     def _show(self) -> None:
-        visible, known = max(self.visible_count, self.durable_count), self.first + len(self.events)
+        visible, known = self.visible_count, self.first + len(self.events)
+        if visible < self.durable_count:
+            visible = self.durable_count
         while visible < known and type(self.events[visible - self.first]) in TRANSIENT:
             visible += 1
-        # Behind what is durable there may be text that waits, which no one else is to wait for.
-        if visible != self.visible_count or self.durable_count == known or self.durable_count >= self._due:
+        if visible != self.visible_count:
             self.visible_count = visible
-            self._notify()
+            self._shown.notify_all()

@@ -5,7 +5,7 @@ Its values are bytes appended, minus those of rounds that closed.
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec import Struct
 
@@ -73,6 +73,9 @@ class RetainedBytes:
     def add(self, events: Iterable[Event], sizes: Iterable[int]) -> None:
         """Count the next events of the log, and their bytes."""
         for event, size in zip(events, sizes, strict=True):
+            if type(event) in _OF_THE_RUN:
+                self._run.bytes += size
+                continue
             match event:
                 case NodeFinished():
                     self._close((event.execution_id,))
@@ -91,8 +94,6 @@ class RetainedBytes:
                 case RoundFinished():
                     self._close((event.execution_id, event.round))
                     self._scope((event.execution_id,)).add(size)
-                case _ if type(event) in _OF_THE_RUN:
-                    self._run.add(size)
 
     def _scope(self, key: _Key) -> _Scope:
         """One that is not there has closed: what it is given counts nowhere."""
@@ -315,8 +316,8 @@ class TextDelay:
     def allows(self, events: Sequence[Event], write: Callable[[], None]) -> bool:
         """Whether the next events, all of them ``STREAMED``, may wait with those before them; otherwise none does.
         ``write``: called when they have waited, if ``end`` was not before."""
-        for event in cast(Sequence[TextChunk], events):
-            self._characters += len(event.text or getattr(event, "said", ""))
+        for event in events:
+            self._characters += len(event.text or getattr(event, "said", ""))  # type: ignore[union-attr]
         self._pieces += len(events)
         if self._characters > _MAX_CHARACTERS or self._pieces > _MAX_PIECES:
             self.end()

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -158,16 +157,25 @@ class OpenAICompatible:
         progress: AnswerCollector,
         joined: bool,
     ) -> None:
-        buffer = SseParser()
-        async for received in client.pieces(response):
+        buffer, most = SseParser(), BYTES_PER_CHARACTER * self._config.max_answer
+
+        def take(received: bytes) -> bool:
+            if progress.is_due:
+                return False
             events = buffer.feed(received)
-            with progress.together() if joined and len(events) > 1 else nullcontext():
+            if joined and len(events) > 1:
+                with progress.together():
+                    for event in events:
+                        reader.event(event)
+            else:
                 for event in events:
                     reader.event(event)
-                    if progress.took():
-                        await progress.give_way()
-            if buffer.pending > BYTES_PER_CHARACTER * self._config.max_answer:
+            progress.took(len(events))
+            if buffer.pending > most:
                 raise too_large(f"{self._config.max_answer} characters")
+            return True
+
+        await client.read(response, take, progress.give_way)
         for event in buffer.finish():
             reader.event(event)
         if not reader.is_complete:
@@ -280,7 +288,10 @@ class SseParser:
 
     def feed(self, received: bytes) -> list[bytes]:
         """Take the next bytes. Returns the data of the events that they complete."""
-        if b"\n" not in received:
+        is_alone = received[:7] == b"data: {" and received[-3:] == b"}\n\n" and received.count(b"\n") == 2
+        if is_alone and self._data is None and not self._rest:
+            return [received[6:-2]]  # as nearly always
+        if received.find(b"\n") < 0:  # ``in`` tries a number first, and fails
             self._rest += received
             self.pending += len(received)
             return []

@@ -71,8 +71,8 @@ class AnswerReader:
         """Take the data of one event. Raises ``ModelFailure``: it is no JSON, an error, or one too many."""
         if data == _DONE:
             self._done = True
-            return
-        self._take(data)
+        else:
+            self._take(data)
 
     def whole(self, body: bytes) -> None:
         """Take an answer that is not streamed. Raises as ``event`` does."""
@@ -104,19 +104,20 @@ class AnswerReader:
         if delta is None:
             text, reasoning = choice.text or "", ""
         else:
-            text = delta.content if isinstance(delta.content, str) else ""
-            reasoning = delta.reasoning_content or ""
-            if delta.content is not None and not text:
-                text, reasoning = _parts(delta.content)
-                progress.add_media(_pictures(delta.content))
+            content, reasoning = delta.content, delta.reasoning_content or ""
+            text = content if type(content) is str else ""
+            if content is not None and not text:
+                text, reasoning = _parts(content)
+                progress.add_media(_pictures(content))
             if delta.images is not None:
                 progress.add_media(_pictures(delta.images))
-            if not reasoning and isinstance(delta.reasoning, str):
+            if delta.reasoning is not None and not reasoning and isinstance(delta.reasoning, str):
                 reasoning = delta.reasoning
             if delta.refusal and not text:
                 text = delta.refusal
-            for position, call in enumerate(delta.tool_calls or ()):
-                self._call(position, call)
+            if delta.tool_calls:
+                for position, call in enumerate(delta.tool_calls):
+                    self._call(position, call)
         if text or reasoning:
             progress.add(text, reasoning)
 

@@ -1,8 +1,9 @@
 """HTTP client of providers that speak OpenAI's protocol, Azure's included: addresses, keys, and answers as bytes."""
 
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _MAX_REFUSAL_BYTES: Final = 65_536
 """Bytes of an error answer that are read."""
+_AT_ONCE_BYTES: Final = 2048
+"""Bytes of a streamed answer that are taken at once: some events."""
 _KEEP_ALIVE_SECONDS: Final = 15.0
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _MAX_REDIRECTS: Final = 5
@@ -70,7 +73,9 @@ class OpenAIClient:
         import aiohttp
         import yarl
 
-        self._aiohttp, self._url = aiohttp, yarl.URL
+        from jikko.providers.openai.arriving_body import ArrivingBody
+
+        self._aiohttp, self._url, self._body = aiohttp, yarl.URL, ArrivingBody
         self._config = config
         self._session: aiohttp.ClientSession | None = None
         self._is_azure = config.type == "azure"
@@ -123,13 +128,35 @@ class OpenAIClient:
         except Exception as error:
             raise failure_of(error, urlsplit(self._config.base_url).hostname or "") from None
 
-    async def pieces(self, response: "aiohttp.ClientResponse") -> AsyncIterator[bytes]:
-        """The body of a response as it comes, with one timer for all of it."""
+    async def read(
+        self,
+        response: "aiohttp.ClientResponse",
+        take: Callable[[bytes], bool],
+        give_way: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Read the body of a response as it comes, with one timer for all of it.
+
+        Args:
+            take: Called with each piece of a few events as soon as it comes, in the context of this task. Returns
+                ``False`` if others should have the event loop before. What it raises is raised here.
+            give_way: Lets others have the event loop.
+        """
         content, connection = response.content, response.connection
         if connection is not None and connection.protocol is not None:
             # Else the library sets a timer anew with each piece.
             connection.protocol.read_timeout = None
-        silence = IdleTimer(self._config.timeout)
+        silence, context = IdleTimer(self._config.timeout), copy_context()
+
+        def offered(received: bytes) -> bool:
+            try:
+                if len(received) > _AT_ONCE_BYTES or not context.run(take, received):
+                    return False
+            except Exception as error:
+                content.set_exception(error)
+            silence.begin(_break_off, content)
+            return True
+
+        self._body.offer(content, offered)
         try:
             while True:
                 silence.begin(_break_off, content)
@@ -137,9 +164,12 @@ class OpenAIClient:
                 silence.end()
                 if not received:
                     return
-                yield received
+                for begin in range(0, len(received), _AT_ONCE_BYTES):
+                    while not take(received[begin : begin + _AT_ONCE_BYTES]):
+                        await give_way()
         finally:
             silence.close()
+            self._body.end(content, offered)
 
     async def close(self) -> None:
         if self._session is not None:

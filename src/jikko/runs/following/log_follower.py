@@ -18,6 +18,7 @@ READ_BYTES: Final = 1 << 20
 """Bytes of events that one who is far behind reads, and so holds, at once."""
 _TRY_AGAIN_SECONDS: Final = 0.5
 """Until the store is read once more that could not be read."""
+_ENDS: Final = frozenset((RunFinished, RunPaused))
 _TRIES: Final = 120
 """Then who follows is told."""
 
@@ -67,7 +68,7 @@ class LogFollower:
             LogDamaged, StoreUnavailable: What is not in memory any more cannot be read.
         """
         log, pieces, tries = self._log, self._pieces, 0
-        timer = None if idle is None else IdleTimer(idle)
+        timer, news = None if idle is None else IdleTimer(idle), log.change if durable else log.growth
         position = min(after + 1, log.first + len(log.events))
         try:
             while True:
@@ -98,15 +99,17 @@ class LogFollower:
                     batch = pieces.next(log.events, position - first, end - first, first=first)
                     position += len(batch)
                     yield batch
-                    if position > log.begin and isinstance(batch[-1][1], (RunFinished, RunPaused)):
+                    if type(batch[-1][1]) in _ENDS and position > log.begin:
                         return
                     if position < end:
                         await pieces.give_way()
-                elif isinstance(log.error, (RunLeft, LogUnwritable)):
-                    raise log.error
-                elif log.error is not None or (log.is_over and position >= log.first + len(log.events)):
+                elif log.error is not None:
+                    if isinstance(log.error, (RunLeft, LogUnwritable)):
+                        raise log.error
                     return
-                elif not await log.change(timer):
+                elif position >= first + len(log.events) and log.is_over:
+                    return
+                elif not await news(timer):
                     yield []
         finally:
             if timer is not None:
