@@ -247,14 +247,22 @@ async def test_an_iteration_runs_its_body_for_each_element(parallel: bool) -> No
     assert log.end.total_steps == 4
 
 
-async def test_a_node_in_a_task_that_asks_a_human_pauses_the_run_and_runs_again_with_the_answer() -> None:
+@pytest.mark.parametrize(
+    ("kind", "before"),
+    [("code", ["start", "beside"]), ("template-transform", ["start", "beside", "behind"])],
+    ids=["the other goes on", "the other has ended"],
+)
+async def test_a_node_in_a_task_that_asks_a_human_pauses_the_run_and_runs_again_with_the_answer(
+    kind: str, before: list[str]
+) -> None:
+    beside, behind = node("beside", kind, pauses=9), node("behind", kind)
     compiled = graph(
-        [node("ask", "tool", value=7), node("beside", pauses=9), node("behind"), end("ask")],
+        [node("ask", "tool", value=7), beside, behind, end("ask")],
         edges("start --> ask", "start --> beside", "beside --> behind", "ask --> end", "behind --> end"),
     )
     log = await run(compiled)
     assert isinstance(log.events[-1], RunPaused)
-    assert log.finished() == ["start", "beside"]
+    assert log.finished() == before
     (form,) = [event for event in log.events if isinstance(event, FormRequested)]
 
     later, state = Log(), RunState(compiled)
@@ -271,7 +279,7 @@ async def test_a_node_in_a_task_that_asks_a_human_pauses_the_run_and_runs_again_
     )
     await runner(state, later).run([RunResumed(at=1.0)], [closed])
 
-    assert sorted(later.finished()) == ["ask", "behind", "end"]
+    assert sorted([*before, *later.finished()]) == ["ask", "behind", "beside", "end", "start"]
     assert (later.end.status, later.end.outputs) == ("succeeded", {"ask": 7})
 
 
