@@ -1,5 +1,6 @@
 """The console in process: the ASGI application on a data folder of its own."""
 
+import functools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -37,6 +38,12 @@ class Clock:
         return self.now
 
 
+@functools.cache
+def _built_page() -> PageFiles:
+    """That of the package, read once for all scenes."""
+    return PageFiles()
+
+
 @dataclass
 class Scene:
     """One process that serves a console."""
@@ -48,8 +55,9 @@ class Scene:
 
     def __post_init__(self) -> None:
         assert self.assembly.console is not None
-        self.operations = console_operations(self.assembly.console, self.page)
-        self._sections = console_sections(self.assembly.console, self.page)
+        page = self.page or _built_page()
+        self.operations = console_operations(self.assembly.console, page)
+        self._sections = console_sections(self.assembly.console, page)
         self._api = [operation for operation in self.operations if operation.path.startswith((API, MANAGEMENT))]
         self._description = _description_of(self._api)
         self._router = Router(self._api)
