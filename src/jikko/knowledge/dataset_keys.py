@@ -19,23 +19,23 @@ _HINT: Final = len("dataset-") + 4
 
 
 class DatasetKeys:
-    """Makes keys, and says whether one is one."""
+    """Issues and verifies keys."""
 
     def __init__(self, knowledge: OpenKnowledge, clock: Clock, rate: SharedRequestRate | None = None) -> None:
-        """``rate``: how often a key may be used."""
+        """``rate``: Rate limit of a key."""
         self._knowledge = knowledge
         self._rate = rate
         self._clock = clock
 
     async def create(self) -> tuple[str, DatasetKey]:
-        """A new key, and what is kept of it. The key is told this once."""
+        """Issue a key. Returns it, only here, and its stored entry."""
         key = "dataset-" + "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
         kept = DatasetKey(id=new_id(), digest=digest(key), hint=f"{key[:_HINT]}…", created_at=self._clock())
         await (await self._knowledge.made()).datasets.add_key(kept)
         return key, kept
 
     async def all(self) -> list[DatasetKey]:
-        """All keys, the oldest first."""
+        """Return all keys, oldest first."""
         stores = await self._knowledge.existing()
         return [] if stores is None else await stores.datasets.keys()
 
@@ -46,7 +46,8 @@ class DatasetKeys:
             raise NotFound(f"There is no key {key_id}.")
 
     async def open(self, key_digest: bytes) -> bool:
-        """Whether a key of that SHA-256 opens the datasets. Counts; raises ``TooManyRequests`` above its limit."""
+        """Return whether a key with that SHA-256 is valid. Counts the request; raises ``TooManyRequests`` above the
+        rate limit."""
         stores = await self._knowledge.existing()
         if stores is None or not await stores.datasets.has_key(key_digest):
             return False

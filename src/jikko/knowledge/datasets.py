@@ -1,4 +1,5 @@
-"""Makes, changes and deletes datasets; their names in files. Source: docs/dify-behaviour.md, “Knowledge API”."""
+"""Datasets: create, change, delete; and their names in workflow files. Source: docs/dify-behaviour.md,
+“Knowledge API”."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -18,14 +19,14 @@ from jikko.repositories.knowledge.dataset_repository import DatasetNameTaken
 from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores, OpenKnowledge
 
 Wake: TypeAlias = Callable[[], None]
-"""Has the indexing process look for jobs now, whichever it is."""
+"""Makes the indexing process look for jobs, whichever process it is."""
 
 
 PERMISSIONS = ("only_me", "all_team_members", "partial_members")
 
 
 class DatasetWishes(Struct, kw_only=True):
-    """What a client may say of a dataset. ``None``: nothing."""
+    """Settings of a dataset from a client. ``None``: not given."""
 
     name: str | None = None
     description: str | None = None
@@ -39,11 +40,11 @@ class DatasetWishes(Struct, kw_only=True):
     external_knowledge_id: str | None = None
     external_retrieval_model: Any = None
     id: str | None = None
-    """Ours: the id that a dataset has elsewhere, so that workflow files find it here."""
+    """Extension of Jikko: the dataset's id elsewhere, so that workflow files find it here."""
 
 
 class DatasetView(NamedTuple):
-    """A dataset, and what is shown with it."""
+    """A dataset with related data for display."""
 
     dataset: Dataset
     counts: DatasetCounts
@@ -53,7 +54,7 @@ class DatasetView(NamedTuple):
 
 
 class Datasets:
-    """The use cases about datasets."""
+    """Use cases of datasets."""
 
     def __init__(
         self, knowledge: OpenKnowledge, embedder: Embedder, defaults: DefaultModels, clock: Clock, wake: Wake
@@ -65,7 +66,7 @@ class Datasets:
         self._wake = wake
 
     async def create(self, wishes: DatasetWishes) -> Dataset:
-        """Make a dataset. Raises ``InvalidParam``, ``DatasetNameTaken`` or ``DatasetIdTaken``."""
+        """Create a dataset. Raises ``InvalidParam``, ``DatasetNameTaken`` or ``DatasetIdTaken``."""
         if wishes.id is not None and not is_uuid(wishes.id):
             raise InvalidParam("id: must be a UUID")
         stores = await self._knowledge.made()
@@ -87,7 +88,7 @@ class Datasets:
         return dataset
 
     async def get(self, dataset_id: str) -> Dataset:
-        """A dataset. Raises ``NotFound``."""
+        """Return a dataset. Raises ``NotFound``."""
         stores = await self._knowledge.existing()
         found = None if stores is None else await stores.datasets.dataset(dataset_id.lower())
         if found is None:
@@ -95,7 +96,7 @@ class Datasets:
         return found
 
     async def find(self, name_or_id: str) -> Dataset:
-        """A dataset by its name or id. Raises ``NotFound``."""
+        """Find a dataset by name or id. Raises ``NotFound``."""
         stores = await self._knowledge.existing()
         found = [] if stores is None else await stores.datasets.all_datasets()
         for each in found:
@@ -104,14 +105,14 @@ class Datasets:
         raise NotFound(f"There is no dataset {name_or_id!r}.")
 
     async def all_views(self) -> Sequence[DatasetView]:
-        """All datasets, the newest first, with what is shown with them."""
+        """Return all datasets for display, newest first."""
         stores = await self._knowledge.existing()
         return [] if stores is None else await self.views(await stores.datasets.all_datasets())
 
     async def page(
         self, *, keyword: str = "", tag_ids: Collection[str] = (), number: int = 1, limit: int = 20
     ) -> tuple[Sequence[Dataset], int]:
-        """Some datasets, the newest first, and how many fit in all."""
+        """Return a page of datasets, newest first, and the total."""
         stores = await self._knowledge.made()
         return await stores.datasets.list_datasets(
             keyword=keyword, tag_ids=tag_ids, offset=max(0, number - 1) * max(0, limit), limit=max(0, limit)
@@ -135,7 +136,7 @@ class Datasets:
         return views
 
     def is_embedding_available(self, dataset: Dataset) -> bool:
-        """Whether the embedding model of a dataset can be called, if it needs one."""
+        """Return whether a dataset's embedding model can be called, if it needs one."""
         if dataset.technique != "high_quality":
             return True
         try:
@@ -145,9 +146,9 @@ class Datasets:
         return True
 
     async def change(self, dataset_id: str, wishes: DatasetWishes) -> Dataset:
-        """Change what is wished. What that makes stale is indexed anew in the background.
+        """Change a dataset. Affected indexes are rebuilt in the background.
 
-        Raises ``InvalidParam``: it cannot be that way, or the name is taken; ``NotFound``.
+        Raises ``InvalidParam``: invalid, or the name is taken; ``NotFound``.
         """
         stores = await self._knowledge.made()
         old = await self.get(dataset_id)
@@ -180,17 +181,17 @@ class Datasets:
         return changed
 
     async def delete(self, dataset_id: str) -> None:
-        """Delete a dataset with all that is in it. Raises ``NotFound``."""
+        """Delete a dataset with its content. Raises ``NotFound``."""
         stores = await self._knowledge.existing()
         if stores is None or not await stores.datasets.delete_dataset(dataset_id.lower()):
             raise NotFound("Dataset not found.")
         self._wake()
 
     async def index_with(self, dataset: Dataset, wishes: DatasetWishes, form: str) -> Dataset:
-        """The dataset as its first document makes it: what it has already stays. Raises ``InvalidParam``: the document
-        names no technique, and the dataset has none; or a model that cannot be."""
+        """Return the dataset as set up by its first document: existing settings stay. Raises ``InvalidParam``: neither
+        document nor dataset has a technique; or an invalid model."""
         if wishes.retrieval_model is not None:
-            checked_retrieval_model(wishes.retrieval_model)  # also where that of the dataset stays
+            checked_retrieval_model(wishes.retrieval_model)  # validated even if the dataset's own stays
         stores = await self._knowledge.made()
         if dataset.technique is None and wishes.technique is None:
             raise InvalidParam("indexing_technique is required.")
@@ -224,7 +225,7 @@ class Datasets:
         self._wake()
 
     def _with_models(self, dataset: Dataset, wishes: DatasetWishes) -> Dataset:
-        """With the technique and models that are wished, as far as any are."""
+        """Apply the given technique and models."""
         technique: Any = wishes.technique or dataset.technique
         changes: dict[str, Any] = {"technique": technique}
         if wishes.retrieval_model is not None:
@@ -259,7 +260,7 @@ class Datasets:
         if not wishes.external_api_id:
             if changing:
                 raise InvalidParam("External knowledge api id is required.")
-            # As at Dify: it can be named later, and until then the dataset has nothing.
+            # As in Dify: it can be set later, and until then the dataset is empty.
             return dataset
         if not wishes.external_knowledge_id:
             raise InvalidParam("external_knowledge_id is required")
@@ -290,19 +291,19 @@ def _checked_external(given: Any) -> JsonObject:
 
 
 class DatasetNames:
-    """The use cases about what files call datasets."""
+    """Use cases of datasets' names in workflow files."""
 
     def __init__(self, knowledge: OpenKnowledge) -> None:
         self._knowledge = knowledge
 
     async def map(self, text: str, dataset: Dataset | None) -> None:
-        """Have what workflow files call a dataset of another server mean one of here; ``None``: none any more."""
+        """Map a foreign dataset's name in workflow files to a local dataset; ``None``: unmap it."""
         await (await self._knowledge.made()).datasets.set_alias(text, None if dataset is None else dataset.id)
 
     async def understand(self, workspace_id: str) -> None:
-        """Have encrypted ids of a workspace of Dify mean what is behind them, from now on.
+        """Register a workspace of Dify, whose encrypted ids are decrypted from now on.
 
-        Raises ``InvalidParam``: it is no id of a workspace; ``DecryptionUnavailable``: no library for it.
+        Raises ``InvalidParam``: not a workspace's id; ``DecryptionUnavailable``: the library is missing.
         """
         if not is_uuid(workspace_id):
             raise InvalidParam(f"{workspace_id!r} is no id of a workspace: it must be a UUID.")
@@ -310,17 +311,17 @@ class DatasetNames:
         await (await self._knowledge.made()).datasets.add_workspace(workspace_id.lower())
 
     async def forget_workspace(self, workspace_id: str) -> bool:
-        """Understand encrypted ids of a workspace no more. Returns whether they were understood."""
+        """Unregister a workspace. Returns whether it was registered."""
         stores = await self._knowledge.existing()
         return stores is not None and await stores.datasets.delete_workspace(workspace_id.lower())
 
     async def workspaces(self) -> list[str]:
-        """The workspaces whose encrypted ids are understood."""
+        """Return the registered workspaces."""
         stores = await self._knowledge.existing()
         return [] if stores is None else await stores.datasets.workspaces()
 
     async def mapped(self) -> dict[str, Dataset]:
-        """What texts of workflow files mean."""
+        """Return the mapped names."""
         stores = await self._knowledge.existing()
         if stores is None:
             return {}

@@ -1,4 +1,4 @@
-"""Adds, changes and deletes documents and what made them. Source: docs/dify-behaviour.md, “Knowledge API”."""
+"""Documents: add, change, delete; and their sources. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
 import hashlib
 import posixpath
@@ -19,34 +19,34 @@ from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
 
 
 class NewSource(NamedTuple):
-    """What a document is to be made of."""
+    """Source of a new document."""
 
     name: str
     content: bytes
     mime_type: str = "text/plain"
     extension: str = "txt"
     size: int | None = None
-    """The size that is reported, if not that in bytes."""
+    """Reported size, if not the one in bytes."""
 
 
 def text_source(name: str, text: str) -> NewSource:
-    """A text as a source. As at Dify, its characters are told as its size."""
+    """Make a source of a text. As in Dify, its reported size is in characters."""
     return NewSource(name, text.encode("utf-8", "replace"), size=len(text))
 
 
 def source_of(name: str, content: bytes, mime_type: str) -> NewSource:
-    """A file as a source."""
+    """Make a source of a file."""
     extension = posixpath.splitext(name)[1].lstrip(".").lower()
     return NewSource(name, content, mime_type or "application/octet-stream", extension)
 
 
 def fingerprint(content: bytes) -> str:
-    """What tells one source from another."""
+    """Return the fingerprint of a source."""
     return hashlib.sha256(content).hexdigest()
 
 
 def file_of(source: NewSource, now: float) -> SourceFile:
-    """What is kept of a source beside its content."""
+    """Return the stored metadata of a source."""
     return SourceFile(
         id=new_id(),
         name=source.name,
@@ -63,7 +63,7 @@ _MAX_NAME_LENGTH: Final = 255
 
 
 class IndexingStatus(NamedTuple):
-    """A document of a batch, and how far it is."""
+    """A document of a batch, with its progress."""
 
     document: Document
     completed: int
@@ -71,7 +71,7 @@ class IndexingStatus(NamedTuple):
 
 
 class Documents:
-    """The use cases about documents."""
+    """Use cases of documents."""
 
     def __init__(self, knowledge: OpenKnowledge, datasets: Datasets, clock: Clock, wake: Wake) -> None:
         self._knowledge = knowledge
@@ -91,13 +91,13 @@ class Documents:
         language: str = "English",
         name: str | None = None,
     ) -> Document:
-        """Add a document, or replace the one of that name, and have it indexed. Raises ``InvalidParam``, ``NotFound``.
+        """Add a document, or replace the one of that name, and index it. Raises ``InvalidParam``, ``NotFound``.
 
         Args:
-            wishes: The technique and models of the dataset, if it has none yet.
-            rule: The process rule; ``None``: that of the newest document, or the automatic one.
-            rule_required: Whether the automatic one has to be given, too.
-            name: If not that of the source.
+            wishes: Technique and models for a dataset without any.
+            rule: Process rule; ``None``: that of the newest document, or the automatic one.
+            rule_required: Whether the automatic one must be given explicitly.
+            name: If not the source's.
         """
         dataset = await self._datasets.get(dataset_id)
         stores = await self._knowledge.made()
@@ -143,7 +143,7 @@ class Documents:
     async def update(
         self, dataset_id: str, document_id: str, *, source: NewSource | None, name: str | None, rule: Any
     ) -> Document:
-        """Replace the text of a document, or cut it by another rule, and have it indexed anew.
+        """Replace a document's text, or cut it by another rule, and index it again.
 
         Raises ``InvalidParam``: neither is given, or it is archived or disabled; ``NotFound``.
         """
@@ -181,7 +181,7 @@ class Documents:
         return document
 
     async def get(self, dataset_id: str, document_id: str) -> tuple[Dataset, Document]:
-        """A document, and its dataset. Raises ``NotFound``."""
+        """Return a document, and its dataset. Raises ``NotFound``."""
         dataset = await self._datasets.get(dataset_id)
         stores = await self._knowledge.made()
         document = await stores.documents.document(dataset.id, document_id.lower())
@@ -192,7 +192,7 @@ class Documents:
     async def page(
         self, dataset_id: str, *, keyword: str, status: str, page: int, limit: int
     ) -> tuple[Dataset, Sequence[Document], int]:
-        """Some documents, the newest first, and how many fit in all."""
+        """Return a page of documents, newest first, and the total."""
         dataset = await self._datasets.get(dataset_id)
         stores = await self._knowledge.made()
         found, total = await stores.documents.list_documents(
@@ -201,16 +201,16 @@ class Documents:
         return dataset, found, total
 
     async def all(self, dataset_id: str) -> Sequence[Document]:
-        """All documents, by position."""
+        """Return all documents, by position."""
         _, found, _ = await self.page(dataset_id, keyword="", status="", page=1, limit=1 << 31)
         return sorted(found, key=lambda each: each.position)
 
     async def counts(self, documents: Sequence[Document]) -> Mapping[str, SegmentCounts]:
-        """How many segments documents have, by document."""
+        """Return the segment counts, by document."""
         return await (await self._knowledge.made()).documents.segment_counts(documents)
 
     async def batch(self, dataset_id: str, batch: str) -> list[IndexingStatus]:
-        """How far the documents of a batch are. Raises ``NotFound``."""
+        """Return the progress of a batch. Raises ``NotFound``."""
         dataset = await self._datasets.get(dataset_id)
         found = await (await self._knowledge.made()).documents.batch(dataset.id, batch)
         if not found:
@@ -219,7 +219,8 @@ class Documents:
         return [IndexingStatus(each, counts[each.id].completed, counts[each.id].total) for each in found]
 
     async def delete(self, dataset_id: str, document_id: str) -> None:
-        """Delete a document, also one that is being indexed. Raises ``NotFound``, or ``Forbidden``: it is archived."""
+        """Delete a document, even while it is being indexed. Raises ``NotFound``, or ``Forbidden`` if it is
+        archived."""
         dataset = await self._datasets.get(dataset_id)
         stores = await self._knowledge.made()
         document = await stores.documents.document(dataset.id, document_id.lower())
@@ -232,9 +233,9 @@ class Documents:
         self._wake()
 
     async def act(self, dataset_id: str, action: str, ids: Sequence[str]) -> None:
-        """Enable, disable, archive or un-archive documents; those that are not there count for nothing.
+        """Enable, disable, archive or un-archive documents; missing ones are ignored.
 
-        Raises ``UploadRefused`` (``invalid_action``), or ``InvalidParam``: one is not completed, and so not disabled.
+        Raises ``UploadRefused`` (``invalid_action``), or ``InvalidParam``: an incomplete one cannot be disabled.
         """
         dataset = await self._datasets.get(dataset_id)
         if action not in ACTIONS:
@@ -256,25 +257,25 @@ class Documents:
         await stores.documents.change_documents(dataset.id, [each.lower() for each in ids], change)
 
     async def source(self, document: Document) -> bytes:
-        """What a document was made of. Raises ``NotFound``."""
+        """Return the source's content. Raises ``NotFound``."""
         content = await (await self._knowledge.made()).documents.source(document.id)
         if content is None:
             raise NotFound("Document not found.")
         return content
 
     async def of_file(self, file_id: str) -> Document | None:
-        """The document that was made of a file."""
+        """Return the document made from a file."""
         stores = await self._knowledge.existing()
         return None if stores is None else await stores.documents.document_of_file(file_id)
 
 
 def new_batch(now: float) -> str:
-    """The name of a batch."""
+    """Return the name of a new batch."""
     return f"{int(now)}{new_id()[-6:]}"
 
 
 def checked_name(name: str) -> str:
-    """A document's name as it is kept. Raises ``InvalidParam``."""
+    """Return a document's validated name. Raises ``InvalidParam``."""
     name = name.replace("\x00", "").encode("utf-8", "replace").decode()
     if not name:
         raise InvalidParam("name: must be a text that is not empty")
@@ -282,7 +283,7 @@ def checked_name(name: str) -> str:
 
 
 def instead_of(old: Document, new: Document) -> Document:
-    """A document in the place of one, of which the segments are shown until its own are there."""
+    """Return a document that replaces another, whose segments are shown until its own are ready."""
     return replace(
         new,
         enabled=old.enabled,
@@ -297,7 +298,7 @@ def instead_of(old: Document, new: Document) -> Document:
 
 
 def with_job(document: Document, now: float) -> tuple[Document, Job]:
-    """A document that waits for its next version, and the job that makes it."""
+    """Return a document waiting for its next version, and the job that makes it."""
     version = document.begun + 1
     waiting = replace(
         document,

@@ -1,4 +1,4 @@
-"""Files of documents: fetched by signed addresses, or many in one ZIP file."""
+"""Files of documents: by signed URLs, or many in one ZIP archive."""
 
 import asyncio
 import time
@@ -14,13 +14,13 @@ from jikko.ports.stores.knowledge_records import Document
 
 
 class Signer(Protocol):
-    """Makes and checks signed addresses."""
+    """Signs and verifies URLs."""
 
     def document_url(self, file_id: str, base_url: str = "") -> str:
-        """A fresh address."""
+        """Return a fresh URL."""
 
     def accepts(self, file_id: str, *, timestamp: str, nonce: str, sign: str) -> bool:
-        """Whether a signature is ours and has not expired."""
+        """Return whether a signature is valid and has not expired."""
 
 
 class DocumentFiles:
@@ -31,11 +31,12 @@ class DocumentFiles:
         self._signer = signer
 
     def url(self, document: Document, base_url: str) -> str:
-        """Where a document can be fetched for some minutes, without a key."""
+        """Return a URL that opens a document for some minutes, without a key."""
         return f"{self._signer.document_url(document.file.id, base_url)}&as_attachment=true"
 
     async def download(self, file_id: str, query: Mapping[str, str]) -> tuple[bytes, Mapping[str, str]] | None:
-        """Content and headers of a document's file, if there is one. Raises ``NotFound``: a wrong or old signature."""
+        """Return content and headers of a document's file, if it exists. Raises ``NotFound``: invalid or expired
+        signature."""
         document = await self._documents.of_file(file_id)
         if document is None:
             return None
@@ -43,7 +44,7 @@ class DocumentFiles:
         if not self._signer.accepts(file_id, timestamp=timestamp, nonce=nonce, sign=sign):
             raise NotFound("File not found or signature is invalid")
         headers = {
-            # Whatever it is: it must not act with the rights of this server's pages.
+            # Untrusted content must not act with the rights of this server's pages.
             "Content-Security-Policy": "sandbox; default-src 'none'",
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": "private, no-store",
@@ -53,14 +54,14 @@ class DocumentFiles:
 
 
 MAX_ZIPPED_BYTES: Final = 1 << 30
-"""Of all files of a ZIP file."""
+"""Maximum total size of the files in an archive."""
 _PIECE_BYTES: Final = 1 << 20
 
 
 async def zipped(files: Iterable[tuple[str, Callable[[], Awaitable[bytes]]]]) -> AsyncIterator[bytes]:
-    """Files by their names as a ZIP file, in pieces; of equal names the later ones are numbered.
+    """Yield a ZIP archive of files by name, in chunks; duplicate names are numbered.
 
-    Has one of the files in memory at a time. Those that have been removed meanwhile (``NotFound``) are left out.
+    Holds one file in memory at a time. Files deleted meanwhile (``NotFound``) are skipped.
     """
     written = _Written()
     taken: set[str] = set()
@@ -90,7 +91,7 @@ def _own_name(name: str, taken: set[str]) -> str:
 
 
 class _Written:
-    """What was written since it was last taken."""
+    """Buffer of what was written since it was last taken."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -100,10 +101,10 @@ class _Written:
         return len(piece)
 
     def flush(self) -> None:
-        """All is written."""
+        """Do nothing: it is unbuffered."""
 
     def close(self) -> None:
-        """There is nothing to be closed."""
+        """Do nothing: there is nothing to close."""
 
     def taken(self) -> bytes:
         whole = b"".join(self._pieces)

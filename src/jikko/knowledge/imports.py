@@ -1,4 +1,4 @@
-"""Datasets that come from another server with the segments that they have there: nothing is cut anew."""
+"""Import of datasets with existing segments from another server: nothing is cut again."""
 
 from collections.abc import Sequence
 
@@ -36,18 +36,18 @@ _TREE: JsonObject = {
         "subchunk_segmentation": {"separator": "\n", "max_tokens": 200},
     },
 }
-"""The rule of parents and children, if theirs cannot be used: for updates later."""
+"""Fallback rule of hierarchical documents whose own is unusable: for later updates."""
 
 
 class GivenChild(Struct):
-    """A child chunk, as it is there."""
+    """Imported child chunk."""
 
     content: str
     type: str = "automatic"
 
 
 class GivenSegment(Struct, rename={"hits": "hit_count", "children": "child_chunks"}):
-    """A segment, as it is there."""
+    """Imported segment."""
 
     id: str
     position: int
@@ -60,7 +60,7 @@ class GivenSegment(Struct, rename={"hits": "hit_count", "children": "child_chunk
 
 
 class GivenValue(Struct):
-    """A value of a document's metadata."""
+    """Value of a document's metadata."""
 
     id: str
     name: str
@@ -68,7 +68,7 @@ class GivenValue(Struct):
 
 
 class GivenDocument(Struct, kw_only=True):
-    """A document, as it is there."""
+    """Imported document."""
 
     id: str
     name: str
@@ -78,15 +78,15 @@ class GivenDocument(Struct, kw_only=True):
     enabled: bool
     archived: bool
     words: int
-    """Characters."""
+    """Number of characters."""
     values: Sequence[GivenValue] = ()
     segments: Sequence[GivenSegment]
     source: NewSource | None = None
-    """What it was made of; ``None``: that cannot be had."""
+    """``None`` if unavailable."""
 
 
 class GivenField(Struct):
-    """A metadata field, as it is there."""
+    """Imported metadata field."""
 
     id: str
     name: str
@@ -94,7 +94,7 @@ class GivenField(Struct):
 
 
 class Imports:
-    """Takes datasets over, one document after the other. Vectors are made here, in the background."""
+    """Imports datasets, document by document. Vectors are computed here, in the background."""
 
     def __init__(
         self, knowledge: OpenKnowledge, datasets: Datasets, metadata: Metadata, tags: Tags, clock: Clock, wake: Wake
@@ -107,9 +107,9 @@ class Imports:
         self._wake = wake
 
     async def dataset(self, wishes: DatasetWishes, tags: Sequence[str], fields: Sequence[GivenField]) -> Dataset:
-        """The dataset of that id, which is made if it is missing, with tags (by name) and metadata fields.
+        """Return the dataset of that id, created if missing, with tags (by name) and metadata fields.
 
-        Raises ``InvalidParam``: it cannot be made; ``DatasetNameTaken``: by a dataset with another id.
+        Raises ``InvalidParam``: it cannot be created; ``DatasetNameTaken``: by a dataset with another id.
         """
         stores = await self._knowledge.made()
         dataset = await stores.datasets.dataset((wishes.id or "").lower())
@@ -127,10 +127,10 @@ class Imports:
         return dataset
 
     async def document(self, dataset: Dataset, given: GivenDocument, old: Document | None) -> bool:
-        """Have a dataset hold a document as it is given. ``old``: The document of that name, if the dataset has one.
+        """Store a document as given. ``old``: The dataset's document of that name, if any.
 
-        Returns whether its texts have changed, and so are to be indexed.
-        Raises ``InvalidParam``: the dataset has documents of another form.
+        Returns whether its texts have changed, and are to be indexed. Raises ``InvalidParam`` if the dataset's
+        documents have another form.
         """
         stores = await self._knowledge.made()
         changed = old is None or not await self._has(stores, old, given)
@@ -151,12 +151,12 @@ class Imports:
         return changed
 
     async def finish(self, dataset: Dataset, *, built_in_fields: bool) -> None:
-        """To be called behind the last document. ``built_in_fields``: Whether metadata has the built-in ones."""
+        """Finish, after the last document. ``built_in_fields``: Whether metadata includes the built-in fields."""
         if built_in_fields:
             await self._metadata.switch_built_in(dataset.id, "enable")
 
     async def _has(self, stores: KnowledgeStores, old: Document, given: GivenDocument) -> bool:
-        """Whether a document has these texts, or is about to have some: it is looked at again by the next import."""
+        """Return whether a document has these texts, or is being processed: the next import checks it again."""
         if old.status in UNDER_WAY:
             return True
         if old.status != "completed":
@@ -225,7 +225,7 @@ def _rule_of(given: GivenDocument) -> JsonObject:
 def _cut(
     dataset: Dataset, document: Document, job: Job, given: Sequence[GivenSegment], taken: set[str], now: float
 ) -> tuple[list[Segment], list[ChildChunk]]:
-    """Segments of a new version, with children. ``taken``: Ids in use, such as those of the old version."""
+    """Return the segments of a new version, with children. ``taken``: Ids in use, such as those of the old version."""
     segments: list[Segment] = []
     children: list[ChildChunk] = []
     position = 0
@@ -238,7 +238,7 @@ def _cut(
             answer=each.answer,
             tokens=estimated_tokens(each.content) if dataset.technique == "high_quality" else 0,
             keywords=each.keywords,
-            # What is completed stays as it is when the version is shown: so one that is disabled.
+            # Completed ones stay disabled when the version becomes visible.
             status="indexing" if each.enabled else "completed",
             disabled_at=None if each.enabled else now,
             hits=max(0, each.hits),

@@ -1,4 +1,4 @@
-"""Indexing as a server has it from its start: until there are datasets, nothing of it is there but what wakes it."""
+"""Lazy indexing: until there are datasets, a server loads only its alarm."""
 
 from typing import TYPE_CHECKING
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 
 class LazyIndexing:
-    """Does jobs of datasets once there are any."""
+    """Runs jobs of datasets once there are any."""
 
     def __init__(self, stores: "OpenKnowledge", knowledge: "Knowledge", alarm: Alarm) -> None:
-        """``knowledge``: need not be made yet: see ``concurrency.later``. Its indexing is woken by the same alarm."""
+        """``knowledge``: May be lazy: see ``concurrency.lazy_proxy``. Its indexing shares the alarm."""
         self._stores = stores
         self._knowledge = knowledge
         self.alarm = alarm
-        """To be set when there is a job."""
+        """Set it when there is a job."""
 
     async def prepare(self) -> None:
         """See ``Retrieval.prepare``, if there are datasets."""

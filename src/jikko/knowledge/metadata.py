@@ -20,16 +20,16 @@ BUILT_IN: Final[dict[str, FieldType]] = {
     "source": "string",
 }
 MAX_OPERATIONS: Final = 1_000
-"""Documents of one request."""
+"""Maximum number of documents per request."""
 _MAX_VALUE: Final = 65_536
-"""Characters of a value: a page of documents has a hundred times those of one."""
+"""Maximum characters of a value: a page of documents has a hundred times one's metadata."""
 _BATCH_DOCUMENTS: Final = 500
 UPLOADER: Final = "know"
-"""Who adds documents: the knowledge API has no users, so all have one name, which is the recorded one."""
+"""Uploader of documents: the knowledge API has no users, so all have the recorded name."""
 
 
 def built_in_values(document: Document) -> JsonObject:
-    """The built-in fields of a document."""
+    """Return the built-in fields of a document."""
     return {
         "document_name": document.name,
         "uploader": UPLOADER,
@@ -40,7 +40,7 @@ def built_in_values(document: Document) -> JsonObject:
 
 
 def in_order(metadata: JsonObject | None) -> JsonObject | None:
-    """Metadata in the order in which Dify shows it: short names first, of equal length by their bytes."""
+    """Sort metadata as Dify shows it: by length of name, then by bytes."""
     if metadata is None:
         return None
     names = sorted(metadata, key=lambda name: (len(encoded := name.encode("utf-8", "replace")), encoded))
@@ -48,19 +48,19 @@ def in_order(metadata: JsonObject | None) -> JsonObject | None:
 
 
 def with_built_in(document: Document) -> Document:
-    """A document with the built-in fields among its metadata."""
+    """Add the built-in fields to a document's metadata."""
     return replace(document, metadata={**(document.metadata or {}), **built_in_values(document)})
 
 
 def without_built_in(document: Document) -> Document:
-    """A document without the built-in fields among its metadata."""
+    """Remove the built-in fields from a document's metadata."""
     if document.metadata is None:
         return document
     return replace(document, metadata={key: each for key, each in document.metadata.items() if key not in BUILT_IN})
 
 
 class Metadata:
-    """The use cases about metadata."""
+    """Use cases of metadata."""
 
     def __init__(self, knowledge: OpenKnowledge, datasets: Datasets, clock: Clock) -> None:
         self._knowledge = knowledge
@@ -68,12 +68,12 @@ class Metadata:
         self._clock = clock
 
     async def fields(self, dataset_id: str) -> tuple[list[tuple[MetadataField, int]], bool]:
-        """The fields, each with the number of documents that have it; and whether the built-in ones are on."""
+        """Return the fields with the number of documents that have them, and whether the built-in ones are enabled."""
         dataset = await self._datasets.get(dataset_id)
         return await (await self._knowledge.made()).documents.fields(dataset.id), dataset.built_in_fields
 
     async def add(self, dataset_id: str, name: str, kind: FieldType) -> MetadataField:
-        """A new field. Raises ``InvalidParam``: the name is taken; or ``NotFound``."""
+        """Add a field. Raises ``InvalidParam``: the name is taken; or ``NotFound``."""
         dataset = await self._datasets.get(dataset_id)
         field = MetadataField(id=new_id(), dataset_id=dataset.id, name=_free(name), type=kind)
         if not await (await self._knowledge.made()).documents.add_field(field):
@@ -81,7 +81,7 @@ class Metadata:
         return field
 
     async def rename(self, dataset_id: str, field_id: str, name: str) -> MetadataField:
-        """Rename a field, with its values. Raises ``InvalidParam``: the name is taken; or ``NotFound``."""
+        """Rename a field, in values too. Raises ``InvalidParam``: the name is taken; or ``NotFound``."""
         dataset = await self._datasets.get(dataset_id)
         stores = await self._knowledge.made()
         found = await stores.documents.fields(dataset.id)
@@ -97,7 +97,7 @@ class Metadata:
         await (await self._knowledge.made()).documents.delete_field(dataset.id, field_id.lower())
 
     async def switch_built_in(self, dataset_id: str, action: str) -> None:
-        """Write the built-in fields into the metadata of all documents (``enable``), or take them out (``disable``)."""
+        """Add the built-in fields to the metadata of all documents (``enable``), or remove them (``disable``)."""
         dataset = await self._datasets.get(dataset_id)
         if action not in ("enable", "disable"):
             return
@@ -109,9 +109,9 @@ class Metadata:
         await stores.documents.change_documents(dataset.id, [each.id for each in documents], change)
 
     async def set(self, dataset_id: str, operations: Sequence[dict[str, Any]]) -> None:
-        """Give documents values: ``{document_id, metadata_list: [{id, name, value}], partial_update}`` each.
+        """Set values of documents: ``{document_id, metadata_list: [{id, name, value}], partial_update}`` each.
 
-        Raises ``InvalidParam``: no such document, or too much is to be changed, and nothing was; ``NotFound``.
+        Raises ``InvalidParam``: a document is missing, or too many changes, and nothing was changed; ``NotFound``.
         """
         if len(operations) > MAX_OPERATIONS:
             raise InvalidParam(
@@ -145,7 +145,7 @@ def _free(name: str) -> str:
 
 
 class Tags:
-    """The use cases about tags."""
+    """Use cases of tags."""
 
     def __init__(self, knowledge: OpenKnowledge, datasets: Datasets, clock: Clock) -> None:
         self._knowledge = knowledge
@@ -153,18 +153,18 @@ class Tags:
         self._clock = clock
 
     async def all(self) -> list[tuple[Tag, int]]:
-        """All tags, each with the number of its datasets."""
+        """Return all tags, each with its number of datasets."""
         return await (await self._knowledge.made()).datasets.tags()
 
     async def create(self, name: str) -> Tag:
-        """A new tag. Raises ``InvalidParam``: the name is taken."""
+        """Create a tag. Raises ``InvalidParam`` if the name is taken."""
         tag = Tag(id=new_id(), name=name, created_at=self._clock())
         if not await (await self._knowledge.made()).datasets.add_tag(tag):
             raise InvalidParam("Tag name already exists")
         return tag
 
     async def rename(self, tag_id: str, name: str) -> tuple[Tag, int]:
-        """Rename a tag. Raises ``NotFound``, or ``InvalidParam``: the name is taken."""
+        """Rename a tag. Raises ``NotFound``, or ``InvalidParam`` if the name is taken."""
         stores = await self._knowledge.made()
         await self._get(tag_id)
         if not await stores.datasets.rename_tag(tag_id.lower(), name):
@@ -177,17 +177,17 @@ class Tags:
         await (await self._knowledge.made()).datasets.delete_tag(tag_id.lower())
 
     async def bind(self, tag_ids: Sequence[str], dataset_id: str) -> None:
-        """Give a dataset some tags. Raises ``NotFound``."""
+        """Add tags to a dataset. Raises ``NotFound``."""
         dataset = await self._datasets.get(dataset_id)
         await (await self._knowledge.made()).datasets.bind_tags([each.lower() for each in tag_ids], dataset.id)
 
     async def unbind(self, tag_ids: Sequence[str], dataset_id: str) -> None:
-        """Take some tags from a dataset. Raises ``NotFound``."""
+        """Remove tags from a dataset. Raises ``NotFound``."""
         dataset = await self._datasets.get(dataset_id)
         await (await self._knowledge.made()).datasets.unbind_tags([each.lower() for each in tag_ids], dataset.id)
 
     async def of(self, dataset_id: str) -> Sequence[Tag]:
-        """The tags of a dataset. Raises ``NotFound``."""
+        """Return the tags of a dataset. Raises ``NotFound``."""
         dataset = await self._datasets.get(dataset_id)
         found = await (await self._knowledge.made()).datasets.tags_of([dataset.id])
         return found.get(dataset.id, [])

@@ -1,4 +1,4 @@
-"""Adds, changes, deletes segments, child chunks and their nodes. Source: docs/dify-behaviour.md, “Knowledge API”."""
+"""Segments and child chunks: add, change, delete, with their index. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -22,23 +22,23 @@ from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
 
 
 class SegmentPosition(NamedTuple):
-    """Where a segment is."""
+    """Place of a segment."""
 
     dataset: Dataset
     document: Document
     model: Model | None
-    """What makes the vectors of the document; ``None``: it has none."""
+    """Embedding model of the document; ``None``: no vectors."""
 
 
 class SegmentIndex:
-    """Makes the nodes of texts that clients add or change."""
+    """Indexes texts that clients add or change."""
 
     def __init__(self, documents: Documents, embedder: Embedder) -> None:
         self._documents = documents
         self._embedder = embedder
 
     async def place(self, dataset_id: str, document_id: str) -> SegmentPosition:
-        """Where the segments of a document are. Raises ``NotFound``."""
+        """Return the place of a document's segments. Raises ``NotFound``."""
         dataset, document = await self._documents.get(dataset_id, document_id)
         made_by = document.embedded_by
         if made_by:
@@ -49,7 +49,7 @@ class SegmentIndex:
     async def nodes(
         self, place: SegmentPosition, texts: Sequence[tuple[str, str | None, str]]
     ) -> tuple[list[IndexEntry], list[int]]:
-        """Nodes of texts (segment, child, text), and their tokens. Raises ``ServiceFailed``."""
+        """Return index entries of texts (segment, child, text), and their tokens. Raises ``ServiceFailed``."""
         if place.model is None:
             return [IndexEntry(segment, child, b"", b"", "") for segment, child, _ in texts], [0] * len(texts)
         try:
@@ -64,15 +64,15 @@ class SegmentIndex:
 
 
 MAX_SEGMENTS_AT_ONCE = 2_000
-"""Segments of one request."""
+"""Maximum number of segments per request."""
 MAX_CONTENT = 65_536
-"""Characters of a text or an answer. Pages have a hundred of them, and no rule cuts longer ones than 4,000."""
+"""Maximum characters of a text or an answer. Pages have a hundred of them, and rules cut after 4,000 at most."""
 MAX_KEYWORDS = 1_000
-"""Keywords of a segment; each has at most 255 characters."""
+"""Maximum keywords of a segment, of 255 characters each."""
 
 
 class SegmentWishes(Struct, kw_only=True):
-    """What a client may say of a segment. ``None``: nothing."""
+    """Fields of a segment from a client. ``None``: not given."""
 
     content: str | None = None
     answer: str | None = None
@@ -82,7 +82,7 @@ class SegmentWishes(Struct, kw_only=True):
 
 
 class Segments:
-    """The use cases about segments."""
+    """Use cases of segments."""
 
     def __init__(self, knowledge: OpenKnowledge, documents: Documents, index: SegmentIndex, clock: Clock) -> None:
         self._knowledge = knowledge
@@ -93,7 +93,7 @@ class Segments:
     async def page(
         self, dataset_id: str, document_id: str, *, keyword: str, statuses: Sequence[str], number: int, limit: int
     ) -> tuple[Document, list[Segment], int]:
-        """Some segments of a document, by position, and how many fit in all. Raises ``NotFound``."""
+        """Return a page of a document's segments, by position, and the total. Raises ``NotFound``."""
         _, document = await self._documents.get(dataset_id, document_id)
         stores = await self._knowledge.made()
         found, total = await stores.segments.list_segments(
@@ -105,11 +105,11 @@ class Segments:
         return dict(await (await self._knowledge.made()).segments.children([each.id for each in segments]))
 
     async def by_id(self, ids: Sequence[str]) -> dict[str, Segment]:
-        """Some segments, by id; those that there are."""
+        """Return the existing segments, by id."""
         return await (await self._knowledge.made()).segments.segments(ids)
 
     async def get(self, dataset_id: str, document_id: str, segment_id: str) -> tuple[Document, Segment]:
-        """A segment. As at Dify, it need not be one of that document. Raises ``NotFound``."""
+        """Return a segment, which as in Dify may be of another document. Raises ``NotFound``."""
         dataset, document = await self._documents.get(dataset_id, document_id)
         segment = await (await self._knowledge.made()).segments.segment(dataset.id, segment_id.lower())
         if segment is None:
@@ -119,9 +119,9 @@ class Segments:
     async def add(
         self, dataset_id: str, document_id: str, wishes: Sequence[SegmentWishes]
     ) -> tuple[Document, list[Segment]]:
-        """Add segments behind the others. They are found when this returns.
+        """Append segments. They can be found on return.
 
-        Raises ``InvalidParam``: one cannot be, or the document is not completed; ``NotFound``; ``ServiceFailed``: the
+        Raises ``InvalidParam``: one is invalid, or the document is not completed; ``NotFound``; ``ServiceFailed``: the
         model makes no vectors.
         """
         place = await self._index.place(dataset_id, document_id)
@@ -157,7 +157,7 @@ class Segments:
     async def change(
         self, dataset_id: str, document_id: str, segment_id: str, wishes: SegmentWishes
     ) -> tuple[Document, Segment]:
-        """Change a segment. A changed text is found when this returns.
+        """Change a segment. A changed text can be found on return.
 
         Raises ``InvalidParam``, ``NotFound``, or ``ServiceFailed``: the model makes no vectors.
         """
@@ -236,7 +236,7 @@ class Segments:
         answer = wishes.answer if is_question else None
         given = wishes.keywords
         if given is None and place.model is not None and is_question:
-            # As recorded of Dify.
+            # As recorded from Dify.
             given = []
         return replace(
             segment_of(document, document.version, 0, content, now),
@@ -250,7 +250,8 @@ class Segments:
         )
 
     def _cut_children(self, document: Document, segments: Sequence[Segment], now: float) -> list[ChildChunk]:
-        """The children of new texts, slowly. Raises ``InvalidParam`` if the document's rule cannot be followed."""
+        """Cut new texts into children, yielding to others. Raises ``InvalidParam`` if the document's rule is
+        unusable."""
         try:
             rule = rule_of(document.rule)
             if rule.children is None:
@@ -266,7 +267,7 @@ class Segments:
 
 
 def check_length(name: str, text: str | None) -> None:
-    """Raise ``InvalidParam`` for a text that is too long."""
+    """Raises ``InvalidParam`` for a text that is too long."""
     if text is not None and len(text) > MAX_CONTENT:
         raise InvalidParam(f"{name}: must have at most {MAX_CONTENT} characters, and has {len(text)}")
 
@@ -305,7 +306,7 @@ def _there(segment: Segment | None) -> Segment:
 
 
 class ChildChunks:
-    """The use cases about child chunks."""
+    """Use cases of child chunks."""
 
     def __init__(self, knowledge: OpenKnowledge, segments: Segments, index: SegmentIndex, clock: Clock) -> None:
         self._knowledge = knowledge
@@ -316,7 +317,7 @@ class ChildChunks:
     async def page(
         self, dataset_id: str, document_id: str, segment_id: str, *, keyword: str, number: int, limit: int
     ) -> tuple[list[ChildChunk], int]:
-        """Some child chunks of a segment, by position, and how many fit in all. Raises ``NotFound``."""
+        """Return a page of a segment's child chunks, by position, and the total. Raises ``NotFound``."""
         _, segment = await self._segments.get(dataset_id, document_id, segment_id)
         stores = await self._knowledge.made()
         return await stores.segments.list_children(
@@ -324,13 +325,13 @@ class ChildChunks:
         )
 
     async def add(self, dataset_id: str, document_id: str, segment_id: str, content: str) -> ChildChunk:
-        """Add a child chunk behind the others. Raises ``NotFound``, ``InvalidParam`` or ``ServiceFailed``."""
+        """Append a child chunk. Raises ``NotFound``, ``InvalidParam`` or ``ServiceFailed``."""
         check_length("content", content)
         place = await self._index.place(dataset_id, document_id)
         _, segment = await self._segments.get(dataset_id, document_id, segment_id)
         stores = await self._knowledge.made()
         now = self._clock()
-        # Its id is made before its place is known.
+        # The id precedes the position.
         draft = child_of(segment, 0, content, now, type="customized")
         nodes, _ = await self._index.nodes(place, [(segment.id, draft.id, content)])
         added = await stores.segments.add_child(

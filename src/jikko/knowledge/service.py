@@ -1,4 +1,4 @@
-"""All use cases about datasets, in one bundle."""
+"""Facade of all use cases of datasets."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ from jikko.values import Json
 
 
 class Knowledge(Struct, frozen=True, kw_only=True):
-    """The knowledge of one data folder, as one process works with it."""
+    """Knowledge of one data folder, in one process."""
 
     stores: OpenKnowledge
     keys: DatasetKeys
@@ -36,4 +36,4 @@ class Knowledge(Struct, frozen=True, kw_only=True):
     retrieval: Retrieval
     indexing: Indexing
     models: Callable[[str], list[dict[str, Json]]]
-    """The models of a kind (``text-embedding``, ``rerank``, …) that datasets can name, in Dify's JSON."""
+    """Returns the models of a kind (``text-embedding``, ``rerank``, …) for datasets, in Dify's JSON."""

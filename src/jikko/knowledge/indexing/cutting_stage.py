@@ -1,4 +1,4 @@
-"""The first stage of indexing: from the source of a document to its segments."""
+"""First stage of indexing: from a document's source to its segments."""
 
 import asyncio
 import hashlib
@@ -21,7 +21,7 @@ _INDENT: Final = re.compile(r"\n\s*")
 
 
 def instructions(language: str) -> str:
-    """What the model is told before the text. ``language``: of questions and answers, in English."""
+    """Return the model's instructions, which precede the text. ``language``: Of questions and answers, in English."""
     return (
         "You write questions that a reader of the text of the user might ask, and answer each of them from the text "
         "alone. Think of who will search for it: ask about every fact that matters, one fact a question, and let each "
@@ -31,18 +31,18 @@ def instructions(language: str) -> str:
 
 
 def pairs(answer: str) -> Iterator[tuple[str, str]]:
-    """Questions and their answers in what a model said, in order."""
+    """Yield the questions and answers in a model's text, in order."""
     for question, text in _PAIR.findall(answer):
         if question and text:
             yield question, _INDENT.sub("\n", text.strip())
 
 
 _MAX_CONCURRENT_QUESTIONS = 4
-"""Chunks of one document whose questions are asked for at a time."""
+"""Concurrent model requests for one document."""
 
 
 class Cut(NamedTuple):
-    """The segments of a document, with their child chunks."""
+    """Segments of a document, with their child chunks."""
 
     segments: list[Segment]
     children: list[ChildChunk]
@@ -57,7 +57,7 @@ class Cutter:
         self._defaults = defaults
 
     async def texts(self, document: Document, content: bytes) -> list[str]:
-        """The texts of the source. Raises ``DocumentFailure``: it cannot be read."""
+        """Return the texts of the source. Raises ``DocumentFailure`` if it cannot be read."""
         file = document.file
         if file.extension == "txt":
             try:
@@ -70,7 +70,7 @@ class Cutter:
         )
 
     async def cut(self, document: Document, texts: Sequence[str], rule: ProcessRule) -> list[DraftSegment]:
-        """The segments to be. Takes as long as questions and answers of a model do."""
+        """Return the draft segments. Questions and answers take as long as a model does."""
         found = await asyncio.to_thread(lambda: list(drafts(texts, rule)))
         return await self._questions(document, found) if document.form == "qa_model" else found
 
@@ -101,13 +101,13 @@ class Cutter:
         try:
             completion = await self._models.complete(request)
         except ModelFailure:
-            # As at Dify: a chunk for which the model fails has no questions, and the document completes.
+            # As in Dify: a chunk for which the model fails has no questions, and the document completes.
             return []
         return [DraftSegment(question, answer=answer) for question, answer in pairs(completion.text)]
 
 
 def segments_of(dataset: Dataset, document: Document, job: Job, found: Sequence[DraftSegment], now: float) -> Cut:
-    """Drafts as segments of the version that a job makes."""
+    """Convert drafts to segments of a job's version."""
     counts = estimated_tokens if dataset.technique == "high_quality" else (lambda text: 0)
     segments: list[Segment] = []
     children: list[ChildChunk] = []
@@ -124,7 +124,7 @@ def segments_of(dataset: Dataset, document: Document, job: Job, found: Sequence[
 
 
 def segment_of(document: Document, version: int, position: int, content: str, now: float) -> Segment:
-    """A segment of a text alone, which is still to be indexed."""
+    """Return an unindexed segment."""
     return Segment(
         id=new_id(),
         document_id=document.id,
@@ -142,7 +142,7 @@ def segment_of(document: Document, version: int, position: int, content: str, no
 
 
 def child_of(segment: Segment, position: int, content: str, now: float, *, type: str = "automatic") -> ChildChunk:
-    """A child chunk of a segment."""
+    """Return a child chunk of a segment."""
     return ChildChunk(
         id=new_id(),
         segment_id=segment.id,
@@ -159,5 +159,5 @@ def child_of(segment: Segment, position: int, content: str, now: float, *, type:
 
 
 def hash_of(content: str) -> str:
-    """The ``index_node_hash`` of a segment. Source: docs/dify-behaviour.md, “Datasets and documents”."""
+    """Return a segment's ``index_node_hash``. Source: docs/dify-behaviour.md, “Datasets and documents”."""
     return hashlib.sha256(f"{content}None".encode("utf-8", "replace")).hexdigest()

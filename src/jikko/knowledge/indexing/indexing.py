@@ -1,5 +1,5 @@
-"""Indexing in the background: takes jobs, and does them stage by stage. All that it knows is in the store, so a process
-that dies leaves nothing behind but the batch that it had not committed."""
+"""Background indexing: takes jobs, and runs them stage by stage. All its state is in the store, so a process that dies
+loses only its uncommitted batch."""
 
 import asyncio
 import logging
@@ -30,23 +30,23 @@ from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores, OpenK
 log = logging.getLogger(__name__)
 
 LEASE = 10.0
-"""Seconds after which a job whose worker is silent is taken over."""
+"""Seconds after which a silent worker's job is taken over."""
 SERVER = "server/"
-"""How the names of servers begin, as jobs are told them."""
+"""Prefix of server names in jobs."""
 _KEYWORD_BATCH = 200
-"""Texts whose keywords are found and committed at a time."""
+"""Texts per commit of keywords."""
 _SWEEP = 500
-"""Rows that are deleted in one transaction."""
+"""Rows deleted per transaction."""
 _TRY_AGAIN = 1.0
-"""Seconds until the store is asked again after it failed."""
+"""Delay after a failure of the store, in seconds."""
 
 
 class _NotOurs(Exception):
-    """The job is another's by now, or its document has changed or gone."""
+    """Another process owns the job, or its document was changed or deleted."""
 
 
 class Indexing:
-    """Does jobs, N at a time. Several processes may do so with one store."""
+    """Runs jobs concurrently. Several processes may do so with one store."""
 
     def __init__(
         self,
@@ -60,9 +60,8 @@ class Indexing:
         name: str = "",
         alarm: Alarm | None = None,
     ) -> None:
-        """``workers``: Jobs at once. ``name``: Of this process alone, as jobs are told it.
-        ``alarm``: What wakes it, if that is there before; it looks after its own time then.
-        """
+        """``workers``: Concurrent jobs. ``name``: Unique name of this process, for jobs. ``alarm``: Existing alarm;
+        otherwise it has its own."""
         self._knowledge = knowledge
         self._cutter = cutter
         self._embedder = embedder
@@ -71,9 +70,10 @@ class Indexing:
         self._lease = lease
         self._name = name or SERVER + new_id()
         self._in_hand: defaultdict[Model, asyncio.Lock] = defaultdict(asyncio.Lock)
-        """By model: held while a batch is embedded and written. So a process that dies loses one batch of a model."""
+        """By model: held while a batch is embedded and written, so that a process that dies loses one batch
+        per model."""
         self.alarm = alarm or Alarm(clock)
-        """To be set when there is a job."""
+        """Set it when there is a job."""
 
     async def lead(self) -> None:
         """As ``watch``, for the only server of the data folder: jobs of earlier ones are taken over at once."""
@@ -82,7 +82,7 @@ class Indexing:
         await self.watch()
 
     async def watch(self) -> None:
-        """Do jobs as they come due, and delete what is garbage, until cancelled."""
+        """Run due jobs and delete garbage, until cancelled."""
         while True:
             stores = await self._knowledge.existing()
             if stores is None:
@@ -100,7 +100,7 @@ class Indexing:
             pass
 
     async def catch_up(self) -> None:
-        """Do all jobs that are due, and those that come due meanwhile."""
+        """Run all due jobs, including those that become due meanwhile."""
         stores = await self._knowledge.made()
         running: set[asyncio.Task[None]] = set()
         try:
@@ -117,7 +117,7 @@ class Indexing:
             await end_tasks(running)
 
     async def _perform(self, stores: KnowledgeStores, job: Job) -> None:
-        """Do one job. Never raises."""
+        """Run one job. Never raises."""
         beating = asyncio.create_task(self._keep(stores, job))
         try:
             await self._stages(stores, job)
@@ -130,7 +130,7 @@ class Indexing:
             with suppress(JikkoError):
                 await stores.jobs.fail(job, partial(_in_error, failure.phrase, self._clock()))
         except JikkoError as error:
-            # The store; its lease runs out, and then another process takes it.
+            # The store failed; the job's lease expires, and another process takes it.
             log.error("a document cannot be indexed now, trying again: %s", error)
             await asyncio.sleep(_TRY_AGAIN)
         except Exception as error:
@@ -191,7 +191,7 @@ class Indexing:
         _ours(is_ours)
 
     async def _index(self, stores: KnowledgeStores, job: Job, model: Model | None) -> None:
-        """Give the segments their nodes, batch by batch."""
+        """Create the segments' index entries, batch by batch."""
         if model is None:
             while tasks := await stores.jobs.to_embed(job, _KEYWORD_BATCH):
                 made = await asyncio.to_thread(by_keywords, tasks)
@@ -223,12 +223,12 @@ class Indexing:
         return Indexed(nodes, spent, [None] * len(tasks))
 
     async def _failed(self, stores: KnowledgeStores, job: Job, failure: ModelFailure) -> None:
-        """A model failed: wait for it, or give up."""
+        """Handle a model's failure: wait, or give up."""
         own = await stores.jobs.job(job.document_id)
         attempts = 1 if own is None else own.attempts + 1
         found = verdict(failure, attempts)
         if found.is_probed and await self._answers(stores, job):
-            # It works, and yet refuses these texts.
+            # It works, but rejects these texts.
             found = FailureDecision(None)
         now = self._clock()
         if found.wait is None:
@@ -238,7 +238,7 @@ class Indexing:
         await stores.jobs.postpone(job, now + found.wait, partial(_explained, Phrase("indexing.waits", params)))
 
     async def _answers(self, stores: KnowledgeStores, job: Job) -> bool:
-        """Whether the model embeds a text without content of its own."""
+        """Return whether the model embeds a harmless text."""
         dataset = await stores.datasets.dataset(job.dataset_id)
         if dataset is None:
             return False
@@ -297,29 +297,28 @@ def _published(job: Job, made_by: str, clock: Clock, document: Document) -> Docu
 # How long a failing model is waited for: decided without any I/O.
 
 PROBE: Final = "Good morning."
-"""A text that every embedding model takes."""
+"""A text that every embedding model accepts."""
 _PROBED: Final = 3
-"""Attempts after which it is asked whether the model takes other texts."""
+"""Attempts after which the model is probed with another text."""
 _MAX_SECONDS: Final = 60.0
-"""Seconds between two attempts at most."""
+"""Maximum delay between attempts."""
 _PASSING: Final = frozenset({"InvokeRateLimitError", "InvokeConnectionError", "InvokeServerUnavailableError"})
-"""Kinds of failures that may pass by themselves."""
+"""Transient kinds of failures."""
 
 
 class FailureDecision(NamedTuple):
-    """What follows from a failure."""
+    """Decision after a failure."""
 
     wait: float | None
-    """Seconds until the next attempt; ``None``: there is none."""
+    """Delay of the next attempt; ``None``: no further attempt."""
     is_probed: bool = False
-    """Whether the model is to be asked something else first: if it answers that, it is these texts that it refuses."""
+    """Whether to probe the model first: if that succeeds, it rejects these texts."""
 
 
 def verdict(failure: ModelFailure, attempts: int) -> FailureDecision:
-    """What to do after ``attempts`` attempts of the same texts.
+    """Decide after ``attempts`` attempts with the same texts.
 
-    A provider that is out of order, or has too much to do, is waited for as long as it takes. One that refuses is not:
-    it would refuse again.
+    An unavailable or overloaded provider is retried without limit. A rejection is not: it would be repeated.
     """
     if failure.kind not in _PASSING:
         return FailureDecision(None)

@@ -1,4 +1,4 @@
-"""From texts to what is searched: nodes with vectors and words, tokens and keywords."""
+"""Index entries of texts: vectors and words, tokens and keywords."""
 
 import asyncio
 import hashlib
@@ -13,7 +13,7 @@ from jikko.ports.stores.knowledge_records import ChildChunk, IndexEntry, Segment
 from jikko.repositories.knowledge.jobs import Task
 
 _MAX_WORDS = 8_000
-"""Characters of a text that full text sees: more than any chunk has."""
+"""Maximum characters for full text, more than any chunk has."""
 
 
 class Model(NamedTuple):
@@ -24,7 +24,7 @@ class Model(NamedTuple):
 
 
 class Indexed(NamedTuple):
-    """What became of some texts, in their order."""
+    """Indexed texts, in order."""
 
     nodes: list[IndexEntry]
     tokens: list[int]
@@ -32,7 +32,7 @@ class Indexed(NamedTuple):
 
 
 def by_keywords(tasks: Sequence[Task]) -> Indexed:
-    """What finds texts without a model. Reads a dictionary the first time: not for the event loop."""
+    """Index texts without a model. Loads a dictionary the first time: not for the event loop."""
     cut = cutter()
     nodes = [IndexEntry(task.segment.id, _child_id(task), b"", b"", "") for task in tasks]
     return Indexed(nodes, [0] * len(tasks), [_keywords(task, cut) for task in tasks])
@@ -44,37 +44,37 @@ def _keywords(task: Task, cut: Cut) -> list[str]:
 
 
 def text_of(segment: Segment, child: ChildChunk | None) -> str:
-    """What is embedded of a segment or child chunk."""
+    """Return the text of a segment or child chunk to embed."""
     return segment.content if child is None else child.content
 
 
 def digest_of(model: Model, text: str) -> bytes:
-    """What names a text as a model reads it, in 16 bytes."""
+    """Return the digest of a text for a model, in 16 bytes."""
     return hashlib.sha256(f"{model.provider}\0{model.model}\0{text}".encode("utf-8", "replace")).digest()[:16]
 
 
 def node_of(segment_id: str, child_id: str | None, text: str, digest: bytes, vector: bytes) -> IndexEntry:
-    """A node of a text that has a vector."""
+    """Return the index entry of a text with a vector."""
     return IndexEntry(segment_id, child_id, digest, vector, for_full_text(text[:_MAX_WORDS]))
 
 
 def packed(vector: Vector) -> bytes:
-    """A vector as it is kept: 16-bit floats, little-endian. One without direction is none."""
+    """Encode a vector for storage: 16-bit floats, little-endian; empty for the zero vector."""
     return struct.pack(f"<{len(vector)}e", *vector) if any(vector) else b""
 
 
 async def embedded(embedder: Embedder, model: Model, texts: Sequence[str]) -> tuple[list[bytes], list[int]]:
-    """Vectors of texts as they are kept, and the tokens of each. Raises ``ModelFailure``: there are none."""
+    """Return encoded vectors of texts, and the tokens of each. Raises ``ModelFailure`` if the model fails."""
     if not texts:
         return [], []
     answer = await embedder.embed(EmbeddingRequest(provider=model.provider, model=model.model, texts=tuple(texts)))
-    # Of many texts this takes long, and others go on meanwhile.
+    # Slow for many texts; others continue meanwhile.
     vectors = await asyncio.to_thread(lambda: [packed(vector) for vector in answer.vectors])
     return vectors, shared_out(answer.usage.total_tokens, texts)
 
 
 def shared_out(total: int, texts: Sequence[str]) -> list[int]:
-    """The tokens of each text, of which the provider counted those of all together."""
+    """Distribute the provider's total tokens over the texts."""
     sizes = [estimated_tokens(text) for text in texts]
     whole = sum(sizes)
     if not whole:
@@ -86,7 +86,7 @@ def shared_out(total: int, texts: Sequence[str]) -> list[int]:
 
 
 def estimated_tokens(text: str) -> int:
-    """Tokens of a text that no model has counted: its words, or a part of its characters if they are longer."""
+    """Estimate the tokens of a text: its words, or part of its characters if they are longer."""
     return max(len(text.split()), len(text) // 20)
 
 

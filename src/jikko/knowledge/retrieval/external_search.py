@@ -1,5 +1,5 @@
-"""External knowledge APIs: where they are, and asking them by Dify's contract.
-Source: docs/dify-behaviour.md, “External knowledge”."""
+"""External knowledge APIs: registry, and search by Dify's contract. Source: docs/dify-behaviour.md, “External
+knowledge”."""
 
 import json
 from typing import Any, Final
@@ -20,14 +20,15 @@ from jikko.values import Json, encode_json, is_too_deep
 
 
 class ExternalApis:
-    """The use cases about external knowledge APIs."""
+    """Use cases of external knowledge APIs."""
 
     def __init__(self, knowledge: OpenKnowledge, clock: Clock) -> None:
         self._knowledge = knowledge
         self._clock = clock
 
     async def add(self, name: str, endpoint: str, api_key: str) -> ExternalApi:
-        """Note where an API is, unasked. Raises ``InvalidParam``: no address; ``Conflict``: the name is taken."""
+        """Register an API, without calling it. Raises ``InvalidParam``: invalid URL; ``Conflict``: the name is
+        taken."""
         if not is_web_address(endpoint) or not name:
             raise InvalidParam("An external knowledge API has a name, and an address such as https://host/path.")
         api = ExternalApi(id=new_id(), name=name, endpoint=endpoint, api_key=api_key, created_at=self._clock())
@@ -36,12 +37,12 @@ class ExternalApis:
         return api
 
     async def all(self) -> list[ExternalApi]:
-        """All of them, the oldest first."""
+        """Return all, oldest first."""
         stores = await self._knowledge.existing()
         return [] if stores is None else await stores.datasets.external_apis()
 
     async def delete(self, name_or_id: str) -> None:
-        """Forget one. Datasets that name it find nothing from then on. Raises ``NotFound``."""
+        """Delete one. Its datasets find nothing from then on. Raises ``NotFound``."""
         stores = await self._knowledge.made()
         for each in await stores.datasets.external_apis():
             if name_or_id in (each.id, each.name):
@@ -54,11 +55,11 @@ _MAX_BYTES: Final = 10 << 20
 _MAX_RECORDS: Final = 1_000
 _TIMEOUTS: Final = Timeouts(connect=10.0, read=60.0, write=60.0, total=120.0)
 _TOP_K: Final = 4
-"""Of a dataset that does not say."""
+"""Default of datasets."""
 
 
 class ExternalKnowledge:
-    """Calls external knowledge APIs, under the address policy of outgoing requests."""
+    """Client of external knowledge APIs, subject to the address policy."""
 
     def __init__(self, http: HttpClient) -> None:
         self._http = http
@@ -66,7 +67,7 @@ class ExternalKnowledge:
     async def search(
         self, api: ExternalApi, dataset: Dataset, query: str, conditions: MetadataFilter | None, app_id: str
     ) -> list[Candidate]:
-        """What the API has, best first. Raises ``SearchFailure``: it did not answer, or not by the contract."""
+        """Return the API's results, best first. Raises ``SearchFailure``: no answer, or an invalid one."""
         setting = dataset.external_retrieval_model or {}
         threshold = setting.get("score_threshold") if setting.get("score_threshold_enabled") else None
         asked = {
@@ -132,7 +133,7 @@ def _candidate(dataset: Dataset, record: Any, api: ExternalApi) -> Candidate:
     title = record.get("title")
     title = title if isinstance(title, str) else ""
     metadata = record.get("metadata")
-    # Dify finds nothing if one record has no metadata.
+    # Dify finds nothing if one record lacks metadata.
     metadata = metadata if isinstance(metadata, dict) else {}
     named = metadata.get("document_id")
     hit = Hit(

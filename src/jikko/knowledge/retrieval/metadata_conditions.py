@@ -1,4 +1,4 @@
-"""Conditions on the metadata of documents. Source: docs/dify-behaviour.md, “Metadata conditions”."""
+"""Metadata conditions on documents. Source: docs/dify-behaviour.md, “Metadata conditions”."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +11,7 @@ _Check = Callable[[Json, Json], bool]
 
 
 def meets(metadata: Mapping[str, Json] | None, conditions: MetadataFilter) -> bool:
-    """Whether a document with such metadata meets conditions. Conditions without a value count for nothing."""
+    """Return whether metadata meets conditions. Conditions without a value are ignored."""
     complete = [each for each in conditions.conditions if _is_complete(each)]
     if not complete:
         return True
@@ -31,7 +31,7 @@ def _is_met(metadata: Mapping[str, Json], condition: Mapping[str, Json]) -> bool
     if operator == "not empty":
         return held is not None
     check = _CHECKS.get(str(operator))
-    # A document without the field meets none, also none that denies something.
+    # A document without the field meets no condition, not even a negative one.
     return check is not None and held is not None and check(held, condition.get("value"))
 
 
@@ -73,7 +73,7 @@ def _unequal(held: Json, value: Json) -> bool:
 def _compared(compare: Callable[[float, float], bool]) -> _Check:
     def check(held: Json, value: Json) -> bool:
         left, right = _number(held), _number(value)
-        # Of what is no number nothing is smaller or larger.
+        # Values other than numbers are neither smaller nor larger.
         return left is not None and right is not None and compare(left, right)
 
     return check
@@ -106,11 +106,11 @@ _CHECKS: Final[dict[str, _Check]] = {
 
 
 OPERATORS: Final = (*_CHECKS, "empty", "not empty")
-"""What conditions compare by."""
+"""Operators of conditions."""
 
 
 def problems_of(given: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with conditions that a client sends, each behind its place in them."""
+    """Yield the problems of a client's conditions, each with its path."""
     if given.get("logical_operator") not in (None, "and", "or"):
         yield ".logical_operator: must be 'and' or 'or'"
     listed = given.get("conditions")
@@ -130,7 +130,7 @@ def problems_of(given: Mapping[str, Any]) -> Iterator[str]:
 
 
 def conditions_of(given: Any) -> MetadataFilter | None:
-    """Conditions as clients and files write them; ``None`` if there are none."""
+    """Parse conditions of clients and files; ``None`` if there are none."""
     if not isinstance(given, Mapping):
         return None
     listed = given.get("conditions")

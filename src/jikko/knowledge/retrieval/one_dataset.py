@@ -1,4 +1,4 @@
-"""Searching one dataset. Source: docs/dify-behaviour.md, “Searching one dataset”."""
+"""Search in one dataset. Source: docs/dify-behaviour.md, “Searching one dataset”."""
 
 import asyncio
 from collections import defaultdict
@@ -24,7 +24,7 @@ from jikko.repositories.knowledge.segment_repository import Found, Visible
 
 
 class Query:
-    """One text that is looked for."""
+    """One query text, with its vectors."""
 
     def __init__(self, text: str, embedder: Embedder, *, app_id: str = "", run_id: str = "") -> None:
         self.text = text
@@ -33,10 +33,11 @@ class Query:
         self._embedder = embedder
         self._vectors: dict[str, asyncio.Task[bytes]] = {}
         self.usages: list[ModelUsage] = []
-        """What the models used that made its vectors."""
+        """Usage of the embedding models."""
 
     async def vector(self, made_by: str) -> bytes:
-        """Its vector by a model (``embedder_name``): 32-bit floats. Raises ``ModelFailure``: there is none."""
+        """Return its vector by a model (``embedder_name``): 32-bit floats. Raises ``ModelFailure`` if the
+        model fails."""
         task = self._vectors.get(made_by)
         if task is None:
             task = self._vectors[made_by] = asyncio.create_task(self._embed(made_by))
@@ -58,20 +59,20 @@ class Query:
         return answer.vectors[0].tobytes()
 
     async def close(self) -> None:
-        """End what has no waiter any more."""
+        """Cancel requests that nobody awaits any more."""
         await end_tasks(self._vectors.values())
 
 
 MAX_FOUND: Final = 100
-"""Results of one search, whatever ``top_k`` says."""
+"""Maximum results of one search, whatever ``top_k`` is."""
 _MAX_RANKED: Final = 1_000
-"""Texts that are given to a reranking model at a time."""
+"""Maximum texts per request to a reranking model."""
 _LOOKED_AT: Final = 500
-"""Documents whose metadata are compared between two turns of the event loop: some milliseconds."""
+"""Documents filtered per turn of the event loop: some milliseconds."""
 
 
 class Searched(NamedTuple):
-    """A dataset, and those of its documents that are searched."""
+    """A dataset, and its documents to search."""
 
     dataset: Dataset
     documents: list[Document]
@@ -92,7 +93,7 @@ class DatasetSearch:
         model: RetrievalModel,
         conditions: MetadataFilter | None,
     ) -> list[Candidate]:
-        """What a dataset has, best first. Raises ``SearchFailure``: something that is needed failed."""
+        """Return a dataset's results, best first. Raises ``SearchFailure`` if a required part failed."""
         try:
             return await self._search(stores, dataset, query, model, conditions)
         except ModelFailure as failure:
@@ -133,7 +134,7 @@ class DatasetSearch:
             case _:
                 found = await self._by_vectors(stores, searched, query, model.top_k)
                 if self._usable(model.reranking) is None:
-                    # Similarities below 0 are none.
+                    # Negative similarities do not count.
                     return at_least(found, model.threshold or 0.0)
                 return await self._reranked(query, found, model)
 
@@ -155,7 +156,7 @@ class DatasetSearch:
         return await self.rerank(query, found, ranking.provider, ranking.model, model.top_k, model.threshold)
 
     def _usable(self, ranking: Reranking | None) -> Reranking | None:
-        """The reranking by a model, if it can be called."""
+        """Return the reranking, if its model can be called."""
         if ranking is None or ranking.mode == "weighted_score" or not ranking.provider or not ranking.model:
             return None
         return ranking if self._reranker.is_ready(ranking.provider) else None
@@ -169,7 +170,7 @@ class DatasetSearch:
         top_n: int,
         threshold: float | None,
     ) -> list[Candidate]:
-        """The candidates as a model ranks them, at most ``top_n``. Raises ``ModelFailure``: it does not."""
+        """Rerank candidates by a model, at most ``top_n``. Raises ``ModelFailure`` if it fails."""
         if not found or top_n <= 0 or not self._reranker.is_ready(provider):
             return list(found)
         shown = found[:_MAX_RANKED]
@@ -192,7 +193,7 @@ class DatasetSearch:
         found = await stores.segments.search_keywords(
             searched.dataset.id, asked_keywords(query.text, cut), _visible(searched.documents), k
         )
-        # How many keywords it has is no score.
+        # The number of keywords is not a score.
         return await _candidates(stores, searched, [each._replace(score=0.0) for each in found])
 
     async def _by_vectors(self, stores: KnowledgeStores, searched: Searched, query: Query, k: int) -> list[Candidate]:
@@ -204,7 +205,7 @@ class DatasetSearch:
         for made_by, documents in by_model.items():
             vector = await query.vector(made_by)
             found += await stores.segments.search_vectors(searched.dataset.id, made_by, vector, _visible(documents), k)
-        # Of several models while the dataset goes over to another one.
+        # There may be several models while the dataset migrates to another one.
         best = sorted(found, key=lambda each: -each.score)[: max(0, k)] if len(by_model) > 1 else found
         return await _candidates(stores, searched, best)
 
@@ -215,8 +216,8 @@ class DatasetSearch:
         )
         if not found:
             return []
-        # What fits by its words has the score of its vector, as what fits by its vector: one can be compared with the
-        # other. (Dify takes a rank of the words, which cannot.)
+        # Full-text matches get the score of their vector, which makes them comparable with vector matches. (Dify's is a
+        # rank of words, which is not.)
         scores: dict[str, float] = {}
         embedded = {each.embedded_by for each in searched.documents if each.embedded_by}
         for made_by in embedded:
@@ -231,7 +232,7 @@ async def _that_meet(documents: Sequence[Document], conditions: MetadataFilter) 
     found: list[Document] = []
     for start in range(0, len(documents), _LOOKED_AT):
         if start:
-            # Others may have their turn.
+            # Yield to others.
             await asyncio.sleep(0)
         found += [each for each in documents[start : start + _LOOKED_AT] if meets(each.metadata, conditions)]
     return found
@@ -242,7 +243,7 @@ def _visible(documents: Sequence[Document]) -> list[Visible]:
 
 
 async def _candidates(stores: KnowledgeStores, searched: Searched, found: Sequence[Found]) -> list[Candidate]:
-    """What was found, with its texts."""
+    """Return the matches with their texts."""
     segments = await stores.segments.segments({each.segment_id for each in found})
     documents = {each.id: each for each in searched.documents}
     wanted = {each.child_id for each in found if each.child_id is not None}

@@ -1,4 +1,4 @@
-"""Putting what was found into an order: pure functions.
+"""Ranking of search results: pure functions.
 
 Source: docs/dify-behaviour.md, “Searching one dataset”, “Searching several datasets”.
 """
@@ -15,7 +15,7 @@ from jikko.ports.knowledge import FoundChild, Hit
 
 
 class Candidate(NamedTuple):
-    """A node that was found, on the way to a hit."""
+    """A match that may become a hit."""
 
     hit: Hit
     child: FoundChild | None
@@ -23,29 +23,30 @@ class Candidate(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What a model that ranks texts is shown."""
+        """Text for a reranking model."""
         return self.hit.content if self.child is None else self.child.content
 
     @property
     def key(self) -> tuple[str, str | None, str | None, str]:
-        """What it is, however it was found."""
+        """Identity, however it was found."""
         own = self.hit
         outside = own.content if own.segment_id is None else ""
         return own.dataset_id, own.segment_id, None if self.child is None else self.child.id, outside
 
 
 def best_first(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """By score; equal ones stay in their order."""
+    """Sort by score, stably."""
     return sorted(candidates, key=lambda each: -each.score)
 
 
 def at_least(candidates: Sequence[Candidate], threshold: float | None) -> list[Candidate]:
-    """Those whose score is no lower than a threshold; ``None``: all."""
+    """Filter by minimum score; ``None``: all."""
     return list(candidates) if threshold is None else [each for each in candidates if each.score >= threshold]
 
 
 def keyword_likeness(query: str, texts: Sequence[str], cut: Cut) -> list[float]:
-    """How alike a query and texts are, 0 to 1: the cosine of tf-idf vectors, in which rare keywords weigh more."""
+    """Return the similarity of a query to texts, 0 to 1: the cosine of tf-idf vectors, in which rare keywords weigh
+    more."""
     asked = set(keywords(query, cut))
     held = [set(keywords(text, cut)) for text in texts]
     frequency = Counter(word for words in held for word in words)
@@ -62,7 +63,7 @@ def keyword_likeness(query: str, texts: Sequence[str], cut: Cut) -> list[float]:
 def weighted(
     query: str, candidates: Sequence[Candidate], vector_weight: float, keyword_weight: float, cut: Cut
 ) -> list[Candidate]:
-    """With scores of the score that they have and the likeness of their keywords, each with its weight."""
+    """Return candidates with weighted sums of their score and their keyword similarity."""
     likeness = keyword_likeness(query, [each.text for each in candidates], cut)
     return best_first(
         [
@@ -73,7 +74,7 @@ def weighted(
 
 
 def merged(*lists: Sequence[Candidate]) -> list[Candidate]:
-    """Several lists as one, in which nothing stands twice: the first that comes stays."""
+    """Merge lists without duplicates: the first occurrence stays."""
     found: dict[object, Candidate] = {}
     for candidates in lists:
         for each in candidates:
@@ -82,7 +83,7 @@ def merged(*lists: Sequence[Candidate]) -> list[Candidate]:
 
 
 def hits_of(candidates: Sequence[Candidate]) -> list[Hit]:
-    """Candidates as hits: a segment once, with the best of its scores and the children that it was found by."""
+    """Convert candidates to hits: each segment once, with its best score and the matching children."""
     found: dict[object, Hit] = {}
     for number, each in enumerate(candidates):
         own = each.hit

@@ -1,4 +1,4 @@
-"""Searching one or several datasets: what nodes and the knowledge API call.
+"""Search in one or several datasets, for nodes and the knowledge API.
 
 Source: docs/dify-behaviour.md, “Searching one dataset”, “Searching several datasets”.
 """
@@ -35,11 +35,11 @@ from jikko.repositories.knowledge.knowledge_stores import KnowledgeStores, OpenK
 log = logging.getLogger(__name__)
 
 _WRITE_HITS = 1.0
-"""Seconds until it is written how often segments were found."""
+"""Delay of writing hit counts, in seconds."""
 
 
 class Retrieval:
-    """The ``KnowledgeSearch`` over the datasets of a data folder."""
+    """``KnowledgeSearch`` over the datasets of a data folder."""
 
     def __init__(self, knowledge: OpenKnowledge, one: DatasetSearch, embedder: Embedder) -> None:
         self._knowledge = knowledge
@@ -49,7 +49,7 @@ class Retrieval:
         self._writing: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
-        """Read the dictionary now if a dataset needs it: it stops the process, which later would hold up requests."""
+        """Load the dictionary now if a dataset needs it: it blocks the process, which later would delay requests."""
         with suppress(JikkoError):
             stores = await self._knowledge.existing()
             if stores and any(each.technique == "economy" for each in await stores.datasets.all_datasets()):
@@ -97,7 +97,7 @@ class Retrieval:
     async def retrieve(
         self, dataset: Dataset, query: str, model: RetrievalModel, conditions: MetadataFilter | None
     ) -> list[Hit]:
-        """What one dataset has, by one retrieval model: to try it. Raises ``SearchFailure`` if a part failed."""
+        """Search one dataset with a retrieval model, to try it out. Raises ``SearchFailure`` if a part failed."""
         stores = await self._knowledge.made()
         asked = Query(query, self._embedder, app_id=f"dataset:{dataset.id}")
         try:
@@ -111,7 +111,7 @@ class Retrieval:
             self._writing = asyncio.create_task(self._write_hits())
 
     async def close(self) -> None:
-        """Write what is still to be written. May be called twice."""
+        """Write pending counts. Idempotent."""
         if self._writing is not None:
             self._writing.cancel()
             await asyncio.gather(self._writing, return_exceptions=True)
@@ -124,7 +124,7 @@ class Retrieval:
 
     async def _save_hits(self) -> None:
         hits, self._hits = self._hits, Counter()
-        # Losing some is allowed.
+        # Some may be lost.
         with suppress(JikkoError):
             if hits and (stores := await self._knowledge.existing()) is not None:
                 await stores.segments.add_hits(hits)
@@ -178,7 +178,7 @@ class Retrieval:
             ranked = weighted(query.text, found, ranking.vector_weight or 0.0, ranking.keyword_weight or 0.0, cut)
             return at_least(ranked, ranking.threshold or None)[: ranking.top_k]
         if not ranking.provider or not ranking.model:
-            # As at Dify: neither cut nor filtered.
+            # As in Dify: neither truncated nor filtered.
             return best_first(found)
         try:
             return await self._one.rerank(
@@ -220,7 +220,7 @@ def _check_mixture(datasets: Sequence[Dataset], ranking: MergedRanking) -> None:
 
 
 async def _known(stores: KnowledgeStores, ids: Sequence[str]) -> dict[str, Dataset]:
-    """The datasets that ids of files mean. Raises ``SearchFailure``: ids are encrypted, and no library decrypts."""
+    """Return the datasets of ids in files. Raises ``SearchFailure``: ids are encrypted, and the library is missing."""
     known = await _named(stores, ids)
     unknown = [each for each in ids if each not in known and not is_uuid(each)]
     if not unknown or not (workspaces := await stores.datasets.workspaces()):
@@ -239,7 +239,7 @@ async def _known(stores: KnowledgeStores, ids: Sequence[str]) -> dict[str, Datas
 
 
 async def _named(stores: KnowledgeStores, ids: Sequence[str]) -> dict[str, Dataset]:
-    """The datasets that have these ids, else those that they are mapped to."""
+    """Return the datasets with these ids, or those they are mapped to."""
     found = await stores.datasets.datasets({each.lower() for each in ids})
     known = {each: found[each.lower()] for each in ids if each.lower() in found}
     if len(known) < len(set(ids)):

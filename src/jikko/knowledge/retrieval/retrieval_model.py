@@ -1,4 +1,4 @@
-"""A retrieval model, as it is sent and kept. Source: docs/dify-behaviour.md, “Searching one dataset”."""
+"""Retrieval model, as sent and stored. Source: docs/dify-behaviour.md, “Searching one dataset”."""
 
 from typing import Any, Final
 
@@ -20,18 +20,18 @@ SHOWN_DEFAULT: Final[dict[str, Json]] = {
     "score_threshold_enabled": False,
     "score_threshold": None,
 }
-"""What is shown of a dataset that has none. It is searched with ``top_k`` 4 all the same. (Dify)"""
+"""Displayed for a dataset without one, which is searched with ``top_k`` 4 all the same. (Dify)"""
 
 
 class Weights(Struct, frozen=True):
-    """How much the two scores of a hit count."""
+    """Weights of a hit's two scores."""
 
     vector: float
     keyword: float
 
 
 class Reranking(Struct, frozen=True):
-    """How hits are put into a new order."""
+    """Reranking settings."""
 
     mode: str
     """``reranking_model`` or ``weighted_score``."""
@@ -41,20 +41,20 @@ class Reranking(Struct, frozen=True):
 
 
 class RetrievalModel(Struct, frozen=True):
-    """How one dataset is searched."""
+    """Search settings of one dataset."""
 
     method: str = "semantic_search"
     top_k: int = 4
     threshold: float | None = None
-    """``None``: not enabled."""
+    """``None``: disabled."""
     reranking: Reranking | None = None
-    """``None``: not enabled. Of hybrid search the weights count even then."""
+    """``None``: disabled. Hybrid search uses the weights even then."""
     conditions: Json = None
     """Metadata conditions of a request."""
 
 
 def retrieval_model_of(kept: dict[str, Any] | None) -> RetrievalModel:
-    """A retrieval model that was kept; ``None``: that of a dataset without one."""
+    """Decode a stored retrieval model; ``None``: the default one."""
     if not kept:
         return RetrievalModel()
     mode = kept.get("reranking_mode")
@@ -75,7 +75,7 @@ def retrieval_model_of(kept: dict[str, Any] | None) -> RetrievalModel:
 
 
 def weights_of(given: Any) -> Weights | None:
-    """The weights of a setting, if they are complete."""
+    """Parse weights, if they are complete."""
     try:
         vector = given["vector_setting"]["vector_weight"]
         keyword = given["keyword_setting"]["keyword_weight"]
@@ -85,7 +85,7 @@ def weights_of(given: Any) -> Weights | None:
 
 
 def checked_retrieval_model(given: Any) -> dict[str, Json]:
-    """A retrieval model as it is kept. Raises ``InvalidParam`` with all that is wrong if it is none."""
+    """Validate a retrieval model for storage. Raises ``InvalidParam`` with all problems."""
     if not isinstance(given, dict):
         raise InvalidParam("retrieval_model: must be an object")
     problems = []

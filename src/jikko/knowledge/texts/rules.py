@@ -1,4 +1,4 @@
-"""The process rule of a document, by which it is cleaned and cut, as clients send it and as it is kept."""
+"""Process rules of documents, which determine cleaning and cutting, as sent and stored."""
 
 from typing import Any, Final, Literal, TypeAlias
 
@@ -12,22 +12,22 @@ Mode: TypeAlias = Literal["automatic", "custom", "hierarchical"]
 
 MIN_SIZE: Final = 50
 MAX_SIZE: Final = 4000
-"""Characters of a chunk. Source: docs/dify-behaviour.md, “Cutting texts”."""
+"""Maximum characters of a chunk. Source: docs/dify-behaviour.md, “Cutting texts”."""
 
 
 class CuttingError(DocumentFailure):
-    """A rule that cannot be followed, such as one with numbers out of their range: the error of the document."""
+    """An unusable rule, such as one with numbers out of range: the document's error."""
 
 
 class Segmentation(Struct, frozen=True):
-    """Where a text is cut. Lengths are characters."""
+    """Cutting settings. Lengths are in characters."""
 
     max_tokens: int
     separator: str = "\n"
     chunk_overlap: int = 0
 
     def check(self) -> None:
-        """Raise ``CuttingError`` if it cannot be cut by."""
+        """Raises ``CuttingError`` if they are invalid."""
         if not MIN_SIZE <= self.max_tokens <= MAX_SIZE:
             raise CuttingError("cutting.length", {"min": MIN_SIZE, "max": MAX_SIZE})
         if self.chunk_overlap > self.max_tokens:
@@ -44,23 +44,23 @@ AUTOMATIC: Final[dict[str, Json]] = {
         "segmentation": {"delimiter": "\n", "max_tokens": 500, "chunk_overlap": 50},
     },
 }
-"""The rule of the automatic mode, which is kept with the document whatever rules a request has."""
+"""Rule of the automatic mode, stored whatever rules a request has."""
 
 
 class ProcessRule(Struct, frozen=True):
-    """A rule that can be followed."""
+    """Validated rule."""
 
     mode: Mode
     cleaning: frozenset[str]
-    """The ids of what is removed."""
+    """Ids of the cleaning rules."""
     segmentation: Segmentation
     children: Segmentation | None = None
     full_doc: bool = False
-    """Whether a document is one parent as a whole."""
+    """Whether the whole document is one parent."""
 
 
 def rule_of(kept: dict[str, Any]) -> ProcessRule:
-    """A rule that was kept: as ``checked_rule`` gives it. Raises ``CuttingError``: it cannot be followed."""
+    """Decode a stored rule of ``checked_rule``. Raises ``CuttingError`` if it is unusable."""
     rules = kept.get("rules") or {}
     cleaning = frozenset(each["id"] for each in rules.get("pre_processing_rules") or () if each.get("enabled"))
     if kept["mode"] == "automatic":
@@ -86,7 +86,7 @@ def _segmentation(given: dict[str, Any]) -> Segmentation:
 
 
 def checked_rule(given: Any, form: str) -> dict[str, Json]:
-    """A client's rule for a form. Raises ``InvalidParam``. Source: docs/dify-behaviour.md, “Knowledge API”."""
+    """Validate a client's rule for a form. Raises ``InvalidParam``. Source: docs/dify-behaviour.md, “Knowledge API”."""
     if not isinstance(given, dict):
         raise InvalidParam("process_rule: must be an object")
     mode = given.get("mode")

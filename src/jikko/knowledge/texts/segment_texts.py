@@ -1,4 +1,4 @@
-"""Cuts documents into segments, by characters (code points). Source: docs/dify-behaviour.md, “Cutting texts”."""
+"""Cutting of documents into segments, by characters (code points). Source: docs/dify-behaviour.md, “Cutting texts”."""
 
 import re
 from collections import deque
@@ -10,18 +10,18 @@ from msgspec import Struct
 from jikko.knowledge.texts.rules import CuttingError, ProcessRule, Segmentation
 
 SEPARATORS: Final = ("\n\n", "。", ". ", " ", "")
-"""In the order in which they are tried; the last one cuts between any two characters."""
+"""In order of attempt; the last one cuts between any two characters."""
 _ESCAPE: Final = re.compile(r"\\(n|r|t|f|v|\\|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2})")
 _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "\\": "\\"}
 
 
 def automatic_chunks(text: str) -> Iterator[str]:
-    """The chunks of the automatic mode, as they are cut: neither trimmed for good nor without empty ones."""
+    """Yield the chunks of the automatic mode, neither fully trimmed nor without empty ones."""
     return _cut(text, 500, 50, SEPARATORS)
 
 
 def custom_chunks(text: str, by: Segmentation) -> Iterator[str]:
-    """The chunks at a separator, and of those that are too long their parts."""
+    """Yield the chunks between separators, with those that are too long cut further."""
     for piece in text.split(_decoded(by.separator)):
         if len(piece) <= by.max_tokens:
             yield piece
@@ -30,7 +30,7 @@ def custom_chunks(text: str, by: Segmentation) -> Iterator[str]:
 
 
 def _decoded(separator: str) -> str:
-    # Dify decodes all of it, and so spoils what is not ASCII.
+    # Dify decodes the whole text, which corrupts non-ASCII characters.
     return _ESCAPE.sub(
         lambda found: _ESCAPES[found[1]] if found[1] in _ESCAPES else chr(int(found[1][1:], 16)), separator
     )
@@ -47,13 +47,13 @@ def _cut_long(text: str, size: int, overlap: int) -> Iterator[str]:
 
 
 def _cut(text: str, size: int, overlap: int, separators: Sequence[str]) -> Iterator[str]:
-    # As Dify does, "occurs" is asked with the separator as a regular expression: ". " is any character and a blank.
+    # Like Dify, occurrence is tested with the separator as a regular expression: ". " is any character and a blank.
     at = next(place for place, each in enumerate(separators) if not each or re.search(each, text))
     return _collected(text, size, overlap, separators[at:])
 
 
 def _collected(text: str, size: int, overlap: int, separators: Sequence[str]) -> Iterator[str]:
-    """Cut at the first separator; merge what is short, and cut by the others what is not."""
+    """Cut at the first separator; merge short pieces, and cut long ones by the other separators."""
     held: list[str] = []
     for piece in _pieces(text, separators[0]):
         if len(piece) < size or len(separators) == 1:
@@ -68,7 +68,7 @@ def _collected(text: str, size: int, overlap: int, separators: Sequence[str]) ->
 
 
 def _pieces(text: str, separator: str) -> Sequence[str]:
-    """A text cut behind every separator."""
+    """Cut a text after every separator."""
     if not separator:
         return text
     *pieces, last = text.split(separator)
@@ -76,7 +76,7 @@ def _pieces(text: str, separator: str) -> Sequence[str]:
 
 
 def _merged(pieces: Sequence[str], size: int, overlap: int) -> Iterator[str]:
-    """Pieces put together up to a size, each text beginning with the last pieces that fit into the overlap."""
+    """Merge pieces up to a size, each text starting with the last pieces that fit into the overlap."""
     held: deque[str] = deque()
     total = 0
     for piece in pieces:
@@ -95,22 +95,22 @@ _LEADING: Final = re.compile(
 
 
 MAX_CHUNKS: Final = 1_000_000
-"""Chunks of a document, those of children included."""
+"""Maximum chunks of a document, including children."""
 MAX_CHARACTERS: Final = 67_108_864
-"""Characters of all chunks of a document together, where they repeat its text: chunks may overlap."""
+"""Maximum total characters of a document's chunks, where overlaps repeat its text."""
 _REPEATED: Final = 4
-"""Times that chunks may repeat a text, however long it is."""
+"""Permitted repetition of a text by its chunks, whatever its length."""
 
 
 class ChunkBudget:
-    """What the chunks of one document may come to. With an overlap as large as a chunk, each character begins one."""
+    """Limits of one document's chunks. If the overlap equals the chunk size, every character starts one."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._chunks = MAX_CHUNKS
         self._characters = self._limit = max(MAX_CHARACTERS, _REPEATED * sum(map(len, texts)))
 
     def of(self, chunks: Iterable[str]) -> Iterator[str]:
-        """The chunks, as long as there is room. Raises ``CuttingError``: there is none for the next one."""
+        """Yield the chunks. Raises ``CuttingError`` beyond the limits."""
         for chunk in chunks:
             self._chunks -= 1
             self._characters -= len(chunk)
@@ -120,17 +120,18 @@ class ChunkBudget:
 
 
 class DraftSegment(Struct, frozen=True, gc=False):
-    """A segment that was cut."""
+    """Segment before indexing."""
 
     content: str
     children: tuple[str, ...] = ()
     answer: str | None = None
     raw: str = ""
-    """As it was cut: what its hash is made of."""
+    """As cut: the input of its hash."""
 
 
 def drafts(texts: Sequence[str], rule: ProcessRule) -> Iterator[DraftSegment]:
-    """The segments, in order. Raises ``CuttingError``: too many. ``texts``: Of a file; no chunk spans two of them."""
+    """Yield the segments, in order. Raises ``CuttingError`` for too many. ``texts``: Of a file; no chunk spans two of
+    them."""
     room = ChunkBudget(texts)
     if rule.mode != "hierarchical":
         for text in texts:
@@ -142,14 +143,14 @@ def drafts(texts: Sequence[str], rule: ProcessRule) -> Iterator[DraftSegment]:
 
 
 def plain_chunks(text: str, rule: ProcessRule, room: ChunkBudget) -> Iterator[tuple[str, str]]:
-    """The chunks of one text, as they were cut and as segments hold them."""
+    """Yield the chunks of one text, as cut and as stored in segments."""
     text = cleaned(text, rule.cleaning)
     chunks = automatic_chunks(text) if rule.mode == "automatic" else custom_chunks(text, rule.segmentation)
     return ((raw, chunk) for raw in room.of(chunks) if (chunk := _without_leading_symbols(raw)))
 
 
 def children_of(parent: str, by: Segmentation, room: ChunkBudget) -> Iterator[str]:
-    """The child chunks of a parent. Raises ``CuttingError``: there are too many."""
+    """Yield the child chunks of a parent. Raises ``CuttingError`` for too many."""
     return (chunk for _, chunk in _without_stops(room.of(custom_chunks(parent, by))))
 
 
@@ -170,7 +171,7 @@ def _without_leading_symbols(chunk: str) -> str:
 
 
 def _without_stops(chunks: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Chunks as they were cut, and without one full stop at their beginning."""
+    """Yield chunks as cut, and without one leading full stop."""
     for chunk in chunks:
         if chunk.strip() and (kept := chunk[1:].strip() if chunk[:1] in (".", "。") else chunk):
             yield chunk, kept
@@ -179,10 +180,10 @@ def _without_stops(chunks: Iterable[str]) -> Iterator[tuple[str, str]]:
 # Cleaning a text before it is cut. Source: docs/dify-behaviour.md, “Cleaning texts”.
 
 BLANKS: Final = "\t\f\r \u00a0\u1680\u180e\u2000-\u200a\u202f\u205f\u3000"
-"""As a character class of a regular expression."""
+"""Regular expression character class."""
 LINK: Final = re.compile(r"!?\[[^\]]{0,2000}\]\(https?://[^)]{1,4000}\)")
 """A link or an image of Markdown. Bounded, so that a text of brackets takes no longer than others."""
-# Dify also removes ï, ¿ and ¾, which it takes for the bytes of U+FFFE.
+# Dify also removes ï, ¿ and ¾, which it mistakes for the bytes of U+FFFE.
 _CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe]")
 _LINES: Final = re.compile(r"\n{3,}")
 _SPACES: Final = re.compile(f"[{BLANKS}]{{2,}}")
@@ -191,7 +192,7 @@ _URL: Final = re.compile(rf"({LINK.pattern})|https?://\S+")
 
 
 def cleaned(text: str, rules: Collection[str]) -> str:
-    """A text without what never belongs into a segment, and without what the rules of these ids remove."""
+    """Clean a text: always remove control characters, and what the rules of these ids remove."""
     text = text.replace("<|", "<").replace("|>", ">")
     text = _CONTROLS.sub("", text)
     if "remove_extra_spaces" in rules:

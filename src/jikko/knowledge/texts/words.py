@@ -1,8 +1,7 @@
-"""The words of texts: for full text, and the keywords that texts are found by without vectors.
+"""Word segmentation: for full text, and for keyword search without vectors.
 
-Source: docs/dify-behaviour.md, “Keywords”. Dify cuts Chinese by a dictionary, and so does this where ``rjieba`` is
-installed; else every two characters beside each other are a word. Words of other languages are what stands between
-blanks and signs.
+Source: docs/dify-behaviour.md, “Keywords”. Like Dify, this cuts Chinese by a dictionary where ``rjieba`` is installed;
+otherwise into overlapping pairs of characters. Words of other languages are separated by blanks and punctuation.
 """
 
 import re
@@ -13,7 +12,7 @@ from itertools import islice
 from typing import Final, TypeAlias
 
 MAX_KEYWORDS: Final = 10
-"""Keywords of a text."""
+"""Maximum keywords of a text."""
 CJK: Final = (
     "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
@@ -23,9 +22,9 @@ _CJK_RUN: Final = re.compile(f"[{CJK}]+")
 _HIRAGANA: Final = "\u3041-\u309f"
 _KATA: Final = "\u30a0-\u30ff\u31f0-\u31ff\uff66-\uff9f"
 _JAPANESE: Final = re.compile(f"[{_HIRAGANA}{_KATA}]")
-"""Characters that only Japanese is written with."""
+"""Characters used only in Japanese."""
 _MARKS: Final = "\u3005\u3006\u3007"
-"""Signs among Han: of repetition, of an end, and zero."""
+"""Signs among Han: repetition, end, and zero."""
 _SCRIPT: Final = re.compile(f"([{_HIRAGANA}]+)|([{_KATA}]+)|([^{_HIRAGANA}{_KATA}]+)")
 _KATAKANA: Final = re.compile("([\u30a1-\u30fa\u30fc\u31f0-\u31ff\uff66-\uff9f]{2,})")
 _CHARACTER: Final = re.compile(f"([{CJK}])")
@@ -37,7 +36,7 @@ Cut: TypeAlias = Callable[[str], Iterable[str]]
 
 @cache
 def cutter() -> Cut:
-    """The dictionary, if it is installed. Reading it takes 0.2 s, once: not for the event loop."""
+    """Load the dictionary, if installed, which takes 0.2 s once: not for the event loop."""
     try:
         import rjieba
     except ImportError:
@@ -47,15 +46,15 @@ def cutter() -> Cut:
 
 
 def bigrams(run: str) -> Iterable[str]:
-    """Every two characters beside each other; of one character, that."""
+    """Return all pairs of adjacent characters, or the only character."""
     return [run[place : place + 2] for place in range(len(run) - 1)] or [run]
 
 
 def words(text: str, cut: Cut) -> Iterator[str]:
-    """The words of a text in their order, case kept."""
+    """Yield the words of a text in order, keeping case."""
     for found in _TOKEN.findall(text):
         if _CJK_RUN.match(found):
-            # The dictionary has Chinese words only, and cuts katakana into its characters.
+            # The dictionary has Chinese words only, and would split katakana.
             for part in _KATAKANA.split(found):
                 if _KATAKANA.fullmatch(part):
                     yield part
@@ -66,9 +65,9 @@ def words(text: str, cut: Cut) -> Iterator[str]:
 
 
 def keywords(text: str, cut: Cut) -> list[str]:
-    """The words that a text is found by: those that stand in it most often, of equal ones the first; and their parts.
+    """Return the keywords of a text: its most frequent words, earlier ones first, and their parts.
 
-    One-character words (but for those of Japanese) and stop words are none. Case counts.
+    One-character words (except Japanese ones) and stop words are excluded. Case-sensitive.
     """
     counts = Counter(each for each in _candidates(text, cut) if each.lower() not in STOP_WORDS)
     picked: dict[str, None] = {}
@@ -81,7 +80,7 @@ def keywords(text: str, cut: Cut) -> list[str]:
 
 
 def asked_keywords(query: str, cut: Cut) -> list[str]:
-    """The keywords of a query, and its words of one Han character: Japanese texts are found by these, too."""
+    """Return the keywords of a query, including its words of one Han character, which match Japanese texts."""
     short = (each for each in words(query, cut) if len(each) == 1 and _CJK_RUN.match(each))
     others = (each for each in short if not _JAPANESE.match(each) and each not in STOP_WORDS and each not in _MARKS)
     return list(dict.fromkeys([*keywords(query, cut), *islice(others, MAX_KEYWORDS)]))
@@ -100,8 +99,8 @@ def _candidates(text: str, cut: Cut) -> Iterator[str]:
 
 
 def _of_japanese(run: str, cut: Cut) -> Iterator[str]:
-    """Words of a run with kana in it. The dictionary knows Chinese alone: what it leaves as one Han character is a word
-    of Japanese; hiragana beside other characters is the end of a word, or says what it is to the next."""
+    """Cut a run with kana. The dictionary knows Chinese alone: a remaining single Han character is a Japanese word;
+    hiragana next to other characters ends a word, or relates it to the next."""
     for hiragana, katakana, han in _SCRIPT.findall(run):
         if han:
             yield from (part for part in cut(han) if part not in _MARKS)
@@ -112,12 +111,12 @@ def _of_japanese(run: str, cut: Cut) -> Iterator[str]:
 
 
 def for_full_text(text: str) -> str:
-    """A text whose words, as full text sees them, stand between blanks: of Han and kana each character is one."""
+    """Prepare a text for full text: Han and kana characters become words separated by blanks."""
     return _CHARACTER.sub(r" \1 ", text)
 
 
 def asked_words(query: str, cut: Cut) -> list[str]:
-    """The words that a text must have to fit a query; those of several characters of Han and kana are phrases.
+    """Return the words required to match a query; sequences of Han and kana are phrases.
 
     Stop words count only if there are no others.
     """
