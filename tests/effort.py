@@ -8,8 +8,6 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable
 
-import httpx
-
 PATIENCE = 60.0
 """Seconds after which a test gives up waiting: enough for the busiest machine. It bounds no speed, only what hangs."""
 
@@ -17,6 +15,8 @@ PATIENCE = 60.0
 @functools.cache
 def trusted() -> ssl.SSLContext:
     """The authorities that httpx trusts by itself, read once: it reads them for each client, which takes 5 ms."""
+    import httpx  # not every process that reads this file has it
+
     return httpx.create_ssl_context()
 
 
