@@ -92,7 +92,7 @@ def _retry_run(
     again = f"runs/{accepted['run_id']}"
     while (found := api.get(again))["status"] == "running":
         # The stream tells of a pause before the record does, and of pauses that are past.
-        if any(event.get("type") == "run_paused" for event in api.events(f"{again}/stream")):
+        if any(event.get("event") == "run_paused" for event in api.events(f"{again}/stream")):
             time.sleep(_ASK_AGAIN_SECONDS)
     show_fields({**accepted, "status": found["status"], "error": found.get("error")}, as_json=as_json)
     return of_run(found["status"], found.get("error"))
