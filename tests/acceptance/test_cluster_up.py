@@ -128,6 +128,8 @@ def test_a_run_goes_on_when_its_server_is_killed_as_printed_and_ctrl_c_leaves_no
     assert [event["event"] for event in events][-1] == "run_finished"
     assert "run_recovered" in [event["event"] for event in events]
     assert events[-1]["outputs"] == {"text": "ゆっくり 🐢\ue000", "counted": list(range(1, 21))}
+    assert up.process.stdout is not None
+    assert up.process.stdout.readline() == "Server 1 was killed (signal 9).\n"
 
     processes = {*up.processes(), up.postgres()}
     assert up.end() == 0
