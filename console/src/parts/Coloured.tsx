@@ -9,6 +9,8 @@ const LANGUAGES =
   /^(?:bash|sh|zsh|shell|curl|javascript|js|jsx|mjs|cjs|typescript|ts|tsx|json|jsonc|python3?|py|sql|xml|html|svg|ya?ml|dsl)$/
 /** Characters above which code is not read: it would take longer than a frame or two. */
 const LONGEST = 50_000
+/** Lines, words and blanks in which the library looks for its parts again from each character. JSON has no such parts. */
+const SLOW = /[^\n]{5000}|\w{1000}|\s{1000}/
 
 type Code = { text: string; language: string; numbered?: boolean }
 
@@ -32,7 +34,7 @@ const plain = (text: string): Token[] => [{ text, kind: '' }]
 export function Coloured({ text, language, numbered = false }: Code) {
   const said = language.toLowerCase() || (/^\s*[[{]\s*["[{\]}\d]/.test(text) ? 'json' : '')
   const asItIs = <Shown tokens={plain(text)} numbered={numbered} />
-  if (text.length > LONGEST || !LANGUAGES.test(said)) return asItIs
+  if (text.length > LONGEST || !LANGUAGES.test(said) || (said !== 'json' && SLOW.test(text))) return asItIs
   return (
     <Suspense fallback={asItIs}>
       <Found text={text} language={said} numbered={numbered} />

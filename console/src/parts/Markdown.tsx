@@ -6,13 +6,14 @@ import { Coloured } from './Coloured.tsx'
 import { Formula } from './Formula.tsx'
 import { Pieces } from './Pieces.tsx'
 
-/** Characters of a text, and formulas in it, above which code is not coloured and formulas are text. */
+/** Characters of a text above which its code is not coloured; those and formulas above which its formulas are text. */
 const LONGEST = 200_000
+const LONGEST_WITH_FORMULAS = 50_000
 const MOST = 500
 
 export function Markdown({ text }: { text: string }) {
   const rich = text.length <= LONGEST
-  const few = rich && (text.match(/\$\$|\\[([]/g)?.length ?? 0) <= MOST
+  const few = text.length <= LONGEST_WITH_FORMULAS && (text.match(/\$\$|\\[([]/g)?.length ?? 0) <= MOST
   return <div className="markdown">{blocks(visible(text).split('\n'), { coloured: rich, formulas: few })}</div>
 }
 

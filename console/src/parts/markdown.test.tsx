@@ -152,9 +152,11 @@ test('a very long text is neither coloured nor searched for formulas, and shown 
   expect(container.textContent).toContain(long.slice(0, 100_000))
   cleanup()
   expect(formulas('\\(x\\) '.repeat(501))).toHaveLength(0)
-  expect(
-    render(<Markdown text={`\`\`\`py\n${'None\n'.repeat(20_000)}\`\`\``} />).container.querySelector('.w'),
-  ).toBeNull()
+  const slow = ['None\n'.repeat(20_000), `None ${'a'.repeat(1000)}`, `None${'\n'.repeat(1000)}`, 'None '.repeat(1000)]
+  for (const code of slow)
+    expect(render(<Markdown text={`\`\`\`py\n${code}\n\`\`\``} />).container.querySelector('.w')).toBeNull()
+  const { container: json } = render(<Markdown text={`\`\`\`json\n[null${', 1'.repeat(2500)}]\n\`\`\``} />)
+  expect(json.querySelector('.w')?.textContent).toBe('null')
 })
 
 test('code between quotes of YAML is read as it was', () => {
