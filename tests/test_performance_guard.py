@@ -38,21 +38,21 @@ COSTS = {
 }
 """CPU time of a request in ``yardstick``s: Python 3.11, and later versions, where the yardstick got cheaper."""
 CALLS = {
-    "GET run detail": (65, 65),
-    "blocking start->end": (574, 564),
-    "blocking start->answer of a chat": (715, 700),
-    "streaming start->end": (810, 795),
+    "GET run detail": (62, 62),
+    "blocking start->end": (572, 563),
+    "blocking start->answer of a chat": (713, 699),
+    "streaming start->end": (806, 792),
     "blocking 10-node chain": (1169, 1150),
-    "blocking iteration over 100 items": (13_920, 13_800),
+    "blocking iteration over 100 items": (13_692, 13_571),
 }
 """Function calls of a request on the thread of the event loop, kept on the disk, and four of the count: Python 3.11,
 and later versions, where comprehensions are none. The fewest of 30 requests, none of which gives way to another.
 """
 TRIPS = {
-    "GET run detail": Trip(stays=16, files=13),
-    "blocking start->end": Trip(stays=170, files=55),
-    "blocking start->answer of a chat": Trip(stays=211, files=67),
-    "streaming start->end": Trip(stays=231, files=62),
+    "GET run detail": Trip(stays=15, files=12),
+    "blocking start->end": Trip(stays=167, files=53),
+    "blocking start->answer of a chat": Trip(stays=206, files=62),
+    "streaming start->end": Trip(stays=229, files=60),
 }
 """What a reader walks through who follows a request, with Python 3.11; a later one stays once less.
 

@@ -190,7 +190,7 @@ def detail_body(run: RunRecord | DetailRow, fresh: Callable[[Json], Json]) -> by
         detail.total_steps,
         detail.total_tokens,
         int(detail.created_at),
-        whole_seconds(detail.finished_at),
+        None if detail.finished_at is None else int(detail.finished_at),
         round(detail.elapsed, 6),
     )
     return encode(body)

@@ -174,8 +174,13 @@ class Request:
 def identified(headers: Mapping[bytes, bytes], ids: Iterator[bytes]) -> tuple[bytes | None, bytes]:
     """The site whose page sent a request, if one did; and the request's name, its own or the next of ``ids``.
     ``headers``: the last of each name."""
-    given = headers.get(b"x-request-id")
-    return headers.get(b"origin"), given if given and _REQUEST_ID.fullmatch(given) else next(ids)
+    # No calls: most requests have neither.
+    origin = given = None
+    if b"origin" in headers:
+        origin = headers[b"origin"]
+    if b"x-request-id" in headers:
+        given = headers[b"x-request-id"]
+    return origin, given if given and _REQUEST_ID.fullmatch(given) else next(ids)
 
 
 def request_ids() -> Iterator[bytes]:
