@@ -1,6 +1,6 @@
-"""Anthropic's models, over Anthropic's SDK: at Anthropic, on Bedrock and on Vertex AI.
+"""Anthropic's models, by Anthropic's SDK: at Anthropic, on Bedrock and on Vertex AI.
 
-Needs the extra ``anthropic``; Bedrock and Vertex need what that SDK's extras ``bedrock`` and ``vertex`` bring.
+Needs the extra ``anthropic``; Bedrock and Vertex need that SDK's extras ``bedrock`` and ``vertex``.
 """
 
 import base64
@@ -17,7 +17,7 @@ from jikko.providers.sdk_errors import failing_as_models_do
 from jikko.values import json_value
 
 _MAX_TOKENS: Final = 8192
-"""The protocol wants a limit; this is the one if the workflow has none."""
+"""Default of the limit that the protocol requires."""
 _RENAMED: Final = {"stop": "stop_sequences", "max_completion_tokens": "max_tokens"}
 _OURS: Final = frozenset(
     {"model", "messages", "stream", "system", "tools", "tool_choice", "response_format", "json_schema"}
@@ -27,10 +27,10 @@ _FINISHED: Final = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "
 
 
 class AnthropicMessages:
-    """One provider. The SDK is imported when the first request is sent. Implements ``Backend``."""
+    """Backend of one provider. The SDK is imported with the first request. Implements ``Backend``."""
 
     def __init__(self, config: ProviderConfig, make_client: MakeClient | None = None) -> None:
-        """Raises ``ModelFailure``: the SDK is not installed."""
+        """Raises ``ModelFailure`` if the SDK is not installed."""
         if make_client is None and importlib.util.find_spec("anthropic") is None:
             raise ModelFailure(
                 f"The provider type {config.type!r} needs another library: {how_to_install('anthropic')}",
@@ -43,7 +43,7 @@ class AnthropicMessages:
         client = await self._connected()
         progress.sent()
         with failing_as_models_do():
-            # Streamed in any case: long answers that are not run into the SDK's own limit.
+            # Always streamed: the SDK limits long answers that are not.
             events = await client.messages.create(**_arguments(request))
             try:
                 async for event in events:

@@ -1,4 +1,4 @@
-"""Backends by protocol: an explicit list. A backend is imported when the first is made."""
+"""Registry of backends by protocol: an explicit list. A backend is imported with its first use."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -11,22 +11,23 @@ from jikko.providers.progress import AnswerCollector
 
 
 class Backend(Protocol):
-    """Speaks one protocol to one provider.
+    """Client of one provider, in one protocol.
 
-    It knows no limits, prices and fallbacks; secrets in its messages are masked by its caller.
+    It has no limits, prices or fallbacks; its caller masks secrets in its messages.
     """
 
     async def complete(self, request: ModelRequest, progress: AnswerCollector) -> None:
-        """Put the whole answer into ``progress``, which holds what came also when this raises ``ModelFailure``.
+        """Add the answer to ``progress``, which keeps what has arrived even if this raises ``ModelFailure``.
 
-        ``request``: ``model`` is what the provider calls it, ``mode`` what the providers file says.
+        ``request``: ``model`` is the provider's name, ``mode`` the providers file's.
         """
 
     async def models(self) -> list[str]:
-        """The names of the models offered: the cheapest way to try a key. Raises ``ModelFailure``: no answer."""
+        """Return the names of available models: the cheapest test of a key. Raises ``ModelFailure`` without an
+        answer."""
 
     async def close(self) -> None:
-        """Close its connections. May be called twice."""
+        """Close its connections. Idempotent."""
 
 
 MakeBackend: TypeAlias = Callable[[ProviderConfig], Backend]
@@ -46,9 +47,9 @@ BACKENDS: Final[Mapping[str, MakeBackend]] = {
     "bedrock": _ANTHROPIC,
     "vertex": _ANTHROPIC,
     "llama_cpp": partial(_backend, "llama_cpp.model", "LlamaCpp"),
-    # Their embeddings are OpenAI's wire, and what ranks texts is the same at both.
+    # Their embeddings use OpenAI's protocol, and their rerank endpoints are alike.
     "jina": _OPENAI,
     "cohere": _OPENAI,
     "wordllama": partial(_backend, "wordllama", "Wordllama"),
 }
-"""By the ``type`` of the providers file."""
+"""By ``type`` in the providers file."""

@@ -1,4 +1,4 @@
-"""The catalogue of the model providers that Dify has plugins for, so that most users only give a key."""
+"""Catalogue of the model providers with Dify plugins, so that most users only need a key."""
 
 from typing import Final
 
@@ -10,18 +10,18 @@ from jikko.ports.models import ModelPurpose
 
 class WellKnown(Struct, frozen=True, kw_only=True):
     type: str = "openai"
-    """The protocol: a ``type`` of the providers file."""
+    """Protocol: a ``type`` of the providers file."""
     base_url: str = ""
-    """``""``: the user has to say where it is, or the vendor's library knows."""
+    """``""``: the user has to set it, or the vendor's library knows it."""
     structured: tuple[str, ...] = ()
-    """Beginnings of the names of models that keep to a JSON schema by themselves; ``""`` for all."""
+    """Name prefixes of models with native JSON schema support; ``""`` for all."""
     blind: tuple[str, ...] = ()
-    """Beginnings of the names of models that take no images."""
+    """Name prefixes of models without vision."""
     prices: str = ""
-    """Its id in genai-prices; ``""`` if it has none."""
+    """Its id in genai-prices; ``""`` if missing."""
     needs_key: bool = True
     defaults: tuple[tuple[ModelPurpose, str], ...] = ()
-    """Models of it that are taken where nothing names one."""
+    """Its default models."""
 
 
 _OPENAI_STRUCTURED: Final = ("gpt-4o", "gpt-4.1", "gpt-4.5", "gpt-5", "gpt-6", "o1", "o3", "o4", "chatgpt-4o")
@@ -97,15 +97,15 @@ WELL_KNOWN: Final[dict[str, WellKnown]] = {
     _plugin("openai_api_compatible"): WellKnown(needs_key=False),
     _plugin("openllm"): WellKnown(base_url="http://localhost:3000/v1", needs_key=False),
 }
-"""By full name, which ``dsl.repair.model_provider`` makes of a bare one."""
+"""By full name; ``dsl.repair.model_provider`` expands bare ones."""
 
 
 def short_name(provider: str) -> str:
-    """The name that people write: the short one, if a provider has one."""
+    """Return a provider's short name, if it has one."""
     last = provider.rpartition("/")[2]
     return last if model_provider(last) == provider else provider
 
 
 def well_known(provider: str) -> WellKnown | None:
-    """What is known of a provider, by any of its names."""
+    """Return the catalogue entry of a provider, by any of its names."""
     return WELL_KNOWN.get(model_provider(provider))

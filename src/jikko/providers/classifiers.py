@@ -1,4 +1,4 @@
-"""Models of all providers that classify texts: those that rank them, and those that look for what must not be said."""
+"""Reranking and moderation by the models of all providers."""
 
 from typing import Final, Protocol, runtime_checkable
 
@@ -7,7 +7,7 @@ from jikko.providers.config import ProviderConfig
 from jikko.providers.provider_connections import ProviderBackends, unable
 
 FLAGGED: Final = "[flag me]"
-"""What a text has that is to be flagged."""
+"""Marks a text that the fake moderator flags."""
 
 
 class FakeModerator:
@@ -17,14 +17,14 @@ class FakeModerator:
 
 @runtime_checkable
 class Moderating(Protocol):
-    """A backend that can look at texts."""
+    """Backend with moderation."""
 
     async def flags(self, model: str, text: str) -> bool:
-        """See ``Moderator.flags``; ``model`` is what the provider calls it."""
+        """See ``Moderator.flags``; ``model`` is the provider's name."""
 
 
 class ProviderModerators:
-    """Finds the provider of a request, waits for its limits, and calls it. Implements ``Moderator``."""
+    """Routes requests to their provider, within its limits. Implements ``Moderator``."""
 
     def __init__(self, connections: ProviderBackends) -> None:
         self._connections = connections
@@ -41,20 +41,20 @@ class ProviderModerators:
 
 
 def moderator_over(connections: ProviderBackends | None) -> Moderator:
-    """What looks at texts. ``connections``: ``None`` if models are fake."""
+    """Return the moderator. ``connections``: ``None`` for fake models."""
     return FakeModerator() if connections is None else ProviderModerators(connections)
 
 
 @runtime_checkable
 class Ranking(Protocol):
-    """A backend that can rank texts."""
+    """Backend with reranking."""
 
     async def rerank(self, request: RerankRequest) -> list[Ranked]:
-        """See ``Reranker.rerank``; ``model`` is what the provider calls it."""
+        """See ``Reranker.rerank``; ``model`` is the provider's name."""
 
 
 class ProviderRerankers:
-    """Finds the provider of a request, waits for its limits, and calls it. Implements ``Reranker``."""
+    """Routes requests to their provider, within its limits. Implements ``Reranker``."""
 
     def __init__(self, connections: ProviderBackends) -> None:
         self._connections = connections

@@ -1,4 +1,4 @@
-"""The providers file: addresses, keys and models of providers."""
+"""Content of the providers file: URLs, keys and models of providers."""
 
 import json
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ FALLBACK: Final = "*"
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a million tokens cost."""
+    """Price of a million tokens."""
 
     prompt: Decimal
     completion: Decimal
@@ -30,28 +30,28 @@ class Price:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelTraits:
-    """What the file says of a model, or of all models of a provider. ``None`` where it says nothing."""
+    """Settings of a model, or of all models of a provider. ``None``: not set."""
 
     name: str = ""
-    """What the provider calls it; ``""``: as the workflow does."""
+    """The provider's name for it; ``""``: that of the workflow."""
     mode: Literal["chat", "completion"] | None = None
-    """How it is called, whatever the workflow says."""
+    """Mode of calls, overriding the workflow."""
     tools: bool | None = None
     structured_output: bool | None = None
     media: Mapping[MediaKind, bool] = field(default_factory=dict)
     price: Price | None = None
     batch: int = 0
-    """Models that make vectors: texts of one request; 0 for the usual number."""
+    """Embedding models: texts per request; 0 for the default."""
     dimensions: int = 0
-    """Numbers of a vector, for models that let one choose; 0 for as many as it has by itself."""
+    """Embedding models with a choice: numbers of a vector; 0 for the model's own."""
     query_prefix: str = ""
-    """What the model wants in front of texts that are looked for."""
+    """Embedding models: prefix of queries."""
     document_prefix: str = ""
-    """And of those that are kept."""
+    """Embedding models: prefix of stored texts."""
     voice: str = ""
-    """Models that speak: the voice, if no request names one; ``""`` for the usual one."""
+    """Speech models: default voice; ``""`` for the usual one."""
     context_size: int = 0
-    """Tokens of prompt and answer together; 0 where it says nothing."""
+    """Tokens of prompt and answer together; 0 if not set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,34 +62,34 @@ class ProviderConfig:
     base_url: str = ""
     api_key: str = field(default="", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Sent along with every request."""
+    """Sent with every request."""
     plugin: str = ""
-    """Of the type ``plugin``: ``author/name``, or ``author/name/provider``."""
+    """For type ``plugin``: ``author/name``, or ``author/name/provider``."""
     credentials: Mapping[str, Json] = field(default_factory=dict, repr=False)
-    """What it is told."""
+    """Credentials for the plugin."""
     models: Mapping[str, ModelTraits] = field(default_factory=dict)
-    """By the name that workflows use."""
+    """By name in workflows."""
     traits: ModelTraits = field(default_factory=ModelTraits)
-    """Of models that do not say otherwise."""
+    """Defaults of models."""
     max_concurrent: int = 0
-    """Requests under way at once; 0 for any number."""
+    """Maximum concurrent requests; 0 for unlimited."""
     requests_per_minute: int = 0
-    """0 for any number."""
+    """0 for unlimited."""
     timeout: float = 300.0
-    """Seconds that the provider may be silent: before its answer, and between two pieces of it."""
+    """Timeout of silence, in seconds: before the answer, and between two chunks."""
     connect_timeout: float = 10.0
     """Seconds."""
     max_answer: int = 4_194_304
-    """Characters that an answer may have; its pictures may have four times as many bytes."""
+    """Maximum characters of an answer; its pictures may have four times as many bytes."""
     options: Mapping[str, Json] = field(default_factory=dict)
-    """What only some types have: ``api_version``, ``region``, ``project``, ``organization``, ``path``, ``context``,
+    """Options of single types: ``api_version``, ``region``, ``project``, ``organization``, ``path``, ``context``,
     ``parallel``, ``pooling``."""
     unset: tuple[str, ...] = ()
-    """Environment variables that the entry names and that are not set."""
+    """Unset environment variables of the entry."""
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must never be shown."""
+        """Return the values to be masked."""
         secrets = {self.api_key, *self.headers.values()}
         return tuple(sorted((secret for secret in secrets if secret), key=len, reverse=True))
 
@@ -107,25 +107,23 @@ class Providers:
         defaults: DefaultModels | None = None,
         extensions: Extensions | None = None,
     ) -> None:
-        """``entries``: By long name or ``*``. ``source``: For messages; ``""`` without a file. ``defaults``: Models
-        called where nothing names one, by the file. ``extensions``: Servers that take part in chats.
-        """
+        """``entries``: By long name or ``*``. ``source``: For messages; ``""`` without a file. ``defaults``: Default
+        models of the file. ``extensions``: Servers that take part in chats."""
         self.entries = dict(entries or {})
         self.source = source
         self._defaults = dict(defaults or {})
         self.extensions = dict(extensions or {})
 
     def become(self, other: "Providers") -> None:
-        """Say what another file says: who has these providers has those from now on."""
+        """Replace the content in place, for all holders of this object."""
         self.entries, self.source, self._defaults = dict(other.entries), other.source, dict(other._defaults)
-        # Changed in place: it is handed on by itself.
+        # In place: others hold a reference to it.
         self.extensions.clear()
         self.extensions.update(other.extensions)
 
     @property
     def defaults(self) -> DefaultModels:
-        """The models that are called where nothing names one: those of the file, else what is usual for the first
-        provider in it that has such models."""
+        """Return the default models: those of the file, else the usual ones of its first provider with any."""
         found: dict[ModelPurpose, ModelName] = {}
         for id_ in self.entries:
             known = well_known(id_)
@@ -134,11 +132,11 @@ class Providers:
         return {**found, **self._defaults}
 
     def find(self, provider: str) -> ProviderConfig | None:
-        """The entry for a provider, by any of its names; the fallback, if it has none."""
+        """Find a provider's entry by any of its names, or the fallback."""
         return self.entries.get(model_provider(provider)) or self.entries.get(FALLBACK)
 
     def for_worker(self, workers: int) -> "Providers":
-        """The same for one of ``workers`` processes: limits are shared out, rounded up."""
+        """Return the configuration for one of ``workers`` processes, with limits divided, rounded up."""
         shared = {
             name: replace(
                 entry,
@@ -151,7 +149,7 @@ class Providers:
 
     @staticmethod
     def line_to_add(provider: str) -> str:
-        """The line for the providers file that would make a provider known."""
+        """Return the line for the providers file that would add a provider."""
         known = well_known(provider)
         short = short_name(model_provider(provider))
         fields = [f"type: {known.type if known else 'openai'}"]
@@ -162,14 +160,14 @@ class Providers:
         if known is None or known.needs_key:
             variable = "".join(c if c.isalnum() else "_" for c in short.rpartition("/")[2]).upper()
             fields.append(f'api_key: "${{{variable}_API_KEY}}"')
-        # A name is whatever a workflow file has: quoted, it is one in YAML, too, and no further line.
+        # Quoted: a name in a workflow file may contain anything, even line breaks.
         quoted = json.dumps(short, ensure_ascii=False)
         quoted = "".join(one if one.isprintable() else f"\\U{ord(one):08X}" for one in quoted)
         return f"  {quoted}: {{{', '.join(fields)}}}"
 
 
 def abilities(config: ProviderConfig, provider: str, model: str) -> Abilities:
-    """What a model can do: what the file says, else what is known of the provider, else a careful guess."""
+    """Return a model's abilities: from the file, else from the catalogue, else a careful guess."""
     known = well_known(provider)
     own = config.models.get(model, ModelTraits())
     name = config.model_name(model).rpartition("/")[2]
@@ -177,7 +175,7 @@ def abilities(config: ProviderConfig, provider: str, model: str) -> Abilities:
     sees = config.type != "llama_cpp" and not (known is not None and name.startswith(known.blind))
     media: dict[MediaKind, bool] = {"image": sees, **config.traits.media, **own.media}
     return Abilities(
-        # A local model keeps to a schema for certain, and calls functions only if its template has them.
+        # A local model always supports schemas, and functions only if its template does.
         tools=_first(own.tools, config.traits.tools, config.type != "llama_cpp"),
         structured_output=_first(own.structured_output, config.traits.structured_output, structured),
         media=frozenset(kind for kind, able in media.items() if able),

@@ -1,4 +1,4 @@
-"""Makes vectors by the models of all providers: the implementation of ``ports.embeddings.Embedder``."""
+"""Embeddings by the models of all providers: implementation of ``ports.embeddings.Embedder``."""
 
 import asyncio
 import hashlib
@@ -20,17 +20,17 @@ from jikko.providers.provider_connections import ProviderBackends, unable
 from jikko.providers.vector_backend import EmbeddingBackend
 
 BATCH: Final = 32
-"""Texts of one request where the providers file says nothing.
+"""Default texts per request.
 
 Source: docs/dify-behaviour.md, “Datasets and documents”.
 """
 
 
 class ProviderEmbedder:
-    """An ``Embedder``: finds the provider of a request, waits for its limits, sends batches, and counts their cost."""
+    """Routes requests to their provider, within its limits, in batches, and counts costs. Implements ``Embedder``."""
 
     def __init__(self, connections: ProviderBackends) -> None:
-        """``connections``: those of the language models. They are closed with these."""
+        """``connections``: Those of the language models, which own them."""
         self._connections = connections
 
     def batch_size(self, provider: str, model: str) -> int:
@@ -87,13 +87,13 @@ def _all_of_length_one(vectors: Iterable[Vector]) -> list[Vector]:
 def _of_length_one(vector: Vector) -> Vector:
     length = math.hypot(*vector)
     if not math.isfinite(length) or not length:
-        # What is no number tells nothing of its text, and neither does what has no direction.
+        # NaN, and a zero vector, say nothing about the text.
         return array("f", bytes(4 * len(vector)))
     return array("f", [number / length for number in vector])
 
 
 def embedder_over(connections: ProviderBackends | None) -> Embedder:
-    """What makes vectors. ``connections``: ``None`` if models are fake."""
+    """Return the embedder. ``connections``: ``None`` for fake models."""
     return FakeEmbedder() if connections is None else ProviderEmbedder(connections)
 
 
@@ -102,9 +102,9 @@ _WORD: Final = re.compile(r"[^\W_]+")
 
 
 class FakeEmbedder:
-    """An ``Embedder`` for which every model is set up. Texts that share words, or parts of words, are near each other.
+    """Fake ``Embedder`` with every model. Texts that share words, or parts of words, are close to each other.
 
-    The vector of a text depends on nothing but the text, in every process and version.
+    Deterministic in all processes and versions.
     """
 
     def batch_size(self, provider: str, model: str) -> int:
@@ -118,7 +118,7 @@ class FakeEmbedder:
 
 
 def _vector(text: str) -> Vector:
-    """How often each three characters stand beside each other in a text, each at a place of its own, nearly."""
+    """Return the counts of trigrams, nearly each at its own place."""
     counts: Counter[int] = Counter()
     for word in _WORD.findall(text.casefold()):
         framed = f" {word} "

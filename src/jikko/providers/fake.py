@@ -1,6 +1,6 @@
-"""Models that answer without a provider: to try a workflow without keys, and in tests of workflows.
+"""Fake models, which answer without a provider: to try a workflow without keys, and for tests.
 
-An answer depends on the request and on nothing else, so that it is the same each time. It says that it is no model's.
+Answers depend on the request only, and state that no model made them.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ from jikko.values import Json
 
 _MARK: Final = "[fake answer"
 _QUOTED_CHARACTERS: Final = 400
-"""Characters of the prompt that an answer repeats."""
+"""Characters of the prompt quoted in an answer."""
 _TOKEN: Final = re.compile(r"\S+\s*|\s+")
 _MAX_LEVELS: Final = 12
-"""Of an object that a schema describes; schemas may refer to themselves."""
+"""Maximum depth of generated objects: schemas may be recursive."""
 
 
 class FakeModels:
-    """A ``Models`` for which every provider and model is set up. It costs nothing and keeps nothing."""
+    """``Models`` with every provider and model, without costs or state."""
 
     def abilities(self, provider: str, model: str) -> Abilities:
         return Abilities(structured_output=True, media=frozenset({"image", "audio", "video", "document"}))
@@ -34,13 +34,13 @@ class FakeModels:
         return 128_000
 
     async def complete(self, request: ModelRequest, emit: Callable[[Chunk], None] | None = None) -> Completion:
-        """See ``Models.complete``. Calls the first tool, fills in the schema, or answers what was asked.
+        """See ``Models.complete``. Calls the first tool, fills in the schema, or answers the question.
 
-        A model that may call tools does so once: the answer of a tool it answers with a text.
+        A tool is called once: its answer gets a text.
 
-        A model in mode ``completion`` and one that gets its schema in words are answered with JSON too where the
-        prompt asks for it: parameter extractors and classifiers do. A prompt that asks for JSON and has an example of
-        it is answered with that example.
+        Models in mode ``completion``, and those given their schema in words, are answered with JSON, too, where the
+        prompt asks for it, as parameter extractors and classifiers do. If the prompt has an example of JSON, that is
+        the answer.
         """
         began = time.perf_counter()
         text = ""
@@ -61,7 +61,7 @@ class FakeModels:
                 if first is None:
                     first = time.perf_counter()
                 emit(Chunk(piece, ""))
-                # A real answer comes in turns of the event loop as well.
+                # Real answers take turns of the event loop, too.
                 await asyncio.sleep(0)
         now = time.perf_counter()
         prompt = sum(estimated(message.text) for message in request.messages)
@@ -86,10 +86,10 @@ class FakeModels:
 
 
 def sample_of(schema: Any, about: str = "") -> Json:
-    """A value that fits a JSON schema, the same each time.
+    """Return a value that fits a JSON schema, deterministically.
 
     Args:
-        about: The text in which the value is to be found; of a list of words, the first that stands in it is taken.
+        about: Text to find the value in; of an enumeration, the first word in it is chosen.
     """
     root: Mapping[str, Any] = schema if isinstance(schema, Mapping) else {}
     return _sample(root, root, about.casefold(), "value", 0)
@@ -174,7 +174,7 @@ def _number(schema: Mapping[str, Any]) -> Json:
 
 
 def _last_text(messages: tuple[PromptMessage, ...]) -> str:
-    """What was asked: the text behind the last label ``Text:``, or the last message of the user."""
+    """Return the question: the text after the last label ``Text:``, or the last user message."""
     last = next((message.text for message in reversed(messages) if message.role == "user"), "")
     return last.rpartition("\nText: ")[2] if "\nText: " in last else last.removeprefix("Text: ")
 
@@ -186,7 +186,7 @@ def _words(request: ModelRequest) -> str:
 
 
 def _json_asked_for(messages: tuple[PromptMessage, ...]) -> str:
-    """The answer to a prompt that describes JSON in words; empty if it does not."""
+    """Return the answer to a prompt that describes JSON in words; empty if it does not."""
     text = "\n".join(message.text for message in messages)
     about = _last_text(messages)
     for categories in _json_values(text, "\nCategories: "):
@@ -201,7 +201,7 @@ def _json_asked_for(messages: tuple[PromptMessage, ...]) -> str:
 
 
 def _json_values(text: str, *labels: str) -> Iterator[Any]:
-    """The JSON behind labels, the last ones first: what stands in front are examples."""
+    """Yield the JSON after labels, last first: earlier ones are examples."""
     decoder = json.JSONDecoder()
     for label in labels:
         at = len(text)
@@ -214,7 +214,7 @@ def _json_values(text: str, *labels: str) -> Iterator[Any]:
 
 
 class FakeReranker:
-    """A ``Reranker`` that likes texts by the share of the query's words that they have."""
+    """Fake ``Reranker``: scores texts by their share of the query's words."""
 
     def is_ready(self, provider: str) -> bool:
         return True

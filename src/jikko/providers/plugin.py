@@ -1,4 +1,4 @@
-"""A provider whose models are a plugin's."""
+"""Providers whose models are in plugins."""
 
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -13,7 +13,7 @@ from jikko.providers.vector_backend import EmbeddedBatch
 
 
 class PluginBackend:
-    """Speaks to one plugin. Its processes are those of the plugin, and end with them."""
+    """Backend of one plugin. Its processes are the plugin's."""
 
     def __init__(self, config: ProviderConfig, models: PluginModels) -> None:
         self._config = config
@@ -40,7 +40,7 @@ class PluginBackend:
             raise ModelFailure("The plugin ended its answer without saying anything.", kind="InvokeConnectionError")
 
     async def embed(self, model: str, texts: tuple[str, ...], dimensions: int) -> EmbeddedBatch:
-        """See ``EmbeddingBackend.embed``. How many numbers a vector has is up to the plugin."""
+        """See ``EmbeddingBackend.embed``. The plugin determines the size of vectors."""
         vectors, tokens = await self._models.embed(self._model(model), texts)
         return EmbeddedBatch(tuple(vectors), tokens)
 
@@ -49,14 +49,14 @@ class PluginBackend:
         return await self._models.rerank(model, request.query, request.texts, request.top_n)
 
     async def transcribe(self, model: str, data: bytes, filename: str, mime_type: str) -> str:
-        """See ``SpeechBackend.transcribe``. Plugins are told neither name nor kind of a recording."""
+        """See ``SpeechBackend.transcribe``. Plugins get neither name nor type of a recording."""
         return await self._models.transcribe(self._model(model), data)
 
     async def speak(self, model: str, text: str, voice: str, emit: Callable[[bytes], None]) -> None:
         await self._models.speak(self._model(model), text, voice, emit)
 
     async def models(self) -> list[str]:
-        """See ``Backend.models``: the plugin tries its credentials, and its package lists the models."""
+        """See ``Backend.models``: the plugin validates its credentials, and its package lists the models."""
         await self._models.check(self._model(""))
         return [known.name for known in self._models.known(self._config.plugin)]
 
@@ -71,7 +71,7 @@ class PluginBackend:
 
 
 class _CallNumbers:
-    """Numbers the calls of an answer by their ids, as plugins tell them apart."""
+    """Numbers the tool calls of an answer by their ids, by which plugins distinguish them."""
 
     def __init__(self) -> None:
         self._ids: dict[str, int] = {}
@@ -86,15 +86,15 @@ class _CallNumbers:
 
 
 class PluginProviders:
-    """All providers whose models are plugins'."""
+    """All providers with plugins."""
 
     def __init__(self, models: PluginModels) -> None:
         self._models = models
         self._completed: dict[str, tuple[ProviderConfig, tuple[KnownModel, ...], ProviderConfig]] = {}
-        """Entries by their ids: as written, what their packages list, and what came of both."""
+        """Entries by id: as written, the models of the package, and the result."""
 
     def completed(self, config: ProviderConfig) -> ProviderConfig:
-        """The entry, with what its plugin says of models where the file does not. Raises ``ModelFailure``: none."""
+        """Complete an entry with the plugin's data about models. Raises ``ModelFailure`` without the plugin."""
         known = self._models.known(config.plugin)
         written, listed, completed = self._completed.get(config.id, (None, (), config))
         if written is not config or listed is not known:
@@ -103,7 +103,7 @@ class PluginProviders:
         return completed
 
     def require(self, config: ProviderConfig) -> None:
-        """Raises ``ToolNotFound``: the plugin is not installed, has no models, or a credential is missing."""
+        """Raises ``ToolNotFound``: the plugin is not installed, has no models, or lacks a credential."""
         self._models.require(PluginModel(plugin=config.plugin, credentials=config.credentials, seconds=config.timeout))
 
     def backend(self, config: ProviderConfig) -> PluginBackend:
@@ -116,7 +116,7 @@ def _with_known(config: ProviderConfig, known: tuple[KnownModel, ...]) -> Provid
     models = {}
     for name in names:
         written = config.models.get(name, ModelTraits())
-        # Several entries of the file may mean one model of the plugin.
+        # Several entries of the file may refer to one model of the plugin.
         models[name] = _filled(_filled(written, config.traits), listed.get(config.model_name(name), ModelTraits()))
     return replace(config, models=models)
 

@@ -1,4 +1,4 @@
-"""Prices of model calls, by the list that comes with this version: genai-prices' (``scripts/price_list.py``)."""
+"""Prices of model calls, from the bundled list of genai-prices (``scripts/price_list.py``)."""
 
 import asyncio
 import re
@@ -15,20 +15,20 @@ from jikko.providers.config import Price, ProviderConfig
 
 _UNKNOWN: Final = Price(Decimal(0), Decimal(0))
 _COMPACT_DATE: Final = re.compile(r"-(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
-"""As some have it in names whose dates have hyphens in the list."""
+"""Dates without hyphens; the list has hyphens."""
 
 
 class _Step(msgspec.Struct, array_like=True, frozen=True):
-    """Prices of a million tokens."""
+    """Prices of a million tokens, from a size of the prompt on."""
 
     tokens: int
-    """Of the prompt, behind which they hold; all tokens cost the same."""
+    """Minimum tokens of the prompt; the price applies to all tokens."""
     prompt: Decimal
     completion: Decimal
 
 
 class _Prices(msgspec.Struct, array_like=True, frozen=True):
-    """Prices, and when they hold: from a day on, or between two times of each day, in UTC; ``""``: always."""
+    """Prices with their validity: from a day on, or between two times of each day, in UTC; ``""``: always."""
 
     since: str
     begin: str
@@ -46,13 +46,13 @@ class _Prices(msgspec.Struct, array_like=True, frozen=True):
 
 class _Model(msgspec.Struct, array_like=True, frozen=True):
     names: list[Any]
-    """What its names have in common; see ``_matches``."""
+    """Pattern of its names; see ``_matches``."""
     context: int | None
     prices: list[_Prices]
-    """The last of those that hold counts; without one the first."""
+    """The last valid one applies; without any, the first."""
 
     def price(self, prompt: int, now: datetime) -> Price:
-        """The price of a million tokens of a call with that many tokens in the prompt."""
+        """Return the price of a million tokens, for a call with that many prompt tokens."""
         holding = next((each for each in reversed(self.prices) if each.hold(now)), self.prices[0])
         step = next((each for each in reversed(holding.steps) if prompt > each.tokens), None)
         return _UNKNOWN if step is None else Price(step.prompt, step.completion)
@@ -60,18 +60,18 @@ class _Model(msgspec.Struct, array_like=True, frozen=True):
 
 class _Provider(msgspec.Struct, array_like=True, frozen=True):
     others: list[str]
-    """Providers whose models it has, too."""
+    """Other providers whose models it has, too."""
     models: list[_Model]
 
 
 class Prices:
-    """Unit prices by model. What was asked for of the list stays in memory, and nothing else of it."""
+    """Unit prices by model. Only requested parts of the list stay in memory."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str], _Model | None] = {}
 
     async def of(self, config: ProviderConfig, provider: str, model: str, prompt: int) -> Price:
-        """The price of a million tokens of a model, for a call with that many tokens. Zero if it is not known."""
+        """Return the price of a million tokens of a model, for a call with that many prompt tokens. Zero if unknown."""
         traits = config.models.get(model)
         own = traits.price if traits is not None and traits.price is not None else config.traits.price
         if own is not None:
@@ -82,7 +82,7 @@ class Prices:
         return _UNKNOWN if found is None else found.price(max(1, prompt), datetime.now(UTC))
 
     async def context_size(self, config: ProviderConfig, provider: str, model: str) -> int | None:
-        """How many tokens a model takes, as the list has it; ``None`` if it does not."""
+        """Return a model's context size in the list; ``None`` if missing."""
         if config.type == "llama_cpp":
             return int(config.options.get("context") or 0) or None
         found = await self._model(config, provider, model)
@@ -99,7 +99,7 @@ class Prices:
 
 
 def amount(unit_price: Decimal, tokens: int) -> Decimal:
-    """What ``tokens`` cost, by the price of a million."""
+    """Return the cost of ``tokens``, by the price of a million."""
     return (unit_price * tokens * PRICE_UNIT).normalize()
 
 

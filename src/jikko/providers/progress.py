@@ -1,4 +1,4 @@
-"""Progress of an answer: the part that has come so far."""
+"""Collector of a streamed answer."""
 
 import time
 from collections import defaultdict
@@ -15,14 +15,14 @@ from jikko.values import json_value
 
 MAX_TOOL_CALLS: Final = 128
 BYTES_PER_CHARACTER: Final = 4
-"""How many bytes of an answer are allowed for each character of ``max_answer``: as many as one takes at most."""
+"""Maximum bytes of an answer per character of ``max_answer``."""
 
 MAX_TOKENS: Final = 2**31 - 1
-"""What is believed of a provider's count. The sum of a run can always be stored then, however many nodes it has."""
+"""Maximum accepted token count, so that the sum of a run can always be stored."""
 
 
 _EVENTS: Final = 30
-"""Of an answer, a fraction of a millisecond's work: whether others want the event loop is asked behind each N."""
+"""Events, a fraction of a millisecond's work, after which others may have the event loop."""
 
 
 class _Call(Struct):
@@ -30,12 +30,12 @@ class _Call(Struct):
     name: str = ""
     arguments: list[str] = field(default_factory=list)
     made_up: str = field(default_factory=lambda: f"call_{uuid4().hex[:24]}")
-    """Its id if the server gives none: the answer of the tool has to name it."""
+    """Generated id, for servers without one: the tool's answer has to refer to it."""
 
     def is_another(self, id: str, name: str) -> bool:
-        """Whether a piece with this id and name begins another call, and is no further piece of this one.
+        """Return whether a chunk with this id and name begins another call.
 
-        Some servers number all calls of an answer alike, or not at all; others repeat id and name with every piece.
+        Some servers give all calls the same index, or none; others repeat id and name in every chunk.
         """
         if not name or not self.name:
             return False
@@ -45,50 +45,53 @@ class _Call(Struct):
 
 
 class AnswerCollector:
-    """Collects the pieces of one answer and hands them on; keeps what was counted if the answer breaks off."""
+    """Collects the chunks of one answer and forwards them; keeps its counts if the answer is interrupted."""
 
     def __init__(
         self, emit: Callable[[Chunk], None] | None, max_characters: int, share: TimeSlice | None = None
     ) -> None:
-        """``emit``: Called with each piece of text or reasoning. ``max_characters``: Of text, reasoning and arguments
-        together; pictures may have four times as many bytes. ``share``: Of the event loop, for a fast answer.
-        """
+        """``emit``: Called with each chunk of text or reasoning. ``max_characters``: Of text, reasoning and arguments
+        together; pictures may have four times as many bytes. ``share``: Time slice of the event loop, for fast
+        answers."""
         self._emit = emit
         self._share = share
         self._taken = 0
-        """Events since others were last asked whether they want the loop."""
+        """Events since the last yield."""
         self._room = max_characters
         self._max = max_characters
         self._room_for_media = BYTES_PER_CHARACTER * max_characters
         self._together: list[str] | None = None
-        """Texts that become one event, once all have come."""
+        """Texts to be merged into one event."""
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._calls: defaultdict[int, list[_Call]] = defaultdict(list)
-        """By the number that the server gives them; several only of servers that count wrong."""
+        """By the server's index; several only with servers that count wrong."""
         self.media: list[Media] = []
-        """Pictures that came."""
+        """Received pictures."""
         self.began = time.perf_counter()
-        """``perf_counter`` when the request was sent."""
+        """``perf_counter`` of the request."""
         self.first_text: float | None = None
-        """``perf_counter`` at the first text."""
+        """``perf_counter`` of the first text."""
         self.finish_reason: str | None = None
         self.prompt_tokens: int | None = None
-        """As the provider counted; ``None`` if it did not (yet)."""
+        """The provider's count; ``None`` if missing (so far)."""
         self.completion_tokens: int | None = None
         self.total_tokens: int | None = None
 
     def sent(self) -> None:
-        """Note that the request goes out now: what was before, such as starting a server, is no latency."""
+        """Note the time of the request: earlier work, such as starting a server, is not latency."""
         self.began = time.perf_counter()
 
     def took(self, events: int) -> None:
-        """Note that so many more were taken."""
+        """Count an event. Returns whether to call ``give_way``."""
         self._taken += events
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time for ``give_way``."""
+        """Yield to others.
+
+        Free for an answer that arrives token by token: others run between tokens anyway.
+        """
         return self._taken >= _EVENTS
 
     async def give_way(self) -> None:

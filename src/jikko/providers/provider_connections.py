@@ -1,4 +1,4 @@
-"""The providers as one process reaches them: what calls of all kinds share, and how many there may be at once."""
+"""Provider connections of a process: shared by all kinds of calls, with their limits."""
 
 import asyncio
 import sys
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from jikko.providers.plugin import PluginProviders
 
 _MAX_HOLD: Final = 60.0
-"""Seconds that a ``Retry-After`` is kept at most."""
+"""Maximum seconds for which a ``Retry-After`` is respected."""
 _MAX_HELD: Final = 10_000
 
 
 class Limiter:
-    """The gate to one provider.
+    """Limiter of one provider's requests.
 
-    Of several apps that wait each gets its turn, and so do the runs of one app; requests of one run come in order. So
-    neither an app with a thousand runs nor a run with a thousand requests keeps another waiting for all of them.
+    Waiting apps take turns, and so do the runs of an app; requests of one run are in order. So neither an app with a
+    thousand runs nor a run with a thousand requests blocks others.
     """
 
     def __init__(
@@ -41,9 +41,8 @@ class Limiter:
         app_share: float = APP_SHARE,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``max_concurrent``: Requests under way at once; ``per_period``: That begin within any ``period`` (seconds); 0
-        for any number. ``app_share``: The part that one app may have. See ``max_for_one_app``.
-        """
+        """``max_concurrent``: Concurrent requests; ``per_period``: Requests that begin within any ``period`` (seconds);
+        0 for unlimited. ``app_share``: The part that one app may have. See ``max_for_one_app``."""
         self._max_concurrent = max_concurrent
         self._per_period = per_period
         self._period = period
@@ -51,10 +50,10 @@ class Limiter:
         self._active = 0
         self._max_for_one_app = max_for_one_app(max_concurrent, app_share) if max_concurrent else sys.maxsize
         self._active_of: Counter[str] = Counter()
-        """Requests under way of each app."""
+        """Running requests by app."""
         self._begun: deque[float] = deque()
         self._apps: OrderedDict[str, FairQueue[asyncio.Future[None]]] = OrderedDict()
-        """The turns of the runs of each app, in the order of the turns of the apps. A queue may be empty."""
+        """Queues of runs by app, in the order of the apps' turns. A queue may be empty."""
         self._timer: asyncio.TimerHandle | None = None
         self._held: OrderedDict[str, float] = OrderedDict()
 
@@ -67,7 +66,7 @@ class Limiter:
         return sum(map(len, self._apps.values()))
 
     def hold(self, key: str, seconds: float) -> None:
-        """Let the next request with this key wait, at most a minute: the provider answered when to come again."""
+        """Delay the next request with this key, by at most a minute, as the provider asked."""
         if key:
             self._held[key] = self._now() + min(seconds, _MAX_HOLD)
             if len(self._held) > _MAX_HELD:
@@ -75,7 +74,7 @@ class Limiter:
 
     @asynccontextmanager
     async def slot(self, app_id: str, run_id: str, key: str = "") -> AsyncIterator[None]:
-        """Wait for a turn, and keep it for the block."""
+        """Hold a slot for the block."""
         until = self._held.pop(key, None)
         if until is not None and (seconds := until - self._now()) > 0:
             await asyncio.sleep(seconds)
@@ -97,7 +96,7 @@ class Limiter:
             await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled():
-                # Its turn had come already.
+                # It had already got its turn.
                 self._end(app_id)
             elif app_id in self._apps:
                 self._apps[app_id].remove(run_id, future)
@@ -130,13 +129,13 @@ class Limiter:
 
     def _admit(self) -> None:
         while self._apps and self._has_room():
-            # Of those with the fewest requests, in turn; none while all that wait have their share.
+            # In turn among those with the fewest requests; none while all waiting ones are at their share.
             app_id = min(self._apps, key=self._active_of.__getitem__)
             if self._active_of[app_id] >= self._max_for_one_app:
                 return
             turns = self._apps.pop(app_id)
             future = turns.next()
-            # One that was cancelled a moment ago has not run since, and stands here still.
+            # A waiter that was just cancelled has not run yet, and is still queued.
             while future is not None and future.done():
                 future = turns.next()
             if future is not None:
@@ -154,7 +153,7 @@ class Limiter:
 
 
 _FILE: Final = "the providers file (JIKKO_PROVIDERS)"
-"""How failures name it: they become the errors of runs, whose clients are not to see paths of this machine."""
+"""Its name in failures: they become errors of runs, whose clients must not see local paths."""
 _NO_FILE: Final = "the providers file (set JIKKO_PROVIDERS to its path)"
 
 
@@ -162,7 +161,7 @@ class _Reached(Struct, eq=False):
     config: ProviderConfig
     limiter: Limiter
     backend: Backend | None = None
-    """Made at the first call."""
+    """Created at the first call."""
 
     async def close(self) -> None:
         if self.backend is not None:
@@ -170,7 +169,7 @@ class _Reached(Struct, eq=False):
 
 
 class ProviderBackends:
-    """Finds the entry of a provider, and keeps its backend and its limits."""
+    """Backends and limits by provider entry."""
 
     def __init__(
         self,
@@ -181,9 +180,9 @@ class ProviderBackends:
         plugins: "Callable[[], PluginProviders] | None" = None,
     ) -> None:
         """Args:
-        backends: How to make the backend of each ``type``. One is made for each provider, when it is first called.
-        app_share: Of the requests that a provider takes at once, the part that one app may have.
-        plugins: Those that are plugins; asked for with the first of them.
+        backends: Factories by ``type``. A backend is created per provider, at its first call.
+        app_share: The part of a provider's concurrent requests that one app may have.
+        plugins: Providers in plugins, created on demand.
         """
         self._app_share = app_share
         self.providers = providers
@@ -191,12 +190,12 @@ class ProviderBackends:
         self._plugins = plugins
         self._reached: dict[str, _Reached] = {}
         self._replaced: list[_Reached] = []
-        """By entries as they were before the file was read again; closed once nothing is under way."""
+        """Of entries before a reload; closed once idle."""
         self._closing: set[asyncio.Future[None]] = set()
         self.prices = Prices()
 
     def config(self, provider: str, model: str) -> ProviderConfig:
-        """The entry for a provider. ``model``: For the message. Raises ``ModelFailure``: there is none."""
+        """Return a provider's entry. ``model``: For the message. Raises ``ModelFailure`` if there is none."""
         config = self.providers.find(provider)
         if config is None:
             file = _FILE if self.providers.source else _NO_FILE
@@ -208,7 +207,7 @@ class ProviderBackends:
         return config if config.type != "plugin" else self._of_plugins().completed(config)
 
     def ready(self, provider: str, model: str) -> ProviderConfig:
-        """The entry for a provider. Raises ``ModelFailure`` if there is none, or not all that it needs is set."""
+        """Return a provider's entry. Raises ``ModelFailure``: there is none, or it is incomplete."""
         config = self.config(provider, model)
         if config.unset:
             names = " and ".join(config.unset)
@@ -219,7 +218,8 @@ class ProviderBackends:
         return config
 
     def backend(self, config: ProviderConfig) -> Backend:
-        """The backend of an entry; made at the first call. Raises ``ModelFailure``: its library is not installed."""
+        """Return an entry's backend, created at the first call. Raises ``ModelFailure`` if its library is not
+        installed."""
         reached = self._reached_by(config)
         if reached.backend is None:
             make = self._of_plugins().backend if config.type == "plugin" else self._make[config.type]
@@ -231,7 +231,7 @@ class ProviderBackends:
 
     @asynccontextmanager
     async def calling(self, config: ProviderConfig, app_id: str, run_id: str = "") -> AsyncIterator[None]:
-        """Wait for a turn, and keep it for the block, whose failures are explained."""
+        """Hold a slot for the block, whose failures are explained."""
         async with self.limiter(config).slot(app_id, run_id):
             try:
                 yield
@@ -239,13 +239,13 @@ class ProviderBackends:
                 raise explained(failure, config) from None
 
     def under_way(self) -> tuple[int, int | None]:
-        """How many requests are under way, and how many there may be; ``None``: as many as there are."""
+        """Return the number of running requests, and their limit; ``None``: unlimited."""
         bounds = [config.max_concurrent for config in self.providers.entries.values()]
         active = sum(reached.limiter.active for reached in [*self._reached.values(), *self._replaced])
         return active, sum(bounds) if bounds and all(bounds) else None
 
     async def close(self) -> None:
-        """Close all connections and stop local models. May be called twice."""
+        """Close all connections and stop local models. Idempotent."""
         all_reached, self._reached, self._replaced = [*self._reached.values(), *self._replaced], {}, []
         await asyncio.gather(*self._closing, *(reached.close() for reached in all_reached))
 
@@ -258,7 +258,7 @@ class ProviderBackends:
         reached = self._reached.get(config.id)
         if reached is None or reached.config != config:
             if reached is not None:
-                # The file was read again. What is under way ends as it began.
+                # The file was reloaded. Running requests end as they began.
                 self._replaced.append(reached)
             limiter = Limiter(config.max_concurrent, config.requests_per_minute, app_share=self._app_share)
             reached = self._reached[config.id] = _Reached(config, limiter)
@@ -275,7 +275,7 @@ class ProviderBackends:
 
 
 def explained(failure: ModelFailure, config: ProviderConfig) -> ModelFailure:
-    """A failure of a backend as its caller may read it: without the secrets of the entry."""
+    """Return a backend's failure for its caller: without secrets of the entry."""
     return ModelFailure(
         masked(str(failure), config.secrets),
         kind=failure.kind,
@@ -286,5 +286,5 @@ def explained(failure: ModelFailure, config: ProviderConfig) -> ModelFailure:
 
 
 def unable(config: ProviderConfig, why: str) -> ModelFailure:
-    """The failure of a call of a provider whose protocol does not have what is asked of it."""
+    """Return the failure for a protocol that lacks the operation."""
     return ModelFailure(f"The provider {config.id!r} (type {config.type}) {why}.", kind="ModelNotExistError")

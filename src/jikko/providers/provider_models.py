@@ -1,4 +1,4 @@
-"""Calls the models of all providers: the implementation of ``ports.models.Models``."""
+"""Model calls of all providers: implementation of ``ports.models.Models``."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from jikko.providers.plugin import PluginProviders
 
 _BUSY_REQUESTS: Final = 64
-"""Requests under way from which on texts that came together become one event."""
+"""Running requests from which on texts that arrive together are merged into one event."""
 
 
 class ProviderModels:
-    """Finds the provider of a request, waits for its limits, calls it, and counts its cost. Implements ``Models``."""
+    """Routes requests to their provider, within its limits, and counts costs. Implements ``Models``."""
 
     def __init__(
         self,
@@ -37,9 +37,9 @@ class ProviderModels:
         share: Scheduler | None = None,
         plugins: "Callable[[], PluginProviders] | None" = None,
     ) -> None:
-        """See ``ProviderBackends``. ``share``: Of the event loop, among answers that come faster than taken in."""
+        """See ``ProviderBackends``. ``share``: Scheduler of the event loop, for fast answers."""
         self.connections = ProviderBackends(providers, backends, app_share=app_share, plugins=plugins)
-        """Other kinds of models are reached by the same."""
+        """Shared with other kinds of models."""
         self._share = share or Scheduler()
         self.measures = ModelMeasures()
         self._unable: set[tuple[str, str, str]] = set()
@@ -55,7 +55,7 @@ class ProviderModels:
         )
 
     async def context_size(self, provider: str, model: str) -> int | None:
-        """See ``Models.context_size``: as the providers file says, or as it is generally known."""
+        """See ``Models.context_size``: from the providers file, or the bundled list."""
         config = self.connections.config(provider, model)
         traits = config.models.get(model)
         own = traits.context_size if traits is not None and traits.context_size else config.traits.context_size
@@ -98,7 +98,7 @@ class ProviderModels:
         )
 
     async def offered(self, provider: str) -> list[str]:
-        """The models that a provider has, asked of it. Raises ``ModelFailure``: it is not set up, or no answer."""
+        """Ask a provider for its models. Raises ``ModelFailure``: not configured, or no answer."""
         config = self.connections.ready(provider, "*")
         try:
             return await self.connections.backend(config).models()
@@ -141,5 +141,5 @@ class ProviderModels:
 
 
 def _named(config: ProviderConfig, model: str) -> Labels:
-    """By what calls are told apart: only by names that the providers file has, since workflows may have any."""
+    """Return the labels of calls, with configured names only: workflows may contain any."""
     return config.id, model if model in config.models else "other"

@@ -1,4 +1,4 @@
-"""Reads the providers file."""
+"""Parser of the providers file."""
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
@@ -18,26 +18,26 @@ _MEDIA: Final[dict[str, MediaKind]] = {"vision": "image", "audio": "audio", "vid
 _TRAITS: Final = ("tools", "structured_output", *_MEDIA, "price", "context_size")
 _OPTIONS: Final = ("api_version", "region", "project", "organization", "path", "context", "parallel", "pooling")
 _POOLING: Final = ("mean", "cls", "last")
-"""How llama.cpp makes one vector of those of all tokens."""
+"""Pooling of token vectors in llama.cpp."""
 _WHOLE: Final = ("context", "parallel")
-"""Options that are whole numbers."""
+"""Integer options."""
 _LIMITS: Final = ("max_concurrent", "requests_per_minute", "timeout", "connect_timeout", "max_answer")
 _KEYS: Final = (
     "type", "base_url", "api_key", "headers", "plugin", "credentials", "models", *_TRAITS, *_OPTIONS, *_LIMITS
 )  # fmt: skip
 _NOT_OF_PLUGINS: Final = ("base_url", "api_key", "headers")
 _BASE_URLS: Final = {"jina": "https://api.jina.ai/v1", "cohere": "https://api.cohere.com/v2"}
-"""Of the types that one vendor has, whatever the provider is called."""
+"""Default URLs of types with a single vendor."""
 _OPTIONAL_KEYS: Final = ("batch", "dimensions", "query_prefix", "document_prefix", "voice")
 _MODEL_KEYS: Final = ("name", "mode", *_TRAITS, *_OPTIONAL_KEYS)
 _MAX_TEXTS: Final = 2048
-"""Of one request for vectors; OpenAI takes no more."""
+"""Maximum texts per embedding request, as at OpenAI."""
 
 
 def read_providers(file: Path | None, environment: Mapping[str, str]) -> Providers:
-    """The providers of a file; none if there is no file. Raises ``InvalidSettings`` with every problem found.
+    """Read a providers file; empty if there is none. Raises ``InvalidSettings`` with every problem.
 
-    ``environment``: For ``${NAME}``. A name that is not set only keeps the models of its provider from being called.
+    ``environment``: For ``${NAME}``. An unset name only disables the models of its provider.
     """
     if file is None:
         return Providers()
@@ -48,7 +48,7 @@ def read_providers(file: Path | None, environment: Mapping[str, str]) -> Provide
 def parse_providers(
     text: bytes | str, environment: Mapping[str, str], *, source: str = "providers file", folder: Path = Path()
 ) -> Providers:
-    """The providers that a text describes. See ``read_providers``. ``folder``: where relative paths begin."""
+    """Parse the text of a providers file. See ``read_providers``. ``folder``: Base of relative paths."""
     written = OperatorFile(text, "providers", source, ("providers", "defaults", "extensions"))
     root, entries = written.root, dict[str, ProviderConfig]()
     if not isinstance(root.get("providers"), dict):
@@ -221,6 +221,6 @@ def _option(fields: Fields, name: str, folder: Path) -> Any:
         return value
     try:
         return str(folder / Path(value).expanduser())
-    except RuntimeError:  # no user has the home folder that it names
+    except RuntimeError:  # no such user in a ``~user`` path
         fields.problem("path", Phrase("document.no_home", {"value": fields.shown("path")}))
         return value

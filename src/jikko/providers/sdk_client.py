@@ -1,4 +1,4 @@
-"""The client of a vendor's SDK, made when the first request needs it."""
+"""Lazy client of a vendor's SDK."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,16 +15,16 @@ T = TypeVar("T")
 
 
 class AsyncLazy(Generic[T]):
-    """Makes something in a thread, once, however many wait for it. If that fails, who asks next has it tried again."""
+    """Creates something in a thread, once, however many await it. After a failure, the next request retries."""
 
     def __init__(self, make: Callable[[], T]) -> None:
-        """``make``: called in a thread. Never gives ``None``."""
+        """``make``: Called in a thread. Never returns ``None``."""
         self._make = make
         self._making: asyncio.Task[None] | None = None
         self._made: T | None = None
 
     async def get(self) -> T:
-        """What is made. Raises what making it raises, to all who waited for it."""
+        """Return the object. Raises the exception of ``make``, to all who awaited it."""
         while self._made is None:
             if self._making is None or self._making.done():
                 self._making = asyncio.create_task(self._run())
@@ -32,7 +32,7 @@ class AsyncLazy(Generic[T]):
         return self._made
 
     def close(self) -> T | None:
-        """Forget what was made, and give it back; what is being made is not waited for."""
+        """Forget the object, and return it; one being created is not awaited."""
         if self._making is not None:
             self._making.cancel()
         made, self._made = self._made, None
@@ -43,7 +43,7 @@ class AsyncLazy(Generic[T]):
 
 
 MakeClient: TypeAlias = Callable[[ProviderConfig], Any]
-"""Makes the SDK's asynchronous client. Called in a thread: importing an SDK takes a good part of a second."""
+"""Creates the SDK's asynchronous client. Called in a thread: importing an SDK takes a good part of a second."""
 
 
 async def _trace(request: Any) -> None:
@@ -52,24 +52,25 @@ async def _trace(request: Any) -> None:
 
 
 def client_options() -> dict[str, Any]:
-    """How the HTTP client of an SDK is made: it trusts whom HTTP nodes trust, and of the environment reads no more than
-    that, and tells the provider its place in a trace.
+    """Return the options of an SDK's HTTP client: it has the trust store of HTTP nodes, otherwise ignores the
+    environment, and sends the trace context.
 
-    A provider is one that the operator has named; its key goes nowhere else, so no redirect is followed. What the entry
-    says of these headers wins.
+    The provider was chosen by the operator; its key goes nowhere else, so redirects are not followed. Headers of the
+    entry take precedence.
     """
     hooks = {"request": [_trace]}
     return {"verify": create_default_context(), "trust_env": False, "follow_redirects": False, "event_hooks": hooks}
 
 
 class SdkClient:
-    """Makes one client, however many requests wait for it."""
+    """Creates one client, however many requests await it."""
 
     def __init__(self, make: MakeClient, config: ProviderConfig) -> None:
         self._client: AsyncLazy[Any] = AsyncLazy(partial(make, config))
 
     async def get(self) -> Any:
-        """The client. Raises ``ModelFailure`` for this configuration, ``ImportError`` if its library lacks a part."""
+        """Return the client. Raises ``ModelFailure`` for this configuration, ``ImportError`` if its library lacks a
+        part."""
         try:
             return await self._client.get()
         except (ModelFailure, ImportError):
@@ -80,7 +81,7 @@ class SdkClient:
             ) from None
 
     async def close(self) -> None:
-        """Close its connections. May be called twice."""
+        """Close its connections. Idempotent."""
         client = self._client.close()
         if client is not None:
             await client.close()

@@ -1,4 +1,4 @@
-"""Errors of Anthropic's SDK, of requests by OpenAI's protocol, and of the HTTP libraries below.
+"""Error mapping of Anthropic's SDK, of OpenAI's protocol, and of the HTTP libraries below.
 
 Source of the kinds: docs/dify-behaviour.md, “LLM”.
 """
@@ -25,7 +25,7 @@ _STALE: Final = ("ServerDisconnectedError", "ClientOSError", "RemoteProtocolErro
 
 
 def failure_of(error: Exception, host: str = "") -> ModelFailure:
-    """The failure that an SDK's error is, or one of the HTTP library below it. ``host``: where the error has none."""
+    """Convert an error of an SDK, or of its HTTP library. ``host``: If the error has none."""
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
         return of_status(status, _message(error), getattr(getattr(error, "response", error), "headers", {}))
@@ -39,7 +39,7 @@ def failure_of(error: Exception, host: str = "") -> ModelFailure:
             f"The provider's library failed: {type(error).__name__}: {error}"[:_MAX_MESSAGE],
             kind="InvokeBadRequestError",
         )
-    # Names of errors in between mean nothing here: the HTTP library reports a lost connection as a timeout.
+    # Intermediate errors are misleading: the HTTP library reports a lost connection as a timeout.
     if isinstance(cause, TimeoutError) or (cause is error and "Timeout" in type(error).__name__):
         return ModelFailure(
             "The provider was silent for too long (the limit is timeout of the provider).", kind="InvokeConnectionError"
@@ -57,7 +57,7 @@ def failure_of(error: Exception, host: str = "") -> ModelFailure:
 
 @contextmanager
 def failing_as_models_do() -> Iterator[None]:
-    """A block of which every error is a ``ModelFailure``."""
+    """Convert all errors of the block to ``ModelFailure``."""
     try:
         yield
     except ModelFailure:
@@ -67,29 +67,29 @@ def failing_as_models_do() -> Iterator[None]:
 
 
 def _host_of(error: Exception) -> str:
-    """The host of the request, where the error has one; ``""`` else."""
+    """Return the host of an error's request; ``""`` if unknown."""
     try:
         request = getattr(error, "request", None)
-    except RuntimeError:  # of the HTTP library: it has none
+    except RuntimeError:  # raised by the HTTP library if there is none
         return ""
     host = getattr(getattr(request, "url", None), "host", "")
     return host if isinstance(host, str) else ""
 
 
 def is_stale(error: Exception) -> bool:
-    """Whether a request failed as it does on a kept connection that the server had closed meanwhile."""
+    """Return whether a request failed on a stale connection, closed by the server."""
     return isinstance(root_of(error), ConnectionResetError) or type(root_of(error)).__name__ in _STALE
 
 
 def root_of(error: BaseException) -> BaseException:
-    """The first cause of an error."""
+    """Return the root cause of an error."""
     while (cause := error.__cause__ or (None if error.__suppress_context__ else error.__context__)) is not None:
         error = cause
     return error
 
 
 def of_status(status: int, message: str, headers: Mapping[str, str]) -> ModelFailure:
-    """The failure that an HTTP status is."""
+    """Convert an HTTP status to a failure."""
     kind: FailureKind = "InvokeBadRequestError"
     retry_after: float | None = None
     if status == 429:

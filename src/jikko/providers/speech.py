@@ -1,4 +1,4 @@
-"""Hears and speaks by the models of all providers: the implementation of ``ports.other_models.Speech``."""
+"""Speech by the models of all providers: implementation of ``ports.other_models.Speech``."""
 
 import asyncio
 import re
@@ -12,26 +12,26 @@ from jikko.providers.provider_connections import ProviderBackends, unable
 
 @runtime_checkable
 class SpeechBackend(Protocol):
-    """A ``Backend`` whose protocol has speech, too."""
+    """``Backend`` with speech."""
 
     async def transcribe(self, model: str, data: bytes, filename: str, mime_type: str) -> str:
-        """Send a recording. ``model``: What the provider calls it. Raises ``ModelFailure``: no usable answer."""
+        """Transcribe a recording. ``model``: The provider's name. Raises ``ModelFailure`` without a usable answer."""
 
     async def speak(self, model: str, text: str, voice: str, emit: Callable[[bytes], None]) -> None:
-        """Send one text, tell the MP3 as it comes. Raises ``ModelFailure`` if there is no usable, whole answer."""
+        """Speak one text, emitting MP3 as it arrives. Raises ``ModelFailure`` without a usable, complete answer."""
 
 
 _VOICE: Final = "alloy"
 _MAX_LENGTH: Final = 4000
-"""Characters of one request. OpenAI takes 4,096."""
+"""Characters per request. OpenAI accepts 4,096."""
 _END: Final = re.compile(r"(?<=[.!?;])\s+|(?<=[。！？；\n])")
 
 
 class ProviderSpeech:
-    """Finds the provider of a request, waits for its limits, and sends it. Implements ``Speech``."""
+    """Routes requests to their provider, within its limits. Implements ``Speech``."""
 
     def __init__(self, connections: ProviderBackends) -> None:
-        """``connections``: those of the language models. They are closed with these."""
+        """``connections``: Those of the language models, which own them."""
         self._connections = connections
 
     async def transcribe(self, recording: Recording) -> str:
@@ -58,7 +58,7 @@ class ProviderSpeech:
 
 
 def pieces_of(text: str, most: int) -> Iterator[str]:
-    """A text in pieces of at most ``most`` characters, which end where sentences do, if these are not longer."""
+    """Split a text into pieces of at most ``most`` characters, at the ends of sentences where possible."""
     piece = ""
     for sentence in _END.split(text):
         while len(sentence) > most:
@@ -77,16 +77,16 @@ def pieces_of(text: str, most: int) -> Iterator[str]:
 
 
 def speech_over(connections: ProviderBackends | None) -> Speech:
-    """What hears and speaks. ``connections``: ``None`` if models are fake."""
+    """Return the speech implementation. ``connections``: ``None`` for fake models."""
     return FakeSpeech() if connections is None else ProviderSpeech(connections)
 
 
 SILENCE: Final = bytes.fromhex("fffb9064") + bytes(413)
-"""A frame of MP3 in which nothing is to be heard: 26 ms."""
+"""A silent frame of MP3: 26 ms."""
 
 
 class FakeSpeech:
-    """A ``Speech`` for which every model is set up. It says nothing, and says what it was given to hear."""
+    """Fake ``Speech`` with every model: speaks silence, and transcribes text content."""
 
     async def transcribe(self, recording: Recording) -> str:
         return f"[fake transcript of {recording.filename}, {len(recording.data)} bytes of {recording.mime_type}]"

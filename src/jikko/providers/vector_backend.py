@@ -1,4 +1,4 @@
-"""The backend of a provider that makes vectors."""
+"""Backend of embedding models."""
 
 from typing import Protocol, runtime_checkable
 
@@ -9,17 +9,17 @@ from jikko.ports.other_models import Vector
 
 class EmbeddedBatch(Struct, frozen=True):
     vectors: tuple[Vector, ...]
-    """In the order of the texts, of the length that the model gave them."""
+    """In the order of the texts, with the model's own length."""
     tokens: int | None
-    """As the provider counted; ``None`` if it did not."""
+    """The provider's count; ``None`` if missing."""
 
 
 @runtime_checkable
 class EmbeddingBackend(Protocol):
-    """A ``Backend`` whose protocol has vectors, too."""
+    """``Backend`` with embeddings."""
 
     async def embed(self, model: str, texts: tuple[str, ...], dimensions: int) -> EmbeddedBatch:
-        """Send one request. Raises ``ModelFailure``: there is no usable answer.
+        """Send one request. Raises ``ModelFailure`` without a usable answer.
 
-        ``dimensions``: What the model is asked for; 0 for what it has by itself.
+        ``dimensions``: Requested size; 0 for the model's own.
         """

@@ -1,8 +1,7 @@
-"""A small model that makes vectors in this process, of the wheel ``wordllama``: the mean of one vector for each token.
+"""Small in-process embedding model, from the wheel ``wordllama``: the mean of one vector per token.
 
-Needs the extra ``wordllama``. It answers in microseconds, knows no order of words, and is meant for English: Japanese
-and Chinese texts are nearest to those that share their characters. Only the files of the wheel are used, 17 MB; its
-code is not imported.
+Needs the extra ``wordllama``. It answers in microseconds, ignores word order, and is meant for English: Japanese and
+Chinese texts match by shared characters. Only the wheel's files are used, 17 MB; its code is not imported.
 """
 
 import asyncio
@@ -23,14 +22,14 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 MODEL: Final = "l2_supercat_256"
-"""The model of the wheel, and its name if one asks; any name means it."""
+"""Name of the wheel's model; any other name refers to it, too."""
 
 
 class Wordllama:
-    """One model, read when it is first called. Implements ``Backend``."""
+    """One model, loaded at its first call. Implements ``Backend``."""
 
     def __init__(self, config: ProviderConfig) -> None:
-        """Raises ``ModelFailure``: the library is not installed."""
+        """Raises ``ModelFailure`` if the library is not installed."""
         found = find_spec("wordllama")
         if found is None or found.origin is None:
             raise ModelFailure(
@@ -43,13 +42,13 @@ class Wordllama:
         self._rows: NDArray[Any] | None = None
 
     async def complete(self, request: ModelRequest, progress: AnswerCollector) -> None:
-        """Raises ``ModelFailure``: always."""
+        """Always raises ``ModelFailure``."""
         raise ModelFailure(
             "Providers of type 'wordllama' make vectors, and write no answers.", kind="InvokeBadRequestError"
         )
 
     async def embed(self, model: str, texts: tuple[str, ...], dimensions: int) -> EmbeddedBatch:
-        """See ``EmbeddingBackend.embed``. Of the 256 numbers of a vector, the first 64 are of use by themselves."""
+        """See ``EmbeddingBackend.embed``. The first 64 of a vector's 256 numbers are usable alone."""
         return await asyncio.to_thread(self._embed, texts, dimensions)
 
     async def models(self) -> list[str]:
@@ -60,7 +59,7 @@ class Wordllama:
 
     def _embed(self, texts: tuple[str, ...], dimensions: int) -> EmbeddedBatch:
         tokenizer, rows = self._read()
-        # What UTF-8 cannot hold, the tokenizer cannot read.
+        # The tokenizer rejects invalid UTF-8.
         readable = [text.encode(errors="replace").decode() for text in texts]
         listed = [encoding.ids for encoding in tokenizer.encode_batch(readable, add_special_tokens=False)]
         width = min(dimensions or rows.shape[1], rows.shape[1])

@@ -192,7 +192,7 @@ _URL: Final = re.compile(rf"({LINK.pattern})|https?://\S+")
 
 
 def cleaned(text: str, rules: Collection[str]) -> str:
-    """Clean a text: always remove control characters, and what the rules of these ids remove."""
+    """Clean a text: of special tokens and control characters, and of what the rules of these ids remove."""
     text = text.replace("<|", "<").replace("|>", ">")
     text = _CONTROLS.sub("", text)
     if "remove_extra_spaces" in rules:

@@ -1,7 +1,6 @@
-"""A model on this machine: llama.cpp's own server, in a process of its own, from the wheel ``xllamacpp``.
+"""Local models: llama.cpp's own server in a process, from the wheel ``xllamacpp``.
 
-Needs the extra ``local``. A process of its own, because a broken model file or too little memory ends it at once, and
-nothing else with it.
+Needs the extra ``local``. The process isolates this one from broken model files and exhausted memory.
 """
 
 import asyncio
@@ -25,14 +24,14 @@ from jikko.providers.vector_backend import EmbeddedBatch
 log = logging.getLogger(__name__)
 
 _START_SECONDS: Final = 120.0
-"""For the model to be read; large ones come from slow disks."""
+"""Timeout of loading: large models may come from slow disks."""
 
 
 class LlamaServer:
-    """One process. It starts when it is needed, and again if it has died."""
+    """One server process, started on demand, and restarted if it died."""
 
     def __init__(self, config: ProviderConfig, *, embedding: bool = False) -> None:
-        """``embedding``: whether it makes vectors, and no answers."""
+        """``embedding``: Whether it makes vectors instead of answers."""
         self._config = config
         self._embedding = embedding
         self._path = Path(str(config.options["path"]))
@@ -45,7 +44,8 @@ class LlamaServer:
         return self._process is not None and self._process.returncode is None
 
     async def client(self) -> OpenAICompatible:
-        """The client of the process, started if need be. Raises ``ModelFailure`` if the model cannot be served."""
+        """Return the client of the process, starting it if necessary. Raises ``ModelFailure`` if the model cannot be
+        served."""
         async with self._starting:
             if self._client is None or not self.is_up:
                 await self.close()
@@ -53,7 +53,7 @@ class LlamaServer:
             return self._client
 
     async def close(self) -> None:
-        """End the process. May be called twice."""
+        """End the process. Idempotent."""
         client, self._client = self._client, None
         process, self._process = self._process, None
         if client is not None:
@@ -90,7 +90,7 @@ class LlamaServer:
         )
         assert process.stdin is not None
         assert process.stdout is not None
-        # By pipe: arguments and environment of a process can be read by others. It stays open as a sign of life.
+        # By pipe: other users can read a process's arguments and environment. It stays open as a sign of life.
         process.stdin.write(json.dumps(options).encode() + b"\n")
         try:
             async with asyncio.timeout(_START_SECONDS):
@@ -111,12 +111,12 @@ class LlamaServer:
 class LlamaCpp:
     """One model file: a ``Backend`` and ``EmbeddingBackend``.
 
-    A server starts with the first request, and ends with this process. llama.cpp serves answers
-    or vectors, not both: who asks the same file for both has two servers.
+    A server starts with the first request, and ends with this process. llama.cpp serves answers or vectors, not both:
+    for both there are two servers.
     """
 
     def __init__(self, config: ProviderConfig) -> None:
-        """Raises ``ModelFailure``: the library is not installed."""
+        """Raises ``ModelFailure`` if the library is not installed."""
         if importlib.util.find_spec("xllamacpp") is None:
             raise ModelFailure(
                 f"The provider type 'llama_cpp' needs another library: {how_to_install('local')}",

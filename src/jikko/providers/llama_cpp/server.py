@@ -1,7 +1,7 @@
-"""The process in which ``llama_cpp`` serves a model.
+"""Server process of ``llama_cpp``.
 
-Reads its options as one line of JSON from standard input, prints the address it listens on, and ends when the input
-does: with its parent, whatever happens to that.
+Reads its options as a line of JSON from standard input, prints its address, and ends with its input, and so with its
+parent, whatever happens to that.
 """
 
 import json
@@ -10,13 +10,13 @@ import sys
 from typing import Final
 
 _MAX_TOKENS: Final = 4096
-"""Of a text that becomes a vector, if ``context`` does not say. Memory is taken for all of them."""
+"""Maximum tokens of an embedded text, without ``context``. Memory is allocated for all of them."""
 
 
 def main() -> None:
     """Serve until standard input ends."""
     options = json.loads(sys.stdin.readline())
-    # llama.cpp writes to standard output; the address goes where nothing else does.
+    # llama.cpp writes to standard output; the address gets a stream of its own.
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     try:
@@ -26,7 +26,7 @@ def main() -> None:
         parameters.model.path = options["path"]
         parameters.hostnames = ["127.0.0.1"]
         parameters.port = 0
-        # llama.cpp shares it out among the answers at once.
+        # llama.cpp divides it among concurrent answers.
         parameters.n_ctx = options["context"] * options["parallel"]
         parameters.n_parallel = options["parallel"]
         parameters.api_keys = [options["key"]]
@@ -34,7 +34,7 @@ def main() -> None:
         parameters.warmup = False
         if options.get("embedding"):
             parameters.embedding = True
-            # One text at a time, which then has the whole context, and is read in one step: there is no other way.
+            # One text at a time, with the whole context, read in one step: embeddings require it.
             parameters.n_ctx, parameters.n_parallel = options["context"], 1
             parameters.n_batch = parameters.n_ubatch = options["context"] or _MAX_TOKENS
             if options.get("pooling"):
@@ -47,7 +47,7 @@ def main() -> None:
         print(f"{type(error).__name__}: {error}".replace("\n", " "), file=out, flush=True)
         os._exit(1)
     sys.stdin.read()
-    # Without waiting for requests under way.
+    # Without waiting for running requests.
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""Providers that speak OpenAI's protocol."""
+"""Backend of providers with OpenAI's protocol."""
 
 import re
 from collections.abc import Callable
@@ -202,7 +202,7 @@ def _refused(error: RefusedRequest, body: dict[str, Any]) -> str | None:
     named = error.said("param").partition(".")[0]
     if named in candidates:
         return named
-    # Longest first: ``max_tokens`` must not be found in ``max_completion_tokens``.
+    # Maximum size of a transcript.
     mentioned = [name for name in candidates if re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", error.text)]
     return max(mentioned, key=len, default=None)
 
@@ -320,7 +320,7 @@ class SseParser:
         return events
 
     def finish(self) -> list[bytes]:
-        """The last event, if the stream ended without the blank line behind it."""
+        """Overlap of adjacent pieces, so that no cut hides a match."""
         return self.feed(b"\n\n")
 
 
@@ -346,7 +346,7 @@ _moderated = msgspec.json.Decoder(_Answer).decode
 
 
 def moderation_body(model: str, text: str) -> dict[str, Any]:
-    """The body of ``/moderations``."""
+    """Return whether any piece is flagged. Raises ``ModelFailure`` if the answer violates the protocol."""
     step = _MAX_PIECE - _OVERLAP
     # Half of a surrogate pair cannot be sent.
     text = text.encode("utf-8", "replace").decode()

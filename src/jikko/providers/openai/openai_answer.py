@@ -1,6 +1,6 @@
-"""Reads answers of OpenAI's protocol, whole or in pieces.
+"""Parser of OpenAI's answers, whole or streamed.
 
-OpenAI's SDK is not used for this: building its objects costs several times what the rest of the way of a token does.
+OpenAI's SDK is not used: creating its objects costs several times the rest of a token's path.
 """
 
 import base64
@@ -68,14 +68,14 @@ class AnswerReader:
         return self._done or self._progress.finish_reason is not None
 
     def event(self, data: bytes) -> None:
-        """Take the data of one event. Raises ``ModelFailure``: it is no JSON, an error, or one too many."""
+        """Add the data of one event. Raises ``ModelFailure``: not JSON, an error, or too many."""
         if data == _DONE:
             self._done = True
         else:
             self._take(data)
 
     def whole(self, body: bytes) -> None:
-        """Take an answer that is not streamed. Raises as ``event`` does."""
+        """Add an answer that is not streamed. Raises as ``event``."""
         self._take(body)
         self._done = True
 

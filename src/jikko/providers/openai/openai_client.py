@@ -1,4 +1,4 @@
-"""HTTP client of providers that speak OpenAI's protocol, Azure's included: addresses, keys, and answers as bytes."""
+"""HTTP client of OpenAI's protocol, including Azure: URLs, keys, and raw answers."""
 
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping

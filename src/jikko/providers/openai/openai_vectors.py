@@ -1,4 +1,4 @@
-"""Vectors by OpenAI's protocol: the body of ``/embeddings``, and its answer."""
+"""Embeddings by OpenAI's protocol: the body of ``/embeddings``, and its answer."""
 
 import asyncio
 import base64
@@ -15,11 +15,11 @@ from jikko.ports.other_models import Vector
 from jikko.providers.vector_backend import EmbeddedBatch
 
 MAX_BYTES: Final = 262_144
-"""Of the answer, for each text, and of one vector: twice what 4,096 numbers take."""
+"""Maximum bytes of the answer per text, and of one vector: twice what 4,096 numbers take."""
 _MAX_AROUND_BYTES: Final = 1024
-"""Of the answer, for each text, apart from the vectors. What is around those of 2,048 texts is decoded in 20 ms."""
+"""Maximum bytes of the answer per text, without vectors. Those of 2,048 texts are decoded in 20 ms."""
 _LEAST_AROUND_BYTES: Final = 65_536
-"""What may be around the vectors of few texts: some servers repeat the texts, or add what they know of them."""
+"""Minimum of that limit: some servers repeat the texts, or add metadata."""
 
 _KEY: Final = b'"embedding"'
 _VALUE: Final = re.compile(rb'\s{0,99}:\s{0,99}(["\[])')
@@ -27,7 +27,7 @@ _VALUE: Final = re.compile(rb'\s{0,99}:\s{0,99}(["\[])')
 
 class _Entry(msgspec.Struct):
     embedding: int
-    """The vector's number in the answer, in its place."""
+    """Index of the vector that was replaced by it."""
     index: int | None = None
 
 
@@ -46,7 +46,7 @@ _decode_vector = msgspec.json.Decoder(list[float | None] | str).decode
 
 
 def embedding_body(model: str, texts: tuple[str, ...], dimensions: int) -> dict[str, Any]:
-    """The body of ``/embeddings``. How numbers are written is left to the server: not all know the field for it."""
+    """Return the body of ``/embeddings``. The encoding is left to the server: not all support the field."""
     body: dict[str, Any] = {"model": model, "input": list(texts)}
     if dimensions:
         body["dimensions"] = dimensions
@@ -54,9 +54,9 @@ def embedding_body(model: str, texts: tuple[str, ...], dimensions: int) -> dict[
 
 
 async def embedded(body: bytes, expected: int) -> EmbeddedBatch:
-    """The vectors of the ``expected`` texts, in order. Between two of them others have the event loop.
+    """Return the vectors of the ``expected`` texts, in order, yielding to the event loop between them.
 
-    Raises ``ModelFailure``: it is no answer of the protocol, or a text has no vector or several.
+    Raises ``ModelFailure``: the answer violates the protocol, or has not exactly one vector per text.
     """
     try:
         around, found = await _parted(body, expected)
@@ -84,10 +84,10 @@ async def embedded(body: bytes, expected: int) -> EmbeddedBatch:
 
 
 async def _parted(body: bytes, expected: int) -> tuple[bytes, list[Vector]]:
-    """The answer with numbers counted from 0 in place of its vectors, and these, which have no brackets or quotes.
+    """Return the answer with vectors replaced by their index, and the vectors without brackets or quotes.
 
-    In valid JSON the key with its quotes stands in no text: there each quote has a backslash before it.
-    Raises ``ValueError``, ``msgspec.DecodeError``: a vector is none, or there is too much besides.
+    In valid JSON the quoted key occurs in no string, where quotes are escaped. Raises ``ValueError``,
+    ``msgspec.DecodeError``: an invalid vector, or too much besides.
     """
     most = max(_LEAST_AROUND_BYTES, _MAX_AROUND_BYTES * (expected + 1))
     parts: list[bytes] = []
@@ -120,5 +120,5 @@ def _numbers(raw: bytes) -> Vector:
         if sys.byteorder == "big":
             vector.byteswap()
         return vector
-    # JSON has no way to write what is no number: llama.cpp says null.
+    # JSON cannot express NaN: llama.cpp sends null.
     return array("f", [float("nan") if number is None else number for number in written])

@@ -1,4 +1,4 @@
-"""The completion parameters of OpenAI's protocol, as workflows write them."""
+"""Completion parameters of OpenAI's protocol, as written in workflows."""
 
 import base64
 import json
@@ -18,14 +18,14 @@ KNOWN: Final = frozenset(
     seed service_tier stop store suffix temperature top_logprobs top_p user verbosity web_search_options
     """.split()
 )
-"""What the protocol itself has. Others are passed on: compatible servers have many of their own."""
+"""Parameters of the protocol. Others are passed on: compatible servers have many."""
 _OURS: Final = frozenset({"model", "messages", "prompt", "stream", "stream_options", "tools", "tool_choice"})
 
 
 class CompletionParameters:
-    """Turns completion parameters into fields of the body, and remembers what a model refuses.
+    """Converts completion parameters to fields of the body, and remembers rejected ones.
 
-    A parameter that the protocol does not have, or that the provider refuses, is logged once for each model.
+    A parameter that is unknown to the protocol, or rejected, is logged once per model.
     """
 
     def __init__(self, provider: str) -> None:
@@ -34,7 +34,8 @@ class CompletionParameters:
         self._refused: dict[str, set[str]] = {}
 
     def fields(self, model: str, parameters: Mapping[str, Json]) -> dict[str, Any]:
-        """The fields of the body, refused ones too. Raises ``ModelFailure``: ``json_schema`` or a value is no JSON."""
+        """Return the fields of the body, including rejected ones. Raises ``ModelFailure``: ``json_schema`` or a value
+        is not JSON."""
         body: dict[str, Any] = {}
         for name, value in parameters.items():
             if value is None or name in _OURS or name == "json_schema":
@@ -59,12 +60,12 @@ class CompletionParameters:
         return {name: value for name, value in body.items() if name not in refused}
 
     def refuse(self, model: str, name: str, message: str) -> None:
-        """Note that a model refuses a parameter: it is left out from now on."""
+        """Omit a parameter from now on, since a model rejects it."""
         self._refused.setdefault(model, set()).add(name)
         self._warn(model, name, f"was refused and is left out: {message}")
 
     def _response_format(self, body: dict[str, Any], schema: Json) -> None:
-        # Workflows say ``json_schema`` as a parameter of its own, with the text of the schema.
+        # Workflows have ``json_schema`` as a separate parameter, with the schema's text.
         kind = body["response_format"]
         if kind == "json_schema" and schema:
             try:
@@ -100,7 +101,7 @@ def _check_numbers(name: str, value: Json) -> None:
 
 
 def chat_body(request: ModelRequest, parameters: dict[str, Any]) -> dict[str, Any]:
-    """The body of ``/chat/completions``."""
+    """Return the body of ``/chat/completions``."""
     body: dict[str, Any] = {"model": request.model, "messages": _messages(request.messages)}
     body |= parameters
     if request.tools:
@@ -111,7 +112,7 @@ def chat_body(request: ModelRequest, parameters: dict[str, Any]) -> dict[str, An
             }
             for tool in request.tools
         ]
-        # Not by its name: fewer servers understand that.
+        # Not by name: fewer servers support that.
         body["tool_choice"] = request.tool_choice
     if request.schema is not None:
         body["response_format"] = {
@@ -122,7 +123,7 @@ def chat_body(request: ModelRequest, parameters: dict[str, Any]) -> dict[str, An
 
 
 def completion_body(request: ModelRequest, parameters: dict[str, Any]) -> dict[str, Any]:
-    """The body of ``/completions``."""
+    """Return the body of ``/completions``."""
     prompt = "\n".join(entry.text for entry in request.messages)
     return _streaming(request, {"model": request.model, "prompt": prompt, **parameters})
 
@@ -135,7 +136,7 @@ def _streaming(request: ModelRequest, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _messages(messages: Iterable[PromptMessage]) -> list[dict[str, Any]]:
-    """The messages; pictures of answers of tools in a user message behind these, since the protocol has no others."""
+    """Convert messages; pictures of tool answers follow in a user message, since the protocol has no others."""
     listed: list[dict[str, Any]] = []
     pictures: list[Media] = []
     for message in messages:
@@ -185,5 +186,5 @@ def _part(part: str | Media) -> dict[str, Any]:
 
 
 def data_url(media: Media) -> str:
-    """The content as a ``data:`` URL."""
+    """Return the content as a ``data:`` URL."""
     return f"data:{media.mime_type};base64,{base64.b64encode(media.data).decode()}"
