@@ -4,9 +4,9 @@ Usage: python -m scripts.quick [--since REV] [--seconds N] [--list] [--history N
 
 A change is what differs from REV: by default what is not committed, or else the last commit. A file of tests can be
 broken by it if it imports what changed, over any number of other modules. The fewer there are between them, the nearer
-it is. A module can be loaded by its name, too, or started as a program: behind those that import it come all tests of
-its folder. A file of data beside tests can break the tests of its folder. What does not fit into the time is named,
-and left to `make check`.
+it is; those that are named after it come first, then those of its folders. A module can be loaded by its name, too, or
+started as a program: behind those that import it come all tests of its folder. A file of data beside tests can break
+the tests of its folder. What does not fit into the time is named, and left to `make check`.
 """
 
 import argparse
@@ -114,17 +114,19 @@ def choose(paths: Collection[str], imports: Imports, seconds: float, durations: 
     distances = imports.distances(paths)
     readers = tuple({begin for path in paths for begin in _readers(path, imports)})
     folders = tuple({begin for path in paths for begin in _near(path)})
-    stems = {f"test_{Path(path).stem}.py" for path in paths}
-    rooms = {_room(path) for path in paths}
+    commands = {f"test_command_{Path(path).stem}.py" for path in paths}
+    stems = {f"test_{Path(path).stem}.py" for path in paths} | commands
+    rooms = [_folders(path) for path in paths]
     files = {*ALWAYS, *distances, *(test for test in _tests() if test.startswith((*readers, *folders)))}
+    files |= {test for test in _tests() if Path(test).name in commands and not test.startswith(ELSEWHERE)}
 
-    def rank(test: str) -> tuple[bool, bool, bool, bool, int, float]:
+    def rank(test: str) -> tuple[bool, bool, bool, int, int, float]:
         is_reader = test not in distances and test.startswith(readers)
         return (
             test not in paths and test not in ALWAYS,
             durations.get(test, QUICK_SECONDS) == 0,  # nearly all that is in it is slow
             Path(test).name not in stems and not is_reader,
-            _room(test) not in rooms,
+            -max((len(_folders(test) & room) for room in rooms), default=0),
             distances.get(test, _BY_NAME),
             durations.get(test, 0.0),
         )
@@ -156,9 +158,9 @@ def _near(path: str) -> list[str]:
     return [begin for begin in near if not begin.startswith(ELSEWHERE)]
 
 
-def _room(path: str) -> str:
-    """The folder of a file below the source or the tests; of a file of the root of these, nothing."""
-    return path.removeprefix("src/jikko/").removeprefix("tests/").rpartition("/")[0].partition("/")[0]
+def _folders(path: str) -> set[str]:
+    """The names of the folders of a file below the source or the tests."""
+    return {*path.removeprefix("src/jikko/").removeprefix("tests/").split("/")[:-1]}
 
 
 def _tests() -> list[str]:
