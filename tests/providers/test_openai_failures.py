@@ -169,13 +169,27 @@ async def test_an_answer_that_is_no_json_is_a_failure() -> None:
     assert (await failure_of(answer)).kind == "InvokeBadRequestError"
 
 
-async def test_an_error_within_a_stream_is_a_failure() -> None:
-    reported = {"error": {"message": "overloaded now", "type": "overloaded_error"}}
+@pytest.mark.parametrize(
+    ("names", "kind"),
+    [
+        ({"type": "overloaded_error"}, "InvokeServerUnavailableError"),
+        ({"type": "server_error"}, "InvokeServerUnavailableError"),
+        ({"status": "UNAVAILABLE", "code": 1}, "InvokeServerUnavailableError"),
+        ({"status": "INTERNAL"}, "InvokeServerUnavailableError"),
+        *(({"code": code}, "InvokeServerUnavailableError") for code in (500, 502, "503")),
+        ({"type": "rate_limit_exceeded"}, "InvokeRateLimitError"),
+        ({"code": 429, "type": "server_error"}, "InvokeRateLimitError"),
+        ({"status": "RESOURCE_EXHAUSTED"}, "InvokeRateLimitError"),
+        ({"type": "authentication_error"}, "InvokeAuthorizationError"),
+        ({"status": "PERMISSION_DENIED"}, "InvokeAuthorizationError"),
+        *(({"code": code}, "InvokeAuthorizationError") for code in ("401", 403)),
+        ({"type": "invalid_request_error", "code": None}, "InvokeBadRequestError"),
+    ],
+)
+async def test_an_error_within_a_stream_is_a_failure(names: dict[str, Any], kind: str) -> None:
+    failure = await failure_of(events([delta("a"), {"error": {"message": "今は無理 500", **names}}]))
 
-    failure = await failure_of(events([delta("a"), reported]))
-
-    assert failure.kind == "InvokeServerUnavailableError"
-    assert "overloaded now" in str(failure)
+    assert (failure.kind, str(failure)) == (kind, "The provider broke off its answer: 今は無理 500")
 
 
 async def test_silence_ends_after_the_timeout() -> None:
