@@ -1,6 +1,6 @@
-"""One child of the fork server, as the server sees it: what it answers, and the requests that the server makes for it.
+"""Child of the fork server, as seen by the server: its reply, and the HTTP requests made for it.
 
-A program may ask for anything, so nothing is believed: what is no request is answered as a failure.
+A child is untrusted: whatever is not a valid request is answered with a failure.
 """
 
 import asyncio
@@ -19,15 +19,15 @@ from jikko.ports.sandbox import SendForProgram
 from jikko.sandbox.wire import BROKEN, HEAD, MAX_BLOCK, NOT_BEGUN, REPLY_SLACK, BadReply, pack
 
 _EXIT_SECONDS: Final = 2.0
-"""Until the fork server has told how a child ended that closed its connection. A busy machine takes its time for that;
-a program that closes the connection and lives on is ended then."""
+"""Time for the fork server to report the end of a child that closed its connection, ample for a busy machine; a child
+that lives on is killed then."""
 _CHUNK_BYTES: Final = 1 << 18
 
 
 class ChildFailed(Exception):
-    """A child failed, and not its program. The message is the error that it reports.
+    """A child failed, rather than its program. The message is the error that it reports.
 
-    A program may forge it, and is then run once more at most: not if it had a request made.
+    A program may forge it, and then runs at most once more; not if it made a request.
     """
 
     def __init__(self, error: bytes, *, has_begun: bool) -> None:
@@ -39,17 +39,17 @@ class ChildFailed(Exception):
 @dataclass(frozen=True, slots=True)
 class Ended:
     signal: int
-    """The signal that killed it, or 0."""
+    """Signal that killed it, or 0."""
     code: int
-    """The exit code, unless killed."""
+    """Exit code, unless killed."""
     cpu_seconds: float
     memory_bytes: int
-    """The most memory that it had of its own."""
+    """Peak of its private memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChildReply:
-    """What a child answered. Text and block come from a process that may have been taken over."""
+    """Reply of a child, which may have been taken over by its program."""
 
     text: bytes
     """For ``wire.parse_reply``."""
@@ -58,26 +58,27 @@ class ChildReply:
 
 @dataclass(slots=True, eq=False)
 class Child:
-    """A locked process that waits for one job."""
+    """Locked process that waits for one job."""
 
     process_id: int
     connection: socket.socket
     kind: str
-    """The kind of job that it is warm for. It can do the others too, a millisecond slower."""
+    """The kind of job it is warmed up for. Others take a millisecond longer."""
     ended: asyncio.Future[Ended | None]
-    """Set when it has ended; ``None`` when the fork server ended first and nothing is known."""
+    """Set at its end; ``None`` if the fork server ended first."""
     has_begun_to_answer: bool = False
-    """Whether some of its answer was read."""
+    """Whether part of its reply was read."""
     has_asked: bool = False
-    """Whether it had a request made: it may have changed something outside."""
+    """Whether it made a request, and so may have changed something outside."""
     seconds_asking: float = 0.0
-    """How long it has waited for answers to its requests, without the one under way."""
+    """Time spent waiting for answers, without the current request."""
     asking_since: float | None = None
-    """Since when, on the monotonic clock, it waits for one; ``None`` while it does not."""
+    """Start of the current request, by the monotonic clock; ``None`` without one."""
 
     @property
     def has_answered(self) -> bool:
-        """Whether an answer has begun, or its end is closed. One that has before its job cannot do any."""
+        """Whether a reply has begun, or the connection is closed. A child for which this holds before its job is
+        unusable."""
         if self.has_begun_to_answer:
             return True
         try:
@@ -89,14 +90,14 @@ class Child:
         return True
 
     async def exchange(self, job: bytes, *, output_bytes: int, send: SendForProgram | None = None) -> ChildReply:
-        """Send the job, have ``send`` make the requests that it asks for, and read the reply.
+        """Send the job, make its requests by ``send``, and read the reply.
 
-        ``job``: What ``wire.pack`` made. ``output_bytes``: How large the result may be, as JSON.
-        Raises ``ChildFailed``: it reports that it failed itself; ``EOFError``: it ended, or closed its connection,
-        without a whole reply; ``BadReply``: it announced more than it may send.
+        ``job``: From ``wire.pack``. ``output_bytes``: Maximum size of the result, as JSON. Raises ``ChildFailed``: it
+        reports a failure of its own; ``EOFError``: it ended, or closed its connection, without a whole reply;
+        ``BadReply``: it announced more than permitted.
         """
         loop = asyncio.get_running_loop()
-        # When it closed before it read all, it may still have answered.
+        # It may have replied without reading everything.
         with contextlib.suppress(ConnectionError):
             await loop.sock_sendall(self.connection, job)
         received = bytearray()
@@ -117,7 +118,7 @@ class Child:
                 await loop.sock_sendall(self.connection, answer)
 
     async def _receive(self, received: bytearray, output_bytes: int) -> tuple[bytes, bytes]:
-        """A message: text and block. ``received``: What was read and not used; what is left over stays in it."""
+        """Read a message: text and block. ``received``: Buffer of unused bytes."""
         loop = asyncio.get_running_loop()
         needed = HEAD.size
         text_length = -1
@@ -147,7 +148,7 @@ class Child:
         return text, block
 
     async def wait_ended(self, seconds: float = _EXIT_SECONDS) -> Ended | None:
-        """How it ended after it closed its connection, or ``None`` if it lives on for so long."""
+        """Wait for its end after it closed its connection; ``None`` after the timeout."""
         try:
             async with asyncio.timeout(seconds):
                 return await asyncio.shield(self.ended)
@@ -156,11 +157,11 @@ class Child:
 
 
 MARK: Final = b'{"http":'
-"""What the text of a request begins with; no reply does."""
+"""Prefix of a request's text, which no reply has."""
 MAX_TEXT: Final = 1 << 20
-"""How long the text of a request may be, in bytes: address and headers."""
+"""Maximum bytes of a request's text: URL and headers."""
 MAX_BODY: Final = 10 << 20
-"""How large the body of a request may be, in bytes."""
+"""Maximum bytes of a request's body."""
 
 _MAX_HEADERS: Final = 200
 
@@ -168,7 +169,7 @@ _Seconds: TypeAlias = Annotated[float, Meta(gt=0)] | None
 
 
 class _Asked(Struct):
-    """What the text of a request holds. Numbers are finite."""
+    """Text of a request. Numbers are finite."""
 
     method: Annotated[str, Meta(pattern=r"\A[A-Za-z]{1,20}\Z")]
     url: str
@@ -186,7 +187,7 @@ _decode: Final = Decoder(_Message).decode
 
 
 async def answered(text: bytes, body: bytes, send: SendForProgram | None) -> bytes:
-    """Make a request and pack what came of it, for the program."""
+    """Make a request, and encode the result for the program."""
     try:
         if send is None:
             raise HttpFailure("Programs can make no requests here.", kind="request")
@@ -197,7 +198,7 @@ async def answered(text: bytes, body: bytes, send: SendForProgram | None) -> byt
 
 
 def parse_request(text: bytes, body: bytes) -> OutgoingRequest:
-    """A request of a program. Raises ``HttpFailure``: it is none, or cannot be sent as it is."""
+    """Parse a program's request. Raises ``HttpFailure``: invalid, or not to be sent."""
     try:
         asked = _decode(text).http
     except (DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -218,7 +219,7 @@ def parse_request(text: bytes, body: bytes) -> OutgoingRequest:
             connect=min(asked.connect or usual.connect, usual.connect), read=min(asked.read or usual.read, usual.read)
         ),
         ssl_verify=asked.verify,
-        # The program follows redirects itself, so that it sees them, and each is made under the same rules.
+        # The program follows redirects itself, so that it sees them, and each is checked.
         follow_redirects=False,
     )
 

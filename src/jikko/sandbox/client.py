@@ -1,4 +1,4 @@
-"""The sandbox: runs programs and templates of strangers in children of a fork server, within limits."""
+"""Sandbox: runs untrusted programs and templates in children of a fork server, within limits."""
 
 import hashlib
 import json
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 _LANGUAGES: Final = ("python3", "javascript")
 _KINDS: Final = (CODE_ERROR, LIMIT_ERROR, RESULT_ERROR)
 _MAX_INLINE_BYTES: Final = 65_536
-"""Bytes of a reply that is read on the event loop."""
+"""Size up to which a reply is parsed on the event loop."""
 
 
 class ForkServerSandbox:
-    """The sandbox on Linux. See ``jikko.ports.sandbox.Sandbox``, which it implements.
+    """Sandbox on Linux. Implements ``jikko.ports.sandbox.Sandbox``.
 
     It costs nothing until the first run, which starts the fork server (about 0.2 s, once). Belongs to one event loop,
-    on a thread that lives as long as it does.
+    on a thread that lives as long.
     """
 
     def __init__(
@@ -44,10 +44,10 @@ class ForkServerSandbox:
         as_named: bool = False,
         program: str = PROGRAM,
     ) -> None:
-        """Starts nothing. ``packages``: Where those for programs are; when it changes, a new fork server takes over.
+        """Starts nothing. ``packages``: Packages for programs; a change leads to a new fork server.
 
-        ``as_named``: Load packages only once a program names one, for a process that runs few programs. That one waits
-        for a new fork server. ``program``: What the fork server executes. Only tests and the benchmark pass another.
+        ``as_named``: Load packages only once a program names one, for a process that runs few programs; that program
+        waits for a new fork server. ``program``: Code of the fork server, overridden by tests and the benchmark.
         """
         self._limits = limits or SandboxLimits()
         self._packages = packages
@@ -61,12 +61,12 @@ class ForkServerSandbox:
 
     @property
     def places(self) -> FairSemaphore:
-        """The programs that may run at a time. For diagnosis."""
+        """Permits of concurrent programs. For diagnostics."""
         return self._places
 
     @property
     def fork_server(self) -> "ForkServerClient | None":
-        """The fork server that new runs go to, or ``None`` while there is none. For diagnosis."""
+        """Fork server of new runs, if there is one. For diagnostics."""
         return None if self._running is None else self._running.servers.server
 
     async def run_code(
@@ -97,7 +97,7 @@ class ForkServerSandbox:
         return text
 
     async def close(self) -> None:
-        """Kill what still runs. Runs that wait or are under way fail. May be called twice."""
+        """Kill running programs. Waiting and running ones fail. Idempotent."""
         self._closed = True
         if self._running is not None:
             await self._running.servers.close()
@@ -117,7 +117,7 @@ class ForkServerSandbox:
                 reply = await self._programs().run(job["kind"], json.dumps(job).encode(), key, send)
             finally:
                 self.measures.seconds.observe(time.monotonic() - began)
-        # Behind the place, and behind the time that the program had.
+        # After releasing the permit, and outside of the program's time.
         read = partial(parse_reply, max_elements=self._limits.output_elements)
         try:
             found = read(reply.text) if len(reply.text) <= _MAX_INLINE_BYTES else await run_in_thread(read, reply.text)
@@ -129,7 +129,7 @@ class ForkServerSandbox:
         if self._closed:
             raise unavailable("it is closed")
         if self._running is None:
-            # A server without programs does not wait for what runs them.
+            # Imported with the first program.
             from jikko.sandbox.programs import Programs
 
             self._running = Programs(self._limits, self._packages, self._program, as_named=self._as_named)
@@ -140,6 +140,6 @@ class ForkServerSandbox:
         if "error" in reply:
             kind = reply.get("kind")
             message = reply["error"]
-            # The program may have written these itself; the worst it can do is to lie about its own failure.
+            # The program may have forged these; at worst it lies about its own failure.
             raise SandboxFailure(str(message)[:5000], kind=kind if kind in _KINDS else CODE_ERROR)
         return reply.get("ok")

@@ -1,13 +1,13 @@
-"""The fork server: a process that has everything imported, forks a locked child for each run, and reaps it.
+"""Fork server: a process that has imported everything, forks a locked child for each run, and reaps it.
 
-It is executed afresh with an empty environment, so nothing of the server is in its memory. The bytes of a job never
-pass through it: each child has its own connection to the server, so nothing of one run can be inherited by the next.
+It is executed afresh with an empty environment, so nothing of the server is in its memory. Jobs never pass through it:
+each child has its own connection to the server, so that nothing of one run can be inherited by the next.
 
-The control socket is file descriptor 0 at the start. The server says on it, one message each: ``S`` and a kind of job,
-fork a child that is warm for it; ``K`` and a process id, kill it; ``N`` and one, let others go first; ``L`` and a
-module, import it for the children to come. The client gets ``P`` and text, what is loaded next; ``H`` and JSON, ready;
-``F`` and text, it cannot start or go on; ``R`` and a process id, with the connection to it; ``E`` and text, no child;
-``X`` and how a child ended.
+The control socket is file descriptor 0 at the start. The server sends, one message each: ``S`` and a kind of job, fork
+a child warmed up for it; ``K`` and a process id, kill it; ``N`` and one, lower its priority; ``L`` and a module, import
+it for later children. It receives ``P`` and text, what is being loaded; ``H`` and JSON, ready; ``F`` and text, it
+cannot start or go on; ``R`` and a process id, with the connection to it; ``E`` and text, no child; ``X`` and how a
+child ended.
 """
 
 import _socket
@@ -39,17 +39,17 @@ from jikko.sandbox.wire import BROKEN, ENDED, NOT_BEGUN, PROCESS_ID, pack
 _STACK_BYTES: Final = 32 << 20
 _STACK_KEPT_FREE: Final = 2 << 20
 _RUNTIME_BYTES: Final = 16 << 20
-"""What a runtime may need beside what it gives the program: JavaScript's crashes if it gets nothing at all."""
+"""Memory of a runtime besides the program's: JavaScript's crashes without any."""
 _CHILD_NICENESS: Final = 5
 _LONG_NICENESS: Final = 10
-"""Of a program that runs for long: one that is short has three times as much of a processor that they share."""
+"""Niceness of long-running programs: a short one gets three times their share of a processor."""
 
-# Taken before the advice is put in the way of programs.
+# Before it is replaced, for programs, by advice.
 _fork = os.fork
 
 
 class ForkServer:
-    """The process itself: prepared, then locked, then serving until the control socket closes."""
+    """The process: prepared, then locked, then serving until the control socket closes."""
 
     def __init__(self, control: _socket.socket, settings: dict[str, Any]) -> None:
         self._control = control
@@ -58,7 +58,7 @@ class ForkServer:
         self._report: dict[str, Any] = {}
 
     def prepare(self) -> None:
-        """Import and read everything that a child may need. Nothing of a user is here yet."""
+        """Import and read everything that a child may need. No user data is here yet."""
         lock.require_known_machine()
         stack = _stack_bytes()
         self._limits = {
@@ -100,7 +100,7 @@ class ForkServer:
         self._own_size = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
         _point_standard_files_at_nothing()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        # Python turns a signal into a byte here, which wakes the poll below.
+        # Python writes a byte here for each signal, which wakes the poll below.
         self._wakeup, wakeup_end = _socket.socketpair()
         self._wakeup.setblocking(False)
         wakeup_end.setblocking(False)
@@ -122,7 +122,7 @@ class ForkServer:
         self._control.send(b"P" + what.encode()[:200])
 
     def lock_up(self) -> None:
-        """Give up every right that forking does not need. Raises ``LockFailed``: it must not serve then."""
+        """Drop every right that forking does not need. Raises ``LockFailed``: it must not serve then."""
         lock.require_one_thread()
         self._filter = lock.child_filter()
         server_filter = lock.server_filter()
@@ -148,7 +148,7 @@ class ForkServer:
         gc.enable()
 
     def serve(self) -> NoReturn:
-        """Say that all is ready, and fork on demand, until the server is gone."""
+        """Report readiness, and fork on demand, until the server is gone."""
         import jinja2
 
         self._report["version"] = f"{sys.version} jinja2 {jinja2.__version__}"
@@ -171,7 +171,7 @@ class ForkServer:
             self._spawn(message[1:].decode())
         elif message[:1] == b"K":
             (process_id,) = PROCESS_ID.unpack(message[1:])
-            # A process that was reaped is not in the set, so its number cannot have been given to another.
+            # Reaped processes are not in the set, so the id cannot belong to another process.
             if process_id in self._children:
                 os.kill(process_id, signal.SIGKILL)
         elif message[:1] == b"N":
@@ -185,7 +185,7 @@ class ForkServer:
     @staticmethod
     def _import(module: str) -> None:
         if module in MODULES:
-            with contextlib.suppress(Exception):  # the program that imports it is told why
+            with contextlib.suppress(Exception):  # the importing program gets the error
                 importlib.import_module(module)
             gc.freeze()
 
@@ -201,7 +201,7 @@ class ForkServer:
             try:
                 self._become_child(childs, size, data, kind)
             except BaseException as error:
-                # A fork server that is killed takes its children along, also one that has not asked for it yet.
+                # Children die with the fork server, even before they have requested that.
                 if os.getppid() == self._process_id:
                     mark = BROKEN if self._runner.has_begun else NOT_BEGUN
                     os.write(CONNECTION, pack(mark + _told(error)))
@@ -209,8 +209,8 @@ class ForkServer:
                 os._exit(70)
         childs.close()
         self._children.add(process_id)
-        # Not by the child itself: a command that lowers it further may be carried out before it comes to that, and
-        # then it may not raise itself again.
+        # Not in the child: an earlier command to lower its priority might run first, after which it cannot raise it
+        # again.
         os.setpriority(os.PRIO_PROCESS, process_id, self._niceness)
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [ours.fileno()]))]
         self._control.sendmsg([b"R" + PROCESS_ID.pack(process_id)], rights)
@@ -223,7 +223,7 @@ class ForkServer:
         signal.set_wakeup_fd(-1)
         resource.setrlimit(resource.RLIMIT_STACK, (self._stack_limit, self._stack_limit))
         more = self._settings["memory_bytes"] + _RUNTIME_BYTES
-        # By the second, what is taken away of the code of large libraries makes no room for data.
+        # The second limit keeps programs from using address space freed by unmapping large libraries for data.
         lock.set_limits({**self._limits, resource.RLIMIT_AS: size + more, resource.RLIMIT_DATA: data + more})
         lock.install_filter(self._filter)
         self._runner.warm_up(kind)
@@ -239,7 +239,7 @@ class ForkServer:
             self._control.send(b"X" + ENDED.pack(process_id, status, usage.ru_utime + usage.ru_stime, memory))
 
     def _pages(self, field: int) -> int:
-        """A size of this process in bytes: its address space (0), the part of it in memory (1), or its data (5)."""
+        """Return a size of this process in bytes: address space (0), resident (1), or data (5)."""
         return int(os.pread(self._own_size, 64, 0).split()[field]) * resource.getpagesize()
 
     def _drain_wakeup(self) -> None:
@@ -251,7 +251,7 @@ class ForkServer:
 
 
 def main() -> NoReturn:
-    """Be the fork server. The settings are the JSON object in the first argument."""
+    """Run the fork server. The first argument is a JSON object of settings."""
     control = _socket.socket(fileno=os.dup(0))
     try:
         server = ForkServer(control, json.loads(sys.argv[1]))

@@ -28,11 +28,11 @@ _log = logging.getLogger(__name__)
 
 _START_SECONDS: Final = 20.0
 _LOADING_SECONDS: Final = 180.0
-"""To start with packages: on a busy machine the largest take a minute to import."""
+"""Timeout of a start with packages: on a busy machine the largest take a minute to import."""
 _CHILD_SECONDS: Final = 20.0
-"""After which a fork server that has not forked is taken for stuck."""
+"""Seconds after which a fork server that has not forked counts as stuck."""
 _GRACE_SECONDS: Final = 0.05
-"""How long a child may live on after its reply."""
+"""Time for a child to exit after its reply."""
 _SPARE_CHILDREN: Final = 4
 _MAX_EARLY_DEATHS: Final = 8
 
@@ -42,14 +42,14 @@ class ForkServerGone(Exception):
 
 
 class ForkServerClient:
-    """One fork server process. ``start`` makes one; ``close`` ends it and all of its children."""
+    """One fork server process. ``start`` creates one; ``close`` ends it with all its children."""
 
     def __init__(
         self, limits: SandboxLimits, packages: Loadable, process: subprocess.Popen[bytes], control: socket.socket
     ) -> None:
         self._limits = limits
         self.packages = packages
-        """Which packages it was told to load."""
+        """Packages it was told to load."""
         self._imported: set[str] = set()
         self._loading = ""
         self._process = process
@@ -62,26 +62,26 @@ class ForkServerClient:
         self._early_deaths = 0
         self._spares = min(_SPARE_CHILDREN, limits.concurrent_runs)
         self.report: dict[str, Any] = {}
-        """What it reported when it was ready: ``landlock`` (version, 0 for none), ``uid``, ``machine``,
-        ``version`` (of the interpreter and Jinja2), and if it loaded any ``packages`` (versions by name) and
-        ``failed`` (why modules could not be imported, by name)."""
+        """Its report when ready: ``landlock`` (version, 0 for none), ``uid``, ``machine``, ``version`` (of the
+        interpreter and Jinja2), and with packages ``packages`` (versions by name) and ``failed`` (import errors by
+        module)."""
         self.gone = False
         """Whether it has ended, or is ending."""
         self.started_at = time.monotonic()
         self.runs = 0
-        """How many children were taken."""
+        """Number of children taken."""
         self.active = 0
-        """How many runs are under way."""
+        """Number of current runs."""
 
     @classmethod
     async def start(
         cls, limits: SandboxLimits, *, packages: Loadable = NOTHING, program: str = PROGRAM
     ) -> "ForkServerClient":
-        """Start a fork server, and have a child of it prove that it is locked. ``packages``: Loaded before the lock.
+        """Start a fork server, and verify by a child that it is locked. ``packages``: Loaded before the lock.
 
-        Must be called on a thread that outlives it: the kernel kills the fork server with the thread that started it.
-        Raises ``SandboxFailure``: it could not start, or a lock does not hold. Nothing is left running.
-        ``program``: What the new interpreter executes. Only tests and the benchmark pass another.
+        Call it on a thread that outlives it: the kernel kills the fork server with the thread that started it. Raises
+        ``SandboxFailure``: it could not start, or a lock does not hold; nothing is left running. ``program``: Code of
+        the new interpreter, overridden by tests and the benchmark.
         """
         server = cls(limits, packages, *launch(limits, program, packages.settings))
         seconds = _START_SECONDS if packages.settings is None else _LOADING_SECONDS
@@ -110,9 +110,9 @@ class ForkServerClient:
         return len(self._idle)
 
     async def take(self, kind: str) -> Child:
-        """A child that no other job has, if possible one that is warm for a kind of job. Hand it back with ``release``.
+        """Take an unused child, preferably one warmed up for a kind of job. Return it by ``release``.
 
-        Raises ``ForkServerGone``, or ``SandboxFailure`` if the machine has no room for one more process.
+        Raises ``ForkServerGone``, or ``SandboxFailure`` if no process can be created.
         """
         if self.gone:
             raise ForkServerGone
@@ -123,7 +123,7 @@ class ForkServerClient:
                 child = next((child for child in self._idle if child.kind == kind), self._idle[0])
                 self._idle.remove(child)
                 if child.has_answered:
-                    # It was killed or has failed, and the fork server has not reported it yet.
+                    # Killed or failed, and not reported yet.
                     child.connection.close()
                     continue
                 if not self._idle and not self._spawning:
@@ -137,7 +137,7 @@ class ForkServerClient:
                 async with asyncio.timeout(_CHILD_SECONDS):
                     return await turn
             except TimeoutError:
-                # It may have lost a request, and then the next caller would wait as long.
+                # It may have lost a request, and the next caller would wait as long.
                 self._end()
                 raise unavailable(f"no process was started within {_CHILD_SECONDS:g} s") from None
             except asyncio.CancelledError:
@@ -151,9 +151,8 @@ class ForkServerClient:
             raise
 
     def release(self, child: Child, kind: str, *, done: bool) -> None:
-        """Hand a child back, never to be used again; one that is warm for such a job replaces it.
-        ``done``: Whether it replied, and so is about to end by itself. If not, it is killed at once.
-        """
+        """Return a child, which is never reused; one warmed up for such a job replaces it. ``done``: Whether it
+        replied, and so is about to exit. Otherwise it is killed at once."""
         self.active -= 1
         child.connection.close()
         if not child.ended.done():
@@ -164,19 +163,19 @@ class ForkServerClient:
         self._fill(kind)
 
     def lower(self, child: Child) -> None:
-        """Let other children go first: this one has been running for long."""
+        """Lower the priority of a long-running child."""
         if not child.ended.done() and not self.gone:
             self._send(b"N" + PROCESS_ID.pack(child.process_id))
 
     async def close(self) -> None:
-        """Kill the fork server, and with it all of its children. May be called twice."""
+        """Kill the fork server with all its children. Idempotent."""
         self._end()
         if self._process.returncode is None:
             self._process.kill()
             await asyncio.shield(self._loop.run_in_executor(None, self._process.wait))
 
     def import_ahead(self, modules: Iterable[str]) -> None:
-        """Import modules of ``clients.MODULES``, once, so that the children to come need not."""
+        """Import modules of ``clients.MODULES``, once, for all later children."""
         for module in modules:
             if module not in self._imported and not self.gone:
                 self._imported.add(module)
@@ -210,7 +209,7 @@ class ForkServerClient:
             self._send(b"S" + kind.encode())
 
     def _fill(self, kind: str) -> None:
-        # After the reply and not before it, so that forking does not compete with the run.
+        # After the reply, so that forking does not compete with the run.
         while not self.gone and len(self._idle) + len(self._spawning) < max(self._spares, len(self._waiting)):
             self._spawn(kind)
 
@@ -222,7 +221,7 @@ class ForkServerClient:
         try:
             self._control.send(message)
         except BlockingIOError:
-            # The fork server is behind by hundreds of messages: it is stuck, and so is everything that waits for it.
+            # Hundreds of messages behind: the fork server is stuck, and so are its waiters.
             self._end()
         except OSError:
             self._end()
@@ -237,7 +236,7 @@ class ForkServerClient:
                 message, descriptors = b"", []
             match message[:1]:
                 case b"R" if not descriptors:
-                    # The kernel dropped the connection on the way. The child ends by itself: its connection is closed.
+                    # The kernel dropped the connection. The child exits by itself: its connection is closed.
                     self._refuse("no free file descriptor")
                 case b"R":
                     self._welcome(PROCESS_ID.unpack(message[1:])[0], socket.socket(fileno=descriptors[0]))
@@ -253,7 +252,7 @@ class ForkServerClient:
 
     def _welcome(self, process_id: int, connection: socket.socket) -> None:
         connection.setblocking(False)
-        # Children come in the order in which they were asked for.
+        # Children arrive in the order of requests.
         child = Child(process_id, connection, self._spawning.popleft(), self._loop.create_future())
         self._children[process_id] = child
         while self._waiting:
@@ -278,8 +277,8 @@ class ForkServerClient:
         if child not in self._idle:
             self._early_deaths = 0
             return
-        # It died before it had anything to do. Once may be the machine out of memory; again and again, something is
-        # wrong with this fork server, and forking on would only heat the machine.
+        # It died idle. Once may be due to exhausted memory; repeatedly, something is wrong with this fork server, and
+        # forking on would only heat the machine.
         self._idle.remove(child)
         child.connection.close()
         self._early_deaths += 1
@@ -291,7 +290,7 @@ class ForkServerClient:
             return
         self.gone = True
         self._loop.remove_reader(self._control)
-        # The fork server ends when this closes, and its children end with it.
+        # Closing this ends the fork server, and so its children.
         self._control.close()
         for child in self._idle:
             child.connection.close()
@@ -311,14 +310,15 @@ def _settle(waiting: "deque[asyncio.Future[Child]]", error: Exception) -> None:
 
 
 FIRST_KIND: Final = "python3"
-"""The kind of job that the first children are warm for."""
+"""Kind of job the first children are warmed up for."""
 _PROBE_BYTES: Final = 1 << 16
 _PROBE_SECONDS: Final = 30.0
-"""For which the end of a child of the self-test is waited for: it is sure to come, however busy the machine is."""
+"""Timeout for the end of a self-test's child, which is certain to come, however busy the machine is."""
 
 
 async def probed(server: "ForkServerClient") -> list[tuple[str, bool, Phrase]]:
-    """Real children try what is forbidden: what, whether it was refused, what happened. Raises ``ForkServerGone``."""
+    """Attempt forbidden operations in real children: name, whether it was refused, and what happened. Raises
+    ``ForkServerGone``."""
     results: list[tuple[str, bool, Phrase]] = []
     child = await server.take(FIRST_KIND)
     done = False

@@ -1,4 +1,4 @@
-"""Starts the process of a fork server: an interpreter of its own, which inherits nothing but the control socket."""
+"""Launcher of fork servers: a separate interpreter that inherits only the control socket."""
 
 import importlib.util
 import json
@@ -17,7 +17,7 @@ from jikko.sandbox.unavailable import unavailable
 
 PROGRAM: Final = "from jikko.sandbox.fork_server import main; main()"
 
-# What goes wrong before the fork server can report it itself is reported here, in its own words.
+# Reports errors that occur before the fork server can report them itself.
 _BOOTSTRAP: Final = """
 import gc, os, sys
 gc.disable()  # what is imported stays: the fork server enables it
@@ -34,10 +34,10 @@ _PACKAGES: Final = ("jikko", "jinja2", "markupsafe", "_quickjs", "tzdata", *LIBR
 def launch(
     limits: SandboxLimits, program: str, packages: dict[str, Any] | None = None
 ) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    """Start a fork server: the process, and our end of its standard input, the control socket.
+    """Start a fork server. Returns the process, and the server's end of its standard input, the control socket.
 
-    ``packages``: What it is to load besides, as ``Loadable.settings``. ``program``: Executed once it can import this
-    package. Raises ``SandboxFailure``: it cannot be started.
+    ``packages``: Additional packages, as ``Loadable.settings``. ``program``: Executed once it can import this package.
+    Raises ``SandboxFailure`` if it cannot be started.
     """
     settings = {
         "parent": os.getpid(),
@@ -53,8 +53,8 @@ def launch(
     except OSError as error:
         raise _unstartable(error) from error
     try:
-        # -I and an empty environment: nothing from outside decides what is imported. -S: no code of installed packages
-        # runs, as .pth files would have it. A session of its own: Ctrl-C is for the server to handle.
+        # -I and an empty environment: nothing from outside decides what is imported. -S: code of installed packages
+        # does not run, as .pth files would have it. Own session: Ctrl-C is for the server.
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", bootstrap, json.dumps(settings)],
             stdin=theirs.fileno(),
@@ -78,7 +78,7 @@ def _unstartable(error: OSError) -> SandboxFailure:
 
 
 def _locations() -> Sequence[str]:
-    """Where the packages are that the fork server imports, without importing them here."""
+    """Return the locations of the packages that the fork server imports, without importing them here."""
     found: list[str] = []
     for name in _PACKAGES:
         spec = importlib.util.find_spec(name)

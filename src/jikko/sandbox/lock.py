@@ -1,9 +1,9 @@
-"""The locks that the fork server and its children put on themselves, one function each.
+"""Locks of the fork server and its children, one function each.
 
-Every function either does what it says or raises ``LockFailed``: nothing here fails open.
+Every function does what it says or raises ``LockFailed``: nothing here fails open.
 
-The seccomp filters: what is not named fails with EPERM. Paths fail with ENOENT instead, so that an import of what is
-not there is a ``ModuleNotFoundError``.
+Seccomp filters: unlisted calls fail with EPERM. Path calls fail with ENOENT instead, so that a missing import is a
+``ModuleNotFoundError``.
 """
 
 import contextlib
@@ -34,26 +34,26 @@ NOBODY = 65534
 _PR_SET_DUMPABLE = 4
 _NORMAL_POLICY = 0
 _LONG_SLICE = 10_000_000
-"""Nanoseconds; usual are 0.7 to 3 ms, by the number of cores."""
+"""Nanoseconds; the default is 0.7 to 3 ms, by the number of cores."""
 
 
 def let_others_first(process_id: int, niceness: int) -> None:
-    """Have a process of this user take less of a processor than others, and not keep anybody waiting who wakes up.
+    """Lower the priority of a process of this user, and let waking processes preempt it.
 
-    Who wakes up interrupts a process whose slices are longer than his own; one with slices of the same length works on
-    until the next tick of the clock, 4 ms by rule, however nice it is. Its share of the processor stays the same.
-    Kernels before 6.12 have one length of slices for all. Raises ``ProcessLookupError``: it has ended.
+    A waking process preempts one with longer slices than its own; one with equal slices runs on until the next tick,
+    usually 4 ms, whatever its niceness. Its share of the processor stays the same. Kernels before 6.12 have one slice
+    length for all. Raises ``ProcessLookupError`` if it has ended.
     """
     os.setpriority(os.PRIO_PROCESS, process_id, niceness)
     # struct sched_attr: size, policy, flags, niceness, priority, runtime, deadline, period.
     attributes = struct.pack("=IIQiIQQQ", 48, _NORMAL_POLICY, 0, niceness, 0, _LONG_SLICE, 0, 0)
-    # Only a courtesy, which not every kernel or container allows.
+    # Best effort: some kernels and containers do not allow it.
     with contextlib.suppress(OSError):
         system_call("sched_setattr", process_id, attributes, 0)
 
 
 def become_nobody() -> None:
-    """Give up root: in an empty directory, as a user who owns nothing. Raises ``LockFailed`` if that fails."""
+    """Drop root: become a user that owns nothing, in an empty directory. Raises ``LockFailed`` if that fails."""
     try:
         _enter_empty_directory()
         os.setgroups([])
@@ -69,7 +69,7 @@ def become_nobody() -> None:
 
 
 def _enter_empty_directory() -> None:
-    # Removed while inside: nothing can ever be created in it again, by anyone.
+    # Deleted while inside: nobody can create anything in it again.
     for parent in (tempfile.gettempdir(), "/dev/shm", "/run"):
         try:
             directory = tempfile.mkdtemp(prefix="jikko-empty-", dir=parent)
@@ -88,7 +88,8 @@ def forbid_dumps() -> None:
 
 
 def landlock_everything(abi: int) -> None:
-    """Deny all that Landlock can: files, TCP, signals and sockets outside. ``abi``: Of ``landlock_abi``, 1 or more."""
+    """Deny everything that Landlock can: files, TCP, signals and sockets outside. ``abi``: Of ``landlock_abi``, 1 or
+    more."""
     files = (1 << 13) - 1
     for since, bit in ((2, 13), (3, 14), (5, 15)):
         if abi >= since:
@@ -106,7 +107,7 @@ def landlock_everything(abi: int) -> None:
 
 
 def set_limits(limits: Mapping[int, int]) -> None:
-    """Set limits, soft and hard alike. ``limits``: ``resource.RLIMIT_*`` to values in the unit of each."""
+    """Set soft and hard limits. ``limits``: Values by ``resource.RLIMIT_*``, each in its own unit."""
     for kind, value in limits.items():
         try:
             resource.setrlimit(kind, (value, value))
@@ -115,14 +116,14 @@ def set_limits(limits: Mapping[int, int]) -> None:
 
 
 def require_one_thread() -> None:
-    """Refuse to go on if this process has more than one thread: forking it would not be safe."""
+    """Require a single thread: forking would be unsafe otherwise. Raises ``LockFailed``."""
     threads = len(os.listdir("/proc/self/task"))
     if threads != 1:
         raise LockFailed(f"the fork server has {threads} threads, and must have one: a module it imports started one")
 
 
 def require_known_machine() -> None:
-    """Refuse to go on where there is no table of system call numbers."""
+    """Require a table of system call numbers for this machine. Raises ``LockFailed``."""
     machine = platform.machine()
     if machine not in MACHINES:
         raise LockFailed(f"there is no system call table for {machine}; supported are {', '.join(MACHINES)}")
@@ -141,7 +142,7 @@ CHILD_ALLOWED = (
     "restart_syscall", "getpid", "gettid", "getppid", "getuid", "getgid", "geteuid", "getegid", "uname", "exit",
     "exit_group",
 )  # fmt: skip
-"""What a user's program may call. ``mmap``, ``mprotect`` and ``fcntl`` besides, by argument."""
+"""Calls of user programs. Besides, by argument: ``mmap``, ``mprotect`` and ``fcntl``."""
 
 SERVER_ALLOWED = (
     *CHILD_ALLOWED,
@@ -149,7 +150,7 @@ SERVER_ALLOWED = (
     "close_range", "prctl", "seccomp", "setrlimit", "prlimit64", "getrlimit", "dup", "dup2", "dup3", "pipe2",
     "shutdown", "setpriority", "sched_setattr", "pread64",
 )  # fmt: skip
-"""What the fork server may call: what it takes to fork, lock and reap a child."""
+"""Calls of the fork server: to fork, lock and reap children."""
 
 PATH_CALLS = (
     "open", "openat", "openat2", "stat", "lstat", "newfstatat", "statx", "access", "faccessat", "faccessat2",
@@ -159,7 +160,7 @@ PATH_CALLS = (
 CHILD_REFUSED: Mapping[str, int] = {
     **dict.fromkeys(PATH_CALLS, errno.ENOENT),
     "clone": errno.EPERM,
-    # The C library asks clone3 first, and falls back to clone only on this answer.
+    # The C library tries clone3 first, and falls back to clone only on this answer.
     "clone3": errno.ENOSYS,
     "fork": errno.EPERM,
     "vfork": errno.EPERM,
@@ -173,7 +174,7 @@ SERVER_REFUSED: Mapping[str, int] = {
 
 
 def child_filter(machine: str | None = None) -> bytes:
-    """The filter that a child runs user code under: the boundary of the sandbox."""
+    """Return the filter for user code: the boundary of the sandbox."""
     return _filter(
         machine,
         allowed=CHILD_ALLOWED,
@@ -189,7 +190,7 @@ def child_filter(machine: str | None = None) -> bytes:
 
 
 def server_filter(machine: str | None = None) -> bytes:
-    """The filter of the fork server. Children put theirs on top of it."""
+    """Return the filter of the fork server. Children add theirs."""
     return _filter(
         machine,
         allowed=SERVER_ALLOWED,

@@ -1,4 +1,4 @@
-"""Running programs in children of fork servers, of which an old one gives way to a new one. Imported with the first
+"""Execution of programs in children of fork servers, with replacement of old fork servers. Imported with the first
 program."""
 
 import asyncio
@@ -22,7 +22,7 @@ from jikko.sandbox.wire import BadReply, pack
 _log = logging.getLogger(__name__)
 
 _COMPUTED: Final = frozenset(("import_module", "__import__"))
-"""With these a program may import what it does not name."""
+"""Functions by which a program may import unnamed modules."""
 
 
 class ForkServers:
@@ -31,7 +31,7 @@ class ForkServers:
     ) -> None:
         self.limits = limits
         self.server: ForkServerClient | None = None
-        """The one that new runs go to, or ``None`` while there is none."""
+        """Fork server of new runs; ``None`` while there is none."""
         self.is_closed = False
         self._packages = packages
         self._program = program
@@ -41,9 +41,10 @@ class ForkServers:
         self._renewal: asyncio.Task[None] | None = None
 
     async def current(self, program: bytes = b"") -> ForkServerClient:
-        """The one that new runs go to. The first is started; one that is old, or has other packages, is replaced soon.
+        """Return the fork server of new runs. The first is started; an outdated one is replaced soon.
 
-        ``program``: The next one's text. Raises ``SandboxFailure``: it could not be started, or all of it is closed.
+        ``program``: Text of the next program. Raises ``SandboxFailure``: it could not be started, or everything is
+        closed.
         """
         async with self._starting:
             if self.is_closed:
@@ -68,25 +69,26 @@ class ForkServers:
         return server
 
     def _is_first_with_packages(self, program: bytes) -> bool:
-        """Whether a program may import a package, and none before it could: all packages are loaded from here on."""
+        """Return whether a program may import a package, and none could before: from here on all packages are
+        loaded."""
         if self._packages is None or self._loads_packages:
             return False
         try:
             installed = self._packages.current()
-        except Unreadable:  # as the start will say
+        except Unreadable:  # reported by the start
             return False
         known = frozenset[str]() if installed is None else installed.modules
         self._loads_packages = bool(known) and any(name.encode() in program for name in known | _COMPUTED)
         return self._loads_packages
 
     async def close_if_unused(self, server: ForkServerClient) -> None:
-        """Close one that has given way to another, behind its last run."""
+        """Close a replaced fork server after its last run."""
         if server in self._retired and server.active == 0:
             await server.close()
             self._retired.discard(server)
 
     async def close(self) -> None:
-        """Kill all. May be called twice."""
+        """Kill all. Idempotent."""
         self.is_closed = True
         if self._renewal is not None:
             self._renewal.cancel()
@@ -117,7 +119,7 @@ class ForkServers:
             await new.close()
             return
         self.server = new
-        # Kept here until it has ended, so that ``close`` finds it whatever happens meanwhile.
+        # Kept until it has ended, so that ``close`` finds it.
         self._retired.add(old)
         if not old.active:
             await old.close()
@@ -125,16 +127,16 @@ class ForkServers:
 
 
 TemplateKey: TypeAlias = tuple[str, bytes]
-"""An app, and the digest of a template of it."""
+"""App, and the digest of one of its templates."""
 _CACHED_TEMPLATES: Final = 1024
 _CACHED_BYTES: Final = 32 << 20
 
 
 class CompiledTemplates:
-    """What children made of templates, kept as bytes that this process never looks into.
+    """Cache of templates compiled by children, as opaque bytes.
 
-    An entry comes from a child that had this very template and app, and goes only to such children again. So a
-    program that breaks out of Jinja2 can at most spoil itself.
+    An entry comes from a child with exactly this template and app, and only goes to such children. So a program that
+    breaks out of Jinja2 can at most spoil itself.
     """
 
     def __init__(self) -> None:
@@ -161,7 +163,7 @@ _BEGIN_AGAIN_WITHIN_SECONDS: Final = 0.1
 
 
 class Programs:
-    """Runs one program at a time in a child of its own."""
+    """Runs programs, each in a child of its own."""
 
     def __init__(self, limits: SandboxLimits, packages: PackageFolder | None, program: str, *, as_named: bool) -> None:
         self.servers = ForkServers(limits, packages, program, as_named=as_named)
@@ -170,14 +172,14 @@ class Programs:
     async def run(
         self, kind: str, text: bytes, key: TemplateKey | None, send: SendForProgram | None, *, again: bool = True
     ) -> ChildReply:
-        """Run a program. Returns what it replied. Raises ``SandboxFailure``: it failed, or cannot be run.
+        """Run a program. Returns its reply. Raises ``SandboxFailure``: it failed, or cannot be run.
 
         Args:
             kind: See ``ForkServer.take``.
             text: The job, in JSON.
-            key: Of a template.
-            send: Makes the requests of a program.
-            again: Whether it may begin again if the child fails before it, or the fork server turns out to be gone.
+            key: For a template.
+            send: Makes the program's requests.
+            again: Whether it may be retried if the child fails before it, or the fork server is gone.
         """
         server = await self.servers.current(text if kind == "python3" else b"")
         if kind == "python3":
@@ -190,8 +192,8 @@ class Programs:
             job = pack(text, self._compiled.get(version, key) if key else b"")
             reply = await supervised(self.servers, server, child, kind, job, send, again=again)
         except ForkServerGone:
-            # It was dying when the run began, so the run may begin again: a program that made no request has no effects
-            # to repeat. One that ran for a while may itself be why the fork server died, and is not tried twice.
+            # It was dying when the run began, so it may be retried: a program without requests has no effects to
+            # repeat. One that ran for a while may have killed the fork server itself, and is not retried.
             is_new = time.monotonic() - started < _BEGIN_AGAIN_WITHIN_SECONDS
             if again and is_new and not (child is not None and child.has_asked):
                 return await self.run(kind, text, key, send, again=False)
@@ -210,13 +212,13 @@ class Programs:
 
 
 _READ_SECONDS: Final = 1.0
-"""To read an answer that was there when the time was up."""
+"""Time to read a reply that was complete at the deadline."""
 _STOOD_STILL_SECONDS: Final = 0.5
-"""How late a timer is that says nothing of the program, but that this process was stopped."""
+"""Lateness of a timer that means that this process was stopped."""
 _SHORT_SECONDS: Final = 0.1
-"""After which a program lets those that began later go first."""
+"""Seconds after which a program's priority is lowered."""
 _POLL_SECONDS: Final = 0.1
-"""How often it is looked at whether the request of a program is over, at most."""
+"""Minimum interval of checks during a program's request."""
 
 
 async def supervised(
@@ -229,15 +231,15 @@ async def supervised(
     *,
     again: bool,
 ) -> ChildReply:
-    """Have a child do a job, and hand it back. Returns what it replied. ``again``: see ``Programs.run``.
+    """Run a job in a child, and return the child. Returns its reply. ``again``: see ``Programs.run``.
 
-    Raises ``SandboxFailure``: it broke a limit, or ended without a reply; ``ChildFailed``: the child failed, and
-    not the program; ``ForkServerGone``.
+    Raises ``SandboxFailure``: a limit was exceeded, or there was no reply; ``ChildFailed``: the child failed, rather
+    than the program; ``ForkServerGone``.
     """
     limits, started = servers.limits, time.monotonic()
     done = False
     exchange = asyncio.ensure_future(child.exchange(job, output_bytes=limits.output_bytes, send=send))
-    # No caller may be left to ask how it ended.
+    # There may be nobody left to retrieve the exception.
     exchange.add_done_callback(lambda exchange: exchange.cancelled() or exchange.exception())
     lowering = asyncio.get_running_loop().call_later(_SHORT_SECONDS, server.lower, child)
     try:
@@ -260,7 +262,7 @@ async def supervised(
         if ended is None and server.gone:
             raise ForkServerGone from None
         if again and is_new and not child.has_asked and ended is not None and ended.signal == signal.SIGKILL:
-            # By all appearances it was dying when it got the job.
+            # It was probably dying when it got the job.
             raise ChildFailed(b"it was killed", has_begun=False) from None
         raise _explained(limits, ended) from None
     finally:
@@ -270,14 +272,14 @@ async def supervised(
 
 
 async def _wait(limits: SandboxLimits, exchange: "asyncio.Future[ChildReply]", child: Child) -> None:
-    """Wait as long as the limit says, without the time of requests, or in which this process stood still."""
+    """Wait for the time limit, excluding requests and time in which this process stood still."""
     started = time.monotonic()
     allowed = limits.wall_seconds
     while not exchange.done():
         now = time.monotonic()
         under_way = 0.0 if child.asking_since is None else now - child.asking_since
         deadline = started + allowed + child.seconds_asking + under_way
-        # While a request is under way, the deadline moves on: this looks again and again.
+        # A request moves the deadline: check repeatedly.
         least = 0.0 if child.asking_since is None else _POLL_SECONDS
         await asyncio.wait((exchange,), timeout=max(least, deadline - now))
         now = time.monotonic()
@@ -293,7 +295,7 @@ def _explained(limits: SandboxLimits, ended: Ended | None) -> SandboxFailure:
     if ended is None:
         return SandboxFailure("The program closed the connection that its result goes through")
     cpu_limit = limits.effective_cpu_seconds
-    # The kernel counts ticks for the limit and time for its report, and the two drift apart on a busy machine.
+    # The kernel limits by ticks and reports by time, which differ on a busy machine.
     if ended.signal in (signal.SIGKILL, signal.SIGXCPU) and ended.cpu_seconds >= cpu_limit / 2:
         return SandboxFailure(f"The run broke the CPU time limit of {cpu_limit} s", kind=LIMIT_ERROR)
     if ended.signal == signal.SIGKILL:
@@ -301,7 +303,7 @@ def _explained(limits: SandboxLimits, ended: Ended | None) -> SandboxFailure:
     if ended.signal == signal.SIGSYS:
         return SandboxFailure("The program was killed: it called the kernel in a way that is never allowed")
     if ended.signal and ended.memory_bytes > 0.8 * limits.memory_bytes:
-        # Runtimes do not all survive that there is no more memory.
+        # Some runtimes crash when memory is exhausted.
         return SandboxFailure(f"The run broke the memory limit of {limits.memory_bytes >> 20} MiB", kind=LIMIT_ERROR)
     if ended.signal:
         name = signal.Signals(ended.signal).name

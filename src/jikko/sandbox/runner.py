@@ -1,4 +1,4 @@
-"""A child: reads one job, runs it, writes one reply, ends. By the time it reads, it is locked."""
+"""Child process: reads one job, runs it, writes one reply, and exits. It is locked before it reads."""
 
 import errno
 import json
@@ -24,30 +24,30 @@ from jikko.sandbox.languages.javascript import Engine
 from jikko.sandbox.wire import HEAD, MAX_BLOCK, pack
 
 CONNECTION: Final = 3
-"""The file descriptor of the connection to the server. 0 to 2 are ``/dev/null``, and there are no others."""
+"""File descriptor of the connection to the server. 0 to 2 are ``/dev/null``, and there are no others."""
 
 _CHUNK_BYTES: Final = 1 << 20
 
-# Taken now, so that a program that replaces them spoils no result of its own.
+# Saved: a program that replaces them must not spoil its own result.
 _read, _write, _exit, _loads, _dumps = os.read, os.write, os._exit, json.loads, json.dumps
 
 
 class JobRunner:
-    """Runs the one job of a child. Made once per fork server; each child has its own copy."""
+    """Runs the job of a child. Made once per fork server; each child has its own copy."""
 
     def __init__(self, *, memory_bytes: int, output_bytes: int, stack_bytes: int) -> None:
         self._memory_bytes = memory_bytes
         self._output_bytes = output_bytes
         self.has_begun = False
-        """Whether a program has begun, which may have had effects since."""
+        """Whether a program has begun, and may have had effects."""
         self._renderer = Renderer()
         self._engine = Engine(memory_bytes=memory_bytes, stack_bytes=stack_bytes)
         python.prepare()
-        # Made now, as there may be no memory left to make it when it is needed.
+        # Prepared, since there may be no memory when it is needed.
         self._out_of_memory = self._failure(f"The run broke the memory limit of {memory_bytes >> 20} MiB", LIMIT_ERROR)
 
     def warm_up(self, kind: str) -> None:
-        """Touch the memory that a run of this kind will need, before a job waits."""
+        """Touch the memory that a run of this kind will need, before a job arrives."""
         match kind:
             case "python3":
                 python.warm_up()
@@ -85,7 +85,7 @@ class JobRunner:
                     text = "null"
         except ProgramFailed as failure:
             return self._failure(str(failure), failure.kind)
-        # Halves of surrogate pairs cannot be written as UTF-8, nor stored anywhere.
+        # Lone surrogates cannot be encoded, or stored anywhere.
         encoded = text.encode("utf-8", "replace")
         if len(encoded) > self._output_bytes:
             limit = f"{self._output_bytes:,} bytes"
@@ -102,7 +102,7 @@ def _receive(size: int) -> bytes:
     while size > 0:
         part = _read(CONNECTION, min(size, _CHUNK_BYTES))
         if not part:
-            # The server needs this child no more.
+            # The server no longer needs this child.
             _exit(0)
         parts.append(part)
         size -= len(part)
@@ -139,7 +139,7 @@ _ATTEMPTS: Final[tuple[tuple[str, str, tuple[int | bytes, ...], int], ...]] = (
 
 
 def attempts() -> Iterator[tuple[str, bool, str, dict[str, str]]]:
-    """Try what is forbidden: yields what, whether it was refused, and what happened (code, parameters)."""
+    """Attempt forbidden operations: yield name, whether it was refused, and what happened (code, parameters)."""
     for title, name, arguments, expected in _ATTEMPTS:
         yield title, *_outcome(name, arguments, expected)
     yield "no signals to the fork server", *_outcome("kill", (os.getppid(), 0), errno.EPERM)
@@ -149,7 +149,7 @@ def attempts() -> Iterator[tuple[str, bool, str, dict[str, str]]]:
 
 
 def call_as_x32() -> None:
-    """Issue a call of the x32 table. The filter kills the process for it, so this does not return."""
+    """Issue an x32 call. Does not return: the filter kills the process."""
     lock.raw_system_call(_X32_GETPID)
 
 
@@ -187,9 +187,9 @@ class Renderer:
 
     def __init__(self) -> None:
         # Not the immutable kind: `{% set _ = list.append(x) %}` is a common idiom, and jinja2.Template allows it.
-        # The sandbox of Jinja2 is not what protects us; it keeps a template from reaching into its own process.
+        # Jinja2's sandbox is not the protection; it keeps a template from reaching into its own process.
         self._environment = jinja2.sandbox.SandboxedEnvironment(cache_size=0)
-        # The sandbox would cap it at 100,000. Here the time and memory limits do.
+        # Jinja2's sandbox caps it at 100,000; time and memory limits suffice here.
         self._environment.globals["range"] = range
         self._warm_up_block = b""
         for _ in range(3):
@@ -197,11 +197,11 @@ class Renderer:
             self.warm_up()
 
     def render(self, source: str, variables: dict[str, Any], block: bytes) -> tuple[str, bytes]:
-        """Render a template. Raises ``ProgramFailed``: the template is wrong, or an expression in it failed;
-        ``MemoryError``: it broke its memory limit.
+        """Render a template. Raises ``ProgramFailed``: an invalid template, or a failing expression; ``MemoryError``:
+        memory limit exceeded.
 
-        ``block``: What an earlier call returned for the same source, to save the compilation; else ``b""``. Returns
-        the text as JSON, and the compiled template; ``b""`` when one was passed in or it is too large.
+        ``block``: Compiled template of an earlier call with the same source; or ``b""``. Returns the text as JSON, and
+        the compiled template; ``b""`` if one was passed in, or it is too large.
         """
         compiled = b""
         try:
@@ -222,7 +222,7 @@ class Renderer:
         return json.dumps(text, ensure_ascii=False), compiled if len(compiled) <= MAX_BLOCK else b""
 
     def warm_up(self) -> None:
-        """Touch the memory that rendering needs, before a job waits."""
+        """Touch the memory that rendering needs, before a job arrives."""
         self.render("", self._warm_up_variables(), self._warm_up_block)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""The self-test of the sandbox for ``jikko doctor``: each property, tried in a real child."""
+"""Self-test of the sandbox for ``jikko doctor``: each property, tried in a real child."""
 
 import time
 from collections.abc import Mapping

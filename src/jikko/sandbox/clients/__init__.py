@@ -1,6 +1,6 @@
-"""Modules that programs have without installing them: ``json_repair``, and HTTP clients that ask the server.
+"""Modules available to programs without installation: ``json_repair``, and HTTP clients over the server.
 
-The clients are the libraries of these names. What would open a connection in them has the server make the request.
+The clients are the real libraries. Their connections are replaced by requests to the server.
 """
 
 from typing import Final
@@ -8,6 +8,6 @@ from typing import Final
 from jikko.ports.sandbox import HTTP_CLIENTS
 
 MODULES: Final = (*HTTP_CLIENTS, "json_repair")
-"""By their names as programs import them. A fork server imports one when the first program asks for it."""
+"""By import name. A fork server imports one when the first program needs it."""
 LIBRARIES: Final = (*MODULES, "certifi", "charset_normalizer", "idna")
-"""The same, and what they import: the top-level modules that are in memory."""
+"""The same with their dependencies: the top-level modules kept in memory."""

@@ -1,4 +1,4 @@
-"""The adapter of ``requests``: certificates and proxies are the server's, and failures are told in its words."""
+"""Adapter of ``requests``: the server decides on certificates and proxies, and words failures."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -26,7 +26,7 @@ _send: Final = HTTPAdapter.send
 
 
 def complete() -> None:
-    """Have requests made by the server, also by adapters that a program derives."""
+    """Route requests through the server, including those of adapters that a program derives."""
     HTTPAdapter.send = _sent  # type: ignore[method-assign]
     HTTPAdapter.cert_verify = _check_nothing  # type: ignore[method-assign]
 
@@ -48,7 +48,7 @@ def _sent(
             failure = failure.__cause__ or failure.__context__
         if failure is None:
             raise
-        # The text of the library has the whole address, in which a secret may stand.
+        # The library's text contains the whole URL, and so perhaps a secret.
         raise _OF_KIND.get(failure.kind, ConnectionError)(str(failure), request=request) from None
 
 

@@ -1,4 +1,4 @@
-"""Connections of ``urllib3``, on which ``requests`` rests: each request is made by the server."""
+"""Connections of ``urllib3``, the base of ``requests``: the server makes each request."""
 
 import http.client
 import io
@@ -25,21 +25,21 @@ _OF_KIND: Final[Mapping[str, type[Exception]]] = {
 
 
 class ServerConnection(HTTPConnection):
-    """One to any host: it is the server that connects."""
+    """Connection to any host, made by the server."""
 
     _scheme = "http"
 
     def __str__(self) -> str:
-        return type(self).__name__  # without the host, in which a secret may stand, as in what follows
+        return type(self).__name__  # without the host, which may contain a secret, as may the rest
 
     def connect(self) -> None:
-        """Do nothing but look connected."""
+        """Only pretend to be connected."""
         self.sock: Any = _Bytes()
         self.is_verified = True
 
     @property
     def is_connected(self) -> bool:
-        """Whether it could be used again: it begins anew each time."""
+        """Whether it could be reused: never."""
         return False
 
     def request(
@@ -56,7 +56,8 @@ class ServerConnection(HTTPConnection):
         self._options = {name: options.get(name, True) for name in ("preload_content", "decode_content")}
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]
-        """Make the request and wait for the whole answer. Raises what ``_OF_KIND`` or no connection means."""
+        """Make the request, and wait for the whole answer. Raises the mapped exception of ``_OF_KIND``, or a connection
+        error."""
         method, path, headers, content, connect = self._asked
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == self.default_port else f":{self.port}"
@@ -90,13 +91,13 @@ class ServerConnection(HTTPConnection):
 
 
 class SecureServerConnection(ServerConnection, HTTPSConnection):
-    """One by https."""
+    """The same with HTTPS."""
 
     _scheme = "https"
 
 
 def complete() -> None:
-    """Have all requests of ``urllib3`` made by the server."""
+    """Route all requests of ``urllib3`` through the server."""
     ConnectionPool.__str__ = object.__repr__  # type: ignore[method-assign]
     MaxRetryError.__str__ = _last_reason  # type: ignore[method-assign, assignment]
     HTTPConnectionPool.ConnectionCls = ServerConnection
@@ -108,14 +109,14 @@ def _last_reason(self: MaxRetryError) -> str:
 
 
 class _Bytes(io.BytesIO):
-    """What stands for a socket."""
+    """Stand-in for a socket."""
 
     def makefile(self, mode: str) -> "_Bytes":
         return self
 
 
 def _received(answer: RawResponse, method: str) -> http.client.HTTPResponse:
-    """An answer whose head counts as read: to read one has limits that the server does not have."""
+    """Return an answer whose head counts as read: parsing one has limits that the server does not have."""
     raw = http.client.HTTPResponse(_Bytes(answer.body), method=method)  # type: ignore[arg-type]
     raw.version, raw.status = 11, answer.status
     raw.reason = http.client.responses.get(answer.status, "")

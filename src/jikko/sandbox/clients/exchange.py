@@ -1,4 +1,4 @@
-"""Asks the server to send a request, over the connection of the child, and waits for the answer."""
+"""Requests to the server to send an HTTP request, over the child's connection."""
 
 import json
 import math
@@ -11,7 +11,7 @@ _CONNECTION: Final = 3
 _HEAD: Final = struct.Struct(">II")
 _CHUNK: Final = 1 << 20
 _NOT_SENT: Final = ("accept-encoding", "connection", "content-length", "transfer-encoding")
-"""Headers that the server sets: they are about its connection."""
+"""Headers of the connection, set by the server."""
 
 
 class ExchangeFailed(Exception):
@@ -19,14 +19,14 @@ class ExchangeFailed(Exception):
 
     def __init__(self, kind: str, message: str) -> None:
         self.kind = kind
-        """As of ``HttpFailure``."""
+        """Kind of the ``HttpFailure``."""
         super().__init__(message)
 
 
 class RawResponse(NamedTuple):
     status: int
     headers: list[tuple[str, str]]
-    """About ``body`` as it is here, decompressed, and not about what the server received."""
+    """For the decompressed ``body``."""
     body: bytes
 
 
@@ -40,9 +40,9 @@ def send(
     read: float | None = None,
     verify: bool | None = None,
 ) -> RawResponse:
-    """Send one request, no redirect. Raises ``ExchangeFailed``: no answer. ``connect``, ``read``: Seconds; ``None``
-    for the longest that the server allows. ``verify``: The certificate; ``None`` as the server's settings are.
-    """
+    """Send one request, without redirects. Raises ``ExchangeFailed``: no answer. ``connect``, ``read``: Timeouts in
+    seconds; ``None`` for the server's maximum. ``verify``: Whether to verify the certificate; ``None`` for the
+    server's setting."""
     host = urlsplit(url).netloc.rpartition("@")[2]
     headers = [
         (name, value)
@@ -68,7 +68,7 @@ def send(
 
 
 def _seconds(timeout: float | None) -> float | None:
-    # What is no time at all is the shortest there is, and what never ends the server's longest.
+    # Zero becomes the minimum, infinity the server's maximum.
     return None if timeout is None or not math.isfinite(timeout) else max(0.001, timeout)
 
 
@@ -83,7 +83,7 @@ def _read(size: int) -> bytes:
     while size > 0:
         part = os.read(_CONNECTION, min(size, _CHUNK))
         if not part:
-            # The server has given this program up.
+            # The server has abandoned this program.
             os._exit(0)
         parts.append(part)
         size -= len(part)

@@ -1,4 +1,4 @@
-"""Takes the modules that programs have from the start into memory."""
+"""Sources of the modules that programs have from the start."""
 
 import importlib.util
 import os
@@ -14,11 +14,11 @@ _EXCLUDED_FILES: Final = ("__pycache__", "__main__.py", "_main.py", "cli", "cli.
 """Commands, and ways to connect."""
 _COMPLETED: Final = {"urllib3": f"{_HERE}.connections", "requests": f"{_HERE}.adapter", "httpx": f"{_HERE}.transport"}
 _CERTIFICATES: Final = b'def where():\n    return "/no/certificates/here"\n'
-"""In the place of ``certifi``: the server checks certificates, and programs have no files."""
+"""Replaces ``certifi``: the server verifies certificates, and programs have no files."""
 
 
 def clients_in_memory() -> MemoryImporter:
-    """The clients by the names that programs import, and what they need. Raises ``ImportError``: not installed."""
+    """Load the clients and their dependencies into memory. Raises ``ImportError`` if one is not installed."""
     return MemoryImporter(_modules(), completed=_COMPLETED)
 
 

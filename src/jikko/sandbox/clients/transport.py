@@ -1,4 +1,4 @@
-"""The transports of ``httpx``: each request is made by the server."""
+"""Transports of ``httpx``: the server makes each request."""
 
 from collections.abc import Mapping
 from ssl import CERT_NONE
@@ -33,7 +33,7 @@ _OF_KIND: Final[Mapping[str, type[TransportError]]] = {
 
 
 def complete() -> None:
-    """Have requests made by the server, also by transports that a program derives."""
+    """Route requests through the server, including those of transports that a program derives."""
     for kind, base, names in (
         (HTTPTransport, BaseTransport, ("__enter__", "__exit__", "close")),
         (AsyncHTTPTransport, AsyncBaseTransport, ("__aenter__", "__aexit__", "aclose")),

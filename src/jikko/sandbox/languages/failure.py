@@ -1,4 +1,4 @@
-"""The error text of a user's program: in the program's own terms, with its own line and no path of ours."""
+"""Error texts of user programs: in the program's own terms, with its own lines, without local paths."""
 
 import re
 import sys
@@ -13,7 +13,7 @@ LIMIT_ERROR: Final = "SandboxLimitError"
 RESULT_ERROR: Final = "WorkflowNodeError"
 
 MAX_TEXT: Final = 4000
-"""How long an error text may be, in characters. The rest is cut off."""
+"""Maximum characters of an error text."""
 
 _OUR_PATHS: Final = tuple(
     sorted({path for path in (sysconfig.get_path("stdlib"), sys.prefix, sys.base_prefix, sys.exec_prefix) if path})
@@ -30,12 +30,12 @@ class ProgramFailed(Exception):
 
 
 def describe(error: BaseException, filename: str) -> str:
-    """Tell an error in one text, such as ``ValueError: boom (line 3)``, and what to use instead.
+    """Describe an error, such as ``ValueError: boom (line 3)``, with an alternative if it was refused.
 
-    ``error``: Of the program, or of compiling it. ``filename``: Which file the program's own lines are in.
+    ``error``: Of the program, or of its compilation. ``filename``: File name of the program's own lines.
     """
     lines = traceback.format_exception_only(error)
-    # The lines of a syntax error before the last one show the source and the file name.
+    # Earlier lines of a syntax error show the source and the file name.
     text = (lines[-1] if isinstance(error, SyntaxError) else "".join(lines)).strip()
     if isinstance(error, ImportError):
         text = _PATH_OF_MODULE.sub("", text)
@@ -50,7 +50,7 @@ def describe(error: BaseException, filename: str) -> str:
 
 
 def shorten(text: str) -> str:
-    """The text, cut off behind ``MAX_TEXT`` characters."""
+    """Truncate a text to ``MAX_TEXT`` characters."""
     return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
 
 

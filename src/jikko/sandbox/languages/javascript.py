@@ -1,8 +1,8 @@
-"""Runs a JavaScript program in QuickJS: ``main`` is called with one object, and its result passes through JSON.
+"""JavaScript runtime: QuickJS calls ``main`` with one object, and its result passes through JSON.
 
-One context is made before the first fork, with what programs expect of Node.js and the language itself lacks. Each
-child has its own copy of it. A result that is a promise is ``{}``, as Dify has it, but what it waits for still runs, so
-that a rejection is an error.
+One context is created before the first fork, with what programs expect of Node.js and the language lacks. Each child
+has its own copy. A promise as the result becomes ``{}``, as in Dify, but it still runs, so that a rejection is an
+error.
 """
 
 import importlib
@@ -20,7 +20,7 @@ from jikko.sandbox.languages.failure import RESULT_ERROR, ProgramFailed, shorten
 
 SHIMS: Final = ("number", "text", "url", "clone", "buffer", "host")
 
-# The module `quickjs` starts a thread when it is imported, and a process with threads must not fork. This one does not.
+# The module `quickjs` starts a thread when imported, and a process with threads must not fork. This one does not.
 _quickjs: Any = importlib.import_module("_quickjs")
 
 _WARM_UP: Final = """(function () {
@@ -34,10 +34,10 @@ _MISSING_NETWORK: Final = re.compile(r"'?(fetch|XMLHttpRequest|WebSocket|EventSo
 
 
 class Engine:
-    """A JavaScript context. One per fork server; each child uses its own copy, once."""
+    """JavaScript context. One per fork server; each child uses its copy once."""
 
     def __init__(self, *, memory_bytes: int, stack_bytes: int) -> None:
-        """Make the context and run the shims. ``memory_bytes``, ``stack_bytes``: How much a program may use of each."""
+        """Create the context and run the shims. ``memory_bytes``, ``stack_bytes``: Limits of a program."""
         self._context = _quickjs.Context()
         self._context.set_memory_limit(memory_bytes)
         self._context.set_max_stack_size(stack_bytes)
@@ -55,9 +55,9 @@ class Engine:
         self._host("advice", json.dumps(advice))
 
     def run(self, code: str, arguments: dict[str, Any]) -> str:
-        """Run a program. Returns ``main``'s object as JSON text. Raises ``ProgramFailed``: it failed, or gave none;
-        ``MemoryError``: it broke its memory limit."""
-        # The context was copied with the state of its random numbers; without this all programs would draw the same.
+        """Run a program. Returns ``main``'s object as JSON text. Raises ``ProgramFailed``: it failed, or returned none;
+        ``MemoryError``: memory limit exceeded."""
+        # Reseed: the copied context has the same random state in all children.
         self._host("seed", json.dumps(list(os.urandom(16))))
         self._peak_before = _peak_bytes()
         try:
@@ -79,7 +79,7 @@ class Engine:
         return text
 
     def warm_up(self) -> None:
-        """Touch the memory that a run will need, before a job waits. Leaves no trace in the context."""
+        """Touch the memory that a run will need, before a job arrives. Leaves no trace in the context."""
         self._context.eval(_WARM_UP)
         self._host("warm", _json_for_javascript({"a": [1, "b"]}))
         while self._context.execute_pending_job():
@@ -88,11 +88,11 @@ class Engine:
     def _is_out_of_memory(self, message: str) -> bool:
         if message in ("InternalError: out of memory", "[uninitialized]"):
             return True
-        # Without memory for an error, the engine throws null. So may a program, but not after it took that much.
+        # Without memory for an error, the engine throws null. So may a program, but not after using that much.
         return message == "null" and _peak_bytes() - self._peak_before > self._memory_bytes // 2
 
     def _drain(self) -> None:
-        """Run what the program left behind: jobs of promises, then timers in the order they are due, unwaited for."""
+        """Run pending work: promise jobs, then timers in due order, without waiting."""
         while True:
             while self._context.execute_pending_job():
                 pass
@@ -120,7 +120,7 @@ def _json_for_javascript(arguments: dict[str, Any]) -> str:
 
 
 def _without_nan(value: Any) -> Any:
-    # JSON of JavaScript has no such numbers; its own JSON.stringify writes null for them.
+    # JavaScript's JSON has no such numbers; JSON.stringify writes null.
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, list):
@@ -131,7 +131,7 @@ def _without_nan(value: Any) -> Any:
 
 
 def _describe(text: str, code: str = "") -> str:
-    """The first line of an error, the program's own line from the frames behind it, and what to use instead."""
+    """Return an error's first line, the program's own line from its frames, and an alternative if refused."""
     message, _, frames = text.strip().partition("\n    at ")
     message = message.removesuffix("\nundefined").strip() or "Error"
     if message.startswith("(Failed obtaining"):

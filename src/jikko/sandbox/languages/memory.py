@@ -1,4 +1,4 @@
-"""Modules and files that are served from memory: a locked process cannot open those that they come from."""
+"""In-memory modules and files: a locked process cannot open the originals."""
 
 import builtins
 import errno
@@ -24,16 +24,16 @@ class Source(NamedTuple):
     package: bool
     compiled: bool
     content: bytes | memoryview
-    """Marshalled code, or the text of the source."""
+    """Marshalled code, or source text."""
     path: str = ""
-    """The file that ``__file__`` names; ``""`` to name none."""
+    """Value of ``__file__``; ``""`` for none."""
 
 
 class MemoryImporter(Loader):
-    """Imports pure Python modules from one block of memory.
+    """Importer of pure Python modules from one block of memory.
 
     The block is a private, read-only mapping of a memory file that is closed at once. A fork need not copy its page
-    tables, and what a child writes there (it can make its own pages writable) no other process sees.
+    tables, and what a child writes there (it can make its own pages writable) is invisible to other processes.
     """
 
     def __init__(
@@ -43,9 +43,9 @@ class MemoryImporter(Loader):
         *,
         completed: Mapping[str, str] | None = None,
     ) -> None:
-        """Take the modules in, by their full names. ``refused``: Why other modules cannot be imported.
+        """Load modules, by full name. ``refused``: Why other modules cannot be imported.
 
-        ``completed``: The modules whose ``complete`` is called once others are imported, by these.
+        ``completed``: Modules whose ``complete`` is called after the import of others, by those.
         """
         self._completed = completed or {}
         self._places: dict[str, tuple[bool, bool, int, int, str]] = {}
@@ -58,7 +58,7 @@ class MemoryImporter(Loader):
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """How to import a module that is here. Raises ``ImportError`` if it cannot be imported; the text says why."""
+        """Return the spec of a module in memory. Raises ``ImportError``, with the reason, if it is refused."""
         place = self._places.get(name)
         if place is None:
             if name in self._refused:
@@ -87,26 +87,26 @@ class MemoryImporter(Loader):
             importlib.import_module(self._completed[name]).complete()
 
     def get_data(self, path: str) -> bytes:
-        """The content of a file, as ``pkgutil.get_data`` wants it. Raises ``OSError``: there is none."""
+        """Return the content of a file, for ``pkgutil.get_data``. Raises ``OSError`` if there is none."""
         with open(path, "rb") as file:
             content: bytes = file.read()
         return content
 
     def get_resource_reader(self, name: str) -> "FileReader | None":
-        """Reads the files beside a module, for ``importlib.resources``."""
-        from importlib.readers import FileReader  # the caller has imported it
+        """Return the reader of files beside a module, for ``importlib.resources``."""
+        from importlib.readers import FileReader  # imported by the caller
 
         file = self._places[name][4]
         return FileReader(SimpleNamespace(path=file)) if file else None  # type: ignore[arg-type]
 
 
 class MemoryFiles:
-    """The files of one folder, for reading with ``open``, ``os.stat`` and ``os.listdir``."""
+    """Files of one folder, for ``open``, ``os.stat`` and ``os.listdir``."""
 
     def __init__(self, root: str, paths: Iterable[str], others: Sequence[str] = ()) -> None:
-        """Read the files in. ``root``: Without a slash at its end. ``paths``: Absolute, below it.
+        """Read the files. ``root``: Without a trailing slash. ``paths``: Absolute, below it.
 
-        ``others``: Files that lie elsewhere. They are in no folder that can be listed.
+        ``others``: Files elsewhere, in no folder that can be listed.
         """
         self._prefix = f"{root}{os.sep}"
         self._places: dict[str, tuple[int, int]] = {}
@@ -121,7 +121,7 @@ class MemoryFiles:
         self._block.close()
 
     def serve(self) -> None:
-        """From here on, these files can be opened although the process cannot open files."""
+        """Make these files readable although the process cannot open files."""
         opened, seen, listed = builtins.open, os.stat, os.listdir
 
         def open_(file: Any, mode: str = "r", *arguments: Any, **named: Any) -> Any:
@@ -139,7 +139,7 @@ class MemoryFiles:
         builtins.open = io.open = open_
         os.stat = stat_
         os.listdir = listdir  # type: ignore[assignment]
-        # Of modules that were imported from the disk, before the lock.
+        # For modules imported from disk before the lock.
         SourceFileLoader.get_data = MemoryImporter.get_data  # type: ignore[assignment]
 
     def _take(self, path: str) -> None:
@@ -154,7 +154,7 @@ class MemoryFiles:
             self._enter(folder)
 
     def _path(self, file: Any, *, folders: bool = False) -> str | None:
-        """The path of one of these files or folders; ``None`` for everything else."""
+        """Return the path of one of these files or folders; ``None`` for anything else."""
         if not isinstance(file, (str, os.PathLike)):
             return None
         text = os.fspath(file)
@@ -187,10 +187,10 @@ class MemoryFiles:
 def modules_below(
     root: str, left_out: Iterable[str] = (), *, within: str = "", located: bool = False
 ) -> Iterator[tuple[str, Source]]:
-    """The modules of a folder by name. ``within``: Its package; by default they are at the top level.
+    """Yield the modules of a folder by name. ``within``: Its package; by default they are top-level.
 
-    ``left_out``: Names of folders and files passed over at any depth. ``located``: Whether modules know their files. If
-    so, folders without ``__init__.py`` are packages too.
+    ``left_out``: Names of folders and files skipped at any depth. ``located``: Whether modules have ``__file__``. If
+    so, folders without ``__init__.py`` are packages, too.
     """
     left = frozenset(left_out)
     above = within.split(".") if within else []
@@ -209,7 +209,7 @@ def modules_below(
 
 
 def _code_of(source: str) -> tuple[bool, bytes | memoryview]:
-    # Images often ship without compiled files. To compile all here would take seconds, so it is left to the import.
+    # Images often lack compiled files. Compiling all here would take seconds, so it is left to the import.
     try:
         with open(importlib.util.cache_from_source(source), "rb", buffering=0) as file:
             cached = file.read()
@@ -230,7 +230,7 @@ class _Opened(io.BytesIO):
 
 
 class _Block:
-    """Bytes in a memory file: first they are added, then read."""
+    """Bytes in a memory file: first added, then read."""
 
     def __init__(self) -> None:
         self._file = os.fdopen(os.memfd_create("block"), "wb")
@@ -238,7 +238,7 @@ class _Block:
         self._content = memoryview(b"")
 
     def add(self, content: bytes | memoryview) -> tuple[int, int]:
-        """Add bytes. Returns where they are: their start and their length."""
+        """Add bytes. Returns start and length."""
         self._file.write(content)
         start = self._size
         self._size += len(content)

@@ -1,4 +1,4 @@
-"""Runs a Python program: ``main`` is called with the arguments by keyword, and its result passes through JSON."""
+"""Python runtime: ``main`` is called with keyword arguments, and its result passes through JSON."""
 
 import base64
 import builtins
@@ -16,9 +16,9 @@ from typing import Any, Final
 from jikko.sandbox.languages.failure import RESULT_ERROR, ProgramFailed, describe
 
 FILENAME: Final = "<code>"
-"""The file name of the program's own lines in its tracebacks."""
+"""File name of the program's own lines in tracebacks."""
 
-# Taken now: the program may replace them, and only itself would suffer, but its result should still be right.
+# Saved: a program that replaces them would otherwise spoil its own result.
 _compile, _exec, _dumps = compile, exec, json.dumps
 _PRESENT: Final = {"json": json, "b64decode": base64.b64decode}
 
@@ -31,31 +31,30 @@ def main(a, b):
 
 
 def prepare() -> None:
-    """Make the process ready, before it forks: builtins that the ``site`` module would have set."""
+    """Set the builtins of the ``site`` module, before forking."""
     for name in ("exit", "quit"):
         setattr(builtins, name, Quitter(name, "Ctrl-D (i.e. EOF)"))
     warm_up()
 
 
 def warm_up() -> None:
-    """Touch the memory that a run will need, before a job waits."""
+    """Touch the memory that a run will need, before a job arrives."""
     run(_WARM_UP, json.loads('{"a": "1 2 x", "b": "y"}'))
     del sys.modules["__main__"]
 
 
 def run(code: str, arguments: dict[str, Any], files: Sequence[str] = ()) -> str:
-    """Run a program. ``files``: Which of its results are files. Returns ``main``'s object as JSON text, maybe with
-    ``NaN`` and ``Infinity``. Raises ``ProgramFailed``: it failed, or returned no JSON object; ``MemoryError``: it
-    broke its memory limit.
-    """
+    """Run a program. ``files``: Results that are files. Returns ``main``'s object as JSON text, perhaps with ``NaN``
+    and ``Infinity``. Raises ``ProgramFailed``: it failed, or returned no JSON object; ``MemoryError``: memory limit
+    exceeded."""
     module = types.ModuleType("__main__")
-    # Data classes and pickle look the module of a class up by its name.
+    # Data classes and pickle look up a class's module by name.
     sys.modules["__main__"] = module
     lines = code.splitlines(keepends=True)
     linecache.cache[FILENAME] = (len(code), None, lines, FILENAME)
     try:
         _exec(_compile(code, FILENAME, "exec", dont_inherit=True), module.__dict__)
-        # Dify's program has them behind the code, for itself; published code uses them in main.
+        # Dify appends these imports to the code for itself; published code uses them in main.
         for name, value in _PRESENT.items():
             module.__dict__.setdefault(name, value)
         main = module.__dict__.get("main")
@@ -68,11 +67,11 @@ def run(code: str, arguments: dict[str, Any], files: Sequence[str] = ()) -> str:
     except ProgramFailed:
         raise
     except MemoryError as error:
-        # Frees what the program holds, or there would be no memory left to tell of it.
+        # Frees the program's objects, or there would be no memory for the message.
         _forget(module, error)
         raise MemoryError from None
     except SystemError as error:
-        # What is left when there was no memory for the exception itself.
+        # All that is left if there was no memory for the exception.
         if "without" not in str(error):
             raise ProgramFailed(describe(error, FILENAME)) from None
         _forget(module, error)
@@ -87,7 +86,7 @@ def run(code: str, arguments: dict[str, Any], files: Sequence[str] = ()) -> str:
 def _forget(module: types.ModuleType, error: BaseException) -> None:
     frame = error.__traceback__
     while frame is not None:
-        # Our own frame is still running, and cannot be cleared.
+        # The current frame is running, and cannot be cleared.
         with contextlib.suppress(RuntimeError):
             frame.tb_frame.clear()
         frame = frame.tb_next
@@ -108,10 +107,10 @@ _BEGINNINGS: Final = (
 
 
 def with_files(result: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """The result with JSON in the place of its files. Raises ``ProgramFailed``: a value is no file.
+    """Return the result with files encoded as JSON. Raises ``ProgramFailed`` if a value is not a file.
 
     Args:
-        names: Which entries are files, or lists of them. ``None`` stays, and one that is missing is left out.
+        names: Entries that are files, or lists of them. ``None`` stays, and missing ones are skipped.
     """
     return {name: _of(value, name) if name in names else value for name, value in result.items()}
 
@@ -135,7 +134,7 @@ def _file(value: Any, name: str) -> dict[str, Any]:
 
 
 def _content(value: Any, name: str) -> tuple[bytes, str]:
-    """The content, and what the name of the file is to end with."""
+    """Return the content, and the suffix of the file's name."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         return _known(bytes(value))
     if isinstance(value, io.BytesIO):

@@ -1,6 +1,6 @@
-"""Refusals of what programs may not do, each with what to use instead.
+"""Advice for refused operations of programs, each with an alternative.
 
-Nothing here protects anything: the filter does. This only turns ``Operation not permitted`` into advice.
+Not a protection: the filter is. This only turns ``Operation not permitted`` into advice.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ FILES: Final = (
 THREADS: Final = "the program cannot start threads; do the work in turn, or in an Iteration node in parallel mode"
 PROCESSES: Final = "the program cannot start other processes; call a service that does from an HTTP Request node"
 JAVASCRIPT_MODULES: Final = "program.javascript_modules"
-"""The code of its text."""
+"""Code of its text."""
 
 _HTTP_CLIENTS: Final = frozenset(
     (
@@ -38,7 +38,7 @@ _PROCESS_MODULES: Final = frozenset(("subprocess", "multiprocessing", "pty"))
 
 
 def give_advice_at_the_call() -> None:
-    """Replace the calls whose failure would say nothing by ones that give the advice. Done once, before forking."""
+    """Replace calls that would fail cryptically by ones that fail with advice. Called once, before forking."""
     for name in (
         "getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo", "create_connection",
         "create_server", "socketpair", "fromfd",
@@ -49,14 +49,15 @@ def give_advice_at_the_call() -> None:
         "fork", "forkpty", "system", "execv", "execve", "posix_spawn", "posix_spawnp", "_spawnvef",
     ):  # fmt: skip
         setattr(os, name, _refuser(PROCESSES))
-    # With no process to share it, memory may as well be private, which is allowed.
+    # There is no process to share memory with, so private memory, which is allowed, will do.
     mmap.mmap = _PrivateMemory  # type: ignore[misc]
     subprocess._fork_exec = _refuser(PROCESSES)  # type: ignore[attr-defined]
     asyncio.DefaultEventLoopPolicy._loop_factory = _SocketlessLoop  # type: ignore[attr-defined]
 
 
 def advice_for(error: BaseException, stdlib_names: frozenset[str] = frozenset()) -> str | None:
-    """The sentence for an error that stems from something refused, if so. ``stdlib_names``: Its top-level modules."""
+    """Return the advice for an error caused by a refusal, if it is one. ``stdlib_names``: Top-level modules of the
+    standard library."""
     for cause in _causes(error):
         if isinstance(cause, ModuleNotFoundError) and cause.name:
             top, dot, _ = cause.name.partition(".")
@@ -76,7 +77,7 @@ def advice_for(error: BaseException, stdlib_names: frozenset[str] = frozenset())
 
 
 def module_advice(name: str, stdlib_names: frozenset[str]) -> tuple[str, Mapping[str, str]]:
-    """Code and parameters of the sentence for a module refused. ``stdlib_names``: As for ``advice_for``."""
+    """Return code and parameters of the advice for a refused module. ``stdlib_names``: As for ``advice_for``."""
     top = name.split(".")[0]
     if top in _HTTP_CLIENTS:
         return "program.http_modules", {}
@@ -122,7 +123,7 @@ def _modules_in(traceback: TracebackType | None) -> set[str]:
 
 
 class _PrivateMemory(mmap.mmap):
-    """Memory without a file, as programs ask for it: shared by default."""
+    """Anonymous memory, made private where programs ask for shared memory."""
 
     def __new__(cls, fileno: int, length: int, flags: int = mmap.MAP_SHARED, *arguments: Any, **named: Any) -> Self:
         if flags & mmap.MAP_SHARED and "access" not in named:
@@ -131,7 +132,7 @@ class _PrivateMemory(mmap.mmap):
 
 
 class _Sleeper:
-    """Stands in for a selector: with no sockets there is nothing to wait for but time."""
+    """Selector without sockets: there is nothing to wait for but time."""
 
     def select(self, timeout: float | None) -> tuple[()]:
         if timeout is None:
@@ -142,7 +143,7 @@ class _Sleeper:
 
 
 class _SocketlessLoop(asyncio.BaseEventLoop):
-    """An event loop for programs: tasks, timers and queues work; sockets and processes give the advice."""
+    """Event loop for programs: tasks, timers and queues work; sockets and processes fail with advice."""
 
     def __init__(self) -> None:
         super().__init__()

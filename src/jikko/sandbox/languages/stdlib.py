@@ -1,4 +1,4 @@
-"""The standard library, served from memory: a locked process cannot open the files that it would be imported from."""
+"""In-memory standard library: a locked process cannot open its files."""
 
 import importlib
 import importlib.util
@@ -19,7 +19,7 @@ _EXCLUDED_MODULES: Final = (
     "__pycache__", "lib-dynload", "pydoc_data", "venv", "curses", "dbm", "distutils", "msilib",
     "antigravity.py", "this.py", "turtle.py",
 )  # fmt: skip
-"""What no program in a sandbox has a use for: it draws, installs, tests or opens databases in files."""
+"""Modules useless in a sandbox: graphics, installation, tests, file databases."""
 
 _EXCLUDED_EXTENSIONS: Final = (
     "_test", "_tkinter", "_curses", "readline", "_dbm", "_gdbm", "xx", "nis", "ossaudiodev", "_interp", "_crypt",
@@ -38,14 +38,14 @@ _NAMES_TO_IMPORT: Final = """
     encodings.gb18030 encodings.big5 encodings.utf_16 encodings.utf_32 encodings.punycode encodings.unicode_escape
     encodings.hex_codec encodings.base64_codec _strptime shlex fnmatch keyword token tokenize codecs stringprep
     mimetypes quopri asyncio concurrent.futures subprocess http.client urllib.request socket"""
-"""What is imported before the first fork, because programs use it often: an import in a child costs milliseconds."""
+"""Popular modules, imported before the first fork: an import in a child costs milliseconds."""
 
 
 def offers(module: str) -> bool:
-    """Whether programs can import a top-level module without installing a package: nothing is imported.
+    """Return whether programs can import a top-level module without a package, without importing it.
 
-    True of this interpreter, with which programs run. A module of the standard library that needs one that is left out
-    is not offered either.
+    For this interpreter, which runs programs, too. Modules of the standard library that need an excluded one do not
+    count.
     """
     if module in MODULES:
         return True
@@ -61,9 +61,8 @@ def offers(module: str) -> bool:
 
 
 def take_into_memory() -> None:
-    """Import what programs use often, read the rest into memory, and import from nowhere else from here on.
-    Raises ``ImportError``: a module that every program may use is missing from this interpreter.
-    """
+    """Import popular modules, load the rest into memory, and disable all other imports. Raises ``ImportError`` if this
+    interpreter lacks a required module."""
     for name in _NAMES_TO_IMPORT.split():
         importlib.import_module(name)
     _import_extensions()
@@ -72,12 +71,12 @@ def take_into_memory() -> None:
     sys.path.clear()
     sys.path_hooks.clear()
     sys.path_importer_cache.clear()
-    # Would look for the source of user code on disk, and throw away what the runner put there for tracebacks.
+    # It would look for the source of user code on disk, and discard the runner's entries for tracebacks.
     linecache.checkcache = lambda filename=None: None
 
 
 def take_time_zones_into_memory() -> None:
-    """Serve ``zoneinfo`` from the ``tzdata`` package, read now. Raises ``ImportError``: ``tzdata`` is not installed."""
+    """Load the data of ``zoneinfo`` from the package ``tzdata``. Raises ``ImportError`` if it is not installed."""
     import zoneinfo
     from zoneinfo import _common
 
@@ -110,5 +109,5 @@ def _import_extensions() -> None:
         try:
             importlib.import_module(name)
         except ImportError:
-            # Built against a library that this machine lacks: the module that wants it will say so to the program.
+            # Built against a library that this machine lacks: importing programs get the error.
             continue

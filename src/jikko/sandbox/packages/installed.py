@@ -1,7 +1,7 @@
-"""The packages that are installed for programs: one folder, and a file that says what is in it.
+"""Installed packages for programs: a folder with an index file.
 
-Layout of the folder: ``installed.json``, and beside it one folder with a name of its own for each installation, of
-which the file names the current one: ``lib`` (read-only) and ``state`` (what libraries write while they are imported).
+Layout of the folder: ``installed.json``, and a subfolder per installation, of which the file names the current one,
+with ``lib`` (read-only) and ``state`` (what libraries write while being imported).
 """
 
 import sys
@@ -17,25 +17,25 @@ REINSTALL: Final = "run `jikko packages install` without names to install them a
 
 class Package(msgspec.Struct, frozen=True):
     name: str
-    """Normalized."""
+    """Normalised."""
     version: str
     modules: tuple[str, ...] = ()
-    """Its top-level modules."""
+    """Top-level modules."""
     native: tuple[str, ...] = ()
-    """Its native modules, by their full names."""
+    """Native modules, by full name."""
     requested: bool = False
-    """Whether it was asked for by name, and not only needed by another."""
+    """Whether it was requested by name, rather than as a dependency."""
 
 
 class InstalledPackages(msgspec.Struct, frozen=True):
-    """What ``installed.json`` says."""
+    """Content of ``installed.json``."""
 
     folder: str
-    """The name of the current installation."""
+    """Name of the current installation."""
     python: str
-    """The interpreter that it was made for; see ``this_python``."""
+    """Interpreter it was made for; see ``this_python``."""
     requested: tuple[str, ...] = ()
-    """What was asked for, as requirements."""
+    """Requested requirements."""
     packages: tuple[Package, ...] = ()
 
     @property
@@ -44,14 +44,14 @@ class InstalledPackages(msgspec.Struct, frozen=True):
 
 
 class Unreadable(Exception):
-    """The file is damaged, or was written by a newer version. The message says which file and what to do."""
+    """The file is damaged, or of a newer version. The message says which file, and what to do."""
 
 
 class PackageFolder:
-    """The folder of installed packages. Looking costs one system call while nothing changes."""
+    """Folder of installed packages. A check for changes costs one system call."""
 
     def __init__(self, path: Path, *, load: tuple[str, ...] = ()) -> None:
-        """``load``: modules to import ahead besides those that are known to be used often."""
+        """``load``: Modules to preload besides the popular ones."""
         self.path = path
         self.load = load
         self._seen: tuple[int, int] | None = None
@@ -59,7 +59,7 @@ class PackageFolder:
 
     @property
     def stamp(self) -> tuple[int, int] | None:
-        """Changes with what is installed; ``None`` while nothing is."""
+        """Return a fingerprint that changes with the installation; ``None`` if there is none."""
         try:
             status = (self.path / MANIFEST).stat()
         except OSError:
@@ -67,7 +67,7 @@ class PackageFolder:
         return status.st_mtime_ns, status.st_ino
 
     def current(self) -> InstalledPackages | None:
-        """What is installed; ``None`` for nothing. Raises ``Unreadable``: so."""
+        """Return the current installation; ``None`` if there is none. Raises ``Unreadable``."""
         stamp = self.stamp
         if stamp != self._seen:
             self._installed = None if stamp is None else read_installed(self.path)
@@ -78,12 +78,12 @@ class PackageFolder:
         return self.path / installed.folder / "lib"
 
     def state(self, installed: InstalledPackages) -> Path:
-        """Where libraries may write while they are imported."""
+        """Return the folder that libraries may write to while being imported."""
         return self.path / installed.folder / "state"
 
 
 def read_installed(folder: Path) -> InstalledPackages | None:
-    """What is installed in a folder; ``None`` for nothing. Raises ``Unreadable``: so."""
+    """Read a folder's index; ``None`` if nothing is installed. Raises ``Unreadable``."""
     file = folder / MANIFEST
     try:
         return msgspec.json.decode(file.read_bytes(), type=InstalledPackages)
@@ -94,5 +94,5 @@ def read_installed(folder: Path) -> InstalledPackages | None:
 
 
 def this_python() -> str:
-    """The interpreter that runs this, as far as packages depend on it."""
+    """Identify the running interpreter, as far as packages depend on it."""
     return f"{sys.implementation.cache_tag}-{sysconfig.get_platform()}"

@@ -1,6 +1,6 @@
-"""Installs packages for programs: all anew into a folder of their own, tried in a real child, then made current.
+"""Installation of packages for programs: into a new folder, tried in a real child, then made current.
 
-Until then nothing changes for programs, whatever goes wrong; and a server that runs goes on with what it has loaded.
+A failure changes nothing for programs; and a running server continues with its loaded packages.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ from jikko.sandbox.unavailable import why_unsupported
 
 _WORDS_OF_INSTALLER: Final = 1500
 _LIMITS: Final = SandboxLimits(wall_seconds=60, memory_bytes=1 << 30, concurrent_runs=1)
-"""Of the trial: how long a program takes is not what it is about."""
+"""Limits of the trial, whose duration does not matter."""
 
 
 class NotInstalled(Exception):
@@ -48,15 +48,15 @@ class NotInstalled(Exception):
 
 
 class FolderBusy(NotInstalled):
-    """Another process changes the folder."""
+    """Another process is changing the folder."""
 
 
 class PackageInstaller(Struct, eq=False):
-    """Changes what is installed in a folder. Blocks; only ``try_out`` needs an event loop."""
+    """Changes the packages of a folder. Blocks; only ``try_out`` needs an event loop."""
 
     folder: PackageFolder
     report: Callable[[str], None] = lambda text: None
-    """Told what is done, a line each."""
+    """Receives progress, line by line."""
 
     def requested(self) -> dict[str, str]:
         try:
@@ -67,7 +67,7 @@ class PackageInstaller(Struct, eq=False):
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep others from changing the folder. Raises ``FolderBusy``, or ``NotInstalled`` if it cannot be made."""
+        """Lock the folder. Raises ``FolderBusy``, or ``NotInstalled`` if it cannot be created."""
         try:
             self.folder.path.mkdir(parents=True, exist_ok=True)
             file = os.open(self.folder.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -84,9 +84,8 @@ class PackageInstaller(Struct, eq=False):
             os.close(file)
 
     def install(self, requested: Mapping[str, str]) -> InstalledPackages:
-        """Install into a new folder, which is not current yet. ``requested``: All requirements, by name.
-        Raises ``NotInstalled``, with nothing left of it: a package cannot be had or used.
-        """
+        """Install into a new folder, which is not current yet. ``requested``: All requirements, by name. Raises
+        ``NotInstalled``, without leftovers: a package is unavailable or unusable."""
         for name in requested:
             _check(name, name)
         new = InstalledPackages(secrets.token_hex(4), this_python(), tuple(requested.values()))
@@ -110,7 +109,7 @@ class PackageInstaller(Struct, eq=False):
         return msgspec.structs.replace(new, packages=packages)
 
     async def try_out(self, new: InstalledPackages) -> list[str]:
-        """Load packages in a locked fork server, use each in a child. Returns a sentence for each that fails."""
+        """Load packages in a locked fork server, and use each in a child. Returns a sentence per failure."""
         if not new.packages or why_unsupported():
             return []
         self.report("Trying them in a locked process …")
@@ -136,8 +135,8 @@ class PackageInstaller(Struct, eq=False):
         return wrong
 
     def make_current(self, new: InstalledPackages) -> None:
-        """Let programs have it, from the next on; what was installed before is removed."""
-        # Others may read both: the server may run as another user than who installs.
+        """Make it available to programs from the next run on, and delete the former installation."""
+        # World-readable: the server may run as another user.
         _set_modes(self.folder.lib(new), folders=0o555, files=0o444)
         _set_modes(self.folder.state(new), folders=0o755, files=0o644)
         text = msgspec.json.format(msgspec.json.encode(new), indent=2)
@@ -171,7 +170,7 @@ class _Trial(PackageFolder):
 async def _try(package: Package, sandbox: ForkServerSandbox, failed: Mapping[str, str]) -> list[str]:
     reasons = [f"{name}: {failed[name]}" for name in (*package.modules, f"{package.name} (prepare)") if name in failed]
     if reasons:
-        # What was not asked for by name may be a part of something that is never used.
+        # A dependency may be a part that is never used.
         return [f"{package.name} cannot be imported ({'; '.join(reasons)})"] if package.requested else []
     program = notes_on(package.name).get("try")
     if program is None:
@@ -195,7 +194,7 @@ def _check(name: str, wanted_by: str) -> None:
 
 
 def _command(lib: Path) -> list[str]:
-    """What installs into a folder: pip of this Python, or uv."""
+    """Return the install command: pip of this Python, or uv."""
     if importlib.util.find_spec("pip") is not None:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet"]
         return [*pip, "--progress-bar", "off", "--no-compile", "--target", str(lib)]
@@ -224,11 +223,11 @@ def _run(command: list[str], requirements: list[str]) -> None:
 
 
 def _compile(lib: Path) -> None:
-    """Compile what programs can import, which is half of what packages bring."""
+    """Compile what programs can import, about half of the packages' files."""
     root = str(lib.absolute())
     excluded = rf"{re.escape(root)}/(?:.*/)?(?:{'|'.join(EXCLUDED_FOLDERS)})/"
     command = [sys.executable, "-I", "-m", "compileall", "-q", "-x", excluded, root]
-    # Some packages bring what this Python cannot read, and never import it.
+    # Some packages contain files for other Pythons, which they never import.
     subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
 
@@ -253,7 +252,7 @@ _NO_PACKAGES: Final = frozenset(("pip", "setuptools", "wheel"))
 
 
 def packages_in(lib: Path, requested: Collection[str]) -> tuple[Package, ...]:
-    """Packages of a folder: those that others need, then those asked for (normalized names), each by name."""
+    """Return the packages in a folder: dependencies, then requested ones (normalised names), by name."""
     found = [
         _package(name, distribution, requested)
         for distribution in importlib.metadata.distributions(path=[str(lib)])
@@ -289,11 +288,12 @@ _COMMENT: Final = re.compile(r"(^|\s)#.*$")
 
 
 class BadRequirement(ValueError):
-    """A requirement cannot be used. The message says which and why."""
+    """A requirement is invalid. The message says which and why."""
 
 
 def parse(texts: Iterable[str]) -> dict[str, str]:
-    """Requirements by normalized names, the last of each; a wheel's path as its address. Raises ``BadRequirement``."""
+    """Parse requirements, by normalised name; the last of each counts, and a wheel's path becomes a URL. Raises
+    ``BadRequirement``."""
     found: dict[str, str] = {}
     for text in texts:
         requirement = _of_wheel(text) if text.endswith(".whl") and " @ " not in text else text.strip()
@@ -308,9 +308,9 @@ def parse(texts: Iterable[str]) -> dict[str, str]:
 
 
 def parse_file(file: Path) -> dict[str, str]:
-    """The requirements of a file: one a line, with comments. Options of pip are not taken.
+    """Parse a requirements file: one a line, with comments, without pip options.
 
-    Raises ``BadRequirement``: a line is no requirement; ``OSError``: the file cannot be read.
+    Raises ``BadRequirement``: an invalid line; ``OSError``: the file cannot be read.
     """
     lines = [_COMMENT.sub("", line).strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
     try:
@@ -320,7 +320,7 @@ def parse_file(file: Path) -> dict[str, str]:
 
 
 def without(requested: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
-    """Requirements without those of some packages. Raises ``BadRequirement``: a package was not asked for."""
+    """Remove requirements. Raises ``BadRequirement`` if a package was not requested."""
     left = dict(requested)
     for name in names:
         if left.pop(normalized(name), None) is None:

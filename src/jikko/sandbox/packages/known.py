@@ -1,8 +1,7 @@
-"""Facts about known packages: what to load of them, which cannot be used, and which modules they provide.
+"""Known packages: what to preload, which are unusable, and their module names.
 
-The first is in ``known.toml``, by package. The others are in ``names.json``, which every fork server reads: ``refused``
-says why packages cannot be locked or are of no use once they are, ``modules`` which packages provide modules of other
-names.
+``known.toml`` has what to preload, by package. ``names.json``, which every fork server reads, has the rest: ``refused``
+explains unusable packages, ``modules`` maps modules to packages of other names.
 """
 
 import json
@@ -15,32 +14,32 @@ from typing import Any, Final
 from jikko.sandbox.clients import MODULES
 
 BUILT_IN: Final = frozenset(name.replace("_", "-") for name in MODULES)
-"""Packages that programs have without installing them, by normalized name."""
+"""Packages available without installation, by normalised name."""
 
 
 def normalized(name: str) -> str:
-    """The name of a package as indexes compare it: ``Scikit_Learn`` is ``scikit-learn``."""
+    """Normalise a package name like an index: ``Scikit_Learn`` becomes ``scikit-learn``."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def notes_on(package: str) -> Mapping[str, Any]:
-    """The entry of a package in ``known.toml``; empty without one."""
+    """Return a package's entry in ``known.toml``; empty if there is none."""
     notes: Mapping[str, Any] = _notes()["packages"].get(normalized(package), {})
     return notes
 
 
 def why_refused(package: str) -> str | None:
-    """Why a package is of no use to programs, if that is known."""
+    """Return why a package is unusable for programs, if known."""
     return _names()["refused"].get(normalized(package))
 
 
 def package_of(module: str) -> str:
-    """The package that most likely provides a top-level module."""
+    """Return the package that most likely provides a top-level module."""
     return _names()["modules"].get(module) or normalized(module)
 
 
 def take_names_into_memory() -> None:
-    """Read the names now, for a process that cannot open files later."""
+    """Load the names, for a process that cannot open files later."""
     _names()
 
 
@@ -52,7 +51,7 @@ def _names() -> Mapping[str, Mapping[str, str]]:
 
 @cache
 def _notes() -> Mapping[str, Any]:
-    import tomllib  # a fork server needs none of it
+    import tomllib  # not needed by a fork server
 
     return tomllib.loads(_beside("known.toml"))
 

@@ -1,4 +1,4 @@
-"""The packages that a fork server is to load, as they are described to it."""
+"""Packages for a fork server to load."""
 
 from typing import Any, Final, NamedTuple
 
@@ -12,9 +12,9 @@ class Loadable(NamedTuple):
     settings: dict[str, Any] | None
     """For ``PackageLoader``; ``None`` without packages."""
     stamp: tuple[int, int] | None
-    """Which state of the folder it is."""
+    """Fingerprint of the folder."""
     unusable: str = ""
-    """Why what is installed is left out; ``""`` if it is not."""
+    """Why the installation is ignored; ``""`` if it is not."""
 
 
 _TESTS: Final = frozenset(("tests", "test"))
@@ -23,7 +23,7 @@ NOTHING = Loadable(None, None)
 
 
 def loadable(folder: PackageFolder | None) -> Loadable:
-    """What is installed, as a fork server can load it. Raises ``Unreadable`` if the folder's file is damaged."""
+    """Return the current installation for a fork server. Raises ``Unreadable`` if the folder's file is damaged."""
     if folder is None:
         return NOTHING
     stamp, installed = folder.stamp, folder.current()
@@ -39,7 +39,7 @@ def loadable(folder: PackageFolder | None) -> Loadable:
 
 
 def settings_of(folder: PackageFolder, installed: InstalledPackages) -> dict[str, Any]:
-    """What ``PackageLoader`` is made with, as JSON."""
+    """Return the settings of a ``PackageLoader``, as JSON."""
     packages: list[dict[str, Any]] = []
     for package in installed.packages:
         notes = notes_on(package.name)

@@ -1,7 +1,7 @@
-"""Imports the installed packages in the fork server, before it locks, and takes the rest of them into memory.
+"""Preloading of packages in the fork server, before it locks; the rest goes into memory.
 
-Native code cannot be loaded later, as that opens files and maps executable memory: so every native module is imported
-here. Pure Python ones can, from memory; those that programs use often are imported here too, as that takes time.
+Native code cannot be loaded later, since that opens files and maps executable memory: so every native module is
+imported here. Pure Python modules can be imported from memory; popular ones are imported here, too, to save time.
 """
 
 import contextlib
@@ -19,34 +19,34 @@ from jikko.sandbox.languages.memory import MemoryFiles, MemoryImporter, modules_
 from jikko.sandbox.lock import LockFailed
 
 EXCLUDED_FOLDERS: Final = ("tests", "test", "__pycache__", "bin", "include", "share")
-"""Folders of packages, at any depth, of which programs import nothing."""
+"""Folders of packages, at any depth, from which programs import nothing."""
 _NO_DATA: Final = (".py", ".pyc", ".pyi", ".so", ".pyx", ".pxd", ".h", ".c", ".cpp", ".a", ".f90", ".typed")
 _MAX_DATA_BYTES: Final = 32 << 20
-"""Bytes of a file that programs can read. A larger one is left out."""
+"""Maximum size of a readable file. Larger ones are left out."""
 
-# A library that asks for threads would end the program: it has none.
+# Without threads: a library that starts one would end the program.
 _ONE_THREAD: Final = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "LOKY_MAX_CPU_COUNT"), "1"
 )
 
 
 class PackageLoader:
-    """Imports the packages of one installation. Made and used once per fork server."""
+    """Imports the packages of one installation, once per fork server."""
 
     def __init__(self, settings: Mapping[str, Any], report: Callable[[str], None]) -> None:
-        """``settings``: As ``settings_of`` makes them. ``report``: Told which package is next."""
+        """``settings``: From ``settings_of``. ``report``: Receives the name of the next package."""
         self._lib: str = settings["lib"]
         self._state: str = settings["state"]
         self._packages: list[dict[str, Any]] = settings["packages"]
         self._load: list[str] = settings["load"]
         self._report = report
         self._kept: list[str] = []
-        """Files of the machine that programs may open."""
+        """Files outside that programs may open."""
         self.failed: dict[str, str] = {}
-        """Why modules could not be imported, by their full names."""
+        """Import errors by full module name."""
 
     def load(self) -> None:
-        """Import. Raises ``LockFailed``: a package does what cannot be locked."""
+        """Import the packages. Raises ``LockFailed``: a package does what cannot be locked."""
         before = dict(os.environ)
         with _writable(self._state) as state:
             self._load_all(state)
@@ -55,13 +55,13 @@ class PackageLoader:
         os.environ.update(before)
 
     def _load_all(self, state: str) -> None:
-        # Not the folder for temporary files that all users of the machine share: what libraries keep there, they trust.
+        # Not the shared folder for temporary files: libraries trust what they store there.
         tempfile.tempdir = state
         os.environ.update(_ONE_THREAD, TMPDIR=state, HOME=state, MPLCONFIGDIR=state)
         for package in self._packages:
             os.environ.update(package["environment"])
         stdlib = sysconfig.get_path("stdlib")
-        # Nothing of the server's own libraries: what a package finds must not depend on them.
+        # Without the server's own libraries: packages must not depend on them.
         sys.path[:] = [self._lib, stdlib, f"{stdlib}/lib-dynload"]
         known = _writable_code()
         with warnings.catch_warnings():
@@ -73,7 +73,7 @@ class PackageLoader:
                 self._prepare(package)
                 self._check(package["name"], known)
             for module in list(self.failed):
-                # Native code that was imported before what imports it.
+                # Native code imported before its importer.
                 if not self._is_main(module):
                     del self.failed[module]
                     self._import(module)
@@ -83,7 +83,7 @@ class PackageLoader:
             self._check("what JIKKO_PACKAGES_LOAD names", known)
 
     def take_into_memory(self, hidden: tuple[str, ...]) -> MemoryImporter:
-        """Read what can still be imported or opened. ``hidden``: top-level modules that programs get from elsewhere."""
+        """Load everything importable or readable into memory. ``hidden``: Top-level modules provided elsewhere."""
         for name in [name for name in sys.modules if name.partition(".")[0] in hidden]:
             # A library may have imported the real one.
             del sys.modules[name]
@@ -102,7 +102,7 @@ class PackageLoader:
         }
 
     def _is_main(self, module: str) -> bool:
-        """Whether it is what a package is imported by, or what an operator named; and not some part of it."""
+        """Return whether it is a package's main module, or one named by the operator, rather than a part."""
         return "." not in module or " " in module or module in self._load
 
     def _import(self, module: str) -> None:
@@ -140,12 +140,12 @@ class PackageLoader:
             )
 
     def _refused(self) -> dict[str, str]:
-        """Modules that are there and cannot be imported any more, and why."""
+        """Return the modules that can no longer be imported, with reasons."""
         refused = {name: f"{name} could not be loaded ahead: {reason}" for name, reason in self.failed.items()}
         for package in self._packages:
             for name in package["left_out"]:
                 parts = name.split(".")
-                # With what it lies in: of tests, nothing is in memory.
+                # With its parents: test folders are not in memory.
                 for each in (".".join(parts[:count]) for count in range(2, len(parts) + 1)):
                     if each not in sys.modules:
                         refused[each] = (
@@ -165,7 +165,7 @@ class PackageLoader:
 
 @contextlib.contextmanager
 def _writable(state: str) -> Iterator[str]:
-    """The folder, or a copy for as long as it is needed, where another user has installed the packages."""
+    """Yield the folder, or a temporary copy if another user installed the packages."""
     if os.access(state, os.W_OK):
         yield state
         return
@@ -185,7 +185,7 @@ def _has_children() -> bool:
 
 
 def _writable_code() -> frozenset[str]:
-    """The mappings through which machine code could be written and run: it would be so in every child."""
+    """Return writable and executable mappings, which every child would inherit."""
     with open("/proc/self/maps") as file:
         lines = [line.split() for line in file]
     return frozenset(
