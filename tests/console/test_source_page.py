@@ -1,10 +1,12 @@
 """What the file of a workflow says of a node: on the page of a run, and on that of the workflow."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from playwright.sync_api import expect
 
 from tests.acceptance.workflows import (
@@ -20,7 +22,7 @@ from tests.acceptance.workflows import (
 )
 from tests.console.album import keep
 from tests.console.conftest import LARGE, SMALL, Site, Visit, wait_for
-from tests.console.test_retry_page import BROKEN, FIXED, app_of, publish
+from tests.console.test_retry_page import BROKEN, FIXED, app_of, mending, publish
 
 
 @pytest.fixture
@@ -49,6 +51,26 @@ def test_a_failed_node_shows_its_code_as_the_version_that_ran_has_it(site: Site,
     with page.expect_download() as download:
         panel.get_by_role("link", name="Download the file").click()
     assert download.value.path().read_text(encoding="utf-8") == BROKEN
+
+
+@pytest.mark.parametrize("style", ["|", '"'])
+def test_the_line_at_which_code_failed_is_marked(
+    site: Site, visit: Visit, tmp_path: Path, style: str, axe: str
+) -> None:
+    content = json.loads(mending("import json\n\n\ndef main(q):\n    a = '返品 🎉'\n    return a / 0\n"))
+
+    class Dumper(yaml.SafeDumper):
+        # Texts of several lines have the style.
+        def represent_str(self, data: str) -> yaml.ScalarNode:
+            return self.represent_scalar("tag:yaml.org,2002:str", data, style=style if "\n" in data else None)
+
+    Dumper.add_representer(str, Dumper.represent_str)
+    publish(site, tmp_path, yaml.dump(content, Dumper=Dumper, allow_unicode=True))
+    run = site.run("mended", q="the lamp")
+    page = visit(f"/runs/{run}?node=judge&tab=source")
+    expect(page.locator("pre mark")).to_have_text("return a / 0")
+    expect(page.locator("pre mark")).to_have_attribute("title", "failed here")
+    keep(page, f"failing-line-{ord(style)}", axe)
 
 
 def test_a_workflow_shows_the_lines_of_the_step_that_is_chosen(site: Site, visit: Visit, failed: str) -> None:

@@ -1,5 +1,6 @@
 // Code in colours, once the library that finds its parts is there: before that, and where it is too long, as it is.
 import { lazy, type ReactNode, Suspense, useMemo } from 'react'
+import { t } from '../words/words.ts'
 import { Pieces } from './Pieces.tsx'
 
 /** A part of code, and the colour that it has: one of a JSON tree, `c` for comments, or none. */
@@ -12,14 +13,14 @@ const LONGEST = 50_000
 /** Lines, words and blanks in which the library looks for its parts again from each character. JSON has no such parts. */
 const SLOW = /[^\n]{5000}|\w{1000}|\s{1000}/
 
-type Code = { text: string; language: string; numbered?: boolean }
+type Code = { text: string; language: string; numbered?: boolean; failing?: number | undefined }
 
 const Found = lazy(async () => {
   const { tokens } = await import('./highlight.ts').catch(() => ({ tokens: plain }))
   return {
-    default: function Found({ text, language, numbered }: Code) {
+    default: function Found({ text, language, numbered, failing }: Code) {
       const found = useMemo(() => tokens(text, language), [text, language])
-      return <Shown tokens={found} numbered={numbered} />
+      return <Shown tokens={found} numbered={numbered} failing={failing} />
     },
   }
 })
@@ -29,20 +30,22 @@ const plain = (text: string): Token[] => [{ text, kind: '' }]
 /**
  * The text of a code block.
  *
- * `language`: as Markdown names it; code of JSON needs none. `numbered`: each line is an element.
+ * `language`: as Markdown names it; code of JSON needs none. `numbered`: each line is an element; `failing`: the one, from
+ * 1, at which its run failed.
  */
-export function Coloured({ text, language, numbered = false }: Code) {
+export function Coloured({ text, language, numbered = false, failing }: Code) {
   const said = language.toLowerCase() || (/^\s*[[{]\s*["[{\]}\d]/.test(text) ? 'json' : '')
-  const asItIs = <Shown tokens={plain(text)} numbered={numbered} />
+  const asItIs = <Shown tokens={plain(text)} numbered={numbered} failing={failing} />
   if (text.length > LONGEST || !LANGUAGES.test(said) || (said !== 'json' && SLOW.test(text))) return asItIs
   return (
     <Suspense fallback={asItIs}>
-      <Found text={text} language={said} numbered={numbered} />
+      <Found text={text} language={said} numbered={numbered} failing={failing} />
     </Suspense>
   )
 }
 
-function Shown({ tokens, numbered }: { tokens: readonly Token[]; numbered?: boolean | undefined }) {
+type Lines = { tokens: readonly Token[]; numbered?: boolean | undefined; failing?: number | undefined }
+function Shown({ tokens, numbered, failing }: Lines) {
   if (!numbered) return tokens.map(part)
   const lines: ReactNode[][] = [[]]
   for (const { text, kind } of tokens)
@@ -51,7 +54,17 @@ function Shown({ tokens, numbered }: { tokens: readonly Token[]; numbered?: bool
       line.push(part({ text: piece, kind }, line.length + index))
       if (piece.endsWith('\n')) lines.push([])
     })
-  return lines.filter(line => line.length > 0).map((line, index) => <span key={index}>{line}</span>)
+  return lines
+    .filter(line => line.length > 0)
+    .map((line, index) =>
+      index + 1 === failing ? (
+        <mark key={index} title={t('case.broke')}>
+          {line}
+        </mark>
+      ) : (
+        <span key={index}>{line}</span>
+      ),
+    )
 }
 
 const part = ({ text, kind }: Token, key: number): ReactNode =>

@@ -9,8 +9,10 @@ import { Icon } from './Icon.tsx'
 import { Loaded } from './Panel.tsx'
 import { quotedCode } from './quoted.ts'
 
-/** What the file of a version says of a node: prompt, code, conditions. For operators. */
-export function NodeSource({ app, version, node }: { app: string; version: string | number; node: string }) {
+type Props = { app: string; version: string | number; node: string; error?: string | undefined }
+
+/** What the file of a version says of a node: prompt, code, conditions. For operators. `error`: marks its line. */
+export function NodeSource({ app, version, node, error }: Props) {
   const path = `apps/${app}/versions/${version}`
   const lines = useQuery({
     queryKey: ['node', path, node],
@@ -22,6 +24,9 @@ export function NodeSource({ app, version, node }: { app: string; version: strin
       {({ first_line, lines }) => {
         const text = dedented(lines)
         const quoted = quotedCode(text.join('\n'))
+        const failing = Number(/\(line (\d+)\)/.exec(error ?? '')?.[1])
+        // Where code stands as it is, its first line is the next.
+        const code = text.findIndex(line => /^\s*(?:code|template): \|/.test(line))
         return (
           <>
             {quoted && (
@@ -31,7 +36,7 @@ export function NodeSource({ app, version, node }: { app: string; version: strin
                   <Copy text={quoted.code} label={t('source.code.copy')} />
                 </div>
                 <pre className="code numbered" tabIndex={0} style={{ counterReset: 'line' }}>
-                  <Coloured text={visible(quoted.code)} language={quoted.language} numbered />
+                  <Coloured text={visible(quoted.code)} language={quoted.language} numbered failing={failing} />
                 </pre>
               </>
             )}
@@ -50,7 +55,12 @@ export function NodeSource({ app, version, node }: { app: string; version: strin
               </a>
             </div>
             <pre className="code numbered" tabIndex={0} style={{ counterReset: `line ${first_line - 1}` }}>
-              <Coloured text={text.map(line => `${visible(line)}\n`).join('')} language="dsl" numbered />
+              <Coloured
+                text={text.map(line => `${visible(line)}\n`).join('')}
+                language="dsl"
+                numbered
+                failing={code < 0 ? undefined : code + 1 + failing}
+              />
             </pre>
           </>
         )

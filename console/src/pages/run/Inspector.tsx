@@ -241,7 +241,8 @@ function Body({
   if (tab === 'tries')
     return <Tries execution={execution} until={execution.startedAt + tookOf(execution, view.moment)} />
   if (tab === 'calls') return <Calls view={view} execution={execution} />
-  if (tab === 'source') return run && <NodeSource app={run.app.id} version={run.version} node={execution.nodeId} />
+  if (tab === 'source')
+    return run && <NodeSource app={run.app.id} version={run.version} node={execution.nodeId} error={execution.error} />
   if (tab === 'detail') return <Detail execution={execution} told={told} />
   if (tab === 'input') return <Input told={told} run={view} />
   const ended = {
