@@ -20,6 +20,8 @@ export default defineConfig(({ command }) => ({
     // The texts of the licences of what is in the page.
     license: { fileName: 'licenses.md' },
     assetsInlineLimit: 0,
+    // A browser that cannot preload asks a little later.
+    modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 1000,
   },
   // The texts of messages are the server's.
