@@ -1,7 +1,7 @@
-"""Runs workflows written in the Dify DSL and serves Dify's workflow Service API.
+"""Runtime for workflows written in the Dify DSL, and server of Dify's workflow Service API.
 
-The public names, which docs/python.md shows, are imported when they are first used: ``import jikko`` costs nothing.
-``__init__.pyi`` has them for type checkers.
+The public names, described in docs/python.md, are imported on first use: ``import jikko`` costs nothing. Type checkers
+read them from ``__init__.pyi``.
 """
 
 __version__ = "0.2.0"

@@ -1,4 +1,4 @@
-"""``python -m jikko``: the command line."""
+"""Entry point of ``python -m jikko``."""
 
 from jikko.cli.main import main
 

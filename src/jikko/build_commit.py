@@ -1,4 +1,4 @@
-"""The commit that this build is of."""
+"""Commit and version of this build."""
 
 import subprocess
 from pathlib import Path
@@ -7,18 +7,18 @@ from jikko import __version__
 
 
 def version() -> str:
-    """The version, with the commit behind it where that is known: ``0.2.0 (1a2b3c4d5e)``."""
+    """Return the version, with its commit if known: ``0.2.0 (1a2b3c4d5e)``."""
     found = commit()
     return f"{__version__} ({found})" if found else __version__
 
 
 def commit() -> str:
-    """The first ten digits of the commit, as the build noted them, or as git says of a checkout; or nothing."""
+    """Return the commit's first ten digits, from the build or from git in a checkout; else an empty string."""
     package = Path(__file__).parent
     noted, root = package / "commit.txt", package.parents[1]
     if noted.exists():
         return noted.read_text(encoding="ascii").strip()
-    # Installed into a folder of another repository, it is no part of that one.
+    # Installed inside another repository, it is not part of that one.
     if package.parent != root / "src" or not (root / ".git").exists():
         return ""
     asked = ["git", "-C", str(root), "rev-parse", "--short=10", "HEAD"]

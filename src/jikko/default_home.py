@@ -1,4 +1,4 @@
-"""The data folder of a user who names none."""
+"""Default data folder."""
 
 import os
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 from jikko.errors import InvalidSettings
 
 LOCAL_HOME = Path(".jikko")
-"""The data folder of the current folder, if this user owns it, and the link if it is one."""
+"""Data folder of the current folder, used if this user owns it (and the link, if it is one)."""
 
 
 def default_home() -> Path:
-    """The data folder of a user who sets none: that of the current folder, else that of the user.
+    """Return the default data folder: that of the current folder, else that of the user.
 
     Folders above the current one are not searched.
 
@@ -22,14 +22,14 @@ def default_home() -> Path:
     try:
         return Path.home() / ".jikko"
     except RuntimeError:
-        # A user without an entry in the list of users, as containers have them.
+        # The user has no entry in the user database, as in containers.
         raise InvalidSettings(
             "This user has no home directory: set JIKKO_HOME, the data folder, or use --home."
         ) from None
 
 
 def has_local_home() -> bool:
-    """Whether the current folder has a data folder of this user, other than that of the user's home."""
+    """Return whether the current folder has a data folder of this user, other than the one in the user's home."""
     try:
         owners = {LOCAL_HOME.stat().st_uid, LOCAL_HOME.lstat().st_uid}
     except OSError:

@@ -1,6 +1,6 @@
-"""Every error that this package raises on purpose, as one tree; those of clients of servers are in ``client``.
+"""Errors that this package raises on purpose, as one tree; those of clients are in ``client``.
 
-A node that fails raises ``nodes.contract.NodeFailure`` instead: that is an outcome of a run, not an error of a caller.
+A failing node raises ``nodes.contract.NodeFailure`` instead: that is an outcome of a run, not a caller's error.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,24 +12,24 @@ from jikko.diagnostics.diagnostic import Diagnostic, Phrase
 
 
 class JikkoError(Exception):
-    """Base of every error raised on purpose. The message is written for the caller to read."""
+    """Base of all errors raised on purpose. The message is written for the caller."""
 
     code: str = "internal_server_error"
-    """What the caller may match on: the ``code`` of the JSON error body. Never changes."""
+    """``code`` of the JSON error body, for callers to match on. Never changes."""
     status: int = 500
-    """The HTTP status that the error is answered with."""
+    """HTTP status of the response."""
     headers: Mapping[str, str] = MappingProxyType({})
-    """HTTP headers that go with the answer."""
+    """Additional HTTP headers of the response."""
 
     def __init__(self, message: str = "", *, code: str = "") -> None:
-        """``code``: one that names the kind of thing, such as ``file_not_found``, in place of that of the class."""
+        """``code``: A more specific code than the class's, such as ``file_not_found``."""
         if code:
             self.code = code
         super().__init__(message)
 
 
 class InvalidDocument(JikkoError):
-    """The DSL file cannot be imported. Carries every problem found, not only the first."""
+    """The DSL file cannot be imported. Carries all problems, not only the first."""
 
     code = "invalid_param"
     status = 400
@@ -37,7 +37,7 @@ class InvalidDocument(JikkoError):
     def __init__(
         self, source: str, problems: Sequence[Diagnostic], places: Mapping[str, tuple[int, int]] | None = None
     ) -> None:
-        """``places``: lines and columns by the paths of problems, as far as they are known."""
+        """``places``: Known lines and columns, by the paths of problems."""
         self.source = source
         self.problems = tuple(problems)
         self.places = places or {}
@@ -50,27 +50,27 @@ class InvalidDocument(JikkoError):
 
 
 class InvalidParam(JikkoError):
-    """A parameter of the request is wrong."""
+    """A request parameter is invalid."""
 
     code = "invalid_param"
     status = 400
 
 
 class BadRequest(JikkoError):
-    """The request cannot be understood."""
+    """The request is malformed."""
 
     code = "bad_request"
     status = 400
 
 
 class UploadRefused(JikkoError):
-    """The upload does not hold exactly one file that can be stored. ``code`` says what is wrong."""
+    """The upload is not exactly one storable file. ``code`` gives the reason."""
 
     status = 400
 
 
 class Unauthorized(JikkoError):
-    """No API key, or one that opens no app."""
+    """The API key is missing, or opens no app."""
 
     code = "unauthorized"
     status = 401
@@ -78,90 +78,90 @@ class Unauthorized(JikkoError):
 
 
 class Forbidden(JikkoError):
-    """It is there, and is not the app's of the API key, or may not be changed."""
+    """The resource exists, but belongs to another app or is read-only."""
 
     code = "forbidden"
     status = 403
 
 
 class NotFound(JikkoError):
-    """There is no such thing in the app of the API key."""
+    """The app of the API key has no such resource."""
 
     code = "not_found"
     status = 404
 
 
 class NotAllowed(JikkoError):
-    """The address does not have the method of the request, but others."""
+    """The address does not support the request's method."""
 
     code = "method_not_allowed"
     status = 405
 
     def __init__(self, methods: Iterable[str]) -> None:
-        """``methods``: those that the answer names."""
+        """``methods``: The supported methods, for the response's ``Allow``."""
         super().__init__("The method is not allowed for the requested URL.")
         named = ", ".join(methods)
         self.headers = {"Allow": named} if named else {}
 
 
 class Conflict(JikkoError):
-    """The request contradicts an earlier one."""
+    """The request conflicts with an earlier one."""
 
     code = "conflict"
     status = 409
 
 
 class NameTaken(Conflict):
-    """Another app has the name; nothing was written."""
+    """The name belongs to another app; nothing was written."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"There is another app called {name!r}.")
 
 
 class NameGivenTwice(Conflict):
-    """Two files of one call give their apps the same name; nothing was written."""
+    """Two files of one call name the same app; nothing was written."""
 
 
 class TooLate(JikkoError):
-    """A form was submitted already or its time is up, or another version of an app was published meanwhile."""
+    """The form was already submitted or has expired, or another version of the app was published meanwhile."""
 
     status = 412
 
 
 class InvalidFormData(JikkoError):
-    """A form was filled in wrongly; it stays open."""
+    """The form data is invalid; the form stays open."""
 
     code = "invalid_form_data"
     status = 400
 
 
 class TooManyRequests(JikkoError):
-    """A limit is reached, and nothing was accepted; the same request may succeed later."""
+    """A limit is exceeded, and nothing was accepted; a retry may succeed later."""
 
     code = "too_many_requests"
     status = 429
 
     def __init__(self, message: str, *, retry_after: int = 1) -> None:
-        """``retry_after``: whole seconds after which it is worth another try."""
+        """``retry_after``: Whole seconds before a retry is worthwhile."""
         self.headers = {"Retry-After": str(retry_after)}
         super().__init__(message)
 
 
 class WrongAppMode(JikkoError):
-    """The end point serves apps of another mode, or the app has no workflow that can serve it."""
+    """The endpoint serves apps of another mode, or the app has no workflow to serve."""
 
     status = 400
 
 
 class ModelNotReady(JikkoError):
-    """Nothing says how to reach the provider of an app's model."""
+    """The provider of an app's model is not configured."""
 
     code = "provider_not_initialize"
     status = 400
 
 
 class SpeechFailed(JikkoError):
-    """A model that hears or speaks gave no answer that can be used. ``code`` says what is the matter."""
+    """A speech model gave no usable answer. ``code`` gives the reason."""
 
     def __init__(self, message: str, *, code: str, status: int = 400) -> None:
         self.status = status
@@ -169,7 +169,7 @@ class SpeechFailed(JikkoError):
 
 
 class InvalidEnvironment(JikkoError):
-    """A value that was set for an environment variable of a workflow is not of its type. The operator's to repair."""
+    """The value set for an environment variable of a workflow has the wrong type. The operator has to fix it."""
 
     code = "invalid_environment"
     status = 503
@@ -188,7 +188,7 @@ class PayloadTooLarge(JikkoError):
 
 
 class NoRoom(JikkoError):
-    """There is no room in memory for the body of the request now; nothing of it was done."""
+    """There is no memory for the request body now; nothing was done."""
 
     code = "service_unavailable"
     status = 503
@@ -196,70 +196,70 @@ class NoRoom(JikkoError):
 
 
 class BodyTooSlow(JikkoError):
-    """The body of the request hardly came, while others waited for the room that it had."""
+    """The request body arrived too slowly, while others waited for its memory."""
 
     code = "request_timeout"
     status = 408
 
 
 class UnsupportedMediaType(JikkoError):
-    """The request body is not of the type that the route reads."""
+    """The route does not accept the request body's media type."""
 
     code = "unsupported_media_type"
     status = 415
 
 
 class LogConflict(JikkoError):
-    """Another process took the run over, or appended to its log first; nothing was written."""
+    """Another process took over the run, or appended to its log first; nothing was written."""
 
     code = "conflict"
     status = 409
 
 
 class LogForgotten(LogConflict):
-    """The log ends before what was said to be durable: the database went on as a copy that lagged behind. What is
-    missing may be appended again from ``log_end`` on, by the one whom the record names; nothing was written."""
+    """The log is shorter than what was confirmed as durable: the database failed over to a lagging replica. The owner
+    in the record may append the missing events from ``log_end`` on; nothing was written."""
 
     def __init__(self, message: str, log_end: int) -> None:
         super().__init__(message)
         self.log_end = log_end
-        """How many events the log has."""
+        """Number of events in the log."""
 
 
 class KeyTaken(LogConflict):
-    """The idempotency key of a new run belongs to another run of the app; nothing was written."""
+    """Another run of the app has the new run's idempotency key; nothing was written."""
 
     def __init__(self, run_id: str, fingerprint: bytes) -> None:
         self.run_id = run_id
         self.fingerprint = fingerprint
-        """Of the request that the other run was started by."""
+        """Fingerprint of the request that started the other run."""
         super().__init__(f"The idempotency key belongs to run {run_id}.")
 
 
 class ServiceFailed(JikkoError):
-    """A model or service elsewhere, which the request needs, failed. The message says how."""
+    """An external model or service that the request needs failed. The message says how."""
 
     code = "invalid_param"
     status = 400
-    # As Dify answers it: its clients know no other.
+    # The code and status that Dify uses: its clients know no other.
 
 
 class StoreUnavailable(JikkoError):
-    """The database cannot be read or written at the moment; the request may be repeated."""
+    """The database is unreadable or unwritable at the moment; the request may be retried."""
 
     code = "service_unavailable"
     status = 503
     headers: Mapping[str, str] = MappingProxyType({"Retry-After": "5"})
     in_doubt: bool = False
-    """Whether what was to be written may have been written, or may yet be."""
+    """Whether the write may have happened, or may yet happen."""
 
 
 class StartRefused(StoreUnavailable):
-    """The start of a run did not become durable in time. Nothing of it is kept, and it never begins."""
+    """The start of a run did not become durable in time. Nothing is kept, and the run never starts."""
 
 
 class LogTooNew(JikkoError):
-    """A run is of a newer version of Jikko, and only a process of that can go on with it."""
+    """The run was written by a newer version of Jikko, and only such a process can continue it."""
 
     code = "service_unavailable"
     status = 503
@@ -273,7 +273,7 @@ class LogTooNew(JikkoError):
 
 
 class ServerStopping(JikkoError):
-    """The process is about to end, and accepted nothing; the request may be repeated, at another server at once."""
+    """The process is shutting down, and accepted nothing; the request may be retried, at another server at once."""
 
     code = "service_unavailable"
     status = 503
@@ -284,9 +284,9 @@ class ServerStopping(JikkoError):
 
 
 class RunLeft(JikkoError):
-    """The server stops before a run has ended. Its beginning is durable: it goes on when the server is back.
+    """The server stops before a run has ended. Its start is durable: the run continues when the server is back.
 
-    It says nothing of when to try again: a client that repeats the request has the work done twice.
+    There is no ``Retry-After``: a client that retries has the work done twice.
     """
 
     code = "service_unavailable"
@@ -297,31 +297,31 @@ class RunLeft(JikkoError):
 
 
 class LogDamaged(StoreUnavailable):
-    """What the database has of the log of one run is no log. That of others can be read."""
+    """The stored log of one run is corrupt. Those of others are readable."""
 
     headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, message: str, *, what: str, readable: Sequence[Any] = ()) -> None:
-        """``what``: what is wrong with it: a part of a sentence. ``readable``: of the events that were asked for, those
-        up to the damage. Where one is missing from a log that has ended, it is not known how many are, and those behind
-        it are among them."""
+        """``what``: The damage, as part of a sentence. ``readable``: The requested events up to the damage. If one is
+        missing from a log that has ended, the number of missing events is unknown, and ``readable`` includes those
+        behind it."""
         self.what = what
         self.readable = list(readable)
         super().__init__(message)
 
 
 class LogUnwritable(JikkoError):
-    """What happened in a run cannot be kept, however often it is tried. The run has failed."""
+    """The events of a run can never be stored. The run has failed."""
 
 
 class InvalidSettings(JikkoError):
-    """A setting is wrong or missing. Says which one, and what to do."""
+    """A setting is invalid or missing. The message names it and the remedy."""
 
     code = "invalid_settings"
 
 
 class InvalidFile(InvalidSettings):
-    """A file of the operator has problems. Carries every one found, as a phrase."""
+    """An operator's file has problems. Carries all of them, as phrases."""
 
     def __init__(self, what: Phrase) -> None:
         super().__init__(what.text())
@@ -333,7 +333,7 @@ class FolderInUse(InvalidSettings):
 
     def __init__(self, home: Path, owner: str = "") -> None:
         self.owner = owner or "it does not say which"
-        """Which process it is, in words."""
+        """The owning process, in words."""
         super().__init__(
             f"Another process uses the data folder {home} ({self.owner}). Stop it, or give this one a folder of its "
             "own (JIKKO_HOME)."

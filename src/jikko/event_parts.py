@@ -1,22 +1,22 @@
-"""Parts of events that the record keeps."""
+"""Parts of events that run records keep."""
 
 import msgspec
 
 
 class FailedNode(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The node that a run failed at."""
+    """The node at which a run failed."""
 
     node_id: str
-    """Of a container whose round failed, the node within it."""
+    """For a failed round, the node inside the container."""
     title: str
 
 
 class Exceptions(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What went wrong in a run and was borne, at all levels."""
+    """Counts of handled errors in a run, at all levels."""
 
     tries: int
-    """Attempts that failed and were followed by another."""
+    """Failed attempts that were retried."""
     handled: int
-    """Nodes that failed and had an error strategy."""
+    """Failed nodes with an error strategy."""
     rounds: int
-    """Rounds that failed."""
+    """Failed rounds."""

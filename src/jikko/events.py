@@ -1,7 +1,7 @@
-"""Events of a run: the one vocabulary that engine, log, API and CLI share.
+"""Events of a run: the vocabulary that engine, log, API and CLI share.
 
-A run's log is a list of these, numbered from 0; all else is a fold over it. They never change, nor form cycles: a field
-that is added needs a default. A new event raises ``LOG_FORMAT`` and ``RunRecord.format``.
+A run's log is a list of events, numbered from 0; everything else is a fold over it. Events are immutable, without
+cycles: a new field needs a default. A new event raises ``LOG_FORMAT`` and ``RunRecord.format``.
 """
 
 from typing import Final, Literal, TypeAlias
@@ -13,28 +13,28 @@ from jikko.values import Json
 
 LOG_FORMAT: Final = 3
 NodeStatus: TypeAlias = Literal["succeeded", "failed", "exception"]
-"""``exception``: failed, and its error strategy let the run go on."""
+"""``exception``: failed, but its error strategy let the run continue."""
 RunStatus: TypeAlias = Literal["running", "succeeded", "failed", "stopped", "partial-succeeded", "paused"]
 
 
 class Round(Struct, frozen=True, array_like=True, gc=False):
-    """One round of a container's body. Node events carry the path of rounds they belong to, outermost first."""
+    """One round of a container's body. Node events carry the path of their rounds, outermost first."""
 
     execution_id: str
-    """The container's execution."""
+    """The container's execution id."""
     node_id: str
-    """The container."""
+    """The container's node id."""
     kind: Literal["iteration", "loop"]
     index: int
-    """Counted from 0."""
+    """Position, from 0."""
 
 
 RoundPath: TypeAlias = tuple[Round, ...]
-"""Where in the nesting of containers something happens. ``()`` is the top level."""
+"""Position in nested containers. ``()`` is the top level."""
 
 
 class Update(Struct, frozen=True, array_like=True, gc=False):
-    """A node changed a variable that is not its own output."""
+    """A node's change to a variable other than its own outputs."""
 
     selector: tuple[str, ...]
     """Two parts: node id (or ``conversation``, ``env``, …) and name."""
@@ -42,7 +42,7 @@ class Update(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Usage(Struct, frozen=True, omit_defaults=True, gc=False):
-    """What the language models behind a node, or behind a container with its rounds, used."""
+    """Token usage of the language models of a node, or of a container with its rounds."""
 
     total_tokens: int = 0
     prompt_tokens: int = 0
@@ -53,70 +53,70 @@ class Usage(Struct, frozen=True, omit_defaults=True, gc=False):
     prompt_price: str = "0"
     completion_price: str = "0"
     prompt_unit_price: str = "0"
-    """Per million tokens, of the last call that had one; so is that of the completion."""
+    """Price per million tokens, from the last call that had one; so is the completion's."""
     completion_unit_price: str = "0"
     latency: float = 0.0
-    """Seconds that the calls took, all together."""
+    """Total seconds of all calls."""
 
 
 class Turn(Struct, frozen=True, omit_defaults=True, gc=False):
-    """That a run answers a message, of an app of which mode, and what it saw of the conversation when it began."""
+    """The message that a run answers: the app's mode, and the conversation's state at the start."""
 
     conversation_id: str
     message_id: str
     variables: dict[str, Json] = {}
-    """The values of the conversation's variables."""
+    """Values of the conversation's variables."""
     cites: bool = False
-    """Whether the answer tells which passages it is based on."""
+    """Whether the answer cites its passages."""
     streamed: bool = False
-    """Whether its client asked for a stream."""
+    """Whether the client requested a stream."""
     mode: str = "advanced-chat"
-    is_trial: bool = False  # Whether its message and conversation stay as they are: it has values from outside.
+    is_trial: bool = False  # Whether its message and conversation stay unchanged: it uses replaced values.
 
 
 class RunStarted(Struct, tag_field="event", tag="run_started", kw_only=True, omit_defaults=True, gc=False):
-    """The first event of every log."""
+    """First event of every log."""
 
     at: float
-    """Seconds since the Unix epoch; so in all events."""
+    """Seconds since the Unix epoch, as in all events."""
     inputs: dict[str, Json]
-    """The prepared inputs, in the order of the start node's variables."""
+    """Prepared inputs, in the order of the start node's variables."""
     system: dict[str, Json]
-    """The ``sys.*`` variables, names without the prefix, in the order in which Dify shows them."""
+    """``sys.*`` variables, without the prefix, in Dify's order."""
     turn: Turn | None = None
-    """Of a run that answers a message."""
+    """Set if the run answers a message."""
     depth: int = 0
-    """How many workflows called as tools the run is within: 0 for one that a client started."""
+    """Nesting depth of workflows called as tools: 0 for a run that a client started."""
     trace: str = ""
-    """The ``traceparent`` (W3C) of its request, or of the run that called it, a blank, its ``tracestate``; or empty."""
-    entry: str = ""  # The trigger node at which it begins; empty: the first entry of the workflow.
-    mocks: dict[str, dict[str, Json]] = {}  # Outputs of nodes that do not run, by their ids; see `with_mocks`.
+    """``traceparent`` (W3C) of the request or the calling run, a space, and its ``tracestate``; or empty."""
+    entry: str = ""  # The trigger node at which it starts; empty: the first entry of the workflow.
+    mocks: dict[str, dict[str, Json]] = {}  # Outputs of mocked nodes, by node id; see `with_mocks`.
 
 
 class RunRecovered(Struct, tag_field="event", tag="run_recovered", kw_only=True, omit_defaults=True, gc=False):
-    """A process took over a run whose process died. The nodes that were in flight run again."""
+    """A process took over the run of a dead process. Nodes in flight run again."""
 
     at: float
     epoch: int
-    """2 for the first takeover of a run, 3 for the next; the process that accepted it has 1."""
+    """2 for the first takeover, 3 for the next; the accepting process has 1."""
     in_flight: list[str] = []
-    """Executions that had started and not finished."""
+    """Executions started and not finished."""
     ready: list[str] = []
-    """Nodes that were due and had not started."""
+    """Nodes due and not started."""
     elapsed: float = 0.0
-    """Seconds that the run was running before, as far as the log tells: until its last event."""
+    """Seconds of execution before the takeover, up to the last event in the log."""
 
 
 class RunParked(Struct, tag_field="event", tag="run_parked", kw_only=True, omit_defaults=True, gc=False):
-    """The process got a signal to end, and leaves the run to the next one. Nodes that were under way run again."""
+    """The process was told to shut down, and leaves the run to the next one. Nodes in flight run again."""
 
     at: float
     elapsed: float
-    """Seconds that the run was running, pauses left out."""
+    """Seconds of execution, without pauses."""
 
 
 class NodeEvent(Struct, kw_only=True, omit_defaults=True, gc=False):
-    """What all events about a node execution carry."""
+    """Base of all events of a node execution."""
 
     at: float
     execution_id: str
@@ -124,28 +124,28 @@ class NodeEvent(Struct, kw_only=True, omit_defaults=True, gc=False):
     node_type: str
     title: str = ""
     index: int
-    """Order of start within the run, counted from 1. A node in a container counts too."""
+    """Order of start within the run, from 1. Nodes in containers count too."""
     predecessor: str | None = None
-    """The node whose end made this one ready."""
+    """The node that made this one ready."""
     rounds: RoundPath = ()
 
 
 class NodeStarted(NodeEvent, tag_field="event", tag="node_started", kw_only=True, omit_defaults=True):
-    """A node began to run. A node that runs again after a crash starts again under the same execution id."""
+    """A node started. One that runs again after a crash starts again with the same execution id."""
 
     icon: Json = None
-    """Of a tool's provider: ``{"content", "background"}``, or an address. ``False``: not told (decisions/0029)."""
+    """Icon of a tool's provider: ``{"content", "background"}``, or an address. ``False``: omitted (decisions/0029)."""
 
 
 class NodeAttempted(NodeEvent, tag_field="event", tag="node_attempted", kw_only=True, omit_defaults=True):
-    """An attempt of a node failed and another begins."""
+    """An attempt of a node failed and is retried."""
 
     started_at: float
-    """When the node started: that of its first attempt."""
+    """Start of the node's first attempt."""
     elapsed: float
-    """Seconds since ``started_at``, waits between attempts included."""
+    """Seconds since ``started_at``, including waits between attempts."""
     attempt: int
-    """How many attempts have failed so far."""
+    """Number of failed attempts so far."""
     error: str
     error_type: str = ""
     inputs: dict[str, Json] = {}
@@ -165,44 +165,44 @@ class NodeFinished(NodeEvent, tag_field="event", tag="node_finished", kw_only=Tr
     process_data: dict[str, Json] = {}
     outputs: dict[str, Json] = {}
     handle: str = "source"
-    """The outgoing edges that are taken."""
+    """Handle of the outgoing edges taken."""
     error: str | None = None
-    """Why it failed, as shown to the user. ``None`` if it succeeded."""
+    """Reason of the failure, as shown to the user; ``None`` if it succeeded."""
     error_type: str = ""
     strategy: Literal["fail-branch", "default-value"] | None = None
-    """The error strategy that handled the failure."""
+    """Error strategy that handled the failure."""
     updates: tuple[Update, ...] = ()
     usage: Usage | None = None
     metadata: dict[str, Json] = {}
-    """Further entries of ``execution_metadata`` (tool and agent nodes, ``completed_reason``, …)."""
+    """Other entries of ``execution_metadata`` (tool and agent nodes, ``completed_reason``, …)."""
     steps: int = 0
     """For a container: the ``steps`` of its completed event."""
     resources: tuple[dict[str, Json], ...] = ()
-    """Passages of knowledge that the node's work is based on, in Dify's form (``retriever_resources``)."""
+    """Passages of knowledge behind the node's result, in Dify's form (``retriever_resources``)."""
     announced: bool = True
     """For a container: whether it had a ``ContainerStarted``. Source: docs/dify-behaviour.md, “Iteration”."""
     own_outputs: dict[str, Json] = {}
-    """For a container whose failure was handled: what it had come to by then. ``outputs`` are those of the strategy."""
+    """For a container whose failure was handled: its own outputs so far. ``outputs`` are the strategy's."""
 
 
 class ContainerStarted(NodeEvent, tag_field="event", tag="container_started", kw_only=True, omit_defaults=True):
-    """An iteration or loop knows what it will go over, and begins."""
+    """An iteration or loop has evaluated its items, and starts."""
 
     length: int
-    """Number of rounds planned."""
+    """Planned number of rounds."""
     inputs: dict[str, Json] = {}
     hides_failed_rounds: bool = False
-    """Whether rounds run side by side and the first failure ends them all: Dify then never shows the failed ones."""
+    """Whether rounds run in parallel and the first failure ends all: Dify then never shows the failed ones."""
     variables: dict[str, Json] = {}
-    """Variables of the container that its rounds share: a loop's own variables with their first values."""
+    """Variables shared by all rounds: a loop's own variables with their initial values."""
 
 
 class RoundStarted(NodeEvent, tag_field="event", tag="round_started", kw_only=True, omit_defaults=True):
-    """A round of a container begins. ``execution_id`` and ``node_id`` are the container's."""
+    """A round of a container starts. ``execution_id`` and ``node_id`` are the container's."""
 
     round: int
     variables: dict[str, Json] = {}
-    """Variables of the container for this round: an iteration's ``item`` and ``index``."""
+    """The container's variables for this round: an iteration's ``item`` and ``index``."""
 
 
 class RoundFinished(NodeEvent, tag_field="event", tag="round_finished", kw_only=True, omit_defaults=True):
@@ -211,18 +211,18 @@ class RoundFinished(NodeEvent, tag_field="event", tag="round_finished", kw_only=
     round: int
     elapsed: float
     outputs: dict[str, Json] = {}
-    """What the container keeps of the round."""
+    """Values that the container keeps of the round."""
     error: str | None = None
-    """Set if a node of the round failed without a strategy."""
+    """Set if a node failed without a strategy."""
     usage: Usage | None = None
     ended: bool = False
-    """Whether a ``loop-end`` node ran in it."""
+    """Whether a ``loop-end`` node ran."""
     last: bool = False
-    """Whether the container ends with it by decision (break condition, loop-end), before its planned length."""
+    """Whether it ends the container early (break condition, loop-end)."""
 
 
 class TextChunk(Struct, tag_field="event", tag="text_chunk", kw_only=True, omit_defaults=True, gc=False):
-    """A piece of the text that the run streams. Source: docs/dify-behaviour.md, “Order of streamed text”."""
+    """A piece of streamed text. Source: docs/dify-behaviour.md, “Order of streamed text”."""
 
     at: float
     text: str
@@ -230,18 +230,18 @@ class TextChunk(Struct, tag_field="event", tag="text_chunk", kw_only=True, omit_
 
 
 class TextReplaced(Struct, tag_field="event", tag="text_replaced", kw_only=True, omit_defaults=True, gc=False):
-    """All the text that the run has shown so far is replaced by this."""
+    """Replaces all text streamed so far."""
 
     at: float
     text: str
     reason: str = ""
-    """``output_moderation``, or empty: a node was interrupted and streamed something else when it ran again."""
+    """``output_moderation``, or empty: a node was interrupted and streamed different text in its second run."""
 
 
 class ReasoningChunk(Struct, tag_field="event", tag="reasoning_chunk", kw_only=True, omit_defaults=True, gc=False):
     """A piece of a model's reasoning. Source: docs/dify-behaviour.md, “Order of streamed text”.
 
-    Or of what it says and the run does not show: ``node_id`` and ``text`` are empty then, and 0.1.1 passes it over.
+    Or of model output that the run does not show: then ``node_id`` and ``text`` are empty, and 0.1.1 skips it.
     """
 
     at: float
@@ -249,13 +249,13 @@ class ReasoningChunk(Struct, tag_field="event", tag="reasoning_chunk", kw_only=T
     text: str
     final: bool = False
     execution_id: str = ""
-    """Of the model that says ``said``; else empty."""
+    """Execution of the model behind ``said``; else empty."""
     said: str = ""
-    """The last of it may be missing: the outputs have it all."""
+    """May lack the end of the text: the outputs are complete."""
 
 
 class AgentLogged(Struct, tag_field="event", tag="agent_logged", kw_only=True, omit_defaults=True, gc=False):
-    """An agent tells what it does. An entry with the id of an earlier one takes its place."""
+    """A log entry of an agent. One with an earlier entry's id replaces it."""
 
     at: float
     execution_id: str
@@ -270,13 +270,13 @@ class AgentLogged(Struct, tag_field="event", tag="agent_logged", kw_only=True, o
 
 
 class StepRecorded(Struct, tag_field="event", tag="step_recorded", kw_only=True, omit_defaults=True, gc=False):
-    """A model or a tool answered an agent: should the agent run again after a crash, it is not asked again."""
+    """Answer of a model or a tool to an agent: an agent that runs again after a crash reuses it."""
 
     at: float
     execution_id: str
     kind: Literal["model", "tool"]
     request: str
-    """A digest of what was asked."""
+    """Digest of the request."""
     answer: Json
     usage: Usage | None = None
 
@@ -290,15 +290,15 @@ class FormRequested(Struct, tag_field="event", tag="form_requested", kw_only=Tru
     title: str
     form_id: str
     form: dict[str, Json]
-    """As clients see it: ``form_content``, ``inputs``, ``actions``, ``resolved_default_values``, ``form_token``,
-    ``approval_channels``, ``expiration_time``, …"""
+    """The form as sent to clients: ``form_content``, ``inputs``, ``actions``, ``resolved_default_values``,
+    ``form_token``, ``approval_channels``, ``expiration_time``, …"""
     source: str = ""
-    """The form's text as the file has it."""
+    """The form's text in the file."""
     expires_at: float = 0.0
 
 
 class FormClosed(Struct, tag_field="event", tag="form_closed", kw_only=True, omit_defaults=True, gc=False):
-    """A form was submitted, or ran out of time."""
+    """A form was submitted, or expired."""
 
     at: float
     execution_id: str
@@ -306,50 +306,50 @@ class FormClosed(Struct, tag_field="event", tag="form_closed", kw_only=True, omi
     title: str
     form_id: str
     action_id: str | None
-    """The user's action; ``None`` if the form ran out of time."""
+    """The user's action; ``None`` if the form expired."""
     action_text: str = ""
     rendered_content: str = ""
     data: dict[str, Json] = {}
-    expiration_time: int = 0  # when it ran out of time, in whole seconds
+    expiration_time: int = 0  # when it expired, in whole seconds
 
 
 class RunPaused(Struct, tag_field="event", tag="run_paused", kw_only=True, omit_defaults=True, gc=False):
-    """Nothing runs any more, and at least one node waits for a human."""
+    """No node is running, and at least one waits for a human."""
 
     at: float
     paused_nodes: list[str]
-    """Nodes whose forms are open; their ``FormRequested`` precede it."""
+    """Nodes with open forms; their ``FormRequested`` precede this event."""
     elapsed: float
-    """Seconds that the run was running so far."""
+    """Seconds of execution so far."""
     total_tokens: int = 0
     total_steps: int = 0
-    wake_at: float | None = None  # when the first of its forms runs out of time
+    wake_at: float | None = None  # when the first of its forms expires
 
 
 class RunResumed(Struct, tag_field="event", tag="run_resumed", kw_only=True, omit_defaults=True, gc=False):
-    """A paused run goes on."""
+    """A paused run continues."""
 
     at: float
 
 
 class RunBegan(Struct, tag_field="event", tag="run_began", kw_only=True, omit_defaults=True, gc=False):
-    """A run whose log was written before it could run begins: it waited for its turn, or repeats another one."""
+    """A run starts whose log was written earlier: it was queued, or retries another run."""
 
     at: float
 
 
 class RunRetried(Struct, tag_field="event", tag="run_retried", kw_only=True, omit_defaults=True, gc=False):
-    """What stands before is taken over from another run; what comes is this run's own."""
+    """Boundary between the events copied from another run and this run's own."""
 
     at: float
     run_id: str
     from_nodes: list[str]
-    """Nodes that run again, with all that is behind them."""
-    replaced: dict[str, list[str]] = {}  # Names of outputs given from outside, by node or ``sys``.
+    """Nodes that run again, with everything downstream."""
+    replaced: dict[str, list[str]] = {}  # Names of replaced outputs, by node or ``sys``.
 
 
 class RunFinished(Struct, tag_field="event", tag="run_finished", kw_only=True, omit_defaults=True, gc=False):
-    """The run ended, for good. The last event of its log."""
+    """The run ended, for good. Last event of its log."""
 
     at: float
     status: Literal["succeeded", "failed", "stopped", "partial-succeeded"]
@@ -360,15 +360,15 @@ class RunFinished(Struct, tag_field="event", tag="run_finished", kw_only=True, o
     total_steps: int = 0
     exceptions_count: int = 0
     price: str = ""
-    """What its models cost, as a decimal number; empty for nothing. So is ``currency``."""
+    """Cost of its models, as a decimal number; empty if there was none, as is ``currency``."""
     currency: str = ""
     failed_node: FailedNode | None = None
-    """``None``: it did not fail, or at no node: it took too long, say. ``exceptions``: nothing went wrong."""
+    """``None`` if it did not fail, or not at a node, as with a timeout. ``exceptions``: ``None`` without any."""
     exceptions: Exceptions | None = None
 
 
 class UnknownEvent(Struct, tag_field="event", tag="unknown_event", kw_only=True, gc=False):
-    """Stands for an event that a newer version of Jikko wrote. Never written."""
+    """Placeholder for an event of a newer version of Jikko. Never written."""
 
     at: float
     kind: str

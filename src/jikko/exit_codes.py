@@ -1,4 +1,4 @@
-"""Exit codes of commands. docs/exit-codes.md has the same table."""
+"""Exit codes of commands, as listed in docs/exit-codes.md."""
 
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -10,31 +10,31 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """One number for each outcome that a script may want to tell apart."""
+    """One number for each outcome that scripts may distinguish."""
 
     OK = 0
-    """Done; a run succeeded, also if it did so partially."""
+    """Done; a run succeeded, if only partially."""
     FAILED = 1
-    """The run failed, or what the command was to do."""
+    """The run failed, or the command's work did."""
     USAGE = 2
-    """An option, an argument or a setting is wrong. Nothing was done."""
+    """An option, argument or setting is wrong. Nothing was done."""
     WRONG_INPUT = 3
-    """Inputs of the run, or of the form, are missing or wrong. There is no run."""
+    """Inputs of the run or form are missing or wrong. No run was started."""
     STOPPED = 4
-    """The run was stopped by another client, or since it held too much in memory."""
+    """The run was stopped by another client, or for its use of memory."""
     PAUSED = 5
     """The run waits for a form."""
     TIME_LIMIT = 6
-    """The run took longer than it may."""
+    """The run exceeded its time limit."""
     NOT_FOUND = 7
-    """There is no such run, app, form or file."""
+    """The run, app, form or file does not exist."""
     INVALID_WORKFLOW = 8
     """The workflow file cannot be imported."""
     CONFLICT = 9
     """It is too late, or another process is in the way: the run has ended, the form was submitted, the data folder is
     in use."""
     UNAVAILABLE = 10
-    """The server does not answer, or the database cannot be used now. The same command may succeed later."""
+    """The server does not answer, or the database is unavailable. The same command may succeed later."""
     REFUSED = 11
     """The server refused the API key."""
     HUNG_UP = 129
@@ -59,7 +59,7 @@ _OF_STATUS: dict[int, ExitCode] = {
 
 
 def of_error(error: Exception) -> ExitCode:
-    """The code of a command that an error ends."""
+    """Return the exit code for an error that ends a command."""
     codes: tuple[tuple[type[Exception], ExitCode], ...] = (
         (errors.InvalidDocument, ExitCode.INVALID_WORKFLOW),
         (errors.InvalidParam, ExitCode.WRONG_INPUT),
@@ -82,12 +82,12 @@ def of_error(error: Exception) -> ExitCode:
 
 
 def of_answer(status: int) -> ExitCode:
-    """The code of a command whose server answered with an error status; 0: with nothing."""
+    """Return the exit code for a server's error status; 0 if it did not answer."""
     return _OF_STATUS.get(status, ExitCode.FAILED)
 
 
 def of_run(status: "RunStatus", error: str | None) -> ExitCode:
-    """The code of a command that waited for a run. ``error``: why it did not succeed."""
+    """Return the exit code of a command that waited for a run. ``error``: The run's error."""
     from jikko.engine.event_factory import is_out_of_time
 
     match status:

@@ -1,4 +1,4 @@
-"""Libraries that are installed on demand, and how."""
+"""Optional libraries and their installation commands."""
 
 from typing import Literal, TypeAlias
 
@@ -15,9 +15,10 @@ Extra: TypeAlias = Literal[
     "plugins",
     "wordllama",
 ]
-"""The optional dependencies in ``pyproject.toml``; the catalogue of diagnostics says what each is for."""
+"""Optional dependencies in ``pyproject.toml``; the catalogue of diagnostics describes their purposes."""
 
 
 def how_to_install(extra: Extra) -> str:
-    """The command that installs an extra, and where: no index has Jikko, so its name alone finds nothing."""
+    """Return the command that installs an extra, and where to run it: no index has Jikko, so a name alone finds
+    nothing."""
     return f"pip install '.[{extra}]' in a clone of Jikko"

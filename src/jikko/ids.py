@@ -1,4 +1,4 @@
-"""Ids of apps, versions, runs, node executions and files: UUIDs, as text in lower case."""
+"""Ids of apps, versions, runs, node executions and files: UUIDs as lower-case text."""
 
 import re
 import time
@@ -10,10 +10,10 @@ _VERSION = 0x7000 << 64 | 0x8000 << 48
 
 
 def new_id() -> str:
-    """A new UUID (version 7) in its canonical text form.
+    """Return a new UUID (version 7) in its canonical text form.
 
-    Later ids sort behind earlier ones (to the millisecond), so an index over them grows at its end. Ids name things,
-    they do not protect them: who may see what is decided by the key.
+    Later ids sort behind earlier ones (to the millisecond), so that indexes grow at their end. Ids are names, not
+    secrets: access depends on the key.
     """
     bits = getrandbits(80) & 0x0FFF_3FFF_FFFF_FFFF_FFFF
     value = (time.time_ns() // 1_000_000) << 80 | _VERSION | bits
@@ -22,5 +22,5 @@ def new_id() -> str:
 
 
 def is_uuid(text: str) -> bool:
-    """Whether ``text`` is a UUID in its hyphenated form, in either case."""
+    """Return whether ``text`` is a hyphenated UUID, in either case."""
     return _UUID.fullmatch(text) is not None

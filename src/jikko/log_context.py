@@ -1,4 +1,4 @@
-"""The subject of a line of the log: the request and the run that are being worked on when it is written."""
+"""Context of log lines: the request or run being processed."""
 
 from collections.abc import Iterable
 from contextvars import ContextVar
@@ -13,28 +13,28 @@ _TRACESTATE: Final = b"tracestate"
 
 
 class LogContext(msgspec.Struct, frozen=True):
-    """What is being worked on: a request or a run, as they are at hand.
+    """The request or run being processed, as raw values.
 
-    Every request and run has one, and few of them a line in the log: what a line says is made when one is written.
+    Every request and run has a context, but few log anything: the text of a line is made only when one is written.
     """
 
     request_id: bytes = b""
-    """As in the header ``X-Request-Id`` of its answer; ASCII."""
+    """``X-Request-Id`` of the response; ASCII."""
     headers: Iterable[tuple[bytes, bytes]] = ()
-    """Those of the request; names in lower case."""
+    """Headers of the request; names in lower case."""
     run: str = ""
     app: str = ""
     came: str = ""
-    """What came of a trace with the request that the run began with: see ``kept_of``."""
+    """Trace that came with the run's request: see ``kept_of``."""
 
     @property
     def request(self) -> str:
-        """The name of the request; empty if it is a run."""
+        """Return the request's id; empty for a run."""
         return str(self.request_id, "ascii")
 
     @property
     def trace(self) -> str:
-        """The place in a trace of what is called from here, see ``kept_of``. Empty if there is none."""
+        """Return the trace context for calls made from here, see ``kept_of``, or an empty string."""
         if not self.run:
             return self._given()
         made, state = traceparent_of(self.came, self.run), state_of(self.came)
@@ -42,7 +42,7 @@ class LogContext(msgspec.Struct, frozen=True):
 
     @property
     def trace_id(self) -> str:
-        """Of the trace; empty if there is none."""
+        """Return the trace id, or an empty string."""
         came = self.came if self.run else self._given()
         return parent_of(came, self.run).trace_id if self.run or came else ""
 
@@ -57,4 +57,4 @@ class LogContext(msgspec.Struct, frozen=True):
 
 
 log_context: Final[ContextVar[LogContext]] = ContextVar("log_context", default=LogContext())  # noqa: B039  # never changes
-"""Of the current task, and of those that it starts until they have one of their own."""
+"""Context of the current task, inherited by the tasks that it starts."""

@@ -1,7 +1,7 @@
-"""Long texts in what becomes JSON, encoded one by one and in pieces, between which others have the event loop.
+"""Encoding of long texts in JSON, in chunks, between which the event loop runs other tasks.
 
-A text of 12 MB of line breaks or quotes takes 35 ms to encode, and an event may tell several, or one several times. So
-short texts that stand for them are encoded with all else, and in the JSON they are put in their places.
+A text of 12 MB of line breaks or quotes takes 35 ms to encode, and an event may contain several, or one several times.
+So the value is encoded with short placeholders, which are then replaced by the encoded texts.
 """
 
 import asyncio
@@ -31,39 +31,39 @@ from jikko.events import (
 from jikko.values import Json, encode_json
 
 LONG_TEXT: Final = 1 << 18
-"""Characters of a text, or of a piece of one, that is encoded at once: one or two milliseconds."""
+"""Characters of a chunk, and the length from which texts are split: 1 to 2 ms of encoding."""
 IS_LONG: Final = slice(LONG_TEXT, LONG_TEXT + 1)
-"""Of a text; empty if it is not long. (To count is a call, and this is looked at for each node of all runs.)"""
+"""Slice of a text that is empty unless the text is long. (``len`` would be a call, for each node of all runs.)"""
 _MAX_INLINE_CHARACTERS: Final = 1 << 20
-"""Characters of all long texts of a value that are encoded together with it."""
+"""Characters of long texts that are encoded together with their value."""
 _MAX_LOOKED_AT: Final = 4000
-"""Values in which long texts are looked for, the outermost first: a millisecond."""
+"""Values searched for long texts, outermost first: a millisecond."""
 _MAX_SEEN: Final = 16_000
-"""Values of all events of an append that are seen to know whether one of them is long: a millisecond."""
+"""Values of an append's events that are searched for a long text: a millisecond."""
 _SAMPLE: Final = 64
 
 
 class LongTexts:
-    """The long texts of one value: a struct, or lists and objects."""
+    """Long texts of one value: a struct, or lists and objects."""
 
     def __init__(self, value: Any, encode: Callable[[str], bytes] | None = None) -> None:
-        """``encode``: makes JSON of a text; by default ``encode_text``."""
+        """``encode``: Encodes a text as JSON; by default ``encode_text``."""
         self.value = value
         self._encode = encode or encode_text
         self._places = _places(value)
         self.are_many = sum(len(text) for _, text in self._places) > _MAX_INLINE_CHARACTERS
-        """Whether they take long together."""
+        """Whether they take long to encode together."""
         self._mark = secrets.token_hex(16)
         self._pieces = self._encoded()
         self._parts: dict[str, list[bytes]] = {}
-        """By what stands for each text."""
+        """Encoded chunks, by placeholder."""
 
     def encode_piece(self) -> bool:
-        """Encode the next piece. Returns whether there may be more to encode."""
+        """Encode the next chunk. Returns whether there may be more."""
         return next(self._pieces, None) is not None
 
     def marked(self) -> Any:
-        """The value with short texts that stand for the long ones."""
+        """Return the value with placeholders for its long texts."""
         tree: dict[Any, Any] = {}
         for path, text in self._places:
             branch = tree
@@ -73,7 +73,7 @@ class LongTexts:
         return _with(self.value, tree) if tree else self.value
 
     def filled(self, marked: bytes) -> bytes:
-        """JSON of the ``marked`` value with the long texts in their places, once there is no more to encode."""
+        """Replace the placeholders in the JSON of the ``marked`` value, once all chunks are encoded."""
         found: list[bytes] = []
         for at, part in enumerate(re.split(b"(%b[0-9]+)" % self._mark.encode(), marked)):
             found += self._parts[part.decode()] if at % 2 else (part,)
@@ -93,8 +93,8 @@ class LongTexts:
 async def encode_giving_way(
     value: Any, encode: Callable[[Any], bytes] = encode_json, text: Callable[[str], bytes] | None = None
 ) -> bytes:
-    """The JSON of a value; others have the event loop between pieces of its long texts, if these are many. ``encode``:
-    makes the JSON, and may put something around it. ``text``: see ``LongTexts``."""
+    """Encode a value as JSON, giving way to other tasks between the chunks of many long texts. ``encode``: Encodes the
+    value, and may add something around it. ``text``: See ``LongTexts``."""
     texts = LongTexts(value, text)
     if not texts.are_many:
         return encode(value)
@@ -104,7 +104,7 @@ async def encode_giving_way(
 
 
 def encode_once(value: Any) -> bytes:
-    """The JSON of a value, in which a long text that is told several times is encoded once."""
+    """Encode a value as JSON, and a long text that occurs several times only once."""
     texts = LongTexts(value)
     if not texts.are_many:
         return encode_json(value)
@@ -114,11 +114,11 @@ def encode_once(value: Any) -> bytes:
 
 
 def has_long_text(values: Sequence[Json]) -> bool:
-    """Whether one of some values is a long text, or one is in it, as far as ``LongTexts`` looks."""
+    """Return whether the values contain a long text, within ``LongTexts``' limits."""
     pending: list[Any] = [*values]
     left = _MAX_SEEN
     for each in pending:
-        # No calls: this is done for each node of all runs.
+        # No calls: this runs for each node of all runs.
         kind = type(each)
         if kind is str:
             if each[IS_LONG]:
@@ -146,7 +146,7 @@ def has_long_text(values: Sequence[Json]) -> bool:
 
 
 def encode_text(text: str) -> bytes:
-    """The JSON of a text, as ``encode_json`` makes it, which takes twice as long where most is to be escaped."""
+    """Encode a text as JSON like ``encode_json``, which takes twice as long if most characters need escapes."""
     sample = text[::_SAMPLE]
     if sum(map(sample.count, '\n"\\\t\r')) * 4 > len(sample):
         return encode_basestring(text).encode("utf-8", "replace")
@@ -154,7 +154,7 @@ def encode_text(text: str) -> bytes:
 
 
 def _places(value: Any) -> list[tuple[tuple[Any, ...], str]]:
-    """The long texts, each with the way to it: names of fields, keys, and positions."""
+    """Return the long texts with their paths: field names, keys, and positions."""
     found: list[tuple[tuple[Any, ...], str]] = []
     left = _MAX_LOOKED_AT
     pending: list[tuple[tuple[Any, ...], Any]] = [((), value)]
@@ -190,7 +190,7 @@ def _with(value: Any, tree: Any) -> Any:
     return msgspec.structs.replace(value, **{name: _with(getattr(value, name), tree[name]) for name in tree})
 
 
-# What events tell that may be long.
+# Parts of events that may be long.
 
 _RARE: Final[dict[type[Event], tuple[str, ...]]] = {
     AgentLogged: ("data",),
@@ -201,8 +201,8 @@ _RARE: Final[dict[type[Event], tuple[str, ...]]] = {
 
 
 def first_long(events: Sequence[Event]) -> tuple[int, LongTexts] | None:
-    """The first event that takes long to encode, by its position, and its texts."""
-    # One call for all of them, and none for most: this is done for each node of all runs.
+    """Return the first event that takes long to encode: its position, and its texts."""
+    # At most one call for all events: this runs for each node of all runs.
     told: list[Json] = []
     for event in events:
         kind = type(event)

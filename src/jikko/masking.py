@@ -1,4 +1,4 @@
-"""Keeps secrets out of messages that come from outside."""
+"""Masking of secrets in messages from outside."""
 
 import json
 import re
@@ -8,32 +8,31 @@ from urllib.parse import quote, urlsplit
 
 MASK: Final = "***"
 _MIN_SECRET_LENGTH: Final = 4
-"""Shorter secrets would be found in ordinary words."""
+"""Shorter secrets would match ordinary words."""
 _LONG_SECRET_LENGTH: Final = 12
-"""From this length on, the first half of a secret gives it away."""
+"""From this length on, the first half of a secret identifies it."""
 
 
 def masked(text: str, secrets: Iterable[str]) -> str:
-    """The text with each secret replaced; also where only its beginning is quoted (``sk-ab12…``)."""
+    """Mask each secret in a text, also if only its beginning is quoted (``sk-ab12…``)."""
     for secret in secrets:
         if len(secret) < _MIN_SECRET_LENGTH:
             continue
         text = text.replace(secret, MASK)
         if len(secret) >= _LONG_SECRET_LENGTH:
-            # Providers like to quote the first and last characters of a key that they do not know.
+            # Providers like to quote the first and last characters of an unknown key.
             text = re.sub(re.escape(secret[: min(8, len(secret) // 2)]) + r"[\w*.…-]*", MASK, text)
     return text
 
 
 def masked_forms(text: str, secrets: Iterable[str]) -> str:
-    """The text with each secret replaced, also where it is percent-encoded or escaped, in whole or in part.
+    """Mask each secret in a text, also if it is percent-encoded or escaped, in whole or in part.
 
-    Libraries write an address with its host in small letters, and without a port that is the usual one: of a secret
-    that is an address, what follows the host is a secret as well. Nothing else is changed: of other secrets, letters
-    of the other case are another text.
+    Libraries write an address with its host in lower case, and without the default port: for a secret that is an
+    address, the part behind the host is secret as well. Nothing else is normalised: other secrets are case-sensitive.
     """
     for secret in sorted({form for each in secrets for form in (each, _behind_host(each))}, key=len, reverse=True):
-        # No form is shorter; a pattern of a long secret takes long to make.
+        # No form is shorter; compiling a pattern for a long secret is slow.
         if _MIN_SECRET_LENGTH <= len(secret) <= len(text):
             pattern = re.sub(r"\\+|.", _any_form, secret, flags=re.DOTALL)
             text = re.sub(pattern, MASK, text, flags=re.IGNORECASE if "://" in secret else 0)
@@ -54,7 +53,7 @@ def _any_form(found: re.Match[str]) -> str:
     forms = [letter, encoded, encoded.lower(), quote(encoded), quote(encoded.lower())]
     plain = "|".join(map(re.escape, [*forms, "+"] if letter == " " else forms))
     if letter == "\\":
-        # Escaped they are more, and nothing behind them is tried again.
+        # Escaped, there are more backslashes; nothing behind them is tried again.
         return f"(?:{plain}){{{len(found[0])},}}+"
     escapes = {code[1:-1].lstrip("\\") for code in (json.dumps(letter), repr(letter))} - {letter}
     escapes |= {letter} & {*"\"'/"}

@@ -1,7 +1,7 @@
-"""Counts and durations that parts of a process keep of themselves, to be read when asked for.
+"""Metrics of parts of a process: counters and histograms, read on demand.
 
-Each is touched by one thread, and may be read from another: a reader may see the last addition in one number and not
-yet in the next.
+Each is written by one thread, and may be read from others: a reader may see the last addition in one number and not yet
+in the next.
 """
 
 from bisect import bisect_left
@@ -9,24 +9,24 @@ from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 Labels: TypeAlias = tuple[str, ...]
-"""What tells the numbers of one measure apart: values of a closed set each, such as types of nodes."""
+"""Label values of a series, each from a closed set, such as node types."""
 
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0)
-"""Bounds for what runs and requests take."""
+"""Buckets for durations of runs and requests."""
 BRIEF_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-"""Bounds for what a disk or an event loop takes."""
+"""Buckets for delays of disks and event loops."""
 LATENESS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0, 3600.0)
-"""Bounds for how much later than due something begins."""
+"""Buckets for late starts."""
 COUNTS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
 
 
 class Counter:
-    """Numbers that only grow, by labels."""
+    """Counters that only grow, by labels."""
 
     __slots__ = ("values",)
 
     def __init__(self, *known: Labels) -> None:
-        """``known``: labels that are there before anything was counted, with 0."""
+        """``known``: Labels that start at 0."""
         self.values: dict[Labels, float] = dict.fromkeys(known, 0.0)
 
     def add(self, *labels: str, count: float = 1) -> None:
@@ -34,16 +34,16 @@ class Counter:
 
 
 class Histogram:
-    """How often values were how large, by labels."""
+    """Histograms, by labels."""
 
     __slots__ = ("bounds", "values")
 
     def __init__(self, bounds: Sequence[float], *known: Labels) -> None:
-        """``bounds``: the upper bounds, each inclusive, in rising order; above the last there is one part more.
-        ``known``: see ``Counter``."""
+        """``bounds``: Upper bounds of the buckets, inclusive, ascending; there is one bucket more above the last.
+        ``known``: See ``Counter``."""
         self.bounds = bounds
         self.values: dict[Labels, list[float]] = {labels: self._nothing() for labels in known}
-        """For each part how many values fell into it; then the sum of all values."""
+        """Count of each bucket, then the sum of all values."""
 
     def observe(self, value: float, *labels: str) -> None:
         parts = self.values.get(labels)
@@ -53,7 +53,7 @@ class Histogram:
         parts[-1] += value
 
     def median(self, *labels: str) -> float | None:
-        """About the middle of all values, as if those between two bounds lay evenly; ``None`` if there are none.
+        """Return the approximate median, interpolated within its bucket; ``None`` without values.
 
         At most the last bound.
         """

@@ -1,7 +1,7 @@
-"""Files and folders kept from others: closed to other users, and never reached by a link that a program planted.
+"""Private files and folders: closed to other users, and safe from symlinks planted by a program.
 
-Where the system has no such modes (Windows), the rights of the folder around them are the operator's to set. Folders
-that an untrusted program writes are opened by descriptor, part by part: a link in one of them is refused.
+On systems without such modes (Windows), the operator sets the rights of the enclosing folder. Folders that an untrusted
+program writes are opened by descriptor, component by component: a symlink is refused.
 """
 
 import errno
@@ -17,12 +17,11 @@ _GROUP_AND_WORLD: Final = stat.S_IRWXG | stat.S_IRWXO
 _FOLDER: Final = os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _FILE: Final = os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _MAX_PASSES: Final = 100_000
-"""Levels of folders that are removed: a program that goes on making them is not raced for ever."""
+"""Limit of removed folder levels, against a program that keeps creating them."""
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those above it that are missing, for the owner alone. One that is there stays as it is. Raises
-    ``OSError``: it cannot be made."""
+    """Make a folder and its missing parents, with mode 0700. An existing one is unchanged. Raises ``OSError``."""
     try:
         path.mkdir(mode=0o700, exist_ok=True)
     except FileNotFoundError:
@@ -31,21 +30,20 @@ def make_folder(path: Path) -> None:
 
 
 def opener(path: str, flags: int) -> int:
-    """For ``open``: if it makes the file, then for the owner alone."""
+    """Open a file, for ``open``; a new one gets mode 0600."""
     return os.open(path, flags, 0o600)
 
 
 def make_file(path: Path) -> None:
-    """Make an empty file unless something is there already, which is not touched. Raises ``OSError``: it cannot be
-    made."""
+    """Make an empty file; an existing one is unchanged. Raises ``OSError``."""
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def make_whole_file(path: Path, content: bytes) -> bytes:
-    """Make a file with that content, durably and in one step, unless one is there. Returns what is in it.
+    """Make a file with this content, durably and atomically, unless it exists. Returns its content.
 
-    Of two processes that do so at once, both get what the first of them has written.
+    Of two concurrent processes, both get the content that the first wrote.
 
     Raises:
         OSError: It cannot be made or read.
@@ -58,7 +56,7 @@ def make_whole_file(path: Path, content: bytes) -> bytes:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        # A link, not a rename, which would take the place of what the other process has written.
+        # A link, not a rename, which would replace the other process's file.
         with suppress(FileExistsError):
             os.link(part, path)
     finally:
@@ -67,9 +65,9 @@ def make_whole_file(path: Path, content: bytes) -> bytes:
 
 
 def tighten(path: Path) -> None:
-    """Take from others what they may do with a file or folder.
+    """Revoke other users' access to a file or folder.
 
-    What is not there, or not ours, stays as it is; so does what a link leads to, which may be anybody's.
+    Missing files, and those of other users, stay as they are; so do the targets of symlinks.
     """
     with suppress(OSError):
         if (mode := path.lstat().st_mode) & _GROUP_AND_WORLD and not stat.S_ISLNK(mode):
@@ -77,7 +75,7 @@ def tighten(path: Path) -> None:
 
 
 def is_open_to_others(path: Path) -> bool:
-    """Whether others may do anything with what is there."""
+    """Return whether other users have any access."""
     try:
         return bool(path.stat().st_mode & _GROUP_AND_WORLD)
     except OSError:
@@ -85,16 +83,16 @@ def is_open_to_others(path: Path) -> bool:
 
 
 def tighten_tree(root: Path) -> None:
-    """Take from others what they may do with a folder and all below it.
+    """Revoke other users' access to a folder and everything below it.
 
-    Looks no further where the folder itself is closed to them: then this was done before. Follows no link.
+    Skips a folder that is already closed, since its contents are too. Follows no symlinks.
     """
     if root.is_symlink() or not is_open_to_others(root):
         return
     for folder, _, files in os.walk(root, topdown=False):
         for name in files:
             tighten(Path(folder, name))
-        # Last of all the root: if this is broken off, it is done again.
+        # The root last: after an interruption everything is done again.
         tighten(Path(folder))
 
 
@@ -103,11 +101,11 @@ def open_folder(name: str | Path, above: int | None = None) -> Iterator[int]:
     """Open a folder for the block. Yields its descriptor.
 
     Args:
-        name: Its path, or its name in ``above``. Only the last part of a path is checked.
-        above: The descriptor of the folder that holds it.
+        name: Its path, or its name in ``above``. Only the last component of a path is checked.
+        above: Descriptor of the parent folder.
 
     Raises:
-        OSError: It cannot be opened; ``ENOTDIR`` for a link or a file.
+        OSError: It cannot be opened; ``ENOTDIR`` for a symlink or a file.
     """
     try:
         descriptor = os.open(name, _FOLDER, dir_fd=above)
@@ -125,8 +123,8 @@ def open_folder(name: str | Path, above: int | None = None) -> Iterator[int]:
 
 @contextmanager
 def made_folder(name: str | Path, above: int | None = None, *, owner: int = 0) -> Iterator[int]:
-    """As ``open_folder``, but make the folder if it is missing, with mode 0700. ``owner``: the user and group that it
-    is given to; 0: it keeps its own."""
+    """Open a folder like ``open_folder``, but make it with mode 0700 if missing. ``owner``: The user and group it is
+    given to; 0: unchanged."""
     with suppress(FileExistsError):
         os.mkdir(name, 0o700, dir_fd=above)
     with open_folder(name, above) as descriptor:
@@ -136,11 +134,11 @@ def made_folder(name: str | Path, above: int | None = None, *, owner: int = 0) -
 
 
 def open_below(path: str, above: int) -> int:
-    """Open a regular file below a folder to read it, following no link on the way. Returns its descriptor.
+    """Open a regular file below a folder for reading, following no symlinks. Returns its descriptor.
 
     Args:
-        path: Its path in the folder, parted by ``/``.
-        above: The descriptor of the folder.
+        path: Its path in the folder, separated by ``/``.
+        above: Descriptor of the folder.
 
     Raises:
         OSError: As ``open_folder`` and ``open_file``.
@@ -153,14 +151,14 @@ def open_below(path: str, above: int) -> int:
 
 
 def open_file(name: str | Path, above: int | None = None) -> int:
-    """Open a regular file to read it. Returns its descriptor.
+    """Open a regular file for reading. Returns its descriptor.
 
     Args:
-        name: Its path, or its name in ``above``. Only the last part of a path is checked.
-        above: The descriptor of the folder that holds it.
+        name: Its path, or its name in ``above``. Only the last component of a path is checked.
+        above: Descriptor of the parent folder.
 
     Raises:
-        OSError: It cannot be opened; ``EINVAL`` for anything but a regular file, which may never give a byte.
+        OSError: It cannot be opened; ``EINVAL`` for anything but a regular file, which could block forever.
     """
     descriptor = os.open(name, _FILE, dir_fd=above)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -170,8 +168,8 @@ def open_file(name: str | Path, above: int | None = None) -> int:
 
 
 def remove(path: Path, *, missing_ok: bool = False) -> None:
-    """Remove a file or link, or a folder with all that is in it, however deep, and whatever its modes. Blocks. Raises
-    ``OSError``: it cannot be removed, or another program keeps on filling it."""
+    """Remove a file, a symlink, or a folder of any depth, whatever its modes. Blocks. Raises ``OSError`` if it cannot
+    be removed, or another program keeps filling it."""
     if missing_ok and not os.path.lexists(path):
         return
     if not _is_folder(path, None):
@@ -189,7 +187,7 @@ def remove(path: Path, *, missing_ok: bool = False) -> None:
 
 
 def _remove_from(top: int, name: str) -> None:
-    """Remove a file, or a folder, whose folders move into ``top``: however deep, no path gets longer."""
+    """Remove a file or folder; nested folders are moved into ``top``, so that paths never get longer."""
     if not _is_folder(name, top):
         os.unlink(name, dir_fd=top)
         return
@@ -197,7 +195,7 @@ def _remove_from(top: int, name: str) -> None:
     with open_folder(name, top) as folder:
         for inner in os.listdir(folder):
             if _is_folder(inner, folder):
-                # Its new place changes what ``..`` in it means: it must be writable.
+                # Moving a folder changes its ``..``: it must be writable.
                 _open_to_owner(inner, folder)
                 os.rename(inner, secrets.token_hex(16), src_dir_fd=folder, dst_dir_fd=top)
             else:
@@ -210,8 +208,10 @@ def _is_folder(name: str | Path, above: int | None) -> bool:
 
 
 def _open_to_owner(name: str | Path, above: int | None) -> None:
-    """Let the owner of a folder change it. What is no folder any more stays as it is, and fails the next step."""
+    """Make a folder writable for its owner. If it is no longer a folder, it is unchanged, and the next step fails."""
     mode = stat.S_IMODE(os.stat(name, dir_fd=above, follow_symlinks=False).st_mode)
     if mode & stat.S_IRWXU != stat.S_IRWXU:
-        with suppress(OSError, NotImplementedError, ValueError):  # each is raised for a link, by one system or another
+        with suppress(
+            OSError, NotImplementedError, ValueError
+        ):  # each is raised for a symlink, depending on the system
             os.chmod(name, mode | stat.S_IRWXU, dir_fd=above, follow_symlinks=False)

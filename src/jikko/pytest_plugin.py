@@ -1,6 +1,6 @@
-"""The plugin of pytest: what ``*.test.yml`` files have are tests, and ``run_flow`` runs workflows with mocks.
+"""Pytest plugin: collects ``*.test.yml`` files as tests, and provides ``run_flow`` to run workflows with mocks.
 
-A pytest that uses neither imports nothing of it but this module.
+If a session uses neither, only this module is imported.
 """
 
 import re
@@ -19,12 +19,12 @@ _HAS_CASES = re.compile(rb"^(cases|evaluate) *:", re.MULTILINE)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the mark of evaluations."""
+    """Register the marker of evaluations."""
     config.addinivalue_line("markers", "evaluation: of a test file of workflows; it may ask models that cost money")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Collect a test file of workflows; files of other programs that are called so are passed over."""
+    """Collect a test file of workflows, skipping other programs' files of that name."""
     ending = next((end for end in _ENDINGS if file_path.name.lower().endswith(end)), None)
     if ending is None:
         return None
@@ -39,7 +39,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 @pytest.fixture(scope="session")
 def _flows() -> "Iterator[Callable[[Path], jikko.Flow]]":
-    """Workflows by their files, which share what their runs need until all tests are done."""
+    """Yield a cache of workflows by file, which share their resources until all tests are done."""
     with ExitStack() as stack:
         opened: dict[tuple[Path, int], jikko.Flow] = {}
 
@@ -54,9 +54,9 @@ def _flows() -> "Iterator[Callable[[Path], jikko.Flow]]":
 
 @pytest.fixture
 def run_flow(request: pytest.FixtureRequest, _flows: "Callable[[Path], jikko.Flow]") -> "Callable[..., jikko.FlowRun]":
-    """Runs a workflow: ``run_flow(FILE, inputs, mocks=…)``, as ``jikko.Flow.run`` does.
+    """Run a workflow, as ``jikko.Flow.run`` does: ``run_flow(FILE, inputs, mocks=…)``.
 
-    The path begins at the folder of the test. What no mock answers is refused, unless ``outside`` says otherwise.
+    The path is relative to the test's folder. Calls without a mock are refused, unless ``outside`` is given.
     """
 
     def run(path: str | Path, inputs: Mapping[str, Any] | None = None, **given: Any) -> "jikko.FlowRun":

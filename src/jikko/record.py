@@ -1,4 +1,4 @@
-"""The record of a run: a fold over its log. Pure functions; stores and services share them."""
+"""Run record: a pure fold over the run's log, shared by stores and services."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -24,27 +24,27 @@ from jikko.values import Json, encode_json
 
 OPEN: Final[tuple[RunStatus, ...]] = ("running", "paused")
 NO_INPUTS: Final = "{}"
-"""The inputs of a run that has not started: others have ``sys.*`` variables at least."""
+"""Inputs of a run that has not started: others have ``sys.*`` variables at least."""
 
 
 class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
-    """Which run it is, and to whom it belongs. Fixed when it is accepted."""
+    """Identity and owner of a run, fixed when it is accepted."""
 
     run_id: str
     task_id: str
     app_id: str
     workflow_id: str
     version: str
-    """The version's time as text, as the logs show it."""
+    """The version's time as text, as shown in logs."""
     end_user_id: str
     user: str
-    """The ``user`` of the request."""
+    """``user`` of the request."""
     retry_of: str | None = None
-    """The run that this one repeats from a node."""
+    """The run that this one retries."""
 
 
 class RetryRecord(msgspec.Struct, frozen=True):
-    """A run that repeats another, as that one's list of them shows it."""
+    """Entry in a run's list of retries."""
 
     run_id: str
     status: RunStatus
@@ -52,7 +52,7 @@ class RetryRecord(msgspec.Struct, frozen=True):
 
 
 class DetailRecord(msgspec.Struct, frozen=True):
-    """What run detail shows of a record: its fields, those of the identity among them."""
+    """Fields of a record that run detail shows, including the identity's."""
 
     run_id: str
     workflow_id: str
@@ -68,7 +68,7 @@ class DetailRecord(msgspec.Struct, frozen=True):
 
 
 class RunRecord(msgspec.Struct, kw_only=True):
-    """One run as a row: all that run detail and the list of logs show.
+    """One run as a row: everything that run detail and the list of logs show.
 
     Source: docs/dify-behaviour.md, “Run records”.
     """
@@ -76,10 +76,10 @@ class RunRecord(msgspec.Struct, kw_only=True):
     identity: RunIdentity
     status: RunStatus = "running"
     inputs: str = NO_INPUTS
-    """Prepared inputs and ``sys.*`` variables as JSON text, non-ASCII escaped. They are those of ``RunStarted``; where
-    these are large, who starts the run has made the text before."""
+    """Inputs and ``sys.*`` variables of ``RunStarted`` as JSON text, non-ASCII escaped. If they are large, the text is
+    made by the caller that starts the run."""
     outputs: bytes = b"{}"
-    """The outputs as JSON text in UTF-8."""
+    """Outputs as JSON text in UTF-8."""
     error: str | None = None
     elapsed: float = 0.0
     """Seconds; 0 while the run is open."""
@@ -89,19 +89,19 @@ class RunRecord(msgspec.Struct, kw_only=True):
     created_at: float = 0.0
     finished_at: float | None = None
     price: str = ""
-    """As ``RunFinished`` tells it; so ``currency``, ``failed_node`` and ``exceptions``."""
+    """From ``RunFinished``, as ``currency``, ``failed_node`` and ``exceptions``."""
     currency: str = ""
     failed_node: FailedNode | None = None
     exceptions: Exceptions | None = None
     wake_at: float | None = None
-    """When a paused run goes on by itself: its first form runs out of time then."""
+    """When a paused run continues by itself, as its first form expires."""
     epoch: int = 1
-    """1 until the run is taken over after a crash; each takeover adds one. An earlier one may not write."""
+    """1 plus the number of takeovers after crashes. Earlier epochs may not write."""
     holder: str = ""
-    """The server process that executes the run, by the name that it has among others; empty if it has none."""
+    """Name of the server process that executes the run, or empty."""
     format: int = 1
-    """The least ``LOG_FORMAT`` that knows all its events: who does not know it leaves the run to others. Not kept of
-    runs that have ended."""
+    """Lowest ``LOG_FORMAT`` that has all its events: older processes leave the run to others. Not kept after
+    the end."""
 
     @property
     def is_known(self) -> bool:
@@ -112,7 +112,7 @@ class RunRecord(msgspec.Struct, kw_only=True):
         return self.status in OPEN
 
     def detail(self) -> DetailRecord:
-        """The part of it that run detail shows."""
+        """Return the fields that run detail shows."""
         return DetailRecord(
             run_id=self.identity.run_id,
             workflow_id=self.identity.workflow_id,
@@ -128,7 +128,7 @@ class RunRecord(msgspec.Struct, kw_only=True):
         )
 
     def apply(self, event: Event) -> None:
-        """Fold one event into the record. Events that do not concern it change nothing."""
+        """Fold one event into the record. Unrelated events change nothing."""
         match event:
             case RunStarted():
                 self.created_at = event.at
@@ -165,24 +165,24 @@ class RunRecord(msgspec.Struct, kw_only=True):
 
 
 COUNTS: Final = ("total_tokens", "total_steps", "exceptions_count")
-"""Fields of a record that are counts: columns of the same names."""
+"""Counts of a record: columns of the same names."""
 PARTS: Final = {"failed_node": FailedNode, "exceptions": Exceptions}
-"""Fields of a record that are parts of its last event: columns of JSON."""
+"""Parts of a record's last event: JSON columns."""
 OF_RECORD: Final = frozenset((RunStarted, RunRecovered, RunPaused, RunResumed, RunFinished))
-"""The events that concern a record."""
+"""Events that change a record."""
 OF_FORMS: Final = frozenset((FormRequested, FormClosed))
-"""The events that concern forms."""
+"""Events that change forms."""
 
 
 class RunForms(msgspec.Struct):
-    """The forms of a run: a fold over its log. By execution, in the order in which they were requested."""
+    """Forms of a run, by execution, in the order of their requests: a fold over its log."""
 
     requested: dict[str, FormRequested] = {}
-    """All of them."""
+    """All forms."""
     open: dict[str, FormRequested] = {}
-    """Those that can still be submitted."""
+    """Forms that can still be submitted."""
     closed: dict[str, FormClosed] = {}
-    """What became of the others."""
+    """Outcomes of the others."""
 
     @classmethod
     def of(cls, log: Iterable[Event]) -> "RunForms":
@@ -192,7 +192,7 @@ class RunForms(msgspec.Struct):
         return forms
 
     def apply(self, event: Event) -> None:
-        """Fold one event. Events that do not concern forms change nothing."""
+        """Fold one event. Unrelated events change nothing."""
         if isinstance(event, FormRequested):
             self.requested[event.execution_id] = self.open[event.execution_id] = event
         elif isinstance(event, FormClosed):
@@ -205,7 +205,7 @@ class RunForms(msgspec.Struct):
 
 
 def folded(identity: RunIdentity, log: Iterable[Event]) -> RunRecord:
-    """The record of a run, as its log up to some position makes it. It has no holder."""
+    """Return the record of a run from a prefix of its log. It has no holder."""
     record = RunRecord(identity=identity)
     for event in log:
         if type(event) in OF_RECORD:
@@ -214,7 +214,7 @@ def folded(identity: RunIdentity, log: Iterable[Event]) -> RunRecord:
 
 
 def stored_inputs(event: RunStarted) -> str:
-    """The inputs of a run as they are stored: JSON text with ``", "`` and ``": "``, non-ASCII escaped.
+    """Return a run's inputs as stored: JSON text with ``", "`` and ``": "``, non-ASCII escaped.
 
     Source: docs/dify-behaviour.md, “Run records” (``inputs``).
     """
@@ -222,7 +222,7 @@ def stored_inputs(event: RunStarted) -> str:
 
 
 def _encoder_of_inputs() -> Callable[[Any], str]:
-    """``json.dumps``, which makes an encoder in C for each call: half of what the inputs of most runs take."""
+    """Return ``json.dumps`` with a cached C encoder: making one per call takes half the time for most inputs."""
     make: Any = getattr(json.encoder, "c_make_encoder", None)
     if make is None:
         return json.dumps
@@ -230,7 +230,7 @@ def _encoder_of_inputs() -> Callable[[Any], str]:
     try:
         parts = make(None, plain.default, json.encoder.encode_basestring_ascii, None, ": ", ", ", False, False, True)
     except TypeError:
-        return json.dumps  # a later Python makes it otherwise
+        return json.dumps  # a later Python has another constructor
     return lambda value: "".join(parts(value, 0))
 
 
@@ -238,12 +238,12 @@ _to_json: Final = _encoder_of_inputs()
 
 
 def all_inputs(event: RunStarted) -> dict[str, Json]:
-    """The inputs of a run and its ``sys.*`` variables, in the order in which they are stored."""
+    """Return a run's inputs and ``sys.*`` variables, in the order of storage."""
     return {**event.inputs, **{f"sys.{name}": value for name, value in event.system.items()}}
 
 
 def beginning(record: RunRecord) -> RunStarted:
-    """The event that a run began with, as its record has kept it."""
+    """Return the run's first event, restored from its record."""
     values = json.loads(record.inputs)
     return RunStarted(
         at=record.created_at,
@@ -253,7 +253,7 @@ def beginning(record: RunRecord) -> RunStarted:
 
 
 def ending(record: RunRecord) -> RunFinished | None:
-    """The event that a run ended with, as its record has kept it; ``None`` if it has not."""
+    """Return the run's last event, restored from its record; ``None`` if it has not ended."""
     if record.status == "running" or record.status == "paused":
         return None
     return RunFinished(

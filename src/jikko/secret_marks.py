@@ -1,11 +1,10 @@
-"""The marks that stood for secrets in logs, up to version 6 of the database and in exported runs of format 1.
+"""Secret marks in old logs, up to version 6 of the database and in exported runs of format 1.
 
-A secret environment variable was searched for in all texts of a run, and the log had a mark in its place: U+E000, the
-name of the variable and the form of the value, U+E001, the mask of the value, U+E002. Here marks become what would be
-in the log if it were written now: the mask in what is recorded of a node's configuration and in errors, and the secret
-itself everywhere else.
+The value of a secret environment variable was replaced in all texts of a run by a mark: U+E000, the variable's name and
+the form of the value, U+E001, the value's mask, U+E002. This module replaces marks by what a log would contain now: the
+mask in recorded configuration and errors, and the secret itself everywhere else.
 
-It knows logs as they were then, and is not to follow what they become later.
+It describes logs of that time, and does not follow later changes of the format.
 """
 
 import json
@@ -19,26 +18,26 @@ from jikko.values import Json
 OPEN, _MIDDLE, _CLOSE = "\ue000", "\ue001", "\ue002"
 _ENDS: Final = re.compile(f"([{OPEN}{_CLOSE}])")
 _ESCAPED: Final = re.compile(r"(\\{1,4})ue000(?:(?!\1ue000).)*?\1ue002", re.DOTALL)
-"""A mark in JSON that stands in a text."""
+"""A mark in JSON nested in a text."""
 _MASK: Final = re.compile(r"\*{20}|.+\*{12}.{2}", re.DOTALL)
-"""What stands in a mark as the mask. Its beginning may have been replaced."""
+"""The mask within a mark. Its beginning may have been replaced."""
 _MIN_SECRET_LENGTH: Final = 4
-"""Characters of a secret for which there were marks."""
+"""Minimum characters of a secret that had marks."""
 _RECORDED: Final = frozenset({"inputs", "process_data", "error"})
-"""The fields of events that are rendered from the configuration."""
+"""Event fields rendered from the configuration."""
 _DATA: Final = frozenset({"start", "human-input", "iteration"})
-"""Node types whose inputs are what a client or a human sent, or what is gone over."""
+"""Node types whose inputs come from a client or a human, or are iterated items."""
 _ERRORS: Final = frozenset({"error_message", "__error"})
-"""Outputs of failed nodes that tell the error again."""
+"""Outputs of failed nodes that repeat the error."""
 
 
 def without_marks(events: Json) -> Json:
-    """Events, as JSON, of a run whose workflow is not at hand: marks become masks."""
+    """Replace marks by masks in the JSON events of a run whose workflow is unavailable."""
     return [Unmarked({}).event(event) for event in events]
 
 
 class Unmarked:
-    """Texts without marks."""
+    """Replaces the marks in texts."""
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
         self._known = {
@@ -47,7 +46,7 @@ class Unmarked:
             if len(value) >= _MIN_SECRET_LENGTH
             for suffix, form in _forms(value).items()
         }
-        """What marks stand for, and the mask in them, by the text in front of it."""
+        """Secrets and masks, by the text in front of the mask."""
 
     def event(self, event: dict[str, Json]) -> dict[str, Json]:
         return dict(self._fields(event))
@@ -61,7 +60,7 @@ class Unmarked:
                 yield name, self.value(value, masked=name in _RECORDED and not (is_data and name == "inputs"))
 
     def value(self, value: Json, *, masked: bool) -> Json:
-        """A value with masks, or the secrets themselves, in place of marks."""
+        """Replace the marks in a value by masks, or by the secrets themselves."""
         match value:
             case str():
                 return self.text(value, masked=masked)
@@ -73,15 +72,15 @@ class Unmarked:
                 return value
 
     def text(self, text: str, *, masked: bool) -> str:
-        """A text, likewise. What is no mark is left as it is."""
+        """Replace the marks in a text. Anything else is unchanged."""
         before = ""
         while "ue000" in text and text != before:
-            # Again and again, from the innermost outwards.
+            # Repeatedly, innermost first.
             before = text
             text = _ESCAPED.sub(lambda found: self._escaped(found, masked=masked), text)
         if OPEN not in text:
             return text
-        # Marks stand within marks where a secret occurs in the name or in the mask of another one.
+        # Marks are nested if a secret occurs in the name or the mask of another.
         levels: list[list[str]] = [[]]
         for piece in _ENDS.split(text):
             if piece == OPEN:
@@ -106,7 +105,7 @@ class Unmarked:
         return found[0] if replaced == value else json.dumps(replaced)[1:-1]
 
     def _stands_for(self, name: str, shown: str, *, masked: bool) -> str | None:
-        """What stands in the place of a mark; ``None`` if it is none."""
+        """Return the replacement of a mark; ``None`` if it is not one."""
         form, mask = self._known.get(name, (None, None))
         if form is not None and shown == mask:
             return mask if masked else form
@@ -114,7 +113,7 @@ class Unmarked:
 
 
 def _forms(value: str) -> dict[str, str]:
-    """A secret as it is, and as nodes wrote it into URLs, forms and JSON, by what was added to its name."""
+    """Return a secret in the forms that nodes wrote into URLs, forms and JSON, by the suffix of its name."""
     return {
         "": value,
         ":form": quote_plus(value),

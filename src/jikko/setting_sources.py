@@ -1,4 +1,4 @@
-"""Sources of settings: the command line, the environment, and the settings file."""
+"""Sources of settings: command line, environment, and settings file."""
 
 import math
 import tomllib
@@ -17,15 +17,15 @@ _WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0":
 
 
 def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:
-    """The settings.
+    """Read and combine the settings.
 
     Args:
         environment: Such as ``os.environ``.
         given: Settings from the command line, by field; ``None`` counts as not given. ``env`` by name.
 
     Raises:
-        InvalidSettings: A value is of the wrong type or out of its range, or the settings file cannot be read or has
-            unknown names. All of it is told, each in a line.
+        InvalidSettings: A value has the wrong type or is out of range, or the settings file is unreadable or has
+            unknown names. Reports all problems, one a line.
     """
     wrong: list[str] = []
     values: dict[str, Any] = {}
@@ -61,7 +61,7 @@ def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:
 
 
 def _take(values: dict[str, Any], wrong: list[str], name: str, value: Any, kind: Any, where: str) -> None:
-    """Convert a value into ``values``, or say in ``wrong`` that it is none."""
+    """Convert a value into ``values``, or add an error to ``wrong``."""
     try:
         values[name] = _convert(name, value, kind, where)
     except InvalidSettings as error:
@@ -82,7 +82,7 @@ def _values_in(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def is_value(variable: str) -> bool:
-    """Whether an environment variable of the process is a value for one of a workflow."""
+    """Return whether a process environment variable sets a value for a workflow's environment variable."""
     return variable.startswith(VARIABLE) and bool(folded(variable.removeprefix(VARIABLE)))
 
 
@@ -95,7 +95,7 @@ def _env_table(table: Any, file: Path) -> dict[str, str]:
 
 
 def _convert(name: str, value: Any, kind: Any, where: str) -> Any:
-    """A value of the settings file or of the environment, as the type of its field wants it."""
+    """Convert a value of the settings file or of the environment to its field's type."""
     text = str(value).strip()
     try:
         if kind in (Path, Path | None):
@@ -111,5 +111,5 @@ def _convert(name: str, value: Any, kind: Any, where: str) -> Any:
                 raise ValueError
             return number
         return text
-    except (ValueError, KeyError, RuntimeError):  # the last: no user has the home folder that a path names
+    except (ValueError, KeyError, RuntimeError):  # the last: the path's ``~user`` does not exist
         raise InvalidSettings(f"{where}: {value!r} is no value for {name}.") from None

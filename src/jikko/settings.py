@@ -1,4 +1,4 @@
-"""All settings, in one place. Read once, by the command line, and handed on."""
+"""All settings, in one place. Read once, by the command line, and passed on."""
 
 import math
 from collections.abc import Iterator
@@ -11,15 +11,15 @@ from jikko.errors import InvalidSettings
 
 PREFIX = "JIKKO_"
 FILE_NAME = "jikko.toml"
-"""Looked for in the data folder; holds the same names as the environment, in lower case and without the prefix."""
+"""File in the data folder, with the environment's names in lower case and without the prefix."""
 
 _LAST_PORT = 65_535
 STOP_AT_ONCE_SECONDS = 10.0
-"""Seconds within which a server has ended that gives runs and nodes no time."""
+"""Seconds in which a server stops that gives runs and nodes no time."""
 _MAX_WORKERS = 1024
-"""More than any machine has cores for. Each takes files and memory, which would run out first, and say less."""
+"""More than any machine has cores for; each takes files and memory, and running out of those reports less."""
 _MIN_HEAD_BYTES = 4096
-"""Bytes: headers of browsers and proxies, and the longest addresses of ours."""
+"""Bytes for headers of browsers and proxies, and our longest addresses."""
 _MIN_ARCHIVE_DAYS = 7
 _LAME_DUCK_SECONDS = 5.0
 _MIN_MEMBER_SECONDS = 1.0
@@ -41,100 +41,99 @@ class Settings:
     home: Path = field(default_factory=default_home)
     """The data folder: database, uploaded files, keys."""
     database_url: str = ""
-    """The PostgreSQL database that has the record: `postgresql://USER@HOST/DATABASE`. Empty: a SQLite file in the data
-    folder has it."""
+    """The PostgreSQL database with the record: `postgresql://USER@HOST/DATABASE`. Empty: a SQLite file in the data
+    folder."""
     files_url: str = ""
-    """The bucket that has the contents of files: `s3://BUCKET/FOLDER?endpoint=https://HOST&region=NAME`, all but the
-    bucket optional. Empty: they are in the data folder."""
+    """The bucket for the contents of files: `s3://BUCKET/FOLDER?endpoint=https://HOST&region=NAME`, all but the bucket
+    optional. Empty: the data folder."""
     nats_url: str = ""
-    """The NATS servers by which several servers share the work: `nats://USER:PASSWORD@HOST:4222`, with commas between
-    them. Needs `database_url` and `files_url`. Empty: this server is the only one."""
+    """The NATS servers through which several servers share the work: `nats://USER:PASSWORD@HOST:4222`, separated by
+    commas. Needs `database_url` and `files_url`. Empty: this is the only server."""
     nats_credentials: Path | None = None
-    """A file by which the NATS servers know this server: a `.creds` file, or the seed of an NKey. It is read anew for
-    each connection. Empty: user and password are in `nats_url`, if there are any."""
+    """Credentials for the NATS servers: a `.creds` file, or the seed of an NKey, read again for each connection. Empty:
+    user and password of `nats_url`, if any."""
     nats_ca: Path | None = None
-    """A PEM file of the authorities that may have signed the certificates of the NATS servers. Empty: those of the
-    system."""
+    """A PEM file of the authorities trusted for the NATS servers' certificates. Empty: those of the system."""
     nats_certificate: Path | None = None
-    """A PEM file of the certificate by which the NATS servers know this server, where they ask for one."""
+    """A PEM file of this server's client certificate for NATS, if required."""
     nats_certificate_key: Path | None = None
-    """A PEM file of the private key of `nats_certificate`. Empty: it is in the same file."""
+    """A PEM file of the private key of `nats_certificate`. Empty: in the same file."""
     member_seconds: float = 10.0
-    """Seconds after which one of several servers that is not heard of counts as gone: others go on with its runs."""
+    """Seconds without a heartbeat after which a server counts as dead: others take over its runs."""
     host: str = "127.0.0.1"
     """The address that the server listens on."""
     port: int = 8000
-    """The port that the server listens on; 0 for any that is free."""
+    """The port that the server listens on; 0 for any free one."""
     workers: int = 1
-    """Server processes that share the work and the database. 0: one for each core."""
+    """Server processes that share the work and the database. 0: one per core."""
     public_url: str = ""
-    """The address by which clients reach the server, for links to files. Empty: taken from each request."""
+    """The base URL for clients, for links to files. Empty: taken from each request."""
     root_path: str = ""
-    """The path below which clients reach the server behind a proxy, such as `/jikko`: all links begin with it."""
+    """The path prefix of the server behind a proxy, such as `/jikko`: all links start with it."""
     console: bool = True
-    """Whether the server has a console, the page at `/console/` and its API."""
+    """Whether the server has a console: the page at `/console/` and its API."""
     console_token: str = ""
-    """A token that opens the console to an operator, of 32 characters at least. Empty: none but those that are made."""
+    """An operator's token for the console, at least 32 characters. Empty: only created tokens."""
     console_shares: bool = False
-    """Whether operators may make links that show one run without signing in, for a week at most."""
+    """Whether operators may create links that show one run without signing in, for at most a week."""
     trusted_proxies: tuple[str, ...] = ()
-    """Addresses of proxies (or CIDR, separated by commas) whose `X-Forwarded-…` headers are believed."""
+    """Addresses of proxies (or CIDR, separated by commas) whose `X-Forwarded-…` headers are trusted."""
     providers: Path | None = None
     """A YAML file of the providers of language models."""
     tools: Path | None = None
-    """A YAML file: the tools that workflows name (APIs, MCP servers, apps), and which apps are MCP servers."""
+    """A YAML file of the tools that workflows name (APIs, MCP servers, apps), and of apps that are MCP servers."""
     triggers: Path | None = None
-    """A YAML file: how callers of webhooks prove who they are; overlap, missed times and limits of schedules."""
+    """A YAML file of triggers: verification of webhooks; overlap, missed times and limits of schedules."""
     tool_seconds: float = 600.0
-    """Seconds that one call of a tool may take; that of a workflow as a tool takes as long as its run may."""
+    """Seconds that one tool call may take; for a workflow as a tool, the limit of its run applies."""
     tool_max_text: int = 10 << 20
-    """Characters of all that a tool may say in one call."""
+    """Characters of all text from one tool call."""
     tool_max_files: int = 64 << 20
-    """Bytes of all files that a tool may make in one call."""
+    """Bytes of all files from one tool call."""
     tool_file_count: int = 1000
-    """Files that a tool may make in one call, pictures that are fetched for it included."""
+    """Files from one tool call, including fetched images."""
     plugins: Path | None = None
-    """A YAML file that has credentials of plugins, other names for them, and the model that summarises for tools."""
+    """A YAML file of plugin credentials, plugin aliases, and the model that summarises for tools."""
     plugins_confine: str = "require"
-    """Whether plugins are locked: `require`, or `off`, which lets them do all that the server may."""
+    """Whether plugins are sandboxed: `require`, or `off`, which gives them all rights of the server."""
     plugins_keys: Path | None = None
-    """A PEM file of public keys (RSA), such as the marketplace's: what none of them has signed is not installed."""
+    """A PEM file of public keys (RSA), such as the marketplace's: plugins without their signature are refused."""
     plugins_market: str = ""
-    """The address that `jikko plugins install author/name` downloads from. Empty: it does not."""
+    """The address that `jikko plugins install author/name` downloads from. Empty: no downloads."""
     plugin_seconds: float = 600.0
-    """Seconds that one call of a plugin may take; a model has the `timeout` of its provider instead."""
+    """Seconds that one plugin call may take; models have their provider's `timeout` instead."""
     plugin_idle_seconds: float = 300.0
-    """Seconds after which a plugin that has nothing to do is ended."""
+    """Idle seconds after which a plugin is ended."""
     plugin_processes: int = 16
-    """Processes of plugins at once; the one that was not used for longest makes room."""
+    """Concurrent plugin processes; the least recently used makes room."""
     plugin_memory: int = 2 << 30
-    """Bytes of memory that one process of a plugin may use, with all that it starts."""
+    """Bytes of memory for one plugin process, with its children."""
     plugin_disk: int = 1 << 30
-    """Bytes that the folder of one plugin may hold (its `home` and `tmp`), in at most 20,000 files."""
+    """Bytes in one plugin's folder (its `home` and `tmp`), in at most 20,000 files."""
     agent_model_calls: int = 200
-    """Times that the agents of one run may ask a model together. 0: no limit."""
+    """Model calls by all agents of one run. 0: no limit."""
     agent_tool_calls: int = 500
-    """Calls of tools that the agents of one run may make together. 0: no limit."""
+    """Tool calls by all agents of one run. 0: no limit."""
     agent_tokens: int = 0
-    """Tokens that the agents of one run may use together. 0: no limit."""
+    """Tokens of all agents of one run. 0: no limit."""
     agent_price: float = 0.0
-    """What the agents of one run may cost together, by the prices of the models. 0: no limit."""
+    """Cost of all agents of one run, by the models' prices. 0: no limit."""
     fake_models: bool = False
-    """Whether models are faked: each answers at once, without a provider, a key or costs. To try workflows."""
+    """Whether models are faked: each answers at once, without a provider, a key or costs. For trying workflows."""
     mocks: str = ""
-    """Outputs of nodes that are not to run: a JSON object, by their ids or titles. To try workflows."""
+    """Outputs of mocked nodes: a JSON object, by node id or title. For trying workflows."""
     http_allow: tuple[str, ...] = ()
     """Private address ranges (CIDR, separated by commas) that workflows may reach over HTTP."""
     http_proxy: str = ""
     """A proxy for the HTTP requests of workflows."""
     http_max_text: int = 1 << 20
-    """Bytes of a text that an HTTP request node may receive, decompressed."""
+    """Bytes of text that an HTTP request node may receive, decompressed."""
     http_max_file: int = 10 << 20
     """Bytes of a file that an HTTP request node may receive, decompressed."""
     http_verify: bool = True
-    """Whether HTTP request nodes check certificates, unless the node says."""
+    """Whether HTTP request nodes verify certificates, by default."""
     http_connections: int = 512
-    """Connections of HTTP request nodes at once."""
+    """Concurrent connections of HTTP request nodes."""
     upload_image: int = 10 << 20
     """Bytes of an uploaded image."""
     upload_video: int = 100 << 20
@@ -144,131 +143,131 @@ class Settings:
     upload_other: int = 15 << 20
     """Bytes of any other uploaded file."""
     link_seconds: float = 300.0
-    """Seconds for which a link to a file can be used."""
+    """Lifetime of a link to a file, in seconds."""
     document_seconds: float = 60.0
     """Seconds that reading one document may take."""
     document_text: int = 16 << 20
-    """Bytes of text (UTF-8) that one document may have."""
+    """Bytes of text (UTF-8) of one document."""
     document_memory: int = 1 << 30
-    """Bytes of memory that reading one document may take."""
+    """Bytes of memory for reading one document."""
     max_body: int = 15 << 20
-    """Bytes that the JSON body of a request may have."""
+    """Bytes of a request's JSON body."""
     body_memory: int = 128 << 20
-    """Bytes of bodies of requests that are in memory at once; those of more than 64 KiB wait for room. 0: no limit."""
+    """Bytes of request bodies in memory at once; those above 64 KiB wait for room. 0: no limit."""
     max_head: int = 65_536
-    """Bytes that the head of a request may have, request line and headers; a quarter of it for the URL alone."""
+    """Bytes of a request's head, request line and headers; a quarter of it for the URL alone."""
     head_seconds: float = 30.0
-    """Seconds that the head of a request may take, and a new connection until its first. 0: no limit."""
+    """Seconds for a request's head, and for a new connection's first. 0: no limit."""
     body_seconds: float = 60.0
-    """Seconds for which a request body or an answer may move fewer than 512 bytes a second. 0: no limit."""
+    """Seconds for which a request body or a response may stay below 512 bytes per second. 0: no limit."""
     retention_days: float = 0.0
-    """Days after which ended runs, and files that were not used since, are removed by the server. 0: never."""
+    """Days after which the server removes ended runs, and unused files. 0: never."""
     conversation_days: float = 0.0
-    """Days after which the server removes conversations without a new message, with all that is theirs. 0: never."""
+    """Days without a new message after which the server removes a conversation with all its data. 0: never."""
     archive_after_days: float = 0.0
-    """Days after which ended runs are moved out of the database into the bucket, at least 7. Needs `database_url` and
+    """Days, at least 7, after which ended runs move from the database to the bucket. Needs `database_url` and
     `files_url`. 0: never."""
     backup_folder: Path | None = None
-    """The folder in which the server makes backups by itself, each in a folder of its own. Empty: it makes none."""
+    """The folder for the server's automatic backups, each in a subfolder. Empty: none."""
     backup_url: str = ""
-    """The bucket in which the server makes backups by itself: `s3://BUCKET/FOLDER?endpoint=https://HOST&region=NAME`.
-    Empty: it makes none there."""
+    """The bucket for the server's automatic backups: `s3://BUCKET/FOLDER?endpoint=https://HOST&region=NAME`. Empty:
+    none."""
     backup_hours: float = 24.0
-    """Hours from one of these backups to the next. 0: the server makes none."""
+    """Hours between automatic backups. 0: none."""
     backup_keep: int = 7
-    """How many of these backups are kept; older ones are removed. 0: all are kept."""
+    """Automatic backups to keep; older ones are removed. 0: all."""
     app_share: float = 0.75
-    """Of what may be done at once (programs, documents, large bodies, HTTP and model requests), the part that one app
-    may have."""
+    """The share of shared resources (programs, documents, large bodies, HTTP and model requests) that one app
+    may hold."""
     max_runs: int = 10_000
-    """Runs that go on at once, of all apps; further ones wait. 0: no limit."""
+    """Concurrent runs of all apps; further ones wait. 0: no limit."""
     max_runs_per_app: int = 2_000
-    """Runs of one app that go on at once; further ones wait. 0: no limit."""
+    """Concurrent runs of one app; further ones wait. 0: no limit."""
     max_queued_runs: int = 20_000
-    """Runs of one app that wait for their turn; further ones are refused with 429. 0: none waits."""
+    """Queued runs of one app; further ones are refused with 429. 0: no queue."""
     start_seconds: float = 8.0
-    """Seconds that the start of a run may wait for the database; then it is refused with 503. 0: no limit."""
+    """Seconds that the start of a run may wait for the database before a 503. 0: no limit."""
     text_seconds: float = 0.25
-    """Seconds that streamed text, which clients of the server see at once, may wait to be written with what follows. A
-    crash loses that much of it at most, and the model is asked again. 0: it is written at once."""
+    """Seconds that streamed text, which clients of the server see at once, may wait to be written with later events. A
+    crash loses at most that much, and the model is asked again. 0: written at once."""
     runs_memory: int = 2 << 30
-    """Bytes of values (as JSON) that all runs may hold at once. Nearer to it further ones wait; beyond it the run that
-    holds most is stopped. 0: no limit."""
+    """Bytes of values (as JSON) of all runs. Close to it new runs wait; beyond it the largest run is stopped. 0: no
+    limit."""
     requests_per_minute: int = 0
-    """Requests that one API key may make in any 60 seconds. 0: no limit."""
+    """Requests of one API key in any 60 seconds. 0: no limit."""
     max_steps: int = 100_000
     """Nodes that one run may start (Dify: 500)."""
     max_seconds: float = 3600.0
     """Seconds that one run may take (Dify: 1200)."""
     max_parallel_nodes: int = 256
-    """Nodes of one run that may be under way at once."""
+    """Concurrent nodes of one run."""
     run_memory: int = 512 << 20
-    """Bytes of values (as JSON) that one run may hold at once. 0: no limit."""
+    """Bytes of values (as JSON) of one run. 0: no limit."""
     max_text: int = 400_000
-    """Characters of a text that a code or template node may make."""
+    """Characters of a text made by a code or template node."""
     max_strings: int = 1000
-    """Elements of an array of strings that a code node may make."""
+    """Elements of an array of strings made by a code node."""
     max_objects: int = 1000
-    """Elements of an array of objects that a code node may make."""
+    """Elements of an array of objects made by a code node."""
     max_numbers: int = 1000
-    """Elements of an array of numbers that a code node may make."""
+    """Elements of an array of numbers made by a code node."""
     max_elements: int = 200_000
-    """Elements of all arrays and objects together, nested ones too, that a code node may make, or a JSON body of over
-    256 KiB have. There a number of n digits counts as n² / 8192 more."""
+    """Total elements of all arrays and objects, nested ones included, made by a code node, or in a JSON body above 256
+    KiB. There a number of n digits counts as n² / 8192 more."""
     max_expanded: int = 4_000_000
-    """Characters that one node may make of texts with references: prompts, bodies, forms, conditions."""
+    """Characters that one node may render from texts with references: prompts, bodies, forms, conditions."""
     code_seconds: float = 15.0
-    """Seconds that the code or template of one node may take."""
+    """Seconds for the code or template of one node."""
     code_memory: int = 256 << 20
-    """Bytes that the code or template of one node may use."""
+    """Bytes of memory for the code or template of one node."""
     code_cpu_seconds: int = 0
-    """Seconds of CPU time that the code or template of one node may use. 0: as much as it can within its time."""
+    """CPU seconds for the code or template of one node. 0: bounded by its time alone."""
     code_output: int = 4 << 20
-    """Bytes of JSON that the code of one node may return."""
+    """Bytes of JSON returned by the code of one node."""
     code_requests: int = 100
-    """HTTP requests that the code of one node may make, with `requests` or `httpx`. 0: none."""
+    """HTTP requests by the code of one node, with `requests` or `httpx`. 0: none."""
     code_processes: int = 0
-    """Programs of users that run at once; more wait. 0: twice the cores, 16 at least."""
+    """Concurrent user programs; more wait. 0: twice the cores, at least 16."""
     code_queue: int = 20_000
-    """Programs of one app that may wait; one more fails its node."""
+    """Queued programs of one app; one more fails its node."""
     code_require_landlock: bool = False
     """Whether code and template nodes are refused on a kernel without Landlock (a second line of defence)."""
     packages: Path | None = None
     """The folder of packages that code nodes can import. Empty: `packages` in the data folder."""
     packages_load: tuple[str, ...] = ()
-    """Modules of packages (separated by commas) to load ahead, besides those that are known to be used often."""
+    """Package modules (separated by commas) to preload, besides those known to be common."""
     lame_duck_seconds: float | None = None
-    """Seconds for which a server that is to stop is not ready (`/readyz`) and still does all that is asked of it, so
-    that a balancer leaves it first. Empty: 5 with `nats_url`, else 0."""
+    """Seconds for which a stopping server is not ready (`/readyz`) but still serves, so that a balancer removes it
+    first. Empty: 5 with `nats_url`, else 0."""
     shutdown_seconds: float = 10.0
-    """Seconds that runs under way have to finish when the server stops; others go on at the next start. The server has
-    ended 10 s after these, `lame_duck_seconds` and `drain_seconds`, whatever is silent."""
+    """Seconds that active runs have to finish when the server stops; others continue at the next start. The server ends
+    at most 10 s after these, `lame_duck_seconds` and `drain_seconds`, even if something hangs."""
     drain_seconds: float = 0.0
-    """Seconds that nodes under way then have to end, while no further ones start: so none runs again elsewhere."""
+    """Seconds that active nodes then have to finish, while no new ones start: so none runs twice."""
     log_level: str = "info"
-    """How much the server tells: debug, info, warning or error."""
+    """The log level: debug, info, warning or error."""
     log_format: str = "text"
-    """How the lines of the log are written: `text`, or `json`, an object a line."""
+    """The log format: `text`, or `json`, one object a line."""
     log_runs: bool = True
-    """Whether the log has a line for each run that ends; one for each that fails it has always."""
+    """Whether ended runs are logged; failed runs always are."""
     log_requests: str = "most"
-    """Which requests have a line in the log: `all`, `most` (not the most frequent ones), `refused`, or `none`."""
+    """The logged requests: `all`, `most` (not the most frequent ones), `refused`, or `none`."""
     metrics_port: int = 0
-    """The port that `GET /metrics` (Prometheus) is answered on, without a key, on the address of `host`. 0: none."""
+    """The port of `GET /metrics` (Prometheus), without a key, on the address of `host`. 0: none."""
     metrics_by_app: bool = False
-    """Whether runs and tokens are counted by app, too."""
+    """Whether runs and tokens are also counted by app."""
     trace_ratio: float = 1.0
-    """The part of all runs that are traced, where OpenTelemetry is set up; runs that failed are in any case."""
+    """The share of traced runs, if OpenTelemetry is set up; failed runs always are."""
     trace_content: bool = False
-    """Whether the spans of calls of models have prompts and answers, as records have them."""
+    """Whether spans of model calls include prompts and answers, as recorded."""
     trace_propagate: tuple[str, ...] = ()
-    """Hosts (separated by commas) whose HTTP requests of workflows have a `traceparent`."""
+    """Hosts (separated by commas) that get a `traceparent` in HTTP requests of workflows."""
     knowledge_memory: int = 512 << 20
-    """Bytes of memory for the vectors of datasets that were searched lately."""
+    """Bytes of memory for the vectors of recently searched datasets."""
     knowledge_workers: int = 2
-    """Documents that are indexed at once."""
+    """Documents indexed concurrently."""
     keys: str = ""
-    """API keys that clients have already: lines ``APP = KEY``, or the path of a file with such lines."""
+    """Existing API keys of clients: lines ``APP = KEY``, or the path of a file with such lines."""
     env: tuple[EnvLayer, ...] = ()
     """Values for environment variables of workflows, by ``NAME`` or ``APP_NAME``."""
 
@@ -305,7 +304,7 @@ class Settings:
 
     def _no_addresses(self) -> Iterator[str]:
         if not (self.database_url or self.nats_url or self.files_url or self.backup_url):
-            return  # as most are: a start loads as little as it can
+            return  # the common case: a start loads as little as possible
         from jikko.ports.addresses import diagnose_bucket_url, diagnose_database_url, diagnose_nats_url
 
         for name, diagnose in (
@@ -323,12 +322,12 @@ class Settings:
 
     @property
     def has_database(self) -> bool:
-        """Whether there is a record, as far as can be seen without asking a server."""
+        """Return whether there is a record, as far as known without asking a server."""
         return bool(self.database_url) or self.database.exists()
 
     @property
     def where_the_record_is(self) -> str:
-        """The address of the database, without user and password, or the path of its file."""
+        """Return the database's address, without user and password, or the path of its file."""
         if not self.database_url:
             return str(self.database)
         from jikko.ports.addresses import shown
@@ -337,12 +336,12 @@ class Settings:
 
     @property
     def knowledge_database(self) -> Path:
-        """The SQLite file of the datasets; not there if there are none."""
+        """SQLite file of the datasets, which may be missing."""
         return self.home / "knowledge.db"
 
     def address(self, port: int | str | None = None) -> str:
-        """Where the server listens, as in an address of the web: ``http://127.0.0.1:8000``, ``http://[::1]:8000``.
-        ``port``: the one that it has, if ``port`` leaves that open."""
+        """Return the server's base URL: ``http://127.0.0.1:8000``, ``http://[::1]:8000``. ``port``: The actual port, if
+        the setting leaves it open."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port if port is None else port}"
 
@@ -352,22 +351,22 @@ class Settings:
 
     @property
     def plugin_folder(self) -> Path:
-        """The folder of installed plugins, from the root on: what is run there is in another folder."""
+        """Absolute path of the folder of installed plugins: they run in another folder."""
         return (self.home / "plugins").absolute()
 
     @property
     def packages_folder(self) -> Path:
-        """The folder of packages that code nodes can import, from the root on."""
+        """Absolute path of the folder of packages that code nodes can import."""
         return (self.packages or self.home / "packages").absolute()
 
     @property
     def stop_seconds(self) -> float:
-        """Seconds after a signal within which a server has ended, whatever does not answer."""
+        """Seconds after a signal in which the server ends, even if something hangs."""
         return self.lame_duck + self.shutdown_seconds + self.drain_seconds + STOP_AT_ONCE_SECONDS
 
     @property
     def lame_duck(self) -> float:
-        """Seconds for which a server that is to stop still serves: ``lame_duck_seconds``, or its default."""
+        """Seconds for which a stopping server still serves: ``lame_duck_seconds``, or its default."""
         if self.lame_duck_seconds is not None:
             return self.lame_duck_seconds
         return _LAME_DUCK_SECONDS if self.nats_url else 0.0
@@ -378,9 +377,9 @@ class Settings:
 
 
 def for_worker(settings: Settings, workers: int) -> Settings:
-    """The settings of one of ``workers`` processes: limits that hold for all together are shared out, rounded up.
+    """Return the settings of one of ``workers`` processes: shared limits are divided, rounded up.
 
-    Those of programs and documents have defaults that are not here: they are shared out where these are.
+    Those of programs and documents have their defaults elsewhere, and are divided there.
     """
 
     def share(limit: int) -> int:

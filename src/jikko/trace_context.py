@@ -1,4 +1,4 @@
-"""The trace of a run, and the ids of its spans: all of it follows from ids that are there anyway.
+"""Trace of a run and ids of its spans, derived from existing ids.
 
 Source: W3C Trace Context, level 1.
 """
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 _TRACEPARENT: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _NO_VERSION: Final = "ff"
 _STATE_LENGTH: Final = 512
-"""Characters of a ``tracestate`` that are handed on: as many as W3C asks for."""
+"""Characters of a ``tracestate`` that are passed on: the minimum that W3C requires."""
 _STATE_MEMBERS: Final = 32
 _STATE_MEMBER: Final = re.compile(
     r"[a-z0-9][a-z0-9_*/@-]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
@@ -19,16 +19,16 @@ _STATE_MEMBER: Final = re.compile(
 
 
 class TraceContext(NamedTuple):
-    """A place in a trace."""
+    """Position in a trace."""
 
     trace_id: str
     """32 hexadecimal digits in lower case."""
     span_id: str
-    """16 of them; empty: the trace begins here."""
+    """16 hexadecimal digits; empty: the trace starts here."""
 
 
 def parsed(traceparent: str) -> TraceContext | None:
-    """What a header ``traceparent`` says; ``None`` if it is none."""
+    """Parse a ``traceparent`` header; ``None`` if it is invalid."""
     found = _TRACEPARENT.fullmatch(traceparent)
     if found is None or found[1] == _NO_VERSION or (found[1] == "00" and found[5]):
         return None
@@ -37,14 +37,14 @@ def parsed(traceparent: str) -> TraceContext | None:
 
 
 def kept_of(traceparent: str, tracestates: Iterable[str]) -> str:
-    """What a run keeps of the headers that came with its request: ``traceparent``, and behind a blank ``tracestate``.
+    """Return the trace headers that a run keeps: ``traceparent``, a space, and ``tracestate``.
 
-    Empty if there is no place in a trace. A ``tracestate`` that is none is left out, as W3C wants it.
+    Empty without a valid ``traceparent``. An invalid ``tracestate`` is dropped, as W3C requires.
     """
     place = parsed(traceparent)
     if place is None:
         return ""
-    # Of a later version, what this one knows.
+    # Of a later version, the fields that this one knows.
     traceparent = f"00-{place.trace_id}-{place.span_id}-{traceparent[53:55]}"
     members = [member for given in tracestates for each in given.split(",") if (member := each.strip(" \t"))]
     state = ",".join(members)
@@ -54,28 +54,27 @@ def kept_of(traceparent: str, tracestates: Iterable[str]) -> str:
 
 
 def state_of(kept: str) -> str:
-    """The ``tracestate`` that a run keeps; empty if none came."""
+    """Return the kept ``tracestate``, or an empty string."""
     return kept.partition(" ")[2]
 
 
 def parent_of(kept: str, run_id: str) -> TraceContext:
-    """The trace of a run, and the span of its caller. ``kept``: what came with the run, see ``kept_of``; empty: the
-    trace begins with it."""
+    """Return a run's trace and its caller's span. ``kept``: See ``kept_of``; empty: the trace starts with the run."""
     return parsed(kept.partition(" ")[0]) or TraceContext(run_id.replace("-", ""), "")
 
 
 def span_of(id_: str) -> str:
-    """The span of a run or of an execution of a node, by its id: the same in every process."""
+    """Return the span id for a run or a node execution: the same in every process."""
     return hashlib.sha256(id_.encode()).hexdigest()[:16]
 
 
 def traceparent_of(kept: str, run_id: str) -> str:
-    """The header that makes what a run calls a part of its trace. See ``parent_of``."""
+    """Return the ``traceparent`` header for calls that a run makes. See ``parent_of``."""
     return f"00-{parent_of(kept, run_id).trace_id}-{span_of(run_id)}-01"
 
 
 def headers_of(kept: str) -> tuple[tuple[str, str], ...]:
-    """The headers of a request that is to be at a place in a trace, see ``kept_of``."""
+    """Return the trace headers of a request, see ``kept_of``."""
     traceparent, _, state = kept.partition(" ")
     pairs = (("traceparent", traceparent), ("tracestate", state))
     return tuple(pair for pair in pairs if pair[1])

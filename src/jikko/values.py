@@ -1,4 +1,4 @@
-"""The values that flow between nodes, and how a node points at one.
+"""Values that flow between nodes, and selectors that refer to them.
 
 Values are plain JSON. They are shared, never copied: code that changes one makes a new one.
 """
@@ -14,25 +14,25 @@ Json: TypeAlias = Any
 """``None``, bool, int, float (NaN and infinities included), str, or a list or str-keyed dict of them."""
 
 Selector: TypeAlias = tuple[str, ...]
-"""A pointer to one variable: ``(node id, variable name, key, ...)``, such as ``("1721", "body", "items")``.
+"""Reference to a variable: ``(node id, variable name, key, ...)``, such as ``("1721", "body", "items")``.
 
-Shorter than two parts it points at nothing. Source: docs/dify-behaviour.md, “Selectors”.
+With fewer than two parts it refers to nothing. Source: docs/dify-behaviour.md, “Selectors”.
 """
 Uuid: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})]
-"""The id of something, in a struct that is described to clients."""
+"""Id, in a struct that is described to clients."""
 Seconds: TypeAlias = Annotated[int, msgspec.Meta(description="Seconds since the Unix epoch.")]
-"""A moment, in a struct that is described to clients."""
+"""Time, in a struct that is described to clients."""
 Moment: TypeAlias = Annotated[float, msgspec.Meta(description="Seconds since the Unix epoch, with fractions.")]
-"""The same, as the console tells it."""
+"""Time in the console's structs."""
 
 FILE_IDENTITY: Final = "__dify__file__"
-"""The value of a file mapping's ``dify_model_identity``. Source: docs/dify-behaviour.md, “File values”."""
+"""``dify_model_identity`` of file mappings. Source: docs/dify-behaviour.md, “File values”."""
 
 
 MAX_DEPTH: Final = 256
-"""Levels of lists and objects in a value that comes from outside.
+"""Maximum depth of lists and objects in a value from outside.
 
-A function that walks through one, ours or a library's, may take three frames of the stack for a level.
+A recursive function, ours or a library's, may take three stack frames a level.
 """
 
 
@@ -45,16 +45,16 @@ class _Unset(Enum):
 
 Unset: TypeAlias = _Unset
 UNSET: Final = _Unset.UNSET
-"""The variable does not exist. Distinct from ``None``, which is a value."""
+"""The variable does not exist. Distinct from the value ``None``."""
 
 
 def is_file(value: Json) -> bool:
-    """Whether a value is a file mapping."""
+    """Return whether a value is a file mapping."""
     return isinstance(value, dict) and value.get("dify_model_identity") == FILE_IDENTITY
 
 
 def files_in(outputs: dict[str, Json]) -> list[dict[str, Json]]:
-    """The file mappings found directly in outputs: as a value, or as an element of a list."""
+    """Return the file mappings found directly in outputs: as a value, or as a list element."""
     found: list[dict[str, Json]] = []
     for value in outputs.values():
         if is_file(value):
@@ -65,7 +65,7 @@ def files_in(outputs: dict[str, Json]) -> list[dict[str, Json]]:
 
 
 def stored_files(value: Json) -> Iterator[tuple[str, dict[str, Json]]]:
-    """Files of this server in a value, with their ids."""
+    """Iterate over this server's files in a value, with their ids."""
     if is_file(value):
         if value.get("related_id"):
             yield str(value["related_id"]), value
@@ -78,7 +78,7 @@ def stored_files(value: Json) -> Iterator[tuple[str, dict[str, Json]]]:
 
 
 def is_too_deep(value: Json) -> bool:
-    """Whether lists and objects are nested deeper in a value than ``MAX_DEPTH`` levels. Linear in its size."""
+    """Return whether lists and objects are nested deeper than ``MAX_DEPTH``. Linear in the value's size."""
     level = [value]
     for _ in range(MAX_DEPTH + 1):
         level = [each for each in level if isinstance(each, (dict, list))]
@@ -89,7 +89,7 @@ def is_too_deep(value: Json) -> bool:
 
 
 def has_more_elements(value: Json, than: int) -> bool:
-    """Whether lists and objects in a value have more elements than a number, all together."""
+    """Return whether all lists and objects in a value together have more elements than ``than``."""
     pending, seen = [value], 0
     while pending:
         each = pending.pop()
@@ -102,8 +102,8 @@ def has_more_elements(value: Json, than: int) -> bool:
 
 
 def type_of(value: Json) -> str:
-    """The type of a value, as the DSL names it: ``string``, ``integer``, ``float``, ``boolean``, ``object``, ``file``,
-    ``none``, ``array[any]`` or ``array[string|number|object|boolean|file]``.
+    """Return a value's type, as named by the DSL: ``string``, ``integer``, ``float``, ``boolean``, ``object``,
+    ``file``, ``none``, ``array[any]`` or ``array[string|number|object|boolean|file]``.
 
     Source: docs/dify-behaviour.md, “Types of values” (inference).
     """
@@ -134,7 +134,7 @@ _ELEMENTS: Final[Mapping[type, str]] = {
 
 
 def _array_type(items: list[Json]) -> str:
-    # Most arrays are of one type, and all but objects tell theirs without being looked into.
+    # Most arrays have elements of one type, which decides unless they are objects.
     if len(types := set(map(type, items))) == 1 and (kind := _ELEMENTS.get(types.pop())):
         return kind
     kinds = {type_of(item) if not isinstance(item, list) else "array" for item in items}
@@ -147,7 +147,7 @@ def _array_type(items: list[Json]) -> str:
 
 
 def json_value(text: str | bytes | bytearray, otherwise: Json = None) -> Json:
-    """The value that a JSON text is; ``otherwise`` of a text that is not JSON, or nested too deeply to be read."""
+    """Parse JSON; ``otherwise`` if the text is not JSON, or nested too deeply."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -158,7 +158,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 
 def encode_json(value: Any) -> bytes:
-    """Compact JSON in UTF-8. NaN and infinities become null, and lone surrogates, which UTF-8 lacks, question marks."""
+    """Encode as compact JSON in UTF-8. NaN and infinities become null, lone surrogates question marks."""
     try:
         return _ENCODER.encode(value)
     except UnicodeEncodeError:
@@ -166,7 +166,7 @@ def encode_json(value: Any) -> bytes:
 
 
 def without_surrogates(value: Json) -> Json:
-    """The value with question marks for lone surrogates, in all of its texts."""
+    """Return the value with question marks for lone surrogates in all its texts."""
     match value:
         case str():
             return value.encode("utf-8", "replace").decode()
