@@ -1,4 +1,4 @@
-"""The ASGI application, and its router."""
+"""ASGI application and its router."""
 
 import asyncio
 import logging
@@ -42,16 +42,16 @@ if TYPE_CHECKING:
 
 
 class Front(Struct, frozen=True, kw_only=True):
-    """The limits and clocks that all requests share."""
+    """Limits and clocks shared by all requests."""
 
     bodies: Bodies = field(default_factory=Bodies)
     lag: LoopLag = field(default_factory=LoopLag)
     ping_seconds: float = PING_SECONDS
-    """Between two signs of life on a stream without events."""
+    """Interval of keep-alive pings on an idle stream."""
 
 
 def front_of(settings: "Settings", lag: LoopLag | None = None) -> Front:
-    """The front of a process with these settings. ``lag``: how late its event loop is, if that is measured."""
+    """Make the front for the settings. ``lag``: Lag of the process's event loop, if measured."""
     bodies = Bodies(settings.body_memory, settings.app_share, settings.body_seconds)
     return Front(bodies=bodies, lag=lag or LoopLag())
 
@@ -65,14 +65,14 @@ def create_app(
     front: Front | None = None,
     console: Sequence[Operation | Section] | None = None,
 ) -> ASGIApp:
-    """The application that serves the services of a process: the API, and the console if there is one.
+    """Make the application that serves a process's API, and its console if there is one.
 
     Args:
-        front: What it has for all requests; by default as the settings say.
-        console: The operations of the console, which win over those of the API; by default those of the process.
+        front: Default: from the settings.
+        console: Operations of the console, which take precedence over the API's; default: the process's own.
 
     Raises:
-        InvalidSettings: The path of the server, or a proxy, cannot be one.
+        InvalidSettings: Invalid root path or proxy.
     """
     return _Application(
         api, observers, front or front_of(api.settings), _console_of(api) if console is None else console
@@ -80,7 +80,7 @@ def create_app(
 
 
 class _Application:
-    """The one way of every request: it is matched, shown to the observers, let in, handled and answered."""
+    """Pipeline of every request: match, observe, authenticate, handle, answer."""
 
     def __init__(
         self, api: Assembly, observers: Iterable[RequestObserver], front: Front, console: Sequence[Operation | Section]
@@ -106,7 +106,7 @@ class _Application:
         if self._proxies is not None:
             scope = self._proxies.believed(scope)
         path = scope["path"]
-        # A number: looking for bytes in bytes, Python raises an exception within and forgets it.
+        # An int: searching bytes for bytes raises and swallows an exception inside Python.
         if scope.get("root_path") or _PERCENT in (scope.get("raw_path") or b""):
             path = _path(scope)
         found = self._router.at_hand(scope["method"], path)
@@ -118,9 +118,9 @@ class _Application:
         log_context.set(LogContext(request.id, scope["headers"]))
         observed = ObservedRequest(self._observed, request, send) if self._is_observed else None
         try:
-            # No call of a method of its own: every request would pay for one coroutine more.
+            # Inline: a method would cost every request another coroutine.
             try:
-                # Before an operation for OPTIONS itself, which webhooks have: what a browser asks is no call.
+                # Preflights come before a route's own OPTIONS, which webhooks have.
                 if operation is None or (operation.method == "OPTIONS" and is_preflight(request)):
                     answer = self._no_operation(request)
                 elif operation.ids and not all(is_uuid(values[name]) for name in operation.ids):
@@ -136,7 +136,7 @@ class _Application:
             except JikkoError as error:
                 answer = (error_response if operation is None else operation.refused.response)(error)
             except asyncio.CancelledError:
-                # The server ends, and has waited long enough for the rest of the body.
+                # The server is shutting down; the grace period for the rest of the body is over.
                 answer = server_ended()
             except Exception:
                 answer = _fault(request)
@@ -148,7 +148,7 @@ class _Application:
                 answer.headers += added_headers(request)
             await answer(receive, send if observed is None else observed)
         except asyncio.CancelledError:
-            # The server ends, and has waited long enough for a client that does not read.
+            # The server is shutting down; the grace period for a client that does not read is over.
             log.info("the answer to request %s was cut off by the end of the server", request.id.decode())
         finally:
             if observed is not None:
@@ -161,19 +161,19 @@ class _Application:
             return _begin_of(request) or self._misplaced(path) or self._nothing(request)
         if request.scope["method"] == "OPTIONS":
             return options(methods)
-        # As recorded: Dify names no methods at the addresses of MCP servers.
+        # As recorded: Dify lists no methods for addresses of MCP servers.
         error = NotAllowed(() if path.startswith("/mcp/server/") else methods)
         return (self._router.refusals(path) or REFUSALS).response(error)
 
     def _nothing(self, request: Request) -> SendableResponse:
-        """There is nothing at the address, in the words of those beside it."""
+        """Return a 404 in the format of the neighbouring addresses."""
         path = request.scope["path"].removeprefix(request.root_path)
         refused = self._router.refusals(path)
         return no_page() if refused is None else refused.response(NotFound(f"There is nothing at {path[:200]}."))
 
     def _misplaced(self, path: str) -> SendableResponse | None:
-        """Where the address is, for a client whose base URL lacks ``/v1`` or has it twice. ``path``: empty, of one that
-        is spoilt: nothing is."""
+        """Return a hint for a base URL that lacks ``/v1`` or has it twice. ``path``: Empty if malformed, which gives no
+        hint."""
         meant = path[3:] if path.startswith("/v1/v1/") else f"/v1{path}"
         if not path or not self._router.methods(meant):
             return None
@@ -189,7 +189,7 @@ def _console_of(api: Assembly) -> Sequence[Operation | Section]:
 
 
 def _begin_of(request: Request) -> SendableResponse | None:
-    """Where all begins, for who asks for the path at which the application is mounted without the slash at its end."""
+    """Redirect from the mount path without its trailing slash to the root."""
     root = request.root_path
     if not root or request.scope["path"] != root or request.scope["method"] not in ("GET", "HEAD"):
         return None
@@ -205,7 +205,7 @@ def _fault(request: Request) -> SendableResponse:
 
 
 def _path(scope: Scope) -> str:
-    """The path behind that at which the application is mounted; empty, which is no address, for one that is spoilt."""
+    """Return the path below the mount point; empty, which matches nothing, if malformed."""
     path: str = scope["path"]
     if has_encoded_slash(scope.get("raw_path") or b""):
         return ""
@@ -214,7 +214,7 @@ def _path(scope: Scope) -> str:
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    """End what is no HTTP: nothing begins or ends with the server, and there are no web sockets."""
+    """Close web sockets, and acknowledge lifespan events, which have no effect."""
     if scope["type"] == "websocket":
         await send({"type": "websocket.close"})
     elif scope["type"] == "lifespan":
@@ -230,15 +230,13 @@ Found: TypeAlias = tuple[Operation | None, Mapping[str, str]]
 
 
 class Router:
-    """The table of operations, looked up by method and path.
+    """Table of operations, looked up by method and path.
 
-    A path is looked up in a dictionary: as a whole if no part of it varies, and without its last part if only that one
-    does. Those that vary elsewhere are the alternatives of one regular expression a method, each in a group of its own,
-    so that the group that matched tells which it was. A slash more or less makes another address, as at Dify. A part in
-    ``{*…}`` takes all that is left, slashes too.
+    Fixed paths, and those of which only the last segment varies, are looked up in a dictionary. The others are
+    alternatives of one regular expression per method, each in a group of its own, which identifies the match. As in
+    Dify, a trailing slash makes a different address. A segment ``{*…}`` takes the whole rest, slashes included.
 
-    A section is imported with the first path that begins as its own do, and then part of the table: nothing of it is
-    asked of any path again.
+    A section is imported with the first path that has one of its prefixes; its operations then join the table.
     """
 
     def __init__(self, entries: Iterable[Operation | Section]) -> None:
@@ -264,7 +262,7 @@ class Router:
         self._tables = {method: _Table(table) for method, table in tables.items()}
 
     def _import(self, path: str) -> None:
-        """Put the operations of sections in their place."""
+        """Import the sections of a path and add their operations."""
         entries: list[Operation | Section] = []
         for entry in self._entries:
             if isinstance(entry, Section) and path.startswith(entry.beginnings):
@@ -274,13 +272,13 @@ class Router:
         self._become(entries)
 
     async def prepare(self, path: str, api: Assembly) -> None:
-        """Have what is to be imported for a path imported beside the event loop, which then finds it quickly."""
+        """Import what a path needs, off the event loop."""
         for entry in self._entries:
             if isinstance(entry, Section) and path.startswith(entry.beginnings):
                 await entry.prepare(api)
 
     def at_hand(self, method: str, path: str) -> Found | None:
-        """As ``find``, of those that are looked up in a dictionary; ``None`` if it is none of them."""
+        """Find an operation by dictionary only; otherwise ``None``. See ``find``."""
         table = self._tables.get(method)
         if table is None:
             return None
@@ -295,8 +293,8 @@ class Router:
         return operation, {name: last}
 
     def find(self, method: str, path: str) -> Found:
-        """The operation, and the parts of the path that its template names; ``None`` if there is none.
-        ``path``: decoded. What is decoded may contain slashes that were none: see ``has_encoded_slash``."""
+        """Return the operation, or ``None``, and the path parameters. ``path``: Decoded, so it may contain encoded
+        slashes: see ``has_encoded_slash``."""
         if path.startswith(self._beginnings):
             self._import(path)
         found = self.at_hand(method, path)
@@ -312,26 +310,26 @@ class Router:
         return operation, {name: match[group] for name, group in names}
 
     def refusals(self, path: str) -> Refusals | None:
-        """How an address is refused that has no operation, or not this method; ``None``: as at Dify."""
+        """Return the error format for an address without the operation; ``None``: as in Dify."""
         return next((refused() for beginning, refused in self._refusals if path.startswith(beginning)), None)
 
     def methods(self, path: str) -> list[str]:
-        """The methods that an address has, sorted, ``OPTIONS`` among them; empty if there is no such address."""
+        """Return the methods of an address, sorted, with ``OPTIONS``; empty if unknown."""
         found = [method for method in self._tables if self.find(method, path)[0] is not None]
         return sorted({*found, "OPTIONS"}) if found else []
 
 
 class _Table:
-    """The operations of one method."""
+    """Operations of one method."""
 
     __slots__ = ("_pattern", "endings", "fixed", "match", "varied")
 
     def __init__(self, operations: list[Operation]) -> None:
         self.fixed = {operation.path: operation for operation in operations if "{" not in operation.path}
         self.endings: dict[str, tuple[Operation, str]] = {}
-        """Those of which only the last part varies, by what stands before it; and the name of that part."""
+        """Operations with only the last segment variable, by prefix, with that segment's name."""
         self.varied: dict[int, tuple[Operation, list[tuple[str, int]]]] = {}
-        """By the number of the group around each: the operation, and the names and numbers of the groups in it."""
+        """Other variable operations, by group number, with the names and numbers of their inner groups."""
         patterns, group = [], 1
         for operation in operations:
             literal, *parts = re.split(r"{(\*?\w+)}", operation.path)
@@ -349,7 +347,7 @@ class _Table:
         self.match: Callable[[str], re.Match[str] | None] = self._first_match if patterns else _no_match
 
     def _first_match(self, path: str) -> re.Match[str] | None:
-        """Compile the expression for the first path that needs it: of some methods and tables none ever does."""
+        """Match, compiling the expression at first use: some methods never need it."""
         self.match = re.compile(self._pattern).fullmatch
         return self.match(path)
 
@@ -359,5 +357,5 @@ def _no_match(path: str) -> None:
 
 
 def has_encoded_slash(raw_path: bytes) -> bool:
-    """Whether a part of a path has a slash in it, where none of ours has: decoded it would look like one between."""
+    """Return whether a path has an encoded slash, which decoding would turn into a separator."""
     return _PERCENT in raw_path and b"%2f" in raw_path.lower()

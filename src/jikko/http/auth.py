@@ -1,4 +1,4 @@
-"""Authentication: the app that the API key of a request opens."""
+"""Authentication: the app of a request's API key."""
 
 from functools import lru_cache
 from typing import Final
@@ -9,14 +9,13 @@ from jikko.http.requests import Request
 from jikko.repositories.app_store import App
 
 _MAX_NAMED: Final = 20
-"""Apps that an error names."""
+"""Apps listed in an error."""
 _MAX_KEPT_BYTES: Final = 200
-"""Bytes of an authorization that is no key of ours, and is not kept."""
+"""Longest cached ``Authorization`` header, in bytes: a longer one is not a key of ours."""
 
 
 def api_key(request: Request) -> bytes:
-    """The digest of the API key that a request was sent with, whether it opens an app or not.
-    Raises ``Unauthorized``: there is none."""
+    """Return the digest of the request's API key, valid or not. Raises ``Unauthorized`` if missing."""
     return _digests_of(request)[0]
 
 
@@ -29,9 +28,8 @@ def _digests_of(request: Request) -> tuple[bytes, bytes]:
 
 
 async def authenticated(request: Request) -> App:
-    """The app that a request's key opens. Looked up, and counted for the limit of the key, once a request.
-    Raises ``Unauthorized``: there is no key, or it opens no app; ``TooManyRequests``: the key was used too often in the
-    last minute."""
+    """Return the app of the request's key, looked up and counted for the rate limit once a request.
+    Raises ``Unauthorized``: missing or unknown key; ``TooManyRequests``: over the key's limit per minute."""
     if request.app is None:
         try:
             request.app = await request.api.app_keys.authenticate(*_digests_of(request))
@@ -47,15 +45,14 @@ async def authenticated(request: Request) -> App:
 
 
 async def opened(request: Request) -> list[App]:
-    """The apps that a request's key opens: one, or several. Counted for the limit of the key. Raises as
-    ``authenticated``."""
+    """Return the apps of the request's key, one or several. Counts and raises like ``authenticated``."""
     if request.app is not None or not _sent_key(request).startswith(SHARED):
         return [await authenticated(request)]
     return await request.api.app_keys.opened_by(_sent_key(request)) or [await authenticated(request)]
 
 
 def chosen(request: Request, app: App) -> App:
-    """Have a request be for one of the apps that its key opens."""
+    """Bind a request to one of its key's apps."""
     if request.app is None:
         request.app = app
         request.api.app_keys.note_use(_sent_key(request), app)
@@ -68,7 +65,7 @@ def _sent_key(request: Request) -> str:
 
 
 def _digests(authorization: bytes) -> tuple[bytes, bytes] | None:
-    """That of the key, and the one that its requests are counted by: all parts of a key for several apps have one."""
+    """Return the digests of the key and of its rate limit's key, which all parts of a shared key have in common."""
     scheme, _, key = str(authorization, "latin-1").partition(" ")
     key = key.strip()
     if not key or scheme.lower() != "bearer":
@@ -80,5 +77,5 @@ def _digests(authorization: bytes) -> tuple[bytes, bytes] | None:
     return own, own
 
 
-# Hashing takes longer than looking it up.
+# Hashing takes longer than a lookup.
 _kept_digests = lru_cache(1_000)(_digests)

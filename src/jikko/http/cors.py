@@ -1,4 +1,4 @@
-"""CORS: headers that let pages of other sites call the API. Source: docs/dify-behaviour.md, “CORS”."""
+"""CORS headers, for pages of other sites. Source: docs/dify-behaviour.md, “CORS”."""
 
 from typing import Final
 
@@ -16,24 +16,23 @@ ALLOWED_HEADERS: Final = (
     "x-trace-id",
     "x-trace-session-id",
 )
-"""Headers that a page may send: Dify's three, and those that the API reads besides."""
+"""Request headers open to pages: Dify's three, and the others that the API reads."""
 EXPOSED_HEADERS: Final = ("Idempotency-Replayed", "Location", "Retry-After", "X-Conversation-Id", "X-Request-Id")
-"""Headers of an answer that a page may read."""
+"""Response headers open to pages."""
 
 _ANY_ORIGIN: Final = (b"access-control-allow-origin", b"*")
-"""The header of answers to those who are no pages."""
+"""For clients other than pages."""
 _VARY: Final = (b"vary", b"Origin")
 _EXPOSED: Final = (b"access-control-expose-headers", ", ".join(EXPOSED_HEADERS).encode())
 _METHODS: Final = (b"access-control-allow-methods", b"DELETE, GET, OPTIONS, PATCH, POST, PUT")
 _MAX_AGE: Final = (b"access-control-max-age", b"600")
-"""Seconds for which a browser need not ask again."""
+"""Lifetime of a preflight, in seconds."""
 
 
 def headers_of(request_id: bytes, origin: bytes | None) -> Headers:
-    """The headers that every answer has: the name of its request, and who may read it, which are pages of any origin.
+    """Return the headers of every answer: the request ID, and access for any origin.
 
-    Nothing is allowed with the credentials that a browser sends by itself, such as cookies: there are none, and the key
-    is sent by the page.
+    Credentials are not allowed: there are no cookies, and pages send the key themselves.
     """
     named = (b"x-request-id", request_id)
     if origin is None:
@@ -42,7 +41,7 @@ def headers_of(request_id: bytes, origin: bytes | None) -> Headers:
 
 
 def is_preflight(request: Request) -> bool:
-    """Whether a browser asks what a page may send, before it sends it."""
+    """Return whether this is a CORS preflight."""
     return (
         request.scope["method"] == "OPTIONS"
         and request.origin is not None
@@ -51,7 +50,7 @@ def is_preflight(request: Request) -> bool:
 
 
 def added_headers(request: Request) -> Headers:
-    """What is added to the answer to a request; to a browser that asks for it, also what pages may send."""
+    """Return the headers to add to an answer, with the allowed methods and headers for a preflight."""
     headers = headers_of(request.id, request.origin)
     if request.origin is None:
         return headers
@@ -63,6 +62,6 @@ def added_headers(request: Request) -> Headers:
 
 
 def _allowed(requested: str) -> bytes:
-    """Those of the headers that a page asked for that it may send, in alphabetical order."""
+    """Return the requested headers that are allowed, in alphabetical order."""
     names = {name.strip().lower() for name in requested.split(",")}
     return ", ".join(name for name in ALLOWED_HEADERS if name in names).encode()

@@ -1,4 +1,4 @@
-"""Errors as clients see them. Source: docs/dify-behaviour.md, “Users and errors”."""
+"""Error responses. Source: docs/dify-behaviour.md, “Users and errors”."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Final
@@ -20,7 +20,7 @@ _HTML = b"text/html; charset=utf-8"
 
 
 class Error(Struct):
-    """The body of every error."""
+    """Body of every error."""
 
     code: Annotated[str, Meta(description="What a program may match on; never changes.")]
     message: str
@@ -39,12 +39,12 @@ class Error(Struct):
 
 
 def error_response(error: JikkoError) -> Response:
-    """An error that was raised on purpose."""
+    """Make the answer for an error of ours."""
     return refusal(Error(error.code, str(error), error.status), error.headers)
 
 
 class Refusals(Struct, frozen=True):
-    """How the refusals of an operation are told."""
+    """Error format of an operation."""
 
     body: type[Struct]
     response: Callable[[JikkoError], Response]
@@ -54,33 +54,33 @@ REFUSALS: Final = Refusals(Error, error_response)
 
 
 def refusal(error: Error, headers: Mapping[str, str] | None = None) -> Response:
-    """An error as an answer."""
+    """Make the response of an error body."""
     return Response(encode(error), error.status, headers)
 
 
 def no_page() -> Response:
-    """There is nothing at that address."""
+    """Make a 404 page."""
     return Response(_NOT_FOUND_PAGE, 404, media_type=_HTML)
 
 
 def too_large_page(error: PayloadTooLarge) -> Response:
-    """The body of a request to a webhook is too large."""
+    """Make a 413 page, for webhooks."""
     page = f"<!doctype html>\n<html lang=en>\n<title>413 {_TOO_LARGE}</title>\n<h1>{_TOO_LARGE}</h1>\n<p>{error}</p>\n"
     return Response(page.encode(), 413, media_type=_HTML)
 
 
 def options(methods: Iterable[str]) -> Response:
-    """Which methods an address has, for those who ask."""
+    """Answer ``OPTIONS``."""
     return Response(b"", 200, {"Allow": ", ".join(methods)}, media_type=_HTML)
 
 
 def server_ended() -> Response:
-    """The server ended before the request was there."""
+    """Make the 503 for a request cut off by shutdown."""
     message = "The server ended before the request was whole, and did nothing of it. Send it again."
     return refusal(Error("service_unavailable", message, 503), {"Retry-After": "5"})
 
 
 def unexpected_error(request_id: str) -> Response:
-    """A fault of ours. What it was goes to the log and not to the client, who gets the place where it stands there."""
+    """Make the 500 for an internal error. Details go to the log only, under the request ID."""
     message = f"Internal server error. The server's log tells more of request {request_id}."
     return refusal(Error("internal_server_error", message, 500, request_id=request_id))

@@ -1,5 +1,5 @@
-"""One operation of the API: its route and its description, beside its handler; and sections of operations, which are
-imported with the first request for one.
+"""Operations of the API, each with route and description beside its handler.
+Sections of them are imported on demand.
 
     @Route("GET", "/v1/workflows/logs", {200: LogPage}, (400, 401), query=LogFilter)
     async def logs(request: Request) -> Answer:
@@ -35,65 +35,65 @@ def _none(api: Assembly) -> Iterable[object]:
 
 
 class Endpoint(Struct, frozen=True):
-    """One method of one path, and what it takes and answers."""
+    """One method of one path, with its parameters and answers."""
 
     method: str
     path: str
     answers: Answers
-    """What it answers with by status, errors apart: a body in JSON, or a media type without a schema."""
+    """Answers by status, without errors: a JSON schema, or a media type without a schema."""
     errors: tuple[int, ...] = ()
-    """What it may be refused with besides what its key and its body may be: see ``refusals``."""
+    """Error statuses beyond those of the key and the body: see ``refusals``."""
     tag: str = "Workflow Runs"
     body: type[Struct] | None = None
     body_media_type: str = "application/json"
-    """Of a body; without ``body``, if not JSON, that of bytes that are taken as they come."""
+    """Media type of the request body; without ``body`` and other than JSON, that of raw bytes."""
     query: type[Struct] | None = None
-    """The parameters behind the path; see ``queried``."""
+    """Query parameters; see ``queried``."""
     headers: tuple[tuple[str, Schema, str], ...] = ()
-    """Headers of the request, all optional: name, schema and description."""
+    """Request headers, all optional: name, schema and description."""
     streams: bool = False
-    """Whether it may answer with server-sent events as well."""
+    """Whether it may also answer with server-sent events."""
     ids: tuple[str, ...] = ()
-    """Parts of the path without which, if they are no UUIDs, there is no such address, with any key: a page. (Dify)"""
+    """Path parameters that must be UUIDs: otherwise a 404 page, with any key. (Dify)"""
     open: bool = False
-    """Whether it needs no API key."""
+    """Whether it works without an API key."""
     key: Literal["app", "apps", "dataset", "console"] = "app"
-    """What its API key opens; ``apps``: also several apps. The handlers of all but those of one app look at it."""
+    """Type of API key; ``apps``: also one for several apps. Except for ``app``, the handler checks it."""
     scope: str | None = None
-    """What a token of the management API needs to have."""
+    """Required scope of a management token."""
     hot: bool = False
-    """Whether it is asked so often that a line of the log for each time would hide the others."""
+    """Whether it is called so often that logging each call would hide the others."""
     starts: bool = False
     """Whether it starts a run; see ``starting``."""
     older: tuple[str, ...] = ()
-    """Older names of the path, which are served and not described."""
+    """Older paths, served but not described."""
     described: bool = True
-    """Whether the description of the API has it."""
+    """Whether it is part of the API's description."""
     refused: Refusals = REFUSALS
     status: int = 200
-    """Of an answer in JSON that a handler leaves to its route; see ``DeclaredRoute``."""
+    """Status of JSON answers made by the route; see ``DeclaredRoute``."""
 
 
 class Operation(Endpoint, frozen=True, kw_only=True):
-    """An endpoint with its handler, whose docstring describes it to clients."""
+    """Endpoint with its handler, whose docstring is its public description."""
 
     handler: Handler
 
     @property
     def refusals(self) -> tuple[int, ...]:
-        """All statuses that it may be refused with, in order."""
+        """Return all its error statuses, sorted."""
         by_key = () if self.open else (401, 403, 421) if self.key == "console" else (401, 429)
         by_body = () if self.body is None else (400, 413, 415)
         return tuple(sorted({*self.errors, *by_key, *by_body}))
 
     @property
     def summary(self) -> str:
-        """The first paragraph of its handler's docstring, without the full stop."""
+        """Return the docstring's first paragraph, without the full stop."""
         return " ".join(self._words[0].split()).removesuffix(".")
 
     @property
     def description(self) -> str:
-        """The other paragraphs."""
+        """Return the docstring's other paragraphs."""
         return self._words[2]
 
     @property
@@ -102,47 +102,45 @@ class Operation(Endpoint, frozen=True, kw_only=True):
 
 
 class Route(Endpoint, frozen=True):
-    """An endpoint, as the decorator that makes an operation of its handler."""
+    """Endpoint as a decorator of its handler."""
 
     def __call__(self, handler: Handler) -> Operation:
-        """The operation."""
         return Operation(handler=handler, **asdict(self))
 
 
 def ids_in(path: str) -> tuple[str, ...]:
-    """The parts of a path that are called ids; that of a task may be any text."""
+    """Return the ID parameters of a path, except task IDs, which may be any text."""
     return tuple(name for name in re.findall(r"{(\w+_id)}", path) if name != "task_id")
 
 
 class RouteOfIds(Route, frozen=True):
-    """A route of which there is no such address, unless each part of its path that is called an id is a UUID."""
+    """Route whose ID parameters must be UUIDs; otherwise the address does not exist."""
 
     def __call__(self, handler: Handler) -> Operation:
-        """The operation."""
         return replace(super().__call__(handler), ids=ids_in(self.path))
 
 
 class ChatRoute(RouteOfIds, frozen=True):
-    """A route of chat apps."""
+    """Route of chat apps."""
 
     tag: str = "Chat apps"
 
 
 class DeclaredRoute(Endpoint, frozen=True, kw_only=True):
-    """An endpoint that parses what its handler asks for, and makes the answer of what that returns.
+    """Endpoint that parses its handler's arguments, and encodes its result.
 
-    What is asked and answered is what the handler is annotated with, unless the route says it: ``asked``, the query;
-    ``body``, the JSON of the body; and a struct, or nothing.
+    Their types are the handler's annotations, unless the route sets them: ``asked``, the query; ``body``, the JSON
+    body; and a struct or ``None`` as result.
     """
 
     answers: Answers = field(default_factory=dict)
     lists_are: ClassVar[type[JikkoError]] = BadRequest
-    """The error for JSON that is no object."""
+    """Error for JSON other than an object."""
     nothing: ClassVar[tuple[str, Callable[[], Response]]] = "application/json", no_content
-    """The media type and the answer of a handler that returns nothing: 204."""
+    """Media type and response for a result of ``None``: 204."""
 
     def declared(self, handler: DeclaredHandler) -> tuple[Self, Callable[[Any, Request], Awaitable[SendableResponse]]]:
-        """The route with all that it says, and what has the handler answer a call, which is its first argument."""
+        """Return the completed route, and a wrapper of the handler that takes a call and its request."""
         types = get_annotations(handler)
         query, body, answer = types.get("asked"), types.get("body"), types["return"]
         media_type, nothing = self.nothing
@@ -162,7 +160,7 @@ class DeclaredRoute(Endpoint, frozen=True, kw_only=True):
 
 
 def operations_in(*modules: ModuleType) -> Iterator[Operation]:
-    """The operations that modules have, in the order of their text; not those that they import from others."""
+    """Yield the operations defined in modules, in source order, without imported ones."""
     for module in modules:
         for found in vars(module).values():
             if isinstance(found, Operation) and found.handler.__module__ == module.__name__:
@@ -172,31 +170,31 @@ def operations_in(*modules: ModuleType) -> Iterator[Operation]:
 
 
 class Section(Struct, frozen=True):
-    """Operations that not every server is asked for: until then they, and all they work with, cost nothing.
+    """Operations imported on demand: an unused section costs nothing.
 
-    What asks for them first waits for the import, and all else goes on meanwhile.
+    The first request waits for the import, without blocking others.
     """
 
     beginnings: tuple[str, ...]
-    """How the addresses of its operations begin. Others may begin so, too."""
+    """Path prefixes of its operations, not necessarily exclusive."""
     operations: Callable[[], Iterable[Operation]]
-    """Imports them."""
+    """Imports and returns them."""
     imports: Callable[[], object] | None = None
-    """Imports them and does nothing else, in another thread; ``None``: ``operations`` is like that."""
+    """Only imports them, in another thread; ``None``: ``operations`` does."""
     services: Callable[[Assembly], Iterable[object]] = _none
-    """What they work with, of which some may not be made and imported yet: see ``later``."""
+    """Services that they use, some perhaps not yet created: see ``lazy_proxy``."""
     refused: Callable[[], Refusals] | None = None
-    """How an address is refused that begins so and has no operation; ``None``: with a page (Dify)."""
+    """Error format for unknown addresses below its prefixes; ``None``: a page (Dify)."""
 
     async def prepare(self, api: Assembly) -> None:
-        """Have all imported that the event loop would have to wait for."""
+        """Import in a thread all that would otherwise block the event loop."""
         await import_in_thread(self.imports or self.operations)
         for service in self.services(api):
             await import_for(service)
 
 
 def all_operations(entries: Iterable[Operation | Section]) -> tuple[Operation, ...]:
-    """Operations, and those of sections, which are imported for it."""
+    """Return all operations, importing the sections."""
     return tuple(
         found for entry in entries for found in (entry.operations() if isinstance(entry, Section) else (entry,))
     )

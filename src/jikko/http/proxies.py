@@ -1,4 +1,4 @@
-"""Trusted proxies, and their headers about the requests that they hand on."""
+"""Trusted proxies and their ``X-Forwarded-…`` headers."""
 
 import re
 from collections.abc import Iterable
@@ -16,22 +16,21 @@ _NAMES: Final = {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", 
 
 
 class TrustedProxies:
-    """Believes the ``X-Forwarded-…`` headers of requests that come from certain addresses, and of no others.
+    """Reader of ``X-Forwarded-…`` headers, from trusted addresses only.
 
-    Any client can send such headers. What a proxy did not set itself it may have handed on from its client: of several
-    values the last one counts, which is that of the nearest proxy; of ``X-Forwarded-For`` the last one that is no
-    proxy of ours.
+    Any client can send such headers, and a proxy may forward them. So of several values the last one counts, that of
+    the nearest proxy; of ``X-Forwarded-For`` the last one other than a trusted proxy.
     """
 
     def __init__(self, addresses: Iterable[str]) -> None:
-        """``addresses``: addresses and networks (CIDR) of proxies. Raises ``InvalidSettings``: one is none."""
+        """``addresses``: Addresses and networks (CIDR) of proxies. Raises ``InvalidSettings`` if one is malformed."""
         self._networks = [_network(address) for address in addresses]
         self._is_trusted = lru_cache(1_000)(self._looked_up)
 
     def believed(self, scope: Scope) -> Scope:
-        """A request as its proxy tells it: ``scheme``, ``client``, ``root_path`` and the header ``Host``.
+        """Apply the proxy's headers to ``scheme``, ``client``, ``root_path`` and ``Host``.
 
-        What is malformed counts as absent. The same scope if its client is no trusted proxy.
+        Malformed headers are ignored. Returns the same scope if the client is not a trusted proxy.
         """
         client = scope.get("client")
         if not client or not self._is_trusted(client[0]):
@@ -65,8 +64,8 @@ class TrustedProxies:
 
 
 def checked_root_path(path: str) -> str:
-    """A path below which the server is reached, such as ``/jikko``; ``""`` for none.
-    Raises ``InvalidSettings``: it is none."""
+    """Validate the path under which the server is reached, such as ``/jikko``; ``""`` for none. Raises
+    ``InvalidSettings``."""
     path = path.rstrip("/")
     if path and not _PREFIX.fullmatch(path):
         raise InvalidSettings(f"JIKKO_ROOT_PATH is {path!r}; expected a path such as /jikko.")
@@ -91,5 +90,5 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
         address = ip_address(text)
     except ValueError:
         return None
-    # A socket that listens on both kinds tells those of the older one in the form of the newer one.
+    # A dual-stack socket reports IPv4 addresses in their mapped form.
     return getattr(address, "ipv4_mapped", None) or address

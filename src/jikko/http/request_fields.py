@@ -1,12 +1,12 @@
-"""Fields of requests, in bodies and queries: those that many have, and the errors of those that are wrong.
+"""Common fields of bodies and queries, and the errors of invalid ones.
 
-A query, what stands behind the ``?`` of an address, is a struct that also describes it to clients:
+A query is a struct, which also describes it to clients:
 
     class LogFilter(Struct):
         page: Annotated[int, Meta(ge=1, le=99_999, description="Default 1.")] = 1
 
-A field of it is a text, a number, a ``Literal``, or of a class whose ``parse`` makes one of a text; ``ValueError`` says
-what it must be.
+A field of it is a text, a number, a ``Literal``, or of a class whose ``parse`` converts a text, and raises
+``ValueError`` with what it must be.
 """
 
 import re
@@ -44,16 +44,16 @@ _BOUNDS: Final = {">=": "at least", "<=": "at most", "==": "exactly", ">": "more
 
 
 def must(text: str) -> dict[str, str]:
-    """What a field of a body must be, in the words of its error: the ``extra`` of its ``Meta``."""
+    """Make the ``extra`` of a field's ``Meta``: what it must be, as its error says."""
     return {_MUST: text}
 
 
 AnyUser: TypeAlias = Annotated[
     Any, Meta(extra_json_schema={"anyOf": [{"type": "string", "minLength": 1, "maxLength": 255}, {"type": "number"}]})
 ]
-"""The ``user`` of a body; see ``user_named``."""
+"""``user`` of a body; see ``user_named``."""
 Mode: TypeAlias = Literal["blocking", "streaming", "async"]
-"""How the start of a run is answered."""
+"""Response mode of a run's start."""
 AnyMode: TypeAlias = Annotated[Mode | None, Meta(extra=must("must be 'blocking', 'streaming' or 'async'"))]
 StartMode: TypeAlias = Annotated[
     AnyMode,
@@ -80,7 +80,7 @@ TraceSession: TypeAlias = Annotated[Any, Meta(extra_json_schema={"anyOf": [TRACE
 
 
 class UserRequest(Struct):
-    """The body of a request that says only whose it is."""
+    """Body with the user only."""
 
     user: AnyUser
 
@@ -89,8 +89,8 @@ Body = TypeVar("Body", bound=Struct)
 
 
 def checked(body: dict[str, Any], into: type[Body]) -> Body:
-    """A body as a struct, whose fields that can be wrong tell by ``must`` what they have to be.
-    Raises ``InvalidParam``: fields are missing or of the wrong type. Tells all of them."""
+    """Convert a body to a struct. Fields with ``must`` say what they have to be.
+    Raises ``InvalidParam``: missing fields or wrong types; lists all of them."""
     try:
         return msgspec.convert(body, into)
     except msgspec.ValidationError:
@@ -98,8 +98,8 @@ def checked(body: dict[str, Any], into: type[Body]) -> Body:
 
 
 def worded(message: str, kind: Any) -> tuple[str, str]:
-    """A message of msgspec about a value, as it is told to clients: where in the value, and what is wrong.
-    ``kind``: what the value was to be."""
+    """Translate a message of msgspec for clients: the place within the value, and the problem. ``kind``: The expected
+    type."""
     place = _PLACE.search(message)
     bare = message if place is None else message[: place.start()]
     return "" if place is None else place[1], _what(bare, kind)
@@ -111,7 +111,7 @@ def problems(
     words: Callable[[str, Any], tuple[str, str]] = worded,
     parsed: Callable[[Any, Any], Any] | None = None,
 ) -> Iterator[str]:
-    """What is wrong with values that are no such struct, field by field. ``parsed``: see ``dec_hook`` of msgspec."""
+    """Yield the problems of values for a struct, field by field. ``parsed``: ``dec_hook`` of msgspec."""
     for field in msgspec.structs.fields(into):
         value = body.get(field.encode_name)
         if not field.required and field.encode_name not in body:
@@ -151,8 +151,7 @@ def _choices(kind: Any) -> list[str]:
 
 
 def user_of(body: Mapping[str, Any]) -> str:
-    """The ``user`` of a request, in its body or query.
-    Raises ``InvalidParam``: it is missing or empty, or see ``user_named``."""
+    """Return the ``user`` of a body or query. Raises ``InvalidParam``: missing or empty, or see ``user_named``."""
     user = user_named(body.get("user"))
     if not user:
         raise InvalidParam("Arg user must be provided.")
@@ -160,8 +159,8 @@ def user_of(body: Mapping[str, Any]) -> str:
 
 
 def user_named(user: Any) -> str:
-    """A user as it is kept, whatever request names it: a text without NULs. ``""`` is none.
-    Raises ``InvalidParam``: it is neither text nor number, or longer than 255 characters."""
+    """Normalise a user to a text without NULs; ``""`` for ``None``.
+    Raises ``InvalidParam``: neither text nor number, or longer than 255 characters."""
     if user is None:
         return ""
     if isinstance(user, (int, float)) and not isinstance(user, bool):
@@ -175,10 +174,11 @@ def user_named(user: Any) -> str:
 
 
 def check_trace_session(request: Request, in_body: Any) -> None:
-    """Check the trace session that a start may name: in a header, the query or the body; the first of them counts.
+    """Check a start's trace session: from the header, else the query, else the body. It has no effect.
 
-    Nothing depends on it. Source: docs/dify-behaviour.md, “Running a workflow”.
-    Raises ``BadRequest``: it is no text of 1 to 200 characters, without those at its ends that are blank."""
+    Source: docs/dify-behaviour.md, “Running a workflow”.
+    Raises ``BadRequest``: not a text of 1 to 200 characters, without surrounding whitespace.
+    """
     session: Any = request.header(b"x-trace-session-id")
     if session is None and request.scope["query_string"]:
         session = request.query.get("trace_session_id")
@@ -191,7 +191,7 @@ def check_trace_session(request: Request, in_body: Any) -> None:
 
 
 _DIGITS: Final = 16
-"""A page of that many digits times the entries of a page fits into the integers of a database."""
+"""A page number of so many digits, times the page size, fits a database integer."""
 _MAX_NUMBER: Final = 1e15
 
 
@@ -215,8 +215,8 @@ Query = TypeVar("Query", bound=Struct)
 
 
 def queried(query: Mapping[str, str], into: type[Query]) -> Query:
-    """A query as a struct. What is empty counts as not given; what ``into`` does not have is not looked at.
-    Raises ``InvalidParam``: some is missing or wrong. Tells all of it."""
+    """Convert a query to a struct. Empty parameters count as missing; unknown ones are ignored.
+    Raises ``InvalidParam``: missing or invalid parameters; lists all of them."""
     readers = _readers(into)
     given = {name: readers[name](text) if name in readers else text for name, text in query.items() if text}
     try:
@@ -226,7 +226,7 @@ def queried(query: Mapping[str, str], into: type[Query]) -> Query:
 
 
 def is_on(text: str) -> bool:
-    """Whether a switch is on; all other texts switch it off."""
+    """Return whether a switch is on; any other text is off."""
     return text.lower() in ("1", "true")
 
 
@@ -236,7 +236,7 @@ def _parsed(kind: Any, text: str) -> Any:
 
 @cache
 def _readers(into: type[Struct]) -> Mapping[str, Callable[[str], Any]]:
-    """What reads the numbers of a query, by parameter."""
+    """Return the readers of a query's numbers, by parameter."""
     return {
         field.encode_name: _READERS[kind]
         for field in msgspec.structs.fields(into)
@@ -246,7 +246,7 @@ def _readers(into: type[Struct]) -> Mapping[str, Callable[[str], Any]]:
 
 
 def _parts(kind: Any) -> Iterator[Any]:
-    """A type, and the types and annotations of which it is made."""
+    """Yield a type, and its component types and annotations."""
     yield kind
     for part in get_args(kind):
         yield from _parts(part)
@@ -266,11 +266,11 @@ def _number(text: str) -> float | str:
 
 
 _READERS: Final[Mapping[Any, Callable[[str], Any]]] = {int: _whole, float: _number}
-"""What is no number stays a text, which is refused as one."""
+"""Text that is not a number stays text, and is rejected as such."""
 
 
 def _worded(message: str, kind: Any) -> tuple[str, str]:
-    """As ``worded``; of a number out of its range, the range."""
+    """Like ``worded``, with the range of a number out of range."""
     bounds = next((part for part in _parts(kind) if isinstance(part, Meta) and part.ge is not None), None)
     if bounds is None or "got" in message:
         return worded(message, kind)

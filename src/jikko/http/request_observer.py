@@ -1,4 +1,4 @@
-"""Observers of requests: what counts, traces or logs them, or adds headers to answers."""
+"""Request observers, which count, trace or log requests, or add headers to answers."""
 
 import logging
 import time
@@ -14,33 +14,32 @@ log = logging.getLogger(__name__)
 
 
 class RequestObserver:
-    """Sees every request that reaches the application: streams, refusals and addresses that do not exist among them.
+    """Observer of every request, including streams, refusals and unknown addresses.
 
-    For each request ``began`` is called once, then ``responding`` at most once, then ``ended`` once, always with the
-    same object; what is kept by request can be dropped at its end. All are called on the event loop and must not block.
-    What one raises is logged, and changes nothing for the client. Requests that are no HTTP, which the server refuses
-    by itself, are not seen.
+    ``began`` is called once, then ``responding`` at most once, then ``ended`` once, with the same object: state per
+    request can be dropped there. All are called on the event loop and must not block. Exceptions are logged and do not
+    affect the client. Non-HTTP traffic, which the server rejects, is not seen.
     """
 
     def began(self, request: Request, operation: Operation | None) -> None:
-        """A request came. Its key and body have not been looked at. ``operation``: what it is for; ``operation.path``
-        is the template of its address. ``None`` if its method and address are none of the API's."""
+        """Handle an arrived request, before authentication. ``operation``: ``None`` if unknown; ``operation.path`` is
+        the address template."""
 
     def responding(self, request: Request, status: int, headers: Headers) -> None:
-        """The head of the answer is about to be sent. ``headers``: those of the answer, which may be added to."""
+        """Handle the head of an answer, before it is sent. ``headers``: May be added to."""
 
     def ended(self, request: Request, status: int | None, size: int, seconds: float) -> None:
-        """The answer was sent, or its client went away.
+        """Handle the end: the answer was sent, or the client left.
 
         Args:
-            status: That of the answer; ``None`` if none was begun.
-            size: Bytes of the body that were given to the server to send; 0 for ``HEAD``, of which it sends none.
+            status: ``None`` if no answer was begun.
+            size: Bytes of the body handed to the server; 0 for ``HEAD``.
             seconds: Since the request began.
         """
 
 
 class Observed:
-    """Observers, by what they want to see: what none of them overrides costs no request anything."""
+    """Observers by overridden method: what none of them overrides costs nothing."""
 
     def __init__(self, observers: Iterable[RequestObserver]) -> None:
         all_ = tuple(observers)
@@ -53,7 +52,7 @@ class Observed:
 
 
 class ObservedRequest:
-    """One request on its way past the observers."""
+    """One request, with the calls of its observers."""
 
     __slots__ = ("_began", "_has_body", "_observed", "_request", "_send", "_size", "_status")
 
@@ -72,7 +71,7 @@ class ObservedRequest:
                 _failed()
 
     def __call__(self, message: Message) -> Awaitable[None]:
-        """ASGI's ``send``. No coroutine of its own: every answer would pay for two more."""
+        """Forward ASGI's ``send``. Not a coroutine: that would cost every answer two more."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
             if self._observed.responding:
@@ -91,7 +90,7 @@ class ObservedRequest:
         )
 
     def _shown(self, status: int, headers: Headers) -> Headers:
-        """The headers of an answer, with what observers add."""
+        """Return an answer's headers, with those that observers add."""
         headers = [*headers]
         for responding in self._observed.responding:
             try:
@@ -101,7 +100,7 @@ class ObservedRequest:
         return headers
 
     def end(self) -> None:
-        """To be called once nothing more is sent."""
+        """Call once nothing more is sent."""
         seconds = time.perf_counter() - self._began
         for ended in self._observed.ended:
             try:

@@ -1,4 +1,4 @@
-"""A request as routes read it."""
+"""HTTP requests as routes read them."""
 
 import re
 import secrets
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _AUTHORITY: Final = re.compile(r"(?:[\w.~%!$&'()*+,;=-]+|\[([0-9A-Fa-f:.]+)])(?::([0-9]+))?", re.ASCII)
-"""A host by name or number, an IPv6 address in brackets; and a port. Source: RFC 3986, 3.2.2."""
+"""Host name or number, or bracketed IPv6 address; and a port. Source: RFC 3986, 3.2.2."""
 _PORTS: Final = {"http": 80, "https": 443}
 _BYTE: Final = re.compile(r"\(byte (\d+)\)")
 
@@ -61,44 +61,43 @@ class Request:
     ) -> None:
         """Args:
         api: The services of the process.
-        front: What it has for all requests.
-        ids: Names for requests that come without one; see ``request_ids``.
-        """
+        front: Shared limits and clocks.
+        ids: IDs for requests without one; see ``request_ids``."""
         self.operation = operation
-        """What it is for; ``None`` if its method and address are none of the API's."""
+        """``None`` if the API does not have the method and address."""
         self.api = api
         self.front = front
         self.scope = scope
         self.receive = receive
         self.path_params = path_params
-        """The parts of the path that its template names, decoded."""
+        """Path parameters, decoded."""
         self.reservation: Reservation | None = None
-        """The room that its body has, if that needs any."""
+        """Memory reserved for the body, if needed."""
         self.app: App | None = None
-        """The app that its key opens; see ``authenticated``."""
+        """App of its key; see ``authenticated``."""
         self._query: dict[str, str] | None = None
         given = scope["headers"]
         last: dict[bytes, bytes] = dict(given)
         self._headers = last if len(last) == len(given) else dict(reversed(given))
-        """The first of each name."""
+        """First value of each header."""
         origin, request_id = identified(last, ids)
         self.origin: bytes | None = origin
-        """The site whose page sent it, if one did."""
+        """Origin of the page that sent the request, if any."""
         self.id: bytes = request_id
-        """Its name in answer and log: the one that it came with, if that is one."""
+        """Request ID in answer and log: the client's, if valid."""
 
     def header_bytes(self, name: bytes) -> bytes | None:
-        """The first header of that name (in lower case), if there is one."""
+        """Return the first header of a name (in lower case), if any."""
         return self._headers.get(name)
 
     def header(self, name: bytes) -> str | None:
-        """As ``header_bytes``, decoded as Latin-1."""
+        """Like ``header_bytes``, decoded as Latin-1."""
         value = self._headers.get(name)
         return None if value is None else str(value, "latin-1")
 
     @property
     def query(self) -> Mapping[str, str]:
-        """The parameters behind the path; of several of one name the first, as of the files of a form."""
+        """Query parameters, the first of each name, like files of a form."""
         if self._query is None:
             given = parse_qsl(str(self.scope["query_string"], "latin-1"), keep_blank_values=True)
             self._query = dict(reversed(given))
@@ -106,7 +105,7 @@ class Request:
 
     @property
     def base_url(self) -> str:
-        """The address under which its client reached the server, ``root_path`` included, without a slash at its end."""
+        """URL by which the client reached the server, with ``root_path``, without a trailing slash."""
         if self.api.settings.public_url:
             return self.api.settings.public_url.rstrip("/")
         scope = self.scope
@@ -114,7 +113,7 @@ class Request:
 
     @property
     def root_path(self) -> str:
-        """The path below which its client reached the server, such as ``/jikko``; mostly ``""``."""
+        """Path prefix by which the client reached the server, such as ``/jikko``; usually ``""``."""
         if self.api.settings.public_url:
             return urlsplit(self.api.settings.public_url).path.rstrip("/")
         path: str = self.scope.get("root_path", "")
@@ -122,28 +121,28 @@ class Request:
 
     @property
     def room_key(self) -> str:
-        """Who shares the room for bodies with it: the other requests of its app; or those that need such a key."""
+        """Key of the memory budget for bodies: the app, or the type of API key."""
         if self.app is not None:
             return self.app.id
         return self.operation.key if self.operation is not None else ""
 
     async def left(self) -> None:
-        """Wait until the client has left; to be called once the body was read."""
+        """Wait until the client disconnects. Call after reading the body."""
         while (await self.receive())["type"] != "http.disconnect":
             pass
 
     async def json(self, *, lists_are: type[JikkoError] = BadRequest, largest: int | None = None) -> dict[str, Any]:
-        """The body as a JSON object.
+        """Read the body as a JSON object.
 
         Args:
-            largest: Bytes that it may have; by default ``max_body``.
-            lists_are: The error for JSON that is no object.
+            largest: Limit in bytes; default: ``max_body``.
+            lists_are: Error for JSON other than an object.
 
         Raises:
-            UnsupportedMediaType: Its content type is not JSON.
-            BadRequest: It is no JSON, or no object.
-            InvalidParam: It is nested too deeply.
-            PayloadTooLarge: It has too many elements, or see ``read_body``.
+            UnsupportedMediaType: The content type is not JSON.
+            BadRequest: Not valid JSON, or not an object.
+            InvalidParam: Nested too deeply.
+            PayloadTooLarge: Too many elements, or see ``read_body``.
             NoRoom, BodyTooSlow: See ``read_body``.
         """
         if self.header_bytes(b"content-type") != b"application/json" and not _is_json(self.header(b"content-type")):
@@ -154,7 +153,7 @@ class Request:
         try:
             if len(body) <= LARGE_BYTES:
                 value = decode_strictly(body)
-                # Nearly no body has that many brackets at all.
+                # Almost no body has so many brackets.
                 if body.count(b"{") + body.count(b"[") > MAX_DEPTH and is_too_deep(value):
                     raise _too_deep()
             else:
@@ -172,9 +171,9 @@ class Request:
 
 
 def identified(headers: Mapping[bytes, bytes], ids: Iterator[bytes]) -> tuple[bytes | None, bytes]:
-    """The site whose page sent a request, if one did; and the request's name, its own or the next of ``ids``.
-    ``headers``: the last of each name."""
-    # No calls: most requests have neither.
+    """Return the origin of the sending page, if any, and the request ID: the client's or the next of ``ids``.
+    ``headers``: The last of each name."""
+    # Without calls: most requests have neither.
     origin = given = None
     if b"origin" in headers:
         origin = headers[b"origin"]
@@ -184,14 +183,14 @@ def identified(headers: Mapping[bytes, bytes], ids: Iterator[bytes]) -> tuple[by
 
 
 def request_ids() -> Iterator[bytes]:
-    """Names for requests, without end: 16 hexadecimal digits, the first 8 of which are the process's own."""
+    """Yield request IDs without end: 16 hexadecimal digits, of which the first 8 identify the process."""
     process = secrets.token_hex(4).encode()
     return (b"%s%08x" % (process, number & 0xFFFFFFFF) for number in count())
 
 
 @lru_cache(maxsize=64)
 def _base_url(scheme: str, host: str | None, server: tuple[str, int | None] | None, root_path: str) -> str:
-    # Kept: every start of a run asks for it, nearly always the same clients in the same way.
+    # Cached: every start of a run needs it, mostly for the same clients.
     path = root_path.rstrip("/").replace("\\", "%5C").replace("?", "%3F").replace("#", "%23")
     if host is not None and _is_authority(host):
         return f"{scheme}://{host}{path}"
@@ -203,7 +202,7 @@ def _base_url(scheme: str, host: str | None, server: tuple[str, int | None] | No
 
 
 def _is_authority(host: str) -> bool:
-    """Whether a header ``Host`` is a host, with a port or without: anything else could change where a link leads."""
+    """Return whether a ``Host`` header is a host with an optional port: anything else could redirect links."""
     found = _AUTHORITY.fullmatch(host)
     if found is None:
         return False
@@ -224,7 +223,7 @@ def _is_json(content_type: str | None) -> bool:
 
 
 def _what_is_wrong(body: bytes | bytearray, error: Exception) -> str:
-    """Why a body is not JSON, and where, for humans: lines and columns (characters) are counted from 1."""
+    """Explain why a body is not JSON, and where, with line and column (in characters) from 1."""
     if not body:
         return "The body is empty."
     line, column = _place(body, error)
@@ -235,7 +234,7 @@ def _place(body: bytes | bytearray, error: Exception) -> tuple[int, int]:
     found = _BYTE.search(str(error))
     place = int(found[1]) if found else len(body)
     if "trailing" in str(error):
-        place = max(0, place - 1)  # known only when one more was read
+        place = max(0, place - 1)  # reported one character late
     try:
         before = body[:place].decode()
     except UnicodeDecodeError as spoilt:

@@ -1,4 +1,4 @@
-"""Responses: a body, pieces of one as they come, or server-sent events. A long list is made off the event loop."""
+"""Responses: complete, chunked, or server-sent events. Long lists are encoded off the event loop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ SendWhole: TypeAlias = Callable[[int, Headers, bytes], Awaitable[None]]
 
 
 class Response:
-    """An answer whose body is whole."""
+    """Complete answer."""
 
     __slots__ = ("body", "headers", "status")
 
@@ -39,7 +39,7 @@ class Response:
 
 
 def send_whole(send: Send, status: int, headers: Headers, body: bytes) -> Awaitable[None]:
-    """Send an answer whose body is whole: by one call if the server's ``send`` has ``whole``, else as ASGI has it."""
+    """Send a complete answer, by ``send.whole`` if the server has it, else by ASGI messages."""
     whole: SendWhole | None = getattr(send, "whole", None)
     return _sent_in_parts(send, status, headers, body) if whole is None else whole(status, headers, body)
 
@@ -50,33 +50,33 @@ async def _sent_in_parts(send: Send, status: int, headers: Headers, body: bytes)
 
 
 def no_content() -> Response:
-    """An answer without a body: 204."""
+    """Make a 204 without a body."""
     response = Response(b"", 204)
     response.headers.clear()
     return response
 
 
 def deleted() -> Response:
-    """An answer without a body that says all the same that it is JSON: 204. (Dify, of datasets and annotations)"""
+    """Make a 204 with JSON as content type. (Dify: datasets and annotations)"""
     response = no_content()
     response.headers.append((b"content-type", b"application/json"))
     return response
 
 
 def json_response(body: Any, status: int = 200) -> Response:
-    """An answer in JSON."""
+    """Make an answer in JSON."""
     return Response(encode(body), status)
 
 
 class StreamResponse:
-    """An answer that sends pieces of its body as they come. A client that goes away only ends the sending."""
+    """Answer sent in chunks as they come. A client that leaves ends only the sending."""
 
     def __init__(self, pieces: AsyncIterator[bytes], headers: Headers) -> None:
         self._pieces = pieces
         self.headers = headers
 
     def through(self, way: Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]) -> None:
-        """Have the pieces go another way before they are sent."""
+        """Wrap the chunks in another iterator."""
         self._pieces = way(self._pieces)
 
     async def __call__(self, receive: Receive, send: Send) -> None:
@@ -84,7 +84,7 @@ class StreamResponse:
         sending = asyncio.current_task()
         assert sending is not None
         leaving = asyncio.ensure_future(_disconnected(receive))
-        # The request's own task sends: who leaves ends that by cancelling it, which is told from any other cancelling.
+        # The request's own task sends. A disconnect cancels it, which is distinguished from other cancellations.
         has_left = is_over = False
 
         def leave(_: asyncio.Future[None]) -> None:
@@ -100,7 +100,7 @@ class StreamResponse:
             if not has_left or sending.uncancel() > 0:
                 raise
         finally:
-            is_over = True  # ``leave`` may be under way already
+            is_over = True  # ``leave`` may be running
             leaving.cancel()
 
     async def _send(self, send: Send) -> None:
@@ -110,7 +110,7 @@ class StreamResponse:
 
 
 SendableResponse: TypeAlias = Response | StreamResponse
-"""An answer that is ready to be sent; its headers may be added to until it is."""
+"""Answer ready to be sent; headers may still be added."""
 
 
 async def _disconnected(receive: Receive) -> None:
@@ -120,34 +120,34 @@ async def _disconnected(receive: Receive) -> None:
 
 
 def encoded(headers: Iterable[tuple[str, str]]) -> Headers:
-    """Headers as ASGI has them."""
+    """Encode headers for ASGI."""
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
 
 PING = b"event: ping\n\n"
 STILL_THERE = b": still there\n\n"
-"""A ping for clients that know no such event."""
+"""Ping as a comment, for clients without ping events."""
 RETRY = b"retry: 1000\n"
-"""How long a client that lost a stream which can be resumed waits before it comes again, in milliseconds."""
+"""Reconnection time of a resumable stream: 1,000 ms."""
 PING_SECONDS = 10.0
-"""Without a message for so long, a stream sends a ping. Source: docs/dify-behaviour.md, “Transport of a stream”."""
+"""Ping interval of an idle stream. Source: docs/dify-behaviour.md, “Transport of a stream”."""
 
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
-    # Proxies such as nginx would otherwise hold events back.
+    # Keeps proxies such as nginx from buffering events.
     (b"x-accel-buffering", b"no"),
 ]
 
 
 class EventStream(StreamResponse):
-    """An answer that sends events as they come."""
+    """Answer that sends events as they come."""
 
     under_way: ClassVar[int] = 0
-    """How many this process sends now."""
+    """Streams currently sent by this process."""
 
     def __init__(self, pieces: AsyncIterator[bytes], headers: Mapping[str, str] | None = None) -> None:
-        """``pieces``: each one or more whole frames, never empty."""
+        """``pieces``: Each one or more whole frames, never empty."""
         super().__init__(pieces, [*_HEADERS, *encoded((headers or {}).items())])
 
     async def __call__(self, receive: Receive, send: Send) -> None:
@@ -161,12 +161,11 @@ class EventStream(StreamResponse):
 A = TypeVar("A")
 
 _MAX_ENTRIES_ON_THE_LOOP: Final = 200
-"""Entries from which on a list is long: some milliseconds."""
+"""Entries above which a list is long: some milliseconds."""
 
 
 async def list_response(entries: Sequence[A], make: Callable[[int, A], Any]) -> Response:
-    """``{"data": […]}``.
-    ``make``: of a position and an entry, what stands in the list. Called in a thread if the list is long."""
+    """Answer ``{"data": […]}``. ``make``: Maps index and entry to a list item; runs in a thread for long lists."""
     if len(entries) <= _MAX_ENTRIES_ON_THE_LOOP:
         made = {"data": [make(position, entry) for position, entry in enumerate(entries)]}
         return Response(await encode_giving_way(made))

@@ -1,4 +1,4 @@
-"""The operations as the application serves them: what is asked for all the time, and sections of all else."""
+"""Operations of the application: the most used ones, and sections of the others."""
 
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -11,7 +11,7 @@ from jikko.http.routes.health import WELCOME_OPERATIONS
 
 
 def _in(folder: str, *modules: str) -> Callable[[], Iterator[Operation]]:
-    """What imports modules of a folder of this room, and gives their operations."""
+    """Return a function that imports modules of a folder here, and yields their operations."""
     names = [f"jikko.http.{folder}.{name}" for name in modules]
     return lambda: operations_in(*map(import_module, names))
 
@@ -46,7 +46,7 @@ API: Final[tuple[Operation | Section, ...]] = (
     Section(("/ag-ui/",), _in("ag_ui", "agent_routes"), refused=lambda: REFUSALS),
     Section(("/triggers/",), _in("routes", "webhooks"), services=lambda api: (api.triggers, api.webhooks)),
 )
-"""Those that are described."""
+"""Described operations."""
 SERVED: Final = (
     *API,
     *WELCOME_OPERATIONS,

@@ -1,5 +1,5 @@
-"""The start of a run by a request: the promises that it asks for, the deadline, and the answer: at the run's end, as a
-stream, or at once."""
+"""Starting a run by a request: its guarantees, its deadline, and the answer, which is blocking, streaming or
+immediate."""
 
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 REPEATED = "Idempotency-Replayed"
-"""Header of an answer about a run that an earlier request with the same key had started."""
+"""Header of an answer about a run started by an earlier request with the same idempotency key."""
 
 START_ERRORS: Final = (404, 409, 429, 503)
-"""What the start of a run may be refused with besides."""
+"""Additional error statuses of a start."""
 KEY: Final = (
     (
         "Idempotency-Key",
@@ -49,7 +49,7 @@ START_HEADERS: Final = (*KEY, ("X-Trace-Session-Id", TRACE_SESSION, _TRACE_SESSI
 
 
 class StartRoute(Route, frozen=True):
-    """A route that starts a run."""
+    """Route that starts a run."""
 
     errors: tuple[int, ...] = START_ERRORS
     headers: tuple[tuple[str, Schema, str], ...] = START_HEADERS
@@ -58,15 +58,15 @@ class StartRoute(Route, frozen=True):
 
 
 class TraceQuery(Struct):
-    """A session of traces: see ``check_trace_session``."""
+    """Trace session: see ``check_trace_session``."""
 
     trace_session_id: Annotated[str, Meta(min_length=1, max_length=200, description=_TRACE_SESSION)] = ""
 
 
 def start_options_of(request: Request, operation: str, body: dict[str, Any]) -> StartOptions | None:
-    """The promises that a request asks for; ``None`` if it asks for none.
-    ``operation``: what the request is for; with the body it tells one request from another. Raises ``InvalidParam``:
-    the key is empty or too long, or the address of the call-back is none."""
+    """Return the guarantees that a request asks for, or ``None``.
+    ``operation``: With the body, it identifies the request. Raises ``InvalidParam``: the idempotency key is empty or
+    too long, or the callback URL is invalid."""
     key = request.header(b"idempotency-key")
     url = body.get("callback_url")
     if key is None and url is None:
@@ -78,14 +78,14 @@ def start_options_of(request: Request, operation: str, body: dict[str, Any]) -> 
 
 
 async def starting(request: Request, handle: Callable[[Request], Awaitable[T]]) -> T:
-    """Handle a request that starts a run: it is answered in time, whatever the record does.
+    """Handle a request that starts a run, with an answer in time even if the store hangs.
 
     Args:
-        handle: Waits for the run by ``answers.promised``, and for nothing of it before.
+        handle: Waits for the run by ``answers.promised`` only.
 
     Raises:
-        StartRefused: The record is known to take no writes; or the run did not become durable in time.
-        StoreUnavailable: The record could not be read.
+        StartRefused: The store is known to refuse writes, or the run did not become durable in time.
+        StoreUnavailable: The store could not be read.
     """
     api = request.api
     if api.upkeep.readiness.failure:
@@ -104,21 +104,21 @@ async def starting(request: Request, handle: Callable[[Request], Awaitable[T]]) 
 
 
 class RunBodies:
-    """What a client is told of the run that it started, here that of a workflow app; others override all of it."""
+    """Answers about a started run, here of a workflow app. Other formats override all of it."""
 
     greets = True
-    """Whether its stream begins with a ping."""
+    """Whether the stream begins with a ping."""
 
     async def accepted(self, request: Request, run: Started) -> bytes:
-        """The run has begun."""
+        """Encode the immediate answer."""
         return bodies.running_body(run.record)
 
     async def ended(self, request: Request, run: Started, end: RunFinished) -> Response:
-        """The run has ended."""
+        """Make the answer for an ended run."""
         return Response(bodies.blocking_body(run.record, end.outputs))
 
     async def paused(self, request: Request, run: Started, waiting: list[FormRequested]) -> bytes:
-        """The run waits for forms."""
+        """Encode the answer for a run that waits for forms."""
         return bodies.paused_body(run.record, waiting)
 
 
@@ -126,7 +126,7 @@ _WORKFLOW: Final = RunBodies()
 
 
 async def answer(request: Request, start: StartOutcome, mode: Mode, told: RunBodies = _WORKFLOW) -> SendableResponse:
-    """The answer to the client that started a run."""
+    """Answer the client that started a run."""
     run = start.run
     await promised(request, run)
     headers = {REPEATED: "true"} if start.repeated else {}
@@ -137,7 +137,7 @@ async def answer(request: Request, start: StartOutcome, mode: Mode, told: RunBod
     try:
         end = await run.ended()
     except RunLeft as parked:
-        # Not as other errors: the run was accepted, and a client that starts it again has it done twice.
+        # Unlike other errors: the run was accepted, and starting it again would run it twice.
         identity = run.record.identity
         error = Error(parked.code, str(parked), parked.status, identity.task_id, identity.run_id)
         return refusal(error, {**headers, "Location": _location(request, run)})
@@ -162,11 +162,11 @@ def refused_in_stream(
     version: str | None,
     inputs: dict[str, Any],
 ) -> Awaitable[SendableResponse]:
-    """The answer to a start, which tells a client that asked for a stream in that stream of inputs that are wrong.
+    """Answer a start. For a stream, invalid inputs are reported within the stream.
 
     Args:
         start: Starts the run and answers.
-        version: Whether there is such a version is found out before the stream begins; by default the current one.
+        version: Checked before the stream begins; default: the current one.
     """
     return _refused_in_stream(request, app, start, version, inputs) if mode == "streaming" else start()
 
@@ -186,7 +186,7 @@ async def _refused_in_stream(
 
 
 def whole_stream(frames: bytes, *, greets: bool = True) -> EventStream:
-    """A stream that is there as a whole."""
+    """Make a stream of complete frames."""
 
     async def pieces() -> AsyncIterator[bytes]:
         yield PING + frames if greets else frames
@@ -195,16 +195,17 @@ def whole_stream(frames: bytes, *, greets: bool = True) -> EventStream:
 
 
 async def promised(request: Request, run: Started) -> None:
-    """Wait until the beginning of a run is durable: nothing is answered before, and from then on the run is promised.
+    """Wait until a run's beginning is durable: no answer precedes that, and from then on the run is guaranteed.
 
-    The room of the body is given back, which is in memory several times until then.
-    Raises ``StartRefused``: it did not become durable in time."""
+    The body's memory is released only then, as several copies of it exist until then. Raises ``StartRefused``: it did
+    not become durable in time.
+    """
     try:
         await run.committed(1)
     except StoreUnavailable:
         raise
     except JikkoError:
-        pass  # told by the answer
+        pass  # reported by the answer
     if (waiting := patience.get()) is not None:
         waiting.end()
         request.api.upkeep.readiness.succeeded += 1
