@@ -1,4 +1,4 @@
-"""The log of a run as events of AG-UI: a fold, without I/O. Source: AG-UI's specification 1.0, “Events”."""
+"""AG-UI events of a run's log: a fold, without I/O. Source: AG-UI's specification 1.0, “Events”."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Set
@@ -31,38 +31,38 @@ from jikko.values import Json
 AgentEvent = dict[str, Json]
 _TOKENS: Final = {"inputTokens": "prompt_tokens", "outputTokens": "completion_tokens", "totalTokens": "total_tokens"}
 _LATEST: Final = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
-"""No date is later, and forms may wait for longer."""
+"""Latest representable date; forms may wait for longer."""
 _CALL: Final = "CALL "
-"""How the entries of an agent's log begin that tell of a call of a tool."""
+"""Prefix of an agent's log entries about tool calls."""
 
 
 class AgentEvents:
-    """Makes the events. All that is open (steps, messages, calls) is closed before the run is."""
+    """Encoder of events. Everything open (steps, messages, calls) is closed before the run is."""
 
     def __init__(self, answer: AnswerText, mode: str, thread_id: str, run_id: str, messages: list[AgentEvent]) -> None:
-        """``answer`` is folded here; ``mode`` is the app's, ``messages`` are those that the client has."""
+        """``answer`` is folded here; ``mode``: the app's; ``messages``: those that the client has."""
         self._answer = answer
         self._mode = mode
         self._place: AgentEvent = {"threadId": thread_id, "runId": run_id}
         self._messages = list(messages)
         self.is_over = False
-        """Whether the last event was that of the end, or of a pause."""
+        """Whether the last event was the end, or a pause."""
         self._state: dict[str, Json] = {}
         self._steps: dict[str, str] = {}
-        """The names of those that are open, by execution."""
+        """Names of open steps, by execution."""
         self._text_id, self._texts = "", 0
-        """The message whose text goes on, and how many there were."""
+        """ID of the open text message, and the number of text messages so far."""
         self._calls: dict[str, str] = {}
-        """The tools that are called, by the ids of calls without an answer."""
+        """Tools of unanswered calls, by call ID."""
         self._answered: set[str] = set()
         self._usage_before = answer.usage
 
     def waits_for(self, executions: Set[str]) -> bool:
-        """Whether one of these executions waits for its form."""
+        """Return whether one of these executions waits for its form."""
         return any(form.execution_id in executions for form in self._answer.forms)
 
     def begin(self) -> Iterator[AgentEvent]:
-        """The first events of a request; what was folded before is what the client has seen."""
+        """Yield a request's first events. Events folded before count as seen by the client."""
         self.is_over = False
         self._usage_before = self._answer.usage
         yield {"type": "RUN_STARTED", **self._place, "protocolVersion": "1.0"}
@@ -70,7 +70,7 @@ class AgentEvents:
             yield {"type": "STATE_SNAPSHOT", "snapshot": dict(self._state)}
 
     def of(self, event: Event) -> Iterator[AgentEvent]:
-        """Fold an event of the log."""
+        """Fold an event of the log, yielding its AG-UI events."""
         try:
             delta = self._answer.apply(event)
         except AnswerChanged:
@@ -106,17 +106,17 @@ class AgentEvents:
                 yield from self._text(delta.text)
 
     def replied(self) -> Iterator[AgentEvent]:
-        """All events of an answer that took no run."""
+        """Yield all events of an answer without a run."""
         yield from (*self.begin(), *self._text(self._answer.text), *self._close())
         yield self._finished({"type": "success"})
 
     def broken(self, error: JikkoError) -> Iterator[AgentEvent]:
-        """The end of a stream that cannot go on."""
+        """Yield the end of a broken stream."""
         yield from self._close()
         yield {"type": "RUN_ERROR", "message": str(error), "code": error.code}
 
     def _step(self, event: NodeStarted | NodeFinished) -> Iterator[AgentEvent]:
-        """The beginning of a step that has not begun, or whose beginning another request was told of."""
+        """Yield the start of a step that has not started, or whose start went to another request."""
         if self._mode in BASIC_MODES or event.execution_id in self._steps:
             return
         title, used = event.title or event.node_id, self._steps.values()
@@ -129,7 +129,7 @@ class AgentEvents:
         changed = {update.selector[1]: update.value for update in event.updates if update.selector[0] == "conversation"}
         self._state |= changed
         if changed:
-            # Adding a member that is there replaces it.
+            # JSON Patch ``add`` replaces an existing member.
             paths = [(name.replace("~", "~0").replace("/", "~1"), value) for name, value in changed.items()]
             yield {"type": "STATE_DELTA", "delta": [{"op": "add", "path": f"/{at}", "value": new} for at, new in paths]}
 
@@ -148,7 +148,7 @@ class AgentEvents:
             self._text_id = ""
 
     def _replaced(self, text: str) -> Iterator[AgentEvent]:
-        """The messages anew: nothing else takes back what was said. The text goes on behind that."""
+        """Send a snapshot of the messages, the only way to retract text; more text follows after it."""
         yield from self._close_text()
         self._texts += 1
         self._text_id = self._message_id()
@@ -161,7 +161,7 @@ class AgentEvents:
         return base if self._texts == 1 else f"{base}-{self._texts}"
 
     def _called(self, event: AgentLogged) -> Iterator[AgentEvent]:
-        """A call, of an agent node's log."""
+        """Yield the events of a tool call in an agent node's log."""
         output = event.data.get("output")
         told: Mapping[str, Json] = output if isinstance(output, dict) else {}
         is_over = event.status != "start"
@@ -170,14 +170,14 @@ class AgentEvents:
         yield from self._call(event.entry_id, event.label.removeprefix(_CALL), given, answered)
 
     def _round(self, event: AgentLogged) -> Iterator[AgentEvent]:
-        """The calls of a round of an app's agent, which tells of them together."""
+        """Yield the events of a round of an app's agent, which logs its calls together."""
         given, answered = _by_tool(event.data.get("tool_input")), _by_tool(event.data.get("observation"))
         for position, name in enumerate(str(event.data["tool"]).split(";")):
             answer = to_text(answered[name]) if name in answered else None
             yield from self._call(f"{event.entry_id}-{position}", name, given.get(name, {}), answer)
 
     def _call(self, call_id: str, name: str, given: Json | None, answer: str | None) -> Iterator[AgentEvent]:
-        """What is new of a call. ``given``, ``answer``: ``None`` if they are not known yet."""
+        """Yield new events of a call. ``given``, ``answer``: ``None`` if not yet known."""
         if call_id in self._answered:
             return
         place: AgentEvent = {"toolCallId": call_id}
@@ -199,11 +199,11 @@ class AgentEvents:
         self._messages.append({"id": f"{call_id}-result", "role": "tool", **result})
 
     def _close(self) -> Iterator[AgentEvent]:
-        """The ends of all that is open."""
+        """Close everything open."""
         self.is_over = True
         yield from self._close_text()
         for call_id, name in list(self._calls.items()):
-            # Otherwise it would be a call that the client is to answer.
+            # An unanswered call would be left for the client to answer.
             yield from self._call(call_id, name, None, "")
         for name in self._steps.values():
             yield {"type": "STEP_FINISHED", "stepName": name}
@@ -229,7 +229,7 @@ class AgentEvents:
 
 
 def _interrupt(form: FormRequested) -> AgentEvent:
-    """A form as what a run waits for; its answer is ``{action, inputs}``."""
+    """Encode a form as an interrupt; its answer is ``{action, inputs}``."""
     inputs: dict[str, Json] = {}
     for variable in form_variables(form.form):
         kind = {"file": "object", "file-list": "array"}.get(variable.type, "string")
@@ -252,7 +252,7 @@ def _interrupt(form: FormRequested) -> AgentEvent:
 
 
 def _by_tool(text: Json) -> Mapping[str, Json]:
-    """What an agent tells of several tools, by their names."""
+    """Decode an agent's record of several tools, by tool name."""
     with contextlib.suppress(msgspec.DecodeError):
         if isinstance(found := msgspec.json.decode(str(text or "{}")), dict):
             return found

@@ -1,4 +1,4 @@
-"""An app as an agent of AG-UI: ``POST /ag-ui/{app}``, and its requests as questions. See docs/ag-ui.md.
+"""Apps as AG-UI agents: ``POST /ag-ui/{app}``, and its requests as questions. See docs/ag-ui.md.
 
 Source: AG-UI's specification 1.0, “RunAgentInput”.
 """
@@ -31,12 +31,12 @@ from jikko.runs.following.log_pieces import Batch
 from jikko.values import Json
 
 _ROLES: Final = ("user", "assistant", "system", "developer")
-"""Those of messages that say something; an app knows itself what its tools answered and its models thought."""
+"""Roles of messages that are read; tool answers and reasoning are known to the app itself."""
 _FILES: Final = ("image", "audio", "video", "document")
 
 
 class ResumeEntry(Struct, rename="camel"):
-    """The answer to an interrupt."""
+    """Answer to an interrupt."""
 
     interrupt_id: str
     status: Literal["resolved", "cancelled"]
@@ -44,7 +44,7 @@ class ResumeEntry(Struct, rename="camel"):
 
 
 class RunAgentInput(Struct, rename="camel"):
-    """A request of AG-UI. Fields that are not named here change nothing: an app has its own tools and state."""
+    """Request of AG-UI. Other fields are ignored: an app has its own tools and state."""
 
     thread_id: Annotated[
         str, Meta(min_length=1, max_length=255, description="The conversation: its id, or any text of the user's.")
@@ -63,8 +63,8 @@ class RunAgentInput(Struct, rename="camel"):
 
 
 def question_of(messages: list[dict[str, Json]]) -> Question:
-    """The question of a list of messages.
-    Raises ``InvalidParam``: a message or a file is wrong, or the last that says something is not the user's."""
+    """Read the question from a list of messages.
+    Raises ``InvalidParam``: invalid message or file, or the last message with content is not the user's."""
     said = [
         {"role": message["role"], "content": _content(message.get("content"), f"messages[{position}].content")}
         for position, message in enumerate(messages)
@@ -80,7 +80,7 @@ def _content(content: Json, where: str) -> Json:
 
 
 def _part(part: Json, where: str) -> Json:
-    """A part of a message in the words of ``question``."""
+    """Convert a message part to the format of ``question``."""
     if not isinstance(part, dict) or part.get("type") not in _FILES:
         return part
     source: Any = part.get("source")
@@ -95,8 +95,8 @@ def _part(part: Json, where: str) -> Json:
 
 
 def answers_of(entries: list[ResumeEntry]) -> Iterator[tuple[str, str | None, Mapping[str, Json]]]:
-    """Tokens of forms, each with the action that is chosen (``None``: the run is to end) and the inputs.
-    Raises ``InvalidParam``: an answer has no action, or wrong inputs."""
+    """Yield form tokens, each with the chosen action (``None``: stop the run) and the inputs.
+    Raises ``InvalidParam``: missing action, or invalid inputs."""
     for position, entry in enumerate(entries):
         if entry.status == "cancelled":
             yield entry.interrupt_id, None, {}
@@ -109,7 +109,7 @@ def answers_of(entries: list[ResumeEntry]) -> Iterator[tuple[str, str | None, Ma
 
 
 _THREADS: Final = UUID("5b0d1c7e-6d0f-5a53-9a36-1f6f2a9c3d42")
-"""Ids of conversations are made of the app, the end user and the thread: nobody else's thread makes the same one."""
+"""Conversation IDs derive from app, end user and thread, so threads of different users never collide."""
 
 
 @Route(
@@ -127,7 +127,7 @@ _THREADS: Final = UUID("5b0d1c7e-6d0f-5a53-9a36-1f6f2a9c3d42")
 async def run_agent(request: Request) -> SendableResponse:
     """Ask an app by AG-UI, the protocol between agents and user interfaces.
 
-    The answer is a stream of its events. ``resume`` goes on with a run that an interrupt, the form of a human, ended.
+    The answer is a stream of its events. ``resume`` continues a run that was interrupted by a form for a human.
     """
     apps = await opened(request)
     body = await request.json()
@@ -149,7 +149,7 @@ async def run_agent(request: Request) -> SendableResponse:
 
 
 async def _conversation(request: Request, asked: Asker, thread_id: str) -> tuple[str, str]:
-    """The conversation of a thread: its id if it is there, and the id that it is to have if not."""
+    """Return the ID of the thread's conversation if it exists, and the ID for a new one if not."""
     if asked.app.mode in WITH_FORMS:
         return "", ""
     owner = end_user(asked.app.id, asked.user)
@@ -164,12 +164,12 @@ async def _conversation(request: Request, asked: Asker, thread_id: str) -> tuple
 async def _resumed(
     request: Request, asked: Asker, given: RunAgentInput, entries: list[ResumeEntry]
 ) -> SendableResponse:
-    """Answer the forms of a run, and tell what comes of it. The same answers again are told the same again.
+    """Answer the forms of a run, and stream what follows. Repeated answers get the same events again.
 
     Raises:
-        InvalidParam: An answer is wrong.
+        InvalidParam: Invalid answer.
         NotFound: The user has no such forms.
-        TooLate: Others have answered, or the time is up.
+        TooLate: Already answered otherwise, or expired.
     """
     api, app = request.api, asked.app
     answers = {token: (action, inputs) for token, action, inputs in answers_of(entries)}
@@ -187,7 +187,7 @@ async def _resumed(
         raise NotFound("The user has no such interrupt.")
     wanted = {executions[token] for token in answers}
     closings = {at for at, event in enumerate(log) if isinstance(event, FormClosed) and event.execution_id in wanted}
-    # What an earlier request told is told again. The end of the run is none of what the client has seen.
+    # Events sent to an earlier request are sent again. The client has not seen the run's end.
     seen = min(closings or {len(log) - isinstance(log[-1], RunFinished)})
     if any(action is None for action, _ in answers.values()):
         await api.runs.control.stop(app.id, run_id, asked.user)
@@ -200,7 +200,7 @@ async def _resumed(
     if app.mode == "workflow":
         answer.is_shown = shows_its_answer(await api.workflows.get(app, record.identity.workflow_id))
     events = AgentEvents(answer, app.mode, given.thread_id, given.run_id, given.messages)
-    _ = [told for event in log[:seen] for told in events.of(event)]  # the client has seen them
+    _ = [told for event in log[:seen] for told in events.of(event)]  # already seen by the client
     follow = api.runs.control.reader(record).follow(seen - 1, idle=request.front.ping_seconds, through_pauses=True)
     return EventStream(_stream(follow, events, wanted))
 
@@ -208,7 +208,7 @@ async def _resumed(
 async def _stream(
     follow: AsyncIterator[Batch], events: AgentEvents, wanted: Set[str] = frozenset()
 ) -> AsyncIterator[bytes]:
-    """A run as it goes on, until it ends, or pauses for other forms than those of the executions ``wanted``."""
+    """Stream a run until it ends, or pauses for forms of executions not in ``wanted``."""
     yield _frames(events.begin())
     try:
         async for batch in follow:
@@ -219,7 +219,7 @@ async def _stream(
             yield _frames(told) or STILL_THERE
             if events.is_over:
                 return
-        raise NotFound("Workflow run not found.")  # it was removed
+        raise NotFound("Workflow run not found.")  # the run was deleted
     except JikkoError as error:
         yield _frames(events.broken(error))
 

@@ -1,6 +1,6 @@
-"""Reads forms with files, with a bounded part of them in memory.
+"""Parser of multipart forms, with bounded memory.
 
-Imports fifty modules, for which nothing but forms has a use.
+It imports fifty modules that only forms need.
 """
 
 from contextlib import aclosing
@@ -17,16 +17,16 @@ from starlette.types import Receive, Scope
 from jikko.errors import BadRequest
 
 MAX_FIELD_BYTES: Final = 8192
-"""Of a field, where none is long."""
+"""Default limit of a field."""
 _MAX_FILES: Final = 10
 _MAX_FIELDS: Final = 100
 _FIRST_FILE_BYTES: Final = 1 << 20
 _OTHER_FILE_BYTES: Final = 8192
-"""Bytes of a file in memory, behind which it is on the disk. Nearly all forms have one."""
+"""Bytes in memory of each file after the first, before it spills to disk. Almost all forms have one file."""
 
 
 class _Parser(MultiPartParser):
-    """Has little of all files but the first in memory."""
+    """Parser that keeps little of each file but the first in memory."""
 
     spool_max_size = _FIRST_FILE_BYTES
 
@@ -37,8 +37,8 @@ class _Parser(MultiPartParser):
 
 
 async def parsed(scope: Scope, receive: Receive, max_field: int = MAX_FIELD_BYTES) -> FormData:
-    """The form, to be closed behind its use. It takes 2 MiB of memory at most, unless fields may be longer.
-    ``max_field``: bytes that a field may have. Raises ``BadRequest``: it cannot be read."""
+    """Parse a form, to be closed after use. Takes at most 2 MiB of memory, unless fields may be longer.
+    ``max_field``: Limit of a field in bytes. Raises ``BadRequest``: malformed."""
     request = StarletteRequest(scope, receive)
     try:
         async with aclosing(request.stream()) as stream:

@@ -1,4 +1,4 @@
-"""Requests that are forms with files."""
+"""Multipart forms with files."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,34 +16,34 @@ if TYPE_CHECKING:
     from starlette.datastructures import FormData, UploadFile
 
 _OVERHEAD: Final = 1 << 20
-"""Bytes that a form may have besides its files."""
+"""Bytes of a form beyond its files."""
 _ON_DISK_BYTES: Final = 2 << 20
-"""Bytes of memory that a form takes whose files go to the disk; see ``form_parser``."""
+"""Memory for a form whose files go to disk; see ``form_parser``."""
 
 
 class ReceivedForm(NamedTuple):
-    """What came with a form."""
+    """Contents of a form."""
 
     files: "list[tuple[str, UploadFile]]"
-    """With the names of their fields, in their order."""
+    """Files with their field names, in order."""
     user: str
-    """``""``: it names none."""
+    """``""`` if missing."""
 
 
 @asynccontextmanager
 async def read_form(
     request: Request, largest: int, too_large: JikkoError, *, in_memory: bool = False
 ) -> AsyncIterator[ReceivedForm | None]:
-    """The form that a request brings, read in the block; ``None`` if it brings none.
+    """Read the request's form for the block; ``None`` if it is not a form.
 
     Args:
-        largest: Bytes of the largest file that it may have.
-        too_large: Raised for a body that must have a larger one.
-        in_memory: Whether its files are going to be read as a whole.
+        largest: Limit of a file in bytes.
+        too_large: Raised for a body that must contain a larger file.
+        in_memory: Whether files will be read whole.
 
     Raises:
-        BadRequest: It cannot be read.
-        InvalidParam: Its user is none, see ``user_named``.
+        BadRequest: Malformed.
+        InvalidParam: Invalid user, see ``user_named``.
         NoRoom, BodyTooSlow: See ``with_room``.
     """
     if not is_form(request):
@@ -55,7 +55,7 @@ async def read_form(
 
 
 def is_form(request: Request) -> bool:
-    """Whether a request brings a form with files, by its head."""
+    """Return whether the request's headers announce a multipart form."""
     return (request.header(b"content-type") or "").lower().startswith("multipart/form-data")
 
 
@@ -63,8 +63,8 @@ def is_form(request: Request) -> bool:
 async def form_of(
     request: Request, largest: int, too_large: JikkoError, *, in_memory: bool, has_long_fields: bool = False
 ) -> AsyncIterator["FormData"]:
-    """The form itself. For the rest see ``read_form``.
-    ``has_long_fields``: whether a field may be as large as a file; else it has 8,192 bytes at most."""
+    """Read the raw form. See ``read_form``.
+    ``has_long_fields``: Whether a field may be as large as a file; otherwise 8,192 bytes."""
     limit = largest + _OVERHEAD
     size = announced_bytes(request)
     if size is None:
@@ -80,7 +80,7 @@ async def form_of(
 
 @asynccontextmanager
 async def parsed_form(request: Request, receive: Receive, field_bytes: int | None) -> AsyncIterator["FormData"]:
-    """The form of a body, closed behind its use. ``field_bytes``: bytes that a field may have; by default 8,192."""
+    """Parse a body, and close the form after the block. ``field_bytes``: Limit of a field; default: 8,192."""
     await imported("jikko.http.bodies.form_parser")
     from jikko.http.bodies.form_parser import MAX_FIELD_BYTES, parsed
 
@@ -92,15 +92,15 @@ async def parsed_form(request: Request, receive: Receive, field_bytes: int | Non
 
 
 def files_of(form: "FormData") -> "list[tuple[str, UploadFile]]":
-    """The files of a form, with the names of their fields."""
+    """Return a form's files with their field names."""
     from starlette.datastructures import UploadFile
 
     return [(name, part) for name, part in form.multi_items() if isinstance(part, UploadFile)]
 
 
 def limited(receive: Receive, limit: int, too_large: JikkoError) -> Receive:
-    """The body of a request, which may have ``limit`` bytes at most: a form that announces no length is kept on disk.
-    Raises ``JikkoError``: ``too_large``, when it is received, and is larger."""
+    """Limit a body to ``limit`` bytes: a form without an announced length goes to disk. Receiving more raises
+    ``too_large``."""
     size = 0
 
     async def received() -> Message:
@@ -115,5 +115,5 @@ def limited(receive: Receive, limit: int, too_large: JikkoError) -> Receive:
 
 
 def _storable(user: str) -> str:
-    # Some encodings that a form may name, such as UTF-7, spell lone surrogates, which have no bytes in UTF-8.
+    # Some encodings of forms, such as UTF-7, can spell lone surrogates, which UTF-8 cannot encode.
     return user.encode("utf-8", "replace").decode("utf-8")

@@ -1,14 +1,14 @@
-"""The bodies of requests: there has to be room for what is large before it is read.
+"""Reading of request bodies: large ones reserve memory first.
 
 States of a large body, and what ends each:
 
-* it waits: nothing is asked of its connection, which is then not read behind 64 KiB. Ends with room, or with 503 after
-  ``WAIT_SECONDS``, or at once if too many of the app wait.
-* it is read, and has room for all that it will be. Ends when it is whole, or with the error that it is refused by;
-  while others wait, with 408 if less of it comes in ``body_seconds`` than it has room for.
-* it is worked with, until its handler says that it is done with it, or has an answer or an error.
+* waiting: its connection is not read beyond 64 KiB. Ends with a reservation, or with 503 after ``WAIT_SECONDS``, or at
+  once if too many of the app are waiting.
+* reading, with memory reserved for all of it. Ends when complete, or with an error; with 408 if others are waiting and
+  less than the reservation arrives within ``body_seconds``.
+* processing, until its handler releases it, answers or fails.
 
-Small ones never wait. Nobody who has room waits for more of it, so all that have some come to an end.
+Small bodies never wait. A holder never waits for more, so there is no deadlock.
 """
 
 import asyncio
@@ -27,26 +27,25 @@ if TYPE_CHECKING:
 
 UNREADABLE: Final = "The browser (or proxy) sent a request that this server could not understand."
 SMALL_BYTES: Final = 65_536
-"""Bytes of a body that needs no room: a connection may have as many before it is asked for any."""
+"""Largest body without a reservation, in bytes: connections buffer as much anyway."""
 _MAX_CONCURRENT_DECODINGS: Final = 2
-"""Large bodies that are decoded at once: while one is, it is in memory up to three times."""
+"""Large bodies decoded at once: decoding holds up to three copies in memory."""
 
 
 class Bodies:
-    """What all bodies of requests share: room in memory, and turns to be decoded."""
+    """Shared resources of all request bodies: memory and decoding permits."""
 
     def __init__(self, memory: int = 0, app_share: float = APP_SHARE, seconds: float = 0.0) -> None:
         """Args:
         memory: Bytes; 0 for no limit.
-        app_share: Of it, the part that one app may have.
-        seconds: In which as much has to come of a body as it has room for, while others wait; 0: however long it takes.
-        """
+        app_share: Share of it for one app.
+        seconds: Time span in which the reserved bytes must arrive while others wait; 0: no limit."""
         self._memory = memory
         self.room = MemoryBudget(memory, app_share, seconds) if memory else None
         self.decoding = FairSemaphore(_MAX_CONCURRENT_DECODINGS, app_share)
 
     async def enter(self, app_id: str, size: int) -> Reservation | None:
-        """Wait for room; ``None`` where there is no limit. Raises ``NoRoom``: there was none for too long."""
+        """Wait for memory; ``None`` without a limit. Raises ``NoRoom`` on timeout."""
         if self.room is None:
             return None
         reservation = await self.room.enter(app_id, size)
@@ -56,14 +55,14 @@ class Bodies:
 
 
 async def read_body(request: "Request", largest: int | None = None) -> bytes | bytearray:
-    """The body of a request.
+    """Read a request's body.
 
     Args:
-        largest: Bytes that it may have; by default ``max_body``.
+        largest: Limit in bytes; default: ``max_body``.
 
     Raises:
-        PayloadTooLarge: It is larger. No more is kept in memory.
-        BadRequest: The client went away in the middle.
+        PayloadTooLarge: The rest is not kept in memory.
+        BadRequest: The client disconnected early.
         NoRoom, BodyTooSlow: See ``with_room``.
     """
     limit, setting = request.api.settings.max_body, " (the limit is set by JIKKO_MAX_BODY)"
@@ -84,8 +83,8 @@ async def read_body(request: "Request", largest: int | None = None) -> bytes | b
 
 @asynccontextmanager
 async def with_room(request: "Request", size: int) -> AsyncIterator[Receive]:
-    """What receives a body, in the block, with room for ``size`` bytes. The request keeps the room until it is done.
-    Raises ``NoRoom``: there was none for too long; ``BodyTooSlow``: it hardly came while others waited."""
+    """Reserve ``size`` bytes, and yield the body's receiver. The request keeps the reservation until it is done.
+    Raises ``NoRoom`` on timeout; ``BodyTooSlow``: it barely arrived while others waited."""
     if size <= SMALL_BYTES:
         yield request.receive
         return
@@ -122,7 +121,7 @@ def _too_large(limit: int, setting: str) -> PayloadTooLarge:
 
 
 def announced_bytes(request: "Request") -> int | None:
-    """How large the body is, by its head; ``None`` if it does not say."""
+    """Return the announced size of the body; ``None`` if there is none."""
     announced = request.header_bytes(b"content-length") or b""
     return int(announced) if announced.isdigit() else None
 
@@ -130,8 +129,8 @@ def announced_bytes(request: "Request") -> int | None:
 async def _read_on(
     receive: Receive, body: bytes | bytearray, enough: int, limit: int, setting: str
 ) -> tuple[bytes | bytearray, bool]:
-    """The body, and whether there is more of it.
-    ``body``: what came of it before. ``enough``: bytes behind which no more is read."""
+    """Read on, and return the body and whether there is more.
+    ``body``: Bytes received so far. ``enough``: Stop after so many bytes."""
     more = True
     while more and len(body) <= enough:
         message = await receive()
@@ -143,7 +142,7 @@ async def _read_on(
         if not body:
             body = piece
         elif piece:
-            # Grows in its place: pieces that are put together at the end are there twice.
+            # Grows in place: joining chunks at the end would hold two copies.
             if isinstance(body, bytes):
                 body = bytearray(body)
             body += piece

@@ -1,5 +1,5 @@
-"""Apps as MCP servers, and messages of JSON-RPC over HTTP: one request, one answer, no session. Source:
-docs/dify-behaviour.md, “Apps as MCP servers”."""
+"""Apps as MCP servers, and JSON-RPC over HTTP: one request, one answer, no session. Source: docs/dify-behaviour.md,
+“Apps as MCP servers”."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -32,11 +32,11 @@ UNKNOWN_METHOD: Final = -32601
 
 Params: TypeAlias = Mapping[str, Json]
 Respond: TypeAlias = Callable[[str, Params], Awaitable[dict[str, Json]]]
-"""The result of a method. Raises ``McpRefused``: it has none."""
+"""Returns the result of a method. Raises ``McpRefused``."""
 
 
 class McpMessage(Struct):
-    """A message of JSON-RPC. One without ``id`` tells something, and is not answered."""
+    """JSON-RPC message. Without ``id`` it is a notification, which is not answered."""
 
     jsonrpc: Annotated[str, Meta(description="2.0", extra=must("must be a string"))]
     method: Annotated[str, Meta(extra=must("must be a string"))]
@@ -45,14 +45,14 @@ class McpMessage(Struct):
 
 
 class McpError(Struct):
-    """Why a request has no result."""
+    """Error of a request."""
 
     code: int
     message: str
 
 
 class McpAnswer(Struct):
-    """What a request is answered with: a result or an error."""
+    """Answer to a request: a result or an error."""
 
     id: str | int | float
     jsonrpc: str = "2.0"
@@ -61,7 +61,7 @@ class McpAnswer(Struct):
 
 
 class McpRefused(Exception):
-    """A request is answered with an error of JSON-RPC."""
+    """The request is answered with a JSON-RPC error."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -69,12 +69,12 @@ class McpRefused(Exception):
 
 
 async def message_of(request: Request) -> McpMessage:
-    """The message that a request brings. Raises as ``Request.json``, and ``InvalidParam``: it is not one."""
+    """Read the request's message. Raises like ``Request.json``, and ``InvalidParam``: not JSON-RPC."""
     return checked(await request.json(lists_are=InvalidParam), McpMessage)
 
 
 async def answered(message: McpMessage, respond: Respond) -> SendableResponse:
-    """The answer to a message."""
+    """Answer a message."""
     if message.id is None:
         return Response(b"", 202)
     params = message.params if message.params is not None else {}
@@ -87,7 +87,7 @@ async def answered(message: McpMessage, respond: Respond) -> SendableResponse:
 
 
 def wanted_version(params: Params) -> str:
-    """The version of the protocol that a client would like. Raises ``McpRefused``: it does not say."""
+    """Return the client's preferred protocol version. Raises ``McpRefused`` if missing."""
     wanted = params.get("protocolVersion")
     if not isinstance(wanted, str):
         raise McpRefused(INVALID_PARAMS, "protocolVersion is required and must be a string")
@@ -95,7 +95,7 @@ def wanted_version(params: Params) -> str:
 
 
 def called_tool(params: Params) -> tuple[str, dict[str, Json]]:
-    """The name of the tool that is called, and its arguments. Raises ``McpRefused``: they are not what they must be."""
+    """Return the called tool's name and arguments. Raises ``McpRefused`` if invalid."""
     name, arguments = params.get("name"), params.get("arguments")
     if not isinstance(name, str):
         raise McpRefused(INVALID_PARAMS, "name is required and must be a string")
@@ -105,12 +105,12 @@ def called_tool(params: Params) -> tuple[str, dict[str, Json]]:
 
 
 def unknown_method(method: str) -> McpRefused:
-    """The refusal of a method that there is not."""
+    """Make the error for an unknown method."""
     return McpRefused(UNKNOWN_METHOD, f"Method not found: {method[:100]}")
 
 
 class _Failed(Exception):
-    """The app did not do its work. The message is for the model to read."""
+    """The app failed. The message is for the model to read."""
 
 
 @Route(
@@ -150,7 +150,7 @@ async def _result(request: Request, served: ServedApp, app: App, method: str, pa
 
 
 async def _called(request: Request, app: App, user: str, params: Params) -> dict[str, Json]:
-    """The app does its work. A tool's name is required and not looked at: there is only one."""
+    """Run the app. The tool's name is required but ignored: there is only one."""
     _, arguments = called_tool(params)
     if not await request.api.end_users.is_known(app.id, user):
         raise McpRefused(INVALID_PARAMS, "End user not found")
@@ -172,7 +172,7 @@ async def _ran(request: Request, app: App, user: str, arguments: dict[str, Json]
 
 
 async def _asked(request: Request, app: App, user: str, arguments: dict[str, Json]) -> dict[str, Json]:
-    """A question, in a conversation of its own."""
+    """Ask a question, in a new conversation."""
     query = arguments.get("query") if app.mode in CHAT_MODES else ""
     if not isinstance(query, str):
         raise InvalidParam("query is required" if query is None else "query must be a string")
@@ -186,7 +186,7 @@ async def _asked(request: Request, app: App, user: str, arguments: dict[str, Jso
 
 
 def _finished(end: RunFinished | RunPaused) -> RunFinished:
-    """The end of a run that did its work, be it in part. Raises ``_Failed``: it did not."""
+    """Return the end of a run that succeeded, even in part. Raises ``_Failed`` otherwise."""
     if isinstance(end, RunPaused):
         raise _Failed("The workflow waits for a form that a human fills in.")
     if end.status in ("failed", "stopped"):

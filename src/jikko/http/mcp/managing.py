@@ -1,4 +1,4 @@
-"""The management API as tools of an MCP server: each tool is one of its operations, with its rules and scopes."""
+"""MCP server of the management API: each tool is one of its operations, with its rules and scopes."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -47,7 +47,7 @@ _CHECK: Final = (
     "name. Nothing is published."
 )
 _FILE: Final = "file"
-"""The argument for a body that is no JSON."""
+"""Argument for a body other than JSON."""
 _OPERATIONS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "check_app": ("put_app", {"dry_run": "1"}),
     "publish_app": ("put_app", {"dry_run": ""}),
@@ -63,22 +63,22 @@ _OPERATIONS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     },
     "compare_runs": ("compare_run", {}),
 }
-"""By tool: the operation that it is, and parameters that the tool sets by itself."""
+"""Operation by tool, with the parameters that the tool fixes."""
 
 
 class ManageTool(Struct, frozen=True):
-    """An operation as a tool."""
+    """Operation as a tool."""
 
     operation: Operation
     fixed: Mapping[str, str]
     schema: Schema
-    """Of its arguments."""
+    """Schema of its arguments."""
     places: Mapping[str, tuple[str, str]]
-    """By argument, the part of the request that has it (``path``, ``query``, ``header``, ``body``, ``file``), and its
-    name there."""
+    """By argument, its part of the request (``path``, ``query``, ``header``, ``body``, ``file``), and its name
+    there."""
 
     def listed(self, name: str) -> dict[str, Json]:
-        """The tool as ``tools/list`` has it."""
+        """Return its entry in ``tools/list``."""
         operation, is_check = self.operation, bool(self.fixed.get("dry_run"))
         words = [_CHECK] if is_check else [f"{operation.summary}.", operation.description]
         return {
@@ -90,7 +90,7 @@ class ManageTool(Struct, frozen=True):
 
 
 class ManageServer:
-    """An MCP server whose tools are operations of the management API."""
+    """MCP server whose tools are operations of the management API."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         self._operations = [operation for operation in operations if operation.described]
@@ -125,7 +125,7 @@ class ManageServer:
 
 
 def manage_operations(gate: VisitorGate, *modules: ModuleType) -> list[Operation]:
-    """The server's one address. ``modules``: those with operations that are its tools."""
+    """Return the server's operation. ``modules``: Modules of the operations that become tools."""
     server = ManageServer(gate.operations_in(*modules))
     return [_ROUTE(gate.for_visitors(server.manage, None))]
 
@@ -136,7 +136,7 @@ def _tools(operations: Iterable[Operation]) -> Mapping[str, ManageTool]:
 
 
 def _tool(operation: Operation, fixed: Mapping[str, str]) -> ManageTool:
-    """A tool whose arguments are those of the operation, as its description for clients has them."""
+    """Make a tool whose arguments are the operation's public parameters."""
     description = described([operation], title="", version="", description="", root_path="", schemes={"": {}})
     told = description["paths"][operation.path][operation.method.lower()]
     properties: dict[str, Any] = {}
@@ -162,11 +162,11 @@ def _tool(operation: Operation, fixed: Mapping[str, str]) -> ManageTool:
 
 
 async def _called(request: Request, tool: ManageTool, arguments: Params) -> dict[str, Json]:
-    """The result of an operation: its answer as text, or why it is refused."""
+    """Call an operation, and return its answer or error as text."""
     operation = tool.operation
     asked = _request(request, tool, arguments)
     if request.reservation is not None:
-        # The room of the message becomes that of the body: who waited for a second one would have two.
+        # The body reuses the message's reservation: waiting for a second one while holding the first could deadlock.
         request.reservation.leave()
         request.reservation = None
     try:
@@ -176,13 +176,13 @@ async def _called(request: Request, tool: ManageTool, arguments: Params) -> dict
     finally:
         if asked.reservation is not None:
             asked.reservation.leave()
-    assert isinstance(answer, Response)  # no tool is a stream
+    assert isinstance(answer, Response)  # no tool streams
     return mcp.call_result(answer.body.decode("utf-8", "replace"))
 
 
 def _request(request: Request, tool: ManageTool, arguments: Params) -> Request:
-    """The request for the operation of a tool, from the same client and with its token.
-    Raises ``McpRefused``: an argument is missing, unknown or of the wrong kind."""
+    """Make the operation's request, from the same client and with its token.
+    Raises ``McpRefused``: missing, unknown or invalid argument."""
     operation = tool.operation
     parts: dict[str, dict[str, Any]] = {"path": {}, "query": {**tool.fixed}, "header": {}, "body": {}, _FILE: {}}
     for name, value in arguments.items():
@@ -213,13 +213,13 @@ def _request(request: Request, tool: ManageTool, arguments: Params) -> Request:
     pieces = iter([{"type": "http.request", "body": body, "more_body": False}])
 
     async def receive() -> Any:
-        return next(pieces, None) or await request.receive()  # behind the body: whether the client has left
+        return next(pieces, None) or await request.receive()  # after the body: the disconnect
 
     return Request(request.api, request.front, scope, receive, parts["path"], iter((request.id,)), operation)
 
 
 def _text(name: str, value: Json) -> str:
-    """An argument as it stands in an address or header."""
+    """Encode an argument for an address or header."""
     if isinstance(value, (dict, list)):
         raise McpRefused(INVALID_PARAMS, f"{name} must be a text, a number or a boolean")
     return value if isinstance(value, str) else json.dumps(value)

@@ -1,4 +1,4 @@
-"""An app as a model of OpenAI's API: ``/v1/models`` and ``/v1/chat/completions``.
+"""Apps as models of OpenAI's API: ``/v1/models`` and ``/v1/chat/completions``.
 
 Source: OpenAI's API reference, “Chat”. See docs/openai.md for what an app decides itself.
 """
@@ -31,11 +31,12 @@ from jikko.values import Json
 
 
 async def asking(request: Request, apps: Sequence[App], body: Mapping[str, Any]) -> Asker:
-    """Who asks which app: by ``model``, ``user``, ``conversation_id`` and ``inputs``. ``apps``: those of the key.
+    """Return the user and the app, by ``model``, ``user``, ``conversation_id`` and ``inputs``. ``apps``: Apps of the
+    key.
 
     Raises:
-        InvalidParam: A field is wrong.
-        NotFound: The key opens no app of that name.
+        InvalidParam: Invalid field.
+        NotFound: The key does not open an app of that name.
     """
     model = body.get("model")
     if not isinstance(model, str) or not model:
@@ -56,30 +57,30 @@ async def asking(request: Request, apps: Sequence[App], body: Mapping[str, Any])
 
 
 _PARAM: Final = re.compile(r"([a-z_]+(?:\[\d+\]|\.[a-z_]+)*): ")
-"""How the message of a wrong parameter begins."""
+"""Prefix of an invalid parameter's message."""
 _CODES: Final = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
 _TYPES: Final = {403: "permission_error", 429: "rate_limit_error"}
 
 
 class OpenaiErrorDetail(Struct):
-    """What is wrong."""
+    """Details of an error."""
 
     message: str
     type: str
     """``invalid_request_error``, ``permission_error``, ``rate_limit_error`` or ``server_error``."""
     param: str | None = None
-    """The parameter that is wrong, if it is one."""
+    """The invalid parameter, if any."""
     code: str | None = None
 
 
 class OpenaiError(Struct):
-    """The body of an error of these operations."""
+    """Error body of these operations."""
 
     error: OpenaiErrorDetail
 
 
 def error_detail(error: JikkoError) -> OpenaiErrorDetail:
-    """What a client is told of an error."""
+    """Convert an error to OpenAI's format."""
     status, message = error.status, str(error)
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
     param = _PARAM.match(message) if status == 400 else None
@@ -87,7 +88,7 @@ def error_detail(error: JikkoError) -> OpenaiErrorDetail:
 
 
 def openai_error(error: JikkoError) -> Response:
-    """The answer to a request that is refused, or whose run failed."""
+    """Answer a refused request or a failed run."""
     return Response(encode(OpenaiError(error_detail(error))), error.status, error.headers)
 
 
@@ -101,7 +102,7 @@ HEADERS: Final = (
 
 
 class Model(Struct):
-    """An app of the API key."""
+    """App of the API key."""
 
     id: Annotated[str, Meta(description="The name of the app in small letters, joined by hyphens.")]
     created: int
@@ -110,20 +111,20 @@ class Model(Struct):
 
 
 class Models(Struct):
-    """The models that a key opens."""
+    """Models of the key."""
 
     data: list[Model]
     object: Literal["list"] = "list"
 
 
 class StreamOptions(Struct):
-    """What a stream tells besides."""
+    """Additional content of a stream."""
 
     include_usage: bool = False
 
 
 class ChatCompletionRequest(Struct):
-    """A question by OpenAI's wire. What a model is told besides (``temperature``, …) the app decides."""
+    """Question in OpenAI's format. Other model settings (``temperature``, …) are the app's own."""
 
     model: Annotated[str, Meta(description="The app: see /v1/models.")]
     messages: Annotated[
@@ -153,7 +154,7 @@ class ChatCompletionRequest(Struct):
 
 
 class ChatCompletionMessage(Struct):
-    """What the app says."""
+    """Message of the app."""
 
     content: str
     role: Literal["assistant"] = "assistant"
@@ -163,7 +164,7 @@ class ChatCompletionMessage(Struct):
 
 
 class Choice(Struct):
-    """The one answer."""
+    """The only answer."""
 
     message: ChatCompletionMessage
     finish_reason: Literal["stop", "content_filter"]
@@ -172,7 +173,7 @@ class Choice(Struct):
 
 
 class CompletionUsage(Struct):
-    """Tokens of all models that the run asked."""
+    """Tokens of all model calls of the run."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -180,7 +181,7 @@ class CompletionUsage(Struct):
 
 
 class ChatCompletion(Struct):
-    """An answer in one piece."""
+    """Complete answer."""
 
     id: str
     created: int
@@ -194,11 +195,11 @@ class ChatCompletion(Struct):
 
 @Route("GET", "/v1/models", {200: Models}, tag="OpenAI", key="apps", refused=REFUSALS)
 async def list_models(request: Request) -> Response:
-    """List the apps that the API key opens, as models."""
+    """List the apps of the API key, as models."""
     apps = await opened(request)
     ids = Counter(map(model_id, apps))
     models = [_model(app) for app in apps]
-    # Two that would be called the same are known by their ids.
+    # Apps with the same name are listed by their IDs.
     named = [
         model if ids[model.id] == 1 else replace(model, id=app.id) for app, model in zip(apps, models, strict=True)
     ]
@@ -228,7 +229,7 @@ async def read_model(request: Request) -> Response:
     refused=REFUSALS,
 )
 async def complete_chat(request: Request) -> SendableResponse:
-    """Ask an app by OpenAI's wire."""
+    """Ask an app in OpenAI's chat format."""
     apps = await opened(request)
     body = await request.json()
     asked = await asking(request, apps, body)
@@ -248,7 +249,7 @@ async def complete_chat(request: Request) -> SendableResponse:
 
 
 def told_headers(begun: StartOutcome | Message, answer: AnswerText) -> dict[str, str]:
-    """The headers of an answer: its conversation, and whether an earlier request began it."""
+    """Return an answer's headers: its conversation, and whether an earlier request started it."""
     headers = {CONVERSATION: answer.conversation_id} if answer.conversation_id else {}
     if isinstance(begun, StartOutcome) and begun.repeated:
         headers[REPEATED] = "true"
@@ -260,7 +261,7 @@ def _model(app: App) -> Model:
 
 
 def _require_possible(given: ChatCompletionRequest) -> None:
-    """Raises ``InvalidParam``: the answer would be another than the one asked for."""
+    """Raise ``InvalidParam`` for unsupported parameters that would change the answer."""
     if (given.n or 1) != 1:
         raise InvalidParam("n: an app gives one answer")
     if given.logprobs:
@@ -299,7 +300,7 @@ def _usage(answer: AnswerText) -> CompletionUsage:
 async def _chunks(
     request: Request, app: App, begun: StartOutcome | Message, answer: AnswerText, *, usage_wanted: bool
 ) -> AsyncIterator[bytes]:
-    """An answer as chunks. An error behind the first of them is one of the stream."""
+    """Yield an answer in chunks. Errors after the first chunk are sent in the stream."""
     base = {
         "id": _completion_id(answer),
         "object": "chat.completion.chunk",

@@ -1,4 +1,4 @@
-"""An app by OpenAI's Responses API. The id of a response is that of its run.
+"""Apps by OpenAI's Responses API. A response has the ID of its run.
 
 Source: OpenAI's API reference, “Responses”. See docs/openai.md for what an app decides itself.
 """
@@ -34,7 +34,7 @@ _PREFIX = "resp_"
 
 
 class ResponseRequest(Struct):
-    """A question by OpenAI's Responses API. What a model is told besides the app decides."""
+    """Question by OpenAI's Responses API. Other model settings are the app's own."""
 
     model: Annotated[str, Meta(description="The app: see /v1/models.")]
     input: Annotated[
@@ -61,7 +61,7 @@ class ResponseRequest(Struct):
 
 
 class OutputText(Struct):
-    """A text of an answer."""
+    """Text of an answer."""
 
     text: str
     type: Literal["output_text"] = "output_text"
@@ -69,7 +69,7 @@ class OutputText(Struct):
 
 
 class OutputMessage(Struct):
-    """A message of an answer."""
+    """Message of an answer."""
 
     id: str
     status: Literal["in_progress", "completed", "incomplete"]
@@ -79,7 +79,7 @@ class OutputMessage(Struct):
 
 
 class ResponseUsage(Struct):
-    """Tokens of all models that the run asked."""
+    """Tokens of all model calls of the run."""
 
     input_tokens: int
     output_tokens: int
@@ -89,7 +89,7 @@ class ResponseUsage(Struct):
 
 
 class AppResponse(Struct, kw_only=True):
-    """An answer, or how far it is."""
+    """Answer, complete or in progress."""
 
     id: str
     created_at: int
@@ -152,7 +152,7 @@ async def respond(request: Request) -> SendableResponse:
 
 @Route("GET", "/v1/responses/{response_id}", {200: AppResponse}, (404,), tag="OpenAI", key="apps", refused=REFUSALS)
 async def read_response(request: Request) -> SendableResponse:
-    """Read an answer, whole or so far."""
+    """Read an answer, complete or in progress."""
     app, record = await _answered(request)
     answer = await answer_so_far(request, request.api.runs.control.reader(record))
     told = _Told(request, app, None).response(answer)
@@ -169,14 +169,14 @@ async def read_response(request: Request) -> SendableResponse:
     refused=REFUSALS,
 )
 async def cancel_response(request: Request) -> SendableResponse:
-    """Stop an answer. What was said until then stays."""
+    """Stop an answer. Its text so far is kept."""
     app, record = await _answered(request)
     await request.api.runs.control.stop(app.id, record.identity.run_id, record.identity.user)
     return await read_response.handler(request)
 
 
 async def _answered(request: Request) -> tuple[App, RunRecord]:
-    """The run of a response, and its app. Raises ``NotFound``: no app of the key has it."""
+    """Return a response's app and run. Raises ``NotFound``: no app of the key has it."""
     apps, run_id = await opened(request), _run_id(request)
     for app in apps[:-1]:
         with suppress(NotFound):
@@ -186,7 +186,7 @@ async def _answered(request: Request) -> tuple[App, RunRecord]:
 
 
 def _run_id(request: Request) -> str:
-    """Raises ``NotFound``: the address has no id of a response."""
+    """Raises ``NotFound``: not a response ID."""
     given = request.path_params["response_id"]
     run_id = given.removeprefix(_PREFIX)
     if not is_uuid(run_id):
@@ -195,11 +195,11 @@ def _run_id(request: Request) -> str:
 
 
 async def _conversation(request: Request, asked: Asker, response_id: str) -> str:
-    """The conversation of an earlier answer.
+    """Return the conversation of an earlier answer.
 
     Raises:
-        NotFound: The user got no such answer.
-        InvalidParam: The app keeps no conversations.
+        NotFound: The user has no such answer.
+        InvalidParam: The app does not keep conversations.
     """
     if asked.app.mode in WITH_FORMS:
         raise InvalidParam("previous_response_id: the app keeps no conversations")
@@ -216,8 +216,8 @@ async def _conversation(request: Request, asked: Asker, response_id: str) -> str
 
 
 def _messages(items: list[dict[str, Json]]) -> list[dict[str, Json]]:
-    """The messages of a list of items; reasoning of earlier answers tells an app nothing.
-    Raises ``InvalidParam``: an item is no message."""
+    """Return the messages among items; reasoning of earlier answers is ignored.
+    Raises ``InvalidParam``: an item is not a message."""
     found = []
     for position, item in enumerate(items):
         kind = item.get("type", "message")
@@ -230,7 +230,7 @@ def _messages(items: list[dict[str, Json]]) -> list[dict[str, Json]]:
 
 
 def _require_possible(given: ResponseRequest) -> None:
-    """Raises ``InvalidParam``: the answer would be another than the one asked for."""
+    """Raise ``InvalidParam`` for unsupported parameters that would change the answer."""
     if given.tool_choice not in (None, "auto", "none"):
         raise InvalidParam("tool_choice: an app calls its own tools; leave it out, or 'auto'")
     form = (given.text or {}).get("format")
@@ -241,15 +241,15 @@ def _require_possible(given: ResponseRequest) -> None:
 
 
 class _Told(Struct):
-    """How an answer is told to who asked."""
+    """Encoder of one answer."""
 
     request: Request
     app: App
     given: ResponseRequest | None
-    """``None``: to who reads it later."""
+    """``None``: for a later read."""
 
     def response(self, answer: AnswerText, *, error: JikkoError | None = None) -> AppResponse:
-        """An answer, whole or so far."""
+        """Encode an answer, complete or in progress."""
         given = self.given
         if error is None and answer.error is not None:
             error = RunFailed(answer.error)
@@ -279,7 +279,7 @@ class _Told(Struct):
         )
 
     def message(self, answer: AnswerText) -> OutputMessage:
-        """What was said."""
+        """Encode the answer's message."""
         return OutputMessage(
             self._item_id(answer), "completed" if answer.is_over else "in_progress", [OutputText(answer.text)]
         )
@@ -288,7 +288,7 @@ class _Told(Struct):
         return f"msg_{answer.message_id or answer.run_id}"
 
     async def events(self, begun: StartOutcome | Message, answer: AnswerText) -> AsyncIterator[bytes]:
-        """An answer as the events of a stream."""
+        """Yield an answer as stream events."""
         number = 0
 
         def event(kind: str, **fields: Any) -> bytes:

@@ -1,7 +1,7 @@
-"""The answer of an app as text, whatever kind of app gives it: a fold over the log of its run, and its stream.
+"""Answers of apps of any kind as text: a fold over the log of a run, and its stream.
 
-Of a run that answers a message it is what that shows. Of other runs it is their one output as text, which comes in
-pieces if it is shown so, or several as JSON. A run that waits for a human answers with its form.
+For a chat turn it is the message's text. For other runs it is their only output as text, streamed if it is shown so, or
+several outputs as JSON. A run that waits for a human answers with its form.
 """
 
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -40,14 +40,14 @@ from jikko.values import Json
 
 
 class Delta(Struct, frozen=True):
-    """What an answer, or the thoughts of its model, goes on with."""
+    """Next piece of an answer, or of its model's reasoning."""
 
     text: str = ""
     reasoning: str = ""
 
 
 class AnswerChanged(JikkoError):
-    """What was shown of an answer is none of it any more, which a stream of pieces cannot tell."""
+    """The text shown so far was retracted, which a stream of deltas cannot express."""
 
     code = "answer_changed"
     status = 409
@@ -57,18 +57,18 @@ class AnswerChanged(JikkoError):
 
 
 class RunFailed(JikkoError):
-    """The run of the app failed. Not tried again by clients: the run was done, and would be done twice."""
+    """The app's run failed. Clients must not retry: the run would be done twice."""
 
     code = "run_failed"
     status = 400
 
 
 _OF_TURNS: Final = (RunStarted, FormRequested, FormClosed, RunResumed, RunPaused, RunFinished)
-"""Events that say more of an answer than its fold."""
+"""Events with more content than the fold keeps."""
 
 
 class AnswerText:
-    """What is known of an answer at a position of the log of its run."""
+    """State of an answer at a position of its run's log."""
 
     def __init__(self, run_id: str, created_at: float, base_url: str) -> None:
         self.run_id = run_id
@@ -77,23 +77,23 @@ class AnswerText:
         self.is_over = False
         self.error: str | None = None
         self.is_shown = True
-        """Whether the text that its run shows is that of the answer, or a part of it."""
+        """Whether the text that the run shows is the answer, or part of it."""
         self._base_url = base_url
         self._fold: TurnFold | None = None
         self._forms = RunForms()
         self._given: str | None = None
-        """The text of an answer that is not what a run shows: that of a message without a run, or of outputs."""
+        """Text not shown by a run: of a message without a run, or of outputs."""
         self._waits_for = ""
-        """The texts of forms."""
+        """Texts of open forms."""
 
     @classmethod
     def of_run(cls, record: RunRecord, base_url: str) -> "AnswerText":
-        """That of a run, at the beginning of its log."""
+        """Make the answer of a run, at the start of its log."""
         return cls(record.identity.run_id, record.created_at, base_url)
 
     @classmethod
     def of_ended(cls, record: RunRecord, base_url: str, fold: TurnFold, log: Iterable[Event]) -> "AnswerText":
-        """That of a turn that has ended or waits, whose run has folded its log itself."""
+        """Make the answer of a turn that has ended or waits, from its existing fold."""
         answer = cls.of_run(record, base_url)
         answer._fold = fold
         for event in log:
@@ -103,7 +103,7 @@ class AnswerText:
 
     @classmethod
     def of_message(cls, message: Message) -> "AnswerText":
-        """That of a message that took no run."""
+        """Make the answer of a message without a run."""
         answer = cls("", message.created_at, "")
         answer._given, answer.is_over, answer.error = message.answer.text, True, message.answer.error
         answer.message_id, answer.conversation_id = message.id, message.conversation_id
@@ -111,14 +111,14 @@ class AnswerText:
 
     @property
     def text(self) -> str:
-        """All that is said."""
+        """Whole text."""
         if self._given is not None:
             return self._given
         return (self._fold.text if self._fold is not None and self.is_shown else "") + self._waits_for
 
     @property
     def forms(self) -> list[FormRequested]:
-        """Those that the run waits for."""
+        """Forms that the run waits for."""
         return list(self._forms.open.values())
 
     @property
@@ -128,22 +128,22 @@ class AnswerText:
 
     @property
     def reasoning(self) -> str:
-        """What models thought, of nodes that keep it apart."""
+        """Reasoning of models, from nodes that separate it."""
         return "" if self._fold is None else "\n".join(self._fold.metadata(is_whole=False).reasoning.values())
 
     @property
     def usage(self) -> dict[str, Json]:
-        """Tokens as ``TurnFold`` counts them."""
+        """Token usage as counted by ``TurnFold``."""
         return no_usage() if self._fold is None else self._fold.metadata().usage or no_usage()
 
     @property
     def finish_reason(self) -> Literal["stop", "content_filter"]:
-        """Why it ended."""
+        """Reason for the end."""
         return "content_filter" if self._fold is not None and self._fold.is_moderated else "stop"
 
     def apply(self, event: Event) -> Delta | None:
-        """Fold the next event. Returns what the answer goes on with.
-        Raises ``AnswerChanged``: what was shown is none of it. The fold goes on."""
+        """Fold the next event, and return the answer's next piece.
+        Raises ``AnswerChanged``: the text shown was retracted. Folding can go on."""
         if isinstance(event, RunStarted):
             self._fold = TurnFold(event, event.turn or Turn("", "", mode="workflow"))
         fold = self._fold
@@ -181,7 +181,7 @@ class AnswerText:
         return None
 
     def require_success(self) -> None:
-        """Raises ``RunFailed``: the run failed."""
+        """Raise ``RunFailed`` if the run failed."""
         if self.error is not None:
             raise RunFailed(self.error)
 
@@ -195,13 +195,13 @@ def _text_of(outputs: dict[str, Json]) -> str:
 
 
 def shows_its_answer(workflow: Workflow) -> bool:
-    """Whether what runs of a workflow show is their answer: the one output of its one end."""
+    """Return whether runs of a workflow show their answer: the only output of the only End node."""
     outputs = [entry.data.get("outputs") or () for entry in workflow.document.nodes if entry.type == "end"]
     return len(outputs) == 1 and len(outputs[0]) == 1
 
 
 async def whole_answer(request: Request, begun: StartOutcome | Message) -> AnswerText:
-    """The answer once it is whole, or waits for a human.
+    """Wait until the answer is complete, or waits for a human.
 
     Raises:
         RunFailed: The run failed.
@@ -224,7 +224,7 @@ async def whole_answer(request: Request, begun: StartOutcome | Message) -> Answe
 
 
 async def begun_answer(request: Request, begun: StartOutcome | Message) -> AnswerText:
-    """The answer at its beginning, of a run that is promised from now on, or of no run."""
+    """Return the answer at its start, once the run, if any, is durable."""
     if isinstance(begun, Message):
         answer = AnswerText.of_message(begun)
         answer.require_success()
@@ -243,7 +243,7 @@ async def begun_answer(request: Request, begun: StartOutcome | Message) -> Answe
 
 
 async def answer_so_far(request: Request, run: Started) -> AnswerText:
-    """The answer of a run, as far as it is known."""
+    """Return the answer of a run so far."""
     answer = AnswerText.of_run(run.record, request.base_url)
     for event in await request.api.runs.control.events(run.record):
         try:
@@ -254,7 +254,7 @@ async def answer_so_far(request: Request, run: Started) -> AnswerText:
 
 
 async def deltas(request: Request, run: Started, answer: AnswerText) -> AsyncIterator[list[Delta]]:
-    """An answer as it comes, folded into ``answer``; an empty list if there was nothing for a while.
+    """Yield an answer as it comes, folded into ``answer``; an empty list when idle.
 
     Raises:
         RunFailed: The run failed.
@@ -270,7 +270,7 @@ async def deltas(request: Request, run: Started, answer: AnswerText) -> AsyncIte
 
 @contextmanager
 def once_promised() -> Iterator[None]:
-    """Errors behind the promise of a run say that the request is not to be sent again: it would be done twice."""
+    """Mark errors after a run became durable as not to be retried: the run would be done twice."""
     try:
         yield
     except JikkoError as error:

@@ -1,4 +1,4 @@
-"""The asker and the app of a request by another protocol, and the beginning of the run that answers."""
+"""Start of a run for a request by another protocol: its user, its app, and its question."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -25,34 +25,34 @@ from jikko.runs.runs import StartRequest
 from jikko.values import Json
 
 WITH_FORMS: Final = ("workflow", "completion")
-"""Modes of apps whose inputs are what is asked."""
+"""Modes of apps whose inputs are the question."""
 
 
 _MAX_NAMED: Final = 20
-"""Apps that an error names."""
+"""Apps listed in an error."""
 
 
 class Asker(Struct, frozen=True):
-    """Who asks which app."""
+    """User and app of a request."""
 
     app: App
     user: str
     conversation_id: str = ""
     new_id: str = ""
-    """The id of a new conversation; by default one is made."""
+    """ID for a new conversation; default: a random one."""
     inputs: Mapping[str, Json] | None = None
 
 
 def anyone(request: Request, protocol: str) -> str:
-    """The end user of requests that name none: one for all that the key is used for by a protocol."""
+    """Return the default end user: one for each key and protocol."""
     return f"{protocol}-{api_key(request).hex()[:16]}"
 
 
 def chosen_app(request: Request, apps: Sequence[App], name: str, what: str, code: str = "not_found") -> App:
-    """The app that a request names, of those that its key opens: by its id or name, or as a model.
+    """Return the app of the key that a request names, by ID, name or model name.
 
     Raises:
-        NotFound: The key opens none that is called so.
+        NotFound: The key does not open an app of that name.
         InvalidParam: It opens several.
     """
     found = [app for app in apps if name in (app.id, app.name)] or [app for app in apps if is_named(app, name)]
@@ -66,7 +66,7 @@ def chosen_app(request: Request, apps: Sequence[App], name: str, what: str, code
 
 
 def given_inputs(given: Any) -> Mapping[str, Json] | None:
-    """Inputs as an object, or as its JSON text, the only form that OpenAI's ``metadata`` allow."""
+    """Return inputs given as an object or as JSON text, the only form in OpenAI's ``metadata``."""
     if isinstance(given, str):
         try:
             given = msgspec.json.decode(given)
@@ -80,10 +80,10 @@ def given_inputs(given: Any) -> Mapping[str, Json] | None:
 async def begin(
     request: Request, asked: Asker, question: Question, body: dict[str, Any], *, streamed: bool, operation: str
 ) -> StartOutcome | Message:
-    """Have the app answer a question. ``operation``: as of ``start_options_of``.
+    """Have the app answer a question. ``operation``: See ``start_options_of``.
 
     Raises:
-        InvalidParam: Question, inputs or files are wrong.
+        InvalidParam: Invalid question, inputs or files.
         NotFound: The end user has no such conversation.
         Conflict: The conversation waits for a form; or see ``IdempotentStarts.start``.
         JikkoError: See ``Turns.begin`` and ``Runs.start``.
@@ -120,7 +120,7 @@ async def begin(
             streamed=streamed or app.mode == "agent-chat",
             base_url=request.base_url,
             earlier=question.earlier,
-            name_wanted=False,  # a model would be asked once more for each question of clients that keep no ids
+            name_wanted=False,  # for clients that keep no IDs, naming would cost a model call per question
         )
 
     if app.mode == "workflow":
@@ -129,7 +129,7 @@ async def begin(
 
 
 async def _require_free(request: Request, asked: Asker) -> None:
-    """Raises ``NotFound`` and ``Conflict``: see ``begin``."""
+    """Raise ``NotFound`` or ``Conflict``: see ``begin``."""
     latest = await request.api.conversations.messages(asked.conversation_id, limit=1)
     owner = end_user(asked.app.id, asked.user)
     if not latest or latest[0].app_id != asked.app.id or latest[0].end_user_id != owner:
@@ -139,7 +139,7 @@ async def _require_free(request: Request, asked: Asker) -> None:
 
 
 async def _file(request: Request, asked: Asker, part: FilePart) -> dict[str, Json]:
-    """A file as requests name files; one that came with its bytes is uploaded."""
+    """Convert a file to the format of requests, uploading inline bytes."""
     api = request.api
     if part.url:
         return {"type": part.kind or "document", "transfer_method": "remote_url", "url": part.url}

@@ -1,8 +1,8 @@
-"""The question that a list of messages asks of an app. No I/O.
+"""Question of a list of messages. No I/O.
 
-The last message of the user is the question. What the messages before it say is the memory that a new conversation
-begins with; a conversation that is there has its own, and of the messages only the question counts. Instructions
-(``system``, ``developer``) are the oldest part of that memory and never in the place of the app's own prompts.
+The user's last message is the question. The messages before it become the initial memory of a new conversation; an
+existing one has its own, and only the question counts. Instructions (``system``, ``developer``) are the oldest part of
+that memory and never replace the app's own prompts.
 """
 
 import base64
@@ -28,10 +28,10 @@ _TEXT_INPUTS: Final = ("text-input", "paragraph")
 
 
 class FilePart(Struct, frozen=True):
-    """A file of a message: by its address, as the id of an upload, or as its bytes."""
+    """File of a message: a URL, an upload ID, or bytes."""
 
     kind: str
-    """``image``, ``audio``, or ``""``: as its media type says."""
+    """``image``, ``audio``, or ``""``: from its media type."""
     url: str = ""
     upload_id: str = ""
     name: str = ""
@@ -40,24 +40,24 @@ class FilePart(Struct, frozen=True):
 
 
 class Question(Struct, frozen=True):
-    """What is asked."""
+    """Question with its context."""
 
     query: str
     files: tuple[FilePart, ...] = ()
     earlier: tuple[EarlierTurn, ...] = ()
     field: str = "messages"
-    """What errors call it."""
+    """Field name in errors."""
 
 
 def question(messages: Sequence[Mapping[str, Any]], instructions: str = "", field: str = "messages") -> Question:
-    """The question of a list of messages.
+    """Read the question from a list of messages.
 
     Args:
-        instructions: Further ones, before those of the list.
-        field: What the list is called in errors.
+        instructions: Additional ones, before those of the list.
+        field: Name of the list in errors.
 
     Raises:
-        InvalidParam: A message is none, or the last that is no instruction is not the user's.
+        InvalidParam: Invalid message, or the last one other than instructions is not the user's.
     """
     if len(messages) > MAX_MESSAGES:
         raise InvalidParam(f"{field}: at most {MAX_MESSAGES} messages; there are {len(messages)}")
@@ -94,7 +94,7 @@ def _turns(rules: Sequence[str], said: Iterable[tuple[str, str]]) -> Iterable[Ea
             continue
         if asked is not None:
             yield EarlierTurn(asked, "\n".join(answers))
-        # What is said before the first question is the app's greeting, of which it has its own.
+        # Text before the first question is the greeting, and the app has its own.
         asked, answers = text, []
     if asked is not None:
         yield EarlierTurn(asked, "\n".join(answers))
@@ -121,7 +121,7 @@ def _content(content: Any, where: str) -> tuple[str, tuple[FilePart, ...]]:
 
 
 def _file(kind: Any, part: Any, where: str) -> FilePart:
-    """A part that is a file, of either API."""
+    """Read a file part of either API."""
     inner = part.get(kind) if isinstance(kind, str) else None
     match kind:
         case "image_url" | "input_image":
@@ -176,23 +176,23 @@ def _bytes(text: str, where: str) -> bytes:
 
 
 def model_id(app: App) -> str:
-    """The name by which an app is chosen: its own in small letters, with ``-`` for all that is no letter or digit."""
+    """Return an app's model name: its lower-case name, with ``-`` for other characters than letters and digits."""
     return re.sub(r"[^\w.]+", "-", app.name.casefold()).strip("-") or app.id
 
 
 def is_named(app: App, model: str) -> bool:
-    """Whether ``model`` names an app: by ``model_id``, its name or its id."""
+    """Return whether ``model`` names an app: by ``model_id``, name or ID."""
     return model in (model_id(app), app.name, app.id)
 
 
 def inputs_of(variables: Iterable[StartVariable], given: Mapping[str, Json] | None, query: str) -> Mapping[str, Json]:
-    """The inputs of an app that takes a form.
+    """Return the inputs of an app with a form.
 
     Args:
-        given: As the client says; ``None`` if it gives none, and the question is that of the one text input.
+        given: Inputs of the client; ``None``: the question goes into the only text input.
 
     Raises:
-        InvalidParam: None are given, and there is not one text input that can be meant.
+        InvalidParam: ``given`` is ``None``, and no single text input qualifies.
     """
     if given is not None:
         return given

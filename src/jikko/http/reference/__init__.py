@@ -1,7 +1,7 @@
-"""The description as a page: every operation with its parameters, bodies, examples and errors, and a way to try it.
+"""API reference as a page: every operation with its parameters, bodies, examples and errors, and a form to try it.
 
-The page needs nothing from elsewhere, all its links are relative, and nothing in it is inline, so that it works
-offline, below any path, and with the strictest policy for its contents. It is made of the OpenAPI description alone.
+The page works offline, below any path, and with the strictest content security policy: it loads nothing external, its
+links are relative, and nothing is inline. It is generated from the OpenAPI description alone.
 """
 
 import json
@@ -19,23 +19,23 @@ POLICY: Final = (
 )
 """``Content-Security-Policy`` of the page."""
 FILES: Final = {"reference.css": "text/css; charset=utf-8", "reference.js": "text/javascript; charset=utf-8"}
-"""What the page loads from beside it, and its media types."""
+"""Files that the page loads, with their media types."""
 _ADDRESSES_PER_TURN: Final = 8
-"""Addresses that are read before the event loop may go on."""
+"""Addresses processed before yielding to the event loop."""
 _PIECES_PER_TURN: Final = 500
-"""Pieces of the page, of which a millisecond makes some."""
+"""Pieces of the page rendered before yielding to the event loop."""
 
 
 @cache
 def reference_file(name: str) -> bytes:
-    """One of ``FILES``."""
+    """Read one of ``FILES``."""
     return (files(__name__) / name).read_bytes()
 
 
 def reference_page(description: dict[str, Any], base: str = "./") -> str:
-    """The page, in HTML. To be made off the event loop.
-    ``description``: as ``openapi`` makes it. ``base``: where its paths begin, seen from the page."""
-    # Loaded by few servers, and only at the first look.
+    """Render the page as HTML, off the event loop. ``description``: From ``openapi``. ``base``: Base of its paths,
+    relative to the page."""
+    # Rarely needed: imported at first use.
     from jinja2 import Environment, StrictUndefined
 
     source = (files(__name__) / "page.html").read_text(encoding="utf-8")
@@ -100,7 +100,7 @@ def _fields(schema: Schema) -> list[dict[str, Any]]:
 
 
 def _type(schema: Schema) -> str:
-    """A schema in a few words. Names of schemas stand in ``[…]``: they become links."""
+    """Summarise a schema. Schema names are in ``[…]``, which become links."""
     if "$ref" in schema:
         return f"[{_name_of(schema)}]"
     for key in ("anyOf", "oneOf"):
@@ -146,7 +146,7 @@ def _shown(value: Any) -> str:
 
 
 def _words(text: str) -> Any:
-    """A text whose ``code`` and ``[Schema]`` are marked up, and whose paragraphs are kept."""
+    """Mark up ``code``, ``[Schema]`` and paragraphs in a text."""
     from markupsafe import Markup, escape
 
     marked = re.sub(r"``(.+?)``", r"<code>\1</code>", str(escape(text)))
@@ -177,7 +177,7 @@ _KNOWN: Final[dict[str, Any]] = {
     "callback": None,
     "action": "approve",
 }
-"""By the name of a field: what it means is known, and more telling than any text."""
+"""Examples by field name, more telling than any text."""
 _TYPES: Final[dict[type, tuple[str, ...]]] = {
     str: ("string",),
     int: ("integer", "number"),
@@ -192,8 +192,8 @@ _BY_FORMAT: Final = {"uuid": _ID, "date-time": "2025-10-09T08:53:20Z", "binary":
 
 
 def example_of(schema: Schema, schemas: dict[str, Schema], *, name: str = "", depth: int = 0) -> Any:
-    """A value that fits a schema. What may be left out of an answer is, unless its value is known by name.
-    ``schemas``: those that are referred to. ``name``: that of the field whose value it is."""
+    """Return an example value of a schema. Optional fields of answers are omitted, unless known by name.
+    ``schemas``: Referenced schemas. ``name``: Name of the value's field."""
     if "$ref" in schema:
         schema = schemas[str(schema["$ref"]).rpartition("/")[2]]
     choices = schema.get("anyOf") or schema.get("oneOf")
@@ -222,7 +222,7 @@ def example_of(schema: Schema, schemas: dict[str, Schema], *, name: str = "", de
 
 
 def _fits(value: Any, schema: Schema) -> bool:
-    """Whether a value is of the type of a schema that is no other's part."""
+    """Return whether a value has the type of a simple schema."""
     if "enum" in schema:
         return value in schema["enum"]
     return "type" not in schema or schema["type"] in _TYPES[type(value)]

@@ -1,4 +1,4 @@
-"""The OpenAPI description of the API, made of the table of operations."""
+"""OpenAPI description of the API, generated from the table of operations."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ _UUIDS = {
     *("run_id", "app_id", "form_id", "token_id", "key_id"),
     *("dataset_id", "segment_id", "child_chunk_id", "metadata_id"),
 }
-"""Parts of paths. The id of a task may be any text, as at Dify."""
+"""Path parameters. As in Dify, a task ID may be any text."""
 _UUID: Final[Schema] = {"type": "string", "format": "uuid"}
 _REF: Final = "#/components/schemas/{name}"
 _RETRY_AFTER: Final = {
@@ -32,7 +32,7 @@ _RETRY_AFTER: Final = {
     }
 }
 _OPERATIONS_PER_TURN: Final = 8
-"""Operations that are described before the event loop may go on."""
+"""Operations described before yielding to the event loop."""
 _WHAT = {
     400: "The request is wrong.",
     401: "No API key, or an unknown one.",
@@ -52,8 +52,7 @@ _WHAT = {
 
 
 def openapi(version: str, root_path: str = "") -> dict[str, Any]:
-    """The description, as OpenAPI 3.1. To be made off the event loop.
-    ``root_path``: the path below which clients reach the server."""
+    """Make the OpenAPI 3.1 description, off the event loop. ``root_path``: Path prefix of the server."""
     return described(
         giving_way(OPERATIONS, _OPERATIONS_PER_TURN),
         title="Jikko",
@@ -79,11 +78,11 @@ def described(
     root_path: str,
     schemes: dict[str, Schema],
 ) -> dict[str, Any]:
-    """The description of some operations, as OpenAPI 3.1.
+    """Describe operations as OpenAPI 3.1.
 
     Args:
-        root_path: The path below which clients reach the server.
-        schemes: Ways to say who one is; the first is what operations take that say nothing of it.
+        root_path: Path prefix of the server.
+        schemes: Authentication schemes; the first is the default of operations.
     """
     listed: list[Operation] = []
     paths: dict[str, dict[str, Any]] = {}
@@ -138,7 +137,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 
 def _query(query: type[Struct]) -> Iterator[dict[str, Any]]:
-    """The parameters of a query. What has no default is required; which it is, the words say."""
+    """Yield the parameters of a query. Those without a default are required; the others name it in their
+    description."""
     [schema] = _components([query]).values()
     for name, part in schema["properties"].items():
         words = part.pop("description", "")
@@ -174,13 +174,13 @@ def _responses(operation: Operation) -> dict[str, Any]:
 
 
 def _schemas(operations: Iterable[Operation]) -> dict[str, Schema]:
-    """The bodies that clients send and get, and the events of a log, by name."""
+    """Return the schemas of request and answer bodies, and of log events, by name."""
     operations = list(operations)
     sent = {operation.body for operation in operations if operation.body is not None}
     got = {answer for operation in operations for answer in operation.answers.values() if not isinstance(answer, str)}
     schemas = _components({*got, *(operation.refused.body for operation in operations)})
     for schema in schemas.values():
-        # What has a default is there all the same: only what is unset is left out, and that has none.
+        # Answers include fields with a default: only unset ones are omitted, and those have none.
         parts = schema["properties"]
         schema["required"] = [name for name in parts if "default" in parts[name] or name in schema["required"]]
         for part in parts.values():
@@ -189,7 +189,7 @@ def _schemas(operations: Iterable[Operation]) -> dict[str, Schema]:
 
 
 def _events() -> dict[str, Schema]:
-    """The events of a log, each with its position, and what they hold."""
+    """Return the schemas of log events, each with its position, and of their contents."""
     classes = get_args(Event)
     own = {kind.__name__ for kind in classes}
     events = {}

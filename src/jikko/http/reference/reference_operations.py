@@ -1,6 +1,6 @@
-"""The operations that show the description: for machines, as a page, and what the page loads.
+"""Operations that serve the API description: as JSON, as a page, and the page's files.
 
-Both are made once, at the first look, and off the event loop: all routes are imported for them, 500 KB of text made.
+Both are generated once, at first use, off the event loop: that imports all routes, and makes 500 KB of text.
 """
 
 from functools import lru_cache
@@ -33,7 +33,7 @@ async def docs(request: Request) -> SendableResponse:
 
 @Route("GET", "/docs/{name}", {200: "*/*"}, tag="Server", open=True)
 async def docs_file(request: Request) -> SendableResponse:
-    """What the page loads."""
+    """The page's files."""
     name = request.path_params["name"]
     if name not in FILES:
         return no_page()
@@ -41,13 +41,13 @@ async def docs_file(request: Request) -> SendableResponse:
 
 
 def page_response(page: bytes) -> Response:
-    """A page that ``reference_page`` has made, as an answer."""
+    """Make the response of a page from ``reference_page``."""
     return Response(page, headers=_PAGE_HEADERS, media_type=b"text/html; charset=utf-8")
 
 
 @lru_cache(maxsize=1)
 def _description(of: tuple[str, str]) -> bytes:
-    """The description in JSON. ``of``: the version of the server, and the path below which clients reach it."""
+    """Encode the description as JSON. ``of``: Server version and path prefix."""
     return encode(_described(*of))
 
 
