@@ -1,4 +1,4 @@
-"""The context of a running node: its view of the run."""
+"""Context of a running node: its view of the run."""
 
 import asyncio
 import time
@@ -33,40 +33,39 @@ from jikko.values import Json, Selector
 
 
 class RunLoop(Protocol):
-    """One run under way, as the contexts of its nodes see it. ``Runner`` is that loop: it makes contexts, and they
-    call it."""
+    """The running run, as seen by its nodes' contexts. Implemented by ``Runner``, which creates the contexts."""
 
     state: RunState
     events: EventBuffer
-    """Takes what happens in the run."""
+    """Receives the events of the run."""
     info: RunInfo
     ports: NodePorts
     slice: TimeSlice
-    """The part of the event loop's time that the run may take before it lets others go on."""
+    """The run's time slice of the event loop."""
     bodies: dict[int, SubgraphTasks]
-    """What runs, by ``id`` of the frame."""
+    """Running bodies, by ``id`` of the frame."""
     has_ended: bool
-    """True once the run has ended, was stopped or parked here."""
+    """Whether the run has ended, or was stopped or parked here."""
     stepping: int
-    """Containers that are between two rounds, and let others go on before the next."""
+    """Number of containers between two rounds, which yield before the next."""
 
     def resume(self, frame: SubgraphRun) -> None:
-        """Queue what is under way (after a crash) and what is due in a frame."""
+        """Queue what was running (before a crash) and what is due in a frame."""
 
     def pause_soon(self) -> None:
-        """Pause, if that is all there is to do once the containers that are about to go on have done so."""
+        """Pause once the containers about to continue have done so, if nothing else is left to do."""
 
     def go_on(self, *, soon: bool = False) -> None:
-        """Start what is queued, and what becomes ready by it, until nothing is left that can start now. ``soon``:
-        whether the caller goes on by itself, so that events leave when the turn of the event loop is over."""
+        """Start queued nodes, and those that become ready, until none can start. ``soon``: Whether the caller continues
+        itself, so that events may leave at the end of the event loop's turn."""
 
 
 _TEXT_SECONDS: Final = 0.25
-"""Between two events with text that the run does not show."""
+"""Interval of events with text that the run does not show."""
 
 
 class NodeContext:
-    """The ``ContainerContext`` of one execution (and so the ``Context``). It is its own ``Variables``."""
+    """``ContainerContext`` (and so ``Context``) of one execution. It is its own ``Variables``."""
 
     __slots__ = ("_budget", "_frame", "_hidden", "_hidden_at", "_loop", "_node", "_recorded", "_started", "get")
 
@@ -75,12 +74,12 @@ class NodeContext:
         self._frame = frame
         self._node = node
         self._started = started
-        # The method itself: what is read most often is read without a detour.
+        # The method itself: the most frequent read, without indirection.
         self.get = frame.scope.get
         self._budget: TextBudget | None = None
         self._recorded: Variables | None = None
         self._hidden: list[str] | None = None
-        """What was said since ``_hidden_at`` and is in no event."""
+        """Text since ``_hidden_at`` that is in no event yet."""
         self._hidden_at = 0.0
 
     @property
@@ -147,8 +146,8 @@ class NodeContext:
         return self._loop.events.clock()
 
     def say(self, name: str, text: str, *, soon: bool = False, by_model: bool = False) -> None:
-        # Text of nodes in containers is shown when the container's value is. Source: docs/dify-behaviour.md,
-        # “Order of streamed text”.
+        # Text of nodes in containers is shown with the container's value. Source: docs/dify-behaviour.md, “Order of
+        # streamed text”.
         if self._loop.has_ended:
             return
         if not self._started.rounds:
@@ -162,7 +161,7 @@ class NodeContext:
             self._say_hidden(text)
 
     def _say_hidden(self, text: str) -> None:
-        """Note what a model says and the run does not show, as yet or ever, so that its node can be looked at."""
+        """Log a model's text that the run does not show, now or ever, for inspection of its node."""
         if self._hidden is None:
             self._hidden = []
         self._hidden.append(text)
@@ -174,7 +173,7 @@ class NodeContext:
             self._loop.events.flush()
 
     def forget_hidden(self) -> None:
-        """The attempt has failed: what it said and is in no event yet belongs to no other."""
+        """Drop the unlogged text of a failed attempt."""
         self._hidden, self._hidden_at = None, 0.0
 
     def think(self, text: str, *, final: bool = False) -> None:
@@ -258,7 +257,7 @@ class NodeContext:
         state, execution_id = self._loop.state, self.execution_id
         if index not in state.containers[execution_id].finished and (execution_id, index) not in state.frames:
             started = state.starts[execution_id]
-            # Written out, as the end of a round is: a run may have thousands of them.
+            # Inlined, like the end of a round: a run may have thousands.
             event = RoundStarted(
                 at=self._loop.events.clock(),
                 execution_id=execution_id,
@@ -294,7 +293,7 @@ class NodeContext:
         collect: Callable[[Values], Mapping[str, Json]],
         is_last: Callable[[Values, bool], bool] | None = None,
     ) -> RoundOutcome:
-        # A round makes texts of its own.
+        # Each round has its own budget.
         self._budget = self._recorded = None
         execution_id = self.execution_id
         known = self._loop.state.containers[execution_id].finished.get(index)
@@ -306,7 +305,7 @@ class NodeContext:
         began = time.perf_counter()
         try:
             self._loop.resume(frame)
-            # The container goes on in this turn, mostly with the next round.
+            # The container continues in this turn, usually with the next round.
             self._loop.go_on(soon=True)
             if not frame.is_over:
                 body.future = asyncio.get_running_loop().create_future()
@@ -317,7 +316,7 @@ class NodeContext:
             del self._loop.bodies[id(frame)]
             body.cancel()
         outcome = self._close_round(frame, index, collect, is_last, began)
-        # Its container may begin no other, and the rounds beside it may wait for people.
+        # Its container may begin no other round, and parallel rounds may wait for people.
         self._loop.pause_soon()
         return outcome
 

@@ -1,4 +1,4 @@
-"""Events of a run: folded into its state and handed to its journal; its text is looked at while it is shown."""
+"""Event buffer of a run: folds events into its state, passes them to its journal, and moderates shown text."""
 
 import asyncio
 import contextlib
@@ -16,42 +16,38 @@ from jikko.ports.other_models import TextGuard
 
 
 class Journal(Protocol):
-    """Takes the events of one run, in their order."""
+    """Receives the events of one run, in order."""
 
     @property
     def has_backpressure(self) -> bool:
-        """Whether so much waits to be written that the run should not go further on, as memory is not endless."""
+        """Whether so much is unwritten that the run should wait."""
 
     def append(self, events: list[Event]) -> None:
-        """Take the next events. Must neither wait nor raise; those that go together are handed in together."""
+        """Append events. Must neither block nor raise; events that belong together come together."""
 
     async def durability_barrier(self) -> None:
-        """Wait until everything that was handed in is durable. Raises ``JikkoError``: it will never be: another process
-        has taken the run over, or this one is ending."""
+        """Wait until everything appended is durable. Raises ``JikkoError`` if it never will be: another process has
+        taken the run over, or this one is ending."""
 
 
 _DOUBT_SECONDS: Final = 2.0
-"""Since a process was last told that what it writes is taken, after which its run may be another's: taking it for dead
-lasts longer."""
+"""Seconds since the last confirmed write after which the run may belong to another process: shorter than the time for
+declaring this one dead."""
 MAX_PUT_OFF_EVENTS: Final = 500
-"""Events that may wait for others while a run goes on: as many as are made ready for the database in a fraction of a
-millisecond."""
+"""Events that may be delayed while a run continues: as many as are encoded in a fraction of a millisecond."""
 
 
 class EventBuffer:
-    """The events of one run on their way out. Those of a burst leave together, when it is over.
+    """Outgoing events of one run. Those of a burst leave together at its end.
 
-    =============================  ==================================================================================
-    what the run does              when its events leave
-    =============================  ==================================================================================
-    waits for something, or ends   at once
-    waits for its turn to go on    within ``IN_TIME`` seconds; at once if they are many, or a node acted outside
-    goes on with a container       when the turn of the event loop is over, if it does not wait for its turn by then
-    shows text, or tells its work  at once, with all before it
-    =============================  ==================================================================================
+    what the run does                 when its events leave
+    waits for something, or ends      at once
+    waits for its turn to continue    within ``IN_TIME`` seconds; at once if they are many, or a node had effects
+    continues with a container        at the end of the event loop's turn, unless it waits for its turn by then
+    shows text, or reports progress   at once, with everything before it
 
-    Only whole calls of ``emit`` leave: an event and the text that goes with it are in the log together or not at all.
-    After a crash, so, no text is missing and none is shown twice.
+    Only whole calls of ``emit`` leave: an event and its text are in the log together or not at all. So after a crash no
+    text is missing, and none is shown twice.
     """
 
     __slots__ = (
@@ -72,28 +68,28 @@ class EventBuffer:
     )
 
     def __init__(self, state: RunState, journal: Journal, clock: Clock, share: TimeSlice) -> None:
-        """``share``: the run's part of the event loop's time."""
+        """``share``: The run's time slice of the event loop."""
         self._state = state
         self._slice = share
         self._journal = journal
         self._buffer: list[Event] = []
         self._required = self._durable = 0
-        """How many events had to become durable before a node acts on the world outside; how many of them are."""
+        """Number of events that must be durable before a node has effects, and number of durable ones."""
         self._confirmed_at = 0.0
-        """When the run began here, or was known last to be this process's."""
+        """Start of the run here, or time of the last confirmation that this process owns it."""
         self._urgent = False
-        """Whether what was noted should not wait for its turn: it tells what nodes did outside, or by whose will."""
+        """Whether buffered events should not wait: they report effects, or by whose will they happened."""
         self._flushes_soon = self._closed = False
         self.clock = clock
         self.holds = False
-        """Whether a burst is under way, so that events wait for its end."""
+        """Whether a burst is running, whose end events wait for."""
         self.has_backpressure = False
-        """See ``Journal``, as it was when events left last."""
+        """See ``Journal``, as of the last flush."""
         self.on_text: Callable[[int], None] | None = None
-        """Called with how many characters of text were noted."""
+        """Called with the number of characters of new text."""
 
     def emit(self, event: Event) -> None:
-        """Fold an event, and note it with the text that goes with it."""
+        """Fold an event, and buffer it with its text."""
         before, after = self._state.apply(event)
         if before:
             self.show(before)
@@ -102,42 +98,44 @@ class EventBuffer:
             self.show(after)
 
     def emit_durable(self, event: Event) -> None:
-        """``emit``, for an event behind which the durability barrier stands: no node acts before it is durable."""
+        """``emit`` an event that must be durable before any node has effects."""
         self.emit(event)
         self._required += 1
         self._urgent = True
 
     def begin(self, first: Iterable[Event]) -> None:
-        """Emit what begins a run, or lets it go on: no node acts before it is in the log. Until then a start may be
-        refused, and another process may let the run go on."""
+        """Emit the first events of a run, or of its continuation: no node has effects before they are in the log. Until
+        then a start may be refused, and another process may continue the run."""
         for event in first:
             self._confirmed_at = event.at
             self.emit_durable(event)
-            # A short run is one append: its beginning is told with what follows.
+            # A short run is one append: its beginning leaves with what follows.
             self._urgent = not isinstance(event, RunStarted)
 
     async def durability_barrier(self) -> None:
-        """Wait until all events of ``emit_durable`` are durable, so that no crash and no other process makes a node act
-        again, or otherwise. After a while without, until all events are: a process that stood still, or was cut off,
-        may have been taken for dead. So it is behind a clock that was set back, which says nothing of how long it was.
-        Raises ``JikkoError``: see ``Journal.durability_barrier``."""
+        """Wait until all events of ``emit_durable`` are durable, so that neither a crash nor another process repeats a
+        node's effects differently. After a while without confirmation, or a clock set back, wait for all events: a
+        process that stood still, or was cut off, may have been declared dead. Raises ``JikkoError``: see
+        ``Journal.durability_barrier``."""
         required = self._required
         if required > self._durable or not 0 <= self.clock() - self._confirmed_at < _DOUBT_SECONDS:
             self.flush()
             await self._journal.durability_barrier()
-            # Behind the wait, so that nodes beside this one wait, too.
+            # After waiting, so that concurrent nodes wait, too.
             self._durable = max(self._durable, required)
             self._confirmed_at = self.clock()
 
     async def catch_up(self) -> None:
-        """Wait until all that was noted is durable. At once, if it never will be: the run is about to be over here."""
+        """Wait until everything buffered is durable. Returns at once if it never will be: the run is about to be over
+        here."""
         self.flush()
         with contextlib.suppress(JikkoError):
             await self._journal.durability_barrier()
         self.has_backpressure = False
 
     async def may_run_effects(self) -> bool:
-        """``durability_barrier``: whether a node may act, now or once more. ``False``: the run is another process's."""
+        """Await ``durability_barrier``. Returns whether a node may have effects; ``False``: another process owns the
+        run."""
         try:
             await self.durability_barrier()
         except JikkoError:
@@ -159,28 +157,28 @@ class EventBuffer:
             self.on_text(sum(len(chunk.text) for chunk in chunks))
 
     def replace(self, text: str, reason: str = "") -> None:
-        """Note that a text takes the place of all that was shown."""
+        """Replace all shown text."""
         self._state.text = [text]
         self._buffer.append(TextReplaced(at=self.clock(), text=text, reason=reason))
 
     def flush(self) -> None:
-        """Hand over what was noted, unless a burst is under way."""
+        """Flush, unless a burst is running."""
         if self._buffer and not self.holds and not self._closed:
             events, self._buffer, self._urgent = self._buffer, [], False
             self._journal.append(events)
             self.has_backpressure = self._journal.has_backpressure
 
     def flush_in_time(self) -> None:
-        """Hand over what was noted, with what follows, before long: the run goes on when it is its turn."""
+        """Flush soon, with what follows: the run is waiting for its turn."""
         if self._urgent or len(self._buffer) >= MAX_PUT_OFF_EVENTS:
             self.flush()
         elif self._buffer:
             self._slice.in_time(self.flush)
 
     def flush_soon(self) -> None:
-        """Hand over what was noted, and what will be in this turn of the event loop, when the turn is over.
+        """Flush at the end of the event loop's turn, with what is added until then.
 
-        Whoever follows the run could see none of it before.
+        No follower could see any of it earlier.
         """
         if not self._flushes_soon:
             self._flushes_soon = True
@@ -191,7 +189,7 @@ class EventBuffer:
         (self.flush_in_time if self._slice.waits else self.flush)()
 
     def close(self) -> None:
-        """Hand over what was noted, and nothing that is noted later: the run is over here."""
+        """Flush, and drop later events: the run is over here."""
         self.holds = False
         self.flush()
         self._closed = True
@@ -200,33 +198,33 @@ class EventBuffer:
 log = logging.getLogger(__name__)
 
 REPLACED: Final = "output_moderation"
-"""Why text was replaced. Source: docs/dify-behaviour.md, “Messages of a chat stream”."""
+"""Reason of replaced text. Source: docs/dify-behaviour.md, “Messages of a chat stream”."""
 
 
 class GuardedText:
-    """The text of one run under way, and its ``TextGuard``. One look at a time."""
+    """Moderation of one run's text by its ``TextGuard``, one check at a time."""
 
     def __init__(self, guard: TextGuard, state: RunState, events: EventBuffer) -> None:
         self._guard = guard
         self._state = state
         self._events = events
         self._shown = sum(map(len, state.text))
-        """Characters that were shown."""
+        """Number of shown characters."""
         self._looked = 0
-        """How many of them were looked at."""
+        """Number of checked characters."""
         self._finished = 0
-        """And how many when no more were to come."""
+        """Number of characters checked as final."""
         self._looking: asyncio.Task[None] | None = None
         self.is_replaced = False
         events.on_text = self._grown
 
     @property
     def is_finished(self) -> bool:
-        """Whether all the text was looked at, or none is shown any more."""
+        """Whether all text was checked, or none is shown any more."""
         return self.is_replaced or (self._looking is None and self._finished >= self._shown)
 
     def finish(self, then: Callable[[], None]) -> None:
-        """Look at what was not looked at yet, and call back."""
+        """Check the rest, and call back."""
         if self._looking is None:
             self._look(final=True)
         if self._looking is not None:

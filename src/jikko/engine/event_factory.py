@@ -1,4 +1,4 @@
-"""Events about nodes and runs. Pure functions."""
+"""Constructors of events about nodes and runs. Pure functions."""
 
 import logging
 import traceback
@@ -31,7 +31,7 @@ _OUT_OF_TIME = "Maximum execution time exceeded"
 
 
 def about(started: NodeStarted, at: float) -> dict[str, Any]:
-    """The fields that all events of an execution share."""
+    """Return the fields shared by all events of an execution."""
     return {
         "at": at,
         "execution_id": started.execution_id,
@@ -47,7 +47,7 @@ def about(started: NodeStarted, at: float) -> dict[str, Any]:
 def started(
     node: CompiledNode, index: int, predecessor: str | None, rounds: RoundPath, at: float, icon: Json | None
 ) -> NodeStarted:
-    """A node begins to run, for the first time."""
+    """A node starts for the first time."""
     return NodeStarted(
         at=at,
         execution_id=new_id(),
@@ -62,14 +62,14 @@ def started(
 
 
 def is_announced(state: RunState, node: CompiledNode, started: NodeStarted) -> bool:
-    """Whether the start of a node is shown: not of a container that fails before it knows its rounds."""
+    """Return whether a node's start is shown: not if a container fails before it knows its rounds."""
     container = None if node.body is None else state.containers.get(started.execution_id)
     return container is None or container.started is not None
 
 
 def succeeded(started: NodeStarted, result: Result, *, at: float, elapsed: float, announced: bool) -> NodeFinished:
-    """A node did its work."""
-    # Written out: of all events this is made most often.
+    """A node succeeded."""
+    # Inlined: the most frequent event.
     return NodeFinished(
         at=at,
         execution_id=started.execution_id,
@@ -130,7 +130,7 @@ def failed(
 
 
 def attempted(started: NodeStarted, failure: NodeFailure, attempt: int, *, at: float, elapsed: float) -> NodeAttempted:
-    """An attempt failed, and another follows."""
+    """An attempt failed, and a retry follows."""
     return NodeAttempted(
         **about(started, at),
         started_at=started.at,
@@ -161,7 +161,7 @@ def suspended(started: NodeStarted, pause: NodePaused, at: float) -> FormRequest
 
 
 def timed_out(requested: FormRequested, at: float) -> FormClosed:
-    """A form that nobody submitted."""
+    """A form timed out."""
     return FormClosed(
         at=at,
         execution_id=requested.execution_id,
@@ -175,8 +175,8 @@ def timed_out(requested: FormRequested, at: float) -> FormClosed:
 
 
 def withdrawn(state: RunState, container: str, round: int | None, at: float) -> list[FormClosed]:
-    """The forms that are open in rounds of a container that has ended: nobody can submit them any more. ``container``:
-    its execution. ``round``: ``None`` for all rounds."""
+    """Close the open forms in an ended container's rounds, which nobody can submit any more. ``container``: Its
+    execution. ``round``: ``None`` for all rounds."""
     return [
         timed_out(requested, at)
         for execution_id, requested in state.forms.open.items()
@@ -187,9 +187,9 @@ def withdrawn(state: RunState, container: str, round: int | None, at: float) -> 
 
 
 def unexpected(node: CompiledNode, error: Exception) -> NodeFailure:
-    """What a node failed with that it did not foresee.
+    """Return the failure of a node with an unexpected exception.
 
-    The log of the process tells where, not the text: that may hold values of the run, and so secrets.
+    The process log has the traceback, but not the text, which may contain values of the run, and so secrets.
     """
     if isinstance(error, TextTooLong):
         return NodeFailure(f"Node {node.title or node.id}: {error}", kind="TextTooLongError")
@@ -200,7 +200,7 @@ def unexpected(node: CompiledNode, error: Exception) -> NodeFailure:
 
 
 def round_outcome(event: RoundFinished) -> RoundOutcome:
-    """How a round ended, as its container sees it."""
+    """Return a round's outcome for its container."""
     return RoundOutcome(event.outputs, event.error, event.ended, event.last, event.usage, event.elapsed)
 
 
@@ -230,7 +230,7 @@ def ended(
 
 
 def paused(state: RunState, at: float) -> RunPaused:
-    """Nothing is left but waiting for humans."""
+    """Everything left waits for people."""
     forms = list(state.forms.open.values())
     return RunPaused(
         at=at,
@@ -243,7 +243,7 @@ def paused(state: RunState, at: float) -> RunPaused:
 
 
 def poisoned(state: RunState, max_recoveries: int) -> str | None:
-    """Why a run is not to go on: it was taken over too often while the same node was under way."""
+    """Return why a run must not continue: it was taken over too often while the same node was running."""
     for execution_id, times in state.interrupted.items():
         if times >= max_recoveries:
             started = state.starts[execution_id]
@@ -255,17 +255,17 @@ def poisoned(state: RunState, max_recoveries: int) -> str | None:
 
 
 def too_many_steps(steps: int, most: int) -> str:
-    """Why a run is stopped that started more nodes than it may."""
+    """Return the error of a run that exceeds its number of steps."""
     return f"Maximum execution steps exceeded: {steps} > {most} (the limit is set by JIKKO_MAX_STEPS)."
 
 
 def out_of_time(seconds: float, most: float) -> str:
-    """Why a run is stopped that takes longer than it may."""
+    """Return the error of a run that exceeds its time."""
     return f"{_OUT_OF_TIME}: {seconds:.1f}s > {most:g}s (the limit is set by JIKKO_MAX_SECONDS)."
 
 
 def is_out_of_time(error: str) -> bool:
-    """Whether that is why a run was stopped."""
+    """Return whether an error is that one."""
     return error.startswith(_OUT_OF_TIME)
 
 
@@ -275,8 +275,7 @@ def parked(state: RunState, at: float) -> RunParked:
 
 
 def recovered(state: RunState, epoch: int, at: float, last: float) -> RunRecovered:
-    """A process takes over a run whose log was folded into ``state``. ``last``: when the last event of the log
-    happened."""
+    """A process takes over a run whose log was folded into ``state``. ``last``: Time of the log's last event."""
     return RunRecovered(
         elapsed=state.active_seconds(last),
         at=at,

@@ -4,16 +4,16 @@ from msgspec import Struct
 
 
 class RunLimits(Struct, frozen=True, kw_only=True):
-    """Limits of one run. A run that breaks one is stopped with an error that names it.
+    """Limits of one run. A run that exceeds one is stopped with an error that names it.
 
     Source: docs/dify-behaviour.md, “Status, counters and limits” (500 steps, 1200 s).
     """
 
     max_steps: int = 100_000
-    """Nodes that may start, those in rounds of containers included."""
+    """Maximum number of started nodes, including those in rounds of containers."""
     max_seconds: float = 3600.0
-    """How long the run may take in all; time that it is paused does not count."""
+    """Maximum duration in seconds, without pauses."""
     max_parallel_nodes: int = 256
-    """Nodes that may be under way at once; others wait for their turn. Containers do not count, but what is in them."""
+    """Maximum number of concurrent nodes; others wait. Containers do not count, but their content does."""
     max_recoveries: int = 3
-    """How often a run may be taken over while the same node is under way. Source: design.md §1 rule 4."""
+    """Maximum number of takeovers while the same node is running. Source: design.md §1 rule 4."""

@@ -1,4 +1,4 @@
-"""The variables of a run as its record shows them."""
+"""Masked variables of a run, for its record."""
 
 from collections.abc import Set as AbstractSet
 
@@ -8,16 +8,16 @@ from jikko.values import UNSET, Json, Selector, Unset
 
 
 class MaskedVariables:
-    """``Variables`` in which secret environment variables read as their masks. All others read as they are.
+    """``Variables`` with secret environment variables masked.
 
-    Masking is a matter of where a value stands, not of what it says: a text that happens to be the value of a secret
-    is left alone, and so is a secret that the author has put into another variable.
+    Masking goes by where a value is, not by its content: a text that happens to equal a secret stays, and so does a
+    secret that the author has copied to another variable.
     """
 
     __slots__ = ("_secrets", "_variables", "spend")
 
     def __init__(self, variables: Values, secrets: AbstractSet[str], budget: TextBudget) -> None:
-        """``secrets``: the names of the secret environment variables. ``budget``: for what is made to be recorded."""
+        """``secrets``: Names of the secret environment variables. ``budget``: For recorded texts."""
         self.spend = budget.spend
         self._variables = variables
         self._secrets = secrets
@@ -26,7 +26,7 @@ class MaskedVariables:
         value = self._variables.get(selector)
         if value is UNSET or selector[0] != "env" or selector[1] not in self._secrets:
             return value
-        # An assigner of the first version may have put anything there.
+        # An assigner of version 1 may have stored any type.
         return mask(value) if isinstance(value, str) else value
 
     def declared_type(self, selector: Selector) -> str | None:
@@ -34,7 +34,7 @@ class MaskedVariables:
 
 
 def mask(value: str) -> str:
-    """What is shown of a secret: nothing of an empty one, 20 asterisks for up to 8 characters, else both ends.
+    """Mask a secret: empty ones stay empty, up to 8 characters become 20 asterisks, longer ones keep both ends.
 
     Source: docs/dify-behaviour.md, “Secrets in records”.
     """

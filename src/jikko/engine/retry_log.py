@@ -1,7 +1,7 @@
-"""The beginning of a run that repeats another one from a node on.
+"""Start of a retried run, which continues another one from a node on.
 
-What the other run's finished nodes did is written again, as if it had happened in this run: folded, it leaves a state
-from which the engine goes on as it does after a crash. Does no I/O, reads no clock and starts no task.
+Finished nodes of the other run are written again, as if they had run in this one: folding them yields a state from
+which the engine continues as after a crash. No I/O, no clock, no tasks.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,12 +28,12 @@ from jikko.values import Json
 
 
 class CannotRepeat(Exception):
-    """The run cannot be repeated from there. The message is for the user to read."""
+    """The run cannot be retried from there. The message is for the user."""
 
 
 def nodes_to_repeat(graph: CompiledGraph, log: Iterable[Event], from_node: str | None) -> list[str]:
-    """The nodes at the top level from which a run is repeated. ``from_node``: by default the nodes that failed; if none
-    did, those whose failure was handled. Raises ``CannotRepeat``: no such node ran."""
+    """Return the top-level nodes from which a run is retried. ``from_node``: By default the failed nodes; if none
+    failed, those with handled failures. Raises ``CannotRepeat``: no such node ran."""
     started: dict[str, str | None] = {}
     for event in log:
         if isinstance(event, NodeStarted) and not event.rounds:
@@ -50,7 +50,7 @@ def nodes_to_repeat(graph: CompiledGraph, log: Iterable[Event], from_node: str |
 
 
 def nodes_taken_over(graph: CompiledGraph, log: Sequence[Event], from_nodes: Iterable[str]) -> list[str]:
-    """The nodes at the top level that ``begin_retry_log`` takes over, in the order in which they ended."""
+    """Return the top-level nodes that ``begin_retry_log`` takes over, in the order of their ends."""
     kept = _kept(graph, log, from_nodes)
     return list(
         dict.fromkeys(event.node_id for event in log if isinstance(event, NodeFinished) and event.execution_id in kept)
@@ -58,7 +58,7 @@ def nodes_taken_over(graph: CompiledGraph, log: Sequence[Event], from_nodes: Ite
 
 
 def top_of(graph: CompiledGraph, node_id: str) -> str:
-    """The node itself, or the outermost container that it stands in."""
+    """Return the node itself, or its outermost container."""
     if node_id in graph.top or node_id not in graph.nodes:
         return node_id
     for top_id in graph.top:
@@ -73,7 +73,7 @@ def top_of(graph: CompiledGraph, node_id: str) -> str:
 
 
 def nodes_again(graph: CompiledGraph, from_nodes: Iterable[str]) -> set[str]:
-    """The nodes at the top level that run again, if the run comes to them."""
+    """Return the top-level nodes that run again, if the run reaches them."""
     behind = _behind(graph, [graph.top[node_id] for node_id in from_nodes if node_id in graph.top])
     return {node_id for node_id, position in graph.top.items() if position in behind}
 
@@ -86,16 +86,16 @@ def begin_retry_log(
     from_nodes: Sequence[str],
     values: Mapping[str, Mapping[str, Json]] | None = None,
 ) -> list[Event]:
-    """The first events of a run that takes over what another one did.
+    """Return the first events of a run that continues another one.
 
-    Nodes that finished without failing are taken over, unless they are one of ``from_nodes`` or behind one. So are the
-    rounds of containers among them. Executions get new ids; times are those of the new run, durations stay.
+    Nodes that finished without failing are taken over, with rounds of containers, unless they are one of ``from_nodes``
+    or behind one. Executions get new ids; times are those of the new run, durations stay.
 
     Args:
-        log: Of the other run, from its first event on.
+        log: Complete log of the other run.
         started: Of the new run.
         of_run: The other run.
-        values: Outputs in the place of those taken over, by node; of ``sys`` only their names count.
+        values: Outputs that replace recorded ones, by node; for ``sys`` only their names count.
     """
     values = values or {}
     kept = _kept(graph, log, from_nodes)
@@ -126,7 +126,7 @@ def begin_retry_log(
 
 
 def _kept(graph: CompiledGraph, log: Iterable[Event], from_nodes: Iterable[str]) -> set[str]:
-    """The executions at the top level that are taken over."""
+    """Return the top-level executions that are taken over."""
     dropped = _behind(graph, [graph.top[node_id] for node_id in from_nodes if node_id in graph.top])
     return {
         event.execution_id
@@ -139,7 +139,7 @@ def _kept(graph: CompiledGraph, log: Iterable[Event], from_nodes: Iterable[str])
 
 
 def _behind(graph: CompiledGraph, positions: Iterable[int]) -> set[int | None]:
-    """Some nodes of the top level, with all that can be reached from them. ``None`` stands for unknown nodes."""
+    """Return top-level nodes with everything reachable from them. ``None`` stands for unknown nodes."""
     found: set[int | None] = {None}
     pending = list(positions)
     while pending:
@@ -151,7 +151,7 @@ def _behind(graph: CompiledGraph, positions: Iterable[int]) -> set[int | None]:
 
 
 class _Copy:
-    """Events of another run, as events of this one."""
+    """Copies events of another run for this one."""
 
     def __init__(self, at: float) -> None:
         self._at = at
@@ -159,7 +159,7 @@ class _Copy:
         self._indexes: dict[str, int] = {}
 
     def of(self, event: NodeEvent) -> Event | None:
-        """The event with the ids of this run; ``None`` for a second start of an execution, after a crash."""
+        """Return the event with this run's ids; ``None`` for a repeated start of an execution after a crash."""
         old = event.execution_id
         if isinstance(event, NodeStarted):
             if old in self._indexes:

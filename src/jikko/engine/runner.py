@@ -1,8 +1,8 @@
-"""Performs a run: starts the nodes that the state says are due, tries each until it ends, pauses, or has no attempt
-left, and decides what follows from their ends.
+"""Runner: starts the nodes that the state declares due, retries each until it ends, pauses, or has no attempt left, and
+reacts to the results.
 
-Everything happens on one event loop, in bursts: a node ends, its end is folded, what became ready starts, and so on
-until every node that is left waits for something. The events of a burst go to the journal together.
+Everything happens on one event loop, in bursts: a node ends, its end is folded, ready nodes start, and so on until all
+remaining nodes wait for something. The events of a burst go to the journal together.
 """
 
 import asyncio
@@ -32,10 +32,9 @@ log = logging.getLogger(__name__)
 
 
 class Runner(RunLoop):
-    """The loop of one run, from where its state is until it ends, is stopped or is parked.
+    """Loop of one run, from its current state until it ends, is stopped or parked.
 
-    One object: as two, each would know the other, and both, with all events of the run, would be left to the garbage
-    collector.
+    One object: two would refer to each other, and leave both, with all events of the run, to the garbage collector.
     """
 
     def __init__(
@@ -50,7 +49,7 @@ class Runner(RunLoop):
         share: Scheduler | None = None,
         guard: TextGuard | None = None,
     ) -> None:
-        """``guard``: looks at the text that is shown."""
+        """``guard``: Moderates the shown text."""
         self.state = state
         self.slice = TimeSlice(share or Scheduler(), info.app_id)
         self.events = EventBuffer(state, journal, clock, self.slice)
@@ -60,21 +59,21 @@ class Runner(RunLoop):
         self.stepping = 0
         self._clock = clock
         self._running = 0
-        """Nodes under way that have a place. A container has none: it does nothing but wait for nodes that need one."""
+        """Number of running nodes with a slot. Containers have none: they only wait for nodes that need one."""
         self._answers: dict[str, FormClosed] = {}
-        """Forms that were closed, by execution; their events follow when their nodes run again."""
+        """Closed forms, by execution; their events follow when their nodes run again."""
         self._limits = limits
         self._ready = ReadyNodes()
         state.release.room = ports.limits.max_expanded
         self._guarded = None if guard is None else GuardedText(guard, state, self.events)
         self._done: asyncio.Future[None] | None = None
-        """There once the run has to be waited for."""
+        """Created once the run has to be awaited."""
         self._last: RunFinished | RunPaused | None = None
         self._begun = False
         """Whether the log has the first event of this part of the run."""
         self.has_ended = False
         self._is_put_off = False
-        """Whether the end has its own turn of the event loop: for the record, long outputs are encoded at once."""
+        """Whether the end gets its own turn of the event loop: long outputs are encoded at once for the record."""
         self._pausing = False
         self._places = limits.max_parallel_nodes
 
@@ -85,9 +84,8 @@ class Runner(RunLoop):
         return await self.wait()
 
     def begin(self, first: Iterable[Event], answers: Iterable[FormClosed] = ()) -> None:
-        """Do all that can be done without waiting. Many runs are over then. ``first``: events that begin this part of
-        the run (``RunStarted``, ``RunRecovered``, ``RunResumed``), not yet folded. ``answers``: forms of the run that
-        were closed, not yet folded."""
+        """Run as far as possible without waiting, which completes many runs. ``first``: Unfolded events that begin this
+        part of the run (``RunStarted``, ``RunRecovered``, ``RunResumed``). ``answers``: Unfolded closed forms."""
         self._answers |= {answer.execution_id: answer for answer in answers}
         self.events.begin(first)
         self._begun = True
@@ -100,8 +98,8 @@ class Runner(RunLoop):
             self.burst()
 
     async def wait(self) -> RunFinished | RunPaused | None:
-        """Wait for the end of the run, or until it pauses. Returns the last event, or ``None`` if the run was parked.
-        All events are in the journal, though not yet durable."""
+        """Wait for the end or a pause. Returns the last event, or ``None`` if the run was parked. All events are in the
+        journal, though not yet durable."""
         if self.has_ended:
             return self._last
         loop = asyncio.get_running_loop()
@@ -112,19 +110,19 @@ class Runner(RunLoop):
             await self._done
         finally:
             timer.cancel()
-            # Nobody waits any more: the event loop is about to end. Nothing new begins on it.
+            # Nobody waits any more: the event loop is about to end, and nothing new begins on it.
             self.lost()
         return self._last
 
     def stop(self, error: str) -> bool:
-        """End the run as ``stopped``. Returns whether it was still going on."""
+        """End the run as ``stopped``. Returns whether it was running."""
         if self.has_ended:
             return False
         self._end("stopped", error)
         return True
 
     def submit(self, closed: FormClosed) -> bool:
-        """Submit a form while the run is still going on beside it. Returns whether the run was waiting for it."""
+        """Submit a form while the run is still running. Returns whether the run was waiting for it."""
         state = self.state
         execution_id = closed.execution_id
         if self.has_ended or execution_id not in state.forms.open or execution_id in self._answers:
@@ -139,20 +137,20 @@ class Runner(RunLoop):
         return True
 
     def park(self) -> None:
-        """Stop running without ending the run, and say so in the log: the next process goes on from it."""
+        """Stop without ending the run, and log it: the next process continues."""
         if not self.has_ended:
             if self._begun:
                 self.events.emit(event_factory.parked(self.state, self._clock()))
             self._finish(None)
 
     def drain(self) -> None:
-        """Start no more nodes that have to wait; once those under way have ended, park, so that none runs again."""
+        """Start no further waiting nodes; park once the running ones have ended, so that none runs again."""
         self._places = 0
         if self._begun and not self.has_ended:
             self.burst()
 
     def lost(self) -> None:
-        """Stop running: the run is another process's now."""
+        """Stop: another process owns the run."""
         if not self.has_ended:
             self._finish(None)
 
@@ -168,16 +166,16 @@ class Runner(RunLoop):
             asyncio.get_running_loop().call_soon(self.burst)
 
     def burst(self) -> None:
-        """``go_on``, called by the event loop: so a slice begins."""
+        """``go_on`` called by the event loop, which begins a slice."""
         self.slice.begin()
         self.go_on()
 
     def go_on(self, *, soon: bool = False) -> None:
         if self.events.holds or self.has_ended:
-            return  # A node that never waits ended inside a burst, which goes on with what it made ready.
+            return  # An inline node ended inside a burst, which continues with what it made ready.
         if self._pausing and self.state.forms.open.keys() <= self._answers.keys():
             self._pausing = False
-            # What waits for a place is due as well, and is in the queue already.
+            # What waits for a slot is due as well, but already queued.
             self._ready.take_due(self.state.top, but=self._ready.numbers(self.state.top))
         self.events.holds = True
         count = 0
@@ -187,7 +185,7 @@ class Runner(RunLoop):
                 frame, position, predecessor, again = self._ready[0]
                 node = frame.body.nodes[position]
                 if node.body is not None:
-                    soon = True  # A container goes on by itself in the next turn, mostly with its first round.
+                    soon = True  # A container continues itself in the next turn, usually with its first round.
                 elif self._running >= self._places and not node.node.immediate:
                     break
                 count += 1
@@ -200,7 +198,7 @@ class Runner(RunLoop):
         finally:
             self.events.holds = False
         if self._ready and not self._running and not self._places:
-            self.park()  # it is drained
+            self.park()  # drained
         if self.state.forms.open and not self.has_ended:
             for execution_id in [each for each in self.state.forms.open if each not in self._answers]:
                 self._ended_in_vain(self.state.starts[execution_id].rounds)
@@ -216,10 +214,10 @@ class Runner(RunLoop):
     def _start(
         self, frame: SubgraphRun, node: CompiledNode, predecessor: str | None, again: NodeStarted | None
     ) -> None:
-        """Start a node of a frame. ``predecessor``: the node whose end made it ready. ``again``: its start, if it has
-        begun before."""
+        """Start a node of a frame. ``predecessor``: The node whose end made it ready. ``again``: Its earlier start, if
+        any."""
         if frame.closed or (not node.node.immediate and (frame.failure is not None or id(frame) not in self.bodies)):
-            return  # its round failed, or was cancelled, while it waited for a place
+            return  # its round failed, or was cancelled, while it waited for a slot
         now = self._clock()
         if again is not None:
             event = msgspec.structs.replace(again, at=now)
@@ -242,7 +240,7 @@ class Runner(RunLoop):
     def _ran_in_place(
         self, frame: SubgraphRun, node: CompiledNode, started: NodeStarted, context: NodeContext, began: float
     ) -> bool:
-        """Run a node that need not wait. If it does for once, nothing has come of it, and it is for a task."""
+        """Run a node inline. If it suspends, nothing has happened, and it needs a task."""
         run = node.node.run(context)
         try:
             run.send(None)
@@ -284,18 +282,18 @@ class Runner(RunLoop):
                 self._leave(frame, node)
                 self._node_ended(frame, node, self._failed(node, started, failure, began))
                 break
-            # Waits here, in the node's own task: Dify sleeps where all events of the run pass.
+            # Here, in the node's own task: Dify sleeps where all events of the run pass.
             await asyncio.sleep(node.retry_wait)
             self._attempted(started, failure, attempt, began)
             context.forget_hidden()
         else:
-            # The run is not this process's any more; its new holder runs the node.
+            # Another process owns the run, and runs the node.
             self._leave(frame, node)
             return
         self.burst()
 
     def _leave(self, frame: SubgraphRun, node: CompiledNode) -> None:
-        """The node of the current task is done: it gives its place back, and nobody cancels it any more."""
+        """The current task's node is done: release its slot; it can no longer be cancelled."""
         self._running -= node.body is None
         body = self.bodies.get(id(frame))
         if body is not None:
@@ -327,9 +325,9 @@ class Runner(RunLoop):
     def _suspended(
         self, frame: SubgraphRun, node: CompiledNode, started: NodeStarted, pause: NodePaused, began: float
     ) -> None:
-        """A node waits for a human: nothing that becomes ready outside of containers starts before the run is resumed.
+        """A node waits for people: nothing that becomes ready outside of containers starts before the run is resumed.
 
-        Rounds under way go on, so that their forms are asked for together. Source: docs/dify-behaviour.md, “Human
+        Running rounds continue, so that their forms are requested together. Source: docs/dify-behaviour.md, “Human
         input”.
         """
         if self.has_ended or frame.closed or self._ended_in_vain(frame.rounds):
@@ -354,7 +352,7 @@ class Runner(RunLoop):
             self._frame_failed(frame)
             return
         if frame.failure is not None or (self._pausing and frame is self.state.top):
-            return  # In a pause what became ready stays due; it is started when the run is resumed.
+            return  # During a pause, ready nodes stay due, and start when the run is resumed.
         if self.state.index > self._limits.max_steps:
             self._end("stopped", event_factory.too_many_steps(self.state.index, self._limits.max_steps))
             return
@@ -365,7 +363,7 @@ class Runner(RunLoop):
             waiting.future.set_result(None)
 
     def _frame_failed(self, frame: SubgraphRun) -> None:
-        """A node failed and nothing handles it: its frame is over."""
+        """A node failed unhandled: its frame is over."""
         if frame is self.state.top and not self.events.holds:
             self._end("failed", frame.failure)
             return
@@ -376,15 +374,15 @@ class Runner(RunLoop):
                 body.future.set_result(None)
 
     def _engine_failed(self, error: BaseException) -> None:
-        """Not a node failed, but what runs it."""
+        """The engine failed, rather than a node."""
         if not self.has_ended:
             self._end("failed", f"Internal error: {type(error).__name__}")
 
     def _end_if_over(self) -> None:
         top = self.state.top
         if top.failure is not None:
-            # Ended only now: what was ready beside the failed node ran too, as it does in Dify, which runs such nodes
-            # at the same time.
+            # Ended only now: nodes that were ready beside the failed one ran, too, as in Dify, which runs them
+            # concurrently.
             self._end("failed", top.failure)
         elif self.state.forms.open and not self._running and not self.stepping and self._is_waiting():
             self._finish(event_factory.paused(self.state, self._clock()))
@@ -399,7 +397,7 @@ class Runner(RunLoop):
             self._end("partial-succeeded" if self.state.exceptions else "succeeded", None)
 
     def _is_waiting(self) -> bool:
-        """Whether all that is under way waits for people, or is a container whose rounds do."""
+        """Return whether everything running waits for people, or is a container whose rounds do."""
         waiting, frames = self.state.forms.open, [self.state.top]
         for frame in frames:
             for execution_id in frame.open.keys() - waiting.keys():
@@ -412,8 +410,8 @@ class Runner(RunLoop):
         return True
 
     def _ended_in_vain(self, rounds: RoundPath) -> bool:
-        """End a round that waits for people in vain, with all that runs in it: another has failed its container.
-        ``rounds``: where the form is. Returns whether the round ends."""
+        """End a round that waits for people in vain, with everything running in it: another has failed its container.
+        ``rounds``: Place of the form. Returns whether the round ends."""
         for each in rounds:
             if self.state.containers[each.execution_id].has_failed:
                 body = self.bodies.get(id(self.state.frames[each.execution_id, each.index]))
@@ -450,23 +448,23 @@ class Runner(RunLoop):
 # The nodes of a run that can start.
 
 ReadyNode: TypeAlias = "tuple[SubgraphRun, int, str | None, NodeStarted | None]"
-"""A node that can start: where it stands, its number there, the node whose end made it ready, and its start, if it has
-begun before: it was interrupted, or its form was closed."""
+"""A node that can start: its frame, its index there, the node whose end made it ready, and its earlier start, if it was
+interrupted or its form was closed."""
 
 
 class ReadyNodes(list[ReadyNode]):
-    """Nodes that can start, in the order in which they became ready."""
+    """Queue of nodes that can start, in the order in which they became ready."""
 
     __slots__ = ()
 
     def take_due(self, frame: SubgraphRun, but: Container[int] = ()) -> None:
-        """Add all that is due in a frame, some numbers left out."""
+        """Add everything due in a frame, except for some indexes."""
         for position, predecessor in frame.due:
             if position not in but:
                 self.append((frame, position, predecessor, None))
 
     def take_new(self, frame: SubgraphRun, known: int) -> None:
-        """Add what is due in a frame behind the first ones, which are known."""
+        """Add what is due in a frame after the first ``known`` ones."""
         due = frame.due
         for at in range(known, len(due)):
             position, predecessor = due[at]

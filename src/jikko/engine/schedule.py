@@ -1,17 +1,17 @@
-"""Decides which nodes run next. Does no I/O, reads no clock and starts no task.
+"""Scheduling: which nodes run next. No I/O, no clock, no tasks.
 
 Rule 1: whether a node runs, waits or is skipped is decided in this file and nowhere else.
-Rule 2: this file knows numbers and handles only, never what a node does.
+Rule 2: this file knows indexes and handles only, never what a node does.
 """
 
 from jikko.graph.compiled import Subgraph
 
 
 class Schedule:
-    """Which nodes of one body are ready, as their predecessors finish.
+    """Readiness of one body's nodes, as their predecessors finish.
 
-    A node is ready once every edge into it is decided and one of them was taken. It is skipped, and so are the edges
-    out of it, once all of them are decided and none was. All work is linear in the edges of the body.
+    A node is ready once every incoming edge is decided and at least one was taken. It is skipped, with its outgoing
+    edges, once all are decided and none was taken. All work is linear in the edges of the body.
 
     Source: docs/dify-behaviour.md, “Branches, skipping, joins”.
     """
@@ -30,9 +30,8 @@ class Schedule:
             self._skip(list(body.skipped))
 
     def finished(self, position: int, handle: str | None = None) -> list[int]:
-        """Note that a node ended. ``handle``: the edges that are taken; ``None`` takes all. Returns the nodes that are
-        ready now: first those behind skipped edges, then those behind taken ones, each in the order of the edges in the
-        file."""
+        """Note that a node ended. ``handle``: Edges taken; ``None`` for all. Returns the nodes that became ready: first
+        those behind skipped edges, then those behind taken ones, each in file order of the edges."""
         ready: list[int] = []
         edges = self._body.edges[position]
         if handle is not None:
@@ -49,14 +48,14 @@ class Schedule:
         return ready
 
     def _skip(self, positions: list[int]) -> list[int]:
-        """All edges out of these nodes are skipped."""
+        """Skip all outgoing edges of these nodes."""
         return self._decide_skipped([target for position in positions for _, target in self._body.edges[position]])
 
     def _decide_skipped(self, targets: list[int]) -> list[int]:
-        """One edge into each of these nodes is skipped; the same node may stand there several times."""
+        """Skip one incoming edge of each of these nodes, which may repeat."""
         ready: list[int] = []
         undecided, taken, edges = self._undecided, self._taken, self._body.edges
-        # A loop, not recursion: a file may chain more nodes than Python has stack for.
+        # Iterative: a file may chain more nodes than Python has stack for.
         pending = targets
         while pending:
             following: list[int] = []

@@ -1,7 +1,7 @@
-"""The state of a run: a fold over its log.
+"""State of a run: a fold over its log.
 
-The runner applies each event as it makes it; recovery applies the events of the log. Both end in the same state, which
-is all that a run needs to go on. Does no I/O, reads no clock and starts no task.
+The runner applies each event as it makes it; recovery applies the events of the log. Both yield the same state, which
+is all that a run needs to continue. No I/O, no clock, no tasks.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -52,7 +52,7 @@ class RunFailures(Struct):
     failed: FailedNode | None = None
     """Where the run fails."""
     within: dict[str, FailedNode] = field(default_factory=dict)
-    """The first node that failed within each container at the top level, by execution."""
+    """First failed node in each top-level container, by execution."""
 
     def ended(self, event: NodeFinished) -> None:
         if event.status == "exception":
@@ -66,14 +66,14 @@ class RunFailures(Struct):
 
     @property
     def counts(self) -> Exceptions | None:
-        """How often; ``None`` for never."""
+        """Number of each; ``None`` for none."""
         if self.tries or self.handled or self.rounds:
             return Exceptions(self.tries, self.handled, self.rounds)
         return None
 
 
 class AgentTotals(Struct):
-    """What all agents of a run asked for so far."""
+    """Calls of all agents of a run so far."""
 
     model_calls: int = 0
     tool_calls: int = 0
@@ -81,59 +81,59 @@ class AgentTotals(Struct):
 
 
 Texts: TypeAlias = tuple[Sequence[ReleasedText], Sequence[ReleasedText]]
-"""Text to show before an event, and text to show behind it."""
+"""Texts to show before and after an event."""
 _NO_TEXTS: Final[Texts] = ((), ())
 
 
 class RunState:
-    """Everything that a run is at one moment."""
+    """Complete state of a run at one moment."""
 
     def __init__(self, graph: CompiledGraph) -> None:
         self.graph = graph
         scope = Scope(graph.declared)
         self.top = SubgraphRun(graph.body, scope, ())
         self.frames: dict[FrameKey, SubgraphRun] = {}
-        """Rounds under way."""
+        """Running rounds."""
         self.containers: dict[str, ContainerState] = {}
-        """Containers under way, by execution."""
+        """Running containers, by execution."""
         self.release = TextRelease(graph, self.top.schedule.skipped, scope.get)
         self.started_at = 0.0
         self.depth = 0
         """See ``RunStarted``."""
         self.index = 0
-        """Node executions that have started."""
+        """Number of started node executions."""
         self.total_steps = 0
         self.exceptions = 0
         self.failures = RunFailures()
         self.usage: Usage | None = None
         self.outputs: dict[str, object] = {}
         self.turn: Turn | None = None
-        """Of a run that answers a message."""
+        """For a run that answers a message."""
         self.text: list[str] = []
-        """The text that was shown, in pieces."""
+        """Shown text, in pieces."""
         self.interrupted: dict[str, int] = {}
-        """Executions that were under way when a process died, with how often that happened without any progress."""
+        """Executions interrupted by the death of a process, and how often without progress."""
         self._parked = False
-        """Whether the process that had the run left it in good order."""
+        """Whether the former process left the run in order."""
         self.forms = RunForms()
-        """Of executions under way."""
+        """Forms of running executions."""
         self.elapsed = 0.0
-        """Seconds that the run was running until it paused, was parked or was taken over."""
+        """Running time in seconds until the run paused, was parked or taken over."""
         self.running_since = 0.0
         self.starts: dict[str, NodeStarted] = {}
-        """The starts of executions under way, by execution."""
+        """Start events of running executions, by execution."""
         self.steps: dict[str, list[StepRecorded]] = {}
-        """What models and tools answered agents under way, in order."""
+        """Recorded answers of models and tools for running agents, in order."""
         self.agents = AgentTotals()
         self.attempts: dict[str, int] = {}
-        """Failed attempts of executions under way."""
+        """Failed attempts of running executions."""
 
     def frame_of(self, rounds: RoundPath) -> SubgraphRun:
-        """The frame that a path of rounds leads to."""
+        """Return the frame of a path of rounds."""
         return self.top if not rounds else self.frames[rounds[-1].execution_id, rounds[-1].index]
 
     def apply(self, event: Event) -> Texts:
-        """Fold one event. Returns the texts to show. They are in the log already when it is folded again."""
+        """Fold one event. Returns the texts to show, which the log already has when it is folded again."""
         often = _OFTEN.get(type(event))
         if often is not None:
             return often(self, event) or _NO_TEXTS
@@ -152,7 +152,7 @@ class RunState:
                 self.attempts[event.execution_id] = event.attempt
                 self.interrupted.pop(event.execution_id, None)
                 if not event.rounds:
-                    # A message has its answer once; of a workflow's text Dify shows every attempt.
+                    # A message has one answer; of a workflow's text Dify shows every attempt.
                     self.release.restarted(event.node_id, behind=self.turn is None)
                     self.total_steps += 1
                     self.exceptions += 1
@@ -171,7 +171,7 @@ class RunState:
             case RunRecovered():
                 died = not self._parked
                 self.interrupted = {id_: self.interrupted.get(id_, 0) + died for id_ in event.in_flight}
-                # The time in which no process ran it does not count.
+                # Time without a process does not count.
                 self.elapsed, self.running_since, self._parked = max(self.elapsed, event.elapsed), event.at, False
         return _NO_TEXTS
 
@@ -185,7 +185,7 @@ class RunState:
         self.agents.usage = added(self.agents.usage, event.usage)
 
     def active_seconds(self, now: float) -> float:
-        """Seconds that the run has been running, pauses left out. Never negative, whatever the clock does."""
+        """Return the running time in seconds, without pauses. Never negative, whatever the clock does."""
         return self.elapsed + max(0.0, now - self.running_since)
 
     def replay(self, log: Iterable[Event]) -> None:
@@ -273,18 +273,18 @@ class RunState:
         for name, target in frame.body.edges[node.position]:
             if handle is None or name == handle:
                 chunks += self.release.edge_taken(node.position, target)
-        # Dify tells the end of a container before the text that it lets go, that of other nodes behind it.
+        # Dify shows the end of a container before the text that it releases, but the ends of other nodes after it.
         return ((), chunks) if node.body is not None else (chunks, ())
 
     def _answered(self, event: NodeFinished) -> None:
-        """The texts of answers follow one another in the outputs; so do their files."""
+        """Append an answer's text and files to the outputs."""
         for name, value in event.outputs.items():
             before = self.outputs.get(name)
             joins = isinstance(before, (str, list)) and type(before) is type(value)
             self.outputs[name] = before + value if joins else value
 
     def _forget(self, execution_id: str, rounds: RoundPath, frame: SubgraphRun) -> None:
-        """An execution is not under way any more."""
+        """Remove an ended execution."""
         frame.open.pop(execution_id, None)
         self.starts.pop(execution_id, None)
         # Most runs have none of these.
@@ -300,7 +300,7 @@ class RunState:
             self.forms.forget(execution_id)
 
     def _progressed(self, execution_id: str, rounds: RoundPath) -> None:
-        """Something came to its end: neither that nor the containers around it are what kills processes."""
+        """Note progress: neither this execution nor its containers kill processes."""
         self.interrupted.pop(execution_id, None)
         for entry in rounds:
             self.interrupted.pop(entry.execution_id, None)
@@ -332,12 +332,12 @@ class RunState:
         container = self.containers.get(event.execution_id)
         if container is not None:
             container.finished[event.round] = event
-            # Failed rounds are hidden where the first one fails the container, and others go on beside it.
+            # Failed rounds are hidden where the first failure fails the container while others continue.
             if event.error is not None and container.started is not None and container.started.hides_failed_rounds:
                 container.has_failed = True
 
     def _drop(self, key: FrameKey) -> None:
-        """Forget a round, with all that was still under way in it (its nodes were cancelled if one failed)."""
+        """Remove a round, with everything still running in it (cancelled, if a node failed)."""
         frame = self.frames.pop(key, None)
         if frame is None:
             return
@@ -360,9 +360,9 @@ _OFTEN: Final[Mapping[type, Callable[[RunState, Any], Texts | None]]] = {
     RunStarted: RunState._run_started,
     RunFinished: RunState._run_finished,
 }
-"""What is done for the events that most logs consist of."""
+"""Handlers of the most frequent events."""
 
 
 def added(one: Usage | None, other: Usage | None) -> Usage | None:
-    """The sum of two usages."""
+    """Return the sum of two usages."""
     return total((one, other)) if one is not None and other is not None else one or other

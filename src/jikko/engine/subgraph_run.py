@@ -1,5 +1,5 @@
-"""Executions of sub-graphs: the top level of a run, or one round of a container. Part of ``RunState``, as
-are the variables that each sees."""
+"""Sub-graph executions, the top level of a run or one round of a container, with their variables. Part of
+``RunState``."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -12,9 +12,9 @@ from jikko.values import UNSET, Json, Selector, Unset
 
 
 class Scope:
-    """Variables by node and name. A round of an iteration has a scope of its own that reads through to the one around.
+    """Variables by node and name. A round of an iteration has its own scope, which reads through to the outer one.
 
-    Values are shared and never changed in place.
+    Values are shared, and never modified in place.
 
     Source: docs/dify-behaviour.md, “Selectors”, “Iteration”.
     """
@@ -25,15 +25,15 @@ class Scope:
         self._values: dict[str, dict[str, Json]] = {}
         self._declared = declared
         self._fractions: set[Selector] = set()
-        """Declared numbers of this scope that began as fractions."""
+        """Declared numbers of this scope with a fractional initial value."""
         self._outer = outer
 
     def inner(self) -> "Scope":
-        """A scope that sees this one, and whose new variables this one does not see."""
+        """Return a nested scope, whose new variables this one does not see."""
         return Scope(self._declared, self)
 
     def get(self, selector: Selector) -> Json | Unset:
-        """The value a selector points at, or ``UNSET``."""
+        """Return the selected value, or ``UNSET``."""
         length = len(selector)
         if length < 2:
             return UNSET
@@ -47,8 +47,8 @@ class Scope:
         return UNSET
 
     def declared_type(self, selector: Selector) -> str | None:
-        """The declared type of a variable. A ``number`` is ``integer`` or ``float``, whatever it holds by now: as the
-        value was that it began with. ``None``: it is declared with none.
+        """Return a variable's declared type, if it has one. A ``number`` is ``integer`` or ``float`` by its initial
+        value.
 
         Source: Dify 1.15, recordings assigner_ops and chat_convvar_types.
         """
@@ -63,7 +63,7 @@ class Scope:
         return "integer"
 
     def begin(self, node_id: str, values: Mapping[str, Json]) -> None:
-        """Write the values that declared variables begin with."""
+        """Write the initial values of declared variables."""
         self.write(node_id, values)
         for name, value in values.items():
             if isinstance(value, float):
@@ -80,7 +80,7 @@ class Scope:
                 known.update(values)
 
     def assign(self, selector: Selector, value: Json) -> None:
-        """Change a variable: here, and in the scopes around that have it."""
+        """Change a variable, here and in outer scopes that have it."""
         node_id, name = selector[0], selector[1]
         self.write(node_id, {name: value})
         scope = self._outer
@@ -99,7 +99,7 @@ FrameKey = tuple[str, int]
 
 
 class SubgraphRun:
-    """One body being run: the top level, or one round of a container."""
+    """A running body: the top level, or one round of a container."""
 
     __slots__ = ("body", "closed", "due", "ended", "failure", "open", "rounds", "schedule", "scope", "usage")
 
@@ -107,22 +107,22 @@ class SubgraphRun:
         self.scope = scope
         self.rounds = rounds
         self.open: dict[str, int] = {}
-        """Executions that have started and not finished, with their nodes."""
+        """Running executions, with their nodes."""
         self.ended = False
         """Whether a ``loop-end`` node ran."""
         self.closed = False
-        """Whether the round, or one around it, is over: nothing happens in it any more."""
+        """Whether the round, or an outer one, is over: nothing happens in it any more."""
         self.failure: str | None = None
-        """The error of the first node that failed and was not handled."""
+        """Error of the first unhandled failure."""
         self.usage: Usage | None = None
         self.begin(body)
 
     def begin(self, body: Subgraph) -> None:
-        """Stand at the root of the body, before anything has run."""
+        """Start at the body's root."""
         self.body = body
         self.schedule = Schedule(body)
         self.due: list[tuple[int, str | None]] = []
-        """Nodes that are ready and have not started, each with the node whose end made it ready."""
+        """Ready nodes, each with the node whose end made it ready."""
         if body.root is not None:
             if body.silent_root:
                 root = body.nodes[body.root]
@@ -132,37 +132,37 @@ class SubgraphRun:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more happens in it."""
+        """Whether nothing is left to run in it."""
         return self.failure is not None or not (self.due or self.open)
 
 
 class SubgraphTasks:
-    """The tasks of one body while it runs."""
+    """Tasks of a running body."""
 
     __slots__ = ("future", "tasks")
 
     def __init__(self) -> None:
         self.future: asyncio.Future[None] | None = None
-        """Of the container that waits for the end of the body; ``None`` while none does."""
+        """Completed at the end of the body, for its container; ``None`` while none waits."""
         self.tasks: set[asyncio.Task[None]] = set()
-        """Of nodes that have not ended."""
+        """Of running nodes."""
 
     def cancel(self) -> None:
-        """Cancel its nodes: also a container that asks for it, which would wait for ever for what its round lacks."""
+        """Cancel its nodes, even a calling container, which would wait for its round for ever."""
         for task in list(self.tasks):
             task.cancel()
 
 
 class ContainerState:
-    """A container under way."""
+    """A running container."""
 
     __slots__ = ("finished", "frame", "has_failed", "node", "started")
 
     def __init__(self, frame: SubgraphRun, node: CompiledNode) -> None:
         self.frame = frame
-        """The frame that it stands in."""
+        """Frame that contains it."""
         self.node = node
         self.started: ContainerStarted | None = None
         self.finished: dict[int, RoundFinished] = {}
         self.has_failed = False
-        """Whether a round has failed, and with it the container, while others still go on beside it."""
+        """Whether a round, and so the container, has failed while others continue."""

@@ -1,29 +1,26 @@
-"""Decides when which text is shown while a run goes on. Does no I/O.
+"""Release of streamed text: which text is shown when, while a run is running. No I/O.
 
 The template of each ``end`` and ``answer`` node (a *response*) is a list of parts: fixed text, or a variable. Each
-response has one session, which is in one of four states:
+response has one session, in one of four states:
 
-===========  ====================================================  ==================================================
-state        what it means                                         what ends it
-===========  ====================================================  ==================================================
-unreached    an edge in front of it is not decided yet             its search comes to it: it waits, or opens
-waiting      it will be reached, and another session is open       the sessions before it close: it opens
+state        meaning                                               what ends it
+unreached    an edge before it is undecided                        its search reaches it: it waits, or opens
+waiting      it will be reached, and another session is open       earlier sessions close: it opens
 open         the parts before ``_part`` were shown                 its last part was shown, or its node has ended and
-                                                                   the part cannot come any more: it closes
+                                                                   the part can no longer come: it closes
 closed       nothing more of it is shown
-===========  ====================================================  ==================================================
 
-A part is complete, so that the next one follows, when: it is fixed text (at once); its variable is streamed, and the
-node that streams it has finished (pieces are shown as they come); its variable can be read (as a whole); or the node
-that would set the variable is skipped (nothing is shown).
+A part is complete, and the next one follows, when: it is fixed text (at once); its variable is streamed, and the
+streaming node has finished (chunks are shown as they come); its variable can be read (as a whole); or the node that
+would set the variable is skipped (nothing is shown).
 
-Invariants: at most one session is open, the first of the queue, so text never mixes. Sessions that are reached by the
-same edge wait in the order of their nodes' ids. A session opens once, and text that was shown is not shown again,
-unless its node begins anew. Every session that is reached closes by the end of its node at the latest.
+Invariants: at most one session is open, the first of the queue, so text never mixes. Sessions reached by the same edge
+wait in the order of their nodes' ids. A session opens once, and shown text is not shown again, unless its node
+restarts. Every reached session closes by the end of its node at the latest.
 
-Source: docs/dify-behaviour.md, “Order of streamed text”. Paths from the root are not listed (Dify does; their number
-doubles with each branch that rejoins): a node is reachable if some path leads to it whose blocking edges were all
-taken, which one search that goes on where it stopped answers in time linear in the edges.
+Source: docs/dify-behaviour.md, “Order of streamed text”. Paths from the root are not enumerated (Dify does; their
+number doubles with each branch that rejoins): a node is reachable if some path leads to it whose blocking edges were
+all taken, which one incremental search answers in time linear in the edges.
 """
 
 import math
@@ -39,16 +36,16 @@ Read = Callable[[Selector], Json | Unset]
 
 
 class ReleasedText(Struct, frozen=True, gc=False):
-    """A piece of text to show."""
+    """Piece of text to show."""
 
     text: str
     selector: Selector
     replaced: int = 0
-    """How many characters at the end of what was shown it takes the place of."""
+    """Number of characters at the end of the shown text that it replaces."""
 
 
 class TextRelease:
-    """The text sessions of one run."""
+    """Text sessions of one run."""
 
     __slots__ = (
         "_buffers",
@@ -67,23 +64,24 @@ class TextRelease:
     )
 
     def __init__(self, graph: CompiledGraph, skipped: bytearray, read: Read) -> None:
-        """``skipped``: the top level's ``Schedule.skipped``. ``read``: reads a variable as it is now."""
+        """``skipped``: The top level's ``Schedule.skipped``. ``read``: Reads a variable's current value."""
         self.enter(graph, skipped)
         self._read = read
         self._queue: list[ResponseTemplate] = []
         self._part = 0
         self._unread = 0
-        """Chunks of the current part that were shown."""
+        """Number of shown chunks of the current part."""
         self._buffers: dict[Selector, list[str]] = {}
         self._streamed_before: dict[Selector, str] = {}
-        """What interrupted nodes have shown of their variables, and not said again yet."""
+        """Shown text of interrupted nodes, by variable, not repeated yet."""
         self._closed: set[Selector] = set()
         self._ended: set[str] = set()
-        """Nodes that have ended."""
+        """Ended nodes."""
         self._shown: dict[int, Json] = {}
-        """Values that were shown, by id."""
+        """Shown values, by id."""
         self.room = math.inf
-        """Characters of values that may be shown again. A node that shows more of them fails, and its text ends."""
+        """Remaining characters of values that may be shown repeatedly. A node that exceeds it fails, and its
+        text ends."""
 
     def enter(self, graph: CompiledGraph, skipped: bytearray) -> None:
         """Take a graph that begins at another node, before anything has run."""
@@ -93,7 +91,7 @@ class TextRelease:
 
     @property
     def is_idle(self) -> bool:
-        """Whether there is no text to come, so that no event matters any more."""
+        """Whether there is no text to come, so that events no longer matter."""
         return not self._queue and not self._searches
 
     def close(self) -> None:
@@ -101,7 +99,7 @@ class TextRelease:
         self._searches.clear()
 
     def begin(self) -> list[ReleasedText]:
-        """Open what needs no decision. To be called once the root's inputs can be read."""
+        """Open what needs no decision. Call it once the root's inputs can be read."""
         found: list[ResponseTemplate] = []
         for search in self._searches:
             found += search.start()
@@ -115,7 +113,7 @@ class TextRelease:
             parts = self._queue[0].parts
             shown = parts[self._part] if self._part < len(parts) else None
             if shown == selector and type(shown) is tuple:
-                # The next piece of what is being shown, with the selector of the graph, which all pieces share.
+                # The next chunk of what is being shown, with the graph's selector, which all chunks share.
                 buffer.append(text)
                 self._unread += 1
                 return [ReleasedText(text, shown)]
@@ -123,23 +121,23 @@ class TextRelease:
         return self._flush() if self._queue else []
 
     def shows_reasoning(self, node_id: str) -> bool:
-        """Whether a model's reasoning is shown: as long as a session that was reached shows what it says."""
+        """Return whether a model's reasoning is shown: while a reached session shows its text."""
         wanted = ((node_id, "text"), (node_id, "reasoning_content"))
         return any(part in wanted for response in self._queue for part in response.parts)
 
     def streamed_before(self, selector: Selector, text: str) -> None:
-        """The log has a piece of text, which is not to be shown again. For folding a log."""
+        """Note a logged chunk of text, which is not shown again. For folding a log."""
         if selector in self._graph.sources and selector[0] not in self._ended:
             self._streamed_before[selector] = self._streamed_before.get(selector, "") + text
 
     def restarted(self, node_id: str, *, behind: bool = False) -> None:
-        """A node begins anew: what it says as before is not shown again, and takes the place of what it had said.
-        ``behind``: it is shown behind that instead. So Dify does when a node is tried again. [QUIRK]"""
+        """A node restarts: repeated text is not shown again, and new text replaces the former one. ``behind``: New text
+        follows the former one instead, as in Dify's retries. [QUIRK]"""
         for selector in [selector for selector in self._buffers if selector[0] == node_id]:
             buffer = self._buffers.pop(selector)
             if self._queue and self._current() == selector:
                 if not behind:
-                    # With what the attempt before it had shown and this one has not come to.
+                    # Including text of the attempt before that this one has not repeated.
                     self._streamed_before[selector] = "".join(buffer[: self._unread]) + self._streamed_before.get(
                         selector, ""
                     )
@@ -152,7 +150,7 @@ class TextRelease:
     def finished(self, node_id: str) -> list[ReleasedText]:
         """A node ended, and its outputs can be read.
 
-        If it is a response node whose text waits for a variable that never came, the rest of its text is given up.
+        If it is a response node whose text waits for a variable that never came, the rest of its text is dropped.
         """
         for selector in self._buffers:
             if selector[0] == node_id:
@@ -228,7 +226,7 @@ class TextRelease:
             text = to_markdown(value)
             if id(value) in self._shown:
                 self.room -= len(text)
-            # With the value, so that no other gets its id.
+            # With the value, so that its id is not reused.
             self._shown[id(value)] = value
             if self.room >= 0:
                 if self._streamed_before:
@@ -241,7 +239,7 @@ class TextRelease:
         return position is not None and bool(self._skipped[position])
 
     def _show_again(self, selector: Selector, text: str, chunks: list[ReleasedText]) -> None:
-        """Show a piece of a variable, but for what was shown of it before its node began anew."""
+        """Show a chunk of a variable, except for text shown before its node restarted."""
         streamed_before = self._streamed_before.get(selector, "")
         if not streamed_before:
             chunks.append(ReleasedText(text, selector))
@@ -254,14 +252,14 @@ class TextRelease:
             self._take_back(selector, text, chunks)
 
     def _take_back(self, selector: Selector, text: str, chunks: list[ReleasedText]) -> None:
-        """Show a piece in the place of what was shown and is not said again."""
+        """Show a chunk in place of shown text that is not repeated."""
         streamed_before = self._streamed_before.pop(selector, "")
         if streamed_before:
             chunks.append(ReleasedText(text, selector, len(streamed_before)))
 
 
 class _Search:
-    """Which of some response nodes can be reached over edges that were taken or that block nothing."""
+    """Incremental search for response nodes reachable over taken or non-blocking edges."""
 
     __slots__ = ("_blocking", "_body", "_reached", "waiting")
 
@@ -270,13 +268,13 @@ class _Search:
         self._reached = bytearray(len(body.nodes))
         self._blocking = group.blocking
         self.waiting = {response.position: response for response in group.responses}
-        """By number of its node."""
+        """By index of its node."""
 
     def start(self) -> list[ResponseTemplate]:
         return [] if self._body.root is None else self._reach(self._body.root)
 
     def taken(self, source: int, target: int) -> list[ResponseTemplate]:
-        """The responses that become reachable by an edge."""
+        """Return the responses that an edge makes reachable."""
         if not self._blocking[source] or not self._reached[source] or self._reached[target]:
             return []
         return self._reach(target)
