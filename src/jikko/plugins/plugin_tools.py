@@ -1,4 +1,4 @@
-"""Tools and agent strategies of plugins, as nodes call them."""
+"""Tools and agent strategies of plugins, as called by nodes."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -39,18 +39,18 @@ from jikko.ports.tools import (
 from jikko.values import Json
 
 _MAX_DEPTH: Final = 10
-"""Tools that call each other, of plugins: one may call itself."""
+"""Maximum nesting of plugin tools that call each other or themselves."""
 
 
 class PluginTools(Struct, eq=False):
     runtime: PluginRuntime
     models: Models
-    """Those that plugins may ask."""
+    """Models that plugins may call."""
     tools: Callable[[], Tools]
-    """All tools: a plugin may call others."""
+    """Every tool: a plugin may call others."""
 
     def icon(self, name: ToolName) -> Json | None:
-        """See ``Tools.icon``: plugins' icons are files of theirs, which Jikko does not serve."""
+        """See ``Tools.icon``. Jikko does not serve the icon files of plugins."""
         return None
 
     def known(self, name: ToolName, *, app_id: str = "") -> Tool | None:
@@ -64,7 +64,7 @@ class PluginTools(Struct, eq=False):
         )
 
     def providers(self) -> list[ToolName]:
-        """See ``ToolService.providers``: those of the newest installation of each plugin."""
+        """See ``ToolService.providers``. Only the newest installation of each plugin counts."""
         newest = {entry.plugin.id: entry.plugin for entry in self.runtime.installed.entries()}
         return [
             ToolName(provider_type="plugin", provider=f"{plugin.id}/{provider.name}", tool="")
@@ -74,7 +74,7 @@ class PluginTools(Struct, eq=False):
         ]
 
     async def offered(self, provider: ToolName) -> list[Tool]:
-        """See ``ToolService.offered``; the plugin is not started."""
+        """See ``ToolService.offered``. The plugin is not started."""
         subject = Phrase("tool.the_tool", {"name": provider.provider})
         _, declared = self.runtime.find("tools", provider.provider, provider.plugin, subject)
         return [await self.find(replace(provider, tool=action.name)) for action in declared.actions]
@@ -118,7 +118,7 @@ class PluginTools(Struct, eq=False):
 
 
 class DirectHost(Struct, eq=False):
-    """An ``AgentHost`` for a call that is no agent's: nothing is kept, and what it uses is listed."""
+    """An ``AgentHost`` for tool calls outside agents: it records usage and keeps no answers."""
 
     call: ToolCall
     models: Models
@@ -143,7 +143,7 @@ class DirectHost(Struct, eq=False):
 
 
 def parameter_of(parameter: ParameterDeclaration) -> ToolParameter:
-    """A parameter of a plugin, as nodes see it."""
+    """Convert a plugin's parameter for nodes."""
     return ToolParameter(
         name=parameter.name,
         type=parameter.type,
@@ -169,7 +169,7 @@ def _caller(call: ToolCall | StrategyCall) -> Caller:
 
 
 def _check(given: Mapping[str, Json], action: ActionDeclaration) -> None:
-    """Before a plugin is started in vain. Raises ``ToolFailure`` if a required parameter is missing."""
+    """Check required parameters before starting a plugin. Raises ``ToolFailure`` if one is missing."""
     for parameter in action.parameters:
         value = given.get(parameter.name)
         if value is None and parameter.required and parameter.default is None:
@@ -177,7 +177,7 @@ def _check(given: Mapping[str, Json], action: ActionDeclaration) -> None:
 
 
 def _shown(failure: PluginFailure, provider: ProviderDeclaration) -> str:
-    """The text of a failure. Source: Dify 1.15, recorded texts of tools that raise."""
+    """Format a failure. Source: Dify 1.15, recorded texts of tools that raise."""
     if failure.kind in ("PluginDied", "PluginTimeout", "PluginProtocol", "PluginStopped"):
         return str(failure)
     name = provider.name
@@ -246,7 +246,7 @@ class PluginStrategies(Struct, eq=False):
             raise ToolFailure(f"{failure.kind}: {failure}", reported=False) from None
 
     async def close(self) -> None:
-        """See ``Strategies.close``: processes are ended with those of tools."""
+        """See ``Strategies.close``. ``PluginTools`` ends the processes."""
 
     def _found(self, name: StrategyName) -> tuple[Entry, ProviderDeclaration, ActionDeclaration]:
         subject = Phrase("tool.the_strategy", {"name": name.strategy})

@@ -1,4 +1,4 @@
-"""Reads the plugins file."""
+"""The plugins file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,14 +20,14 @@ class PluginConfig:
     """``author/name``."""
     credentials: Mapping[str, Json] = field(default_factory=dict)
     accounts: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
-    """Other sets of credentials, by the ``credential_id`` of nodes."""
+    """Other sets of credentials, by ``credential_id``."""
     network: Network = "gate"
-    """``direct``: it connects by itself, and the address policy does not hold for it."""
+    """``direct``: the plugin opens its own connections, without the address policy."""
     unset: tuple[str, ...] = ()
-    """Environment variables that the entry names and that are not set."""
+    """Unset environment variables that the entry refers to."""
 
     def credentials_for(self, credential_id: str) -> Mapping[str, Json]:
-        """Those that a node means; the usual ones if the file does not know its id."""
+        """Return the credentials of that id, or the default ones if the id is unknown."""
         return self.accounts.get(credential_id, self.credentials)
 
 
@@ -35,11 +35,11 @@ class PluginConfig:
 class PluginsConfig:
     entries: Mapping[str, PluginConfig] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
-    """Plugins, or providers, by another name that workflow files have for them."""
+    """Plugins or providers by the other names that workflow files use."""
     summary_model: tuple[str, str] | None = None
     """Provider and model that summarise pages for tools."""
     source: str = ""
-    """Where it comes from; ``""`` if there is no file."""
+    """Path of the file; ``""`` if there is none."""
 
     def of(self, plugin_id: str) -> PluginConfig:
         return self.entries.get(plugin_id) or PluginConfig(id=plugin_id)
@@ -55,9 +55,9 @@ _NETWORKS: Final = ("gate", "direct")
 
 
 def read_plugins_file(file: Path | None, environment: Mapping[str, str]) -> PluginsConfig:
-    """What a plugins file says; nothing if there is no file. Raises ``InvalidSettings`` with every problem found.
+    """Read a plugins file; empty if there is none. Raises ``InvalidSettings``, listing every problem.
 
-    ``environment``: For ``${NAME}``. A name that is not set only makes the tools of its plugin fail.
+    ``environment``: For ``${NAME}``. An unset variable only fails the tools of its plugin.
     """
     if file is None:
         return PluginsConfig()
@@ -65,11 +65,11 @@ def read_plugins_file(file: Path | None, environment: Mapping[str, str]) -> Plug
 
 
 def parse_plugins_file(text: bytes, environment: Mapping[str, str], *, source: str = "plugins file") -> PluginsConfig:
-    """What a text says. See ``read_plugins_file``."""
+    """Parse the text of a plugins file. See ``read_plugins_file``."""
     file = OperatorFile(text, "plugins", source, _KEYS)
     root, entries = file.root, dict[str, PluginConfig]()
     for name, fields in root.mapping("plugins").entries():
-        # A bare name is what old workflow files have: that of the provider.
+        # A bare name is a provider's name from old workflow files.
         id_ = name if "/" in name else provider_name(name).plugin
         if not is_plugin_name(id_):
             fields.problem("", Phrase("document.no_plugin_name"), expected("author/name"))

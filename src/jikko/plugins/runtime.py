@@ -1,4 +1,4 @@
-"""The plugins of one server process: finds them, starts them, and invokes what they have."""
+"""Plugin runtime of one server process: finds, starts and invokes plugins."""
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -35,25 +35,25 @@ from jikko.values import FILE_IDENTITY, Json, is_file
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeLimits:
     seconds: float = 600.0
-    """For one call."""
+    """Timeout of a call."""
     memory: int = 2 << 30
-    """Bytes of one process, with all that it starts."""
+    """Bytes of one process with its children."""
     room: FolderQuota = field(default_factory=FolderQuota)
-    """In the folder of one plugin."""
+    """Quota of each plugin's folder."""
     confine: bool = True
-    """Whether a plugin is locked; without, it may do whatever the server may."""
+    """False to run plugins unlocked, with all rights of the server."""
     pool: PoolLimits = field(default_factory=PoolLimits)
 
 
 class _Outlet(NamedTuple):
-    """What one plugin, in all its versions and processes, has of this server process."""
+    """Resources shared by all versions and processes of one plugin."""
 
     gate: NetworkGate
     budget: Budget
 
 
 class PluginRuntime:
-    """Starts nothing before the first call."""
+    """Starts plugins on the first call."""
 
     def __init__(
         self,
@@ -80,9 +80,9 @@ class PluginRuntime:
         )
 
     def find(self, kind: Kind, written: str, exact: str, subject: Phrase) -> tuple[Entry, ProviderDeclaration]:
-        """The plugin that a workflow means, and its provider. Raises ``ToolNotFound`` if it has none.
+        """Find the plugin and provider that a workflow names. Raises ``ToolNotFound`` if there is none.
 
-        ``exact``: The plugin that the workflow was made with, if it says. ``subject``: What is looked for.
+        ``exact``: Identifier of the plugin the workflow was built with, if known. ``subject``: For the error.
         """
         name = provider_name(written, self.config.aliases)
         made_with = identifier(exact)
@@ -99,7 +99,7 @@ class PluginRuntime:
         return entry, provider
 
     def credentials(self, entry: Entry, provider: ProviderDeclaration, credential_id: str = "") -> dict[str, Json]:
-        """A provider's credentials, with defaults. Raises ``ToolNotFound``, with the line to add: one is missing."""
+        """Return credentials with defaults. Raises ``ToolNotFound``, with the line to add, if one is missing."""
         config, plugin_id = self.config.of(entry.plugin.id), entry.plugin.id
         if config.unset:
             params = {"entry": plugin_id, "names": ", ".join(config.unset)}
@@ -118,10 +118,10 @@ class PluginRuntime:
         return given
 
     async def start(self, entry: Entry) -> PluginProcess:
-        """Start a process of a plugin. Raises ``PluginFailure``: it does not start."""
+        """Start a plugin process. Raises ``PluginFailure`` if that fails."""
         direct = self.config.of(entry.plugin.id).network == "direct"
         outlet = self._outlet(entry)
-        # Also one that connects by itself has a gate: its files are there.
+        # A plugin with direct connections has a gate too: it serves the files.
         address = outlet.gate.listen()
         code, environment, state = (
             self.installed.code(entry),
@@ -172,10 +172,10 @@ class PluginRuntime:
         answer: Callable[[Any], None] | None = None,
         silence: float | None = None,
     ) -> None:
-        """Invoke a plugin, and wait until it has said everything. Raises ``PluginFailure``: it failed.
+        """Invoke a plugin, and wait for the end of its answer. Raises ``PluginFailure`` if it fails.
 
-        ``request``: Without the user; files are mappings. ``host``: Answers what it asks for; ``None``: nothing.
-        ``silence``: Seconds between two answers, in place of a limit of the whole call.
+        ``request``: Without the user; files are mappings. ``host``: Serves its requests; ``None``: refuse them.
+        ``silence``: Idle timeout in seconds, in place of a timeout for the whole call.
         """
         gate = self._outlet(entry).gate
         with ExitStack() as stack:
@@ -213,14 +213,14 @@ class PluginRuntime:
                 )
 
     async def close(self) -> None:
-        """End all processes. May be called twice."""
+        """End every process. Idempotent."""
         await self._bounds.close()
         await self.pool.close()
         for outlet in self._outlets.values():
             await outlet.gate.close()
 
     async def _forget_removed(self) -> None:
-        """End the idle processes of plugins that were removed or replaced meanwhile."""
+        """End the idle processes of removed or replaced plugins."""
         installed = self.installed.entries()
         for entry in self.pool.keys:
             if entry not in installed:
@@ -234,7 +234,7 @@ class PluginRuntime:
         return found
 
     def _with_files(self, value: Json, caller: Caller, gate: NetworkGate, stack: ExitStack) -> Json:
-        """The value with its files as the SDK wants them, each with an address at which the plugin can fetch it."""
+        """Convert files to the SDK's shape, each with a URL from which the plugin can fetch it."""
         if is_file(value):
             return self._file(value, caller, gate, stack)
         match value:

@@ -1,4 +1,4 @@
-"""Models of plugins, as providers call them: the implementation of ``ports.plugin_models.PluginModels``."""
+"""Models of plugins, as called by providers: the implementation of ``ports.plugin_models.PluginModels``."""
 
 import json
 from array import array
@@ -29,7 +29,7 @@ _KINDS: Final[Mapping[str, FailureKind]] = {
     "PluginStopped": "InvokeServerUnavailableError",
     "PluginTimeout": "InvokeConnectionError",
 }
-"""By the class of a plugin's exception, or the way in which it failed; all others are ``InvokeBadRequestError``."""
+"""By the plugin's exception class or its ``FailureKind``; all others are ``InvokeBadRequestError``."""
 
 
 class _Embedded(msgspec.Struct):
@@ -114,7 +114,7 @@ class ModelsOfPlugins:
     async def _answer(
         self, model: PluginModel, action: str, kind: PluginModelKind, asked: Mapping[str, Any], shape: type[T]
     ) -> T:
-        """The one thing that a plugin says to a question."""
+        """Invoke an action that has exactly one answer."""
         answers: list[T] = []
         await self._invoke(model, action, kind, asked, lambda said: answers.append(msgspec.convert(said, shape)))
         if len(answers) != 1:
@@ -129,7 +129,7 @@ class ModelsOfPlugins:
         asked: Mapping[str, Any],
         answer: Callable[[Any], None],
     ) -> None:
-        """Raises ``ModelFailure``: no such plugin, or it failed, was silent too long, or cannot be understood."""
+        """Raises ``ModelFailure``: no such plugin, or it failed, timed out or sent an invalid answer."""
         try:
             entry, provider = self._found(model.plugin)
             credentials = _credentials(model, provider, kind)
@@ -147,7 +147,7 @@ class ModelsOfPlugins:
         def take(said: Any) -> None:
             try:
                 answer(said)
-            except ValueError as error:  # msgspec's and those of ``piece_of`` and ``fromhex`` are such
+            except ValueError as error:  # includes errors of msgspec, ``piece_of`` and ``fromhex``
                 raise _wrong(f"an answer of a wrong shape ({error})") from None
 
         try:
@@ -167,14 +167,13 @@ class ModelsOfPlugins:
             ) from None
 
     def _found(self, plugin: str) -> tuple[Entry, ProviderDeclaration]:
-        """Raises ``ToolNotFound``: it is not installed, or has no models."""
+        """Find a plugin's models. Raises ``ToolNotFound``: not installed, or without models."""
         return self._runtime.find("models", plugin, "", Phrase("tool.the_models", {"name": plugin}))
 
 
 def _credentials(model: PluginModel, provider: ProviderDeclaration, kind: str) -> dict[str, Json]:
-    """What the plugin is told, with defaults. ``kind``: ``""`` for the provider. Raises ``ToolNotFound``: one is
-    missing.
-    """
+    """Return the plugin's credentials, with defaults. ``kind``: ``""`` for the provider. Raises ``ToolNotFound`` if one
+    is missing."""
     wanted = [each for each in provider.credentials if not each.models or kind in each.models]
     defaults = {each.name: each.default for each in wanted if each.default is not None}
     given = {**defaults, **model.credentials}

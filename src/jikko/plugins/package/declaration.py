@@ -1,4 +1,4 @@
-"""The declaration of a plugin: its manifest, providers, tools, strategies and models, from YAML to frozen structs."""
+"""Plugin declarations: manifest, providers, tools, strategies and models, read from YAML into frozen structs."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -18,10 +18,10 @@ from jikko.ports.plugin_models import KnownModel
 from jikko.values import Json
 
 Kind: TypeAlias = Literal["tools", "agent_strategies", "models"]
-"""What a provider has."""
+"""Kinds of providers."""
 
 KINDS: Final[Mapping[Kind, str]] = {"tools": "tools", "agent_strategies": "strategies", "models": "models"}
-"""Kinds that are run, each with the key that its provider lists them under."""
+"""Supported kinds, each with the key under which its provider lists them."""
 _LIMITS: Final = LoadLimits(max_bytes=1 << 20, max_depth=40, max_values=200_000)
 _LANGUAGE: Final = "en_US"
 
@@ -34,13 +34,13 @@ class ParameterDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defau
     default: Json = None
     options: tuple[str, ...] = ()
     description: str = ""
-    """For the model; of a credential its label."""
+    """Description for the model; for a credential, its label."""
     models: tuple[str, ...] = ()
-    """Of a credential: the kinds of models that need it; none: all."""
+    """Kinds of models that need this credential; empty means all."""
 
     @property
     def is_secret(self) -> bool:
-        """Of a credential: whether it is never shown."""
+        """True for a credential that is never shown."""
         return self.type == "secret-input"
 
 
@@ -48,10 +48,10 @@ class ActionDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     name: str
     label: str = ""
     description: str = ""
-    """For the model."""
+    """Description for the model."""
     parameters: tuple[ParameterDeclaration, ...] = ()
     features: tuple[str, ...] = ()
-    """Of a strategy: ``history-messages``, if it takes them."""
+    """``history-messages``: the strategy accepts the conversation history."""
 
     def parameter(self, name: str) -> ParameterDeclaration | None:
         return next((entry for entry in self.parameters if entry.name == name), None)
@@ -62,7 +62,7 @@ class ProviderDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaul
     name: str
     label: str = ""
     icon: str = ""
-    """A file in ``_assets``."""
+    """File name in ``_assets``."""
     credentials: tuple[ParameterDeclaration, ...] = ()
     actions: tuple[ActionDeclaration, ...] = ()
     models: tuple[KnownModel, ...] = ()
@@ -76,7 +76,7 @@ class ProviderDeclaration(msgspec.Struct, frozen=True, kw_only=True, omit_defaul
 
 
 class Plugin(msgspec.Struct, frozen=True, kw_only=True):
-    """A package, read and checked."""
+    """A validated package."""
 
     author: str
     name: str
@@ -85,19 +85,19 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
     """64 hexadecimal digits."""
     label: str = ""
     permissions: tuple[str, ...] = ()
-    """What it asks to be allowed: ``tool``, ``storage``, ``model.llm``, …"""
+    """Requested permissions: ``tool``, ``storage``, ``model.llm``, …"""
     storage: int = 0
-    """Bytes that it wants to keep."""
+    """Requested storage in bytes."""
     python: str = "3.12"
     entrypoint: str = "main"
     signed_at: int | None = None
-    """Seconds since the Unix epoch, by the package's own word."""
+    """Seconds since the Unix epoch, as the package claims."""
     created_at: int | None = None
-    """The same, by its manifest."""
+    """Seconds since the Unix epoch, from the manifest."""
     trust: str = "unsigned"
     providers: tuple[ProviderDeclaration, ...] = ()
     unused: tuple[str, ...] = ()
-    """What else it has, and Jikko does not run: ``endpoints``, ``triggers``, …"""
+    """Declared sections that Jikko does not run: ``endpoints``, ``triggers``, …"""
 
     @property
     def id(self) -> str:
@@ -106,18 +106,18 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def identifier(self) -> str:
-        """``author/name:version@checksum``, as workflow files have it."""
+        """``author/name:version@checksum``, as in workflow files."""
         return f"{self.id}:{self.version}@{self.checksum}"
 
     def provider(self, kind: Kind, name: str) -> ProviderDeclaration | None:
-        """The provider of that name; if the plugin has only one of the kind, that one."""
+        """Return the provider of that name, or the plugin's only provider of the kind."""
         listed = [provider for provider in self.providers if provider.kind == kind]
         found = next((provider for provider in listed if provider.name == name), None)
         return found or (listed[0] if len(listed) == 1 else None)
 
 
 def read_plugin(archive: Archive, *, trust: str, signed_at: int | None) -> Plugin:
-    """The declaration of a package. Raises ``PackageRefused`` with the fields that are missing or wrong."""
+    """Read a package's declaration. Raises ``PackageRefused``, naming the missing or invalid fields."""
     files, problems = archive.files, list[Diagnostic]()
     manifest = _fields(files, "manifest.yaml", problems)
     if manifest.text("type", "plugin") != "plugin":
@@ -230,7 +230,7 @@ def _parameter(fields: Fields, models: tuple[str, ...] = ()) -> ParameterDeclara
 
 
 def _permissions(fields: Fields) -> tuple[str, ...]:
-    """``tool``, ``model.llm``, …: what is switched on, and for models each kind of them."""
+    """List enabled permissions (``tool``, ``model.llm``, …); for models, one entry per kind."""
     found = []
     for area in fields.raw:
         entry = fields.mapping(str(area))
@@ -272,7 +272,7 @@ def _label(value: Any) -> str:
 
 
 def _moment(value: Any) -> int | None:
-    """Seconds since the Unix epoch; ``None`` if the value is not a moment."""
+    """Convert a timestamp to seconds since the Unix epoch, or return ``None`` if it is not one."""
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
@@ -285,7 +285,7 @@ _MEDIA: Final[Mapping[MediaKind, str]] = {"image": "vision", "audio": "audio", "
 
 
 def listed_models(provider: Fields, paths: Iterable[str], opened: Callable[[str], Fields]) -> Iterator[KnownModel]:
-    """The models of a provider, by file name. ``paths``: All of the package. ``opened``: Reads a YAML file of it."""
+    """Yield a provider's models by file name. ``paths``: All paths of the package. ``opened``: Reads a YAML file."""
     files, kinds = sorted(paths), provider.mapping("models")
     for kind in kinds.raw:
         patterns = [each for each in kinds.mapping(kind).items("predefined") if isinstance(each, str)]
@@ -327,9 +327,9 @@ def _price(pricing: Any) -> tuple[Decimal, Decimal, str] | None:
 
 
 def credential_fields(provider: Fields) -> Iterator[tuple[Fields, tuple[str, ...]]]:
-    """What a provider must be told, and the kinds of models that it is for; for no kind: for all.
+    """Yield a provider's credential fields, each with the kinds of models that need it (empty means all).
 
-    Of a provider whose models all are customised, it is what each of them must be told.
+    A provider with only custom models has the fields of a model instead.
     """
     of_provider, of_model = (provider.mapping(f"{of}_credential_schema") for of in ("provider", "model"))
     for entry in (of_provider if of_provider.raw else of_model).mappings("credential_form_schemas"):
@@ -339,6 +339,6 @@ def credential_fields(provider: Fields) -> Iterator[tuple[Fields, tuple[str, ...
 
 
 def read_package(data: bytes, keys: Iterable[PublicKey] = ()) -> tuple[Plugin, Archive]:
-    """What a package is, and has. ``keys``: Whose signatures are believed. Raises ``PackageRefused``: no use."""
+    """Read a package. ``keys``: Trusted signers. Raises ``PackageRefused`` if it is invalid."""
     archive = read_archive(data)
     return read_plugin(archive, trust=trust(archive, keys), signed_at=signed_at(archive)), archive

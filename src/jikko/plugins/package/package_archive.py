@@ -1,7 +1,7 @@
-"""A ``.difypkg`` file: a zip archive with ``manifest.yaml`` at its root. Everything in it is hostile.
+"""``.difypkg`` files: zip archives with ``manifest.yaml`` at the root. All content is untrusted.
 
-Signatures are RSA with PKCS#1 v1.5 and SHA-256, in the comment of the archive. What is signed: the SHA-256 of each file
-in the order of the archive, then the time of signing as decimal text.
+Signatures are RSA with PKCS#1 v1.5 and SHA-256, in the archive comment. They cover the SHA-256 of each file, in archive
+order, then the signing time as decimal text.
 """
 
 import base64
@@ -22,13 +22,13 @@ from typing import Final, Literal, TypeAlias
 from jikko.errors import InvalidParam
 
 MAX_PACKED: Final = 50 << 20
-"""Bytes of the file."""
+"""Maximum size of the package file in bytes."""
 MAX_UNPACKED: Final = 200 << 20
-"""Bytes of all that is in it."""
+"""Maximum total size of its content in bytes."""
 MAX_FILES: Final = 5000
 _MAX_NAME: Final = 512
 _SKIPPED: Final = frozenset({".git", ".venv", "__pycache__", ".env", ".difyignore", ".mypy_cache", ".ruff_cache"})
-"""Files and folders that a folder may have and a package must not."""
+"""Files and folders that ``pack`` leaves out."""
 _LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)
 BROKEN: Final = (
     zipfile.BadZipFile,
@@ -40,11 +40,11 @@ BROKEN: Final = (
     OSError,
     struct.error,
 )
-"""What reading a broken or encrypted archive raises."""
+"""Exceptions raised for a broken or encrypted archive."""
 
 
 class PackageRefused(InvalidParam):
-    """A package cannot be installed. The message says what is wrong with which part of it, and what to do."""
+    """A package cannot be installed. The message says which part is wrong and what to do."""
 
     code = "plugin_refused"
 
@@ -52,13 +52,13 @@ class PackageRefused(InvalidParam):
 @dataclass(frozen=True, slots=True)
 class Archive:
     files: Mapping[str, bytes]
-    """By path, in the order of the archive."""
+    """Content by path, in archive order."""
     comment: bytes
-    """Where the signature is."""
+    """Archive comment, which holds the signature."""
 
     @property
     def checksum(self) -> str:
-        """What stands behind ``@`` in an identifier: of names and contents, however the archive was made."""
+        """The ``@`` part of an identifier: a digest of names and contents, independent of compression and order."""
         digest = hashlib.sha256()
         for name in sorted(self.files, key=str.encode):
             digest.update(hashlib.sha256(name.encode()).digest())
@@ -67,7 +67,7 @@ class Archive:
 
 
 def read_archive(data: bytes) -> Archive:
-    """The files of a package. Raises ``PackageRefused``: no archive, too large, or an entry that is refused."""
+    """Read a package's files. Raises ``PackageRefused``: not an archive, too large, or a forbidden entry."""
     if len(data) > MAX_PACKED:
         raise PackageRefused(f"The package has {len(data)} bytes; at most {MAX_PACKED} are read.")
     try:
@@ -91,7 +91,7 @@ def _files(archive: zipfile.ZipFile) -> dict[str, bytes]:
             raise PackageRefused(f"The package has a link: {entry.filename!r}.")
         if name in files:
             raise PackageRefused(f"The package has two files of one name: {entry.filename!r}.")
-        # What the head of the entry says of its size may be a lie: what comes is counted.
+        # The size in the entry's header may be false: count the bytes read.
         with archive.open(entry) as stream:
             content = stream.read(room + 1)
         room -= len(content)
@@ -105,7 +105,7 @@ def _files(archive: zipfile.ZipFile) -> dict[str, bytes]:
 
 
 def checked_path(name: str) -> str:
-    """The path of an entry. Raises ``PackageRefused``: it leaves the folder, or not every system has such."""
+    """Validate an entry's path. Raises ``PackageRefused``: it leaves the folder, or is not portable."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.parts or {"\\", ":", "\0"} & set(name):
         raise PackageRefused(f"A file of the package would lie outside of its folder: {name!r}.")
@@ -119,9 +119,9 @@ def checked_path(name: str) -> str:
 
 
 def pack(folder: Path) -> bytes:
-    """A package of what is in a folder: the same bytes for the same files. It is not signed.
+    """Build an unsigned package from a folder. The output is reproducible.
 
-    Raises ``PackageRefused``: it has no manifest, or more than a package may hold; ``OSError``: it cannot be read.
+    Raises ``PackageRefused``: no manifest, or over the size limit; ``OSError``: unreadable.
     """
     if not (folder / "manifest.yaml").is_file():
         raise PackageRefused(f"{folder} has no manifest.yaml: it is no folder of a plugin.")
@@ -145,12 +145,12 @@ def pack(folder: Path) -> bytes:
 
 
 def unpack(archive: Archive, folder: Path) -> None:
-    """Write the files into an empty folder. Raises ``OSError``: they cannot be written."""
+    """Write the files into an empty folder. Raises ``OSError`` if that fails."""
     for name, content in archive.files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    # The SDK lists it when it starts, and dies without it.
+    # The SDK lists this folder at startup and crashes without it.
     (folder / "_assets").mkdir(exist_ok=True)
 
 
@@ -159,7 +159,7 @@ Trust: TypeAlias = Literal["signed", "unsigned", "unknown signer"]
 _PREFIX: Final = bytes.fromhex("3031300d060960864801650304020105000420")
 """``DigestInfo`` of SHA-256. Source: RFC 8017, section 9.2."""
 _RSA: Final = bytes.fromhex("06092a864886f70d010101")
-"""The identifier of RSA keys in a public key's DER."""
+"""Object identifier of RSA in the DER of a public key."""
 _SMALLEST_KEY: Final = 2048
 
 
@@ -170,16 +170,16 @@ class PublicKey:
 
 
 class BadKey(Exception):
-    """A text is no public RSA key in PEM."""
+    """The text is not a public RSA key in PEM."""
 
 
 def signed_at(archive: Archive) -> int | None:
-    """When a package was signed, by its own word: seconds since the Unix epoch; ``None`` if it does not say."""
+    """Return the claimed signing time in seconds since the Unix epoch, or ``None`` if there is none."""
     return None if (found := _comment(archive)) is None else found[1]
 
 
 def trust(archive: Archive, keys: Iterable[PublicKey]) -> Trust:
-    """Whether one of the keys has signed a package as it is."""
+    """Check the package's signature against trusted keys."""
     found = _comment(archive)
     if found is None:
         return "unsigned"
@@ -194,7 +194,7 @@ def trust(archive: Archive, keys: Iterable[PublicKey]) -> Trust:
 
 
 def read_keys(text: str) -> tuple[PublicKey, ...]:
-    """The keys of a text in PEM, one or several. Raises ``BadKey`` if there is none, or one cannot be read."""
+    """Read one or more PEM keys. Raises ``BadKey`` if there is none, or one is invalid."""
     blocks = [block for block in text.split("-----BEGIN ")[1:] if block.partition("-----")[0].endswith("PUBLIC KEY")]
     if not blocks:
         raise BadKey("it has no public key in PEM")
@@ -202,7 +202,7 @@ def read_keys(text: str) -> tuple[PublicKey, ...]:
 
 
 def read_key(pem: str) -> PublicKey:
-    """A key from PEM (``PUBLIC KEY``, ``RSA PUBLIC KEY``). Raises ``BadKey``: none, or of less than 2048 bits."""
+    """Read a PEM key (``PUBLIC KEY``, ``RSA PUBLIC KEY``). Raises ``BadKey``: invalid, or shorter than 2048 bits."""
     lines = [line.strip() for line in pem.strip().splitlines()]
     try:
         der = base64.b64decode("".join(line for line in lines if not line.startswith("-----")), validate=True)
@@ -235,14 +235,14 @@ def _verifies(key: PublicKey, signature: bytes, digest: bytes) -> bool:
     number = int.from_bytes(signature)
     if len(signature) != size or number >= key.modulus:
         return False
-    # All is public here: nothing has to take the same time.
+    # Every value is public: constant time is not needed.
     message = pow(number, key.exponent, key.modulus).to_bytes(size)
     filling = b"\xff" * (size - len(_PREFIX) - len(digest) - 3)
     return message == b"\x00\x01" + filling + b"\x00" + _PREFIX + digest
 
 
 def _value(data: bytes, tag: int) -> tuple[bytes, bytes]:
-    """The content of the DER value that ``data`` begins with, and what follows it."""
+    """Return the content of the first DER value in ``data``, and the remaining bytes."""
     if data[0] != tag:
         raise ValueError(f"unexpected tag {data[0]}")
     length, start = data[1], 2

@@ -1,4 +1,4 @@
-"""Names of plugins and their providers in workflows. Source: docs/dify-behaviour.md, “Older files”."""
+"""Plugin and provider names in workflows. Source: docs/dify-behaviour.md, “Older files”."""
 
 import re
 from collections.abc import Mapping
@@ -8,24 +8,24 @@ _NAME: Final = re.compile(r"[a-z0-9_-]{1,128}")
 _AUTHOR: Final = re.compile(r"[a-z0-9_-]{1,64}", re.IGNORECASE)
 _IDENTIFIER: Final = re.compile(r"(?P<plugin>[^:@\s]+)(?::(?P<version>[^@\s]+))?(?:@(?P<checksum>[0-9a-fA-F]{32,64}))?")
 _WITH_SUFFIX: Final = frozenset({"jina", "siliconflow", "stepfun", "gitee_ai"})
-"""Old names of providers whose plugin has ``_tool`` behind its name."""
+"""Old provider names whose plugin has the suffix ``_tool``."""
 _RENAMED: Final = {"aws": "aws_tools"}
 _HOUSE: Final = "langgenius"
-"""The author of the plugins that old names without one mean."""
+"""Author implied by old names without one."""
 
 
 class ProviderName(NamedTuple):
     plugin: str
     """``author/name``."""
     provider: str
-    """Its name within the plugin."""
+    """Provider name within the plugin."""
 
     def __str__(self) -> str:
         return f"{self.plugin}/{self.provider}"
 
 
 class Identifier(NamedTuple):
-    """``author/name:version@checksum``; parts that are not given are ``""``."""
+    """``author/name:version@checksum``; missing parts are ``""``."""
 
     plugin: str
     version: str
@@ -33,15 +33,14 @@ class Identifier(NamedTuple):
 
 
 def is_plugin_name(name: str) -> bool:
-    """Whether a text is ``author/name`` as packages may be called."""
+    """Return True for a valid ``author/name``."""
     author, slash, plain = name.partition("/")
     return bool(slash and _AUTHOR.fullmatch(author) and _NAME.fullmatch(plain))
 
 
 def provider_name(written: str, aliases: Mapping[str, str] | None = None) -> ProviderName:
-    """The provider that a workflow means by ``author/plugin/provider``, ``author/plugin`` (called as its plugin), or an
-    old name: ``duckduckgo``. ``aliases``: Other names of plugins; either of the whole or of the plugin's part.
-    """
+    """Resolve ``author/plugin/provider``, ``author/plugin`` (its provider has the same name), or an old name such as
+    ``duckduckgo``. ``aliases``: Other names for a whole provider, or for its plugin part."""
     aliases = aliases or {}
     written = aliases.get(written, written)
     parts = [part for part in written.split("/") if part]
@@ -57,7 +56,7 @@ def provider_name(written: str, aliases: Mapping[str, str] | None = None) -> Pro
 
 
 def identifier(text: str) -> Identifier | None:
-    """Read ``author/name[:version][@checksum]``; ``None`` if it is nothing like it."""
+    """Parse ``author/name[:version][@checksum]``; ``None`` if it does not match."""
     found = _IDENTIFIER.fullmatch(text.strip())
     if found is None or not is_plugin_name(found["plugin"]):
         return None

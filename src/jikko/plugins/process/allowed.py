@@ -1,7 +1,7 @@
-"""System calls that a plugin may make. Others fail with ``EPERM``.
+"""System-call filter of plugins. Calls outside of the allowlist fail with ``EPERM``.
 
-What a call may do depends on its arguments where it could reach another process, another host or memory that nothing
-limits. What depends on a path is Landlock's part; the calls that Landlock does not know are not allowed.
+Arguments decide where a call could reach another process or host, or allocate memory outside of every limit. Landlock
+decides by path; calls that Landlock does not cover are denied.
 """
 
 import errno
@@ -50,17 +50,17 @@ _WAITING_AND_SOCKETS = (
 )  # fmt: skip
 
 ALLOWED = (*_FILES, *_MEMORY, *_PROCESSES, *_SIGNALS_AND_TIME, *_WAITING_AND_SOCKETS)
-"""Whatever the arguments are. Others besides, by argument: see ``plugin_filter``."""
+"""Allowed with any arguments. For calls allowed by argument see ``plugin_filter``."""
 
 REFUSED = {
-    # The C library, or the language's own, does without on this answer.
+    # The C library or the language runtime falls back on this error.
     **dict.fromkeys(
         ("clone3", "inotify_init", "inotify_init1", "io_uring_setup", "openat2", "pidfd_open"), errno.ENOSYS
     ),
-    # As by Landlock, which does not know of a port that is chosen by `listen`.
+    # Same error as Landlock, which does not see the port that `listen` picks.
     "bind": errno.EACCES,
     "listen": errno.EACCES,
-    # As on a file system that has none. Landlock does not know these.
+    # Same error as a file system without extended attributes, which Landlock does not cover.
     **dict.fromkeys(
         (
             "fgetxattr", "flistxattr", "fremovexattr", "fsetxattr", "getxattr", "lgetxattr", "listxattr", "llistxattr",
@@ -69,21 +69,21 @@ REFUSED = {
         errno.EOPNOTSUPP,
     ),
 }  # fmt: skip
-"""With another error than ``EPERM``."""
+"""Calls that fail with another error than ``EPERM``."""
 
 ATTRIBUTES = (
     "chmod", "chown", "fchmod", "fchmodat", "fchmodat2", "fchown", "fchownat", "futimesat", "lchown", "utime",
     "utimensat", "utimes",
 )  # fmt: skip
-"""Landlock lets these be changed of any file whose owner a process is, those of the server too."""
+"""Landlock does not restrict these: they work on every file of the process's user, including the server's."""
 
 SIGNALS = ("kill", "tgkill", "tkill")
 
 EPOLL = "epoll_create1"
-"""Watches are counted by user, and without one left libuv aborts the server."""
+"""Epoll watches are counted per user, and libuv aborts the server when they run out."""
 
 _NEWEST = 448
-"""The last number whose call was looked at: a newer one is answered as by a kernel that has it not."""
+"""Highest reviewed system-call number. Higher numbers fail as on a kernel without the call."""
 
 _AF_INET, _AF_UNIX, _AF_INET6 = 2, 1, 10
 _SOCK_STREAM, _SOCK_DGRAM, _KIND = 1, 2, 15
@@ -96,7 +96,7 @@ _O_TRUNC, _O_ACCMODE = 0o1000, 3
 _MAP_SHARED, _MAP_ANONYMOUS, _MAP_GROWSDOWN = 1, 0x20, 0x100
 _FIONREAD, _FIONBIO, _FIONCLEX, _FIOCLEX = 0x541B, 0x5421, 0x5450, 0x5451
 _IOCTL = (_FIONREAD, _FIONBIO, _FIONCLEX, _FIOCLEX)
-# Duplicates, flags, locks, sizes of pipes, seals; not who gets a signal (F_SETOWN), nor leases.
+# Duplicates, flags, locks, pipe sizes and seals; not F_SETOWN (signal recipient), nor leases.
 _FCNTL = (0, 1, 2, 3, 4, 5, 6, 7, 36, 37, 38, 1030, 1031, 1032, 1033, 1034)
 # PR_GET_DUMPABLE, _SET_NAME, _GET_NAME, _GET_SECCOMP, _CAPBSET_READ, _SET_NO_NEW_PRIVS, _GET_NO_NEW_PRIVS, _SET_VMA
 _PRCTL = (3, 15, 16, 21, 23, 38, 39, 0x53564D41)
@@ -115,24 +115,24 @@ def plugin_filter(
     cgroup: bool = False,
     process_id: int = 0,
 ) -> bytes:
-    """The filter of a plugin's process, and of what it starts.
+    """Build the filter for a plugin's process and its children.
 
     Args:
-        machine: By default the one that this runs on.
-        abi: The version of Landlock that holds besides: what an old one does not know is refused here.
-        direct: Whether it makes sockets itself, of UDP too.
-        asks: Whether it is given sockets when it asks for them; if it makes them itself, ``epoll``. If neither, it has
-            no sockets.
-        own_user: Whether its user owns nothing of the server's.
-        attributes: Whether modes, owners and times of files can be changed. If not, and the user is the server's, such
-            a change succeeds and does nothing, since what copies a file fails with it.
-        epoll: Whether it may have ``epoll`` though its user is the server's. If not, and it does not ask, ``poll`` and
-            ``select`` are left, which event loops take on the answer of a kernel without it.
-        cgroup: Whether a control group counts and ends all that it starts. It may then have memory that no limit of a
-            process counts, and leave its session, by which its processes are found otherwise.
-        process_id: Its own.
+        machine: Architecture, by default this machine's.
+        abi: Landlock version in force. The filter denies what an old version does not cover.
+        direct: The plugin creates its own sockets, UDP included.
+        asks: The server grants sockets on request; with ``direct``, it grants ``epoll``. With neither there are no
+            sockets.
+        own_user: The plugin's user owns none of the server's files.
+        attributes: File modes, owners and times can be changed. Otherwise, if the user is the server's, such a change
+            is a silent no-op, since programs that copy files fail on an error.
+        epoll: ``epoll`` is allowed although the user is the server's. Otherwise, without ``asks``, event loops fall
+            back to ``poll`` and ``select``, as on a kernel without it.
+        cgroup: A control group counts and ends every child. Then memory outside of per-process limits is allowed, and
+            so is leaving the session, which otherwise identifies the plugin's processes.
+        process_id: The plugin's own.
     """
-    # First those that depend on an argument: of all others the kernel remembers that they are allowed.
+    # Argument-dependent calls first: the kernel caches the verdict for all others.
     made = {
         **_by_argument(),
         **_network(direct=direct, asks=asks),
@@ -140,7 +140,7 @@ def plugin_filter(
         "setsid": _ALLOW if cgroup else [answer(error(0))],
         **(_openings() if abi < 3 else dict.fromkeys(("openat", "open"), _ALLOW)),
         **dict.fromkeys(ALLOWED, _ALLOW),
-        # Others of its user are its own processes only, or Landlock keeps signals inside.
+        # Safe if the user has only this plugin's processes, or Landlock scopes signals.
         **(dict.fromkeys(SIGNALS, _ALLOW) if own_user or abi >= 6 else {"tgkill": [*only(0, (process_id,)), *_ALLOW]}),
         **({"sched_setaffinity": _ALLOW} if own_user else {}),
         EPOLL: _ALLOW if own_user or epoll else [answer(ASK if direct and asks else error(errno.ENOSYS))],
@@ -158,16 +158,16 @@ def _by_argument() -> dict[str, Body]:
         "clone": [*without(0, _NAMESPACES | _CLONE_PARENT), *_ALLOW],
         "prctl": [*only(0, _PRCTL, errno.EINVAL), *_ALLOW],
         "prlimit64": [*only(0, (0,)), *_ALLOW],
-        # A pair of datagram sockets can be used to send to others.
+        # A pair of datagram sockets could send to other sockets.
         "socketpair": [*only(0, (_AF_UNIX,)), *only(1, (_SOCK_STREAM,), mask=_KIND), *_ALLOW],
     }
 
 
 def _network(*, direct: bool, asks: bool) -> dict[str, Body]:
-    # With MSG_FASTOPEN these connect, and Landlock is not asked.
+    # With MSG_FASTOPEN these connect without a Landlock check.
     at = {"sendto": 3, "sendmsg": 2, "sendmmsg": 3}
     sending = {name: [*without(flags, _MSG_FASTOPEN, errno.EOPNOTSUPP), *_ALLOW] for name, flags in at.items()}
-    # Another protocol on top of TCP may be one that Landlock does not know.
+    # Landlock may not cover a protocol layered on TCP.
     another = [load(1), instruction(IF_EQUAL, _TCP, 0, 3), load(2), instruction(IF_EQUAL, _TCP_ULP, 0, 1)]
     options = [*another, answer(error(errno.ENOPROTOOPT)), *_ALLOW]
     return {**({"socket": _socket(direct)} if direct or asks else {}), **sending, "setsockopt": options}
@@ -176,14 +176,14 @@ def _network(*, direct: bool, asks: bool) -> dict[str, Body]:
 def _memory(*, uncounted: bool) -> dict[str, Body]:
     if uncounted:
         return dict.fromkeys(("mmap", "memfd_create"), _ALLOW)
-    # MAP_SHARED without a file makes a file without a name; MAP_GROWSDOWN a stack, of which only growth is limited.
+    # MAP_SHARED without a file creates an unnamed file; MAP_GROWSDOWN creates a stack, which is limited only in growth.
     unnamed = [load(3), instruction(IF_ANY_BIT, _MAP_SHARED, 0, 2), instruction(IF_ANY_BIT, _MAP_ANONYMOUS, 0, 1)]
     mapping = [*unnamed, answer(error(errno.EPERM)), *without(3, _MAP_GROWSDOWN), *_ALLOW]
     return {"mmap": mapping, "memfd_create": [answer(error(errno.ENOSYS))]}
 
 
 def _openings() -> dict[str, Body]:
-    """Refuse to empty a file that is not opened for writing, which Landlock before its version 3 lets pass."""
+    """Deny truncating a file that is not opened for writing, which Landlock before version 3 permits."""
     emptying = [
         instruction(IF_ANY_BIT, _O_TRUNC, 0, 4),
         instruction(MASK, _O_ACCMODE),

@@ -1,6 +1,6 @@
-"""CPU time that plugins may cost the server, beside what they say in calls: beyond it they are served more slowly.
+"""CPU budget for the server's work on plugins outside of their calls. Over budget, plugins are throttled.
 
-Output of their processes is read as slowly as that says.
+Reading from their processes is throttled too.
 """
 
 import asyncio
@@ -12,27 +12,27 @@ from pathlib import Path
 from typing import Any, Final
 
 SHARE: Final = 0.01
-"""Of one core, for all plugins together between calls. What is charged is an estimate: four times as much stays below a
-twentieth."""
+"""Fraction of one core, for all plugins together between calls. Charges are estimates: even four times as much stays
+below a twentieth."""
 _IN_CALLS: Final = 0.25
-"""Of one core, for one plugin, while a call of it is under way."""
+"""Fraction of one core, for one plugin during its calls."""
 _BURST: Final = 0.1
-"""Seconds of CPU time that a plugin may cost at once, after a rest."""
+"""Maximum burst in seconds of CPU time."""
 
 READ: Final = 250e-6
-"""Seconds that are charged for a piece that is read …"""
+"""Seconds charged for each chunk read."""
 LINE: Final = 10e-6
-"""… for each line of it …"""
+"""Seconds charged for each line."""
 BYTE: Final = 10e-9
-"""… and for each byte of that."""
+"""Seconds charged for each byte of a line."""
 CONNECTION: Final = 500e-6
-"""For a connection that is accepted, answered and closed …"""
+"""Seconds charged to accept, answer and close a connection."""
 SOCKET: Final = 200e-6
-"""… and for a socket that is made for a plugin."""
+"""Seconds charged to create a socket for a plugin."""
 
 
 class Budgets:
-    """Divides the share among the plugins of one process."""
+    """Divides the share among a process's plugins."""
 
     def __init__(self, share: float = SHARE, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
@@ -41,7 +41,7 @@ class Budgets:
 
     @property
     def rate(self) -> float:
-        """Seconds of CPU time a second, for one plugin."""
+        """CPU seconds per second, for one plugin."""
         return self._share / max(1, self._plugins)
 
     def open(self) -> "Budget":
@@ -50,7 +50,7 @@ class Budgets:
 
 
 class Budget:
-    """The token bucket of one plugin, of CPU seconds."""
+    """Token bucket of one plugin, in CPU seconds."""
 
     def __init__(self, budgets: Budgets) -> None:
         self._budgets = budgets
@@ -58,11 +58,11 @@ class Budget:
         self._at = budgets.clock()
         self._calls = 0
         self.pauses: set[asyncio.Future[None]] = set()
-        """Of its payers, each until it is over."""
+        """Pending pauses of the plugin's payers."""
 
     @contextmanager
     def call(self) -> Iterator[None]:
-        """End all pauses, and grant more for the block: a call is under way."""
+        """End every pause, and raise the rate for the duration of a call."""
         self._calls += 1
         end(self.pauses)
         try:
@@ -71,7 +71,7 @@ class Budget:
             self._calls -= 1
 
     def spend(self, seconds: float) -> float:
-        """Charge CPU time. Returns for how many seconds the plugin is then to be left alone."""
+        """Charge CPU time. Returns how many seconds to pause the plugin."""
         now, rate = self._budgets.clock(), _IN_CALLS if self._calls else self._budgets.rate
         self._left = min(_BURST, self._left + (now - self._at) * rate) - seconds
         self._at = now
@@ -79,7 +79,7 @@ class Budget:
 
 
 class Payer:
-    """What is charged to a plugin's budget, and pauses where that is used up: one process of it, or its port."""
+    """One spender of a plugin's budget, a process or its gate, which pauses when over budget."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
@@ -87,14 +87,14 @@ class Payer:
         self._has_left = False
 
     async def pay(self, seconds: float) -> None:
-        """Charge CPU time, and wait for as long as it takes; at most until the plugin's next call."""
+        """Charge CPU time, and wait until it is paid off, at most until the plugin's next call."""
         if (wait := self._budget.spend(seconds)) and not self._has_left:
             await self._pause(wait)
 
     def pay_for(self, transport: Any, seconds: float) -> None:
-        """Charge CPU time for what came from a transport, which pauses: its other side waits once the way is full."""
+        """Charge CPU time for a transport's data, and pause reading: the peer blocks once the buffer is full."""
         wait = self._budget.spend(seconds)
-        # One that is paused already is full, and whoever reads it goes on with it.
+        # If it is paused already, its buffer is full and its reader will resume it.
         if wait and not self._has_left and transport is not None and transport.is_reading():
             transport.pause_reading()
             self._pause(wait).add_done_callback(lambda _: _go_on(transport))
@@ -115,7 +115,7 @@ class Payer:
 
 
 def end(pauses: Iterable["asyncio.Future[None]"]) -> None:
-    """Have what pauses go on."""
+    """End the given pauses."""
     for over in list(pauses):
         if not over.done():
             over.set_result(None)
@@ -135,9 +135,9 @@ async def spawn(
     limit: int,
     payer: Payer,
 ) -> "PipedProcess":
-    """Start a process in a session of its own, with pipes. Raises ``OSError``: it cannot be started.
+    """Start a process in its own session, with pipes. Raises ``OSError`` if it cannot be started.
 
-    ``descriptors``: That it inherits. ``limit``: Bytes of output kept until they are read; twice as many at most.
+    ``descriptors``: Inherited. ``limit``: Output buffer in bytes; at most twice as much is kept.
     """
     loop = asyncio.get_running_loop()
     pipe = asyncio.subprocess.PIPE
@@ -161,7 +161,7 @@ class PipedProcess(Process):
         self._pipes = transport
 
     def close_pipes(self) -> None:
-        """Read nothing more of what it wrote. One whose reading pauses would stay open."""
+        """Discard unread output. A pipe with paused reading would stay open."""
         self._pipes.close()
 
 

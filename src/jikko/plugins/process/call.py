@@ -1,4 +1,4 @@
-"""One invocation of a plugin: what came of it so far, and what it asked for meanwhile."""
+"""One invocation of a plugin: its messages so far, and its requests to the host."""
 
 import asyncio
 import base64
@@ -26,26 +26,26 @@ from jikko.plugins.process.plugin_wire import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessLimits:
-    """Beyond these a process is ended."""
+    """Limits beyond which a process is ended or replaced."""
 
     line: int = 16 << 20
-    """Bytes of one line."""
+    """Bytes per line."""
     call_bytes: int = 64 << 20
-    """Bytes of all lines of one call."""
+    """Bytes of all lines per call."""
     call_messages: int = 100_000
-    """Lines of one call."""
+    """Lines per call."""
     file: int = 32 << 20
-    """Bytes of one file."""
+    """Bytes per file."""
     memory: int = 2 << 30
-    """Bytes of all that it starts."""
+    """Bytes of the process with its children."""
     ready_seconds: float = 30.0
-    """Until it first gives a sign of life."""
+    """Startup timeout, until the first heartbeat."""
     silent_seconds: float = 5.0
-    """Without a sign of life, while calls wait, until another process takes new calls."""
+    """Time without a heartbeat, during calls, after which another process takes new calls."""
     forgotten: int = 50
-    """Calls without a waiter that still run in it, until it is replaced."""
+    """Abandoned calls still running in the process before it is replaced."""
     served: int = 10_000
-    """Calls until it is replaced."""
+    """Calls before the process is replaced."""
 
 
 class _Piece(msgspec.Struct):
@@ -64,16 +64,16 @@ class _Blob:
 
 
 class Blobs:
-    """The files of one call. Pieces come in order, each file once."""
+    """Reassembles the files of one call. Chunks come in order, each file once."""
 
     def __init__(self, longest: int) -> None:
-        """``longest``: bytes that a file may have."""
+        """``longest``: Maximum size of a file in bytes."""
         self._longest = longest
         self._open: dict[str, _Blob] = {}
         self._done: set[str] = set()
 
     def take(self, message: Any) -> bytes | None:
-        """Take a piece. Returns the file, if it is whole now. Raises ``PluginFailure``: the piece does not fit."""
+        """Add a chunk. Returns the file once complete. Raises ``PluginFailure`` if the chunk does not fit."""
         try:
             piece = msgspec.convert(message, _Piece)
             content = base64.b64decode(piece.blob, validate=True)
@@ -82,7 +82,7 @@ class Blobs:
         if piece.id in self._done:
             raise _wrong(f"a piece of the file {piece.id[:40]!r}, which was complete")
         blob = self._open.setdefault(piece.id, _Blob(piece.total_length))
-        # Old SDKs count the end as a piece of its own, without content.
+        # Old SDKs send the end as a separate, empty chunk.
         if piece.sequence != blob.next or piece.total_length != blob.total:
             raise _wrong(f"the pieces of the file {piece.id[:40]!r} out of order")
         blob.next += 1
@@ -103,20 +103,20 @@ def _wrong(what: str) -> PluginFailure:
 
 
 _MAX_CONCURRENT_REQUESTS: Final = 64
-"""Requests of one call that are answered at once; more wait."""
+"""Requests of one call served concurrently; more wait."""
 _MAX_WAITING: Final = 2000
 _REFUSED: Final = "The host takes no more requests of this call."
 
 
 class Backwards(Protocol):
-    """Answers what a plugin asks for while one call of it runs."""
+    """Serves a plugin's requests to the host during one call."""
 
     def __call__(self, kind: str, request: dict[str, Any]) -> AsyncIterator[Any]:
-        """The parts of the answer. What it raises is the plugin's to read."""
+        """Yield the parts of the answer. Exceptions are reported to the plugin."""
 
 
 class Invocation:
-    """Takes what comes of one invocation. Everything happens on the event loop, where the line is read."""
+    """Handles the messages of one invocation, on the event loop that reads the lines."""
 
     def __init__(
         self,
@@ -129,10 +129,9 @@ class Invocation:
         limits: ProcessLimits,
     ) -> None:
         """Args:
-        emit: Takes each message; files as one, of type ``blob`` with its content as ``message``.
-        answer: Takes what is no message: the answer to a question such as whether credentials are right.
-        send: Writes a line to the plugin.
-        """
+        emit: Takes each message. A whole file is one message of type ``blob``, with its content as ``message``.
+        answer: Takes the answer of an action that sends no messages, such as checking credentials.
+        send: Writes a line to the plugin."""
         self.session = session
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._emit = emit
@@ -145,10 +144,10 @@ class Invocation:
         self._tasks: set[asyncio.Task[None]] = set()
         self._places = asyncio.Semaphore(_MAX_CONCURRENT_REQUESTS)
         self.exceeded = False
-        """Whether it said more than a call may: its process is then not to be trusted any more."""
+        """True once the call exceeded its limits: its process is no longer trusted."""
 
     def take(self, data: SessionData, size: int) -> None:
-        """Take a line. Never raises: what is wrong with it fails the call."""
+        """Handle a line. Never raises: an invalid line fails the call."""
         if self.over.done():
             return
         self._bytes += size
@@ -170,17 +169,17 @@ class Invocation:
             self.fail(failure)
         except BROKEN as error:
             self.fail(unreadable(error))
-        except Exception as error:  # what ``emit`` raises ends the call, and nothing else
+        except Exception as error:  # an exception of ``emit`` ends only the call
             self.fail(error)
 
     def fail(self, error: BaseException) -> None:
         if not self.over.done():
             self.over.set_exception(error)
-            # The caller may have stopped listening.
+            # Mark it as retrieved: the caller may have stopped waiting.
             self.over.exception()
 
     def close(self) -> None:
-        """The call has no waiter any more: what it asked for is given up."""
+        """End the call, and cancel the requests it made."""
         if not self.over.done():
             self.over.cancel()
         for task in self._tasks:
@@ -236,7 +235,7 @@ class Invocation:
 
 
 def unreadable(error: BaseException) -> PluginFailure:
-    """What a call fails with whose message cannot be read."""
+    """Build the failure for an unreadable message."""
     why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
     if isinstance(error, msgspec.ValidationError):
         why = f"it has the wrong shape: {why}"

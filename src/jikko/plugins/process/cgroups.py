@@ -1,6 +1,6 @@
-"""Control groups (version 2) for plugins: the kernel counts and bounds memory and tasks of each, and ends it whole.
+"""Control groups (version 2) for plugins: the kernel counts and limits memory and tasks of each, and kills it whole.
 
-Where there can be none, and for what the kernel does not bound, a look every second.
+Without control groups, and for resources that they do not limit, usage is checked every second.
 """
 
 import asyncio
@@ -26,26 +26,26 @@ from jikko.plugins.process.process_usage import (
 )
 
 _SERVER: Final = "jikko-server"
-"""The group that the server itself moves to: one that holds groups may hold no process."""
+"""Group that the server moves to, since a group with subgroups may not contain processes."""
 _PLUGIN: Final = "jikko-plugin-"
 _NEEDED: Final = frozenset({"memory", "pids"})
 _WEIGHT: Final = 25
-"""Of the CPU, where the server has 100."""
+"""CPU weight of a plugin; the server has 100."""
 _PASSES: Final = 100
 
 
 class CgroupRoot(NamedTuple):
-    """Where control groups of plugins are, or why there are none."""
+    """Parent of the plugins' control groups, or the reason for having none."""
 
     base: Path | None
     reason: str
-    """Why there are none; ``""`` if there are."""
+    """Why there is none; ``""`` if there is one."""
     own: Path | None = None
-    """The group that the server is to leave first; ``None``: none."""
+    """Group that the server must leave first, if any."""
 
 
 class Cgroup(Struct, eq=False):
-    """A ``Group`` that the kernel keeps."""
+    """A ``ProcessGroup`` backed by a control group."""
 
     folder: Path
     memory: int
@@ -69,25 +69,25 @@ class Cgroup(Struct, eq=False):
             except FileNotFoundError:
                 return
             except OSError:
-                time.sleep(0.005)  # its processes are still ending
+                time.sleep(0.005)  # its processes are still exiting
 
 
 class Cgroups:
-    """Makes the groups of one server process."""
+    """Creates the groups of one server process."""
 
     def __init__(self, base: Path) -> None:
         self._base = base
         self._numbers = count(1)
 
     def make(self, memory: int) -> Cgroup:
-        """A new group, without members. Blocks. ``memory``: Its bytes. Raises ``OSError``: not made, or not bounded."""
+        """Create an empty group. Blocks. ``memory``: Limit in bytes. Raises ``OSError`` without group or limit."""
         folder = self._base / f"{_PLUGIN}{os.getpid()}-{next(self._numbers)}"
         folder.mkdir()
         try:
             (folder / "memory.max").write_text(str(memory))
             (folder / "pids.max").write_text(str(TASKS))
             for name, value in (("memory.swap.max", "0"), ("memory.oom.group", "1"), ("cpu.weight", str(_WEIGHT))):
-                # Where nothing is counted for it there is no such file.
+                # Missing if the controller is not enabled.
                 with suppress(FileNotFoundError):
                     (folder / name).write_text(value)
         except OSError:
@@ -97,9 +97,8 @@ class Cgroups:
 
 
 def prepare(place: CgroupRoot | None = None) -> tuple[Cgroups | None, str]:
-    """Make ready for groups of plugins: the server leaves its group for one below it. Blocks.
-    Returns what makes them, or ``None`` and why there are none.
-    """
+    """Prepare for groups of plugins by moving the server into a subgroup. Blocks.
+    Returns the factory, or ``None`` and the reason."""
     base, reason, own = place or find()
     if base is None:
         return None, reason
@@ -117,7 +116,7 @@ def prepare(place: CgroupRoot | None = None) -> tuple[Cgroups | None, str]:
 
 
 def find(process: int | str = "self") -> CgroupRoot:
-    """Where control groups of the plugins of a server process can be. Changes nothing. Blocks."""
+    """Find where a server process's plugins can have control groups. Changes nothing. Blocks."""
     mounted = _mounted(process)
     if mounted is None:
         return CgroupRoot(None, "no control groups of version 2 are mounted where they can be written")
@@ -130,12 +129,12 @@ def find(process: int | str = "self") -> CgroupRoot:
         return CgroupRoot(None, f"the control group {path} of the server is not below {mount}")
     if own.name == _SERVER:
         return _checked(own.parent, None)
-    if not (own / "cgroup.type").exists():  # the root of all groups may be divided and hold processes
+    if not (own / "cgroup.type").exists():  # the root group may have both subgroups and processes
         return _checked(own, None)
     place = _checked(own, own)
     if place.base is not None and not _is_ours(own, mount):
         place = CgroupRoot(None, f"the control group {own} is not the server's alone (Delegate=yes of systemd)")
-    # As root beside a login: groups of its own at the top, if they are bounded there without a change.
+    # As root in a login session: groups at the top level, if the controllers are enabled there already.
     at_top = os.geteuid() == 0 and os.access(mount, os.W_OK) and not (mount / "cgroup.type").exists()
     if place.base is None and at_top and _words(mount / "cgroup.subtree_control") >= _NEEDED:
         return CgroupRoot(mount, "")
@@ -157,7 +156,7 @@ def _checked(base: Path, own: Path | None) -> CgroupRoot:
 
 
 def _is_ours(own: Path, mount: Path) -> bool:
-    """Whether no other program manages a group: it is all of a container, or delegated to this service."""
+    """Return True if no other program manages the group: it is a container's root, or delegated to this service."""
     if own == mount or (os.geteuid() and own.stat().st_uid == os.geteuid() and own.name.endswith(".service")):
         return True
     for name in ("trusted.delegate", "user.delegate"):
@@ -168,7 +167,7 @@ def _is_ours(own: Path, mount: Path) -> bool:
 
 
 def _move(own: Path, to: Path) -> None:
-    """Move all processes of a group to another one, those too that they start meanwhile."""
+    """Move a group's processes to another group, including those forked meanwhile."""
     with suppress(FileExistsError):
         to.mkdir()
     for _ in range(_PASSES):
@@ -188,7 +187,7 @@ def _sweep(base: Path) -> None:
 
 
 def _mounted(process: int | str) -> tuple[Path, str] | None:
-    """Where they are mounted, and which of them is the root there."""
+    """Return the mount point of the hierarchy, and the group at its root."""
     for line in _lines(Path(f"/proc/{process}/mountinfo")):
         fields, _, behind = line.partition(" - ")
         if behind.startswith("cgroup2 "):
@@ -213,7 +212,7 @@ def _pairs(file: Path) -> dict[str, int]:
 
 _SECONDS: Final = 1.0
 _REST: Final = 20
-"""How many times as long as a look took, in CPU time, the next one waits."""
+"""Pause between checks, as a multiple of the CPU time of the last one."""
 
 
 class _Watched(NamedTuple):
@@ -225,9 +224,8 @@ class Bounds:
     def __init__(
         self, *, memory: int, room: FolderQuota, grouped: bool, each_round: Callable[[], Awaitable[None]]
     ) -> None:
-        """``memory``: Bytes of a process, with all that it starts. ``room``: What the folder of a plugin may hold.
-        ``grouped``: Whether control groups are made where they can be. ``each_round``: Done every second, too.
-        """
+        """``memory``: Limit in bytes of a process with its children. ``room``: Quota of a plugin's folder. ``grouped``:
+        Use control groups if available. ``each_round``: Called after each check."""
         self._memory = memory
         self._room = room
         self._grouped = grouped
@@ -238,9 +236,9 @@ class Bounds:
         self._watching: asyncio.Task[None] | None = None
 
     async def admit(self, folder: Path) -> Cgroup | None:
-        """Look whether a plugin may start. ``folder``: That it writes. Raises ``PluginFailure``: it holds too much.
+        """Check that a plugin may start. ``folder``: Its writable folder. Raises ``PluginFailure`` if it is over quota.
 
-        Returns the control group for it; ``None`` if there can be none here.
+        Returns the plugin's control group, or ``None`` without control groups.
         """
         try:
             size = await asyncio.to_thread(size_of, folder, self._room)
@@ -262,13 +260,13 @@ class Bounds:
             raise PluginFailure("PluginDied", f"The plugin cannot have a control group: {error}") from None
 
     def watch(self, process: PluginProcess, folder: Path) -> None:
-        """End a process as soon as it is seen to use too much."""
+        """Check a process regularly, and end it when it exceeds a limit."""
         self._watched.append(_Watched(process, folder))
         if self._watching is None or self._watching.done():
             self._watching = asyncio.get_running_loop().create_task(self._watch())
 
     async def close(self) -> None:
-        """Watch no longer. May be called twice."""
+        """Stop watching. Idempotent."""
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
@@ -288,7 +286,7 @@ class Bounds:
             pause = max(_SECONDS, seconds * _REST)
 
     def _look(self, watched: Sequence[_Watched]) -> tuple[list[tuple[PluginProcess, str]], float]:
-        """Those that use too much, and why; and the CPU time that it took to see. Blocks."""
+        """Return the processes over a limit, with the reason, and the CPU time of the check. Blocks."""
         began = time.thread_time()
         found = [(each.process, why) for each in watched if (why := self._excess(each))]
         return found, time.thread_time() - began

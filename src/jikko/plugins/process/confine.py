@@ -1,19 +1,18 @@
-"""Locks this process, then becomes a plugin. As root or a plain user.
+"""Launcher that locks its own process, then executes a plugin. It runs as root or a plain user.
 
-* Landlock: it reads what it needs, writes its own folder, binds no port, connects to the listed ports only, signals
-  nobody outside.
-* seccomp: the calls that ``allowed`` lists, and no others.
+* Landlock: read access to what the plugin needs, write access to its own folder, no bound ports, connections to listed
+  ports only, no signals to other processes.
+* seccomp: only the calls that ``allowed`` lists.
 * No capabilities, no descriptors but 0 to 2, limits of memory, files and processes; it dies with the server.
 
-It runs without ``site``, and imports nothing but the standard library, ``jikko.locks`` and ``allowed``: it starts at
-once, and reads nothing that it should not. Whatever cannot be locked ends it with status 126 and a line that says why:
-nothing here fails open.
+It runs without ``site``, and imports only the standard library, ``jikko.locks`` and ``allowed``, to start fast and to
+read nothing else. It fails closed: if a lock cannot be applied it prints the reason and exits with status 126.
 
 Its arguments are ``SETTINGS COMMAND…``. ``SETTINGS`` is JSON: ``read``, ``write`` (paths), ``ports`` (``null`` for
-all), ``parent`` (process id), ``memory`` (bytes), ``uid`` (0: stay), ``require`` (whether a kernel without Landlock is
-refused), ``abi`` (the most to use), ``sockets`` (a descriptor to ask for them by, or for ``epoll`` if all ports are
-open; 0: none), ``attributes`` and ``epoll`` (as ``plugin_filter`` takes them) and ``cgroup`` (the folder of the control
-group to enter; ``""``: none).
+all), ``parent`` (process id), ``memory`` (bytes), ``uid`` (0: unchanged), ``require`` (refuse a kernel without
+Landlock), ``abi`` (the newest to use), ``sockets`` (descriptor for requesting them, or for ``epoll`` if all ports are
+open; 0: none), ``attributes`` and ``epoll`` (see ``plugin_filter``) and ``cgroup`` (folder of the control group to
+enter; ``""``: none).
 """
 
 import _socket
@@ -40,7 +39,7 @@ from jikko.plugins.process.allowed import plugin_filter
 
 STATUS = 126
 
-# Landlock's rights to files.
+# Landlock's file access rights.
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _MAKE_CHAR, _MAKE_BLOCK = 1 << 6, 1 << 11
 _REFER, _TRUNCATE, _IOCTL_DEVICE = 1 << 13, 1 << 14, 1 << 15
@@ -56,25 +55,25 @@ SYSTEM = tuple(
     /proc/cpuinfo /proc/meminfo /sys/devices/system/cpu
     """.split()
 )
-"""What every plugin may read: programs and libraries, certificates, names of hosts; nothing that tells of users."""
+"""Paths that every plugin may read: programs, libraries, certificates and host names; nothing about users."""
 
 OWN = ("auxv", "cmdline", "environ", "io", "limits", "maps", "smaps", "smaps_rollup", "stat", "statm", "status")
-"""What a plugin may read below ``/proc/self``; of the rest, names only: ``net`` tells of all connections there are."""
+"""Readable files below ``/proc/self``. Of the others only names are visible: ``net`` lists every connection."""
 
 _PR_SET_KEEPCAPS, _PR_CAP_AMBIENT = 8, 47
 _CAP_DAC_READ_SEARCH = 2
 _USER_TASKS = 4096
-"""Processes and threads of a user whose number others share: beyond it, a plugin starts none."""
+"""Limit of processes and threads for a shared user id, beyond which a plugin cannot start one."""
 _STACK = 64 << 20
-"""Bytes to which a process may raise its stack, which ``DATA`` does not count."""
+"""Maximum stack in bytes, which ``DATA`` does not count."""
 _FILES = 1024
-"""Open files of a process, at most."""
+"""Maximum open files of a process."""
 
 
 def landlock(abi: int, read: "list[str]", write: "list[str]", ports: "list[int] | None") -> None:
-    """Deny all files but those below some paths, and all ports but some; ``None`` for all.
+    """Deny all files but those below the given paths, and all ports but the given ones (``None`` for all).
 
-    ``abi``: At least 1. Before 4 ports cannot be denied, before 6 neither signals nor abstract sockets.
+    ``abi``: At least 1. Ports need 4; signals and abstract sockets need 6.
     """
     rights = _FIRST_RIGHTS
     for since, right in ((2, _REFER), (3, _TRUNCATE), (5, _IOCTL_DEVICE)):
@@ -105,10 +104,10 @@ def landlock(abi: int, read: "list[str]", write: "list[str]", ports: "list[int] 
 
 
 def become(uid: int, paths: "list[str]") -> None:
-    """Give root up for a user that owns nothing but its folder.
+    """Switch from root to a user that owns only its folder.
 
-    Where it could not even reach its own files, since a folder above them is root's alone, it keeps the right to look
-    everywhere: what it may read is then what Landlock lets it.
+    If that user cannot reach its own files, because only root may enter a parent folder, it keeps CAP_DAC_READ_SEARCH:
+    then Landlock alone restricts reading.
     """
     os.setgroups([])
     prctl(_PR_SET_KEEPCAPS, 1, what="PR_SET_KEEPCAPS")
@@ -131,7 +130,7 @@ def become(uid: int, paths: "list[str]") -> None:
 
 
 def lock(settings: dict, command: "list[str]") -> None:  # type: ignore[type-arg]
-    """Put on all locks. Raises ``LockFailed``, ``OSError``: one cannot be put on."""
+    """Apply every lock. Raises ``LockFailed`` or ``OSError`` if one fails."""
     machine = os.uname().machine
     if machine not in MACHINES:
         raise LockFailed(f"there is no table of system calls for {machine}; JIKKO_PLUGINS_CONFINE=off does without")
@@ -142,7 +141,7 @@ def lock(settings: dict, command: "list[str]") -> None:  # type: ignore[type-arg
         lowest += 1
     close_from(lowest)
     if settings["cgroup"]:
-        # First of all: it takes a right that is given up next, and what is used from here on is counted.
+        # First: it needs a right that is dropped next, and usage counts from here on.
         with open(os.path.join(settings["cgroup"], "cgroup.procs"), "w") as group:
             group.write("0")
     abi = min(landlock_abi(), int(settings.get("abi", 99)))
@@ -163,14 +162,14 @@ def lock(settings: dict, command: "list[str]") -> None:  # type: ignore[type-arg
     die_with(settings["parent"])
     forbid_new_privileges()
     limits = {"DATA": settings["memory"], "STACK": _STACK, "CORE": 0, "FSIZE": 256 << 20}
-    # Counted by user: of its own, or of all servers and plugins on the machine that have the same number.
+    # Counted per user id, which all servers and plugins of the machine may share.
     limits["NPROC"] = 512 if own_user else _USER_TASKS
     for kind, value in limits.items():
         which = getattr(resource, f"RLIMIT_{kind}")
         soft, hard = resource.getrlimit(which)
         if hard != resource.RLIM_INFINITY:
             value = min(value, hard)
-        # What is in force for the stack is also the size of each thread's.
+        # The soft stack limit is also the stack size of each thread.
         keeps = kind == "STACK" and soft != resource.RLIM_INFINITY
         resource.setrlimit(which, (min(soft, value) if keeps else value, value))
     os.nice(5)
@@ -199,14 +198,14 @@ def lock(settings: dict, command: "list[str]") -> None:  # type: ignore[type-arg
         asking.sendmsg([b"%d" % os.getpid()], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("i", listener))])
         asking.close()
         os.close(listener)
-    # A user's descriptors on the way between processes are compared with the limit of the one that sends: what plugins
-    # keep there stays below that of the server, and of the next plugin's message above.
+    # Descriptors in flight are counted per user against the sender's limit: keep plugins below the limit of the server
+    # and of the next plugin's message above.
     files = min(_FILES, files // 2)
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 
 
 def main() -> None:
-    """Lock, and become the command."""
+    """Lock the process, and execute the command."""
     settings, command = json.loads(sys.argv[1]), sys.argv[2:]
     try:
         lock(settings, command)

@@ -1,4 +1,4 @@
-"""The command and the environment that a plugin, or the installer, is started with."""
+"""Launch command and environment of a plugin or the installer."""
 
 import json
 import os
@@ -17,35 +17,35 @@ main()
 """
 
 
-# The launch needs the standard library alone: the tests attack it from a user that may read no installed package.
+# Standard library only: the tests attack the launch as a user that cannot read installed packages.
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
     read: tuple[Path, ...]
-    """What it may read besides the system's programs."""
+    """Readable paths besides the system's programs."""
     write: tuple[Path, ...]
-    """Folders of its own."""
+    """Writable folders."""
     ports: tuple[int, ...] | None = ()
-    """Ports of this machine that it may connect to; ``None`` for all, of all machines."""
+    """Local ports open for connections; ``None`` for all ports of all hosts."""
     sockets: int = 0
-    """The descriptor, of ``sockets_offered``, that it asks for sockets by. Without it has none, unless all ports are
-    open to it: then it asks for ``epoll`` by that of ``epoll_offered``."""
+    """Descriptor from ``sockets_offered`` for requesting sockets; 0 for none. If all ports are open: descriptor from
+    ``epoll_offered`` for requesting ``epoll``."""
     memory: int = 2 << 30
     """Bytes."""
     uid: int = 0
-    """The user that it becomes where the server is root; 0: none."""
+    """User to switch to if the server is root; 0: none."""
     confine: bool = True
-    """Whether it is locked at all."""
+    """False to run unlocked."""
     attributes: bool = False
-    """Whether it may change modes, owners and times of files that are the server's user's."""
+    """Allow changing modes, owners and times of files of the server's user."""
     epoll: bool = False
-    """Whether it, and what it starts, may have ``epoll`` though its user is the server's."""
+    """Allow ``epoll``, for children too, although the user is the server's."""
     cgroup: Path | None = None
-    """The control group that it enters."""
+    """Control group to enter."""
     abi: int = 99
-    """The newest version of Landlock to use."""
+    """Newest Landlock version to use."""
 
     def command(self, command: list[str]) -> list[str]:
-        """The command that locks itself and then becomes ``command``, whose first part is an absolute path."""
+        """Wrap ``command`` in the launcher. Its first part is an absolute path."""
         if not self.confine:
             return command
         settings = asdict(self) | {
@@ -58,9 +58,10 @@ class Lock:
 
 
 def plugin_environment(*, environment: Path, state: Path, gate: str | None) -> dict[str, str]:
-    """All that a plugin sees of the environment: nothing of the server's. ``environment``: Its virtual one.
+    """Build a plugin's complete environment, without any of the server's variables. ``environment``: Its virtual
+    environment.
 
-    ``gate``: The address of the proxy that it reaches the network by; ``None``: it does so itself.
+    ``gate``: URL of its proxy; ``None`` for direct connections.
     """
     values = {
         "PATH": f"{environment}/bin:/usr/bin:/bin",
@@ -72,7 +73,7 @@ def plugin_environment(*, environment: Path, state: Path, gate: str | None) -> d
         "PYTHONUTF8": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "HEARTBEAT_INTERVAL": "1",
-        # Seconds that an answer to what it asks for may be silent: a model may think for long.
+        # Seconds without data from the host: a model may think for long.
         "MAX_INVOCATION_TIMEOUT": "3600",
         "MAX_REQUEST_TIMEOUT": "3600",
     }
@@ -84,7 +85,7 @@ def plugin_environment(*, environment: Path, state: Path, gate: str | None) -> d
 
 
 def make_state(state: Path, uid: int) -> None:
-    """Make the folder that a plugin may write, its user's. Raises ``OSError``, also if a link is in its place."""
+    """Create the plugin's writable folder, owned by its user. Raises ``OSError``, also if the path is a link."""
     owner = uid if os.geteuid() == 0 else 0
     state.parent.mkdir(parents=True, exist_ok=True)
     with made_folder(state, owner=owner) as folder:

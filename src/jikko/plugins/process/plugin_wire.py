@@ -1,4 +1,4 @@
-"""The lines that a plugin and its host exchange: JSON objects in UTF-8, one a line."""
+"""Wire protocol between plugin and host: one UTF-8 JSON object per line."""
 
 import re
 from typing import Any, Final, Literal, TypeAlias
@@ -13,14 +13,14 @@ FailureKind: TypeAlias = Literal["PluginDied", "PluginTimeout", "PluginProtocol"
 
 
 class PluginFailure(Exception):
-    """A call failed. The message is for the user to read."""
+    """A failed call. The message is for the user."""
 
     def __init__(self, kind: str, message: str, *, trace: str = "") -> None:
         super().__init__(message)
         self.kind = kind
-        """The class of the plugin's own exception, or a ``FailureKind``."""
+        """Class name of the plugin's exception, or a ``FailureKind``."""
         self.trace = trace
-        """The stack that the plugin reported, or else its last printed lines, for debugging; never shown to clients."""
+        """Traceback reported by the plugin, else its last output, for debugging; never shown to clients."""
 
 
 class PluginMessage(msgspec.Struct):
@@ -41,7 +41,7 @@ class InvocationMessage(msgspec.Struct):
 
 
 class Invoke(msgspec.Struct):
-    """What a plugin asks of its host."""
+    """A plugin's request to its host."""
 
     type: str
     backwards_request_id: str
@@ -61,23 +61,23 @@ decode_invoke = msgspec.json.Decoder(Invoke).decode
 decode_error = msgspec.json.Decoder(ErrorData).decode
 decode_any = msgspec.json.Decoder().decode
 BROKEN: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
-"""What decoding a line may raise."""
+"""Exceptions from decoding a line."""
 
 
 def session_in(line: bytes) -> str | None:
-    """The call that a line is about which cannot be read."""
+    """Extract the session of an unreadable line."""
     found = _SESSION.search(line)
     return None if found is None else found[1].decode()
 
 
 def salvaged(line: bytes) -> bytes | None:
-    """The message that stands behind what a plugin printed without ending the line."""
+    """Extract the message after printed output that has no line break."""
     start = line.rfind(_BEGINNING, 1)
     return line[start:] if start > 0 else None
 
 
 def encode(session: str, event: str, data: Any, context: dict[str, Any] | None = None) -> bytes:
-    """A line to a plugin."""
+    """Encode a line for a plugin."""
     body: dict[str, Any] = {"session_id": session, "event": event, "data": data}
     if context:
         body |= context

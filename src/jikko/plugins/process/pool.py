@@ -1,4 +1,4 @@
-"""The processes of plugins: started on demand, ended when idle, restarted with growing pauses, never more than some."""
+"""Process pool of plugins: started on demand, ended when idle, restarted with backoff, bounded in number."""
 
 import asyncio
 import logging
@@ -17,22 +17,22 @@ log = logging.getLogger(__name__)
 K = TypeVar("K", bound=Hashable)
 _MAX_PAUSE_SECONDS: Final = 60.0
 _MAX_PROCESSES_OF_ONE: Final = 2
-"""Processes of one plugin at once: a second takes calls while the first computes."""
+"""Processes per plugin: a second one takes calls while the first is busy computing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolLimits:
     processes: int = 16
-    """Of all plugins. The one that was not used for longest makes room."""
+    """Processes of all plugins. The least recently used one makes room."""
     calls: int = 100
-    """Of one plugin at once; others wait, and apps take turns."""
+    """Concurrent calls per plugin; others wait, and apps take turns."""
     app_share: float = APP_SHARE
     idle_seconds: float = 300.0
-    """A process that has nothing to do for as long is ended."""
+    """Idle time after which a process is ended."""
     starting: int = 2
-    """Processes that start at once."""
+    """Processes that may be starting at once."""
     first_pause: float = 1.0
-    """Seconds until one that died is started again; twice as long each further time, up to 60."""
+    """Restart delay after a crash, doubled each time up to 60 s."""
 
 
 class _Slot:
@@ -46,21 +46,21 @@ class _Slot:
         self.used = 0.0
         self.idle: asyncio.TimerHandle | None = None
         self.waiting = 0
-        """Calls that have or want a place."""
+        """Calls that hold a place or wait for one."""
 
 
 class ProcessPool(Generic[K]):
-    """Processes by plugin. Nothing is started before the first call."""
+    """Processes by plugin, started on the first call."""
 
     def __init__(self, start: Callable[[K], Awaitable[PluginProcess]], limits: PoolLimits | None = None) -> None:
-        """``start``: starts a process of a plugin; raises ``PluginFailure`` if it does not start."""
+        """``start``: Starts a plugin process; raises ``PluginFailure`` if that fails."""
         self._start = start
         self._limits = limits or PoolLimits()
         self._slots: dict[K, _Slot] = {}
         self._starting = asyncio.Semaphore(self._limits.starting)
         self._room = asyncio.Condition()
         self._count = 0
-        """Processes that are there or start."""
+        """Running and starting processes."""
         self._closed = False
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -74,7 +74,7 @@ class ProcessPool(Generic[K]):
 
     @asynccontextmanager
     async def process(self, key: K, app_id: str = "") -> AsyncIterator[PluginProcess]:
-        """A process for the call in the block. Raises ``PluginFailure``: no start, or it died a moment ago."""
+        """Provide a process for the call in the block. Raises ``PluginFailure``: it does not start, or just died."""
         slot = self._slots.setdefault(key, _Slot(self._limits))
         slot.waiting += 1
         self._stay(slot)
@@ -94,14 +94,14 @@ class ProcessPool(Generic[K]):
                 self._room.notify_all()
 
     async def forget(self, key: K) -> None:
-        """End the processes of a plugin that is no longer there, once their calls are over."""
+        """End the idle processes of a removed plugin."""
         slot = self._slots.get(key)
         for process in list(slot.processes) if slot is not None else ():
             if not process.calls:
                 await self._end(slot, process)  # type: ignore[arg-type]
 
     async def close(self) -> None:
-        """End all processes. May be called twice."""
+        """End every process. Idempotent."""
         self._closed = True
         for slot in self._slots.values():
             self._stay(slot)
@@ -147,7 +147,7 @@ class ProcessPool(Generic[K]):
         return process
 
     async def _make_room(self) -> None:
-        """Count one more process, ending another if there are too many."""
+        """Reserve a process slot, ending an idle process if there is none."""
         async with self._room:
             while self._count >= self._limits.processes:
                 idle = [
@@ -186,7 +186,7 @@ class ProcessPool(Generic[K]):
         slot.last_words = last_words
 
     async def _end(self, slot: _Slot, process: PluginProcess) -> None:
-        # Whoever waits may be cancelled. The process is not in the pool any more, and ``close`` waits for its end.
+        # The waiter may be cancelled. The process has left the pool, and ``close`` waits for its end.
         await asyncio.shield(self._end_later(slot, process))
 
     def _end_later(self, slot: _Slot, process: PluginProcess) -> "asyncio.Task[None]":

@@ -1,4 +1,4 @@
-"""One running plugin: lines of JSON over its standard input and output, many calls at once. All it says is hostile."""
+"""A running plugin: JSON lines over standard input and output, with concurrent calls. Its output is untrusted."""
 
 import asyncio
 import os
@@ -28,16 +28,16 @@ from jikko.plugins.process.plugin_wire import (
 from jikko.plugins.process.process_usage import ProcessGroup, ProcessSession
 
 _CHUNK_BYTES: Final = 1 << 15
-"""Bytes that are read at a time."""
+"""Read size in bytes."""
 _LAST_WORDS: Final = 600
 _MAX_BEGINNING: Final = 65_536
 _CHAINED: Final = ("During handling of the above exception", "The above exception was the direct cause")
 _DRAIN_SECONDS: Final = 1.0
-"""For which what a killed process wrote is read."""
+"""Time limit for reading the remaining output of a killed process."""
 
 
 class PluginProcess:
-    """A plugin that has given its first sign of life."""
+    """A plugin process after its first heartbeat."""
 
     def __init__(
         self,
@@ -49,10 +49,9 @@ class PluginProcess:
         group: ProcessGroup,
     ) -> None:
         """Args:
-        share: Of all plugins: one of those that say much works at a time, for a slice.
-        group: All that it starts.
-        payer: Pays for what belongs to no call, from the budget. Beyond it, reading pauses.
-        """
+        share: Shared by all plugins: those with much output are read one at a time, for a slice.
+        group: The process with its children.
+        payer: Pays for output outside of calls. Over budget, reading pauses."""
         self._process = process
         self._budget = budget
         self._payer = payer
@@ -64,16 +63,16 @@ class PluginProcess:
         self._writing = asyncio.Lock()
         self._last_lines: deque[str] = deque(maxlen=20)
         self._beginning = bytearray()
-        """What it wrote to standard error before its first sign of life, as far as that is kept."""
+        """Beginning of standard error before the first heartbeat."""
         self._why = ""
-        """Why it was ended, if it was ended by us."""
+        """Why the server ended it; empty otherwise."""
         self.last_heartbeat_at = 0.0
-        """When it gave its last sign of life, by the event loop's clock; 0.0 if it never did."""
+        """Time of the last heartbeat, by the event loop's clock; 0.0 before the first."""
         self.served = 0
         self.forgotten = 0
-        """Calls that have no waiter any more and that did not end."""
+        """Abandoned calls that have not ended."""
         self.garbage = 0
-        """Lines that were none, or of no call."""
+        """Lines that are invalid or belong to no call."""
         self._reading = [
             asyncio.get_running_loop().create_task(self._read()),
             asyncio.get_running_loop().create_task(self._read_errors()),
@@ -92,10 +91,10 @@ class PluginProcess:
         descriptors: Sequence[int] = (),
         group: ProcessGroup | None = None,
     ) -> "PluginProcess":
-        """Start a plugin and wait for its first sign of life. ``descriptors``: Those that it inherits.
+        """Start a plugin and wait for its first heartbeat. ``descriptors``: Inherited.
 
-        ``group``: The control group that it enters; ``None``: none, and what it starts is known by its session.
-        Raises ``PluginFailure``, with its last words, if it does not start.
+        ``group``: Control group to enter; ``None``: the process and its children are found by session. Raises
+        ``PluginFailure``, with the last output, if it does not start.
         """
         payer = Payer(budget)
         try:
@@ -140,13 +139,13 @@ class PluginProcess:
 
     @property
     def last_words(self) -> str:
-        """Its last printed lines that were no message, and how it ended."""
+        """Last output outside of messages, and the exit status."""
         status = self._process.returncode
         ended = "" if status is None else f"it ended with {_status(status)}"
         return " | ".join([*self._last_lines, *filter(None, (self._why, ended))])[-_LAST_WORDS:]
 
     def is_silent(self) -> bool:
-        """Whether a call keeps it from giving signs of life: it computes, and other calls of it wait."""
+        """Return True if a computing call blocks the heartbeat, and with it every other call."""
         silent = asyncio.get_running_loop().time() - self.last_heartbeat_at
         return bool(self._calls) and silent > self._limits.silent_seconds
 
@@ -165,13 +164,13 @@ class PluginProcess:
         context: dict[str, Any] | None = None,
         streams: bool = False,
     ) -> None:
-        """Invoke it, and wait until it has said everything. Cancelling forgets the call at once; inside of the plugin
-        it goes on, unheard. Raises ``PluginFailure``: it failed.
+        """Invoke the plugin, and wait for the end of its answer. Cancelling abandons the call at once; it goes on
+        inside the plugin. Raises ``PluginFailure`` if it fails.
 
         Args:
-            seconds: Until it is forgotten, the writing of the request included.
-            context: Fields beside ``data``: whose call it is.
-            streams: ``seconds`` begin anew with each answer, so that they limit its silence alone.
+            seconds: Timeout, including writing the request.
+            context: Fields beside ``data``: the owner of the call.
+            streams: ``seconds`` restart with each answer: an idle timeout.
         """
         session = new_id()
         loop = asyncio.get_running_loop()
@@ -198,7 +197,7 @@ class PluginProcess:
                     await self._write(line)
                     await call.over
         except PluginFailure as failure:
-            if failure.kind not in get_args(FailureKind):  # those of Jikko have the lines in their text
+            if failure.kind not in get_args(FailureKind):  # Jikko's own failures have these lines in their text
                 failure.trace = failure.trace or "\n".join(self._last_lines)
             raise
         except TimeoutError:
@@ -214,8 +213,8 @@ class PluginProcess:
                 self.end("it said too much in one call")
 
     async def kill(self) -> None:
-        """End it, and all that it started in its session, and wait for that. There is no gentle way: at the end of its
-        input the SDK spins on a core."""
+        """Kill the process with its session, and wait for its end. There is no graceful way: at end of input the SDK
+        spins on a core."""
         self.end(self._why or "it was stopped")
         await asyncio.to_thread(self.group.kill)
         await self._process.wait()
@@ -225,9 +224,9 @@ class PluginProcess:
         self._process.close_pipes()
 
     def end(self, why: str) -> None:
-        """Kill it: its calls fail, and say why."""
+        """Kill it, and fail its calls with the reason."""
         self._why = self._why or why
-        # While it is not waited for, no other process has its id.
+        # Not yet reaped, so the id is still its own.
         if self._process.returncode is None:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -245,9 +244,9 @@ class PluginProcess:
     async def _write(self, line: bytes) -> None:
         stdin = self._process.stdin
         assert stdin is not None
-        # One at a time: what waits to be written to a plugin that does not read is one line, and not all.
+        # One writer at a time: a plugin that does not read holds up one line in the buffer, not all.
         async with self._writing:
-            with suppress(BrokenPipeError, ConnectionResetError):  # the end of its output tells the calls
+            with suppress(BrokenPipeError, ConnectionResetError):  # the end of output fails the calls
                 stdin.write(line)
                 await stdin.drain()
 
@@ -266,7 +265,7 @@ class PluginProcess:
                 for line in lines:
                     if not self._take(line):
                         charged += LINE + BYTE * len(line)
-                    # ``read`` does not wait while there is something, and a line may cost its node much.
+                    # ``read`` does not yield while data is buffered, and a line may be expensive for its node.
                     await self._slice.give_way()
                 if charged:
                     await self._payer.pay(charged)
@@ -278,7 +277,7 @@ class PluginProcess:
         self._finish()
 
     def _take(self, line: bytes) -> bool:
-        """Take a line. Returns whether it belongs to a call under way."""
+        """Handle a line. Returns True if it belongs to a running call."""
         if len(line) > self._limits.line:
             self.end(f"it wrote a line of more than {self._limits.line} bytes")
             return False
@@ -291,7 +290,7 @@ class PluginProcess:
         if event.event == "session" and event.session_id is not None:
             call = self._calls.get(event.session_id)
             if call is None:
-                self.garbage += 1  # of a call that is over
+                self.garbage += 1  # of an ended call
                 return False
             try:
                 data = decode_session(event.data)
@@ -310,7 +309,7 @@ class PluginProcess:
         return False
 
     def _unread(self, line: bytes, error: BaseException) -> bool:
-        """A line that is none: what a plugin prints, also in front of a message; or a message that cannot be read."""
+        """Handle an invalid line: printed text, possibly before a message, or an unreadable message."""
         self.garbage += 1
         half = salvaged(line)
         if half is not None:
@@ -334,7 +333,7 @@ class PluginProcess:
 
 
 def raised_in(text: str) -> str:
-    """The exception of the last traceback of a chain, if any; behind it is how threads and libraries end."""
+    """Return the exception of a chain's last traceback, if any. Later ones come from ending threads and libraries."""
     found, inside, goes_on = "", False, True
     for line in text.splitlines():
         if line.startswith("Traceback "):

@@ -1,4 +1,4 @@
-"""Resource usage of processes, by ``/proc``: memory, tasks, and files that have no name any more."""
+"""Resource usage of processes, from ``/proc``: memory, tasks and deleted files."""
 
 import os
 import re
@@ -18,22 +18,22 @@ _TABLES: Final = "VmPTE:"
 _RESIDENT: Final = ("RssAnon:", "RssShmem:", "VmSwap:", _TABLES)
 _PROPORTIONAL: Final = ("Pss_Anon:", "Pss_Shmem:", "SwapPss:")
 LARGEST_FILE: Final = 256 << 20
-"""Bytes that a process of a plugin may write into one file."""
+"""Maximum size in bytes of a file that a plugin writes."""
 _BLOCK: Final = 512
-"""Bytes that ``st_blocks`` counts by."""
+"""Unit of ``st_blocks`` in bytes."""
 
 
 class FolderQuota(NamedTuple):
     bytes: int = 1 << 30
-    """That are taken on the disk."""
+    """Disk usage in bytes."""
     files: int = 20_000
     """Files, folders and links."""
     depth: int = 64
-    """Folders within each other."""
+    """Nesting of folders."""
 
 
 class Size:
-    """What a folder holds, counted until it is too much."""
+    """Content of a folder, counted until it exceeds the quota."""
 
     def __init__(self, room: FolderQuota) -> None:
         self._room = room
@@ -52,7 +52,7 @@ class Size:
         )
 
     def count(self, folder: int, depth: int = 0) -> None:
-        """Count all of an opened folder. What the plugin changes meanwhile is left out. Blocks."""
+        """Count an open folder. Entries that the plugin changes meanwhile are skipped. Blocks."""
         self.depth = max(self.depth, depth)
         if self.problem:
             return
@@ -70,7 +70,7 @@ class Size:
 
 
 def size_of(folder: Path, room: FolderQuota) -> Size:
-    """What a folder holds. Blocks. Raises ``OSError``: it cannot be read."""
+    """Measure a folder. Blocks. Raises ``OSError`` if it is unreadable."""
     size = Size(room)
     with open_folder(folder) as opened:
         size.count(opened)
@@ -78,12 +78,12 @@ def size_of(folder: Path, room: FolderQuota) -> Size:
 
 
 def sessions() -> dict[int, list[int]]:
-    """The processes of each session, by its leader's id. Blocks."""
+    """List the processes of each session, by session id. Blocks."""
     found: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
-            with suppress(OSError, ValueError, IndexError):  # it has ended meanwhile
-                # Behind its name, which may hold anything: state, parent, group, session.
+            with suppress(OSError, ValueError, IndexError):  # the process has exited
+                # After its name, which may contain anything: state, parent, group, session.
                 behind = Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()
                 if behind[0] not in (b"Z", b"X"):
                     found.setdefault(int(behind[3]), []).append(int(name))
@@ -91,8 +91,8 @@ def sessions() -> dict[int, list[int]]:
 
 
 def uses_more(processes: Iterable[int], memory: int) -> bool:
-    """Whether processes have more memory than that many bytes, with the tables that describe it. Blocks."""
-    # What several of them share counts for each here, and once below, which takes longer.
+    """Return True if processes use more than ``memory`` bytes, page tables included. Blocks."""
+    # Shared memory counts for each process here, and once in the slower check below.
     if sum(_kilobytes(process, "status", _RESIDENT) for process in processes) << 10 <= memory:
         return False
     exact = 0
@@ -112,7 +112,7 @@ def _kilobytes(process: int, file: str, names: tuple[str, ...]) -> int:
 
 
 def tasks_of(processes: Iterable[int]) -> int:
-    """How many threads processes have. Blocks."""
+    """Count the threads of processes. Blocks."""
     total = 0
     for process in processes:
         with suppress(OSError, ValueError, IndexError):
@@ -121,12 +121,12 @@ def tasks_of(processes: Iterable[int]) -> int:
 
 
 def nameless_bytes(processes: Iterable[int], folder: Path) -> int:
-    """Bytes on disk of files that were removed from a folder and that processes still hold. Blocks."""
+    """Return the disk usage in bytes of files deleted from a folder but still open. Blocks."""
     files: dict[int, int] = {}
     removed = re.compile(rf"([0-9]+) +{re.escape(os.path.realpath(folder))}/.* \(deleted\)$", re.MULTILINE)
     for process in processes:
         with suppress(OSError):
-            # A file that is only mapped may be as large as a file can be.
+            # A file that is only mapped counts as the largest possible.
             maps = Path(f"/proc/{process}/maps").read_text("utf-8", "surrogateescape")
             files = {int(inode): LARGEST_FILE for inode in removed.findall(maps)} | files
         with suppress(OSError):
@@ -139,30 +139,30 @@ def nameless_bytes(processes: Iterable[int], folder: Path) -> int:
 
 
 TASKS: Final = 512
-"""Processes and threads that a group may have."""
+"""Maximum processes and threads of a group."""
 GONE_SECONDS: Final = 5.0
-"""For which it is waited until what was killed is gone: a busy machine takes its time for that."""
+"""Time limit for killed processes to exit, which takes long on a busy machine."""
 
 
 class ProcessGroup(Protocol):
-    """The processes of one start of a plugin."""
+    """A plugin process with its children."""
 
     def processes(self) -> list[int]:
-        """Those that are there. Blocks."""
+        """Return the ids of running processes. Blocks."""
 
     def excess(self) -> str:
-        """What it uses too much of, or was ended for by the kernel; ``""``: nothing. Blocks."""
+        """Return the exceeded limit, including one that the kernel enforced, or ``""``. Blocks."""
 
     def kill(self) -> None:
-        """End all of it, and wait until nothing is left. Blocks."""
+        """Kill every process, and wait until none is left. Blocks."""
 
 
 class ProcessSession(Struct, eq=False):
-    """A ``ProcessGroup`` by its session, which the filter lets no process leave."""
+    """A ``ProcessGroup`` by session, which the filter keeps processes from leaving."""
 
     leader: int
     memory: int
-    """Bytes that all of it may have."""
+    """Limit in bytes of all processes together."""
 
     def processes(self) -> list[int]:
         return sessions().get(self.leader, [])
@@ -175,7 +175,7 @@ class ProcessSession(Struct, eq=False):
 
     def kill(self) -> None:
         deadline = time.monotonic() + GONE_SECONDS
-        # One that is being made while the others are found is there the next time.
+        # The next pass finds processes forked during this one.
         while found := self.processes():
             for process in found:
                 with suppress(ProcessLookupError, PermissionError):
@@ -186,5 +186,5 @@ class ProcessSession(Struct, eq=False):
 
 
 def too_much_memory(memory: int) -> str:
-    """What a plugin failed with that used more than it may."""
+    """Format the reason for a plugin over its memory limit."""
     return f"it used more than the {memory} bytes of memory that JIKKO_PLUGIN_MEMORY allows"

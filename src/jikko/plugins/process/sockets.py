@@ -1,10 +1,10 @@
-"""Sockets of a locked plugin, made by the server: they reach this machine only.
+"""Sockets of a locked plugin, created by the server and restricted to this machine.
 
-Landlock knows of ports, and not of hosts: a plugin could connect to the port of its gate on any machine. So its filter
-hands ``socket`` to the server, which makes the socket, binds it to the loopback device, and puts it into the process.
-Only a privileged process can undo that. What is checked of a call has been checked by the filter before.
+Landlock restricts ports but not hosts: a plugin could connect to its gate's port on any machine. So its filter passes
+``socket`` to the server, which creates the socket, binds it to the loopback device, and installs it in the process.
+Only a privileged process can undo that. The filter has already checked the call.
 
-In the same way the installer is given ``epoll``, and nothing that it starts.
+The installer gets ``epoll`` in the same way; its children do not.
 """
 
 import asyncio
@@ -22,27 +22,27 @@ from typing import Final
 
 from jikko.plugins.process.budget import SOCKET, Budget, Budgets
 
-# The requests of `linux/seccomp.h`, and its structures: a notification (its number, the thread, then the call), an
-# answer to it (number, value, error, flags), a descriptor to add (number, flags, ours, theirs, flags of theirs).
+# Requests and structures of `linux/seccomp.h`: a notification (its number, the thread, then the call), an answer
+# (number, value, error, flags), a descriptor to add (number, flags, ours, theirs, flags of theirs).
 _RECEIVE, _ANSWER, _ADD = 0xC0502100, 0xC0182101, 0x40182103
 _NOTIFICATION: Final = struct.Struct("=QIIiIQ6Q")
 _ANSWERED: Final = struct.Struct("=QqiI")
 _GO_ON: Final = 1
-"""The flag of an answer by which the call is made as it is."""
+"""Answer flag: the kernel executes the call unchanged."""
 _ADDED: Final = struct.Struct("=QIIII")
 
 _DEVICE: Final = b"lo\0"
 _SOCKET_BURST: Final = 10
 """Sockets that one plugin gets without a pause."""
 _PAUSE_SECONDS: Final = 0.01
-"""Until it gets more: a thousand in a second, which take some hundredths of a processor."""
+"""Pause between bursts: a thousand sockets per second, which cost some hundredths of a core."""
 
 
 @contextmanager
 def sockets_offered(budget: Budget | None = None) -> Iterator[int]:
-    """The descriptor by which a process that is started in the block asks for its sockets, as a setting of its lock.
+    """Offer sockets to a process started in the block. Yields the descriptor for its lock.
 
-    They are made until all processes behind its filter have ended, and paid from the plugin's budget.
+    Sockets are granted until every process behind the filter has ended, and charged to the plugin's budget.
     """
     ours, theirs = socket.socketpair()
     with theirs:
@@ -55,10 +55,7 @@ def sockets_offered(budget: Budget | None = None) -> Iterator[int]:
 
 @contextmanager
 def epoll_offered() -> Iterator[int]:
-    """The descriptor by which a process that is started in the block asks for ``epoll``, as ``sockets`` of its lock.
-
-    The process itself gets it; what it starts has none.
-    """
+    """Offer ``epoll`` to a process started in the block, not to its children. Yields the descriptor for its lock."""
     ours, theirs = socket.socketpair()
     with theirs:
         offer = _EpollOffer(ours, Budgets().open())
@@ -69,7 +66,7 @@ def epoll_offered() -> Iterator[int]:
 
 
 class _Offer:
-    """Takes the descriptor of notifications from a process once it has put its filter on, and answers them."""
+    """Receives the notification descriptor once a process has installed its filter, and answers notifications."""
 
     def __init__(self, connection: socket.socket, budget: Budget) -> None:
         self._budget = budget
@@ -77,13 +74,13 @@ class _Offer:
         self._connection = connection
         self._listener = -1
         self._process = 0
-        """The one that put the filter on."""
+        """Process that installed the filter."""
         self._thread = ThreadPoolExecutor(1, "plugin-sockets")
         connection.setblocking(False)
         self._loop.add_reader(connection, self.end)
 
     def end(self) -> None:
-        """Take the descriptor, if one has come: none does from a process that could not be locked."""
+        """Receive the descriptor, if any: a process that could not be locked sends none."""
         if self._connection.fileno() < 0:
             return
         descriptors: list[int] = []
@@ -113,13 +110,13 @@ class _Offer:
         self._loop.call_later(pause, self._loop.add_reader, self._listener, self._answer)
 
     def _waiting(self) -> int:
-        """What the descriptor has, as events of ``poll``."""
+        """Return the descriptor's ``poll`` events."""
         waiting = select.poll()
         waiting.register(self._listener, select.POLLIN)
         return next((events for _, events in waiting.poll(0)), 0)
 
     def _answer_some(self) -> int:
-        """Answer in a thread, each time while a process takes its socket and runs. Returns how many were answered."""
+        """Answer requests in a thread, while the process uses its socket. Returns how many were answered."""
         for count in range(_SOCKET_BURST):
             if not self._waiting() & select.POLLIN:
                 return count
@@ -128,7 +125,7 @@ class _Offer:
 
     def _answer_one(self) -> None:
         notification = bytearray(_NOTIFICATION.size)
-        # Each of these fails if the process has ended meanwhile, or was interrupted by a signal.
+        # Each step fails if the process has ended, or was interrupted by a signal.
         with suppress(OSError):
             fcntl.ioctl(self._listener, _RECEIVE, notification)
             number, thread, *_, kind, protocol, _, _, _ = _NOTIFICATION.unpack(notification)
@@ -139,7 +136,7 @@ class _Offer:
             fcntl.ioctl(self._listener, _ANSWER, bytearray(_ANSWERED.pack(number, value, -error, flags)))
 
     def _given(self, number: int, thread: int, kind: int, protocol: int) -> tuple[int, int]:
-        """Make a socket and put it into the process. Returns what the call answers, the descriptor there, and flags."""
+        """Create a socket in the process. Returns the call's result (the descriptor there) and the answer flags."""
         flags = kind & (socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM | flags & socket.SOCK_NONBLOCK, protocol) as made:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, _DEVICE)
@@ -150,7 +147,7 @@ class _Offer:
 
 class _EpollOffer(_Offer):
     def _given(self, number: int, thread: int, kind: int, protocol: int) -> tuple[int, int]:
-        # It waits for the answer: were it another process by then, there would be none to answer.
+        # The thread waits for this answer, so its id cannot belong to another process.
         if not Path(f"/proc/{self._process}/task/{thread}").exists():
             raise OSError(errno.ENOSYS, "no epoll")
         return 0, _GO_ON
