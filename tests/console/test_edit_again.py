@@ -219,8 +219,8 @@ ASKS = app(
 @pytest.mark.parametrize(
     ("locale", "size", "mocks", "fake", "pill"),
     [
-        ("en-US", LARGE, "Mocked steps", "A fake model answers for Ask 🤖", "fake model"),
-        ("ja-JP", SMALL, "モックするステップ", "Ask 🤖 には偽のモデルが回答する", "偽のモデル"),
+        ("en-US", LARGE, "Mocked steps", "Ask 🤖: A fake model answers", "A fake model answers"),
+        ("ja-JP", SMALL, "モックするステップ", "Ask 🤖: 偽のモデルが回答する", "偽のモデルが回答する"),
     ],
 )
 def test_a_fake_model_answers_in_the_place_of_one_that_is_missing(

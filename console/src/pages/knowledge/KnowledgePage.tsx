@@ -23,7 +23,7 @@ export default function KnowledgePage({ dataset }: { dataset: string }) {
   useTitle(chosen?.name ?? t('page.knowledge'))
   if (dataset && sets.data && !chosen)
     return (
-      <Gone title={t('knowledge.gone')} text={t('knowledge.gone.text')} to="/knowledge" label={t('knowledge.all')} />
+      <Gone title={t('knowledge.gone')} text={t('workflow.gone.text')} to="/knowledge" label={t('knowledge.all')} />
     )
   return (
     <main id="main" className="page knowledge">

@@ -127,7 +127,7 @@ function Form({ run, node, choices, titleOf, close, to }: Props & { choices: rea
                 <label className="row check">
                   <input
                     type="checkbox"
-                    aria-label={t('edit.fake_of', { node: visible(one.title) })}
+                    aria-label={`${visible(one.title)}: ${t('edit.fake')}`}
                     checked={mocks[one.id] === FAKE_MODEL}
                     onChange={event =>
                       setMocks({ ...mocks, [one.id]: event.target.checked ? FAKE_MODEL : mockOf(one) })

@@ -168,7 +168,7 @@ function Head({
         {round === undefined && execution.price > 0 && <span className="num dim">{money(execution.price)}</span>}
         {round === undefined && <Pace view={view} execution={execution} />}
         {isFake(view, execution) ? (
-          <span className="pill">{t('fake_model')}</span>
+          <span className="pill">{t('edit.fake')}</span>
         ) : (
           isGiven(run, execution.nodeId) && <span className="pill">{t('retry.given')}</span>
         )}

@@ -4,7 +4,7 @@ import { call, get, post } from '../../api/client.ts'
 import type { RunDetail, RunShare } from '../../api/types.ts'
 import { Dialog } from '../../parts/Dialog.tsx'
 import { Icon } from '../../parts/Icon.tsx'
-import { Empty, errorText, Loaded } from '../../parts/Panel.tsx'
+import { errorText, Loaded } from '../../parts/Panel.tsx'
 import { visible } from '../../words/visible.ts'
 import { ago, t, tn, when } from '../../words/words.ts'
 import { Once } from '../workflow/Keys.tsx'
@@ -60,17 +60,15 @@ export default function ShareRun({ run, close }: { run: RunDetail; close: () => 
         </form>
         <Loaded of={shares} rows={2}>
           {list =>
-            list.length === 0 ? (
-              <Empty>{t('share.none')}</Empty>
-            ) : (
+            list.length > 0 && (
               <table className="auto">
                 <tbody>
                   {list.map(share => (
                     <tr key={share.id}>
                       <td className="cut">{visible(share.made_by)}</td>
-                      <td className="dim">{t('share.until', { at: when(share.expires_at) })}</td>
+                      <td className="dim">{t('strip.until', { at: when(share.expires_at) })}</td>
                       <td className="dim hide">
-                        {share.opened_at ? t('share.opened', { ago: ago(share.opened_at) }) : t('share.unopened')}
+                        {share.opened_at ? t('keys.used', { ago: ago(share.opened_at) }) : t('keys.unused')}
                       </td>
                       <td className="right">
                         <button

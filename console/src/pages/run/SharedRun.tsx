@@ -64,5 +64,7 @@ export default function SharedRun({ id }: { id: string }) {
 
 function Until({ id }: { id: string }) {
   const { data } = useRun(id)
-  return data?.expires_at ? <span className="dim cut">{t('share.shown', { at: when(data.expires_at) })}</span> : null
+  return data?.expires_at ? (
+    <span className="dim cut">{`${t('share.title')} · ${t('strip.until', { at: when(data.expires_at) })}`}</span>
+  ) : null
 }
