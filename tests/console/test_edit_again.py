@@ -219,8 +219,8 @@ ASKS = app(
 @pytest.mark.parametrize(
     ("locale", "size", "mocks", "fake", "pill"),
     [
-        ("en-US", LARGE, "Mocked steps", "Ask 🤖: A fake model answers", "A fake model answers"),
-        ("ja-JP", SMALL, "モックするステップ", "Ask 🤖: 偽のモデルが回答する", "偽のモデルが回答する"),
+        ("en-US", LARGE, "Mocked steps", "Ask 🤖: Fake model", "Fake model"),
+        ("ja-JP", SMALL, "モックするステップ", "Ask 🤖: 偽のモデル", "偽のモデル"),
     ],
 )
 def test_a_fake_model_answers_in_the_place_of_one_that_is_missing(

@@ -96,7 +96,7 @@ export default function RunPage({ id }: { id: string }) {
   const shared = isShared()
   if (shared && (isGone(query.error) || isGone(view.follow.error))) return <ShareOver />
   if (isGone(query.error)) {
-    return <Gone title={t('run.gone')} text={t('run.gone.text')} to="/runs" label={t('run.all')} />
+    return <Gone title={t('run.gone')} text={t('workflow.gone.text')} to="/runs" label={t('run.all')} />
   }
   const onlyFailed = read('failed') === '1'
   const keys = (event: KeyboardEvent) => {
