@@ -48,7 +48,7 @@ export const CODES: Readonly<Record<string, string>> = {
   run_failed: '実行は失敗しました',
   service_unavailable: '今は利用できません。しばらくしてからもう一度お試しください',
   share_over: 'このリンクは使えません',
-  shares_off: 'リンクでの共有は無効です',
+  shares_off: '共有は無効です',
   speech_to_text_disabled: '音声認識は無効です',
   too_many_files: 'ファイルが多すぎます',
   too_many_requests: '回数の上限に達しました。しばらくしてからもう一度お試しください',

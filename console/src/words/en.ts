@@ -737,8 +737,7 @@ export const en = {
   'share.days': 'Works for',
   'share.new': 'New link',
   'share.over': 'This link no longer works',
-  'share.over.text': 'It has expired, was revoked, or its address is incomplete. Ask for another.',
-  'share.text': 'The link shows this run alone, without signing in. Secrets are masked.',
+  'share.text': 'It shows this run without signing in.',
   'share.title': 'Shared link',
   'keys.webhook': 'New secret of call-backs',
   'keys.webhook.text':

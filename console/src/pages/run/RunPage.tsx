@@ -240,7 +240,7 @@ export default function RunPage({ id }: { id: string }) {
 const isGone = (error: unknown): boolean => error instanceof ApiError && error.status === 404
 
 /** What stands in the place of a run whose link does not work, whatever the reason. */
-export const ShareOver = () => <Gone title={t('share.over')} text={t('share.over.text')} />
+export const ShareOver = () => <Gone title={t('share.over')} text={t('workflow.gone.text')} />
 
 function nextFailure(view: RunView): void {
   const failed = view.run.failures.map(ordinal => view.run.executions[ordinal] as Execution)
