@@ -1,4 +1,4 @@
-"""Serving the API by one process, until a signal ends it."""
+"""API server of one process, until a signal ends it."""
 
 import asyncio
 import gc
@@ -19,9 +19,9 @@ from jikko.server.http_server import Drain, serve
 from jikko.settings import STOP_AT_ONCE_SECONDS
 
 _TO_PARK = 3.0
-"""Seconds that runs have to be parked, their logs to be written and their clients to be told."""
+"""Seconds for parking runs, writing their logs and notifying their clients."""
 _LAG_SECONDS = 0.1
-"""Between measurements of how late the event loop is, if they are wanted."""
+"""Interval of event loop lag measurements, if enabled."""
 
 
 async def serve_assembly(
@@ -35,16 +35,16 @@ async def serve_assembly(
     drains: bool = False,
     shutdown: Shutdown | None = None,
 ) -> None:
-    """Serve the API until the process gets a signal to stop, then let runs finish or park them.
+    """Serve the API until a signal stops the process, then let runs finish or park them.
 
     Args:
         ready: Called once connections are accepted.
-        at_end: Called at the signal, before runs are parked; with ``True`` if that is to be at once.
+        at_end: Called at the signal, before runs are parked; with ``True`` for an immediate stop.
         stop_requested: Set to stop it, besides signals.
-        observers: The ``Observers`` of the process; by default, nothing sees its requests.
-        drains: Whether new connections are left to the process that comes next, which has the same socket: then what
-            comes over those that are open is still done, for as long as runs may take to end.
-        shutdown: Of the process; it begins at the signal.
+        observers: The ``Observers`` of the process; by default none.
+        drains: Whether new connections are left to a successor on the same socket: then requests on open connections
+            are still served, for as long as runs may take to end.
+        shutdown: Of the process; starts at the signal.
     """
     settings, steps = assembly.settings, shutdown or Shutdown()
 
@@ -56,7 +56,7 @@ async def serve_assembly(
             assembly.upkeep.readiness.is_leaving = True
             await asyncio.sleep(settings.lame_duck)
         if assembly.console_feed is not None:
-            # A list that is looked at has no end of its own, and would be waited for.
+            # An open console list never ends by itself, and would delay the shutdown.
             assembly.console_feed.close()
         if drains and runs:
             runs -= await drain(runs)
@@ -70,10 +70,10 @@ async def serve_assembly(
     seen_by = () if observers is None else observers.requests
     app = create_app(assembly, seen_by, front_of(settings, lag))
     await assembly.upkeep.indexing.prepare()
-    # What is there by now stays as long as the process. The collector would stop it for 70 ms to look through all that.
+    # Objects that exist now stay for good: scanning them would pause the process for 70 ms.
     gc.freeze()
-    # A run makes thousands of objects that live as long as it does. At the usual threshold the collector looks through
-    # all of them again and again, which is much of the work of a busy server, and finds next to nothing.
+    # A run makes thousands of objects that live as long as it does. At the default threshold the collector scans them
+    # repeatedly, a large part of a busy server's work, and finds next to nothing.
     gc.set_threshold(50_000, 20, 50)
     watching = asyncio.ensure_future(lag.watch())
     try:

@@ -1,4 +1,4 @@
-"""The lines that a server prints for trying out an app: what a shell runs as it is."""
+"""Example shell commands that a server prints for trying out an app."""
 
 import json
 import shlex
@@ -29,21 +29,21 @@ from jikko.values import Json
 _USER: Final = "me"
 _QUESTION: Final = "Hello!"
 _NAMES: Final = {"document": "sample.txt", "image": "sample.png", "audio": "sample.mp3", "video": "sample.mp4"}
-"""Of a file of each type, which is known by the ending."""
+"""Sample file names of each type, which follows from the extension."""
 _ID: Final = """sed 's/.*"id": *"\\([^"]*\\)".*/\\1/'"""
-"""Takes the id out of the answer to an upload."""
+"""Extracts the id from the response to an upload."""
 
 
 def bearer(key: str, file: Path | None) -> str:
-    """A header for ``curl``, as a word of the shell.
-    ``file``: where the key is read from, so that it does not stand in the line."""
+    """Return the authorisation header for ``curl``, quoted for a shell. ``file``: File to read the key from, instead of
+    showing it."""
     if file is None:
         return shlex.quote(f"Authorization: Bearer {key}")
     return f'"Authorization: Bearer $(cat {shlex.quote(str(file))})"'
 
 
 async def decisive(assembly: Assembly, app: App) -> Diagnostic | None:
-    """Why every run of an app will fail here, as ``jikko check`` finds it."""
+    """Return the reason why every run of an app will fail here, as found by ``jikko check``."""
     settings = assembly.settings
     version = await assembly.apps.version(app, "")
     checked = check(version.source, source=app.name, node_classes=BY_TYPE)
@@ -64,13 +64,13 @@ def example_lines(
     *,
     response_mode: str = "streaming",
 ) -> list[str]:
-    """Lines that start a run of a workflow, files uploaded first, or one that says why there are none. A chat app is
-    asked something.
+    """Return commands that start a run of a workflow, after uploading files; or one line with the reason why there are
+    none. A chat app is asked a question.
 
     Args:
-        base: The address of the server, such as ``http://127.0.0.1:8000``.
+        base: Base URL of the server, such as ``http://127.0.0.1:8000``.
         authorization: See ``bearer``.
-        decisive: Why every run will fail, if that is known: it is told as ``jikko check`` tells it.
+        decisive: The reason why every run will fail, if known, reported as by ``jikko check``.
     """
     if decisive is not None and decisive.node == workflow.graph.root_id:
         return [f"  no line to try it with: {outcome_sentence(decisive)}"]
@@ -106,7 +106,7 @@ def example_lines(
 
 
 def why_not(workflow: Workflow) -> str:
-    """Why there are no inputs for a line with which a run starts; ``""`` if there are."""
+    """Return the reason why there are no example inputs; ``""`` if there are."""
     return next(filter(None, (_without_sample(variable) for variable in workflow.inputs if variable.required)), "")
 
 
@@ -130,7 +130,7 @@ def _fits(value: Json, schema: Mapping[str, Any] | None) -> bool:
 
 
 def _sample_file(variable: StartVariable) -> tuple[str, str] | None:
-    """Type and name of a file that the input takes as an upload."""
+    """Return type and name of a file that the input accepts as an upload."""
     rules = rules_of_input(variable)
     endings: Sequence[str] = sorted(rules.extensions)
     candidates = [*_NAMES.items(), *(("custom", f"sample{ending}") for ending in endings)]
@@ -141,7 +141,7 @@ def _sample_file(variable: StartVariable) -> tuple[str, str] | None:
 
 
 def _word(body: Json, variables: Mapping[str, str]) -> str:
-    """JSON as a word of the shell, in which some texts stand for variables of the shell."""
+    """Return JSON quoted for a shell, with some texts replaced by shell variables."""
     word = shlex.quote(json.dumps(body, ensure_ascii=False))
     for text, variable in variables.items():
         word = word.replace(f'"{text}"', f'"\'"${variable}"\'"')

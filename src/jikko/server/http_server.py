@@ -1,4 +1,4 @@
-"""Serving the application until the process gets a signal to stop."""
+"""HTTP server, running until a signal stops the process."""
 
 import asyncio
 import contextlib
@@ -23,21 +23,21 @@ from jikko.server.process_signals import Haste, ending_signals
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS: Final = 0.02
-"""Between looks whether connections are open."""
+"""Interval of checks for open connections."""
 _TO_SEND: Final = 3.0
-"""Seconds that requests under way have once connections close. Those that need more are cut off."""
+"""Seconds for active requests once connections close. Slower ones are cut off."""
 _TO_END: Final = 0.5
-"""Seconds in which what was cut off may say so to its client."""
+"""Seconds for requests that were cut off to notify their clients."""
 
 Drain: TypeAlias = Callable[[float], Awaitable[float]]
 """See ``_Server.drain``."""
 
 
 class _Server(uvicorn.Server):
-    """Signals are handled around the server, since runs must be parked before connections close."""
+    """uvicorn server without signal handlers: runs must be parked before connections close."""
 
     def __init__(self, config: uvicorn.Config, end_requested: asyncio.Event) -> None:
-        """``end_requested``: set when there is no time to close connections in order."""
+        """``end_requested``: Set if there is no time to close connections in order."""
         super().__init__(config)
         self.has_started = asyncio.Event()
         self._end_requested = end_requested
@@ -47,12 +47,12 @@ class _Server(uvicorn.Server):
         yield
 
     async def drain(self, seconds: float) -> float:
-        """Accept no more connections, and wait until those that are open have closed.
+        """Accept no more connections, and wait until the open ones have closed.
 
-        Each is told to be closed behind its next answer; those that have none to come are closed as always.
+        Each is closed after its next response, or after its idle timeout.
 
         Args:
-            seconds: To wait at most.
+            seconds: Longest wait.
 
         Returns:
             The seconds that it took.
@@ -60,13 +60,13 @@ class _Server(uvicorn.Server):
         for server in self.servers:
             server.close()
         closing = (b"connection", b"close")
-        # Once for the answers to requests that are under way, and once for those behind the next second.
+        # For responses of active requests, and for those after the next second.
         self.server_state.default_headers.append(closing)
         self.config.encoded_headers.append(closing)
         began = time.monotonic()
-        # One that was accepted in this turn of the loop is known as a connection only in one of the next.
+        # A connection accepted in this turn of the loop is registered only in one of the next.
         await asyncio.sleep(_POLL_SECONDS)
-        # uvicorn tells of no end of a connection, and looks itself in this way.
+        # uvicorn does not report closed connections, and polls in the same way.
         while self.server_state.connections and time.monotonic() - began < seconds:  # noqa: ASYNC110
             await asyncio.sleep(_POLL_SECONDS)
         return min(time.monotonic() - began, seconds)
@@ -76,13 +76,13 @@ class _Server(uvicorn.Server):
         self.has_started.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close connections behind what is being answered; cut off what takes too long, or all if there is no time."""
+        """Close connections after active responses; cut off slow ones, or all if there is no time."""
         closing = asyncio.ensure_future(super().shutdown(sockets))
         hurried = asyncio.ensure_future(self._end_requested.wait())
-        # From Python 3.12 on, the end of listening waits for connections, whatever uvicorn was told.
+        # Since Python 3.12, closing the listener waits for connections, whatever uvicorn's settings.
         await asyncio.wait((closing, hurried), timeout=_TO_SEND, return_when=asyncio.FIRST_COMPLETED)
         hurried.cancel()
-        # Some client does not read its answer, or does not send the rest of its request.
+        # Their clients do not read responses, or do not finish their requests.
         late = list(self.server_state.tasks)
         for task in late:
             task.cancel()
@@ -90,7 +90,7 @@ class _Server(uvicorn.Server):
             what = "1 request was" if len(late) == 1 else f"{len(late)} requests were"
             log.info("%s not done, and cut off", what)
             await asyncio.wait(late, timeout=_TO_END)
-        # It waits for connections, and such a client need not close its own.
+        # It waits for connections, which such clients may never close.
         closing.cancel()
         await asyncio.wait((closing,))
         if not closing.cancelled():
@@ -112,21 +112,21 @@ async def serve(
     Args:
         listening: See ``jikko.server.listening``.
         ready: Called once connections are accepted.
-        stopping: Called with ``False`` when a signal came, while requests are still served; connections are closed
-            behind it. At a second signal it is cancelled, and called once more with ``True``: there is no time. What
-            it is given besides has connections come to their ends.
-        stop_requested: Set to have it stop as at a first signal.
-        heads: What the head of a request may be.
-        unread: Cuts off clients that do not read; by default nobody does.
+        stopping: Called with ``False`` after a signal, while requests are still served; connections are closed after
+            it. A second signal cancels it, and calls it once more with ``True``: there is no time. Its second argument
+            drains connections.
+        stop_requested: Set to stop as at a first signal.
+        heads: Limits on request heads.
+        unread: Cuts off clients that do not read; by default nothing does.
     """
     stop_requested, end_requested = stop_requested or asyncio.Event(), asyncio.Event()
     server = _Server(
         uvicorn.Config(
             application,
-            log_config=None,  # what it warns of goes where all lines go
+            log_config=None,  # its warnings go to the common log
             access_log=False,
             server_header=False,
-            proxy_headers=False,  # who is believed is a setting: see jikko.http.proxies
+            proxy_headers=False,  # trusted proxies are a setting: see jikko.http.proxies
             lifespan="off",
             ws="none",
             http=partial(HttpProtocol, Outbox(asyncio.get_running_loop()), heads, Scheduler(), unread),  # type: ignore[arg-type]
@@ -161,7 +161,7 @@ async def serve(
 
 
 async def _comes_before(work: Awaitable[object], other: "asyncio.Task[object] | asyncio.Task[None]") -> bool:
-    """Wait for either. Returns whether ``work`` was done first; otherwise it is cancelled."""
+    """Wait for either. Returns whether ``work`` finished first; otherwise it is cancelled."""
     task = asyncio.ensure_future(work)
     await asyncio.wait((task, other), return_when=asyncio.FIRST_COMPLETED)
     if task.done():

@@ -1,5 +1,4 @@
-"""Sockets that listen, apart from the server, so that who only listens does not load it; and the protocol with systemd,
-which hands them over and is notified of the process."""
+"""Listening sockets, usable without loading the server; and systemd's socket activation and notifications."""
 
 import asyncio
 import errno
@@ -16,21 +15,21 @@ _BACKLOG = 2048
 
 
 def listen(host: str, port: int, count: int = 1) -> list[socket.socket]:
-    """Sockets that listen on an address, one for each process.
+    """Return listening sockets on an address, one for each process.
 
-    Each has its own, so that the system spreads connections evenly over the processes; where it does not do so (not on
-    Linux), it is the same one for all.
+    Separate sockets let the system distribute connections evenly over the processes; elsewhere than on Linux, all share
+    one socket.
 
     Args:
-        port: 0 takes any free port.
+        port: 0 for any free port.
 
     Raises:
-        OSError: The address cannot be listened on.
+        OSError: The address is not available.
     """
-    # Not left to uvicorn, which ends the process if it cannot.
+    # Not left to uvicorn, which exits if it fails.
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        # Alone, so that an address that another program listens on is refused, whatever that one allows.
+        # Opened exclusively, so that an address in use by another program is refused, whatever that one allows.
         first = socket.create_server((host, port), family=family, backlog=_BACKLOG)
         if count == 1 or sys.platform != "linux":
             return [first] * count
@@ -38,7 +37,7 @@ def listen(host: str, port: int, count: int = 1) -> list[socket.socket]:
         first.close()
         return [socket.create_server(address, family=family, backlog=_BACKLOG, reuse_port=True) for _ in range(count)]
     except OSError as error:
-        # The text of the error without what `create_server` adds to it.
+        # The error's text without the addition of `create_server`.
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
         is_host = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
         another = "--host" if is_host else "--port (0: any that is free)"
@@ -46,8 +45,8 @@ def listen(host: str, port: int, count: int = 1) -> list[socket.socket]:
 
 
 def reserve(like: socket.socket) -> socket.socket:
-    """Another socket on the address of one of several. No connection comes to it until a process listens on it.
-    Raises ``OSError``: the system has no room for it."""
+    """Return another socket on the same address, which gets no connections until a process listens on it. Raises
+    ``OSError``: system resources are exhausted."""
     reserved = socket.socket(like.family, socket.SOCK_STREAM)
     try:
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -62,13 +61,13 @@ def reserve(like: socket.socket) -> socket.socket:
 
 
 _FIRST: Final = 3
-"""The number of the first socket that is handed over."""
+"""Number of the first inherited socket."""
 _ROOM_SECONDS: Final = 5.0
 
 
 def handed_over(environment: Mapping[str, str] = os.environ) -> socket.socket | None:
-    """The socket that listens already, and goes on to when this process has ended; ``None`` if there is none.
-    Raises ``InvalidSettings``: there are several, or it is no socket for TCP that listens."""
+    """Return the inherited listening socket, which stays open after this process; ``None`` if there is none. Raises
+    ``InvalidSettings``: there are several, or it is not a listening TCP socket."""
     if environment.get("LISTEN_PID") != str(os.getpid()):
         return None
     count = environment.get("LISTEN_FDS", "0")
@@ -89,24 +88,23 @@ def handed_over(environment: Mapping[str, str] = os.environ) -> socket.socket | 
 
 
 def notify(state: str, environment: Mapping[str, str] = os.environ, *, waits: bool = True) -> None:
-    """Tell the service manager, if there is one: ``READY=1``, ``STOPPING=1``, ``WATCHDOG=1``. Never fails.
-    ``waits``: whether for room, where the manager has not yet read what it was told before: for five seconds at most,
-    in which nothing else goes on."""
+    """Notify the service manager, if any: ``READY=1``, ``STOPPING=1``, ``WATCHDOG=1``. Never fails. ``waits``: Whether
+    to block for up to five seconds while the manager's queue is full."""
     address = environment.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-        # A name without a file begins with a zero.
+        # An abstract socket address starts with a zero byte.
         sender.connect("\0" + address[1:] if address.startswith("@") else address)
-        # One that stands still for long is not told: the server has to come to its end without it.
+        # A manager that hangs for long misses the message: the server must not hang with it.
         sender.settimeout(_ROOM_SECONDS if waits else 0.0)
         sender.send(state.encode())
 
 
 async def tell_that_it_goes_round(environment: Mapping[str, str] = os.environ) -> None:
-    """Tell the service manager as often as it wants that the event loop goes round, until cancelled.
+    """Send the service manager's watchdog heartbeats from the event loop, until cancelled.
 
-    One that does not is killed by it, and started again.
+    Without them the manager kills and restarts the process.
     """
     wanted = environment.get("WATCHDOG_USEC", "")
     if (
@@ -116,6 +114,6 @@ async def tell_that_it_goes_round(environment: Mapping[str, str] = os.environ) -
     ):
         return
     while True:
-        # It says no more than what the manager has not read; and to wait for that here would have everybody wait.
+        # Earlier unread messages say the same, and waiting would block the event loop.
         notify("WATCHDOG=1", environment, waits=False)
         await asyncio.sleep(int(wanted) / 1e6 / 2)

@@ -1,4 +1,4 @@
-"""Duties of a server process in its cluster, be it the only one or one of several."""
+"""Duties of a server process in its cluster, alone or as one of several."""
 
 import asyncio
 import logging
@@ -33,15 +33,15 @@ from jikko.settings import Settings
 logger = logging.getLogger(__name__)
 
 _READ_AGAIN_SECONDS = 30.0
-"""After which what must be the same on all servers is read again."""
+"""Interval of reading the configuration that all servers must share."""
 _ANSWER_SECONDS = 0.1
-"""For an answer to leave before the process ends."""
+"""Delay before the process ends, for the answer to be sent."""
 _TRY_AGAIN_SECONDS = 5.0
-"""Until a background job that failed is begun again."""
+"""Delay before a failed background job is restarted."""
 
 
 class ServerMember:
-    """The ``Member`` that a server process is."""
+    """``Member`` of the cluster for a server process."""
 
     def __init__(
         self,
@@ -51,10 +51,9 @@ class ServerMember:
         server: int | None = None,
     ) -> None:
         """Args:
-        say_recovered: Called with how many runs were found that are to be taken over.
-        settings: Of the server, of which a worker has a part; by default those of the process.
-        server: The process id of the server; by default the own one.
-        """
+        say_recovered: Called with the number of runs to be taken over.
+        settings: Those of the server, of which a worker has a share; by default those of the process.
+        server: Process id of the server; by default this one."""
         self._assembly = assembly
         self._say_recovered = say_recovered
         self._settings = settings or assembly.settings
@@ -69,7 +68,7 @@ class ServerMember:
         is_reading = self._reading is not None and not self._reading.done()
         if not is_reading and time.monotonic() - self._read_at > _READ_AGAIN_SECONDS:
             self._read_at = time.monotonic()
-            # A disk that does not answer makes no server one that is dead.
+            # In the background: a hanging disk does not make a server dead.
             self._reading = asyncio.get_running_loop().create_task(self._read_configuration())
         checks = {
             "accepting": assembly.upkeep.readiness.is_leaving or assembly.runs.is_closing,
@@ -92,8 +91,8 @@ class ServerMember:
     async def handle_command(self, command: Command) -> Answer:
         if isinstance(command, EndServer):
             if self._server not in (os.getpid(), os.getppid()):
-                return None  # its supervisor has died, and this process ends, too
-            # Behind the answer.
+                return None  # its supervisor is dead, and this process ends, too
+            # After the answer.
             asyncio.get_running_loop().call_later(_ANSWER_SECONDS, os.kill, self._server, signal.SIGTERM)
             return True
         return await self._assembly.runs.control.handle_command(command)
@@ -164,9 +163,9 @@ class ServerMember:
 
 
 class OfOneMachine:
-    """The ``Member`` that one of several processes is for the others of its server, if there are more servers.
+    """``Member`` among the processes of one server, if there are more servers.
 
-    It hears at once that one of these has died, and takes part in nothing else: all servers together do the rest.
+    It hears at once of a sibling's death, and leaves everything else to the cluster of all servers.
     """
 
     def __init__(self, member: ServerMember) -> None:
@@ -176,7 +175,7 @@ class OfOneMachine:
         return None
 
     def on_hint(self, hint: Hint) -> None:
-        """Those come another way."""
+        """Ignore hints: they arrive through the other cluster."""
 
     async def take_over(self, orphans: OrphanedRuns) -> TakenOver:
         return await self._member.take_over(orphans) if orphans.holder else TakenOver(lambda log: None)
@@ -191,13 +190,13 @@ class OfOneMachine:
         return False
 
     async def offer_waiting(self, waiting: WaitingRuns) -> None:
-        """They are offered to all servers."""
+        """Do nothing: runs are offered to all servers."""
 
     async def read_again(self) -> None:
         await self._member.read_again()
 
     async def lead(self) -> None:
-        """One of all servers does."""
+        """Do nothing: one of all servers leads."""
 
 
 async def _again_and_again(watch: Callable[[], Awaitable[None]]) -> None:
@@ -205,6 +204,6 @@ async def _again_and_again(watch: Callable[[], Awaitable[None]]) -> None:
         try:
             await watch()
         except Exception:
-            # One that fails is no reason for the others to end.
+            # A failing job must not end the others.
             logger.exception("a background job failed; trying again")
             await asyncio.sleep(_TRY_AGAIN_SECONDS)

@@ -1,4 +1,4 @@
-"""The metrics of a server, if an operator wants them: where nothing asks, nothing is counted up."""
+"""Metrics of a server, if enabled: otherwise nothing is counted."""
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,8 +11,7 @@ from jikko.settings import Settings
 
 @contextlib.asynccontextmanager
 async def metrics_of(settings: Settings, gather: Callable[[], Awaitable[Snapshot]]) -> AsyncIterator[None]:
-    """Answer ``GET /metrics`` while the block lasts, if that is wanted.
-    Raises ``InvalidSettings``: the port cannot be listened on."""
+    """Serve ``GET /metrics`` during the block, if enabled. Raises ``InvalidSettings``: the port is not available."""
     if not settings.metrics_port:
         yield
         return

@@ -1,4 +1,4 @@
-"""Observers of the runs and requests of a server process."""
+"""Observers of a server process's runs and requests."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 class Observers:
-    """Those of one process, as the settings want them."""
+    """Observers of one process, as configured by the settings."""
 
     def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
         """Args:
-        environment: Such as ``os.environ``: OpenTelemetry is set up by its own variables.
+        environment: Such as ``os.environ``: OpenTelemetry has its own variables.
 
         Raises:
-            InvalidSettings: Traces are wanted, and the libraries for them are not installed.
+            InvalidSettings: Tracing is enabled, and its libraries are not installed.
         """
         self.metrics = _metrics(settings) if settings.metrics_port else None
-        """``None``: nothing is counted."""
+        """``None`` if metrics are off."""
         self._traces = _traces(settings) if is_wanted(environment) else None
         runs: list[RunObserver] = [RunLines(each=settings.log_runs)]
         requests: list[RequestObserver] = []
@@ -44,7 +44,7 @@ class Observers:
         return [] if self.metrics is None else self.metrics.snapshot(assembly)
 
     def at_work(self, assembly: Assembly) -> AbstractAsyncContextManager[None]:
-        """A block in which runs that end are traced, if that is wanted."""
+        """Trace runs that end during the block, if enabled."""
         return nullcontext() if self._traces is None else self._traces.at_work(assembly.store, assembly.apps)
 
 

@@ -1,4 +1,4 @@
-"""A server of one process: the API, the runs, and what goes on beside them."""
+"""Server of one process: the API, the runs, and background jobs."""
 
 import asyncio
 import logging
@@ -29,17 +29,16 @@ from jikko.terminal_text import harmless
 
 
 async def serve(settings: Settings, files: Sequence[Path], hold: Hold, *, reload: bool) -> None:
-    """Serve until the process is told to stop. Raises ``InvalidSettings``: a setting cannot be used, or the port is
-    taken.
+    """Serve until the process is stopped. Raises ``InvalidSettings``: a setting is unusable, or the port is taken.
 
     Args:
         files: DSL files to publish first.
-        hold: Of the data folder.
-        reload: Whether to publish them again whenever they change.
+        hold: Lock on the data folder.
+        reload: Whether to publish changed files again.
     """
     inherited = handed_over()
     try:
-        # Before runs are taken over, which a run bears only so often.
+        # Before the takeover of runs, which a run survives only so often.
         [listening] = [inherited] if inherited else listen(settings.host, settings.port)
     except OSError as error:
         raise InvalidSettings(str(error)) from None
@@ -95,25 +94,25 @@ async def serve(settings: Settings, files: Sequence[Path], hold: Hold, *, reload
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS: Final = 0.5
-"""Seconds between looks at the files."""
+"""Interval of checks for changed files."""
 
 State: TypeAlias = tuple[int, int, int] | None
-"""What tells one content of a file from another: time of change, size, and which file it is."""
+"""Identity of a file's content: modification time, size, and inode."""
 
 
 class Reloading:
-    """Files, as they are when this is made."""
+    """Republishing of changed files, compared with their state at construction."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         self._seen = {file: _state(file) for file in files}
 
     async def watch(self, assembly: Assembly, *, every: float = _POLL_SECONDS) -> None:
-        """Publish each file again whenever it has changed, until cancelled. One that cannot be published is logged.
-        ``every``: seconds between looks."""
+        """Publish each file again when it changes, until cancelled. Failures are logged. ``every``: Interval in
+        seconds."""
         while True:
             for file, seen in self._seen.items():
                 state = _state(file)
-                # One that is gone is being written anew, as like as not.
+                # A missing file is probably being rewritten.
                 if state is not None and state != seen:
                     self._seen[file] = state
                     await _publish(assembly, file)

@@ -1,5 +1,5 @@
-"""Signals to a server: those that ask it to end, and SIGUSR1, which ``jikko reload`` sends to have the files of the
-operator read again."""
+"""Signals of a server: those that end it, and SIGUSR1, by which ``jikko reload`` requests a reload of the operator's
+files."""
 
 import asyncio
 import logging
@@ -16,9 +16,9 @@ _HANGUP: Final = getattr(signal, "SIGHUP", None)
 
 
 def ending_signals() -> tuple[signal.Signals, ...]:
-    """Those to listen to: SIGTERM, Ctrl-C, and the end of the terminal (SIGHUP).
+    """Return the signals to handle: SIGTERM, Ctrl-C, and SIGHUP at the end of the terminal.
 
-    The last one is left out where the process was started with it ignored, as ``nohup`` does.
+    SIGHUP is left out if the process was started with it ignored, as by ``nohup``.
     """
     if _HANGUP is None or signal.getsignal(_HANGUP) is signal.SIG_IGN:
         return (signal.SIGTERM, signal.SIGINT)
@@ -26,19 +26,19 @@ def ending_signals() -> tuple[signal.Signals, ...]:
 
 
 class Haste:
-    """Tells the signal by which somebody asks once more, who does not want to wait.
+    """Detects the second signal, a request for an immediate stop.
 
-    The end of a terminal comes several times in one moment: to the command that runs in it from the system, and from
-    its shell, maybe with SIGTERM. So SIGHUP never asks once more, and what follows one asks for the first time.
+    The end of a terminal sends several signals at once: SIGHUP to its command from the system and from its shell,
+    perhaps with SIGTERM. So SIGHUP never counts as second, and a signal after it counts as first.
     """
 
     def __init__(self) -> None:
         self._hung_up = False
-        """Whether nothing but the end of a terminal has asked so far."""
+        """Whether SIGHUP is the only signal so far."""
 
     def is_asked_for(self, number: signal.Signals, *, stopping: bool) -> bool:
-        """Note a signal. Returns whether it asks to end at once.
-        ``stopping``: whether the process is about to end already."""
+        """Note a signal. Returns whether it requests an immediate stop. ``stopping``: Whether the process is already
+        stopping."""
         if number == _HANGUP:
             self._hung_up = self._hung_up or not stopping
             return False
@@ -49,11 +49,11 @@ class Haste:
 log = logging.getLogger(__name__)
 
 Read: TypeAlias = Callable[[], Awaitable[str]]
-"""Reads the files. Gives back what is wrong with them; empty if nothing is."""
+"""Reads the files. Returns the errors; empty if there are none."""
 
 
 class OperatorFileReload:
-    """Listens to the signal from now on, until it is closed; the file of the lock says what came of it."""
+    """Handler of SIGUSR1, from construction until closed; the lock file reports its results."""
 
     def __init__(self, hold: Hold, read: Read) -> None:
         self._hold = hold
@@ -66,12 +66,12 @@ class OperatorFileReload:
             hold.say_read()
 
     def close(self) -> None:
-        """Listen no more. May be called twice."""
+        """Remove the handler. Idempotent."""
         for task in self._tasks:
             task.cancel()
         if self._number is not None:
             self._loop.remove_signal_handler(self._number)
-            # One that is on its way must not end the process.
+            # A pending signal must not end the process.
             signal.signal(self._number, signal.SIG_IGN)
 
     def _on_signal(self) -> None:
@@ -91,7 +91,7 @@ class OperatorFileReload:
 
 
 def refusals(read: Callable[[], Awaitable[None]]) -> Read:
-    """What is wrong, in place of an error."""
+    """Wrap ``read`` to return its error's text instead of raising."""
 
     async def refusal() -> str:
         try:

@@ -1,4 +1,4 @@
-"""The work of a server process, be it the only one or one of several."""
+"""Common work of a server process, alone or as one of several."""
 
 import asyncio
 import contextlib
@@ -19,13 +19,13 @@ from jikko.server.listening import notify
 from jikko.settings import Settings
 
 TO_LEAVE_SECONDS = 4.0
-"""Seconds that the others have to be told that this process ends, so that they go on with its runs at once."""
+"""Seconds for notifying the other servers, so that they take over this process's runs at once."""
 
 
 def prepare_process(log_level: str, log_format: str) -> None:
-    """Set up what belongs to a process as a whole: its log, memory, files and event loop."""
+    """Set up the process: logging, memory, file limit and event loop."""
     set_up_log(log_level, log_format)
-    # See ``cli.main``; a worker does not come from there.
+    # See ``cli.main``, which workers do not pass through.
     gc.set_threshold(400_000, 20, 50)
     if sys.platform != "win32":
         import uvloop
@@ -35,24 +35,25 @@ def prepare_process(log_level: str, log_format: str) -> None:
 
 
 def _allow_connections() -> None:
-    """Take as many files and sockets as the system gives: the usual limit is 1,024, and a connection is one."""
+    """Raise the limit of open files and sockets to the system's maximum: the default is 1,024, and each connection
+    takes one."""
     import resource
 
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # Refused where the system's own limit is below what it says.
+    # Refused if the kernel's own limit is lower.
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @contextlib.contextmanager
 def holding(settings: Settings) -> Iterator[Hold]:
-    """Hold the data folder while the block lasts.
+    """Hold the data folder during the block.
 
-    Outside of the event loop, since it may wait for the workers of a server that was killed.
+    Outside the event loop, since it may wait for the workers of a killed server.
 
     Raises:
         FolderInUse: Another process holds it.
-        InvalidSettings: It cannot be written to.
+        InvalidSettings: It is not writable.
     """
     with contextlib.ExitStack() as held:
         try:
@@ -65,7 +66,7 @@ def holding(settings: Settings) -> Iterator[Hold]:
 
 
 async def console_lines(assembly: Assembly, base: str) -> list[str]:
-    """What is printed of the console when the server is ready: on a terminal, a link that opens it once."""
+    """Return the lines about the console for the startup message: on a terminal, a link for a single use."""
     if assembly.console is None or not sys.stdout.isatty():
         return []
     ticket = await assembly.console.access.ticket("operator")
@@ -73,18 +74,18 @@ async def console_lines(assembly: Assembly, base: str) -> list[str]:
 
 
 def link(settings: Settings, base: str, ticket: str) -> str:
-    """The address that signs a browser in. What stands behind ``#`` is sent to no server.
-    ``base``: the address that the server listens at, for one that has no other."""
+    """Return the address that signs a browser in. The part after ``#`` is sent to no server. ``base``: The listening
+    address, if no other is configured."""
     return f"{(settings.public_url or base + settings.root_path).rstrip('/')}/console/enter#ticket={ticket}"
 
 
 def base_of(settings: Settings, listening: socket) -> str:
-    """The address of the server, as it is printed at the start."""
+    """Return the server's base URL, for the startup message."""
     return str(settings.address(listening.getsockname()[1]))
 
 
 def say_stopping(settings: Settings, at_once: bool, under_way: int | None = None) -> None:
-    """Print how long stopping takes. ``under_way``: how many runs there are; ``None`` if that is not known here."""
+    """Print how long stopping takes. ``under_way``: Number of active runs; ``None`` if unknown."""
     if at_once:
         click.echo("Stopping at once …")
     elif under_way == 0:
@@ -98,13 +99,13 @@ def say_stopping(settings: Settings, at_once: bool, under_way: int | None = None
 
 
 def say_recovered(count: int) -> None:
-    """Print how many runs were taken over, if there were any."""
+    """Print the number of runs taken over, if any."""
     if count:
         which, go = ("run that was", "goes") if count == 1 else ("runs that were", "go")
         click.echo(f"{count} {which} under way {go} on.")
 
 
 def say_ready(settings: Settings, base: str, lines: Sequence[str]) -> None:
-    """Print where the server is, in one piece: its other processes print, too, and may answer by now."""
+    """Print the server's address, in one write: other processes print, too, and may already serve."""
     click.echo("\n".join([f"Jikko {version()} serves {base}/v1 (data in {settings.home})", *lines]))
     notify("READY=1")

@@ -1,4 +1,4 @@
-"""Publishing what a server was started with: files, keys, and values for environment variables."""
+"""Publishing of files, keys, and environment values given at a server's start."""
 
 import shlex
 import sys
@@ -27,24 +27,23 @@ class Issued(NamedTuple):
     """A new API key."""
 
     name: str
-    """Of the app."""
+    """The app's name."""
     authorization: str
-    """It, as ``curl_examples.bearer`` gives it."""
+    """Its header, from ``curl_examples.bearer``."""
     workflow: Workflow
-    """What it opens."""
+    """The app's workflow."""
     decisive: Diagnostic | None
-    """Why every run will fail, if that is known."""
+    """The reason why every run will fail, if known."""
 
 
 async def publish(assembly: Assembly, files: Sequence[Path]) -> list[Issued]:
-    """Publish files that are new or changed, and take in the keys that were brought. Returns the keys that were made
-    for apps of these files that had none.
+    """Publish new or changed files, and register the given keys. Returns the keys made for those apps that had none.
 
     Raises:
         Conflict: Two files are of one app; nothing was published.
         InvalidDocument, InvalidEnvironment, InvalidSettings: See ``publish_one``, ``bring_keys``.
     """
-    if len(files) > 1:  # a single one may be a pipe, which is read once
+    if len(files) > 1:  # a single one may be a pipe, which can be read only once
         assembly.apps.require_names_of_their_own(readable(files))
     known = [await publish_one(assembly, file) for file in files]
     await bring_keys(assembly, assembly.settings.keys)
@@ -55,15 +54,15 @@ async def publish(assembly: Assembly, files: Sequence[Path]) -> list[Issued]:
     for app in known:
         if await assembly.app_keys.of(app):
             continue
-        # Few starts make a key, and those that do not need nothing to try it with.
+        # Few starts make a key; the others need no examples.
         from jikko.apps.key_files import keep_key
         from jikko.server.curl_examples import bearer, decisive
 
         key = new_key()
         entry = await assembly.app_keys.add_first(app.id, key)
         if entry is None:
-            continue  # another process was quicker
-        # What is no terminal ends in a log, as like as not.
+            continue  # another process was faster
+        # Other output than a terminal is probably logged.
         kept = None if sys.stdout.isatty() else keep_key(assembly.settings.home, entry, key, app.name)
         how = f"{key}  (shown only now)" if kept is None else f"in {kept}"
         name = printable(app.name)
@@ -75,11 +74,11 @@ async def publish(assembly: Assembly, files: Sequence[Path]) -> list[Issued]:
 
 
 async def publish_one(assembly: Assembly, file: Path) -> App:
-    """Publish a file if it is new or changed, and tell what came of it.
+    """Publish a new or changed file, and print the result.
 
     Raises:
         InvalidDocument, Conflict: It cannot be published.
-        InvalidEnvironment: A value that was set for one of its environment variables is of another type.
+        InvalidEnvironment: A value set for an environment variable has the wrong type.
     """
     published = await published_file(assembly, file)
     for problem in published.warnings:
@@ -91,8 +90,8 @@ async def publish_one(assembly: Assembly, file: Path) -> App:
 
 
 async def published_file(assembly: Assembly, file: Path) -> Published:
-    """Publish a file if it is new or changed.
-    Raises ``InvalidDocument``, ``Conflict`` or ``InvalidSettings``: it cannot be published; the file is named."""
+    """Publish a new or changed file. Raises ``InvalidDocument``, ``Conflict`` or ``InvalidSettings``, naming the file,
+    if it cannot be published."""
     try:
         return await assembly.apps.publish_if_changed(_text(file), source=file.stem)
     except InvalidDocument as error:
@@ -100,8 +99,8 @@ async def published_file(assembly: Assembly, file: Path) -> Published:
 
 
 async def bring_keys(assembly: Assembly, setting: str) -> None:
-    """Have keys open apps, as the setting ``keys`` says.
-    Raises ``InvalidSettings``: the file cannot be read, a line is wrong, or there is no such app."""
+    """Register the API keys of the setting ``keys``. Raises ``InvalidSettings``: the file is unreadable, a line is
+    wrong, or an app does not exist."""
     try:
         for name, key in _keys_of(setting):
             await assembly.app_keys.add((await assembly.apps.find(name)).id, key)
@@ -117,7 +116,7 @@ def _keys_of(setting: str) -> list[tuple[str, str]]:
     try:
         text = Path(setting).expanduser().read_text(encoding="utf-8")
     except (OSError, ValueError, RuntimeError) as error:
-        # The setting is not quoted: it may be a key, and not the list that it was meant to be.
+        # The setting is not quoted: it may be a key instead of the intended list.
         what = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
         raise InvalidSettings(
             f"{PREFIX}KEYS is neither a list of `APP = KEY` lines nor a file that can be read ({what})."
@@ -126,14 +125,14 @@ def _keys_of(setting: str) -> list[tuple[str, str]]:
 
 
 async def _look_at_values(assembly: Assembly) -> None:
-    """Name secrets without a value, values of another type, values that no app takes, and mocks of no node."""
+    """Report secrets without a value, values of the wrong type, values that no app uses, and mocks without a node."""
     layers, mocks = assembly.settings.env, mocks_of(assembly.settings.mocks)
     graphs = []
     seen = []
     failed = False
     for app in await assembly.apps.all():
         if not layers and not mocks and b"secret" not in (await assembly.apps.version(app, "")).source:
-            continue  # most are not worth being compiled for this
+            continue  # compiling most of them for this is not worthwhile
         try:
             workflow = await assembly.workflows.get(app)
         except JikkoError as error:
@@ -149,7 +148,7 @@ async def _look_at_values(assembly: Assembly) -> None:
                 err=True,
             )
     if failed:
-        return  # what the others do not have, that one may
+        return  # the uncompiled ones may have it
     for layer in layers:
         for name, hint in unused(layer, seen):
             click.echo(printable(f"warning: {name}: no app has such an environment variable{hint}"), err=True)
@@ -158,7 +157,7 @@ async def _look_at_values(assembly: Assembly) -> None:
 
 
 def to_try(base: str, issued: Sequence[Issued]) -> list[str]:
-    """Lines with which a shell starts a run, for keys that were made; of several apps each begins with its name."""
+    """Return example commands for the new keys; for several apps each begins with the app's name."""
     lines: list[str] = []
     for each in issued:
         from jikko.server.curl_examples import example_lines

@@ -1,4 +1,4 @@
-"""The process that starts the workers of ``jikko serve --workers N``, and hands on what they tell each other."""
+"""Supervisor of ``jikko serve --workers N``: starts the workers, and relays messages between them."""
 
 import asyncio
 import contextlib
@@ -31,15 +31,15 @@ from jikko.settings import STOP_AT_ONCE_SECONDS, Settings
 log = logging.getLogger(__name__)
 
 _TO_KILL = 1.0
-"""Of the seconds in which the server ends, those in which workers are killed that have not ended by themselves."""
+"""Last part of the shutdown's seconds, for killing workers that have not ended."""
 _TRY_AGAIN = 1.0
-"""Seconds until a worker that ended early is started again."""
+"""Delay before a worker that ended early is restarted."""
 HUNG_AFTER = 12
-"""Heartbeats that a worker may miss before it is killed."""
+"""Missed heartbeats after which a worker is killed."""
 
 
 class Supervisor:
-    """Keeps a number of workers going until it gets a signal to stop."""
+    """Keeps a number of workers running until a signal stops it."""
 
     def __init__(
         self,
@@ -53,18 +53,16 @@ class Supervisor:
         shutdown: Shutdown | None = None,
     ) -> None:
         """Args:
-        sockets: One that listens for each worker; closed once the workers get the signal to stop.
-        hold: That on the data folder: workers keep its lock open, so that it is in use for as long as any of them
-            lives.
-        files: To be published by the first worker.
-        hung_after: Heartbeats that a worker may miss before it is killed, so that its runs go on elsewhere.
-        shutdown: Of the process; it begins at the signal.
-        """
+        sockets: A listening socket for each worker; closed once the workers are told to stop.
+        hold: Lock on the data folder: workers keep it open, so that it is in use while any of them lives.
+        files: Published by the first worker.
+        hung_after: Missed heartbeats after which a worker is killed, so that its runs continue elsewhere.
+        shutdown: Of the process; starts at the signal."""
         self._settings = settings
         self._drains = drains
         self._shutdown = shutdown or Shutdown()
         self._killing: asyncio.TimerHandle | None = None
-        """When workers are killed that have not ended."""
+        """Timer for killing workers that have not ended."""
         self._sockets = list(sockets)
         self._hold = hold
         self._files = list(files)
@@ -76,16 +74,16 @@ class Supervisor:
         self._began = time.time()
         self._hub = Hub(len(sockets), settings.requests_per_minute)
         self._assembled = asyncio.Event()
-        """Set once the first worker has brought the database up to date."""
+        """Set once the first worker has migrated the database."""
         self._lines: list[str] = []
-        """To be printed once the server is ready."""
+        """Lines of the startup message."""
         self._is_ready = False
         self._stop_requested = asyncio.Event()
         self._haste = Haste()
         self._exit_code = ExitCode.OK.value
 
     async def run(self) -> int:
-        """Keep the workers going. Returns an exit code: that of the worker that could not start, if it was that."""
+        """Keep the workers running. Returns the exit code, that of a worker that could not start, if any."""
         loop = asyncio.get_running_loop()
         for number in ending_signals():
             loop.add_signal_handler(number, self._on_signal, number)
@@ -105,7 +103,7 @@ class Supervisor:
         return self._exit_code
 
     async def gather(self) -> Snapshot:
-        """The numbers of all processes together."""
+        """Return the metrics of all processes together."""
         serving = {name: self._children[name].channel for name in self._hub.serving if name in self._children}
         return merged([await self._gathering.gather(serving), of_server(len(serving), self._began)])
 
@@ -125,12 +123,12 @@ class Supervisor:
         self._assembled.set()
         for child in self._children.values():
             child.signal(signal.SIGTERM)
-        # Once no worker listens any more, connections are refused and do not wait here in vain.
+        # Once no worker listens, connections are refused instead of waiting in vain.
         for listening in self._sockets:
             listening.close()
 
     def _kill(self) -> None:
-        """End the workers that have not ended by themselves: they stand still."""
+        """Kill the workers that have not ended: they hang."""
         self._exit_code = ExitCode.FAILED
         for child in self._children.values():
             self._shutdown.late.append(f"worker {child.process_id}")
@@ -160,7 +158,7 @@ class Supervisor:
                 await self._pause()
 
     def _leave_to_others(self, slot: int) -> None:
-        """Have no connections wait for a worker that could not start, and may not for long, while others serve."""
+        """Close the socket of a worker that could not start, so that no connections wait for it while others serve."""
         listening = self._sockets[slot]
         if self._stop_requested.is_set() or not self._hub.serving or self._sockets.count(listening) > 1:
             return
@@ -176,7 +174,7 @@ class Supervisor:
             await asyncio.wait_for(self._stop_requested.wait(), _TRY_AGAIN)
 
     async def _start(self, slot: int) -> WorkerProcess:
-        """Raises ``OSError``: the system has no room for another process."""
+        """Raises ``OSError``: system resources are exhausted."""
         name = f"{self._server}/{self._names}"
         self._names += 1
         child = await WorkerProcess.start(name, self._sockets[slot], self._settings, self._hold.fileno())
@@ -188,10 +186,10 @@ class Supervisor:
         return child
 
     async def _watch(self) -> None:
-        """Kill workers that hang: the system tells of those that end, and of no other."""
+        """Kill hanging workers: the system reports only ended ones."""
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
-            # Counted, not timed: a supervisor that stood still itself, with all of them, kills none.
+            # Counted, not timed: a supervisor that was itself paused, with all workers, kills none.
             for child in self._children.values():
                 if child.hangs(self._hung_after):
                     log.error("worker %d does not answer, and is killed", child.process_id)
@@ -214,7 +212,7 @@ class Supervisor:
                 child.heard()
                 self._on_message(child, message)
         except Exception:
-            # It would go on by itself, and reach no other process.
+            # Otherwise it would continue without reaching other processes.
             log.exception("a message of worker %d cannot be read", child.process_id)
             child.signal(signal.SIGKILL)
 
@@ -246,7 +244,7 @@ class Supervisor:
                 self._exit_code = self._exit_code or ExitCode.FAILED
             return
         if not (self._is_ready or child.has_served or code < 0):
-            # It printed why. Once the server is ready it goes on with those that serve, and tries again.
+            # It printed the reason. Once the server is ready, the others serve on and this one is retried.
             self._exit_code = code
             self._stop()
             return
@@ -256,7 +254,7 @@ class Supervisor:
 
 
 async def supervise(settings: Settings, workers: int, files: Sequence[Path], hold: Hold) -> None:
-    """Serve with a number of processes until a signal to stop."""
+    """Serve with several processes until a signal stops them."""
     if sys.platform == "win32":
         raise InvalidSettings("Several workers need Linux or macOS; use --workers 1 here.")
     inherited = handed_over()
@@ -276,24 +274,24 @@ async def supervise(settings: Settings, workers: int, files: Sequence[Path], hol
 
 
 _TIMEOUT_SECONDS = 2.0
-"""For which workers have time to answer; of one that does not, the numbers are those of the last time."""
+"""Timeout for workers' responses; without one, the previous numbers are used."""
 
 
 class Gathering:
-    """Asks workers, and remembers their responses: what a dead one has counted stays counted.
+    """Collects workers' metrics, and keeps those of dead workers.
 
-    What it counted after it was last asked is lost with it.
+    Counts since a dead worker's last response are lost.
     """
 
     def __init__(self) -> None:
         self._snapshots: dict[str, Snapshot] = {}
-        """The last response of each worker."""
+        """Last response of each worker."""
         self._gone: Snapshot = []
-        """What those counted that are no more."""
+        """Sum of the dead workers."""
         self._unanswered: dict[str, asyncio.Future[None]] = {}
 
     async def gather(self, workers: Mapping[str, Channel]) -> Snapshot:
-        """Ask the workers of these names, and add all up, this process included."""
+        """Ask the workers of these names, and return the sum, including this process."""
         loop = asyncio.get_running_loop()
         for name, channel in workers.items():
             if name not in self._unanswered:

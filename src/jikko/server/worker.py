@@ -1,7 +1,7 @@
-"""One of several server processes: ``python -m jikko.server.worker CHANNEL LISTENING LEVEL FORMAT``.
+"""Worker, one of several server processes: ``python -m jikko.server.worker CHANNEL LISTENING LEVEL FORMAT``.
 
-The first two are numbers of open sockets, the others are how much to log, and how. Started by the supervisor, which
-says over the channel what to do; without it, the worker parks its runs and ends.
+The first two are descriptors of open sockets, the others the log level and format. Started and directed by the
+supervisor through the channel; without it, the worker parks its runs and ends.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
         base = base_of(settings, listening)
         issued = [] if begin.files is None else await publish(assembly, [Path(file) for file in begin.files])
         channelled.count_up = partial(observers.snapshot, assembly)
-        # Of those that start together, one publishes, and one prints a link.
+        # Of the workers that start together, one publishes, and one prints a link.
         links = [] if begin.files is None else await console_lines(assembly, base)
         channel.send(Assembled(lines=[*to_try(base, issued), *links]))
 
@@ -90,7 +90,7 @@ async def _work(end: socket.socket, listening: socket.socket) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """The process."""
+    """Run the worker process."""
     end, listening = (socket.socket(fileno=int(number)) for number in arguments[:2])
     prepare_process(arguments[2], arguments[3])
     try:

@@ -1,4 +1,4 @@
-"""The process of one worker, as the supervisor that started it sees it; and the settings on their way there."""
+"""Worker process as seen by its supervisor; and serialisation of its settings."""
 
 import asyncio
 import contextlib
@@ -18,11 +18,11 @@ from jikko.cluster.cluster_messages import Channel
 from jikko.settings import Settings
 
 _TOO_SOON = 5.0
-"""Seconds: a worker that ends within them is not started again at once."""
+"""Seconds of life below which a worker is not restarted at once."""
 
 
 class WorkerProcess:
-    """A process of ``jikko.server.worker``, with the channel to it."""
+    """Process of ``jikko.server.worker``, with its channel."""
 
     def __init__(self, name: str, process: Process, channel: Channel) -> None:
         self.name = name
@@ -31,16 +31,16 @@ class WorkerProcess:
         self._process = process
         self._began = time.monotonic()
         self._missed = 0
-        """Heartbeats that are due since its last one."""
+        """Missed heartbeats."""
 
     @classmethod
     async def start(cls, name: str, listening: socket.socket, settings: Settings, *more: int) -> Self:
-        """Start one. Raises ``OSError``: the system has no room for another process.
+        """Start a worker. Raises ``OSError``: system resources are exhausted.
 
         Args:
-            name: What it is called in the cluster; see ``Cluster.name``.
-            listening: The socket that it accepts connections of, which stays open here.
-            more: Descriptors that it keeps open for as long as it lives.
+            name: Its name in the cluster; see ``Cluster.name``.
+            listening: The socket from which it accepts connections; stays open here.
+            more: Descriptors that it keeps open for its lifetime.
         """
         ours, theirs = socket.socketpair()
         # A copy: ours may be closed while the channel is opened.
@@ -49,14 +49,14 @@ class WorkerProcess:
             channel = await Channel.open(ours)
             try:
                 process = await asyncio.create_subprocess_exec(
-                    # Not with the current folder among the places of modules.
+                    # Without the current folder on the module path.
                     *(sys.executable, "-P", "-m", "jikko.server.worker"),
                     *(str(number) for number in handles),
                     settings.log_level,
                     settings.log_format,
                     stdin=asyncio.subprocess.DEVNULL,
                     pass_fds=(*handles, *more),
-                    # Control-C at the terminal is for the supervisor alone, which tells the workers.
+                    # Ctrl-C at the terminal reaches only the supervisor, which tells the workers.
                     start_new_session=True,
                 )
             except OSError:
@@ -70,18 +70,18 @@ class WorkerProcess:
 
     @property
     def ended_early(self) -> bool:
-        """Of one that has just ended: whether the next one is not to be started at once."""
+        """Return whether the ended worker should not be restarted at once."""
         return not self.has_served or time.monotonic() - self._began < _TOO_SOON
 
     async def wait(self) -> int:
-        """Wait for its end. Returns the exit code; below 0, the signal that killed it."""
+        """Wait for its end. Returns the exit code, negative for the signal that killed it."""
         return await self._process.wait()
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal, unless it has ended."""
+        """Send a signal, unless the process has ended."""
         if self._process.returncode is not None:
             return
-        # Not by `send_signal`: of a process that has just ended it takes the exit code from the one that waits for it.
+        # Not `send_signal`: that would reap a process that has just ended, and take its exit code from the waiter.
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._process.pid, number)
 
@@ -89,7 +89,7 @@ class WorkerProcess:
         self._missed = 0
 
     def hangs(self, after: int) -> bool:
-        """Count one more heartbeat that is due. Returns whether it has missed more than ``after``, once in a while."""
+        """Count a due heartbeat. Returns whether more than ``after`` are missed, once in a while."""
         self._missed += self.has_served
         if self._missed <= after:
             return False
@@ -98,12 +98,12 @@ class WorkerProcess:
 
 
 def settings_to_json(settings: Settings) -> dict[str, Any]:
-    """The settings as JSON, for another process."""
+    """Serialise the settings for another process."""
     return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(settings).items()}
 
 
 def settings_from_json(values: Mapping[str, Any]) -> Settings:
-    """What ``settings_to_json`` made JSON of."""
+    """Restore settings from ``settings_to_json``."""
     of_files = [each.name for each in fields(Settings) if Path in (each.type, *get_args(each.type))]
     paths = {name: Path(values[name]) for name in of_files if values[name] is not None}
     env = tuple(EnvLayer(**layer) for layer in values["env"])

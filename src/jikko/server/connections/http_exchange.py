@@ -1,4 +1,4 @@
-"""One request of a connection and its answer: ASGI's ``receive`` and ``send``."""
+"""HTTP exchange, one request and its response: ASGI's ``receive`` and ``send``."""
 
 import asyncio
 import logging
@@ -15,13 +15,12 @@ from jikko.server.connections.connection_bytes import MAX_HELD_BYTES, JoiningTra
 log = logging.getLogger(__name__)
 
 MAX_UNREAD_BYTES: Final = 65_536
-"""Bytes of a body that wait for the application, behind which nothing more is read from the connection."""
+"""Unread bytes of a body, beyond which reading from the connection pauses."""
 
 _WAKE_BYTES: Final = 16_384
-"""Bytes of a body for which the application is woken, unless it is whole: as often for bytes that come alone as for
-others."""
+"""Bytes of an incomplete body that wake the application: as often for single bytes as for others."""
 _CONTROLS: Final = bytes({*range(32), 127} - {9})
-"""What no header may have in it; two of them end its line."""
+"""Characters forbidden in headers; two of them end the line."""
 _BODILESS: Final = (204, 304)
 _FAULT: Final = (
     {
@@ -40,24 +39,24 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Connection(Protocol):
-    """What an exchange needs of its connection."""
+    """Requirements of an exchange on its connection."""
 
     transport: JoiningTransport
     flow: FlowControl
 
     @property
     def default_headers(self) -> Headers:
-        """Those that every answer has."""
+        """Headers of every response."""
 
     def answered(self) -> None:
-        """The answer is whole; the connection is closed unless it is kept alive."""
+        """End the response, and close the connection unless it is kept alive."""
 
 
 class Exchange:
-    """A request, as its body comes in, and the answer, as it is sent.
+    """A request, while its body is received, and its response, while it is sent.
 
-    What every request pays for is made when it is needed: nothing waits for the body of most requests, and the lines
-    of headers that all answers share are put together once.
+    Objects are made lazily: most bodies are never waited for, and header lines shared by all responses are encoded
+    once.
     """
 
     __slots__ = (
@@ -78,26 +77,26 @@ class Exchange:
     )
 
     def __init__(self, connection: Connection, scope: Scope, *, keep_alive: bool, expects_continue: bool) -> None:
-        """``expects_continue``: whether its client sends the body once it is asked for it."""
+        """``expects_continue``: Whether the client sends the body after ``100 Continue``."""
         self._connection = connection
         self.scope = scope
         self.keep_alive = keep_alive
-        """Whether the connection stays open behind the answer."""
+        """Whether the connection stays open after the response."""
         self._expects_continue = expects_continue
         self.task: asyncio.Task[None] | None = None
-        """The one that answers."""
+        """The responding task."""
         self.disconnected = False
         self._body: bytes | bytearray = b""
         self.has_more = True
         self._has_news = False
         self._news: ConditionVariable | None = None
-        """What the application waits for, if it does."""
+        """Wakes the application, if it waits."""
         self.is_started = self.is_complete = False
-        """Whether the head of the answer, and all of it, was given to the connection."""
+        """Whether the head, and all of the response, was passed to the connection."""
         self._is_chunked = False
         self._left: int | None = 0
-        """Bytes of the body that the head of the answer announced, and that are not sent; ``None``: it ends with the
-        connection, as HTTP/1.0 knows no chunks."""
+        """Announced bytes of the body that are not sent yet; ``None``: the body ends with the connection, since
+        HTTP/1.0 lacks chunks."""
 
     # The request.
 
@@ -116,7 +115,7 @@ class Exchange:
 
     @property
     def is_to_be_asked_for(self) -> bool:
-        """Whether the client waits with the body until it is asked for it, and was not yet."""
+        """Whether the client still waits for ``100 Continue``."""
         return self._expects_continue
 
     def end_body(self) -> None:
@@ -124,7 +123,7 @@ class Exchange:
         self._tell()
 
     def disconnect(self) -> None:
-        """The client is gone, or nothing that it sends can be read."""
+        """Handle the end of the connection, or unreadable input."""
         if not self.is_complete:
             self.disconnected = True
         self._tell()
@@ -150,10 +149,10 @@ class Exchange:
         body, self._body = self._body, b""
         return {"type": "http.request", "body": bytes(body), "more_body": self.has_more}
 
-    # The answer.
+    # The response.
 
     async def run(self, application: ASGIApp, running: "set[asyncio.Task[None]]") -> None:
-        """Have it answered. ``running``: all tasks that answer; ``task`` leaves them."""
+        """Run the application. ``running``: All responding tasks; ``task`` leaves them."""
         try:
             try:
                 await application(self.scope, self.receive, self)
@@ -165,18 +164,18 @@ class Exchange:
             running.discard(self.task)
 
     async def _end(self) -> None:
-        """Have the client see an end that the application did not give."""
+        """End a response that the application left incomplete."""
         if self.disconnected:
             return
         if self.is_started:
-            # Cut off. The application knows why, and said so.
+            # Cut off. The application has logged the reason.
             self._connection.transport.close()
             return
         for message in _FAULT:
             await self(message)
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
-        """Send an answer whose body is whole."""
+        """Send a response with a complete body."""
         connection = self._connection
         if connection.flow.write_paused and not self.disconnected:
             await connection.flow.drain()
@@ -193,7 +192,7 @@ class Exchange:
             self._send_body(body, False)
 
     async def __call__(self, message: Message) -> None:
-        """ASGI's ``send``."""
+        """Implement ASGI's ``send``."""
         connection = self._connection
         if connection.flow.write_paused and not self.disconnected:
             await connection.flow.drain()
@@ -209,10 +208,10 @@ class Exchange:
             raise RuntimeError(f"The application sent {kind!r} where it may not.")
 
     def _head(self, status: int, headers: Headers) -> bytes:
-        """Status line and headers. Says how the body is sent.
-        Raises ``RuntimeError``: a header has a character that is none of headers."""
+        """Encode status line and headers, including the body's framing. Raises ``RuntimeError``: a header has an
+        invalid character."""
         if self._expects_continue and self.has_more:
-            # The client may send the body now, or leave it out: where the next request begins is not known.
+            # The client may send the body now, or omit it: the start of the next request is unknown.
             self.keep_alive = False
         self._expects_continue = False
         default, closes = _default_lines(tuple(self._connection.default_headers))
@@ -245,10 +244,10 @@ class Exchange:
             end = b"" if more else b"0\r\n\r\n"
             if len(body) >= MAX_HELD_BYTES:
                 transport.write(b"%x\r\n" % len(body))
-                transport.write(body)  # without a copy: of 28 MB it takes 10 ms
+                transport.write(body)  # without a copy, which takes 10 ms for 28 MB
                 transport.write(b"\r\n" + end)
             elif more and body:
-                # A stream's client waits for each piece; what becomes of it in this turn is one piece already.
+                # A stream's client waits for each chunk; those of this turn are one chunk already.
                 transport.write_now(b"%x\r\n%b\r\n" % (len(body), body))
             else:
                 transport.write(b"%x\r\n%b\r\n%b" % (len(body), body, end) if body else end)
@@ -281,6 +280,6 @@ def _status_line(status: int) -> bytes:
 
 @lru_cache(maxsize=4)
 def _default_lines(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[bytes, bool]:
-    """Headers as lines, and whether they close the connection. There is a new time in them each second."""
+    """Return headers as lines, and whether they close the connection. Their date changes each second."""
     lines = b"".join(b"%b: %b\r\n" % header for header in headers)
     return lines, (b"connection", b"close") in headers

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on a connection: what comes is bounded before it is a request, and requests are answered one by one."""
+"""HTTP/1.1 protocol of a connection: bounded input, requests answered in order."""
 
 import asyncio
 import logging
@@ -19,23 +19,21 @@ from jikko.server.connections.slow_readers import BodyWatch, SlowReaders
 log = logging.getLogger(__name__)
 
 _LINGER_SECONDS: Final = 30.0
-"""Seconds for which a client may send on behind the last answer. If it could not, the system would take that back."""
+"""Seconds for which a client may keep sending after the last response. Closing earlier could discard the response."""
 _SILENT_SECONDS: Final = 2.0
-"""In which something has to come of that."""
+"""Seconds without input that end that time."""
 _MAX_DROPPED_BYTES: Final = 128 << 20
-"""Bytes that may come for nothing, behind an answer or a refusal: more than the largest upload by default."""
+"""Bytes discarded after a response or a refusal: more than the largest upload by default."""
 
 
 class HttpProtocol(RequestReader, asyncio.Protocol):
-    """Has the requests of a connection answered, in their order, and refuses heads that are too large or too slow, and
-    bodies that are too slow.
+    """Answers a connection's requests in order, and refuses heads that are too large or too slow, and slow bodies.
 
-    What is refused comes behind the answers to earlier requests of the connection, which is then closed.
+    A refusal follows the responses to earlier requests; then the connection is closed.
 
-    However fast a client sends, and in however many pieces, others have the event loop after a slice.
+    However fast a client sends, and in however many chunks, the event loop is yielded after a slice.
 
-    A connection at rest is closed after a time. It is not given a timer behind each answer: one timer looks whether the
-    rest has been long enough.
+    Idle connections are closed after a timeout, with one timer per connection instead of one per response.
     """
 
     __slots__ = (
@@ -56,10 +54,9 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         """Args:
-        share: Of the event loop, for all connections together.
-        unread: Looks at those whose clients do not read, all together; by default nobody does.
-        app_state: Not used: there is no lifespan that would fill it.
-        """
+        share: Scheduler of the event loop, shared by all connections.
+        unread: Watches clients that do not read, for all connections; by default none.
+        app_state: Not used: there is no lifespan to fill it."""
         super().__init__(limits or HeadLimits())
         if not config.loaded:
             config.load()
@@ -71,18 +68,18 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         self._unread = unread or SlowReaders(0, 0)
         self._loop = _loop or asyncio.get_running_loop()
         self.exchange: Exchange | None = None
-        """The last one whose head came whole."""
+        """The newest exchange with a complete head."""
         self._answered: Exchange | None = None
-        """The one that is being answered, or was the last."""
+        """The exchange being answered, or the last one."""
         self.pipeline: list[Exchange] = []
-        """Those behind it, the next one first."""
+        """Later exchanges, in order."""
 
         self._refusal: bytes | None = None
-        """What is answered to the last request, empty if it has its answer; then nothing more is read."""
+        """Response to the last request, empty if it was answered; then nothing more is parsed."""
         self._dropped = 0
-        """Bytes that came for nothing since the last head: behind its answer, or behind a refusal."""
+        """Bytes discarded since the last head, after its response or a refusal."""
         self._half_closed = False
-        """Whether the client has nothing more to say, and waits for answers."""
+        """Whether the client has closed its side, and waits for responses."""
         self._body_watch = BodyWatch(
             self._loop,
             self._limits.body_seconds,
@@ -91,11 +88,11 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
             too_slow=lambda: self._refuse(slow(self._limits)),
         )
         self._timer: asyncio.TimerHandle | None = None
-        """The time that a head has, or that a client which was refused still has."""
+        """Timeout of a head, or of a refused client."""
         self._rests_since: float | None = None
         self._rest_timer: asyncio.TimerHandle | None = None
 
-    # What the event loop tells.
+    # Callbacks of the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast("asyncio.Transport", transport)
@@ -123,7 +120,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         self.flow.resume_writing()
         if exc is None:
             self.transport.close()
-        del self._parser  # which refers to this
+        del self._parser  # a reference cycle
 
     def data_received(self, data: bytes) -> None:
         self._intake.take(data)
@@ -132,7 +129,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         self.transport.flush()
         exchange = self.exchange
         if exchange is None or exchange.is_complete or not self._before_body:
-            # Closed: also amid a body, which will not be whole.
+            # Close, also inside a body, which cannot be completed.
             return False
         self._half_closed = True
         if self._refusal is None:
@@ -148,7 +145,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         self._unread.end(self.transport)
 
     def shutdown(self) -> None:
-        """Close it, behind the answer that is under way. Called by the server."""
+        """Close the connection after the current response. Called by the server."""
         if self.exchange is None or self.exchange.is_complete:
             self.transport.close()
         else:
@@ -176,7 +173,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         if self._dropped > _MAX_DROPPED_BYTES:
             self.transport.close()
 
-    # What is read.
+    # Reading.
 
     def head_came(self, scope: dict[str, Any], *, keep_alive: bool, expects_continue: bool) -> None:
         if self._timer is not None:
@@ -203,7 +200,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
 
     @property
     def default_headers(self) -> Headers:
-        """Those that every answer has."""
+        """Headers of every response."""
         return self._state.default_headers
 
     def _start(self, exchange: Exchange) -> None:
@@ -213,7 +210,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         running.add(task)
 
     def answered(self) -> None:
-        """The answer of the exchange that was under way is whole."""
+        """Continue after a complete response."""
         if self._answered is not None and not self._answered.keep_alive:
             self._refusal = b""
             if self._answered.has_more:
@@ -229,11 +226,11 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         if self.pipeline:
             self._start(self.pipeline.pop(0))
             if self.pipeline:
-                # Others come first: all that was sent would be taken in, once the first is answered.
+                # Pause: otherwise everything sent would be buffered once the first is answered.
                 self.flow.pause_reading()
             return
         if not self._head_began:
-            # A head has a time of its own.
+            # A head has its own timeout.
             self._rest()
         if self._refusal is not None:
             self._say_refusal()
@@ -241,9 +238,9 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
     # Refusing.
 
     def _refuse(self, refused: Refused) -> None:
-        """Read no more requests, and say why, behind the answers to those that were read."""
+        """Stop parsing requests, and send a refusal after the responses to earlier ones."""
         exchange = self.exchange
-        # Amid a body the headers are those of its request; where no head has begun there are none.
+        # Inside a body, use its request's headers; before a head there are none.
         if self._head_began:
             headers = self._headers
         else:
@@ -255,9 +252,9 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         if exchange is None or (self._before_body and exchange.is_complete):
             self._say_refusal()
         elif self._before_body:
-            pass  # behind the answer that is under way
+            pass  # after the current response
         elif self.pipeline and self.pipeline[-1] is exchange:
-            # Its body is wrong, and it has not been begun.
+            # Its body is invalid, and its response was not started.
             self.pipeline.pop()
         else:
             was_started = exchange.is_started
@@ -273,8 +270,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
             self._leave()
 
     def _leave(self) -> None:
-        """Close the connection, in such a way that what was answered can be read: also by a client that first sends
-        all that it has."""
+        """Close the connection so that the response stays readable, even for a client that sends everything first."""
         self._rests_since = None
         self._body_watch.end()
         self.transport.flush()
@@ -295,7 +291,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
         else:
             self.transport.close()
 
-    # Time.
+    # Timeouts.
 
     def _wait_for_head(self) -> None:
         if self._timer is None and self._limits.seconds and self._refusal is None:
@@ -309,7 +305,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
     def _head_is_late(self) -> None:
         self._timer = None
         if self.flow.read_paused or self._intake.holds:
-            # We are late: it may have come, and is not read before earlier requests are answered.
+            # The server is late: the head may have arrived, but is parsed only after earlier requests are answered.
             self._wait_for_head()
         elif self._head_began or self._unfinished:
             self._refuse(late(self._limits))
@@ -317,7 +313,7 @@ class HttpProtocol(RequestReader, asyncio.Protocol):
             self.transport.close()
 
     def _awaited_body(self) -> Exchange | None:
-        """The exchange of which a part of the body is to come."""
+        """Return the exchange whose body is incomplete."""
         return None if self._before_body else self.exchange
 
     def _was_held_up(self) -> bool:

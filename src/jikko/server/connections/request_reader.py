@@ -1,4 +1,4 @@
-"""Requests that come on a connection, bounded in bytes before the parser gets them."""
+"""Request parser of a connection, with bounds checked before bytes reach httptools."""
 
 import re
 import urllib.parse
@@ -27,21 +27,21 @@ _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 _ABSOLUTE: Final = re.compile(
     rb"(?i:https?)://(?:[^/?@]*@)?(?P<host>(?:\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::\d{1,5})?)(?P<path>/[^?]*)?(?P<query>\?.*)?"
 )
-"""A target of HTTP with a host, and port, before path and query."""
+"""Absolute HTTP target: host, and port, before path and query."""
 _OF_CONNECTION: Final = (b"connection", b"proxy-connection")
-"""What the parser obeys in a trailer, too: behind ``close`` it would read no more requests."""
+"""Headers that the parser also obeys in a trailer: after ``close`` it would parse no more requests."""
 
 
 class RequestReader(ABC):
-    """Reads HTTP/1.1 with httptools, whose callbacks (``on_…``) it has, and tells of heads and bodies.
+    """Parses HTTP/1.1 with httptools, implementing its callbacks (``on_…``), and reports heads and bodies.
 
-    The parser puts together what it gets of a header, however much that is, in time that grows with the square of it.
-    So bytes are counted before it gets them. Trailers are read and dropped.
+    The parser joins the fragments of a header, however long, in quadratic time. So bytes are counted before it gets
+    them. Trailers are read and dropped.
 
-    Nothing is upgraded (RFC 9110, 7.8), but the parser takes every request for an upgrade for the last: it skips the
-    body, and what follows is no HTTP to it. So another parser reads the head of such a request again, without its
-    header ``Upgrade``, and then the body and what follows. A proxy that keeps connections open reads it in the same
-    way; a server that did not would take a part of the body for a request of somebody else.
+    Nothing is upgraded (RFC 9110, 7.8), but the parser takes every upgrade request for the last one: it skips the body,
+    and treats what follows as not HTTP. So another parser reads the head again without its ``Upgrade`` header, and then
+    the body and what follows. A proxy with persistent connections reads it in the same way; otherwise part of the body
+    would be taken for another user's request.
     """
 
     __slots__ = (
@@ -53,45 +53,46 @@ class RequestReader(ABC):
         self._limits = limits
         self._parser = self._new_parser()
         self._about: dict[str, Any] = {"type": "http", "asgi": _ASGI, "scheme": "http", "root_path": ""}
-        """What the scopes of all requests of the connection have in common."""
+        """Common parts of the connection's ASGI scopes."""
         self._url = b""
         self._headers: Headers = []
-        """Of the head that comes."""
+        """Headers of the current head."""
         self._expects_continue = False
         self._hosts = 0
-        """How many headers ``Host`` it has. Of two, a proxy may have gone by the other one."""
+        """Number of ``Host`` headers. With two, a proxy may have used the other one."""
         self._coding: bytes | None = None
-        """Its ``Transfer-Encoding``, several of them joined by commas."""
+        """``Transfer-Encoding``, several joined by commas."""
         self._unfinished = 0
-        """Bytes that the parser got since it last reported the end of a head or request, or a piece of a body."""
+        """Bytes parsed since the last callback for the end of a head or request, or for a chunk of a body."""
         self._before_body = True
-        """Whether what comes next is a head, or the rest of one."""
+        """Whether a head is expected, or the rest of one."""
         self._head_began = False
         self._fault: Refused | None = None
-        """Why the parser was broken off."""
+        """Reason why the parser was stopped."""
         self._body: list[bytes] = []
-        """Pieces of a body that the parser gave, and that the request does not have yet."""
+        """Parsed chunks of a body that are not passed on yet."""
 
     @abstractmethod
     def head_came(self, scope: dict[str, Any], *, keep_alive: bool, expects_continue: bool) -> None:
-        """The head of a request is whole.
+        """Handle the complete head of a request.
 
         Args:
-            scope: That of ASGI.
-            keep_alive: Whether the client would send another one on this connection.
-            expects_continue: Whether it sends the body once it is asked for it.
+            scope: The ASGI scope.
+            keep_alive: Whether the client may send another request on this connection.
+            expects_continue: Whether the client sends the body after ``100 Continue``.
         """
 
     @abstractmethod
     def body_came(self, body: bytes) -> None:
-        """A piece of the body of the last request came."""
+        """Handle a chunk of the last request's body."""
 
     @abstractmethod
     def body_ended(self) -> None:
-        """The last request is whole."""
+        """Handle the end of the last request."""
 
     def feed(self, data: bytes) -> None:
-        """Read what came. Raises ``Refused``: it is no request, or too large. Nothing more can be read then."""
+        """Parse received bytes. Raises ``Refused``: the request is invalid or too large. Then nothing more can be
+        parsed."""
         most = self._limits.bytes
         while data:
             room = most - self._unfinished
@@ -109,23 +110,23 @@ class RequestReader(ABC):
             if self._unfinished >= most:
                 raise too_large(self._limits, is_head=self._before_body)
             if len(self._headers) > MAX_HEADERS:
-                # Each takes twenty times its bytes: neither those of a head nor trailers wait for their end.
+                # Each takes twenty times its bytes: checked before the end of a head or of trailers.
                 raise many_headers()
 
     def _new_parser(self) -> httptools.HttpRequestParser:
         parser = httptools.HttpRequestParser(self)
-        # What is sent behind a request that closes the connection is no fault of that request.
+        # Data after a request that closes the connection does not invalidate that request.
         parser.set_dangerous_leniencies(lenient_data_after_close=True)
         return parser
 
     def _head_without_upgrade(self) -> bytes:
         method, version = self._parser.get_method(), self._parser.get_http_version().encode()
         lines = [b"%b %b HTTP/%b" % (method, self._url, version)]
-        # Without spaces, so that it is no longer than it was.
+        # Without spaces, to be no longer than before.
         lines += (b"%b:%b" % header for header in self._headers if header[0] != b"upgrade")
         return b"\r\n".join((*lines, b"", b""))
 
-    # What the parser tells.
+    # Callbacks of the parser.
 
     def on_message_begin(self) -> None:
         self._head_began = True
@@ -141,7 +142,7 @@ class RequestReader(ABC):
             self._break_off(long_url(self._limits))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # Spaces behind a value are none of it, and the parser leaves them there (RFC 9112, 5.1).
+        # The parser leaves trailing spaces, which are not part of the value (RFC 9112, 5.1).
         name, value = name.lower(), value.rstrip()
         self._headers.append((name, value))
         if name == b"host":
@@ -156,7 +157,7 @@ class RequestReader(ABC):
         if parser.should_upgrade():
             if parser.get_method() == b"CONNECT":
                 self._break_off(tunnel())
-            # It is read again.
+            # It is parsed again.
             return
         if len(headers) > MAX_HEADERS:
             self._break_off(many_headers())
@@ -172,7 +173,7 @@ class RequestReader(ABC):
             absolute = _ABSOLUTE.fullmatch(target)
             if absolute is None:
                 self._break_off(unreadable())
-            # It names the host, too, and is the one that counts (RFC 9112, 3.2.2).
+            # The target's host takes precedence (RFC 9112, 3.2.2).
             host, target = absolute["host"], (absolute["path"] or b"/") + (absolute["query"] or b"")
             headers = [(name, host if name == b"host" else value) for name, value in headers]
         raw_path, _, query = target.partition(b"?")
@@ -188,21 +189,21 @@ class RequestReader(ABC):
         }
         self._before_body = self._head_began = False
         self._unfinished = 0
-        # What follows are trailers.
+        # Further headers are trailers.
         self._headers = []
         is_new = version == "1.1"
         keep_alive = is_new and parser.should_keep_alive()
-        # A client of HTTP/1.0 would take ``100 Continue`` for its answer (RFC 9110, 10.1.1).
+        # HTTP/1.0 clients would take ``100 Continue`` for the response (RFC 9110, 10.1.1).
         self.head_came(scope, keep_alive=keep_alive, expects_continue=is_new and self._expects_continue)
 
     def on_body(self, body: bytes) -> None:
         self._unfinished = 0
-        # Thousands of chunks that come at once would each have the request copy what it has.
+        # Thousands of chunks at once would each copy the request's buffer.
         self._body.append(body)
 
     def on_message_complete(self) -> None:
         if self._before_body:
-            # Of a request for an upgrade, which is read again.
+            # An upgrade request, which is parsed again.
             return
         if self._headers and any(name in _OF_CONNECTION for name, _ in self._headers):
             self._break_off(connection_trailer())
@@ -217,6 +218,6 @@ class RequestReader(ABC):
         self.body_came(body[0] if len(body) == 1 else b"".join(body))
 
     def _break_off(self, fault: Refused) -> NoReturn:
-        """Have the parser stop: it tells no more than that it did."""
+        """Stop the parser, whose own error has no details."""
         self._fault = fault
         raise fault

@@ -1,4 +1,4 @@
-"""Limits of the heads of requests, and answers to those that are refused before they are requests."""
+"""Limits on request heads, and responses to requests refused while they are read."""
 
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -15,23 +15,23 @@ from jikko.server.connections.slow_readers import LEAST_BYTES_PER_SECOND
 
 MAX_HEADERS: Final = 256
 _OTHER_VERSIONS: Final = ("Invalid HTTP version", "Pause on PRI/Upgrade")
-"""What the parser says of versions that it does not know, and of the beginning of HTTP/2."""
+"""httptools' messages for unknown versions, and for the preface of HTTP/2."""
 
 
 class HeadLimits(Struct, frozen=True):
-    """How large the head of a request may be, how long it may take, and how slow what follows it may be."""
+    """Size and timeout of a request's head, and the window for the minimum rate of its body."""
 
     bytes: int = 65_536
-    """Request line and headers; a quarter of it for the URL alone. Also of what stands between two pieces of a body,
-    and of trailers."""
+    """Request line and headers; a quarter of it for the URL alone. Also bounds the bytes between two chunks of a body,
+    and trailers."""
     seconds: float = 30.0
-    """From its first byte, or from the beginning of the connection, to its last; 0 for no limit."""
+    """From its first byte, or from the start of the connection, to its last; 0 for no limit."""
     body_seconds: float = 60.0
-    """In which ``LEAST_BYTES_PER_SECOND`` have to come of a body; 0 for no limit."""
+    """Window in which a body must average ``LEAST_BYTES_PER_SECOND``; 0 for no limit."""
 
 
 class Refused(Exception):
-    """The head of a request is refused. Also what has the parser stop."""
+    """A request is refused while it is read. Also stops the parser."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -39,7 +39,7 @@ class Refused(Exception):
 
 
 def too_large(limits: HeadLimits, *, is_head: bool) -> Refused:
-    """More bytes came than a head may have, or than may stand between two pieces of a body."""
+    """Return the refusal of a head, or of bytes between two chunks of a body, that are too large."""
     if is_head:
         message = f"The head of the request has more than {limits.bytes} bytes (the limit is set by JIKKO_MAX_HEAD)."
     else:
@@ -48,23 +48,24 @@ def too_large(limits: HeadLimits, *, is_head: bool) -> Refused:
 
 
 def long_url(limits: HeadLimits) -> Refused:
-    """The URL takes more than its part of the head."""
+    """Return the refusal of a URL longer than its part of the head."""
     message = f"The URL of the request has more than {limits.bytes // 4} bytes, a quarter of JIKKO_MAX_HEAD."
     return Refused(414, "uri_too_long", message)
 
 
 def many_headers() -> Refused:
-    """There are more than ``MAX_HEADERS``."""
+    """Return the refusal of more than ``MAX_HEADERS``."""
     return Refused(431, "request_header_fields_too_large", f"The request has more than {MAX_HEADERS} headers.")
 
 
 def hosts(count: int) -> Refused:
-    """There is not one header ``Host``, as HTTP/1.1 has it (RFC 9112, 3.2)."""
+    """Return the refusal of a missing or repeated ``Host`` header (RFC 9112, 3.2)."""
     return Refused(400, "bad_request", f"The request has {count or 'no'} headers Host; one is needed.")
 
 
 def codings(value: bytes, version: str) -> Refused | None:
-    """The fault of a header ``Transfer-Encoding`` (RFC 9112, 6.1 and 6.3), if there is one: only chunks are read."""
+    """Return the refusal of an unsupported ``Transfer-Encoding`` (RFC 9112, 6.1 and 6.3), if it is one: only chunks are
+    read."""
     if version == "1.0":
         return Refused(400, "bad_request", "A request of HTTP/1.0 must not have the header Transfer-Encoding.")
     names = [name.strip(b" \t").lower() for name in value.split(b",")]
@@ -76,23 +77,23 @@ def codings(value: bytes, version: str) -> Refused | None:
 
 
 def connection_trailer() -> Refused:
-    """A trailer says what becomes of the connection, which only a header may (RFC 9110, 6.5.1)."""
+    """Return the refusal of a trailer with a connection option, allowed only in headers (RFC 9110, 6.5.1)."""
     return Refused(400, "bad_request", "The header Connection must not be a trailer.")
 
 
 def tunnel() -> Refused:
-    """The method is CONNECT: what follows the head is not HTTP."""
+    """Return the refusal of CONNECT, whose head is not followed by HTTP."""
     return Refused(501, "not_implemented", "The method CONNECT is not supported: this server is not a proxy.")
 
 
 def late(limits: HeadLimits) -> Refused:
-    """The head did not come in time."""
+    """Return the refusal of a head after its timeout."""
     message = f"The head of the request took more than {limits.seconds:g} seconds (JIKKO_HEAD_SECONDS)."
     return Refused(408, "request_timeout", message)
 
 
 def slow(limits: HeadLimits) -> Refused:
-    """Too little of the body came in too long a time."""
+    """Return the refusal of a body below the minimum rate."""
     message = (
         f"Of the body of the request came fewer than {LEAST_BYTES_PER_SECOND} bytes a second, "
         f"for {limits.body_seconds:g} seconds (JIKKO_BODY_SECONDS)."
@@ -101,21 +102,21 @@ def slow(limits: HeadLimits) -> Refused:
 
 
 def other_version() -> Refused:
-    """It is another version of HTTP than those that are spoken here."""
+    """Return the refusal of an unsupported version of HTTP."""
     message = "The version of HTTP in the request line is not one that is spoken here: HTTP/1.1 and HTTP/1.0."
     return Refused(505, "http_version_not_supported", message)
 
 
 def unreadable(error: httptools.HttpParserError | None = None) -> Refused:
-    """What the parser objects to, or the reader itself."""
+    """Return the refusal of invalid HTTP. ``error``: The parser's, if it was not found by the reader."""
     if str(error) in _OTHER_VERSIONS:
         return other_version()
     return Refused(400, "bad_request", "Invalid HTTP request received.")
 
 
 def refusal(refused: Refused, headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
-    """A whole answer behind which the connection is closed, and the name of the request that it is for.
-    ``headers``: those of the request, as far as they came."""
+    """Return the whole response, after which the connection is closed, and the request's id. ``headers``: Those of the
+    request received so far."""
     error = refused.error
     origin, request_id = identified(dict(headers), request_ids())
     body = encode(error)

@@ -1,4 +1,4 @@
-"""Slow clients: the minimum rate of request bodies, and a bound on answers that wait in memory to be read."""
+"""Slow clients: a minimum rate of request bodies, and a bound on responses that wait in memory to be read."""
 
 import asyncio
 import logging
@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
 LEAST_BYTES_PER_SECOND: Final = 512
-"""Slower is no line that works, but a client that holds a connection."""
+"""Anything slower is not a working connection, but a client that occupies one."""
 _LATE_SECONDS: Final = 1.0
-"""If a look is that much late, the process stood still, and what came meanwhile may not be read yet."""
+"""Delay of a check that means that the process was paused, and may have unread input."""
 
 
 class BodyWatch:
-    """Looks, at each end of a span of time, how much has come of a body that was awaited all the while.
+    """Checks, per window, the rate of a body that was expected during all of it.
 
-    One timer for a connection, not for a request: a body that comes with its head, or soon after, costs none. So what
-    is too slow is found after one span at the earliest, and two at the latest.
+    One timer per connection, not per request: a body that comes with its head, or soon after, costs none. So a slow
+    body is detected after one window at the earliest, and two at the latest.
     """
 
     __slots__ = ("_awaited", "_loop", "_of", "_seconds", "_timer", "_too_slow", "_was_held_up", "received")
@@ -32,11 +32,10 @@ class BodyWatch:
         too_slow: Callable[[], None],
     ) -> None:
         """Args:
-        seconds: The span; 0 for no limit.
-        awaited: What the body that is awaited belongs to, the same as long as it is the same body; else ``None``.
-        was_held_up: Whether it was not read for a part of the time since this was asked before, or is not now.
-        too_slow: Called when less came than ``LEAST_BYTES_PER_SECOND``. Then nothing is looked at any more.
-        """
+        seconds: The window; 0 for no limit.
+        awaited: Returns the identity of the expected body's request, or ``None``.
+        was_held_up: Whether reading was paused at any time since the last call, or is now.
+        too_slow: Called when the rate was below ``LEAST_BYTES_PER_SECOND``. Then the checks end."""
         self._loop = loop
         self._seconds = seconds
         self._awaited = awaited
@@ -44,12 +43,12 @@ class BodyWatch:
         self._too_slow = too_slow
         self._timer: asyncio.TimerHandle | None = None
         self._of: object = None
-        """Whose body was awaited at the beginning of the span."""
+        """Identity of the body expected at the start of the window."""
         self.received = 0
-        """Bytes of bodies that came in this span; whoever reads them adds to it."""
+        """Bytes of bodies in this window; the reader adds to it."""
 
     def begin(self) -> None:
-        """Look on, if that is not done already. To be called when a body is awaited."""
+        """Start checking, if not started. Called when a body is expected."""
         if self._timer is None and self._seconds:
             self._was_held_up()
             self._next()
@@ -77,12 +76,12 @@ class BodyWatch:
 
 
 def bytes_in_system(socket: Any) -> int:
-    """Bytes that were given to the system for a connection and that the other side has not acknowledged.
-    ``socket``: anything with ``fileno``; ``None`` if the connection has none.
-    Returns 0 where the system does not tell, which is anywhere but on Linux, or the connection is closed."""
+    """Return a connection's bytes in the system's send buffer, not acknowledged by the peer. ``socket``: Anything with
+    ``fileno``; ``None`` if the connection has none. Returns 0 if that is unknown (anywhere but on Linux), or the
+    connection is closed."""
     if socket is None or sys.platform != "linux":
         return 0
-    # Only a client that reads slowly needs them.
+    # Only needed for slow clients.
     import fcntl
     import termios
 
@@ -97,39 +96,39 @@ log = logging.getLogger(__name__)
 
 _POLL_SECONDS: Final = 1.0
 _GRACE_SECONDS: Final = 5.0
-"""For which an answer waits whatever else is in memory: to read megabytes takes that long on lines that work."""
+"""Seconds that a response may always wait: reading megabytes takes that long on working connections."""
 
 
 class ClientConnection(Protocol):
-    """What is looked at of a connection: its transport."""
+    """Requirements on a connection: its transport."""
 
     def get_write_buffer_size(self) -> int:
-        """Bytes that the system has not taken."""
+        """Return the bytes that the system has not accepted."""
 
     def get_extra_info(self, name: str) -> Any:
-        """By ``socket``: its socket, if it has one."""
+        """Return the socket, if any, for ``socket``."""
 
     def abort(self) -> None:
-        """Close it, and forget what was not taken."""
+        """Close the connection, and drop its buffer."""
 
 
 class SlowReaders:
-    """Looks at connections that have more to send than their clients take, once a second as long as there are any.
+    """Checks connections with full send buffers, once a second while there are any.
 
-    An answer is given to its connection as a whole. What a client does not take would be there for ever, and clients
-    may be many. So one is cut off that takes fewer than ``LEAST_BYTES_PER_SECOND`` over a span of time; and if all that
-    waits is more than it may be together, those go that take least of theirs.
+    A response is passed to its connection as a whole, and would stay in memory for as long as its client does not read.
+    So a connection is cut off that reads fewer than ``LEAST_BYTES_PER_SECOND`` over a window; and if all responses
+    exceed the bound, those with the lowest rates are cut off.
 
-    What a client takes is told by what the system still has for it, too: that is megabytes, and the system asks for
-    more only when a third of them is gone, which takes a client of 10,000 bytes a second more than a minute.
+    The rate includes the system's send buffer: that holds megabytes, and takes more only when a third of it is free,
+    which takes a client of 10,000 bytes a second more than a minute.
     """
 
     def __init__(self, most: int, seconds: float, in_system: Callable[[Any], int] = bytes_in_system) -> None:
         """Args:
-        most: Bytes of all answers that may wait for more than a few seconds, unless only one does; 0 for no limit.
-        seconds: The span; 0: nobody is cut off for being slow.
-        in_system: Bytes that the system has of the connection of a socket.
-        """
+        most: Bytes of all responses that may wait for more than a few seconds, unless there is only one; 0 for no
+        limit.
+        seconds: The window; 0: slow clients are not cut off.
+        in_system: Returns the bytes in the send buffer of a connection's socket."""
         self._most = most
         self._seconds = seconds
         self._in_system = in_system
@@ -164,7 +163,7 @@ class SlowReaders:
             self._timer = asyncio.get_running_loop().call_later(_POLL_SECONDS, self._look)
 
     def _sizes(self, line: ClientConnection) -> tuple[int, int]:
-        """Bytes that wait here, and all that its client has not taken."""
+        """Return the bytes waiting in this process, and all that the client has not acknowledged."""
         size = line.get_write_buffer_size()
         return size, size + self._in_system(line.get_extra_info("socket"))
 
@@ -187,18 +186,18 @@ class SlowReaders:
 
 
 class _Wait:
-    """Of one connection."""
+    """State of one connection."""
 
     __slots__ = ("began", "first", "left", "left_then", "since", "size")
 
     def __init__(self, now: float, size: int, left: int) -> None:
         self.began = self.since = now
-        """Since when it waits, and since when the span goes on."""
+        """Start of the wait, and of the window."""
         self.size = size
-        """Bytes that wait here, at the last look."""
+        """Bytes waiting in this process, at the last check."""
         self.first = self.left_then = self.left = left
-        """All bytes that its client had not taken at these times, and at the last look."""
+        """All unacknowledged bytes at the start, at the start of the window, and at the last check."""
 
     def taken_a_second(self, now: float) -> float:
-        """Bytes, on the average since it waits."""
+        """Return the mean rate since the start."""
         return (self.first - self.left) / (now - self.began)

@@ -1,1 +1,1 @@
-"""A cluster to try on one machine: PostgreSQL, NATS, a bucket, and several servers, each a process of its own."""
+"""Trial cluster on one machine: PostgreSQL, NATS, a bucket, and several servers, each a process of its own."""

@@ -1,4 +1,4 @@
-"""The cluster: PostgreSQL, NATS, the bucket, the servers, and the apps that they serve."""
+"""Trial cluster: PostgreSQL, NATS, the bucket, the servers, and the apps that they serve."""
 
 import json
 import os
@@ -22,12 +22,12 @@ SAMPLE: Final = Path(__file__).with_name("count-slowly.yml")
 """A workflow of twenty steps of a second each."""
 MEMBER_SECONDS: Final = 5.0
 _CONNECTIONS: Final = 32
-"""Of each process to the database, at most."""
+"""Maximum database connections of each process."""
 _COMMANDS: Final = 3
-"""Commands that are run beside the servers."""
+"""Commands run beside the servers."""
 _STOP_SECONDS: Final = 30.0
 _DIGITS: Final = 6
-"""Of the id of an app, in the name of its key's file."""
+"""Digits of an app's id in the name of its key file."""
 _DATABASE: Final = "jikko"
 _CLUSTER_SETTINGS: Final = frozenset(
     f"JIKKO_{name}"
@@ -36,10 +36,10 @@ _CLUSTER_SETTINGS: Final = frozenset(
         "PORT PUBLIC_URL WORKERS"
     ).split()
 ) | {"AWS_PROFILE", "AWS_SESSION_TOKEN"}
-"""Variables of the caller's that mean another server, NATS or bucket."""
+"""The caller's variables for another server, NATS or bucket."""
 _SECONDS: Final = {
     "JIKKO_MEMBER_SECONDS": str(MEMBER_SECONDS),
-    # Nothing stands before the servers, and Ctrl-C waits for no run.
+    # There is no load balancer, and Ctrl-C waits for no run.
     "JIKKO_LAME_DUCK_SECONDS": "0",
     "JIKKO_SHUTDOWN_SECONDS": "0",
     "JIKKO_DRAIN_SECONDS": "0",
@@ -55,17 +55,17 @@ class ClusterApp(NamedTuple):
 
 
 class LocalCluster:
-    """Everything that belongs to a cluster, in one folder."""
+    """All parts of a cluster, in one folder."""
 
     def __init__(self, folder: Path, sockets: Path, postgres: str, ports: Sequence[int], *, durable: bool) -> None:
         """Starts nothing.
 
         Args:
-            folder: For everything that is kept.
+            folder: For all data.
             sockets: An existing folder with a short path.
-            postgres: Address of a database to use; empty: a server of its own.
+            postgres: Address of an existing database; empty: a server of its own.
             ports: One for each server; 0: any free one.
-            durable: Whether PostgreSQL waits until its disk has what it commits.
+            durable: Whether PostgreSQL's commits wait for the disk.
         """
         self.folder = folder
         self._database_url = postgres
@@ -79,17 +79,17 @@ class LocalCluster:
 
     @property
     def services(self) -> list[LocalService]:
-        """All processes, in the order of their start."""
+        """All processes, in their order of start."""
         others = (self._postgres, self._nats, self._bucket)
         return [*(service for service in others if service is not None), *self.members]
 
     @property
     def settings_file(self) -> Path:
-        """Lines for a shell: with these settings any command of Jikko's works with the cluster."""
+        """Shell script with settings that connect any Jikko command to the cluster."""
         return self.folder / "settings.sh"
 
     def start(self, files: Sequence[Path]) -> None:
-        """Start all, publish the files, and wait until every server is ready.
+        """Start everything, publish the files, and wait until every server is ready.
 
         Raises:
             InvalidSettings: A program is missing.
@@ -125,7 +125,7 @@ class LocalCluster:
             member.wait_until_ready()
 
     def stop(self) -> None:
-        """End the servers, then the rest; what does not end is killed."""
+        """Stop the servers, then the rest; processes that do not end are killed."""
         for group in (self.members, [one for one in self.services if one not in self.members]):
             for service in group:
                 service.ask_to_stop()
@@ -173,7 +173,7 @@ class LocalServer(LocalService):
     """One server."""
 
     def __init__(self, number: int, home: Path, port: int, settings: Mapping[str, str]) -> None:
-        """``settings``: the whole environment, but for its data folder."""
+        """``settings``: The complete environment except the data folder."""
         self.title = f"Server {number}"
         self._port = port
         super().__init__(home.with_suffix(".log"), env={**settings, "JIKKO_HOME": str(home)})

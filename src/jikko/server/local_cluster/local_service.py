@@ -1,4 +1,4 @@
-"""A service of the cluster: a program in the background, with a log file."""
+"""Service of the trial cluster: a background program with a log file."""
 
 import os
 import pwd
@@ -23,29 +23,28 @@ _PR_SET_PDEATHSIG: Final = 1
 
 
 class LocalService(ABC):
-    """A program in a process group of its own: Ctrl-C in the terminal does not reach it."""
+    """Program in its own process group: Ctrl-C in the terminal does not reach it."""
 
     title: str
     stops_by = signal.SIGTERM
 
     def __init__(self, log: Path, **options: Any) -> None:
         """Args:
-        log: File for its output; it grows from start to start.
-        options: For ``subprocess.Popen``.
-        """
+        log: File for its output, appended to at each start.
+        options: For ``subprocess.Popen``."""
         self.log = log
         self.dies_with_us = False
-        """Whether it is stopped when the thread that starts it ends, even by SIGKILL. Linux only."""
+        """Whether it stops when the starting thread ends, even by SIGKILL. Linux only."""
         self.options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "process_group": 0, **options}
         self._process: subprocess.Popen[bytes] | None = None
 
     @abstractmethod
     def command(self) -> Sequence[str | Path]:
-        """Program and arguments."""
+        """Return program and arguments."""
 
     @abstractmethod
     def is_ready(self) -> bool:
-        """Whether it accepts work."""
+        """Return whether it accepts work."""
 
     @property
     def pid(self) -> int:
@@ -54,11 +53,11 @@ class LocalService(ABC):
 
     @property
     def exit_code(self) -> int | None:
-        """Negative: the number of the signal that ended it. ``None`` while it runs, and before its start."""
+        """Negative signal number if killed. ``None`` while it runs, and before its start."""
         return None if self._process is None else self._process.poll()
 
     def begin(self) -> None:
-        """Start it, without waiting until it is ready."""
+        """Start it without waiting."""
         options = dict(self.options)
         if self.dies_with_us and sys.platform == "linux":
             options["preexec_fn"] = _death_signal(self.stops_by)
@@ -66,7 +65,7 @@ class LocalService(ABC):
             self._process = subprocess.Popen(self.command(), stdout=log, stderr=log, **options)
 
     def wait_until_ready(self) -> None:
-        """Return once it is ready. Raises ``StoreUnavailable``: it ended, or is not ready after ``START_SECONDS``."""
+        """Wait until it is ready. Raises ``StoreUnavailable``: it ended, or is not ready after ``START_SECONDS``."""
         deadline = time.monotonic() + START_SECONDS
         while not self.is_ready():
             if (code := self.exit_code) is not None:
@@ -83,12 +82,12 @@ class LocalService(ABC):
         self.wait_until_ready()
 
     def ask_to_stop(self) -> None:
-        """Send the signal that ends it in good order, if it runs."""
+        """Send the signal for a graceful stop, if it runs."""
         if self._process is not None:
             self._process.send_signal(self.stops_by)
 
     def wait(self, seconds: float) -> None:
-        """Wait for its end. After so many seconds it is killed."""
+        """Wait for its end, and kill it after the timeout."""
         if self._process is not None:
             try:
                 self._process.wait(seconds)
@@ -97,22 +96,22 @@ class LocalService(ABC):
             self._process = None
 
     def kill(self) -> None:
-        """End its process group, as a power cut would."""
+        """Kill its process group, as a power failure would."""
         if self._process is not None:
-            # Until it was waited for, no other process has its number.
+            # Until the process is reaped, its pid is not reused.
             if self._process.returncode is None:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
 
     def last_lines(self) -> str:
-        """The end of its log, indented."""
+        """Return the end of its log, indented."""
         text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
         return "\n".join(f"  {line}" for line in text.splitlines()[-_TAIL_LINES:])
 
 
 def listens(port: int) -> bool:
-    """Whether a port of this machine accepts connections."""
+    """Return whether a local port accepts connections."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:
@@ -121,13 +120,13 @@ def listens(port: int) -> bool:
 
 
 def beside_python(name: str) -> Path | None:
-    """A program that a package of this environment brought, or one on the PATH."""
+    """Return the path of a program from this environment's packages, or from the PATH."""
     beside = Path(sys.executable).parent / name
     return beside if beside.is_file() else Path(found) if (found := shutil.which(name)) else None
 
 
 def plain_user() -> pwd.struct_passwd | None:
-    """The user that runs what refuses to run as root; ``None`` unless this process is root's."""
+    """Return the user for programs that refuse to run as root; ``None`` unless this process runs as root."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -139,7 +138,7 @@ def plain_user() -> pwd.struct_passwd | None:
 
 
 def as_plain_user(*folders: Path) -> dict[str, Any]:
-    """Options for ``subprocess`` by which a program does not run as root, and gives these folders to its user."""
+    """Return ``subprocess`` options to run a program as another user than root, and give that user these folders."""
     if not (user := plain_user()):
         return {}
     for folder in folders:
@@ -150,7 +149,7 @@ def as_plain_user(*folders: Path) -> dict[str, Any]:
 def _death_signal(number: signal.Signals) -> Any:
     import ctypes
 
-    prctl = ctypes.CDLL(None).prctl  # looked up before the fork
+    prctl = ctypes.CDLL(None).prctl  # loaded before the fork
 
     def ask() -> None:
         prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)

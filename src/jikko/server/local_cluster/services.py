@@ -1,4 +1,4 @@
-"""PostgreSQL, NATS and a server for buckets (rclone), of packages or of this machine, in folders of their own."""
+"""PostgreSQL, NATS and an S3 server (rclone), from packages or the system, in their own folders."""
 
 import os
 import secrets
@@ -14,12 +14,12 @@ from jikko.private import make_folder, opener
 from jikko.server.local_cluster.local_service import LocalService, as_plain_user, beside_python, listens, plain_user
 
 _PACKAGED: Final = Path("/usr/lib/postgresql")
-"""Where Debian and Ubuntu have their versions: ``17/bin/postgres``."""
+"""Folder of versions on Debian and Ubuntu: ``17/bin/postgres``."""
 _USER: Final = "jikko"
 
 
 class LocalPostgres(LocalService):
-    """A server that listens on a UNIX socket alone. Root runs it as a plain user, since it refuses root."""
+    """PostgreSQL on a UNIX socket only. It refuses to run as root, and is run as another user then."""
 
     title = "PostgreSQL"
     stops_by = signal.SIGINT  # without waiting for clients
@@ -28,8 +28,7 @@ class LocalPostgres(LocalService):
         """Args:
         folder: An existing folder of its own, for ``data`` and ``log``.
         settings: Such as ``fsync=off``.
-        sockets: The folder of its socket, whose path is short; ``None``: ``folder``.
-        """
+        sockets: Folder with a short path for its socket; ``None``: ``folder``."""
         self.folder = folder
         self.sockets = sockets or folder
         self._settings = ("listen_addresses=", *settings)
@@ -37,11 +36,11 @@ class LocalPostgres(LocalService):
         super().__init__(folder / "log", cwd=folder, env={"LC_ALL": "C.UTF-8"}, **plain)
 
     def make(self) -> None:
-        """Make an empty data folder, unless there is one.
+        """Initialise the data folder, unless it exists.
 
         Raises:
             InvalidSettings: PostgreSQL is not installed.
-            StoreUnavailable: It cannot be made here, or another version made what is there.
+            StoreUnavailable: It cannot be made here, or belongs to another version.
         """
         data = self.folder / "data"
         if (data / "PG_VERSION").exists():
@@ -50,11 +49,12 @@ class LocalPostgres(LocalService):
         self.run([*command, "--locale=C.UTF-8"])
 
     def run(self, command: Sequence[str]) -> None:
-        """Run a command of the server's, as its user. Raises ``StoreUnavailable``: it fails; with its last words."""
+        """Run a PostgreSQL command as the server's user. Raises ``StoreUnavailable`` with the end of its output if it
+        fails."""
         options = {name: value for name, value in self.options.items() if name != "process_group"}
         try:
             done = subprocess.run(command, check=False, capture_output=True, text=True, **options)
-        except OSError as error:  # the folder around it is closed to its user
+        except OSError as error:  # a parent folder is closed to its user
             raise StoreUnavailable(f"{command[0]} cannot run in {self.folder}: {error.strerror}.{_hint()}") from None
         if done.returncode:
             raise StoreUnavailable(f"{command[0]} failed in {self.folder}: {done.stderr.strip()}{_hint()}")
@@ -68,7 +68,7 @@ class LocalPostgres(LocalService):
         return subprocess.run(ready, check=False).returncode == 0
 
     def execute(self, sql: str, name: str = "postgres") -> str:
-        """Run a statement by the server's own client. Returns what it prints."""
+        """Run a statement with psql. Returns its output."""
         command = [postgres_program("psql"), "-qtAX", "-h", str(self.sockets), "-U", _USER, "-d", name, "-c", sql]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
@@ -77,7 +77,7 @@ class LocalPostgres(LocalService):
 
 
 def postgres_program(name: str) -> str:
-    """The path of a program of the newest PostgreSQL. Raises ``InvalidSettings``: there is none."""
+    """Return the path of a program of the newest PostgreSQL. Raises ``InvalidSettings`` if it is not installed."""
     found = [path for path in _PACKAGED.glob(f"*/bin/{name}") if path.parts[-3].isdecimal()]
     if not found:
         raise InvalidSettings(
@@ -93,12 +93,12 @@ def _hint() -> str:
 
 
 class LocalNats(LocalService):
-    """One server with JetStream, on a port of this machine, which lets in whoever has the password."""
+    """NATS server with JetStream, on a local port, protected by a password."""
 
     title = "NATS"
 
     def __init__(self, folder: Path, port: int) -> None:
-        """``folder``: an existing folder of its own, for what it keeps."""
+        """``folder``: An existing folder of its own, for its data."""
         self.folder = folder
         self.port = port
         self._password = secrets.token_hex(16)
@@ -109,7 +109,7 @@ class LocalNats(LocalService):
         return f"nats://jikko:{self._password}@127.0.0.1:{self.port}"
 
     def begin(self) -> None:
-        """Start it, with a password of its own in a file: arguments are seen by all users."""
+        """Start it with a random password in a file: arguments are visible to all users."""
         with open(self.folder / "nats.conf", "w", encoding="utf-8", opener=opener) as file:
             file.write(
                 f'listen: "127.0.0.1:{self.port}"\njetstream {{ store_dir: "{self.folder}/store" }}\n'
@@ -125,7 +125,7 @@ class LocalNats(LocalService):
 
 
 def nats_program() -> Path:
-    """The path of the program. Raises ``InvalidSettings``: there is none."""
+    """Return the path of the program. Raises ``InvalidSettings`` if it is not installed."""
     if program := beside_python("nats-server"):
         return program
     raise InvalidSettings(
@@ -137,16 +137,16 @@ _BUCKET: Final = "jikko"
 
 
 class LocalBucket(LocalService):
-    """One bucket on a port of this machine, each object a file."""
+    """Bucket on a local port, with a file per object."""
 
     title = "The bucket"
 
     def __init__(self, folder: Path, port: int) -> None:
-        """``folder``: an existing folder of its own."""
+        """``folder``: An existing folder of its own."""
         self.folder = folder
         self.port = port
         self._key, self._secret = secrets.token_hex(8), secrets.token_hex(16)
-        # Quotes: it takes the value for a list.
+        # Quoted: rclone parses the value as a list.
         own = {"RCLONE_AUTH_KEY": f'"{self._key},{self._secret}"', "RCLONE_CONFIG": os.devnull}
         super().__init__(folder / "log", env={**os.environ, **own})
 
