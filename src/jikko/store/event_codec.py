@@ -1,6 +1,6 @@
-"""Events as the log keeps them: a JSON array per append; arrays can be joined. A finished log is compressed.
+"""Encoding of event logs: a JSON array per append; arrays can be joined. Finished logs are compressed.
 
-The first byte of a compressed log says how to read it, so that formats can be added and old logs stay readable.
+The first byte of a compressed log is its format, so that formats can be added and old logs stay readable.
 """
 
 import json
@@ -26,36 +26,35 @@ _ANY = msgspec.json.Decoder()
 _KNOWN: Final = frozenset(kind.__struct_config__.tag for kind in get_args(Event))
 
 _PART: Final = 1 << 18
-"""Bytes of a log that are decoded at a time: a few milliseconds."""
+"""Bytes of a log decoded at a time: a few milliseconds."""
 _LARGE: Final = 1 << 22
-"""Bytes of events, or of their values, that are decoded value by value: they have long texts, of 24 ms each."""
+"""Bytes of events above which values are decoded one by one: they have long texts, of 24 ms each."""
 _BETWEEN: Final = b'},{"event":"'
-"""What stands between two events. In a text its quotes would be escaped; among values it may stand, and what is cut off
-there is no JSON."""
+"""Separator of two events. Inside a text its quotes would be escaped; between values it may occur, and a cut there does
+not leave valid JSON."""
 
 PLAIN: Final = b"\x00"
-"""Format: JSON as it is."""
+"""Format: plain JSON."""
 DEFLATE_1: Final = b"\x01"
-"""Format: raw deflate with the preset dictionary ``log_dictionary_1.txt``. Read, and no longer written."""
+"""Format: raw deflate with the preset dictionary ``log_dictionary_1.txt``. No longer written."""
 DEFLATE_2: Final = b"\x02"
-"""Format: the same, and behind it the CRC-32 of the JSON, 4 bytes, the highest first: a bit that was flipped on the
-disk is noticed, and not read as another letter or digit of somebody's result."""
+"""Format: ``DEFLATE_1`` and the CRC-32 of the JSON, 4 bytes, big-endian: detects bits flipped on the disk."""
 _CHECK: Final = 4
 _DICTIONARY_1 = resources.files(__package__).joinpath("log_dictionary_1.txt").read_bytes()
-# The last level before lazy matching, which takes much longer to gain little (docs/decisions/0002).
+# The last level before lazy matching, which is much slower for little gain (docs/decisions/0002).
 _LEVEL = 3
 _LEAST_WINDOW: Final = 13
-"""The power of two of bytes in which what was there before is looked for, at least."""
+"""Minimum window size of deflate, as a power of two."""
 
 
 class DamagedLog(Exception):
-    """Bytes in the database are no log of events. The message says what is wrong with them."""
+    """Bytes in the database are not an event log. The message says why."""
 
     readable: Sequence[Event] = ()
-    """The events that were asked for, up to the damage."""
+    """The requested events, up to the damage."""
 
     def of_run(self, run_id: str) -> LogDamaged:
-        """What the log of a run is then."""
+        """Return the error for the run with this log."""
         return LogDamaged(
             f"The log of run {run_id} is damaged: {self}. Restore a backup to read it, or retry the run: it begins "
             "again at its inputs.",
@@ -65,19 +64,19 @@ class DamagedLog(Exception):
 
 
 MAX_PACKED_BYTES: Final = 1 << 20
-"""Of events that are packed together. A single event may be larger, and those before it come with it: it would be made
-once more, to be written alone."""
+"""Bytes of events packed together. A single event may be larger, and comes with those before it: otherwise it would be
+encoded twice."""
 
 
 def pack_events(events: Sequence[Event]) -> tuple[bytes, list[int]]:
-    """As many of the first events as ``MAX_PACKED_BYTES`` hold, one at least, as ``encode_events`` makes them.
-    Returns the array, and the bytes of each of them in it."""
+    """Encode as many of the first events as ``MAX_PACKED_BYTES`` holds, at least one, like ``encode_events``. Returns
+    the array, and the size of each event in bytes."""
     packed, end = bytearray(b"["), 1
     sizes: list[int] = []
     encode_into = _ENCODER.encode_into
     for event in events:
         if end > MAX_PACKED_BYTES:
-            break  # the next one would be made for nothing, and it may be as large
+            break  # encoding the next, maybe as large, would be wasted
         begin = end
         try:
             encode_into(event, packed, -1)
@@ -94,7 +93,8 @@ def pack_events(events: Sequence[Event]) -> tuple[bytes, list[int]]:
 
 
 def encode_events(events: Sequence[Event]) -> bytes:
-    """A JSON array. NaN and infinities become ``null``; lone surrogates, which UTF-8 has no bytes for, ``?``."""
+    """Encode events as a JSON array. NaN and infinities become ``null``; lone surrogates, which UTF-8 cannot encode,
+    ``?``."""
     try:
         return _ENCODER.encode(events)
     except UnicodeEncodeError:
@@ -103,10 +103,11 @@ def encode_events(events: Sequence[Event]) -> bytes:
 
 
 def decode_events(log: bytes) -> list[Event]:
-    """The events of a JSON array.
+    """Decode a JSON array of events.
 
-    A long one is decoded in parts: while one is, no other thread runs, and so the event loop stands still. Raises
-    ``DamagedLog``: it is none, or not of events."""
+    A long array is decoded in parts, since decoding holds the GIL and blocks the event loop. Raises ``DamagedLog``: not
+    an array of events.
+    """
     if len(log) > 2 * _PART and (events := _decoded_in_parts(log)) is not None:
         return events
     try:
@@ -124,7 +125,7 @@ _TAGGED = msgspec.json.Decoder(_Tagged)
 
 
 def decode_known_events(log: bytes) -> list[Event]:
-    """``decode_events``, but what a newer version wrote becomes an ``UnknownEvent``."""
+    """Decode like ``decode_events``; events of a newer version become an ``UnknownEvent``."""
     try:
         return decode_events(log)
     except DamagedLog:
@@ -146,7 +147,7 @@ def _event(item: msgspec.Raw) -> Event:
 
 
 def _decoded_in_parts(log: bytes) -> list[Event] | None:
-    """``None`` if it is damaged, which decoding it as a whole tells best."""
+    """Decode in parts; ``None`` if the log is damaged, which decoding as a whole reports best."""
     events: list[Event] = []
     begin = 1
     try:
@@ -159,7 +160,7 @@ def _decoded_in_parts(log: bytes) -> list[Event] | None:
 
 
 def _decoded_part(log: bytes, begin: int) -> tuple[list[Event], int]:
-    """The events that begin at a byte, and at which byte others do. Raises ``DamagedLog``: they are none."""
+    """Decode the events from a byte on. Returns them, and the start of the next. Raises ``DamagedLog``: not events."""
     end = len(log) - 1
     look = begin + _PART
     while True:
@@ -170,7 +171,7 @@ def _decoded_part(log: bytes, begin: int) -> tuple[list[Event], int]:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             if cut == end:
                 raise DamagedLog(str(error)) from error
-            # What looked like the end of an event stands inside of one.
+            # The separator was inside an event.
             look = cut + _PART
 
 
@@ -181,7 +182,7 @@ def _decoded(array: bytes) -> list[Event]:
 
 
 def _in_parts(item: msgspec.Raw) -> Any:
-    """What JSON holds. Others have the interpreter between the values of a large object, and of objects in it."""
+    """Decode JSON. The GIL is released between the values of large and nested objects."""
     view = memoryview(item)
     if len(view) > _PART:
         release_gil()
@@ -191,8 +192,8 @@ def _in_parts(item: msgspec.Raw) -> Any:
 
 
 def some_events(log: bytes, first: int, most: int) -> list[Event]:
-    """Events of a JSON array from a position on: as many as about ``most`` bytes have. Others are not kept meanwhile.
-    Raises ``DamagedLog``: it is none, or not of events."""
+    """Decode about ``most`` bytes of events of a JSON array, from position ``first`` on; others are discarded at once.
+    Raises ``DamagedLog``: not an array of events."""
     found: list[Event] = []
     begin, position, size = 1, 0, 0
     while size < most and begin < len(log) - 1:
@@ -205,7 +206,7 @@ def some_events(log: bytes, first: int, most: int) -> list[Event]:
 
 
 def beginning(log: bytes) -> list[Event]:
-    """The first events of a JSON array that is damaged: up to the first that is none, or unknown here."""
+    """Decode the first events of a damaged JSON array, up to the first invalid or unknown one."""
     try:
         text = log.decode()
     except UnicodeDecodeError as error:
@@ -223,24 +224,23 @@ def beginning(log: bytes) -> list[Event]:
 
 
 def join(arrays: Sequence[bytes]) -> bytes:
-    """One JSON array with the items of all."""
+    """Concatenate JSON arrays."""
     if len(arrays) == 1:
         return arrays[0]
     return b"[" + b",".join(array[1:-1] for array in arrays if array != b"[]") + b"]"
 
 
 def compress(log: bytes) -> bytes:
-    """The log as it is kept for a finished run."""
+    """Compress the log of a finished run."""
     stream = _deflate(len(log))
     return DEFLATE_2 + stream.compress(log) + stream.flush() + zlib.crc32(log).to_bytes(_CHECK)
 
 
 def _deflate(size: int) -> "zlib._Compress":
-    """Args:
-    size: Bytes that are to be compressed. What finds all of them again needs no more memory, which takes time to have.
-    """
+    """Return a compressor for ``size`` bytes: its window and memory, which take time to allocate, are no larger than
+    needed."""
     window = min(max((len(_DICTIONARY_1) + size).bit_length(), _LEAST_WINDOW), zlib.MAX_WBITS)
-    # Of a larger one the copy takes as long as the dictionary.
+    # Copying a larger one takes as long as loading the dictionary.
     return _BEHIND_DICTIONARY.copy() if window == _LEAST_WINDOW else _deflating(window)
 
 
@@ -249,12 +249,12 @@ def _deflating(window: int) -> "zlib._Compress":
 
 
 _BEHIND_DICTIONARY: Final = _deflating(_LEAST_WINDOW)
-"""Stands behind the dictionary; for small logs, which most are."""
+"""Compressor with the dictionary loaded, for small logs, the usual case."""
 
 
 class Compressor:
-    """Makes of JSON arrays what ``compress`` makes of the one with the items of all. Each call is for any one thread:
-    most of it does not hold the interpreter lock."""
+    """Compresses JSON arrays into what ``compress`` makes of their concatenation. Calls may come from any one thread at
+    a time: most of the work releases the GIL."""
 
     def __init__(self) -> None:
         self._stream = _deflate(1 << zlib.MAX_WBITS)
@@ -281,8 +281,7 @@ class Compressor:
 
 
 def decompress(blob: bytes) -> bytes:
-    """The JSON array that ``compress`` was given.
-    Raises ``DamagedLog``: the bytes are damaged, or of a format that is not known here."""
+    """Return the JSON array given to ``compress``. Raises ``DamagedLog``: damaged bytes, or an unknown format."""
     kind, rest = blob[:1], blob[1:]
     if kind == PLAIN:
         return rest
@@ -301,14 +300,14 @@ def decompress(blob: bytes) -> bytes:
 
 
 def decompress_beginning(blob: bytes) -> bytes:
-    """What can be read of the JSON array that ``compress`` was given, if the bytes are damaged: its beginning."""
+    """Return the readable beginning of a damaged compressed log."""
     if blob[:1] == PLAIN:
         return blob[1:]
     if blob[:1] not in (DEFLATE_1, DEFLATE_2):
         return b""
     stream, found = zlib.decompressobj(-15, _DICTIONARY_1), bytearray()
     for at in range(1, len(blob)):
-        # One by one: an error must not take the place of the events before it.
+        # Byte by byte: an error must not discard the events before it.
         try:
             found += stream.decompress(blob[at : at + 1])
         except zlib.error:

@@ -1,4 +1,4 @@
-"""Names of the datasets in workflow files, whatever keeps them."""
+"""Names of datasets in workflow files, independent of the store."""
 
 import sqlite3
 from contextlib import closing, suppress
@@ -11,12 +11,12 @@ from jikko.repositories.shared_sql import id_text
 
 
 class KnownIds(Struct, frozen=True):
-    """What workflow files can call the datasets: each of it is ``in`` this."""
+    """Ids that workflow files may use for existing datasets: supports ``in``."""
 
     texts: frozenset[str] = frozenset()
-    """Ids, and texts that are mapped to one."""
+    """Ids, and texts mapped to an id."""
     workspaces: tuple[str, ...] = ()
-    """Those of Dify whose encrypted ids are understood."""
+    """Dify workspaces whose encrypted ids can be decrypted."""
 
     def __contains__(self, text: object) -> bool:
         if not isinstance(text, str):
@@ -29,10 +29,10 @@ class KnownIds(Struct, frozen=True):
 
 
 def known_ids(database: Path) -> KnownIds:
-    """What workflow files can call the datasets. Raises ``sqlite3.Error``: it cannot be read."""
+    """Return the dataset ids for workflow files. Raises ``sqlite3.Error``: not readable."""
     ids = _rows(database, "SELECT id FROM dataset")
     texts = _rows(database, "SELECT text FROM alias WHERE dataset_id IN (SELECT id FROM dataset)")
-    # A database that no server has brought up to date yet has none.
+    # Missing in a database that no server has migrated yet.
     has_workspaces = _rows(database, "SELECT name FROM sqlite_schema WHERE name = 'workspace'")
     workspaces = _rows(database, "SELECT id FROM workspace") if has_workspaces else []
     return KnownIds(

@@ -1,1 +1,1 @@
-"""Brings what a SQLite file holds to PostgreSQL."""
+"""Migration of a SQLite file to PostgreSQL."""

@@ -1,7 +1,7 @@
-"""Moves what a SQLite file holds into an empty database of PostgreSQL.
+"""Migration of a SQLite file into an empty PostgreSQL database.
 
-One transaction: whatever breaks it off, the database is as it was before. At its end the rows of each table are counted
-on both sides, and the logs of ended runs are compared by sums of their MD5, before it is committed.
+It is one transaction: an interruption leaves the database unchanged. Before the commit, row counts of each table and
+MD5 sums of the logs of ended runs are compared.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ from jikko.store.postgres.sql import perform
 from jikko.store.sqlite.runs.large_values import whole
 
 _EXCLUDED_COLUMNS: Final = frozenset({"removals", "changes"})
-"""Columns that only SQLite's caches go by."""
+"""Columns used only by SQLite's caches."""
 _NUMBERED: Final = frozenset({"dataset", "document", "segment", "child", "field", "tag", "external_api", "api_key"})
 _ORDERED_BY: Final = {
     **dict.fromkeys(_NUMBERED, "key"),
@@ -50,11 +50,11 @@ SELECT dataset_id, document_id, version, segment_id, child_id, digest, vector, c
 FROM node LEFT JOIN words ON words.rowid = node.key ORDER BY node.key
 """
 _BATCH_NODES: Final = 500
-"""Nodes that are written in one go."""
+"""Nodes written at a time."""
 
 
 def dataset_tables(connection: sqlite3.Connection) -> Iterator[Table]:
-    """All but nodes. Jobs begin anew: no worker has them any more."""
+    """Return all tables but nodes. Jobs are requeued: their workers are gone."""
     for name, order in _ORDERED_BY.items():
         columns = [row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (name,))]
         own = tuple(
@@ -64,12 +64,12 @@ def dataset_tables(connection: sqlite3.Connection) -> Iterator[Table]:
         )
         target = f"knowledge.{name}"
         sequence = f"pg_get_serial_sequence('{target}', 'key')" if name in _NUMBERED else ""
-        # Of two long keywords of a segment, one may be left.
+        # Two long keywords of a segment may be equal once truncated.
         yield Table(target, name, own, order, sequence, distinct=name == "posting")
 
 
 async def move_nodes(connection: Connection, source: sqlite3.Connection) -> int:
-    """Copy nodes with their vectors and words. Returns how many there are."""
+    """Copy nodes with their vectors and words. Returns their number."""
     rows: Iterator[Any] = iter(source.execute(_NODES))
     count = 0
     while batch := list(islice(rows, _BATCH_NODES)):
@@ -90,14 +90,14 @@ def _source(table: str, column: str) -> str:
 
 
 Progress = Callable[[str, int], None]
-"""Called with each table, and with how many rows it has got; now and then while it goes."""
+"""Called repeatedly with a table and its number of rows copied so far."""
 
 _PATIENCE: Final = 24 * 3600.0
-"""Seconds that one table may take."""
+"""Timeout per table, in seconds."""
 _STEP: Final = 10_000
 """Rows between two reports."""
 _IS_USED: Final = "SELECT EXISTS (SELECT FROM apps) OR EXISTS (SELECT FROM runs) OR EXISTS (SELECT FROM open_runs)"
-# A copy holds it to its end. The server notices only later that the process of one is gone.
+# Held by a move until it ends. The server notices a dead client only later.
 _ALONE: Final = "SELECT pg_advisory_xact_lock(7305809156)"
 _SOON: Final = "SET LOCAL lock_timeout = '30s'"
 _MARK: Final = "moved"
@@ -105,13 +105,13 @@ _NOTE: Final = """
 INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value
 """
 _NEXT: Final = "SELECT setval({sequence}, greatest((SELECT max(key) FROM {table}), 1))"
-# The sum of the first 60 bits of each MD5.
+# Sum of the first 60 bits of each MD5.
 _LOGS: Final = "SELECT coalesce(sum(('x0' || left(md5(log), 15))::bit(64)::bigint), 0) FROM runs"
 
 
 async def has_arrived(database: Postgres, mark: str) -> bool:
-    """Whether the move with a mark was committed. Waits for one that is under way.
-    Raises ``StoreUnavailable``: the database cannot be asked, or a move is under way for too long."""
+    """Return whether the move with this mark was committed, once no move is in progress. Raises ``StoreUnavailable``:
+    the database is unreachable, or a move takes too long."""
 
     async def look(connection: Connection) -> Any:
         await connection.execute(_SOON)
@@ -131,18 +131,18 @@ async def move(
     *,
     mark: str = "",
 ) -> dict[str, int]:
-    """Copy everything, and compare. Returns how many rows each table has got.
+    """Copy everything, and compare. Returns the number of rows per table.
 
     Args:
-        database: Has all tables, and nothing in them.
-        file: The SQLite file, of this version; nobody writes to it.
-        datasets: That of datasets, if there is one; the database has tables for them then.
-        plugin_storage: That of what plugins keep, if there is one.
-        mark: By which ``has_arrived`` knows it.
+        database: Has all tables, all empty.
+        file: The SQLite file, of this version, without writers.
+        datasets: The file of datasets, if any; then the database has tables for them.
+        plugin_storage: The file of plugin storage, if any.
+        mark: Identifies this move for ``has_arrived``.
 
     Raises:
         InvalidSettings: The database is in use.
-        StoreUnavailable: Something cannot be read or written, or did not arrive as it was; nothing was changed.
+        StoreUnavailable: Reading, writing or the comparison failed; nothing was changed.
     """
     moved: dict[str, int] = {}
 
@@ -227,13 +227,13 @@ async def _sent(
 
 
 def _summed(rows: Iterator[tuple[Any, ...]], sums: Counter[str]) -> Iterator[tuple[Any, ...]]:
-    """Rows of runs as they go by, their logs summed up as ``_LOGS`` does it."""
+    """Yield rows of runs, adding up their logs like ``_LOGS``."""
     for row in rows:
         sums["runs"] += int(hashlib.md5(row[-1], usedforsecurity=False).hexdigest()[:15], 16)
         yield row
 
 
-# Logs of runs, from SQLite's rows to PostgreSQL's frames. What is compressed already is taken as it is.
+# Logs of runs, from SQLite's rows to PostgreSQL's frames. Compressed data is copied unchanged.
 
 _PIECES: Final = "SELECT events FROM run_log WHERE run = ? ORDER BY position"
 _OPEN: Final = f"SELECT r.run_id, l.position, l.events FROM {OPEN_RUNS.source.partition(' WHERE ')[0]}"
@@ -248,14 +248,14 @@ ENDED: Final = (*ENDED_RUNS.names, "log")
 
 
 def open_log(connection: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
-    """The rows of ``open_log``."""
+    """Yield the rows of ``open_log``."""
     convert = OPEN_RUNS.columns[1].convert
     for run_id, position, events in connection.execute(_OPEN_LOG):
         yield convert(run_id), position, frame_of(compress(whole(connection, events)))
 
 
 def ended_runs(connection: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
-    """The rows of ``runs``. A log that is damaged stays so: what cannot be read here cannot be read there either."""
+    """Yield the rows of ``runs``. Damaged logs are copied as they are."""
 
     def with_logs() -> Iterator[tuple[tuple[Any, ...], bytes]]:
         for *row, key, archived in connection.execute(_ENDED):
@@ -268,5 +268,5 @@ def ended_runs(connection: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
 
 
 def _left_over(connection: sqlite3.Connection, key: int) -> list[bytes]:
-    """Of a run that was ended without a compressed log: its log as it is."""
+    """Return the log of a run that ended without a compressed log."""
     return [compress(whole(connection, events)) for (events,) in connection.execute(_PIECES, (key,))]

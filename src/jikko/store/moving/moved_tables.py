@@ -1,7 +1,7 @@
 """Tables of a SQLite file as rows of PostgreSQL. For the logs of runs see ``run_logs``.
 
-Totals, the index for keywords and names are made of other tables, and not taken along; nor are sessions and links of
-the console, with which nobody would notice but who has to sign in once more.
+Totals, the keyword index and names are derived, and not copied; nor are sessions and links of the console: users sign
+in once more.
 """
 
 import sqlite3
@@ -19,33 +19,29 @@ Convert = Callable[[Any], Any]
 _FLAGS: Final = frozenset({"use_icon_as_answer_icon", "enabled", "title_due", "liked", "built_in_fields", "archived"})
 """Columns that are 0 or 1 in SQLite."""
 _NUMBERS: Final = frozenset({"app", "end_user", "space"})
-"""Columns that are numbers of ``names`` or ``end_users``, which PostgreSQL does not have."""
+"""Foreign keys to ``names`` and ``end_users``, tables that PostgreSQL does not have."""
 
 
 class Column(NamedTuple):
-    """One column."""
-
     name: str
-    """In PostgreSQL."""
+    """Name in PostgreSQL."""
     source: str
-    """In SQLite, as an expression of ``Table.source``."""
+    """SQLite expression over ``Table.source``."""
     convert: Convert
 
 
 class Table(NamedTuple):
-    """One table."""
-
     name: str
-    """In PostgreSQL."""
+    """Name in PostgreSQL."""
     source: str
-    """In SQLite: what stands behind FROM."""
+    """FROM clause in SQLite."""
     columns: tuple[Column, ...]
     order: str
-    """By which its rows are read: where PostgreSQL numbers them by itself, the numbers come in this order."""
+    """Read order, and so the order of keys that PostgreSQL generates."""
     sequence: str = ""
-    """What numbers further rows, if these bring their numbers along."""
+    """Sequence to advance, if rows keep their keys."""
     distinct: bool = False
-    """Whether rows that follow each other and have become the same are one."""
+    """Whether adjacent rows that became equal are merged."""
 
     @property
     def select(self) -> str:
@@ -66,12 +62,12 @@ def _same(value: Any) -> Any:
 
 
 def as_id(value: Any) -> bytes | None:
-    """An id, as SQLite has it, for a column of PostgreSQL."""
+    """Convert an id of SQLite for PostgreSQL."""
     return value if value is None or isinstance(value, bytes) else id_column(value)
 
 
 def as_text(value: str | None) -> str | None:
-    """A text for a column of PostgreSQL."""
+    """Convert a text for PostgreSQL."""
     return None if value is None else text(value)
 
 
@@ -80,33 +76,34 @@ def _plain(value: Any) -> Any:
 
 
 def _columns(convert: Convert, names: str, prefix: str = "") -> list[Column]:
-    """Columns of one type, each as ``name`` or ``name=source``."""
+    """Return columns of one type, each given as ``name`` or ``name=source``."""
     given = (name.partition("=") for name in names.split())
     return [Column(name, source or f"{prefix}{name}", convert) for name, _, source in given]
 
 
 def convert_of(column: str) -> Convert:
-    """What a column of SQLite becomes, by its name."""
+    """Return the conversion of a SQLite column, by its name."""
     if column == "id" or (column.endswith("_id") and column != "external_knowledge_id"):
         return as_id
     return bool if column in _FLAGS else _plain
 
 
 class TableRule(NamedTuple):
-    """How a table is moved whose columns are called in SQLite as in PostgreSQL, but for apps and the like."""
+    """Mapping of a table with the same columns in SQLite and PostgreSQL, except for foreign keys of apps and
+    the like."""
 
     name: str
     order: str
-    """By which its rows are read. Begins with the short name of the table in ``source``, if that has one."""
+    """Read order. Begins with the table's alias in ``source``, if any."""
     source: str = ""
-    """In SQLite: what stands behind FROM; by default the table of that name."""
+    """FROM clause in SQLite; by default the table of that name."""
     others: str = ""
-    """Columns that are numbers of another table in SQLite: each as ``name=source``."""
+    """Foreign keys in SQLite, each as ``name=source``."""
     keyed: bool = False
-    """Whether its numbers are taken along."""
+    """Whether rows keep their keys."""
 
     def in_file(self, connection: sqlite3.Connection) -> Table:
-        """The table with the columns that a SQLite file has."""
+        """Return the table with the columns of a SQLite file."""
         source = self.source or self.name
         prefix = f"{self.order.partition('.')[0]}." if "." in self.order else ""
         columns = [
@@ -122,7 +119,7 @@ class TableRule(NamedTuple):
 
 
 def _name(of: str, key: str) -> str:
-    """Joins ``names`` as ``of`` for a number."""
+    """Return the join of ``names`` as ``of`` on a key."""
     return f"JOIN names {of} ON {of}.key = {key}"
 
 
@@ -175,7 +172,7 @@ TABLES: Final = (
         "annotation_vectors",
         "v.annotation, v.space",
         f"annotation_vectors v {_name('space', 'v.space')}",
-        # A name of a space is provider and model, a line each.
+        # The name of a space is provider and model, a line each.
         "provider=substr(space.text,1,instr(space.text,char(10))-1) "
         "model=substr(space.text,instr(space.text,char(10))+1)",
     ),
@@ -184,7 +181,7 @@ TABLES: Final = (
     TableRule("console_tokens", "created_at, rowid"),
     TableRule("audit", "entry_id"),
 )
-"""All but runs. Those that others refer to come first."""
+"""All tables but runs, referenced ones first."""
 
 PLUGIN_STORAGE: Final = TableRule("plugin_storage", "plugin, app_id, key", "kept")
-"""What plugins keep, which has a file of its own."""
+"""Plugin storage, which has its own file."""

@@ -1,8 +1,8 @@
-"""Apps in PostgreSQL, as several servers use them: the app that a key opens is remembered, so that a run asks for none.
+"""Apps in PostgreSQL, shared by several servers: the app of a key is cached, so that runs need no query.
 
-Only while this process hears what changes: a connection of its own listens, and the database tells of every change of
-apps and keys (by triggers, so any that is made), at which all is forgotten. A connection that has died without a word
-is the reason for the bound: after ``SECONDS`` a key is asked for again in any case.
+Triggers notify each process of any change of apps or keys, over a dedicated connection, and the cache is cleared.
+Without that connection nothing is cached. A silently dead connection is the reason for the time-out: entries expire
+after ``SECONDS``.
 """
 
 import asyncio
@@ -19,21 +19,21 @@ from jikko.store.postgres.runs.query_batcher import QueryBatcher
 from jikko.values import Json
 
 SECONDS: Final = 5.0
-"""After which a key that was revoked opens nothing, whatever was received."""
+"""Seconds until a revoked key is rejected, even without a notification."""
 _CHANNEL: Final = "jikko_apps"
 _MAX_KEYS: Final = 10_000
 _TRY_AGAIN_SECONDS: Final = 1.0
 
 
 class KnownKeys:
-    """The apps of keys, as one process knows them."""
+    """A process's cache of the apps of keys."""
 
     def __init__(self, database: Postgres, ask: Callable[[bytes], Awaitable[App | None]]) -> None:
-        """``ask``: gives the app of a key as the database has it now."""
+        """``ask``: Queries the database for the app of a key."""
         self._database = database
         self._ask = ask
         self._apps: dict[bytes, tuple[App, float]] = {}
-        """With the time until which they are believed."""
+        """Each with its expiry."""
         self._changes = 0
         self._hears = False
         self._connection: Connection | None = None
@@ -42,14 +42,14 @@ class KnownKeys:
         self._closed = False
 
     async def app(self, digest: bytes) -> App | None:
-        """The app that a key opens. Raises ``StoreUnavailable``: it is not known, and the database cannot be asked."""
+        """Return the app of a key. Raises ``StoreUnavailable``: it is not cached, and the database is unreachable."""
         known = self._apps.get(digest)
         if known is not None and time.monotonic() < known[1]:
             return known[0]
         self._listen()
         hears, changes = self._hears, self._changes
         app = await self._database.patiently(self._ask(digest))
-        # What was read before a change must not be kept behind it.
+        # A result read before a change must not be cached after it.
         if app is not None and hears and self._hears and changes == self._changes:
             if len(self._apps) >= _MAX_KEYS:
                 self._apps.clear()
@@ -128,12 +128,12 @@ class PostgresAppStore(AppStore):
         return None if row is None else app_of(tuple(row)[1:])
 
     async def environments(self) -> dict[str, Mapping[str, Json]]:
-        """The values that were set for environment variables, by the names of apps."""
+        """Return the environment variables that were set, by app name."""
         return {row[0]: json.loads(row[1]) for row in await self._sql.rows(_ENVIRONMENTS)}
 
     async def _change(self, operation: Callable[[], Operation[T]]) -> T:
         try:
             return await super()._change(operation)
         finally:
-            # Others hear of it; this process is not to be later than its own answer.
+            # Others are notified; this process must not lag behind its own answer.
             self._known.forget()

@@ -1,6 +1,6 @@
-"""Conversations in PostgreSQL, and what runs change of them within the transaction of their appends.
+"""Conversations in PostgreSQL, and their changes within the transaction of an append.
 
-Each kind of change is one statement, however many runs it is of.
+Each kind of change is one statement for any number of runs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from jikko.store.postgres.sql import id_column, optional_text, text
 
 
 def _given(first: int, columns: str) -> str:
-    """Rows that are given as arrays, one a column, and their numbers: ``name type, …``."""
+    """Return a row source of array parameters, one per column (``name type, …``), with row numbers."""
     pairs = [column.split() for column in columns.split(",")]
     arrays = ", ".join(f"${number}::{kind}[]" for number, (_, kind) in enumerate(pairs, first))
     return f"unnest({arrays}) WITH ORDINALITY AS u ({', '.join(name for name, _ in pairs)}, number)"
@@ -39,8 +39,8 @@ _VARIABLE: Final = (
     "message_id bytea, variable_id bytea, created_at float8, updated_at float8, name text, value_type text, "
     "description text, value text"
 )
-# A conversation that is being deleted is gone, or its messages will be. In the order of the ids, so that two writers
-# do not wait for each other.
+# A conversation being deleted is gone, or its messages will be. In the order of ids, so that two writers do not
+# deadlock.
 _ADD_MESSAGES: Final = f"""
 WITH given AS MATERIALIZED (SELECT * FROM {_given(1, _MESSAGE)}), found AS MATERIALIZED (
   SELECT key, conversation_id FROM conversations WHERE conversation_id IN (SELECT conversation_id FROM given)
@@ -86,7 +86,7 @@ WHERE v.conversation = latest.conversation AND v.name = latest.name
 
 
 async def turns_began(connection: Connection, turns: Sequence[TurnBegan]) -> None:
-    """Keep turns, in their order. See ``TurnBegan``."""
+    """Store turns, in order. See ``TurnBegan``."""
     created: set[bytes] = set()
     if first := [_conversation(turn.new, turn.message.created_at) for turn in turns if turn.new is not None]:
         created = {row[0] for row in await connection.fetch(_ADD_CONVERSATIONS, *_columns(first, 10))}
@@ -94,7 +94,7 @@ async def turns_began(connection: Connection, turns: Sequence[TurnBegan]) -> Non
     for turn in turns:
         message = turn.message
         message_id, conversation_id = id_column(message.id), id_column(message.conversation_id)
-        # A conversation is made with its first turn counted.
+        # A new conversation already counts its first turn.
         counts = conversation_id not in created
         created.discard(conversation_id)
         messages.append((message_id, conversation_id, counts, *_message(message)))
@@ -104,7 +104,7 @@ async def turns_began(connection: Connection, turns: Sequence[TurnBegan]) -> Non
 
 
 async def turns_repeated(connection: Connection, repeated: Sequence[tuple[bytes, TurnRepeated]]) -> None:
-    """See ``TurnRepeated``; each with the id of its run."""
+    """Store ``TurnRepeated`` changes, each with its run id."""
     rows = [(id_column(turn.message_id), run_id) for run_id, turn in repeated]
     await connection.execute(_REPEAT, *_columns(rows, 2))
 
@@ -112,7 +112,7 @@ async def turns_repeated(connection: Connection, repeated: Sequence[tuple[bytes,
 async def turns_changed(
     connection: Connection, answers: Mapping[bytes, MessageAnswer], assigned: Sequence[tuple[bytes, VariablesAssigned]]
 ) -> None:
-    """See ``TurnChanged`` and ``VariablesAssigned``, of which the latest counts; each with the id of its run."""
+    """Store ``TurnChanged``, and the last ``VariablesAssigned`` of each conversation; each with its run id."""
     rows = [(run_id, *_answer(answer)) for run_id, answer in answers.items()]
     files = [(run_id, id_column(file_id)) for run_id, answer in answers.items() for file_id in file_ids(answer.files)]
     values = [
@@ -167,12 +167,12 @@ def _variable(message_id: bytes, variable: ConversationVariable) -> tuple[Any, .
 
 
 def _answer(answer: MessageAnswer) -> tuple[int, str, str | None, str]:
-    """``status, answer, error, details``."""
+    """Return ``status, answer, error, details``."""
     return STATUSES.index(answer.status), text(answer.text), optional_text(answer.error), text(details_of(answer))
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], count: int) -> list[list[Any]]:
-    """Rows of N values as N arrays."""
+    """Transpose rows into ``count`` arrays."""
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(count)]
 
 

@@ -1,4 +1,4 @@
-"""Objects of the archive: written to the bucket, named in the database, read again, and found by ids of runs."""
+"""Objects of the archive: written to the bucket, named in the database, read back, and found by run id."""
 
 import asyncio
 from collections import Counter
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 
 class ArchivedRun(Struct, frozen=True):
-    """A run that has ended, with its log."""
+    """An ended run, with its log."""
 
     record: RunRecord
     log: bytes
-    """Its events: a JSON array."""
+    """Events as a JSON array."""
     log_end: int
-    """How many events these are."""
+    """Number of events."""
 
 
 class DamagedArchive(Exception):
-    """An object is none of the archive, or not as it was written. The message says what is wrong with it."""
+    """An object is not part of the archive, or was altered. The message says why."""
 
 
 _DAY_MS: Final = 24 * 3600 * 1000
@@ -53,19 +53,19 @@ SELECT $1, r.* FROM unnest($2::bytea[], $3::bytea[], $4::int2[], $5::float8[]) A
 
 
 class NewObject(Struct, frozen=True):
-    """An object that is in the bucket, and has runs."""
+    """An object in the bucket, with its runs."""
 
     path: str
     size: int
-    """Bytes."""
+    """Size in bytes."""
     check_sum: int
     """See ``check_of``."""
     runs: Sequence[ArchivedRun]
-    """In the order of their ids; one at least."""
+    """At least one, in the order of ids."""
 
 
 async def add_object(connection: Connection, new: NewObject) -> None:
-    """Name an object: its runs are in the archive from the end of the transaction on."""
+    """Name an object: its runs are archived once the transaction commits."""
     records = [run.record for run in new.runs]
     ids = [id_column(record.identity.run_id) for record in records]
     created = [record.created_at for record in records]
@@ -85,17 +85,17 @@ async def add_object(connection: Connection, new: NewObject) -> None:
 
 
 def is_dated(run_id: bytes) -> bool:
-    """Whether an id, as it is stored, tells its time: a UUID of version 7. No other run is archived."""
+    """Return whether a stored id contains its time: a UUID of version 7. Other runs are not archived."""
     return len(run_id) == _ID_BYTES and run_id[6] >> 4 == 7
 
 
 def day_of(run_id: bytes) -> str:
-    """The day (UTC) that an id tells."""
+    """Return the day (UTC) in an id."""
     return datetime.fromtimestamp(_time_of(run_id) // 1000, UTC).strftime("%Y-%m-%d")
 
 
 def later(run_id: bytes) -> bytes:
-    """An id behind all of the same day: the runs of one object are of one."""
+    """Return an id after all others of the same day: an object has runs of one day."""
     return (_time_of(run_id) + _DAY_MS).to_bytes(6) + b"\xff" * 10
 
 
@@ -108,7 +108,7 @@ FOLDER: Final = "archive/v1"
 
 
 class NamedObject(Protocol):
-    """What is known of an object."""
+    """Metadata of an object in the database."""
 
     @property
     def path(self) -> str: ...
@@ -118,17 +118,17 @@ class NamedObject(Protocol):
 
 
 class ArchiveObjects:
-    """Objects of the archive, by their paths. Waits for the bucket on threads."""
+    """Objects of the archive, by path. Bucket calls run in threads."""
 
     def __init__(self, bucket: ObjectStore) -> None:
         self._bucket = bucket
 
     async def write(self, day: str, runs: Sequence[ArchivedRun]) -> NewObject:
-        """Put runs, in the order of their ids, into a new object, and read it again.
+        """Write runs, in the order of their ids, to a new object, and verify it.
 
         Raises:
-            StoreUnavailable: It cannot be written, or does not read as it was written.
-            DamagedArchive: One of the runs cannot be written.
+            StoreUnavailable: Writing or verification failed.
+            DamagedArchive: One of the runs cannot be encoded.
         """
         return await asyncio.to_thread(self._write, f"{FOLDER}/{day}/{new_id()}.parquet", runs)
 
@@ -142,7 +142,7 @@ class ArchiveObjects:
         return NewObject(path, len(content), check_of(content), runs)
 
     async def find(self, each: NamedObject, run_id: str) -> ArchivedRun | None:
-        """A run of an object.
+        """Return a run of an object.
 
         Raises:
             FileMissing: There is no such object.
@@ -151,16 +151,16 @@ class ArchiveObjects:
         return await self._read(each, lambda file: file.find(run_id))
 
     async def all(self, each: NamedObject) -> list[ArchivedRun]:
-        """All runs of an object. Raises ``FileMissing`` or ``StoreUnavailable``: as ``find``."""
+        """Return all runs of an object. Raises ``FileMissing`` or ``StoreUnavailable`` like ``find``."""
         return await self._read(each, lambda file: list(file.runs()))
 
     async def delete(self, path: str) -> None:
-        """Remove an object that nothing names any more. Raises ``StoreUnavailable``: it cannot be removed."""
+        """Remove an unreferenced object. Raises ``StoreUnavailable``: it cannot be removed."""
         await asyncio.to_thread(self._bucket.delete, path)
 
     async def written(self) -> dict[str, float]:
-        """When each object was written, in seconds since the Unix epoch.
-        Raises ``StoreUnavailable``: they cannot be listed."""
+        """Return when each object was written, in seconds since the Unix epoch. Raises ``StoreUnavailable``: listing
+        failed."""
         listed = await asyncio.to_thread(self._bucket.listed, FOLDER)
         return {path: at for path, (_, at) in listed.items()}
 
@@ -175,7 +175,7 @@ class ArchiveObjects:
                 raise StoreUnavailable(
                     f"The run is in the archive, which needs another library to be read: {how_to_install('archive')}"
                 ) from None
-            # Whole: it is not large, and not every storage gives the part that is asked for.
+            # Whole: objects are small, and not every storage supports ranges.
             return read(ArchiveFile(self._bucket.get(each.path), each.check_sum))
 
         try:

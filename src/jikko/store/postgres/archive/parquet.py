@@ -1,6 +1,6 @@
-"""Objects of the archive: Parquet, a row for each run in the order of ids, which any tool for such files can read.
+"""Objects of the archive: Parquet with a row per run, in the order of ids, readable with common tools.
 
-Rows stand in small groups, so that one run is read without the others: the end of the file says which ids a group has.
+Row groups are small, so that one run is read without the others: the file's footer has the ids of each group.
 """
 
 import zlib
@@ -42,12 +42,11 @@ _AS_THEY_ARE: Final = (
     *("status", "created_at", "finished_at", "inputs", "error", "elapsed", "epoch"),
     *COUNTS,
 )
-"""Fields of a record that are columns of the same name."""
+"""Fields of a record with a column of the same name."""
 
 
 def encode(runs: Sequence[ArchivedRun]) -> bytes:
-    """The object of some runs, which are in the order of their ids.
-    Raises ``DamagedArchive``: the outputs or the log of one are no text."""
+    """Encode runs, in the order of their ids. Raises ``DamagedArchive``: outputs or a log are not valid text."""
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(sink, _SCHEMA, compression="zstd", write_page_checksum=True) as writer:
         for group in _groups(runs):
@@ -56,11 +55,11 @@ def encode(runs: Sequence[ArchivedRun]) -> bytes:
 
 
 class ArchiveFile:
-    """An object of the archive, opened. What is read of it is checked."""
+    """An open object of the archive. Reads are verified."""
 
     def __init__(self, content: bytes, check: int | None = None) -> None:
-        """``check``: what ``check_of`` said of it when it was written.
-        Raises ``DamagedArchive``: it is no object of the archive, or not as it was written."""
+        """``check``: The result of ``check_of`` at the time of writing. Raises ``DamagedArchive``: not an object of the
+        archive, or altered."""
         if check is not None and check_of(content) != check:
             raise DamagedArchive("it is not as it was written")
         try:
@@ -74,15 +73,14 @@ class ArchiveFile:
             raise DamagedArchive(_first_line(error)) from error
 
     def find(self, run_id: str) -> ArchivedRun | None:
-        """A run by its id, in lower case.
-        Raises ``DamagedArchive``: what has to be read for it is not as it was written."""
+        """Return a run by its id, in lower case. Raises ``DamagedArchive``: the data was altered."""
         number = bisect_left(self._last, run_id)
         if number == len(self._last):
             return None
         return next((run for run in self._group(number) if run.record.identity.run_id == run_id), None)
 
     def runs(self) -> Iterator[ArchivedRun]:
-        """All of them. Raises ``DamagedArchive``: they are not as they were written."""
+        """Yield all runs. Raises ``DamagedArchive``: the data was altered."""
         for number in range(len(self._last)):
             yield from self._group(number)
 
@@ -94,7 +92,7 @@ class ArchiveFile:
 
 
 def check_of(content: bytes) -> int:
-    """By what it is noticed that an object is not as it was written: a CRC-32. Parquet has one of pages alone."""
+    """Return the CRC-32 of an object. Parquet has checksums of pages only."""
     return zlib.crc32(content)
 
 

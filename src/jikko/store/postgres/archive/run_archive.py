@@ -1,8 +1,8 @@
-"""Runs that are no longer in the database, but in objects of the bucket: moved there, found, and removed. A
-run is put into an object first, and leaves the database then, in one transaction.
+"""Archived runs, moved from the database to objects of the bucket. A run is written to an object first; then it leaves
+the database, in one transaction.
 
-A row of ``archives`` names each object that counts. An object is never changed: without some of its runs it is another
-one, which takes its place in the transaction that names it.
+Valid objects have a row in ``archives``. Objects are immutable: to remove runs, a new object takes the place of the old
+one, in the transaction that names it.
 """
 
 import asyncio
@@ -53,11 +53,11 @@ _FORGET: Final = "DELETE FROM archives WHERE key = $1"
 _NEWEST: Final = "SELECT max(last_created) FROM archives"
 _PATHS: Final = "SELECT path FROM archives"
 _ABANDONED_SECONDS: Final = 24 * 3600.0
-"""Seconds after which an object that nothing names is of none who is still writing it."""
+"""Seconds after which an unreferenced object is abandoned: its writer is gone."""
 
 
 async def count_objects(database: Postgres) -> int:
-    """How many objects the archive has. Changes nothing. Raises ``StoreUnavailable``: the database cannot be read."""
+    """Return the number of objects in the archive. Raises ``StoreUnavailable``: the database cannot be read."""
     if not await database.value("SELECT to_regclass('archives') IS NOT NULL"):
         return 0
     return int(await database.value("SELECT count(*) FROM archives"))
@@ -70,23 +70,23 @@ class _Object(NamedTuple):
 
 
 class RunArchive:
-    """The runs of one database that are in a bucket."""
+    """The archived runs of a database."""
 
     def __init__(self, database: Postgres, objects: ArchiveObjects | None) -> None:
-        """``objects``: ``None``: there is no bucket. Then nothing is archived, and what is cannot be read."""
+        """``objects``: ``None`` without a bucket: nothing is archived, and archived runs cannot be read."""
         self._database = database
         self._objects = objects
 
     @property
     def objects(self) -> ArchiveObjects:
-        """What the bucket has. Raises ``StoreUnavailable``: no bucket is set."""
+        """Return the objects of the bucket. Raises ``StoreUnavailable``: no bucket is configured."""
         if self._objects is None:
             raise StoreUnavailable("The run is in the archive, in a bucket: set files_url to the one that it is in.")
         return self._objects
 
     async def find(self, run_id: str) -> ArchivedRun | None:
-        """A run, by its id in lower case.
-        Raises ``StoreUnavailable``: the object that has it is missing or damaged, or cannot be read."""
+        """Return a run, by its id in lower case. Raises ``StoreUnavailable``: its object is missing, damaged or
+        unreadable."""
         wanted = id_column(run_id)
         if not is_dated(wanted):
             return None
@@ -106,18 +106,18 @@ class RunArchive:
                 return None
             if missing in tried:
                 raise self._missing(missing)
-            # Another object may have taken its place since.
+            # Another object may have replaced it since.
             tried.add(missing)
 
     async def newest(self) -> float | None:
-        """When the newest run in the archive was created; ``None``: there is none. Lists are whole behind that."""
+        """Return the creation time of the newest archived run, or ``None``. Later runs are all in the database."""
         at: float | None = await self._database.value(_NEWEST)
         return at
 
     async def each(
         self, app_id: str | None, since: float, until: float, on_damaged: Callable[[StoreUnavailable], None]
     ) -> AsyncIterator[ArchivedRun]:
-        """See ``RunStore.archived``. One object at a time is held."""
+        """See ``RunStore.archived``. One object at a time is in memory."""
         behind, app = 0, None if app_id is None else id_column(app_id)
         while rows := await self._database.search(_NEXT, behind, since, until, app):
             each = _Object(*rows[0])
@@ -132,7 +132,7 @@ class RunArchive:
                     yield run
 
     async def begun_before(self, before: float) -> list[str]:
-        """The ids of all runs that were created before a time."""
+        """Return the ids of all runs created before a time."""
         rows = await self._database.search(_BEGUN_BEFORE, before)
         ids: list[str] = []
         for each in [_Object(*row) for row in rows]:
@@ -141,14 +141,14 @@ class RunArchive:
         return ids
 
     async def prunable(self, before: float, app_id: str | None) -> int:
-        """How many runs ``prune`` would remove in all."""
+        """Return how many runs ``prune`` would remove."""
         if app_id is None:
             return int(await self._database.value(_COUNT, before))
         return int(await self._database.value(_COUNT_OF_APP, before, id_column(app_id)))
 
     async def prune(self, before: float, app_id: str | None, *, limit: int = 1) -> int:
-        """Remove objects all of whose runs finished before a time; of an app: its runs out of them. ``limit``: of how
-        many objects at most. Returns how many runs were removed. 0: there are no more."""
+        """Remove objects whose runs all finished before a time; for one app, its runs from them. ``limit``: Maximum
+        number of objects. Returns the number of runs removed; 0 when done."""
         if app_id is None:
             return sum([await self._drop(_Object(*row)) for row in await self._database.fetch(_EXPIRED, before, limit)])
         app = app_id.lower()
@@ -156,7 +156,7 @@ class RunArchive:
         return sum([await self._without(_Object(*row), lambda run: run.record.identity.app_id == app) for row in rows])
 
     async def remove(self, run_id: str) -> bool:
-        """Remove a run, by its id in lower case. Returns whether it was there."""
+        """Remove a run, by its id in lower case. Returns whether it existed."""
         wanted = id_column(run_id)
         if not is_dated(wanted):
             return False
@@ -165,11 +165,7 @@ class RunArchive:
         return any(counts)
 
     async def remove_of_user(self, app_id: str, end_user_id: str, *, limit: int = 1) -> int:
-        """Remove the runs of an end user. ``limit``: out of how many objects at most.
-
-        Returns:
-            As ``prune``.
-        """
+        """Remove the runs of an end user. ``limit``: Maximum number of objects. Returns like ``prune``."""
         rows = await self._database.fetch(_OF_USER, id_column(app_id), id_column(end_user_id.lower()), limit)
         who = (id_column(app_id), id_column(end_user_id.lower()))
 
@@ -180,10 +176,10 @@ class RunArchive:
         return sum([await self._without(_Object(*row), is_theirs) for row in rows])
 
     async def sweep(self, now: float) -> int:
-        """Remove objects that nothing names, for a day at least: a process died before it could. Returns how many.
-        Raises ``StoreUnavailable``: the bucket or the database cannot be used."""
+        """Remove objects unreferenced for a day, left by a process that died. Returns their number. Raises
+        ``StoreUnavailable``: the bucket or the database is unavailable."""
         written = await self.objects.written()
-        # Asked behind the list: what is named in between is in both.
+        # Queried after listing: an object named in between is in both.
         named = {row[0] for row in await self._database.search(_PATHS)}
         left = [path for path, at in written.items() if path not in named and at < now - _ABANDONED_SECONDS]
         for path in left:
@@ -199,7 +195,7 @@ class RunArchive:
             raise self._missing(each.path) from None
 
     async def _drop(self, each: _Object) -> int:
-        """Remove an object with all its runs, unread. Returns how many these were."""
+        """Remove an object with all its runs, unread. Returns the number of runs."""
 
         async def forget(connection: Connection) -> int | None:
             count: int | None = await connection.fetchval(f"{_FORGET} RETURNING runs", each.key)
@@ -211,7 +207,7 @@ class RunArchive:
         return runs or 0
 
     async def _without(self, each: _Object, is_removed: Callable[[ArchivedRun], bool]) -> int:
-        """Have an object be without some runs. Returns how many were removed: 0 if another process was first."""
+        """Remove runs from an object. Returns their number: 0 if another process was first."""
         runs = await self._all(each)
         kept = [run for run in runs if not is_removed(run)]
         if len(kept) == len(runs):
@@ -233,8 +229,8 @@ class RunArchive:
         return len(runs) - len(kept) if done else 0
 
     async def write(self, runs: Sequence[ArchivedRun]) -> NewObject:
-        """Put runs of one day, in the order of their ids, into a new object, which nothing names yet.
-        Raises ``StoreUnavailable`` or ``DamagedArchive``: as ``ArchiveObjects.write``."""
+        """Write runs of one day, in the order of their ids, to a new, unreferenced object. Raises ``StoreUnavailable``
+        or ``DamagedArchive`` like ``ArchiveObjects.write``."""
         return await self.objects.write(day_of(id_column(runs[0].record.identity.run_id)), runs)
 
     def _missing(self, path: str) -> StoreUnavailable:
@@ -247,18 +243,17 @@ class RunArchive:
 log = logging.getLogger(__name__)
 
 _Place: TypeAlias = tuple[float, int]
-"""When a run was created, and its key."""
+"""Creation time and key of a run."""
 _BEGIN: Final[_Place] = (float("-inf"), 0)
 _LOG_END: Final = [*FIXED, *MOVING].index("log_end")
 _MAX_RUNS: Final = 2000
 _MAX_BYTES: Final = 4 << 20
-"""Runs of one object, and bytes of them as the database has them; a single run may have more."""
+"""Runs of one object, and their bytes in the database; a single run may have more."""
 _DELIVERED: Final = NUMBERS["delivered"]
 _LOOKED_AT: Final = 10_000
-"""Runs that one statement looks at: those that stay are met by each sweep."""
-# A run that may still be asked for by other ways than its id is not archived: those of conversations that are there,
-# of idempotency keys that hold, and with call-backs that were not delivered. Each run is looked for by itself in what
-# may keep it: joined, all of that may be gone through.
+"""Runs that one statement examines: those kept are met by each sweep."""
+# Runs that may still be looked up other than by id are not archived: those of existing conversations, of valid
+# idempotency keys, and with undelivered callbacks. Subqueries per run: joins might scan those tables whole.
 _IS_FREE: Final = f"""
 (SELECT true FROM messages m WHERE m.run_id = r.run_id LIMIT 1) IS NULL
 AND (SELECT true FROM callbacks c WHERE c.run_id = r.run_id AND c.state <> {_DELIVERED}) IS NULL
@@ -285,7 +280,7 @@ _TAKE: Final = (
 
 
 class PostgresArchiving:
-    """A ``RunArchiving`` out of PostgreSQL."""
+    """A ``RunArchiving`` from PostgreSQL."""
 
     def __init__(self, database: Postgres, archive: RunArchive) -> None:
         self._database = database
@@ -304,8 +299,8 @@ class PostgresArchiving:
         return await self._archive.sweep(now)
 
     async def _next(self, before: float, behind: _Place) -> tuple[list[bytes], _Place | None]:
-        """The ids of runs for one object: of one day, and not too many; and behind which place to go on, if there are
-        more."""
+        """Return the ids of runs for one object: of one day, and not too many; and the place to continue from, if there
+        are more."""
         rows = await self._database.fetch(_ARCHIVABLE, before, *behind, _LOOKED_AT)
         passing = [row[0] for row in rows if row[2]]
         held = {row[0] for row in await self._database.search(_HELD, passing, before)} if passing else set()
@@ -322,7 +317,7 @@ class PostgresArchiving:
         return ids, place if has_more else None
 
     async def _move(self, before: float, ids: list[bytes]) -> int:
-        """Move runs. Returns how many: those whose log is damaged stay, and all if one was removed meanwhile."""
+        """Move runs. Returns their number: those with a damaged log stay, and all if one was removed meanwhile."""
         rows = await self._database.fetch(_ROWS, ids)
         runs = [run for run in await asyncio.to_thread(lambda: [_archived(row) for row in rows]) if run is not None]
         if not runs:
@@ -340,7 +335,7 @@ class PostgresArchiving:
                 await connection.execute(statement, taken)
             return True
 
-        # What fails here leaves an object that nothing names, which is swept.
+        # A failure here leaves an unreferenced object, which ``sweep`` removes.
         if await self._database.transact(take):
             return len(taken)
         await self._archive.objects.delete(new.path)

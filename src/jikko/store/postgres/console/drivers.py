@@ -1,4 +1,4 @@
-"""By which index a list of runs is gone through."""
+"""Choice of the index for a list of runs."""
 
 import uuid
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from jikko.store.run_lists import (
     told_by_rows,
 )
 
-# From app to app through the index: as many steps as there are apps, however many runs they have.
+# A skip scan of the index: one step per app, however many runs there are.
 _APPS: Final = " UNION ".join(
     f"""(WITH RECURSIVE a AS (
   (SELECT app_id FROM {table} ORDER BY app_id LIMIT 1) UNION ALL
@@ -29,7 +29,7 @@ _APPS: Final = " UNION ".join(
 ) SELECT app_id FROM a WHERE app_id IS NOT NULL)"""
     for table in ("runs", "open_runs")
 )
-# In the order of the index, or all rows may be gone through for it.
+# In index order, or PostgreSQL may scan all rows.
 _LONG_RUNS: Final = f"""
 SELECT run_id FROM runs WHERE elapsed >= $1 AND elapsed >= 1.0 ORDER BY elapsed DESC LIMIT {MAX_LONG_RUNS + 1}
 """
@@ -38,14 +38,14 @@ _RETRIES, _REPEATED = (
     for column in ("run_id", "DISTINCT retry_of")
 )
 _MAX_VERSIONS: Final = 16
-"""Versions each of which is gone through by itself."""
+"""Versions that each get an index scan."""
 _OF_CONVERSATION: Final = """
 SELECT m.run_id FROM messages m JOIN conversations c ON c.key = m.conversation
 WHERE c.conversation_id = $1 AND m.run_id IS NOT NULL
 """
 
 _KEYWORD_CHARACTERS: Final = 30
-# `lower` with the collation "C" changes letters of ASCII alone.
+# `lower` with the collation "C" changes ASCII letters only.
 _HAS_KEYWORD: Final = """(
   position(?::text IN lower(inputs COLLATE "C")) > 0
   OR position(?::text IN lower(convert_from(outputs, 'UTF8') COLLATE "C")) > 0
@@ -54,30 +54,30 @@ _HAS_KEYWORD: Final = """(
 
 
 class Driver(Struct, frozen=True):
-    """Runs that an index has by their age."""
+    """Runs of an index, by age."""
 
     within: SqlCondition = ALL
     table: str = ALL_RUNS
 
 
 class DriverPlan(Struct, frozen=True):
-    """How runs that pass a filter are found: all in any of the drivers that pass the other conditions."""
+    """Query plan of a filter: the runs of any driver that meet the other conditions."""
 
     drivers: tuple[Driver, ...]
     within: SqlCondition
-    """When they were created."""
+    """Creation time."""
     rest: SqlCondition
-    """What only the row of a run tells."""
+    """Conditions that need the row of a run."""
 
 
 async def plan_of(
     database: Postgres, wanted: RunFilter, *, with_statuses: bool = True, with_keyword: bool = False
 ) -> DriverPlan | None:
-    """The way to the runs that pass a filter; ``None``: there are none.
+    """Plan the query of a filter; ``None`` if no run can match.
 
     Args:
-        with_statuses: Whether the statuses of the filter count.
-        with_keyword: Whether its keyword does.
+        with_statuses: Whether the filter's statuses apply.
+        with_keyword: Whether its keyword applies.
     """
     statuses = list(status_numbers(wanted, with_statuses=with_statuses))
     within = created(wanted.after, wanted.before)
@@ -119,7 +119,7 @@ async def _drivers(database: Postgres, wanted: RunFilter, statuses: list[int]) -
     if wanted.versions is not None and len(wanted.versions) <= _MAX_VERSIONS:
         return [Driver(SqlCondition("workflow_id = ?", (id_column(each),))) for each in wanted.versions]
     if statuses and min(statuses) > 2:
-        # In the words of the index. With an app a driver for each status, since that index has the status first.
+        # As in the index's definition. With an app, a driver per status, the first column of that index.
         if apps is None:
             return [Driver(SqlCondition("status > 2 AND status = ANY(?::int2[])", (statuses,)), "runs")]
         of_app = "app_id = ? AND status > 2 AND status = ?"
@@ -129,12 +129,12 @@ async def _drivers(database: Postgres, wanted: RunFilter, statuses: list[int]) -
 
 
 async def apps_of(database: Postgres) -> list[bytes]:
-    """The apps that have runs, as they are stored."""
+    """Return the stored ids of apps with runs."""
     return [row[0] for row in await database.fetch(_APPS)]
 
 
 def _of_few(wanted: RunFilter) -> Iterator[tuple[str, tuple[float, ...]]]:
-    """Statements for the ids of runs that are looked up one by one if they are few."""
+    """Yield statements for the ids of runs that are looked up one by one if they are few."""
     if wanted.retry is not None:
         yield _RETRIES if wanted.retry == "repeats" else _REPEATED, ()
     if wanted.min_elapsed is not None and wanted.min_elapsed >= LONG_SECONDS:
@@ -146,13 +146,13 @@ def _these(run_ids: list[bytes]) -> list[Driver]:
 
 
 def _has_keyword(keyword: str) -> SqlCondition:
-    """Whether a run has a keyword."""
+    """Return the condition that a run contains a keyword."""
     wanted = storable(keyword[:_KEYWORD_CHARACTERS]).encode().lower().decode().replace("\0", "\ufffd")
     return SqlCondition(_HAS_KEYWORD, (wanted, wanted, wanted, _run_id(keyword)))
 
 
 def _run_id(keyword: str) -> bytes:
-    """The run that a keyword names whole, in any way of writing; of others none."""
+    """Return the id of the run that a keyword names, in any notation; otherwise empty."""
     try:
         return uuid.UUID(keyword).bytes
     except ValueError:

@@ -1,4 +1,4 @@
-"""Lists of runs of all apps and of one, and figures of them, in PostgreSQL."""
+"""Lists and figures of runs, of all apps or one, in PostgreSQL."""
 
 import asyncio
 import math
@@ -32,11 +32,11 @@ from jikko.store.run_lists import (
 )
 
 _MAX_BARRED: Final = 20_000
-"""Runs of bars that are no whole hours, or for whose runs an index is gone through."""
+"""Runs counted for bars that are not whole hours, or that need an index scan."""
 _OPEN: Final = "SELECT status, count(*) FROM open_runs GROUP BY status"
 _OF_EACH: Final = f"unnest($1::bytea[]) AS a (app), LATERAL (SELECT * FROM {ALL_RUNS} WHERE app_id = a.app"
 _LAST: Final = f"SELECT {COLUMNS} FROM {_OF_EACH} {NEWEST_FIRST} LIMIT $2) AS newest {NEWEST_FIRST}"
-# JSON of PostgreSQL takes no U+0000 out of its escape.
+# PostgreSQL's JSON does not unescape U+0000.
 _SAMPLE: Final = r"""
 SELECT place, workflow_id, session, newest.status, elapsed, total_tokens, price,
   (SELECT CASE WHEN details <> '' THEN
@@ -60,7 +60,7 @@ def _by_span(
     last: float,
     step: float,
 ) -> tuple[dict[tuple[bytes, int], Counter[int]], dict[tuple[bytes, int], dict[str, float]]]:
-    """How many runs ended in each span of each app, and what they cost."""
+    """Return the number and cost of runs by app and span."""
     runs: dict[tuple[bytes, int], Counter[int]] = defaultdict(Counter)
     costs: dict[tuple[bytes, int], dict[str, float]] = defaultdict(lambda: defaultdict(float))
     hour, end, hours = int(first // HOUR), int(last // HOUR), int(step // HOUR)
@@ -81,7 +81,7 @@ def _by_app(rows: Sequence[Row]) -> dict[str, list[float]]:
 
 
 _SEARCHED: Final = 50_000
-"""Runs that a page looks at with a keyword: all that they were given and gave is read, in a fifth of a second."""
+"""Runs that a page examines with a keyword: reads all inputs and outputs, in a fifth of a second."""
 _PLACE: Final = f"SELECT created_at, key FROM {ALL_RUNS} WHERE run_id = $1"
 _NEWEST: Final = f"SELECT created_at, key FROM {ALL_RUNS} {NEWEST_FIRST} LIMIT 1"
 _EARLIEST: Final = f"SELECT created_at FROM {ALL_RUNS} ORDER BY created_at, key LIMIT 1"
@@ -93,18 +93,18 @@ WHERE m.run_id = ANY($1::bytea[])
 
 
 class _Found(NamedTuple):
-    """A run that was looked at."""
+    """An examined run."""
 
     created_at: float
     key: int
     run_id: bytes
     passes: bool
     is_last: bool
-    """Behind it its driver was not looked through."""
+    """Whether its driver was not examined beyond it."""
 
 
 class PostgresRunPages:
-    """``RunPages`` in PostgreSQL. A keyword is looked for in the rows themselves: there is no index for it."""
+    """``RunPages`` in PostgreSQL. Keywords are searched in the rows, without an index."""
 
     def __init__(self, database: Postgres) -> None:
         self._database = database
@@ -122,7 +122,7 @@ class PostgresRunPages:
         rows = sorted(
             (_Found(*row) for row in await fetch(sql, *(v for part in parts for v in part.values))), reverse=True
         )
-        # What a driver was not looked through for comes behind all that was found before its end.
+        # Runs that a driver was not examined for come after all those found before its end.
         reached = max((row[:2] for row in rows if row.is_last), default=None)
         found = [row for row in rows if row.passes and (reached is None or row[:2] >= reached)]
         more = len(found) > limit
@@ -191,7 +191,8 @@ class PostgresRunPages:
         return RunCounts(by_status(counts), capped=left <= 0)
 
     async def histogram(self, wanted: RunFilter, *, first: float, step: float, buckets: int) -> list[Bucket]:
-        """Of whole hours without another filter by the hour; else of the newest runs, as many as may be looked at."""
+        """See ``RunPages.histogram``. Unfiltered whole hours come from hourly counts; otherwise the newest runs are
+        counted, up to a limit."""
         found: list[Counter[int]] = [Counter() for _ in range(buckets)]
         last = first + step * buckets
         if step % HOUR == 0 and first % HOUR == 0 and wanted.is_of_times:
@@ -236,7 +237,7 @@ class PostgresRunPages:
         hour = int(first // HOUR)
         counted = await self._hours.runs(apps, hour) if apps else ()
         cost = await self._hours.costs(hour)
-        # There may be some hundred thousand of them.
+        # There may be several hundred thousand.
         runs, costs = await asyncio.to_thread(_by_span, counted, cost, frozenset(apps), first, last, step)
         spans = sampled(runs, costs)
         asked = [(*span, most) for span, most in spans if most]
@@ -265,9 +266,9 @@ class PostgresRunPages:
 
 
 def _looked_at(plan: DriverPlan, driver: Driver, place: RunCursor | None, most: int, looked_at: int) -> SqlCondition:
-    """A statement for the newest runs of a driver that pass, as ``_Found``, and its values.
-    ``looked_at``: how many runs are looked at, the last of which comes out even if it does not pass."""
-    # Of several bounds of one side a look begins at the first: the nearest.
+    """Return a statement for the newest matching runs of a driver, as ``_Found``, with its values. ``looked_at``: Runs
+    to examine; the last one is returned even if it does not match."""
+    # Of several bounds on one side, the scan starts at the first: the nearest.
     within = behind(place) & driver.within & plan.within
     columns = "created_at, key, run_id"
     if plan.rest.text == "TRUE":
@@ -278,15 +279,15 @@ def _looked_at(plan: DriverPlan, driver: Driver, place: RunCursor | None, most: 
         f"{NEWEST_FIRST} LIMIT {looked_at}"
     )
     counted = f"SELECT *, row_number() OVER ({NEWEST_FIRST}) = {looked_at} AS is_last FROM ({rows}) AS looked_at"
-    # As many as are wanted come before the last one, or it is among them.
+    # Enough matches come before the last one, or include it.
     text = f"SELECT * FROM ({counted}) AS counted WHERE passes OR is_last {NEWEST_FIRST} LIMIT {most}"
     return SqlCondition(text, (*plan.rest.values, *within.values))
 
 
 _NEVER: Final = 1e15
 _DEEP: Final = 1_000
-"""Runs on earlier pages, from which on the place of a page is looked for by itself: in an index alone, without rows."""
-# With a keyword rows are looked through once, for the page and for how many there are.
+"""Offset from which a page's start is located first, with an index-only scan."""
+# With a keyword, one scan of rows serves both the page and the count.
 _SEARCH: Final = f"""
 WITH found AS MATERIALIZED (SELECT created_at, key, run_id FROM {{}} WHERE {{}})
 SELECT counted.total, page.run_id FROM (SELECT count(*) AS total FROM found) AS counted
@@ -296,11 +297,11 @@ _THESE: Final = f"SELECT {COLUMNS} FROM {ALL_RUNS} WHERE run_id = ANY($1::bytea[
 
 
 async def list_runs(database: Postgres, hours: HourCounts, query: LogQuery) -> tuple[int, list[Row]]:
-    """How many runs are on all pages, and those of one page: rows with the columns ``COLUMNS``."""
+    """Return the number of runs on all pages, and one page: rows with the columns ``COLUMNS``."""
     plan = await plan_of(database, query.wanted, with_keyword=True)
     if plan is None:
         return 0, []
-    # Of one app and status they are all in one index.
+    # For one app and status, one index has them all.
     [driver] = plan.drivers
     where, table = driver.within & plan.within & plan.rest, driver.table
     skip = (query.page - 1) * query.limit
@@ -311,14 +312,14 @@ async def list_runs(database: Postgres, hours: HourCounts, query: LogQuery) -> t
         return found[0][0], await database.fetch(_THESE, ids) if ids else []
     spans = await _spans(database, hours, query, table, where)
     total = sum(runs for _, runs in spans)
-    # What is remembered by status lacks runs that ended since in old hours: it tells neither places nor the last page.
+    # Cached counts by status lack runs of old hours that ended since: they give neither offsets nor the last page.
     if query.status is None:
         if skip >= total:
             return total, []
         if skip >= _DEEP:
             while skip >= spans[0][1]:
                 skip -= spans.pop(0)[1]
-            # Of several bounds of one side a look begins at the first.
+            # Of several bounds on one side, the scan starts at the first.
             where = SqlCondition("created_at < ?", (spans[0][0],)) & where
     if skip >= _DEEP:
         place = f"SELECT created_at, key FROM {table} WHERE {where.text} {NEWEST_FIRST} LIMIT 1 OFFSET {skip:d}"
@@ -334,8 +335,8 @@ async def list_runs(database: Postgres, hours: HourCounts, query: LogQuery) -> t
 async def _spans(
     database: Postgres, hours: HourCounts, query: LogQuery, table: str, where: SqlCondition
 ) -> list[tuple[float, int]]:
-    """How many runs pass, by spans of time, newest first: each with its end. One span, counted run by run, unless the
-    runs are many and the hours that they began in tell it."""
+    """Count matching runs by spans of time, newest first: each with its end. One span, counted run by run, unless there
+    are many runs and hourly counts suffice."""
     by_hour = query.user is None and table != "open_runs"
     most = f"LIMIT {MIN_KEPT_RUNS + 1}" if by_hour else ""
     count: int = await _count(database, table, where, most)
