@@ -16,12 +16,12 @@ from jikko.repositories.app_store import App
 from jikko.values import Uuid
 
 _MAX_LIMIT: Final = 100
-"""Annotations of one page."""
+"""Largest page."""
 _CHATS: Final = "Annotations belong to chats: the app is of another mode."
 
 
 class AnnotationFilter(Struct):
-    """Which annotations are listed."""
+    """Filter of annotations."""
 
     page: Annotated[int, Meta(ge=1, description="Default 1.")] = 1
     limit: Annotated[int, Meta(ge=1, description="Default 20; 100 at most count.")] = 20
@@ -29,14 +29,14 @@ class AnnotationFilter(Struct):
 
 
 class AnnotationRequest(Struct):
-    """A question, and the answer that is to be given to it."""
+    """Question with its prepared answer."""
 
     question: Annotated[str, Meta(extra=must("must be a string"))]
     answer: Annotated[str, Meta(extra=must("must be a string"))]
 
 
 class AnnotationItem(Struct):
-    """An annotation."""
+    """Annotation."""
 
     id: Uuid
     question: str
@@ -46,7 +46,7 @@ class AnnotationItem(Struct):
 
 
 class AnnotationPage(Struct):
-    """Some annotations, newest first."""
+    """Page of annotations, newest first."""
 
     data: list[AnnotationItem]
     has_more: Annotated[bool, Meta(description="Whether the page is full.")]
@@ -56,7 +56,7 @@ class AnnotationPage(Struct):
 
 
 class ReplyRequest(Struct):
-    """How annotations are found."""
+    """Search settings of annotation replies."""
 
     score_threshold: Annotated[
         float, Meta(description="The least likeness, from 0 to 1.", extra=must("must be a number"))
@@ -66,14 +66,14 @@ class ReplyRequest(Struct):
 
 
 class ReplyBegun(Struct):
-    """A job that makes an app answer by annotations, or no more."""
+    """Job that enables or disables annotation replies."""
 
     job_id: Uuid
     job_status: JobStatus
 
 
 class ReplyStatus(ReplyBegun):
-    """How far such a job is."""
+    """Status of such a job."""
 
     error_msg: str
 
@@ -82,7 +82,7 @@ class ReplyStatus(ReplyBegun):
 async def list_annotations(request: Request) -> SendableResponse:
     """List annotations, newest first.
 
-    Of apps of every mode.
+    For apps of every mode.
     """
     app = await authenticated(request)
     asked = queried(request.query, AnnotationFilter)
@@ -94,7 +94,7 @@ async def list_annotations(request: Request) -> SendableResponse:
 
 @Route("POST", "/v1/apps/annotations", {201: AnnotationItem}, (503,), tag="Annotations", body=AnnotationRequest)
 async def create_annotation(request: Request) -> SendableResponse:
-    """Keep a question and its answer."""
+    """Add an annotation."""
     app = await authenticated(request)
     body = checked(await request.json(), AnnotationRequest)
     require_annotated(app)
@@ -110,7 +110,7 @@ async def create_annotation(request: Request) -> SendableResponse:
     body=AnnotationRequest,
 )
 async def change_annotation(request: Request) -> SendableResponse:
-    """Change a question and its answer."""
+    """Change an annotation."""
     app = await authenticated(request)
     body = checked(await request.json(), AnnotationRequest)
     id_ = request.path_params["annotation_id"]
@@ -121,7 +121,7 @@ async def change_annotation(request: Request) -> SendableResponse:
     "DELETE", "/v1/apps/annotations/{annotation_id}", {204: "application/json"}, (400, 404, 503), tag="Annotations"
 )
 async def delete_annotation(request: Request) -> SendableResponse:
-    """Remove an annotation."""
+    """Delete an annotation."""
     app = await authenticated(request)
     await request.api.chat.annotations.delete(app.id, request.path_params["annotation_id"])
     return deleted()
@@ -129,7 +129,7 @@ async def delete_annotation(request: Request) -> SendableResponse:
 
 @Route("POST", "/v1/apps/annotation-reply/{action}", {200: ReplyBegun}, (503,), tag="Annotations", body=ReplyRequest)
 async def reply(request: Request) -> SendableResponse:
-    """Answer by annotations from now on, or no more (action: enable, disable).
+    """Enable or disable annotation replies (action: enable, disable).
 
     The body is checked for both actions.
     """
@@ -152,7 +152,7 @@ async def reply(request: Request) -> SendableResponse:
     "GET", "/v1/apps/annotation-reply/{action}/status/{job_id}", {200: ReplyStatus}, (400, 404), tag="Annotations"
 )
 async def reply_status(request: Request) -> SendableResponse:
-    """How far the begin or end of answers by annotations is."""
+    """Read the status of an enable or disable job."""
     app = await authenticated(request)
     replying = _action(request) == "enable"
     job = await request.api.chat.annotations.job(app.id, request.path_params["job_id"], replying=replying)
@@ -169,7 +169,7 @@ def _action(request: Request) -> Literal["enable", "disable"]:
 
 
 def require_annotated(app: App) -> None:
-    """Raises ``WrongAppMode``: the app is a workflow, which has no annotations."""
+    """Raise ``WrongAppMode`` for workflow apps, which do not have annotations."""
     if app.mode == "workflow":
         raise WrongAppMode(_CHATS, code="app_unavailable")
 

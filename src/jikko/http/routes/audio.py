@@ -1,4 +1,4 @@
-"""Speech. Source: Dify 1.15, openapi_service (Audio)."""
+"""Speech to text and text to speech. Source: Dify 1.15, openapi_service (Audio)."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -20,20 +20,20 @@ from jikko.ids import is_uuid
 
 
 class AudioForm(Struct):
-    """The parts of a recording that is sent."""
+    """Form with a recording."""
 
     file: Annotated[Any, Meta(extra_json_schema={"type": "string", "format": "binary"})]
     user: Annotated[str, Meta(extra_json_schema={"maxLength": 255})] = ""
 
 
 class Transcript(Struct):
-    """What is said in a recording."""
+    """Text of a recording."""
 
     text: str
 
 
 class SpeechRequest(Struct):
-    """What is to be said: the answer of a message, or a text."""
+    """Input of speech: the answer of a message, or a text."""
 
     message_id: Annotated[str | None, Meta(extra=must("must be a string"))] = None
     text: Annotated[str | None, Meta(extra=must("must be a string"))] = None
@@ -52,7 +52,7 @@ class SpeechRequest(Struct):
     body_media_type="multipart/form-data",
 )
 async def audio_to_text(request: Request) -> SendableResponse:
-    """Make text of a recording.
+    """Transcribe a recording.
 
     A form with ``file`` and ``user``.
     """
@@ -76,9 +76,9 @@ async def audio_to_text(request: Request) -> SendableResponse:
 
 @Route("POST", "/v1/text-to-audio", {200: "audio/mpeg"}, (404, 429), tag="Audio", body=SpeechRequest)
 async def text_to_audio(request: Request) -> SendableResponse:
-    """Have a text, or the answer of a message, spoken.
+    """Speak a text, or the answer of a message.
 
-    The audio comes in pieces, as MP3. Cancelled when the client leaves.
+    The audio is streamed as MP3, and cancelled when the client disconnects.
     """
     api, app = request.api, await authenticated(request)
     body = checked(await request.json(), SpeechRequest)

@@ -1,4 +1,4 @@
-"""Asking an app that completes a text, and stopping its answer.
+"""Asking and stopping a completion app.
 Source: docs/dify-behaviour.md, “Apps without a workflow”."""
 
 from typing import Annotated, Final
@@ -24,7 +24,7 @@ UNAVAILABLE: Final = "App unavailable, please check your app configurations."
 
 
 class CompletionRequest(Struct):
-    """What an app is to complete."""
+    """Request to a completion app."""
 
     inputs: Annotated[
         dict[str, Json],
@@ -66,14 +66,14 @@ async def complete(request: Request) -> SendableResponse:
     "POST", "/v1/completion-messages/{task_id}/stop", {200: Stopped}, (503,), tag="Completion apps", body=UserRequest
 )
 async def stop_completion(request: Request) -> SendableResponse:
-    """Stop a completion. What was said until then stays. Only who asked may."""
+    """Stop a completion. Its text so far is kept. Only the user who asked may."""
     app, user, _ = await _asked(request)
     await stopped_turn(request, app, user)
     return json_response(Stopped())
 
 
 async def _asked(request: Request) -> tuple[App, str, dict[str, Json]]:
-    """The completion app of a request, who asks, and its body."""
+    """Return the completion app of a request, its user and its body."""
     app = await authenticated(request)
     body = await request.json()
     user = user_of(body)

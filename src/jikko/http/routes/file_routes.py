@@ -1,4 +1,4 @@
-"""Uploading and fetching files. Source: docs/dify-behaviour.md, “File uploads”, “Files of a request”."""
+"""File upload and download. Source: docs/dify-behaviour.md, “File uploads”, “Files of a request”."""
 
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -16,11 +16,11 @@ from jikko.ids import is_uuid
 from jikko.inputs.uploads import Download, File
 
 _ANYTHING: Final = "*/*"
-"""A file has a media type of its own."""
+"""Files have their own media types."""
 
 
 class UploadForm(Struct):
-    """The parts of an upload."""
+    """Form of an upload."""
 
     file: Annotated[Any, Meta(extra_json_schema={"type": "string", "format": "binary"})]
     user: Annotated[str, Meta(extra_json_schema={"maxLength": 255})] = ""
@@ -30,13 +30,13 @@ _AsAttachment: TypeAlias = Annotated[str, Meta(description="true: for saving, no
 
 
 class Attachment(Struct):
-    """How a file is sent."""
+    """Disposition of a file."""
 
     as_attachment: _AsAttachment = ""
 
 
 class SignedAddress(Struct):
-    """What a signed address has behind the path."""
+    """Query of a signed URL."""
 
     timestamp: Annotated[str, Meta(min_length=1, description="As in the address.")]
     nonce: Annotated[str, Meta(min_length=1, description="As in the address.")]
@@ -63,7 +63,7 @@ async def upload(request: Request) -> SendableResponse:
 
 @RouteOfIds("GET", "/v1/files/{file_id}/preview", {200: _ANYTHING}, (403, 404), tag="Files", query=Attachment)
 async def preview(request: Request) -> SendableResponse:
-    """Fetch a file of a chat message of the app."""
+    """Download a file of a chat message of the app."""
     api, app = request.api, await authenticated(request)
     file_id = request.path_params["file_id"]
     if not await api.conversations.uses_file(app.id, file_id):
@@ -85,9 +85,9 @@ async def preview(request: Request) -> SendableResponse:
     hot=True,
 )
 async def download(request: Request) -> SendableResponse:
-    """Fetch a file by its signed address, without a key."""
+    """Download a file by its signed URL, without a key."""
     file_id = request.path_params["file_id"]
-    # Where no dataset is, nothing of them is imported.
+    # Without datasets, their code is not imported.
     if is_uuid(file_id) and await request.api.datasets.existing() is not None:
         found = await request.api.knowledge.files.download(file_id.lower(), request.query)
         if found is not None:
@@ -97,7 +97,7 @@ async def download(request: Request) -> SendableResponse:
 
 @Route("GET", "/files/tools/{name}", {200: _ANYTHING}, (400, 404), tag="Files", query=SignedAddress, open=True)
 async def download_made(request: Request) -> SendableResponse:
-    """Fetch a file that a node made, by its signed address."""
+    """Download a file created by a node, by its signed URL."""
     file_id, _, _ = request.path_params["name"].partition(".")
     if not file_id:
         raise NotFound("File not found or signature is invalid")

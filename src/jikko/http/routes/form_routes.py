@@ -13,7 +13,7 @@ from jikko.values import Json, Seconds
 
 
 class Form(Struct):
-    """What is to be filled in."""
+    """Form to be filled in."""
 
     form_content: str
     inputs: list[dict[str, Json]]
@@ -23,7 +23,7 @@ class Form(Struct):
 
 
 class FormSubmission(Struct):
-    """A form as an end user filled it in."""
+    """Form filled in by an end user."""
 
     action: Annotated[str, Meta(extra=must("must be a string"))]
     inputs: Annotated[dict[str, Json], Meta(extra=must("must be an object"))]
@@ -31,7 +31,7 @@ class FormSubmission(Struct):
 
 
 class FormSubmitted(Struct):
-    """The answer, which says nothing."""
+    """Empty answer."""
 
 
 @Route("GET", "/v1/form/human_input/{form_token}", {200: Form}, (404, 412, 503), tag="Human Input")
@@ -59,7 +59,7 @@ async def read_form(request: Request) -> SendableResponse:
     body=FormSubmission,
 )
 async def submit_form(request: Request) -> SendableResponse:
-    """Fill in a form; the run goes on by itself."""
+    """Submit a form, which resumes the run."""
     app = await authenticated(request)
     body = await request.json()
     user_of(body)

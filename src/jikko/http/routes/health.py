@@ -1,5 +1,5 @@
-"""Health and readiness of the server, for those who restart it, send it requests, or want to know; and addresses that
-are opened first, ``/`` and ``/v1``: a browser gets a page, a client gets JSON."""
+"""Health and readiness, for supervisors, load balancers and people; and the landing addresses ``/`` and ``/v1``: a page
+for browsers, JSON for clients."""
 
 import html
 import os
@@ -16,10 +16,10 @@ from jikko.maintenance.readiness import OK
 
 
 async def welcome(request: Request) -> SendableResponse:
-    """What this server is, and where to read on."""
+    """Return what this server is, with links to its documentation."""
     version, root = __version__, request.root_path
     if "text/html" in (request.header(b"accept") or "").lower():
-        # One address, two answers: no cache may give one client what was meant for another.
+        # Two representations of one address: caches must keep them apart.
         return Response(_page(version).encode(), headers={"vary": "accept"}, media_type=b"text/html; charset=utf-8")
     content: dict[str, Any] = {
         "welcome": "Jikko",
@@ -38,7 +38,7 @@ async def welcome(request: Request) -> SendableResponse:
 
 
 def _page(version: str) -> str:
-    """A page that needs nothing from elsewhere. Its links hold below another path, too."""
+    """Make a self-contained page with relative links."""
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><title>Jikko</title>"
         "<meta name=viewport content='width=device-width'>"
@@ -53,24 +53,24 @@ def _page(version: str) -> str:
 WELCOME_OPERATIONS: Final[tuple[Operation, ...]] = tuple(
     Route("GET", path, {200: "application/json"}, tag="Server", open=True)(welcome) for path in ("/", "/v1")
 )
-"""What they answer is no part of the API."""
+"""Not part of the described API."""
 
 
 _STALL_SECONDS: Final = 10.0
-"""A loop that stands still for longer is not well."""
+"""Event loop lag beyond which the process counts as hung."""
 _TIMEOUT_SECONDS: Final = 1.0
-"""For which people wait."""
+"""Short, since people wait for it."""
 
 
 class Alive(Struct):
-    """Whether the process that answers does its work at all."""
+    """Whether the answering process works at all."""
 
     status: Annotated[str, Meta(description="`ok` (200) or `failing` (503).")]
     loop: Annotated[str | UnsetType, Meta(description="With `verbose`: `ok`, or why not.")] = UNSET
 
 
 class Ready(Struct):
-    """Whether runs are accepted by the process that answers."""
+    """Whether the answering process accepts runs."""
 
     status: Annotated[str, Meta(description="`ok` (200) or `failing` (503).")]
     failing: Annotated[list[str], Meta(description="The names of the checks that fail.")] = []
@@ -80,7 +80,7 @@ class Ready(Struct):
 
 
 class Health(Struct):
-    """Who answers, that it does, and how it is."""
+    """Health of the answering process."""
 
     version: str
     process: int
@@ -91,16 +91,16 @@ class Health(Struct):
 
 
 class Verbosity(Struct):
-    """How much is told."""
+    """Level of detail."""
 
     verbose: Annotated[str, Meta(description="With any value, or none: tell each check.")] = ""
 
 
 @Route("GET", "/livez", {200: Alive, 503: Alive}, tag="Server", query=Verbosity, open=True, hot=True)
 async def livez(request: Request) -> SendableResponse:
-    """Whether the process works at all.
+    """Check that the process works at all.
 
-    503 if the event loop stood still for more than 10 s lately, so that a restart would help.
+    503 if the event loop was recently blocked for more than 10 s, so that a restart would help.
     """
     worst = request.front.lag.worst
     is_well = worst <= _STALL_SECONDS
@@ -112,10 +112,9 @@ async def livez(request: Request) -> SendableResponse:
 
 @Route("GET", "/readyz", {200: Ready, 503: Ready}, tag="Server", query=Verbosity, open=True, hot=True)
 async def readyz(request: Request) -> SendableResponse:
-    """Whether runs are accepted.
+    """Check that runs are accepted.
 
-    200 if the record can be written, the other servers, if there are any, can be heard, and the process is not about
-    to end.
+    200 if the store is writable, the other servers of a cluster are reachable, and the process is not shutting down.
     """
     checks = await request.api.upkeep.readiness.checks()
     failing = [name for name, found in checks.items() if found != OK]
@@ -129,9 +128,9 @@ def _checked(body: Alive | Ready, is_well: bool) -> SendableResponse:
 
 @Route("GET", "/health", {200: Health}, tag="Server", open=True, hot=True)
 async def health(request: Request) -> SendableResponse:
-    """How the server is.
+    """Read the server's health.
 
-    Always 200. Tells which process answers: there may be several.
+    Always 200. Names the answering process: there may be several.
     """
     api = request.api
     checks = await api.upkeep.readiness.checks(_TIMEOUT_SECONDS)

@@ -1,4 +1,4 @@
-"""Facts about an app for its clients. Source: docs/dify-behaviour.md, “App information”."""
+"""App information for clients. Source: docs/dify-behaviour.md, “App information”."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 _OFF = {"enabled": False}
 _SILENT = {"enabled": False, "voice": "", "language": ""}
 _FILES_PER_RUN = 10
-"""What Dify tells editors; runs are not held to it. Source: docs/dify-behaviour.md, “Size limits”."""
+"""Dify's limit for editors, not enforced for runs. Source: docs/dify-behaviour.md, “Size limits”."""
 _NO_UPLOAD = {
     "image": {"enabled": False, "number_limits": 3, "detail": "high", "transfer_methods": ["remote_url", "local_file"]}
 }
 
 
 _WITH_ICONS = ("builtin", "api", "plugin")
-"""Kinds of tools whose icons are told."""
+"""Kinds of tools with icons."""
 _NO_ICON = {"content": "🔧", "background": "#FFEAD5"}
 
 
 class Index(Struct):
-    """What this server is."""
+    """Server information."""
 
     server_version: str
     welcome: str = "Jikko"
@@ -48,7 +48,7 @@ class Index(Struct):
 
 
 class Info(Struct):
-    """What an app is."""
+    """App information."""
 
     name: str
     description: str
@@ -64,7 +64,7 @@ class Meta(Struct):
 
 
 class SystemParameters(Struct):
-    """How large files may be, in MiB, and how many there may be."""
+    """Size limits of files, in MiB, and their number."""
 
     image_file_size_limit: int
     video_file_size_limit: int
@@ -74,7 +74,7 @@ class SystemParameters(Struct):
 
 
 class Parameters(Struct):
-    """The features of an app, as its file has them, and the inputs that it asks for."""
+    """Features of an app, from its file, and its input form."""
 
     opening_statement: str | None
     suggested_questions: list[Json]
@@ -91,7 +91,7 @@ class Parameters(Struct):
 
 
 class Site(Struct):
-    """How an app would look as a page."""
+    """Web page settings of an app."""
 
     title: str
     icon_type: str | None
@@ -111,7 +111,7 @@ class Site(Struct):
 
 
 class EndUser(Struct):
-    """Who started runs or uploaded files."""
+    """User who started runs or uploaded files."""
 
     id: Uuid
     tenant_id: Uuid
@@ -127,20 +127,20 @@ class EndUser(Struct):
 
 @Route("GET", "/v1/", {200: Index}, tag="Server", open=True)
 async def index(request: Request) -> SendableResponse:
-    """What this server is."""
+    """Read server information."""
     return json_response(Index(__version__))
 
 
 @Route("GET", "/v1/info", {200: Info}, tag="Applications")
 async def app_info(request: Request) -> SendableResponse:
-    """What the app is."""
+    """Read app information."""
     app = await authenticated(request)
     return json_response(Info(app.name, app.description, app.mode))
 
 
 @Route("GET", "/v1/parameters", {200: Parameters}, (400,), tag="Applications")
 async def parameters(request: Request) -> SendableResponse:
-    """What inputs and features the current version of the app has."""
+    """Read the inputs and features of the app's current version."""
     api, app = request.api, await authenticated(request)
     try:
         workflow = await api.workflows.get(app)
@@ -158,7 +158,7 @@ async def parameters(request: Request) -> SendableResponse:
 
     def feature(name: str, otherwise: dict[str, Json] = _OFF) -> dict[str, Json]:
         found: dict[str, Json] = features.get(name) or otherwise
-        # An alias of text_to_speech in the file: to Dify both are one object. [QUIRK]
+        # text_to_speech may be a YAML alias in the file: Dify then has one object for both. [QUIRK]
         return {**_SILENT, **found} if found is speech and not is_basic else found
 
     return json_response(
@@ -185,7 +185,7 @@ def _system_parameters(limits: "FileLimits") -> SystemParameters:
 
 
 async def _annotation_reply(api: Assembly, app: App) -> dict[str, Json]:
-    """How annotations answer, if they do."""
+    """Return the settings of annotation replies, if enabled."""
     setting = await api.chat.annotations.setting(app.id)
     if setting is None:
         return {"enabled": False}
@@ -199,7 +199,7 @@ async def _annotation_reply(api: Assembly, app: App) -> dict[str, Json]:
 
 @Route("GET", "/v1/meta", {200: Meta}, tag="Applications")
 async def meta(request: Request) -> SendableResponse:
-    """Icons of tools: those of an agent app."""
+    """Read icons of tools, for agent apps."""
     api, app = request.api, await authenticated(request)
     if app.mode != "agent-chat":
         return json_response(Meta())
@@ -216,7 +216,7 @@ async def meta(request: Request) -> SendableResponse:
 
 @Route("GET", "/v1/site", {200: Site}, tag="Applications")
 async def site(request: Request) -> SendableResponse:
-    """How the app would look as a page."""
+    """Read the app's web page settings."""
     app = await authenticated(request)
     found = Site(app.name, app.icon_type, app.icon, app.icon_background, app.use_icon_as_answer_icon)
     if app.mode in BASIC_MODES:
@@ -226,7 +226,7 @@ async def site(request: Request) -> SendableResponse:
 
 @RouteOfIds("GET", "/v1/end-users/{end_user_id}", {200: EndUser}, (404,), tag="End Users")
 async def end_user(request: Request) -> SendableResponse:
-    """Read an end user: who started a run or uploaded a file."""
+    """Read an end user, who started runs or uploaded files."""
     app = await authenticated(request)
     found = await request.api.end_users.find(app.id, request.path_params["end_user_id"])
     created = datetime.fromtimestamp(int(found.created_at), UTC)

@@ -1,4 +1,4 @@
-"""Records of runs: the list of logs, and the node executions of one run. Source: docs/dify-behaviour.md, “Logs”."""
+"""Run records: the log list, and a run's node executions. Source: docs/dify-behaviour.md, “Logs”."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal, TypeAlias
@@ -25,11 +25,11 @@ from jikko.values import Json
 
 _WITH_FILES = ("inputs", "process_data", "outputs", "execution_metadata", "files")
 _TIME: Final = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "maxLength": 0}]}
-"""An empty one counts as not given, as at Dify."""
+"""As in Dify, an empty one counts as missing."""
 
 
 class _Instant(float):
-    """A moment, in seconds since the Unix epoch."""
+    """Time in seconds since the Unix epoch."""
 
     @classmethod
     def parse(cls, text: str) -> "_Instant":
@@ -44,7 +44,7 @@ class _Instant(float):
 
 
 class _Account:
-    """An account, of which there are none."""
+    """Account; there are none."""
 
     @classmethod
     def parse(cls, text: str) -> "_Account":
@@ -58,7 +58,7 @@ _NoAccount: TypeAlias = Annotated[
 
 
 class LogFilter(Struct):
-    """Which runs are listed."""
+    """Filter of runs."""
 
     page: Annotated[int, Meta(ge=1, le=99999, description="Default 1.")] = 1
     limit: Annotated[int, Meta(ge=1, le=100, description="Default 20.")] = 20
@@ -83,7 +83,7 @@ class LogFilter(Struct):
 async def logs(request: Request) -> SendableResponse:
     """List runs, newest first.
 
-    Runs of a chat app are not listed here: its messages are, by conversation.
+    Runs of chat apps are not listed here; their messages are, by conversation.
     """
     api, app = request.api, await authenticated(request)
     asked = queried(request.query, LogFilter)
@@ -113,7 +113,7 @@ async def logs(request: Request) -> SendableResponse:
 
 @Route("GET", "/v1/workflows/run/{workflow_run_id}/node-executions", {200: bodies.NodeExecutions}, (404, 503), hot=True)
 async def node_executions(request: Request) -> SendableResponse:
-    """Read every node of a run, in order of start."""
+    """Read the node executions of a run, in order of start."""
     api, record = await record_of(request)
     try:
         executions = await api.runs.records.node_executions(record)
@@ -142,18 +142,18 @@ async def node_execution(request: Request) -> SendableResponse:
 
 
 async def record_of(request: Request) -> tuple[Assembly, RunRecord]:
-    """The record of the run that a request names. Raises ``NotFound``."""
+    """Return the run of a request. Raises ``NotFound``."""
     api, app = request.api, await authenticated(request)
     return api, await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
 
 
 def _fresh(execution: NodeExecution, request: Request) -> NodeExecution:
-    """The execution with urls of files that have not expired."""
+    """Renew the file URLs of an execution."""
     files, base_url = request.api.files, request.base_url
     fields = {name: files.fresh(getattr(execution, name), base_url=base_url) for name in _WITH_FILES}
     return msgspec.structs.replace(execution, **fields)
 
 
 def damaged(damage: LogDamaged, readable: list[dict[str, Json]]) -> SendableResponse:
-    """What can be read of a log, in an answer that cannot be taken for the whole."""
+    """Return the readable part of a damaged log, marked as incomplete."""
     return refusal(Error(damage.code, str(damage), damage.status, data=readable))

@@ -1,4 +1,4 @@
-"""Repeating runs from a node on, and which runs repeat which."""
+"""Retries of runs from a node on, and their lineage."""
 
 from functools import partial
 from typing import Annotated, TypeAlias
@@ -37,7 +37,7 @@ GivenMocks: TypeAlias = Annotated[
 
 
 class RetryRequest(Struct):
-    """The body of a retry."""
+    """Body of a retry."""
 
     user: Annotated[AnyUser, Meta(description="Who asks. The new run is the user's who started the first one.")]
     from_node_id: Annotated[
@@ -62,7 +62,7 @@ class RetryRequest(Struct):
 
 
 class Relative(Struct):
-    """A run that repeats another."""
+    """Retry of a run."""
 
     workflow_run_id: Uuid
     status: RunStatus
@@ -70,7 +70,7 @@ class Relative(Struct):
 
 
 class Lineage(Struct):
-    """Which run a run repeats, and which repeat it."""
+    """Original and retries of a run."""
 
     workflow_run_id: Uuid
     retry_of: Annotated[Uuid | None, Meta(description="The run that this one repeats.")]
@@ -92,12 +92,12 @@ class Lineage(Struct):
     headers=KEY,
 )
 async def retry_run(request: Request) -> SendableResponse:
-    """Start a run that takes over what finished nodes of this one did.
+    """Start a run that reuses the results of this run's finished nodes.
 
-    Nodes that failed run again, with everything behind them; or
-    ``from_node_id`` does. It is a run of the same version, inputs and user, and is answered as a start is. With
-    ``current_version`` it is one of the app's current version, and nodes that this changes run again too. With
-    ``values`` or ``mocks`` a message that the run answers keeps its answer, and a conversation its variables.
+    Failed nodes run again, with everything downstream; or ``from_node_id`` does. The new run has the same version,
+    inputs and user, and is answered like any start. With ``current_version`` it uses the app's current version, and
+    nodes that this changes run again too. With ``values`` or ``mocks`` a message that the run answers keeps its answer,
+    and a conversation its variables.
     """
     api, app = request.api, await authenticated(request)
     body = await request.json()
@@ -115,7 +115,7 @@ async def retry_run(request: Request) -> SendableResponse:
 
 @Route("GET", "/v1/workflows/run/{workflow_run_id}/lineage", {200: Lineage}, (404,))
 async def lineage(request: Request) -> SendableResponse:
-    """Which run this one repeats, and which repeat it."""
+    """Read which run this one retries, and its own retries."""
     api, app = request.api, await authenticated(request)
     record = await api.runs.records.record(app.id, request.path_params["workflow_run_id"])
     found = await api.runs.retries.lineage(record)

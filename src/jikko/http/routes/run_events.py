@@ -1,4 +1,4 @@
-"""The events of one run: its log, and Dify's messages while it goes on.
+"""Event log of a run, and Dify's stream of a run in progress.
 Source: docs/dify-behaviour.md, “Rejoining a stream”."""
 
 import contextlib
@@ -30,7 +30,7 @@ from jikko.values import Json
 
 
 def event_schema(name: str) -> str:
-    """What the API's description calls an event, by the name of its class."""
+    """Return the schema name of an event class."""
     return f"{name}Event"
 
 
@@ -44,14 +44,14 @@ ANY_EVENT: Final[dict[str, Json]] = {
         },
     },
 }
-"""The schema of an event of a log."""
+"""Schema of a log event."""
 NumberedEvent: TypeAlias = Annotated[
     dict[str, Json], Meta(description="An event of the run's log.", extra_json_schema=ANY_EVENT)
 ]
 
 
 class EventLog(Struct):
-    """The log of a run, in order."""
+    """Log of a run, in order."""
 
     data: list[NumberedEvent]
 
@@ -65,12 +65,12 @@ class EventLog(Struct):
     hot=True,
 )
 async def run_events(request: Request) -> SendableResponse:
-    """Read the log of a run, as JSON, or as a stream that can be resumed (Last-Event-ID).
+    """Read the log of a run as JSON, or as a resumable stream (Last-Event-ID).
 
-    The stream, which a client gets that accepts ``text/event-stream``, has ``id:`` lines and goes on, through pauses,
-    until the run ends; ``Last-Event-ID`` resumes it behind that position, or at the end of the log if that comes first.
-    If nothing more can come, as the run has ended and the client has seen that, the answer is 204: an ``EventSource``
-    of a browser stops asking then.
+    With ``Accept: text/event-stream`` the answer is a stream with ``id:`` lines that continues, through pauses, until
+    the run ends. ``Last-Event-ID`` resumes it after that position, or at the end of the log if that comes first. If the
+    run has ended and the client has seen everything, the answer is 204, upon which a browser's ``EventSource`` stops
+    reconnecting.
     """
     api, record = await record_of(request)
     if "text/event-stream" not in (request.header(b"accept") or ""):
@@ -86,7 +86,7 @@ async def run_events(request: Request) -> SendableResponse:
 
 
 class Listening(Struct):
-    """What is wanted of a run."""
+    """Options of rejoining a stream."""
 
     user: Annotated[str, Meta(description="The user of the run.", extra_json_schema={"minLength": 1, "maxLength": 255})]
     include_state_snapshot: Annotated[str, Meta(description="true: begin with what happened so far.")] = ""
@@ -97,7 +97,7 @@ class Listening(Struct):
     "GET", "/v1/workflow/{workflow_run_id}/events", {200: "text/event-stream"}, (400, 404), query=Listening, hot=True
 )
 async def attach(request: Request) -> SendableResponse:
-    """Listen to a run again, as in Dify."""
+    """Rejoin a run's stream, as in Dify."""
     # Source: docs/dify-behaviour.md, “Rejoining a stream”.
     api, app = request.api, await authenticated(request)
     user = user_of(request.query)
@@ -123,7 +123,7 @@ async def _log_frames(request: Request, record: RunRecord, after: int) -> AsyncI
                 for position, event in batch:
                     yield await encode_giving_way(event, partial(_log_frame, position), dify_events.line_of_text)
     except (RunLeft, LogUnwritable):
-        pass  # the client comes again with the last id that it saw
+        pass  # the client reconnects with its last ID
     except JikkoError as error:
         yield dify_events.error_frame(record.identity, error)
 
@@ -143,8 +143,7 @@ async def _attached(request: Request, app: App, record: RunRecord, snapshot: boo
     except JikkoError as error:
         yield dify_events.error_frame(record.identity, error)
         return
-    # The run may have gone on since its record was read: the snapshot and the stream behind it part at one position of
-    # the log.
+    # The run may have advanced since its record was read: snapshot and stream meet at one position of the log.
     record = folded(record.identity, log)
     if not record.is_open:
         yield await _end(request, app, record)
@@ -174,16 +173,16 @@ async def _attached(request: Request, app: App, record: RunRecord, snapshot: boo
         yield messages.broken(error)
         return
     if not isinstance(last, RunFinished):
-        # The run went to another process, whose log is shorter than what was shown here before it was durable.
+        # Another process took over the run, with a shorter log than the events shown here before they were durable.
         with contextlib.suppress(NotFound):
             yield await _end(request, app, await api.runs.records.any_record(record.identity.run_id))
 
 
 async def _end(request: Request, app: App, record: RunRecord) -> bytes:
-    """The end of a run that had ended when the client came."""
+    """Encode the end of a run that had ended before."""
     fresh, run_id = partial(request.api.files.fresh, base_url=request.base_url), record.identity.run_id
     if app.mode in BASIC_MODES:
-        # Few apps have no workflow.
+        # Rarely needed: few apps have no workflow.
         from jikko.dify.app_events import ended_messages
 
         try:
@@ -192,18 +191,18 @@ async def _end(request: Request, app: App, record: RunRecord) -> bytes:
             return dify_events.error_frame(record.identity, error)
         return b"".join(dify_events.frame(message) for message in ended_messages(record, log, fresh))
     data = dify_events.finished_data(record, fresh(msgspec.json.decode(record.outputs)))
-    # The one answer in which Dify names the run where it otherwise names the task.
+    # The one answer in which Dify has the run ID in place of the task ID.
     return dify_events.frame(StreamMessage("workflow_finished", run_id, run_id, data))
 
 
 async def _is_behind_the_end(api: Assembly, record: RunRecord, after: int) -> bool:
-    """Whether a client that has seen the events up to a position has seen all that there will ever be."""
+    """Return whether a client at a position has seen the complete log of an ended run."""
     if record.is_open:
         return False
     try:
         return after >= len(await api.runs.records.events(record)) - 1
     except LogDamaged:
-        return False  # the stream says so
+        return False  # the stream reports it
 
 
 def _numbered(position: int, event: Event) -> NumberedEvent:

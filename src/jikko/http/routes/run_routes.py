@@ -1,4 +1,4 @@
-"""Starting, stopping and reading runs, as Dify does it. Source: docs/dify-behaviour.md, “Running a workflow”."""
+"""Starting, stopping and reading runs, as in Dify. Source: docs/dify-behaviour.md, “Running a workflow”."""
 
 from collections.abc import Awaitable
 from functools import partial
@@ -31,7 +31,7 @@ from jikko.values import Json
 
 
 class RunRequest(Struct):
-    """The body of the start of a run."""
+    """Body of a run's start."""
 
     inputs: Annotated[
         dict[str, Json],
@@ -49,13 +49,13 @@ class RunRequest(Struct):
 
 
 class Stopped(Struct):
-    """The answer to a stop."""
+    """Answer to a stop."""
 
     result: str = "success"
 
 
 class RunStopped(Struct):
-    """The answer to a stop of a run by its id."""
+    """Answer to a stop by run ID."""
 
     stopped: Annotated[bool, Meta(description="Whether the run was still going on.")]
     result: str = "success"
@@ -74,7 +74,7 @@ def run_current(request: Request) -> Awaitable[SendableResponse]:
 
 @_start("/v1/workflows/{workflow_id}/run")
 async def run_version(request: Request) -> SendableResponse:
-    """Run one version of the workflow."""
+    """Run a specific version of the workflow."""
     return await _run(request, request.path_params["workflow_id"])
 
 
@@ -82,7 +82,7 @@ async def run_version(request: Request) -> SendableResponse:
 async def run_detail(request: Request) -> Response:
     """Read a run."""
     api = request.api
-    # One statement looks for the run and asks whether the key opens its app. If it finds nothing, the key is looked up.
+    # One statement finds the run and checks that the key opens its app. Only if it finds nothing is the key looked up.
     detail = await api.runs.records.detail(api_key(request), request.path_params["workflow_run_id"])
     if detail is None:
         await authenticated(request)
@@ -92,10 +92,9 @@ async def run_detail(request: Request) -> Response:
 
 @Route("POST", "/v1/workflows/tasks/{task_id}/stop", {200: Stopped}, (503,), body=UserRequest)
 async def stop_task(request: Request) -> Response:
-    """Stop a run by its task id.
+    """Stop a run by its task ID.
 
-    Any user may. The answer is the same whether there was something to stop or not, or no such task; a stop by the id
-    of the run tells.
+    Any user may. The answer is the same for ended and unknown tasks; use the stop by run ID to distinguish them.
     """
     api, app = request.api, await authenticated(request)
     user = user_of(await request.json())
@@ -107,9 +106,9 @@ async def stop_task(request: Request) -> Response:
 
 @Route("POST", "/v1/workflows/run/{workflow_run_id}/stop", {200: RunStopped}, (404, 503), body=UserRequest)
 async def stop_run(request: Request) -> Response:
-    """Stop a run by its id.
+    """Stop a run by its ID.
 
-    Tells whether it was still going on.
+    Returns whether it was still in progress.
     """
     api, app = request.api, await authenticated(request)
     user = user_of(await request.json())

@@ -55,14 +55,14 @@ _SENDER_ID: Final = (
 
 
 class WebhookAnswer(Struct):
-    """The usual answer; a node may have another."""
+    """Default answer; nodes may define their own."""
 
     status: str
     message: str
 
 
 class WebhookRefusal(Struct):
-    """Why a call is refused."""
+    """Refusal of a call."""
 
     error: Annotated[str, Meta(description="Bad Request")]
     message: str
@@ -90,10 +90,10 @@ class WebhookRefusal(Struct):
 async def call_webhook(request: Request) -> SendableResponse:
     """Call a webhook, which starts a run.
 
-    By the method, with the headers, parameters and body that its node declares; the answer comes at once, with the
-    status that the node says. `jikko apps import` prints the address. Where the operator has set `wait: result`, the
-    answer is that of a blocking run, or 202 as of an asynchronous one if the run takes longer. `Prefer: respond-async`
-    asks for the usual answer.
+    With the method, headers, parameters and body that its node declares. The answer is immediate, with the status of
+    the node. `jikko apps import` prints the address. If the operator has set `wait: result`, the answer is that of a
+    blocking run, or 202 like an asynchronous one if the run takes longer. `Prefer: respond-async` requests the default
+    answer.
     """
     api = request.api
     try:
@@ -138,7 +138,7 @@ async def call_webhook(request: Request) -> SendableResponse:
 async def _refused(
     request: Request, webhook: Webhook, arrival: Arrival, error: Unauthorized | BadRequest
 ) -> SendableResponse:
-    """The answer to a call that is refused, which is noted."""
+    """Answer and record a refused call."""
     reason = error.reason if isinstance(error, Unconvertible) else str(error)
     await request.api.webhooks.refused(webhook, arrival, reason)
     what = "Unauthorized" if isinstance(error, Unauthorized) else "Bad Request"
@@ -148,10 +148,11 @@ async def _refused(
 def _verified(
     request: Request, how: Verification, body: bytes | bytearray, by_body: bool
 ) -> tuple[SendableResponse | None, str]:
-    """The answer to a question for a proof of the address, and the sender's id of the call.
+    """Verify the sender. Returns the answer to an address challenge, and the sender's ID of the call.
 
-    ``None``: the call asks none, and is of who may call.
-    Raises ``Unauthorized``: it is not; ``BadRequest``: its query has too many parameters."""
+    ``None``: not a challenge, and authenticated.
+    Raises ``Unauthorized``; ``BadRequest``: too many query parameters.
+    """
     query = query_of(str(request.scope["query_string"], "latin-1"))
     answer, call_id = challenge_of(how, query, b"") if how.challenge == "meta" else None, ""
     if answer is None:
@@ -170,7 +171,7 @@ def _of(operation: Operation, method: str) -> Operation:
     return replace(operation, method=method, described=False)
 
 
-# One for each method, since a node may declare any.
+# One per method, since a node may declare any.
 _get, _put, _patch, _delete, _head, _options = (
     _of(call_webhook, method) for method in ("GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 )
@@ -178,9 +179,9 @@ _get, _put, _patch, _delete, _head, _options = (
 
 @Route("POST", "/triggers/webhook-debug/{address}", {409: WebhookRefusal}, tag="Triggers", open=True)
 async def call_debugged_webhook(request: Request) -> SendableResponse:
-    """Call a webhook that is being edited.
+    """Call a webhook being edited.
 
-    There is no editor, so nobody ever listens.
+    There is no editor, so there is never a listener.
     """
     url = f"{request.base_url}/triggers/webhook/{request.path_params['address']}"
     return json_response(WebhookRefusal("No active debug listener", _NOBODY_LISTENS, url), 409)
@@ -192,7 +193,7 @@ _debug_get, _debug_put, _debug_patch, _debug_delete = (
 
 
 async def _read(request: Request, webhook: Webhook, raw: bytes | bytearray) -> WebhookCall:
-    """The call, checked; its files are stored. Raises ``BadRequest``: it cannot be read, or does not fit;
+    """Check the call, and store its files. Raises ``BadRequest``: malformed or not matching;
     ``PayloadTooLarge``, ``StoreUnavailable``: see ``Request.json`` and ``FileStore.save``."""
     method, headers = request.scope["method"], headers_of(request.scope["headers"])
     kind = media_type(headers.get("Content-Type", ""))
@@ -244,13 +245,14 @@ async def _read_form(request: Request, webhook: Webhook, call: WebhookCall, raw:
 
 
 def _hurries(request: Request) -> bool:
-    """Whether the caller asks not to wait (RFC 7240)."""
+    """Return whether the caller prefers an immediate answer (RFC 7240)."""
     wishes = (request.header(b"prefer") or "").split(",")
     return any(wish.strip().lower() == "respond-async" for wish in wishes)
 
 
 async def _result(request: Request, outcome: StartOutcome, seconds: float) -> SendableResponse:
-    """The outcome of the run if it ends in time, else that it has begun: forms are not for who calls webhooks."""
+    """Answer with the run's outcome if it ends in time, else that it has started: webhook callers cannot fill
+    in forms."""
     end = None
     with suppress(TimeoutError, RunLeft):
         async with asyncio.timeout(seconds):

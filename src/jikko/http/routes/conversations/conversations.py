@@ -32,7 +32,7 @@ _NAME_LENGTH: Final = 255
 
 
 class ConversationFilter(Struct):
-    """Which conversations are listed."""
+    """Filter of conversations."""
 
     user: Annotated[str, Meta(description="Whose they are; by default those of requests without a user.")] = ""
     last_id: Annotated[Id, Meta(description="Begin behind this one.")] | None = None
@@ -43,7 +43,7 @@ class ConversationFilter(Struct):
 
 
 class NameRequest(Struct):
-    """A name for a conversation."""
+    """Name of a conversation."""
 
     user: Annotated[AnyUser, Meta(description="Whose conversation it is.")] = None
     name: Annotated[
@@ -53,14 +53,14 @@ class NameRequest(Struct):
 
 
 class OptionalUser(Struct):
-    """Whose it is."""
+    """Owner."""
 
     user: Annotated[AnyUser, Meta(description="By default that of requests without a user.")] = None
 
 
 @ChatRoute("GET", "/v1/conversations", {200: ConversationPage}, (400, 404), query=ConversationFilter)
 async def conversations(request: Request) -> SendableResponse:
-    """List conversations of an end user."""
+    """List an end user's conversations."""
     app, user = await asked_in_query(request, anonymous=True)
     asked = queried(request.query, ConversationFilter)
     found = await request.api.conversations.conversations(
@@ -83,7 +83,7 @@ async def conversations(request: Request) -> SendableResponse:
 async def delete_conversation(request: Request) -> SendableResponse:
     """Delete a conversation, with its messages and variables.
 
-    What a run is still answering in it is sent to no client. Runs and files go by retention.
+    Answers still in progress are not sent to any client. Runs and files are deleted by retention.
     """
     app, user, _ = await asked_in_body(request, anonymous=True)
     wanted = request.path_params["conversation_id"]
@@ -94,7 +94,7 @@ async def delete_conversation(request: Request) -> SendableResponse:
 
 @ChatRoute("POST", "/v1/conversations/{conversation_id}/name", {200: ConversationBody}, (404, 503), body=NameRequest)
 async def rename_conversation(request: Request) -> SendableResponse:
-    """Name a conversation, or have a model make a name."""
+    """Rename a conversation, or have a model name it."""
     api = request.api
     app, user, body = await asked_in_body(request, anonymous=True)
     asked = checked(body, NameRequest)
@@ -115,7 +115,7 @@ async def rename_conversation(request: Request) -> SendableResponse:
 
 
 def fresh_of(request: Request) -> Fresh:
-    """What renews addresses of files for the client of a request."""
+    """Return a function that renews file URLs for the client of a request."""
     files, base_url = request.api.files, request.base_url
     return Fresh(partial(files.fresh, base_url=base_url), partial(files.fresh_text, base_url=base_url))
 
@@ -125,7 +125,7 @@ _NUMBERS: Final = ("number", "integer", "float")
 
 
 class VariableFilter(Struct):
-    """Which variables are listed."""
+    """Filter of variables."""
 
     user: Annotated[str, Meta(description="Whose they are; by default those of requests without a user.")] = ""
     last_id: Annotated[Id, Meta(description="Begin behind this one.")] | None = None
@@ -134,7 +134,7 @@ class VariableFilter(Struct):
 
 
 class VariableRequest(Struct):
-    """A value for a variable."""
+    """Value of a variable."""
 
     value: Annotated[Any, Meta(description="Of the variable's type.")]
     user: Annotated[AnyUser, Meta(description="Whose conversation it is.")] = None
@@ -144,7 +144,7 @@ class VariableRequest(Struct):
     "GET", "/v1/conversations/{conversation_id}/variables", {200: VariablePage}, (400, 404), query=VariableFilter
 )
 async def conversation_variables(request: Request) -> SendableResponse:
-    """List the variables of a conversation, in the order of the workflow."""
+    """List a conversation's variables, in the order of the workflow."""
     app, user = await asked_in_query(request, anonymous=True)
     asked = queried(request.query, VariableFilter)
     last_id, limit, part = asked.last_id, asked.limit, asked.variable_name
@@ -167,7 +167,7 @@ async def conversation_variables(request: Request) -> SendableResponse:
     body=VariableRequest,
 )
 async def set_conversation_variable(request: Request) -> SendableResponse:
-    """Set a variable of a conversation.
+    """Set a conversation variable.
 
     The next turn sees the new value.
     """
@@ -189,11 +189,11 @@ async def set_conversation_variable(request: Request) -> SendableResponse:
 
 
 def _fitting(variable: ConversationVariable, value: Json) -> Json:
-    """The value, if it is of the variable's type. A boolean is a number, as in Dify.
+    """Check a value against the variable's type. As in Dify, a boolean is a number.
 
     Raises:
-        BadRequest: It is not.
-        InvalidParam: It is a fraction, and the variable holds an integer. [QUIRK]
+        BadRequest: Wrong type.
+        InvalidParam: A fraction for an integer variable. [QUIRK]
     """
     if variable.value_type in _NUMBERS:
         if isinstance(value, bool):
@@ -208,16 +208,16 @@ def _fitting(variable: ConversationVariable, value: Json) -> Json:
 def page_of(
     variables: Sequence[ConversationVariable], limit: int, after: str | None
 ) -> tuple[list[ConversationVariable], bool]:
-    """A page, in Dify's order, and whether more follow. [QUIRK]
+    """Return a page in Dify's order, and whether more follow. [QUIRK]
 
-    All variables of a conversation are made at once, and Dify sorts them by when that was: so their order is what its
-    database makes of equals. Of a few it is the order in which they were made. Of many, of which a page is few, the
-    database keeps the first of them in a heap, which hands them out with the first of all behind the others: a page of
-    two of nine are the second and the third. Here the variables that a page passes over in this way come with the next.
+    Dify sorts the variables by creation time, but a conversation's variables are all created at once. So their order is
+    how its database returns equals. For few of them, that is the order of creation. For many, the database keeps the
+    first ``limit`` + 1 in a heap, which returns the very first one last: a page of two of nine has the second and the
+    third. Here, variables that a page skips in this way come with the next one.
 
     Args:
-        variables: All of them, in the order in which they were made.
-        after: The last one of the page before, which had the same limit; ``None`` for the first page.
+        variables: All of them, in order of creation.
+        after: The last one of the previous page, with the same limit; ``None`` for the first page.
     """
     left = list(variables)
     while True:
@@ -227,7 +227,7 @@ def page_of(
             return page, bool(left)
         ids = [variable.id for variable in page]
         if after in ids:
-            # Usually the last; what stands behind it, if another limit was used before, is not passed over.
+            # Usually the last of its page; if the limit was different, the ones after it are not skipped.
             left = page[ids.index(after) + 1 :] + left
             after = None
         elif not left:
@@ -235,14 +235,14 @@ def page_of(
 
 
 def _first(left: Sequence[ConversationVariable], limit: int) -> list[ConversationVariable]:
-    kept = limit + 1  # one more, to know whether there is more
+    kept = limit + 1  # one more, to know whether more follow
     if len(left) <= 2 * kept:
         return list(left[:limit])
     return _out_of_heap(left[:kept])[:limit]
 
 
 def _out_of_heap(equals: Sequence[ConversationVariable]) -> list[ConversationVariable]:
-    """Equals, in the order in which a binary heap of them hands them out, filled from its end."""
+    """Return equal items in the order of a binary heap filled from its end."""
     heap = list(equals)
     for end in range(len(heap) - 1, 0, -1):
         heap[0], heap[end] = heap[end], heap[0]

@@ -1,4 +1,4 @@
-"""Reading messages, and what end users think of them. Source: docs/dify-behaviour.md, “Conversations and messages”."""
+"""Messages and their feedback. Source: docs/dify-behaviour.md, “Conversations and messages”."""
 
 from typing import Annotated, Any, Literal
 
@@ -20,7 +20,7 @@ from jikko.ports.stores.messages import Feedback, Message
 
 
 class MessageFilter(Struct, kw_only=True):
-    """Which messages are listed."""
+    """Filter of messages."""
 
     conversation_id: Annotated[Id, Meta(description="The conversation.")]
     user: Annotated[str, Meta(description="Whose they are; by default those of requests without a user.")] = ""
@@ -29,14 +29,14 @@ class MessageFilter(Struct, kw_only=True):
 
 
 class FeedbackFilter(Struct):
-    """Which ratings are listed."""
+    """Filter of ratings."""
 
     page: Annotated[int, Meta(ge=1, description="Default 1.")] = 1
     limit: Annotated[int, Meta(ge=1, le=101, description="Default 20.")] = 20
 
 
 class FeedbackRequest(Struct):
-    """What an end user thinks of an answer."""
+    """End user's feedback on an answer."""
 
     user: Annotated[Any, Meta(description="Whose message it is.")]
     rating: Annotated[Literal["like", "dislike"] | None, Meta(extra=must("must be 'like', 'dislike' or null"))] = None
@@ -47,7 +47,7 @@ class FeedbackRequest(Struct):
 async def messages(request: Request) -> SendableResponse:
     """List messages of a conversation, oldest first.
 
-    The latest, or those before ``first_id``.
+    The latest ones, or those before ``first_id``.
     """
     app, user = await asked_in_query(request, anonymous=True)
     asked = queried(request.query, MessageFilter)
@@ -63,9 +63,9 @@ async def messages(request: Request) -> SendableResponse:
 
 @ChatRoute("POST", "/v1/messages/{message_id}/feedbacks", {200: Stopped}, (404, 503), body=FeedbackRequest)
 async def give_feedback(request: Request) -> SendableResponse:
-    """Rate an answer, or take the rating back.
+    """Rate an answer, or withdraw the rating.
 
-    Of apps of every mode.
+    For apps of every mode.
     """
     api, app = request.api, await authenticated(request)
     body = await request.json()
@@ -82,7 +82,7 @@ async def give_feedback(request: Request) -> SendableResponse:
 async def rate(
     request: Request, message: Message, rating: Literal["like", "dislike"] | None, content: str | None
 ) -> bool:
-    """Keep what is thought of an answer; ``None`` takes it back. Returns ``False`` if there was nothing to take."""
+    """Save feedback on an answer; ``None`` withdraws it. Returns ``False`` if there was none to withdraw."""
     api = request.api
     if rating is None:
         return await api.conversations.unrate(message.id)
@@ -105,7 +105,7 @@ async def rate(
 
 @ChatRoute("GET", "/v1/app/feedbacks", {200: FeedbackPage}, (400,), query=FeedbackFilter)
 async def list_feedbacks(request: Request) -> SendableResponse:
-    """List ratings of answers of the app, newest first."""
+    """List ratings of the app's answers, newest first."""
     app = await authenticated(request)
     asked = queried(request.query, FeedbackFilter)
     found = await request.api.conversations.feedbacks(app.id, page=asked.page, limit=asked.limit)
@@ -113,23 +113,23 @@ async def list_feedbacks(request: Request) -> SendableResponse:
 
 
 class SuggestedQuestions(Struct):
-    """Questions, as a model thinks of them."""
+    """Follow-up questions from a model."""
 
     data: list[str]
     result: Literal["success"] = "success"
 
 
 class Asker(Struct):
-    """An end user who asks."""
+    """End user of a request."""
 
     user: Annotated[str, Meta(description="Whose message it is.", extra_json_schema={"minLength": 1, "maxLength": 255})]
 
 
 @ChatRoute("GET", "/v1/messages/{message_id}/suggested", {200: SuggestedQuestions}, (400, 404), query=Asker)
 async def suggested_questions(request: Request) -> SendableResponse:
-    """Questions that may follow.
+    """Suggest follow-up questions.
 
-    A model makes them when they are asked for.
+    A model generates them on request.
     """
     app, user = await asked_in_query(request)
     message_id = request.path_params["message_id"]

@@ -1,7 +1,6 @@
-"""Asking a chat app, and stopping its answer. Source: docs/dify-behaviour.md, “Chat requests”.
+"""Asking and stopping a chat app. Source: docs/dify-behaviour.md, “Chat requests”.
 
-A request is refused in Dify's order: an id in the address that is none, the key, the user, and then the mode of the
-app; what else it holds is looked at behind that.
+Checks follow Dify's order: IDs in the address, the key, the user, the app's mode, then everything else.
 """
 
 from collections.abc import Mapping
@@ -58,16 +57,16 @@ NOT_CHAT: Final = "Please check if your app mode matches the right API route."
 
 
 async def asked_in_body(request: Request, *, anonymous: bool = False) -> tuple[App, str, dict[str, Any]]:
-    """The chat app of a request, who asks, and its body.
+    """Return the chat app of a request, its user and its body.
 
     Args:
-        anonymous: Whether a request without a user is that of the anonymous one.
+        anonymous: Whether a missing user means the anonymous one.
 
     Raises:
         Unauthorized, TooManyRequests: See ``authenticated``.
         BadRequest, PayloadTooLarge, UnsupportedMediaType: See ``Request.json``.
-        InvalidParam: There is no user, or what names it is no text.
-        WrongAppMode: The app is no chat.
+        InvalidParam: The user is missing, or not text.
+        WrongAppMode: Not a chat app.
     """
     app = await authenticated(request)
     body = await request.json()
@@ -75,7 +74,7 @@ async def asked_in_body(request: Request, *, anonymous: bool = False) -> tuple[A
 
 
 async def asked_in_query(request: Request, *, anonymous: bool = False) -> tuple[App, str]:
-    """The chat app of a request without a body, and who asks. See ``asked_in_body``."""
+    """Return the chat app and user of a request without a body. See ``asked_in_body``."""
     app = await authenticated(request)
     return app, _user(app, request.query, anonymous=anonymous)
 
@@ -88,7 +87,7 @@ def _user(app: App, given: Mapping[str, Any], *, anonymous: bool) -> str:
 
 
 async def own_conversation(request: Request, app: App, user: str, conversation_id: str) -> Conversation:
-    """A conversation of who asks. Raises ``NotFound``: there is no such one."""
+    """Return a conversation of the user. Raises ``NotFound``."""
     found = await request.api.conversations.conversation(app.id, end_user(app.id, user), conversation_id)
     if found is None:
         raise NotFound("Conversation Not Exists.")
@@ -102,7 +101,7 @@ _WORDS: Final = {
 
 
 class ChatRequest(Struct):
-    """A question to a chat app."""
+    """Question to a chat app."""
 
     query: Annotated[str, Meta(description="The question.", extra=must("must be a string"))]
     inputs: Annotated[
@@ -186,9 +185,9 @@ async def chat(request: Request) -> SendableResponse:
 async def stop_chat(request: Request) -> SendableResponse:
     """Stop an answer.
 
-    What was said until then stays.
+    Its text so far is kept.
 
-    Any user may. The answer is the same whether there was something to stop or not, or no such task.
+    Any user may. The answer is the same for ended and unknown tasks.
     """
     app, user, _ = await asked_in_body(request)
     await stopped_turn(request, app, user)
@@ -196,13 +195,13 @@ async def stop_chat(request: Request) -> SendableResponse:
 
 
 async def stopped_turn(request: Request, app: App, user: str) -> None:
-    """Stop the answer that the address names; of an app without a workflow only for who asked."""
+    """Stop the answer in the address; for an app without a workflow, only for the user who asked."""
     only_of = end_user(app.id, user) if app.mode in BASIC_MODES else None
     await request.api.runs.control.stop(app.id, request.path_params["task_id"], user, only_of=only_of)
 
 
 async def turn_answer(request: Request, app: App, begun: StartOutcome | Message, mode: Mode) -> SendableResponse:
-    """The answer to a question that was begun to be answered, or has its answer."""
+    """Answer a question whose run has started, or that already has its answer."""
     is_basic = app.mode in BASIC_MODES
     if not isinstance(begun, Message):
         return await answer(request, begun, mode, _APP_TURN if is_basic else _TURN)
@@ -220,7 +219,7 @@ async def turn_answer(request: Request, app: App, begun: StartOutcome | Message,
 
 
 def flag(value: Json, name: str, *, default: bool) -> bool:
-    """A boolean, or a word for one. Raises ``InvalidParam``: it is neither."""
+    """Parse a boolean or a word for one. Raises ``InvalidParam``."""
     if value is None:
         return default
     if isinstance(value, bool):
@@ -234,7 +233,7 @@ def flag(value: Json, name: str, *, default: bool) -> bool:
 
 
 class _TurnBodies(RunBodies):
-    """What a client is told of the run that answers its question."""
+    """Answers about the run of a chat turn."""
 
     async def accepted(self, request: Request, run: Started) -> bytes:
         identity, turn = run.record.identity, (await fold_of(request.api, run)).turn
@@ -254,7 +253,7 @@ class _TurnBodies(RunBodies):
 
 
 class _AppTurnBodies(_TurnBodies):
-    """Likewise, of an app without a workflow."""
+    """Likewise, for an app without a workflow."""
 
     greets = False
 
@@ -271,7 +270,7 @@ _APP_TURN: Final = _AppTurnBodies()
 
 
 async def fold_of(api: Assembly, run: Started) -> TurnFold:
-    """The answer, of a run that has begun here or elsewhere."""
+    """Return the turn of a run, started here or elsewhere."""
     if isinstance(run, RunLog) and run.turn is not None:
         return run.turn
     identity = run.record.identity

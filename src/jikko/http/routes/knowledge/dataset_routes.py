@@ -1,4 +1,4 @@
-"""Datasets, what they find, and the models that they can name. Source: docs/dify-behaviour.md, “Knowledge API”."""
+"""Datasets, retrieval, and available models. Source: docs/dify-behaviour.md, “Knowledge API”."""
 
 from typing import Annotated, Final, Literal, TypeAlias
 
@@ -36,7 +36,7 @@ Id: TypeAlias = Annotated[
 
 
 class DatasetFilter(Paged):
-    """Which datasets are listed."""
+    """Filter of datasets."""
 
     tag_ids: Annotated[str, Meta(description="Ids of tags that they have; may be repeated.")] = ""
 
@@ -46,11 +46,11 @@ OF_WISHES: Final = {
     "embedding_provider": "embedding_model_provider",
     "external_api_id": "external_knowledge_api_id",
 }
-"""What fields of ``DatasetWishes`` are called in bodies."""
+"""Names of the fields of ``DatasetWishes`` in bodies."""
 
 
 class NewDataset(Struct, rename=OF_WISHES):
-    """A dataset to be made."""
+    """New dataset."""
 
     name: Name
     description: Description | None = ""
@@ -66,7 +66,7 @@ class NewDataset(Struct, rename=OF_WISHES):
 
 
 class DatasetChanges(Struct, rename=OF_WISHES):
-    """What is to be changed of a dataset."""
+    """Changes to a dataset."""
 
     name: Name | UnsetType | None = UNSET
     description: Description | UnsetType | None = UNSET
@@ -82,14 +82,14 @@ class DatasetChanges(Struct, rename=OF_WISHES):
 
 @DatasetRoute("POST", "/v1/datasets", (404, 409, 503))
 async def create_dataset(request: Request, body: NewDataset) -> DatasetBody:
-    """Make a dataset."""
+    """Create a dataset."""
     dataset = await knowledge_of(request).datasets.create(DatasetWishes(**asdict(body)))
     return await _shown(request, dataset)
 
 
 @DatasetRoute("GET", "/v1/datasets", (400,), query=DatasetFilter)
 async def list_datasets(request: Request) -> DatasetPage:
-    """List datasets, the newest first."""
+    """List datasets, newest first."""
     knowledge = knowledge_of(request)
     page, limit = lenient_page(request.query)
     most = min(limit, 100)
@@ -101,7 +101,7 @@ async def list_datasets(request: Request) -> DatasetPage:
         dataset_body(view, embedding_available=_available(request, view.dataset))
         for view in await knowledge.datasets.views(found)
     ]
-    # Dify takes a full page for one behind which there is more.
+    # As in Dify, a full page means that more follow.
     return DatasetPage(data, len(data) == limit, limit, total, page)
 
 
@@ -118,7 +118,7 @@ async def get_dataset(request: Request) -> DatasetBody:
 async def change_dataset(request: Request, body: DatasetChanges) -> DatasetBody:
     """Change a dataset.
 
-    Only what is given. A change of technique or model indexes all anew.
+    Only the given fields. A new technique or model reindexes everything.
     """
     wanted = {name: value for name, value in asdict(body).items() if value is not UNSET}
     dataset = await knowledge_of(request).datasets.change(request.path_params["dataset_id"], DatasetWishes(**wanted))
@@ -127,7 +127,7 @@ async def change_dataset(request: Request, body: DatasetChanges) -> DatasetBody:
 
 @DatasetRoute("DELETE", "/v1/datasets/{dataset_id}", (404, 503))
 async def delete_dataset(request: Request) -> None:
-    """Delete a dataset, with all that is in it."""
+    """Delete a dataset with its contents."""
     await knowledge_of(request).datasets.delete(request.path_params["dataset_id"])
 
 
@@ -135,14 +135,14 @@ _KINDS = ("llm", "text-embedding", "rerank", "speech2text", "moderation", "tts")
 
 
 class ModelsOfKind(Struct):
-    """The models that datasets can name."""
+    """Models available to datasets."""
 
     data: list[dict[str, Json]]
 
 
 @DatasetRoute("GET", "/v1/workspaces/current/models/model-types/{model_type}", (400,), tag="Models")
 async def models(request: Request) -> ModelsOfKind:
-    """List the models of a kind that the providers file has."""
+    """List the models of a type in the providers file."""
     kind = request.path_params["model_type"]
     if kind not in _KINDS:
         raise InvalidParam(f"'{kind}' is not a valid ModelType")
@@ -155,12 +155,12 @@ async def _shown(request: Request, dataset: Dataset, *, members: bool = False) -
 
 
 def _available(request: Request, dataset: Dataset) -> bool:
-    """Whether the embedding model of a dataset can be called."""
+    """Return whether the dataset's embedding model is configured."""
     return knowledge_of(request).datasets.is_embedding_available(dataset)
 
 
 class RetrieveRequest(Struct):
-    """What is looked for."""
+    """Retrieval query."""
 
     query: Annotated[str, Meta(max_length=250, extra=must("must be a text of at most 250 characters"))]
     retrieval_model: dict[str, Json] | None = None
@@ -175,7 +175,7 @@ class RetrieveRequest(Struct):
     older=("/v1/datasets/{dataset_id}/hit-testing",),
 )
 async def retrieve(request: Request) -> Retrieved:
-    """Try what fits best in a dataset."""
+    """Test the retrieval of a dataset."""
     knowledge = knowledge_of(request)
     dataset = await knowledge.datasets.get(request.path_params["dataset_id"])
     body = checked(await request.json(lists_are=InvalidParam), RetrieveRequest)

@@ -29,7 +29,7 @@ from jikko.values import Json
 
 
 class _Wishes(Struct, rename=OF_WISHES):
-    """What a document may say of its dataset."""
+    """Dataset settings of a document request."""
 
     technique: Technique = None
     doc_form: str | None = None
@@ -41,39 +41,39 @@ class _Wishes(Struct, rename=OF_WISHES):
 
 
 class DocumentFilter(Paged):
-    """Which documents are listed."""
+    """Filter of documents."""
 
     status: Annotated[str, Meta(description="queuing, indexing, available, error, disabled or archived.")] = ""
 
 
 class DocumentParts(Struct):
-    """What is told of a document."""
+    """Parts of a document to return."""
 
     metadata: Annotated[str, Meta(description="all, only or without.")] = "all"
 
 
 class NewTextDocument(_Wishes, kw_only=True, rename=OF_WISHES):
-    """A document with its text."""
+    """Document with its text."""
 
     name: str
     text: str
 
 
 class FileWishes(_Wishes, rename=OF_WISHES):
-    """What is said of a file: the part ``data`` of the form, in JSON."""
+    """Settings of a file: the form field ``data``, in JSON."""
 
     name: str | None = None
 
 
 class FileForm(Struct):
-    """The parts of a form with a file."""
+    """Form with a file."""
 
     file: Annotated[Any, Meta(extra_json_schema={"type": "string", "format": "binary"})]
     data: Annotated[str, Meta(description="JSON: what is said of the file.")] = "{}"
 
 
 class TextChanges(Struct):
-    """A new text, or a new rule to cut by."""
+    """New text, or new chunking rule."""
 
     name: str | None = None
     text: str | None = None
@@ -83,19 +83,19 @@ class TextChanges(Struct):
 
 
 class DocumentIds(Struct):
-    """Some documents."""
+    """IDs of documents."""
 
     document_ids: list[str] | None = None
 
 
 class Done(Struct):
-    """It was done."""
+    """Success."""
 
     result: str = "success"
 
 
 class DownloadUrl(Struct):
-    """Where a document can be fetched."""
+    """Download URL of a document."""
 
     url: str
 
@@ -110,7 +110,7 @@ class DownloadUrl(Struct):
 async def create_document_by_text(request: Request) -> CreatedDocument:
     """Add a text.
 
-    A document with that name is replaced.
+    Replaces a document with the same name.
     """
     dataset_id = request.path_params["dataset_id"]
     knowledge = knowledge_of(request)
@@ -137,7 +137,7 @@ async def create_document_by_file(request: Request) -> CreatedDocument:
     await knowledge_of(request).datasets.get(dataset_id)
     source, data = await sent_file(request)
     body = checked(data, FileWishes)
-    # As in Dify: a document by text needs no rule, one by file does, unless one before it had one.
+    # As in Dify: a file needs a rule, unless an earlier document had one; a text does not.
     return await _created(request, dataset_id, source, body, name=body.name, rule_required=True)
 
 
@@ -187,7 +187,7 @@ async def update_document_by_text(request: Request, body: TextChanges) -> Create
 async def replace_document_file(request: Request) -> CreatedDocument:
     """Replace a file.
 
-    As ``update-by-file``.
+    Like ``update-by-file``.
     """
     return await _replaced(request)
 
@@ -220,7 +220,7 @@ async def _updated(request: Request, source: NewSource | None, name: str | None,
 
 @DatasetRoute("GET", "/v1/datasets/{dataset_id}/documents", (400, 404), query=DocumentFilter)
 async def list_documents(request: Request) -> DocumentPage:
-    """List documents, the newest first."""
+    """List documents, newest first."""
     knowledge = knowledge_of(request)
     page, limit = default_page(request.query)
     dataset, found, total = await knowledge.documents.page(
@@ -238,7 +238,7 @@ async def list_documents(request: Request) -> DocumentPage:
 
 @DatasetRoute("GET", "/v1/datasets/{dataset_id}/documents/{batch}/indexing-status", (404,))
 async def indexing_status(request: Request) -> BatchStatus:
-    """How far a batch is."""
+    """Read the indexing status of a batch."""
     found = await knowledge_of(request).documents.batch(*request.path_params.values())
     return BatchStatus([status_body(each) for each in found])
 
@@ -258,7 +258,7 @@ async def get_document(request: Request) -> DocumentDetail:
 
 @DatasetRoute("DELETE", "/v1/datasets/{dataset_id}/documents/{document_id}", (403, 404, 503))
 async def delete_document(request: Request) -> None:
-    """Delete a document, also one that is being indexed."""
+    """Delete a document, even during indexing."""
     await knowledge_of(request).documents.delete(*request.path_params.values())
 
 
@@ -275,14 +275,14 @@ async def change_document_status(request: Request, body: DocumentIds) -> Done:
 
 @DatasetRoute("GET", "/v1/datasets/{dataset_id}/documents/{document_id}/download", (404,))
 async def document_url(request: Request) -> DownloadUrl:
-    """A signed address of the file that a document was made of."""
+    """Get a signed URL of a document's file."""
     _, document = await knowledge_of(request).documents.get(*request.path_params.values())
     return DownloadUrl(knowledge_of(request).files.url(document, request.base_url))
 
 
 @DatasetRoute("POST", "/v1/datasets/{dataset_id}/documents/download-zip", (404, 503), answers={200: "application/zip"})
 async def download_documents(request: Request, body: DocumentIds) -> SendableResponse:
-    """Fetch the files that documents were made of, as a ZIP file."""
+    """Download the files of documents as a ZIP archive."""
     knowledge = knowledge_of(request)
     ids = body.document_ids or []
     if not ids:

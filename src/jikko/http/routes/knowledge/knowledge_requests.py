@@ -1,4 +1,4 @@
-"""Requests to the knowledge API: their key, the page of a list that they want, and files that become documents."""
+"""Requests to the knowledge API: authentication, paging and file uploads."""
 
 import json
 import re
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class DatasetRoute(DeclaredRoute, frozen=True, kw_only=True):
-    """A route that takes a key of datasets (``dataset-…``), as the decorator that makes an operation of its handler."""
+    """Route with a dataset key (``dataset-…``), as a decorator of its handler."""
 
     tag: str = "Knowledge"
     key: Literal["app", "apps", "dataset", "console"] = "dataset"
@@ -34,7 +34,7 @@ class DatasetRoute(DeclaredRoute, frozen=True, kw_only=True):
     nothing: ClassVar[tuple[str, Callable[[], Response]]] = "*/*", deleted
 
     def __call__(self, handler: DeclaredHandler) -> Operation:
-        """The operation, for those who have such a key: others are refused, and those who used theirs too often."""
+        """Make the operation, which checks the key and its rate limit."""
         route, answered = self.declared(handler)
 
         @wraps(handler)
@@ -47,7 +47,7 @@ class DatasetRoute(DeclaredRoute, frozen=True, kw_only=True):
 
 
 def knowledge_of(request: Request) -> Knowledge:
-    """The datasets that this server has."""
+    """Return the server's datasets."""
     return request.api.knowledge
 
 
@@ -56,7 +56,7 @@ _LIMIT = 20
 
 
 class Paged(Struct):
-    """A page of a list; what its numbers may be, ``lenient_page`` and the others say."""
+    """Page of a list; for the limits see ``lenient_page`` and the others."""
 
     page: Annotated[Any, Meta(description="Default 1.", extra_json_schema={"type": "integer"})] = None
     limit: Annotated[Any, Meta(description="Default 20, at most 100.", extra_json_schema={"type": "integer"})] = None
@@ -64,19 +64,19 @@ class Paged(Struct):
 
 
 def lenient_page(query: Mapping[str, str]) -> tuple[int, int]:
-    """Page and limit, whatever they are: those of datasets are echoed as they come. (Dify)
-    Raises ``InvalidParam``: one is no whole number."""
+    """Return page and limit unchecked: for datasets they are echoed as they come. (Dify)
+    Raises ``InvalidParam``: not an integer."""
     return _number(query, "page", 1), _number(query, "limit", _LIMIT)
 
 
 def default_page(query: Mapping[str, str]) -> tuple[int, int]:
-    """Page and limit; what is no number, and a limit of 0, counts as not given; no limit is above 100. (Dify)"""
+    """Return page and limit. Non-numbers and a limit of 0 count as missing; the limit is capped at 100. (Dify)"""
     number, size = _given(query)
     return max(1, number), min(100, max(1, size or _LIMIT))
 
 
 def strict_page(query: Mapping[str, str]) -> tuple[int, int]:
-    """As ``default_page``, but a number out of its range is refused.
+    """Like ``default_page``, with a range check.
     Raises ``InvalidParam``: the page is below 1, or the limit not between 1 and 100."""
     number, size = _given(query)
     if number < 1 or not 1 <= size <= 100:
@@ -99,16 +99,16 @@ def _number(query: Mapping[str, str], name: str, default: int) -> int:
 
 
 async def sent_file(request: Request, *, required: bool = True) -> tuple[Any, dict[str, Any]]:
-    """The file of a form, and its part ``data``.
+    """Return the file of a form, and its field ``data``.
 
     Args:
-        required: Whether there has to be a file.
+        required: Whether the file is required.
 
     Raises:
         UploadRefused: ``no_file_uploaded``, ``too_many_files`` (under several names) or ``filename_not_exists_error``.
         PayloadTooLarge: ``file_too_large``; or ``data`` has too many elements.
         UnsupportedMediaType: ``unsupported_file_type``.
-        InvalidParam: ``data`` is not a JSON object, or the body is JSON in place of a form.
+        InvalidParam: ``data`` is not a JSON object, or the body is JSON instead of a form.
     """
     if not is_form(request):
         if required and "json" in (request.header(b"content-type") or "").lower():

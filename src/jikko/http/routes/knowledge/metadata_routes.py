@@ -23,20 +23,20 @@ _TagName: TypeAlias = Annotated[
 
 
 class NewField(Struct):
-    """A metadata field to be added."""
+    """New metadata field."""
 
     type: Annotated[Literal["string", "number", "time"], Meta(extra=must("must be 'string', 'number' or 'time'"))]
     name: _Name
 
 
 class FieldRename(Struct):
-    """A new name for a metadata field."""
+    """New name of a metadata field."""
 
     name: _Name
 
 
 class FieldUse(Struct):
-    """A metadata field, and how many documents have it."""
+    """Metadata field with its number of documents."""
 
     id: Uuid
     name: str
@@ -45,27 +45,27 @@ class FieldUse(Struct):
 
 
 class FieldList(Struct):
-    """The metadata fields of a dataset."""
+    """Metadata fields of a dataset."""
 
     doc_metadata: list[FieldUse]
     built_in_field_enabled: bool
 
 
 class BuiltInField(Struct):
-    """A built-in field."""
+    """Built-in field."""
 
     name: str
     type: str
 
 
 class BuiltInFields(Struct):
-    """The built-in fields."""
+    """Built-in fields."""
 
     fields: list[BuiltInField]
 
 
 class FieldValue(Struct):
-    """A value of a metadata field."""
+    """Value of a metadata field."""
 
     id: str
     name: str
@@ -73,7 +73,7 @@ class FieldValue(Struct):
 
 
 class MetadataOperation(Struct):
-    """Values for one document."""
+    """Metadata of one document."""
 
     document_id: str
     metadata_list: list[FieldValue]
@@ -81,39 +81,39 @@ class MetadataOperation(Struct):
 
 
 class MetadataOperations(Struct):
-    """Values for some documents."""
+    """Metadata of documents."""
 
     operation_data: list[MetadataOperation]
 
 
 class NewTag(Struct):
-    """A tag to be made."""
+    """New tag."""
 
     name: _TagName
 
 
 class TagRename(Struct):
-    """A new name for a tag."""
+    """New name of a tag."""
 
     tag_id: str
     name: _TagName
 
 
 class TagChoice(Struct):
-    """A tag."""
+    """Tag."""
 
     tag_id: str
 
 
 class TagBinding(Struct):
-    """Tags for a dataset."""
+    """Tags to add to a dataset."""
 
     tag_ids: list[str]
     target_id: str
 
 
 class TagUnbinding(Struct):
-    """Tags that a dataset is to lose."""
+    """Tags to remove from a dataset."""
 
     target_id: str
     tag_ids: list[str] | None = None
@@ -136,7 +136,7 @@ async def add_field(request: Request, body: NewField) -> FieldName:
 
 @DatasetRoute("PATCH", "/v1/datasets/{dataset_id}/metadata/{metadata_id}", (404, 503))
 async def rename_field(request: Request, body: FieldRename) -> FieldName:
-    """Rename a field, which keeps its values."""
+    """Rename a field, keeping its values."""
     dataset_id, metadata_id = request.path_params.values()
     field = await knowledge_of(request).metadata.rename(dataset_id, metadata_id, body.name)
     return field_name(field)
@@ -144,7 +144,7 @@ async def rename_field(request: Request, body: FieldRename) -> FieldName:
 
 @DatasetRoute("DELETE", "/v1/datasets/{dataset_id}/metadata/{metadata_id}", (404, 503))
 async def delete_field(request: Request) -> None:
-    """Delete a field, with its values."""
+    """Delete a field with its values."""
     await knowledge_of(request).metadata.delete(*request.path_params.values())
 
 
@@ -157,9 +157,9 @@ async def list_built_in_fields(request: Request) -> BuiltInFields:
 
 @DatasetRoute("POST", "/v1/datasets/{dataset_id}/metadata/built-in/{action}", (404, 503))
 async def switch_built_in_fields(request: Request) -> Done:
-    """Use the built-in fields, or not.
+    """Enable or disable the built-in fields.
 
-    The action is ``enable`` or ``disable``; others do nothing.
+    The action is ``enable`` or ``disable``; others have no effect.
     """
     await knowledge_of(request).metadata.switch_built_in(*request.path_params.values())
     return Done()
@@ -169,7 +169,7 @@ async def switch_built_in_fields(request: Request) -> Done:
 async def set_metadata(request: Request, body: MetadataOperations) -> Done:
     """Set the metadata of documents.
 
-    It takes the place of their values, or is added to them (``partial_update``).
+    Replaces their values, or adds to them (``partial_update``).
     """
     await knowledge_of(request).metadata.set(request.path_params["dataset_id"], to_builtins(body.operation_data))
     return Done()
@@ -183,7 +183,7 @@ async def list_tags(request: Request) -> SendableResponse:
 
 @DatasetRoute("POST", "/v1/datasets/tags", (404, 503))
 async def create_tag(request: Request, body: NewTag) -> TagBody:
-    """Make a tag."""
+    """Create a tag."""
     return tag_body(await knowledge_of(request).tags.create(body.name), 0)
 
 
@@ -201,7 +201,7 @@ async def delete_tag(request: Request, body: TagChoice) -> None:
 
 @DatasetRoute("POST", "/v1/datasets/tags/binding", (404, 503))
 async def bind_tags(request: Request, body: TagBinding) -> None:
-    """Give a dataset tags."""
+    """Add tags to a dataset."""
     if not body.tag_ids:
         raise InvalidParam("Tag IDs is required.")
     await knowledge_of(request).tags.bind(body.tag_ids, body.target_id)
@@ -209,7 +209,7 @@ async def bind_tags(request: Request, body: TagBinding) -> None:
 
 @DatasetRoute("POST", "/v1/datasets/tags/unbinding", (404, 503))
 async def unbind_tags(request: Request, body: TagUnbinding) -> None:
-    """Take tags from a dataset."""
+    """Remove tags from a dataset."""
     ids = body.tag_ids or ([body.tag_id] if body.tag_id else [])
     if not ids:
         raise InvalidParam("Tag IDs is required.")
@@ -218,6 +218,6 @@ async def unbind_tags(request: Request, body: TagUnbinding) -> None:
 
 @DatasetRoute("GET", "/v1/datasets/{dataset_id}/tags", (404,))
 async def list_tags_of_dataset(request: Request) -> TagsOfDataset:
-    """List the tags of a dataset."""
+    """List a dataset's tags."""
     found = await knowledge_of(request).tags.of(request.path_params["dataset_id"])
     return TagsOfDataset([TagName(tag.id, tag.name) for tag in found], len(found))

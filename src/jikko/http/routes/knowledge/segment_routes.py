@@ -27,17 +27,17 @@ _SEGMENTS: Final = "/v1/datasets/{dataset_id}/documents/{document_id}/segments"
 _SEGMENT: Final = f"{_SEGMENTS}/{{segment_id}}"
 _CHILDREN: Final = f"{_SEGMENT}/child_chunks"
 _CHILD: Final = f"{_CHILDREN}/{{child_chunk_id}}"
-"""Operations take the ids of a path in its order."""
+"""Operations take path IDs in this order."""
 
 
 class SegmentFilter(Paged):
-    """Which segments are listed."""
+    """Filter of segments."""
 
     status: Annotated[str, Meta(description="A status; may be repeated.")] = ""
 
 
 class NewSegment(Struct):
-    """A segment to be added."""
+    """New segment."""
 
     content: Annotated[str, Meta(min_length=1)]
     answer: str | None = None
@@ -45,19 +45,19 @@ class NewSegment(Struct):
 
 
 class Misshaped(Struct):
-    """What is wrong with segments to be added. As in Dify, this one error of the API has neither code nor status."""
+    """Error for invalid new segments. As in Dify, this one error of the API has neither code nor status."""
 
     error: str
 
 
 class NewSegments(Struct):
-    """Segments to be added."""
+    """New segments."""
 
     segments: list[NewSegment] | None = None
 
 
 class SegmentChanges(Struct):
-    """What is to be changed of a segment."""
+    """Changes to a segment."""
 
     content: str | None = None
     answer: str | None = None
@@ -67,13 +67,13 @@ class SegmentChanges(Struct):
 
 
 class ChangedSegment(Struct):
-    """A change of a segment."""
+    """Change of a segment."""
 
     segment: SegmentChanges
 
 
 class ChildText(Struct):
-    """The text of a child chunk."""
+    """Text of a child chunk."""
 
     content: str
 
@@ -100,7 +100,7 @@ async def list_segments(request: Request) -> SegmentPage:
 async def add_segments(request: Request) -> SendableResponse | AddedSegments:
     """Add segments.
 
-    They are found once this is answered.
+    They can be retrieved as soon as this returns.
     """
     await knowledge_of(request).documents.get(*request.path_params.values())
     given = await request.json(lists_are=InvalidParam)
@@ -129,7 +129,7 @@ async def get_segment(request: Request) -> OneSegment:
 async def change_segment(request: Request) -> OneSegment:
     """Change a segment.
 
-    A changed text is found once this is answered.
+    A changed text can be retrieved as soon as this returns.
     """
     dataset_id, document_id, segment_id = request.path_params.values()
     await knowledge_of(request).segments.get(dataset_id, document_id, segment_id)
@@ -145,7 +145,7 @@ async def change_segment(request: Request) -> OneSegment:
 async def delete_segment(request: Request) -> None:
     """Delete a segment.
 
-    The positions of others stay.
+    Other segments keep their positions.
     """
     await knowledge_of(request).segments.delete(*request.path_params.values())
 
@@ -162,7 +162,7 @@ async def list_child_chunks(request: Request) -> ChildPage:
 
 @DatasetRoute("POST", _CHILDREN, (404, 503))
 async def add_child_chunk(request: Request, body: ChildText) -> OneChild:
-    """Add a child chunk, behind the others."""
+    """Add a child chunk after the others."""
     dataset_id, document_id, segment_id = request.path_params.values()
     child = await knowledge_of(request).child_chunks.add(dataset_id, document_id, segment_id, body.content)
     return OneChild(child_body(child))
