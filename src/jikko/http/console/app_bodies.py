@@ -1,4 +1,4 @@
-"""Apps as the console shows them."""
+"""Schemas of apps in the console."""
 
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
@@ -19,14 +19,14 @@ PARAMS: Final = "Texts, numbers, or phrases with a `code` and `params` of their 
 
 
 class PhraseBody(Struct):
-    """A text of the catalogue, which the page words in its language."""
+    """Text of the catalogue, which the page translates."""
 
     code: str
     params: Annotated[dict[str, Json], Meta(description=PARAMS)]
 
 
 class Problem(Struct):
-    """A diagnostic of `jikko check`."""
+    """Diagnostic of `jikko check`."""
 
     level: Literal["error", "will_fail", "may_fail", "warning"]
     path: str
@@ -40,14 +40,14 @@ class Problem(Struct):
 
 
 class ProblemCounts(Struct):
-    """How much `jikko check` finds."""
+    """Number of findings of `jikko check`."""
 
     errors: Annotated[int, Meta(description="Of which every run fails.")]
     warnings: int
 
 
 class Version(Struct):
-    """A version of an app."""
+    """Version of an app."""
 
     workflow_id: Uuid
     number: int
@@ -55,7 +55,7 @@ class Version(Struct):
 
 
 class LastRun(Struct):
-    """A run, at a glance."""
+    """Summary of a run."""
 
     id: Uuid
     status: RunStatus
@@ -63,7 +63,7 @@ class LastRun(Struct):
 
 
 class Day(Struct):
-    """The runs of the last 24 hours."""
+    """Runs of the last 24 hours."""
 
     runs: int
     by_status: Mapping[RunStatus, int]
@@ -72,7 +72,7 @@ class Day(Struct):
 
 
 class AppFields(Struct, kw_only=True):
-    """What both forms of an app have."""
+    """Common fields of both forms of an app."""
 
     id: Uuid
     name: str
@@ -88,7 +88,7 @@ class AppFields(Struct, kw_only=True):
 
 
 class App(AppFields, kw_only=True):
-    """An app, in the list."""
+    """App in the list."""
 
     problems: ProblemCounts
 
@@ -100,7 +100,7 @@ class Apps(Struct):
 
 
 class FormVariable(Struct):
-    """An input that the start node asks for."""
+    """Input of the start node."""
 
     name: str
     label: str
@@ -118,7 +118,7 @@ class FormVariable(Struct):
 
 
 class ModelUse(Struct):
-    """A model that the workflow calls."""
+    """Model that the workflow calls."""
 
     provider: str
     model: str
@@ -127,7 +127,7 @@ class ModelUse(Struct):
 
 
 class AppFull(AppFields, kw_only=True):
-    """An app, or one version of it, with what its page needs."""
+    """App, or one version of it, as its page shows it."""
 
     problems: list[Problem]
     graph: Graph
@@ -137,12 +137,12 @@ class AppFull(AppFields, kw_only=True):
 
 
 def phrase_body(phrase: Phrase | None) -> PhraseBody | None:
-    """A phrase, if there is one."""
+    """Encode a phrase, if any."""
     return None if phrase is None else PhraseBody(phrase.code, phrase.plain())
 
 
 def problem_of(diagnostic: Diagnostic) -> Problem:
-    """A diagnostic."""
+    """Encode a diagnostic."""
     return Problem(
         "warning" if diagnostic.severity == "ok" else diagnostic.severity,
         diagnostic.where,
@@ -157,16 +157,16 @@ def problem_of(diagnostic: Diagnostic) -> Problem:
 
 
 def counts_of(forecast: AppForecast) -> ProblemCounts:
-    """How many findings there are."""
+    """Count the findings."""
     errors = len(forecast.failing)
     return ProblemCounts(errors, len(forecast.findings) - errors)
 
 
 def form_of(variables: tuple[StartVariable, ...]) -> list[FormVariable]:
-    """The inputs of a workflow."""
+    """Encode the inputs of a workflow."""
     return [body_from(variable, FormVariable) for variable in variables]
 
 
 def models_of(forecast: AppForecast) -> list[ModelUse]:
-    """The models of a workflow."""
+    """Encode the models of a workflow."""
     return [ModelUse(use.need.provider, use.need.model, list(use.nodes), use.ok) for use in forecast.models]

@@ -1,4 +1,4 @@
-"""Apps: the list, one of them, importing and removing."""
+"""Apps: listing, reading, importing and deleting."""
 
 import asyncio
 import hashlib
@@ -26,11 +26,11 @@ from jikko.values import Json, Uuid
 _DAY: Final = 86_400.0
 _LAST_RUNS: Final = 20
 _MAX_BYTES: Final = 10 << 20
-"""Of one file, as when it is read."""
+"""Largest file, as when reading it."""
 
 
 class ImportedFile(Struct):
-    """What became of one file."""
+    """Result of one file."""
 
     file: str
     problems: list[bodies.Problem]
@@ -40,13 +40,13 @@ class ImportedFile(Struct):
 
 
 class Imported(Struct):
-    """What became of some files."""
+    """Results of an import."""
 
     data: list[ImportedFile]
 
 
 class ImportForm(Struct):
-    """Files of workflows."""
+    """Form with workflow files."""
 
     files: Annotated[
         list[Any], Meta(extra_json_schema={"items": {"type": "string", "format": "binary"}, "minItems": 1})
@@ -54,20 +54,20 @@ class ImportForm(Struct):
 
 
 class VersionChoice(Struct):
-    """Which version is shown."""
+    """Version to show."""
 
     version: Annotated[str, Meta(description="The id or number of a version; by default the current one.")] = ""
 
 
 class Trial(Struct):
-    """Whether it is a trial."""
+    """Dry run option."""
 
     dry_run: Annotated[str, Meta(description="`1` or `true`: nothing is imported.")] = ""
 
 
 @VisitorRoute("GET", "apps", (503,), scope="apps:read")
 async def list_apps(call: ConsoleRequest) -> bodies.Apps:
-    """All apps, by name, with what became of their newest runs, and how much `jikko check` finds."""
+    """List all apps by name, with their newest runs and the number of findings of `jikko check`."""
     console, now = call.console, call.request.api.clock()
     apps = sorted(await console.app_store.apps(), key=lambda app: app.name.casefold())
     days = await console.runs.pages.app_days([app.id for app in apps], since=now - _DAY, last=_LAST_RUNS)
@@ -82,7 +82,7 @@ async def list_apps(call: ConsoleRequest) -> bodies.Apps:
 
 @VisitorRoute("GET", "apps/{app_id}", (404,), scope="apps:read")
 async def read_app(call: ConsoleRequest, asked: VersionChoice) -> bodies.AppFull:
-    """An app with its graph, the form of its inputs, and all that `jikko check` finds."""
+    """Read an app with its graph, its input form, and the findings of `jikko check`."""
     console, app = call.console, await app_of(call)
     version = await version_of(call, app, asked.version)
     forecast = await console.forecasts.of(app, version)
@@ -92,7 +92,7 @@ async def read_app(call: ConsoleRequest, asked: VersionChoice) -> bodies.AppFull
     try:
         workflow = await call.request.api.workflows.get(app, version.id)
     except InvalidDocument:
-        # Of a version that this one of Jikko cannot read, the problems are told.
+        # For versions that this Jikko cannot read, only the problems are returned.
         form, features = [], {}
     else:
         form, features = bodies.form_of(workflow.inputs), dict(workflow.document.features)
@@ -111,7 +111,7 @@ async def read_app(call: ConsoleRequest, asked: VersionChoice) -> bodies.AppFull
 async def import_apps(call: ConsoleRequest, asked: Trial) -> Imported:
     """Import files, each as a new app or a new version of the app of its name.
 
-    With ``dry_run=true`` nothing is imported, and only problems are told.
+    With ``dry_run=true`` nothing is imported; only problems are reported.
     """
     is_trial = is_on(asked.dry_run)
     too_large = PayloadTooLarge("The files are too large.")
@@ -124,9 +124,9 @@ async def import_apps(call: ConsoleRequest, asked: Trial) -> Imported:
 
 @VisitorRoute("DELETE", "apps/{app_id}", (404,), scope="apps:write")
 async def delete_app(call: ConsoleRequest) -> None:
-    """Remove an app with its versions and keys.
+    """Delete an app with its versions and keys.
 
-    Its runs stay.
+    Its runs are kept.
     """
     app = await app_of(call)
     version = await version_of(call, app, "")
@@ -136,19 +136,19 @@ async def delete_app(call: ConsoleRequest) -> None:
 
 
 async def version_of(call: ConsoleRequest, app: App, which: str) -> WorkflowVersion:
-    """A version of an app, by its id or number; ``""`` for the current one. Raises ``NotFound``: there is none."""
+    """Return a version of an app by ID or number; ``""`` for the current one. Raises ``NotFound``."""
     return await call.request.api.apps.version(app, which.lower())
 
 
 def version_body(version: WorkflowVersion) -> bodies.Version:
-    """A version."""
+    """Encode a version."""
     return bodies.Version(version.id, version.number, version.created_at)
 
 
 def note_version(
     call: ConsoleRequest, app: App, version: WorkflowVersion, before: WorkflowVersion | None = None
 ) -> None:
-    """Say that a version became the current one. ``before``: the one that was."""
+    """Audit that a version became the current one. ``before``: The previous one."""
     number = before.number if before is not None else version.number - 1
     was: Json = {"version": number} if number else None
     now: Json = {"version": version.number, "sha256": hashlib.sha256(version.source).hexdigest()}
@@ -203,5 +203,5 @@ async def _fields(call: ConsoleRequest, app: App, day: AppDay | None) -> dict[st
 
 
 def _part(took: Sequence[float], part: float) -> float | None:
-    """The value below which a part of the sorted values lies."""
+    """Return a percentile of sorted values. ``part``: 0 to 1."""
     return took[min(len(took) - 1, math.ceil(len(took) * part) - 1)] if took else None

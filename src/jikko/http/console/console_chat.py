@@ -1,5 +1,5 @@
-"""Conversations of chat apps: reading, asking, rating, annotating, removing. Answers are followed as the runs that give
-them."""
+"""Conversations of chat apps: reading, asking, rating, annotating, deleting. Answers are followed on the streams of
+their runs."""
 
 from collections.abc import Iterable
 from typing import Annotated, Final, Literal
@@ -25,11 +25,11 @@ from jikko.values import Json, Moment, Uuid
 
 _GROUP: Final = "conversation"
 CONSOLE_USER: Final = "console:"
-"""How names of end users begin who ask here."""
+"""Name prefix of end users at the console."""
 
 
 class Conversation(Struct):
-    """A conversation."""
+    """Conversation."""
 
     id: Uuid
     name: str
@@ -40,14 +40,14 @@ class Conversation(Struct):
 
 
 class Conversations(Struct):
-    """Conversations, the last updated first."""
+    """Conversations, last updated first."""
 
     data: list[Conversation]
     next: str | None
 
 
 class Message(Struct):
-    """A question and its answer."""
+    """Question with its answer."""
 
     id: Uuid
     query: str
@@ -74,23 +74,23 @@ class Messages(Struct):
 
 
 class ChatVariable(Struct):
-    """A variable of a conversation."""
+    """Conversation variable."""
 
     name: str
     before: Json
     after: Json
     changed_by: str
-    """The title of the node that gave it its value; ``""`` for none."""
+    """Title of the node that set the value, or ``""``."""
 
 
 class ChatVariables(Struct):
-    """The variables of a conversation, at one message or now."""
+    """Conversation variables, at one message or now."""
 
     data: list[ChatVariable]
 
 
 class Question(Struct):
-    """A question to a chat app."""
+    """Question to a chat app."""
 
     query: Annotated[str, Meta(extra=must("must be a text"))]
     inputs: Annotated[dict[str, Json], Meta(extra=must("must be an object"))] = {}
@@ -100,7 +100,7 @@ class Question(Struct):
 
 
 class QuestionAccepted(Struct):
-    """A question that is answered."""
+    """Accepted question."""
 
     message_id: Uuid
     conversation_id: Uuid
@@ -108,7 +108,7 @@ class QuestionAccepted(Struct):
 
 
 class ConversationsFilter(Struct):
-    """Which conversations are listed."""
+    """Filter of conversations."""
 
     user: Annotated[str, Meta(description="The user of the requests, exactly.")] = ""
     cursor: PageCursor | None = None
@@ -116,21 +116,21 @@ class ConversationsFilter(Struct):
 
 
 class MessagesPage(Struct):
-    """Which messages are listed."""
+    """Filter of messages."""
 
     cursor: Annotated[Id, Meta(description="As `next` of the page before told it.")] | None = None
     limit: Limit = 50
 
 
 class VariablesMoment(Struct):
-    """When variables are shown."""
+    """Time of the variables."""
 
     after_message: Annotated[str, Meta(description="The id of a message.")] = ""
 
 
 @VisitorRoute("GET", "apps/{app_id}/conversations", (400, 404), scope="runs:read")
 async def list_conversations(call: ConsoleRequest, asked: ConversationsFilter) -> Conversations:
-    """Conversations of an app, of all end users or of one; the last updated first."""
+    """List conversations of an app, of one end user or all, last updated first."""
     app = await app_of(call)
     behind = None if asked.cursor is None else (asked.cursor.place.created_at, asked.cursor.place.key)
     page = await call.console.chats.conversations(app.id, user=asked.user or None, behind=behind, limit=asked.limit)
@@ -140,7 +140,7 @@ async def list_conversations(call: ConsoleRequest, asked: ConversationsFilter) -
 
 @VisitorRoute("GET", "conversations/{conversation_id}/messages", (400, 404), scope="runs:read")
 async def list_messages(call: ConsoleRequest, asked: MessagesPage) -> Messages:
-    """Messages of a conversation, newest first."""
+    """List messages of a conversation, newest first."""
     conversation = await conversation_of(call)
     limit, before = asked.limit, asked.cursor
     found = await call.request.api.conversations.messages(conversation.id, before=before, limit=limit + 1)
@@ -152,7 +152,7 @@ async def list_messages(call: ConsoleRequest, asked: MessagesPage) -> Messages:
 
 @VisitorRoute("GET", "conversations/{conversation_id}/variables", (404, 503), scope="runs:read")
 async def list_variables(call: ConsoleRequest, asked: VariablesMoment) -> ChatVariables:
-    """Variables of a conversation, as they are or, with ``after_message``, before and after that message."""
+    """List conversation variables, current or, with ``after_message``, before and after that message."""
     api, conversation = call.request.api, await conversation_of(call)
     message_id = asked.after_message
     if not message_id:
@@ -165,7 +165,7 @@ async def list_variables(call: ConsoleRequest, asked: VariablesMoment) -> ChatVa
 
 @STARTS(path="apps/{app_id}/messages", status=202, body=Question)
 async def ask(call: ConsoleRequest) -> QuestionAccepted:
-    """Ask a chat app, in a new conversation or one that there is.
+    """Ask a chat app, in a new conversation or an existing one.
 
     The answer is followed on the stream of its run.
     """
@@ -206,14 +206,14 @@ async def ask(call: ConsoleRequest) -> QuestionAccepted:
 
 @VisitorRoute("DELETE", "conversations/{conversation_id}", (404,), scope="runs:write")
 async def delete_conversation(call: ConsoleRequest) -> None:
-    """Remove a conversation with its messages and variables."""
+    """Delete a conversation with its messages and variables."""
     found = await conversation_of(call)
     await call.request.api.conversations.delete(found.app_id, found.end_user_id, found.id)
     call.note("deleted conversation", found.id, app=found.app_id)
 
 
 async def conversation_of(call: ConsoleRequest) -> kept.Conversation:
-    """The conversation that the path names. Raises ``NotFound``: there is no such one."""
+    """Return the conversation in the path. Raises ``NotFound``."""
     found = await call.console.chats.conversation(id_in(call, "conversation_id", "conversation"))
     if found is None:
         raise NotFound("There is no such conversation.")
@@ -221,7 +221,7 @@ async def conversation_of(call: ConsoleRequest) -> kept.Conversation:
 
 
 async def message_of(call: ConsoleRequest, conversation: kept.Conversation, message_id: str) -> kept.Message:
-    """A message of a conversation. Raises ``NotFound``: it has no such one."""
+    """Return a message of a conversation. Raises ``NotFound``."""
     found = None
     if is_uuid(message_id):
         store = call.request.api.conversations
@@ -232,7 +232,7 @@ async def message_of(call: ConsoleRequest, conversation: kept.Conversation, mess
 
 
 def is_of_console(conversation: kept.Conversation) -> bool:
-    """Whether somebody at the console is its end user."""
+    """Return whether its end user is someone at the console."""
     return conversation.user.startswith(CONSOLE_USER)
 
 
@@ -258,7 +258,7 @@ async def _message(call: ConsoleRequest, entry: kept.Message, *, can_rate: bool)
 
 
 def _variables_at(log: Iterable[Event]) -> list[ChatVariable]:
-    """What became of the variables of a conversation in the run that answered a message."""
+    """Return the variables of a conversation before and after the run that answered a message."""
     before: dict[str, Json] = {}
     after: dict[str, Json] = {}
     by: dict[str, str] = {}
@@ -278,14 +278,14 @@ _MESSAGE = "conversations/{conversation_id}/messages/{message_id}"
 
 
 class AnswerRating(Struct):
-    """What is thought of an answer."""
+    """Rating of an answer."""
 
     rating: Annotated[Literal["like", "dislike"] | None, Meta(extra=must("must be 'like', 'dislike' or null"))]
     note: Annotated[str, Meta(extra=must("must be a text"))] = ""
 
 
 class SavedAnnotation(Struct):
-    """An annotation that was made."""
+    """New annotation."""
 
     id: Uuid
     question: str
@@ -295,9 +295,9 @@ class SavedAnnotation(Struct):
 
 @VisitorRoute("PUT", f"{_MESSAGE}/rating", (404, 409, 503), scope="runs:write")
 async def rate_answer(call: ConsoleRequest, body: AnswerRating) -> None:
-    """Rate an answer in a conversation that the console began, or take the rating back.
+    """Rate an answer in a conversation of the console, or withdraw the rating.
 
-    An answer has one rating: that of another end user is not replaced.
+    An answer has one rating: another end user's is not replaced.
     """
     conversation = await conversation_of(call)
     message = await message_of(call, conversation, id_in(call, "message_id", "message"))
@@ -309,7 +309,7 @@ async def rate_answer(call: ConsoleRequest, body: AnswerRating) -> None:
 
 @VisitorRoute("POST", "apps/{app_id}/annotations", (404, 503), status=201, scope="apps:write")
 async def annotate(call: ConsoleRequest, body: AnnotationRequest) -> SavedAnnotation:
-    """Keep a question of a chat with the answer to give to it, as ``/v1/apps/annotations`` does."""
+    """Annotate a question with its answer, like ``/v1/apps/annotations``."""
     app, annotations = await app_of(call), call.request.api.chat.annotations
     require_annotated(app)
     made = await annotations.create(app.id, body.question, body.answer)
@@ -319,7 +319,7 @@ async def annotate(call: ConsoleRequest, body: AnnotationRequest) -> SavedAnnota
 
 @VisitorRoute("GET", f"{_MESSAGE}/suggested", (400, 404), scope="runs:write")
 async def suggest_questions(call: ConsoleRequest) -> SuggestedQuestions:
-    """Questions that may follow an answer; a model makes them when they are asked for."""
+    """Suggest follow-up questions, generated by a model on request."""
     conversation = await conversation_of(call)
     app = await app_with(call, conversation.app_id)
     message = await message_of(call, conversation, id_in(call, "message_id", "message"))

@@ -1,4 +1,4 @@
-"""Forms that runs wait for."""
+"""Open forms of runs."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ from jikko.values import Json, Moment, Uuid
 
 
 class OpenForm(Struct):
-    """A form that a run waits for."""
+    """Form that a run waits for."""
 
     form_id: Uuid
     run_id: Uuid
@@ -32,13 +32,13 @@ class OpenForm(Struct):
 
 
 class OpenForms(Struct):
-    """The forms that runs of all apps wait for."""
+    """Open forms of all apps."""
 
     data: list[OpenForm]
 
 
 class FormAnswer(Struct):
-    """A form, filled in."""
+    """Form, filled in."""
 
     action: Annotated[str, Meta(extra=must("must be the id of an action"))]
     inputs: Annotated[dict[str, Json], Meta(extra=must("must be an object"))] = {}
@@ -46,7 +46,7 @@ class FormAnswer(Struct):
 
 @VisitorRoute("GET", "forms", (503,), scope="runs:read")
 async def list_forms(call: ConsoleRequest) -> OpenForms:
-    """Forms that runs of all apps wait for, those of the newest runs first."""
+    """List open forms of all apps, by run, newest first."""
     found = []
     for run, form in await call.console.runs.open_forms():
         requested, shown = form.requested, form.requested.form
@@ -69,7 +69,7 @@ async def list_forms(call: ConsoleRequest) -> OpenForms:
 
 @VisitorRoute("POST", "runs/{run_id}/forms/{form_id}", (404, 412, 429, 503), scope="runs:write")
 async def answer_form(call: ConsoleRequest, body: FormAnswer) -> FormSubmitted:
-    """Fill in a form, also one that has no address of its own; the run goes on."""
+    """Submit a form, even one without a URL, which resumes the run."""
     record, form_id = await record_of(call), id_in(call, "form_id", "form")
     forms = call.request.api.runs.forms
     form = next((form for form in await forms.open_forms(record) if form.requested.form_id == form_id), None)

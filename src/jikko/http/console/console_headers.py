@@ -1,4 +1,4 @@
-"""The headers of everything below ``/console`` and ``/api``, and the way there."""
+"""Headers of everything below ``/console`` and ``/api``, and the redirect to the console."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from jikko.http.responses import Headers, Response, SendableResponse
 
 CONSOLE: Final = "/console"
 MANAGED: Final = (CONSOLE, "/api/", "/mcp/manage")
-"""How the addresses of console and management API begin; others may begin like the first."""
+"""Path prefixes of console and management API; other paths may share the first."""
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "media-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -22,19 +22,19 @@ _HEADERS: Final = [
 
 
 def is_console(path: str) -> bool:
-    """Whether a path that begins as ``MANAGED`` says belongs to the console or the management API."""
+    """Return whether a path with a prefix of ``MANAGED`` belongs to the console or the management API."""
     return not path.startswith(CONSOLE) or path[len(CONSOLE) :][:1] in ("", "/")
 
 
 def console_headers(request: Request, own: Headers) -> Headers:
-    """What is added to every answer of the console. No page of another origin may read any.
-    ``own``: the answer's, which hold: it may not be kept unless it says itself that it may."""
+    """Return the headers added to every answer of the console, which deny other origins.
+    ``own``: The answer's headers, which take precedence: without its own caching header it is not cached."""
     names = {name for name, _ in own}
     return [(b"x-request-id", request.id), *(added for added in (*_HEADERS, _NOT_KEPT) if added[0] not in names)]
 
 
 def redirect_to(request: Request) -> SendableResponse:
-    """Where the console begins, for a browser that asks for less."""
+    """Redirect a browser to the console."""
     answer = Response(b"", 302, media_type=b"text/html; charset=utf-8")
     answer.headers.append((b"location", f"{request.root_path}/console/".encode("latin-1", "replace")))
     return answer

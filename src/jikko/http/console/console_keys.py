@@ -1,5 +1,4 @@
-"""API keys of apps, call-backs with their secrets, and environment variables: what the file says,
-and what was set in its place."""
+"""API keys of apps, callbacks with their secrets, and environment variables: from the file, or overridden."""
 
 from contextlib import suppress
 from typing import Annotated, Literal
@@ -20,7 +19,7 @@ from jikko.values import Json, Moment, Uuid
 
 
 class Key(Struct):
-    """An API key of an app."""
+    """API key of an app."""
 
     id: Uuid
     hint: str
@@ -32,19 +31,19 @@ class Key(Struct):
 
 
 class Keys(Struct):
-    """The keys of an app, oldest first."""
+    """Keys of an app, oldest first."""
 
     data: list[Key]
 
 
 class WebhookSecret(Struct):
-    """What call-backs are signed with from now on."""
+    """New signing secret of callbacks."""
 
     secret: str
 
 
 class UndeliveredCallback(Struct):
-    """A call-back that is still tried, or was given up."""
+    """Callback being retried or given up."""
 
     run_id: Uuid
     app_id: Uuid
@@ -57,19 +56,19 @@ class UndeliveredCallback(Struct):
 
 
 class UndeliveredCallbacks(Struct):
-    """Call-backs that were not delivered, oldest first."""
+    """Undelivered callbacks, oldest first."""
 
     data: list[UndeliveredCallback]
 
 
 class ResentCallbacks(Struct):
-    """How many call-backs are tried again."""
+    """Number of callbacks being retried."""
 
     resent: int
 
 
 class CallbackFilter(Struct):
-    """Which call-backs are listed."""
+    """Filter of callbacks."""
 
     app: Annotated[str, Meta(description="The id of an app.")] = ""
     state: Annotated[Literal["pending", "failed"] | None, Meta(description="By default both.")] = None
@@ -78,14 +77,14 @@ class CallbackFilter(Struct):
 
 @VisitorRoute("GET", "apps/{app_id}/keys", (404,), scope="keys:write")
 async def list_keys(call: ConsoleRequest) -> Keys:
-    """API keys of an app, oldest first."""
+    """List an app's API keys, oldest first."""
     app = await app_of(call)
     return Keys([_key(entry) for entry in await call.request.api.app_keys.of(app)])
 
 
 @VisitorRoute("POST", "apps/{app_id}/keys", (404,), status=201, scope="keys:write")
 async def make_key(call: ConsoleRequest) -> Key:
-    """Make an API key, which is shown once."""
+    """Create an API key, which is shown once."""
     app = await app_of(call)
     entry, key = await call.request.api.app_keys.make(app.id)
     call.note("made key", f"{entry.id} of {app.name!r}", app=app.id, after={"id": entry.id, "hint": entry.hint})
@@ -96,7 +95,7 @@ async def make_key(call: ConsoleRequest) -> Key:
 
 @VisitorRoute("DELETE", "apps/{app_id}/keys/{key_id}", (404,), scope="keys:write")
 async def revoke_key(call: ConsoleRequest) -> None:
-    """Revoke an API key, which opens nothing from now on."""
+    """Revoke an API key, with immediate effect."""
     app, key_id = await app_of(call), id_in(call, "key_id", "key")
     await call.request.api.app_keys.revoke(app, key_id)
     forget_key(call.console.home, key_id)
@@ -105,7 +104,7 @@ async def revoke_key(call: ConsoleRequest) -> None:
 
 @VisitorRoute("POST", "apps/{app_id}/webhook-secret", (404,), scope="keys:write")
 async def new_webhook_secret(call: ConsoleRequest) -> WebhookSecret:
-    """Replace the secret that call-backs of the app are signed with; shown once."""
+    """Replace the signing secret of the app's callbacks; shown once."""
     app = await app_of(call)
     secret = await call.console.callbacks.new_secret(app.id)
     call.note("replaced webhook secret of", repr(app.name), app=app.id)
@@ -114,7 +113,7 @@ async def new_webhook_secret(call: ConsoleRequest) -> WebhookSecret:
 
 @VisitorRoute("GET", "callbacks", (400,), scope="runs:read")
 async def list_callbacks(call: ConsoleRequest, asked: CallbackFilter) -> UndeliveredCallbacks:
-    """Call-backs of ended runs that were not delivered, oldest first."""
+    """List undelivered callbacks of ended runs, oldest first."""
     found: list[UndeliveredCallback] = []
     async for entry in call.console.callbacks.undelivered(asked.app.lower() or None):
         if asked.state in (None, entry.state):
@@ -126,13 +125,13 @@ async def list_callbacks(call: ConsoleRequest, asked: CallbackFilter) -> Undeliv
 
 @VisitorRoute("POST", "callbacks/resend", (503,), scope="runs:write")
 async def resend_callbacks(call: ConsoleRequest) -> ResentCallbacks:
-    """Have all call-backs that were given up delivered again."""
+    """Retry all callbacks that were given up."""
     callbacks = call.console.callbacks
-    # All first: what is sent again may be given up again meanwhile.
+    # List first: a retried callback may be given up again meanwhile.
     given_up = [entry.run_id async for entry in callbacks.undelivered() if entry.state == "failed"]
     resent = 0
     for run_id in given_up:
-        # A run may be removed meanwhile, and its call-back with it.
+        # The run may have been deleted, with its callback.
         with suppress(NotFound):
             await callbacks.resend(run_id)
             resent += 1
@@ -144,7 +143,7 @@ async def resend_callbacks(call: ConsoleRequest) -> ResentCallbacks:
 
 @VisitorRoute("POST", "callbacks/{run_id}/resend", (404,), scope="runs:write")
 async def resend_callback(call: ConsoleRequest) -> UndeliveredCallback:
-    """Have a call-back delivered again, whatever became of it."""
+    """Retry a callback, whatever its status."""
     run_id = id_in(call, "run_id", "run")
     again = await call.console.callbacks.resend(run_id)
     call.console.callbacks_are_due()
@@ -161,7 +160,7 @@ def _callback(entry: Callback) -> UndeliveredCallback:
 
 
 class EnvironmentVariable(Struct):
-    """A variable of the current version."""
+    """Environment variable of the current version."""
 
     name: str
     type: str
@@ -173,13 +172,13 @@ class EnvironmentVariable(Struct):
 
 
 class Environment(Struct):
-    """All of them, in the order of the file."""
+    """Environment variables, in the order of the file."""
 
     data: list[EnvironmentVariable]
 
 
 class EnvironmentChanges(Struct):
-    """What is set, and what is taken back."""
+    """Variables to set and to reset."""
 
     values: Annotated[dict[str, str], Meta(description="By name; a number as its digits.")] = field(
         default_factory=dict
@@ -191,18 +190,18 @@ class EnvironmentChanges(Struct):
 
 @VisitorRoute("GET", "apps/{app_id}/environment", (400, 404, 503), scope="apps:write")
 async def read_environment(call: ConsoleRequest) -> Environment:
-    """Environment variables of an app, with the values that hold for all versions.
+    """Read an app's environment variables, with the values for all versions.
 
-    Of ``JIKKO_ENV_…``, ``jikko.toml`` and options of the server, which win over them, the names are told.
+    For overrides by ``JIKKO_ENV_…``, ``jikko.toml`` and server options, only the names are returned.
     """
     return Environment(await _variables(call, await app_of(call)))
 
 
 @VisitorRoute("POST", "apps/{app_id}/environment", (404, 503), scope="apps:write")
 async def set_environment(call: ConsoleRequest, body: EnvironmentChanges) -> Environment:
-    """Set environment variables, and take others back.
+    """Set environment variables, and reset others.
 
-    Runs that begin from now on take them. If one is unknown or a value is not of its type, nothing is written.
+    Applies to runs started from now on. If one is unknown, or a value has the wrong type, nothing is changed.
     """
     app = await app_of(call)
     names = sorted({*body.values, *body.unset})
@@ -216,7 +215,7 @@ async def set_environment(call: ConsoleRequest, body: EnvironmentChanges) -> Env
 
 
 async def _variables(call: ConsoleRequest, app: App) -> list[EnvironmentVariable]:
-    """Those of an app as they are now, secrets masked."""
+    """Return an app's current variables, secrets masked."""
     return [
         EnvironmentVariable(
             one.name,

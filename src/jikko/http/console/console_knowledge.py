@@ -1,4 +1,4 @@
-"""Datasets, documents and segments, to be read; and a search that shows scores."""
+"""Reading of datasets, documents and segments; and a search with scores."""
 
 from typing import Annotated, Any
 
@@ -21,7 +21,7 @@ from jikko.values import Json, Moment, Uuid
 
 
 class KnowledgeSet(Struct):
-    """A dataset."""
+    """Dataset."""
 
     id: Uuid
     name: str
@@ -42,7 +42,7 @@ class KnowledgeSets(Struct):
 
 
 class KnowledgeDocument(Struct):
-    """A document of a dataset."""
+    """Document of a dataset."""
 
     id: Uuid
     name: str
@@ -63,20 +63,20 @@ class KnowledgeDocument(Struct):
 
 
 class KnowledgeDocuments(Struct):
-    """Documents, the newest first."""
+    """Documents, newest first."""
 
     data: list[KnowledgeDocument]
     total: int
 
 
 class NewFile(Struct):
-    """The parts of a form with a document."""
+    """Form with a document."""
 
     file: Annotated[Any, Meta(extra_json_schema={"type": "string", "format": "binary"})]
 
 
 class AddedDocument(Struct):
-    """A document that is going to be indexed."""
+    """Document queued for indexing."""
 
     id: Uuid
     name: str
@@ -84,7 +84,7 @@ class AddedDocument(Struct):
 
 
 class KnowledgeSegment(Struct):
-    """A piece of a document."""
+    """Segment of a document."""
 
     id: Uuid
     position: int
@@ -106,13 +106,13 @@ class KnowledgeSegments(Struct):
 
 
 class KnowledgeQuestion(Struct):
-    """What is looked for."""
+    """Search query."""
 
     query: Annotated[str, Meta(max_length=250, extra=must("must be a text of at most 250 characters"))]
 
 
 class KnowledgeHit(Struct):
-    """A text that was found."""
+    """Search hit."""
 
     score: float
     content: str
@@ -125,13 +125,13 @@ class KnowledgeHit(Struct):
 
 
 class KnowledgeHits(Struct):
-    """What was found, best first."""
+    """Search hits, best first."""
 
     data: list[KnowledgeHit]
 
 
 class KnowledgeFilter(Struct):
-    """Which documents or segments are listed."""
+    """Filter of documents or segments."""
 
     keyword: Annotated[str, Meta(description="A part of the name, or of the text.")] = ""
     page: Annotated[int, Meta(ge=1, description="Default 1.")] = 1
@@ -140,7 +140,7 @@ class KnowledgeFilter(Struct):
 
 @VisitorRoute("GET", "datasets", (503,), scope="knowledge:read")
 async def list_datasets(call: ConsoleRequest) -> KnowledgeSets:
-    """All datasets."""
+    """List all datasets."""
     found = []
     for view in await call.request.api.knowledge.datasets.all_views():
         one, counts = view.dataset, view.counts
@@ -152,7 +152,7 @@ async def list_datasets(call: ConsoleRequest) -> KnowledgeSets:
 
 @VisitorRoute("GET", "datasets/{dataset_id}/documents", (400, 404, 503), scope="knowledge:read")
 async def list_documents(call: ConsoleRequest, asked: KnowledgeFilter) -> KnowledgeDocuments:
-    """Documents of a dataset, the newest first, with how far each is indexed."""
+    """List documents of a dataset, newest first, with their indexing progress."""
     documents = call.request.api.knowledge.documents
     _, found, total = await documents.page(
         id_in(call, "dataset_id", "dataset"), keyword=asked.keyword, status="", page=asked.page, limit=asked.limit
@@ -179,9 +179,9 @@ def _message(document: Document) -> PhraseBody | None:
         return None
     phrase = Phrase.of(document.error_message)
     try:
-        # An older version that shares the database leaves the message as it was.
+        # An older version that shares the database may have left a different message.
         return PhraseBody(phrase.code, phrase.plain()) if phrase.text() == document.error else None
-    except KeyError:  # a code of a newer version
+    except KeyError:  # code of a newer version
         return None
 
 
@@ -197,7 +197,7 @@ def _message(document: Document) -> PhraseBody | None:
 async def add_document(call: ConsoleRequest) -> AddedDocument:
     """Add a document.
 
-    A form with ``file``, which is cut and indexed as the dataset is.
+    A form with ``file``, chunked and indexed with the dataset's settings.
     """
     knowledge, dataset_id = call.request.api.knowledge, id_in(call, "dataset_id", "dataset")
     dataset = await knowledge.datasets.get(dataset_id)
@@ -209,7 +209,7 @@ async def add_document(call: ConsoleRequest) -> AddedDocument:
 
 @VisitorRoute("GET", "datasets/{dataset_id}/documents/{document_id}/segments", (400, 404, 503), scope="knowledge:read")
 async def list_segments(call: ConsoleRequest, asked: KnowledgeFilter) -> KnowledgeSegments:
-    """Segments of a document, by position."""
+    """List segments of a document, by position."""
     _, found, total = await call.request.api.knowledge.segments.page(
         id_in(call, "dataset_id", "dataset"),
         id_in(call, "document_id", "document"),
@@ -224,7 +224,7 @@ async def list_segments(call: ConsoleRequest, asked: KnowledgeFilter) -> Knowled
 
 @VisitorRoute("POST", "datasets/{dataset_id}/search", (404, 503), scope="knowledge:write")
 async def search_dataset(call: ConsoleRequest, body: KnowledgeQuestion) -> KnowledgeHits:
-    """Search a dataset, as it is set up to be searched."""
+    """Search a dataset with its own search settings."""
     knowledge = call.request.api.knowledge
     if not body.query.strip():
         raise InvalidParam("query: is required")

@@ -19,20 +19,20 @@ from jikko.ports.stores.run_pages import RunCursor, RunFilter
 _PLACE: Final = struct.Struct(">dq")
 _STATUSES: Final = get_args(RunStatus)
 MAX_ENTRIES: Final = 200
-"""Entries of one page."""
+"""Largest page."""
 Limit: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_ENTRIES, description="Default 50.")]
 _TEXT: Final = {"type": "string"}
 _Since: TypeAlias = Annotated[float, Meta(ge=0)]
 
 
 class Statuses(tuple[RunStatus, ...]):
-    """Statuses of runs, each once."""
+    """Distinct statuses of runs."""
 
     __slots__ = ()
 
     @classmethod
     def parse(cls, text: str) -> "Statuses":
-        """Raises ``ValueError``: some is none. Says which."""
+        """Raises ``ValueError``: unknown statuses, which it names."""
         statuses = dict.fromkeys(part for part in text.split(",") if part)
         if wrong := [status for status in statuses if status not in _STATUSES]:
             raise ValueError(f"must be one of {', '.join(_STATUSES)}; {wrong[0]!r} is not")
@@ -40,14 +40,14 @@ class Statuses(tuple[RunStatus, ...]):
 
 
 class Cursor:
-    """Where a page begins."""
+    """Start of a page."""
 
     def __init__(self, place: RunCursor) -> None:
         self.place = place
 
     @classmethod
     def parse(cls, text: str) -> "Cursor":
-        """Raises ``ValueError``: it is not one that ``cursor_of`` has made."""
+        """Raises ``ValueError``: not from ``cursor_of``."""
         try:
             created_at, key = _PLACE.unpack(base64.b64decode(text, b"-_", validate=True))
         except (ValueError, binascii.Error, struct.error):
@@ -61,7 +61,7 @@ PageCursor: TypeAlias = Annotated[
 
 
 class RunsFilter(Struct):
-    """Which runs are asked for."""
+    """Filter of runs."""
 
     app: Annotated[str, Meta(description="The id of an app.")] = ""
     status: Annotated[Statuses, Meta(description="Statuses, separated by commas.", extra_json_schema=_TEXT)] | None = (
@@ -92,13 +92,13 @@ class RunsFilter(Struct):
     conversation: Annotated[str, Meta(description="The id of a conversation.")] = ""
 
     async def wanted_of(self, models: VersionModels) -> RunFilter:
-        """As the store takes it."""
+        """Convert to a filter of the store."""
         wanted = self.wanted
         return replace(wanted, workflow_ids=await models.versions(self.model, wanted.app_id)) if self.model else wanted
 
     @property
     def wanted(self) -> RunFilter:
-        """As the store takes it, but for ``model``."""
+        """Convert to a filter of the store, without ``model``."""
         return RunFilter(
             app_id=self.app.lower() or None,
             statuses=self.status or (),
@@ -118,25 +118,25 @@ class RunsFilter(Struct):
 
 
 class RunsPage(RunsFilter):
-    """Which runs are listed."""
+    """Page of runs."""
 
     cursor: PageCursor | None = None
     limit: Limit = 50
 
 
 class Buckets(RunsFilter):
-    """Which runs are counted."""
+    """Filter of a histogram."""
 
     buckets: Annotated[int, Meta(ge=1, le=400, description="Default 48.")] = 48
 
 
 def cursor_of(place: RunCursor | None) -> str | None:
-    """A place, as clients hand it back."""
+    """Encode a position as a cursor."""
     return None if place is None else base64.urlsafe_b64encode(_PLACE.pack(place.created_at, place.key)).decode()
 
 
 def id_in(call: ConsoleRequest, name: str, what: str) -> str:
-    """An id in the path, in lower case. Raises ``NotFound``: it is none."""
+    """Return an ID of the path, in lower case. Raises ``NotFound`` if malformed."""
     text = call.request.path_params[name]
     if not is_uuid(text):
         raise NotFound(f"There is no {what} {text[:100]!r}.")

@@ -1,4 +1,4 @@
-"""Runs: lists of them, and what can be done to one."""
+"""Runs: listing, starting, stopping, retrying and deleting."""
 
 import json
 import math
@@ -43,7 +43,7 @@ _OptionalText = Annotated[str | None, Meta(extra=must("must be a text"))]
 
 
 class RunStart(Struct):
-    """What a run is started with."""
+    """Body of a run's start."""
 
     inputs: _Inputs
     user: Annotated[_OptionalText, Meta(description="By default `console:` and the name of the token.")] = None
@@ -51,7 +51,7 @@ class RunStart(Struct):
 
 
 class RunRetry(Struct):
-    """From where a run is repeated."""
+    """Body of a retry."""
 
     from_node_id: Annotated[_OptionalText, Meta(description="By default the nodes that failed.")] = None
     version: Annotated[
@@ -74,14 +74,14 @@ class RunRetry(Struct):
 
 
 class RetryNode(Struct):
-    """A node of a version."""
+    """Node of a version."""
 
     id: str
     title: str
 
 
 class RetryMock(RetryNode):
-    """A node that would run again, and may be mocked."""
+    """Node that would run again and can be mocked."""
 
     outputs: Annotated[dict[str, Json] | None, Meta(description="What it gave in the run, if it succeeded.")]
     handles: Annotated[list[str], Meta(description="By which a branch is left; else empty.")]
@@ -89,7 +89,7 @@ class RetryMock(RetryNode):
 
 
 class RetryChoice(Struct):
-    """What a retry by one version would do."""
+    """Effect of a retry by one version."""
 
     version: int
     is_current: bool
@@ -104,19 +104,19 @@ class RetryChoice(Struct):
 
 
 class RetryChoices(Struct):
-    """The versions by which a run can be repeated: the current one, then that of the run if that is another."""
+    """Versions for a retry: the current one, then that of the run if different."""
 
     data: list[RetryChoice]
 
 
 class RunAccepted(Struct):
-    """A run that was accepted."""
+    """Accepted run."""
 
     run_id: Uuid
 
 
 class RetryStart(Struct):
-    """From where a run would be repeated."""
+    """First node of a retry."""
 
     from_node_id: Annotated[str, Meta(description="By default the nodes that failed.")] = ""
     values: Annotated[str, Meta(description="With `1`, the recorded values that may be given anew are told.")] = ""
@@ -124,7 +124,7 @@ class RetryStart(Struct):
 
 @VisitorRoute("GET", "runs", (400, 503), scope="runs:read")
 async def list_runs(call: ConsoleRequest, asked: RunsPage) -> RunList:
-    """Runs of all apps, newest first, and how many there are in each status."""
+    """List runs of all apps, newest first, with their number by status."""
     behind = None if asked.cursor is None else asked.cursor.place
     listing = call.console.runs
     listed = await listing.page(await asked.wanted_of(listing.models), behind=behind, limit=asked.limit)
@@ -136,9 +136,9 @@ async def list_runs(call: ConsoleRequest, asked: RunsPage) -> RunList:
 
 @VisitorRoute("GET", "runs/histogram", (400, 503), scope="runs:read")
 async def histogram(call: ConsoleRequest, asked: Buckets) -> Histogram:
-    """How many runs were created when.
+    """Count runs by creation time.
 
-    Bars are whole hours where the time is long enough for it.
+    Bars are whole hours if the time range is long enough.
     """
     pages = call.console.runs.pages
     wanted, buckets = await asked.wanted_of(call.console.runs.models), asked.buckets
@@ -159,7 +159,7 @@ async def histogram(call: ConsoleRequest, asked: Buckets) -> Histogram:
 
 @VisitorRoute("GET", "runs/{run_id}", (404, 503), scope="runs:read")
 async def read_run(call: ConsoleRequest) -> RunFull:
-    """A run with its inputs and outputs."""
+    """Read a run with its inputs and outputs."""
     api, record = call.request.api, await record_of(call)
     run = await listed(call, record)
     lineage = await api.runs.retries.lineage(record)
@@ -195,7 +195,7 @@ STARTS: Final = partial(VisitorRoute, "POST", errors=START_ERRORS, scope="runs:w
 async def start_run(call: ConsoleRequest) -> SendableResponse:
     """Start a run.
 
-    It goes on whatever becomes of the client.
+    It continues after the client disconnects.
     """
     request, api, app = call.request, call.request.api, await app_of(call)
     body = await request.json()
@@ -213,7 +213,7 @@ async def start_run(call: ConsoleRequest) -> SendableResponse:
 async def stop_run(call: ConsoleRequest) -> RunStopped:
     """Stop a run.
 
-    Tells whether it was still going on.
+    Returns whether it was still in progress.
     """
     record = await record_of(call)
     owner = record.identity
@@ -224,7 +224,7 @@ async def stop_run(call: ConsoleRequest) -> RunStopped:
 
 @VisitorRoute("GET", "runs/{run_id}/retry", (400, 404, 409, 503), query=RetryStart, scope="runs:read")
 async def read_retry(call: ConsoleRequest) -> RetryChoices:
-    """What a retry of a run would take over, by each version that may run."""
+    """Preview what a retry of a run would reuse, for each possible version."""
     record = await record_of(call)
     app = await app_with(call, record.identity.app_id)
     numbers = await _numbers(call, app)
@@ -237,7 +237,7 @@ async def read_retry(call: ConsoleRequest) -> RetryChoices:
 
 @STARTS(path="runs/{run_id}/retry", answers={202: RunAccepted}, body=RunRetry)
 async def retry_run(call: ConsoleRequest) -> SendableResponse:
-    """Repeat a run: start one that takes over what finished nodes of this one did."""
+    """Retry a run, reusing the results of its finished nodes."""
     request, api, record = call.request, call.request.api, await record_of(call)
     body = await request.json()
     asked = checked(body, RunRetry)
@@ -262,7 +262,7 @@ async def retry_run(call: ConsoleRequest) -> SendableResponse:
 
 @VisitorRoute("DELETE", "runs/{run_id}", (404, 409, 503), scope="runs:write")
 async def delete_run(call: ConsoleRequest) -> None:
-    """Remove a run that has ended, with its log."""
+    """Delete an ended run with its log."""
     record = await record_of(call)
     if not await call.console.run_store.remove(record.identity.run_id):
         raise Conflict("The run has not ended; stop it before it is removed.")
@@ -281,7 +281,7 @@ async def delete_run(call: ConsoleRequest) -> None:
 async def upload_file(call: ConsoleRequest) -> File:
     """Upload a file.
 
-    A form with ``file`` and ``user``; answered as ``/v1/files/upload`` is.
+    A form with ``file`` and ``user``; answered like ``/v1/files/upload``.
     """
     api, app = call.request.api, await app_of(call)
     too_large = PayloadTooLarge("The file is too large.", code="file_too_large")
@@ -295,23 +295,23 @@ async def upload_file(call: ConsoleRequest) -> File:
 
 
 async def record_of(call: ConsoleRequest) -> RunRecord:
-    """The record of the run that the path names. Raises ``NotFound``: there is no such run."""
+    """Return the run in the path. Raises ``NotFound``."""
     return await call.request.api.runs.records.any_record(id_in(call, "run_id", "run"))
 
 
 async def app_of(call: ConsoleRequest) -> App:
-    """The app that the path names. Raises ``NotFound``: there is no such app."""
+    """Return the app in the path. Raises ``NotFound``."""
     return await app_with(call, id_in(call, "app_id", "app"))
 
 
 async def listed(call: ConsoleRequest, record: RunRecord) -> ListedRun:
-    """A run with what is shown beside its record."""
+    """Return a run with what is shown beside its record."""
     [run] = await call.console.runs.shown([record])
     return run
 
 
 async def _numbers(call: ConsoleRequest, app: App) -> dict[str, int]:
-    """The numbers of the versions of an app, by their ids."""
+    """Return an app's version numbers, by version ID."""
     return {version.id: version.number for version in await call.console.app_store.versions(app.id)}
 
 
@@ -338,7 +338,7 @@ async def _choice(call: ConsoleRequest, app: App, record: RunRecord, *, number: 
 
 
 async def app_with(call: ConsoleRequest, app_id: str) -> App:
-    """The app with an id. Raises ``NotFound``: there is no such app."""
+    """Return an app by ID. Raises ``NotFound``."""
     app = await call.console.app_store.app(app_id)
     if app is None:
         raise NotFound(f"There is no app {app_id!r}.")
@@ -346,7 +346,7 @@ async def app_with(call: ConsoleRequest, app_id: str) -> App:
 
 
 async def accepted(call: ConsoleRequest, did: str, started: StartOutcome, *, after: Json = None) -> SendableResponse:
-    """The answer to a start, once it is durable; it is noted who did it. ``after``: see ``ConsoleRequest.note``."""
+    """Audit a start and answer it, once it is durable. ``after``: See ``ConsoleRequest.note``."""
     run = started.run
     await promised(call.request, run)
     run_id = run.record.identity.run_id

@@ -1,4 +1,4 @@
-"""The whole server at a glance, what is wrong with it, its tools and plugins."""
+"""Overview of the server, its problems, its tools and plugins."""
 
 import time
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ _DAY = 86_400.0
 
 
 class OverviewDay(Struct):
-    """The runs of the last 24 hours, counted by whole hours."""
+    """Runs of the last 24 hours, by hour."""
 
     runs: int
     by_status: Mapping[RunStatus, int]
@@ -35,7 +35,7 @@ class OverviewDay(Struct):
 
 
 class Overview(Struct):
-    """What goes on."""
+    """Current activity."""
 
     running: int
     queued: Annotated[int, Meta(description="Of the process that answers; they count as running, too.")]
@@ -44,7 +44,7 @@ class Overview(Struct):
 
 
 class StoreInfo(StoreFacts, frozen=True):
-    """Where things are kept."""
+    """Storage."""
 
     runs: int
     oldest_at: Moment | None
@@ -53,7 +53,7 @@ class StoreInfo(StoreFacts, frozen=True):
 
 
 class HourInfo(Struct):
-    """The last hour of a provider, as this process saw it."""
+    """Last hour of a provider, as seen by this process."""
 
     requests: int
     failed: int
@@ -61,7 +61,7 @@ class HourInfo(Struct):
 
 
 class ProviderInfo(Struct):
-    """A provider of models."""
+    """Model provider."""
 
     name: str
     type: str
@@ -74,7 +74,7 @@ class ProviderInfo(Struct):
 
 
 class CheckInfo(Struct):
-    """One thing that was tried."""
+    """Result of one check."""
 
     name: str
     status: Literal["ok", "warning", "failed"]
@@ -84,21 +84,21 @@ class CheckInfo(Struct):
 
 
 class SandboxInfo(Struct):
-    """The sandbox of code nodes."""
+    """Sandbox of code nodes."""
 
     state: Literal["checking", "ok", "failed", "unavailable"]
     checks: list[CheckInfo]
 
 
 class CallbackCounts(Struct):
-    """Call-backs that were not delivered."""
+    """Undelivered callbacks."""
 
     pending: int
     failed: int
 
 
 class MendInfo(Struct):
-    """Something that is wrong, and what to do."""
+    """Problem with its remedy."""
 
     level: Literal["error", "warning"]
     about: str
@@ -113,7 +113,7 @@ class MendInfo(Struct):
 
 
 class SystemInfo(Struct):
-    """The whole server."""
+    """State of the whole server."""
 
     at: Moment
     server: ServerInfo
@@ -128,13 +128,13 @@ class SystemInfo(Struct):
 
 
 class SystemCheck(Struct):
-    """What is to be tried."""
+    """Check to run."""
 
     what: Annotated[Literal["sandbox", "store"], Meta(extra=must("must be 'sandbox' or 'store'"))]
 
 
 class Checked(Struct):
-    """What came of it."""
+    """Result of a check."""
 
     ok: bool
     checks: list[CheckInfo]
@@ -150,7 +150,7 @@ class ProviderTried(Struct):
 
 
 class ToolEntry(Struct):
-    """A provider of tools."""
+    """Tool provider."""
 
     type: str
     name: str
@@ -159,20 +159,20 @@ class ToolEntry(Struct):
 
 
 class ToolEntries(Struct):
-    """The providers of tools."""
+    """Tool providers."""
 
     data: list[ToolEntry]
 
 
 class PluginEntries(Struct):
-    """The plugins that are installed."""
+    """Installed plugins."""
 
     data: list[PluginEntry]
 
 
 @VisitorRoute("GET", "overview", (503,), scope="system:read")
 async def overview(call: ConsoleRequest) -> Overview:
-    """What goes on, and what the last 24 hours brought."""
+    """Read the current activity and the last 24 hours."""
     pages, now = call.console.runs.pages, call.request.api.clock()
     open_runs = await pages.open_counts()
     counts, costs = await pages.since(now - _DAY)
@@ -184,9 +184,9 @@ async def overview(call: ConsoleRequest) -> Overview:
 
 @VisitorRoute("GET", "system", (503,), scope="system:read")
 async def system(call: ConsoleRequest) -> SystemInfo:
-    """The whole server.
+    """Read the state of the whole server.
 
-    What it has, what it carries, and what is to be mended. Kept for five seconds.
+    Its resources, its load, and its problems. Cached for five seconds.
     """
     report, api = await call.console.system.report(), call.request.api
     providers = []
@@ -225,7 +225,7 @@ async def system(call: ConsoleRequest) -> SystemInfo:
 
 @VisitorRoute("POST", "system/check", (503,), scope="system:write")
 async def check_system(call: ConsoleRequest, body: SystemCheck) -> Checked:
-    """Try the sandbox, or whether the database can be written."""
+    """Check the sandbox, or that the database is writable."""
     call.note("checked", body.what)
     if body.what == "sandbox":
         checks = await call.console.system.check_sandbox()
@@ -237,7 +237,7 @@ async def check_system(call: ConsoleRequest, body: SystemCheck) -> Checked:
 
 @VisitorRoute("POST", "providers/{name}/test", (404, 503), scope="system:write")
 async def test_provider(call: ConsoleRequest) -> ProviderTried:
-    """Ask a provider which models it has.
+    """Test a provider by listing its models.
 
     Its name may be ``a~b`` for ``a/b``.
     """
@@ -255,7 +255,7 @@ async def test_provider(call: ConsoleRequest) -> ProviderTried:
 
 @VisitorRoute("GET", "tools", scope="system:read")
 async def list_tools(call: ConsoleRequest) -> ToolEntries:
-    """Providers of tools; servers of MCP are not asked for theirs."""
+    """List tool providers, without calling MCP servers."""
     found = []
     service = call.console.tools
     for provider in service.providers():
@@ -272,7 +272,7 @@ async def list_tools(call: ConsoleRequest) -> ToolEntries:
 
 @VisitorRoute("GET", "plugins", scope="system:read")
 async def list_plugins(call: ConsoleRequest) -> PluginEntries:
-    """Plugins that are installed."""
+    """List installed plugins."""
     return PluginEntries(list(await call.console.plugins()))
 
 

@@ -1,5 +1,5 @@
-"""Versions of an app: published by name and file, or compared with it only; which there are, what is different in them,
-which is current."""
+"""Versions of an app: publishing a file under a name, or comparing it only; listing, comparing and selecting
+versions."""
 
 import json
 import re
@@ -30,10 +30,10 @@ from jikko.runs.reading.field_changes import Change, ChangedField, field_changes
 from jikko.values import Json, Uuid
 
 _MAX_BYTES: Final = 10 << 20
-"""Of a file, as when it is read."""
+"""Largest file, as when reading it."""
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{1,255}")
 _TAG: Final = re.compile(r'(?:W/)?"?([0-9]{1,9})"?')
-"""Also a weak one: proxies that compress make one of ours, and of a version there is nothing that is only alike."""
+"""Also matches weak tags: compressing proxies weaken ours, and versions are never merely equivalent."""
 _VERSION: Final = {"type": "string"}
 _CONDITIONS: Final = (
     ("If-Match", _VERSION, 'The number of the version that is the current one, such as "3"; `*`: any. Else 412.'),
@@ -42,15 +42,15 @@ _CONDITIONS: Final = (
 
 
 _PLACE: Final = frozenset({"selected", "width", "height"})
-"""Entries of a node's data that say how it is drawn."""
+"""Layout entries of a node's data."""
 _SECRET: Final = "secret"
 _MASK: Final = "***"
 _MAX_FIELDS: Final = 500
-"""Fields of one node."""
+"""Limit of fields per node."""
 
 
 class ChangedNode(Struct, frozen=True):
-    """A node that is new, gone, or another one."""
+    """Added, removed or changed node."""
 
     id: str
     title: str
@@ -60,7 +60,7 @@ class ChangedNode(Struct, frozen=True):
 
 
 class ChangedEdge(Struct, frozen=True):
-    """An edge that is new or gone."""
+    """Added or removed edge."""
 
     source: str
     handle: str
@@ -69,17 +69,17 @@ class ChangedEdge(Struct, frozen=True):
 
 
 class VersionDiff(Struct, frozen=True):
-    """What is different in two versions."""
+    """Difference between two versions."""
 
-    # Where nodes stand does not count.
+    # Positions are ignored.
     nodes: list[ChangedNode]
     edges: list[ChangedEdge]
     features: list[ChangedField]
-    """Of features, variables, and what the app is called."""
+    """Features, variables, and the app's name, description and icon."""
 
 
 def difference(old: DslDocument, new: DslDocument) -> VersionDiff:
-    """What changed from one version to another."""
+    """Compare two versions."""
     before, after = ({node.id: node for node in document.nodes} for document in (old, new))
     nodes = [_changed(before[node_id], node) for node_id, node in after.items() if node_id in before]
     found = [
@@ -133,7 +133,7 @@ def _variables(variables: tuple[Variable, ...]) -> dict[str, Json]:
 
 
 class UploadedApp(Struct):
-    """What became of a file."""
+    """Result of a file."""
 
     outcome: Annotated[
         Literal["new", "changed", "unchanged", "refused"],
@@ -163,8 +163,8 @@ class UploadedApp(Struct):
 async def put_app(call: ConsoleRequest) -> SendableResponse:
     """Publish a file under a name: as a new app, or as a version of the app of that name.
 
-    201 if it became a version, with its number as `ETag`; 200 if the current version has the same bytes, so that it may
-    be sent again. The name in the address holds, whatever the file says. A new app has no API key.
+    201 for a new version, with its number as `ETag`; 200 if the current version has the same bytes, so retries are
+    safe. The name in the address overrides the one in the file. A new app has no API key.
     """
     request = call.request
     name, is_trial = request.path_params["name"], is_on(queried(request.query, Trial).dry_run)
@@ -199,7 +199,7 @@ async def put_app(call: ConsoleRequest) -> SendableResponse:
         answer.outcome = "refused"
     elif app is not None:
         await request.api.apps.standing(text, source=name, name=name)
-        with suppress(InvalidDocument):  # the current version may be one that nothing can read any more
+        with suppress(InvalidDocument):  # the current version may be unreadable
             documents = await document_of(call, app, ""), checked.document
             answer.difference = await run_in_thread(_difference, documents, queue="records")
     made = not is_trial and answer.outcome != "unchanged"
@@ -208,11 +208,11 @@ async def put_app(call: ConsoleRequest) -> SendableResponse:
 
 
 def _expected(request: Request, name: str, current: WorkflowVersion | None) -> str | None:
-    """The id of the version that a request takes for the current one, ``""`` for no app; ``None``: it does not say.
+    """Return the version ID that a request expects to be current, ``""`` for no app, ``None`` for any.
 
     Raises:
-        BadRequest: The header cannot be read.
-        TooLate: Another is.
+        BadRequest: Malformed header.
+        TooLate: Another version is current.
     """
     match, none_match = request.header(b"if-match"), request.header(b"if-none-match")
     if none_match is not None:
@@ -237,19 +237,19 @@ def _difference(documents: tuple[DslDocument, DslDocument]) -> VersionDiff:
 
 
 class ListedVersion(Version):
-    """A version in the list."""
+    """Version in the list."""
 
     current: bool
 
 
 class Versions(Struct):
-    """The versions of an app, newest first."""
+    """Versions of an app, newest first."""
 
     data: list[ListedVersion]
 
 
 class TwoVersions(Struct):
-    """Which versions are compared."""
+    """Versions to compare."""
 
     from_: Annotated[
         str,
@@ -264,7 +264,7 @@ class TwoVersions(Struct):
 
 @VisitorRoute("GET", "apps/{app_id}/versions", (404,), scope="apps:read")
 async def list_versions(call: ConsoleRequest) -> Versions:
-    """Versions of an app, newest first."""
+    """List versions of an app, newest first."""
     app = await app_of(call)
     versions = await call.console.app_store.versions(app.id)
     return Versions(
@@ -283,14 +283,14 @@ async def list_versions(call: ConsoleRequest) -> Versions:
     scope="apps:write",
 )
 async def read_source(call: ConsoleRequest) -> SendableResponse:
-    """The file of a version, as it was imported."""
+    """Download the file of a version, as imported."""
     version = await version_of(call, await app_of(call), call.request.path_params["workflow_id"])
     headers = {"Content-Disposition": f'attachment; filename="version-{version.number}.yml"'}
     return Response(version.source, headers=headers, media_type=b"application/yaml")
 
 
 class NodeSource(Struct):
-    """The lines of a file that a node has."""
+    """Source lines of a node."""
 
     first_line: Annotated[int, Meta(description="Counted from 1.")]
     lines: list[str]
@@ -298,7 +298,7 @@ class NodeSource(Struct):
 
 @VisitorRoute("GET", "apps/{app_id}/versions/{workflow_id}/nodes/{node_id}", (404,), scope="apps:write")
 async def read_node_source(call: ConsoleRequest) -> NodeSource:
-    """The lines of a node in the file of a version."""
+    """Read a node's lines in the file of a version."""
     app, wanted = await app_of(call), call.request.path_params["node_id"]
     version = await version_of(call, app, call.request.path_params["workflow_id"])
     document = await document_of(call, app, version.id)
@@ -316,7 +316,7 @@ async def read_node_source(call: ConsoleRequest) -> NodeSource:
 
 @VisitorRoute("POST", "apps/{app_id}/versions/{workflow_id}/publish", (400, 404), scope="apps:write")
 async def publish_version(call: ConsoleRequest) -> Version:
-    """Make a version the current one, which new runs take."""
+    """Make a version the current one, for new runs."""
     app = await app_of(call)
     version = await version_of(call, app, call.request.path_params["workflow_id"])
     before = await version_of(call, app, "")
@@ -327,9 +327,9 @@ async def publish_version(call: ConsoleRequest) -> Version:
 
 @VisitorRoute("GET", "apps/{app_id}/diff", answers={200: VersionDiff}, errors=(400, 404), scope="apps:read")
 async def compare_versions(call: ConsoleRequest, asked: TwoVersions) -> SendableResponse:
-    """What is different in two versions, by their ids or numbers.
+    """Compare two versions, by ID or number.
 
-    Moved nodes are no change; secrets are masked.
+    Moved nodes do not count as changed; secrets are masked.
     """
     app = await app_of(call)
     old, new = [await document_of(call, app, which) for which in (asked.from_, asked.to)]
@@ -337,16 +337,16 @@ async def compare_versions(call: ConsoleRequest, asked: TwoVersions) -> Sendable
 
 
 def _compared(documents: tuple[DslDocument, DslDocument]) -> bytes:
-    """What is different, as JSON. Two large files have many megabytes of it."""
+    """Encode the difference as JSON. For two large files that is many megabytes."""
     return encode(difference(*documents))
 
 
 async def document_of(call: ConsoleRequest, app: App, which: str) -> DslDocument:
-    """The document of a version, by its id or number; ``""`` for the current one.
+    """Return the document of a version, by ID or number; ``""`` for the current one.
 
     Raises:
-        NotFound: There is no such version.
-        InvalidDocument: This version of Jikko cannot read it.
+        NotFound: No such version.
+        InvalidDocument: This Jikko version cannot read it.
     """
     version = await version_of(call, app, which)
     source = f"{app.name}, version {version.number}"

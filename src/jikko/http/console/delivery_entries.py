@@ -1,4 +1,4 @@
-"""Deliveries: calls of webhooks, with what became of each; replayed, and set aside."""
+"""Webhook deliveries and their outcomes: listing, replaying and discarding."""
 
 import math
 from functools import partial
@@ -24,14 +24,14 @@ _FIRST_ID: Final = "00000000-0000-0000-0000-000000000000"
 
 
 class DeliveryCursor:
-    """Where a page of deliveries begins."""
+    """Start of a page of deliveries."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
 
     @classmethod
     def parse(cls, text: str) -> "DeliveryCursor":
-        """Raises ``ValueError``: it is none."""
+        """Raises ``ValueError`` if malformed."""
         at, _, delivery_id = text.partition("_")
         try:
             received_at = float(at)
@@ -43,7 +43,7 @@ class DeliveryCursor:
 
 
 class DeliveriesPage(Struct):
-    """Which deliveries are listed."""
+    """Filter of deliveries."""
 
     app: Annotated[Id | None, Meta(description="The id of an app.")] = None
     trigger: Annotated[Id | None, Meta(description="The id of a trigger.")] = None
@@ -63,7 +63,7 @@ class DeliveriesPage(Struct):
 
 
 class DeliveryEntry(Struct, kw_only=True):
-    """A call of a webhook."""
+    """Webhook call."""
 
     id: Uuid
     app: RunApp
@@ -81,7 +81,7 @@ class DeliveryEntry(Struct, kw_only=True):
 
 
 class DeliveryFull(DeliveryEntry, kw_only=True):
-    """A call of a webhook, with what it brought."""
+    """Webhook call with its contents."""
 
     call: Annotated[
         Json,
@@ -94,7 +94,7 @@ class DeliveryFull(DeliveryEntry, kw_only=True):
 
 
 class DeliveryParts(Struct):
-    """How much of a delivery is told."""
+    """Parts of a delivery to return."""
 
     without: Annotated[
         Literal["call"] | None, Meta(description="`call`: it is null, for clients that ask how far the runs are.")
@@ -102,7 +102,7 @@ class DeliveryParts(Struct):
 
 
 class DeliveryList(Struct):
-    """One page of deliveries, newest first."""
+    """Page of deliveries, newest first."""
 
     data: list[DeliveryEntry]
     next: str | None
@@ -110,7 +110,7 @@ class DeliveryList(Struct):
 
 @VisitorRoute("GET", "deliveries", (400, 503), scope="runs:read")
 async def list_deliveries(call: ConsoleRequest, asked: DeliveriesPage) -> DeliveryList:
-    """Calls of webhooks of all apps, newest first."""
+    """List webhook calls of all apps, newest first."""
     api = call.request.api
     triggers = {
         trigger.id: trigger
@@ -138,7 +138,7 @@ async def list_deliveries(call: ConsoleRequest, asked: DeliveriesPage) -> Delive
 
 @VisitorRoute("GET", "deliveries/{delivery_id}", (400, 404, 503), scope="runs:read")
 async def read_delivery(call: ConsoleRequest, asked: DeliveryParts) -> DeliveryFull:
-    """A call of a webhook, with headers, parameters and body, and its runs."""
+    """Read a webhook call, with headers, parameters and body, and its runs."""
     api = call.request.api
     view = await api.deliveries.find(id_in(call, "delivery_id", "delivery"))
     entry = await _entry_of(call, view)
@@ -153,7 +153,7 @@ async def read_delivery(call: ConsoleRequest, asked: DeliveryParts) -> DeliveryF
 
 @STARTS(path="deliveries/{delivery_id}/replay", answers={202: RunAccepted}, errors=(400, *START_ERRORS))
 async def replay_delivery(call: ConsoleRequest) -> SendableResponse:
-    """Run a call of a webhook again, from its trigger on, by the current version of the app."""
+    """Replay a webhook call, from its trigger on, with the app's current version."""
     api, delivery_id = call.request.api, id_in(call, "delivery_id", "delivery")
     record, node = await api.deliveries.first_run(delivery_id)
     app, run_id = await api.apps.find(record.identity.app_id), record.identity.run_id
@@ -166,11 +166,11 @@ async def replay_delivery(call: ConsoleRequest) -> SendableResponse:
 
 @VisitorRoute("POST", "deliveries/{delivery_id}/discard", (404, 409, 503), scope="runs:write")
 async def discard_delivery(call: ConsoleRequest) -> DeliveryEntry:
-    """Set a call of a webhook aside: one that waits is not run any more, one that failed has been seen to."""
+    """Discard a webhook call: a pending one will not run, a failed one counts as handled."""
     api = call.request.api
     view = await api.deliveries.find(id_in(call, "delivery_id", "delivery"))
     if view.state == "waiting":
-        # One that has begun meanwhile goes on, and the delivery is refused to be set aside.
+        # If it has started meanwhile, it continues, and this is refused.
         user = f"console:{call.visitor.name}"
         await api.runs.control.stop(view.delivery.app_id, view.runs[-1], user, only_waiting=True)
     view = await api.deliveries.discard(view.delivery.id)

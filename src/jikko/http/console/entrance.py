@@ -1,4 +1,4 @@
-"""The operations of the page and the description, which anybody may ask for."""
+"""Public operations of the console: the page and the API description."""
 
 from functools import lru_cache
 
@@ -20,15 +20,15 @@ from jikko.http.responses import Response, SendableResponse
 
 
 def page_operations(gate: VisitorGate, page: PageFiles) -> list[Operation]:
-    """The page, and the description of what it asks."""
+    """Return the operations of the page and of the API description."""
 
     async def without_slash(request: Request, console: Console) -> SendableResponse:
-        """Lead to the console."""
+        """Redirect to the console."""
         return redirect_to(request)
 
     @lru_cache(maxsize=1)
     def description(of: tuple[str, str]) -> bytes:
-        # Few look at it, and it needs all tables.
+        # Rarely needed, and it imports all tables.
         from jikko.http.console.table import console_description, console_operations
 
         version, root_path = of
@@ -41,7 +41,7 @@ def page_operations(gate: VisitorGate, page: PageFiles) -> list[Operation]:
 
     async def openapi_json(request: Request, console: Console | None = None) -> SendableResponse:
         """The description."""
-        # Made once and off the event loop, as that of the Service API: anybody may ask for it.
+        # Cached, and made off the event loop, like the Service API's: it is public.
         return Response(await run_in_thread(description, (__version__, request.root_path), queue="records"))
 
     async def docs(request: Request) -> SendableResponse:
@@ -50,7 +50,7 @@ def page_operations(gate: VisitorGate, page: PageFiles) -> list[Operation]:
 
     files = {200: "*/*"}
     return [
-        # At any name of the server, as tokens are: they hold nothing of it.
+        # Under any host name, like token requests: it reveals nothing of this server.
         Route("GET", "/api/openapi.json", files, open=True)(openapi_json),
         Route("GET", "/api/docs", files, open=True)(docs),
         Route("GET", "/console/openapi.json", files, open=True)(gate.for_all(openapi_json)),

@@ -1,4 +1,4 @@
-"""The page of the console, as it was built: all its files are read once, and looked up by name."""
+"""Built page of the console: all files are read once, and looked up by name."""
 
 import gzip
 import hashlib
@@ -18,9 +18,9 @@ from jikko.ports.files.file_types import UNKNOWN, mime_type_of
 
 INDEX: Final = "index.html"
 _ENCODINGS: Final = (("br", ".br"), ("gzip", ".gz"))
-"""Best first: how ``Accept-Encoding`` and the names of files call them."""
+"""Best first: the name in ``Accept-Encoding``, and the file extension."""
 _HASHED: Final = re.compile(r"[-.][A-Za-z0-9_-]{8,}\.\w+$")
-"""How a name ends that has its content's hash: such a file never changes."""
+"""File name ending with a content hash: such a file never changes."""
 _FOR_EVER: Final = (b"cache-control", b"public, max-age=31536000, immutable")
 _ASK_AGAIN: Final = (b"cache-control", b"no-cache")
 _VARY: Final = (b"vary", b"accept-encoding")
@@ -41,24 +41,24 @@ which needs the network once. Then start the server again.</p>
 
 
 class PageFile(Struct, frozen=True):
-    """A file of the page."""
+    """File of the page."""
 
     media_type: bytes
     tag: bytes
     """Its ``ETag``."""
     bodies: Mapping[str, bytes]
-    """By encoding; ``""`` for none."""
+    """Contents by encoding; ``""`` for uncompressed."""
     is_hashed: bool
 
 
 class PageFiles:
-    """The files of the page."""
+    """Files of the page."""
 
     def __init__(self, folder: Traversable | None = None) -> None:
-        """Read them. ``folder``: where the build is, if not in the package."""
+        """Read the files. ``folder``: Folder of the build; default: in the package."""
         root = folder or files("jikko.http") / "static"
         contents = dict(_contents(root, "")) if root.is_dir() else {}
-        # What is large comes compressed alone.
+        # Large files exist in compressed form only.
         unpacked = {name[:-3]: gzip.decompress(body) for name, body in contents.items() if name.endswith(".gz")}
         contents = unpacked | contents
         self._files = {
@@ -66,7 +66,7 @@ class PageFiles:
         }
 
     async def serve(self, request: Request, console: Console) -> SendableResponse:
-        """A file of the page; its first page for any other address, which that looks at itself."""
+        """Serve a file; for other addresses the index page, which routes them itself."""
         name = request.path_params.get("*path", "")
         if name.startswith("api/") or name == "api":
             raise NotFound("The console's API has no such address: see /console/openapi.json.")
@@ -81,9 +81,9 @@ class PageFiles:
         return _answer(request, found)
 
     def _index(self, depth: int) -> PageFile | None:
-        """The first page, for an address that lies ``depth`` folders below the console.
+        """Return the index page for an address ``depth`` folders below the console.
 
-        What it names is relative to it, so that it is right below any path that a proxy serves it at.
+        Its links are relative, so that it works below any path of a proxy.
         """
         first = self._files.get(INDEX)
         if first is None or depth == 0:
@@ -109,7 +109,7 @@ def _answer(request: Request, file: PageFile) -> SendableResponse:
 
 
 def _accepted(header: str) -> set[str]:
-    """The encodings that a client takes."""
+    """Return the encodings that a client accepts."""
     found = set()
     for part in header.lower().split(","):
         name, _, weight = part.partition(";")

@@ -1,4 +1,4 @@
-"""Runs as the console shows them."""
+"""Schemas of runs in the console."""
 
 import re
 from collections.abc import Mapping
@@ -14,15 +14,15 @@ from jikko.repositories.app_store import App
 from jikko.values import Json, Moment, Uuid
 
 _PREVIEW: Final = 120
-"""Characters."""
+"""Length of a preview in characters."""
 _NAMES: Final = frozenset({"dify_model_identity", "title"})
 _SHORT: Final = 32_768
-"""Bytes of outputs that are looked into."""
+"""Bytes of outputs searched for a preview."""
 _FIRST_TEXT: Final = re.compile(rb'\{"(?:[^"\\]|\\.)*":("(?:[^"\\]|\\.){0,400})')
 
 
 class Icon(Struct):
-    """How an app looks."""
+    """Icon of an app."""
 
     type: str
     value: str
@@ -30,7 +30,7 @@ class Icon(Struct):
 
 
 class RunApp(Struct):
-    """The app of a run."""
+    """App of a run."""
 
     id: Uuid
     name: str
@@ -38,7 +38,7 @@ class RunApp(Struct):
 
 
 class RunError(Struct):
-    """Why a run failed, or was stopped."""
+    """Reason for a failure or stop."""
 
     node_id: str | None
     title: str | None
@@ -46,7 +46,7 @@ class RunError(Struct):
 
 
 class RunExceptions(Struct):
-    """What went wrong and was borne."""
+    """Errors that the run survived."""
 
     tries: int
     handled: int
@@ -54,7 +54,7 @@ class RunExceptions(Struct):
 
 
 class Run(Struct, kw_only=True):
-    """A run."""
+    """Run in a list."""
 
     id: Uuid
     app: RunApp
@@ -75,7 +75,7 @@ class Run(Struct, kw_only=True):
 
 
 class RunList(Struct):
-    """One page of runs."""
+    """Page of runs."""
 
     data: list[Run]
     next: str | None
@@ -87,7 +87,7 @@ class RunList(Struct):
 
 
 class HistogramBar(Struct):
-    """Runs of one span of time."""
+    """Runs of one time span."""
 
     at: Moment
     by_status: Mapping[RunStatus, int]
@@ -102,7 +102,7 @@ class Histogram(Struct, rename={"first": "from"}):
 
 
 class RunLineage(Struct):
-    """Which run a run repeats, and which repeat it."""
+    """Original and retries of a run."""
 
     retry_of: Uuid | None
     from_node_ids: list[str]
@@ -115,7 +115,7 @@ class RunLineage(Struct):
 
 
 class RunCallback(Struct):
-    """Where the end of a run is reported."""
+    """Callback URL and state for the end of a run."""
 
     url: str
     state: Literal["pending", "delivered", "failed"]
@@ -124,7 +124,7 @@ class RunCallback(Struct):
 
 
 class RunFull(Run, kw_only=True):
-    """A run, with what its own page needs."""
+    """Run, as its page shows it."""
 
     inputs: dict[str, Json]
     outputs: dict[str, Json] | None
@@ -136,12 +136,12 @@ class RunFull(Run, kw_only=True):
 
 
 def icon_of(app: App) -> Icon:
-    """How an app looks."""
+    """Return an app's icon."""
     return Icon(app.icon_type, app.icon, app.icon_background)
 
 
 def run_fields(run: ListedRun, now: float) -> dict[str, Any]:
-    """The fields of ``Run``."""
+    """Return the fields of ``Run``."""
     record, owner = run.record, run.record.identity
     exceptions = record.exceptions
     return {
@@ -167,7 +167,7 @@ def run_fields(run: ListedRun, now: float) -> dict[str, Any]:
 
 
 def run_body(run: ListedRun, now: float) -> Run:
-    """A run."""
+    """Encode a run."""
     return Run(**run_fields(run, now))
 
 
@@ -181,10 +181,10 @@ def _error_of(record: RunRecord) -> RunError | UnsetType:
 
 
 def _preview_of(record: RunRecord) -> str:
-    """The beginning of the first output; ``""`` if there is none."""
+    """Return the beginning of the first output, or ``""``."""
     if len(record.outputs) > _SHORT:
         found = _FIRST_TEXT.match(record.outputs[:4096])
-        # Cut within an escape, it is no JSON: then there is no preview.
+        # Not valid JSON if cut within an escape: then there is no preview.
         try:
             value = msgspec.json.decode(found[1] + b'"') if found else None
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -199,7 +199,7 @@ def _preview_of(record: RunRecord) -> str:
 
 
 def _in_words(value: Json) -> str:
-    """A value in one line: of files their names, of what was found its titles."""
+    """Summarise a value in one line: files by name, search results by title."""
     if isinstance(value, str):
         return value
     if isinstance(value, list) and value and all(isinstance(one, dict) and _NAMES & one.keys() for one in value):

@@ -1,4 +1,4 @@
-"""Recorded runs as evidence: changes between two, a test that allows none, and coverage of a version by many."""
+"""Analysis of recorded runs: differences between two, a regression test of one, coverage of a version by many."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
@@ -27,13 +27,13 @@ from jikko.values import Json, encode_json
 _MAX_NODES: Final = 500
 _MAX_FIELDS: Final = 50
 _MAX_CHARACTERS: Final = 1000
-"""Characters of a value that is cut."""
+"""Characters of a truncated value."""
 _MAX_TEST: Final = 1_000_000
-"""Bytes of a test as JSON: of 100,000 objects it takes two seconds to write."""
+"""Largest test as JSON, in bytes: 100,000 objects take two seconds to write."""
 
 
 class ExecutionDifference(Struct):
-    """A node that ran in one of the runs only, or otherwise."""
+    """Node that ran in only one of the runs, or differently."""
 
     node_id: str
     title: str
@@ -44,9 +44,9 @@ class ExecutionDifference(Struct):
 
 
 class RunDifferences(Struct):
-    """What a run did otherwise than another. Ids, times and how long it took are no difference.
+    """Differences of a run from another. IDs, times and durations are ignored.
 
-    Of values above 4 kB the first 1,000 characters are told.
+    Values above 4 kB are truncated to 1,000 characters.
     """
 
     before: Run
@@ -58,14 +58,14 @@ class RunDifferences(Struct):
 
 
 class ComparedTo(Struct):
-    """With which run a run is compared."""
+    """Run to compare with."""
 
     to: Annotated[Id | None, Meta(description="An earlier run; by default the one that this one repeats.")] = None
 
 
 @VisitorRoute("GET", "runs/{run_id}/diff", (400, 404, 409, 503), scope="runs:read")
 async def compare_run(call: ConsoleRequest, asked: ComparedTo) -> RunDifferences:
-    """What a run did otherwise than an earlier one, as `jikko runs diff` tells it."""
+    """Compare a run with an earlier one, like `jikko runs diff`."""
     api, record = call.request.api, await record_of(call)
     to = asked.to or record.identity.retry_of
     if not to:
@@ -94,9 +94,9 @@ async def compare_run(call: ConsoleRequest, asked: ComparedTo) -> RunDifferences
     "GET", "runs/{run_id}/test", answers={200: "application/yaml"}, errors=(404, 409, 413, 503), scope="runs:read"
 )
 async def make_test(call: ConsoleRequest) -> SendableResponse:
-    """A test file of a run, as `jikko runs save` makes it, for the file of its version (`…/source`) beside it.
+    """Make a test file of a run, like `jikko runs save`, for the file of its version (`…/source`) beside it.
 
-    A run that was given uploaded files, or whose test is larger than 1 MB, is refused: the command saves it.
+    Runs with uploaded files, or with a test larger than 1 MB, are refused: use the command instead.
     """
     api, record = call.request.api, await record_of(call)
     require_testable(record)
@@ -135,21 +135,21 @@ def _short(value: Json) -> Json:
 
 _MAX_RUNS: Final = 500
 _MAX_EVENTS: Final = 300_000
-"""Events that are read: behind the run that reaches them no other is looked at."""
+"""Limit of events read: the run that reaches it is the last one."""
 _MAX_PAGES: Final = 20
-"""Pages of runs that are asked for: among many runs of other versions, each may be short."""
+"""Limit of pages read: among many runs of other versions, pages may be short."""
 _ENDED: Final[tuple[RunStatus, ...]] = ("succeeded", "partial-succeeded", "failed", "stopped")
 
 
 class BranchCoverage(Struct):
-    """A way out of a node."""
+    """Branch of a node."""
 
     handle: Annotated[str, Meta(description="As `sourceHandle` of edges; `__timeout` of a form, `fail-branch`.")]
     times: Annotated[int, Meta(description="How often it was taken.")]
 
 
 class NodeCoverage(Struct):
-    """A node that can run."""
+    """Coverage of a node."""
 
     id: str
     title: str
@@ -158,7 +158,7 @@ class NodeCoverage(Struct):
 
 
 class RunCoverage(Struct):
-    """What runs of a version came to."""
+    """Coverage of a version by its runs."""
 
     runs: Annotated[int, Meta(description="How many runs were looked at, the newest.")]
     unread: Annotated[int, Meta(description="Runs left out: their logs are damaged.")]
@@ -166,16 +166,16 @@ class RunCoverage(Struct):
 
 
 class CoverageChoice(VersionChoice):
-    """Which runs are looked at."""
+    """Filter of runs."""
 
     limit: Annotated[int, Meta(ge=1, le=_MAX_RUNS, description="Runs that are looked at; default 500.")] = _MAX_RUNS
 
 
 @VisitorRoute("GET", "apps/{app_id}/coverage", (400, 404, 503), scope="runs:read")
 async def read_coverage(call: ConsoleRequest, asked: CoverageChoice) -> RunCoverage:
-    """How often the newest runs of a version came to its nodes and branches.
+    """Count how often the newest runs of a version reached its nodes and branches.
 
-    Of runs that have ended. Fewer than `limit` are looked at if their logs have more than 300,000 events.
+    Ended runs only. Fewer than `limit` are read if their logs exceed 300,000 events.
     """
     app = await app_of(call)
     version = await version_of(call, app, asked.version)
@@ -210,7 +210,7 @@ async def _newest(call: ConsoleRequest, wanted: RunFilter, limit: int) -> Sequen
 
 
 async def _add(coverage: Coverage, store: RunStore, record: RunRecord) -> int:
-    """Count a run. Returns how many events it has. Raises ``LogDamaged``: nothing of it was counted."""
+    """Count a run, and return its number of events. Raises ``LogDamaged`` before counting anything."""
     events = await store.events(record.identity.run_id)
     read = len(events)
     await run_in_thread(lambda log: coverage.add(giving_way(log)), events, queue="records")

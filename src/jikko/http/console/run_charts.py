@@ -1,4 +1,4 @@
-"""Figures of many runs, for charts: each leads to its runs by the filters of the list."""
+"""Statistics of many runs, for charts that link to the filtered list."""
 
 import math
 from collections import Counter, defaultdict
@@ -14,12 +14,11 @@ from jikko.values import Moment
 
 By: TypeAlias = Literal["time", "app", "version", "model", "user"]
 Group: TypeAlias = tuple[str, ...]
-"""Of what runs are: id of an app; ids of an app and a version; name of a model; user of the requests. By time: where
-the span begins, as text."""
+"""Key of a group: app ID; app and version IDs; model name; user; or, by time, the start of the span as text."""
 
 
 class Figures(Struct):
-    """Of some runs that have ended."""
+    """Statistics of ended runs."""
 
     runs: float = 0
     failed: float = 0
@@ -27,13 +26,13 @@ class Figures(Struct):
     costs: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     """By currency."""
     took: list[tuple[float, float]] = []
-    """Seconds of runs that were looked at, each with the number of runs that it stands for."""
+    """Durations of sampled runs in seconds, each with its weight: the number of runs that it stands for."""
     first: list[tuple[float, float]] = []
-    """Seconds until the first text of an answer, of those that have one, in the same way."""
+    """Seconds until the first text of an answer, if any, with weights."""
 
 
 def at_most(seconds: list[tuple[float, float]], share: float) -> float | None:
-    """Seconds that a share of runs took at most; ``None``: there is none. ``seconds``: see ``Figures.took``."""
+    """Return a weighted percentile in seconds; ``None`` without runs. ``seconds``: See ``Figures.took``."""
     seconds.sort()
     wanted = share * sum(weight for _, weight in seconds)
     for each, weight in seconds:
@@ -44,16 +43,16 @@ def at_most(seconds: list[tuple[float, float]], share: float) -> float | None:
 
 
 def looked_at(strata: Iterable[Stratum]) -> tuple[int, int]:
-    """How many runs there were, and how many of them were looked at."""
+    """Return the number of runs, and of those sampled."""
     each = [(sum(stratum.by_status.values()), len(stratum.newest)) for stratum in strata]
     return sum(runs for runs, _ in each), sum(newest for _, newest in each)
 
 
 def figures_of(strata: Sequence[Stratum], by: By, models: Mapping[str, Collection[str]]) -> dict[Group, Figures]:
-    """Figures by group. A run of a sample stands for as many as it is one of: by time and by app only what runs took
-    and their tokens are of the sample; what else there is by all. Where no run of a stratum was looked at, others stand
-    for it: by time those of its span, else of its app.
-    ``models``: those of each version, by its id: a run counts for each."""
+    """Compute statistics by group. By time and by app, only durations and tokens are sampled, the rest is exact. A
+    sampled run's weight is its share of its stratum. Strata without samples are represented by others of the same
+    span (by time) or of the same app.
+    ``models``: Models by version ID; a run counts for each."""
     found: dict[Group, Figures] = defaultdict(Figures)
     every, told = Counter[Group](), Counter[Group]()
     for stratum in strata:
@@ -86,7 +85,7 @@ def figures_of(strata: Sequence[Stratum], by: By, models: Mapping[str, Collectio
 
 
 def _of_stratum(by: By, stratum: Stratum) -> Group:
-    """Of what its runs are, as far as they are of one; else their app."""
+    """Return the span of a stratum by time, else its app."""
     return (repr(stratum.at),) if by == "time" else (stratum.app_id,)
 
 
@@ -102,12 +101,12 @@ _HOUR: Final = 3600.0
 _DAY: Final = 86_400.0
 _MAX_SPANS: Final = 400
 _SAMPLED_SPANS: Final = 24
-"""Of which runs are looked at, if not by time: the newest alone would all be of the last version."""
+"""Time spans sampled, unless by time: the newest runs alone would all be of the last version."""
 _MAX_GROUPS: Final = 100
 
 
 class ChartQuery(Struct):
-    """Of which runs, and by what."""
+    """Filter and grouping of a chart."""
 
     by: Annotated[By, Meta(description="Default `time`.")] = "time"
     app: Annotated[str, Meta(description="The id of an app.")] = ""
@@ -122,7 +121,7 @@ class ChartQuery(Struct):
 
 
 class ChartPoint(Struct):
-    """Figures of some runs that have ended."""
+    """Statistics of ended runs."""
 
     name: Annotated[str, Meta(description="Of an app, model or user; empty by time.")]
     runs: int
@@ -143,10 +142,10 @@ class ChartPoint(Struct):
 
 
 class RunCharts(Struct, rename={"first": "from"}):
-    """Figures of many runs.
+    """Statistics of many runs.
 
-    If fewer were looked at than there are, what runs took, their tokens, and figures by version, model and user are
-    those of the newest of each span of time and app, taken for all.
+    If only a sample was read, durations, tokens, and figures by version, model and user are extrapolated from the
+    newest runs of each time span and app.
     """
 
     first: Moment
@@ -160,15 +159,15 @@ class RunCharts(Struct, rename={"first": "from"}):
 
 @VisitorRoute("GET", "runs/charts", (400, 503), scope="runs:read")
 async def chart_runs(call: ConsoleRequest, asked: ChartQuery) -> RunCharts:
-    """Figures of many runs: how many, errors, what they took, also until the first text, tokens, cost.
+    """Read statistics of many runs: number, errors, duration, time to first text, tokens, cost.
 
-    By time, app, version, model or end user. At most 4,000 runs are looked at, and the totals of all.
+    By time, app, version, model or end user. At most 4,000 runs are sampled; totals are exact.
     """
     listing = call.console.runs
     end = (call.request.api.clock() // _HOUR + 1) * _HOUR
     last = end if asked.before is None else math.ceil(min(asked.before, end) / _HOUR) * _HOUR
     first = (max(last - _DAY, 0.0) if asked.after is None else asked.after) // _HOUR * _HOUR
-    # Hours are counted whole, also that of both.
+    # Hours are whole, both ends included.
     if not first < last or (asked.after or 0.0) >= (last if asked.before is None else asked.before):
         raise InvalidParam("before: must lie behind after, which must not lie in the future")
     hours = asked.hours if asked.by == "time" else math.ceil((last - first) / _HOUR / _SAMPLED_SPANS)

@@ -1,4 +1,4 @@
-"""Shared links of a run: making, listing and revoking them."""
+"""Shared links of a run: creating, listing and revoking."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ from jikko.values import Moment
 
 
 class NewShare(Struct):
-    """A link to be made."""
+    """New link."""
 
     days: Annotated[
         int,
@@ -28,7 +28,7 @@ class NewShare(Struct):
 
 
 class RunShare(Struct):
-    """A link that shows one run without signing in."""
+    """Link that shows one run without signing in."""
 
     id: str
     made_by: Annotated[str, Meta(description="The name of a token or session.")]
@@ -46,7 +46,7 @@ class RunShares(Struct):
 
 @VisitorRoute("GET", "runs/{run_id}/shares", (404, 503), scope="runs:write")
 async def list_shares(call: ConsoleRequest) -> RunShares:
-    """Shared links of a run that work, oldest first."""
+    """List active shared links of a run, oldest first."""
     record = await record_of(call)
     found = await call.console.shares.of_run(record.identity.run_id)
     return RunShares([body_from(share, RunShare) for share in found])
@@ -54,9 +54,9 @@ async def list_shares(call: ConsoleRequest) -> RunShares:
 
 @VisitorRoute("POST", "runs/{run_id}/shares", (404, 503), status=201, scope="runs:write")
 async def make_share(call: ConsoleRequest, body: NewShare) -> RunShare:
-    """Make a link that shows the run without signing in.
+    """Create a link that shows the run without signing in.
 
-    It needs the scope `apps:read`, too, and the setting `console_shares`. The link is shown once.
+    Also requires the scope `apps:read`, and the setting `console_shares`. The link is shown once.
     """
     record = await record_of(call)
     run_id = record.identity.run_id
@@ -67,7 +67,7 @@ async def make_share(call: ConsoleRequest, body: NewShare) -> RunShare:
 
 @VisitorRoute("DELETE", "runs/{run_id}/shares/{share_id}", (404, 503), scope="runs:write")
 async def revoke_share(call: ConsoleRequest) -> None:
-    """Revoke a shared link: pages that it opened are over at once."""
+    """Revoke a shared link, which closes its open pages at once."""
     run_id = id_in(call, "run_id", "run")
     share = await call.console.shares.revoke(run_id, call.request.path_params["share_id"].lower())
     call.note("revoked link to run", _told(run_id, share), before={"expires_at": share.expires_at})

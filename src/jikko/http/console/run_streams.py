@@ -1,5 +1,4 @@
-"""Runs as they move: their list while it is looked at; the log of one, page by page and live, with the values that were
-cut; and the files that it took or made."""
+"""Live lists of runs; the log of a run, by page and live, with its truncated values; and a run's files."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any, Final, NamedTuple, TypeAlias
@@ -25,7 +24,7 @@ from jikko.values import Json
 
 
 class RunTick(Struct):
-    """What has changed in a list of runs."""
+    """Changes in a list of runs."""
 
     counts: Mapping[RunStatus, int]
     capped: bool
@@ -34,14 +33,14 @@ class RunTick(Struct):
 
 
 class _Shared(NamedTuple):
-    """The response that all clients share that look at the same list."""
+    """Response shared by all clients of the same list."""
 
     counts: RunCounts
     changed: list[Run]
 
 
 class ListedRuns(RunsFilter):
-    """Which runs are listened to."""
+    """Filter of the runs to follow."""
 
     newest: Annotated[str, Meta(description="The id of the newest run that the client has.")] = ""
 
@@ -50,8 +49,8 @@ class ListedRuns(RunsFilter):
 async def follow_runs(call: ConsoleRequest, asked: ListedRuns) -> SendableResponse:
     """Follow the list of runs.
 
-    Server-sent events, ``tick`` four times a second at most, while runs move. No resumption: a client that comes
-    again reads the first page again.
+    Server-sent events: ``tick``, at most four times a second, while runs change. No resumption: a client that
+    reconnects reads the first page again.
     """
     wanted, newest = await asked.wanted_of(call.console.runs.models), asked.newest
     pages = call.console.runs.pages
@@ -69,7 +68,7 @@ async def _ticks(call: ConsoleRequest, wanted: RunFilter, known: RunCursor | Non
 
 
 async def _tick(call: ConsoleRequest, wanted: RunFilter, known: RunCursor | None, moved: Sequence[str]) -> bytes:
-    """A frame. Of all who look at the same list, as many do, one has it made."""
+    """Return a frame, cached for all clients of the same list."""
     hints = call.console.feed.hints_received
     return await call.console.list_cache.get((hints, wanted, known, moved), lambda: _frame(call, wanted, known, moved))
 
@@ -100,7 +99,7 @@ LogEvent: TypeAlias = Annotated[
 
 
 class LogPage(Struct):
-    """Some events of a log."""
+    """Events of a log."""
 
     data: list[LogEvent]
     end: Annotated[int, Meta(description="How many events the log has.")]
@@ -112,7 +111,7 @@ class _Behind(Struct):
 
 
 class LogRange(_Behind):
-    """Which events are told."""
+    """Range of events."""
 
     limit: Annotated[int, Meta(ge=1, le=5_000, description="Default 2000.")] = 2_000
 
@@ -122,7 +121,7 @@ class _Position(Struct):
 
 
 class ValueChoice(Struct):
-    """Which value of an event is told, and how."""
+    """Value of an event, and its format."""
 
     path: Annotated[str, Meta(description="A JSON Pointer, such as /outputs/text; by default the whole event.")] = ""
     download: Annotated[str, Meta(description="true: as a file.")] = ""
@@ -130,9 +129,9 @@ class ValueChoice(Struct):
 
 @VisitorRoute("GET", "runs/{run_id}/log", answers={200: LogPage}, errors=(400, 404, 503), scope="runs:read")
 async def read_log(call: ConsoleRequest, asked: LogRange) -> SendableResponse:
-    """Events of a log behind a position.
+    """Read events of a log after a position.
 
-    A value above 4 kB is cut; ``cut`` says where.
+    Values above 4 kB are truncated; ``cut`` says where.
     """
     record = await record_of(call)
     page = await call.console.logs.page(
@@ -146,7 +145,7 @@ async def read_log(call: ConsoleRequest, asked: LogRange) -> SendableResponse:
     "GET", "runs/{run_id}/log/{position}/value", answers={200: "*/*"}, errors=(400, 404, 503), scope="runs:read"
 )
 async def read_value(call: ConsoleRequest, asked: ValueChoice) -> SendableResponse:
-    """A value of an event, whole, by its path (JSON Pointer)."""
+    """Read a complete value of an event, by its path (JSON Pointer)."""
     record = await record_of(call)
     position = queried(call.request.path_params, _Position).position
     event = await call.console.logs.event(record, position)
@@ -171,8 +170,8 @@ async def read_value(call: ConsoleRequest, asked: ValueChoice) -> SendableRespon
 async def follow_log(call: ConsoleRequest) -> SendableResponse:
     """Follow a run.
 
-    Server-sent events: ``hello`` with the server's time and the end of the log, then each event behind
-    ``Last-Event-ID`` with its position as ``id``, through pauses, until the run ends.
+    Server-sent events: ``hello`` with the server's time and the end of the log, then each event after ``Last-Event-ID``
+    with its position as ``id``, through pauses, until the run ends.
     """
     record = await record_of(call)
     given = call.request.header(b"last-event-id")
@@ -198,14 +197,14 @@ async def _frames(call: ConsoleRequest, record: RunRecord, after: int) -> AsyncI
                 or PING
             )
     except (RunLeft, LogUnwritable):
-        pass  # the client comes again with the last id that it saw
+        pass  # the client reconnects with its last ID
     except JikkoError as error:
         body: dict[str, Any] = {"code": error.code, "message": str(error), "status": error.status}
         yield b"event: error\ndata: " + encode(body) + b"\n\n"
 
 
 def _line(position: int, event: Event, reveals: bool) -> bytes:
-    """An event as one line of a stream: JSON may hold line ends of Unicode, which some clients take for such."""
+    """Encode an event as one line: JSON may contain Unicode line separators, which some clients treat as line ends."""
     line = encoded(position, event, reveals=reveals)
     for end in ("\u2028", "\u2029", "\x85"):
         line = line.replace(end.encode(), b"\\u%04x" % ord(end))
@@ -213,7 +212,7 @@ def _line(position: int, event: Event, reveals: bool) -> bytes:
 
 
 class FileAttachment(Struct):
-    """How a file is sent."""
+    """Disposition of a file."""
 
     as_attachment: Annotated[
         Any, Meta(description="true: to keep it, not to show it.", extra_json_schema={"type": "boolean"})
@@ -222,7 +221,7 @@ class FileAttachment(Struct):
 
 @VisitorRoute("GET", "files/{file_id}", answers={200: "*/*"}, errors=(404, 503), scope="runs:read")
 async def read_file(call: ConsoleRequest, asked: FileAttachment) -> SendableResponse:
-    """A file of a run, as ``/v1/files/{file_id}/preview`` answers it."""
+    """Download a file of a run, like ``/v1/files/{file_id}/preview``."""
     as_attachment = is_on(asked.as_attachment)
     found = await call.request.api.files.preview(id_in(call, "file_id", "file"), as_attachment=as_attachment)
     return StreamResponse(found.chunks, encoded_headers(found.headers.items()))

@@ -1,6 +1,6 @@
-"""The operations of the console as the application serves them: in sections, by what a page asks for together.
+"""Operations of the console in sections, by what pages request together.
 
-A server whose console nobody opens has imported none of it.
+A server whose console is not used imports none of it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +27,7 @@ _Modules: TypeAlias = Callable[[], Iterable[ModuleType]]
 
 
 def _in(*modules: str) -> _Modules:
-    """What imports modules of this folder."""
+    """Return a function that imports modules of this folder."""
     return lambda: [import_module(f"jikko.http.console.{name}") for name in modules]
 
 
@@ -54,8 +54,8 @@ def _managing() -> Iterable[ModuleType]:
 
 
 def console_sections(console: "Console", page: "PageFiles | None" = None) -> Sequence[Operation | Section]:
-    """All addresses below ``/console`` and ``/api``, ``/mcp/manage``, and ``/``, which leads browsers there.
-    ``page``: by default that of the package."""
+    """Return the sections of ``/console``, ``/api`` and ``/mcp/manage``, and of ``/``, which redirects browsers.
+    ``page``: Default: from the package."""
 
     @cache
     def gate() -> "VisitorGate":
@@ -97,7 +97,7 @@ def console_sections(console: "Console", page: "PageFiles | None" = None) -> Seq
         of_visitors(_TRIGGERS, "deliveries", "triggers", services=of_triggers),
         Section(("/mcp/manage",), of_agents, _managing, of_triggers, _refused),
         Section(("/console/api/shared/",), of_links, _LINKS, lambda _: (console,), _refused),
-        # Behind all others: it has an operation for any address.
+        # Last: it matches any address.
         Section(("/console", "/api/"), of_all, _entry, lambda _: (console,), _refused),
     ]
 
@@ -107,9 +107,9 @@ def _refused() -> Refusals:
 
 
 async def _beginning(request: Request) -> SendableResponse:
-    """What this server is.
+    """Return what this server is.
 
-    To a browser, its console.
+    Redirects browsers to its console.
     """
     if "text/html" in (request.header(b"accept") or "").lower():
         answer = redirect_to(request)

@@ -1,4 +1,4 @@
-"""Signing in and out; tokens of the console, and the audit: who changed what."""
+"""Sign-in and sign-out; tokens of the console, and the audit log."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -33,20 +33,20 @@ from jikko.repositories.console_store import SCOPES, ConsoleToken, Role, Scope
 from jikko.values import Json, Moment, Uuid
 
 _PER_MINUTE: Final = 10
-"""Times that one address may try to sign in."""
+"""Sign-in attempts per client address."""
 
 _Text = Annotated[str | UnsetType, Meta(extra=must("must be a text"))]
 
 
 class SignIn(Struct):
-    """What opens the console: one of the two."""
+    """Credentials: one of the two."""
 
     token: _Text = UNSET
     ticket: _Text = UNSET
 
 
 class Session(Struct):
-    """Who has signed in."""
+    """Signed-in visitor."""
 
     role: Role
     name: str
@@ -55,7 +55,7 @@ class Session(Struct):
 
 
 class ServerInfo(Struct):
-    """What this server is."""
+    """Server information."""
 
     version: str
     now: Moment
@@ -63,30 +63,30 @@ class ServerInfo(Struct):
 
 
 class Features(Struct):
-    """What this server has."""
+    """Features of this server."""
 
     chat: bool
     shares: Annotated[bool, Meta(description="Whether runs can be shared by links.")]
 
 
 class CurrentSession(Session):
-    """Who has signed in, and where."""
+    """Session and server."""
 
     server: ServerInfo
     features: Features
 
 
 class SignInRate:
-    """How often an address may try to sign in, at all processes that serve together."""
+    """Rate limit of sign-in attempts by address, across all processes of a cluster."""
 
     def __init__(self, count: Callable[[bytes, int], Awaitable[int]]) -> None:
         """``count``: see ``Cluster.count``."""
         self._count = count
         self._here = RequestRate(_PER_MINUTE)
-        """What this process has let through: it holds also while the others cannot be reached."""
+        """Local rate limit, which also holds while other processes are unreachable."""
 
     async def take(self, address: str) -> None:
-        """Raises ``TooManyRequests``: it has tried too often in the last minute."""
+        """Raises ``TooManyRequests``: too many attempts in the last minute."""
         key = b"sign-in " + address.encode("utf-8", "replace")
         if wait := await self._count(key, _PER_MINUTE) or self._here.count(key):
             raise TooManyRequests(
@@ -96,13 +96,13 @@ class SignInRate:
 
 
 def session_operations(gate: VisitorGate) -> list[Operation]:
-    """Signing in and out, before a visitor is known."""
+    """Return the operations of signing in and out, which work without a session."""
     rate = SignInRate(gate.console.count)
 
     async def sign_in(request: Request, console: Console) -> SendableResponse:
         """Sign in.
 
-        By a token, or by the ticket of a link, which is used up.
+        By a token, or by the ticket of a link, valid once.
         """
         client = request.scope.get("client")
         await rate.take(client[0] if client else "")
@@ -130,7 +130,7 @@ def session_operations(gate: VisitorGate) -> list[Operation]:
 
 @VisitorRoute("GET", "session", scope=None)
 async def read_session(call: ConsoleRequest) -> CurrentSession:
-    """Who has signed in, and what this server is."""
+    """Read the signed-in visitor and the server information."""
     api, visitor = call.request.api, call.visitor
     return CurrentSession(
         visitor.role,
@@ -156,7 +156,7 @@ def _session(visitor: Visitor) -> Session:
 
 
 class NewToken(Struct):
-    """A token to be made."""
+    """New token."""
 
     name: Annotated[str, Meta(extra=must("must be a text of 1 to 100 characters"))]
     role: Annotated[Role, Meta(extra=must("must be 'operator' or 'viewer'"))] = "operator"
@@ -178,7 +178,7 @@ class NewToken(Struct):
 
 
 class Token(Struct):
-    """A token of the console."""
+    """Token of the console."""
 
     id: Uuid
     name: str
@@ -199,13 +199,13 @@ class Tokens(Struct):
 
 @VisitorRoute("GET", "tokens", scope="tokens:write")
 async def list_tokens(call: ConsoleRequest) -> Tokens:
-    """All tokens, oldest first."""
+    """List all tokens, oldest first."""
     return Tokens([_token_body(entry) for entry in await call.console.access.tokens()])
 
 
 @VisitorRoute("POST", "tokens", status=201, scope="tokens:write")
 async def make_token(call: ConsoleRequest, body: NewToken) -> Token:
-    """Make a token, which is shown once."""
+    """Create a token, which is shown once."""
     entry, token = await call.console.access.new_token(
         body.name, body.role, scopes=body.scopes, expires_at=body.expires_at, maker=call.visitor
     )
@@ -216,7 +216,7 @@ async def make_token(call: ConsoleRequest, body: NewToken) -> Token:
 
 @VisitorRoute("DELETE", "tokens/{token_id}", (404,), scope="tokens:write")
 async def revoke_token(call: ConsoleRequest) -> None:
-    """Remove a token, and end its sessions."""
+    """Revoke a token, and end its sessions."""
     token_id, access = call.request.path_params["token_id"].lower(), call.console.access
     before = next((_noted(_token_body(entry)) for entry in await access.tokens() if entry.id == token_id), None)
     await access.revoke(token_id)
@@ -241,7 +241,7 @@ def _token_body(entry: ConsoleToken, token: str | UnsetType = UNSET) -> Token:
 
 
 class AuditRecord(Struct):
-    """A change that somebody made."""
+    """Audit entry of a change."""
 
     id: Uuid
     at: Moment
@@ -256,14 +256,14 @@ class AuditRecord(Struct):
 
 
 class AuditList(Struct):
-    """One page of changes, newest first."""
+    """Page of the audit log, newest first."""
 
     data: list[AuditRecord]
     next: str | None
 
 
 class AuditPage(Struct):
-    """Which changes are listed."""
+    """Filter of the audit log."""
 
     app: Annotated[Id | None, Meta(description="The id of an app, also of one that was removed.")] = None
     actor: Annotated[str, Meta(description="Who made them, exactly.")] = ""
@@ -276,7 +276,7 @@ class AuditPage(Struct):
 
 @VisitorRoute("GET", "audit", (400, 503), scope="audit:read")
 async def list_audit(call: ConsoleRequest, asked: AuditPage) -> AuditList:
-    """Changes that were made over this API, in the console and by commands, newest first."""
+    """List changes made by this API, the console and commands, newest first."""
     wanted = AuditFilter(
         app_ids=None if asked.app is None else (asked.app,),
         actor=asked.actor or None,

@@ -1,4 +1,4 @@
-"""One run as a shared link shows it: all operations that such a link opens."""
+"""Operations of a shared link, which show one run."""
 
 import asyncio
 import json
@@ -38,19 +38,19 @@ _COOKIE: Final = "jikko_shared"
 
 
 class ShareKey(Struct):
-    """What opens a shared run."""
+    """Key of a shared run."""
 
     key: Annotated[str, Meta(extra=must("must be a text"))]
 
 
 class OpenedShare(Struct):
-    """Until when the link works."""
+    """Expiry of the link."""
 
     expires_at: float
 
 
 class SharedRun(RunFull, kw_only=True):
-    """A run without what leads to other runs."""
+    """Run without references to other runs."""
 
     graph: Graph
     expires_at: Annotated[float, Meta(description="When the link expires.")]
@@ -58,7 +58,7 @@ class SharedRun(RunFull, kw_only=True):
 
 @VisitorRoute("GET", "shared/{run_id}", (404, 503), scope="runs:read")
 async def read_shared(call: ConsoleRequest) -> SharedRun:
-    """The run that a link shows, with the graph of its version."""
+    """Read the run of a link, with the graph of its version."""
     api = call.request.api
     record = await _shared(call)
     owner = record.identity
@@ -80,7 +80,7 @@ async def read_shared(call: ConsoleRequest) -> SharedRun:
 
 
 def shared_operations(gate: VisitorGate) -> list[Operation]:
-    """Opening a link, and reading the run that it shows. Nothing here changes anything."""
+    """Return the operations of opening a link and reading its run, all read-only."""
     rate = SignInRate(gate.console.count)
 
     async def visitor(request: Request, *, uses: bool = True) -> Visitor:
@@ -90,7 +90,7 @@ def shared_operations(gate: VisitorGate) -> list[Operation]:
     async def open_share(request: Request, console: Console) -> SendableResponse:
         """Open a shared link.
 
-        Its key becomes a cookie of that run alone. A link that is wrong, expired or revoked is refused alike.
+        Its key becomes a cookie for that run alone. Invalid, expired and revoked links get the same refusal.
         """
         client = request.scope.get("client")
         await rate.take(client[0] if client else "")
@@ -127,7 +127,7 @@ def _run_in(request: Request) -> str:
 
 
 async def _shared(call: ConsoleRequest) -> RunRecord:
-    """The record of the run. Raises ``ShareOver``: it was removed."""
+    """Return the run. Raises ``ShareOver`` if it was deleted."""
     try:
         return await record_of(call)
     except NotFound:

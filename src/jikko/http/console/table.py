@@ -1,4 +1,4 @@
-"""All operations of the console in one table: for what describes them. What serves them has ``sections``."""
+"""All operations of the console in one table, for descriptions. For serving see ``sections``."""
 
 from typing import Any, Final
 
@@ -16,13 +16,13 @@ _SCHEME: Final = {
 
 
 def console_operations(console: Console, page: PageFiles | None = None) -> list[Operation]:
-    """All addresses below ``/console`` and ``/api``, and ``/``, which leads browsers there.
-    ``page``: by default that of the package."""
+    """Return all operations below ``/console`` and ``/api``, and ``/``, which redirects browsers.
+    ``page``: Default: from the package."""
     return list(all_operations(console_sections(console, page)))
 
 
 def console_description(version: str, operations: list[Operation], root_path: str = "") -> dict[str, Any]:
-    """The description of the management API, as OpenAPI 3.1."""
+    """Describe the management API as OpenAPI 3.1."""
     description = (
         "Apps, versions, keys, environments, runs, triggers and deliveries of a server. Every error is an object with "
         "code, message and status. Send Authorization: Bearer jko_… with each request. The page of the console asks "

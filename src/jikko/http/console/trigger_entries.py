@@ -1,4 +1,4 @@
-"""Triggers: when schedules run next and what became of their due times; pauses, runs by hand, backfills."""
+"""Triggers: due times of schedules and their outcomes; pauses, manual runs, backfills."""
 
 from typing import Annotated
 
@@ -17,12 +17,12 @@ from jikko.triggers.schedule_control import ScheduleView
 from jikko.values import Json, Moment, Uuid
 
 _LATEST = 4_102_444_800.0
-"""The end of the year 2099."""
+"""End of the year 2099."""
 _Time = Annotated[float, Meta(ge=0, le=_LATEST, extra=must("must be seconds since 1970, before the year 2100"))]
 
 
 class DueTimeEntry(Struct):
-    """What became of a due time, or of several that were skipped together."""
+    """Outcome of a due time, or of several skipped together."""
 
     due: Moment
     count: int
@@ -33,7 +33,7 @@ class DueTimeEntry(Struct):
 
 
 class ScheduleEntry(Struct):
-    """A schedule."""
+    """Schedule."""
 
     next: Annotated[
         list[Moment], Meta(description="At most ten times; while it is paused or off, when it would be due.")
@@ -45,7 +45,7 @@ class ScheduleEntry(Struct):
 
 
 class TriggerEntry(Struct):
-    """A trigger node of an app."""
+    """Trigger node of an app."""
 
     id: Uuid
     app: RunApp
@@ -66,14 +66,14 @@ class TriggerEntry(Struct):
 
 
 class TriggerList(Struct):
-    """One page of triggers, oldest first."""
+    """Page of triggers, oldest first."""
 
     data: list[TriggerEntry]
     next: str | None
 
 
 class TriggersPage(Struct):
-    """Which triggers are listed."""
+    """Filter of triggers."""
 
     app: Annotated[Id | None, Meta(description="The id of an app.")] = None
     kind: Annotated[TriggerKind | None, Meta(description="By default all.")] = None
@@ -82,14 +82,14 @@ class TriggersPage(Struct):
 
 
 class SchedulePause(Struct):
-    """For how long a schedule starts nothing, and why."""
+    """Duration and reason of a schedule's pause."""
 
     reason: Annotated[str, Meta(max_length=200, extra=must("must be a text of at most 200 characters"))] = ""
     until: Annotated[_Time | None, Meta(description="By default until it is enabled.")] = None
 
 
 class ScheduleBackfill(Struct, rename={"since": "from", "until": "to"}):
-    """Which past due times run."""
+    """Time range of a backfill."""
 
     since: _Time
     until: _Time
@@ -97,26 +97,26 @@ class ScheduleBackfill(Struct, rename={"since": "from", "until": "to"}):
 
 
 class DueTimesAdded(Struct):
-    """How many due times wait for their runs."""
+    """Number of due times queued."""
 
     added: int
 
 
 class DueTimesDropped(Struct):
-    """How many due times do not wait any more."""
+    """Number of due times removed from the queue."""
 
     dropped: int
 
 
 class ScheduleFired(Struct):
-    """The run that was asked for."""
+    """Run started manually."""
 
     timestamp: Annotated[Moment, Meta(description="Its `sys.timestamp`; it begins within ten seconds.")]
 
 
 @VisitorRoute("GET", "triggers", (400, 503), scope="apps:read")
 async def list_triggers(call: ConsoleRequest, asked: TriggersPage) -> TriggerList:
-    """Triggers of all apps or of one, oldest first, also of nodes that its current version has no more."""
+    """List triggers of one app or all, oldest first, including nodes missing from the current version."""
     triggers = call.request.api.triggers
     apps = {app.id: app for app in await call.console.app_store.apps()}
     if asked.app is None:
@@ -133,15 +133,15 @@ async def list_triggers(call: ConsoleRequest, asked: TriggersPage) -> TriggerLis
 
 @VisitorRoute("GET", "triggers/{trigger_id}", (404, 503), scope="apps:read")
 async def read_trigger(call: ConsoleRequest) -> TriggerEntry:
-    """A trigger."""
+    """Read a trigger."""
     return await _entry_of(call, await _trigger_of(call))
 
 
 @VisitorRoute("POST", "triggers/{trigger_id}/enable", (404, 503), scope="apps:write")
 async def enable_trigger(call: ConsoleRequest) -> TriggerEntry:
-    """Switch a trigger on; of a schedule this ends the pause, too.
+    """Enable a trigger, which also ends a schedule's pause.
 
-    What was due before is not made up for.
+    Missed due times are not caught up.
     """
     trigger = await _trigger_of(call)
     await call.request.api.triggers.enable(trigger, True)
@@ -152,9 +152,9 @@ async def enable_trigger(call: ConsoleRequest) -> TriggerEntry:
 
 @VisitorRoute("POST", "triggers/{trigger_id}/disable", (404, 503), scope="apps:write")
 async def disable_trigger(call: ConsoleRequest) -> TriggerEntry:
-    """Switch a trigger off: calls of its address get 404, a schedule starts nothing.
+    """Disable a trigger: calls of its address get 404, schedules start nothing.
 
-    Runs under way go on.
+    Runs in progress continue.
     """
     trigger = await _trigger_of(call)
     await call.request.api.triggers.enable(trigger, False)
@@ -163,9 +163,9 @@ async def disable_trigger(call: ConsoleRequest) -> TriggerEntry:
 
 @VisitorRoute("POST", "triggers/{trigger_id}/pause", (404, 503), scope="apps:write")
 async def pause_trigger(call: ConsoleRequest, body: SchedulePause) -> TriggerEntry:
-    """Have a schedule start nothing for a time.
+    """Pause a schedule for a time.
 
-    Due times in the pause are not made up for.
+    Due times within the pause are not caught up.
     """
     trigger = await _trigger_of(call)
     reason = body.reason or f"paused by {call.visitor.name}"
@@ -175,7 +175,7 @@ async def pause_trigger(call: ConsoleRequest, body: SchedulePause) -> TriggerEnt
 
 @VisitorRoute("POST", "triggers/{trigger_id}/fire", (404, 503), status=202, scope="runs:write")
 async def fire_trigger(call: ConsoleRequest) -> ScheduleFired:
-    """Have a schedule run now, beside its due times, also while it is off or paused."""
+    """Run a schedule now, in addition to its due times, even if disabled or paused."""
     trigger = await _trigger_of(call)
     due = await call.request.api.schedules.control.fire(trigger)
     call.note("fired trigger", trigger.id, app=trigger.app_id)
@@ -184,7 +184,7 @@ async def fire_trigger(call: ConsoleRequest) -> ScheduleFired:
 
 @VisitorRoute("POST", "triggers/{trigger_id}/backfill", (404, 503), status=202, scope="runs:write")
 async def backfill_trigger(call: ConsoleRequest, body: ScheduleBackfill) -> DueTimesAdded:
-    """Have past due times of a schedule run that have not run yet, both ends included.
+    """Run past due times of a schedule that have not run yet, both ends included.
 
     `sys.timestamp` of each run is its due time.
     """
@@ -198,7 +198,7 @@ async def backfill_trigger(call: ConsoleRequest, body: ScheduleBackfill) -> DueT
 
 @VisitorRoute("DELETE", "triggers/{trigger_id}/backfill", (404, 503), scope="runs:write")
 async def drop_backfill(call: ConsoleRequest) -> DueTimesDropped:
-    """Have those due times of a schedule's backfills not run that wait still."""
+    """Cancel the pending due times of a schedule's backfills."""
     trigger = await _trigger_of(call)
     dropped = await call.request.api.schedules.control.drop_backfill(trigger)
     call.note("dropped backfill of trigger", f"{trigger.id}: {dropped} due times", app=trigger.app_id)
@@ -206,12 +206,12 @@ async def drop_backfill(call: ConsoleRequest) -> DueTimesDropped:
 
 
 async def _trigger_of(call: ConsoleRequest) -> Trigger:
-    """The trigger that the path names. Raises ``NotFound``: there is none."""
+    """Return the trigger in the path. Raises ``NotFound``."""
     return await call.request.api.triggers.find(id_in(call, "trigger_id", "trigger"))
 
 
 async def _changed(call: ConsoleRequest, did: str, trigger: Trigger) -> TriggerEntry:
-    """The trigger as it is now."""
+    """Audit a change, and return the trigger's new state."""
     now = await _entry_of(call, await _trigger_of(call))
     paused = None if isinstance(now.schedule, UnsetType) else now.schedule.paused
     before: Json = {"enabled": trigger.enabled}
@@ -235,7 +235,7 @@ async def _entry(call: ConsoleRequest, trigger: Trigger, app: App) -> TriggerEnt
         node = (await api.workflows.get(app)).graph.nodes.get(trigger.node_id)
         title = None if node is None else node.title or node.id
     except JikkoError:
-        title = trigger.node_id  # the version cannot be read, which the page of its app tells
+        title = trigger.node_id  # unreadable version, as the page of its app reports
     entry = TriggerEntry(
         trigger.id, RunApp(app.id, app.name, icon_of(app)), trigger.node_id, title, trigger.kind, trigger.enabled
     )
@@ -247,7 +247,7 @@ async def _entry(call: ConsoleRequest, trigger: Trigger, app: App) -> TriggerEnt
     elif trigger.kind == "schedule":
         try:
             view = await api.schedules.control.view(trigger)
-        except NotFound as gone:  # removed meanwhile
+        except NotFound as gone:  # deleted meanwhile
             view = ScheduleView(error=str(gone))
         recent = [
             body_from(time, DueTimeEntry, run_id=time.run_id or None, why=time.why if time.state == "skipped" else "")

@@ -1,6 +1,5 @@
-"""The way of every request of the console: the host, who it is from, whether that may be, and the answer's form; and
-the routes of those who have signed in.
-"""
+"""Gate of the console: host check, authentication, authorisation and answer format; and routes of signed-in
+visitors."""
 
 import gzip
 import logging
@@ -29,12 +28,12 @@ from jikko.repositories.console_store import Scope
 from jikko.values import Json
 
 NAME: Final = "jikko_console"
-"""Of the cookie of a session."""
+"""Session cookie."""
 _SECURE: Final = "__Secure-"
 
 
 def cookie_of(request: Request, name: str = NAME) -> str:
-    """The value that a request has sent; ``""`` for none."""
+    """Return a cookie of the request, or ``""``."""
     name = _name_here(request, name)
     for header, value in request.scope["headers"]:
         if header == b"cookie":
@@ -50,7 +49,7 @@ def cookie_of(request: Request, name: str = NAME) -> str:
 def set_cookie(
     request: Request, value: str, *, name: str = NAME, below: str = "/console", seconds: float = SESSION_SECONDS
 ) -> tuple[bytes, bytes]:
-    """The header that has a browser keep a session; an empty value has it forget."""
+    """Make the header that sets a session cookie; an empty value deletes it."""
     name = _name_here(request, name)
     age = int(seconds) if value else 0
     text = f"{name}={value}; Path={request.root_path}{below}; Max-Age={age}; HttpOnly; SameSite=Strict"
@@ -64,14 +63,14 @@ def _name_here(request: Request, name: str) -> str:
 log = logging.getLogger("jikko.console")
 
 _WORTH_IT: Final = 1000
-"""Bytes of a body that is compressed."""
+"""Smallest compressed body, in bytes."""
 _LARGE: Final = 256_000
-"""Bytes of a body that is compressed in a thread."""
+"""Smallest body compressed in a thread, in bytes."""
 _READING: Final = ("GET", "HEAD")
 
 
 class ConsoleRequest(Struct, frozen=True):
-    """A request that was let in."""
+    """Authorised request."""
 
     request: Request
     visitor: Visitor
@@ -80,11 +79,11 @@ class ConsoleRequest(Struct, frozen=True):
     changes: list[AuditEntry] = field(default_factory=list)
 
     def note(self, did: str, what: str, *, app: str | None = None, before: Json = None, after: Json = None) -> None:
-        """Say that a change was made, for the server's log and the audit entries.
+        """Record a change for the log and the audit.
 
         Args:
-            app: The id of the app.
-            before: What was there, secrets masked; ``after``: what is.
+            app: App ID.
+            before: The old value, secrets masked; ``after``: the new one.
         """
         log.info("%s %s by %s (%s)", did, what, self.visitor.name, self.visitor.role)
         operation = self.request.operation
@@ -105,7 +104,7 @@ class ConsoleRequest(Struct, frozen=True):
         )
 
     async def keep_changes(self) -> None:
-        """Keep the changes as audit entries. What the record cannot take stands in the log: it was done."""
+        """Save the changes as audit entries. If the store fails, they are logged instead: they were made."""
         for change in self.changes:
             try:
                 await self.request.api.audit().add(change)
@@ -118,38 +117,37 @@ OpenHandler: TypeAlias = Callable[[Request, Console], Awaitable[SendableResponse
 
 
 class FindVisitor(Protocol):
-    """Finds who a request is from."""
+    """Authenticator of requests."""
 
     async def __call__(self, request: Request, *, uses: bool = True) -> Visitor:
-        """See ``VisitorGate``. Raises a ``JikkoError`` for those who may not enter."""
+        """See ``VisitorGate``. Raises a ``JikkoError`` for unauthorised requests."""
 
 
 API: Final = "/api/v1"
-"""Below which scripts reach the operations."""
+"""Prefix of operations for scripts."""
 PAGE_API: Final = "/console/api"
-"""Below which the page reaches the same ones: its cookie goes to no other address of the server."""
+"""Prefix of the same operations for the page: its cookie is not sent to other addresses."""
 NOTHING: Final[Answers] = {204: "application/json"}
 STREAM: Final[Answers] = {200: "text/event-stream"}
 
 
 class ConsoleOperation(Struct, frozen=True):
-    """An operation for those who have signed in."""
+    """Operation for signed-in visitors."""
 
     route: "VisitorRoute"
     handler: ConsoleHandler
 
 
 class VisitorRoute(DeclaredRoute, frozen=True, kw_only=True):
-    """An endpoint for those who have signed in, as the decorator that makes an operation of its handler.
+    """Endpoint for signed-in visitors, as a decorator of its handler.
 
-    The path is below ``API``, and served below ``PAGE_API`` as well.
+    The path is below ``API``, and also served below ``PAGE_API``.
     """
 
     scope: Scope | None
-    """What its token has to have; ``None``: any token will do."""
+    """Required scope of the token; ``None``: any token."""
 
     def __call__(self, handler: DeclaredHandler) -> ConsoleOperation:
-        """The operation."""
         route, answered = self.declared(handler)
 
         @wraps(handler)
@@ -160,14 +158,13 @@ class VisitorRoute(DeclaredRoute, frozen=True, kw_only=True):
 
 
 class VisitorGate:
-    """Makes handlers of operations of handlers of the console."""
+    """Wraps console handlers as handlers of operations."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
 
     def for_visitors(self, handler: ConsoleHandler, scope: Scope | None, of: "FindVisitor | None" = None) -> Handler:
-        """A handler that only sees requests of those who have signed in and have a scope.
-        ``of``: finds them otherwise than by token and session."""
+        """Wrap a handler to require sign-in and a scope. ``of``: Authenticator other than token and session."""
         find = of or self._visitor
 
         @wraps(handler)
@@ -188,8 +185,8 @@ class VisitorGate:
         return handle
 
     def for_all(self, handler: OpenHandler, *, changes: bool = False) -> Handler:
-        """A handler that sees all requests that come over a host of ours.
-        ``changes``: whether only the console's own page may send them."""
+        """Wrap a handler to require one of our hosts only.
+        ``changes``: Whether only the console's own page may send requests."""
 
         @wraps(handler)
         async def handle(request: Request) -> SendableResponse:
@@ -202,7 +199,7 @@ class VisitorGate:
         return handle
 
     def operations_in(self, *modules: ModuleType) -> list[Operation]:
-        """The operations for those who have signed in that modules have, in the order of their text."""
+        """Return the operations for signed-in visitors in modules, in source order."""
         return [
             operation
             for module in modules
@@ -219,15 +216,14 @@ class VisitorGate:
         return operation, replace(operation, path=f"{PAGE_API}/{route.path}", described=False)
 
     async def _visitor(self, request: Request, *, uses: bool = True) -> Visitor:
-        """Who a request is from. ``uses``: whether a session counts as used by it: not by what a stream sends that was
-        opened once. Raises ``Unauthorized``: there is no token and no session; ``WrongHost``: there is no token, and
-        the host is none of ours: pages have cookies, and no tokens; ``Forbidden``: a page of another site sent it, with
-        the cookie of a browser."""
+        """Authenticate a request. ``uses``: Whether it extends the session; not for chunks of an open stream.
+        Raises ``Unauthorized``: neither token nor session; ``WrongHost``: no token, and not one of our hosts, since
+        pages have cookies rather than tokens; ``Forbidden``: from a page of another site, with a browser's cookie."""
         scheme, _, token = (request.header(b"authorization") or "").partition(" ")
         if scheme.lower() == "bearer":
             return await self.console.access.by_token(token.strip())
         require_host(request, self.console.public_url, self.console.host)
-        # Another scheme is for a proxy in front, which hands on what browsers send it.
+        # Another scheme is meant for a proxy in front, which forwards what browsers send it.
         cookie = cookie_of(request)
         if cookie and request.scope["method"] not in _READING:
             require_own_page(request, self.console.public_url)
@@ -242,7 +238,7 @@ class VisitorGate:
 
 
 async def compressed(request: Request, answer: SendableResponse) -> SendableResponse:
-    """An answer in fewer bytes, if it is whole and the client takes it."""
+    """Compress a complete answer, if the client accepts it."""
     if not isinstance(answer, Response) or len(answer.body) <= _WORTH_IT or answer.status != 200:
         return answer
     answer.headers.append((b"vary", b"accept-encoding"))
@@ -260,14 +256,14 @@ def _gzipped(body: bytes) -> bytes:
 
 
 ASKED_EVERY: Final = 1.0
-"""Seconds for which the last answer holds: so long, a token that was revoked still hears what comes."""
+"""Recheck interval in seconds, during which a revoked token still receives events."""
 
 
 async def guarded(
     pieces: AsyncIterator[bytes], still_in: Callable[[], Awaitable[object]], clock: Clock
 ) -> AsyncIterator[bytes]:
-    """The pieces of a stream, until one is due that its listener may not have. ``still_in``: raises a ``JikkoError``
-    for one whose session is over, whose token is gone, or whom nobody can tell."""
+    """Yield a stream while its listener stays authorised. ``still_in``: Raises a ``JikkoError`` once the session has
+    ended, the token was revoked, or the check fails."""
     asked = clock()
     async with aclosing(cast(AsyncGenerator[bytes, None], pieces)):
         async for piece in pieces:
@@ -283,21 +279,21 @@ async def guarded(
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _HEADER: Final = b"x-jikko-console"
-"""No page of another origin can send it: no such page is allowed any header here."""
+"""Pages of other origins cannot send it: CORS allows them no headers here."""
 _PORTS: Final = {"http": ":80", "https": ":443"}
-"""Those that browsers leave out."""
+"""Default ports, which browsers omit."""
 
 
 class WrongHost(JikkoError):
-    """The request names a host that the console does not answer to."""
+    """The console does not answer to the request's host."""
 
     code = "wrong_host"
     status = 421
 
 
 def require_host(request: Request, public_url: str, listens_on: str) -> None:
-    """Keep out pages of names that were made to lead here (DNS rebinding).
-    ``listens_on``: the host of the settings. Raises ``WrongHost``: it is none of ours."""
+    """Prevent DNS rebinding.
+    ``listens_on``: Host in the settings. Raises ``WrongHost``."""
     host = (request.header(b"host") or "").lower()
     name = _name_of(host)
     here = request.scope.get("server") or ("", 0)
@@ -313,11 +309,11 @@ def require_host(request: Request, public_url: str, listens_on: str) -> None:
 
 
 def require_own_page(request: Request, public_url: str) -> None:
-    """Keep out requests that pages of other sites make with the cookie of a browser.
+    """Prevent CSRF: requests of other sites' pages with a browser's cookie.
 
-    A page of the console is one of the request's own origin, or of the public URL. At a host that is in the public URL,
-    the scheme of that holds; elsewhere that of the request, which a proxy tells only if it is a trusted one.
-    Raises ``Forbidden``: it does not come from the console's own page."""
+    The console's page has the request's own origin, or that of the public URL. For the public URL's host, its scheme
+    counts; otherwise that of the request, which only a trusted proxy can set. Raises ``Forbidden``.
+    """
     site, origin = request.header(b"sec-fetch-site"), request.origin
     public = _origin_of(public_url)
     here = _origin_of(f"{request.scope['scheme']}://{request.header(b'host') or ''}")
@@ -335,7 +331,7 @@ def require_own_page(request: Request, public_url: str) -> None:
 
 
 def _origin_of(url: str) -> str | None:
-    """The origin of a URL as browsers write it; ``None`` for what has none."""
+    """Return a URL's origin as browsers write it, or ``None``."""
     scheme, _, rest = url.lower().partition("://")
     host = rest.partition("/")[0]
     return f"{scheme}://{host.removesuffix(_PORTS[scheme])}" if host and scheme in _PORTS else None
@@ -346,7 +342,7 @@ def _host_of(origin: str | None) -> str | None:
 
 
 def _name_of(host: str) -> str:
-    """A host without its port; ``""`` for what is none."""
+    """Return a host without its port; ``""`` if malformed."""
     if host.startswith("["):
         name, bracket, port = host.partition("]")
         return name + bracket if bracket and (not port or port[1:].isdigit()) else ""
