@@ -1,6 +1,6 @@
-"""Builds the services from the settings: the only package that picks implementations.
+"""Dependency injection: builds the services from the settings. The only package that picks implementations.
 
-A command that needs one of these names does not import what puts a server together: see ``lazy``.
+A command that needs one of these names does not import what builds a server: see ``lazy``.
 """
 
 from typing import TYPE_CHECKING

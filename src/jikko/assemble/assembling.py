@@ -1,4 +1,4 @@
-"""Builds the object graph of one process from the settings."""
+"""Construction of a process's object graph from the settings."""
 
 import os
 import time
@@ -52,8 +52,8 @@ from jikko.settings import Settings, for_worker
 
 
 def build_admission(context: BuildContext, *, clustered: bool) -> Admission:
-    """What says how many runs go on at once.
-    ``clustered``: whether several servers share the limit of an app; by default the workers of this machine do."""
+    """Build the limits on concurrent runs. ``clustered``: Whether several servers share the limit of an app; by default
+    this machine's workers do."""
     settings = context.settings
     per_app = context.of_machine.max_runs_per_app if clustered else settings.max_runs_per_app
     return Admission(
@@ -73,13 +73,13 @@ def build_runs(
     observer: RunObserver | None,
     look_seconds: float,
 ) -> Runs:
-    """The runs of a process.
+    """Build the runs of a process.
 
     Args:
-        ports: What their nodes reach the world through.
-        hooks: What looks at texts of conversations on their way.
-        observer: Sees what happens in them.
-        look_seconds: After how long a run that is followed here is read though nothing was heard of it.
+        ports: Ports of their nodes.
+        hooks: Hooks on conversations' texts.
+        observer: Notified of their events.
+        look_seconds: Longest silence before a followed run is polled.
     """
     settings = context.settings
     limits = RunLimits(
@@ -116,7 +116,7 @@ def build_runs(
 
 
 class FileServices(Struct, frozen=True):
-    """What keeps files, and what clients upload and download them by."""
+    """Storage of files, their upload and download."""
 
     store: Files
     signer: UrlSigner
@@ -124,7 +124,6 @@ class FileServices(Struct, frozen=True):
 
 
 def build_files(context: BuildContext, stores: Stores) -> FileServices:
-    """The files of a process."""
     settings, clock = context.settings, context.clock
     signer = UrlSigner(
         keys=stores.signing_keys,
@@ -143,7 +142,7 @@ def build_files(context: BuildContext, stores: Stores) -> FileServices:
 
 
 def build_workflows(context: BuildContext, stores: Stores) -> Workflows:
-    """What compiles versions of apps. Raises ``InvalidSettings``: the setting ``mocks`` cannot be used."""
+    """Build the cache of compiled app versions. Raises ``InvalidSettings``: the setting ``mocks`` is invalid."""
     settings = context.settings
     return Workflows(
         stores.apps,
@@ -178,23 +177,23 @@ async def assemble(
 
     Args:
         in_memory: Keep nothing on disk: for one run of the command line.
-        owned: Whether this process, or the one that started it, holds the data folder (``sole_owner``). Another may
-            use it too, but brings an older database up to date only while no server has it.
-        brief: Whether this process ends after a run or two, and so imports nothing that these do not name.
-        console: Whether the console is wanted, if the settings have it.
-        environment: What ``${NAME}`` in the files of providers and tools stands for.
-        cluster: The other processes that execute runs of the same store; by default those that the settings name.
-        workers: How many there are on this machine, this one included.
-        name: What this process is called among several servers; by default a new name.
-        look_seconds: After how long a run that is followed here is read though nothing was heard of it.
-        observer: Sees what happens in the runs of this process.
-        clock: The time of day.
-        shutdown: Releases it, in steps; by default one by itself.
-        http: Sends requests in place of the usual client; so too for tests.
-        stand_ins: Changes the graphs of apps: for tests.
+        owned: Whether this process, or its parent, holds the data folder (``sole_owner``). Others may use it too, but
+            migrate an older database only while no server has it.
+        brief: Whether this process ends after a run or two, and so imports only what they need.
+        console: Whether to build the console, if the settings enable it.
+        environment: Values of ``${NAME}`` in the files of providers and tools.
+        cluster: The other processes that execute runs of the same store; by default from the settings.
+        workers: Number of processes on this machine, this one included.
+        name: Name of this process among several servers; by default a new one.
+        look_seconds: Longest silence before a followed run is polled.
+        observer: Notified of the events of runs.
+        clock: Wall clock.
+        shutdown: Releases everything, in steps; by default a new one.
+        http: Replaces the HTTP client, also for tests.
+        stand_ins: Replaces nodes in the graphs of apps: for tests.
 
     Raises:
-        InvalidSettings: A setting cannot be used.
+        InvalidSettings: A setting is unusable.
         StoreUnavailable: The database cannot be opened.
     """
     providers = providers_of(settings, environment)
@@ -226,7 +225,7 @@ async def _assembly(
     observer: RunObserver | None,
     look_seconds: float,
 ) -> Assembly:
-    """Build the rooms: each is given those that come before it."""
+    """Build the services in order: each gets its predecessors."""
     settings, stack, clock = context.settings, context.stack, context.clock
     stores = await build_stores(context)
     admission = build_admission(context, clustered=bool(stores.cluster))

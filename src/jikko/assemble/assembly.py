@@ -1,4 +1,4 @@
-"""The services of a process, as ``assemble`` builds them; and the context that every factory of a room is given."""
+"""Services of a process, as built by ``assemble``; and the build context of all factories."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
+if TYPE_CHECKING:  # annotations are never resolved: naming a type needs no import
     from collections.abc import Callable, Mapping
 
     from jikko.apps.app_keys import AppKeys
@@ -41,7 +41,7 @@ if TYPE_CHECKING:  # nobody resolves them: to name a type costs no import
 
 
 class Assembly(Struct, frozen=True, kw_only=True):
-    """The object graph of one process."""
+    """Object graph of one process."""
 
     settings: Settings
     configuration: Configuration
@@ -51,7 +51,7 @@ class Assembly(Struct, frozen=True, kw_only=True):
     workflows: Workflows
     runs: Runs
     ports: NodePorts
-    """Of the nodes of runs."""
+    """Ports of nodes."""
     store: RunStore
     conversations: ConversationStore
     chat: ChatServices
@@ -59,7 +59,7 @@ class Assembly(Struct, frozen=True, kw_only=True):
     end_users: EndUsers
     files: FileService
     datasets: OpenKnowledge
-    """Where they are kept."""
+    """Storage of datasets."""
     knowledge: Knowledge
     default_models: DefaultModels
     tools: ToolService
@@ -70,35 +70,35 @@ class Assembly(Struct, frozen=True, kw_only=True):
     served_apps: ServedApps
     measures: Measures
     audit: Callable[[], AuditStore]
-    """Makes it."""
+    """Factory of the store."""
     console: Console | None
-    """``None``: there is none."""
+    """``None`` without a console."""
     console_feed: RunFeed | None
-    """Tells those who look at its lists what moves; ``None``: there is no console."""
+    """Live updates of the console's lists; ``None`` without a console."""
     clock: Clock
 
 
 class BuildContext(Struct, frozen=True):
-    """The process whose services are built."""
+    """Process whose services are built."""
 
     settings: Settings
-    """Of limits of the machine, the part that this process may use."""
+    """Settings with this process's share of the machine's limits."""
     of_machine: Settings
-    """As they were set: the limits of all processes of this machine together."""
+    """Original settings: limits for all processes of this machine together."""
     stack: Shutdown
-    """Closes what was built, the newest first."""
+    """Closes the services, newest first."""
     environment: Mapping[str, str]
-    """What ``${NAME}`` in the files of providers, tools and plugins stands for."""
+    """Values of ``${NAME}`` in the files of providers, tools and plugins."""
     clock: Clock
     in_memory: bool = False
     """Whether nothing is kept on disk."""
     owned: bool = False
-    """Whether this process, or the one that started it, holds the data folder."""
+    """Whether this process, or its parent, holds the data folder."""
     brief: bool = False
     """Whether the process ends after a run or two."""
     workers: int = 1
-    """How many processes of this machine share its limits and write to its database."""
+    """Number of processes of this machine that share its limits and its database."""
     http: HttpClient | None = None
-    """Sends the requests of nodes and files in place of the usual client."""
+    """Replaces the HTTP client of nodes and files."""
     stand_ins: StandIns | None = None
     """See ``Workflows``."""

@@ -1,4 +1,4 @@
-"""Picks what copies a data folder."""
+"""Factories of backups."""
 
 import time
 from functools import partial
@@ -19,7 +19,7 @@ from jikko.store.sqlite.copies import SqliteCopies
 
 
 def make_backups(settings: Settings) -> Backups:
-    """What makes backups of the data folder. Opens nothing yet."""
+    """Build backups to folders. Opens nothing yet."""
     named = (settings.providers, settings.tools, settings.triggers, settings.plugins, settings.plugins_keys)
     return Backups(
         home=settings.home.resolve(),
@@ -41,8 +41,7 @@ def _record_elsewhere(settings: Settings) -> RecordElsewhere:
 
 
 def archive_left_out(settings: Settings) -> str:
-    """Old runs that no backup has, in words; empty: there are none. Blocks.
-    Raises ``StoreUnavailable``: the database cannot be reached."""
+    """Describe archived runs that no backup includes; empty if there are none. Blocks. Raises ``StoreUnavailable``."""
     if not (settings.database_url and settings.files_url):
         return ""
 
@@ -51,12 +50,12 @@ def archive_left_out(settings: Settings) -> str:
 
 
 def line_that_restores(settings: Settings) -> str:
-    """What brings the record back, to be given to a shell; with no database set, one for a database to be named."""
+    """Return the shell command that restores the record; without a database URL, with a placeholder for it."""
     return restore_line(settings.database_url or "postgresql://USER@HOST/DATABASE")
 
 
 def make_restores(settings: Settings) -> Restores:
-    """What brings backups back: to the data folder, and contents of files to the bucket that is set. Opens nothing."""
+    """Build the restoring of backups: to the data folder, and files to the bucket in the settings. Opens nothing."""
 
     def to_bucket(home: Path) -> None:
         lazy.contents_to_bucket(home / CONTENTS, settings.files_url)
@@ -65,25 +64,25 @@ def make_restores(settings: Settings) -> Restores:
 
 
 def is_bucket(text: str) -> bool:
-    """Whether a place of backups is a bucket, and no folder."""
+    """Return whether a backup location is a bucket instead of a folder."""
     return text.startswith("s3://")
 
 
 def make_bucket_backups(settings: Settings, url: str, clock: Clock = time.time) -> BucketBackups:
-    """What makes backups of the data folder in a bucket. Opens no connection yet.
-    Raises ``InvalidSettings``: that is no url of a bucket, or the library for it is missing."""
+    """Build backups to a bucket. Connects to nothing yet. Raises ``InvalidSettings``: the URL is not a bucket's, or the
+    library is missing."""
     return BucketBackups(
         make_backups(settings), BucketObjects(url, "backup_url"), clock=clock, keep=settings.backup_keep
     )
 
 
 def backup_source(text: str, at: str = "") -> BackupSource:
-    """A backup that can be looked through or brought back. Opens nothing yet. Raises ``InvalidSettings``: that is no
-    url of a bucket, or the library for it is missing.
+    """Return a backup for inspection or restoring. Opens nothing yet. Raises ``InvalidSettings``: the URL is not a
+    bucket's, or the library is missing.
 
     Args:
-        text: A folder, or the url of a bucket.
-        at: Which backup in a bucket; empty: the newest.
+        text: A folder, or the URL of a bucket.
+        at: Name of the backup in a bucket; empty: the newest.
     """
     if is_bucket(text):
         return InBucket(BucketObjects(text, "The bucket"), at)
@@ -91,8 +90,8 @@ def backup_source(text: str, at: str = "") -> BackupSource:
 
 
 def backups_by_the_clock(settings: Settings, clock: Clock) -> list[ScheduledBackups]:
-    """What makes backups while the server runs.
-    Raises ``InvalidSettings``: the bucket for them cannot be one, or the library for it is missing."""
+    """Build the server's scheduled backups. Raises ``InvalidSettings``: the URL is not a bucket's, or the library is
+    missing."""
     places: list[BackupPlace] = []
     if settings.backup_folder is not None:
         backups = partial(make_backups, settings)

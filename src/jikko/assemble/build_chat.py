@@ -1,4 +1,4 @@
-"""The factory of conversations: turns, and what looks at their texts."""
+"""Factory of conversations: turns, and hooks on their texts."""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class ChatHooks(Struct, frozen=True):
-    """What looks at texts of conversations on their way; runs are built with it."""
+    """Hooks on conversations' texts; runs are built with them."""
 
     hooks: Hooks
     titles: Titles
@@ -39,7 +39,7 @@ class ChatHooks(Struct, frozen=True):
 
 
 class ChatServices(Struct, frozen=True):
-    """What conversations are held with."""
+    """Services of conversations."""
 
     turns: Turns
     annotations: Annotations
@@ -52,8 +52,7 @@ class ChatServices(Struct, frozen=True):
 def build_hooks(
     context: BuildContext, stores: Stores, ports: NodePorts, providers: Providers, defaults: DefaultModels
 ) -> ChatHooks:
-    """Moderation, replies of annotations and titles.
-    ``defaults``: the models that are called where nothing names one."""
+    """Build moderation, annotation replies and titles. ``defaults``: Models called where none is named."""
     embedder = make_embedder(ports.models)
     titles = Titles(stores.conversations, ports.models, defaults, context.clock)
     context.stack.step("titles", titles.close)
@@ -85,7 +84,6 @@ def build_chat(
     hooks: ChatHooks,
     cluster: Cluster,
 ) -> ChatServices:
-    """The conversations of a process."""
     clock = context.clock
     turns = Turns(
         store=stores.conversations, runs=runs, workflows=workflows, models=ports.models, hooks=hooks.hooks, clock=clock

@@ -1,4 +1,4 @@
-"""Picks how the processes that execute runs of one store know each other."""
+"""Factory of the cluster: communication between processes that execute runs of one store."""
 
 import socket
 from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def access_of(settings: Settings) -> "NatsAccess":
-    """What this server needs to get into NATS. Raises ``InvalidSettings``: the library for that is missing."""
+    """Return this server's credentials for NATS. Raises ``InvalidSettings``: the library is missing."""
     try:
         from jikko.cluster.nats.connecting import NatsAccess
     except ModuleNotFoundError:
@@ -32,20 +32,20 @@ def access_of(settings: Settings) -> "NatsAccess":
 async def build_cluster(
     context: BuildContext, cluster: str, name: str, on_members: Callable[[int], None], measures: ClusterMeasures | None
 ) -> Cluster:
-    """The ``Cluster`` of this process.
+    """Build the ``Cluster`` of this process.
 
     Args:
         cluster: See ``Stores.cluster``.
-        name: What this process is called: ``server/number``. Empty: a new name.
-        on_members: Called with how many members there are whenever that changes.
-        measures: Where it is told how this process does among them.
+        name: Name of this process: ``server/number``. Empty: a new name.
+        on_members: Called with the number of members when it changes.
+        measures: Metrics of this member.
 
     Raises:
-        InvalidSettings: NATS cannot be used.
-        StoreUnavailable: It cannot be reached.
+        InvalidSettings: NATS is not usable.
+        StoreUnavailable: NATS is unreachable.
     """
     settings = context.of_machine
-    # Commands beside a server are no members.
+    # Commands beside a server are not members.
     if context.in_memory or not (context.owned and settings.nats_url):
         return Alone()
     access = access_of(settings)

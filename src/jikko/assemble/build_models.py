@@ -1,6 +1,6 @@
-"""The factories of models: what answers, makes vectors, hears and speaks, and looks at texts.
+"""Factories of models: language, embedding, speech and moderation models.
 
-All but the first are made with the first text or recording, over the connections of the first.
+All but language models are made on first use, over the connections of the language models.
 """
 
 import os
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 def providers_of(settings: Settings, environment: Mapping[str, str] = os.environ) -> Providers:
-    """The providers of models that are set up. ``environment``: what ``${NAME}`` in the providers file stands for.
-    Raises ``InvalidSettings``: the providers file cannot be used."""
+    """Read the configured model providers. ``environment``: Values of ``${NAME}`` in the providers file. Raises
+    ``InvalidSettings``: the providers file is invalid."""
     if settings.providers is None:
         return Providers()
 
@@ -33,13 +33,13 @@ def providers_of(settings: Settings, environment: Mapping[str, str] = os.environ
 
 
 def default_models(settings: Settings, providers: Providers) -> DefaultModels:
-    """The models that are called where nothing names one. Of fake ones there are any."""
+    """Return the models called where none is named. With fake models there always are some."""
     fake = {purpose: ModelName("fake", "fake") for purpose in PURPOSES} if settings.fake_models else {}
     return _Defaults(providers, fake)
 
 
 class _Defaults(Mapping[ModelPurpose, ModelName]):
-    """As the providers file has them now: it may be read again."""
+    """Defaults of the providers file, which may be reloaded."""
 
     def __init__(self, providers: Providers, others: DefaultModels) -> None:
         self._providers = providers
@@ -61,8 +61,8 @@ class _Defaults(Mapping[ModelPurpose, ModelName]):
 def make_models(
     providers: Providers, *, app_share: float = 1.0, plugins: "Callable[[], PluginProviders] | None" = None
 ) -> ProviderModels:
-    """The models of these providers. Connects to nothing yet.
-    ``plugins``: providers that are plugins; asked for with the first of them."""
+    """Build the providers' language models. Connects to nothing yet. ``plugins``: Plugin providers, requested with the
+    first of them."""
     return ProviderModels(providers, BACKENDS, app_share=app_share, plugins=plugins)
 
 
@@ -70,8 +70,8 @@ def make_models(
 async def models_alone(
     settings: Settings, environment: Mapping[str, str] = os.environ
 ) -> AsyncIterator[ProviderModels]:
-    """The models of the providers file, without a server; what is started for them ends with the block.
-    Raises ``InvalidSettings``: the file of the providers, or of the plugins, cannot be used."""
+    """Build the models of the providers file without a server; processes started for them end with the block. Raises
+    ``InvalidSettings``: the file of the providers, or of the plugins, is invalid."""
     plugins = plugins_looked_up(settings, environment)
     models = make_models(providers_of(settings, environment), plugins=plugins.model_providers)
     try:
@@ -82,17 +82,17 @@ async def models_alone(
 
 
 def make_embedder(models: Models) -> Embedder:
-    """What makes vectors beside these language models; without a model, if they are fake."""
+    """Build embedding beside these language models; fake if they are."""
     return lazy_proxy(lambda: lazy.embedder_over(_connections(models)))
 
 
 def make_speech(models: Models) -> Speech:
-    """What hears and speaks beside these language models; no model, if they are fake."""
+    """Build speech beside these language models; fake if they are."""
     return lazy_proxy(lambda: lazy.speech_over(_connections(models)))
 
 
 def make_moderator(models: Models) -> Moderator:
-    """What looks at texts beside these language models; no model, if they are fake."""
+    """Build moderation beside these language models; fake if they are."""
     return lazy_proxy(lambda: lazy.moderator_over(_connections(models)))
 
 

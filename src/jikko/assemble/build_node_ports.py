@@ -1,4 +1,4 @@
-"""Picks what nodes reach the world through."""
+"""Factory of the ports of nodes."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class NodeServices(Struct, frozen=True):
-    """What nodes reach the world through: by themselves the tools among it, and the plugins among these."""
+    """Ports of nodes; and apart, the tools among them, and the plugins among the tools."""
 
     ports: NodePorts
     tools: "ToolService"
@@ -51,13 +51,13 @@ def build_nodes(
     datasets: "OpenKnowledge",
     history: EarlierTurns,
 ) -> NodeServices:
-    """The ports of the nodes of a process.
+    """Build the ports of a process's nodes.
 
     Args:
-        directory: What the tools file says.
-        inner: Runs workflows that are called as tools.
-        datasets: Those that nodes search.
-        history: The earlier turns of conversations.
+        directory: Contents of the tools file.
+        inner: Runs workflows called as tools.
+        datasets: Datasets that nodes search.
+        history: Earlier turns of conversations.
     """
     settings, stack, workers = context.settings, context.stack, context.workers
     sandbox = make_sandbox(settings, workers, brief=context.brief)
@@ -131,7 +131,7 @@ def build_nodes(
 
 
 def http_client(settings: Settings) -> AiohttpClient:
-    """The client of HTTP requests, as the settings have it."""
+    """Build the HTTP client from the settings."""
     return AiohttpClient(
         allow=allowed_networks(settings.http_allow),
         proxy=settings.http_proxy or None,
@@ -143,7 +143,7 @@ def http_client(settings: Settings) -> AiohttpClient:
 
 
 def allowed_networks(given: Iterable[str]) -> tuple[str, ...]:
-    """The networks of the setting ``http_allow``. Raises ``InvalidSettings``: one is none."""
+    """Parse the networks of the setting ``http_allow``. Raises ``InvalidSettings``: one is invalid."""
     networks = tuple(given)
     try:
         parse_allow(networks)
@@ -153,8 +153,8 @@ def allowed_networks(given: Iterable[str]) -> tuple[str, ...]:
 
 
 def mocks_of(text: str) -> dict[str, dict[str, Json]]:
-    """The outputs that stand for nodes, by the node's id or title. ``text``: the setting: a JSON object of objects, or
-    nothing. Raises ``InvalidSettings``: it is something else."""
+    """Parse the outputs of mocked nodes, by node id or title. ``text``: A JSON object of objects, or empty. Raises
+    ``InvalidSettings``: it is anything else."""
     try:
         return msgspec.json.decode(text, type=dict[str, dict[str, Any]]) if text.strip() else {}
     except msgspec.DecodeError as error:

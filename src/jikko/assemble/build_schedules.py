@@ -1,4 +1,4 @@
-"""The factory of schedules: what waits for them, and what people do to them. The rest is imported when one is due."""
+"""Factory of schedules: waiting for due times, and operators' actions. The rest is imported when one is due."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 
 class ScheduleServices(Struct, frozen=True):
-    """The schedules of a process."""
+    """Schedules of a process."""
 
     watch: ScheduleWatch
     control: "ScheduleControl"
     options: "dict[str, ScheduleOptions]"
-    """Those of the triggers file, by ``APP/NODE``."""
+    """Options in the triggers file, by ``APP/NODE``."""
 
     def go_by(self, options: "Mapping[str, ScheduleOptions]") -> None:
         self.options.clear()
@@ -48,8 +48,7 @@ def build_schedules(
     measures: ScheduleMeasures,
     clock: Clock,
 ) -> ScheduleServices:
-    """The schedules of an installation. The triggers file is read at once.
-    Raises ``InvalidSettings``: it cannot be used."""
+    """Build the schedules of an installation, and read the triggers file. Raises ``InvalidSettings``: it is invalid."""
     options = {} if settings.triggers is None else dict(lazy.read_triggers_file(settings.triggers))
     store, alarm = lazy_proxy(stores.schedules), new_alarm(clock)
 

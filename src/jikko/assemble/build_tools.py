@@ -1,4 +1,4 @@
-"""Picks what nodes call as tools."""
+"""Factories of tools."""
 
 import os
 from collections.abc import Mapping
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 
 _OF_TOOLS: Final = "jikko.assemble.tool_service"
-"""What is imported with the first tool."""
+"""Module imported with the first tool."""
 _OF_PLUGINS: Final = "jikko.assemble.plugin_runtime"
-"""The same, where a plugin is installed. They need a system on which plugins run."""
+"""Module imported with the first tool if a plugin is installed. Needs a system that can run plugins."""
 
 
 def make_directory(settings: Settings, apps: AppStore, environment: Mapping[str, str] = os.environ) -> "ToolsDirectory":
-    """What the tools file says. It is read at once; where there is none, nothing is made before it is asked for.
-    Raises ``InvalidSettings``: it cannot be used."""
+    """Read the tools file; without one, the directory is made on first use. Raises ``InvalidSettings``: it is
+    invalid."""
 
     def made() -> "ToolsDirectory":
         return lazy.ToolsDirectory(settings.tools, environment, apps)
@@ -42,28 +42,28 @@ def make_directory(settings: Settings, apps: AppStore, environment: Mapping[str,
 
 
 def known_strategies(settings: Settings, environment: Mapping[str, str] = os.environ) -> Strategies:
-    """The strategies of agents, only to be looked up. Raises ``InvalidSettings``: the plugins file cannot be used."""
+    """Return agent strategies for look-ups only. Raises ``InvalidSettings``: the plugins file is invalid."""
     return later_strategies(plugins_looked_up(settings, environment))
 
 
 def require_plugin(settings: Settings, environment: Mapping[str, str], config: ProviderConfig) -> None:
-    """Raises ``ToolNotFound``: the plugin of a provider is not installed, or not told all that it needs."""
+    """Raises ``ToolNotFound``: a provider's plugin is not installed, or not fully configured."""
     plugins_looked_up(settings, environment).model_providers().require(config)
 
 
 def later_strategies(plugins: Plugins) -> Strategies:
-    """The strategies of agents, made with the first that is looked up."""
+    """Return agent strategies, made at the first look-up."""
     return lazy_proxy(lambda: lazy.StrategyService(plugins.strategies))
 
 
 def tools_file(settings: Settings, environment: Mapping[str, str] = os.environ) -> "ToolsFile":
-    """What the tools file says. Raises ``InvalidSettings``: it cannot be used."""
+    """Read the tools file. Raises ``InvalidSettings``: it is invalid."""
     return lazy.read_tools_file(settings.tools, environment)
 
 
 def known_tools(settings: Settings, environment: Mapping[str, str] = os.environ) -> Tools:
-    """The same, only to be looked up: what they would need to be called is left out.
-    Raises ``InvalidSettings``: the tools file cannot be used."""
+    """Return tools for look-ups only, without what calls need. Raises ``InvalidSettings``: the tools file is
+    invalid."""
     nothing: Any = None
     directory = make_directory(settings, nothing, environment)
     plugins = plugins_looked_up(settings, environment, lambda: tools)
@@ -74,9 +74,9 @@ def known_tools(settings: Settings, environment: Mapping[str, str] = os.environ)
 
 
 async def import_for_nodes(settings: Settings, source: bytes) -> None:
-    """Have the classes of the nodes of a DSL file imported beside the event loop, and what their tools need.
+    """Import the node classes of a DSL file and its tools' modules, off the event loop.
 
-    What cannot be imported is told where it is needed, if it is.
+    Failing imports are reported where they are needed, if at all.
     """
     types = types_in(source)
     modules = modules_of(types)
@@ -95,7 +95,7 @@ async def import_for_nodes(settings: Settings, source: bytes) -> None:
 
 
 def later_tools(plugins: Plugins, stack: Shutdown, *given: Any, **named: Any) -> "ToolService":
-    """All tools of this installation, made with the first that is looked up; the plugins among them are there already.
+    """Return all tools of this installation, made at the first look-up; plugins exist already.
 
     Args:
         plugins: As for ``tool_service.make_tools``.

@@ -1,4 +1,4 @@
-"""The factory of what goes on beside runs: call-backs, retention, archive, backups, readiness; and what is counted."""
+"""Factory of background jobs: call-backs, retention, archive, backups, readiness; and of metrics."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from jikko.maintenance.scheduled_backups import ScheduledBackups
 
 _CLUSTER_LOOKS: Final = 1.5
-"""Lives of a member between looks of several servers for runs of one that is gone: all may have been at once."""
+"""Interval of checks for runs of dead servers, in member timeouts: all servers may have died at once."""
 
 
 class UpkeepServices(Struct, frozen=True):
-    """What goes on beside runs."""
+    """Background jobs beside runs."""
 
     callbacks: Callbacks
     tally: PeriodicCounters
@@ -63,8 +63,8 @@ def build_upkeep(
     cluster: Cluster,
     indexing: LazyIndexing,
 ) -> UpkeepServices:
-    """The upkeep of a process. ``http``: what call-backs are sent by. Raises ``InvalidSettings``: the bucket of backups
-    cannot be one, or the library for it is missing."""
+    """Build the background jobs of a process. ``http``: Client for call-backs. Raises ``InvalidSettings``: the URL of
+    the backups' bucket is invalid, or the library is missing."""
     settings, clock = context.settings, context.clock
     callbacks = Callbacks(stores.callbacks, stores.runs, http, clock)
     orphans = (
@@ -103,7 +103,7 @@ def build_upkeep(
 
 
 def _scheduled_backups(context: BuildContext) -> "list[ScheduledBackups]":
-    """Most servers make none, and import nothing for it."""
+    """Build scheduled backups; most servers have none, and import nothing for them."""
     if context.settings.backup_folder is None and not context.settings.backup_url:
         return []
 
@@ -111,7 +111,7 @@ def _scheduled_backups(context: BuildContext) -> "list[ScheduledBackups]":
 
 
 class Measures(Struct, frozen=True, kw_only=True):
-    """Of one process."""
+    """Metrics of one process."""
 
     runs: RunMeasures
     admission: Admission
@@ -122,7 +122,7 @@ class Measures(Struct, frozen=True, kw_only=True):
     tally: PeriodicCounters
     schedules: ScheduleMeasures
     cluster: ClusterMeasures | None
-    """``None``: there is one server."""
+    """``None`` with a single server."""
 
 
 def measures_of(
@@ -133,7 +133,7 @@ def measures_of(
     upkeep: UpkeepServices,
     cluster: ClusterMeasures | None,
 ) -> Measures:
-    """Those of the parts of a process; of a part that counts nothing, none."""
+    """Collect the metrics of a process's parts; parts that count nothing get empty ones."""
     sandbox, models = ports.sandbox, ports.models
     return Measures(
         runs=runs.measures,

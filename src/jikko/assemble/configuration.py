@@ -1,5 +1,5 @@
-"""The configuration: files that an operator writes, read again while the server runs; and digests of what must be the
-same on all servers."""
+"""Configuration files of the operator, reloaded at run time; and digests of the configuration that all servers must
+share."""
 
 import asyncio
 import hashlib
@@ -34,12 +34,12 @@ log = logging.getLogger(__name__)
 
 
 def key_files(settings: Settings) -> KeyFiles:
-    """The files of the keys of file links. Opens nothing yet."""
+    """Return the key files for file links. Opens nothing yet."""
     return KeyFiles(settings.signing_key)
 
 
 class Configuration:
-    """What the operator's files say (providers, tools, plugins, callers of webhooks), and the keys of file links."""
+    """Operator's files (providers, tools, plugins, triggers), and signing keys of file links."""
 
     def __init__(
         self,
@@ -56,10 +56,9 @@ class Configuration:
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         """Args:
-        workers: How many processes share the limits.
-        triggers: Those that the entries of the triggers file name.
-        environment: What ``${NAME}`` in the files stands for.
-        """
+        workers: Number of processes that share the limits.
+        triggers: Triggers that entries of the triggers file name.
+        environment: Values of ``${NAME}`` in the files."""
         self._settings = settings
         self._providers = providers
         self._directory = directory
@@ -73,8 +72,8 @@ class Configuration:
         self._reading = asyncio.Lock()
 
     async def read_again(self) -> None:
-        """Read all of it, and have calls that begin from now on see it; those under way end as they began.
-        Raises ``InvalidSettings``: a file is wrong, or several. Then all of them go on to hold as they were."""
+        """Reload all files, for calls that start from now on. Raises ``InvalidSettings``: files are invalid. Then all
+        of them stay in effect as they were."""
         async with self._reading:
             use = await asyncio.to_thread(self._read)
             for each in use:
@@ -82,7 +81,7 @@ class Configuration:
         await self.warn()
 
     async def warn(self) -> None:
-        """Log the entries of the triggers file that match no trigger, or the same: what they set does not hold."""
+        """Log entries of the triggers file that match no trigger, or the same one: they have no effect."""
         try:
             for found in await self.misfits():
                 log.warning("%s", found)
@@ -90,7 +89,8 @@ class Configuration:
             log.warning("the triggers file cannot be compared with the triggers: %s", error)
 
     async def misfits(self) -> list[Diagnostic]:
-        """Return a warning for each entry of the triggers file that matches no trigger, and for those of the same."""
+        """Return a warning for each entry of the triggers file that matches no trigger, and for entries of the same
+        one."""
         webhooks, schedules = self._webhooks, self._schedules.options
         if not webhooks and not schedules:
             return []
@@ -131,7 +131,7 @@ class Configuration:
             read = key_files(settings).load_or_create()
             found.append(lambda: self._signing_keys.become(read))
 
-        # Those of several servers are in their database, not in files.
+        # Several servers have them in their database, not in files.
         for read in (
             (providers, tools, plugins, triggers) if settings.nats_url else (providers, tools, plugins, triggers, keys)
         ):
@@ -152,12 +152,12 @@ _OF_ONE: Final = frozenset(
     backup_url log_level log_format log_runs log_requests metrics_port metrics_by_app keys
     """.split()
 )
-"""Settings that may differ, as the sizes of machines do, or hold secrets."""
+"""Settings that may differ, such as those for machine sizes, or that hold secrets."""
 
 
 def configuration_of(settings: Settings) -> dict[str, str]:
-    """Values and digests by name: the version, files of the operator, plugins, packages, and settings that are not at
-    their defaults. Reads files; what cannot be read counts as missing."""
+    """Return the version, operator's files, plugins, packages, and settings changed from their defaults, as values or
+    digests by name. Reads files; unreadable ones count as missing."""
     files = {
         "providers": settings.providers,
         "tools": settings.tools,
@@ -177,7 +177,7 @@ def configuration_of(settings: Settings) -> dict[str, str]:
 
 
 def digest_of(file: Path | None) -> str:
-    """By what two servers are told apart whose file is not the same: 12 hexadecimal digits, or ``none``."""
+    """Return a digest for comparing a file across servers: 12 hexadecimal digits, or ``none``."""
     try:
         return "none" if file is None else _digest(file.read_bytes())
     except OSError:

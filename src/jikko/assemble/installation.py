@@ -1,4 +1,4 @@
-"""Picks what a forecast knows of this installation. By itself, so that what forecasts nothing imports none of it."""
+"""Factory of the facts that forecasts use. A module of its own, so that other code does not import them."""
 
 import os
 import sqlite3
@@ -17,9 +17,9 @@ from jikko.store.known_datasets import known_ids
 
 
 def installation_of(settings: Settings, environment: Mapping[str, str] = os.environ) -> Installation:
-    """What this installation has that workflows need. Reads the files of providers and tools; starts and calls nothing.
-    ``environment``: what ``${NAME}`` in these files stands for.
-    Raises ``InvalidSettings``: the setting ``mocks`` cannot be used."""
+    """Return what this installation provides for workflows. Reads the files of providers and tools; starts and calls
+    nothing. ``environment``: Values of ``${NAME}`` in these files. Raises ``InvalidSettings``: the setting ``mocks``
+    is invalid."""
     return installation(
         settings.providers,
         environment,
@@ -45,6 +45,6 @@ def _datasets(settings: Settings) -> Container[str]:
 
 
 def outside_of(settings: Settings) -> Outside:
-    """The values for environment variables of workflows that stand outside of their files.
-    Raises ``StoreUnavailable``: the database of the data folder cannot be read."""
+    """Return the values for workflows' environment variables from outside their files. Raises ``StoreUnavailable``: the
+    database is unreadable."""
     return Outside(settings.env, stored_values(settings))

@@ -1,6 +1,6 @@
-"""Names of this room that few processes need: imported when they are first used, which costs nothing until then.
+"""Lazy imports of names that few processes need: each is imported on first use.
 
-Modules write ``lazy.NAME``. A name stands twice here, for type checkers and in the table. See docs/decisions/0214.
+Modules write ``lazy.NAME``. Each name occurs twice here, for type checkers and in the table. See docs/decisions/0214.
 """
 
 from importlib import import_module
@@ -118,7 +118,7 @@ _NAMES: Final = {
     "jikko.triggers.webhook_options": "read_trigger_ids read_webhook_options",
 }
 _MODULES: Final = {name: module for module, names in _NAMES.items() for name in names.split()}
-"""By the name of what is imported."""
+"""Modules, by imported name."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Changes which packages code nodes can import."""
+"""Installation and removal of packages for code nodes."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -23,11 +23,11 @@ Report = Callable[[str], None]
 
 
 class PackagesRefused(Exception):
-    """The packages cannot be installed, or cannot be used. The message says why; nothing has changed."""
+    """The packages cannot be installed or used. The message gives the reason; nothing has changed."""
 
 
 def installed_packages(settings: Settings) -> InstalledPackages | None:
-    """What is installed; ``None`` for nothing. Raises ``InvalidSettings``: the folder's file cannot be read."""
+    """Return the installed packages, or ``None``. Raises ``InvalidSettings``: the folder's file is unreadable."""
     try:
         return package_folder(settings).current()
     except Unreadable as error:
@@ -37,13 +37,12 @@ def installed_packages(settings: Settings) -> InstalledPackages | None:
 async def install_packages(
     settings: Settings, requirements: Iterable[str], files: Iterable[Path], report: Report
 ) -> InstalledPackages | None:
-    """Install packages beside those that are there, or these anew if none is named. ``report``: called with what is
-    done, a line each.
+    """Install more packages, or reinstall all if none is named. ``report``: Called with each line of progress.
 
     Raises:
-        InvalidSettings: A requirement is none, or a file of them cannot be read.
-        Conflict: Another process changes the folder.
-        PackagesRefused: So.
+        InvalidSettings: A requirement is invalid, or a requirements file is unreadable.
+        Conflict: Another process is changing the folder.
+        PackagesRefused: The packages cannot be installed or used.
     """
     try:
         more = parse(requirements)
@@ -66,12 +65,12 @@ async def install_packages(
 
 
 async def remove_packages(settings: Settings, names: Iterable[str], report: Report) -> InstalledPackages | None:
-    """Remove packages that were installed by name, and what only they need.
+    """Remove packages installed by name, with their unshared dependencies.
 
     Raises:
         InvalidSettings: One was not installed by name.
-        Conflict: Another process changes the folder.
-        PackagesRefused: What is left cannot be installed.
+        Conflict: Another process is changing the folder.
+        PackagesRefused: The remaining ones cannot be installed.
     """
     installer, gone = PackageInstaller(package_folder(settings), report), list(names)
     try:

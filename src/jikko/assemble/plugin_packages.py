@@ -1,4 +1,4 @@
-"""Picks what installs plugins, and what tries them."""
+"""Factories for the installation and the testing of plugins."""
 
 import asyncio
 import os
@@ -50,7 +50,7 @@ from jikko.values import Json
 
 
 class PluginPackages:
-    """What the commands of plugins work with."""
+    """Operations of the plugin commands."""
 
     def __init__(self, settings: Settings, runtime: PluginRuntime, installer: PluginInstaller, models: Models) -> None:
         self._settings = settings
@@ -59,10 +59,10 @@ class PluginPackages:
         self.installer = installer
 
     async def read(self, source: str) -> tuple[Plugin, Archive]:
-        """The package of a file, of a folder, or by its name.
+        """Read a package from a file, from a folder, or by its name.
 
         Raises:
-            PackageRefused: It cannot be used, or not be had.
+            PackageRefused: It is unusable or unavailable.
             OSError: It cannot be read.
         """
         keys = believed_keys(self._settings)
@@ -83,7 +83,7 @@ class PluginPackages:
         return plugin, archive
 
     def wanted(self, needs: Iterable[PluginNeed]) -> list[Identifier]:
-        """The plugins that needs are about, each version once, in their order; without what Jikko has itself."""
+        """Return the plugins behind needs, each version once, in order; without those built into Jikko."""
         found: dict[Identifier, None] = {}
         for need in needs:
             if need.kind == "strategy" and is_meant(StrategyName(provider=need.provider, strategy=need.name)):
@@ -94,18 +94,18 @@ class PluginPackages:
                 None
             )
         with_version = {wanted.plugin for wanted in found if wanted.version}
-        # Where one file names a version, that serves those that name none.
+        # A version that one file names also serves those without one.
         return [wanted for wanted in found if wanted.version or wanted.plugin not in with_version]
 
     def sources(self, places: Iterable[Path]) -> PluginSources:
         return PluginSources(places, believed_keys(self._settings))
 
     async def meant(self, wanted: Identifier, sources: PluginSources, *, again: bool) -> tuple[Plugin, Archive] | None:
-        """The package that a file means: of these sources, else downloaded; ``None``: it is installed already.
-        ``again``: whether it is meant also if it is installed already.
+        """Return the package that a file needs, from these sources or downloaded; ``None`` if it is already installed.
+        ``again``: Return it even then.
 
         Raises:
-            PackageRefused: It cannot be used, or not be had.
+            PackageRefused: It is unusable or unavailable.
             OSError: It cannot be read.
         """
         there = None if again else self.runtime.installed.find(wanted)
@@ -132,19 +132,19 @@ class PluginPackages:
             await http.close()
 
     def remove(self, name: str) -> tuple[Entry, ...]:
-        """Remove a plugin, or a version of it; nothing if it is not installed."""
+        """Remove a plugin, or one version of it, if it is installed."""
         plugin, _, version = name.partition("@")[0].partition(":")
         installed = self.runtime.installed
         with installed.changing():
             gone = installed.remove(plugin, version)
-            # Processes that run it go on: their files are removed behind them.
+            # Its processes continue, and their files are removed later.
             installed.sweep()
         return gone
 
     def lacking(self, entry: Entry) -> list[str]:
-        """What is to be set up before a plugin's providers can be called; of each a text."""
+        """Return the missing configuration of a plugin's providers, one text each."""
         found = []
-        # What models need is in the providers file, of which a plugin may have several entries, or none.
+        # Models are configured in the providers file, with any number of entries for a plugin.
         for provider in entry.plugin.providers:
             if provider.kind == "models":
                 continue
@@ -155,9 +155,9 @@ class PluginPackages:
         return found
 
     def lacks(self, need: PluginNeed) -> str:
-        """What a workflow lacks for one of its needs; ``""`` if nothing."""
+        """Return what a workflow lacks for one of its needs, or ``""``."""
         if need.kind == "strategy" and is_meant(StrategyName(provider=need.provider, strategy=need.name)):
-            return ""  # Jikko has it itself
+            return ""  # built into Jikko
         kind: Kind = "tools" if need.kind == "tool" else "agent_strategies"
         try:
             subject = Phrase(f"tool.the_{need.kind}", {"name": f"{need.provider}/{need.name}"})
@@ -171,8 +171,7 @@ class PluginPackages:
         return ""
 
     async def tried(self, entry: Entry) -> str | None:
-        """Start a plugin, and have it try the credentials of its providers.
-        Returns what is wrong; ``None``: nothing."""
+        """Start a plugin, and let it validate its providers' credentials. Returns the error, or ``None``."""
         try:
             for provider in entry.plugin.providers:
                 credentials = {} if provider.kind == "models" else self.runtime.credentials(entry, provider)
@@ -197,8 +196,8 @@ class PluginPackages:
     async def called(
         self, provider: str, tool: str, given: Mapping[str, Json], emit: Callable[[str], None]
     ) -> str | None:
-        """Call a tool. ``emit``: takes each message, as a line of JSON. Returns why it failed, with
-        ``PluginFailure.trace``; ``None``: it did not."""
+        """Call a tool. ``emit``: Called with each message, as a line of JSON. Returns the error, with
+        ``PluginFailure.trace``, or ``None``."""
 
         def line(message: ToolMessage) -> None:
             if isinstance(message, BlobMessage):
@@ -227,10 +226,10 @@ class PluginPackages:
 
 
 def _local(path: Path) -> bytes | None:
-    """The package of a file or folder; ``None`` if there is none.
+    """Return the package in a file or folder; ``None`` if there is none.
 
     Raises:
-        PackageRefused: The folder is none of a plugin.
+        PackageRefused: The folder is not a plugin's.
         OSError: It cannot be read.
     """
     if path.is_dir():
@@ -245,8 +244,8 @@ def _local(path: Path) -> bytes | None:
 async def plugin_packages(
     settings: Settings, environment: Mapping[str, str] = os.environ
 ) -> AsyncIterator[PluginPackages]:
-    """Everything for one command; processes that it started end with the block.
-    Raises ``InvalidSettings``: a setting cannot be used."""
+    """Build the services of one plugin command; its processes end with the block. Raises ``InvalidSettings``: a setting
+    is unusable."""
     async with Shutdown() as stack:
         stores = stores_in_memory(stack)
         signer = UrlSigner(keys=stores.signing_keys, base_url="http://127.0.0.1", validity=settings.link_seconds)
@@ -271,7 +270,7 @@ async def plugin_packages(
 
 
 def believed_keys(settings: Settings) -> tuple[PublicKey, ...]:
-    """Whose signatures are believed. Raises ``InvalidSettings``: the file of keys cannot be read."""
+    """Return the trusted public keys. Raises ``InvalidSettings``: the key file is unreadable."""
     if settings.plugins_keys is None:
         return ()
     try:

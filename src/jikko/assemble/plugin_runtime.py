@@ -1,4 +1,4 @@
-"""Picks what runs plugins. It is imported when a plugin is called for, or looked at."""
+"""Factories of the plugin runtime, imported when a plugin is called or inspected."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ from jikko.store.sqlite.plugin_file import PluginFile
 
 
 class MadePlugins(NamedTuple):
-    """What runs plugins, and what they are called as."""
+    """Plugin runtime, and its plugins by kind."""
 
     runtime: PluginRuntime
     tools: PluginTools
@@ -42,8 +42,8 @@ def make_plugins(
     *,
     environment: Mapping[str, str] = os.environ,
 ) -> MadePlugins:
-    """The plugins of a data folder. Starts nothing. ``tools``: all tools; asked for when a plugin calls one. Raises
-    ``InvalidSettings``: the plugins file, or a setting, cannot be used."""
+    """Build the plugins of a data folder. Starts nothing. ``tools``: All tools, requested when a plugin calls one.
+    Raises ``InvalidSettings``: the plugins file, or a setting, is invalid."""
     runtime = make_runtime(settings, files=files, environment=environment)
     return MadePlugins(
         runtime,
@@ -54,14 +54,14 @@ def make_plugins(
 
 
 def make_runtime(settings: Settings, *, files: FileStore, environment: Mapping[str, str] = os.environ) -> PluginRuntime:
-    """What runs the plugins of a data folder. Starts nothing.
-    Raises ``InvalidSettings``: the plugins file, or a setting, cannot be used."""
+    """Build the plugin runtime of a data folder. Starts nothing. Raises ``InvalidSettings``: the plugins file, or a
+    setting, is invalid."""
     processes = max(1, settings.plugin_processes)
     try:
         tunnels = Tunnels(
             allow=settings.http_allow,
             proxy=settings.http_proxy or None,
-            # Threads of their own: a name service that does not answer keeps nobody but plugins waiting.
+            # Separate threads: a hanging name server blocks only plugins.
             threads=ThreadPoolExecutor(CONNECTING * processes, "plugins-look-up"),
         )
     except ValueError as error:
@@ -84,7 +84,7 @@ def make_runtime(settings: Settings, *, files: FileStore, environment: Mapping[s
 
 
 def _storage(settings: Settings) -> PluginStorage:
-    """What plugins keep, where the record is."""
+    """Build the plugins' key-value storage, beside the record."""
     if settings.database_url:
         return PluginStorage(lazy.plugin_database(settings))
     return PluginStorage(PluginFile(settings.plugin_folder / "storage.db"))

@@ -1,4 +1,4 @@
-"""Picks what runs plugins: nothing, before one is installed and used."""
+"""Plugins of a process, whose runtime is made on first use."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 
 def are_installed(settings: Settings) -> bool:
-    """Whether any plugin is."""
+    """Return whether any plugin is installed."""
     return (settings.plugin_folder / "installed.json").exists()
 
 
 class Plugins:
-    """The plugins of one process: ``Tools``, and ``strategies``. What runs them is imported when one is called for.
+    """Plugins of one process: ``Tools``, and ``strategies``. Their runtime is imported on first use.
 
-    The plugins file is read at once, so that a wrong one is told when the server starts.
+    The plugins file is read at once, so that its errors appear when the server starts.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class Plugins:
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         """Args:
-        tools: All tools; asked for when a plugin calls one.
-        environment: What ``${NAME}`` in the plugins file stands for.
+        tools: All tools, requested when a plugin calls one.
+        environment: Values of ``${NAME}`` in the plugins file.
 
         Raises:
-            InvalidSettings: The plugins file cannot be used.
+            InvalidSettings: The plugins file is invalid.
         """
         self._settings = settings
         self._models = models
@@ -80,12 +80,12 @@ class Plugins:
         return self.made().providers
 
     def read_again(self) -> Callable[[], None]:
-        """Read the plugins file. Returns what has calls from now on see it.
-        Raises ``InvalidSettings``: it cannot be used."""
+        """Read the plugins file. Returns a function that applies it to future calls. Raises ``InvalidSettings``: it is
+        invalid."""
         config = lazy.read_plugins_file(self._settings.plugins, self._environment)
 
         def use() -> None:
-            if self._made is not None:  # otherwise it is read when it is wanted first
+            if self._made is not None:  # otherwise it is read on first use
                 self._made.runtime.config = config
 
         return use
@@ -129,7 +129,7 @@ class Plugins:
 def plugins_looked_up(
     settings: Settings, environment: Mapping[str, str], tools: Callable[[], Tools] | None = None
 ) -> Plugins:
-    """The plugins, for what calls none of them. Raises ``InvalidSettings``: the plugins file cannot be used."""
+    """Return the plugins for look-ups only. Raises ``InvalidSettings``: the plugins file is invalid."""
     nothing: Any = None
     return Plugins(settings, models=nothing, files=nothing, tools=tools or nothing, environment=environment)
 
@@ -156,6 +156,6 @@ class _Strategies:
 
 
 def missing(subject: Phrase, provider: str, exact: str) -> ToolNotFound:
-    """What a workflow is told where no plugin is installed at all."""
+    """Return the error for workflows if no plugin is installed at all."""
     plugin = exact.partition("@")[0] or "/".join(tool_provider(provider).split("/")[:2])
     return plugin_missing(subject, plugin)

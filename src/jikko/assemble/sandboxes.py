@@ -1,4 +1,4 @@
-"""Picks what runs programs of users."""
+"""Factories of the sandbox for users' programs."""
 
 import sys
 from dataclasses import replace
@@ -16,8 +16,8 @@ from jikko.settings import Settings
 
 
 def make_sandbox(settings: Settings, workers: int = 1, *, brief: bool = False) -> Sandbox:
-    """The sandbox of this platform, for one of ``workers`` processes. Starts nothing.
-    ``brief``: whether the process runs few programs: see ``ForkServerSandbox``, ``as_named``."""
+    """Build this platform's sandbox for one of ``workers`` processes. Starts nothing. ``brief``: Whether the process
+    runs few programs: see ``ForkServerSandbox``, ``as_named``."""
     if sys.platform != "linux":
         return UnavailableSandbox("it needs Linux; run Jikko there, or in its container image")
     limits = sandbox_limits(settings).for_worker(workers)
@@ -25,12 +25,12 @@ def make_sandbox(settings: Settings, workers: int = 1, *, brief: bool = False) -
 
 
 def package_folder(settings: Settings) -> PackageFolder:
-    """Where packages for programs are installed."""
+    """Return the folder of packages for users' programs."""
     return PackageFolder(settings.packages_folder, load=settings.packages_load)
 
 
 def sandbox_limits(settings: Settings) -> SandboxLimits:
-    """What one run of a user's program may use. Raises ``InvalidSettings``: a limit is out of its range."""
+    """Return the limits of one run of a user's program. Raises ``InvalidSettings``: a limit is out of range."""
     try:
         limits = SandboxLimits(
             wall_seconds=settings.code_seconds,
@@ -48,7 +48,7 @@ def sandbox_limits(settings: Settings) -> SandboxLimits:
 
 
 async def try_sandbox(settings: Settings) -> list[Diagnostic]:
-    """Try each property of the sandbox in a real child. Needs Linux."""
+    """Test each property of the sandbox in a real child. Needs Linux."""
     await imported("jikko.sandbox.selftest")
 
     return await lazy.self_test(sandbox_limits(settings), packages=package_folder(settings))

@@ -1,4 +1,4 @@
-"""The servers that share a database, seen by a command."""
+"""View of the servers that share a database, for commands."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,26 +27,25 @@ class SeenServer(NamedTuple):
     name: str
     version: str
     since: float
-    """When its oldest process began, in seconds since the Unix epoch; 0 if it does not say so (an earlier version)."""
+    """Start of its oldest process, in seconds since the Unix epoch; 0 for earlier versions, which do not report it."""
     runs: int
     failing: tuple[str, ...]
-    """Why a process of it is not ready."""
+    """Failing readiness checks of its processes."""
     differs: tuple[str, ...]
-    """What it has otherwise than most servers: names, as in ``ServerState.configuration``."""
+    """Names of deviations from most servers, as in ``ServerState.configuration``."""
     processes: tuple[str, ...]
 
 
 class SeenServers:
-    """A connection to NATS, beside the servers."""
+    """NATS connection of an observer."""
 
     def __init__(self, link: NatsLink | None) -> None:
         """Args:
-        link: ``None``: no server has shared the database yet.
-        """
+        link: ``None`` if no server has shared the database yet."""
         self._link = link
 
     async def all(self) -> list[SeenServer]:
-        """All servers that were heard of lately, by name. Raises ``StoreUnavailable``: NATS does not answer."""
+        """Return the live servers by name. Raises ``StoreUnavailable``: NATS does not answer."""
         if self._link is None:
             return []
         try:
@@ -56,7 +55,7 @@ class SeenServers:
         except NATS_ERRORS as error:
             raise StoreUnavailable(f"NATS does not say which servers there are: {error}") from None
         states = {name: beat.state for name, beat in beats.items() if beat.state is not None}
-        # One process speaks for its server: a server with many has no more of a say.
+        # One process represents its server: the number of processes gives no more weight.
         usual = _usual(list({server_of(name): state for name, state in states.items()}.values()))
         found = []
         for server in sorted({server_of(name) for name in beats}):
@@ -76,7 +75,7 @@ class SeenServers:
         return found
 
     async def end(self, server: SeenServer) -> bool:
-        """Have a server end in good order. Returns whether it has taken that."""
+        """Stop a server gracefully. Returns whether it accepted the command."""
         link = self._link
         if link is None:
             return False
@@ -88,7 +87,7 @@ class SeenServers:
 
 
 def _usual(states: list[ServerState]) -> ServerState:
-    """A state with the configuration that most have; of several, the first by name of what differs."""
+    """Return a state with the most common configuration; of several, the first by name of what differs."""
     kinds = [tuple(sorted(state.configuration.items())) for state in states]
     most = max(sorted(set(kinds)), key=kinds.count, default=())
     return ServerState(since=0.0, runs=0, configuration=dict(most))
@@ -96,11 +95,11 @@ def _usual(states: list[ServerState]) -> ServerState:
 
 @asynccontextmanager
 async def seen_servers(settings: Settings) -> AsyncIterator[SeenServers]:
-    """Look at the servers; nobody is told.
+    """Observe the servers without joining them.
 
     Raises:
-        InvalidSettings: There is one server alone, or NATS cannot be used.
-        StoreUnavailable: The database or NATS cannot be reached.
+        InvalidSettings: There is a single server, or NATS is unusable.
+        StoreUnavailable: The database or NATS is unreachable.
     """
     if not settings.nats_url:
         raise InvalidSettings("There is one server here: without JIKKO_NATS_URL, it shares its database with no other.")

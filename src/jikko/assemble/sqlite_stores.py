@@ -1,4 +1,4 @@
-"""The stores in a SQLite database: that of the data folder, or one in memory."""
+"""Stores in SQLite: the data folder's database, or one in memory."""
 
 import secrets
 from contextlib import nullcontext
@@ -24,15 +24,15 @@ from jikko.store.sqlite.runs.run_store import SqliteRunStore
 
 
 def stores_on_disk(settings: Settings, stack: Shutdown, owned: bool, *, shared: bool) -> Stores:
-    """Open the stores of a data folder, which is made if it is missing.
+    """Open the stores of a data folder, made if missing.
 
     Args:
         stack: Closes the database.
-        owned: Whether this process, or the one that started it, holds the data folder.
+        owned: Whether this process, or its parent, holds the data folder.
         shared: Whether other processes of this machine write to the database too.
 
     Raises:
-        InvalidSettings: The folder cannot be used.
+        InvalidSettings: The folder is unusable.
         StoreUnavailable: The database cannot be opened.
     """
     require_whole(settings.home)
@@ -47,7 +47,7 @@ def stores_on_disk(settings: Settings, stack: Shutdown, owned: bool, *, shared: 
 
 
 def stores_in_memory(stack: Shutdown) -> Stores:
-    """Open stores that are gone with the process. ``stack``: closes the database."""
+    """Open stores in memory. ``stack``: Closes the database."""
     stores = _stores_in(lazy.MemoryDatabase(), stack, lazy.MemoryBlobs(), SigningKeys(secrets.token_bytes(32)))
     stack.step("the record", stores.runs.close)
     return stores

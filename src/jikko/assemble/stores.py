@@ -1,4 +1,4 @@
-"""Picks where records and files are kept: the data folder, or memory alone."""
+"""Factories of stores and file storage: in the data folder, or in memory."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class ConsoleStores(NamedTuple):
-    """What the console alone keeps and reads."""
+    """Stores that only the console uses."""
 
     access: ConsoleStore
     pages: RunPages
@@ -44,7 +44,7 @@ class ConsoleStores(NamedTuple):
 
 
 class Stores(NamedTuple):
-    """Where one process keeps records and files."""
+    """Stores of one process."""
 
     apps: AppStore
     runs: RunStore
@@ -53,28 +53,28 @@ class Stores(NamedTuple):
     callbacks: CallbackStore
     end_users: EndUserStore
     console: Callable[[], ConsoleStores]
-    """Makes them: imported where there is a console."""
+    """Factory, imported if there is a console."""
     triggers: Callable[[], TriggerStore]
-    """Makes it: imported where there are triggers."""
+    """Factory, imported if there are triggers."""
     schedules: Callable[[], ScheduleStore]
-    """Makes it: imported where runs are started by the clock."""
+    """Factory, imported if there are schedules."""
     audit: Callable[[], AuditStore]
-    """Makes it: imported where something is changed by hand."""
+    """Factory, imported with the first manual change."""
     deliveries: Callable[[], DeliveryStore]
-    """Makes it: imported where webhooks are called."""
+    """Factory, imported if webhooks are called."""
     file_index: FileIndex
     blobs: BlobStore
     signing_keys: SigningKeys
     record: Record
     archiving: RunArchiving | None = None
-    """What moves old runs out of the database, if that is to be done."""
+    """Moves old runs out of the database, if enabled."""
     cluster: str = ""
-    """What the servers are called together that share the database; empty: there is one."""
+    """Common name of the servers that share the database; empty for a single server."""
 
 
 async def build_stores(context: BuildContext) -> Stores:
-    """The stores of a process; without a data folder, those that are gone with it.
-    Raises ``InvalidSettings`` or ``StoreUnavailable``: as ``open_stores``."""
+    """Build the stores of a process; without a data folder, in memory. Raises ``InvalidSettings`` or
+    ``StoreUnavailable``: as ``open_stores``."""
     if context.in_memory:
         return lazy.stores_in_memory(context.stack)
     return await open_stores(
@@ -83,16 +83,16 @@ async def build_stores(context: BuildContext) -> Stores:
 
 
 async def open_stores(settings: Settings, stack: Shutdown, owned: bool, *, shared: bool, clock: Clock) -> Stores:
-    """The stores that the settings name.
+    """Open the stores in the settings.
 
     Args:
-        owned: Whether this process, or the one that started it, holds the data folder.
+        owned: Whether this process, or its parent, holds the data folder.
         shared: Whether other processes of this machine write to the database too.
-        clock: The time of day.
+        clock: Wall clock.
 
     Raises:
-        InvalidSettings: The data folder or another setting cannot be used.
-        StoreUnavailable: The database cannot be opened, or a server cannot keep files.
+        InvalidSettings: The data folder or another setting is unusable.
+        StoreUnavailable: The database cannot be opened, or the file storage is unusable.
     """
     if settings.database_url:
         stores = await lazy.stores_in_postgres(settings, stack, owned, clock)
@@ -105,8 +105,8 @@ async def open_stores(settings: Settings, stack: Shutdown, owned: bool, *, share
 
 
 def contents_of_files(settings: Settings) -> BlobStore:
-    """Where the contents of files are: the bucket that is set, or the data folder.
-    Raises ``InvalidSettings``: the setting of the bucket cannot be used."""
+    """Return the storage of file contents: the configured bucket, or the data folder. Raises ``InvalidSettings``: the
+    bucket's setting is unusable."""
     if not settings.files_url:
         return DiskBlobs(settings.files)
 
@@ -114,7 +114,7 @@ def contents_of_files(settings: Settings) -> BlobStore:
 
 
 def diagnose_files(settings: Settings) -> str:
-    """What keeps files from being stored in a data folder, in words; ``""`` if nothing does, or they are elsewhere."""
+    """Describe why files cannot be stored in the data folder; ``""`` if they can, or are stored elsewhere."""
     if settings.files_url:
         return ""
     # The folder is made with the first file.
@@ -123,10 +123,10 @@ def diagnose_files(settings: Settings) -> str:
 
 
 def stored_values(settings: Settings) -> dict[str, Mapping[str, Json]]:
-    """What ``jikko apps env`` has set, by app and variable. The data folder need not be there.
+    """Return the values set by ``jikko apps env``, by app and variable. The data folder may be missing.
 
-    Reads, and nothing else: the database of an earlier version stays one, and a server does not notice. Raises
-    ``StoreUnavailable``: the database cannot be read.
+    Read-only: an earlier version's database is not migrated, and a server does not notice. Raises ``StoreUnavailable``:
+    the database is unreadable.
     """
     if settings.database_url:
         return lazy.stored_environments(settings)
@@ -134,5 +134,5 @@ def stored_values(settings: Settings) -> dict[str, Mapping[str, Json]]:
 
 
 def sqlite_suffices() -> bool:
-    """Whether this Python's SQLite is one that the database can be kept with."""
+    """Return whether this Python's SQLite is recent enough."""
     return sqlite3.sqlite_version_info >= OLDEST_SQLITE

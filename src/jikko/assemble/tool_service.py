@@ -1,4 +1,4 @@
-"""The tools of an installation, as nodes call them. It is imported with the first tool that is looked up."""
+"""Tools of an installation, imported with the first look-up."""
 
 import time
 
@@ -38,8 +38,8 @@ def make_tools(
     plugins: Tools,
     clock: Clock = time.time,
 ) -> ToolService:
-    """All tools of this installation. Connects to nothing, and starts nothing, yet.
-    ``defaults``: the models that speak and hear where a node chooses none."""
+    """Build all tools of this installation. Connects to and starts nothing yet. ``defaults``: Speech models for nodes
+    that choose none."""
     kinds: dict[str, Tools] = {
         "api": ApiTools(directory, http, files, max_bytes=settings.http_max_file, seconds=settings.tool_seconds),
         "mcp": McpTools(

@@ -1,1 +1,1 @@
-"""The factory of the console: a part made at the start, and one imported for its first visitor."""
+"""Factory of the console: a part made at the start, and one imported for its first visitor."""

@@ -1,4 +1,4 @@
-"""Picks what the console works with. Imported with the first request for it."""
+"""Factory of the console, imported with the first request for it."""
 
 import asyncio
 import os
@@ -67,7 +67,6 @@ def build_console(
     workers: int,
     tools: ToolService,
 ) -> Console:
-    """The console of a data folder."""
     console = stores.console()
     forecasts = ForecastCache(
         partial(installation_of, settings, environment),
@@ -128,7 +127,7 @@ def build_console(
 
 
 async def _offered(settings: Settings, environment: Mapping[str, str], provider: str) -> Sequence[str]:
-    """Raises ``ModelFailure``: it does not answer."""
+    """Raises ``ModelFailure``: the provider does not answer."""
     async with models_alone(settings, environment) as models:
         return await models.offered(provider)
 
@@ -150,7 +149,7 @@ def _plugins(settings: Settings) -> Sequence[PluginEntry]:
 
 _SECRETS: Final = frozenset({"console_token", "database_url", "env", "keys", "mocks", "nats_url"})
 _ADDRESSES: Final = frozenset({"http_proxy", "public_url", "plugins_market", "files"})
-"""Addresses, which may hold a password."""
+"""Settings with addresses, which may contain passwords."""
 
 
 def facts_of(
@@ -160,13 +159,13 @@ def facts_of(
     record: RecordMeasures,
     workers: int,
 ) -> Facts:
-    """What reports of this installation are made of.
+    """Return the facts behind reports of this installation.
 
     Args:
-        environment: What ``${NAME}`` in the providers file stands for.
-        load: What is in use in this process.
-        record: What this process counts of its transactions.
-        workers: How many processes serve.
+        environment: Values of ``${NAME}`` in the providers file.
+        load: Returns the resources in use in this process.
+        record: This process's metrics of transactions.
+        workers: Number of serving processes.
     """
     began = time.time()
 
@@ -182,7 +181,7 @@ def facts_of(
 
 
 def _store(settings: Settings, record: RecordMeasures) -> StoreFacts:
-    """Where the record is a database of PostgreSQL, its server knows its size."""
+    """Return facts of the record; the size of a PostgreSQL database comes from its server."""
     free, commit = shutil.disk_usage(settings.home).free, record.seconds.median()
     if settings.database_url:
         return StoreFacts("PostgreSQL", settings.where_the_record_is, 0, 0, free, commit)
@@ -227,8 +226,8 @@ def _shown(name: str, value: Any) -> str:
 
 
 def known_providers(settings: Settings, environment: Mapping[str, str], asked: Sequence[str]) -> KnownProviders:
-    """What the providers file has, and what it would need for others. Blocks.
-    ``asked``: names of providers that apps call."""
+    """Return the contents of the providers file, and the needs of other providers. Blocks. ``asked``: Names of
+    providers that apps call."""
     try:
         found = providers_of(settings, environment)
     except InvalidSettings as error:
@@ -254,7 +253,7 @@ def _lacks(code: str, params: Mapping[str, str], remedy: Phrase | None, snippet:
 
 
 async def installation_issues(settings: Settings) -> Sequence[Diagnostic]:
-    """What is wrong with the machine of a server and with what is set for it, but for what needs the record."""
+    """Return problems of the server's machine and settings, except those that need the record."""
     found = await asyncio.to_thread(lambda: list(_checks(settings)))
     if settings.files_url:
         found.append(await machine.files(settings))

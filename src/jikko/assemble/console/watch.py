@@ -1,4 +1,4 @@
-"""The part of the console that a server has before anybody opens it: an observer of runs, and access."""
+"""Part of the console that a server has from its start: an observer of runs, and access."""
 
 from functools import partial
 from importlib import import_module
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 class ConsoleWatch(NamedTuple):
-    """What there is of a console from the start."""
+    """Parts of the console that exist from the start."""
 
     feed: RunFeed
     uses: ModelUses
     access: Access
 
     def watching(self, observer: RunObserver | None) -> RunObserver:
-        """What sees the runs of the process: an observer, if there is one, and the console."""
+        """Return the observers of the process's runs: ``observer``, if any, and the console."""
         return RunObservers(*([] if observer is None else [observer]), self.feed, self.uses)
 
     def console(
@@ -44,7 +44,7 @@ class ConsoleWatch(NamedTuple):
         cluster: Cluster,
         admission: Admission,
     ) -> "Console":
-        """The console, which is made, and imported, with the first request for it."""
+        """Return the console, made and imported with the first request for it."""
 
         def made() -> "Console":
             return lazy.build_console(
@@ -73,6 +73,6 @@ class ConsoleWatch(NamedTuple):
 
 
 def build_watch(context: BuildContext, store: ConsoleStore, cluster: Cluster) -> ConsoleWatch:
-    """That of one process. Raises ``InvalidSettings``: the token of the settings cannot be used."""
+    """Build it for one process. Raises ``InvalidSettings``: the console token in the settings is unusable."""
     clock = context.clock
     return ConsoleWatch(RunFeed(cluster.hint), ModelUses(clock), Access(store, clock, context.settings.console_token))

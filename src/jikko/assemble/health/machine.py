@@ -1,5 +1,5 @@
-"""Checks of the machine (a folder to write to, room in it, files to open), of Python and optional libraries, and
-of the settings: files of providers and tools, plugins, where files are kept."""
+"""Checks of the machine (data folder, disk space, open files), of Python and optional libraries, and of the settings:
+files of providers and tools, plugins, file storage."""
 
 import importlib.metadata
 import os
@@ -27,17 +27,17 @@ from jikko.plugins.process.cgroups import find
 from jikko.settings import Settings
 
 _MIN_ROOM_BYTES: Final = 50_000_000
-"""Bytes without which no server should start: a run that cannot be written is refused."""
+"""Bytes required to start a server: a run that cannot be written is refused."""
 _LITTLE_ROOM: Final = 1_000_000_000
 """Bytes that a busy server fills within days: some 2,000 a run."""
 _REQUIRED_OPEN_FILES: Final = 256
-"""Open files without which a server has no room for connections beside its own: database, sandbox, documents."""
+"""Open files required beside connections: database, sandbox, documents."""
 _MIN_OPEN_FILES: Final = 4096
-"""Open files that a thousand clients with a stream each, whose runs call other servers, may use up."""
+"""Open files for a thousand streaming clients, whose runs call other servers."""
 
 
 def data_folder(home: Path) -> Diagnostic:
-    """Whether this user can keep runs there, and no other user can read them. Makes nothing."""
+    """Check that this user can write to the data folder, and other users cannot read it. Makes nothing."""
     if home.exists() and not home.is_dir():
         return _folder("folder.no_folder", "error", {"home": str(home)}, Phrase("remedy.name_folder"))
     if not home.exists():
@@ -69,24 +69,24 @@ def _folder(
 def _of_others(home: Path) -> Iterator[Path]:
     if not hasattr(os, "geteuid"):
         return
-    # It may be a link, which another user may own: systemd makes one.
+    # A symlink may belong to another user: systemd makes one.
     for file in (home.resolve(), *home.iterdir()):
         if file.lstat().st_uid != os.geteuid():
             yield file
 
 
 def _is_open(home: Path) -> bool:
-    # Where the system has no such modes, the rights of the folder around it are the operator's to set.
+    # On systems without such modes, the operator sets the rights of the enclosing folder.
     return sys.platform != "win32" and bool(home.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
 
 
 def _nearest(path: Path) -> Path:
-    """The folder that is there, of those above a path."""
+    """Return the nearest existing parent folder."""
     return next((above for above in path.absolute().parents if above.is_dir()), Path("/"))
 
 
 def disk(home: Path) -> Diagnostic:
-    """How much room the data folder has."""
+    """Check the free space of the data folder."""
     try:
         room = shutil.disk_usage(home if home.exists() else _nearest(home))
     except OSError as error:
@@ -101,12 +101,12 @@ def disk(home: Path) -> Diagnostic:
 
 
 def _size(count: float) -> str:
-    """Bytes as people read them: ``512 MB``, ``1.5 GB``."""
+    """Format bytes: ``512 MB``, ``1.5 GB``."""
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 def open_files() -> Iterator[Diagnostic]:
-    """How many files and sockets a server can have open. It takes as many as the hard limit gives."""
+    """Check the limit of open files and sockets. A server raises its own to the hard limit."""
     if sys.platform == "win32":
         return
     import resource
@@ -125,11 +125,11 @@ def open_files() -> Iterator[Diagnostic]:
 
 
 _REQUIREMENT: Final = re.compile(r"""([\w.-]+).*;.*\bextra\s*==\s*["']([\w-]+)["']""")
-"""A requirement of an extra, as the metadata of an installed package has it: its name, and that of the extra."""
+"""Requirement of an extra in package metadata: its name, and the extra's."""
 
 
 def python() -> Diagnostic:
-    """The version of Python: any will do that can install Jikko, and those that it was tested with are better."""
+    """Check the version of Python: any that can install Jikko works; tested ones are better."""
     tested = [
         name.rpartition(" ")[2] for name in _classifiers() if name.startswith("Programming Language :: Python ::")
     ]
@@ -144,7 +144,7 @@ def _classifiers() -> list[str]:
 
 
 def extras() -> Iterator[Diagnostic]:
-    """Each optional part: whether its libraries are there. None has to be; one of which some are missing is no use."""
+    """Check each extra's libraries. None is required; one with some missing is unusable."""
     wanted = _wanted()
     for extra in get_args(Extra):
         missing = [name for name in wanted.get(extra, ()) if not _is_installed(name)]
@@ -161,7 +161,7 @@ def extras() -> Iterator[Diagnostic]:
 
 
 def _wanted() -> dict[str, list[str]]:
-    """The names of the packages that each extra consists of, on this platform."""
+    """Return the package names of each extra, on this platform."""
     found: dict[str, list[str]] = {}
     for requirement in importlib.metadata.requires("jikko") or ():
         if (parts := _REQUIREMENT.match(requirement)) and ("sys_platform" not in requirement or _is_linux()):
@@ -182,24 +182,24 @@ def _is_installed(name: str) -> bool:
 
 
 _PORTS_SINCE: Final = 4
-"""The version of Landlock from which on ports can be denied."""
+"""First version of Landlock that can deny ports."""
 
 
 class PluginsAtHand(NamedTuple):
-    """What there is of plugins."""
+    """Installed plugins, and the means of confining them."""
 
     installed: int
     landlock: int
-    """The version of Landlock that the kernel has; 0: none."""
+    """Version of the kernel's Landlock; 0 without it."""
     groups: str
-    """Where the server, or else this process, has control groups for them; ``""``: nowhere."""
+    """Control group of plugins, of the server or else of this process; ``""`` without one."""
     no_groups: str
-    """Why it has none."""
+    """Reason why there is no control group."""
 
 
 def plugins_at_hand(settings: Settings) -> PluginsAtHand:
-    """What there is of plugins in a data folder. Starts nothing.
-    Raises ``InvalidSettings``: the plugins file, or the list of plugins, cannot be read."""
+    """Return the plugins of a data folder. Starts nothing. Raises ``InvalidSettings``: the plugins file, or the list of
+    plugins, is unreadable."""
     read_plugins_file(settings.plugins, os.environ)
     owner = owner_of(settings.home)
     groups = find("self" if owner is None else owner.pid)
@@ -208,17 +208,17 @@ def plugins_at_hand(settings: Settings) -> PluginsAtHand:
 
 
 def providers(settings: Settings) -> Diagnostic:
-    """Whether the providers file can be read: without it neither a run nor the server starts."""
+    """Check the providers file: if it is invalid, neither runs nor the server start."""
     return _file("providers", settings.providers, lambda: providers_of(settings).entries)
 
 
 def tools(settings: Settings) -> Diagnostic:
-    """Whether the tools file can be read: without it neither a run nor the server starts."""
+    """Check the tools file: if it is invalid, neither runs nor the server start."""
     return _file("tools", settings.tools, lambda: tools_file(settings).providers)
 
 
 def _file(name: str, path: Path | None, read: Callable[[], Mapping[str, Any]]) -> Diagnostic:
-    """What an operator's file has, and which variables of the environment it lacks."""
+    """Report the contents of an operator's file, and its missing environment variables."""
     if path is None:
         return Diagnostic(f"{name}.none", where=name, severity="ok")
     try:
@@ -240,7 +240,7 @@ def _refused(name: str, error: JikkoError) -> Diagnostic:
 
 
 async def files(settings: Settings) -> Diagnostic:
-    """Where the contents of files are, and whether they can be kept there."""
+    """Check the location of file contents, and that it is writable."""
     if not settings.files_url:
         return Diagnostic("files.folder", where="files", severity="ok")
     try:
@@ -251,7 +251,7 @@ async def files(settings: Settings) -> Diagnostic:
 
 
 def plugins(settings: Settings) -> Diagnostic:
-    """How many plugins there are, and whether they can be locked here."""
+    """Count the plugins, and check that they can be sandboxed here."""
     try:
         found = plugins_at_hand(settings)
     except InvalidSettings as error:
@@ -271,7 +271,7 @@ def plugins(settings: Settings) -> Diagnostic:
 
 
 def plugin_memory(settings: Settings) -> Iterator[Diagnostic]:
-    """Which bound of memory holds for plugins, if there are any, and why."""
+    """Report the memory limit of plugins, if there are any, and its reason."""
     try:
         found = plugins_at_hand(settings)
     except InvalidSettings:
@@ -284,13 +284,13 @@ def plugin_memory(settings: Settings) -> Iterator[Diagnostic]:
 
 
 def retention(settings: Settings) -> Diagnostic:
-    """Whether runs are removed some day."""
+    """Check that old runs are removed."""
     code = "retention.on" if settings.retention_days else "retention.off"
     return Diagnostic(code, {"days": f"{settings.retention_days:g}"}, where="retention", severity="ok")
 
 
 def trial(settings: Settings) -> Iterator[Diagnostic]:
-    """What is set to try workflows, and is not for others to use."""
+    """Report settings for trials, which are unfit for other users."""
     if settings.fake_models:
         snippet = "unset JIKKO_FAKE_MODELS"
         yield Diagnostic("trial.fake_models", where="models", severity="warning", snippet=snippet)

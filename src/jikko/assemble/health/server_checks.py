@@ -1,4 +1,4 @@
-"""Checks of what several servers need, each made whatever is wrong with those before."""
+"""Checks for several servers, each made even if earlier ones fail."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,8 +18,8 @@ from jikko.store.postgres.sharing import require_own_connections, require_same_t
 
 
 async def look_at_servers(settings: Settings, clock: Clock = time.time) -> AsyncIterator[Diagnostic]:
-    """What several servers need. Changes nothing, but that a bucket is written to.
-    Raises ``InvalidSettings``: the library of the database is missing."""
+    """Check the requirements of several servers. Changes nothing except writing to the bucket. Raises
+    ``InvalidSettings``: the database library is missing."""
     database = Postgres(settings.database_url)
 
     place = settings.where_the_record_is

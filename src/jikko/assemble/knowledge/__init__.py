@@ -1,1 +1,1 @@
-"""Datasets: where they are kept, which a server knows from its start, and all that the first one has imported."""
+"""Factories of datasets: their storage, known from the start, and everything imported with the first dataset."""

@@ -1,4 +1,4 @@
-"""Picks what searches datasets, and works with them. Imported with the first that is used."""
+"""Factories of search in datasets, and of operations on them. Imported with the first dataset used."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -38,7 +38,7 @@ _PURPOSES: Final[Mapping[str, ModelPurpose]] = {"llm": "llm", "text-embedding": 
 
 
 def make_reranker(models: Models) -> Reranker:
-    """What ranks texts beside these language models, over the same connections."""
+    """Build a reranker beside these language models, over the same connections."""
     if isinstance(models, ProviderModels):
         return ProviderRerankers(models.connections)
 
@@ -46,7 +46,7 @@ def make_reranker(models: Models) -> Reranker:
 
 
 def make_retrieval(stores: OpenKnowledge, http: HttpClient, models: Models) -> Retrieval:
-    """What searches datasets. To be closed."""
+    """Build the search in datasets. To be closed."""
     return Retrieval(stores, DatasetSearch(make_reranker(models), ExternalKnowledge(http)), make_embedder(models))
 
 
@@ -63,12 +63,12 @@ def make_knowledge(
     rate: SharedRequestRate,
     clock: Clock,
 ) -> Knowledge:
-    """The use cases about datasets.
+    """Build the operations on datasets.
 
     Args:
-        ports: Those of nodes: documents are read and models called as for these.
-        retrieval: What searches for nodes.
-        alarm: Wakes what does jobs.
+        ports: Those of nodes, which read documents and call models.
+        retrieval: Searches for nodes.
+        alarm: Wakes the indexing jobs.
     """
     embedder = make_embedder(ports.models)
     defaults = default_models(settings, providers)
@@ -108,7 +108,7 @@ def make_knowledge(
 
 
 def _listed(providers: Providers, defaults: Mapping[ModelPurpose, Any]) -> Callable[[str], list[dict[str, Json]]]:
-    """What lists the models of a kind: those that the providers file names as such, and the default one."""
+    """Return a function that lists the models of a kind: those that the providers file declares, and the default."""
 
     def listed(kind: str) -> list[dict[str, Json]]:
         purpose = _PURPOSES.get(kind)

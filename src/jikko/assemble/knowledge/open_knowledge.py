@@ -1,4 +1,4 @@
-"""Picks where datasets are kept, and what begins once there are any."""
+"""Factory of the storage of datasets, and of the jobs that start with the first dataset."""
 
 import asyncio
 from contextlib import nullcontext
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from jikko.repositories.knowledge.knowledge_stores import OpenKnowledge
 
 _IMPORTS: Final = partial(import_module, "jikko.assemble.knowledge.build_knowledge")
-"""Imports what datasets need, and makes nothing."""
+"""Imports the modules for datasets, and makes nothing."""
 
 
 def knowledge_stores(settings: Settings, stack: Shutdown, owned: bool, *, shared: bool) -> "OpenKnowledge":
-    """Where datasets are kept: in the database that the settings name, or in the data folder. Opens nothing yet.
+    """Return the storage of datasets: the database in the settings, or the data folder. Opens nothing yet.
 
     Args:
-        owned: Whether this process, or the one that started it, holds the data folder.
+        owned: Whether this process, or its parent, holds the data folder.
         shared: Whether other processes of this machine write to it too.
     """
     if settings.database_url:
@@ -48,7 +48,7 @@ def knowledge_stores(settings: Settings, stack: Shutdown, owned: bool, *, shared
 
 
 def later_retrieval(stores: "OpenKnowledge", http: "HttpClient", models: "Models", stack: Shutdown) -> "Retrieval":
-    """What searches datasets; made with the first search. ``stack``: closes it."""
+    """Return the search in datasets, made with the first search. ``stack``: Closes it."""
 
     def made() -> "Retrieval":
         return lazy.make_retrieval(stores, http, models)
@@ -73,12 +73,12 @@ def build_knowledge(
     cluster: Cluster,
     rate: SharedRequestRate,
 ) -> "tuple[Knowledge, LazyIndexing]":
-    """The datasets of a process, made and imported with the first that is asked for, and what indexes them.
+    """Build the operations on datasets, made and imported on first use, and their indexing.
 
     Args:
-        ports: Those of nodes: documents are read and models called as for these.
-        retrieval: What searches for nodes.
-        rate: How many requests each key may make.
+        ports: Those of nodes, which read documents and call models.
+        retrieval: Searches for nodes.
+        rate: Rate limit of each key.
     """
     alarm = Alarm(context.clock)
 

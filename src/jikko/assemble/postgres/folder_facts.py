@@ -1,4 +1,4 @@
-"""Facts of data folders in the database elsewhere, read for any thread: the ids of folders, and shared signing keys."""
+"""Data folder facts in PostgreSQL, readable from any thread: folder ids, and shared signing keys."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -27,8 +27,8 @@ T = TypeVar("T")
 
 
 def stored_environments(settings: Settings) -> dict[str, Mapping[str, Json]]:
-    """What ``jikko apps env`` has set, by app and variable. Changes nothing. For any thread, with or without a loop.
-    Raises ``StoreUnavailable``: the database cannot be reached."""
+    """Return the values set by ``jikko apps env``, by app and variable. Read-only. For any thread, with or without a
+    loop. Raises ``StoreUnavailable``: the database is unreachable."""
 
     async def read(database: Postgres) -> dict[str, Mapping[str, Json]]:
         return await PostgresAppStore(database).environments() if await is_there(database) else {}
@@ -37,26 +37,26 @@ def stored_environments(settings: Settings) -> dict[str, Mapping[str, Json]]:
 
 
 def read_owner(settings: Settings) -> tuple[str, list[bytes]]:
-    """What the database belongs to, and the keys of links that it has. Changes nothing. For any thread.
-    Raises ``StoreUnavailable``: the database cannot be reached, or has nothing of Jikko."""
+    """Return the data folder to which the database belongs, and its signing keys. Read-only. For any thread. Raises
+    ``StoreUnavailable``: the database is unreachable, or not Jikko's."""
     return with_database(settings, read_owner_of)
 
 
 def known_datasets(settings: Settings) -> KnownIds:
-    """What workflow files can call the datasets. Changes nothing. For any thread, with or without a loop.
-    Raises ``StoreUnavailable``: the database cannot be reached."""
+    """Return the names by which workflow files can refer to datasets. Read-only. For any thread, with or without a
+    loop. Raises ``StoreUnavailable``: the database is unreachable."""
     return with_database(settings, known_ids)
 
 
 def objects_of_archive(settings: Settings) -> int:
-    """How many objects of the bucket have old runs. Changes nothing. For any thread.
-    Raises ``StoreUnavailable``: the database cannot be reached."""
+    """Return the number of objects with archived runs in the bucket. Read-only. For any thread. Raises
+    ``StoreUnavailable``: the database is unreachable."""
     return with_database(settings, count_objects)
 
 
 def with_database(settings: Settings, read: Callable[[Postgres], Awaitable[T]]) -> T:
-    """What a function gives of the database. Blocks; for any thread, with or without a loop.
-    Raises ``StoreUnavailable``: the database cannot be reached."""
+    """Return a function's result on the database. Blocks; for any thread, with or without a loop. Raises
+    ``StoreUnavailable``: the database is unreachable."""
 
     async def connected() -> T:
         database = Postgres(settings.database_url)
@@ -70,7 +70,7 @@ def with_database(settings: Settings, read: Callable[[Postgres], Awaitable[T]]) 
 
 
 def watch_keys(database: Postgres, keys: SigningKeys, stack: Shutdown) -> None:
-    """Have the keys be those of the database whenever these change."""
+    """Keep the signing keys in sync with the database."""
 
     def become(read: Sequence[bytes]) -> None:
         if read:
@@ -86,16 +86,16 @@ def watch_keys(database: Postgres, keys: SigningKeys, stack: Shutdown) -> None:
 
 
 def change_keys(settings: Settings, *, forget: bool) -> int:
-    """Have several servers sign with a new key, or accept none but the newest. Blocks, for both, until all have heard.
-    Returns how many older keys are accepted, or are gone.
-    Raises ``StoreUnavailable``: the database cannot be used, or no server has started yet."""
+    """Make several servers sign with a new key, or accept only the newest. Blocks until all servers have the change.
+    Returns the number of older keys that are accepted, or removed. Raises ``StoreUnavailable``: the database is
+    unusable, or no server has started yet."""
 
     async def change(database: Postgres) -> int:
         if forget:
             count = await sharing.forget_older(database)
         else:
             new = await sharing.add_key(database)
-            # First all accept it, then it signs: so none meets a link that it does not know.
+            # All servers accept the key before it signs: so none meets an unknown signature.
             await asyncio.sleep(2 * sharing.POLL_SECONDS)
             count = await sharing.make_newest(database, new)
         await asyncio.sleep(2 * sharing.POLL_SECONDS)
@@ -105,8 +105,8 @@ def change_keys(settings: Settings, *, forget: bool) -> int:
 
 
 def folder_id_of(home: Path) -> str:
-    """What it is, read from the folder, where it is made if it is missing.
-    Raises ``InvalidSettings``: it is lost, or the folder cannot be used."""
+    """Return the id in the data folder, made if missing. Raises ``InvalidSettings``: it is lost, or the folder is
+    unusable."""
     path = home / FOLDER_ID
     try:
         known = path.read_bytes() if path.exists() else make_whole_file(path, new_id().encode())
@@ -122,5 +122,5 @@ def folder_id_of(home: Path) -> str:
 
 
 def known_folder_id(home: Path) -> str:
-    """What it is; empty if it is not made yet. Raises ``InvalidSettings``: as for ``folder_id_of``."""
+    """Return the id in the data folder, or an empty string. Raises ``InvalidSettings``: as ``folder_id_of``."""
     return folder_id_of(home) if (home / FOLDER_ID).exists() else ""

@@ -1,4 +1,4 @@
-"""Moving the record of a data folder to PostgreSQL, and its files to a bucket."""
+"""Migration of a data folder's record to PostgreSQL, and of its files to a bucket."""
 
 import asyncio
 from collections.abc import Callable
@@ -26,29 +26,28 @@ from jikko.store.sqlite.knowledge.sqlite_knowledge import SqliteKnowledge
 
 
 class Moved(NamedTuple):
-    """What a move did."""
+    """Result of a move."""
 
     address: str
-    """Of the database."""
+    """Address of the database."""
     rows: dict[str, int]
-    """How many each of its tables has got, ``file_contents`` besides; nothing if an earlier call had them arrive."""
+    """Rows copied by table, and ``file_contents``; empty if an earlier call copied them."""
     kept: str
-    """Under which name the folder has its database now; empty if an earlier call has put it away."""
+    """New name of the folder's database; empty if an earlier call renamed it."""
 
 
 async def move_to_postgres(settings: Settings, url: str, files_url: str, report: Callable[[str, int], None]) -> Moved:
-    """Move the record of a data folder, which this process holds, to a database elsewhere, and its files to a bucket.
+    """Move the record of a data folder held by this process to a PostgreSQL database, and its files to a bucket.
 
-    What is not moved stays where it is: keys, plugins. The databases of the folder are kept under other names, so that
-    no server takes them for the record.
+    Keys and plugins stay in the folder. Its databases are renamed, so that no server takes them for the record.
 
     Args:
-        files_url: The bucket; empty: files stay where they are.
+        files_url: The bucket; empty: files stay in place.
         report: See ``Progress``.
 
     Raises:
-        InvalidSettings: There is nothing to move, or the database or bucket cannot be used for it.
-        StoreUnavailable: Something could not be read or written. The record is where it was.
+        InvalidSettings: There is nothing to move, or the database or bucket is unsuitable.
+        StoreUnavailable: A read or write failed. The record is where it was.
     """
     under_way = MoveMark(settings.home)
     if not (settings.database.exists() or under_way.read()):
@@ -58,15 +57,15 @@ async def move_to_postgres(settings: Settings, url: str, files_url: str, report:
         rows = await _moved(settings, database, files_url, report, under_way)
     finally:
         await database.close()
-    # In this order: broken off in between, what is left to do is known, and is done by the next call.
+    # In this order: after an interruption the next call knows and does the remaining steps.
     kept = [_put_away(file) for file in (settings.database, settings.knowledge_database)]
     under_way.remove()
     return Moved(database.address, rows, kept[0])
 
 
 def _put_away(file: Path) -> str:
-    """Give a database another name, unless it has one already. What an earlier move has put away stays.
-    Returns the name; empty if the file is not there."""
+    """Rename a moved database, leaving those of earlier moves alone. Returns the new name; empty if the file is
+    missing."""
     if not file.exists():
         return ""
     plain = file.with_name(f"{file.name}.moved")
@@ -79,13 +78,13 @@ def _put_away(file: Path) -> str:
 async def _moved(
     settings: Settings, database: Postgres, files_url: str, report: Callable[[str, int], None], under_way: MoveMark
 ) -> dict[str, int]:
-    """Copy the record, if an earlier call that was broken off has not.
-    Returns how many rows each table has got; nothing if that call had them arrive."""
+    """Copy the record, unless an earlier, interrupted call has. Returns the rows copied by table; empty if that call
+    copied them."""
     if mark := under_way.read():
         if await is_there(database) and await has_arrived(database, mark):
             return {}
         if not settings.database.exists():
-            # The record was put away, and an empty one would be made in its place.
+            # The record was renamed, and an empty one would be made in its place.
             raise InvalidSettings(
                 f"The record of {settings.home} has arrived in another database. Call it again, with that one."
             )
@@ -105,7 +104,7 @@ async def _moved(
     try:
         moved = await move(database, settings.database, datasets, plugin_file, report, mark=mark)
     except JikkoError:
-        # Who does not answer may have it all the same: then the mark stays.
+        # A database that does not answer may have the record all the same: then the mark stays.
         with suppress(StoreUnavailable):
             if not await has_arrived(database, mark):
                 under_way.remove()
@@ -114,7 +113,7 @@ async def _moved(
 
 
 async def _datasets_to_move(settings: Settings, database: Postgres) -> Path | None:
-    """The file of the datasets, brought up to date, and tables for it; ``None`` if there are no datasets."""
+    """Migrate the file of the datasets, and make tables for it. Returns the file; ``None`` without datasets."""
     file = settings.knowledge_database
     if not file.exists():
         return None
@@ -126,8 +125,7 @@ async def _datasets_to_move(settings: Settings, database: Postgres) -> Path | No
 
 
 async def _contents_moved(settings: Settings, files_url: str, report: Callable[[str, int], None]) -> int:
-    """Copy the contents of files into a bucket, out of the folder, and out of the bucket that it has so far.
-    Returns how many there are."""
+    """Copy file contents into a bucket, from the folder and from the previous bucket, if any. Returns their number."""
     copied = await _copy_contents(DiskBlobs(settings.files), files_url, report)
     if settings.files_url and settings.files_url != files_url:
         copied += await _copy_contents(contents_of_files(settings), files_url, report)
@@ -150,7 +148,7 @@ async def _copy_contents(here: BlobStore, files_url: str, report: Callable[[str,
 
 
 def contents_to_bucket(files: Path, files_url: str) -> None:
-    """Copy the contents of files of a folder into a bucket. For any thread.
-    Raises ``InvalidSettings`` or ``StoreUnavailable``: the bucket cannot be used, or a content is damaged."""
+    """Copy a folder's file contents into a bucket. For any thread. Raises ``InvalidSettings`` or ``StoreUnavailable``:
+    the bucket is unusable, or a file is corrupt."""
     with ThreadPoolExecutor(1) as thread:
         thread.submit(lambda: asyncio.run(_copy_contents(DiskBlobs(files), files_url, lambda *_: None))).result()

@@ -39,18 +39,18 @@ from jikko.store.sqlite.peek import has_record
 
 
 async def stores_in_postgres(settings: Settings, stack: Shutdown, owned: bool, clock: Clock = time.time) -> Stores:
-    """Open the stores of a database elsewhere; the data folder is made if it is missing.
+    """Open the stores in a PostgreSQL database; a missing data folder is made.
 
-    A server brings the database up to date; so does a command that finds it empty.
+    A server migrates the database; so does a command that finds it empty.
 
     Args:
         stack: Closes the connections.
-        owned: Whether this process, or the one that started it, holds the data folder.
-        clock: The time of day. If several servers share the database, it must be that of the database.
+        owned: Whether this process, or its parent, holds the data folder.
+        clock: Wall clock. If several servers share the database, it must be the database's.
 
     Raises:
-        InvalidSettings: Folder or database cannot be used, or the database belongs to another data folder.
-        StoreUnavailable: The database cannot be reached.
+        InvalidSettings: Folder or database is unusable, or the database belongs to another data folder.
+        StoreUnavailable: The database is unreachable.
     """
     require_whole(settings.home)
     if owned and has_record(settings.database):
@@ -69,7 +69,7 @@ async def stores_in_postgres(settings: Settings, stack: Shutdown, owned: bool, c
         await require_own_connections(database)
     await require_rights(database)
     if owned:
-        # Before what belongs to others is changed.
+        # Before another's database is changed.
         await require_own(database, known_folder_id(settings.home), shared=bool(settings.nats_url))
     await (migrate if owned else require_current)(database)
     folder_id, keys, cluster = folder_id_of(settings.home), KeyFiles(settings.signing_key), ""
@@ -113,7 +113,7 @@ async def stores_in_postgres(settings: Settings, stack: Shutdown, owned: bool, c
 
 
 def _archive(settings: Settings, database: Postgres) -> RunArchive:
-    """Raises ``InvalidSettings``: runs are to be archived, and the library for that is missing."""
+    """Raises ``InvalidSettings``: archiving is enabled, and its library is missing."""
     if settings.archive_after_days and find_spec("pyarrow") is None:
         raise InvalidSettings(f"archive_after_days needs another library: {how_to_install('archive')}")
     bucket = BucketObjects(settings.files_url, "files_url") if settings.files_url else None
@@ -121,12 +121,12 @@ def _archive(settings: Settings, database: Postgres) -> RunArchive:
 
 
 def plugin_database(settings: Settings) -> Postgres:
-    """The database of what plugins keep. Connects to nothing yet, and searches nothing."""
+    """Return the database of plugins' storage. Connects to nothing yet, and makes no look-ups."""
     return Postgres(settings.database_url, searches=0)
 
 
 def datasets_in_postgres(settings: Settings, stack: Shutdown) -> PostgresKnowledge:
-    """Where datasets are kept. Connects to nothing yet."""
+    """Return the storage of datasets. Connects to nothing yet."""
     database = Postgres(settings.database_url, searches=RETRIEVALS)
     stack.step("the datasets", database.close)
     return PostgresKnowledge(database)
