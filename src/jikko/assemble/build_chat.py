@@ -84,6 +84,7 @@ def build_chat(
     hooks: ChatHooks,
     cluster: Cluster,
 ) -> ChatServices:
+    """Build the conversation services of a process."""
     clock = context.clock
     turns = Turns(
         store=stores.conversations, runs=runs, workflows=workflows, models=ports.models, hooks=hooks.hooks, clock=clock

@@ -67,6 +67,7 @@ def build_console(
     workers: int,
     tools: ToolService,
 ) -> Console:
+    """Build the console of a data folder."""
     console = stores.console()
     forecasts = ForecastCache(
         partial(installation_of, settings, environment),
